@@ -1,0 +1,68 @@
+# Zhilian Neural. `make help` lists what there is.
+#
+# Nothing here needs a service, root, or another target to have been run first.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+MANAGE := $(BIN)/python manage.py
+
+# `make demo` and `make test` show the same on every machine, whatever the shell has exported.
+OWN_SERVICES := env -u DATABASE_URL -u CELERY_BROKER_URL -u CELERY_RESULT_BACKEND
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP)  ## Make .venv and install what is needed (only when it changed)
+
+$(STAMP): requirements.txt requirements-dev.txt requirements-demo.txt
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh
+	@touch $@
+
+.PHONY: demo
+demo: $(STAMP)  ## Replay a bakery chain's real sales through real workers, and report
+	@$(OWN_SERVICES) $(MANAGE) demo $(ARGS)
+
+.PHONY: up
+up: $(STAMP)  ## Web, workers, beat and broker in this terminal, until Ctrl-C
+	@exec $(MANAGE) up $(ARGS)
+
+.PHONY: test
+test: lint  ## Linters, types, layers and the whole suite, on SQLite and the embedded broker
+	$(OWN_SERVICES) $(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-services
+test-services: $(STAMP)  ## The same suite on PostgreSQL and Redis (DATABASE_URL, CELERY_BROKER_URL)
+	DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
+	CELERY_BROKER_URL="$${CELERY_BROKER_URL:-redis://127.0.0.1:6379/1}" \
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(STAMP)  ## ruff, mypy and import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(OWN_SERVICES) $(BIN)/mypy
+	$(OWN_SERVICES) $(BIN)/lint-imports
+
+.PHONY: format
+format: $(STAMP)  ## Let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: migrations
+migrations: $(STAMP)  ## Write missing migrations: make migrations ARGS="neural --name what_it_does"
+	$(OWN_SERVICES) $(MANAGE) makemigrations $(ARGS)
+
+.PHONY: messages
+messages: $(STAMP)  ## Collect and compile the Chinese translation (needs gettext)
+	cd neural && ../$(MANAGE) makemessages --locale zh_Hans --no-wrap
+	cd neural && ../$(MANAGE) compilemessages --locale zh_Hans
+
+.PHONY: clean
+clean:  ## Remove var/: database, broker's file, secret key
+	rm -rf var
