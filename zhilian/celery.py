@@ -1,0 +1,49 @@
+"""The Celery application: `celery -A zhilian worker`."""
+
+import importlib
+import logging.config
+import os
+import sys
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zhilian.settings")
+
+
+def _stop_softly_on_sigterm() -> None:
+    """Make SIGTERM end a worker as SIGQUIT does: up to `worker_soft_shutdown_timeout`
+    seconds for running tasks, then the rest goes back to its queue. Celery's own SIGTERM
+    waits for a running task without limit, until the supervisor kills it.
+
+    billiard reads REMAP_SIGTERM when it is imported, and the `celery` program imports it
+    before it imports this module. Nothing has copied its values at that point (they are
+    copied by celery.apps.worker and the pool), so reading it again is enough.
+    """
+    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+    billiard = sys.modules.get("billiard.common")
+    if billiard is not None and "celery.apps.worker" not in sys.modules:
+        importlib.reload(billiard)
+
+
+_stop_softly_on_sigterm()
+
+from celery import Celery  # noqa: E402
+from celery.signals import setup_logging  # noqa: E402
+
+app = Celery("zhilian")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def use_django_logging(loglevel: int = logging.WARNING, **kwargs: Any) -> None:
+    """Log as Django does, in web and workers alike.
+
+    Celery's `--loglevel` is WARNING when it was not given, which would hide the ledger's
+    lines; so WARNING means 'as ZHILIAN_LOG_LEVEL says', and only another level counts.
+    """
+    from django.conf import settings
+
+    logging.config.dictConfig(settings.LOGGING)
+    if loglevel != logging.WARNING:
+        for name in (None, "neural", "django"):
+            logging.getLogger(name).setLevel(loglevel)

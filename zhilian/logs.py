@@ -1,0 +1,76 @@
+"""One log line a record: `2026-01-31T12:00:00.123Z level=info logger=neural.runs run.succeeded …`."""
+
+import json
+import logging
+import time
+from typing import Any
+
+# What every record has; whatever else is on it came through `extra`.
+STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "data"}
+
+
+class KeyValueFormatter(logging.Formatter):
+    """Time (UTC), level, logger, process and message, then the record's extras as key=value.
+
+    Line breaks inside a message are written as escapes, so that nothing a caller sends can
+    forge a line. A traceback follows on lines of its own.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        parts = [
+            f"{moment}.{int(record.msecs):03d}Z",
+            f"level={record.levelname.lower()}",
+            f"logger={record.name}",
+            f"pid={record.process}",
+            _one_line(record.getMessage()),
+            *(f"{key}={_value(value)}" for key, value in _extras(record).items()),
+        ]
+        line = " ".join(parts)
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line
+
+
+def _extras(record: logging.LogRecord) -> dict[str, Any]:
+    # Django's and Celery's own extras are objects (request, connection): not for a log line.
+    simple = (str, int, float, bool, type(None))
+    return {
+        key: value
+        for key, value in vars(record).items()
+        if key not in STANDARD and isinstance(value, simple)
+    }
+
+
+def _value(value: Any) -> str:
+    text = str(value)
+    if text and not any(c.isspace() or c in '="' for c in text) and text.isprintable():
+        return text
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _one_line(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def configuration(level: str) -> dict[str, Any]:
+    """Django's LOGGING: everything to standard error at `level` (DEBUG … CRITICAL)."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": "zhilian.logs.KeyValueFormatter"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "neural": {"level": level},
+            # Django's own handlers would print each of its lines a second time.
+            "django": {"handlers": [], "level": level, "propagate": True},
+            "django.server": {"handlers": [], "level": level, "propagate": True},
+            # At DEBUG these two tell of every query and every autoreload tick.
+            "django.db.backends": {"level": "INFO"},
+            "django.utils.autoreload": {"level": "INFO"},
+        },
+    }

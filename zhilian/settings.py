@@ -1,0 +1,200 @@
+"""Django's and Celery's settings for Zhilian Neural.
+
+Every environment variable is read in `environment.py`; `.env.example` lists them.
+"""
+
+import os
+from pathlib import Path
+
+from django.utils.translation import gettext_lazy as _
+from kombu import Exchange, Queue
+
+from zhilian import environment, logs, state
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+_environment = environment.read(environment=os.environ, base_dir=BASE_DIR)
+
+# Database, broker's file, secret key and collected static files. Nothing else is written.
+VAR = state.make_var(_environment.var)
+
+SECRET_KEY = _environment.secret_key or state.secret_key(VAR)
+DEBUG = _environment.debug
+ALLOWED_HOSTS = _environment.allowed_hosts
+CSRF_TRUSTED_ORIGINS = _environment.csrf_trusted_origins
+
+# ZHILIAN_HTTPS says that a proxy ends TLS in front of the web process. It is not guessed from
+# DEBUG: `make up` serves plain HTTP on loopback, where a secure cookie would bar the login.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _environment.https
+SECURE_HSTS_SECONDS = 31_536_000 if _environment.https else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _environment.https else None
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+INSTALLED_APPS = [
+    "neural",
+    "zhilian",
+    "django_celery_results",
+    "django_celery_beat",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "zhilian.urls"
+WSGI_APPLICATION = "zhilian.wsgi.application"
+ASGI_APPLICATION = "zhilian.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": environment.database(url=_environment.database_url, var=VAR, base_dir=BASE_DIR)
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+TIME_ZONE = "Asia/Shanghai"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+# WhiteNoise warns when its directory is missing; before `collectstatic` it is merely empty.
+STATIC_ROOT.mkdir(exist_ok=True)
+# With DEBUG, files are served from the apps themselves: no collectstatic while editing.
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
+if DEBUG:
+    STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+
+LOG_LEVEL = _environment.log_level
+LOGGING = logs.configuration(LOG_LEVEL)
+
+# --- Celery -----------------------------------------------------------------------------------
+# Broker. Database 1 of Redis; database 0 is for cache and sessions, 2 for results.
+EMBEDDED_BROKER_DIRECTORY = VAR / "broker"
+EMBEDDED_BROKER = _environment.broker_url is None
+CELERY_BROKER_URL = (
+    _environment.broker_url
+    or f"redis+socket://{state.broker_socket(EMBEDDED_BROKER_DIRECTORY)}?virtual_host=1"
+)
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # A message taken and not acknowledged is delivered again after this many seconds: more
+    # than the hard limit (300) plus what a task may wait in a worker, else it runs twice.
+    "visibility_timeout": 900,
+    # The transport looks for such messages every interval × throttle seconds. Its own throttle
+    # of 10 would make a lost message wait another 100 s.
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    # Without these a frozen or half-open connection blocks producer and worker for good.
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "health_check_interval": 5,
+    # The order in which a worker's queues are asked. 'priority' starves the last queue.
+    "queue_order_strategy": "round_robin",
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# None: for ever. Redis may be away for longer than Celery's hundred tries.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+
+# Queues. Each has an exchange of its own: `Queue(name)` alone binds to the default exchange,
+# and a message sent there runs once for each queue. Urgency is the choice of queue, never a
+# message's priority, which on Redis is upside down (0 is most urgent) and outranks the queue.
+CELERY_TASK_QUEUES = [
+    Queue(name, Exchange(name), routing_key=name)
+    for name in ("high_priority", "default", "low_priority")
+]
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_DEFAULT_EXCHANGE = "default"
+CELERY_TASK_DEFAULT_ROUTING_KEY = "default"
+# A mistyped queue name is an error, not a new queue that no worker reads.
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+
+# Messages. JSON only: a pickle from the broker would be code from whoever reaches it.
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_PUBLISH_RETRY = True
+# One quick try more, then the relay's turn. (Turning retries off is slower, not faster: the
+# second call after a lost connection then takes 6 s.)
+CELERY_TASK_PUBLISH_RETRY_POLICY = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.1,
+}
+
+# Tasks. Late acknowledgement and a prefetch of 1: what a dead worker held comes back, and an
+# urgent message waits behind one task at most.
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TASK_TIME_LIMIT = 300
+
+# Results. The ledger keeps every outcome; a result row on top would be a second history.
+CELERY_RESULT_BACKEND = _environment.result_backend
+CELERY_TASK_IGNORE_RESULT = True
+
+# Workers.
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
+# Celery closes the database connection around every task unless told how often to keep it:
+# two to four times fewer tasks a second.
+CELERY_DB_REUSE_MAX = 1000
+# A task outlives a lost broker connection; its outcome is in the database either way.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+# SIGTERM (see zhilian/celery.py) gives running tasks this long, then hands back what is left.
+# Below the grace of whoever stops the worker: 25 s in `manage.py up`.
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
+# Django's logging is used (zhilian/celery.py); print() in a task is not logged as a warning.
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+# Events cost a third of the throughput. Flower turns them on when it is looking.
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_TASK_SEND_SENT_EVENT = False
+
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = TIME_ZONE

@@ -1,0 +1,61 @@
+"""Where the project keeps its state, and how that place comes to be."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from django.core.management.utils import get_random_secret_key
+
+# sun_path has 108 bytes on Linux, 104 elsewhere; kombu and valkey add nothing to it.
+LONGEST_SOCKET = 99
+
+
+def make_var(var: Path) -> Path:
+    """Make the state directory, readable by its owner alone, and return it."""
+    var.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return var
+
+
+def secret_key(var: Path) -> str:
+    """The key in `var`/secret-key, made once.
+
+    Web, workers and beat start at the same moment: each writes a file of its own and links it
+    into place. One link succeeds, and all read what it put there, complete.
+    """
+    path = var / "secret-key"
+    if not path.exists():
+        mine = var / f".secret-key-{os.getpid()}"
+        mine.unlink(missing_ok=True)
+        with open(os.open(mine, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(get_random_secret_key())
+        try:
+            os.link(mine, path)
+        except FileExistsError:
+            pass
+        finally:
+            mine.unlink()
+    return path.read_text()
+
+
+def broker_socket(directory: Path) -> Path:
+    """The embedded broker's unix socket for the state in `directory`.
+
+    A socket's path is limited to about 100 bytes. A checkout that lies deeper gets one in a
+    directory of its user's own under the system's temporary one, named by a hash of
+    `directory`, so that every process of that checkout finds the same.
+    """
+    path = directory / "broker.sock"
+    if len(os.fsencode(path)) <= LONGEST_SOCKET:
+        return path
+    name = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+    return _private_temporary_directory() / f"{name}.sock"
+
+
+def _private_temporary_directory() -> Path:
+    path = Path(tempfile.gettempdir(), f"zhilian-{os.getuid()}")
+    path.mkdir(mode=0o700, exist_ok=True)
+    status = path.lstat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o077 or path.is_symlink():
+        raise PermissionError(f"{path} is not a directory of this user's alone; remove it.")
+    return path
