@@ -1,4 +1,4 @@
-"""One log line a record: `2026-01-31T12:00:00.123Z level=info logger=neural.runs run.succeeded …`."""
+"""One log line a record: `2026-01-31T12:00:00.123Z level=info logger=neural.runs …`."""
 
 import json
 import logging

@@ -117,10 +117,7 @@ LOGGING = logs.configuration(LOG_LEVEL)
 # Broker. Database 1 of Redis; database 0 is for cache and sessions, 2 for results.
 EMBEDDED_BROKER_DIRECTORY = VAR / "broker"
 EMBEDDED_BROKER = _environment.broker_url is None
-CELERY_BROKER_URL = (
-    _environment.broker_url
-    or f"redis+socket://{state.broker_socket(EMBEDDED_BROKER_DIRECTORY)}?virtual_host=1"
-)
+CELERY_BROKER_URL = _environment.broker_url or state.broker_url(EMBEDDED_BROKER_DIRECTORY)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # A message taken and not acknowledged is delivered again after this many seconds: more
     # than the hard limit (300) plus what a task may wait in a worker, else it runs twice.

@@ -4,6 +4,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 from django.core.management.utils import get_random_secret_key
 
@@ -50,6 +51,11 @@ def broker_socket(directory: Path) -> Path:
         return path
     name = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
     return _private_temporary_directory() / f"{name}.sock"
+
+
+def broker_url(directory: Path, *, database: int = 1) -> str:
+    """The embedded broker's address as Celery writes it."""
+    return f"redis+socket://{quote(str(broker_socket(directory)))}?virtual_host={database}"
 
 
 def _private_temporary_directory() -> Path:

@@ -1,0 +1,72 @@
+"""`manage.py worker`: a Celery worker that runs what is due."""
+
+from typing import Any
+
+from celery import current_app
+from django.core.management import BaseCommand, CommandParser
+
+
+class Command(BaseCommand):
+    """Start a Celery worker with the names and habits of this project."""
+
+    help = (
+        "Starts a Celery worker: the same as `celery -A <project> worker`, with the project's "
+        "queues by default. Run one worker for high_priority alone beside one for all queues, "
+        "so that no backlog delays what is urgent. SIGTERM gives running tasks a few seconds, "
+        "then hands back what is left; send it to this process only, not to its group. Run it "
+        "under something that starts it again (manage.py up, systemd)."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """--queues, --concurrency, --name, --pool, --loglevel."""
+        parser.add_argument(
+            "--queues",
+            help="queues to read, separated by commas, asked in turn (all that are configured)",
+        )
+        parser.add_argument(
+            "--concurrency", type=int, help="tasks run at the same time (number of cores)"
+        )
+        parser.add_argument(
+            "--name",
+            default="worker",
+            help="first part of the worker's name, before @ and the host's; unique on a host",
+        )
+        parser.add_argument(
+            "--pool",
+            default="prefork",
+            choices=["prefork", "threads", "solo"],
+            help="prefork (the default) alone can stop a task at its hard time limit",
+        )
+        parser.add_argument(
+            "--loglevel",
+            type=str.upper,
+            choices=["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+            help="how much to log (as the project's settings say)",
+        )
+
+    def handle(self, **options: Any) -> None:
+        """Run until the worker is told to stop."""
+        current_app.worker_main(arguments(**options))
+
+
+def arguments(
+    *,
+    queues: str | None = None,
+    concurrency: int | None = None,
+    name: str = "worker",
+    pool: str = "prefork",
+    loglevel: str | None = None,
+    **options: Any,
+) -> list[str]:
+    """The arguments of Celery's `worker` command that these options stand for."""
+    # Gossip and mingle tell workers of each other, which nothing here needs: liveness is kept
+    # in the database. Remote control (inspect, revoke) works without them.
+    result = ["worker", "--without-gossip", "--without-mingle"]
+    result += ["--hostname", f"{name}@%h", "--pool", pool]
+    if queues:
+        result += ["--queues", queues]
+    if concurrency:
+        result += ["--concurrency", str(concurrency)]
+    if loglevel:
+        result += ["--loglevel", loglevel]
+    return result

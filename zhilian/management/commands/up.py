@@ -1,0 +1,138 @@
+"""`manage.py up`: everything in one terminal."""
+
+import os
+import secrets
+import socket
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import BaseCommand, CommandError, CommandParser, call_command
+
+from zhilian.embedded import BrokerAlreadyRunning, EmbeddedBroker
+from zhilian.processes import Program, Supervisor
+
+ADDRESS = "127.0.0.1"
+LOGIN = "admin"
+
+
+class Command(BaseCommand):
+    """Prepare the database, then run web, workers, beat and broker until Ctrl-C."""
+
+    help = (
+        "Runs the whole of Zhilian Neural in this terminal until Ctrl-C or SIGTERM: the web "
+        "admin on 127.0.0.1, a worker for high_priority alone, a worker for all queues, beat, "
+        "and, where CELERY_BROKER_URL is not set, the embedded broker. Migrates the database "
+        "first and prints a login whose password holds until the next start. What dies is "
+        "started again. For production see deploy/."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """--port and --concurrency."""
+        parser.add_argument(
+            "--port", type=int, default=8000, help="port of the admin on 127.0.0.1 (8000)"
+        )
+        parser.add_argument(
+            "--concurrency",
+            type=int,
+            default=max(2, os.cpu_count() or 1),
+            help="processes of the worker for all queues (number of cores, 2 at least); the "
+            "worker for high_priority has one",
+        )
+
+    def handle(self, *, port: int, concurrency: int, **options: Any) -> None:
+        """Run until told to stop."""
+        refuse_busy_port(port)
+        broker = EmbeddedBroker(settings.EMBEDDED_BROKER_DIRECTORY)
+        try:
+            with broker if settings.EMBEDDED_BROKER else nullcontext():
+                self._prepare(port)
+                Supervisor(
+                    programs(port=port, concurrency=concurrency),
+                    output=sys.stdout,
+                    every_tick=lambda: start_again(broker),
+                ).run()
+        except BrokerAlreadyRunning as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write("Stopped.")
+
+    def _prepare(self, port: int) -> None:
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        password = secrets.token_urlsafe(12)
+        set_login(password)
+        self.stdout.write(
+            f"\n  http://{ADDRESS}:{port}/\n"
+            f"  login {LOGIN}, password {password} (made up now, until the next start)\n"
+            "  Ctrl-C stops everything\n\n"
+        )
+        self.stdout.flush()
+
+
+def refuse_busy_port(port: int) -> None:
+    """Raise CommandError when something listens on `port`."""
+    with socket.socket() as probe:
+        # As gunicorn does: connections of a server just stopped are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+        except OSError as error:
+            raise CommandError(
+                f"Port {port} on {ADDRESS} cannot be used ({error.strerror}). "
+                f'Choose another:  make up ARGS="--port {port + 1}"'
+            ) from error
+
+
+def set_login(password: str) -> None:
+    """Make or refresh the superuser that `up` prints."""
+    user, _ = get_user_model().objects.get_or_create(**{get_user_model().USERNAME_FIELD: LOGIN})
+    user.is_staff = user.is_superuser = user.is_active = True
+    user.set_password(password)
+    user.save()
+
+
+def start_again(broker: EmbeddedBroker) -> None:
+    """Start the embedded broker again if it has died; its file has what it held."""
+    if settings.EMBEDDED_BROKER and broker.pid is None:
+        broker.start()
+
+
+def programs(*, port: int, concurrency: int) -> list[Program]:
+    """What runs beside the broker. The Procfile lists the same."""
+    manage = [sys.executable, str(Path(settings.BASE_DIR, "manage.py"))]
+    gunicorn = [sys.executable, "-m", "gunicorn", "zhilian.wsgi", "--bind", f"{ADDRESS}:{port}"]
+    celery = [sys.executable, "-m", "celery", "-A", "zhilian"]
+    queues = ",".join(queue.name for queue in settings.CELERY_TASK_QUEUES)
+    return [
+        Program(name="web", arguments=[*gunicorn, "--workers", "2", "--threads", "4"]),
+        Program(
+            name="high",
+            arguments=[
+                *manage,
+                "worker",
+                "--queues",
+                "high_priority",
+                "--concurrency",
+                "1",
+                "--name",
+                "high",
+            ],
+        ),
+        Program(
+            name="worker",
+            arguments=[
+                *manage,
+                "worker",
+                "--queues",
+                queues,
+                "--concurrency",
+                str(concurrency),
+                "--name",
+                "all",
+            ],
+        ),
+        Program(name="beat", arguments=[*celery, "beat"]),
+    ]
