@@ -14,7 +14,8 @@ class Command(BaseCommand):
         "queues by default. Run one worker for high_priority alone beside one for all queues, "
         "so that no backlog delays what is urgent. SIGTERM gives running tasks a few seconds, "
         "then hands back what is left; send it to this process only, not to its group. Run it "
-        "under something that starts it again (manage.py up, systemd)."
+        "under something that starts it again (manage.py up, systemd). --verbosity 0 leaves out "
+        "Celery's banner."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -56,12 +57,14 @@ def arguments(
     name: str = "worker",
     pool: str = "prefork",
     loglevel: str | None = None,
+    verbosity: int = 1,
     **options: Any,
 ) -> list[str]:
     """The arguments of Celery's `worker` command that these options stand for."""
     # Gossip and mingle tell workers of each other, which nothing here needs: liveness is kept
     # in the database. Remote control (inspect, revoke) works without them.
-    result = ["worker", "--without-gossip", "--without-mingle"]
+    result = [] if verbosity else ["--quiet"]
+    result += ["worker", "--without-gossip", "--without-mingle"]
     result += ["--hostname", f"{name}@%h", "--pool", pool]
     if queues:
         result += ["--queues", queues]

@@ -102,37 +102,20 @@ def start_again(broker: EmbeddedBroker) -> None:
 
 def programs(*, port: int, concurrency: int) -> list[Program]:
     """What runs beside the broker. The Procfile lists the same."""
-    manage = [sys.executable, str(Path(settings.BASE_DIR, "manage.py"))]
-    gunicorn = [sys.executable, "-m", "gunicorn", "zhilian.wsgi", "--bind", f"{ADDRESS}:{port}"]
-    celery = [sys.executable, "-m", "celery", "-A", "zhilian"]
+    python = sys.executable
+    manage = str(Path(settings.BASE_DIR, "manage.py"))
     queues = ",".join(queue.name for queue in settings.CELERY_TASK_QUEUES)
+    gunicorn = f"gunicorn zhilian.wsgi --bind {ADDRESS}:{port} --workers 2 --threads 4"
+    # Its control socket lies in the home directory, where two servers would share it.
+    gunicorn += " --no-control-socket"
+    # Verbosity 0 and --quiet: no banner, the lines that matter follow.
+    worker = "worker --verbosity 0"
+    high = f"{worker} --name high --queues high_priority --concurrency 1"
+    shared = f"{worker} --name all --queues {queues} --concurrency {concurrency}"
+    beat = "celery --quiet -A zhilian beat"
     return [
-        Program(name="web", arguments=[*gunicorn, "--workers", "2", "--threads", "4"]),
-        Program(
-            name="high",
-            arguments=[
-                *manage,
-                "worker",
-                "--queues",
-                "high_priority",
-                "--concurrency",
-                "1",
-                "--name",
-                "high",
-            ],
-        ),
-        Program(
-            name="worker",
-            arguments=[
-                *manage,
-                "worker",
-                "--queues",
-                queues,
-                "--concurrency",
-                str(concurrency),
-                "--name",
-                "all",
-            ],
-        ),
-        Program(name="beat", arguments=[*celery, "beat"]),
+        Program(name="web", arguments=[python, "-m", *gunicorn.split()]),
+        Program(name="high", arguments=[python, manage, *high.split()]),
+        Program(name="worker", arguments=[python, manage, *shared.split()]),
+        Program(name="beat", arguments=[python, "-m", *beat.split()]),
     ]

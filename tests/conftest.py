@@ -1,0 +1,45 @@
+"""Fixtures that every kind of test shares."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from zhilian.embedded import running_broker
+
+
+def pytest_unconfigure() -> None:
+    """Remove the state directory that tests/settings.py made."""
+    shutil.rmtree(settings.VAR, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def broker_url() -> Iterator[str]:
+    """A broker: CELERY_BROKER_URL's where it is set, else an embedded one for this run."""
+    if not settings.EMBEDDED_BROKER:
+        yield settings.CELERY_BROKER_URL
+        return
+    with running_broker(settings.EMBEDDED_BROKER_DIRECTORY) as url:
+        yield url
+
+
+def child_environment(*, broker_url: str) -> dict[str, str]:
+    """The environment in which a real process uses this run's test database and broker."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "zhilian.settings",
+        "DATABASE_URL": database_url(),
+        "CELERY_BROKER_URL": broker_url,
+    }
+
+
+def database_url() -> str:
+    """The test database as DATABASE_URL. Only while pytest-django has it set up."""
+    config = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{config['NAME']}"
+    login = config["USER"] + (f":{config['PASSWORD']}" if config["PASSWORD"] else "")
+    return f"postgres://{login}@{config['HOST']}:{config['PORT'] or 5432}/{config['NAME']}"

@@ -1,0 +1,134 @@
+"""The embedded broker: durable, private, and never left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import redis
+
+from zhilian.embedded import BrokerAlreadyRunning, EmbeddedBroker, answers, running_broker
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def broker(tmp_path):
+    with EmbeddedBroker(tmp_path / "broker") as started:
+        yield started
+
+
+def client(broker: EmbeddedBroker) -> redis.Redis:
+    return redis.Redis(unix_socket_path=str(broker.socket), db=1, socket_timeout=1)
+
+
+def test_it_opens_no_tcp_port_and_a_socket_for_its_user_alone(broker):
+    with client(broker) as connection:
+        assert connection.info("server")["tcp_port"] == 0
+    assert broker.socket.stat().st_mode & 0o077 == 0
+
+
+def test_it_refuses_messages_when_full_instead_of_dropping_others(broker):
+    with client(broker) as connection:
+        assert connection.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_what_it_holds_survives_a_restart(broker, end):
+    with client(broker) as connection:
+        connection.set("key", "value")
+
+    getattr(broker, end)()
+    broker.start()
+
+    with client(broker) as connection:
+        assert connection.get("key") == b"value"
+
+
+def test_a_wipe_leaves_nothing(broker):
+    with client(broker) as connection:
+        connection.set("key", "value")
+
+    broker.wipe()
+
+    with client(broker) as connection:
+        assert connection.get("key") is None
+
+
+def test_a_frozen_one_does_not_answer_until_it_is_thawed(broker):
+    broker.freeze()
+    assert not answers(broker.socket)
+
+    broker.thaw()
+    assert answers(broker.socket)
+
+
+def test_a_frozen_one_can_be_stopped(broker):
+    broker.freeze()
+
+    broker.stop()
+
+    assert broker.pid is None
+
+
+def test_a_second_one_on_the_same_directory_is_refused(broker):
+    with pytest.raises(BrokerAlreadyRunning, match="already serves"):
+        EmbeddedBroker(broker.directory).start()
+
+    assert answers(broker.socket)
+
+
+def test_one_that_answers_is_shared(broker):
+    with running_broker(broker.directory) as url:
+        assert url == broker.url
+
+    assert answers(broker.socket)
+
+
+def test_celery_understands_its_url_in_a_directory_with_any_name(tmp_path):
+    from celery import Celery
+
+    with EmbeddedBroker(tmp_path / "店 ?a") as broker, Celery(broker=broker.url).connection() as it:
+        it.ensure_connection(max_retries=1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_it_dies_with_its_parent_however_that_ends(tmp_path, number):
+    code = (
+        "import pathlib, sys, time; from zhilian.embedded import EmbeddedBroker\n"
+        f"broker = EmbeddedBroker(pathlib.Path({str(tmp_path)!r})); broker.start()\n"
+        "print(broker.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as parent:
+        assert parent.stdout is not None
+        server = int(parent.stdout.readline())
+        assert is_alive(server)
+
+        parent.send_signal(number)
+
+    wait_until(lambda: not is_alive(server))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs (one that nobody has waited for yet does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_until(condition, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+assert os.path.isdir("/proc/self"), "these tests read /proc"

@@ -1,0 +1,19 @@
+"""The project's settings on a state directory of this test run's own.
+
+What a developer has in var/ (and a broker that `make up` runs on it) is never touched.
+"""
+
+import os
+import tempfile
+
+os.environ["ZHILIAN_VAR"] = tempfile.mkdtemp(prefix="zhilian-test-")
+os.environ["ZHILIAN_ENV_FILE"] = ""
+
+from zhilian.settings import *  # noqa: F403
+
+# Slow on purpose elsewhere; tests make many users.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Pages are rendered without collectstatic.
+STORAGES["staticfiles"]["BACKEND"] = (  # noqa: F405
+    "django.contrib.staticfiles.storage.StaticFilesStorage"
+)

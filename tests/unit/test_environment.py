@@ -1,0 +1,116 @@
+"""The environment is read strictly: what is wrong stops the start with a sentence."""
+
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from zhilian import environment
+
+
+def read(base_dir: Path, **values: str) -> environment.Environment:
+    return environment.read(environment=values, base_dir=base_dir)
+
+
+def test_everything_has_a_default(tmp_path):
+    result = read(tmp_path)
+
+    assert result.var == tmp_path / "var"
+    assert result.debug is False
+    assert result.https is False
+    assert result.allowed_hosts == ["localhost", "127.0.0.1"]
+    assert result.log_level == "INFO"
+    assert result.database_url is None
+    assert result.broker_url is None
+    assert result.result_backend == "django-db"
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path):
+    (tmp_path / ".env").write_text("ZHILIAN_DEBUG=true\nZHILIAN_LOG_LEVEL=ERROR\n")
+
+    result = read(tmp_path, ZHILIAN_LOG_LEVEL="debug")
+
+    assert result.debug is True
+    assert result.log_level == "DEBUG"
+
+
+def test_reading_the_file_leaves_the_process_environment_alone(tmp_path, monkeypatch):
+    monkeypatch.delenv("ZHILIAN_DEBUG", raising=False)
+    (tmp_path / ".env").write_text("ZHILIAN_DEBUG=true\n")
+
+    read(tmp_path)
+
+    import os
+
+    assert "ZHILIAN_DEBUG" not in os.environ
+
+
+def test_an_empty_file_name_means_no_file(tmp_path):
+    (tmp_path / ".env").write_text("ZHILIAN_DEBUG=true\n")
+
+    assert read(tmp_path, ZHILIAN_ENV_FILE="").debug is False
+
+
+def test_a_file_that_was_named_must_exist(tmp_path):
+    with pytest.raises(ImproperlyConfigured, match="no file"):
+        read(tmp_path, ZHILIAN_ENV_FILE="absent")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("ZHILIAN_DEBUG", "maybe", "true or false"),
+        ("ZHILIAN_LOG_LEVEL", "loud", "one of"),
+        ("ZHILIAN_DEBGU", "true", "Unknown setting ZHILIAN_DEBGU"),
+        ("DATABASE_URL", "mysql://somewhere/db", "DATABASE_URL must begin with"),
+        ("CELERY_BROKER_URL", "127.0.0.1:6379", "CELERY_BROKER_URL must begin with"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_name(tmp_path, name, value, reason):
+    with pytest.raises(ImproperlyConfigured, match=reason):
+        read(tmp_path, **{name: value})
+
+
+def test_a_refused_url_is_not_repeated(tmp_path):
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        read(tmp_path, DATABASE_URL="mysql://user:secret@somewhere/db")
+
+    assert "secret" not in str(refusal.value)
+
+
+def test_every_setting_is_in_the_example_file():
+    example = Path(__file__).parents[2].joinpath(".env.example").read_text()
+
+    missing = environment.KNOWN - {"ZHILIAN_ENV_FILE"}
+    assert [name for name in sorted(missing) if f"#{name}=" not in example] == []
+
+
+@pytest.mark.parametrize("url", [None, "sqlite:////somewhere/else.sqlite3", "sqlite:///a.sqlite3"])
+def test_every_sqlite_database_gets_the_same_options(tmp_path, url):
+    config = environment.database(url=url, var=tmp_path, base_dir=tmp_path)
+
+    assert config["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert config["OPTIONS"]["timeout"] == 30
+    assert "journal_mode=WAL" in config["OPTIONS"]["init_command"]
+    assert Path(config["TEST"]["NAME"]).parent == tmp_path
+
+
+def test_a_relative_sqlite_file_lies_in_the_project(tmp_path):
+    config = environment.database(url="sqlite:///a.sqlite3", var=tmp_path, base_dir=tmp_path)
+
+    assert config["NAME"] == tmp_path / "a.sqlite3"
+
+
+def test_an_in_memory_database_is_refused(tmp_path):
+    with pytest.raises(ImproperlyConfigured, match="in-memory"):
+        environment.database(url="sqlite://:memory:", var=tmp_path, base_dir=tmp_path)
+
+
+def test_postgresql_connections_are_kept_and_checked(tmp_path):
+    config = environment.database(
+        url="postgres://user@host:5433/name", var=tmp_path, base_dir=tmp_path
+    )
+
+    assert config["NAME"] == "name"
+    assert config["CONN_MAX_AGE"] == 600
+    assert config["CONN_HEALTH_CHECKS"] is True
