@@ -6,7 +6,11 @@ What a developer has in var/ (and a broker that `make up` runs on it) is never t
 import os
 import tempfile
 
-os.environ["ZHILIAN_VAR"] = tempfile.mkdtemp(prefix="zhilian-test-")
+PREFIX = "zhilian-test-"
+
+# A process that a test starts inherits both names, and so the same directory.
+if PREFIX not in os.environ.get("ZHILIAN_VAR", ""):
+    os.environ["ZHILIAN_VAR"] = tempfile.mkdtemp(prefix=PREFIX)
 os.environ["ZHILIAN_ENV_FILE"] = ""
 
 from zhilian.settings import *  # noqa: F403

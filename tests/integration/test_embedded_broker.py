@@ -1,15 +1,14 @@
 """The embedded broker: durable, private, and never left behind."""
 
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import redis
 
+from tests.watching import is_alive, wait_until
 from zhilian.embedded import BrokerAlreadyRunning, EmbeddedBroker, answers, running_broker
 
 pytestmark = pytest.mark.integration
@@ -114,21 +113,3 @@ def test_it_dies_with_its_parent_however_that_ends(tmp_path, number):
         parent.send_signal(number)
 
     wait_until(lambda: not is_alive(server))
-
-
-def is_alive(pid: int) -> bool:
-    """Whether the process runs (one that nobody has waited for yet does not)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def wait_until(condition, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
-assert os.path.isdir("/proc/self"), "these tests read /proc"

@@ -33,4 +33,4 @@ def test_a_line_break_in_a_message_cannot_forge_a_line():
 
 
 def test_chinese_stays_readable():
-    assert line("dish.updated", name="红烧肉").endswith("name=红烧肉")
+    assert line("dish.updated", dish="红烧肉").endswith("dish=红烧肉")
