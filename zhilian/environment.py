@@ -4,6 +4,7 @@
 nothing reads (a slip of the pen), stops the start with a sentence instead of being ignored.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,7 @@ def _file_values(environment: Mapping[str, str], base_dir: Path) -> dict[str, st
 
 
 def _parse_file(path: Path) -> dict[str, str]:
-    class FromFile(environ.Env):  # type: ignore[misc]  # django-environ ships no types
+    class FromFile(environ.Env):
         # read_env writes into ENVIRON, which is os.environ unless replaced: the file's values
         # must not leak into the environment of child processes.
         ENVIRON: dict[str, str] = {}
@@ -155,8 +156,6 @@ def database(*, url: str | None, var: Path, base_dir: Path) -> dict[str, Any]:
 
 
 def _sqlite(var: Path) -> dict[str, Any]:
-    import os
-
     return {
         "OPTIONS": {
             # A transaction that begins as a reader and then writes fails at once with

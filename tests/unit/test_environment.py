@@ -1,5 +1,6 @@
 """The environment is read strictly: what is wrong stops the start with a sentence."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,6 @@ def test_reading_the_file_leaves_the_process_environment_alone(tmp_path, monkeyp
     (tmp_path / ".env").write_text("ZHILIAN_DEBUG=true\n")
 
     read(tmp_path)
-
-    import os
 
     assert "ZHILIAN_DEBUG" not in os.environ
 

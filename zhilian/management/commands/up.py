@@ -88,7 +88,7 @@ def refuse_busy_port(port: int) -> None:
 
 def set_login(password: str) -> None:
     """Make or refresh the superuser that `up` prints."""
-    user, _ = get_user_model().objects.get_or_create(**{get_user_model().USERNAME_FIELD: LOGIN})
+    user, _ = get_user_model().objects.get_or_create(username=LOGIN)
     user.is_staff = user.is_superuser = user.is_active = True
     user.set_password(password)
     user.save()
