@@ -13,7 +13,7 @@ if PREFIX not in os.environ.get("ZHILIAN_VAR", ""):
     os.environ["ZHILIAN_VAR"] = tempfile.mkdtemp(prefix=PREFIX)
 os.environ["ZHILIAN_ENV_FILE"] = ""
 
-from zhilian.settings import *  # noqa: F403
+from zhilian.settings import *  # noqa: E402, F403
 
 # Slow on purpose elsewhere; tests make many users.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
