@@ -1,0 +1,45 @@
+"""Zhilian Neural: a durable event backbone for restaurant chains.
+
+The public calls are reached as ``neural.submit(...)``, ``neural.submit_many(...)``
+and ``@neural.handles(...)``. They are loaded on first use because models cannot be
+imported before Django has loaded its applications.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neural.events.registry import handles
+    from neural.events.submit import submit, submit_many
+    from neural.events.types import EventType, register_event_type
+    from neural.runs.retry import RetryPolicy
+    from neural.runs.task import LedgerTask
+    from neural.runs.testing import run_due
+
+_HOMES = {
+    "EventType": "neural.events.types",
+    "LedgerTask": "neural.runs.task",
+    "RetryPolicy": "neural.runs.retry",
+    "handles": "neural.events.registry",
+    "register_event_type": "neural.events.types",
+    "run_due": "neural.runs.testing",
+    "submit": "neural.events.submit",
+    "submit_many": "neural.events.submit",
+}
+
+__all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)
+    "submit",
+    "submit_many",
+    "handles",
+    "EventType",
+    "register_event_type",
+    "LedgerTask",
+    "RetryPolicy",
+    "run_due",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'neural' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

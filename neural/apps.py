@@ -1,0 +1,22 @@
+"""The Django application."""
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext_lazy as _
+
+
+class NeuralConfig(AppConfig):
+    name = "neural"
+    label = "neural"
+    verbose_name = _("Neural")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Find every app's event types and handlers, and attach to Celery's workers."""
+        from neural import checks  # noqa: F401  (registers the system checks)
+        from neural.events import builtin  # noqa: F401  (registers the built-in types)
+        from neural.runs import broker, lifecycle
+
+        broker.survive_a_lost_broker()
+        lifecycle.connect()
+        autodiscover_modules("neural_handlers")

@@ -1,0 +1,72 @@
+"""Every setting of Neural, typed, with its default and its unit.
+
+A project overrides them in its Django settings: ``NEURAL = {"max_retries": 5}``.
+Code reads them from :func:`conf`; an unknown name or a wrong type is refused at start.
+"""
+
+from functools import lru_cache
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class NeuralSettings(BaseModel):
+    """The settings, frozen. Durations are in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    default_time_zone: str = "Asia/Shanghai"
+    """Time zone of a store that was registered by its first event."""
+    max_future_seconds: float = Field(default=24 * 3600, gt=0)
+    """An event further ahead is refused: a till with a wrong clock would win for ever."""
+    max_json_bytes: int = Field(default=256 * 1024, gt=0)
+    """Largest payload, argument list or result, as JSON in UTF-8."""
+    submit_chunk: int = Field(default=500, gt=0)
+    """Events of ``submit_many`` that are recorded by one statement."""
+
+    max_retries: int = Field(default=3, ge=0)
+    retry_base_seconds: float = Field(default=60, ge=0)
+    retry_cap_seconds: float = Field(default=600, ge=0)
+    retry_jitter: float = Field(default=0.5, ge=0, le=1)
+    """Share of a delay that is random: 0.5 means between half of it and all of it."""
+    max_lost_deliveries: int = Field(default=4, ge=1)
+    """A run whose process died this often is dead, as poison."""
+
+    take_along_runs: int = Field(default=50, ge=1)
+    take_along_seconds: float = Field(default=0.05, gt=0)
+    """A worker woken by one message takes along what else is due, up to these bounds."""
+
+    publish_timeout_seconds: float = Field(default=0.5, gt=0)
+    """Longest wait for the broker to connect or to answer when an event is submitted."""
+    publish_probe_seconds: float = Field(default=1, gt=0)
+    """While the broker is away, how often a thread looks whether it is back."""
+
+    relay_seconds: float = Field(default=1, gt=0)
+    relay_batch: int = Field(default=200, ge=1)
+    queue_depth_limit: int = Field(default=1000, ge=1)
+    """The relay adds no messages to a queue that holds this many."""
+    republish_seconds: float = Field(default=15, gt=0)
+    """A run still pending this long after its first message is published again."""
+    republish_lease_seconds: float = Field(default=60, gt=0)
+    """The same for every later message."""
+
+    heartbeat_seconds: float = Field(default=5, gt=0)
+    worker_lost_seconds: float = Field(default=20, gt=0)
+    """A worker silent for this long is taken for dead and its runs start again."""
+    settle_seconds: float = Field(default=60, gt=0)
+    """How long a worker tries to record an outcome while the database is away."""
+
+
+@lru_cache(maxsize=1)
+def conf() -> NeuralSettings:
+    """The settings in force."""
+    return NeuralSettings.model_validate(getattr(settings, "NEURAL", {}))
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "NEURAL":
+        conf.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,194 @@
+"""An event before it is recorded: checked, in canonical form, with the runs it asks for."""
+
+import datetime as dt
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from pydantic import ValidationError
+
+from neural.conf import conf
+from neural.events.answers import Problem
+from neural.events.registry import handlers_of
+from neural.events.types import EventType, EventTypeUnknown, event_type
+from neural.models import Store
+from neural.models.store import STORE_CODE_PATTERN
+from neural.runs.results import has_nul
+from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE, PRIORITIES
+
+_STORE_CODE = re.compile(STORE_CODE_PATTERN)
+_LENGTHS = {"source": 100, "event_id": 200}
+_FIELDS = frozenset(
+    ("type", "store", "source", "event_id", "payload", "occurred_at", "priority", "queue")
+)
+
+
+class Refused(Exception):
+    """Why a request cannot become an event."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventDraft:
+    """A valid event and where its runs go."""
+
+    type: str
+    store: str
+    source: str
+    event_id: str
+    payload: str
+    """JSON text, as the caller wrote it, keys sorted."""
+    content_hash: str
+    occurred_at: dt.datetime
+    handlers: tuple[str, ...]
+    queue: str
+    priority: int
+    requested_by: str
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        return (self.store, self.source, self.event_id)
+
+
+class StoreClocks:
+    """Time zones of stores, each looked up once for a chunk and only when it is needed."""
+
+    def __init__(self) -> None:
+        self._stores: dict[str, Store] = {}
+
+    def localize(self, code: str, moment: dt.datetime) -> dt.datetime:
+        if moment.tzinfo:
+            return moment
+        if code not in self._stores:
+            unknown = Store(code=code, time_zone=conf().default_time_zone)
+            self._stores[code] = Store.objects.filter(code=code).first() or unknown
+        return self._stores[code].localize(moment)
+
+
+def draft_event(
+    request: Mapping[str, Any], clocks: StoreClocks, *, backfill: bool, requested_by: str
+) -> EventDraft:
+    """Check one request as :func:`neural.events.submit.submit` describes it, or :class:`Refused`."""
+    _check_fields(request)
+    kind = _known_type(request["type"])
+    payload = canonical(request["payload"])
+    _check_payload(kind, request["payload"], payload)
+    queue = request.get("queue") or (LOW_PRIORITY_QUEUE if backfill else kind.queue)
+    priority = request.get("priority") or (LOW_PRIORITY if backfill else kind.priority)
+    return EventDraft(
+        type=kind.name,
+        store=request["store"],
+        source=request["source"],
+        event_id=request["event_id"],
+        payload=payload,
+        content_hash=content_hash(kind.name, payload),
+        occurred_at=_occurred_at(request, clocks),
+        handlers=tuple(each.name for each in handlers_of(kind.name)),
+        queue=queue,
+        priority=priority,
+        requested_by=requested_by,
+    )
+
+
+def _check_fields(request: Mapping[str, Any]) -> None:
+    problems = [
+        Problem(name, "is not a field of an event") for name in request if name not in _FIELDS
+    ]
+    for name in ("type", "store", "source", "event_id"):
+        problems += _text_problems(name, request.get(name))
+    if not isinstance(request.get("payload"), Mapping):
+        problems.append(Problem("payload", "must be an object"))
+    priority = request.get("priority")
+    if priority is not None and (isinstance(priority, bool) or priority not in PRIORITIES):
+        problems.append(Problem("priority", "must be a whole number from 1 to 10 (most urgent)"))
+    queue = request.get("queue")
+    if queue is not None and not (isinstance(queue, str) and 0 < len(queue) <= 100):
+        problems.append(Problem("queue", "must be the name of a queue"))
+    if problems:
+        raise Refused(*problems)
+
+
+def _text_problems(name: str, value: Any) -> Sequence[Problem]:
+    if not isinstance(value, str) or not value:
+        return [Problem(name, "is required and must be text")]
+    if "\x00" in value:
+        return [Problem(name, "contains the character U+0000, which cannot be kept")]
+    if len(value) > _LENGTHS.get(name, 100):
+        return [Problem(name, f"has {len(value)} characters; at most {_LENGTHS.get(name, 100)}")]
+    if name == "store" and not _STORE_CODE.match(value):
+        return [Problem(name, "is not a store code: no spaces, no slash, at most 64 characters")]
+    return []
+
+
+def _known_type(name: str) -> EventType:
+    try:
+        return event_type(name)
+    except EventTypeUnknown as unknown:
+        raise Refused(Problem("type", str(unknown))) from unknown
+
+
+def canonical(payload: Mapping[str, Any]) -> str:
+    """JSON with sorted keys and no spaces: equal content gives equal text."""
+    try:
+        text = json.dumps(
+            payload,
+            sort_keys=True,
+            separators=(",", ":"),
+            ensure_ascii=False,
+            allow_nan=False,
+            cls=DjangoJSONEncoder,
+        )
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise Refused(Problem("payload", f"is not text that UTF-8 can write: {error}")) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Refused(Problem("payload", f"cannot be written as JSON: {error}")) from error
+    if has_nul(text):
+        raise Refused(Problem("payload", "contains the character U+0000, which cannot be kept"))
+    if size > conf().max_json_bytes:
+        limit = f"{conf().max_json_bytes:,}"
+        raise Refused(Problem("payload", f"has {size:,} bytes; at most {limit} are kept"))
+    return text
+
+
+def content_hash(type_name: str, payload: str) -> str:
+    """128 bits over the type and the caller's payload, before any default is filled in."""
+    return hashlib.blake2b(f"{type_name}\n{payload}".encode(), digest_size=16).hexdigest()
+
+
+def _check_payload(kind: EventType, payload: Mapping[str, Any], text: str) -> None:
+    """Read the JSON text, not the caller's objects: it is what handlers will read."""
+    try:
+        kind.schema.model_validate(json.loads(text))
+    except ValidationError as invalid:
+        raise Refused(*(_problem(error) for error in invalid.errors())) from invalid
+
+
+def _problem(error: Any) -> Problem:
+    place = ".".join(str(step) for step in ("payload", *error["loc"]))
+    return Problem(place, error["msg"])
+
+
+def _occurred_at(request: Mapping[str, Any], clocks: StoreClocks) -> dt.datetime:
+    now = dt.datetime.now(dt.UTC)
+    given = request.get("occurred_at")
+    if given is None:
+        return now
+    try:
+        moment = dt.datetime.fromisoformat(given) if isinstance(given, str) else given
+        moment = clocks.localize(request["store"], moment).astimezone(dt.UTC)
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        reason = "must be a time in ISO 8601, like 2026-03-01T12:30:00+08:00"
+        raise Refused(Problem("occurred_at", reason)) from error
+    if (moment - now).total_seconds() > conf().max_future_seconds:
+        hours = conf().max_future_seconds / 3600
+        reason = f"is more than {hours:g} hours ahead; is the till's clock right?"
+        raise Refused(Problem("occurred_at", reason))
+    return moment

@@ -1,0 +1,106 @@
+"""Handlers: which functions run for which event types."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar
+
+from neural.errors import NeuralError, PermanentError
+from neural.events.types import event_type
+from neural.runs.retry import RetryPolicy
+
+HandlerFunction = TypeVar("HandlerFunction", bound=Callable[..., Any])
+
+
+class HandlerAlreadyRegistered(NeuralError):
+    """Two functions claim one handler name."""
+
+
+class HandlerUnknown(PermanentError):
+    """A run names a handler that no installed app registers any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handler:
+    """A function and how its runs are run.
+
+    ``atomic``: its database writes and the run's outcome are one transaction. Handlers
+    of long or outside work say ``atomic=False`` and must be idempotent; ``async def``
+    handlers always are such. ``retry`` replaces the default retry policy.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    types: tuple[str, ...]
+    atomic: bool = True
+    retry: RetryPolicy | None = field(default=None)
+
+
+_handlers: dict[str, Handler] = {}
+
+
+def handles(
+    *types: str, name: str = "", atomic: bool = True, retry: RetryPolicy | None = None
+) -> Callable[[HandlerFunction], HandlerFunction]:
+    """Register ``function(event, data)`` for one or more event types.
+
+    ``event`` is the :class:`~neural.models.NeuralEvent` with its store loaded, ``data`` its
+    payload as the type's schema reads it. Write it in an installed app's
+    ``neural_handlers.py``. The handler's name is the app's package and the function's name
+    unless given; it stands in the ledger, so keep it when you move the function.
+    """
+
+    def register(function: HandlerFunction) -> HandlerFunction:
+        home = function.__module__.split(".")[0]
+        handler = Handler(
+            name=name or f"{home}.{function.__name__}",
+            function=function,
+            types=types,
+            atomic=atomic and not asyncio.iscoroutinefunction(function),
+            retry=retry,
+        )
+        _add(handler)
+        return function
+
+    return register
+
+
+def _add(handler: Handler) -> None:
+    if not handler.types:
+        raise ValueError(f"handler {handler.name!r} names no event type")
+    if handler.name in _handlers:
+        raise HandlerAlreadyRegistered(f"handler {handler.name!r} is registered already")
+    for type_name in handler.types:
+        event_type(type_name)  # raises for a type that nobody registered
+    _handlers[handler.name] = handler
+    forget_lookups()
+
+
+def handler(name: str) -> Handler:
+    """The handler of this name, or :class:`HandlerUnknown`."""
+    try:
+        return _handlers[name]
+    except KeyError:
+        raise HandlerUnknown(
+            f"no installed app registers the handler {name!r}; retry when one does"
+        ) from None
+
+
+@cache
+def handlers_of(type_name: str) -> tuple[Handler, ...]:
+    """The handlers of an event type, by name."""
+    found = (each for each in _handlers.values() if type_name in each.types)
+    return tuple(sorted(found, key=lambda each: each.name))
+
+
+@cache
+def atomic_handler_names() -> tuple[str, ...]:
+    """Names of the handlers that a worker may take along."""
+    return tuple(sorted(name for name, each in _handlers.items() if each.atomic))
+
+
+def forget_lookups() -> None:
+    """Look handlers up anew after one was added or removed."""
+    handlers_of.cache_clear()
+    atomic_handler_names.cache_clear()

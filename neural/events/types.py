@@ -1,0 +1,64 @@
+"""Event types: their names, payload schemas, queues and priorities."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from neural.errors import NeuralError, PermanentError
+from neural.runs.routing import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES
+
+
+class EventTypeUnknown(PermanentError):
+    """No installed app registered an event type of this name."""
+
+
+class EventTypeAlreadyRegistered(NeuralError):
+    """Two apps claim one event type."""
+
+
+class Payload(BaseModel):
+    """Base of every payload schema. Fields that it does not know are kept."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventType:
+    """What may be submitted under a name.
+
+    ``schema`` is a pydantic model, best a subclass of :class:`Payload`; ``queue`` and
+    ``priority`` (1 to 10, 10 is most urgent) are where its runs go.
+    """
+
+    name: str
+    schema: type[BaseModel]
+    queue: str = DEFAULT_QUEUE
+    priority: int = DEFAULT_PRIORITY
+
+
+_types: dict[str, EventType] = {}
+
+
+def register_event_type(event_type: EventType) -> EventType:
+    """Make a type known. The name must be new; the priority between 1 and 10."""
+    if event_type.name in _types:
+        raise EventTypeAlreadyRegistered(f"event type {event_type.name!r} is registered already")
+    if event_type.priority not in PRIORITIES:
+        raise ValueError(f"priority of {event_type.name!r} must be from 1 to 10")
+    _types[event_type.name] = event_type
+    return event_type
+
+
+def event_type(name: str) -> EventType:
+    """The registered type of this name, or :class:`EventTypeUnknown`."""
+    try:
+        return _types[name]
+    except KeyError:
+        raise EventTypeUnknown(
+            f"event type {name!r} is not registered; known are {', '.join(sorted(_types))}"
+        ) from None
+
+
+def event_types() -> list[EventType]:
+    """All registered types by name."""
+    return [_types[name] for name in sorted(_types)]

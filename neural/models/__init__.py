@@ -1,0 +1,16 @@
+"""The models, one story a file."""
+
+from neural.models.event import NeuralEvent
+from neural.models.run import RunState, TaskRun, TaskTry, TryOutcome
+from neural.models.store import Store
+from neural.models.worker import WorkerProcess
+
+__all__ = [
+    "NeuralEvent",
+    "RunState",
+    "Store",
+    "TaskRun",
+    "TaskTry",
+    "TryOutcome",
+    "WorkerProcess",
+]

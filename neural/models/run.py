@@ -1,0 +1,304 @@
+"""Runs and their tries: the ledger of every piece of work.
+
+A run is written when the work is asked for, not when it ends. Each change of state is
+a verb of :class:`TaskRun`, a conditional UPDATE that says whether it happened; the
+worker's own changes, many runs in one statement, are in ``neural.runs.claiming`` and
+``neural.runs.settling``.
+"""
+
+import datetime as dt
+from typing import Any, Self
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext_lazy as _
+
+from neural.models.event import NeuralEvent
+from neural.models.store import Store, StoreScopedQuerySet
+from neural.models.worker import WorkerProcess
+
+
+class RunState(models.TextChoices):
+    PENDING = "pending", _("pending")
+    RUNNING = "running", _("running")
+    SUCCEEDED = "succeeded", _("succeeded")
+    DEAD = "dead", _("dead")
+    CANCELLED = "cancelled", _("cancelled")
+    DISCARDED = "discarded", _("discarded")
+
+
+FINISHED_STATES = (RunState.SUCCEEDED, RunState.DEAD, RunState.CANCELLED, RunState.DISCARDED)
+SET_ASIDE_STATES = (RunState.DEAD, RunState.CANCELLED, RunState.DISCARDED)
+
+
+class TaskRunQuerySet(StoreScopedQuerySet):
+    def due(self, now: dt.datetime | None = None) -> Self:
+        """Waiting runs whose time has come (by the database's clock unless given)."""
+        return self.filter(state=RunState.PENDING, available_at__lte=now or Now())
+
+    def unpublished(self, now: dt.datetime | None = None) -> Self:
+        """Waiting runs for which a message is owed."""
+        return self.filter(state=RunState.PENDING, publish_at__lte=now or Now())
+
+    def running(self) -> Self:
+        return self.filter(state=RunState.RUNNING)
+
+    def dead(self) -> Self:
+        """The dead letters."""
+        return self.filter(state=RunState.DEAD)
+
+    def by_urgency(self) -> Self:
+        return self.order_by("-priority", "available_at", "pk")
+
+    def abandoned(self) -> Self:
+        """Running runs that a lost or stopped worker had taken before it went."""
+        gone_at = Coalesce("worker__lost_at", "worker__stopped_at")
+        return self.running().filter(started_at__lte=gone_at)
+
+
+class TaskRun(models.Model):
+    """One piece of work: what, with which arguments, when due, and what became of it."""
+
+    task_id = models.CharField(_("task id"), max_length=255, unique=True)
+    task = models.CharField(_("task"), max_length=255)
+    handler = models.CharField(_("handler"), max_length=200, blank=True, default="")
+    event = models.ForeignKey(
+        NeuralEvent,
+        models.PROTECT,
+        verbose_name=_("event"),
+        related_name="runs",
+        null=True,
+        blank=True,
+        db_index=False,
+    )
+    store = models.ForeignKey(
+        Store,
+        models.PROTECT,
+        verbose_name=_("store"),
+        related_name="runs",
+        null=True,
+        blank=True,
+        db_index=False,
+    )
+    args = models.JSONField(_("arguments"), default=list, encoder=DjangoJSONEncoder)
+    kwargs = models.JSONField(_("keyword arguments"), default=dict, encoder=DjangoJSONEncoder)
+    queue = models.CharField(_("queue"), max_length=100)
+    priority = models.PositiveSmallIntegerField(
+        _("priority"), default=5, help_text=_("10 is most urgent, 1 least.")
+    )
+    # Held until the first try starts: a retry of this run does not stand in a newer one's way.
+    unique_key = models.CharField(_("unique key"), max_length=200, null=True, blank=True)  # noqa: DJ001 (NULL is 'not unique')
+    requested_by = models.CharField(_("requested by"), max_length=150, blank=True, default="")
+
+    state = models.CharField(
+        _("state"), max_length=10, choices=RunState.choices, default=RunState.PENDING
+    )
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    available_at = models.DateTimeField(_("due at"), db_default=Now())
+    publish_at = models.DateTimeField(_("message owed at"), db_default=Now())
+    failures = models.PositiveSmallIntegerField(_("failed tries"), default=0)
+    losses = models.PositiveSmallIntegerField(_("lost deliveries"), default=0)
+
+    token = models.BigIntegerField(_("fencing token"), null=True, blank=True)
+    worker = models.ForeignKey(
+        WorkerProcess,
+        models.PROTECT,
+        verbose_name=_("worker"),
+        related_name="runs",
+        null=True,
+        blank=True,
+        db_index=False,
+    )
+    process_id = models.PositiveIntegerField(_("process id"), null=True, blank=True)
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    result = models.JSONField(_("result"), null=True, blank=True, encoder=DjangoJSONEncoder)
+    error = models.CharField(_("last error"), max_length=500, blank=True, default="")
+
+    objects = TaskRunQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        constraints = (
+            models.UniqueConstraint(
+                "event",
+                "handler",
+                condition=Q(event__isnull=False),
+                name="neural_run_once_a_handler",
+            ),
+            models.UniqueConstraint(
+                "unique_key",
+                condition=Q(state=RunState.PENDING, unique_key__isnull=False),
+                name="neural_run_unique_waits_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=RunState.values), name="neural_run_known_state"
+            ),
+            models.CheckConstraint(
+                condition=Q(priority__range=(1, 10)), name="neural_run_priority_1_to_10"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=RunState.RUNNING)
+                | Q(token__isnull=False, started_at__isnull=False),
+                name="neural_run_running_has_token",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=FINISHED_STATES) | Q(finished_at__isnull=False),
+                name="neural_run_finished_has_time",
+            ),
+        )
+        # Each index stands for one query; docs/ledger.md has them side by side.
+        indexes = (
+            # Claim: what is due on this queue, most urgent first.
+            models.Index(
+                fields=["queue", "-priority", "available_at"],
+                condition=Q(state=RunState.PENDING),
+                name="neural_run_due",
+            ),
+            # Relay: what is owed a message.
+            models.Index(
+                fields=["publish_at"], condition=Q(state=RunState.PENDING), name="neural_run_owed"
+            ),
+            # Relay: what did a lost worker hold?
+            models.Index(
+                fields=["worker"], condition=Q(state=RunState.RUNNING), name="neural_run_held"
+            ),
+            # Admin: dead letters and what people set aside.
+            models.Index(
+                fields=["state", "-id"],
+                condition=Q(state__in=SET_ASIDE_STATES),
+                name="neural_run_set_aside",
+            ),
+            # Admin: one store's runs, newest first; and the scope of users with few stores.
+            models.Index(
+                fields=["store", "-id"],
+                condition=Q(store__isnull=False),
+                name="neural_run_by_store",
+            ),
+            # Admin: one handler's runs; one task's runs.
+            models.Index(
+                fields=["handler", "-id"], condition=~Q(handler=""), name="neural_run_by_handler"
+            ),
+            models.Index(
+                fields=["task", "-id"], condition=Q(event__isnull=True), name="neural_run_by_task"
+            ),
+        )
+        permissions = (
+            ("retry_taskrun", "Can retry runs"),
+            ("hurry_taskrun", "Can start waiting runs now"),
+            ("cancel_taskrun", "Can cancel waiting runs"),
+            ("discard_taskrun", "Can discard dead runs"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.work_name} {self.task_id}"
+
+    @property
+    def work_name(self) -> str:
+        """The handler for an event's run, the task for any other."""
+        return self.handler or self.task
+
+    @property
+    def delivered_before(self) -> bool:
+        """Such a run is taken alone: were it poison, it would condemn its neighbours."""
+        return bool(self.failures or self.losses)
+
+    @property
+    def try_number(self) -> int:
+        """Which try is under way or was the last, from 1."""
+        return self.failures + self.losses + (self.state in (RunState.RUNNING, RunState.SUCCEEDED))
+
+    @property
+    def wait(self) -> dt.timedelta | None:
+        """From due to started, of the last try."""
+        return self.started_at - self.available_at if self.started_at else None
+
+    @property
+    def duration(self) -> dt.timedelta | None:
+        """From started to finished, of the last try."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return self.finished_at - self.started_at
+
+    # Verbs of people. Each says whether the run was in a state that allows it.
+
+    def retry(self) -> bool:
+        """Run a dead, cancelled or discarded run again, with its retries restored."""
+        return self._change(
+            SET_ASIDE_STATES,
+            state=RunState.PENDING,
+            failures=0,
+            losses=0,
+            unique_key=None,
+            finished_at=None,
+            available_at=Now(),
+            publish_at=Now(),
+        )
+
+    def hurry(self) -> bool:
+        """Make a waiting run due at once."""
+        return self._change(RunState.PENDING, available_at=Now(), publish_at=Now())
+
+    def cancel(self) -> bool:
+        """Withdraw a run that has not started."""
+        return self._change(RunState.PENDING, state=RunState.CANCELLED, finished_at=Now())
+
+    def discard(self) -> bool:
+        """Decide that a dead run will not be run again."""
+        return self._change(RunState.DEAD, state=RunState.DISCARDED)
+
+    def _change(self, allowed: RunState | tuple[RunState, ...], **changes: Any) -> bool:
+        states = (allowed,) if isinstance(allowed, RunState) else allowed
+        rows = type(self).objects.filter(pk=self.pk, state__in=states).update(**changes)
+        if rows:
+            self.refresh_from_db(fields=list(changes))
+        return bool(rows)
+
+
+class TryOutcome(models.TextChoices):
+    FAILED = "failed", _("failed")
+    LOST = "lost", _("lost")
+    HANDED_BACK = "handed_back", _("handed back")
+    SUCCEEDED = "succeeded", _("succeeded")
+
+
+class TaskTry(models.Model):
+    """A try that did not succeed.
+
+    A try that succeeds needs no row: its times, worker and outcome are the run's own
+    (a row for each would cost a third of the drain rate, see docs/performance.md).
+    ``TaskRun.tries`` holds the others; ``neural.runs.history`` puts both together.
+    """
+
+    run = models.ForeignKey(TaskRun, models.CASCADE, verbose_name=_("run"), related_name="tries")
+    outcome = models.CharField(_("outcome"), max_length=11, choices=TryOutcome.choices)
+    started_at = models.DateTimeField(_("started at"))
+    finished_at = models.DateTimeField(_("finished at"), db_default=Now())
+    worker = models.ForeignKey(
+        WorkerProcess,
+        models.PROTECT,
+        verbose_name=_("worker"),
+        related_name="+",
+        null=True,
+        blank=True,
+        db_index=False,
+    )
+    process_id = models.PositiveIntegerField(_("process id"), null=True, blank=True)
+    error = models.CharField(_("error"), max_length=500, blank=True, default="")
+    traceback = models.TextField(_("traceback"), blank=True, default="")
+
+    class Meta:
+        verbose_name = _("try")
+        verbose_name_plural = _("tries")
+        ordering = ("id",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(outcome__in=TryOutcome.values), name="neural_try_known_outcome"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_outcome_display()} {self.started_at:%Y-%m-%d %H:%M:%S}"

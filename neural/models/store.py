@@ -1,0 +1,116 @@
+"""Stores: who sends events, in which time zone, and who may see them."""
+
+import datetime as dt
+import zoneinfo
+from typing import TYPE_CHECKING, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+STORE_CODE_PATTERN = r"^[^\s\x00-\x1f/]{1,64}$"
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuse a name that the time zone database does not know."""
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
+        raise ValidationError(
+            _("%(name)s is not a time zone; write one like Asia/Shanghai."), params={"name": name}
+        ) from error
+
+
+class StoreScopedQuerySet(models.QuerySet):
+    """Rows that belong to a store through a field named ``store``."""
+
+    store_field = "store"
+
+    def for_user(self, user: "AbstractBaseUser | AnonymousUser") -> Self:
+        """Only what this user may see: every row, or the rows of the user's own stores."""
+        if sees_every_store(user):
+            return self
+        if not user.is_authenticated:
+            return self.none()
+        mine = Store.objects.filter(operators=user.pk).values("pk")
+        return self.filter(**{f"{self.store_field}__in": mine})
+
+
+def sees_every_store(user: "AbstractBaseUser | AnonymousUser") -> bool:
+    """Whether a user is limited to no store."""
+    return bool(user.is_active and user.has_perm("neural.view_every_store"))  # type: ignore[union-attr]
+
+
+class StoreQuerySet(StoreScopedQuerySet):
+    store_field = "pk"
+
+
+class Store(models.Model):
+    """A restaurant or shop, known by its code."""
+
+    code = models.CharField(
+        _("code"),
+        max_length=64,
+        primary_key=True,
+        validators=[RegexValidator(STORE_CODE_PATTERN, _("No spaces, no slash, at most 64."))],
+    )
+    name = models.CharField(_("name"), max_length=200, blank=True, db_default="", default="")
+    brand = models.CharField(_("brand"), max_length=100, blank=True, db_default="", default="")
+    region = models.CharField(_("region"), max_length=100, blank=True, db_default="", default="")
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        db_default="Asia/Shanghai",
+        default="Asia/Shanghai",
+        validators=[validate_time_zone],
+    )
+    day_ends_at = models.TimeField(
+        _("end of business day"),
+        db_default=dt.time(0),
+        default=dt.time(0),
+        help_text=_("Sales before this time of the night belong to the day before."),
+    )
+    confirmed = models.BooleanField(
+        _("confirmed"),
+        db_default=False,
+        default=False,
+        help_text=_("A store that an event named first is unconfirmed until a person looks."),
+    )
+    operators = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("operators"),
+        related_name="neural_stores",
+        blank=True,
+        help_text=_("Users who see this store although they may not see every store."),
+    )
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+
+    objects = StoreQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("store")
+        verbose_name_plural = _("stores")
+        ordering = ("code",)
+        permissions = (("view_every_store", "Can see the rows of every store"),)
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.name}".strip()
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        return zoneinfo.ZoneInfo(self.time_zone)
+
+    def localize(self, moment: dt.datetime) -> dt.datetime:
+        """A time without zone is the store's own time; any other is left as it is."""
+        return moment if moment.tzinfo else moment.replace(tzinfo=self.zone)
+
+    def business_day(self, moment: dt.datetime) -> dt.date:
+        """The day to which a sale at this moment belongs: it may end after midnight."""
+        local = self.localize(moment).astimezone(self.zone)
+        return local.date() - dt.timedelta(days=local.time() < self.day_ends_at)

@@ -1,0 +1,1 @@
+"""The ledger at work: publishing, claiming, running, settling and the relay."""

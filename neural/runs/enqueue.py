@@ -1,0 +1,132 @@
+"""Recording runs of tasks, and the messages that are owed for them."""
+
+import datetime as dt
+import secrets
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from neural.conf import conf
+from neural.models import RunState, TaskRun
+from neural.runs.publishing import Ring, publish_quietly
+from neural.runs.results import plain
+from neural.runs.routing import PRIORITIES
+
+
+def new_task_id() -> str:
+    """A UUID of version 7 (RFC 9562): ids made one after the other are near in the index."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds & (1 << 48) - 1) << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 7 << 76
+    value = value & ~(3 << 62) | 2 << 62
+    return str(uuid.UUID(int=value))
+
+
+def enqueue(
+    *,
+    task: str,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    queue: str,
+    priority: int,
+    task_id: str | None = None,
+    due_in: float | None = None,
+    due_at: dt.datetime | None = None,
+    unique_key: str | None = None,
+    store: str | None = None,
+    requested_by: str = "",
+) -> TaskRun:
+    """Record a run in the caller's transaction; publish it on commit if it is due."""
+    if priority not in PRIORITIES:
+        raise ValueError(f"priority must be from 1 to 10 (most urgent), not {priority}")
+    run = TaskRun(
+        task=task,
+        task_id=task_id or new_task_id(),
+        args=plain(list(args), what=f"the arguments of {task}"),
+        kwargs=plain(dict(kwargs), what=f"the keyword arguments of {task}"),
+        queue=queue,
+        priority=priority,
+        unique_key=unique_key,
+        store_id=store,
+        requested_by=requested_by,
+    )
+    later = _later(due_in, due_at)
+    run.available_at = later or Now()
+    run.publish_at = later or Now() + dt.timedelta(seconds=conf().republish_seconds)
+    recorded = _insert(run)
+    if recorded.task_id == run.task_id and not later:
+        ring = Ring(run.task_id, task, queue, f"args={run.args!r} kwargs={run.kwargs!r}"[:200])
+        transaction.on_commit(lambda: publish_quietly([ring]), robust=True)
+    return recorded
+
+
+def record_foreign(
+    *,
+    task: str,
+    task_id: str,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    queue: str,
+    priority: int,
+) -> None:
+    """Record the run that a message of a plain Celery client asks for, if it is new."""
+    run = TaskRun(
+        task=task,
+        task_id=task_id,
+        args=plain(list(args), what=f"the arguments of {task}"),
+        kwargs=plain(dict(kwargs), what=f"the keyword arguments of {task}"),
+        queue=queue,
+        priority=priority,
+        available_at=Now(),
+        publish_at=Now() + dt.timedelta(seconds=conf().republish_seconds),
+        requested_by="celery message",
+    )
+    TaskRun.objects.bulk_create([run], ignore_conflicts=True)
+
+
+def _later(due_in: float | None, due_at: dt.datetime | None) -> Any:
+    if due_at is not None:
+        return due_at
+    return Now() + dt.timedelta(seconds=due_in) if due_in and due_in > 0 else None
+
+
+def _insert(run: TaskRun) -> TaskRun:
+    """The run as recorded: itself, or the one that already stands for it."""
+    TaskRun.objects.bulk_create([run], ignore_conflicts=True)
+    found = TaskRun.objects.filter(task_id=run.task_id).first()
+    if found is None and run.unique_key:
+        waiting = TaskRun.objects.filter(unique_key=run.unique_key, state=RunState.PENDING)
+        found = waiting.first()
+    return found or _insert(run)  # the waiting one has started meanwhile
+
+
+def rings_for(runs: Iterable[TaskRun], companions: Mapping[str, Sequence[str]]) -> list[Ring]:
+    """The messages that these runs need.
+
+    One message brings a worker that takes along what else is due: runs that may be taken
+    along need one for each batch, all others one each. ``companions`` has, for each task,
+    the handlers that its messages take along.
+    """
+    rings: list[Ring] = []
+    open_seats: dict[tuple[str, str], int] = {}
+    for run in runs:
+        seat = (run.task, run.queue)
+        shared = run.handler in companions.get(run.task, ()) and not run.delivered_before
+        if shared and open_seats.get(seat, 0) > 0:
+            open_seats[seat] -= 1
+            continue
+        if shared:
+            open_seats[seat] = conf().take_along_runs - 1
+        rings.append(Ring(run.task_id, run.task, run.queue, run.handler))
+    return rings
+
+
+def next_ring(queue: str, companions: Sequence[str]) -> list[Ring]:
+    """A message for the most urgent run that could be taken along next."""
+    due = TaskRun.objects.due().filter(queue=queue, handler__in=companions)
+    found = due.filter(failures=0, losses=0).by_urgency().values_list("task_id", "task", "handler")
+    return [Ring(task_id, task, queue, handler) for task_id, task, handler in found[:1]]

@@ -1,0 +1,305 @@
+"""Running what was claimed, and deciding what became of it.
+
+Atomic work: effects and outcome are one transaction. Two-step work (long, outside the
+database, or ``async def``): work first, then the outcome; such work must be idempotent.
+"""
+
+import contextvars
+import datetime as dt
+import logging
+import os
+import random
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+
+from neural.conf import conf
+from neural.models import RunState, TaskRun, TryOutcome
+from neural.runs import sql
+from neural.runs.results import to_json
+from neural.runs.retry import RetryPolicy
+from neural.runs.settling import Fenced, Outcome, settle
+
+logger = logging.getLogger(__name__)
+
+CONTENTION_TRIES = 5
+_DEADLOCK_STATES = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock timeout
+
+
+class RetryRequested(Exception):
+    """The work itself asks to be tried again: ``self.retry(exc=…, countdown=…)``."""
+
+    def __init__(self, cause: BaseException | None, countdown: float | None) -> None:
+        super().__init__(str(cause or "the task asked for a retry"))
+        self.cause = cause
+        self.countdown = countdown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a run stands for: a function to call, and how."""
+
+    function: Callable[[], Any]
+    atomic: bool
+    retry: RetryPolicy
+
+
+class WorkSource(Protocol):
+    """Whoever knows which function a run stands for: a ledger task."""
+
+    def work_for(self, run: TaskRun) -> Work: ...
+
+
+@dataclass
+class Clock:
+    """Times of the tries of one delivery, on the database's clock."""
+
+    claimed_at: dt.datetime
+    _zero: float = field(default_factory=time.perf_counter)
+
+    def now(self) -> dt.datetime:
+        return self.claimed_at + dt.timedelta(seconds=time.perf_counter() - self._zero)
+
+
+_current: contextvars.ContextVar[TaskRun | None] = contextvars.ContextVar("run", default=None)
+
+
+def current_run() -> TaskRun | None:
+    """The run that is being worked on here, if any."""
+    return _current.get()
+
+
+def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
+    """Work on claimed runs and record what became of each."""
+    clock = Clock(claimed_at=runs[0].started_at)  # type: ignore[arg-type]  # just claimed
+    if len(runs) == 1:
+        return [run_alone(source, runs[0], clock)]
+    try:
+        outcomes = _run_together(source, runs, clock)
+    except Exception as error:
+        # A deadlock, a broken connection, one run taken away: nothing of the batch was kept.
+        logger.warning("event=batch_undone runs=%d error=%r", len(runs), str(error))
+        return [run_alone(source, run, clock) for run in runs]
+    for outcome in outcomes:
+        _log(outcome)
+    return outcomes
+
+
+def _run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
+    """Atomic runs in one transaction, each in its savepoint, bounded by time."""
+    deadline = clock.now() + dt.timedelta(seconds=conf().take_along_seconds)
+    outcomes: list[Outcome] = []
+    with transaction.atomic():
+        for run in runs:
+            if outcomes and clock.now() > deadline:
+                outcomes.append(_not_started(run, clock))
+            else:
+                outcomes.append(_in_savepoint(source, run, clock))
+        settle(outcomes)
+    return outcomes
+
+
+def _in_savepoint(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
+    started_at = clock.now()
+    work = None
+    try:
+        work = source.work_for(run)
+        with transaction.atomic():
+            return _call(run, work, started_at, clock)
+    except (OperationalError, InterfaceError):
+        raise  # concerns the whole transaction
+    except Exception as error:
+        return _failed(run, error, work, started_at, clock)
+
+
+def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
+    """One run in a transaction of its own, tried again at once after a deadlock."""
+    started_at = clock.now()
+    work = None
+    try:
+        work = source.work_for(run)
+        outcome = _run_atomic(run, work, clock) if work.atomic else _run_two_step(run, work, clock)
+    except Fenced as fenced:
+        logger.warning("event=fenced run=%s reason=%r", run.task_id, str(fenced))
+        outcome = _nothing_kept(run, fenced, started_at, clock)
+    except Exception as error:
+        outcome = _record_failure(run, error, work, started_at, clock)
+    _log(outcome)
+    return outcome
+
+
+def _run_atomic(run: TaskRun, work: Work, clock: Clock) -> Outcome:
+    for attempt in range(1, CONTENTION_TRIES + 1):
+        try:
+            with transaction.atomic():
+                outcome = _call(run, work, clock.now(), clock)
+                settle([outcome])
+            return outcome
+        except OperationalError as error:
+            if attempt == CONTENTION_TRIES or not is_contention(error):
+                raise
+            time.sleep(random.uniform(0.01, 0.05) * attempt)
+    raise AssertionError("unreachable")
+
+
+def _run_two_step(run: TaskRun, work: Work, clock: Clock) -> Outcome:
+    outcome = _call(run, work, clock.now(), clock)
+    settle_in_time([outcome])
+    return outcome
+
+
+def _call(run: TaskRun, work: Work, started_at: dt.datetime, clock: Clock) -> Outcome:
+    mark = _current.set(run)
+    try:
+        value = work.function()
+    finally:
+        _current.reset(mark)
+    result = None if value is None else to_json(value, what=f"the result of {run.work_name}")
+    return Outcome(
+        run=run,
+        state=RunState.SUCCEEDED,
+        started_at=started_at,
+        finished_at=clock.now(),
+        failures=run.failures,
+        result=result,
+        value=value,
+    )
+
+
+def _record_failure(
+    run: TaskRun, error: Exception, work: Work | None, started_at: dt.datetime, clock: Clock
+) -> Outcome:
+    if isinstance(error, SoftTimeLimitExceeded | DatabaseError | InterfaceError):
+        # The limit may have struck in the middle of a query: that connection is of no use.
+        sql.ledger_connection().close()
+    outcome = _failed(run, error, work, started_at, clock)
+    try:
+        settle_in_time([outcome])
+    except Fenced as fenced:
+        logger.warning("event=fenced run=%s reason=%r", run.task_id, str(fenced))
+        return _nothing_kept(run, error, started_at, clock)
+    return outcome
+
+
+def _failed(
+    run: TaskRun, error: BaseException, work: Work | None, started_at: dt.datetime, clock: Clock
+) -> Outcome:
+    policy = work.retry if work else default_retry()
+    failures = run.failures + 1
+    finished_at = clock.now()
+    countdown = None
+    if isinstance(error, RetryRequested):
+        countdown, error = error.countdown, error.cause or error
+    outcome = Outcome(
+        run=run,
+        state=RunState.DEAD,
+        started_at=started_at,
+        finished_at=finished_at,
+        failures=failures,
+        try_outcome=TryOutcome.FAILED,
+        error=describe(error),
+        traceback="".join(traceback.format_exception(error)).replace("\x00", "�"),
+        exception=error,
+    )
+    if policy.is_permanent(error) or not policy.allows(failures):
+        return outcome
+    delay = policy.delay(failures) if countdown is None else countdown
+    due_at = finished_at + dt.timedelta(seconds=delay)
+    return replace(outcome, state=RunState.PENDING, due_at=due_at)
+
+
+def _not_started(run: TaskRun, clock: Clock) -> Outcome:
+    return Outcome(
+        run=run,
+        state=RunState.PENDING,
+        started_at=clock.now(),
+        finished_at=clock.now(),
+        failures=run.failures,
+    )
+
+
+def _nothing_kept(
+    run: TaskRun, error: BaseException, started_at: dt.datetime, clock: Clock
+) -> Outcome:
+    return Outcome(
+        run=run,
+        state=RunState.RUNNING,
+        started_at=started_at,
+        finished_at=clock.now(),
+        exception=error,
+        error=describe(error),
+    )
+
+
+def settle_in_time(outcomes: Sequence[Outcome]) -> None:
+    """Record outcomes, waiting for a database that is away.
+
+    A process that cannot say what it did ends itself: its runs are then lost deliveries,
+    which the relay finds, instead of runs that nobody will ever finish.
+    """
+    deadline = time.monotonic() + conf().settle_seconds
+    pause = 0.05
+    while True:
+        try:
+            return settle(outcomes)
+        except (OperationalError, InterfaceError) as error:
+            if sql.ledger_connection().in_atomic_block:
+                raise  # a caller's transaction (tests): it is not ours to try again
+            if time.monotonic() > deadline:
+                logger.critical(
+                    "event=outcome_not_recorded runs=%d error=%r", len(outcomes), str(error)
+                )
+                os._exit(70)
+            sql.ledger_connection().close()
+            time.sleep(pause)
+            pause = min(pause * 2, 2)
+
+
+def is_contention(error: BaseException) -> bool:
+    """Whether the database undid the transaction for the sake of another one."""
+    cause = error.__cause__
+    state = getattr(cause, "sqlstate", None)
+    return state in _DEADLOCK_STATES or "database is locked" in str(error)
+
+
+def describe(error: BaseException) -> str:
+    """One line about an error: its class and its message."""
+    message = " ".join(str(error).split()).replace("\x00", "�")
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def default_retry() -> RetryPolicy:
+    """The retry policy of the settings."""
+    return RetryPolicy(
+        max_retries=conf().max_retries,
+        base_seconds=conf().retry_base_seconds,
+        cap_seconds=conf().retry_cap_seconds,
+        jitter=conf().retry_jitter,
+    )
+
+
+def _log(outcome: Outcome) -> None:
+    run = outcome.run
+    seconds = (outcome.finished_at - outcome.started_at).total_seconds()
+    line = "event=run_%s run=%s work=%s event_row=%s queue=%s try=%d seconds=%.3f"
+    values = (
+        run.task_id,
+        run.work_name,
+        run.event_id,
+        run.queue,
+        run.failures + run.losses + 1,
+        seconds,
+    )
+    if outcome.state == RunState.SUCCEEDED:
+        logger.debug(line, "succeeded", *values)
+    elif outcome.state == RunState.DEAD:
+        logger.error(line + " error=%r", "dead", *values, outcome.error)
+    elif outcome.try_outcome == TryOutcome.FAILED:
+        logger.warning(
+            line + " error=%r retry_at=%s", "failed", *values, outcome.error, outcome.due_at
+        )

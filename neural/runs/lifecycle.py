@@ -1,0 +1,182 @@
+"""A worker's life: its row, its heartbeat, its relay thread, its goodbye.
+
+The thread shares nothing with the consumer: it has its own database and broker connections
+with short timeouts, so that a stalled database or broker can never stall the consumer.
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Collection
+from typing import Any
+
+from celery import signals
+from django.db import DatabaseError, InterfaceError, connections
+
+from neural.conf import conf
+from neural.models import WorkerProcess
+from neural.runs import relay, sql
+from neural.runs.claiming import Claimant
+
+logger = logging.getLogger(__name__)
+
+FORK_PATIENCE_SECONDS = 2
+DATABASE_PATIENCE_MILLISECONDS = 2000
+
+_worker: WorkerProcess | None = None
+_thread: "RelayThread | None" = None
+
+
+def claimant() -> Claimant:
+    """Who this process is to the ledger."""
+    return Claimant(worker_id=_worker.pk if _worker else None)
+
+
+def connect() -> None:
+    """Attach to the signals of Celery's workers."""
+    signals.worker_init.connect(_register, dispatch_uid="neural.register")
+    signals.worker_ready.connect(_start_relay, dispatch_uid="neural.start_relay")
+    signals.worker_shutdown.connect(_say_goodbye, dispatch_uid="neural.say_goodbye")
+    signals.task_prerun.connect(_drop_broken_connections, dispatch_uid="neural.connections")
+
+
+def _register(*, sender: Any, **_: Any) -> None:
+    """Before the pool is forked: its processes inherit the row's number."""
+    global _worker
+    _worker = WorkerProcess.objects.create(
+        name=sender.hostname,
+        host=socket.gethostname(),
+        process_id=os.getpid(),
+        queues=sorted(sender.app.amqp.queues.consume_from),
+        concurrency=_number(sender.concurrency),
+    )
+    connections.close_all()
+
+
+def _number(concurrency: Any) -> int:
+    return concurrency if isinstance(concurrency, int) and concurrency else os.cpu_count() or 1
+
+
+def _start_relay(*, sender: Any, **_: Any) -> None:
+    global _thread
+    if _worker is None:
+        return
+    _thread = RelayThread(_worker, sender.pool)
+    _thread.start()
+    logger.info("event=worker_ready worker=%s row=%s", _worker.name, _worker.pk)
+
+
+def _say_goodbye(**_: Any) -> None:
+    """After the pool has stopped: what it could not finish is handed back, uncounted."""
+    global _worker, _thread
+    if _thread is not None:
+        _thread.stop()
+    if _worker is not None:
+        try:
+            _farewell(_worker)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("event=goodbye_failed worker=%s error=%r", _worker.name, str(error))
+    _worker = _thread = None
+
+
+def _farewell(worker: WorkerProcess) -> None:
+    handed_back = relay.hand_back_all(worker)
+    worker.stop()
+    logger.info("event=worker_stopped worker=%s handed_back=%d", worker.name, handed_back)
+
+
+def _drop_broken_connections(**_: Any) -> None:
+    """With CELERY_DB_REUSE_MAX connections outlive tasks: test them before each."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+
+
+class RelayThread(threading.Thread):
+    """Heartbeat, recovery and publishing, once a second, until stopped."""
+
+    def __init__(self, worker: WorkerProcess, pool: Any) -> None:
+        super().__init__(name="neural-relay", daemon=True)
+        self.worker = worker
+        self.pool = pool
+        self._stop_asked = threading.Event()
+        self._busy = threading.Lock()
+        self._last_beat = time.monotonic()
+        self._beats_on_time = True
+        # A fork in the middle of a query would copy its locks, held for ever, into the child.
+        os.register_at_fork(
+            before=self._wait_for_quiet, after_in_parent=self._go_on, after_in_child=self._go_on
+        )
+
+    def run(self) -> None:
+        self._next_beat = time.monotonic() + conf().heartbeat_seconds
+        while not self._stop_asked.wait(conf().relay_seconds):
+            with self._busy:
+                self._turn()
+        connections.close_all()
+
+    def stop(self) -> None:
+        self._stop_asked.set()
+        self.join(timeout=FORK_PATIENCE_SECONDS * 2)
+
+    def _turn(self) -> None:
+        try:
+            be_impatient()
+            self._work()
+        except Exception as error:
+            logger.warning(
+                "event=relay_failed error=%r", str(error), exc_info=not _is_outage(error)
+            )
+            connections.close_all()
+        finally:
+            if not sql.is_postgresql():
+                connections.close_all()  # SQLite must not be open while a process is forked
+
+    def _work(self) -> None:
+        if time.monotonic() >= self._next_beat:
+            self._beat()
+            if self._beats_on_time:
+                relay.give_up_silent_workers()
+                relay.recover_abandoned()
+        relay.recover_from_dead_children(self.worker, self.living_processes)
+        relay.publish_owed()
+
+    def _beat(self) -> None:
+        """Say that we live. Whoever could not say so in time must not judge others: when the
+        database was away, every worker has been silent."""
+        self.worker.beat()
+        now = time.monotonic()
+        self._beats_on_time = now - self._last_beat < conf().worker_lost_seconds / 2
+        self._last_beat = now
+        self._next_beat = now + conf().heartbeat_seconds
+
+    def living_processes(self) -> Collection[int]:
+        """Process ids of the pool; this process for pools without processes."""
+        info = self.pool.info if self.pool is not None else {}
+        return set(info.get("processes") or ()) | {os.getpid()}
+
+    def _wait_for_quiet(self) -> None:
+        self._held = self._busy.acquire(timeout=FORK_PATIENCE_SECONDS)
+
+    def _go_on(self) -> None:
+        if self._held:
+            self._busy.release()
+
+
+def be_impatient() -> None:
+    """This thread's database connection gives up soon instead of waiting for a lock."""
+    connection = sql.ledger_connection()
+    connection.close_if_unusable_or_obsolete()
+    if connection.connection is not None:
+        return  # it was made impatient when it was opened
+    with connection.cursor() as cursor:
+        if sql.is_postgresql():
+            cursor.execute("SET statement_timeout = %s", [DATABASE_PATIENCE_MILLISECONDS])
+        else:
+            cursor.execute(f"PRAGMA busy_timeout = {DATABASE_PATIENCE_MILLISECONDS}")
+
+
+def _is_outage(error: Exception) -> bool:
+    return isinstance(error, DatabaseError | InterfaceError | OSError)

@@ -1,0 +1,198 @@
+"""Messages: 'something is due'.
+
+A message carries a run's task id and nothing else; what to do is in the ledger. Losing
+one costs time, never work, so publishing may fail and must never make a caller wait:
+
+* it has a connection of its own with short timeouts, so a broker that is gone or frozen
+  costs the caller about a second, once;
+* after that failure a breaker is open: nothing is tried until a probe, in a thread of its
+  own, has reached the broker again. Meanwhile the relay's turn comes later.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from celery import current_app
+from kombu import Connection, Producer
+
+from neural.conf import conf
+
+logger = logging.getLogger(__name__)
+
+RUN_HEADER = "neural_run"
+
+
+class Ring(NamedTuple):
+    """One message to send: the doorbell of a run."""
+
+    task_id: str
+    task: str
+    queue: str
+    shown_as: str = ""
+    """What Flower and ``inspect`` show as the arguments."""
+
+
+class BrokerUnavailable(ConnectionError):
+    """The broker did not take the messages; ``sent`` of them went out before."""
+
+    def __init__(self, reason: object, sent: int = 0) -> None:
+        super().__init__(f"the broker is not available: {reason}")
+        self.sent = sent
+
+
+class Publisher:
+    """A connection for publishing, with a breaker. One for each process; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._producer: Producer | None = None
+        self._open = threading.Event()
+
+    @property
+    def breaker_is_open(self) -> bool:
+        """Whether publishing is given up until the broker is back."""
+        return self._open.is_set()
+
+    def publish(self, rings: Iterable[Ring]) -> int:
+        """Send messages and return their number, or raise :class:`BrokerUnavailable`."""
+        sent = 0
+        with self._lock:
+            if self.breaker_is_open:
+                raise BrokerUnavailable("waiting until it is back")
+            try:
+                producer = self._connected()
+                for ring in rings:
+                    self._send(producer, ring)
+                    sent += 1
+            except Exception as error:  # whatever a transport raises, the relay comes later
+                self._give_up(error)
+                raise BrokerUnavailable(error, sent) from error
+        return sent
+
+    def depths(self, queues: Sequence[str]) -> dict[str, int]:
+        """Messages waiting in each queue, or raise :class:`BrokerUnavailable`."""
+        with self._lock:
+            if self.breaker_is_open:
+                raise BrokerUnavailable("waiting until it is back")
+            try:
+                channel = self._connected().channel
+                return {queue: _depth(channel, queue) for queue in queues}
+            except Exception as error:
+                self._give_up(error)
+                raise BrokerUnavailable(error) from error
+
+    def close(self) -> None:
+        """Drop the connection; the next call makes a new one."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            _close_quietly(producer.connection)
+
+    def _send(self, producer: Producer, ring: Ring) -> None:
+        current_app.send_task(
+            ring.task,
+            args=(),
+            kwargs={},
+            task_id=ring.task_id,
+            queue=ring.queue,
+            producer=producer,
+            retry=False,
+            ignore_result=True,
+            add_to_parent=False,
+            headers={RUN_HEADER: True},
+            argsrepr=ring.shown_as or "()",
+            kwargsrepr="{}",
+        )
+
+    def _connected(self) -> Producer:
+        if self._producer is None:
+            connection = _short_tempered_connection()
+            try:
+                channel = connection.default_channel
+            except BaseException:
+                _close_quietly(connection)
+                raise
+            self._producer = Producer(channel, auto_declare=False)
+        return self._producer
+
+    def _give_up(self, error: BaseException) -> None:
+        self.close()
+        if not self._open.is_set():
+            self._open.set()
+            logger.warning("event=broker_lost error=%r", str(error))
+            threading.Thread(target=self._probe, name="neural-broker-probe", daemon=True).start()
+
+    def _probe(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(conf().publish_probe_seconds):
+            connection = _short_tempered_connection()
+            try:
+                _depth(connection.default_channel, "neural.probe")
+            except Exception as error:
+                logger.debug("event=broker_still_lost error=%r", str(error))
+                continue
+            finally:
+                _close_quietly(connection)
+            self._open.clear()
+            logger.info("event=broker_back")
+            return
+
+
+def _short_tempered_connection() -> Connection:
+    timeout = conf().publish_timeout_seconds
+    return current_app.connection_for_write(
+        connect_timeout=timeout,
+        transport_options={
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
+            "retry_on_timeout": False,
+            "read_timeout": timeout,
+            "write_timeout": timeout,
+        },
+    )
+
+
+def _close_quietly(connection: Any) -> None:
+    try:
+        connection.collect(socket_timeout=0.1)
+    except Exception as error:
+        logger.debug("event=close_failed error=%r", str(error))
+
+
+def _depth(channel: Any, queue: str) -> int:
+    """Messages in a queue; a queue that does not exist yet holds none."""
+    size = getattr(channel, "_size", None)
+    if size is not None:  # kombu's virtual transports (Redis)
+        return int(size(queue))
+    try:
+        return int(channel.queue_declare(queue=queue, passive=True).message_count)
+    except channel.connection.channel_errors:
+        return 0
+
+
+_publisher = Publisher()
+
+
+def publisher() -> Publisher:
+    """This process's publisher."""
+    return _publisher
+
+
+def _start_afresh() -> None:
+    global _publisher
+    _publisher = Publisher()  # the parent's socket, lock and probe thread stay with the parent
+
+
+os.register_at_fork(after_in_child=_start_afresh)
+
+
+def publish_quietly(rings: Sequence[Ring]) -> None:
+    """Publish what can be published: for ``on_commit``. A failure is logged, never raised."""
+    try:
+        publisher().publish(rings)
+    except BrokerUnavailable as error:
+        logger.info(
+            "event=publish_left_to_relay runs=%d reason=%r", len(rings) - error.sent, str(error)
+        )

@@ -1,0 +1,145 @@
+"""The relay: whatever is owed a message gets one, whatever was lost starts again.
+
+It runs in every worker (see ``lifecycle``) and needs neither beat nor a leader: each step
+is a compare-and-set, so that several relays side by side double nothing.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from celery import current_app
+from django.db.models.functions import Now
+
+from neural.conf import conf
+from neural.models import TaskRun, WorkerProcess
+from neural.runs import sql
+from neural.runs.enqueue import rings_for
+from neural.runs.publishing import BrokerUnavailable, Publisher, publisher
+from neural.runs.settling import hand_back, lose
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RelayReport:
+    """What one turn of the relay did."""
+
+    published: int = 0
+    lost: int = 0
+    workers_given_up: int = 0
+
+
+def relay_once() -> RelayReport:
+    """One whole turn: lost workers, their runs, and the messages that are owed."""
+    given_up = give_up_silent_workers()
+    lost = recover_abandoned()
+    return RelayReport(publish_owed(), lost, given_up)
+
+
+def publish_owed(sender: Publisher | None = None) -> int:
+    """Publish runs whose message is owed, and return how many runs that covers.
+
+    A queue that already holds many messages is left alone: it is not for lack of
+    messages that its runs wait. With the broker away nothing is touched.
+    """
+    sender = sender or publisher()
+    queues = list(
+        TaskRun.objects.unpublished().order_by().values_list("queue", flat=True).distinct()
+    )
+    if not queues:
+        return 0
+    try:
+        depths = sender.depths(queues)
+    except BrokerUnavailable as error:
+        logger.debug("event=relay_waits reason=%r", str(error))
+        return 0
+    limit = conf().queue_depth_limit
+    room = {queue: limit - depth for queue, depth in depths.items() if depth < limit}
+    return sum(_publish_queue(sender, queue, seats) for queue, seats in room.items())
+
+
+def _publish_queue(sender: Publisher, queue: str, room: int) -> int:
+    covered = 0
+    while room > 0:
+        runs = _take_owed(queue, min(room, conf().relay_batch))
+        if not runs:
+            break
+        rings = rings_for(runs, _companions())
+        try:
+            sender.publish(rings)
+        except BrokerUnavailable as error:
+            logger.warning("event=relay_interrupted runs=%d reason=%r", len(runs), str(error))
+            _owe_again(runs)
+            break
+        covered += len(runs)
+        room -= len(runs)
+    if covered:
+        logger.info("event=relay_published queue=%s runs=%d", queue, covered)
+    return covered
+
+
+def _take_owed(queue: str, limit: int) -> list[TaskRun]:
+    """Runs that this relay alone will publish now: a lease on their messages."""
+    statement = f"""
+        UPDATE neural_taskrun SET publish_at = {sql.clock_plus()}
+        WHERE state = 'pending' AND publish_at <= {sql.clock()} AND id IN (
+            SELECT id FROM neural_taskrun
+            WHERE state = 'pending' AND publish_at <= {sql.clock()} AND queue = %s
+            ORDER BY publish_at LIMIT %s {sql.skip_locked()}
+        ) RETURNING *
+    """  # noqa: S608 (every value is bound)
+    parameters = [sql.seconds(conf().republish_lease_seconds), queue, limit]
+    return list(TaskRun.objects.raw(statement, parameters))
+
+
+def _owe_again(runs: Sequence[TaskRun]) -> None:
+    waiting = TaskRun.objects.filter(pk__in=[run.pk for run in runs], state="pending")
+    waiting.update(publish_at=Now())
+
+
+def _companions() -> Mapping[str, Sequence[str]]:
+    ledger_tasks = (task for task in current_app.tasks.values() if hasattr(task, "companions"))
+    return {task.name: task.companions() for task in ledger_tasks}
+
+
+def give_up_silent_workers() -> int:
+    """Take workers for dead whose heartbeat is too old, by the database's clock."""
+    seconds = conf().worker_lost_seconds
+    silent = WorkerProcess.objects.silent(seconds)
+    return sum(_give_up(worker, seconds) for worker in silent)
+
+
+def _give_up(worker: WorkerProcess, seconds: float) -> bool:
+    gone = worker.give_up(seconds)
+    if gone:
+        logger.warning(
+            "event=worker_lost worker=%s silent_since=%s", worker.name, worker.heartbeat_at
+        )
+    return gone
+
+
+def recover_abandoned() -> int:
+    """Start again what lost or stopped workers had taken; return how many runs."""
+    return lose(
+        TaskRun.objects.abandoned(),
+        max_losses=conf().max_lost_deliveries,
+        why="its worker was lost",
+    )
+
+
+def recover_from_dead_children(worker: WorkerProcess, living: Callable[[], Collection[int]]) -> int:
+    """Start again what this worker's dead pool processes had taken.
+
+    The runs are read before the processes are listed: whoever holds a run then was
+    started earlier, so that a process that is not in the list is dead.
+    """
+    held = list(TaskRun.objects.running().filter(worker=worker))
+    alive = living() if held else ()
+    orphans = [run for run in held if run.process_id not in alive]
+    return lose(orphans, max_losses=conf().max_lost_deliveries, why="its process died")
+
+
+def hand_back_all(worker: WorkerProcess) -> int:
+    """Return what a stopping worker still holds, counting nothing."""
+    return hand_back(TaskRun.objects.running().filter(worker=worker), why="its worker was stopped")

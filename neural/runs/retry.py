@@ -1,0 +1,44 @@
+"""When a failed run is tried again. Pure: no Django, no Celery.
+
+Exponential backoff with a cap and "equal jitter" (Marc Brooker, "Exponential Backoff
+And Jitter", AWS Architecture Blog, 2015): a share of each delay is random, so that runs
+that failed together do not come back together, and none comes back at once.
+"""
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """How often and how late to try again.
+
+    ``max_retries`` counts the tries after the first. The n-th retry waits
+    ``min(cap_seconds, base_seconds * 2 ** (n - 1))`` seconds, of which the share
+    ``jitter`` is random: 0 none of it, 0.5 half of it, 1 all of it. Exceptions of the
+    ``permanent`` classes are never retried.
+    """
+
+    max_retries: int = 3
+    base_seconds: float = 60
+    cap_seconds: float = 600
+    jitter: float = 0.5
+    permanent: tuple[type[BaseException], ...] = ()
+
+    def allows(self, failures: int) -> bool:
+        """Whether a run that failed this often may be tried again."""
+        return failures <= self.max_retries
+
+    def delay(self, failures: int, *, random_share: float | None = None) -> float:
+        """Seconds to wait after the given number of failed tries (1 or more).
+
+        ``random_share`` (0 to 1) replaces the dice in tests.
+        """
+        doublings = min(failures - 1, 64)  # enough for any cap, and never overflows a float
+        full = min(self.cap_seconds, self.base_seconds * 2**doublings)
+        share = random.random() if random_share is None else random_share
+        return full * (1 - self.jitter + self.jitter * share)
+
+    def is_permanent(self, error: BaseException) -> bool:
+        """Whether trying again is useless: the error says so, or this policy does."""
+        return bool(getattr(error, "permanent", False)) or isinstance(error, self.permanent)

@@ -1,0 +1,184 @@
+"""Writing down what became of a try: many runs in one statement, each by its token."""
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from neural.errors import NeuralError
+from neural.models import RunState, TaskRun, TaskTry, TryOutcome
+from neural.runs import sql
+
+ERROR_LENGTH = 500
+
+
+class Fenced(NeuralError):
+    """A run is no longer this worker's: it was taken for dead and somebody else has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one try of one run."""
+
+    run: TaskRun
+    state: RunState
+    started_at: dt.datetime
+    finished_at: dt.datetime
+    failures: int = 0
+    result: str | None = None
+    """JSON text."""
+    due_at: dt.datetime | None = None
+    """When a pending run is tried again."""
+    try_outcome: TryOutcome | None = None
+    """For a try that gets a row of its own: one that did not succeed."""
+    error: str = ""
+    traceback: str = ""
+    exception: BaseException | None = None
+    value: Any = None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.state == RunState.SUCCEEDED
+
+
+def settle(outcomes: Sequence[Outcome]) -> None:
+    """Record outcomes in the current transaction, or raise :class:`Fenced`.
+
+    When one of the runs has been taken away nothing may be kept: the caller's transaction,
+    with the effects of the work, must be rolled back.
+    """
+    with transaction.atomic(savepoint=False):
+        tries = [_try_row(outcome) for outcome in outcomes if outcome.try_outcome]
+        if tries:
+            TaskTry.objects.bulk_create(tries)
+        with sql.ledger_connection().cursor() as cursor:
+            cursor.execute(_statement(), [json.dumps([_row(each) for each in outcomes])])
+            if cursor.rowcount != len(outcomes):
+                raise Fenced(
+                    f"{len(outcomes) - cursor.rowcount} of {len(outcomes)} runs were taken away"
+                )
+
+
+def _try_row(outcome: Outcome) -> TaskTry:
+    return TaskTry(
+        run=outcome.run,
+        outcome=outcome.try_outcome,
+        started_at=outcome.started_at,
+        finished_at=outcome.finished_at,
+        worker_id=outcome.run.worker_id,
+        process_id=outcome.run.process_id,
+        error=outcome.error[:ERROR_LENGTH],
+        traceback=outcome.traceback,
+    )
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    finished = outcome.state != RunState.PENDING
+    return {
+        "id": outcome.run.pk,
+        "token": outcome.run.token,
+        "state": outcome.state.value,
+        "started_at": sql.moment(outcome.started_at),
+        "finished_at": sql.moment(outcome.finished_at) if finished else None,
+        "due_at": sql.moment(outcome.due_at),
+        "failures": outcome.failures,
+        "result": outcome.result,
+        "error": outcome.error[:ERROR_LENGTH],
+    }
+
+
+_COLUMNS = {
+    "id": "bigint",
+    "token": "bigint",
+    "state": "text",
+    "started_at": "timestamptz",
+    "finished_at": "timestamptz",
+    "due_at": "timestamptz",
+    "failures": "smallint",
+    "result": "text",
+    "error": "text",
+}
+
+
+def _statement() -> str:
+    return f"""
+        UPDATE neural_taskrun AS run SET
+            state = settled.state,
+            token = NULL,
+            started_at = settled.started_at,
+            finished_at = settled.finished_at,
+            available_at = COALESCE(settled.due_at, run.available_at),
+            publish_at = COALESCE(settled.due_at, run.publish_at),
+            failures = settled.failures,
+            result = {"settled.result::jsonb" if sql.is_postgresql() else "settled.result"},
+            error = settled.error
+        FROM {_rows()} WHERE run.id = settled.id
+          AND run.token = settled.token AND run.state = 'running'
+    """  # noqa: S608 (every value is bound)
+
+
+def _rows() -> str:
+    if sql.is_postgresql():
+        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+        return f"jsonb_to_recordset(%s::jsonb) AS settled({columns})"
+    columns = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in _COLUMNS)
+    return f"(SELECT {columns} FROM json_each(%s)) AS settled"  # noqa: S608
+
+
+def lose(runs: Iterable[TaskRun], *, max_losses: int, why: str) -> int:
+    """Count a lost delivery for runs whose process is gone, and make them due again.
+
+    One that lost so many is a poison and dead. Returns how many were still theirs.
+    """
+    return sum(_lose_one(run, max_losses, why) for run in runs)
+
+
+def _lose_one(run: TaskRun, max_losses: int, why: str) -> bool:
+    poison = run.losses + 1 >= max_losses
+    error = f"{why}; given up as poison after {max_losses} lost deliveries" if poison else why
+    return _take_away(
+        run,
+        TryOutcome.LOST,
+        error,
+        state=RunState.DEAD if poison else RunState.PENDING,
+        losses=run.losses + 1,
+        poison=poison,
+    )
+
+
+def hand_back(runs: Iterable[TaskRun], *, why: str) -> int:
+    """Return runs of a worker that stops gracefully. Nothing is counted against them."""
+    return sum(
+        _take_away(run, TryOutcome.HANDED_BACK, why, state=RunState.PENDING, losses=run.losses)
+        for run in runs
+    )
+
+
+def _take_away(
+    run: TaskRun,
+    outcome: TryOutcome,
+    error: str,
+    *,
+    state: RunState,
+    losses: int,
+    poison: bool = False,
+) -> bool:
+    changes: dict[str, Any] = {"state": state, "token": None, "losses": losses, "error": error}
+    changes |= {"finished_at": Now()} if poison else {"available_at": Now(), "publish_at": Now()}
+    with transaction.atomic():
+        theirs = TaskRun.objects.running().filter(pk=run.pk, token=run.token)
+        if not theirs.update(**changes):
+            return False
+        TaskTry.objects.create(
+            run=run,
+            outcome=outcome,
+            started_at=run.started_at,
+            worker_id=run.worker_id,
+            process_id=run.process_id,
+            error=error,
+        )
+    return True

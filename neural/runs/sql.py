@@ -1,0 +1,69 @@
+"""The few words in which PostgreSQL and SQLite differ where the ledger writes SQL itself.
+
+Django's ORM has no UPDATE … RETURNING and no UPDATE … FROM, and the ledger's rates rest
+on both. Values are always bound, never formatted into a statement.
+"""
+
+import datetime as dt
+import json
+from typing import Any
+
+from django.db import connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from neural.models import TaskRun
+
+
+def ledger_connection() -> BaseDatabaseWrapper:
+    """The connection of the database that holds the ledger."""
+    return connections[router.db_for_write(TaskRun)]
+
+
+def is_postgresql() -> bool:
+    return ledger_connection().vendor == "postgresql"
+
+
+def clock() -> str:
+    """The database's clock, as SQL; equal all through one statement."""
+    return (
+        "statement_timestamp()" if is_postgresql() else "strftime('%%Y-%%m-%%d %%H:%%M:%%f','now')"
+    )
+
+
+def clock_plus() -> str:
+    """The database's clock and as much as :func:`seconds` binds."""
+    if is_postgresql():
+        return f"{clock()} + %s * interval '1 second'"
+    return "strftime('%%Y-%%m-%%d %%H:%%M:%%f','now', %s)"
+
+
+def seconds(value: float) -> float | str:
+    return value if is_postgresql() else f"{value:+.3f} seconds"
+
+
+def skip_locked() -> str:
+    """Passes over rows that another worker is taking; SQLite has one writer at a time."""
+    return "FOR UPDATE SKIP LOCKED" if is_postgresql() else ""
+
+
+def is_one_of(column: str) -> str:
+    """``column`` is in the list bound by :func:`bound_list`."""
+    if is_postgresql():
+        return f"{column} = ANY(%s)"
+    return f"{column} IN (SELECT value FROM json_each(%s))"
+
+
+def bound_list(values: Any) -> Any:
+    if is_postgresql():
+        return list(values)
+    return json.dumps(list(values))
+
+
+def moment(value: dt.datetime | None) -> str | None:
+    """A point in time as the database compares it in a statement of ours."""
+    if value is None:
+        return None
+    utc = value.astimezone(dt.UTC)
+    if is_postgresql():
+        return utc.isoformat()
+    return utc.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")

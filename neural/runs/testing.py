@@ -1,0 +1,36 @@
+"""For the tests of apps that use the ledger: run what is due, here and now, without a broker."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from celery import current_app
+
+from neural.models import TaskRun
+from neural.runs.claiming import Claimant, claim
+from neural.runs.execution import Clock, run_alone
+from neural.runs.settling import Outcome
+
+
+def run_due(*, now: dt.datetime | None = None, queue: str | None = None) -> Sequence[Outcome]:
+    """Run everything that is due, in the caller's transaction, and return the outcomes.
+
+    Runs that become due meanwhile (an event that a handler submits) are run too. A retry is
+    not due before its time; give a later ``now`` to reach it. Errors of the work are recorded
+    as a worker records them, not raised: look at ``outcome.exception``.
+    """
+    current_app.loader.import_default_modules()
+    outcomes: list[Outcome] = []
+    while run := _take_next(now, queue):
+        outcomes.append(run_alone(current_app.tasks[run.task], run, Clock(run.started_at)))
+    return outcomes
+
+
+def _take_next(now: dt.datetime | None, queue: str | None) -> TaskRun | None:
+    due = TaskRun.objects.due(now).by_urgency()
+    if queue is not None:
+        due = due.filter(queue=queue)
+    found = due.first()
+    if found is None:
+        return None
+    runs = claim(task_id=found.task_id, claimant=Claimant(), now=now)
+    return runs[0] if runs else _take_next(now, queue)
