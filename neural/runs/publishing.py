@@ -193,6 +193,5 @@ def publish_quietly(rings: Sequence[Ring]) -> None:
     try:
         publisher().publish(rings)
     except BrokerUnavailable as error:
-        logger.info(
-            "event=publish_left_to_relay runs=%d reason=%r", len(rings) - error.sent, str(error)
-        )
+        left = len(rings) - error.sent
+        logger.debug("event=publish_left_to_relay runs=%d reason=%r", left, str(error))
