@@ -8,8 +8,8 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 MANAGE := $(BIN)/python manage.py
 
-# `make demo` and `make test` show the same on every machine, whatever the shell has exported.
-OWN_SERVICES := env -u DATABASE_URL -u CELERY_BROKER_URL -u CELERY_RESULT_BACKEND
+# `make test` shows the same on every machine, whatever the shell or .env names.
+OWN_SERVICES := env -u DATABASE_URL -u CELERY_BROKER_URL -u CELERY_RESULT_BACKEND ZHILIAN_ENV_FILE=
 
 .DEFAULT_GOAL := help
 
@@ -26,7 +26,7 @@ $(STAMP): requirements.txt requirements-dev.txt requirements-demo.txt
 
 .PHONY: demo
 demo: $(STAMP)  ## Replay a bakery chain's real sales through real workers, and report
-	@$(OWN_SERVICES) $(MANAGE) demo $(ARGS)
+	@$(MANAGE) demo $(ARGS)
 
 .PHONY: up
 up: $(STAMP)  ## Web, workers, beat and broker in this terminal, until Ctrl-C

@@ -1,7 +1,6 @@
 """Fixtures that every kind of test shares."""
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -9,11 +8,6 @@ from django.conf import settings
 from django.db import connection
 
 from zhilian.embedded import running_broker
-
-
-def pytest_unconfigure() -> None:
-    """Remove the state directory that tests/settings.py made."""
-    shutil.rmtree(settings.VAR, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

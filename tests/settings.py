@@ -3,7 +3,9 @@
 What a developer has in var/ (and a broker that `make up` runs on it) is never touched.
 """
 
+import atexit
 import os
+import shutil
 import tempfile
 
 PREFIX = "zhilian-test-"
@@ -11,6 +13,7 @@ PREFIX = "zhilian-test-"
 # A process that a test starts inherits both names, and so the same directory.
 if PREFIX not in os.environ.get("ZHILIAN_VAR", ""):
     os.environ["ZHILIAN_VAR"] = tempfile.mkdtemp(prefix=PREFIX)
+    atexit.register(shutil.rmtree, os.environ["ZHILIAN_VAR"], ignore_errors=True)
 os.environ["ZHILIAN_ENV_FILE"] = ""
 
 from zhilian.settings import *  # noqa: E402, F403
