@@ -44,6 +44,8 @@ class Environment:
     database_url: str | None
     broker_url: str | None
     result_backend: str
+    neural: dict[str, str]
+    """Settings of the ledger, from NEURAL_*; `neural.conf` checks names and types."""
 
 
 def read(*, environment: Mapping[str, str], base_dir: Path) -> Environment:
@@ -65,6 +67,11 @@ def read(*, environment: Mapping[str, str], base_dir: Path) -> Environment:
         database_url=_url(values, "DATABASE_URL", DATABASE_SCHEMES),
         broker_url=_url(values, "CELERY_BROKER_URL", BROKER_SCHEMES),
         result_backend=values.get("CELERY_RESULT_BACKEND") or "django-db",
+        neural={
+            name.removeprefix("NEURAL_").lower(): value
+            for name, value in values.items()
+            if name.startswith("NEURAL_")
+        },
     )
 
 

@@ -113,6 +113,9 @@ if DEBUG:
 LOG_LEVEL = _environment.log_level
 LOGGING = logs.configuration(LOG_LEVEL)
 
+# The ledger's own settings; `neural/conf.py` has them all with their defaults.
+NEURAL = _environment.neural
+
 # --- Celery -----------------------------------------------------------------------------------
 # Broker. Database 1 of Redis; database 0 is for cache and sessions, 2 for results.
 EMBEDDED_BROKER_DIRECTORY = VAR / "broker"
