@@ -31,6 +31,16 @@ class RunState(models.TextChoices):
 
 FINISHED_STATES = (RunState.SUCCEEDED, RunState.DEAD, RunState.CANCELLED, RunState.DISCARDED)
 SET_ASIDE_STATES = (RunState.DEAD, RunState.CANCELLED, RunState.DISCARDED)
+# What a retry by a person changes: due at once, with its retries restored.
+_RETRIED: dict[str, Any] = {
+    "state": RunState.PENDING,
+    "failures": 0,
+    "losses": 0,
+    "unique_key": None,
+    "finished_at": None,
+    "available_at": Now(),
+    "publish_at": Now(),
+}
 
 
 class TaskRunQuerySet(StoreScopedQuerySet):
@@ -56,6 +66,10 @@ class TaskRunQuerySet(StoreScopedQuerySet):
         """Running runs that a lost or stopped worker had taken before it went."""
         gone_at = Coalesce("worker__lost_at", "worker__stopped_at")
         return self.running().filter(started_at__lte=gone_at)
+
+    def retry(self) -> int:
+        """What :meth:`TaskRun.retry` does to one run, done to all of these; says how many."""
+        return self.filter(state__in=SET_ASIDE_STATES).update(**_RETRIED)
 
 
 class TaskRun(models.Model):
@@ -227,16 +241,7 @@ class TaskRun(models.Model):
 
     def retry(self) -> bool:
         """Run a dead, cancelled or discarded run again, with its retries restored."""
-        return self._change(
-            SET_ASIDE_STATES,
-            state=RunState.PENDING,
-            failures=0,
-            losses=0,
-            unique_key=None,
-            finished_at=None,
-            available_at=Now(),
-            publish_at=Now(),
-        )
+        return self._change(SET_ASIDE_STATES, **_RETRIED)
 
     def hurry(self) -> bool:
         """Make a waiting run due at once."""

@@ -16,6 +16,10 @@ class WorkerProcessQuerySet(models.QuerySet):
         """Present workers whose last heartbeat is older than this, by the database's clock."""
         return self.present().filter(heartbeat_at__lt=Now() - dt.timedelta(seconds=seconds))
 
+    def alive(self, seconds: float) -> "WorkerProcessQuerySet":
+        """Present workers that were heard of within this time."""
+        return self.present().filter(heartbeat_at__gte=Now() - dt.timedelta(seconds=seconds))
+
 
 class WorkerProcess(models.Model):
     """One Celery worker (the parent of its pool) from its start to its end."""

@@ -108,7 +108,7 @@ class Publisher:
 
     def _connected(self) -> Producer:
         if self._producer is None:
-            connection = _short_tempered_connection()
+            connection = short_tempered_connection()
             try:
                 channel = connection.default_channel
             except BaseException:
@@ -127,7 +127,7 @@ class Publisher:
     def _probe(self) -> None:
         pause = threading.Event()
         while not pause.wait(conf().publish_probe_seconds):
-            connection = _short_tempered_connection()
+            connection = short_tempered_connection()
             try:
                 _depth(connection.default_channel, "neural.probe")
             except Exception as error:
@@ -140,7 +140,8 @@ class Publisher:
             return
 
 
-def _short_tempered_connection() -> Connection:
+def short_tempered_connection() -> Connection:
+    """A connection, not yet open, that gives up soon instead of waiting for a broker."""
     timeout = conf().publish_timeout_seconds
     return current_app.connection_for_write(
         connect_timeout=timeout,
