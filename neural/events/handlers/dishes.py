@@ -1,0 +1,23 @@
+"""Dishes: stated whole."""
+
+from neural.events.registry import handles
+from neural.events.schemas import DishPayload
+from neural.models import Dish, NeuralEvent
+from neural.models.newest import version_of
+
+
+@handles("dish.updated")
+def record_dish(event: NeuralEvent, data: DishPayload) -> None:
+    """Take a dish as it stands, unless a newer statement of it is known."""
+    Dish.objects.put(
+        key={"store": event.store, "code": data.dish},
+        version=version_of(event),
+        values={
+            "name": data.name,
+            "category": data.category,
+            "price": data.price,
+            "currency": data.currency,
+            "available": data.available,
+            "details": data.model_extra or {},
+        },
+    )

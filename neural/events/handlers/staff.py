@@ -1,0 +1,33 @@
+"""Shifts: stated whole."""
+
+from neural.errors import PermanentError
+from neural.events.registry import handles
+from neural.events.schemas import ShiftPayload
+from neural.models import NeuralEvent, Shift
+from neural.models.newest import version_of
+
+
+class ShiftEndsBeforeItStarts(PermanentError):
+    """In the store's own time a shift is over before it began."""
+
+
+@handles("staff.scheduled")
+def schedule_shift(event: NeuralEvent, data: ShiftPayload) -> None:
+    """Take a shift as it stands, unless a newer statement of it is known."""
+    starts_at = event.store.localize(data.starts_at)
+    ends_at = event.store.localize(data.ends_at)
+    if ends_at <= starts_at:
+        # The schema saw this unless one of the two times had a zone and the other had none,
+        # or the clocks changed between them.
+        raise ShiftEndsBeforeItStarts(f"{data.shift_id} starts {starts_at} and ends {ends_at}")
+    Shift.objects.put(
+        key={"code": data.shift_id, "store": event.store},
+        version=version_of(event),
+        values={
+            "staff_code": data.staff_id,
+            "staff_name": data.name,
+            "role": data.role,
+            "starts_at": starts_at,
+            "ends_at": ends_at,
+        },
+    )

@@ -1,0 +1,19 @@
+"""Stock levels, and which items are low."""
+
+from neural.events.registry import handles
+from neural.events.schemas import LowStockPayload, StockPayload
+from neural.models import NeuralEvent, StockLevel
+from neural.models.newest import version_of
+
+
+@handles("inventory.low", "inventory.updated")
+def record_stock(event: NeuralEvent, data: StockPayload) -> None:
+    """Take an item's level and threshold, each unless a newer one is known."""
+    level = StockLevel.objects.locked(store=event.store, item=data.item)
+    level.report(
+        version=version_of(event),
+        level=data.level,
+        unit=data.unit,
+        threshold=data.threshold,
+        low=isinstance(data, LowStockPayload),
+    )

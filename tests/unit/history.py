@@ -1,0 +1,139 @@
+"""Telling the built-in handlers what happened, and looking at the rows that result."""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import transaction
+
+from neural.events.registry import handlers_of
+from neural.events.types import event_type
+from neural.models import (
+    DailyDemand,
+    Dish,
+    NeuralEvent,
+    Order,
+    OrderLine,
+    Payment,
+    SalesReport,
+    Shift,
+    StockLevel,
+    Store,
+)
+from neural.runs.recompute import at_the_end
+
+NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
+ROWS: dict[type, tuple[str, ...]] = {
+    Order: (
+        "number state placed_at business_day currency total paid refunded cancel_reason"
+        " content_version placed_version cancel_version"
+    ).split(),
+    OrderLine: "order__number position dish name quantity price amount".split(),
+    Payment: "kind reference order__number refund_of amount currency method version".split(),
+    Dish: "code name category price currency available details version".split(),
+    StockLevel: "item level unit threshold reported_low low".split(),
+    Shift: "code staff_code staff_name role starts_at ends_at version".split(),
+    SalesReport: "day lines context version".split(),
+    DailyDemand: (
+        "day dish name quantity reported_quantity ordered_quantity"
+        " revenue reported_revenue ordered_revenue"
+    ).split(),
+}
+
+
+def at(minutes: float) -> dt.datetime:
+    """So many minutes after noon (UTC) of Monday, 2 March 2026."""
+    return NOON + dt.timedelta(minutes=minutes)
+
+
+class Teller:
+    """Records events of one store and has their handlers handle them at once."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._count = 0
+
+    def tell(
+        self,
+        type: str,
+        when: dt.datetime = NOON,
+        *,
+        event_id: str = "",
+        source: str = "till",
+        **payload: Any,
+    ) -> NeuralEvent:
+        """Record and handle one event; returns it, to be told again."""
+        self._count += 1
+        event = record(
+            self.store, type, when, event_id or f"event-{self._count:03}", payload, source=source
+        )
+        handle(event)
+        return event
+
+
+def record(
+    store: Store,
+    type: str,
+    when: dt.datetime,
+    event_id: str,
+    payload: dict[str, Any],
+    *,
+    source: str = "till",
+) -> NeuralEvent:
+    event = NeuralEvent.objects.create(
+        store=store,
+        source=source,
+        event_id=event_id,
+        type=type,
+        payload=payload,
+        content_hash="",
+        occurred_at=when,
+    )
+    return NeuralEvent.objects.select_related("store").get(pk=event.pk)
+
+
+def handle(*events: NeuralEvent) -> None:
+    """Handle events as a worker does: one transaction, each event in its savepoint."""
+    with transaction.atomic(), at_the_end():
+        for event in events:
+            data = event_type(event.type).schema.model_validate(event.payload)
+            with transaction.atomic():
+                for handler in handlers_of(event.type):
+                    handler.function(event, data)
+
+
+def rows() -> dict[str, list[str]]:
+    """All rows of all read models, without the keys that the order of arrival decides."""
+    return {
+        model.__name__: sorted(str(row) for row in model.objects.values_list(*fields))
+        for model, fields in ROWS.items()
+    }
+
+
+def demand(store: Store) -> dict[tuple[str, str], str]:
+    """Quantities by day and dish, as text."""
+    found = DailyDemand.objects.filter(store=store)
+    return {(str(row.day), row.dish): f"{float(row.quantity):g}" for row in found}
+
+
+def line(dish: str = "rice", quantity: Any = 1, price: Any = "2.50", **more: Any) -> dict[str, Any]:
+    return {"dish": dish, "quantity": quantity, "price": price, **more}
+
+
+def sold(dish: str = "rice", quantity: Any = 1, **more: Any) -> dict[str, Any]:
+    return {"dish": dish, "quantity": quantity, **more}
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Whatever is written inside is rolled back."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def in_batches(events: Iterable[NeuralEvent], size: int) -> Iterator[list[NeuralEvent]]:
+    waiting = list(events)
+    for start in range(0, len(waiting), size):
+        yield waiting[start : start + size]
