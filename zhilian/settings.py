@@ -35,6 +35,7 @@ X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [
     "neural",
+    "neural.replay",
     "zhilian",
     "django_celery_results",
     "django_celery_beat",
