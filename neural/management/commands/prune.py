@@ -1,0 +1,126 @@
+"""`manage.py prune`: delete what is finished and old."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management import CommandError, CommandParser
+from django.db.models import QuerySet
+from django.utils import timezone
+from tqdm import tqdm
+
+from neural.management.teaching import TeachingCommand
+from neural.models import NeuralEvent, RunState, TaskRun
+from neural.runs.pruning import (
+    DEFAULT_DAYS,
+    PRUNABLE_STATES,
+    key_range,
+    prune_payloads,
+    prune_runs,
+    prune_workers,
+)
+
+PAYLOAD_DAYS = 90
+KEPT = ", ".join(f"{state} {days:g} days" for state, days in DEFAULT_DAYS.items())
+KEPT += ", dead until you say --state dead --days N"
+Done = Callable[[int], None]
+
+
+class Command(TeachingCommand):
+    """Keep the ledger at its size."""
+
+    help = f"""
+        Deletes finished runs with their tries, and rows of workers that no run names any more.
+        How long runs are kept after they finished: {KEPT}.
+        Waiting and running ones are never touched, nor are events: --payloads empties the
+        payloads of old events, while their keys stay, so that an event sent again is still
+        known as a duplicate. An event without its payload cannot be run again. Works in small
+        steps beside live work and may be stopped at any time: run it every night.
+    """
+    after_help = f"""
+        examples:
+          manage.py prune --dry-run
+          manage.py prune
+          manage.py prune --days 7 --state succeeded
+          manage.py prune --days 365 --state dead
+          manage.py prune --payloads                (events older than {PAYLOAD_DAYS} days)
+
+        exit codes:
+          0  done
+          2  wrong usage
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """What to prune, and how old it must be."""
+        parser.add_argument(
+            "--days", type=float, help="age from which on, for all that is named (see above)"
+        )
+        parser.add_argument(
+            "--state",
+            action="append",
+            choices=[state.value for state in PRUNABLE_STATES],
+            help="state of the runs; may be repeated (all but dead)",
+        )
+        parser.add_argument(
+            "--payloads",
+            action="store_true",
+            help=f"empty payloads of events recorded --days ({PAYLOAD_DAYS}) ago, whose runs are "
+            "all gone or finished; not those with a dead run, nor those that nobody handled",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="count, and change nothing")
+
+    def handle(
+        self,
+        *,
+        days: float | None,
+        state: list[str] | None,
+        payloads: bool,
+        dry_run: bool,
+        **options: Any,
+    ) -> None:
+        """Prune runs, workers and, if asked, payloads; say what was done."""
+        keep_days = retention(days, state)
+        now = timezone.now()
+        would = "would be " if dry_run else ""
+        with bar("runs", TaskRun.objects.all()) as done:
+            runs = prune_runs(now=now, keep_days=keep_days, dry_run=dry_run, on_progress=done)
+        for kind, kept in keep_days.items():
+            self.stdout.write(
+                f"{runs[kind]:,} {kind} runs older than {kept:g} days {would}deleted."
+            )
+        if payloads:
+            self._payloads(PAYLOAD_DAYS if days is None else days, dry_run, would)
+        workers = prune_workers(now=now, dry_run=dry_run)
+        self.stdout.write(f"{workers:,} workers that no run names {would}deleted.")
+
+    def _payloads(self, days: float, dry_run: bool, would: str) -> None:
+        with bar("events", NeuralEvent.objects.filter(pruned_at=None)) as done:
+            emptied = prune_payloads(
+                now=timezone.now(), keep_days=days, dry_run=dry_run, on_progress=done
+            )
+        self.stdout.write(
+            f"{emptied:,} payloads of events older than {days:g} days {would}emptied."
+        )
+
+
+def retention(days: float | None, states: list[str] | None) -> Mapping[RunState, float]:
+    """For how long runs are kept, by state, or CommandError."""
+    if days is not None and days < 0:
+        raise CommandError("--days must not be negative", returncode=2)
+    chosen = [RunState(value) for value in states] if states else list(DEFAULT_DAYS)
+    if days is not None:
+        return dict.fromkeys(chosen, days)
+    if RunState.DEAD in chosen:
+        raise CommandError(
+            "--state dead needs --days: dead runs wait for a person, so say how long. To run them "
+            "again: manage.py retry_runs --dry-run",
+            returncode=2,
+        )
+    return {state: DEFAULT_DAYS[state] for state in chosen}
+
+
+@contextmanager
+def bar(what: str, rows: QuerySet[Any]) -> Iterator[Done]:
+    """A progress bar over rows by primary key; nothing where there is no terminal."""
+    with tqdm(total=key_range(rows), desc=what, unit="row", leave=False, disable=None) as shown:
+        yield shown.update

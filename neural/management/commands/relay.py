@@ -1,0 +1,88 @@
+"""`manage.py relay`: publish what is owed, start again what was lost."""
+
+import signal
+from typing import Any
+
+from django.core.management import CommandError, CommandParser
+from django.db import DatabaseError
+from django.utils import timezone
+
+from neural.management.teaching import TeachingCommand
+from neural.runs.publishing import publisher
+from neural.runs.relay import RelayReport, relay_once
+from neural.runs.standing_relay import StandingRelay
+
+
+class Command(TeachingCommand):
+    """The relay, once or for ever."""
+
+    help = """
+        Publishes the runs that are due and have no message, takes silent workers for dead and
+        starts their runs again. Every worker does this once a second in a thread of its own, so
+        this command is for odd deployments only: workers that are started without the project's
+        settings, or a look at what one turn does. Several relays side by side double nothing.
+        Without --once it runs until SIGTERM or Ctrl-C.
+    """
+    after_help = """
+        examples:
+          manage.py relay --once
+          manage.py relay --interval 5
+
+        exit codes:
+          0  done, or stopped
+          1  --once: the database or the broker did not answer
+          2  wrong usage
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """--once, --interval."""
+        parser.add_argument("--once", action="store_true", help="one turn, then end")
+        parser.add_argument(
+            "--interval",
+            type=float,
+            default=1.0,
+            metavar="SECONDS",
+            help="pause between two turns (1)",
+        )
+
+    def handle(self, *, once: bool, interval: float, **options: Any) -> None:
+        """Take one turn, or as many as there is time for."""
+        if not 0.1 <= interval <= 3600:
+            raise CommandError("--interval must be from 0.1 to 3600 seconds", returncode=2)
+        if once:
+            self._once()
+        else:
+            self._for_ever(interval)
+
+    def _once(self) -> None:
+        try:
+            report = relay_once()
+        except DatabaseError as error:
+            raise CommandError(f"The database did not answer: {error}") from error
+        self.stdout.write(describe(report))
+        if publisher().breaker_is_open:
+            raise CommandError(
+                "The broker did not answer, so messages are still owed. Nothing is lost: they go "
+                "out when it is back. Start it, or correct CELERY_BROKER_URL."
+            )
+
+    def _for_ever(self, interval: float) -> None:
+        relay = StandingRelay(interval=interval, on_report=self._say)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: relay.stop())
+        self.stdout.write(f"Relay: a turn every {interval:g} s, until SIGTERM or Ctrl-C.")
+        self.stdout.flush()
+        relay.run()
+        self.stdout.write("Stopped.")
+
+    def _say(self, report: RelayReport) -> None:
+        self.stdout.write(f"{timezone.localtime():%Y-%m-%d %H:%M:%S} {describe(report)}")
+        self.stdout.flush()
+
+
+def describe(report: RelayReport) -> str:
+    """What a turn did, in a line."""
+    return (
+        f"published {report.published:,} runs, started {report.lost:,} lost ones again, "
+        f"gave up {report.workers_given_up:,} workers"
+    )

@@ -1,0 +1,131 @@
+"""`manage.py retry_runs`: run dead, cancelled or discarded runs again."""
+
+import sys
+from typing import Any
+
+from django.core.management import CommandError, CommandParser
+from tqdm import tqdm
+
+from neural.conf import conf
+from neural.management.teaching import TeachingCommand, point_in_time
+from neural.models import RunState, WorkerProcess
+from neural.models.run import SET_ASIDE_STATES
+from neural.runs.selection import Group, Selection, groups, retry
+
+SHOWN_GROUPS = 10
+SHOWN_EXAMPLES = 3
+NARROWING = ("task", "handler", "queue", "store", "since", "until", "error", "ids")
+
+
+class Command(TeachingCommand):
+    """Retry many runs, chosen by what is known of them."""
+
+    help = """
+        Runs dead runs (or cancelled or discarded ones) again, with their retries restored. Look
+        first with --dry-run: it shows what would be retried, by work and error. Options narrow
+        the choice; without any, every dead run is chosen. The ledger changes at once; the relay
+        in the workers then publishes. A run whose event's payload was pruned is left out: there
+        is nothing left to work on.
+    """
+    after_help = """
+        examples:
+          manage.py retry_runs --dry-run
+          manage.py retry_runs --handler neural.apply_order --error 'connection refused'
+          manage.py retry_runs --since 2h --yes
+          manage.py retry_runs --state cancelled --store S01 --since 2026-03-01 --until 2026-03-02
+          manage.py retry_runs --ids 0195c0de-0000-7000-8000-000000000001 4711
+
+        exit codes:
+          0  done, or nothing was chosen
+          1  not confirmed
+          2  wrong usage
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """What to choose, and how to go about it."""
+        parser.add_argument(
+            "--state",
+            action="append",
+            choices=[state.value for state in SET_ASIDE_STATES],
+            help="state of the runs; may be repeated (dead)",
+        )
+        parser.add_argument("--task", help="name of the task, as the ledger has it")
+        parser.add_argument("--handler", help="name of the event handler")
+        parser.add_argument("--queue", help="queue on which they ran")
+        parser.add_argument("--store", help="code of the store")
+        parser.add_argument(
+            "--since",
+            type=point_in_time,
+            metavar="TIME",
+            help="finished at or after this: an age (90m, 2h, 3d), a day, or ISO 8601",
+        )
+        parser.add_argument(
+            "--until", type=point_in_time, metavar="TIME", help="finished before this"
+        )
+        parser.add_argument("--error", metavar="TEXT", help="part of the last error, in any case")
+        parser.add_argument("--ids", nargs="+", metavar="ID", help="task ids or row numbers")
+        parser.add_argument("--dry-run", action="store_true", help="show, and change nothing")
+        parser.add_argument(
+            "--yes", action="store_true", help="do not ask (nor does it without a terminal)"
+        )
+
+    def handle(self, *, dry_run: bool, yes: bool, **options: Any) -> None:
+        """Show what is chosen, ask, retry."""
+        selection = chosen(options)
+        number = selection.runs().count()
+        self._show(selection, number)
+        if dry_run or not number:
+            return
+        if not yes and sys.stdin.isatty() and not confirmed(number):
+            raise CommandError("Nothing was changed.")
+        with tqdm(total=number, unit="run", leave=False, disable=None) as bar:
+            changed = retry(selection, on_progress=bar.update)
+        self.stdout.write(f"{changed:,} {runs_are(changed)} due again.")
+        self._say_who_publishes()
+
+    def _show(self, selection: Selection, number: int) -> None:
+        states = " or ".join(selection.states)
+        self.stdout.write(f"{number:,} {states} {runs_are(number)} chosen.")
+        found = groups(selection, most=SHOWN_GROUPS)
+        for group in found:
+            self.stdout.write(describe(group))
+        rest = number - sum(group.runs for group in found)
+        if rest:
+            self.stdout.write(f"  {rest:>7,}  others; narrow the choice to see them")
+        examples = selection.runs().order_by("-pk")[:SHOWN_EXAMPLES]
+        for run in examples:
+            self.stdout.write(f"  such as {run.task_id} of {run.work_name} on {run.queue}")
+        if left_out := selection.out_of_reach().count():
+            self.stdout.write(
+                f"{left_out:,} more {runs_are(left_out)} left out: the payload of the event was "
+                "pruned."
+            )
+
+    def _say_who_publishes(self) -> None:
+        if not WorkerProcess.objects.alive(conf().worker_lost_seconds).exists():
+            self.stderr.write(
+                "No worker or relay is alive, so nothing is published or run until one is: "
+                "manage.py worker (or manage.py up)."
+            )
+
+
+def chosen(options: dict[str, Any]) -> Selection:
+    """The selection that the options stand for."""
+    states = tuple(RunState(value) for value in options["state"] or [RunState.DEAD])
+    narrowing = {name: options[name] for name in NARROWING if options[name]}
+    return Selection(states=tuple(dict.fromkeys(states)), **narrowing)
+
+
+def confirmed(number: int) -> bool:
+    """Whether the person at the terminal agrees."""
+    return input(f"Run {number:,} again? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def describe(group: Group) -> str:
+    """A line about runs that failed alike."""
+    return f"  {group.runs:>7,}  {group.work}: {group.error or 'no error is recorded'}"
+
+
+def runs_are(number: int) -> str:
+    """Grammar."""
+    return "run is" if number == 1 else "runs are"

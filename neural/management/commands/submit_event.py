@@ -1,0 +1,213 @@
+"""`manage.py submit_event`: record one event, or many from NDJSON."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from django.core.management import CommandError, CommandParser
+from django.db import DatabaseError
+from tqdm import tqdm
+
+from neural.events.answers import Submission, Verdict
+from neural.events.ndjson import LineAnswer, bounded_lines, submit_lines
+from neural.events.submit import submit
+from neural.management.teaching import TeachingCommand
+
+REQUESTED_BY = "manage.py submit_event"
+REQUIRED = ("type", "store", "source", "event_id", "payload")
+FOR_ONE = (*REQUIRED, "occurred_at", "priority", "queue")
+WRONG_USAGE = 2
+
+
+class Command(TeachingCommand):
+    """Submit events by hand or from a file."""
+
+    help = """
+        Records events, as `neural.submit` does: one by options, or many from NDJSON (one JSON
+        object a line, with the fields type, store, source, event_id, payload and, where wanted,
+        occurred_at, priority, queue). Good lines go in although others are refused; what was
+        refused is named on standard error with its line, field and reason. An event that is
+        recorded already counts as a duplicate: sending a file again is safe.
+    """
+    after_help = """
+        examples:
+          manage.py submit_event --type inventory.low --store S01 --source pos --event-id 1001 \\
+              --payload '{"item": "flour", "level": 3, "threshold": 10}'
+          manage.py submit_event --type order.created --store S01 --source pos --event-id 1002 \\
+              --payload @order.json --occurred-at 2026-03-01T12:30
+          manage.py submit_event events.ndjson
+          manage.py submit_event --backfill history.ndjson
+          zcat history.ndjson.gz | manage.py submit_event --backfill --json -
+
+        exit codes:
+          0  everything is recorded (now or before)
+          1  something was refused
+          2  wrong usage
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The event's fields, or a file."""
+        parser.add_argument("file", nargs="?", help="NDJSON file; - is standard input")
+        parser.add_argument("--type", help="type of the event, like order.created")
+        parser.add_argument("--store", help="code of the store in which it happened")
+        parser.add_argument("--source", help="who reports it, like pos or warehouse")
+        parser.add_argument("--event-id", help="the source's own id of the event")
+        parser.add_argument("--payload", help="JSON object, or @file (@- is standard input)")
+        parser.add_argument(
+            "--occurred-at", help="ISO 8601; without a zone the store's own time (now)"
+        )
+        parser.add_argument("--priority", type=int, help="1 to 10, 10 is most urgent (the type's)")
+        parser.add_argument("--queue", help="queue of its runs (the type's)")
+        parser.add_argument(
+            "--backfill", action="store_true", help="history: runs on low_priority, delays nothing"
+        )
+        parser.add_argument(
+            "--json",
+            action="store_true",
+            help="answer as JSON: a summary on standard output, refusals on standard error, one "
+            "a line",
+        )
+
+    def handle(self, *, file: str | None, **options: Any) -> None:
+        """Submit, report, and end with 1 when something was refused."""
+        refuse_wrong_usage(file, options)
+        self.as_json, backfill = options["json"], options["backfill"]
+        if file is None:
+            summary = self._submit_one(options, backfill)
+        else:
+            summary = self._submit_file(file, backfill)
+        if self.as_json:
+            self.stdout.write(json.dumps({each.value: summary[each] for each in Verdict}))
+        if summary[Verdict.REFUSED]:
+            sys.exit(1)
+
+    def _submit_one(self, options: Mapping[str, Any], backfill: bool) -> Counter[Verdict]:
+        event = {name: options[name] for name in FOR_ONE}
+        event["payload"] = read_payload(options["payload"])
+        answer = submit(**event, backfill=backfill, requested_by=REQUESTED_BY)
+        if answer.is_refused:
+            self._report(answer)
+        elif not self.as_json:
+            self.stdout.write(describe(answer))
+        return Counter([answer.verdict])
+
+    def _submit_file(self, name: str, backfill: bool) -> Counter[Verdict]:
+        summary: Counter[Verdict] = Counter()
+        last = 0
+        try:
+            with opened(name) as lines:
+                for answer in submit_lines(lines, backfill=backfill, requested_by=REQUESTED_BY):
+                    summary[answer.submission.verdict] += 1
+                    last = answer.line
+                    if answer.submission.is_refused:
+                        self._report(answer.submission, answer)
+        except (DatabaseError, KeyboardInterrupt) as error:
+            raise interrupted(error, last) from error
+        if not self.as_json:
+            self.stdout.write(
+                f"{summary[Verdict.NEW]:,} new, {summary[Verdict.DUPLICATE]:,} recorded before, "
+                f"{summary[Verdict.REFUSED]:,} refused"
+            )
+        return summary
+
+    def _report(self, submission: Submission, answer: LineAnswer | None = None) -> None:
+        """Name each problem of a refused event, beside a progress bar if there is one."""
+        with tqdm.external_write_mode(file=sys.stderr):
+            for problem in submission.problems:
+                if self.as_json:
+                    place = {"line": answer.line} if answer else {}
+                    said = {**place, "field": problem.field, "reason": problem.reason}
+                    self.stderr.write(json.dumps(said, ensure_ascii=False))
+                else:
+                    self.stderr.write((f"line {answer.line}: " if answer else "") + str(problem))
+
+
+def refuse_wrong_usage(file: str | None, options: Mapping[str, Any]) -> None:
+    """Either a file or a whole event: anything else is a CommandError."""
+    given = [name for name in FOR_ONE if options[name] is not None]
+    missing = [option(name) for name in REQUIRED if options[name] is None]
+    if file is not None and given:
+        told = ", ".join(map(option, given))
+        raise CommandError(
+            f"{told}: a file's lines say this themselves; leave out the file or the options",
+            returncode=WRONG_USAGE,
+        )
+    if file is None and missing:
+        raise CommandError(
+            f"{', '.join(missing)}: missing. Give one event by options, or a file of NDJSON "
+            "(- is standard input); --help has examples",
+            returncode=WRONG_USAGE,
+        )
+
+
+def option(name: str) -> str:
+    """A field's option."""
+    return "--" + name.replace("_", "-")
+
+
+def read_payload(given: str) -> Any:
+    """The payload that an option's value, or the file that it names, holds."""
+    try:
+        if given == "@-":
+            given = sys.stdin.read()
+        elif given.startswith("@"):
+            given = Path(given[1:]).read_text(encoding="utf-8-sig")
+        return json.loads(given)
+    except OSError as error:
+        raise CommandError(f"--payload: {error}", returncode=WRONG_USAGE) from error
+    except (ValueError, RecursionError) as error:
+        raise CommandError(f"--payload is not JSON: {error}", returncode=WRONG_USAGE) from error
+
+
+@contextmanager
+def opened(name: str) -> Iterator[Iterator[bytes]]:
+    """The lines of a file, with a progress bar on a terminal; or of standard input."""
+    if name == "-":
+        yield bounded_lines(sys.stdin.buffer)
+        return
+    with opened_file(name) as file, progress(name) as bar:
+        yield counted(file, bar)
+
+
+def opened_file(name: str) -> IO[bytes]:
+    """A file open for reading, or CommandError."""
+    try:
+        return open(name, "rb")
+    except OSError as error:
+        raise CommandError(str(error), returncode=WRONG_USAGE) from error
+
+
+def progress(name: str) -> Any:
+    """A bar over a file's bytes; nothing where standard error is not a terminal."""
+    size = Path(name).stat().st_size or None
+    return tqdm(total=size, unit="B", unit_scale=True, leave=False, disable=None)
+
+
+def counted(file: IO[bytes], bar: Any) -> Iterator[bytes]:
+    """Lines, with the bar moved on."""
+    for line in bounded_lines(file):
+        bar.update(len(line))
+        yield line
+
+
+def describe(answer: Submission) -> str:
+    """What became of one event, for a person."""
+    event = answer.or_raise()
+    name = f"{event.type} {event.event_id!r} of store {event.store_id}"
+    if answer.is_duplicate:
+        return f"{name} was recorded before, on {event.recorded_at:%Y-%m-%d %H:%M} UTC: no change"
+    runs = ", ".join(f"{run.handler} on {run.queue}" for run in event.runs.all())
+    return f"{name} is recorded as event {event.pk}: {runs or 'no handler, kept for a replay'}"
+
+
+def interrupted(error: BaseException, last: int) -> CommandError:
+    """What to do after an input was not read to its end."""
+    why = "stopped" if isinstance(error, KeyboardInterrupt) else f"the database failed: {error}"
+    return CommandError(
+        f"{why}. Everything up to line {last} is done; send the same input again when it can "
+        "go on: what is recorded already counts as a duplicate"
+    )

@@ -1,0 +1,49 @@
+"""Commands whose `--help` teaches: what it is for, examples, exit codes, as written."""
+
+import datetime as dt
+import re
+from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+from inspect import cleandoc
+from typing import Any
+
+from django.core.management import BaseCommand, CommandParser
+from django.core.management.base import DjangoHelpFormatter
+from django.utils import timezone
+
+_AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class _AsWritten(DjangoHelpFormatter, RawDescriptionHelpFormatter):
+    """Keeps the line breaks of the help and of what follows the options."""
+
+
+class TeachingCommand(BaseCommand):
+    """A command with examples and exit codes below its options."""
+
+    after_help = ""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """The parser, with `help` and `after_help` in the lines in which they were written."""
+        kwargs.setdefault("formatter_class", _AsWritten)
+        kwargs.setdefault("epilog", cleandoc(self.after_help))
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.description = cleandoc(self.help)
+        return parser
+
+
+def point_in_time(text: str) -> dt.datetime:
+    """An option's moment: an age like '2h' or '3d', a day, or a time in ISO 8601.
+
+    Without a time zone it is the project's own (TIME_ZONE).
+    """
+    if age := _AGE.fullmatch(text):
+        return timezone.now() - dt.timedelta(**{_UNITS[age[2]]: float(age[1])})
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(
+            f"{text!r} is no time; write an age (90m, 2h, 3d), a day (2026-03-01) "
+            "or a time (2026-03-01T12:30)"
+        ) from error
+    return moment if moment.tzinfo else timezone.make_aware(moment)

@@ -1,0 +1,97 @@
+"""Choosing finished runs by what people know of them, and retrying what was chosen.
+
+Runs are walked by primary key within a state, which is an index of the set-aside states:
+nothing grows with the ten million runs that succeeded.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Q
+
+from neural.models import RunState, TaskRun
+from neural.models.run import TaskRunQuerySet
+
+CHUNK = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which dead, cancelled or discarded runs. What is not given does not narrow."""
+
+    states: Sequence[RunState] = (RunState.DEAD,)
+    task: str = ""
+    handler: str = ""
+    queue: str = ""
+    store: str = ""
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    """Finished at or after ``since`` and before ``until``."""
+    error: str = ""
+    """Part of the last error, in any case."""
+    ids: Sequence[str] = ()
+    """Task ids, or primary keys."""
+
+    def runs(self) -> TaskRunQuerySet:
+        """The chosen runs, whose retry could succeed at all: see :meth:`out_of_reach`."""
+        return self._chosen().exclude(event__pruned_at__isnull=False)
+
+    def out_of_reach(self) -> TaskRunQuerySet:
+        """Chosen runs of events whose payload was pruned: nothing is left to work on."""
+        return self._chosen().filter(event__pruned_at__isnull=False)
+
+    def _chosen(self) -> TaskRunQuerySet:
+        exact: dict[str, object] = {"task": self.task, "handler": self.handler, "queue": self.queue}
+        exact |= {"store": self.store, "finished_at__gte": self.since}
+        exact |= {"finished_at__lt": self.until, "error__icontains": self.error}
+        wanted = {name: value for name, value in exact.items() if value}
+        runs: TaskRunQuerySet = TaskRun.objects.filter(state__in=self.states, **wanted)
+        if self.ids:
+            keys = [int(each) for each in self.ids if each.isdecimal()]
+            runs = runs.filter(Q(task_id__in=self.ids) | Q(pk__in=keys))
+        return runs
+
+
+@dataclass(frozen=True)
+class Group:
+    """Chosen runs that failed alike."""
+
+    work: str
+    error: str
+    runs: int
+
+
+def groups(selection: Selection, *, most: int) -> list[Group]:
+    """The largest groups of chosen runs by work and last error."""
+    counted = (
+        selection.runs()
+        .order_by()
+        .values_list("handler", "task", "error")
+        .annotate(runs=Count("pk"))
+        .order_by("-runs", "handler", "task", "error")
+    )
+    return [Group(handler or task, error, runs) for handler, task, error, runs in counted[:most]]
+
+
+def retry(selection: Selection, *, on_progress: Callable[[int], None] = lambda runs: None) -> int:
+    """Retry the chosen runs, a chunk a statement; return how many were still as chosen.
+
+    What somebody else changes meanwhile stays as they left it. ``on_progress`` is told of
+    each chunk's size.
+    """
+    changed = 0
+    for state in selection.states:
+        for keys in _keys(selection.runs().filter(state=state)):
+            changed += TaskRun.objects.filter(pk__in=keys, state=state).retry()
+            on_progress(len(keys))
+    return changed
+
+
+def _keys(runs: TaskRunQuerySet) -> Iterator[list[int]]:
+    last = 0
+    while keys := list(
+        runs.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]
+    ):
+        yield keys
+        last = keys[-1]
