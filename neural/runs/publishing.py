@@ -151,6 +151,10 @@ def short_tempered_connection() -> Connection:
             "retry_on_timeout": False,
             "read_timeout": timeout,
             "write_timeout": timeout,
+            # kombu itself tries again, by default for ever and after 2 s, whatever the timeout.
+            "max_retries": 1,
+            "interval_start": 0.1,
+            "interval_max": 0.1,
         },
     )
 
