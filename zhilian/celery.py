@@ -3,6 +3,7 @@
 import importlib
 import logging.config
 import os
+import signal
 import sys
 from typing import Any
 
@@ -19,9 +20,9 @@ def _stop_softly_on_sigterm() -> None:
     copied by celery.apps.worker and the pool), so reading it again is enough.
 
     Done with Celery 5.7.0, by `celery -A zhilian worker` and by `manage.py worker` alike: a
-    task of 4 s ended and succeeded, one of 40 s was back in its queue and ran elsewhere, the
-    process ended after 11.6 s with code 0. While any task runs the full 10 s are waited, even
-    when it ends sooner; an idle worker ends in 2 s.
+    task of 4 s ended and succeeded, one of 40 s was handed back, the process ended after
+    11.6 s with code 0. While any task runs the full 10 s are waited, even when it ends
+    sooner; an idle worker ends in 2 s.
     """
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
     billiard = sys.modules.get("billiard.common")
@@ -32,11 +33,19 @@ def _stop_softly_on_sigterm() -> None:
 _stop_softly_on_sigterm()
 
 from celery import Celery  # noqa: E402
-from celery.signals import setup_logging  # noqa: E402
+from celery.signals import setup_logging, worker_process_init  # noqa: E402
 
 app = Celery("zhilian")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_process_init.connect
+def heed_sigquit(**kwargs: Any) -> None:
+    """A worker started with `&` in a script inherits that SIGQUIT is ignored, and with the
+    signals remapped that is how the pool's processes are told to end."""
+    if signal.getsignal(signal.SIGQUIT) == signal.SIG_IGN:
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @setup_logging.connect

@@ -4,12 +4,15 @@ The thread shares nothing with the consumer: it has its own database and broker 
 with short timeouts, so that a stalled database or broker can never stall the consumer.
 """
 
+import atexit
 import logging
 import os
+import signal
 import socket
 import threading
 import time
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from celery import signals
@@ -53,6 +56,8 @@ def _register(*, sender: Any, **_: Any) -> None:
         concurrency=_number(sender.concurrency),
     )
     connections.close_all()
+    # A cold shutdown (a second signal, or the end of the soft one) sends no worker_shutdown.
+    atexit.register(_say_goodbye)
 
 
 def _number(concurrency: Any) -> int:
@@ -65,12 +70,31 @@ def _start_relay(*, sender: Any, **_: Any) -> None:
         return
     _thread = RelayThread(_worker, sender.pool)
     _thread.start()
+    _notice_stop_signals(_thread)
     logger.info("event=worker_ready worker=%s row=%s", _worker.name, _worker.pk)
+
+
+def _notice_stop_signals(thread: "RelayThread") -> None:
+    """Hear of a stop before Celery does: it ends the pool's processes first and tells later,
+    and processes that are told to end are not lost."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # a worker embedded in a thread is not stopped by signals
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
+        before = signal.getsignal(number)
+        if callable(before):
+            signal.signal(number, partial(_stop_signal, thread, before))
+
+
+def _stop_signal(thread: "RelayThread", before: Any, *arguments: Any) -> None:
+    thread.only_beat()
+    before(*arguments)
 
 
 def _say_goodbye(**_: Any) -> None:
     """After the pool has stopped: what it could not finish is handed back, uncounted."""
     global _worker, _thread
+    if _worker is not None and _worker.process_id != os.getpid():
+        return  # a pool process that leaves is not the worker
     if _thread is not None:
         _thread.stop()
     if _worker is not None:
@@ -102,6 +126,7 @@ class RelayThread(threading.Thread):
         self.worker = worker
         self.pool = pool
         self._stop_asked = threading.Event()
+        self._only_beat = False
         self._busy = threading.Lock()
         self._last_beat = time.monotonic()
         self._beats_on_time = True
@@ -121,6 +146,10 @@ class RelayThread(threading.Thread):
         self._stop_asked.set()
         self.join(timeout=FORK_PATIENCE_SECONDS * 2)
 
+    def only_beat(self) -> None:
+        """Judge nobody any more; the heartbeat goes on to the end."""
+        self._only_beat = True
+
     def _turn(self) -> None:
         try:
             be_impatient()
@@ -137,9 +166,11 @@ class RelayThread(threading.Thread):
     def _work(self) -> None:
         if time.monotonic() >= self._next_beat:
             self._beat()
-            if self._beats_on_time:
+            if self._beats_on_time and not self._only_beat:
                 relay.give_up_silent_workers()
                 relay.recover_abandoned()
+        if self._only_beat:
+            return
         relay.recover_from_dead_children(self.worker, self.living_processes)
         relay.publish_owed()
 

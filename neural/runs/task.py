@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,8 +18,6 @@ from neural.runs.publishing import RUN_HEADER, publish_quietly
 from neural.runs.results import from_json, to_json
 from neural.runs.retry import RetryPolicy
 from neural.runs.settling import Outcome
-
-logger = logging.getLogger(__name__)
 
 # What concerns one message on its way and not the work: a message sent again has its own.
 _OF_THE_MESSAGE = {
@@ -175,8 +172,8 @@ class LedgerTask(Task):
             limit=limit,
         )
         if not runs:
-            logger.debug("event=late_message run=%s", self.request.id)
-            return None
+            # Not a success to Celery: it would not cancel a later try of this id when it stops.
+            raise Ignore("a late message: its run is done, under way or not due")
         outcomes = execution.run_claimed(self, runs)
         if len(runs) == limit and companions:
             publish_quietly(enqueue.next_ring(queue, companions))
