@@ -11,7 +11,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -20,198 +19,590 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Store',
+            name="Store",
             fields=[
-                ('code', models.CharField(max_length=64, primary_key=True, serialize=False, validators=[django.core.validators.RegexValidator('^[^\\s\\x00-\\x1f/]{1,64}$', 'No spaces, no slash, at most 64.')], verbose_name='code')),
-                ('name', models.CharField(blank=True, db_default='', default='', max_length=200, verbose_name='name')),
-                ('brand', models.CharField(blank=True, db_default='', default='', max_length=100, verbose_name='brand')),
-                ('region', models.CharField(blank=True, db_default='', default='', max_length=100, verbose_name='region')),
-                ('time_zone', models.CharField(db_default='Asia/Shanghai', default='Asia/Shanghai', max_length=64, validators=[neural.models.store.validate_time_zone], verbose_name='time zone')),
-                ('day_ends_at', models.TimeField(db_default=datetime.time(0, 0), default=datetime.time(0, 0), help_text='Sales before this time of the night belong to the day before.', verbose_name='end of business day')),
-                ('confirmed', models.BooleanField(db_default=False, default=False, help_text='A store that an event named first is unconfirmed until a person looks.', verbose_name='confirmed')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created at')),
-                ('operators', models.ManyToManyField(blank=True, help_text='Users who see this store although they may not see every store.', related_name='neural_stores', to=settings.AUTH_USER_MODEL, verbose_name='operators')),
+                (
+                    "code",
+                    models.CharField(
+                        max_length=64,
+                        primary_key=True,
+                        serialize=False,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[^\\s\\x00-\\x1f/]{1,64}$", "No spaces, no slash, at most 64."
+                            )
+                        ],
+                        verbose_name="code",
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        blank=True, db_default="", default="", max_length=200, verbose_name="name"
+                    ),
+                ),
+                (
+                    "brand",
+                    models.CharField(
+                        blank=True, db_default="", default="", max_length=100, verbose_name="brand"
+                    ),
+                ),
+                (
+                    "region",
+                    models.CharField(
+                        blank=True, db_default="", default="", max_length=100, verbose_name="region"
+                    ),
+                ),
+                (
+                    "time_zone",
+                    models.CharField(
+                        db_default="Asia/Shanghai",
+                        default="Asia/Shanghai",
+                        max_length=64,
+                        validators=[neural.models.store.validate_time_zone],
+                        verbose_name="time zone",
+                    ),
+                ),
+                (
+                    "day_ends_at",
+                    models.TimeField(
+                        db_default=datetime.time(0, 0),
+                        default=datetime.time(0, 0),
+                        help_text="Sales before this time of the night belong to the day before.",
+                        verbose_name="end of business day",
+                    ),
+                ),
+                (
+                    "confirmed",
+                    models.BooleanField(
+                        db_default=False,
+                        default=False,
+                        help_text="A store that an event named first is unconfirmed until a person looks.",
+                        verbose_name="confirmed",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                        verbose_name="created at",
+                    ),
+                ),
+                (
+                    "operators",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Users who see this store although they may not see every store.",
+                        related_name="neural_stores",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="operators",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'store',
-                'verbose_name_plural': 'stores',
-                'ordering': ('code',),
-                'permissions': (('view_every_store', 'Can see the rows of every store'),),
+                "verbose_name": "store",
+                "verbose_name_plural": "stores",
+                "ordering": ("code",),
+                "permissions": (("view_every_store", "Can see the rows of every store"),),
             },
         ),
         migrations.CreateModel(
-            name='NeuralEvent',
+            name="NeuralEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source', models.CharField(max_length=100, verbose_name='source')),
-                ('event_id', models.CharField(max_length=200, verbose_name='event id')),
-                ('type', models.CharField(max_length=100, verbose_name='type')),
-                ('payload', models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder, null=True, verbose_name='payload')),
-                ('content_hash', models.CharField(max_length=32, verbose_name='content hash')),
-                ('unhandled', models.BooleanField(db_default=False, default=False, verbose_name='unhandled')),
-                ('occurred_at', models.DateTimeField(verbose_name='occurred at')),
-                ('recorded_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='recorded at')),
-                ('pruned_at', models.DateTimeField(blank=True, null=True, verbose_name='pruned at')),
-                ('store', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='neural.store', verbose_name='store')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("source", models.CharField(max_length=100, verbose_name="source")),
+                ("event_id", models.CharField(max_length=200, verbose_name="event id")),
+                ("type", models.CharField(max_length=100, verbose_name="type")),
+                (
+                    "payload",
+                    models.JSONField(
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        null=True,
+                        verbose_name="payload",
+                    ),
+                ),
+                ("content_hash", models.CharField(max_length=32, verbose_name="content hash")),
+                (
+                    "unhandled",
+                    models.BooleanField(db_default=False, default=False, verbose_name="unhandled"),
+                ),
+                ("occurred_at", models.DateTimeField(verbose_name="occurred at")),
+                (
+                    "recorded_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        verbose_name="recorded at",
+                    ),
+                ),
+                (
+                    "pruned_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="pruned at"),
+                ),
+                (
+                    "store",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="neural.store",
+                        verbose_name="store",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'event',
-                'verbose_name_plural': 'events',
-                'permissions': (('replay_neuralevent', "Can run an event's handlers again"),),
+                "verbose_name": "event",
+                "verbose_name_plural": "events",
+                "permissions": (("replay_neuralevent", "Can run an event's handlers again"),),
             },
         ),
         migrations.CreateModel(
-            name='TaskRun',
+            name="TaskRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('task_id', models.CharField(max_length=255, unique=True, verbose_name='task id')),
-                ('task', models.CharField(max_length=255, verbose_name='task')),
-                ('handler', models.CharField(blank=True, default='', max_length=200, verbose_name='handler')),
-                ('args', models.JSONField(default=list, encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='arguments')),
-                ('kwargs', models.JSONField(default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='keyword arguments')),
-                ('queue', models.CharField(max_length=100, verbose_name='queue')),
-                ('priority', models.PositiveSmallIntegerField(default=5, help_text='10 is most urgent, 1 least.', verbose_name='priority')),
-                ('unique_key', models.CharField(blank=True, max_length=200, null=True, verbose_name='unique key')),
-                ('requested_by', models.CharField(blank=True, default='', max_length=150, verbose_name='requested by')),
-                ('state', models.CharField(choices=[('pending', 'pending'), ('running', 'running'), ('succeeded', 'succeeded'), ('dead', 'dead'), ('cancelled', 'cancelled'), ('discarded', 'discarded')], default='pending', max_length=10, verbose_name='state')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created at')),
-                ('available_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='due at')),
-                ('publish_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='message owed at')),
-                ('failures', models.PositiveSmallIntegerField(default=0, verbose_name='failed tries')),
-                ('losses', models.PositiveSmallIntegerField(default=0, verbose_name='lost deliveries')),
-                ('token', models.BigIntegerField(blank=True, null=True, verbose_name='fencing token')),
-                ('process_id', models.PositiveIntegerField(blank=True, null=True, verbose_name='process id')),
-                ('started_at', models.DateTimeField(blank=True, null=True, verbose_name='started at')),
-                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
-                ('result', models.JSONField(blank=True, encoder=django.core.serializers.json.DjangoJSONEncoder, null=True, verbose_name='result')),
-                ('error', models.CharField(blank=True, default='', max_length=500, verbose_name='last error')),
-                ('event', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='neural.neuralevent', verbose_name='event')),
-                ('store', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='neural.store', verbose_name='store')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("task_id", models.CharField(max_length=255, unique=True, verbose_name="task id")),
+                ("task", models.CharField(max_length=255, verbose_name="task")),
+                (
+                    "handler",
+                    models.CharField(
+                        blank=True, default="", max_length=200, verbose_name="handler"
+                    ),
+                ),
+                (
+                    "args",
+                    models.JSONField(
+                        default=list,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        verbose_name="arguments",
+                    ),
+                ),
+                (
+                    "kwargs",
+                    models.JSONField(
+                        default=dict,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        verbose_name="keyword arguments",
+                    ),
+                ),
+                ("queue", models.CharField(max_length=100, verbose_name="queue")),
+                (
+                    "priority",
+                    models.PositiveSmallIntegerField(
+                        default=5, help_text="10 is most urgent, 1 least.", verbose_name="priority"
+                    ),
+                ),
+                (
+                    "unique_key",
+                    models.CharField(
+                        blank=True, max_length=200, null=True, verbose_name="unique key"
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.CharField(
+                        blank=True, default="", max_length=150, verbose_name="requested by"
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "pending"),
+                            ("running", "running"),
+                            ("succeeded", "succeeded"),
+                            ("dead", "dead"),
+                            ("cancelled", "cancelled"),
+                            ("discarded", "discarded"),
+                        ],
+                        default="pending",
+                        max_length=10,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        verbose_name="created at",
+                    ),
+                ),
+                (
+                    "available_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), verbose_name="due at"
+                    ),
+                ),
+                (
+                    "publish_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        verbose_name="message owed at",
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveSmallIntegerField(default=0, verbose_name="failed tries"),
+                ),
+                (
+                    "losses",
+                    models.PositiveSmallIntegerField(default=0, verbose_name="lost deliveries"),
+                ),
+                (
+                    "token",
+                    models.BigIntegerField(blank=True, null=True, verbose_name="fencing token"),
+                ),
+                (
+                    "process_id",
+                    models.PositiveIntegerField(blank=True, null=True, verbose_name="process id"),
+                ),
+                (
+                    "started_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="started at"),
+                ),
+                (
+                    "finished_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="finished at"),
+                ),
+                (
+                    "result",
+                    models.JSONField(
+                        blank=True,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        null=True,
+                        verbose_name="result",
+                    ),
+                ),
+                (
+                    "error",
+                    models.CharField(
+                        blank=True, default="", max_length=500, verbose_name="last error"
+                    ),
+                ),
+                (
+                    "event",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="runs",
+                        to="neural.neuralevent",
+                        verbose_name="event",
+                    ),
+                ),
+                (
+                    "store",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="runs",
+                        to="neural.store",
+                        verbose_name="store",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'run',
-                'verbose_name_plural': 'runs',
-                'permissions': (('retry_taskrun', 'Can retry runs'), ('hurry_taskrun', 'Can start waiting runs now'), ('cancel_taskrun', 'Can cancel waiting runs'), ('discard_taskrun', 'Can discard dead runs')),
+                "verbose_name": "run",
+                "verbose_name_plural": "runs",
+                "permissions": (
+                    ("retry_taskrun", "Can retry runs"),
+                    ("hurry_taskrun", "Can start waiting runs now"),
+                    ("cancel_taskrun", "Can cancel waiting runs"),
+                    ("discard_taskrun", "Can discard dead runs"),
+                ),
             },
         ),
         migrations.CreateModel(
-            name='WorkerProcess',
+            name="WorkerProcess",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=255, verbose_name='name')),
-                ('host', models.CharField(max_length=255, verbose_name='host')),
-                ('process_id', models.PositiveIntegerField(verbose_name='process id')),
-                ('queues', models.JSONField(default=list, verbose_name='queues')),
-                ('concurrency', models.PositiveIntegerField(default=1, verbose_name='concurrency')),
-                ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='started at')),
-                ('heartbeat_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='heartbeat')),
-                ('stopped_at', models.DateTimeField(blank=True, null=True, verbose_name='stopped at')),
-                ('lost_at', models.DateTimeField(blank=True, null=True, verbose_name='lost at')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=255, verbose_name="name")),
+                ("host", models.CharField(max_length=255, verbose_name="host")),
+                ("process_id", models.PositiveIntegerField(verbose_name="process id")),
+                ("queues", models.JSONField(default=list, verbose_name="queues")),
+                ("concurrency", models.PositiveIntegerField(default=1, verbose_name="concurrency")),
+                (
+                    "started_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        verbose_name="started at",
+                    ),
+                ),
+                (
+                    "heartbeat_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        verbose_name="heartbeat",
+                    ),
+                ),
+                (
+                    "stopped_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="stopped at"),
+                ),
+                ("lost_at", models.DateTimeField(blank=True, null=True, verbose_name="lost at")),
             ],
             options={
-                'verbose_name': 'worker',
-                'verbose_name_plural': 'workers',
-                'indexes': [models.Index(condition=models.Q(('lost_at', None), ('stopped_at', None)), fields=['heartbeat_at'], name='neural_worker_present')],
+                "verbose_name": "worker",
+                "verbose_name_plural": "workers",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("lost_at", None), ("stopped_at", None)),
+                        fields=["heartbeat_at"],
+                        name="neural_worker_present",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='TaskTry',
+            name="TaskTry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('outcome', models.CharField(choices=[('failed', 'failed'), ('lost', 'lost'), ('handed_back', 'handed back'), ('succeeded', 'succeeded')], max_length=11, verbose_name='outcome')),
-                ('started_at', models.DateTimeField(verbose_name='started at')),
-                ('finished_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='finished at')),
-                ('process_id', models.PositiveIntegerField(blank=True, null=True, verbose_name='process id')),
-                ('error', models.CharField(blank=True, default='', max_length=500, verbose_name='error')),
-                ('traceback', models.TextField(blank=True, default='', verbose_name='traceback')),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tries', to='neural.taskrun', verbose_name='run')),
-                ('worker', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='neural.workerprocess', verbose_name='worker')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("failed", "failed"),
+                            ("lost", "lost"),
+                            ("handed_back", "handed back"),
+                            ("succeeded", "succeeded"),
+                        ],
+                        max_length=11,
+                        verbose_name="outcome",
+                    ),
+                ),
+                ("started_at", models.DateTimeField(verbose_name="started at")),
+                (
+                    "finished_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        verbose_name="finished at",
+                    ),
+                ),
+                (
+                    "process_id",
+                    models.PositiveIntegerField(blank=True, null=True, verbose_name="process id"),
+                ),
+                (
+                    "error",
+                    models.CharField(blank=True, default="", max_length=500, verbose_name="error"),
+                ),
+                ("traceback", models.TextField(blank=True, default="", verbose_name="traceback")),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="tries",
+                        to="neural.taskrun",
+                        verbose_name="run",
+                    ),
+                ),
+                (
+                    "worker",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="neural.workerprocess",
+                        verbose_name="worker",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'try',
-                'verbose_name_plural': 'tries',
-                'ordering': ('id',),
+                "verbose_name": "try",
+                "verbose_name_plural": "tries",
+                "ordering": ("id",),
             },
         ),
         migrations.AddField(
-            model_name='taskrun',
-            name='worker',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='neural.workerprocess', verbose_name='worker'),
+            model_name="taskrun",
+            name="worker",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="runs",
+                to="neural.workerprocess",
+                verbose_name="worker",
+            ),
         ),
         migrations.AddIndex(
-            model_name='neuralevent',
-            index=models.Index(fields=['store', '-id'], name='neural_event_by_store'),
+            model_name="neuralevent",
+            index=models.Index(fields=["store", "-id"], name="neural_event_by_store"),
         ),
         migrations.AddIndex(
-            model_name='neuralevent',
-            index=models.Index(fields=['type', '-id'], name='neural_event_by_type'),
+            model_name="neuralevent",
+            index=models.Index(fields=["type", "-id"], name="neural_event_by_type"),
         ),
         migrations.AddIndex(
-            model_name='neuralevent',
-            index=models.Index(condition=models.Q(('unhandled', True)), fields=['-id'], name='neural_event_unhandled'),
+            model_name="neuralevent",
+            index=models.Index(
+                condition=models.Q(("unhandled", True)),
+                fields=["-id"],
+                name="neural_event_unhandled",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='neuralevent',
-            constraint=models.UniqueConstraint(models.F('event_id'), models.F('store'), models.F('source'), name='neural_event_identity'),
+            model_name="neuralevent",
+            constraint=models.UniqueConstraint(
+                models.F("event_id"),
+                models.F("store"),
+                models.F("source"),
+                name="neural_event_identity",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='neuralevent',
-            constraint=models.CheckConstraint(condition=models.Q(('payload__isnull', False), ('pruned_at__isnull', False), _connector='OR'), name='neural_event_payload_until_pruned'),
+            model_name="neuralevent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("payload__isnull", False), ("pruned_at__isnull", False), _connector="OR"
+                ),
+                name="neural_event_payload_until_pruned",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='tasktry',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome__in', ['failed', 'lost', 'handed_back', 'succeeded'])), name='neural_try_known_outcome'),
+            model_name="tasktry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("outcome__in", ["failed", "lost", "handed_back", "succeeded"])),
+                name="neural_try_known_outcome",
+            ),
         ),
         migrations.AddIndex(
-            model_name='taskrun',
-            index=models.Index(condition=models.Q(('state', 'pending')), fields=['queue', '-priority', 'available_at'], name='neural_run_due'),
+            model_name="taskrun",
+            index=models.Index(
+                condition=models.Q(("state", "pending")),
+                fields=["queue", "-priority", "available_at"],
+                name="neural_run_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='taskrun',
-            index=models.Index(condition=models.Q(('state', 'pending')), fields=['publish_at'], name='neural_run_owed'),
+            model_name="taskrun",
+            index=models.Index(
+                condition=models.Q(("state", "pending")),
+                fields=["publish_at"],
+                name="neural_run_owed",
+            ),
         ),
         migrations.AddIndex(
-            model_name='taskrun',
-            index=models.Index(condition=models.Q(('state', 'running')), fields=['worker'], name='neural_run_held'),
+            model_name="taskrun",
+            index=models.Index(
+                condition=models.Q(("state", "running")), fields=["worker"], name="neural_run_held"
+            ),
         ),
         migrations.AddIndex(
-            model_name='taskrun',
-            index=models.Index(condition=models.Q(('state__in', ('dead', 'cancelled', 'discarded'))), fields=['state', '-id'], name='neural_run_set_aside'),
+            model_name="taskrun",
+            index=models.Index(
+                condition=models.Q(("state__in", ("dead", "cancelled", "discarded"))),
+                fields=["state", "-id"],
+                name="neural_run_set_aside",
+            ),
         ),
         migrations.AddIndex(
-            model_name='taskrun',
-            index=models.Index(condition=models.Q(('store__isnull', False)), fields=['store', '-id'], name='neural_run_by_store'),
+            model_name="taskrun",
+            index=models.Index(
+                condition=models.Q(("store__isnull", False)),
+                fields=["store", "-id"],
+                name="neural_run_by_store",
+            ),
         ),
         migrations.AddIndex(
-            model_name='taskrun',
-            index=models.Index(condition=models.Q(('handler', ''), _negated=True), fields=['handler', '-id'], name='neural_run_by_handler'),
+            model_name="taskrun",
+            index=models.Index(
+                condition=models.Q(("handler", ""), _negated=True),
+                fields=["handler", "-id"],
+                name="neural_run_by_handler",
+            ),
         ),
         migrations.AddIndex(
-            model_name='taskrun',
-            index=models.Index(condition=models.Q(('event__isnull', True)), fields=['task', '-id'], name='neural_run_by_task'),
+            model_name="taskrun",
+            index=models.Index(
+                condition=models.Q(("event__isnull", True)),
+                fields=["task", "-id"],
+                name="neural_run_by_task",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='taskrun',
-            constraint=models.UniqueConstraint(models.F('event'), models.F('handler'), condition=models.Q(('event__isnull', False)), name='neural_run_once_a_handler'),
+            model_name="taskrun",
+            constraint=models.UniqueConstraint(
+                models.F("event"),
+                models.F("handler"),
+                condition=models.Q(("event__isnull", False)),
+                name="neural_run_once_a_handler",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='taskrun',
-            constraint=models.UniqueConstraint(models.F('unique_key'), condition=models.Q(('state', 'pending'), ('unique_key__isnull', False)), name='neural_run_unique_waits_once'),
+            model_name="taskrun",
+            constraint=models.UniqueConstraint(
+                models.F("unique_key"),
+                condition=models.Q(("state", "pending"), ("unique_key__isnull", False)),
+                name="neural_run_unique_waits_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='taskrun',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'running', 'succeeded', 'dead', 'cancelled', 'discarded'])), name='neural_run_known_state'),
+            model_name="taskrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        ["pending", "running", "succeeded", "dead", "cancelled", "discarded"],
+                    )
+                ),
+                name="neural_run_known_state",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='taskrun',
-            constraint=models.CheckConstraint(condition=models.Q(('priority__range', (1, 10))), name='neural_run_priority_1_to_10'),
+            model_name="taskrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("priority__range", (1, 10))), name="neural_run_priority_1_to_10"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='taskrun',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'running'), _negated=True), models.Q(('started_at__isnull', False), ('token__isnull', False)), _connector='OR'), name='neural_run_running_has_token'),
+            model_name="taskrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "running"), _negated=True),
+                    models.Q(("started_at__isnull", False), ("token__isnull", False)),
+                    _connector="OR",
+                ),
+                name="neural_run_running_has_token",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='taskrun',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ('succeeded', 'dead', 'cancelled', 'discarded')), _negated=True), ('finished_at__isnull', False), _connector='OR'), name='neural_run_finished_has_time'),
+            model_name="taskrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("state__in", ("succeeded", "dead", "cancelled", "discarded")),
+                        _negated=True,
+                    ),
+                    ("finished_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="neural_run_finished_has_time",
+            ),
         ),
     ]
