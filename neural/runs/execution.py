@@ -21,6 +21,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 from neural.conf import conf
 from neural.models import RunState, TaskRun, TryOutcome
 from neural.runs import sql
+from neural.runs.recompute import at_the_end
 from neural.runs.results import to_json
 from neural.runs.retry import RetryPolicy
 from neural.runs.settling import Fenced, Outcome, settle
@@ -95,11 +96,12 @@ def _run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> 
     deadline = clock.now() + dt.timedelta(seconds=conf().take_along_seconds)
     outcomes: list[Outcome] = []
     with transaction.atomic():
-        for run in runs:
-            if outcomes and clock.now() > deadline:
-                outcomes.append(_not_started(run, clock))
-            else:
-                outcomes.append(_in_savepoint(source, run, clock))
+        with at_the_end():
+            for run in runs:
+                if outcomes and clock.now() > deadline:
+                    outcomes.append(_not_started(run, clock))
+                else:
+                    outcomes.append(_in_savepoint(source, run, clock))
         settle(outcomes)
     return outcomes
 
