@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import transaction
+from django.db import models, transaction
 
 from neural.events.registry import handlers_of
 from neural.events.types import event_type
@@ -24,22 +24,7 @@ from neural.models import (
 from neural.runs.recompute import at_the_end
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
-ROWS: dict[type, tuple[str, ...]] = {
-    Order: (
-        "number state placed_at business_day currency total paid refunded cancel_reason"
-        " content_version placed_version cancel_version"
-    ).split(),
-    OrderLine: "order__number position dish name quantity price amount".split(),
-    Payment: "kind reference order__number refund_of amount currency method version".split(),
-    Dish: "code name category price currency available details version".split(),
-    StockLevel: "item level unit threshold reported_low low".split(),
-    Shift: "code staff_code staff_name role starts_at ends_at version".split(),
-    SalesReport: "day lines context version".split(),
-    DailyDemand: (
-        "day dish name quantity reported_quantity ordered_quantity"
-        " revenue reported_revenue ordered_revenue"
-    ).split(),
-}
+READ_MODELS = (Order, OrderLine, Payment, Dish, StockLevel, Shift, SalesReport, DailyDemand)
 
 
 def at(minutes: float) -> dt.datetime:
@@ -56,7 +41,7 @@ class Teller:
 
     def tell(
         self,
-        type: str,
+        kind: str,
         when: dt.datetime = NOON,
         *,
         event_id: str = "",
@@ -66,7 +51,7 @@ class Teller:
         """Record and handle one event; returns it, to be told again."""
         self._count += 1
         event = record(
-            self.store, type, when, event_id or f"event-{self._count:03}", payload, source=source
+            self.store, kind, when, event_id or f"event-{self._count:03}", payload, source=source
         )
         handle(event)
         return event
@@ -74,7 +59,7 @@ class Teller:
 
 def record(
     store: Store,
-    type: str,
+    kind: str,
     when: dt.datetime,
     event_id: str,
     payload: dict[str, Any],
@@ -85,7 +70,7 @@ def record(
         store=store,
         source=source,
         event_id=event_id,
-        type=type,
+        type=kind,
         payload=payload,
         content_hash="",
         occurred_at=when,
@@ -106,9 +91,14 @@ def handle(*events: NeuralEvent) -> None:
 def rows() -> dict[str, list[str]]:
     """All rows of all read models, without the keys that the order of arrival decides."""
     return {
-        model.__name__: sorted(str(row) for row in model.objects.values_list(*fields))
-        for model, fields in ROWS.items()
+        model.__name__: sorted(str(row) for row in model.objects.values_list(*columns(model)))
+        for model in READ_MODELS
     }
+
+
+def columns(model: type[models.Model]) -> list[str]:
+    names = [field.name for field in model._meta.concrete_fields if field.name != "id"]
+    return ["order__number" if name == "order" else name for name in names]
 
 
 def demand(store: Store) -> dict[tuple[str, str], str]:
