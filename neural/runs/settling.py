@@ -44,6 +44,11 @@ class Outcome:
     def succeeded(self) -> bool:
         return self.state == RunState.SUCCEEDED
 
+    @property
+    def not_started(self) -> bool:
+        """Taken along, but the time was up before its turn."""
+        return self.state == RunState.PENDING and self.try_outcome is None
+
 
 def settle(outcomes: Sequence[Outcome]) -> None:
     """Record outcomes in the current transaction, or raise :class:`Fenced`.

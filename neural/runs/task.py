@@ -175,7 +175,7 @@ class LedgerTask(Task):
             # Not a success to Celery: it would not cancel a later try of this id when it stops.
             raise Ignore("a late message: its run is done, under way or not due")
         outcomes = execution.run_claimed(self, runs)
-        if len(runs) == limit and companions:
+        if companions and (len(runs) == limit or any(each.not_started for each in outcomes)):
             publish_quietly(enqueue.next_ring(queue, companions))
         own = next((each for each in outcomes if each.run.task_id == self.request.id), None)
         return _as_celery_sees_it(own) if own else None
