@@ -102,6 +102,12 @@ class Store(models.Model):
     def __str__(self) -> str:
         return f"{self.code} {self.name}".strip()
 
+    def confirm(self) -> bool:
+        """Say that a person has looked at this store. Returns whether that was news."""
+        news = type(self).objects.filter(pk=self.pk, confirmed=False).update(confirmed=True)
+        self.confirmed = True
+        return bool(news)
+
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(self.time_zone)

@@ -1,0 +1,9 @@
+"""The ledger in the Django admin, registered on the default site.
+
+It is the stock admin: no theme, one small style sheet for what is ours. Whatever is history
+is read-only; a user limited to some stores sees and reaches their rows alone.
+"""
+
+from neural.admin import events, orders, readmodels, runs, stores, workers
+
+__all__ = ["events", "orders", "readmodels", "runs", "stores", "workers"]

@@ -1,0 +1,145 @@
+"""What people do to rows: verbs of the models, for one row or a selection.
+
+A verb is reached by POST only, needs its own permission, acts on rows that the user may see
+and leaves an audit entry for each row that it changed.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from neural.admin.audit import log_changes
+from neural.admin.display import page_address
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """One thing that may be done to a row.
+
+    ``apply(row, user)`` says whether the row was changed; ``fits(row)`` whether its button is
+    shown; ``change(row)``, asked before, what the audit says.
+    """
+
+    name: str
+    label: Any
+    explanation: Any
+    permission: str
+    apply: Callable[[Any, Any], bool]
+    fits: Callable[[Any], bool]
+    change: Callable[[Any], str]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many rows a verb changed, and how many were in no state for it."""
+
+    changed: int
+    unfit: int
+
+
+def perform(*, verb: Verb, rows: Iterable[Model], user: Any) -> Tally:
+    """Do it to each row; the changes and their audit entries commit together."""
+    changed: dict[str, list[Model]] = defaultdict(list)
+    unfit = 0
+    with transaction.atomic():
+        for row in rows:
+            # Read before the verb: a state that changes in between is named by its last one.
+            change = verb.change(row)
+            if verb.apply(row, user):
+                changed[change].append(row)
+            else:
+                unfit += 1
+        for change, theirs in changed.items():
+            log_changes(user=user, rows=theirs, change=change)
+    return Tally(sum(map(len, changed.values())), unfit)
+
+
+class VerbsAdmin(admin.ModelAdmin):
+    """An admin with verbs: buttons on a row's page, actions on a list."""
+
+    verbs: tuple[Verb, ...] = ()
+
+    def verbs_for(self, request: HttpRequest) -> Sequence[Verb]:
+        """The verbs that this user is permitted."""
+        return [verb for verb in self.verbs if request.user.has_perm(verb.permission)]
+
+    # For a selection
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """The stock actions, if any, and the verbs that this user is permitted."""
+        actions: dict[str, Any] = super().get_actions(request)
+        for verb in self.verbs_for(request):
+            function = partial(_act_on_selection, verb=verb)
+            actions[verb.name] = (function, verb.name, verb.explanation)
+        return actions
+
+    # For one row
+
+    def get_urls(self) -> list[URLPattern]:
+        """One address more: a row and what is to be done to it."""
+        meta = self.opts
+        view = self.admin_site.admin_view(self.act_view)
+        name = f"{meta.app_label}_{meta.model_name}_act"
+        return [path("<path:object_id>/act/<slug:verb>/", view, name=name), *super().get_urls()]
+
+    @method_decorator(require_POST)
+    def act_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
+        """Do it to one row and go back to its page."""
+        found = next((each for each in self.verbs if each.name == verb), None)
+        row = self.get_object(request, unquote(object_id))  # within the user's stores
+        if found is None or row is None:
+            raise Http404
+        if found not in self.verbs_for(request) or not self.has_view_permission(request, row):
+            raise PermissionDenied
+        _tell(self, request, found, perform(verb=found, rows=[row], user=request.user))
+        return HttpResponseRedirect(page_address(row))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> TemplateResponse:
+        """The stock page with the buttons that fit the row's state."""
+        row = kwargs.get("obj")
+        if row is not None:
+            context["verbs"] = [verb for verb in self.verbs_for(request) if verb.fits(row)]
+            context["act_address"] = page_address(row).removesuffix("change/") + "act/"
+        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[return-value]
+
+
+def _act_on_selection(
+    model_admin: VerbsAdmin, request: HttpRequest, queryset: QuerySet, *, verb: Verb
+) -> None:
+    # By key, so that two people who act on the same rows do not wait for each other in a circle.
+    rows = queryset.order_by("pk")
+    _tell(model_admin, request, verb, perform(verb=verb, rows=rows, user=request.user))
+
+
+def _tell(model_admin: VerbsAdmin, request: HttpRequest, verb: Verb, tally: Tally) -> None:
+    values = {"action": verb.label}
+    if tally.changed:
+        text = ngettext(
+            "%(action)s: %(count)d changed.", "%(action)s: %(count)d changed.", tally.changed
+        )
+        text %= values | {"count": tally.changed}
+        model_admin.message_user(request, text, messages.SUCCESS)
+    if tally.unfit:
+        text = ngettext(
+            "%(action)s: %(count)d was not in a state that allows it and was left as it is.",
+            "%(action)s: %(count)d were not in a state that allows it and were left as they are.",
+            tally.unfit,
+        )
+        text %= values | {"count": tally.unfit}
+        model_admin.message_user(request, text, messages.WARNING)

@@ -1,0 +1,29 @@
+"""The audit: who did what to which row, in Django's own log of the admin.
+
+Entries are kept in English and translated when they are shown, as Django does with its own.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db.models import Model
+from django.utils.translation import gettext_noop
+
+RETRIED = {
+    "dead": gettext_noop("state: dead → pending (retry)"),
+    "cancelled": gettext_noop("state: cancelled → pending (retry)"),
+    "discarded": gettext_noop("state: discarded → pending (retry)"),
+}
+HURRIED = gettext_noop("due at: now (retry now)")
+CANCELLED = gettext_noop("state: pending → cancelled (cancel)")
+DISCARDED = gettext_noop("state: dead → discarded (discard)")
+REPLAYED = gettext_noop("runs: those of missing handlers (replay)")
+CONFIRMED = gettext_noop("confirmed: yes (confirm)")
+
+
+def log_changes(*, user: Any, rows: Sequence[Model], change: str) -> None:
+    """One entry for each row. ``change`` is one of the texts above."""
+    if rows:
+        message = [{"changed": {"fields": [change]}}]
+        LogEntry.objects.log_actions(user.pk, rows, CHANGE, message)

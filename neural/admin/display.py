@@ -1,0 +1,111 @@
+"""How values are shown: badges, instants to the second, durations, JSON, links.
+
+Everything goes through ``format_html``: payloads, errors and names come from outside.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import Choices, Model
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+NOTHING = "–"
+SHORT = 80
+
+
+def badge(state: str, label: Any) -> SafeString:
+    """A state as a small coloured label; ``state`` is its code, which the style sheet knows."""
+    return format_html('<span class="neural-badge neural-{}">{}</span>', state, label)
+
+
+def choice_badge(choice: Choices) -> SafeString:
+    return badge(choice.value, choice.label)
+
+
+def instant(moment: dt.datetime | None) -> SafeString | str:
+    """A time to the second in the current zone; Django's own formats leave seconds out."""
+    if moment is None:
+        return NOTHING
+    local = timezone.localtime(moment)
+    text = local.strftime("%Y-%m-%d %H:%M:%S")
+    return format_html('<time datetime="{}">{}</time>', local.isoformat(), text)
+
+
+def duration(length: dt.timedelta | None) -> str:
+    """A length of time with as much detail as matters."""
+    if length is None:
+        return NOTHING
+    seconds = max(length.total_seconds(), 0)
+    if seconds < 1:
+        return _("%(number)d ms") % {"number": round(seconds * 1000)}
+    if seconds < 60:
+        return _("%(number).1f s") % {"number": seconds}
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": rest}
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes}
+    return _("%(number)d days") % {"number": hours // 24}
+
+
+def json_block(value: Any) -> SafeString:
+    """JSON, indented, its characters as people write them."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, cls=DjangoJSONEncoder)
+    return format_html('<pre class="neural-code">{}</pre>', text)
+
+
+def shortened(text: str) -> SafeString | str:
+    """The start of a long text; the whole of it under the pointer."""
+    if len(text) <= SHORT:
+        return text or NOTHING
+    return format_html('<span title="{}">{}…</span>', text, text[:SHORT])
+
+
+def page_address(row: Model) -> str:
+    """The address of a row's page in the admin."""
+    meta = row._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[quote(row.pk)])
+
+
+def link(row: Model | None, text: Any = None) -> SafeString | str:
+    """A link to a row's page in the admin."""
+    if row is None:
+        return NOTHING
+    return format_html('<a href="{}">{}</a>', page_address(row), text or row)
+
+
+# Columns: callables for list_display and fieldsets, named by the model's own labels.
+
+
+def instant_column(model: type[Model], field: str) -> Any:
+    """A column of a time field."""
+    return _column(model, field, instant)
+
+
+def link_column(model: type[Model], field: str) -> Any:
+    """A column that links to the row to which a foreign key points."""
+    return _column(model, field, link)
+
+
+def json_column(model: type[Model], field: str) -> Any:
+    """A field with JSON, shown in full."""
+    return _column(model, field, json_block)
+
+
+def _column(model: type[Model], field: str, show: Callable[[Any], Any]) -> Any:
+    @admin.display(description=model._meta.get_field(field).verbose_name)  # type: ignore[union-attr]
+    def column(row: Any) -> Any:
+        return show(getattr(row, field))
+
+    column.__name__ = f"{field}_shown"
+    return column

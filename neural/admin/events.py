@@ -1,0 +1,124 @@
+"""Events: what happened, what became of it, and running what was missed."""
+
+from collections import Counter
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _text
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin import audit
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.display import NOTHING, badge, instant_column, json_column, link_column
+from neural.admin.filters import EventTypeFilter, StoreFilter, UnhandledFilter
+from neural.admin.scope import HistoryAdmin
+from neural.errors import NeuralError
+from neural.events.replay import missing_handlers, replay
+from neural.models import NeuralEvent, RunState, TaskRun, TaskTry
+from neural.runs.history import tries_of
+
+
+def _replay(event: NeuralEvent, user: Any) -> bool:
+    try:
+        return bool(replay(event, requested_by=user.get_username()))
+    except NeuralError:  # pruned, or of a type that is gone
+        return False
+
+
+REPLAY = Verb(
+    name="replay",
+    label=_("Replay"),
+    explanation=_("Replay: run the handlers that have not had these events"),
+    permission="neural.replay_neuralevent",
+    apply=_replay,
+    fits=lambda event: event.payload is not None and bool(missing_handlers(event)),
+    change=lambda event: audit.REPLAYED,
+)
+
+
+@admin.register(NeuralEvent)
+class NeuralEventAdmin(VerbsAdmin, HistoryAdmin):
+    verbs = (REPLAY,)
+    list_display = (
+        "type",
+        "event_id",
+        link_column(NeuralEvent, "store"),
+        "source",
+        instant_column(NeuralEvent, "occurred_at"),
+        instant_column(NeuralEvent, "recorded_at"),
+        "run_states",
+    )
+    list_display_links = ("type", "event_id")
+    list_filter = (EventTypeFilter, UnhandledFilter, StoreFilter)
+    search_keys = ("event_id", "runs__task_id", "store")
+    search_help_text = _("A whole event id, task id of a run or store code.")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "type",
+                    "event_id",
+                    link_column(NeuralEvent, "store"),
+                    "source",
+                    instant_column(NeuralEvent, "occurred_at"),
+                    instant_column(NeuralEvent, "recorded_at"),
+                    "handling",
+                    json_column(NeuralEvent, "payload"),
+                    "content_hash",
+                )
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("store")
+
+    def for_page(self, queryset: QuerySet) -> QuerySet:
+        """Without payloads; the states of all the page's runs in one query."""
+        runs = TaskRun.objects.only("event_id", "state").order_by()
+        return queryset.defer("payload").prefetch_related(Prefetch("runs", runs))
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        if request.user.has_perm("neural.view_taskrun"):
+            return self.list_display
+        return tuple(column for column in self.list_display if column != "run_states")
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> TemplateResponse:
+        event = kwargs.get("obj")
+        if event is not None and request.user.has_perm("neural.view_taskrun"):
+            context["runs"] = _runs_with_tries(event)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.display(description=_("runs"))
+    def run_states(self, event: NeuralEvent) -> SafeString | str:
+        counts = Counter(run.state for run in event.runs.all())
+        badges = [_counted(state, counts[state]) for state in RunState if counts[state]]
+        if event.unhandled:
+            badges.append(badge("unhandled", _text("unhandled")))
+        return format_html_join(" ", "{}", ((each,) for each in badges)) or NOTHING
+
+    @admin.display(description=_("handling"))
+    def handling(self, event: NeuralEvent) -> SafeString | str:
+        if event.pruned_at:
+            return badge("discarded", _text("payload pruned"))
+        if event.unhandled:
+            return badge("unhandled", _text("unhandled"))
+        return NOTHING
+
+
+def _counted(state: RunState, count: int) -> SafeString:
+    return badge(state, state.label if count == 1 else f"{state.label} × {count}")
+
+
+def _runs_with_tries(event: NeuralEvent) -> list[dict[str, Any]]:
+    tries = TaskTry.objects.select_related("worker").defer("traceback")
+    runs = event.runs.select_related("worker").prefetch_related(Prefetch("tries", tries))
+    return [{"run": run, "tries": tries_of(run)} for run in runs.order_by("handler")]

@@ -1,0 +1,177 @@
+"""Filters of lists. Their choices come from registries and the table of stores.
+
+Never from the list's own table: its different values are found by reading all of it.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar
+
+from celery import current_app
+from django.contrib import admin
+from django.db.models import Choices, Q, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from neural.events.registry import handlers_of
+from neural.events.types import event_types
+from neural.models import OrderState, RunState, Store
+
+STORES_LISTED = 25
+
+
+class EqualityFilter(admin.SimpleListFilter):
+    """Rows of which one field has the chosen value."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        value = self.value()
+        return queryset.filter(self.condition(value)) if value else queryset
+
+    def condition(self, value: str) -> Q:
+        return Q(**{self.parameter_name or "": value})
+
+
+class TextFilter(EqualityFilter):
+    """A value to be written; the template is a form of one field."""
+
+    template = "admin/neural/filter_text.html"
+    input_type: ClassVar[str] = "text"
+    kept: Sequence[tuple[str, str]] = ()
+    """The rest of the list's address, which the form repeats."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        mine = self.parameter_name
+        others = (item for item in changelist.filter_params.items() if item[0] != mine)
+        self.kept = [(name, value) for name, values in others for value in values]
+        return super().choices(changelist)
+
+
+class StoreFilter(TextFilter):
+    """One store: a choice of the first ones, and a field for the code of any other."""
+
+    title = _("store")
+    parameter_name = "store"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        visible = Store.objects.for_user(request.user).order_by("code")
+        found = list(visible[: STORES_LISTED + 1])
+        self.more = len(found) > STORES_LISTED
+        return [(store.code, str(store)) for store in found[:STORES_LISTED]]
+
+    def has_output(self) -> bool:
+        return True
+
+
+class DayFilter(TextFilter):
+    """One business day of the chosen store: the index of days begins with the store."""
+
+    title = _("business day")
+    parameter_name = "day"
+    input_type = "date"
+    field = "day"
+    more = True
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        self.usable = bool(request.GET.get(StoreFilter.parameter_name))
+        return ()
+
+    def has_output(self) -> bool:
+        return self.usable
+
+    def condition(self, value: str) -> Q:
+        try:
+            return Q(**{self.field: dt.date.fromisoformat(value)})
+        except ValueError:
+            return Q(pk=None)
+
+
+class OrderDayFilter(DayFilter):
+    field = "business_day"
+
+
+def _choices(choices: type[Choices]) -> Sequence[tuple[str, str]]:
+    return [(str(each.value), str(each.label)) for each in choices]
+
+
+class RunStateFilter(EqualityFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return _choices(RunState)
+
+
+class OrderStateFilter(EqualityFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return _choices(OrderState)
+
+
+class EventTypeFilter(EqualityFilter):
+    title = _("type")
+    parameter_name = "type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return _names(each.name for each in event_types())
+
+
+class UnhandledFilter(admin.SimpleListFilter):
+    title = _("handling")
+    parameter_name = "unhandled"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [("1", _("had no handler"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
+        return queryset.unhandled() if self.value() == "1" else queryset
+
+
+class LowStockFilter(admin.SimpleListFilter):
+    title = _("alert")
+    parameter_name = "low"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [("1", _("low now"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
+        return queryset.low() if self.value() == "1" else queryset
+
+
+class QueueFilter(EqualityFilter):
+    title = _("queue")
+    parameter_name = "queue"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [(name, name) for name in current_app.amqp.queues]
+
+
+class HandlerFilter(EqualityFilter):
+    title = _("handler")
+    parameter_name = "handler"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return _names({each.name for kind in event_types() for each in handlers_of(kind.name)})
+
+    def condition(self, value: str) -> Q:
+        return ~Q(handler="") & Q(handler=value)  # as the partial index has it
+
+
+class TaskFilter(EqualityFilter):
+    """Runs of one task that are not the run of an event; those have a handler."""
+
+    title = _("task")
+    parameter_name = "task"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        current_app.loader.import_default_modules()
+        tasks = current_app.tasks.values()
+        return _names(task.name for task in tasks if hasattr(task, "companions"))
+
+    def condition(self, value: str) -> Q:
+        return Q(event__isnull=True, task=value)
+
+
+def _names(names: Iterable[str]) -> Sequence[tuple[str, str]]:
+    return [(name, name) for name in sorted(names)]

@@ -1,0 +1,110 @@
+"""Orders with their lines and payments, as events have made them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.display import badge, instant, instant_column, link_column
+from neural.admin.filters import OrderDayFilter, OrderStateFilter, StoreFilter
+from neural.admin.scope import HistoryAdmin
+from neural.models import Order, OrderLine, Payment
+
+
+class ReadOnlyInline(admin.TabularInline):
+    """Rows that belong to the row above them."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class OrderLineInline(ReadOnlyInline):
+    model = OrderLine
+    fields = ("dish", "name", "quantity", "price", "amount")
+
+
+class PaymentInline(ReadOnlyInline):
+    model = Payment
+    fields = ("kind", "reference", "amount", "currency", "method", "occurred_at")
+
+
+@admin.register(Order)
+class OrderAdmin(HistoryAdmin):
+    list_display = (
+        "number",
+        "state_badge",
+        link_column(Order, "store"),
+        "business_day",
+        instant_column(Order, "placed_at"),
+        "total",
+        "paid",
+        "refunded",
+        "balance",
+        "currency",
+    )
+    list_filter = (OrderStateFilter, StoreFilter, OrderDayFilter)
+    search_keys = ("number", "store")
+    search_help_text = _("A whole order number or store code.")
+    inlines = (OrderLineInline, PaymentInline)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "number",
+                    "state_badge",
+                    link_column(Order, "store"),
+                    "business_day",
+                    instant_column(Order, "placed_at"),
+                    "cancelled",
+                    "cancel_reason",
+                )
+            },
+        ),
+        (_("Money"), {"fields": ("currency", "total", "paid", "refunded", "balance")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("store")
+
+    @admin.display(description=_("state"))
+    def state_badge(self, order: Order) -> SafeString:
+        return badge(order.state, order.get_state_display())
+
+    @admin.display(description=_("still owed"))
+    def balance(self, order: Order) -> Any:
+        return order.balance
+
+    @admin.display(description=_("cancelled at"))
+    def cancelled(self, order: Order) -> SafeString | str:
+        return instant(order.cancelled_at)
+
+
+@admin.register(Payment)
+class PaymentAdmin(HistoryAdmin):
+    list_display = (
+        "reference",
+        "kind",
+        link_column(Payment, "order"),
+        link_column(Payment, "store"),
+        "amount",
+        "currency",
+        "method",
+        instant_column(Payment, "occurred_at"),
+    )
+    list_filter = (StoreFilter,)
+    search_keys = ("reference", "order__number", "store")
+    search_help_text = _("A whole reference, order number or store code.")
+    fieldsets = ((None, {"fields": (*list_display, "refund_of")}),)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("store", "order")

@@ -1,0 +1,142 @@
+"""What events add up to: menus, stock, shifts, reported sales and demand."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.display import (
+    NOTHING,
+    badge,
+    instant,
+    instant_column,
+    json_column,
+    link_column,
+)
+from neural.admin.filters import DayFilter, LowStockFilter, StoreFilter
+from neural.admin.scope import HistoryAdmin
+from neural.models import DailyDemand, Dish, SalesReport, Shift, StockLevel
+from neural.models.newest import moment_of
+
+
+class ReadModelAdmin(HistoryAdmin):
+    """A row for each thing that a store reported, with the time of the newest report."""
+
+    list_filter: ClassVar[Any] = (StoreFilter,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("store")
+
+    @admin.display(description=_("as of"))
+    def as_of(self, row: Any) -> SafeString | str:
+        return instant(moment_of(bytes(row.version)))
+
+
+@admin.register(Dish)
+class DishAdmin(ReadModelAdmin):
+    list_display = (
+        "code",
+        "name",
+        "category",
+        "price",
+        "currency",
+        "available",
+        link_column(Dish, "store"),
+        "as_of",
+    )
+    search_keys = ("code", "store")
+    search_help_text = _("A whole dish code or store code.")
+    fieldsets = ((None, {"fields": (*list_display, json_column(Dish, "details"))}),)
+
+    def for_page(self, queryset: QuerySet) -> QuerySet:
+        return queryset.defer("details")
+
+
+@admin.register(StockLevel)
+class StockLevelAdmin(ReadModelAdmin):
+    list_display = (
+        "item",
+        "alert",
+        "level",
+        "unit",
+        "threshold",
+        link_column(StockLevel, "store"),
+        "counted",
+    )
+    list_filter = (LowStockFilter, StoreFilter)
+    search_keys = ("item", "store")
+    search_help_text = _("A whole item or store code.")
+    fieldsets = ((None, {"fields": (*list_display, "reported_low")}),)
+
+    @admin.display(description=_("alert"))
+    def alert(self, stock: StockLevel) -> SafeString | str:
+        return badge("dead", _("low")) if stock.low else NOTHING
+
+    @admin.display(description=_("counted at"))
+    def counted(self, stock: StockLevel) -> SafeString | str:
+        return instant(moment_of(bytes(stock.level_version)))
+
+
+@admin.register(Shift)
+class ShiftAdmin(ReadModelAdmin):
+    list_display = (
+        "code",
+        "staff_code",
+        "staff_name",
+        "role",
+        instant_column(Shift, "starts_at"),
+        instant_column(Shift, "ends_at"),
+        link_column(Shift, "store"),
+        "as_of",
+    )
+    search_keys = ("code", "store")
+    search_help_text = _("A whole shift code or store code.")
+    fieldsets = ((None, {"fields": list_display}),)
+
+
+@admin.register(SalesReport)
+class SalesReportAdmin(ReadModelAdmin):
+    list_display = ("day", link_column(SalesReport, "store"), "as_of")
+    list_filter = (StoreFilter, DayFilter)
+    search_keys = ("store",)
+    search_help_text = _("A whole store code.")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    *list_display,
+                    json_column(SalesReport, "lines"),
+                    json_column(SalesReport, "context"),
+                )
+            },
+        ),
+    )
+
+    def for_page(self, queryset: QuerySet) -> QuerySet:
+        return queryset.defer("lines", "context")
+
+
+@admin.register(DailyDemand)
+class DailyDemandAdmin(ReadModelAdmin):
+    list_display = ("day", "dish", "name", "quantity", "revenue", link_column(DailyDemand, "store"))
+    list_filter = (StoreFilter, DayFilter)
+    search_keys = ("store",)
+    search_help_text = _("A whole store code.")
+    fieldsets = (
+        (None, {"fields": list_display}),
+        (
+            _("Where it comes from"),
+            {
+                "fields": (
+                    "reported_quantity",
+                    "ordered_quantity",
+                    "reported_revenue",
+                    "ordered_revenue",
+                )
+            },
+        ),
+    )

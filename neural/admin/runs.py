@@ -1,0 +1,184 @@
+"""Runs: the ledger as people read it, and what they may do about it."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _text
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin import audit
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.display import (
+    NOTHING,
+    badge,
+    duration,
+    instant_column,
+    json_column,
+    link,
+    link_column,
+    shortened,
+)
+from neural.admin.filters import HandlerFilter, QueueFilter, RunStateFilter, StoreFilter, TaskFilter
+from neural.admin.scope import HistoryAdmin
+from neural.models import RunState, TaskRun
+from neural.models.run import SET_ASIDE_STATES
+from neural.runs.history import tries_of
+
+RETRY = Verb(
+    name="retry",
+    label=_("Retry"),
+    explanation=_("Retry: run dead, cancelled or discarded runs again"),
+    permission="neural.retry_taskrun",
+    apply=lambda run, user: run.retry(),
+    fits=lambda run: run.state in SET_ASIDE_STATES,
+    change=lambda run: audit.RETRIED.get(run.state, audit.RETRIED["dead"]),
+)
+HURRY = Verb(
+    name="hurry",
+    label=_("Retry now"),
+    explanation=_("Retry now: start waiting runs at once"),
+    permission="neural.hurry_taskrun",
+    apply=lambda run, user: run.hurry(),
+    fits=lambda run: run.state == RunState.PENDING,
+    change=lambda run: audit.HURRIED,
+)
+CANCEL = Verb(
+    name="cancel",
+    label=_("Cancel"),
+    explanation=_("Cancel: withdraw waiting runs"),
+    permission="neural.cancel_taskrun",
+    apply=lambda run, user: run.cancel(),
+    fits=lambda run: run.state == RunState.PENDING,
+    change=lambda run: audit.CANCELLED,
+)
+DISCARD = Verb(
+    name="discard",
+    label=_("Discard"),
+    explanation=_("Discard: decide that dead runs stay undone"),
+    permission="neural.discard_taskrun",
+    apply=lambda run, user: run.discard(),
+    fits=lambda run: run.state == RunState.DEAD,
+    change=lambda run: audit.DISCARDED,
+)
+
+
+@admin.register(TaskRun)
+class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
+    verbs = (RETRY, HURRY, CANCEL, DISCARD)
+    list_display = (
+        "work",
+        "state_badge",
+        "queue",
+        "priority",
+        "event_link",
+        link_column(TaskRun, "store"),
+        instant_column(TaskRun, "available_at"),
+        instant_column(TaskRun, "started_at"),
+        "took",
+        "setbacks",
+        "last_error",
+    )
+    list_filter = (RunStateFilter, QueueFilter, StoreFilter, HandlerFilter, TaskFilter)
+    search_keys = ("task_id", "event__event_id", "store")
+    search_help_text = _("A whole task id, event id or store code.")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "state_badge",
+                    "work",
+                    "task_id",
+                    "event_link",
+                    link_column(TaskRun, "store"),
+                    "queue",
+                    "priority",
+                    "requested_by",
+                    "unique_key",
+                    "setbacks",
+                    "last_error_in_full",
+                )
+            },
+        ),
+        (
+            _("Times"),
+            {
+                "fields": (
+                    instant_column(TaskRun, "created_at"),
+                    instant_column(TaskRun, "available_at"),
+                    instant_column(TaskRun, "started_at"),
+                    instant_column(TaskRun, "finished_at"),
+                    "waited",
+                    "took",
+                )
+            },
+        ),
+        (
+            _("Arguments and result"),
+            {
+                "fields": (
+                    json_column(TaskRun, "args"),
+                    json_column(TaskRun, "kwargs"),
+                    json_column(TaskRun, "result"),
+                )
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """With what the links of a row need; an event's payload may be large."""
+        queryset = super().get_queryset(request)
+        return queryset.select_related("event", "store", "worker").defer("event__payload")
+
+    def for_page(self, queryset: QuerySet) -> QuerySet:
+        return queryset.defer("args", "kwargs", "result", "event__payload")
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> TemplateResponse:
+        run = kwargs.get("obj")
+        if run is not None:
+            context["tries"] = tries_of(run)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.display(description=_("work"))
+    def work(self, run: TaskRun) -> str:
+        return run.work_name
+
+    @admin.display(description=_("state"))
+    def state_badge(self, run: TaskRun) -> SafeString:
+        return badge(run.state, run.get_state_display())
+
+    @admin.display(description=_("event"))
+    def event_link(self, run: TaskRun) -> SafeString | str:
+        return link(run.event)
+
+    @admin.display(description=_("waited"))
+    def waited(self, run: TaskRun) -> str:
+        return duration(run.wait)
+
+    @admin.display(description=_("duration"))
+    def took(self, run: TaskRun) -> str:
+        return duration(run.duration)
+
+    @admin.display(description=_("setbacks"))
+    def setbacks(self, run: TaskRun) -> str:
+        """Failed tries and lost deliveries, only where there are any."""
+        parts = []
+        if run.failures:
+            parts.append(_text("%(count)d failed") % {"count": run.failures})
+        if run.losses:
+            parts.append(_text("%(count)d lost") % {"count": run.losses})
+        return ", ".join(parts) or NOTHING
+
+    @admin.display(description=_("last error"))
+    def last_error(self, run: TaskRun) -> SafeString | str:
+        return shortened(run.error)
+
+    @admin.display(description=_("last error"))
+    def last_error_in_full(self, run: TaskRun) -> str:
+        return run.error or NOTHING

@@ -1,0 +1,97 @@
+"""The base of every page: a store's rows stay with the store, and history is read-only."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from neural.admin.paging import FirstPagePaginator, KeysetChangeList
+
+
+class NeuralAdmin(admin.ModelAdmin):
+    """The stock admin with one style sheet more."""
+
+    class Media:
+        css = {"all": ("neural/admin.css",)}
+
+
+class ScopedAdmin(NeuralAdmin):
+    """Rows of the user's own stores only, in lists, pages, actions and autocompletion."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """What this user may see; a page, an action or a form reaches nothing else."""
+        queryset: Any = super().get_queryset(request)
+        return queryset.for_user(request.user)
+
+
+class ReadOnlyAdmin(NeuralAdmin):
+    """Pages of what is recorded by machines alone, in a table that may have grown large."""
+
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # each facet is a COUNT
+    paginator = FirstPagePaginator
+    ordering = ("-pk",)
+    sortable_by = ()
+    list_per_page = 50
+    search_keys: tuple[str, ...] = ()
+    """Fields that a search looks for exactly, one after the other; each leads an index
+    unless the table is small."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return flatten_fieldsets(self.get_fieldsets(request, obj))
+
+    # Lists
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
+        return KeysetChangeList
+
+    def for_page(self, queryset: QuerySet) -> QuerySet:
+        """What one page of the list loads: leave out the large columns."""
+        return queryset
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Only what ``list_filter`` names: any other lookup could read the whole table."""
+        return lookup in {getattr(each, "parameter_name", "") for each in self.list_filter}
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return self.search_keys
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """Rows of which a key is the term; the first key that knows it decides.
+
+        One equality a query, not an OR of all: each is answered by its index alone.
+        """
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        for key in self.search_keys:
+            found = queryset.filter(**{key: term})
+            if found.order_by().exists():
+                return found, False
+        return queryset.none(), False
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet, *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
+        """Actions concern the rows of one page: nobody means ten million of them."""
+        data = request.POST.copy()
+        data["select_across"] = "0"
+        request.POST = data  # type: ignore[assignment]
+        return super().response_action(request, queryset, *args, **kwargs)
+
+
+class HistoryAdmin(ReadOnlyAdmin, ScopedAdmin):
+    """Read-only rows of stores."""

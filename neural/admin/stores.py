@@ -1,0 +1,89 @@
+"""Stores: confirmed and described by people, seen by their operators."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin import audit
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.display import NOTHING, badge, instant_column
+from neural.admin.scope import ScopedAdmin
+from neural.models import DailyDemand, NeuralEvent, Order, StockLevel, Store, TaskRun
+from neural.models.store import sees_every_store
+
+CONFIRM = Verb(
+    name="confirm",
+    label=_("Confirm"),
+    explanation=_("Confirm: these stores are known and described"),
+    permission="neural.change_store",
+    apply=lambda store, user: store.confirm(),
+    fits=lambda store: not store.confirmed,
+    change=lambda store: audit.CONFIRMED,
+)
+
+
+@admin.register(Store)
+class StoreAdmin(VerbsAdmin, ScopedAdmin):
+    verbs = (CONFIRM,)
+    list_display = ("code", "name", "brand", "region", "time_zone", "day_ends_at", "standing")
+    list_filter = ("confirmed",)
+    search_fields = ("code", "name", "brand", "region")
+    filter_horizontal = ("operators",)
+    fields = (
+        "code",
+        "name",
+        "brand",
+        "region",
+        "time_zone",
+        "day_ends_at",
+        "confirmed",
+        "operators",
+        instant_column(Store, "created_at"),
+        "records",
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Whoever is limited to some stores would not see the new one."""
+        return super().has_add_permission(request) and sees_every_store(request.user)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A store stays with its history; merely asking would look through all of it."""
+        return False
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        if obj is None:
+            return self.fields[:-2]
+        return self.fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """The code is the key of everything that is recorded. Only who sees every store
+        decides who sees this one."""
+        if obj is None:
+            return ()
+        fixed = ("code", *self.fields[-2:])
+        return fixed if sees_every_store(request.user) else (*fixed, "operators")
+
+    @admin.display(description=_("state"))
+    def standing(self, store: Store) -> SafeString:
+        if store.confirmed:
+            return badge("succeeded", _("confirmed"))
+        return badge("unhandled", _("unconfirmed"))
+
+    @admin.display(description=_("records"))
+    def records(self, store: Store) -> SafeString | str:
+        """Links to the store's rows, each a list of its own."""
+        models: tuple[type[Model], ...] = (NeuralEvent, TaskRun, Order, StockLevel, DailyDemand)
+        links = ((_list_of(model, store), model._meta.verbose_name_plural) for model in models)
+        return format_html_join(" · ", '<a href="{}">{}</a>', links) or NOTHING
+
+
+def _list_of(model: type[Model], store: Store) -> str:
+    address = reverse(f"admin:neural_{model._meta.model_name}_changelist")
+    return f"{address}?{urlencode({'store': store.pk})}"

@@ -1,0 +1,74 @@
+"""Workers: who is at work, since when, and who was lost."""
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.display import badge, duration, instant_column
+from neural.admin.scope import ReadOnlyAdmin
+from neural.models import WorkerProcess
+
+
+@admin.register(WorkerProcess)
+class WorkerProcessAdmin(ReadOnlyAdmin):
+    """Workers belong to no store; nothing here tells of a store's rows."""
+
+    list_display = (
+        "name",
+        "standing",
+        "heartbeat_age",
+        "queue_names",
+        "concurrency",
+        "host",
+        "process_id",
+        instant_column(WorkerProcess, "started_at"),
+    )
+    search_keys = ("name", "host")
+    search_help_text = _("A whole name or host.")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "standing",
+                    "heartbeat_age",
+                    "queue_names",
+                    "concurrency",
+                    "host",
+                    "process_id",
+                    instant_column(WorkerProcess, "started_at"),
+                    instant_column(WorkerProcess, "heartbeat_at"),
+                    instant_column(WorkerProcess, "stopped_at"),
+                    instant_column(WorkerProcess, "lost_at"),
+                )
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """With the database's clock, by which heartbeats are written."""
+        return super().get_queryset(request).annotate(database_now=Now())
+
+    @admin.display(description=_("state"))
+    def standing(self, worker: WorkerProcess) -> SafeString:
+        if worker.stopped_at:
+            return badge("stopped", _("stopped"))
+        if worker.lost_at:
+            return badge("lost", _("lost"))
+        return badge("present", _("present"))
+
+    @admin.display(description=_("last heartbeat"))
+    def heartbeat_age(self, worker: Any) -> str:
+        age: dt.timedelta = worker.database_now - worker.heartbeat_at
+        return str(_("%(duration)s ago") % {"duration": duration(age)})
+
+    @admin.display(description=_("queues"))
+    def queue_names(self, worker: WorkerProcess) -> str:
+        return ", ".join(worker.queues)

@@ -1,0 +1,73 @@
+"""The tries of a run in order, whether or not they have rows of their own.
+
+A try that did not succeed has a row; the one that succeeded, and the one under way, are
+the run's own times, worker and process.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from neural.models import RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
+
+
+@dataclass(frozen=True, kw_only=True)
+class Try:
+    """One try of a run. ``outcome`` and ``finished_at`` are None while it is under way."""
+
+    number: int
+    outcome: TryOutcome | None
+    started_at: dt.datetime
+    finished_at: dt.datetime | None
+    worker: WorkerProcess | None
+    process_id: int | None
+    error: str = ""
+    traceback: str = ""
+
+    @property
+    def duration(self) -> dt.timedelta | None:
+        return self.finished_at - self.started_at if self.finished_at else None
+
+
+def tries_of(run: TaskRun) -> Sequence[Try]:
+    """All tries of a run, the first one first.
+
+    Reads ``run.tries`` and their workers: prefetch ``tries__worker`` for many runs.
+    """
+    recorded = [_recorded(number, row) for number, row in enumerate(_rows(run), start=1)]
+    last = _without_row(run, number=len(recorded) + 1)
+    return [*recorded, last] if last else recorded
+
+
+def _rows(run: TaskRun) -> Sequence[TaskTry]:
+    if "tries" in getattr(run, "_prefetched_objects_cache", {}):
+        return list(run.tries.all())
+    return list(run.tries.select_related("worker"))
+
+
+def _recorded(number: int, row: TaskTry) -> Try:
+    return Try(
+        number=number,
+        outcome=TryOutcome(row.outcome),
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        worker=row.worker,
+        process_id=row.process_id,
+        error=row.error,
+        traceback=row.traceback,
+    )
+
+
+def _without_row(run: TaskRun, *, number: int) -> Try | None:
+    """The try that succeeded or is under way."""
+    if run.started_at is None or run.state not in (RunState.SUCCEEDED, RunState.RUNNING):
+        return None
+    succeeded = run.state == RunState.SUCCEEDED
+    return Try(
+        number=number,
+        outcome=TryOutcome.SUCCEEDED if succeeded else None,
+        started_at=run.started_at,
+        finished_at=run.finished_at if succeeded else None,
+        worker=run.worker,
+        process_id=run.process_id,
+    )

@@ -1,0 +1,28 @@
+"""The admin's ways to show values, for templates."""
+
+from django import template
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from neural.admin import display
+from neural.models import TaskRun
+from neural.runs.history import Try
+
+register = template.Library()
+register.filter("instant", display.instant)
+register.filter("duration", display.duration)
+register.filter("row_link", display.link)
+register.filter("row_address", display.page_address)
+
+
+@register.simple_tag
+def run_badge(run: TaskRun) -> SafeString:
+    return display.badge(run.state, run.get_state_display())
+
+
+@register.simple_tag
+def try_badge(entry: Try) -> SafeString:
+    """The outcome of a try, or that it is under way."""
+    if entry.outcome is None:
+        return display.badge("running", _("under way"))
+    return display.badge(entry.outcome.value, entry.outcome.label)
