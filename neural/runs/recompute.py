@@ -42,7 +42,8 @@ _waiting: ContextVar[dict[Recomputation, set[Any]] | None] = ContextVar("waiting
 def at_the_end() -> Iterator[None]:
     """Collect what is asked for and compute it when the block ends without an error.
 
-    Put it inside the transaction, around all its savepoints. Blocks do not nest.
+    Put it inside the transaction, around all its savepoints. An inner block leaves its keys
+    to the outer one.
     """
     waiting: dict[Recomputation, set[Any]] = {}
     token = _waiting.set(waiting)

@@ -41,6 +41,15 @@ def test_inside_a_block_it_waits_and_is_computed_once_sorted_by_rank(first, seco
     assert computed == [("first", [1, 2]), ("second", [3])]
 
 
+def test_an_inner_block_leaves_its_keys_to_the_outer_one(first, computed):
+    with at_the_end():
+        first.ask({1})
+        with at_the_end():
+            first.ask({2})
+        assert computed == []
+    assert computed == [("first", [1, 2])]
+
+
 def test_after_an_error_nothing_is_computed(first, computed):
     def fail() -> None:
         with at_the_end():
