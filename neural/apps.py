@@ -13,7 +13,10 @@ class NeuralConfig(AppConfig):
 
     def ready(self) -> None:
         """Find every app's event types and handlers, and attach to Celery's workers."""
-        from neural import checks  # noqa: F401  (registers the system checks)
+        from neural import (
+            checks,  # noqa: F401  (registers the system checks)
+            tasks,  # noqa: F401  (known to the relay in processes that are no workers, too)
+        )
         from neural.events import builtin  # noqa: F401  (registers the built-in types)
         from neural.runs import broker, lifecycle
 
