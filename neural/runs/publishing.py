@@ -79,7 +79,7 @@ class Publisher:
                 raise BrokerUnavailable("waiting until it is back")
             try:
                 channel = self._connected().channel
-                return {queue: _depth(channel, queue) for queue in queues}
+                return {queue: depth_of(channel, queue) for queue in queues}
             except Exception as error:
                 self._give_up(error)
                 raise BrokerUnavailable(error) from error
@@ -88,7 +88,7 @@ class Publisher:
         """Drop the connection; the next call makes a new one."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            _close_quietly(producer.connection)
+            close_quietly(producer.connection)
 
     def _send(self, producer: Producer, ring: Ring) -> None:
         current_app.send_task(
@@ -112,7 +112,7 @@ class Publisher:
             try:
                 channel = connection.default_channel
             except BaseException:
-                _close_quietly(connection)
+                close_quietly(connection)
                 raise
             self._producer = Producer(channel, auto_declare=False)
         return self._producer
@@ -129,12 +129,12 @@ class Publisher:
         while not pause.wait(conf().publish_probe_seconds):
             connection = short_tempered_connection()
             try:
-                _depth(connection.default_channel, "neural.probe")
+                depth_of(connection.default_channel, "neural.probe")
             except Exception as error:
                 logger.debug("event=broker_still_lost error=%r", str(error))
                 continue
             finally:
-                _close_quietly(connection)
+                close_quietly(connection)
             self._open.clear()
             logger.info("event=broker_back")
             return
@@ -159,14 +159,15 @@ def short_tempered_connection() -> Connection:
     )
 
 
-def _close_quietly(connection: Any) -> None:
+def close_quietly(connection: Any) -> None:
+    """Drop a connection, whatever state it is in."""
     try:
         connection.collect(socket_timeout=0.1)
     except Exception as error:
         logger.debug("event=close_failed error=%r", str(error))
 
 
-def _depth(channel: Any, queue: str) -> int:
+def depth_of(channel: Any, queue: str) -> int:
     """Messages in a queue; a queue that does not exist yet holds none."""
     size = getattr(channel, "_size", None)
     if size is not None:  # kombu's virtual transports (Redis)
