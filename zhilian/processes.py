@@ -129,8 +129,12 @@ class Supervisor:
         finally:
             self._stop_all()
 
-    def _ask_to_stop(self, number: int, frame: object) -> None:
+    def stop(self) -> None:
+        """Ask for the end, as a signal does; for `every_tick`."""
         self.stop_signals += 1
+
+    def _ask_to_stop(self, number: int, frame: object) -> None:
+        self.stop()
 
     def _start_what_is_due(self) -> None:
         now = time.monotonic()

@@ -1,0 +1,127 @@
+"""Invented live events of two invented shops, for the demo.
+
+Nothing here is real: shops, orders, payments and stock say so in their names and ids. Each
+session's ids begin with the session's name, so that a later session's events are new ones.
+"""
+
+import datetime as dt
+import itertools
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from neural.replay.replaying import register_shop
+
+SOURCE = "demo"
+BRAND = "Demo (invented)"
+SHOPS = {"demo-1": "Demo shop 1 (invented)", "demo-2": "Demo shop 2 (invented)"}
+CURRENCY = "CNY"
+MENU = (
+    ("D-1", "Butter croissant", "9.50"),
+    ("D-2", "Sourdough loaf", "28.00"),
+    ("D-3", "Red bean bun", "6.00"),
+    ("D-4", "Egg tart", "7.50"),
+    ("D-5", "Coffee", "18.00"),
+)
+INGREDIENTS = (("Flour", "kg", 25), ("Butter", "kg", 8), ("Eggs", "piece", 120))
+
+Request = dict[str, Any]
+Lines = list[dict[str, Any]]
+
+
+def register_shops() -> None:
+    """Make the invented shops known."""
+    for code, name in SHOPS.items():
+        register_shop(code=code, name=name, brand=BRAND)
+
+
+def request(
+    *,
+    kind: str,
+    session: str,
+    event: str,
+    payload: dict[str, Any],
+    shop: str = "demo-1",
+    at: dt.datetime | None = None,
+    **more: Any,
+) -> Request:
+    """Arguments of ``neural.submit`` for one invented event. It occurred now unless given."""
+    return {
+        "type": kind,
+        "store": shop,
+        "source": SOURCE,
+        "event_id": f"{session}-{event}",
+        "payload": payload,
+        "occurred_at": at or dt.datetime.now(dt.UTC),
+        **more,
+    }
+
+
+def line(dish: int, quantity: int) -> dict[str, Any]:
+    """An order's line: so many of one dish of the menu."""
+    code, name, price = MENU[dish]
+    return {"dish": code, "name": name, "quantity": quantity, "price": price}
+
+
+def order(
+    *, session: str, number: str, lines: Lines, change: str = "created", **more: Any
+) -> Request:
+    """An order as it stands after it was created or updated."""
+    return request(
+        kind=f"order.{change}",
+        session=session,
+        event=f"{number}-{change}",
+        payload={"order_id": f"{session}-{number}", "currency": CURRENCY, "lines": lines},
+        **more,
+    )
+
+
+def payment(*, session: str, number: str, amount: str, **more: Any) -> Request:
+    """A payment for the order of this number."""
+    return request(
+        kind="payment.completed",
+        session=session,
+        event=f"{number}-paid",
+        payload={
+            "payment_id": f"{session}-{number}-p",
+            "order_id": f"{session}-{number}",
+            "amount": amount,
+            "currency": CURRENCY,
+            "method": "demo",
+        },
+        **more,
+    )
+
+
+def stock(*, session: str, number: str, item: int, level: int, **more: Any) -> Request:
+    """What is left of an ingredient, counted now."""
+    name, unit, threshold = INGREDIENTS[item]
+    return request(
+        kind="inventory.updated",
+        session=session,
+        event=f"{number}-count",
+        payload={"item": name, "unit": unit, "level": level, "threshold": threshold},
+        **more,
+    )
+
+
+def ordinary_events(*, session: str, dice: random.Random) -> Iterator[Request]:
+    """Orders, their payments and stock counts in turn, without end."""
+    for count in itertools.count(100):
+        shop = dice.choice(sorted(SHOPS))
+        number = str(count)
+        lines = [
+            line(dish, dice.randint(1, 4))
+            for dish in dice.sample(range(len(MENU)), dice.randint(1, 3))
+        ]
+        yield order(session=session, number=number, lines=lines, shop=shop)
+        yield payment(session=session, number=number, amount=total(lines), shop=shop)
+        item = dice.randrange(len(INGREDIENTS))
+        level = dice.randint(1, 3 * INGREDIENTS[item][2])
+        yield stock(session=session, number=number, item=item, level=level, shop=shop)
+
+
+def total(lines: Lines) -> str:
+    """What an order of these lines costs."""
+    cents = sum(each["quantity"] * round(100 * float(each["price"])) for each in lines)
+    return f"{cents / 100:.2f}"

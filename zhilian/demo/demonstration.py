@@ -1,0 +1,143 @@
+"""The demo's course: workers, two submitters, and an eye on both until all is finished."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from django.db import connections
+
+from neural.runs.routing import LOW_PRIORITY_QUEUE
+from zhilian.demo.jobs import LiveJob, ReplayJob
+from zhilian.demo.progress import Progress
+from zhilian.demo.session import Session
+from zhilian.demo.workers import WatchedConsole, supervisor
+
+LOOK_SECONDS = 0.5
+WORKERS = 2
+SETTLING_SECONDS = 1.5
+"""Between a worker's first word and its readiness: a live event before that would measure
+the worker's start."""
+STALLED_SECONDS = 180.0
+"""More than it takes to replace a lost worker."""
+
+
+class Stalled(Exception):
+    """Nothing has moved for a long time."""
+
+
+class Demonstration:
+    """Runs the demo in the main thread: it starts processes that die with that thread."""
+
+    def __init__(
+        self,
+        *,
+        shops: int,
+        days: int,
+        live_rate: float,
+        concurrency: int,
+        log: TextIO,
+        keep_broker: Callable[[], None],
+    ) -> None:
+        self.session = Session()
+        self.replay = ReplayJob(shops=shops, days=days)
+        self.live = LiveJob(session=self.session.name, rate=live_rate)
+        self.progress = Progress(shops * days)
+        self.keep_broker = keep_broker
+        self.supervisor = supervisor(
+            concurrency=concurrency, log=log, say=self.progress.say, every_tick=self._tick
+        )
+        self.finished = False
+        self.error: Exception | None = None
+        self._next_look_at = 0.0
+        self._workers_came_at = 0.0
+        self._moved_at = time.monotonic()
+        self._last_seen: tuple[int, ...] = ()
+
+    @property
+    def notices(self) -> list[str]:
+        """What the supervisor said of the workers."""
+        console = self.supervisor.console
+        return console.notices if isinstance(console, WatchedConsole) else []
+
+    def run(self) -> bool:
+        """Return whether everything came to its end; False when it was interrupted."""
+        with _signal_handlers_kept():
+            try:
+                self.replay.start()
+                self.supervisor.run()
+            finally:
+                self._end_jobs()
+                self.progress.close()
+        for error in (self.replay.error, self.live.error, self.error):
+            if error is not None:
+                raise error
+        return self.finished
+
+    def _tick(self) -> None:
+        """Several times a second, between what the supervisor does."""
+        self.keep_broker()
+        if time.monotonic() < self._next_look_at:
+            return
+        self._look()
+        self._next_look_at = time.monotonic() + LOOK_SECONDS
+        connections.close_all()
+
+    def _look(self) -> None:
+        waiting = self.session.open_by_queue()
+        self._show(waiting[LOW_PRIORITY_QUEUE], waiting.total())
+        self._start_live_events()
+        if self._is_through(self.replay) and not waiting[LOW_PRIORITY_QUEUE]:
+            self.live.enough.set()
+            self.finished = self._is_through(self.live) and not self.session.open_by_queue()
+        if self.finished or self.replay.error or self.live.error or self._has_stalled():
+            self.supervisor.stop()
+
+    def _show(self, backlog: int, waiting: int) -> None:
+        submitted, sent = self.replay.tally.total, self.live.tally.total
+        self.progress.show(
+            submitted=submitted,
+            processed=max(0, submitted - backlog),
+            live=f"live {sent:,} sent, {waiting - backlog:,} waiting",
+        )
+        # Live events go on whether or not anybody works: what counts is what was finished.
+        seen = (submitted, submitted + self.live.tally.new - waiting)
+        if seen != self._last_seen:
+            self._last_seen, self._moved_at = seen, time.monotonic()
+
+    def _start_live_events(self) -> None:
+        if self.live.ident is not None:
+            return
+        if not self._workers_came_at:
+            if self.session.workers_present() >= WORKERS:
+                self._workers_came_at = time.monotonic()
+        elif time.monotonic() > self._workers_came_at + SETTLING_SECONDS:
+            self.live.start()
+
+    def _has_stalled(self) -> bool:
+        if time.monotonic() < self._moved_at + STALLED_SECONDS:
+            return False
+        self.error = Stalled(f"nothing has moved for {STALLED_SECONDS:.0f} s")
+        return True
+
+    def _is_through(self, job: ReplayJob | LiveJob) -> bool:
+        return job.ident is not None and not job.is_alive()
+
+    def _end_jobs(self) -> None:
+        for job in (self.replay, self.live):
+            job.stop_asked.set()
+            if job.ident is not None:
+                job.join()
+
+
+@contextmanager
+def _signal_handlers_kept() -> Iterator[None]:
+    """The supervisor takes the signals for itself; give them back."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

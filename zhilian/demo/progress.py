@@ -1,0 +1,55 @@
+"""How far the demo is: bars on a terminal, otherwise a line now and then."""
+
+import sys
+import time
+from typing import TextIO
+
+from tqdm import tqdm
+
+LINE_SECONDS = 5.0
+
+
+class Progress:
+    """Two counts of events, submitted and processed, out of ``total``."""
+
+    def __init__(self, total: int, output: TextIO | None = None) -> None:
+        self.output = output or sys.stderr
+        self.total = total
+        self.bars: list[tqdm] = []
+        self._next_line_at = 0.0
+        if self.output.isatty():
+            self.bars = [self._bar("submitted", 0), self._bar("processed", 1)]
+
+    def _bar(self, name: str, position: int) -> tqdm:
+        return tqdm(
+            total=self.total,
+            desc=name,
+            unit=" events",
+            position=position,
+            file=self.output,
+            dynamic_ncols=True,
+        )
+
+    def show(self, *, submitted: int, processed: int, live: str) -> None:
+        """Show the counts; ``live`` is a word about the live events."""
+        for bar, count in zip(self.bars, (submitted, processed), strict=False):
+            bar.update(count - bar.n)
+        if self.bars:
+            self.bars[-1].set_postfix_str(live)
+        elif time.monotonic() >= self._next_line_at:
+            self._next_line_at = time.monotonic() + LINE_SECONDS
+            counts = f"submitted {submitted:,}, processed {processed:,} of {self.total:,}"
+            self.say(f"{counts}; {live}")
+
+    def say(self, text: str) -> None:
+        """A line above the bars."""
+        if self.bars:
+            tqdm.write(text, file=self.output)
+        else:
+            print(text, file=self.output, flush=True)
+
+    def close(self) -> None:
+        """Leave the bars as they are."""
+        for bar in self.bars:
+            bar.close()
+        self.bars = []

@@ -1,0 +1,57 @@
+"""The demo's workers: real ones, supervised, with their lines in a file."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+from django.conf import settings
+
+from zhilian.processes import Console, Program, Supervisor
+
+
+def programs(*, concurrency: int) -> list[Program]:
+    """One worker for ``high_priority`` alone, one for all queues."""
+    queues = ",".join(queue.name for queue in settings.CELERY_TASK_QUEUES)
+    return [
+        _worker("demo-high", "high_priority", 1),
+        _worker("demo-all", queues, concurrency),
+    ]
+
+
+def _worker(name: str, queues: str, concurrency: int) -> Program:
+    manage = str(Path(settings.BASE_DIR, "manage.py"))
+    # The process id keeps a second demo's workers apart from this one's.
+    options = f"--verbosity 0 --name {name}-{os.getpid()} --queues {queues}"
+    arguments = [sys.executable, manage, "worker", *options.split()]
+    return Program(name=name, arguments=[*arguments, "--concurrency", str(concurrency)])
+
+
+class WatchedConsole(Console):
+    """Writes what the workers say to a file, and what concerns them to people as well."""
+
+    def __init__(self, names: list[str], log: TextIO, say: Callable[[str], None]) -> None:
+        super().__init__(names, log)
+        self.say = say
+        self.notices: list[str] = []
+
+    def write(self, name: str, line: str) -> None:
+        """One line; the supervisor's own are notices."""
+        super().write(name, line)
+        if name == "up":
+            self.notices.append(line)
+            self.say(line)
+
+
+def supervisor(
+    *,
+    concurrency: int,
+    log: TextIO,
+    say: Callable[[str], None],
+    every_tick: Callable[[], None],
+) -> Supervisor:
+    """What keeps the workers running until it is told to stop."""
+    made = Supervisor(programs(concurrency=concurrency), output=log, every_tick=every_tick)
+    made.console = WatchedConsole([child.program.name for child in made.children], log, say)
+    return made

@@ -1,0 +1,121 @@
+"""`manage.py demo`: real sales through real workers, and a report."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, CommandParser, call_command
+
+from neural.management.commands.replay_bakery import positive, positive_rate
+from neural.replay.bakery import DAYS, SHOPS, BakeryDataMissing, data_file
+from zhilian.demo import report as demo_report
+from zhilian.demo import text
+from zhilian.demo.demonstration import Demonstration, Stalled
+from zhilian.embedded import BrokerAlreadyRunning, EmbeddedBroker, answers
+
+
+class Command(BaseCommand):
+    """Replay, process, report."""
+
+    help = (
+        f"Shows the whole of it at work: the real sales of a bakery chain ({SHOPS} shops × "
+        f"{DAYS:,} days = {SHOPS * DAYS:,} events) are replayed as history, beside them invented "
+        "orders, payments and stock counts go one by one at high priority, and two real workers "
+        "process both. Among the live events each thing that may go wrong happens once. Prints "
+        "a report; the exit code is 1 when anything accepted is neither finished nor dead for a "
+        "stated reason. The state stays (`make up` shows it) and a second run goes on from it. "
+        "Ctrl-C stops it."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """--shops, --days, --live-rate, --concurrency, --json."""
+        parser.add_argument(
+            "--shops", type=positive, default=SHOPS, help=f"the first N shops (all {SHOPS})"
+        )
+        parser.add_argument(
+            "--days", type=positive, default=DAYS, help=f"the first N days (all {DAYS:,})"
+        )
+        parser.add_argument(
+            "--live-rate", type=positive_rate, default=20.0, help="live events a second (20)"
+        )
+        parser.add_argument(
+            "--concurrency",
+            type=positive,
+            default=max(2, os.cpu_count() or 1),
+            help="processes of the worker for all queues (number of cores, 2 at least); the "
+            "worker for high_priority has one",
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="print the report as JSON (progress on stderr)"
+        )
+
+    def handle(self, **options: Any) -> None:
+        """Run to the end and report."""
+        try:
+            data_file()  # said before anything is started
+            with broker() as keep_broker:
+                report = self._run(keep_broker, options)
+        except (BakeryDataMissing, BrokerAlreadyRunning) as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError(STOPPED, returncode=130) from None
+        self._print(report, as_json=options["json"])
+        if not report["ok"]:
+            raise CommandError("Not everything is as it should be.")
+
+    def _run(self, keep_broker: Callable[[], None], options: dict[str, Any]) -> dict[str, Any]:
+        call_command("migrate", interactive=False, verbosity=0)
+        log = Path(settings.VAR, "demo-workers.log")
+        with log.open("w") as file:
+            self.stderr.write(f"The workers' log is {log}")
+            demonstration = Demonstration(
+                shops=min(options["shops"], SHOPS),
+                days=min(options["days"], DAYS),
+                live_rate=options["live_rate"],
+                concurrency=options["concurrency"],
+                log=file,
+                keep_broker=keep_broker,
+            )
+            try:
+                finished = demonstration.run()
+            except Stalled as error:
+                raise CommandError(f"Given up: {error}. See {log}") from error
+        if not finished:
+            raise CommandError(STOPPED, returncode=130)
+        return demo_report.build(demonstration)
+
+    def _print(self, report: dict[str, Any], *, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps(report, indent=2, ensure_ascii=False))
+        else:
+            self.stdout.write("\n".join(text.lines(report)))
+
+
+STOPPED = "Stopped. What was accepted is kept: run it again to go on."
+
+
+@contextmanager
+def broker() -> Iterator[Callable[[], None]]:
+    """The broker, and what keeps it running: `make up`'s where it runs, else our own."""
+    embedded = EmbeddedBroker(settings.EMBEDDED_BROKER_DIRECTORY)
+    if not settings.EMBEDDED_BROKER:
+        yield lambda: None
+        return
+    keep = lambda: keep_running(embedded)  # noqa: E731
+    keep()
+    try:
+        yield keep
+    finally:
+        embedded.stop()
+
+
+def keep_running(embedded: EmbeddedBroker) -> None:
+    """Start the embedded broker unless one answers; its file has what it held."""
+    if embedded.pid is None and not answers(embedded.socket):
+        # Frozen or still loading, and another process's: it is for that one to care.
+        with suppress(BrokerAlreadyRunning):
+            embedded.start()
