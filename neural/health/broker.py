@@ -1,0 +1,95 @@
+"""The broker: does it answer, would it lose messages, and who reads what it holds?
+
+Everything is asked on a connection with short timeouts of its own, so that a frozen broker
+costs half a second. What only Redis can be asked stays unknown elsewhere.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from celery import current_app
+
+from neural.runs.publishing import close_quietly, depth_of, short_tempered_connection
+
+KEYS_LOOKED_AT = 10_000
+# kombu's own bookkeeping and the replies to `celery inspect`, which expire by themselves.
+_NOT_A_QUEUE = re.compile(r"^_kombu\.|^unacked|\.pidbox$|^celeryev")
+# kombu splits a queue with message priorities into lists that end in this.
+_PRIORITY_SUFFIX = re.compile("\x06\x16\\d+$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerFacts:
+    """What the broker said. None is what it could not be asked."""
+
+    address: str
+    """Without its password."""
+    error: str = ""
+    seconds: float = 0
+    append_only: bool | None = None
+    maxmemory_policy: str | None = None
+    messages: Mapping[str, int] = field(default_factory=dict)
+    """Waiting, by queue; empty queues are left out."""
+
+
+def ask_broker() -> BrokerFacts:
+    """Ask the broker everything there is to ask, in about a second at most."""
+    connection = short_tempered_connection()
+    address = connection.as_uri()
+    started = time.perf_counter()
+    try:
+        channel = connection.default_channel
+        seconds = time.perf_counter() - started
+        return BrokerFacts(
+            address=address,
+            seconds=seconds,
+            messages=dict(_messages(channel)),
+            **_durability(channel),
+        )
+    except Exception as error:  # noqa: BLE001 (whatever a transport raises is the answer)
+        return BrokerFacts(address=address, error=str(error) or type(error).__name__)
+    finally:
+        close_quietly(connection)
+
+
+def _durability(channel: Any) -> dict[str, Any]:
+    client = _redis(channel)
+    if client is None:
+        return {}
+    # INFO, because hosted servers refuse CONFIG.
+    persistence, memory = client.info("persistence"), client.info("memory")
+    append_only = persistence.get("aof_enabled")
+    return {
+        "append_only": None if append_only is None else bool(int(append_only)),
+        "maxmemory_policy": memory.get("maxmemory_policy"),
+    }
+
+
+def _messages(channel: Any) -> Iterator[tuple[str, int]]:
+    names = set(current_app.amqp.queues)
+    client = _redis(channel)
+    if client is not None:
+        names |= set(_lists(client, getattr(channel, "global_keyprefix", "") or ""))
+    for name in sorted(names):
+        depth = depth_of(channel, name)
+        if depth:
+            yield name, depth
+
+
+def _lists(client: Any, prefix: str) -> Iterator[str]:
+    """Redis lists that are queues, whoever sent messages there."""
+    keys = client.scan_iter(match=f"{prefix}*", count=1000, _type="list")
+    for _, key in zip(range(KEYS_LOOKED_AT), keys, strict=False):
+        text = key.decode(errors="replace") if isinstance(key, bytes) else key
+        name = _PRIORITY_SUFFIX.sub("", text.removeprefix(prefix))
+        if not _NOT_A_QUEUE.search(name):
+            yield name
+
+
+def _redis(channel: Any) -> Any:
+    """The client of a Redis channel, None for other brokers."""
+    client = getattr(channel, "client", None)
+    return client if hasattr(client, "scan_iter") else None

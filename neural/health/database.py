@@ -1,0 +1,130 @@
+"""Probes of the database: is it there, complete, writable, and on time?"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DatabaseError, transaction
+from django.db.backends.utils import CursorWrapper
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from neural.health.clock import database_clock
+from neural.health.findings import Finding, ok, problem, warning
+from neural.health.situation import Situation
+from neural.models import WorkerProcess
+from neural.runs import sql
+
+PATIENCE_SECONDS = 1
+CLOCK_WARNING_SECONDS = 2
+CLOCK_PROBLEM_SECONDS = 60
+
+
+@contextmanager
+def impatient_database(seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
+    """Statements in this block give up soon; afterwards the connection is as before."""
+    connection = sql.ledger_connection()
+    with connection.cursor() as cursor:
+        before = _patience(cursor)
+        _set_patience(cursor, str(int(seconds * 1000)))
+    try:
+        yield
+    finally:
+        if connection.connection is not None:
+            with connection.cursor() as cursor:
+                _set_patience(cursor, before)
+
+
+def _patience(cursor: CursorWrapper) -> str:
+    if sql.is_postgresql():
+        cursor.execute("SELECT current_setting('statement_timeout')")
+    else:
+        cursor.execute("PRAGMA busy_timeout")
+    return str(cursor.fetchone()[0])
+
+
+def _set_patience(cursor: CursorWrapper, value: str) -> None:
+    if sql.is_postgresql():
+        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [value])
+    else:
+        cursor.execute(f"PRAGMA busy_timeout = {int(value)}")
+
+
+def database(situation: Situation) -> Finding:
+    """It answers."""
+    connection = sql.ledger_connection()
+    started = time.perf_counter()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            mode = _journal_mode(cursor)
+    except DatabaseError as error:
+        return problem(
+            "database",
+            f"{connection.display_name} does not answer: {_first_line(error)}",
+            "start it, or correct DATABASE_URL",
+        )
+    took = f"{connection.display_name} answers in {(time.perf_counter() - started) * 1000:.0f} ms"
+    if mode not in ("", "wal"):
+        return problem(
+            "database",
+            f"{took}, but its journal mode is {mode!r}: readers and writers stop one another",
+            "let the settings' init_command say PRAGMA journal_mode=WAL, on a local disk",
+        )
+    return ok("database", f"{took}{', in WAL mode' if mode else ''}")
+
+
+def _journal_mode(cursor: CursorWrapper) -> str:
+    """SQLite's journal mode; empty for other databases."""
+    if sql.is_postgresql():
+        return ""
+    cursor.execute("PRAGMA journal_mode")
+    return str(cursor.fetchone()[0])
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]
+
+
+def migrations(situation: Situation) -> Finding:
+    """The tables are those of this code."""
+    executor = MigrationExecutor(sql.ledger_connection())
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if not plan:
+        return ok("migrations", "all are applied")
+    names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _ in plan[:3])
+    more = f" and {len(plan) - 3} more" if len(plan) > 3 else ""
+    return problem("migrations", f"not applied: {names}{more}", "type: manage.py migrate")
+
+
+def writing(situation: Situation) -> Finding:
+    """A row can be written (and is taken back)."""
+    started = time.perf_counter()
+    try:
+        with transaction.atomic():
+            WorkerProcess.objects.create(name="doctor", host="", process_id=0)
+            transaction.set_rollback(True)
+    except DatabaseError as error:
+        return problem(
+            "writing",
+            f"the database takes no write within {PATIENCE_SECONDS} s: {_first_line(error)}",
+            "look for a long transaction, a full disk, a read-only replica or a file of another "
+            "user's",
+        )
+    return ok("writing", f"a row is written in {(time.perf_counter() - started) * 1000:.0f} ms")
+
+
+def clock(situation: Situation) -> Finding:
+    """Host and database agree what time it is."""
+    before = timezone.now()
+    theirs = database_clock()
+    middle = before + (timezone.now() - before) / 2
+    seconds = (middle - theirs).total_seconds()
+    if abs(seconds) < CLOCK_WARNING_SECONDS:
+        return ok("clock", "host and database agree")
+    judge = problem if abs(seconds) >= CLOCK_PROBLEM_SECONDS else warning
+    return judge(
+        "clock",
+        f"this host is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the database",
+        "let both keep time by NTP: timedatectl set-ntp true",
+    )

@@ -1,0 +1,59 @@
+"""Asking every probe, in the order in which a person would."""
+
+from collections.abc import Callable, Sequence
+
+from neural.health import database, messages, runs, system, workers
+from neural.health.findings import Finding, Status, problem, unknown
+from neural.health.situation import Situation
+
+Probe = Callable[[Situation], Finding]
+
+WITHOUT_DATABASE: Sequence[tuple[str, Probe]] = (
+    ("settings", system.settings),
+    ("broker", messages.broker),
+    ("durability", messages.durability),
+)
+OF_DATABASE: Sequence[tuple[str, Probe]] = (
+    ("migrations", database.migrations),
+    ("clock", database.clock),
+)
+OF_LEDGER: Sequence[tuple[str, Probe]] = (
+    ("writing", database.writing),
+    ("workers", workers.workers),
+    ("messages", messages.unread_messages),
+    ("backlog", workers.backlog),
+    ("stuck runs", runs.stuck_runs),
+    ("lost runs", runs.lost_runs),
+    ("dead letters", runs.dead_letters),
+    ("unregistered", runs.unregistered_work),
+)
+
+
+def examine(situation: Situation | None = None) -> list[Finding]:
+    """Every probe's finding. Takes a few seconds at most, whatever is broken."""
+    situation = situation or Situation()
+    findings = [_ask(name, probe, situation) for name, probe in WITHOUT_DATABASE]
+    reached = _ask("database", database.database, situation)
+    findings.append(reached)
+    if reached.status == Status.PROBLEM:
+        return findings + _not_asked([*OF_DATABASE, *OF_LEDGER], "the database does not answer")
+    with database.impatient_database():
+        findings += [_ask(name, probe, situation) for name, probe in OF_DATABASE]
+        if any(each.probe == "migrations" and each.status != Status.OK for each in findings):
+            return findings + _not_asked(OF_LEDGER, "migrations are missing")
+        return findings + [_ask(name, probe, situation) for name, probe in OF_LEDGER]
+
+
+def _ask(name: str, probe: Probe, situation: Situation) -> Finding:
+    try:
+        return probe(situation)
+    except Exception as error:  # noqa: BLE001 (a probe that fails has found something)
+        return problem(
+            name,
+            f"could not be looked at: {type(error).__name__}: {' '.join(str(error).split())}",
+            "if the other lines do not explain it, type: manage.py doctor --traceback",
+        )
+
+
+def _not_asked(probes: Sequence[tuple[str, Probe]], why: str) -> list[Finding]:
+    return [unknown(name, f"not looked at: {why}") for name, _ in probes]

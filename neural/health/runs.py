@@ -1,0 +1,133 @@
+"""Probes of runs that do not get on by themselves."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+from celery import current_app
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+
+from neural.conf import conf
+from neural.events.registry import HandlerUnknown, handler
+from neural.health.findings import Finding, bounded, ok, problem, span, warning
+from neural.health.situation import COUNTED, Situation
+from neural.models import RunState, TaskRun
+from neural.models.run import TaskRunQuerySet
+
+# What a worker needs after the hard limit to end the process and to say so.
+LIMIT_MARGIN_SECONDS = 60
+DEFAULT_LIMIT_SECONDS = 300
+# The relay starts the runs of a lost worker again within this time, where there is one.
+RECOVERY_SECONDS = 60
+RECENT = dt.timedelta(days=1)
+
+
+def stuck_runs(situation: Situation) -> Finding:
+    """No run has run for longer than the hard limit allows."""
+    limit = (current_app.conf.task_time_limit or DEFAULT_LIMIT_SECONDS) + LIMIT_MARGIN_SECONDS
+    since = situation.now - dt.timedelta(seconds=limit)
+    stuck = TaskRun.objects.running().filter(started_at__lt=since).select_related("worker")
+    found = list(stuck[:COUNTED])
+    if not found:
+        return ok("stuck runs", f"none has run for longer than {span(limit)}")
+    run = min(found, key=lambda each: each.started_at or situation.now)
+    holders = {each.worker.name if each.worker else "a process that is no worker" for each in found}
+    return problem(
+        "stuck runs",
+        f"{bounded(len(found), COUNTED, 'run')} longer than {span(limit)}, such as {run.task_id} "
+        f"of {run.work_name}, held by {', '.join(sorted(holders)[:3])}",
+        "restart that worker: SIGTERM to its main process hands its runs back",
+    )
+
+
+def lost_runs(situation: Situation) -> Finding:
+    """No run is held by a worker that is gone."""
+    silent_since = situation.now - dt.timedelta(
+        seconds=conf().worker_lost_seconds + RECOVERY_SECONDS
+    )
+    gone_before = situation.now - dt.timedelta(seconds=RECOVERY_SECONDS)
+    gone = Q(worker__stopped_at=None, worker__lost_at=None, worker__heartbeat_at__lt=silent_since)
+    held = TaskRun.objects.running().alias(
+        gone_at=Coalesce("worker__lost_at", "worker__stopped_at")
+    )
+    lost = held.filter(gone | Q(gone_at__lt=gone_before)).select_related("worker")
+    found = list(lost[:COUNTED])
+    if not found:
+        return ok("lost runs", "none is held by a worker that is gone")
+    names = sorted({run.worker.name for run in found if run.worker})
+    return problem(
+        "lost runs",
+        f"{bounded(len(found), COUNTED, 'run')} held by {', '.join(names[:3])}, which is gone",
+        "no relay has started them again: start a worker, or type: manage.py relay --once",
+    )
+
+
+def dead_letters(situation: Situation) -> Finding:
+    """No run has died lately."""
+    newest = TaskRun.objects.dead().order_by("-pk")[:COUNTED]
+    recent = [run for run in newest if (run.finished_at or situation.now) > situation.now - RECENT]
+    if not recent:
+        return ok("dead letters", f"none in the last {span(RECENT.total_seconds())}")
+    last = recent[0]
+    return warning(
+        "dead letters",
+        f"{bounded(len(recent), COUNTED, 'run')} died in the last {span(RECENT.total_seconds())}, "
+        f"such as {last.task_id} of {last.work_name}: {last.error or 'no error is recorded'}",
+        "see what they have in common: manage.py retry_runs --dry-run; mend it, then retry or "
+        "discard them",
+    )
+
+
+def unregistered_work(situation: Situation) -> Finding:
+    """Every run that waits, runs or is dead has its task and handler in this code."""
+    current_app.loader.import_default_modules()
+    unknown = [
+        (what, name, number)
+        for what, name, runs in _named_work()
+        if not _is_registered(what, name) and (number := _open_runs(runs))
+    ]
+    if not unknown:
+        return ok("unregistered", "every run's task and handler is registered")
+    told = ", ".join(
+        f"{what} {name} ({bounded(number, COUNTED, 'run')})" for what, name, number in unknown
+    )
+    names = "; ".join(f"manage.py retry_runs --{what} {name}" for what, name, _ in unknown[:3])
+    return problem(
+        "unregistered",
+        f"no installed app registers {told}",
+        f"deploy the app that has it; what has died meanwhile: {names}. Or cancel or discard the "
+        "runs in the admin",
+    )
+
+
+def _named_work() -> Iterator[tuple[str, str, TaskRunQuerySet]]:
+    """Every handler and every task of the ledger, by jumps through their indexes."""
+    of_handlers = TaskRun.objects.exclude(handler="")
+    for name in _names(of_handlers, "handler"):
+        yield "handler", name, of_handlers.filter(handler=name)
+    of_tasks = TaskRun.objects.filter(event=None)
+    for name in _names(of_tasks, "task"):
+        yield "task", name, of_tasks.filter(task=name)
+
+
+def _names(runs: TaskRunQuerySet, column: str) -> Iterator[str]:
+    name = ""
+    in_order = runs.order_by(column).values_list(column, flat=True)
+    while name := in_order.filter(**{f"{column}__gt": name}).first() or "":
+        yield name
+
+
+def _is_registered(what: str, name: str) -> bool:
+    if what == "task":
+        return name in current_app.tasks
+    try:
+        handler(name)
+    except HandlerUnknown:
+        return False
+    return True
+
+
+def _open_runs(runs: TaskRunQuerySet) -> int:
+    """How many of the newest have not come to a good end: older ones are not looked at."""
+    newest = runs.order_by("-pk").values_list("state", flat=True)[:COUNTED]
+    return sum(state in (RunState.PENDING, RunState.RUNNING, RunState.DEAD) for state in newest)

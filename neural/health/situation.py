@@ -1,0 +1,82 @@
+"""What several probes look at, asked once."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from neural.conf import conf
+from neural.health.broker import BrokerFacts, ask_broker
+from neural.health.clock import database_clock
+from neural.models import RunState, TaskRun, WorkerProcess
+from neural.runs.routing import PRIORITIES
+
+COUNTED = 1000
+"""Counting stops here: a COUNT over millions of runs would take longer than its answer lasts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """Due runs of one queue."""
+
+    queue: str
+    runs: int
+    """At most COUNTED."""
+    oldest_seconds: float
+
+
+class Situation:
+    """The state of workers, queues and broker at the moment of looking."""
+
+    @cached_property
+    def now(self) -> dt.datetime:
+        """The database's clock, which due times and heartbeats are written by."""
+        return database_clock()
+
+    @cached_property
+    def broker(self) -> BrokerFacts:
+        return ask_broker()
+
+    @cached_property
+    def workers(self) -> Sequence[WorkerProcess]:
+        """Workers that were heard of lately; a stand-alone relay is one without queues."""
+        return list(WorkerProcess.objects.alive(conf().worker_lost_seconds).order_by("name"))
+
+    @cached_property
+    def readers(self) -> dict[str, list[str]]:
+        """Names of the living workers that read each queue."""
+        result: dict[str, list[str]] = {}
+        for worker in self.workers:
+            for queue in worker.queues:
+                result.setdefault(queue, []).append(worker.name)
+        return result
+
+    @cached_property
+    def waiting(self) -> dict[str, Waiting]:
+        """What is due, by queue; queues with nothing due are left out."""
+        found = (self._waiting_on(queue) for queue in pending_queues())
+        return {each.queue: each for each in found if each is not None}
+
+    def _waiting_on(self, queue: str) -> Waiting | None:
+        due = TaskRun.objects.due(self.now).filter(queue=queue)
+        runs = len(due.order_by().values_list("pk")[:COUNTED])
+        if not runs:
+            return None
+        # One look into the index for each priority: the oldest of all would be a scan.
+        oldest = (
+            due.filter(priority=priority)
+            .order_by("available_at")
+            .values_list("available_at", flat=True)
+            .first()
+            for priority in PRIORITIES
+        )
+        since = min(moment for moment in oldest if moment is not None)
+        return Waiting(queue=queue, runs=runs, oldest_seconds=(self.now - since).total_seconds())
+
+
+def pending_queues() -> Iterator[str]:
+    """Queues of pending runs: a jump through the index from each to the next."""
+    queue = ""
+    pending = TaskRun.objects.filter(state=RunState.PENDING).order_by("queue")
+    while queue := pending.filter(queue__gt=queue).values_list("queue", flat=True).first() or "":
+        yield queue

@@ -1,0 +1,67 @@
+"""`manage.py doctor`: is everything well, and what to do if not."""
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management import CommandParser
+
+from neural.health import Finding, Status, examine
+from neural.management.teaching import TeachingCommand
+
+NAME_WIDTH, STATUS_WIDTH = 12, 7
+
+
+class Command(TeachingCommand):
+    """One line a probe."""
+
+    help = """
+        Looks at settings, database, broker, workers, queues and runs, and prints a line for
+        each: ok, unknown, warning (look when there is time) or problem (something does not work
+        now), what was found, and after the arrow what to do about it. Changes nothing. Takes a
+        few seconds at most, even when database or broker stand still.
+    """
+    after_help = """
+        examples:
+          manage.py doctor
+          manage.py doctor --json | jq '.findings[] | select(.status != "ok")'
+
+        exit codes:
+          0  nothing is wrong (there may be warnings)
+          1  at least one problem
+          2  wrong usage
+    """
+    # It reports itself what the checks find, instead of not starting.
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """--json."""
+        parser.add_argument("--json", action="store_true", help="the findings as one JSON object")
+
+    def handle(self, **options: Any) -> None:
+        """Print every finding; end with 1 when one is a problem."""
+        # For PostgreSQL behind a firewall that drops packets: connecting has no limit else.
+        os.environ.setdefault("PGCONNECT_TIMEOUT", "2")
+        findings = examine()
+        healthy = not any(each.status == Status.PROBLEM for each in findings)
+        if options["json"]:
+            told = {"healthy": healthy, "findings": [asdict(each) for each in findings]}
+            self.stdout.write(json.dumps(told, ensure_ascii=False, indent=2))
+        else:
+            for finding in findings:
+                self.stdout.write(self._line(finding))
+        if not healthy:
+            sys.exit(1)
+
+    def _line(self, finding: Finding) -> str:
+        colours = {
+            Status.OK: self.style.SUCCESS,
+            Status.UNKNOWN: self.style.NOTICE,
+            Status.WARNING: self.style.WARNING,
+            Status.PROBLEM: self.style.ERROR,
+        }
+        status = colours[finding.status](f"{finding.status:{STATUS_WIDTH}}")
+        remedy = f" → {finding.remedy}" if finding.remedy else ""
+        return f"{status}  {finding.probe:{NAME_WIDTH}}  {finding.found}{remedy}"
