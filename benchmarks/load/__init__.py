@@ -1,0 +1,1 @@
+"""A Django app whose handlers only take time."""
