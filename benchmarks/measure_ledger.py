@@ -115,7 +115,7 @@ def _wait_for_urgent() -> None:
 def _percentiles() -> dict[str, float]:
     runs = TaskRun.objects.filter(queue="high_priority", event__type="bench.urgent")
     times = runs.values_list("available_at", "started_at")
-    waits = sorted((started - due).total_seconds() * 1000 for due, started in times)
+    waits = sorted((started - due).total_seconds() * 1000 for due, started in times if started)
     at = {f"p{share}": waits[min(len(waits) - 1, len(waits) * share // 100)] for share in (50, 99)}
     return {name: round(value, 1) for name, value in (*at.items(), ("max", waits[-1]))}
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, register
 from pydantic import ValidationError
 
 from neural.conf import conf
@@ -34,7 +35,7 @@ def check_visibility_timeout(**_: Any) -> list[CheckMessage]:
     timeout = options.get("visibility_timeout", 3600)
     if limit and timeout <= limit:
         return [
-            Warning(
+            checks.Warning(
                 f"visibility_timeout ({timeout} s) is not above CELERY_TASK_TIME_LIMIT ({limit} s)",
                 hint="Raise CELERY_BROKER_TRANSPORT_OPTIONS['visibility_timeout'].",
                 id="neural.W001",

@@ -75,7 +75,7 @@ class StoreClocks:
 def draft_event(
     request: Mapping[str, Any], clocks: StoreClocks, *, backfill: bool, requested_by: str
 ) -> EventDraft:
-    """Check one request as :func:`neural.events.submit.submit` describes it, or :class:`Refused`."""
+    """Check one request as :func:`neural.submit` describes it, or raise :class:`Refused`."""
     _check_fields(request)
     kind = _known_type(request["type"])
     payload = canonical(request["payload"])

@@ -6,13 +6,10 @@ An event that is recorded already stays as it is; whether the new one says the s
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from functools import reduce
 from itertools import chain
-from operator import or_
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 
 from neural.conf import conf
 from neural.events.answers import Problem, Submission, Verdict
@@ -101,8 +98,18 @@ def _runs_of(draft: EventDraft) -> list[TaskRun]:
 def _recorded_before(identities: Collection[Identity]) -> dict[Identity, NeuralEvent]:
     if not identities:
         return {}
-    wanted = reduce(or_, (Q(store=s, source=o, event_id=e) for s, o, e in identities))
-    found = NeuralEvent.objects.filter(wanted)
+    rows: list[Sequence[Any]] = list(identities)
+    if sql.is_postgresql():
+        wanted = "unnest(%s::text[], %s::text[], %s::text[])"
+        parameters: list[Any] = _columns(rows, 3)
+    else:
+        wanted = f"(SELECT {_extracted(3)} FROM json_each(%s))"
+        parameters = [json.dumps(rows)]
+    found = NeuralEvent.objects.raw(
+        "SELECT * FROM neural_neuralevent "
+        f"WHERE (store_id, source, event_id) IN (SELECT * FROM {wanted} AS wanted)",
+        parameters,
+    )
     return {(event.store_id, event.source, event.event_id): event for event in found}
 
 
@@ -168,7 +175,8 @@ def _insert_postgresql(events: Rows, runs: dict[Identity, Rows]) -> Rows:
         ), new_events AS (
             INSERT INTO neural_neuralevent
                 (store_id, source, event_id, type, payload, content_hash, occurred_at, unhandled)
-            SELECT store, source, event_id, type, payload::jsonb, content_hash, occurred_at, unhandled
+            SELECT store, source, event_id, type, payload::jsonb, content_hash, occurred_at,
+                   unhandled
             FROM input
             ON CONFLICT (event_id, store_id, source) DO NOTHING
             RETURNING id, store_id, source, event_id
@@ -184,7 +192,7 @@ def _insert_postgresql(events: Rows, runs: dict[Identity, Rows]) -> Rows:
               ON e.event_id = r.event_id AND e.store_id = r.store AND e.source = r.source
         )
         SELECT id, store_id, source, event_id FROM new_events
-    """  # noqa: S608 (every value is bound)
+    """
     run_rows = [(*identity, *row) for identity, rows in runs.items() for row in rows]
     parameters = [
         *_columns(events, 8),
@@ -214,7 +222,7 @@ def _insert_sqlite(events: Rows, runs: dict[Identity, Rows]) -> Rows:
                 (store_id, source, event_id, type, payload, content_hash, occurred_at, unhandled)
             SELECT {_extracted(8)} FROM json_each(%s) WHERE true
             ON CONFLICT (event_id, store_id, source) DO NOTHING
-            RETURNING id, store_id, source, event_id""",  # noqa: S608
+            RETURNING id, store_id, source, event_id""",
             [json.dumps(events)],
         )
         new = cursor.fetchall()
@@ -224,7 +232,7 @@ def _insert_sqlite(events: Rows, runs: dict[Identity, Rows]) -> Rows:
             for row in runs[store, source, event_id]
         ]
         cursor.execute(
-            f"INSERT INTO neural_taskrun ({_RUN_COLUMNS}) "  # noqa: S608
+            f"INSERT INTO neural_taskrun ({_RUN_COLUMNS}) "
             f"SELECT {_extracted(7)}, {_run_constants()} FROM json_each(%s)",
             [*_run_constant_parameters(), json.dumps(run_rows)],
         )

@@ -17,7 +17,7 @@ from neural.events.draft import Refused, StoreClocks, draft_event
 
 def submit(
     *,
-    type: str,
+    type: str,  # noqa: A002 (what CloudEvents and the event itself call it)
     store: str,
     source: str,
     event_id: str,
@@ -38,16 +38,16 @@ def submit(
 
     Nothing is raised for bad input: look at the answer, or call ``.or_raise()`` on it.
     """
-    request = dict(
-        type=type,
-        store=store,
-        source=source,
-        event_id=event_id,
-        payload=payload,
-        occurred_at=occurred_at,
-        priority=priority,
-        queue=queue,
-    )
+    request = {
+        "type": type,
+        "store": store,
+        "source": source,
+        "event_id": event_id,
+        "payload": payload,
+        "occurred_at": occurred_at,
+        "priority": priority,
+        "queue": queue,
+    }
     return _submit_chunk([request], backfill=backfill, requested_by=requested_by)[0]
 
 

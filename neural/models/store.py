@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+    from django.contrib.auth.models import AnonymousUser, User
 
 STORE_CODE_PATTERN = r"^[^\s\x00-\x1f/]{1,64}$"
 
@@ -32,7 +32,7 @@ class StoreScopedQuerySet(models.QuerySet):
 
     store_field = "store"
 
-    def for_user(self, user: "AbstractBaseUser | AnonymousUser") -> Self:
+    def for_user(self, user: "User | AnonymousUser") -> Self:
         """Only what this user may see: every row, or the rows of the user's own stores."""
         if sees_every_store(user):
             return self
@@ -42,9 +42,9 @@ class StoreScopedQuerySet(models.QuerySet):
         return self.filter(**{f"{self.store_field}__in": mine})
 
 
-def sees_every_store(user: "AbstractBaseUser | AnonymousUser") -> bool:
+def sees_every_store(user: "User | AnonymousUser") -> bool:
     """Whether a user is limited to no store."""
-    return bool(user.is_active and user.has_perm("neural.view_every_store"))  # type: ignore[union-attr]
+    return bool(user.is_active and user.has_perm("neural.view_every_store"))
 
 
 class StoreQuerySet(StoreScopedQuerySet):

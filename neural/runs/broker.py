@@ -16,7 +16,7 @@ def survive_a_lost_broker() -> None:
         from kombu.transport.redis import Channel
     except ImportError:  # another broker, and redis is not installed
         return
-    original = Channel._connparams
+    original = Channel._connparams  # type: ignore[attr-defined]
     if getattr(original, "_neural", False):
         return
 
@@ -26,4 +26,4 @@ def survive_a_lost_broker() -> None:
         return original(self, asynchronous)
 
     _connparams._neural = True  # type: ignore[attr-defined]
-    Channel._connparams = _connparams
+    Channel._connparams = _connparams  # type: ignore[attr-defined]

@@ -51,7 +51,7 @@ def claim(
             started_at = {sql.clock()}, finished_at = NULL, unique_key = NULL
         WHERE state = 'pending' AND id IN (SELECT id FROM chosen)
         RETURNING *
-    """  # noqa: S608 (every value is bound)
+    """
     parameters += [secrets.randbits(63), claimant.worker_id, claimant.process_id]
     runs = list(TaskRun.objects.raw(statement, parameters))
     runs.sort(key=lambda run: (run.task_id != task_id, -run.priority, run.available_at, run.pk))
@@ -67,7 +67,7 @@ def _due(now: dt.datetime | None) -> tuple[str, list[object]]:
 
 def _alone(task_id: str, now: dt.datetime | None) -> tuple[str, list[object]]:
     due, parameters = _due(now)
-    statement = f"WITH chosen AS (SELECT id FROM neural_taskrun WHERE task_id = %s AND {due})"  # noqa: S608
+    statement = f"WITH chosen AS (SELECT id FROM neural_taskrun WHERE task_id = %s AND {due})"
     return statement, [task_id, *parameters]
 
 
@@ -86,7 +86,7 @@ def _with_companions(
               AND NOT EXISTS (SELECT 1 FROM own WHERE alone)
             ORDER BY priority DESC, available_at LIMIT %s {sql.skip_locked()}
         ), chosen AS (SELECT id FROM own UNION ALL SELECT id FROM along)
-    """  # noqa: S608
+    """
     names = sql.bound_list(companions)
     return statement, [
         *(names, task_id, *due_parameters),

@@ -13,10 +13,10 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
 from neural.models import RunState, TaskRun, TryOutcome
@@ -63,6 +63,13 @@ class Clock:
     claimed_at: dt.datetime
     _zero: float = field(default_factory=time.perf_counter)
 
+    @classmethod
+    def of(cls, run: TaskRun) -> Self:
+        """The clock of the delivery that has just claimed this run."""
+        if run.started_at is None:
+            raise ValueError(f"run {run.task_id} has not been claimed")
+        return cls(run.started_at)
+
     def now(self) -> dt.datetime:
         return self.claimed_at + dt.timedelta(seconds=time.perf_counter() - self._zero)
 
@@ -77,12 +84,12 @@ def current_run() -> TaskRun | None:
 
 def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
     """Work on claimed runs and record what became of each."""
-    clock = Clock(claimed_at=runs[0].started_at)  # type: ignore[arg-type]  # just claimed
+    clock = Clock.of(runs[0])
     if len(runs) == 1:
         return [run_alone(source, runs[0], clock)]
     try:
         outcomes = _run_together(source, runs, clock)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # A deadlock, a broken connection, one run taken away: nothing of the batch was kept.
         logger.warning("event=batch_undone runs=%d error=%r", len(runs), str(error))
         return [run_alone(source, run, clock) for run in runs]
@@ -115,7 +122,7 @@ def _in_savepoint(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
             return _call(run, work, started_at, clock)
     except (OperationalError, InterfaceError):
         raise  # concerns the whole transaction
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (recorded, whatever it is)
         return _failed(run, error, work, started_at, clock)
 
 
@@ -129,7 +136,7 @@ def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
     except Fenced as fenced:
         logger.warning("event=fenced run=%s reason=%r", run.task_id, str(fenced))
         outcome = _nothing_kept(run, fenced, started_at, clock)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (recorded, whatever it is)
         outcome = _record_failure(run, error, work, started_at, clock)
     _log(outcome)
     return outcome
@@ -176,9 +183,10 @@ def _call(run: TaskRun, work: Work, started_at: dt.datetime, clock: Clock) -> Ou
 def _record_failure(
     run: TaskRun, error: Exception, work: Work | None, started_at: dt.datetime, clock: Clock
 ) -> Outcome:
-    if isinstance(error, SoftTimeLimitExceeded | DatabaseError | InterfaceError):
-        # The limit may have struck in the middle of a query: that connection is of no use.
-        sql.ledger_connection().close()
+    connection = sql.ledger_connection()
+    broken = isinstance(error, SoftTimeLimitExceeded | OperationalError | InterfaceError)
+    if broken and not connection.in_atomic_block:
+        connection.close()  # the limit may have struck in the middle of a query
     outcome = _failed(run, error, work, started_at, clock)
     try:
         settle_in_time([outcome])

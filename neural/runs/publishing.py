@@ -130,7 +130,7 @@ class Publisher:
             connection = short_tempered_connection()
             try:
                 depth_of(connection.default_channel, "neural.probe")
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (a transport raises what it likes)
                 logger.debug("event=broker_still_lost error=%r", str(error))
                 continue
             finally:
@@ -163,7 +163,7 @@ def close_quietly(connection: Any) -> None:
     """Drop a connection, whatever state it is in."""
     try:
         connection.collect(socket_timeout=0.1)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (it is given up anyway)
         logger.debug("event=close_failed error=%r", str(error))
 
 

@@ -71,7 +71,7 @@ def settle(outcomes: Sequence[Outcome]) -> None:
 def _try_row(outcome: Outcome) -> TaskTry:
     return TaskTry(
         run=outcome.run,
-        outcome=outcome.try_outcome,
+        outcome=outcome.try_outcome or TryOutcome.FAILED,
         started_at=outcome.started_at,
         finished_at=outcome.finished_at,
         worker_id=outcome.run.worker_id,
@@ -123,7 +123,7 @@ def _statement() -> str:
             error = settled.error
         FROM {_rows()} WHERE run.id = settled.id
           AND run.token = settled.token AND run.state = 'running'
-    """  # noqa: S608 (every value is bound)
+    """
 
 
 def _rows() -> str:
@@ -131,7 +131,7 @@ def _rows() -> str:
         columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
         return f"jsonb_to_recordset(%s::jsonb) AS settled({columns})"
     columns = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in _COLUMNS)
-    return f"(SELECT {columns} FROM json_each(%s)) AS settled"  # noqa: S608
+    return f"(SELECT {columns} FROM json_each(%s)) AS settled"
 
 
 def lose(runs: Iterable[TaskRun], *, max_losses: int, why: str) -> int:
@@ -181,7 +181,7 @@ def _take_away(
         TaskTry.objects.create(
             run=run,
             outcome=outcome,
-            started_at=run.started_at,
+            started_at=run.started_at or Now(),
             worker_id=run.worker_id,
             process_id=run.process_id,
             error=error,

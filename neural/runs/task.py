@@ -109,7 +109,7 @@ class LedgerTask(Task):
         return self.AsyncResult(run.task_id)
 
     def _queue(self, chosen: Any) -> str:
-        name = chosen or self.queue or self.app.conf.task_default_queue
+        name = chosen or getattr(self, "queue", None) or self.app.conf.task_default_queue
         return str(getattr(name, "name", name))
 
     def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, **options: Any) -> Any:  # type: ignore[override]
@@ -138,7 +138,7 @@ class LedgerTask(Task):
         """Record the run of a message that a plain Celery client sent."""
         enqueue.record_foreign(
             task=self.name,
-            task_id=self.request.id,
+            task_id=str(self.request.id),
             args=list(args),
             kwargs=dict(kwargs),
             queue=self._delivered_on(),
@@ -165,7 +165,7 @@ class LedgerTask(Task):
         limit = conf().take_along_runs if companions else 1
         queue = self._delivered_on()
         runs = claim(
-            task_id=self.request.id,
+            task_id=str(self.request.id),
             claimant=lifecycle.claimant(),
             queue=queue,
             companions=companions,
@@ -191,6 +191,6 @@ def _as_celery_sees_it(outcome: Outcome) -> Any:
         return outcome.value
     if outcome.state == RunState.DEAD and outcome.exception:
         raise outcome.exception
-    if outcome.due_at and outcome.exception:
+    if outcome.due_at and isinstance(outcome.exception, Exception):
         raise Retry(outcome.error, outcome.exception, outcome.due_at)
     raise Ignore(outcome.error or "handed back")

@@ -2,12 +2,13 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import cast
 
 from celery import current_app
 
 from neural.models import TaskRun
 from neural.runs.claiming import Claimant, claim
-from neural.runs.execution import Clock, run_alone
+from neural.runs.execution import Clock, WorkSource, run_alone
 from neural.runs.settling import Outcome
 
 
@@ -21,7 +22,8 @@ def run_due(*, now: dt.datetime | None = None, queue: str | None = None) -> Sequ
     current_app.loader.import_default_modules()
     outcomes: list[Outcome] = []
     while run := _take_next(now, queue):
-        outcomes.append(run_alone(current_app.tasks[run.task], run, Clock(run.started_at)))
+        task = cast(WorkSource, current_app.tasks[run.task])
+        outcomes.append(run_alone(task, run, Clock.of(run)))
     return outcomes
 
 
