@@ -24,3 +24,13 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"]["BACKEND"] = (  # noqa: F405
     "django.contrib.staticfiles.storage.StaticFilesStorage"
 )
+
+# An app that counts what it does, and does what tests ask for: failing, hanging, dying.
+INSTALLED_APPS += ["tests.probe"]  # noqa: F405
+
+# Seconds rather than minutes, where a test says so for the workers that it starts.
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = float(os.environ.get("PROBE_SOFT_SHUTDOWN", 10))
+if "PROBE_WITHOUT_PATCH" in os.environ:  # to see what the patch of neural.runs.broker is for
+    from kombu.transport.redis import Channel
+
+    Channel._connparams._neural = True

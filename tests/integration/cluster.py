@@ -1,0 +1,292 @@
+"""Real brokers and workers under a test's hands: started, killed, frozen, looked at."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import redis
+
+from neural.models import RunState, TaskRun, WorkerProcess
+from tests.conftest import database_url
+from tests.watching import descendants, is_alive, wait_until
+from zhilian.embedded import EmbeddedBroker
+from zhilian.tether import tethered
+
+ROOT = Path(__file__).parents[2]
+
+# Slow enough for a busy machine: a test that wants to be quick about a fault says so.
+UNHURRIED = {
+    "relay_seconds": 0.2,
+    "republish_seconds": 60,
+    "republish_lease_seconds": 60,
+    "heartbeat_seconds": 0.5,
+    "worker_lost_seconds": 60,
+    "publish_probe_seconds": 0.3,
+    "retry_base_seconds": 0.4,
+    "retry_cap_seconds": 2,
+}
+
+
+class RedisServer:
+    """A redis-server of a test's own, handled as `EmbeddedBroker` is."""
+
+    def __init__(self, directory: Path, *, database: int = 1) -> None:
+        self.directory = directory
+        self.database = database
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._process: subprocess.Popen | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/{self.database}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        command = [shutil.which("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1"]
+        command += ["--dir", str(self.directory), "--appendonly", "yes", "--save", ""]
+        self._process = subprocess.Popen(
+            tethered(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_until(self._answers, 20)
+
+    def _answers(self) -> bool:
+        with suppress(redis.RedisError), client(self) as connection:
+            return connection.ping()
+        return False
+
+    def stop(self) -> None:
+        self.thaw()
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self._process:
+            self._process.send_signal(signal.SIGCONT)
+
+    def wipe(self) -> None:
+        self.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.start()
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process:
+            self._process.send_signal(number)
+            self._process.wait(20)
+            self._process = None
+
+
+Broker = EmbeddedBroker | RedisServer
+
+
+def own_broker(directory: Path) -> Broker:
+    """A broker of the kind that this test run is about: Redis where CELERY_BROKER_URL names
+    one (and its program is installed), else the embedded one."""
+    if os.environ.get("CELERY_BROKER_URL") and shutil.which("redis-server"):
+        return RedisServer(directory)
+    return EmbeddedBroker(directory)
+
+
+def client(broker: Broker) -> redis.Redis:
+    """A connection to look into a broker, or take something out of it."""
+    if isinstance(broker, EmbeddedBroker):
+        return redis.Redis(unix_socket_path=str(broker.socket), db=1, socket_timeout=5)
+    return redis.Redis(port=broker.port, db=broker.database, socket_timeout=5)
+
+
+class Worker:
+    """A Celery worker in a process group of its own; what it writes goes to a file."""
+
+    def __init__(self, name: str, log: Path, environment: dict[str, str], *options: str) -> None:
+        self.name = name
+        self.log = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                tethered([sys.executable, "manage.py", "worker", "--name", name, *options]),
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def row(self) -> WorkerProcess:
+        return WorkerProcess.objects.get(process_id=self.pid, name__startswith=f"{self.name}@")
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def children(self) -> set[int]:
+        return descendants(self.pid)
+
+    def wait_until_ready(self, seconds: float = 60) -> "Worker":
+        wait_until(lambda: "event=worker_ready" in self.text or not self.is_running, seconds)
+        assert self.is_running, f"{self.name} ended while it started"
+        return self
+
+    def send(self, number: signal.Signals) -> None:
+        """To the parent alone."""
+        self.process.send_signal(number)
+
+    def send_to_group(self, number: signal.Signals) -> None:
+        """To the parent and its pool."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def kill(self) -> None:
+        """kill -9 of the parent; its pool goes with it."""
+        children = self.children()
+        self.process.kill()
+        self.process.wait()
+        wait_until(lambda: not any(map(is_alive, children)), 20)
+
+    def stop(self, seconds: float = 60) -> int:
+        """SIGTERM; the exit code."""
+        self.process.terminate()
+        return self.process.wait(seconds)
+
+    def destroy(self) -> None:
+        self.send_to_group(signal.SIGCONT)
+        self.send_to_group(signal.SIGKILL)
+        self.process.wait()
+
+
+class Cluster:
+    """The workers and the broker of one test, and what the work left behind."""
+
+    def __init__(self, directory: Path, broker: Broker) -> None:
+        self.directory = directory
+        self.broker = broker
+        self.marks = directory / "marks"
+        self.marks.mkdir()
+        self.workers: list[Worker] = []
+
+    def environment(self, **neural: object) -> dict[str, str]:
+        settings = {f"NEURAL_{name.upper()}": str(value) for name, value in neural.items()}
+        return {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "DATABASE_URL": database_url(),
+            "CELERY_BROKER_URL": self.broker.url,
+            "PROBE_DIRECTORY": str(self.marks),
+            "PROBE_SOFT_SHUTDOWN": "1",
+            **settings,
+        }
+
+    def start_worker(
+        self,
+        *,
+        queues: str = "high_priority,default,low_priority",
+        concurrency: int = 2,
+        pool: str = "prefork",
+        environment: dict[str, str] | None = None,
+        **neural: object,
+    ) -> Worker:
+        """Start a worker; `wait_until_ready` waits for it."""
+        name = f"w{len(self.workers) + 1}"
+        options = ["--queues", queues, "--concurrency", str(concurrency), "--pool", pool]
+        settings = self.environment(**{**UNHURRIED, **neural}) | (environment or {})
+        worker = Worker(name, self.directory / f"{name}.log", settings, *options)
+        self.workers.append(worker)
+        return worker
+
+    def worker(self, **options) -> Worker:
+        """A worker that is ready."""
+        return self.start_worker(**options).wait_until_ready()
+
+    def destroy(self) -> None:
+        for worker in self.workers:
+            worker.destroy()
+
+    # What the work says
+
+    def starts(self, key: str) -> list[int]:
+        """The process ids that started on this key, first first."""
+        marks = sorted(self.marks.glob(f"started-{key}-*"), key=lambda mark: mark.stat().st_mtime_ns)
+        return [int(mark.name.removeprefix(f"started-{key}-").split("-")[0]) for mark in marks]
+
+    def wait_for_start(self, key: str, times: int = 1, seconds: float = 30) -> int:
+        """Wait until the work on `key` has started so often; the last one's process id."""
+        wait_until(lambda: len(self.starts(key)) >= times, seconds)
+        return self.starts(key)[times - 1]
+
+    def open_gate(self, name: str) -> None:
+        (self.marks / name).touch()
+
+    def message_count(self, queue: str = "default") -> int:
+        with client(self.broker) as connection:
+            return connection.llen(queue)
+
+
+def wait_for_runs(*, state: RunState = RunState.SUCCEEDED, seconds: float = 60, **filters) -> None:
+    """Wait until every run is in this state."""
+    runs = TaskRun.objects.filter(**filters)
+    try:
+        wait_until(lambda: runs.exists() and not runs.exclude(state=state).exists(), seconds)
+    except AssertionError:
+        columns = ("task_id", "state", "failures", "losses", "error", "publish_at", "worker_id")
+        left = list(runs.exclude(state=state).values_list(*columns)[:20])
+        raise AssertionError(f"not {state} within {seconds} s: {left}") from None
+
+
+def expect_once(keys, *, counter: str = "all") -> None:
+    """Nothing lost and nothing doubled: each key's effect exactly once."""
+    from tests.probe.models import Counter, Effect
+
+    expected = dict.fromkeys(keys, 1)
+    counts = dict(Effect.counts())
+    assert counts == expected, _difference(counts, expected)
+    assert Counter.read(counter) == len(expected)
+
+
+def _difference(counts: dict[str, int], expected: dict[str, int]) -> str:
+    lost = sorted(key for key in expected if key not in counts)
+    doubled = sorted(key for key, times in counts.items() if times > 1)
+    strange = sorted(key for key in counts if key not in expected)
+    return f"lost {lost[:20]}, doubled {doubled[:20]}, not expected {strange[:20]}"
+
+
+def within(seconds: float, condition: Callable[[], object]) -> bool:
+    """Whether `condition` comes true in time."""
+    try:
+        wait_until(condition, seconds)
+    except AssertionError:
+        return False
+    return True
+
+
+@contextmanager
+def took() -> Iterator[Callable[[], float]]:
+    """How many seconds the block took."""
+    began = time.monotonic()
+    ended: list[float] = []
+    yield lambda: (ended[0] if ended else time.monotonic()) - began
+    ended.append(time.monotonic())

@@ -1,0 +1,53 @@
+"""Fixtures: a broker and workers of a test's own, on this run's test database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from celery import current_app
+
+from neural.runs import publishing
+from tests.integration.cluster import UNHURRIED, Broker, Cluster, own_broker
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Keep the reports, so that fixtures know how their test ended."""
+    report = yield
+    setattr(item, f"report_{report.when}", report)
+    return report
+
+
+@pytest.fixture
+def own_broker_server(tmp_path: Path) -> Iterator[Broker]:
+    """A running broker that a test may stop, kill, freeze and wipe."""
+    broker = own_broker(tmp_path / "broker")
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def cluster(
+    request, transactional_db, settings, monkeypatch, tmp_path, own_broker_server
+) -> Iterator[Cluster]:
+    """Workers on the test database and on `own_broker_server`; this process submits to both.
+
+    A failed test shows what its workers wrote. Nothing is left running.
+    """
+    settings.NEURAL = UNHURRIED
+    point_this_process_to(own_broker_server.url, monkeypatch)
+    cluster = Cluster(tmp_path, own_broker_server)
+    yield cluster
+    cluster.destroy()
+    publishing.publisher().close()
+    if getattr(request.node, "report_call", None) is not None and request.node.report_call.failed:
+        for worker in cluster.workers:
+            print(f"--- {worker.name}, the end of its log ---\n{worker.text[-6000:]}")
+
+
+def point_this_process_to(url: str, monkeypatch) -> None:
+    """Submit to this broker: Celery asks the environment first, then its configuration."""
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
+    monkeypatch.setattr(current_app.conf, "broker_url", url)
+    monkeypatch.setattr(publishing, "_publisher", publishing.Publisher())

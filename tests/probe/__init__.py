@@ -1,0 +1,1 @@
+"""An app whose effects are not idempotent: doing a thing twice shows."""

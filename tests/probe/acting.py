@@ -1,0 +1,92 @@
+"""What a handler or task of this app does: each misbehaviour a test can ask for.
+
+Files in the directory that PROBE_DIRECTORY names tell the test how far the work has come,
+whatever becomes of its transaction: `started-<key>-<process id>-<count>`, one for each start.
+"""
+
+import itertools
+import os
+import signal
+import time
+from pathlib import Path
+
+from neural.errors import PermanentError
+from neural.events.types import Payload
+from neural.runs.execution import current_run
+from tests.probe.models import Counter, Effect
+
+_numbers = itertools.count()
+
+
+class Order(Payload):
+    """What the work shall do, in the order of these fields. The effect comes first."""
+
+    key: str
+    counter: str = "all"
+    gate: str = ""
+    """Wait until a file of this name stands in the directory (20 s at most)."""
+    seconds: float = 0
+    kill_times: int = 0
+    """Kill this process, until so many of the run's deliveries were lost."""
+    fail_times: int = 0
+    """Fail, until the run failed so often."""
+    permanent: bool = False
+    result: str = "done"
+
+
+class Failing(Exception):
+    """A failure that a test asked for."""
+
+
+class NeverAgain(PermanentError):
+    """A failure that no retry can mend."""
+
+
+def effect(order: Order) -> None:
+    """The effect that must not be doubled."""
+    Effect.objects.create(key=order.key, process_id=os.getpid())
+    Counter.add(order.counter)
+
+
+def effect_if_missing(order: Order) -> None:
+    """An idempotent effect, for work that may run again."""
+    if not Effect.objects.filter(key=order.key).exists():
+        effect(order)
+
+
+def act(order: Order, *, leave=effect) -> str:
+    """Do as ordered."""
+    started(order.key)
+    leave(order)
+    return misbehave(order)
+
+
+def misbehave(order: Order) -> str:
+    """What comes after the effect."""
+    run = current_run()
+    if order.gate:
+        _wait_for(directory() / order.gate)
+    time.sleep(order.seconds)
+    if run and run.losses < order.kill_times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if run and run.failures < order.fail_times:
+        raise Failing(f"failure {run.failures + 1} of {order.fail_times}")
+    if order.permanent:
+        raise NeverAgain("there is no use in trying again")
+    return order.result
+
+
+def directory() -> Path:
+    return Path(os.environ["PROBE_DIRECTORY"])
+
+
+def started(key: str) -> None:
+    """Tell the test, if one listens."""
+    if "PROBE_DIRECTORY" in os.environ:
+        (directory() / f"started-{key}-{os.getpid()}-{next(_numbers)}").touch()
+
+
+def _wait_for(path: Path, patience: float = 20) -> None:
+    deadline = time.monotonic() + patience
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)

@@ -1,0 +1,68 @@
+"""Event types and handlers of this app."""
+
+import asyncio
+
+import neural
+from neural.runs.routing import HIGH_PRIORITY, HIGH_PRIORITY_QUEUE, LOW_PRIORITY, LOW_PRIORITY_QUEUE
+from tests.probe.acting import Order, act, effect_if_missing, misbehave, started
+
+for name, queue, priority in (
+    ("probe.counted", "default", 5),
+    ("probe.urgent", HIGH_PRIORITY_QUEUE, HIGH_PRIORITY),
+    ("probe.low", LOW_PRIORITY_QUEUE, LOW_PRIORITY),
+    ("probe.two_step", "default", 5),
+    ("probe.async", "default", 5),
+    ("probe.pair", "default", 5),
+    ("probe.unhandled", "default", 5),
+    ("probe.policy", "default", 5),
+):
+    neural.register_event_type(
+        neural.EventType(name=name, schema=Order, queue=queue, priority=priority)
+    )
+
+
+@neural.handles("probe.counted", "probe.urgent", "probe.low", name="probe.count")
+def count(event, data):
+    return act(data)
+
+
+@neural.handles("probe.two_step", name="probe.count_in_two_steps", atomic=False)
+def count_in_two_steps(event, data):
+    return act(data, leave=effect_if_missing)
+
+
+@neural.handles("probe.async", name="probe.count_async")
+async def count_async(event, data):
+    started(data.key)
+    await asyncio.sleep(0.01)
+    await asyncio.to_thread(misbehave, data.model_copy(update={"seconds": 0}))
+    await asyncio.sleep(data.seconds)
+    await asyncio.to_thread(effect_if_missing_here, data)
+    return f"async {data.result}"
+
+
+def effect_if_missing_here(data):
+    """In a thread of its own: its database connection must not outlive it."""
+    from django.db import connections
+
+    try:
+        effect_if_missing(data)
+    finally:
+        connections.close_all()
+
+
+@neural.handles("probe.pair", name="probe.left")
+def left(event, data):
+    return act(data)
+
+
+@neural.handles("probe.pair", name="probe.right")
+def right(event, data):
+    return act(data.model_copy(update={"key": f"{data.key}-right", "fail_times": 0}))
+
+
+@neural.handles(
+    "probe.policy", name="probe.own_policy", retry=neural.RetryPolicy(max_retries=1, base_seconds=7, jitter=0)
+)
+def own_policy(event, data):
+    return act(data)

@@ -1,0 +1,60 @@
+"""Tasks of this app on the ledger."""
+
+import time
+from contextlib import suppress
+
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+
+import neural
+from neural.runs.execution import current_run
+from tests.probe.acting import Order, act, effect_if_missing, started
+
+
+@shared_task(base=neural.LedgerTask, name="probe.count", atomic=True)
+def count(**order):
+    return act(Order(**order))
+
+
+@shared_task(base=neural.LedgerTask, name="probe.count_in_two_steps")
+def count_in_two_steps(**order):
+    return act(Order(**order), leave=effect_if_missing)
+
+
+@shared_task(base=neural.LedgerTask, name="probe.count_async")
+async def count_async(**order):
+    from asgiref.sync import sync_to_async
+
+    started(order["key"])
+    await sync_to_async(effect_if_missing)(Order(**order))
+    return "async done"
+
+
+@shared_task(base=neural.LedgerTask, name="probe.give_back")
+def give_back(*args, **kwargs):
+    return [list(args), kwargs]
+
+
+@shared_task(base=neural.LedgerTask, name="probe.too_slow", soft_time_limit=1, time_limit=30, atomic=True)
+def too_slow(**order):
+    return act(Order(**order))
+
+
+@shared_task(base=neural.LedgerTask, name="probe.stuck", soft_time_limit=1, time_limit=2)
+def stuck(key, seconds):
+    """Hangs on its first delivery only, and swallows the soft limit."""
+    started(key)
+    if not current_run().losses:
+        with suppress(SoftTimeLimitExceeded):
+            time.sleep(seconds)
+        time.sleep(seconds)
+    effect_if_missing(Order(key=key))
+    return "done"
+
+
+@shared_task(base=neural.LedgerTask, name="probe.asks_for_retry", bind=True)
+def asks_for_retry(self, key):
+    if self.request.retries == 0:
+        raise self.retry(exc=ValueError("not yet"), countdown=0)
+    effect_if_missing(Order(key=key))
+    return self.request.retries
