@@ -6,6 +6,7 @@ Everything goes through ``format_html``: payloads, errors and names come from ou
 import datetime as dt
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -18,8 +19,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-NOTHING = "–"
-SHORT = 80
+NOTHING = "-"  # as the admin shows an empty value
 
 
 def badge(state: str, label: Any) -> SafeString:
@@ -40,6 +40,18 @@ def instant(moment: dt.datetime | None) -> SafeString | str:
     return format_html('<time datetime="{}">{}</time>', local.isoformat(), text)
 
 
+def short_instant(moment: dt.datetime | None) -> SafeString | str:
+    """The same for lists: without the year where it is the current one."""
+    if moment is None:
+        return NOTHING
+    local = timezone.localtime(moment)
+    this_year = local.year == timezone.localtime().year
+    text = local.strftime("%m-%d %H:%M:%S" if this_year else "%Y-%m-%d %H:%M:%S")
+    return format_html(
+        '<time datetime="{0}" title="{0}">{1}</time>', local.isoformat(sep=" "), text
+    )
+
+
 def duration(length: dt.timedelta | None) -> str:
     """A length of time with as much detail as matters."""
     if length is None:
@@ -58,17 +70,32 @@ def duration(length: dt.timedelta | None) -> str:
     return _("%(number)d days") % {"number": hours // 24}
 
 
-def json_block(value: Any) -> SafeString:
+def money(amount: Decimal | None) -> str:
+    """Two decimals, or the third one where it says something."""
+    if amount is None:
+        return NOTHING
+    text = f"{amount:.3f}"
+    return text.removesuffix("0")
+
+
+def quantity(amount: Decimal | None) -> str:
+    """A quantity without idle zeros."""
+    return NOTHING if amount is None else f"{amount:.3f}".rstrip("0").rstrip(".")
+
+
+def json_block(value: Any) -> SafeString | str:
     """JSON, indented, its characters as people write them."""
+    if value is None or value in ([], {}):
+        return NOTHING
     text = json.dumps(value, indent=2, ensure_ascii=False, cls=DjangoJSONEncoder)
     return format_html('<pre class="neural-code">{}</pre>', text)
 
 
-def shortened(text: str) -> SafeString | str:
-    """The start of a long text; the whole of it under the pointer."""
-    if len(text) <= SHORT:
-        return text or NOTHING
-    return format_html('<span title="{}">{}…</span>', text, text[:SHORT])
+def one_line(text: Any) -> SafeString | str:
+    """As much of a text as a column holds; the whole of it under the pointer."""
+    if not text:
+        return NOTHING
+    return format_html('<span class="neural-line" title="{0}">{0}</span>', text)
 
 
 def page_address(row: Model) -> str:
@@ -92,9 +119,24 @@ def instant_column(model: type[Model], field: str) -> Any:
     return _column(model, field, instant)
 
 
+def short_instant_column(model: type[Model], field: str) -> Any:
+    """A column of a time field in a list."""
+    return _column(model, field, short_instant)
+
+
+def money_column(model: type[Model], field: str) -> Any:
+    """A column of an amount of money."""
+    return _column(model, field, money)
+
+
+def quantity_column(model: type[Model], field: str) -> Any:
+    """A column of a quantity."""
+    return _column(model, field, quantity)
+
+
 def link_column(model: type[Model], field: str) -> Any:
     """A column that links to the row to which a foreign key points."""
-    return _column(model, field, link)
+    return _column(model, field, lambda row: link(row, row and one_line(row)))
 
 
 def json_column(model: type[Model], field: str) -> Any:

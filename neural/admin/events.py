@@ -9,12 +9,19 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _text
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin import audit
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.display import NOTHING, badge, instant_column, json_column, link_column
+from neural.admin.display import (
+    NOTHING,
+    badge,
+    instant_column,
+    json_column,
+    link_column,
+    short_instant_column,
+)
 from neural.admin.filters import EventTypeFilter, StoreFilter, UnhandledFilter
 from neural.admin.scope import HistoryAdmin
 from neural.errors import NeuralError
@@ -47,11 +54,11 @@ class NeuralEventAdmin(VerbsAdmin, HistoryAdmin):
     list_display = (
         "type",
         "event_id",
+        "run_states",
         link_column(NeuralEvent, "store"),
         "source",
-        instant_column(NeuralEvent, "occurred_at"),
-        instant_column(NeuralEvent, "recorded_at"),
-        "run_states",
+        short_instant_column(NeuralEvent, "occurred_at"),
+        short_instant_column(NeuralEvent, "recorded_at"),
     )
     list_display_links = ("type", "event_id")
     list_filter = (EventTypeFilter, UnhandledFilter, StoreFilter)
@@ -64,10 +71,11 @@ class NeuralEventAdmin(VerbsAdmin, HistoryAdmin):
                 "fields": (
                     "type",
                     "event_id",
-                    link_column(NeuralEvent, "store"),
-                    "source",
-                    instant_column(NeuralEvent, "occurred_at"),
-                    instant_column(NeuralEvent, "recorded_at"),
+                    (link_column(NeuralEvent, "store"), "source"),
+                    (
+                        instant_column(NeuralEvent, "occurred_at"),
+                        instant_column(NeuralEvent, "recorded_at"),
+                    ),
                     "handling",
                     json_column(NeuralEvent, "payload"),
                     "content_hash",
@@ -102,15 +110,15 @@ class NeuralEventAdmin(VerbsAdmin, HistoryAdmin):
         counts = Counter(run.state for run in event.runs.all())
         badges = [_counted(state, counts[state]) for state in RunState if counts[state]]
         if event.unhandled:
-            badges.append(badge("unhandled", _text("unhandled")))
+            badges.append(badge("unhandled", gettext("unhandled")))
         return format_html_join(" ", "{}", ((each,) for each in badges)) or NOTHING
 
     @admin.display(description=_("handling"))
     def handling(self, event: NeuralEvent) -> SafeString | str:
         if event.pruned_at:
-            return badge("discarded", _text("payload pruned"))
+            return badge("discarded", gettext("payload pruned"))
         if event.unhandled:
-            return badge("unhandled", _text("unhandled"))
+            return badge("unhandled", gettext("unhandled"))
         return NOTHING
 
 

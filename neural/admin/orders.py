@@ -8,7 +8,16 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.display import badge, instant, instant_column, link_column
+from neural.admin.display import (
+    badge,
+    instant,
+    instant_column,
+    link_column,
+    money,
+    money_column,
+    quantity_column,
+    short_instant_column,
+)
 from neural.admin.filters import OrderDayFilter, OrderStateFilter, StoreFilter
 from neural.admin.scope import HistoryAdmin
 from neural.models import Order, OrderLine, Payment
@@ -20,6 +29,9 @@ class ReadOnlyInline(admin.TabularInline):
     extra = 0
     can_delete = False
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return self.fields
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -29,12 +41,28 @@ class ReadOnlyInline(admin.TabularInline):
 
 class OrderLineInline(ReadOnlyInline):
     model = OrderLine
-    fields = ("dish", "name", "quantity", "price", "amount")
+    fields = (
+        "dish",
+        "name",
+        quantity_column(OrderLine, "quantity"),
+        money_column(OrderLine, "price"),
+        money_column(OrderLine, "amount"),
+    )
 
 
 class PaymentInline(ReadOnlyInline):
     model = Payment
-    fields = ("kind", "reference", "amount", "currency", "method", "occurred_at")
+    fields = (
+        "kind",
+        "reference",
+        money_column(Payment, "amount"),
+        "currency",
+        "method",
+        instant_column(Payment, "occurred_at"),
+    )
+
+
+MONEY = tuple(money_column(Order, field) for field in ("total", "paid", "refunded"))
 
 
 @admin.register(Order)
@@ -44,10 +72,8 @@ class OrderAdmin(HistoryAdmin):
         "state_badge",
         link_column(Order, "store"),
         "business_day",
-        instant_column(Order, "placed_at"),
-        "total",
-        "paid",
-        "refunded",
+        short_instant_column(Order, "placed_at"),
+        *MONEY,
         "balance",
         "currency",
     )
@@ -63,14 +89,12 @@ class OrderAdmin(HistoryAdmin):
                     "number",
                     "state_badge",
                     link_column(Order, "store"),
-                    "business_day",
-                    instant_column(Order, "placed_at"),
-                    "cancelled",
-                    "cancel_reason",
+                    ("business_day", instant_column(Order, "placed_at")),
+                    ("cancelled", "cancel_reason"),
                 )
             },
         ),
-        (_("Money"), {"fields": ("currency", "total", "paid", "refunded", "balance")}),
+        (_("Money"), {"fields": ("currency", *MONEY, "balance")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -81,8 +105,8 @@ class OrderAdmin(HistoryAdmin):
         return badge(order.state, order.get_state_display())
 
     @admin.display(description=_("still owed"))
-    def balance(self, order: Order) -> Any:
-        return order.balance
+    def balance(self, order: Order) -> str:
+        return money(order.balance)
 
     @admin.display(description=_("cancelled at"))
     def cancelled(self, order: Order) -> SafeString | str:
@@ -96,10 +120,10 @@ class PaymentAdmin(HistoryAdmin):
         "kind",
         link_column(Payment, "order"),
         link_column(Payment, "store"),
-        "amount",
+        money_column(Payment, "amount"),
         "currency",
         "method",
-        instant_column(Payment, "occurred_at"),
+        short_instant_column(Payment, "occurred_at"),
     )
     list_filter = (StoreFilter,)
     search_keys = ("reference", "order__number", "store")

@@ -15,6 +15,8 @@ from neural.admin.display import (
     instant_column,
     json_column,
     link_column,
+    money_column,
+    quantity_column,
 )
 from neural.admin.filters import DayFilter, LowStockFilter, StoreFilter
 from neural.admin.scope import HistoryAdmin
@@ -41,7 +43,7 @@ class DishAdmin(ReadModelAdmin):
         "code",
         "name",
         "category",
-        "price",
+        money_column(Dish, "price"),
         "currency",
         "available",
         link_column(Dish, "store"),
@@ -60,9 +62,9 @@ class StockLevelAdmin(ReadModelAdmin):
     list_display = (
         "item",
         "alert",
-        "level",
+        quantity_column(StockLevel, "level"),
         "unit",
-        "threshold",
+        quantity_column(StockLevel, "threshold"),
         link_column(StockLevel, "store"),
         "counted",
     )
@@ -122,7 +124,14 @@ class SalesReportAdmin(ReadModelAdmin):
 
 @admin.register(DailyDemand)
 class DailyDemandAdmin(ReadModelAdmin):
-    list_display = ("day", "dish", "name", "quantity", "revenue", link_column(DailyDemand, "store"))
+    list_display = (
+        "day",
+        "dish",
+        "name",
+        quantity_column(DailyDemand, "quantity"),
+        money_column(DailyDemand, "revenue"),
+        link_column(DailyDemand, "store"),
+    )
     list_filter = (StoreFilter, DayFilter)
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
@@ -132,10 +141,10 @@ class DailyDemandAdmin(ReadModelAdmin):
             _("Where it comes from"),
             {
                 "fields": (
-                    "reported_quantity",
-                    "ordered_quantity",
-                    "reported_revenue",
-                    "ordered_revenue",
+                    quantity_column(DailyDemand, "reported_quantity"),
+                    quantity_column(DailyDemand, "ordered_quantity"),
+                    money_column(DailyDemand, "reported_revenue"),
+                    money_column(DailyDemand, "ordered_revenue"),
                 )
             },
         ),

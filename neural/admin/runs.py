@@ -6,8 +6,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _text
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin import audit
@@ -18,9 +19,9 @@ from neural.admin.display import (
     duration,
     instant_column,
     json_column,
-    link,
     link_column,
-    shortened,
+    one_line,
+    short_instant_column,
 )
 from neural.admin.filters import HandlerFilter, QueueFilter, RunStateFilter, StoreFilter, TaskFilter
 from neural.admin.scope import HistoryAdmin
@@ -71,16 +72,13 @@ class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
     verbs = (RETRY, HURRY, CANCEL, DISCARD)
     list_display = (
         "work",
-        "state_badge",
-        "queue",
-        "priority",
-        "event_link",
+        "state_and_error",
+        link_column(TaskRun, "event"),
         link_column(TaskRun, "store"),
-        instant_column(TaskRun, "available_at"),
-        instant_column(TaskRun, "started_at"),
+        "queue_and_priority",
+        short_instant_column(TaskRun, "available_at"),
+        short_instant_column(TaskRun, "started_at"),
         "took",
-        "setbacks",
-        "last_error",
     )
     list_filter = (RunStateFilter, QueueFilter, StoreFilter, HandlerFilter, TaskFilter)
     search_keys = ("task_id", "event__event_id", "store")
@@ -93,12 +91,10 @@ class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
                     "state_badge",
                     "work",
                     "task_id",
-                    "event_link",
+                    link_column(TaskRun, "event"),
                     link_column(TaskRun, "store"),
-                    "queue",
-                    "priority",
-                    "requested_by",
-                    "unique_key",
+                    ("queue", "priority"),
+                    ("requested_by", "unique_key"),
                     "setbacks",
                     "last_error_in_full",
                 )
@@ -108,12 +104,15 @@ class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
             _("Times"),
             {
                 "fields": (
-                    instant_column(TaskRun, "created_at"),
-                    instant_column(TaskRun, "available_at"),
-                    instant_column(TaskRun, "started_at"),
-                    instant_column(TaskRun, "finished_at"),
-                    "waited",
-                    "took",
+                    (
+                        instant_column(TaskRun, "created_at"),
+                        instant_column(TaskRun, "available_at"),
+                    ),
+                    (
+                        instant_column(TaskRun, "started_at"),
+                        instant_column(TaskRun, "finished_at"),
+                    ),
+                    ("waited", "took"),
                 )
             },
         ),
@@ -153,9 +152,21 @@ class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
     def state_badge(self, run: TaskRun) -> SafeString:
         return badge(run.state, run.get_state_display())
 
-    @admin.display(description=_("event"))
-    def event_link(self, run: TaskRun) -> SafeString | str:
-        return link(run.event)
+    @admin.display(description=_("state"))
+    def state_and_error(self, run: TaskRun) -> SafeString:
+        """The badge, and under it what went wrong where something did."""
+        shown = self.state_badge(run)
+        if run.failures or run.losses:
+            shown = format_html("{} {}", shown, self.setbacks(run))
+        if run.error:
+            shown = format_html(
+                '{}<br><small class="neural-error">{}</small>', shown, one_line(run.error)
+            )
+        return shown
+
+    @admin.display(description=_("queue"))
+    def queue_and_priority(self, run: TaskRun) -> str:
+        return f"{run.queue} · {run.priority}"
 
     @admin.display(description=_("waited"))
     def waited(self, run: TaskRun) -> str:
@@ -170,14 +181,10 @@ class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
         """Failed tries and lost deliveries, only where there are any."""
         parts = []
         if run.failures:
-            parts.append(_text("%(count)d failed") % {"count": run.failures})
+            parts.append(gettext("%(count)d failed") % {"count": run.failures})
         if run.losses:
-            parts.append(_text("%(count)d lost") % {"count": run.losses})
+            parts.append(gettext("%(count)d lost") % {"count": run.losses})
         return ", ".join(parts) or NOTHING
-
-    @admin.display(description=_("last error"))
-    def last_error(self, run: TaskRun) -> SafeString | str:
-        return shortened(run.error)
 
     @admin.display(description=_("last error"))
     def last_error_in_full(self, run: TaskRun) -> str:

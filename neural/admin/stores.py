@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.db import models
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
@@ -35,6 +37,10 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
     list_display = ("code", "name", "brand", "region", "time_zone", "day_ends_at", "standing")
     list_filter = ("confirmed",)
     search_fields = ("code", "name", "brand", "region")
+    # The browser's own field: Django's compares a shop's clock with the server's.
+    formfield_overrides = {
+        models.TimeField: {"widget": forms.TimeInput(format="%H:%M", attrs={"type": "time"})}
+    }
     filter_horizontal = ("operators",)
     fields = (
         "code",
@@ -79,8 +85,8 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
     @admin.display(description=_("records"))
     def records(self, store: Store) -> SafeString | str:
         """Links to the store's rows, each a list of its own."""
-        models: tuple[type[Model], ...] = (NeuralEvent, TaskRun, Order, StockLevel, DailyDemand)
-        links = ((_list_of(model, store), model._meta.verbose_name_plural) for model in models)
+        listed: tuple[type[Model], ...] = (NeuralEvent, TaskRun, Order, StockLevel, DailyDemand)
+        links = ((_list_of(model, store), model._meta.verbose_name_plural) for model in listed)
         return format_html_join(" · ", '<a href="{}">{}</a>', links) or NOTHING
 
 
