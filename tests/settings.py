@@ -6,6 +6,7 @@ What a developer has in var/ (and a broker that `make up` runs on it) is never t
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 
 PREFIX = "zhilian-test-"
@@ -30,7 +31,12 @@ INSTALLED_APPS += ["tests.probe"]  # noqa: F405
 
 # Seconds rather than minutes, where a test says so for the workers that it starts.
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = float(os.environ.get("PROBE_SOFT_SHUTDOWN", 10))
+CELERY_WORKER_PREFETCH_MULTIPLIER = int(os.environ.get("PROBE_PREFETCH", 1))
 if "PROBE_WITHOUT_PATCH" in os.environ:  # to see what the patch of neural.runs.broker is for
     from kombu.transport.redis import Channel
 
     Channel._connparams._neural = True
+
+# The worked example of docs/handlers.md, at the top level as in a project of one's own.
+sys.path.append(str(BASE_DIR / "docs" / "example"))  # noqa: F405
+INSTALLED_APPS += ["loyalty"]

@@ -1,0 +1,1 @@
+"""A worked example: points for guests. docs/handlers.md walks through it."""
