@@ -1,0 +1,102 @@
+"""Measures one database, the one of the environment; `try_rows` calls it."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Any
+from unittest import mock
+
+import django
+
+django.setup()
+
+from celery import current_app  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
+
+import neural  # noqa: E402
+from neural.events.recording import EVENT_TASK  # noqa: E402
+from neural.events.registry import atomic_handler_names  # noqa: E402
+from neural.models import TaskTry, TryOutcome  # noqa: E402
+from neural.runs import execution, settling  # noqa: E402
+from neural.runs.claiming import Claimant, claim  # noqa: E402
+
+REPEATS = 5
+Settle = Callable[[Sequence[settling.Outcome]], None]
+
+
+def main(runs: int) -> None:
+    call_command("migrate", verbosity=0)
+    figures: dict[str, list[dict[str, float]]] = {"without": [], "with": []}
+    for repeat in range(REPEATS):
+        for name, settle in (("without", settling.settle), ("with", settle_with_rows)):
+            figures[name].append(_measure(f"{name}-{repeat}", runs, settle))
+    medians = {name: _medians(each) for name, each in figures.items()}
+    ratio = {
+        key: round(medians["with"][key] / value, 2)
+        for key, value in medians["without"].items()
+        if value
+    }
+    json.dump({**medians, "with_to_without": ratio, "bytes_a_row": _row_bytes()}, sys.stdout)
+
+
+def settle_with_rows(outcomes: Sequence[settling.Outcome]) -> None:
+    """What settling would be if every try had a row."""
+    tries = [replace(each, try_outcome=TryOutcome.SUCCEEDED) for each in outcomes]
+    TaskTry.objects.bulk_create([settling._try_row(each) for each in tries])
+    settling.settle(outcomes)
+
+
+def _measure(source: str, runs: int, settle: Settle) -> dict[str, float]:
+    for answer in neural.submit_many(_event(source, number) for number in range(runs)):
+        answer.or_raise()
+    log, started, processor = _log_position(), time.perf_counter(), time.process_time()
+    with mock.patch.object(execution, "settle", settle):
+        _drain()
+    seconds = time.perf_counter() - started
+    return {
+        "runs_per_second": runs / seconds,
+        "processor_us_a_run": (time.process_time() - processor) / runs * 1e6,
+        "log_bytes_a_run": (_log_position() - log) / runs,
+    }
+
+
+def _event(source: str, number: int) -> dict[str, Any]:
+    event_id = f"{source}-{number}"
+    common = {"type": "bench.urgent", "store": "bench-0", "source": "bench"}
+    return {**common, "event_id": event_id, "payload": {}}
+
+
+def _drain() -> None:
+    source: Any = current_app.tasks[EVENT_TASK]
+    names = atomic_handler_names()
+    common = {"task_id": "", "claimant": Claimant(), "queue": "high_priority"}
+    while runs := claim(**common, companions=names, limit=50):  # type: ignore[arg-type]
+        execution.run_claimed(source, runs)
+
+
+def _log_position() -> float:
+    if connection.vendor != "postgresql":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")
+        return float(cursor.fetchone()[0])
+
+
+def _row_bytes() -> float:
+    if connection.vendor != "postgresql":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_total_relation_size('neural_tasktry')")
+        return round(cursor.fetchone()[0] / TaskTry.objects.count())
+
+
+def _medians(measured: list[dict[str, float]]) -> dict[str, float]:
+    return {key: round(median(each[key] for each in measured), 1) for key in measured[0]}
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
