@@ -128,5 +128,7 @@ def rings_for(runs: Iterable[TaskRun], companions: Mapping[str, Sequence[str]]) 
 def next_ring(queue: str, companions: Sequence[str]) -> list[Ring]:
     """A message for the most urgent run that could be taken along next."""
     due = TaskRun.objects.due().filter(queue=queue, handler__in=companions)
-    found = due.filter(failures=0, losses=0).by_urgency().values_list("task_id", "task", "handler")
-    return [Ring(task_id, task, queue, handler) for task_id, task, handler in found[:1]]
+    # No third key, as in claiming: the index has none, and the whole backlog would be sorted.
+    found = due.filter(failures=0, losses=0).order_by("-priority", "available_at")
+    rows = found.values_list("task_id", "task", "handler")[:1]
+    return [Ring(task_id, task, queue, handler) for task_id, task, handler in rows]
