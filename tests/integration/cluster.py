@@ -115,11 +115,14 @@ class Worker:
     """A Celery worker in a process group of its own; what it writes goes to a file."""
 
     def __init__(self, name: str, log: Path, environment: dict[str, str], *options: str) -> None:
+        """`options` are those of Celery's command."""
         self.name = name
         self.log = log
+        command = [sys.executable, "-m", "celery", "--quiet", "-A", "zhilian", "worker"]
+        command += ["--hostname", f"{name}@%h", *options]
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                tethered([sys.executable, "manage.py", "worker", "--name", name, *options]),
+                tethered(command),
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -7,6 +7,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
+from neural.runs.publishing import publisher
 from tests.integration.cluster import client, expect_once, wait_for_runs, within
 from tests.integration.submitting import names, submit, submit_together
 from tests.probe.models import Effect
@@ -110,7 +111,7 @@ def test_a_worker_that_stops_while_others_go_on_doubles_nothing(cluster):
 
 def test_messages_of_a_plain_celery_client_are_recorded_and_run_once(cluster):
     """It knows a name and a queue, and nothing of this code."""
-    plain = Celery(broker=cluster.broker.url)
+    plain = Celery(broker=cluster.broker.url, set_as_current=False)
     plain.conf.task_queues = [Queue("default", Exchange("default"), routing_key="default")]
     for number in range(5):
         plain.send_task(
@@ -226,6 +227,7 @@ def test_a_run_for_a_queue_that_does_not_exist_bothers_no_other(cluster):
     cluster.worker(republish_seconds=0.5)
     enqueue(task="probe.count", args=[], kwargs={"key": "lost"}, queue="no_such", priority=5)
     TaskRun.objects.update(publish_at="2000-01-01T00:00:00Z")
+    assert not publisher().breaker_is_open
     for key in names("other", 10):
         submit(key)
 
