@@ -38,10 +38,6 @@ class KeysetChangeList(ChangeList):
             self.filter_params.pop(name, None)
         return super().get_queryset(request, exclude_parameters)
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet) -> list[Any]:
-        """By key, whatever was asked for: any other order would sort the whole table."""
-        return ["-pk"]
-
     def get_results(self, request: HttpRequest) -> None:
         """One page around the key in the address, or the newest rows."""
         model_admin: Any = self.model_admin

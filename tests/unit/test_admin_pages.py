@@ -1,0 +1,192 @@
+"""The pages of events, runs and read models: complete, linked, escaped, in both languages."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.utils import timezone
+
+import neural
+from neural.models import NeuralEvent, TaskRun, TaskTry, WorkerProcess
+from tests.unit import admin_world as world
+
+pytestmark = pytest.mark.django_db
+
+SCRIPT = "<script>alert(1)</script>"
+ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"
+MODELS = [model for model in admin.site._registry if model._meta.app_label == "neural"]
+
+
+def page(row: Any, **headers: Any) -> str:
+    return world.superuser().get(world.page_of(row), headers=headers).content.decode()
+
+
+def failed_try(run: TaskRun, **fields: Any) -> TaskTry:
+    worker = WorkerProcess.objects.create(name="celery@kitchen", host="kitchen", process_id=1)
+    fields.setdefault("error", "KeyError: 'dish'")
+    return TaskTry.objects.create(
+        run=run, outcome="failed", started_at=timezone.now(), worker=worker, process_id=77, **fields
+    )
+
+
+def test_a_payload_is_shown_as_indented_json_and_never_as_markup() -> None:
+    event = world.event(payload={"note": SCRIPT, "dish": "宫保鸡丁"})
+
+    shown = page(event)
+
+    assert SCRIPT not in shown
+    assert f"  &quot;note&quot;: &quot;{ESCAPED}&quot;" in shown
+    assert "宫保鸡丁" in shown
+
+
+def test_errors_tracebacks_arguments_and_results_are_never_markup() -> None:
+    run = world.run("dead", error=SCRIPT, args=[SCRIPT], result={"x": SCRIPT})
+    failed_try(run, error=SCRIPT, traceback=SCRIPT)
+    client = world.superuser()
+
+    detail = client.get(world.page_of(run)).content.decode()
+    listed = client.get(world.list_of("taskrun")).content.decode()
+
+    assert SCRIPT not in detail + listed
+    assert detail.count(ESCAPED) >= 5
+    assert ESCAPED in listed
+
+
+def test_keys_from_outside_are_never_markup_in_lists_or_links() -> None:
+    event = world.event(f'"{SCRIPT}')
+    run = world.run(event=event, handler="h")
+
+    for shown in (page(event), world.logged_in(_root()).get(world.page_of(run)).content.decode()):
+        assert SCRIPT not in shown
+
+
+def _root() -> Any:
+    from django.contrib.auth import get_user_model
+
+    return get_user_model().objects.get(username="root")
+
+
+def test_event_runs_and_tries_link_to_each_other() -> None:
+    event = world.event()
+    run = world.run("dead", event=event, handler="app.handler")
+    failed_try(run)
+    client = world.superuser()
+
+    of_event = client.get(world.page_of(event)).content.decode()
+    of_run = client.get(world.page_of(run)).content.decode()
+
+    assert f'href="{world.page_of(run)}"' in of_event
+    assert f'href="{world.page_of(run)}#try-1"' in of_event
+    assert 'id="try-1"' in of_run
+    assert f'href="{world.page_of(event)}"' in of_run
+
+
+def test_a_runs_page_has_every_try_with_worker_process_and_traceback() -> None:
+    run = world.run("succeeded", failures=1)
+    failed_try(run, traceback="Traceback (most recent call last):\n  KeyError")
+
+    client = world.superuser()
+    answer = client.get(world.page_of(run))
+
+    tries = answer.context["tries"]
+    assert [each.outcome for each in tries] == ["failed", "succeeded"]
+    shown = answer.content.decode()
+    for text in ("Traceback (most recent call last):", "celery@kitchen", "77", "KeyError"):
+        assert text in shown
+
+
+def test_the_list_of_events_shows_the_states_of_their_runs_as_badges() -> None:
+    event = world.event()
+    for number, state in enumerate(["succeeded", "succeeded", "dead"]):
+        world.run(state, event=event, handler=f"h{number}", task_id=f"t{number}")
+    world.event("e2", unhandled=True)
+
+    shown = world.superuser().get(world.list_of("neuralevent")).content.decode()
+
+    assert 'neural-succeeded">succeeded × 2<' in shown
+    assert 'neural-dead">dead<' in shown
+    assert 'neural-unhandled">unhandled<' in shown
+
+
+def test_a_worker_is_present_stopped_or_lost_and_its_heartbeat_has_an_age() -> None:
+    now = timezone.now()
+    common = {"host": "h", "process_id": 1, "queues": ["default"]}
+    hour_ago = now - timezone.timedelta(hours=1)
+    WorkerProcess.objects.create(name="a", heartbeat_at=hour_ago, lost_at=now, **common)
+    WorkerProcess.objects.create(name="b", stopped_at=now, **common)
+    WorkerProcess.objects.create(name="c", **common)
+
+    shown = world.superuser().get(world.list_of("workerprocess")).content.decode()
+
+    for state in ("present", "stopped", "lost"):
+        assert f'neural-{state}">{state}<' in shown
+    assert "1 h 0 min ago" in shown
+
+
+def submitted() -> None:
+    """One row of every read model, made by the events that make them."""
+    payloads = {
+        "order.created": {
+            "order_id": "1",
+            "lines": [{"dish": "D1", "name": SCRIPT, "quantity": 2, "price": "9.5"}],
+        },
+        "payment.completed": {"payment_id": "p1", "order_id": "1", "amount": "19"},
+        "inventory.low": {"item": "rice", "level": "3.5"},
+        "dish.updated": {"dish": "D1", "name": SCRIPT},
+        "staff.scheduled": {
+            "shift_id": "1",
+            "staff_id": "E1",
+            "name": SCRIPT,
+            "starts_at": "2026-03-01T10:00:00",
+            "ends_at": "2026-03-01T18:00:00",
+        },
+        "sales.reported": {"day": "2026-03-01", "lines": [{"dish": "D1", "quantity": 4}]},
+    }
+    for kind, payload in payloads.items():
+        neural.submit(type=kind, store="S1", source="till", event_id=kind, payload=payload)
+    neural.run_due()
+    WorkerProcess.objects.create(name="w", host="h", process_id=1)
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_every_list_and_every_page_opens_in_both_languages(language: str) -> None:
+    submitted()
+    client = world.superuser()
+
+    for model in MODELS:
+        row = model._default_manager.first()
+        assert row is not None, model
+        for address in (world.list_of(model._meta.model_name), world.page_of(row)):
+            answer = client.get(address, headers={"accept-language": language})
+            assert answer.status_code == 200
+            assert SCRIPT not in answer.content.decode()
+
+
+def test_the_admin_speaks_chinese_to_who_asks_for_it() -> None:
+    submitted()
+    run = TaskRun.objects.filter(event__isnull=False).first()
+    shown = page(run, **{"accept-language": "zh-hans"})
+
+    for text in ("执行记录", "门店", "成功", "任务编号", "队列"):
+        assert text in shown
+
+
+def test_an_order_shows_its_lines_and_its_payments() -> None:
+    submitted()
+
+    order = NeuralEvent.objects.get(type="order.created").store.orders.get()
+    shown = page(order)
+
+    for text in ("D1", "9.50", "19.00", "p1"):
+        assert text in shown
+
+
+def test_pages_bring_no_inline_script_or_style_of_ours() -> None:
+    """A strict Content-Security-Policy can be set around the admin."""
+    from pathlib import Path
+
+    templates = Path(neural.__file__).parent.rglob("templates/**/*.html")
+    for template in templates:
+        text = template.read_text()
+        for forbidden in ("<script", "<style", "style=", " onclick", "http://", "https://"):
+            assert forbidden not in text, template
