@@ -81,8 +81,8 @@ class TestOrders:
 
     def test_of_two_events_with_one_time_and_id_the_greater_source_wins(self, teller):
         same = {"event_id": "1001", "order_id": "A1"}
-        teller.tell("order.updated", source="till-2", lines=[line("tea")], **same)
         teller.tell("order.updated", source="till-1", lines=[line("soup")], **same)
+        teller.tell("order.updated", source="till-2", lines=[line("tea")], **same)
         assert dishes_of(the_order()) == ["tea"]
 
     def test_two_stores_may_both_have_an_order_of_one_number(self, teller):
@@ -112,6 +112,11 @@ class TestOrders:
         teller.tell("order.created", at(0), order_id="A1", lines=[line("soup")])
         assert the_order().state == OrderState.CANCELLED
         assert dishes_of(the_order()) == ["soup"]
+
+    def test_an_older_cancellation_that_comes_late_does_not_replace_the_newer(self, teller):
+        teller.tell("order.cancelled", at(5), order_id="A1", reason="guest left")
+        teller.tell("order.cancelled", at(4), order_id="A1", reason="mistyped")
+        assert the_order().cancel_reason == "guest left"
 
     def test_a_newer_statement_of_a_cancelled_order_makes_it_stand_again(self, teller):
         teller.tell("order.cancelled", at(5), order_id="A1")
@@ -174,6 +179,11 @@ class TestPayments:
         teller.tell("payment.completed", at(0), payment_id="P1", order_id="A1", amount="20")
         teller.tell("payment.completed", at(1), payment_id="P1", order_id="A2", amount="21")
         assert (the_order("A1").paid, the_order("A2").paid) == (0, 21)
+
+    def test_an_older_statement_of_a_payment_that_comes_late_changes_nothing(self, teller):
+        teller.tell("payment.completed", at(1), payment_id="P1", order_id="A1", amount="21")
+        teller.tell("payment.completed", at(0), payment_id="P1", order_id="A1", amount="20")
+        assert the_order().paid == 21
 
     def test_a_payment_and_a_refund_of_the_same_id_are_two_rows(self, teller):
         teller.tell("payment.completed", payment_id="1", order_id="A1", amount="20")
@@ -276,6 +286,16 @@ class TestStock:
         teller.tell("inventory.low", at(0), item="flour", level=3, threshold=5)
         level = StockLevel.objects.get()
         assert (level.low, level.level, level.threshold) == (False, 20, 5)
+
+    def test_an_item_that_its_store_calls_low_is_low_whatever_the_threshold(self, teller):
+        teller.tell("inventory.low", item="flour", level=9, threshold=5)
+        teller.tell("inventory.low", item="eggs", level=9)
+        assert StockLevel.objects.low().count() == 2
+
+    def test_an_older_threshold_that_comes_late_does_not_replace_the_newer(self, teller):
+        teller.tell("inventory.low", at(1), item="flour", level=3, threshold=5)
+        teller.tell("inventory.low", at(0), item="flour", level=3, threshold=50)
+        assert StockLevel.objects.get().threshold == 5
 
     def test_a_count_at_or_under_the_threshold_is_low_whoever_named_it(self, teller):
         teller.tell("inventory.low", at(0), item="flour", level=3, threshold=5)
