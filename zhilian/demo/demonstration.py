@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from django.db import connections
-
 from neural.runs.routing import LOW_PRIORITY_QUEUE
 from zhilian.demo.jobs import LiveJob, ReplayJob
 from zhilian.demo.progress import Progress
@@ -41,8 +39,8 @@ class Demonstration:
         keep_broker: Callable[[], None],
     ) -> None:
         self.session = Session()
-        self.replay = ReplayJob(shops=shops, days=days)
-        self.live = LiveJob(session=self.session.name, rate=live_rate)
+        self.replay = ReplayJob(shops=shops, days=days, stopping=self._is_stopping)
+        self.live = LiveJob(session=self.session.name, rate=live_rate, stopping=self._is_stopping)
         self.progress = Progress(shops * days)
         self.keep_broker = keep_broker
         self.supervisor = supervisor(
@@ -68,7 +66,8 @@ class Demonstration:
                 self.replay.start()
                 self.supervisor.run()
             finally:
-                self._end_jobs()
+                self.supervisor.stop()
+                self._wait_for_jobs()
                 self.progress.close()
         for error in (self.replay.error, self.live.error, self.error):
             if error is not None:
@@ -82,27 +81,28 @@ class Demonstration:
             return
         self._look()
         self._next_look_at = time.monotonic() + LOOK_SECONDS
-        connections.close_all()
 
     def _look(self) -> None:
         waiting = self.session.open_by_queue()
         self._show(waiting[LOW_PRIORITY_QUEUE], waiting.total())
         self._start_live_events()
-        if self._is_through(self.replay) and not waiting[LOW_PRIORITY_QUEUE]:
+        if self.replay.is_through and not waiting[LOW_PRIORITY_QUEUE]:
             self.live.enough.set()
-            self.finished = self._is_through(self.live) and not self.session.open_by_queue()
+            self.finished = self.live.is_through and not self.session.open_by_queue()
         if self.finished or self.replay.error or self.live.error or self._has_stalled():
             self.supervisor.stop()
 
     def _show(self, backlog: int, waiting: int) -> None:
-        submitted, sent = self.replay.tally.total, self.live.tally.total
+        replay, sent = self.replay.tally, self.live.tally.total
+        to_process = self.session.left_over + replay.new
         self.progress.show(
-            submitted=submitted,
-            processed=max(0, submitted - backlog),
+            submitted=replay.total,
+            processed=max(0, to_process - backlog),
+            to_process=to_process + self.progress.total - replay.total,
             live=f"live {sent:,} sent, {waiting - backlog:,} waiting",
         )
         # Live events go on whether or not anybody works: what counts is what was finished.
-        seen = (submitted, submitted + self.live.tally.new - waiting)
+        seen = (replay.total, replay.new + self.live.tally.new - waiting)
         if seen != self._last_seen:
             self._last_seen, self._moved_at = seen, time.monotonic()
 
@@ -121,12 +121,12 @@ class Demonstration:
         self.error = Stalled(f"nothing has moved for {STALLED_SECONDS:.0f} s")
         return True
 
-    def _is_through(self, job: ReplayJob | LiveJob) -> bool:
-        return job.ident is not None and not job.is_alive()
+    def _is_stopping(self) -> bool:
+        """Asked by the jobs. A signal stops them at once, not after the workers."""
+        return self.supervisor.stop_signals > 0
 
-    def _end_jobs(self) -> None:
+    def _wait_for_jobs(self) -> None:
         for job in (self.replay, self.live):
-            job.stop_asked.set()
             if job.ident is not None:
                 job.join()
 

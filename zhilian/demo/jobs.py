@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -15,17 +15,23 @@ from neural.replay import cases, live
 from neural.replay.replaying import Tally, replay_bakery
 
 REQUESTED_BY = "demo"
+LONGEST_PAUSE = 0.2
 
 
 class Job(threading.Thread):
-    """Submits until it is through or told to stop; keeps count and its own error."""
+    """Submits until it is through or ``stopping`` says so; keeps count and its own error."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, stopping: Callable[[], bool]) -> None:
         super().__init__(name=name, daemon=True)
+        self.stopping = stopping
         self.tally = Tally()
         self.seconds = 0.0
         self.error: Exception | None = None
-        self.stop_asked = threading.Event()
+
+    @property
+    def is_through(self) -> bool:
+        """Whether it was started and has ended."""
+        return self.ident is not None and not self.is_alive()
 
     def run(self) -> None:
         """Submit, measured."""
@@ -39,15 +45,15 @@ class Job(threading.Thread):
             connections.close_all()
 
     def submit_all(self) -> None:
-        """Do the work, looking at ``stop_asked`` between events."""
+        """Do the work, asking ``stopping`` between events."""
         raise NotImplementedError
 
 
 class ReplayJob(Job):
     """The bakery chain's sales, as history."""
 
-    def __init__(self, *, shops: int, days: int) -> None:
-        super().__init__("demo-replay")
+    def __init__(self, *, shops: int, days: int, stopping: Callable[[], bool]) -> None:
+        super().__init__("demo-replay", stopping=stopping)
         self.shops, self.days = shops, days
 
     def submit_all(self) -> None:
@@ -56,7 +62,7 @@ class ReplayJob(Job):
         with closing(replay) as answers:
             for answer in answers:
                 self.tally.count(answer)
-                if self.stop_asked.is_set():
+                if self.stopping():
                     break
 
 
@@ -66,8 +72,8 @@ class LiveJob(Job):
     ``enough`` set: no more ordinary events.
     """
 
-    def __init__(self, *, session: str, rate: float) -> None:
-        super().__init__("demo-live")
+    def __init__(self, *, session: str, rate: float, stopping: Callable[[], bool]) -> None:
+        super().__init__("demo-live", stopping=stopping)
         self.session, self.rate = session, rate
         self.enough = threading.Event()
         self.answers: dict[str, Submission] = {}
@@ -80,13 +86,19 @@ class LiveJob(Job):
             self.tally.count(answer)
             if name:
                 self.answers[name] = answer
-            if self.stop_asked.wait(1 / self.rate):
+            self._pause()
+            if self.stopping():
                 break
+
+    def _pause(self) -> None:
+        until = time.monotonic() + 1 / self.rate
+        while (left := until - time.monotonic()) > 0 and not self.stopping():
+            time.sleep(min(left, LONGEST_PAUSE))
 
     def _events(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Cases (with their steps' names) and ordinary events in turn."""
         # Not for secrets; a session's name makes its events, whenever it is asked.
-        dice = random.Random(self.session)  # noqa: S311
+        dice = random.Random(self.session)
         ordinary = live.ordinary_events(session=self.session, dice=dice)
         for name, request in cases.steps(self.session):
             yield "", next(ordinary)

@@ -30,16 +30,24 @@ class Progress:
             dynamic_ncols=True,
         )
 
-    def show(self, *, submitted: int, processed: int, live: str) -> None:
-        """Show the counts; ``live`` is a word about the live events."""
-        for bar, count in zip(self.bars, (submitted, processed), strict=False):
-            bar.update(count - bar.n)
+    def show(self, *, submitted: int, processed: int, to_process: int, live: str) -> None:
+        """Show the counts; ``live`` is a word about the live events.
+
+        Less is to be processed than submitted where an earlier run has done it, and more
+        where one left something over.
+        """
         if self.bars:
-            self.bars[-1].set_postfix_str(live)
+            self.bars[1].total = to_process
+            self.bars[1].set_postfix_str(live, refresh=False)
+            for bar, count in zip(self.bars, (submitted, processed), strict=True):
+                bar.n = count
+                bar.refresh()
         elif time.monotonic() >= self._next_line_at:
             self._next_line_at = time.monotonic() + LINE_SECONDS
-            counts = f"submitted {submitted:,}, processed {processed:,} of {self.total:,}"
-            self.say(f"{counts}; {live}")
+            self.say(
+                f"submitted {submitted:,} of {self.total:,}, "
+                f"processed {processed:,} of {to_process:,}; {live}"
+            )
 
     def say(self, text: str) -> None:
         """A line above the bars."""

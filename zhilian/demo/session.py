@@ -21,7 +21,7 @@ class Session:
         self.began_at = dt.datetime.now(dt.UTC)
         self.name = f"{self.began_at:%Y%m%d-%H%M%S}"
         self.last_before = TaskRun.objects.aggregate(last=Max("pk"))["last"] or 0
-        self.left_over = sum(self._open().values())
+        self.left_over = self._open_runs().count()
         first_open = self._open_runs().aggregate(first=Min("pk"))["first"]
         self._first = first_open or self.last_before + 1
 
@@ -34,16 +34,13 @@ class Session:
 
     def open_by_queue(self) -> Counter[str]:
         """How many of them are not finished, by queue."""
-        return self._open()
+        rows = self._open_runs().order_by().values_list("queue").annotate(Count("pk"))
+        return Counter(dict(rows))
 
     def workers_present(self) -> int:
         """How many of this process's workers have said that they live."""
         mine = WorkerProcess.objects.present().filter(started_at__gte=self.began_at)
         return mine.filter(name__contains=f"-{os.getpid()}@").count()
-
-    def _open(self) -> Counter[str]:
-        rows = self._open_runs().order_by().values_list("queue").annotate(Count("pk"))
-        return Counter(dict(rows))
 
     def _open_runs(self) -> TaskRunQuerySet:
         unfinished = (RunState.PENDING, RunState.RUNNING)
