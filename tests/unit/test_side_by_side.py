@@ -102,7 +102,13 @@ def test_a_report_and_an_order_of_one_day_are_both_seen(store):
     assert demand(store) == {(MONDAY, "soup"): "1", (MONDAY, "tea"): "5"}
 
 
-def test_two_payments_of_one_order_both_count(store):
+def test_two_payments_of_an_order_that_nobody_knows_both_count(store):
+    overlapping(payment(store, "P1", "A1"), payment(store, "P2", "A1"))
+    assert Order.objects.get().paid == 20
+
+
+def test_two_payments_of_an_order_that_is_known_both_count(store):
+    handle(order(store, "A1"))
     overlapping(payment(store, "P1", "A1"), payment(store, "P2", "A1"))
     assert Order.objects.get().paid == 20
 
