@@ -1,6 +1,6 @@
 """Is everything well? Probes that say what they found and what to do about it."""
 
-from neural.health.examine import examine
+from neural.health.examination import examine
 from neural.health.findings import Finding, Status
 
 __all__ = ["Finding", "Status", "examine"]

@@ -1,0 +1,547 @@
+"""`manage.py doctor`: every trouble is found and its cure is named."""
+
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import redis
+from celery import current_app
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from neural.conf import conf
+from neural.health import Status, database, examine, messages, runs, system, workers
+from neural.health.broker import BrokerFacts
+from neural.health.situation import COUNTED, Situation
+from neural.models import RunState, TaskRun, WorkerProcess
+from tests.unit.ledger import ago, make_event, make_run, make_worker
+from zhilian.embedded import EmbeddedBroker
+
+pytestmark = pytest.mark.django_db
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory):
+    with EmbeddedBroker(tmp_path_factory.mktemp("doctor")) as started:
+        yield started
+
+
+@pytest.fixture
+def broker(embedded, monkeypatch):
+    """An empty broker that the project is set to; with a client."""
+    monkeypatch.setattr(current_app.conf, "broker_url", embedded.url)
+    with redis.Redis(unix_socket_path=str(embedded.socket), db=1) as client:
+        client.flushdb()
+        yield client
+
+
+@pytest.fixture
+def no_broker(tmp_path, monkeypatch):
+    monkeypatch.setattr(current_app.conf, "broker_url", f"redis+socket://{tmp_path}/none.sock")
+
+
+def is_found(finding, status: Status, *words: str) -> bool:
+    """Whether a finding has this status and says these words; the last is in the remedy."""
+    assert finding.status == status, finding
+    *found, cure = words
+    assert all(word in finding.found for word in found), finding
+    assert cure in finding.remedy, finding
+    return True
+
+
+def look(situation=None) -> dict:
+    return {finding.probe: finding for finding in examine(situation)}
+
+
+# Settings
+
+
+def test_what_the_system_checks_say_is_told_with_their_hint(settings):
+    settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 10}
+
+    assert is_found(
+        system.settings(Situation()), Status.WARNING, "neural.W001", "Raise CELERY_BROKER"
+    )
+
+
+def test_an_error_of_the_system_checks_is_a_problem(settings):
+    settings.NEURAL = {"retry_base_second": 1}
+
+    assert is_found(
+        system.settings(Situation()), Status.PROBLEM, "retry_base_second", "manage.py check"
+    )
+
+
+# Database
+
+
+def test_a_database_in_order_is_named():
+    finding = database.database(Situation())
+
+    assert finding.status == Status.OK
+    assert connection.display_name in finding.found
+
+
+def forget_a_migration(settings) -> None:
+    settings.MIGRATION_MODULES = {}  # also with --nomigrations, where none is applied
+    recorder = MigrationRecorder(connection)
+    if recorder.has_table():
+        recorder.record_unapplied("neural", "0001_ledger")
+
+
+def test_missing_migrations_are_named(settings):
+    forget_a_migration(settings)
+
+    assert is_found(
+        database.migrations(Situation()), Status.PROBLEM, "not applied", "manage.py migrate"
+    )
+
+
+def test_without_its_tables_the_ledger_is_not_looked_at(settings, no_broker):
+    forget_a_migration(settings)
+
+    assert look()["workers"].status == Status.UNKNOWN
+    assert "migrations are missing" in look()["workers"].found
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_locked_is_found_within_a_second():
+    other = connection.copy()
+    with other.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("BEGIN IMMEDIATE")
+        else:
+            cursor.execute("BEGIN")
+            cursor.execute("LOCK TABLE neural_workerprocess IN EXCLUSIVE MODE")
+    started = time.monotonic()
+
+    try:
+        with database.impatient_database(0.2):
+            finding = database.writing(Situation())
+    finally:
+        other.close()
+
+    assert is_found(finding, Status.PROBLEM, "takes no write", "long transaction")
+    assert time.monotonic() - started < 1
+    assert database.writing(Situation()).status == Status.OK
+
+
+def test_looking_leaves_the_connections_patience_as_it_was():
+    def patience() -> str:
+        with connection.cursor() as cursor:
+            return database._patience(cursor)
+
+    before = patience()
+    with database.impatient_database():
+        assert patience() != before
+
+    assert patience() == before
+
+
+def test_writing_leaves_no_row():
+    database.writing(Situation())
+
+    assert not WorkerProcess.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sqlite_out_of_wal_mode_is_a_problem():
+    if connection.vendor != "sqlite":
+        pytest.skip("SQLite only")
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode=DELETE")
+        try:
+            finding = database.database(Situation())
+        finally:
+            cursor.execute("PRAGMA journal_mode=WAL")
+
+    assert is_found(finding, Status.PROBLEM, "'delete'", "PRAGMA journal_mode=WAL")
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(5, Status.WARNING), (-120, Status.PROBLEM)])
+def test_clocks_that_differ_are_found(monkeypatch, seconds, status):
+    def theirs() -> dt.datetime:
+        return dt.datetime.now(dt.UTC) - dt.timedelta(seconds=seconds)
+
+    monkeypatch.setattr(database, "database_clock", theirs)
+
+    way = "ahead of" if seconds > 0 else "behind"
+    assert is_found(database.clock(Situation()), status, f"{abs(seconds)} s {way}", "timedatectl")
+
+
+def test_clocks_that_agree_are_ok():
+    assert database.clock(Situation()).status == Status.OK
+
+
+# Broker
+
+
+def test_a_broker_in_order_is_ok(broker):
+    situation = Situation()
+
+    assert messages.broker(situation).status == Status.OK
+    assert messages.durability(situation).status == Status.OK
+    assert messages.unread_messages(situation).status == Status.OK
+
+
+def test_a_broker_that_is_gone_is_a_problem_that_loses_nothing(no_broker):
+    started = time.monotonic()
+
+    assert is_found(
+        messages.broker(Situation()), Status.PROBLEM, "nothing is lost", "CELERY_BROKER_URL"
+    )
+    assert time.monotonic() - started < 1
+
+
+def test_a_frozen_broker_is_found_within_about_a_second(broker, embedded):
+    embedded.freeze()
+    started = time.monotonic()
+    try:
+        assert is_found(
+            messages.broker(Situation()), Status.PROBLEM, "Timeout", "CELERY_BROKER_URL"
+        )
+    finally:
+        embedded.thaw()
+    assert time.monotonic() - started < 1.5
+
+
+def test_the_brokers_password_is_not_repeated(monkeypatch):
+    monkeypatch.setattr(current_app.conf, "broker_url", "redis://user:secret@127.0.0.1:1/1")
+
+    assert "secret" not in messages.broker(Situation()).found
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong", "right"),
+    [("appendonly", "no", "yes"), ("maxmemory-policy", "allkeys-lru", "noeviction")],
+)
+def test_a_broker_that_would_lose_messages_is_found(broker, setting, wrong, right):
+    broker.config_set(setting, wrong)
+    try:
+        finding = messages.durability(Situation())
+    finally:
+        broker.config_set(setting, right)
+
+    assert is_found(finding, Status.WARNING, setting, f"CONFIG SET {setting} {right}")
+
+
+def test_what_another_broker_than_redis_keeps_is_unknown(monkeypatch):
+    monkeypatch.setattr(current_app.conf, "broker_url", "memory://")
+    situation = Situation()
+
+    assert messages.broker(situation).status == Status.OK
+    assert messages.durability(situation).status == Status.UNKNOWN
+
+
+def test_messages_that_nobody_reads_are_found_with_the_worker_to_start(broker):
+    make_worker(queues=["default"])
+    broker.lpush("low_priority", "a message", "another")
+    broker.lpush("default", "read")
+
+    assert is_found(
+        messages.unread_messages(Situation()),
+        Status.PROBLEM,
+        "low_priority (2)",
+        "manage.py worker --queues low_priority",
+    )
+
+
+def test_messages_in_a_queue_with_a_mistyped_name_are_found(broker):
+    make_worker()
+    broker.lpush("hihg_priority", "a message")
+
+    assert is_found(
+        messages.unread_messages(Situation()),
+        Status.PROBLEM,
+        "hihg_priority (1)",
+        "celery -A zhilian purge --queues hihg_priority",
+    )
+
+
+def test_the_brokers_own_bookkeeping_is_no_queue(broker):
+    broker.lpush("0f1.reply.celery.pidbox", "reply")
+    broker.sadd("_kombu.binding.default", "binding")
+    broker.hset("unacked", "tag", "message")
+
+    assert messages.unread_messages(Situation()).status == Status.OK
+
+
+def test_what_a_broker_holds_that_is_gone_is_unknown(no_broker):
+    assert messages.unread_messages(Situation()).status == Status.UNKNOWN
+
+
+# Workers
+
+
+def test_without_workers_the_one_to_start_is_named():
+    assert is_found(
+        workers.workers(Situation()),
+        Status.PROBLEM,
+        "no worker is alive",
+        "manage.py worker --queues high_priority,default,low_priority",
+    )
+
+
+def test_a_queue_that_no_living_worker_reads_is_found():
+    make_worker("high@host", queues=["high_priority"])
+    make_worker("gone@host", stopped_at=ago(hours=1))
+    make_worker("silent@host", heartbeat_at=ago(minutes=5))
+    make_run(queue="default")
+
+    finding = workers.workers(Situation())
+
+    assert is_found(
+        finding, Status.PROBLEM, "default (1 due run)", "manage.py worker --queues default,low"
+    )
+    assert "no worker is alive" not in finding.found
+
+
+def test_due_runs_on_a_queue_that_does_not_exist_are_found():
+    make_worker()
+    make_run(queue="hihg_priority")
+
+    assert is_found(
+        workers.workers(Situation()),
+        Status.PROBLEM,
+        "hihg_priority (1 due run)",
+        "add it to CELERY_TASK_QUEUES",
+    )
+
+
+def test_a_silent_worker_beside_living_ones_is_a_warning():
+    make_worker()
+    make_worker("silent@host", heartbeat_at=ago(minutes=5))
+
+    assert is_found(workers.workers(Situation()), Status.WARNING, "silent@host", "logs")
+
+
+def test_every_queue_read_is_ok():
+    make_worker("high@host", queues=["high_priority"])
+    make_worker()
+
+    finding = workers.workers(Situation())
+
+    assert finding.status == Status.OK
+    assert "high_priority by 2, default by 1" in finding.found
+
+
+# Backlog
+
+
+@pytest.mark.parametrize(
+    ("queue", "waits", "status"),
+    [
+        ("high_priority", {"minutes": 2}, Status.PROBLEM),
+        ("default", {"minutes": 2}, Status.OK),
+        ("default", {"minutes": 20}, Status.WARNING),
+        ("low_priority", {"hours": 3}, Status.OK),
+        ("low_priority", {"days": 2}, Status.WARNING),
+    ],
+)
+def test_each_queue_may_wait_as_long_as_it_is_meant_to(queue, waits, status):
+    make_run(queue=queue, available_at=ago(**waits), priority=3)
+    make_run(queue=queue, available_at=ago(seconds=1), priority=9)
+
+    finding = workers.backlog(Situation())
+
+    assert finding.status == status
+    assert f"{queue}: 2 due runs, the oldest for " in finding.found
+    if status != Status.OK:
+        assert f"manage.py worker --name more --queues {queue}" in finding.remedy
+
+
+def test_what_is_due_later_is_no_backlog():
+    make_run(available_at=ago(minutes=-5))
+
+    assert workers.backlog(Situation()).found == "nothing is due"
+
+
+def test_a_long_backlog_is_not_counted_to_its_end():
+    TaskRun.objects.bulk_create(
+        TaskRun(task="a", task_id=f"{number}", queue="default") for number in range(COUNTED + 5)
+    )
+
+    assert f"default: {COUNTED:,} due runs or more" in workers.backlog(Situation()).found
+
+
+# Runs
+
+
+def test_a_run_beyond_the_hard_limit_is_found_with_its_worker():
+    worker = make_worker("hung@host")
+    make_run(RunState.RUNNING, worker=worker, started_at=ago(minutes=10))
+
+    assert is_found(
+        runs.stuck_runs(Situation()), Status.PROBLEM, "1 run longer", "hung@host", "SIGTERM"
+    )
+
+
+def test_a_run_within_the_hard_limit_is_ok():
+    make_run(RunState.RUNNING, worker=make_worker(), started_at=ago(minutes=5))
+
+    assert runs.stuck_runs(Situation()).status == Status.OK
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        {"lost_at": ago(minutes=5)},
+        {"stopped_at": ago(minutes=5)},
+        {"heartbeat_at": ago(minutes=5)},
+    ],
+)
+def test_a_run_of_a_worker_that_is_gone_is_found(gone):
+    make_run(RunState.RUNNING, worker=make_worker("gone@host", **gone), started_at=ago(minutes=6))
+
+    assert is_found(
+        runs.lost_runs(Situation()), Status.PROBLEM, "gone@host", "manage.py relay --once"
+    )
+
+
+@pytest.mark.parametrize("gone", [{}, {"lost_at": ago()}, {"heartbeat_at": ago(seconds=25)}])
+def test_a_run_that_the_relay_will_soon_start_again_is_ok(gone):
+    make_run(RunState.RUNNING, worker=make_worker(**gone))
+
+    assert runs.lost_runs(Situation()).status == Status.OK
+
+
+def test_runs_that_died_lately_are_shown_with_an_example():
+    make_run(RunState.DEAD, handler="app.orders", error="KeyError: 'x'")
+    make_run(RunState.DEAD, finished_at=ago(days=3))
+
+    assert is_found(
+        runs.dead_letters(Situation()),
+        Status.WARNING,
+        "1 run died",
+        "app.orders: KeyError: 'x'",
+        "manage.py retry_runs --dry-run",
+    )
+
+
+def test_runs_that_died_long_ago_are_ok():
+    make_run(RunState.DEAD, finished_at=ago(days=3))
+
+    assert runs.dead_letters(Situation()).status == Status.OK
+
+
+@pytest.mark.parametrize("state", [RunState.PENDING, RunState.DEAD])
+def test_work_that_no_app_registers_any_more_is_found(state):
+    event = make_event()
+    make_run(state, event=event, handler="gone.handler")
+    make_run(state, task="gone.tasks.task")
+    make_run(event=event, handler="neural.record_stock")
+
+    finding = runs.unregistered_work(Situation())
+
+    assert is_found(
+        finding,
+        Status.PROBLEM,
+        "handler gone.handler (1 run)",
+        "task gone.tasks.task (1 run)",
+        "retry_runs --handler gone.handler; manage.py retry_runs --task gone.tasks.task",
+    )
+    assert "record_stock" not in finding.found
+
+
+def test_unregistered_work_that_is_done_is_ok():
+    make_run(RunState.SUCCEEDED, task="gone.tasks.task")
+
+    assert runs.unregistered_work(Situation()).status == Status.OK
+
+
+# The whole
+
+
+def healthy() -> Situation:
+    situation = Situation()
+    situation.broker = BrokerFacts(
+        address="redis://", append_only=True, maxmemory_policy="noeviction"
+    )
+    return situation
+
+
+def test_when_all_is_well_every_probe_says_ok():
+    make_worker()
+
+    assert {finding.status for finding in examine(healthy())} == {Status.OK}
+
+
+def test_whatever_is_not_ok_has_a_remedy(no_broker):
+    make_run(queue="low_priority", available_at=ago(days=9))
+
+    wrong = [each for each in examine() if each.status in (Status.WARNING, Status.PROBLEM)]
+
+    assert {"broker", "workers", "backlog"} <= {each.probe for each in wrong}
+    assert all(each.remedy for each in wrong)
+
+
+def test_a_probe_that_fails_is_a_finding_and_stops_no_other(monkeypatch, no_broker):
+    def fail(situation):
+        raise RuntimeError("unexpected")
+
+    monkeypatch.setattr("neural.health.examination.OF_DATABASE", [("clock", fail)])
+
+    found = look()
+
+    assert is_found(found["clock"], Status.PROBLEM, "RuntimeError: unexpected", "--traceback")
+    assert "unregistered" in found
+
+
+def test_the_command_prints_a_line_a_probe_and_ends_with_1_when_something_is_wrong(
+    capsys, no_broker
+):
+    with pytest.raises(SystemExit) as end:
+        call_command("doctor", "--no-color")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert end.value.code == 1
+    assert len(lines) == len(examine(healthy()))
+    assert any(line.startswith("problem  broker") and " → start it" in line for line in lines)
+
+
+def test_when_all_is_well_it_ends_with_0(monkeypatch, capsys):
+    make_worker()
+    monkeypatch.setattr("neural.management.commands.doctor.examine", lambda: examine(healthy()))
+
+    call_command("doctor", "--json")
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["healthy"] is True
+    assert {each["probe"] for each in told["findings"]} >= {"database", "broker", "workers"}
+
+
+def test_with_database_and_broker_gone_it_still_answers_without_a_traceback(tmp_path):
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "zhilian.settings",
+        "ZHILIAN_VAR": str(tmp_path),
+        "DATABASE_URL": f"sqlite:///{tmp_path}/no/such/directory/db.sqlite3",
+        "CELERY_BROKER_URL": f"redis+socket://{tmp_path}/none.sock",
+    }
+
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "doctor", "--json"],
+        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+    findings = {each["probe"]: each for each in json.loads(ended.stdout)["findings"]}
+    assert ended.returncode == 1
+    assert findings["database"]["status"] == "problem"
+    assert "DATABASE_URL" in findings["database"]["remedy"]
+    assert findings["workers"]["status"] == "unknown"
+    assert "Traceback" not in ended.stderr
+
+
+def test_heartbeats_are_judged_by_the_setting(settings):
+    settings.NEURAL = {"worker_lost_seconds": 1000}
+    make_worker(heartbeat_at=ago(seconds=500))
+
+    assert conf().worker_lost_seconds == 1000
+    assert workers.workers(Situation()).status == Status.OK
