@@ -57,7 +57,7 @@ class KeysetChangeList(ChangeList):
         """The counts that the stock templates ask for are those of this page."""
         self.result_count = self.full_result_count = len(self.result_list)
         self.show_full_result_count = self.multi_page = self.can_show_all = False
-        self.show_admin_actions = True
+        self.show_admin_actions = bool(self.result_list)
         self.paginator = self.model_admin.get_paginator(
             request, self.queryset.none(), self.list_per_page
         )
