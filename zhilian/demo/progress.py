@@ -1,5 +1,6 @@
 """How far the demo is: bars on a terminal, otherwise a line now and then."""
 
+import shutil
 import sys
 import time
 from typing import TextIO
@@ -21,13 +22,16 @@ class Progress:
             self.bars = [self._bar("submitted", 0), self._bar("processed", 1)]
 
     def _bar(self, name: str, position: int) -> tqdm:
+        # A terminal that does not say how large it is would get no bar from tqdm.
+        size = shutil.get_terminal_size()
         return tqdm(
             total=self.total,
             desc=name,
             unit=" events",
             position=position,
             file=self.output,
-            dynamic_ncols=True,
+            ncols=size.columns,
+            nrows=size.lines,
         )
 
     def show(self, *, submitted: int, processed: int, to_process: int, live: str) -> None:

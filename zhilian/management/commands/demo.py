@@ -71,7 +71,6 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         log = Path(settings.VAR, "demo-workers.log")
         with log.open("w") as file:
-            self.stderr.write(f"The workers' log is {log}")
             demonstration = Demonstration(
                 shops=min(options["shops"], SHOPS),
                 days=min(options["days"], DAYS),
@@ -80,6 +79,7 @@ class Command(BaseCommand):
                 log=file,
                 keep_broker=keep_broker,
             )
+            demonstration.progress.say(f"The workers' log is {log}")
             try:
                 finished = demonstration.run()
             except Stalled as error:

@@ -1,0 +1,142 @@
+"""`manage.py demo` from start to end, with real workers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests.conftest import child_environment
+from tests.watching import descendants, is_alive, wait_until
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+SHORT = ("--shops", "2", "--days", "20", "--json")
+
+
+class Demo:
+    """Runs of the demo on one state directory, with SQLite and the embedded broker there."""
+
+    def __init__(self, directory: Path) -> None:
+        ours = {"DATABASE_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"}
+        self.environment = {k: v for k, v in os.environ.items() if k not in ours}
+        self.directory = directory
+        self.errors = directory / "errors"
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        own = {
+            "ZHILIAN_VAR": str(self.directory / "var"),
+            "ZHILIAN_ENV_FILE": "",
+            "DJANGO_SETTINGS_MODULE": "zhilian.settings",
+        }
+        with self.errors.open("w") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", "demo", *arguments],
+                env={**self.environment, **own},
+                stdout=subprocess.PIPE, stderr=errors, cwd=ROOT, text=True,
+            )  # fmt: skip
+        self.processes.append(process)
+        return process
+
+    def end(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.communicate()
+
+    def report(self, *arguments: str) -> dict:
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, self.errors.read_text() + output
+        return json.loads(output)
+
+
+@pytest.fixture
+def demo(tmp_path) -> Iterator[Demo]:
+    made = Demo(tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory) -> Iterator[list[dict]]:
+    """Of two runs, one after the other."""
+    made = Demo(tmp_path_factory.mktemp("demo"))
+    yield [made.report(*SHORT), made.report(*SHORT)]
+    made.end()
+
+
+def account_for_every_event(report: dict) -> None:
+    sales, live, runs = report["sales"], report["live"], report["runs"]
+    assert (live["duplicates"], live["refused"]) == (1, 2)
+    assert runs["processed"] + runs["dead"] == sales["recorded"] + live["recorded"]
+    assert (runs["dead"], runs["retried"], runs["unfinished"]) == (1, 2, 0)
+    assert [each["work"] for each in report["dead"]] == ["drill.dead"]
+    assert "on purpose" in report["dead"][0]["reason"]
+    assert all(case["ok"] for case in report["cases"])
+    assert report["ok"]
+
+
+def test_its_report_accounts_for_every_event(reports):
+    account_for_every_event(reports[0])
+    assert reports[0]["sales"]["recorded"] == reports[0]["queues"]["low_priority"]["runs"] == 40
+
+
+def test_its_report_says_what_is_real_and_what_is_invented(reports):
+    origins = {part: reports[0][part]["origin"] for part in ("sales", "live", "orders")}
+
+    assert origins == {"sales": "real", "live": "invented", "orders": "invented"}
+
+
+def test_a_second_run_goes_on_from_the_first(reports):
+    first, second = reports
+
+    account_for_every_event(second)
+    assert (second["sales"]["recorded"], second["sales"]["duplicates"]) == (0, 40)
+    assert first["sales"]["top_shops"] == second["sales"]["top_shops"]
+
+
+@pytest.mark.skipif(settings.EMBEDDED_BROKER, reason="CELERY_BROKER_URL is not set")
+def test_it_runs_on_the_services_that_the_environment_names(transactional_db, broker_url, demo):
+    demo.environment = child_environment(broker_url=broker_url)
+
+    report = demo.report(*SHORT)
+
+    account_for_every_event(report)
+    assert report["broker"] == "Redis"
+
+
+def test_stopped_in_the_middle_it_leaves_no_process_and_goes_on_later(demo):
+    process = demo.start("--shops", "10", "--days", "300")
+    wait_until(lambda: "submitted" in demo.errors.read_text(), seconds=30)
+    wait_until(lambda: len(descendants(process.pid)) >= 5, seconds=30)
+    family = descendants(process.pid)
+
+    process.send_signal(signal.SIGINT)
+
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert not any(map(is_alive, family))
+    assert "Traceback" not in demo.errors.read_text()
+    assert demo.report("--shops", "10", "--days", "300", "--json")["ok"]
+
+
+def test_a_worker_that_dies_is_started_again(demo):
+    process = demo.start("--shops", "10", "--days", "300", "--json")
+    workers = demo.directory / "var" / "demo-workers.log"
+    wait_until(lambda: workers.exists() and "ready" in workers.read_text(), seconds=30)
+    # The worker itself, and with it its session: those of the demo's children that have some.
+    parents = [pid for pid in descendants(process.pid) if descendants(pid)]
+
+    os.kill(parents[0], signal.SIGKILL)
+
+    output, _ = process.communicate(timeout=120)
+    report = json.loads(output)
+    assert report["ok"]
+    assert any("was killed by SIGKILL" in notice for notice in report["worker_notices"])
