@@ -1,10 +1,13 @@
 """What the tests of the admin have in common: users, rows and addresses."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -83,3 +86,24 @@ def act_on(row: Any, verb: str) -> str:
 def selection(verb: str, *rows: Any, **more: Any) -> dict[str, Any]:
     """What the list's form sends for an action on the ticked rows."""
     return {"action": verb, "_selected_action": [row.pk for row in rows], "index": 0, **more}
+
+
+def statements(client: Any, address: str) -> Sequence[str]:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert client.get(address).status_code == 200
+    return [query["sql"] for query in queries]
+
+
+def events(count: int) -> list[Any]:
+    made = []
+    for number in range(count):
+        recorded = event(f"e{number}")
+        run(event=recorded, handler="h", task_id=f"t{number}")
+        made.append(recorded)
+    return made
+
+
+def listed(client: Any, address: str) -> list[str]:
+    return [row.event_id for row in client.get(address).context["cl"].result_list]
