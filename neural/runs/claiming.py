@@ -12,8 +12,14 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from neural.models import NeuralEvent, TaskRun
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import InterfaceError, OperationalError
+from django.db.models.functions import Now
+
+from neural.conf import conf
+from neural.models import NeuralEvent, RunState, TaskRun
 from neural.runs import sql
+from neural.runs.patience import insist
 
 
 @dataclass(frozen=True)
@@ -52,11 +58,29 @@ def claim(
         WHERE state = 'pending' AND id IN (SELECT id FROM chosen)
         RETURNING *
     """
-    parameters += [secrets.randbits(63), claimant.worker_id, claimant.process_id]
-    runs = list(TaskRun.objects.raw(statement, parameters))
+    token = secrets.randbits(63)
+    parameters += [token, claimant.worker_id, claimant.process_id]
+    try:
+        runs = list(TaskRun.objects.raw(statement, parameters))
+        _load_events(runs)
+    except (OperationalError, InterfaceError, SoftTimeLimitExceeded):
+        _disown(token)
+        raise
     runs.sort(key=lambda run: (run.task_id != task_id, -run.priority, run.available_at, run.pk))
-    _load_events(runs)
     return runs
+
+
+def _disown(token: int) -> None:
+    """Return what this token took, if anything: a connection that broke may have broken after
+    the claim was committed, and a run that its living process does not know of would be
+    nobody's. A caller's transaction (tests) needs nothing: it is rolled back."""
+    connection = sql.ledger_connection()
+    if connection.in_atomic_block:
+        return
+    connection.close()
+    taken = TaskRun.objects.running().filter(token=token)
+    back = {"state": RunState.PENDING, "token": None, "publish_at": Now()}
+    insist(lambda: taken.update(**back), seconds=conf().settle_seconds)
 
 
 def _due(now: dt.datetime | None) -> tuple[str, list[object]]:

@@ -4,12 +4,16 @@ It runs in every worker (see ``lifecycle``) and needs neither beat nor a leader:
 is a compare-and-set, so that several relays side by side double nothing.
 """
 
+import datetime as dt
 import logging
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from celery import current_app
+from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from neural.conf import conf
 from neural.models import TaskRun, WorkerProcess
@@ -19,6 +23,9 @@ from neural.runs.publishing import BrokerUnavailable, Publisher, publisher
 from neural.runs.settling import hand_back, lose
 
 logger = logging.getLogger(__name__)
+
+OVERDUE_MARGIN_SECONDS = 120
+"""For the wait in the pool, and for clocks that differ."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +124,20 @@ def _give_up(worker: WorkerProcess, seconds: float) -> bool:
 def recover_abandoned() -> int:
     """Start again what lost or stopped workers had taken; return how many runs."""
     return lose(
-        TaskRun.objects.abandoned(),
+        _abandoned(),
         max_losses=conf().max_lost_deliveries,
         why="its worker was lost",
+    )
+
+
+def _abandoned() -> list[TaskRun]:
+    """What a worker had taken before it went; or after it was given up, and never came back:
+    one that lived would have been heard of since, and would be present again."""
+    seconds = conf().worker_lost_seconds
+    gone = TaskRun.objects.running().filter(worker__lost_at__isnull=False)
+    late = gone.filter(started_at__lt=Now() - dt.timedelta(seconds=seconds))
+    return list(TaskRun.objects.abandoned()) + list(
+        late.filter(started_at__gt=F("worker__lost_at"))
     )
 
 
@@ -131,8 +149,22 @@ def recover_from_dead_children(worker: WorkerProcess, living: Callable[[], Colle
     """
     held = list(TaskRun.objects.running().filter(worker=worker))
     alive = living() if held else ()
+    limit = conf().max_lost_deliveries
     orphans = [run for run in held if run.process_id not in alive]
-    return lose(orphans, max_losses=conf().max_lost_deliveries, why="its process died")
+    forgotten = [run for run in held if run.process_id in alive and _is_overdue(run)]
+    return lose(orphans, max_losses=limit, why="its process died") + lose(
+        forgotten, max_losses=limit, why="it was running long after its time limit"
+    )
+
+
+def _is_overdue(run: TaskRun) -> bool:
+    """Whether a run stands as running although the pool would have killed its process by
+    now: the process lives and does not know of it. Only a pool of processes has limits."""
+    task = current_app.tasks.get(run.task)
+    limit = getattr(task, "time_limit", None) or current_app.conf.task_time_limit
+    if not limit or run.process_id == os.getpid() or run.started_at is None:
+        return False
+    return (timezone.now() - run.started_at).total_seconds() > limit + OVERDUE_MARGIN_SECONDS
 
 
 def hand_back_all(worker: WorkerProcess) -> int:
