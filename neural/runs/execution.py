@@ -4,6 +4,7 @@ Atomic work: effects and outcome are one transaction. Two-step work (long, outsi
 database, or ``async def``): work first, then the outcome; such work must be idempotent.
 """
 
+import asyncio
 import contextvars
 import datetime as dt
 import logging
@@ -21,6 +22,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from neural.conf import conf
 from neural.models import RunState, TaskRun, TryOutcome
 from neural.runs import sql
+from neural.runs.patience import insist
 from neural.runs.recompute import at_the_end
 from neural.runs.results import to_json
 from neural.runs.retry import RetryPolicy
@@ -48,6 +50,19 @@ class Work:
     function: Callable[[], Any]
     atomic: bool
     retry: RetryPolicy
+
+
+class LimitStruck(Exception):
+    """The soft time limit came while one run of a batch was at work."""
+
+    def __init__(
+        self, run: TaskRun, error: Exception, work: Work | None, started_at: dt.datetime
+    ) -> None:
+        super().__init__(str(error))
+        self.run = run
+        self.error = error
+        self.work = work
+        self.started_at = started_at
 
 
 class WorkSource(Protocol):
@@ -89,6 +104,8 @@ def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
         return [run_alone(source, runs[0], clock)]
     try:
         outcomes = _run_together(source, runs, clock)
+    except LimitStruck as struck:
+        return _after_the_limit(struck, runs, clock)
     except Exception as error:  # noqa: BLE001
         # A deadlock, a broken connection, one run taken away: nothing of the batch was kept.
         logger.warning("event=batch_undone runs=%d error=%r", len(runs), str(error))
@@ -122,8 +139,23 @@ def _in_savepoint(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
             return _call(run, work, started_at, clock)
     except (OperationalError, InterfaceError):
         raise  # concerns the whole transaction
+    except SoftTimeLimitExceeded as error:
+        raise LimitStruck(run, error, work, started_at) from error
     except Exception as error:  # noqa: BLE001 (recorded, whatever it is)
         return _failed(run, error, work, started_at, clock)
+
+
+def _after_the_limit(struck: LimitStruck, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
+    """The limit may have struck in a query, and comes once a delivery: it cannot guard a
+    second attempt. So only the run that was too slow has failed; the others wait again."""
+    failed = _record_failure(struck.run, struck.error, struck.work, struck.started_at, clock)
+    _log(failed)
+    others = [_not_started(run, clock) for run in runs if run is not struck.run]
+    try:
+        settle_in_time(others)
+    except Fenced as fenced:
+        logger.warning("event=fenced runs=%d reason=%r", len(others), str(fenced))
+    return [failed, *others]
 
 
 def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
@@ -166,6 +198,9 @@ def _call(run: TaskRun, work: Work, started_at: dt.datetime, clock: Clock) -> Ou
     mark = _current.set(run)
     try:
         value = work.function()
+    except asyncio.CancelledError as cancelled:
+        # Not an Exception: it would end the pool's process and look like a lost delivery.
+        raise RuntimeError("the coroutine was cancelled") from cancelled
     finally:
         _current.reset(mark)
     result = None if value is None else to_json(value, what=f"the result of {run.work_name}")
@@ -213,7 +248,7 @@ def _failed(
         failures=failures,
         try_outcome=TryOutcome.FAILED,
         error=describe(error),
-        traceback="".join(traceback.format_exception(error)).replace("\x00", "�"),
+        traceback=_storable("".join(traceback.format_exception(error))),
         exception=error,
     )
     if policy.is_permanent(error) or not policy.allows(failures):
@@ -252,22 +287,13 @@ def settle_in_time(outcomes: Sequence[Outcome]) -> None:
     A process that cannot say what it did ends itself: its runs are then lost deliveries,
     which the relay finds, instead of runs that nobody will ever finish.
     """
-    deadline = time.monotonic() + conf().settle_seconds
-    pause = 0.05
-    while True:
-        try:
-            return settle(outcomes)
-        except (OperationalError, InterfaceError) as error:
-            if sql.ledger_connection().in_atomic_block:
-                raise  # a caller's transaction (tests): it is not ours to try again
-            if time.monotonic() > deadline:
-                logger.critical(
-                    "event=outcome_not_recorded runs=%d error=%r", len(outcomes), str(error)
-                )
-                os._exit(70)
-            sql.ledger_connection().close()
-            time.sleep(pause)
-            pause = min(pause * 2, 2)
+    try:
+        insist(lambda: settle(outcomes), seconds=conf().settle_seconds)
+    except (OperationalError, InterfaceError) as error:
+        if sql.ledger_connection().in_atomic_block:
+            raise  # a caller's transaction (tests)
+        logger.critical("event=outcome_not_recorded runs=%d error=%r", len(outcomes), str(error))
+        os._exit(70)
 
 
 def is_contention(error: BaseException) -> bool:
@@ -279,8 +305,13 @@ def is_contention(error: BaseException) -> bool:
 
 def describe(error: BaseException) -> str:
     """One line about an error: its class and its message."""
-    message = " ".join(str(error).split()).replace("\x00", "�")
+    message = _storable(" ".join(str(error).split()))
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def _storable(text: str) -> str:
+    """What the database can keep: no U+0000, no half of a surrogate pair."""
+    return text.replace("\x00", "�").encode("utf-8", "replace").decode()
 
 
 def default_retry() -> RetryPolicy:
