@@ -29,6 +29,8 @@ def to_json(value: Any, *, what: str) -> str:
         raise NotStorable(f"{what} cannot be written as JSON: {error}") from error
     if has_nul(text):
         raise NotStorable(f"{what} contains the character U+0000, which cannot be kept")
+    if "\\ud" in text and _has_half_a_pair(text):
+        raise NotStorable(f"{what} contains half of a surrogate pair, which is not text")
     size = len(text.encode())
     if size > conf().max_json_bytes:
         raise NotStorable(f"{what} has {size:,} bytes; at most {conf().max_json_bytes:,} are kept")
@@ -38,6 +40,14 @@ def to_json(value: Any, *, what: str) -> str:
 def has_nul(text: str) -> bool:
     """Whether JSON text holds the escape of U+0000 (and not a backslash before 'u0000')."""
     return "\\u0000" in text and _NUL.search(text) is not None
+
+
+def _has_half_a_pair(text: str) -> bool:
+    try:
+        json.dumps(json.loads(text), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def from_json(text: str) -> Any:
