@@ -17,6 +17,7 @@ from neural.events.registry import handlers_of
 from neural.events.types import EventType, EventTypeUnknown, event_type
 from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN
+from neural.runs.publishing import is_queue
 from neural.runs.results import has_nul
 from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE, PRIORITIES
 
@@ -76,6 +77,8 @@ def draft_event(
     request: Mapping[str, Any], clocks: StoreClocks, *, backfill: bool, requested_by: str
 ) -> EventDraft:
     """Check one request as :func:`neural.submit` describes it, or raise :class:`Refused`."""
+    if not isinstance(request, Mapping):
+        raise Refused(Problem("event", "must be an object"))
     _check_fields(request)
     kind = _known_type(request["type"])
     payload = canonical(request["payload"])
@@ -106,11 +109,11 @@ def _check_fields(request: Mapping[str, Any]) -> None:
     if not isinstance(request.get("payload"), Mapping):
         problems.append(Problem("payload", "must be an object"))
     priority = request.get("priority")
-    if priority is not None and (isinstance(priority, bool) or priority not in PRIORITIES):
+    if priority is not None and (type(priority) is not int or priority not in PRIORITIES):
         problems.append(Problem("priority", "must be a whole number from 1 to 10 (most urgent)"))
     queue = request.get("queue")
-    if queue is not None and not (isinstance(queue, str) and 0 < len(queue) <= 100):
-        problems.append(Problem("queue", "must be the name of a queue"))
+    if queue is not None and not (isinstance(queue, str) and is_queue(queue)):
+        problems.append(Problem("queue", "is not the name of a queue"))
     if problems:
         raise Refused(*problems)
 
@@ -120,11 +123,21 @@ def _text_problems(name: str, value: Any) -> Sequence[Problem]:
         return [Problem(name, "is required and must be text")]
     if "\x00" in value:
         return [Problem(name, "contains the character U+0000, which cannot be kept")]
+    if not _is_utf8(value):
+        return [Problem(name, "contains half of a surrogate pair, which is not text")]
     if len(value) > _LENGTHS.get(name, 100):
         return [Problem(name, f"has {len(value)} characters; at most {_LENGTHS.get(name, 100)}")]
-    if name == "store" and not _STORE_CODE.match(value):
+    if name == "store" and not _STORE_CODE.fullmatch(value):
         return [Problem(name, "is not a store code: no spaces, no slash, at most 64 characters")]
     return []
+
+
+def _is_utf8(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _known_type(name: str) -> EventType:

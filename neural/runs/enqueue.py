@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from neural.conf import conf
 from neural.models import RunState, TaskRun
-from neural.runs.publishing import Ring, publish_quietly
+from neural.runs.publishing import Ring, is_queue, publish_quietly
 from neural.runs.results import plain
 from neural.runs.routing import PRIORITIES
 
@@ -43,6 +43,8 @@ def enqueue(
     """Record a run in the caller's transaction; publish it on commit if it is due."""
     if priority not in PRIORITIES:
         raise ValueError(f"priority must be from 1 to 10 (most urgent), not {priority}")
+    if not is_queue(queue):
+        raise ValueError(f"there is no queue {queue!r}")
     run = TaskRun(
         task=task,
         task_id=task_id or new_task_id(),

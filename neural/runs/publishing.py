@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from celery import current_app
+from celery.exceptions import QueueNotFound
 from kombu import Connection, Producer
 
 from neural.conf import conf
@@ -33,6 +34,12 @@ class Ring(NamedTuple):
     queue: str
     shown_as: str = ""
     """What Flower and ``inspect`` show as the arguments."""
+
+
+def is_queue(name: str) -> bool:
+    """Whether messages can be sent to this queue: it is configured, or made when missing."""
+    settings = current_app.conf
+    return bool(settings.task_create_missing_queues) or name in current_app.amqp.queues
 
 
 class BrokerUnavailable(ConnectionError):
@@ -65,8 +72,7 @@ class Publisher:
             try:
                 producer = self._connected()
                 for ring in rings:
-                    self._send(producer, ring)
-                    sent += 1
+                    sent += self._send_if_possible(producer, ring)
             except Exception as error:  # whatever a transport raises, the relay comes later
                 self._give_up(error)
                 raise BrokerUnavailable(error, sent) from error
@@ -89,6 +95,15 @@ class Publisher:
         producer, self._producer = self._producer, None
         if producer is not None:
             close_quietly(producer.connection)
+
+    def _send_if_possible(self, producer: Producer, ring: Ring) -> bool:
+        """A run of a queue that is not configured is not the broker's fault."""
+        try:
+            self._send(producer, ring)
+        except QueueNotFound:
+            logger.error("event=queue_unknown queue=%s run=%s", ring.queue, ring.task_id)
+            return False
+        return True
 
     def _send(self, producer: Producer, ring: Ring) -> None:
         current_app.send_task(
