@@ -2,17 +2,19 @@
 
 import asyncio
 import datetime as dt
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from celery import Task
-from celery.exceptions import Ignore, Retry
+from celery.exceptions import Ignore, Reject, Retry
 from celery.result import AsyncResult
+from django.db import InterfaceError, OperationalError
 
 from neural.conf import conf
 from neural.errors import NeuralError
 from neural.models import RunState, TaskRun
-from neural.runs import enqueue, execution, lifecycle
+from neural.runs import enqueue, execution, lifecycle, sql
 from neural.runs.claiming import claim
 from neural.runs.publishing import RUN_HEADER, publish_quietly
 from neural.runs.results import from_json, to_json
@@ -37,6 +39,10 @@ _OF_THE_MESSAGE = {
 }
 
 
+FOREIGN_PAUSE_SECONDS = 1
+"""Before a message that could not be recorded goes back to its queue."""
+
+
 class OptionNotKept(NeuralError):
     """``apply_async`` was given an option that the ledger does not keep."""
 
@@ -50,9 +56,10 @@ class LedgerTask(Task):
 
     abstract = True
     acks_late = True
-    # A lost process is found by the relay, counted and stopped in the end; Celery's own
-    # redelivery of a poison would never end.
-    reject_on_worker_lost = False
+    # The relay finds a lost process, counts and in the end stops what kills it: a message
+    # that comes again before that finds its run taken. For a plain client's message that was
+    # lost before it was recorded, coming again is all there is.
+    reject_on_worker_lost = True
     ignore_result = True
 
     atomic = False
@@ -135,15 +142,24 @@ class LedgerTask(Task):
         return lambda *args, **kwargs: asyncio.run(self.run(*args, **kwargs))
 
     def accept_foreign(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """Record the run of a message that a plain Celery client sent."""
-        enqueue.record_foreign(
-            task=self.name,
-            task_id=str(self.request.id),
-            args=list(args),
-            kwargs=dict(kwargs),
-            queue=self._delivered_on(),
-            priority=self.run_priority,
-        )
+        """Record the run of a message that a plain Celery client sent.
+
+        Until it is recorded nothing but the message knows of it: while the database is away
+        it goes back to its queue.
+        """
+        try:
+            enqueue.record_foreign(
+                task=self.name,
+                task_id=str(self.request.id),
+                args=list(args),
+                kwargs=dict(kwargs),
+                queue=self._delivered_on(),
+                priority=self.run_priority,
+            )
+        except (OperationalError, InterfaceError) as error:
+            sql.ledger_connection().close()
+            time.sleep(FOREIGN_PAUSE_SECONDS)
+            raise Reject(str(error), requeue=True) from error
 
     def companions(self) -> Sequence[str]:
         """Handlers whose due runs a message of this task takes along."""
@@ -152,7 +168,7 @@ class LedgerTask(Task):
     def work_for(self, run: TaskRun) -> execution.Work:
         """What a run of this task stands for."""
         self.request.update(args=run.args, kwargs=run.kwargs, retries=run.failures)
-        args, kwargs = from_json(to_json(run.args, what="args")), run.kwargs
+        args, kwargs = from_json(to_json([run.args, run.kwargs], what="the arguments"))
         body = self.body()
         return execution.Work(
             function=lambda: body(*args, **kwargs),
