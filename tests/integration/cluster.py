@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import redis
+from django.db import connection
 
 from neural.models import RunState, TaskRun, WorkerProcess
 from tests.conftest import database_url
@@ -63,8 +65,8 @@ class RedisServer:
         wait_until(self._answers, 20)
 
     def _answers(self) -> bool:
-        with suppress(redis.RedisError), client(self) as connection:
-            return connection.ping()
+        with suppress(redis.RedisError), client(self) as it:
+            return it.ping()
         return False
 
     def stop(self) -> None:
@@ -109,6 +111,20 @@ def client(broker: Broker) -> redis.Redis:
     if isinstance(broker, EmbeddedBroker):
         return redis.Redis(unix_socket_path=str(broker.socket), db=1, socket_timeout=5)
     return redis.Redis(port=broker.port, db=broker.database, socket_timeout=5)
+
+
+def database_is_writable() -> bool:
+    """Whether nobody holds SQLite's write lock for longer than a moment."""
+    if connection.vendor != "sqlite":
+        return True
+    other = sqlite3.connect(connection.settings_dict["NAME"], timeout=0.3)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        other.close()
+    return True
 
 
 class Worker:
@@ -163,6 +179,18 @@ class Worker:
         """To the parent and its pool."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, number)
+
+    def freeze(self) -> None:
+        """SIGSTOP of parent and pool, at a moment when none of them writes: a writer that
+        stands still would hold SQLite's one lock against everybody."""
+        while True:
+            self.send_to_group(signal.SIGSTOP)
+            if database_is_writable():
+                return
+            self.thaw()
+
+    def thaw(self) -> None:
+        self.send_to_group(signal.SIGCONT)
 
     def kill(self) -> None:
         """kill -9 of the parent; its pool goes with it."""
@@ -233,7 +261,9 @@ class Cluster:
 
     def starts(self, key: str) -> list[int]:
         """The process ids that started on this key, first first."""
-        marks = sorted(self.marks.glob(f"started-{key}-*"), key=lambda mark: mark.stat().st_mtime_ns)
+        marks = sorted(
+            self.marks.glob(f"started-{key}-*"), key=lambda mark: mark.stat().st_mtime_ns
+        )
         return [int(mark.name.removeprefix(f"started-{key}-").split("-")[0]) for mark in marks]
 
     def wait_for_start(self, key: str, times: int = 1, seconds: float = 30) -> int:
@@ -245,8 +275,8 @@ class Cluster:
         (self.marks / name).touch()
 
     def message_count(self, queue: str = "default") -> int:
-        with client(self.broker) as connection:
-            return connection.llen(queue)
+        with client(self.broker) as it:
+            return it.llen(queue)
 
 
 def wait_for_runs(*, state: RunState = RunState.SUCCEEDED, seconds: float = 60, **filters) -> None:

@@ -3,21 +3,22 @@
 import neural
 
 
-def submit(key: str, *, type: str = "probe.counted", **payload):
-    """Submit one event whose effect is named `key`; the recorded event."""
-    answer = neural.submit(
-        type=type, store="S1", source="test", event_id=key, payload={"key": key, **payload}
-    )
+def request(key: str, *, kind: str = "probe.counted", **payload) -> dict:
+    """An event whose effect is named `key`."""
+    identity = {"store": "S1", "source": "test", "event_id": key}
+    return {"type": kind, **identity, "payload": {"key": key, **payload}}
+
+
+def submit(key: str, **options):
+    """Submit one event; the recorded event."""
+    answer = neural.submit(**request(key, **options))
     assert answer.is_new
     return answer.event
 
 
-def submit_together(keys, *, type: str = "probe.counted", **payload) -> None:
+def submit_together(keys, **options) -> None:
     """Submit many events, with one message for each batch of them."""
-    requests = (
-        dict(type=type, store="S1", source="test", event_id=key, payload={"key": key, **payload})
-        for key in keys
-    )
+    requests = (request(key, **options) for key in keys)
     assert all(answer.is_new for answer in neural.submit_many(requests))
 
 

@@ -37,8 +37,11 @@ def test_a_database_lock_of_ten_seconds_loses_nothing_and_condemns_nobody(cluste
 
     locker = subprocess.Popen(
         [sys.executable, "-c", LOCK],
-        cwd=ROOT, env=cluster.environment(),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        cwd=ROOT,
+        env=cluster.environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     with locker:
         assert locker.stdout.readline() == "locked\n"

@@ -45,7 +45,7 @@ def _sqlite() -> bool:
 @pytest.mark.parametrize("kind", ["counted", "two_step"])
 def test_a_killed_pool_process_costs_its_run_one_delivery(cluster, kind):
     worker = cluster.worker(concurrency=1)
-    submit("held", type=f"probe.{kind}", gate="open")
+    submit("held", kind=f"probe.{kind}", gate="open")
     process = cluster.wait_for_start("held")
 
     os.kill(process, signal.SIGKILL)
@@ -108,7 +108,7 @@ def test_a_task_that_outlives_its_hard_limit_is_recovered(cluster):
 def test_an_idle_workers_messages_are_not_lost_with_it(cluster):
     """What it had taken from the queue but not begun is published again."""
     first = cluster.worker(concurrency=1, **QUICK)
-    submit("held", type="probe.two_step", gate="open")
+    submit("held", kind="probe.two_step", gate="open")
     cluster.wait_for_start("held")
     keys = names("prefetched", 5)
     for key in keys:
@@ -128,7 +128,10 @@ def test_a_plain_tasks_run_survives_its_process(cluster):
     cluster.worker(concurrency=1)
 
     enqueue(
-        task="probe.count", args=[], kwargs={"key": "task", "kill_times": 2}, queue="default",
+        task="probe.count",
+        args=[],
+        kwargs={"key": "task", "kill_times": 2},
+        queue="default",
         priority=5,
     )
 

@@ -1,13 +1,10 @@
 """Workers, relays and plain Celery clients beside each other."""
 
-import signal
-
 import pytest
 from celery import Celery
 from kombu import Exchange, Queue
 
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
-from neural.runs.publishing import publisher
 from tests.integration.cluster import client, expect_once, wait_for_runs, within
 from tests.integration.submitting import names, submit, submit_together
 from tests.probe.models import Effect
@@ -24,16 +21,16 @@ def test_a_worker_thought_dead_that_wakes_up_changes_nothing(cluster, kind):
     if kind == "counted" and _sqlite():
         pytest.skip("on SQLite a frozen writer holds the only write lock: nobody can go on")
     sleeper = cluster.worker(concurrency=1, **QUICK)
-    submit("shared", type=f"probe.{kind}", gate="open")
+    submit("shared", kind=f"probe.{kind}", gate="open")
     cluster.wait_for_start("shared")
 
-    sleeper.send_to_group(signal.SIGSTOP)
+    sleeper.freeze()
     cluster.worker(concurrency=1, **QUICK)
     cluster.wait_for_start("shared", times=2)
     cluster.open_gate("open")
     wait_for_runs()
     before = TaskRun.objects.values().get()
-    sleeper.send_to_group(signal.SIGCONT)
+    sleeper.thaw()
 
     wait_until(lambda: "event=fenced" in sleeper.text, 30)
     assert TaskRun.objects.values().get() == before
@@ -55,7 +52,7 @@ def test_two_relays_side_by_side_publish_each_run_once(cluster):
     cluster.worker(queues="high_priority", concurrency=1)
     cluster.worker(queues="high_priority", concurrency=1)
     for key in names("two_step", 40):
-        submit(key, type="probe.two_step")
+        submit(key, kind="probe.two_step")
     with client(cluster.broker) as connection:
         connection.delete("default")
 
@@ -67,8 +64,8 @@ def test_two_relays_side_by_side_publish_each_run_once(cluster):
 
 def test_a_graceful_stop_hands_runs_back_and_counts_nothing(cluster):
     worker = cluster.worker(concurrency=2)
-    submit("held1", type="probe.two_step", gate="open")
-    submit("held2", type="probe.two_step", gate="open")
+    submit("held1", kind="probe.two_step", gate="open")
+    submit("held2", kind="probe.two_step", gate="open")
     cluster.wait_for_start("held1")
     cluster.wait_for_start("held2")
 
@@ -86,7 +83,7 @@ def test_a_graceful_stop_hands_runs_back_and_counts_nothing(cluster):
 
 def test_a_graceful_stop_lets_a_short_run_end(cluster):
     worker = cluster.worker(concurrency=1, environment={"PROBE_SOFT_SHUTDOWN": "8"})
-    submit("short", type="probe.two_step", seconds=1)
+    submit("short", kind="probe.two_step", seconds=1)
     cluster.wait_for_start("short")
 
     worker.stop()
@@ -114,17 +111,9 @@ def test_messages_of_a_plain_celery_client_are_recorded_and_run_once(cluster):
     plain = Celery(broker=cluster.broker.url, set_as_current=False)
     plain.conf.task_queues = [Queue("default", Exchange("default"), routing_key="default")]
     for number in range(5):
-        plain.send_task(
-            "neural.tasks.process_neural_event",
-            kwargs=dict(
-                event_id=f"plain{number}",
-                event_type="probe.counted",
-                event_source="till",
-                store_id="S9",
-                data={"key": f"plain{number}"},
-            ),
-            queue="default",
-        )
+        event = {"event_id": f"plain{number}", "event_type": "probe.counted"}
+        event |= {"event_source": "till", "store_id": "S9", "data": {"key": f"plain{number}"}}
+        plain.send_task("neural.tasks.process_neural_event", kwargs=event, queue="default")
     counted = plain.send_task("probe.count", kwargs={"key": "task"}, queue="default")
     plain.close()
 
@@ -159,7 +148,7 @@ def test_an_async_handler_and_an_async_task_run_to_their_end(cluster):
 
     cluster.worker()
 
-    submit("event", type="probe.async", fail_times=1)
+    submit("event", kind="probe.async", fail_times=1)
     count_async.apply_async(kwargs={"key": "task"})
 
     wait_for_runs()
@@ -187,13 +176,13 @@ def test_beyond_the_soft_limit_a_try_has_failed(cluster):
 
 def test_urgent_events_pass_a_backlog_of_low_ones(cluster):
     """Fifty urgent ones are done while most of the backlog still waits."""
-    submit_together(names("low", 400), type="probe.low", seconds=0.02)
+    submit_together(names("low", 400), kind="probe.low", seconds=0.02)
     cluster.worker(concurrency=1)
     wait_until(lambda: Effect.objects.count() > 5, 30)
 
     urgent = names("urgent", 10)
     for key in urgent:
-        submit(key, type="probe.urgent")
+        submit(key, kind="probe.urgent")
 
     wait_for_runs(queue="high_priority")
     assert TaskRun.objects.filter(queue="low_priority", state="pending").count() > 100
@@ -222,14 +211,12 @@ def test_a_thread_pool_works_too(cluster):
 
 
 def test_a_run_for_a_queue_that_does_not_exist_bothers_no_other(cluster):
-    from neural.runs.enqueue import enqueue
-
-    cluster.worker(republish_seconds=0.5)
-    enqueue(task="probe.count", args=[], kwargs={"key": "lost"}, queue="no_such", priority=5)
-    TaskRun.objects.update(publish_at="2000-01-01T00:00:00Z")
-    assert not publisher().breaker_is_open
+    worker = cluster.worker(republish_lease_seconds=0.3)
+    TaskRun.objects.create(task_id="lost", task="probe.count", queue="no_such")
+    wait_until(lambda: "event=queue_unknown queue=no_such" in worker.text, 30)
     for key in names("other", 10):
         submit(key)
 
     wait_for_runs(queue="default", seconds=20)
     expect_once(names("other", 10))
+    assert "event=broker_lost" not in worker.text

@@ -62,7 +62,9 @@ def right(event, data):
 
 
 @neural.handles(
-    "probe.policy", name="probe.own_policy", retry=neural.RetryPolicy(max_retries=1, base_seconds=7, jitter=0)
+    "probe.policy",
+    name="probe.own_policy",
+    retry=neural.RetryPolicy(max_retries=1, base_seconds=7, jitter=0),
 )
 def own_policy(event, data):
     return act(data)

@@ -35,7 +35,9 @@ def give_back(*args, **kwargs):
     return [list(args), kwargs]
 
 
-@shared_task(base=neural.LedgerTask, name="probe.too_slow", soft_time_limit=1, time_limit=30, atomic=True)
+@shared_task(
+    base=neural.LedgerTask, name="probe.too_slow", soft_time_limit=1, time_limit=30, atomic=True
+)
 def too_slow(**order):
     return act(Order(**order))
 
