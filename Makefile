@@ -60,8 +60,8 @@ migrations: $(STAMP)  ## Write missing migrations: make migrations ARGS="neural 
 
 .PHONY: messages
 messages: $(STAMP)  ## Collect and compile the Chinese translation (needs gettext)
-	cd neural && ../$(MANAGE) makemessages --locale zh_Hans --no-wrap
-	cd neural && ../$(MANAGE) compilemessages --locale zh_Hans
+	cd neural && ../$(BIN)/python ../manage.py makemessages --locale zh_Hans --no-wrap --add-location file
+	cd neural && ../$(BIN)/python ../manage.py compilemessages --locale zh_Hans
 
 .PHONY: clean
 clean:  ## Remove var/: database, broker's file, secret key
