@@ -12,12 +12,13 @@ import os
 import random
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
 from neural.models import RunState, TaskRun, TryOutcome
@@ -189,9 +190,28 @@ def _run_atomic(run: TaskRun, work: Work, clock: Clock) -> Outcome:
 
 
 def _run_two_step(run: TaskRun, work: Work, clock: Clock) -> Outcome:
-    outcome = _call(run, work, clock.now(), clock)
+    with _callers_transaction_kept_whole():
+        outcome = _call(run, work, clock.now(), clock)
     settle_in_time([outcome])
     return outcome
+
+
+@contextmanager
+def _callers_transaction_kept_whole() -> Iterator[None]:
+    """In a worker two-step work has no transaction around it that a failed query could break;
+    in a test (`run_due`) it has one, and a failed query is undone to this point."""
+    connection = sql.ledger_connection()
+    if not connection.in_atomic_block:
+        yield
+        return
+    savepoint = transaction.savepoint(using=connection.alias)
+    try:
+        yield
+    except Exception as error:
+        if connection.needs_rollback or isinstance(error, DatabaseError):
+            connection.needs_rollback = False
+            transaction.savepoint_rollback(savepoint, using=connection.alias)
+        raise
 
 
 def _call(run: TaskRun, work: Work, started_at: dt.datetime, clock: Clock) -> Outcome:
