@@ -1,0 +1,36 @@
+"""Fixtures of tests that call the domain, without workers or a broker."""
+
+import pytest
+
+from neural.runs import publishing
+from neural.runs.publishing import BrokerUnavailable
+
+
+class RecordingPublisher(publishing.Publisher):
+    """Keeps the messages instead of sending them; `away` makes it fail like a lost broker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[publishing.Ring] = []
+        self.waiting: dict[str, int] = {}
+        self.away = False
+
+    def publish(self, rings):
+        if self.away:
+            raise BrokerUnavailable("away")
+        rings = list(rings)
+        self.sent += rings
+        return len(rings)
+
+    def depths(self, queues):
+        if self.away:
+            raise BrokerUnavailable("away")
+        return {queue: self.waiting.get(queue, 0) for queue in queues}
+
+
+@pytest.fixture
+def rung(monkeypatch):
+    """What this test publishes goes here: `rung.sent`."""
+    recording = RecordingPublisher()
+    monkeypatch.setattr(publishing, "_publisher", recording)
+    return recording

@@ -1,0 +1,173 @@
+"""Taking runs: one winner, most urgent first, suspects alone."""
+
+import datetime as dt
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from neural.models import RunState, TaskRun
+from neural.runs import claiming
+from neural.runs.claiming import Claimant, claim
+from tests.unit.ledger import ago, make_event, make_run, make_worker
+
+pytestmark = pytest.mark.django_db
+
+ALONG = ("probe.count", "probe.left")
+
+
+def run(**fields):
+    return make_run(**{"handler": "probe.count", "available_at": ago(seconds=5), **fields})
+
+
+def take(own, **options):
+    return claim(
+        **{
+            "task_id": own if isinstance(own, str) else own.task_id,
+            "claimant": Claimant(None, 77),
+            "queue": "default",
+            "companions": ALONG,
+            "limit": 50,
+            **options,
+        }
+    )
+
+
+def test_a_claim_says_who_when_and_under_which_token(django_assert_num_queries):
+    worker = make_worker()
+    waiting = run(event=make_event())
+
+    (taken,) = take(waiting, claimant=Claimant(worker.pk, 77))
+
+    stored = TaskRun.objects.get()
+    assert stored.state == taken.state == RunState.RUNNING
+    assert (stored.worker_id, stored.process_id) == (worker.pk, 77)
+    assert stored.token == taken.token
+    assert abs((timezone.now() - stored.started_at).total_seconds()) < 60
+    with django_assert_num_queries(0):  # its event and store came with it
+        assert taken.event.store.code == "S01"
+
+
+def test_a_run_is_taken_once():
+    waiting = run()
+
+    assert len(take(waiting)) == 1
+    assert take(waiting) == []
+
+
+def test_each_claim_has_a_token_of_its_own():
+    first, second = run(queue="a"), run(queue="b")
+
+    assert take(first, queue="a")[0].token != take(second, queue="b")[0].token
+
+
+@pytest.mark.parametrize("state", [state for state in RunState if state != RunState.PENDING])
+def test_only_a_pending_run_is_taken(state):
+    assert take(run(state=state)) == []
+
+
+def test_a_run_is_not_taken_before_its_time():
+    later = run(available_at=timezone.now() + dt.timedelta(minutes=1))
+
+    assert take(later) == []
+    assert len(take(later, now=timezone.now() + dt.timedelta(minutes=2))) == 1
+
+
+def test_an_unknown_task_id_takes_nothing_of_other_tasks():
+    run(handler="", task="other")
+
+    assert take("no-such-id") == []
+
+
+def test_what_else_is_due_is_taken_along_most_urgent_first():
+    own = run(priority=1)
+    low, urgent, old = run(priority=5), run(priority=10), run(priority=5, available_at=ago(days=1))
+
+    assert [each.pk for each in take(own)] == [own.pk, urgent.pk, old.pk, low.pk]
+
+
+def test_a_late_message_still_brings_a_worker_to_what_is_due():
+    done, waiting = run(state=RunState.SUCCEEDED), run()
+
+    assert [each.pk for each in take(done)] == [waiting.pk]
+
+
+def test_no_more_than_the_limit_are_taken_and_the_messages_own_run_is_one_of_them():
+    runs = [run(priority=10) for _ in range(6)]
+    own = run(priority=1)
+
+    taken = take(own, limit=3)
+
+    assert len(taken) == 3
+    assert taken[0].pk == own.pk
+    assert {each.pk for each in taken[1:]} < {each.pk for each in runs}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"queue": "low_priority"},
+        {"handler": "probe.count_in_two_steps"},
+        {"handler": ""},
+        {"failures": 1},
+        {"losses": 1},
+        {"available_at": timezone.now() + dt.timedelta(hours=1)},
+        {"state": RunState.CANCELLED},
+    ],
+)
+def test_not_taken_along(fields):
+    """Another queue, work that is not atomic, a suspect, what is not due or not pending."""
+    own, other = run(), run(**fields)
+
+    assert [each.pk for each in take(own)] == [own.pk]
+    assert TaskRun.objects.get(pk=other.pk).token is None
+
+
+@pytest.mark.parametrize("count", [{"losses": 1}, {"failures": 1}])
+def test_a_run_that_was_delivered_before_is_taken_alone(count):
+    """Were it poison, it would condemn its neighbours."""
+    own, neighbour = run(**count), run()
+
+    assert [each.pk for each in take(own)] == [own.pk]
+    assert TaskRun.objects.get(pk=neighbour.pk).state == RunState.PENDING
+
+
+def test_work_that_is_not_atomic_is_taken_alone():
+    own = run(handler="probe.count_in_two_steps")
+    run()
+
+    assert [each.pk for each in take(own)] == [own.pk]
+
+
+def test_without_companions_only_the_run_itself_is_taken():
+    own = run()
+    run()
+
+    assert [each.pk for each in take(own, companions=(), limit=1)] == [own.pk]
+
+
+def test_starting_frees_the_unique_key():
+    own = run(unique_key="index")
+
+    take(own)
+
+    run(unique_key="index")
+    assert TaskRun.objects.filter(unique_key="index").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_whose_answer_was_lost_is_given_back(monkeypatch):
+    """Committed, but its process does not know: the run must not stay running for ever."""
+    own = run(event=make_event(), publish_at=timezone.now() + dt.timedelta(hours=1))
+
+    def cut_off(runs):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(claiming, "_load_events", cut_off)
+    with pytest.raises(OperationalError):
+        take(own)
+
+    after = TaskRun.objects.get()
+    assert (after.state, after.token) == (RunState.PENDING, None)
+    assert (after.losses, after.failures) == (0, 0)
+    assert TaskRun.objects.unpublished().count() == 1

@@ -1,0 +1,192 @@
+"""Asking for a run of a task: the row, its options, its message."""
+
+import datetime as dt
+import uuid
+from decimal import Decimal
+
+import pytest
+from celery import current_app
+from django.db import transaction
+from django.utils import timezone
+
+import neural
+from neural.models import RunState, TaskRun
+from neural.runs import enqueue
+from neural.runs.results import NotStorable
+from neural.runs.task import LedgerTask, OptionNotKept
+from tests.probe import tasks
+from tests.unit.ledger import make_run, make_store
+
+pytestmark = pytest.mark.django_db
+
+
+def ask(**options):
+    result = tasks.give_back.apply_async(**options)
+    return TaskRun.objects.get(task_id=result.id)
+
+
+def seconds_from_now(moment):
+    return (moment - timezone.now()).total_seconds()
+
+
+def test_a_run_is_recorded_when_it_is_asked_for(rung):
+    make_store("S1")
+
+    run = ask(args=(1, "ä"), kwargs={"k": [None]}, store="S1", requested_by="ann")
+
+    assert (run.task, run.args, run.kwargs) == ("probe.give_back", [1, "ä"], {"k": [None]})
+    assert (run.state, run.queue, run.priority) == (RunState.PENDING, "default", 5)
+    assert (run.store_id, run.requested_by) == ("S1", "ann")
+    assert uuid.UUID(run.task_id).version == 7
+
+
+def test_delay_is_the_same_door(rung):
+    tasks.give_back.delay(1, a=2)
+
+    assert TaskRun.objects.get().kwargs == {"a": 2}
+
+
+def test_its_message_goes_out_on_commit(rung, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        run = ask(args=[1], queue="low_priority")
+        assert rung.sent == []
+
+    (ring,) = rung.sent
+    assert (ring.task_id, ring.task, ring.queue) == (run.task_id, "probe.give_back", "low_priority")
+
+
+def test_the_callers_rollback_leaves_nothing(rung, django_capture_on_commit_callbacks):
+    def undone():
+        with transaction.atomic():
+            ask()
+            raise KeyError
+
+    with django_capture_on_commit_callbacks(execute=True), pytest.raises(KeyError):
+        undone()
+
+    assert not TaskRun.objects.exists()
+    assert rung.sent == []
+
+
+@pytest.mark.parametrize("how", ["countdown", "eta"])
+def test_later_is_a_matter_of_the_row_and_no_message_is_sent(
+    rung, django_capture_on_commit_callbacks, how
+):
+    eta = timezone.now() + dt.timedelta(hours=1)
+    with django_capture_on_commit_callbacks(execute=True):
+        run = ask(**({"countdown": 3600} if how == "countdown" else {"eta": eta}))
+
+    assert 3500 < seconds_from_now(run.available_at) <= 3600
+    assert run.publish_at == run.available_at  # the relay's turn, then
+    assert rung.sent == []
+
+
+def test_a_given_task_id_is_kept_and_asked_for_twice_is_one_run(rung):
+    first = ask(task_id="mine")
+    again = ask(task_id="mine")
+
+    assert first.pk == again.pk
+
+
+def test_while_a_unique_run_waits_no_second_one_is_recorded(rung):
+    first, again = ask(unique_key="index"), ask(unique_key="index")
+    assert first.pk == again.pk
+
+    other = ask(unique_key="other")
+    TaskRun.objects.filter(pk=first.pk).update(
+        state=RunState.RUNNING, token=1, started_at=timezone.now(), unique_key=None
+    )
+    assert ask(unique_key="index").pk not in (first.pk, other.pk)
+    assert TaskRun.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"link": tasks.count.s()}, {"expires": 60}, {"time_limit": 3}, {"chord": {}}, {"colour": 1}],
+)
+def test_an_option_that_would_be_lost_is_refused_aloud(rung, option):
+    with pytest.raises(OptionNotKept, match=next(iter(option))):
+        ask(**option)
+    assert not TaskRun.objects.exists()
+
+
+@pytest.mark.parametrize("option", [{"link": None}, {"retry": False}, {"serializer": "json"}])
+def test_an_option_of_the_message_alone_is_let_pass(rung, option):
+    assert ask(**option)
+
+
+@pytest.mark.parametrize("priority", [0, 11, -1])
+def test_a_priority_is_from_1_to_10(rung, priority):
+    with pytest.raises(ValueError, match="from 1 to 10"):
+        ask(priority=priority)
+
+
+def test_a_mistyped_queue_is_an_error(rung):
+    with pytest.raises(ValueError, match="no queue 'hihg'"):
+        ask(queue="hihg")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (float("nan"), "JSON"),
+        (object(), "JSON"),
+        ("a\x00", "U\\+0000"),
+        ("\udc00", "surrogate"),
+        ("x" * 300_000, "at most 262,144"),
+    ],
+)
+def test_arguments_that_cannot_be_kept_are_refused_with_a_sentence(rung, value, reason):
+    with pytest.raises(NotStorable, match=reason):
+        ask(args=[value])
+    with pytest.raises(NotStorable, match=r"keyword arguments of probe\.give_back"):
+        ask(kwargs={"k": value})
+
+
+def test_arguments_come_back_as_celery_would_bring_them(rung):
+    """Dates, Decimals and UUIDs, positional or by keyword."""
+    moment = dt.datetime(2026, 3, 1, 12, 30, tzinfo=dt.UTC)
+    values = [moment, Decimal("1.10"), uuid.UUID(int=7), dt.date(2026, 3, 1), "ä😀"]
+    tasks.give_back.apply_async(args=values, kwargs={"k": values})
+
+    (outcome,) = neural.run_due()
+
+    assert outcome.value == [values, {"k": values}]
+
+
+def test_a_task_called_directly_is_only_a_function():
+    assert tasks.give_back(1, a=2) == [[1], {"a": 2}]
+    assert not TaskRun.objects.exists()
+
+
+def test_an_async_task_called_directly_runs_to_its_end():
+    @current_app.task(base=LedgerTask, name="test.async_direct")
+    async def double(n):
+        return n * 2
+
+    try:
+        assert double(21) == 42
+    finally:
+        current_app.tasks.unregister("test.async_direct")
+
+
+def test_a_plain_clients_message_is_recorded_once():
+    message = {"task": "probe.count", "task_id": "foreign", "args": [], "kwargs": {"key": "k"}}
+    for _ in range(2):
+        enqueue.record_foreign(**message, queue="default", priority=5)
+
+    run = TaskRun.objects.get()
+    assert (run.task_id, run.requested_by) == ("foreign", "celery message")
+
+
+def test_runs_that_may_be_taken_along_share_a_message_and_suspects_have_their_own():
+    companions = {"t": ["h"]}
+    shared = [make_run(task="t", handler="h") for _ in range(51)]
+    suspect = make_run(task="t", handler="h", losses=1)
+    elsewhere = make_run(task="t", handler="h", queue="low_priority")
+    alone = [make_run(task="t", handler="two_step"), make_run(task="t")]
+
+    rings = enqueue.rings_for([*shared, suspect, elsewhere, *alone], companions)
+
+    expected = [shared[0], shared[50], suspect, elsewhere, *alone]
+    assert [ring.task_id for ring in rings] == [run.task_id for run in expected]

@@ -1,0 +1,41 @@
+"""Queues and priorities. Pure: no database."""
+
+import pytest
+
+from neural.events.types import event_types
+from neural.runs import routing
+
+URGENT = {
+    "order.created",
+    "order.updated",
+    "order.cancelled",
+    "payment.completed",
+    "payment.refunded",
+    "inventory.low",
+    "inventory.updated",
+}
+ORDINARY = {"dish.updated", "staff.scheduled", "feedback.received", "sales.reported"}
+
+
+def test_priority_10_is_most_urgent():
+    assert routing.HIGH_PRIORITY == 10 == max(routing.PRIORITIES)
+    assert routing.LOW_PRIORITY == 1 == min(routing.PRIORITIES)
+    assert routing.DEFAULT_PRIORITY == 5
+
+
+@pytest.mark.parametrize(
+    ("names", "queue", "priority"), [(URGENT, "high_priority", 10), (ORDINARY, "default", 5)]
+)
+def test_each_built_in_type_goes_where_the_design_says(names, queue, priority):
+    types = {each.name: each for each in event_types()}
+
+    assert {(types[name].queue, types[name].priority) for name in names} == {(queue, priority)}
+
+
+def test_each_queue_has_an_exchange_and_a_routing_key_of_its_own(settings):
+    """`Queue(name)` alone binds to the default exchange: a message there runs three times."""
+    queues = {queue.name: queue for queue in settings.CELERY_TASK_QUEUES}
+
+    assert set(queues) == set(routing.QUEUES)
+    for name, queue in queues.items():
+        assert (queue.exchange.name, queue.routing_key) == (name, name)

@@ -1,0 +1,147 @@
+"""What became of a try: only its claim's token may say so."""
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from neural.models import RunState, TaskRun, TaskTry, TryOutcome
+from neural.runs.claiming import Claimant, claim
+from neural.runs.settling import Fenced, Outcome, hand_back, lose, settle
+from tests.probe.models import Counter
+from tests.unit.ledger import make_run, make_worker
+
+pytestmark = pytest.mark.django_db
+
+
+def claimed(**fields):
+    worker = make_worker()
+    waiting = make_run(**fields)
+    return claim(task_id=waiting.task_id, claimant=Claimant(worker.pk, 77))[0]
+
+
+def outcome(run, state=RunState.SUCCEEDED, **fields):
+    moment = timezone.now()
+    return Outcome(run=run, state=state, started_at=moment, finished_at=moment, **fields)
+
+
+def test_success_keeps_result_and_times_and_frees_the_token():
+    run = claimed()
+
+    settle([outcome(run, result='{"a": [1, "ä", null]}')])
+
+    run.refresh_from_db()
+    assert run.state == RunState.SUCCEEDED
+    assert run.result == {"a": [1, "ä", None]}
+    assert run.token is None
+    assert run.finished_at
+    assert run.worker
+    assert not TaskTry.objects.exists()  # a clean first try is told by the run itself
+
+
+def test_a_failed_try_is_kept_with_its_traceback_and_comes_again_later():
+    run = claimed()
+    due = timezone.now() + timezone.timedelta(minutes=1)
+
+    settle(
+        [
+            outcome(
+                run,
+                RunState.PENDING,
+                failures=1,
+                due_at=due,
+                try_outcome=TryOutcome.FAILED,
+                error="ValueError: " + "x" * 900,
+                traceback="Traceback …",
+            )
+        ]
+    )
+
+    run.refresh_from_db()
+    assert (run.state, run.failures, run.losses) == (RunState.PENDING, 1, 0)
+    assert run.available_at == run.publish_at == due
+    assert run.finished_at is None
+    assert len(run.error) == 500
+    kept = run.tries.get()
+    assert (kept.outcome, kept.traceback, kept.process_id) == ("failed", "Traceback …", 77)
+    assert kept.worker == run.worker
+
+
+def test_a_worker_whose_run_was_taken_away_may_write_nothing():
+    run = claimed()
+    TaskRun.objects.update(token=1)  # somebody else has it now
+
+    @transaction.atomic
+    def work_and_settle():
+        Counter.add("effect")
+        settle([outcome(run, try_outcome=TryOutcome.FAILED)])
+
+    with pytest.raises(Fenced):
+        work_and_settle()
+
+    assert Counter.read("effect") == 0
+    assert not TaskTry.objects.exists()
+    assert TaskRun.objects.get().state == RunState.RUNNING
+
+
+@pytest.mark.parametrize("verb", ["lose", "hand_back"])
+def test_after_its_run_was_taken_away_its_token_is_worth_nothing(verb):
+    run = claimed()
+    lose([run], max_losses=4, why="gone") if verb == "lose" else hand_back([run], why="stop")
+
+    with pytest.raises(Fenced), transaction.atomic():
+        settle([outcome(run)])
+    assert lose([run], max_losses=4, why="gone") == 0
+    assert hand_back([run], why="stop") == 0
+    assert TaskTry.objects.count() == 1
+
+
+def test_one_run_taken_away_fences_the_whole_batch():
+    runs = [claimed(), claimed()]
+    TaskRun.objects.filter(pk=runs[1].pk).update(token=1)
+
+    with pytest.raises(Fenced, match="1 of 2"), transaction.atomic():
+        settle([outcome(run) for run in runs])
+
+    assert set(TaskRun.objects.values_list("state", flat=True)) == {"running"}
+
+
+def test_a_finished_run_cannot_be_settled_again():
+    run = claimed()
+    settle([outcome(run)])
+
+    with pytest.raises(Fenced), transaction.atomic():
+        settle([outcome(run)])
+
+
+def test_a_lost_delivery_is_counted_apart_from_failures_and_due_at_once():
+    run = claimed(failures=2)
+
+    assert lose([run], max_losses=4, why="its worker was lost") == 1
+
+    run.refresh_from_db()
+    assert (run.state, run.failures, run.losses) == (RunState.PENDING, 2, 1)
+    assert TaskRun.objects.due().count() == TaskRun.objects.unpublished().count() == 1
+    assert run.tries.get().outcome == TryOutcome.LOST
+
+
+def test_the_fourth_lost_delivery_is_the_last():
+    for losses in range(4):
+        run = claimed(losses=losses)
+        lose([run], max_losses=4, why="its process died")
+
+    last = TaskRun.objects.get(losses=4)
+    assert last.state == RunState.DEAD
+    assert last.finished_at
+    assert "poison" in last.error
+    assert TaskRun.objects.filter(state=RunState.PENDING).count() == 3
+
+
+def test_what_a_stopping_worker_hands_back_counts_nothing():
+    run = claimed(failures=1, losses=1)
+
+    assert hand_back([run], why="its worker was stopped") == 1
+
+    run.refresh_from_db()
+    assert (run.state, run.failures, run.losses) == (RunState.PENDING, 1, 1)
+    assert TaskRun.objects.unpublished().count() == 1
+    assert run.tries.get().outcome == TryOutcome.HANDED_BACK

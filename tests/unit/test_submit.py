@@ -1,0 +1,322 @@
+"""Submitting events: what is accepted, what is refused and why, what is published when."""
+
+import datetime as dt
+import itertools
+import re
+import tracemalloc
+from decimal import Decimal
+
+import pytest
+from django.db import transaction
+
+import neural
+from neural.models import NeuralEvent, Store, TaskRun
+
+pytestmark = pytest.mark.django_db
+
+
+def event(event_id="1", **changes):
+    fields = {"type": "probe.counted", "store": "S1", "source": "till", "event_id": event_id}
+    return {**fields, "payload": {"key": f"k{event_id}"}, **changes}
+
+
+def refused(**changes):
+    answer = neural.submit(**event(**changes))
+    assert answer.is_refused
+    assert not NeuralEvent.objects.exists()
+    assert not Store.objects.exists()
+    (problem,) = answer.problems
+    return problem
+
+
+def test_a_new_event_is_recorded_with_one_run_for_each_handler(rung):
+    answer = neural.submit(**event(type="probe.pair"))
+
+    assert answer.is_new
+    runs = TaskRun.objects.filter(event=answer.event)
+    assert set(runs.values_list("handler", "state")) == {
+        ("probe.left", "pending"),
+        ("probe.right", "pending"),
+    }
+    assert {run.store_id for run in runs} == {"S1"}
+    assert NeuralEvent.objects.get().payload == {"key": "k1"}
+
+
+def test_the_same_event_again_is_a_duplicate_and_changes_nothing(rung):
+    first = neural.submit(**event())
+    again = neural.submit(**event())
+
+    assert again.is_duplicate
+    assert again.event.pk == first.event.pk
+    assert again.or_raise().pk == first.event.pk
+    assert TaskRun.objects.count() == 1
+
+
+def test_key_order_is_no_difference_and_a_default_filled_in_is_none(rung):
+    neural.submit(**event(payload={"key": "k", "seconds": 0, "extra": {"a": 1, "b": 2}}))
+
+    again = neural.submit(**event(payload={"extra": {"b": 2, "a": 1}, "seconds": 0, "key": "k"}))
+    other = neural.submit(**event(payload={"key": "k", "extra": {"a": 1, "b": 2}}))
+
+    assert again.is_duplicate
+    assert other.is_refused  # the caller's words are compared, not what defaults make of them
+
+
+def test_the_same_identity_with_other_content_is_a_conflict(rung):
+    first = neural.submit(**event())
+
+    conflict = neural.submit(**event(payload={"key": "other"}))
+
+    assert conflict.is_refused
+    assert conflict.event.pk == first.event.pk
+    assert conflict.problems[0].field == "event_id"
+    assert "conflict" in conflict.problems[0].reason
+    with pytest.raises(neural.events.answers.EventRefused, match="conflict"):
+        conflict.or_raise()
+
+
+@pytest.mark.parametrize("other", [{"store": "S2"}, {"source": "kiosk"}, {"event_id": "2"}])
+def test_store_source_and_event_id_together_are_the_identity(rung, other):
+    neural.submit(**event())
+
+    assert neural.submit(**event(**{"payload": {"key": "x"}, **other})).is_new
+
+
+def test_a_field_that_the_schema_does_not_know_is_kept(rung):
+    answer = neural.submit(**event(payload={"key": "k", "promotion": "spring"}))
+
+    assert NeuralEvent.objects.get().payload["promotion"] == "spring"
+    assert answer.event.payload["promotion"] == "spring"
+
+
+def test_money_is_kept_to_the_last_digit(rung):
+    neural.submit(**event(payload={"key": "k", "price": Decimal("12.30")}))
+
+    assert NeuralEvent.objects.get().payload["price"] == "12.30"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "reason"),
+    [
+        ({"type": "no.such"}, "type", "not registered"),
+        ({"type": ""}, "type", "required"),
+        ({"store": None}, "store", "required"),
+        ({"store": "two words"}, "store", "store code"),
+        ({"store": "S1\n"}, "store", "store code"),
+        ({"store": "a/b"}, "store", "store code"),
+        ({"source": "x" * 101}, "source", "at most 100"),
+        ({"event_id": "x" * 201}, "event_id", "at most 200"),
+        ({"event_id": "a\x00b"}, "event_id", "U\\+0000"),
+        ({"event_id": "a\ud800"}, "event_id", "surrogate"),
+        ({"payload": "text"}, "payload", "object"),
+        ({"payload": None}, "payload", "object"),
+        ({"payload": {}}, "payload.key", "required"),
+        ({"payload": {"key": "k", "seconds": "soon"}}, "payload.seconds", "number"),
+        ({"payload": {"key": "k", "x": float("nan")}}, "payload", "JSON"),
+        ({"payload": {"key": "k", "x": float("inf")}}, "payload", "JSON"),
+        ({"payload": {"key": "k", "x": {1, 2}}}, "payload", "JSON"),
+        ({"payload": {"key": "a\x00b"}}, "payload", "U\\+0000"),
+        ({"payload": {"key": "\udcff"}}, "payload", "UTF-8"),
+        ({"payload": {"key": "x" * 300_000}}, "payload", "at most 262,144"),
+        ({"priority": 0}, "priority", "from 1 to 10"),
+        ({"priority": 11}, "priority", "from 1 to 10"),
+        ({"priority": True}, "priority", "from 1 to 10"),
+        ({"priority": 5.0}, "priority", "from 1 to 10"),
+        ({"queue": "no_such"}, "queue", "not the name of a queue"),
+        ({"occurred_at": "yesterday"}, "occurred_at", "ISO 8601"),
+        ({"occurred_at": 12}, "occurred_at", "ISO 8601"),
+    ],
+)
+def test_what_is_refused_leaves_nothing_and_names_the_field_and_the_reason(
+    rung, changes, field, reason
+):
+    problem = refused(**changes)
+
+    assert problem.field == field
+    assert re.search(reason, problem.reason), problem.reason
+    assert rung.sent == []
+
+
+def test_u0000_after_a_backslash_is_only_text(rung):
+    assert neural.submit(**event(payload={"key": "a\\u0000"})).is_new
+
+
+def test_more_than_24_hours_ahead_is_refused_and_less_is_not(rung):
+    now = dt.datetime.now(dt.UTC)
+
+    late = refused(occurred_at=now + dt.timedelta(hours=24, minutes=5))
+    assert late.field == "occurred_at"
+    assert "24 hours" in late.reason
+
+    assert neural.submit(**event(occurred_at=now + dt.timedelta(hours=23))).is_new
+
+
+def test_a_time_without_zone_is_the_stores_own_time(rung):
+    Store.objects.create(code="TYO", time_zone="Asia/Tokyo")
+
+    tokyo = neural.submit(**event(store="TYO", occurred_at="2026-03-01T12:00:00")).event
+    unknown = neural.submit(**event(store="NEW", occurred_at=dt.datetime(2026, 3, 1, 12))).event
+    zoned = neural.submit(**event(occurred_at="2026-03-01T12:00:00+00:00")).event
+
+    moments = [e.occurred_at.isoformat() for e in (tokyo, unknown, zoned)]
+    assert moments == [
+        "2026-03-01T03:00:00+00:00",
+        "2026-03-01T04:00:00+00:00",  # Asia/Shanghai
+        "2026-03-01T12:00:00+00:00",
+    ]
+    recorded = NeuralEvent.objects.order_by("pk").values_list("occurred_at", flat=True)
+    assert [moment.isoformat() for moment in recorded] == moments
+
+
+def test_without_a_time_it_occurred_now(rung):
+    moment = neural.submit(**event()).event.occurred_at
+
+    assert abs((dt.datetime.now(dt.UTC) - moment).total_seconds()) < 60
+
+
+def test_an_unknown_store_is_registered_as_unconfirmed_and_a_known_one_left_alone(rung):
+    Store.objects.create(code="OLD", name="Old", confirmed=True)
+
+    neural.submit(**event(store="OLD"))
+    neural.submit(**event(store="NEW"))
+
+    assert list(Store.objects.values_list("code", "name", "confirmed")) == [
+        ("NEW", "", False),
+        ("OLD", "Old", True),
+    ]
+
+
+def test_an_event_that_nobody_handles_is_kept_as_unhandled(rung):
+    answer = neural.submit(**event(type="probe.unhandled"))
+
+    assert answer.event.unhandled
+    assert NeuralEvent.objects.unhandled().count() == 1
+    assert not TaskRun.objects.exists()
+
+
+def test_queue_and_priority_are_the_types_unless_given(rung):
+    neural.submit(**event("1", type="probe.urgent"))
+    neural.submit(**event("2", type="probe.urgent", priority=3, queue="default"))
+    neural.submit(**event("3", type="probe.urgent"), backfill=True)
+
+    assert list(TaskRun.objects.order_by("pk").values_list("queue", "priority")) == [
+        ("high_priority", 10),
+        ("default", 3),
+        ("low_priority", 1),
+    ]
+
+
+def test_the_callers_rollback_leaves_nothing(rung, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        try:
+            with transaction.atomic():
+                assert neural.submit(**event()).is_new
+                raise KeyError
+        except KeyError:
+            pass
+
+    assert not NeuralEvent.objects.exists()
+    assert not TaskRun.objects.exists()
+    assert not Store.objects.exists()
+    assert rung.sent == []
+
+
+def test_messages_are_published_on_commit_and_not_before(rung, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        neural.submit(**event())
+        assert rung.sent == []
+
+    (ring,) = rung.sent
+    run = TaskRun.objects.get()
+    assert ring.task_id == run.task_id
+    assert ring.task == "neural.tasks.process_neural_event"
+    assert ring.queue == "default"
+
+
+def test_a_broker_that_is_away_does_not_matter_to_the_submitter(
+    rung, django_capture_on_commit_callbacks
+):
+    rung.away = True
+
+    with django_capture_on_commit_callbacks(execute=True):
+        assert neural.submit(**event()).is_new
+
+    assert TaskRun.objects.get().publish_at > TaskRun.objects.get().created_at
+
+
+def test_a_duplicate_is_not_published_again(rung, django_capture_on_commit_callbacks):
+    neural.submit(**event())
+
+    with django_capture_on_commit_callbacks(execute=True):
+        neural.submit(**event())
+
+    assert rung.sent == []
+
+
+def test_many_events_need_one_message_for_each_batch(rung, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        answers = list(neural.submit_many(event(str(n)) for n in range(120)))
+
+    assert all(answer.is_new for answer in answers)
+    assert len(rung.sent) == 3
+
+
+def test_many_answers_come_in_order_and_each_for_itself(rung):
+    requests = [
+        event("1"),
+        event("2", payload={}),
+        event("1"),  # a duplicate within the chunk
+        event("1", payload={"key": "other"}),  # a conflict within the chunk
+        "not an object",
+        event("3", colour="red"),
+        event("4"),
+    ]
+
+    answers = list(neural.submit_many(requests))
+
+    verdicts = [answer.verdict.value for answer in answers]
+    assert verdicts == ["new", "refused", "duplicate", "refused", "refused", "refused", "new"]
+    assert answers[2].event.pk == answers[0].event.pk
+    assert "conflict" in answers[3].problems[0].reason
+    assert answers[4].problems[0].reason == "must be an object"
+    assert answers[5].problems[0].field == "colour"
+    assert NeuralEvent.objects.count() == 2
+    assert TaskRun.objects.count() == 2
+
+
+def test_a_conflict_with_an_earlier_chunk_is_seen(rung, settings):
+    settings.NEURAL = {"submit_chunk": 2}
+    requests = [event("1"), event("2"), event("2"), event("1", payload={"key": "x"})]
+
+    verdicts = [answer.verdict.value for answer in neural.submit_many(requests)]
+
+    assert verdicts == ["new", "new", "duplicate", "refused"]
+
+
+def test_many_streams_a_chunk_at_a_time(rung, settings):
+    """It takes an endless source, and reads no further than the answers are taken."""
+    settings.NEURAL = {"submit_chunk": 10}
+    read = itertools.count()
+    answers = neural.submit_many(event(str(n)) for n in read)
+    assert NeuralEvent.objects.count() == 0
+
+    taken = list(itertools.islice(answers, 15))
+
+    assert len(taken) == 15
+    assert next(read) == 20
+    assert NeuralEvent.objects.count() == 20
+
+
+def test_many_events_use_no_more_memory_than_few(rung, settings):
+    settings.NEURAL = {"submit_chunk": 50}
+
+    def peak(count):
+        tracemalloc.start()
+        for _ in neural.submit_many(event(f"{count}-{n}") for n in range(count)):
+            pass
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    peak(100)  # whatever is loaded on first use
+    assert peak(1500) < 3 * peak(150)
