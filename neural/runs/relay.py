@@ -83,15 +83,19 @@ def _publish_queue(sender: Publisher, queue: str, room: int) -> int:
 
 def _take_owed(queue: str, limit: int) -> list[TaskRun]:
     """Runs that this relay alone will publish now: a lease on their messages."""
+    # Not IN (SELECT … LIMIT …): PostgreSQL may run such a subquery once for each row, and
+    # every time it skips what is locked already. A CTE that locks runs once.
     statement = f"""
-        UPDATE neural_taskrun SET publish_at = {sql.clock_plus()}
-        WHERE state = 'pending' AND publish_at <= {sql.clock()} AND id IN (
+        WITH owed AS (
             SELECT id FROM neural_taskrun
             WHERE state = 'pending' AND publish_at <= {sql.clock()} AND queue = %s
             ORDER BY publish_at LIMIT %s {sql.skip_locked()}
-        ) RETURNING *
+        )
+        UPDATE neural_taskrun SET publish_at = {sql.clock_plus()}
+        WHERE state = 'pending' AND publish_at <= {sql.clock()} AND id IN (SELECT id FROM owed)
+        RETURNING *
     """
-    parameters = [sql.seconds(conf().republish_lease_seconds), queue, limit]
+    parameters = [queue, limit, sql.seconds(conf().republish_lease_seconds)]
     return list(TaskRun.objects.raw(statement, parameters))
 
 
