@@ -1,7 +1,9 @@
 """Commands whose `--help` teaches: what it is for, examples, exit codes, as written."""
 
 import datetime as dt
+import os
 import re
+import sys
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from inspect import cleandoc
 from typing import Any
@@ -10,6 +12,7 @@ from django.core.management import BaseCommand, CommandParser
 from django.core.management.base import DjangoHelpFormatter
 from django.utils import timezone
 
+READER_GONE = 141  # as a shell says it: 128 and the number of SIGPIPE
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -30,6 +33,15 @@ class TeachingCommand(BaseCommand):
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         parser.description = cleandoc(self.help)
         return parser
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run; end quietly when whoever reads the output has seen enough (`| head`)."""
+        try:
+            return super().execute(*args, **options)
+        except BrokenPipeError:
+            # Python would complain once more when it flushes standard output at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(READER_GONE)
 
 
 def point_in_time(text: str) -> dt.datetime:

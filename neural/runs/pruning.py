@@ -8,6 +8,8 @@ read, and no index on times is needed.
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -58,20 +60,26 @@ def prune_runs(
         return pruned
     stretches = _stretches(TaskRun.objects.all(), "created_at", before=max(cutoffs.values()))
     for low, high in stretches:
-        stretch = TaskRun.objects.filter(pk__gt=low, pk__lte=high)
-        for state, cutoff in cutoffs.items():
-            old = stretch.filter(state=state, finished_at__lt=cutoff)
-            pruned[state] += old.count() if dry_run else _delete(old)
+        old = TaskRun.objects.filter(_any_old(cutoffs), pk__gt=low, pk__lte=high)
+        states = old.values_list("state", flat=True) if dry_run else _delete(old)
+        pruned.update(map(RunState, states))
         on_progress(high - low)
     return pruned
 
 
-def _delete(runs: TaskRunQuerySet) -> int:
-    """Delete these runs as they are now: one that a person retries meanwhile stays."""
+def _any_old(cutoffs: Mapping[RunState, dt.datetime]) -> Q:
+    each = (Q(state=state, finished_at__lt=cutoff) for state, cutoff in cutoffs.items())
+    return reduce(or_, each)
+
+
+def _delete(runs: TaskRunQuerySet) -> list[str]:
+    """Delete these runs as they are now, and return their states: one that a person retries
+    meanwhile stays."""
     with transaction.atomic():
-        keys = list(runs.select_for_update().values_list("pk", flat=True))
-        TaskRun.objects.filter(pk__in=keys).delete()  # and with them their tries
-    return len(keys)
+        found = list(runs.select_for_update().values_list("pk", "state"))
+        # And with them their tries.
+        TaskRun.objects.filter(pk__in=[key for key, _ in found]).delete()
+    return [state for _, state in found]
 
 
 def prune_payloads(
@@ -130,11 +138,20 @@ def _stretches(
     rows: QuerySet[Any], made_at: str, *, before: dt.datetime
 ) -> Iterator[tuple[int, int]]:
     """Ranges of primary keys, low excluded, high included, of rows made before a moment."""
-    low = 0
     in_order = rows.order_by("pk").values_list("pk", made_at)
-    while stretch := list(in_order.filter(pk__gt=low)[:CHUNK]):
-        if all(made >= before for _, made in stretch):
-            return
-        high = stretch[-1][0]
-        yield (low or stretch[0][0] - 1), high
-        low = high
+    low = (in_order.values_list("pk", flat=True).first() or 1) - 1
+    young = False
+    while end := _end_of_stretch(in_order.filter(pk__gt=low)):
+        high, made = end
+        if young and made >= before:
+            return  # and so are the rows between this end and the one before
+        yield low, high
+        low, young = high, made >= before
+
+
+def _end_of_stretch(rows: QuerySet[Any, tuple[int, dt.datetime]]) -> Any:
+    """The last of the next CHUNK rows, or of those that are left."""
+    for end in (rows[CHUNK - 1 : CHUNK], rows.reverse()[:1]):
+        for row in end:
+            return row
+    return None
