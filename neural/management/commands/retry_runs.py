@@ -30,7 +30,7 @@ class Command(TeachingCommand):
     after_help = """
         examples:
           manage.py retry_runs --dry-run
-          manage.py retry_runs --handler neural.apply_order --error 'connection refused'
+          manage.py retry_runs --handler neural.record_order --error 'connection refused'
           manage.py retry_runs --since 2h --yes
           manage.py retry_runs --state cancelled --store S01 --since 2026-03-01 --until 2026-03-02
           manage.py retry_runs --ids 0195c0de-0000-7000-8000-000000000001 4711
