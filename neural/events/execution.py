@@ -8,6 +8,7 @@ from neural.errors import PermanentError
 from neural.events.registry import Handler, atomic_handler_names, handler
 from neural.events.types import event_type
 from neural.models import NeuralEvent, TaskRun
+from neural.runs.coroutines import run_to_its_end
 from neural.runs.execution import Work, default_retry
 from neural.runs.task import LedgerTask
 
@@ -41,6 +42,6 @@ def _call(found: Handler, event: NeuralEvent) -> Callable[[], Any]:
             raise EventPruned(f"the payload of {event} was pruned on {event.pruned_at:%Y-%m-%d}")
         data = event_type(event.type).schema.model_validate(event.payload)
         value = found.function(event, data)
-        return asyncio.run(value) if asyncio.iscoroutine(value) else value
+        return run_to_its_end(value) if asyncio.iscoroutine(value) else value
 
     return work

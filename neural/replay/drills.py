@@ -2,7 +2,8 @@
 
 Submit a drill as any other event; it touches nothing but its own run::
 
-    manage.py submit_event --type drill.dead --store s1 --source drill --event-id 1 --payload {}
+    manage.py submit_event --type drill.dead --store s1 \
+        --source drill --event-id 1 --payload {}
 
 ``drill.retry`` fails as often as it is told and then works. ``drill.dead`` fails until its
 retries are used up, or at once with ``"permanent": true``, and stays as a dead letter until

@@ -16,6 +16,7 @@ from neural.errors import NeuralError
 from neural.models import RunState, TaskRun
 from neural.runs import enqueue, execution, lifecycle, sql
 from neural.runs.claiming import claim
+from neural.runs.coroutines import run_to_its_end
 from neural.runs.publishing import RUN_HEADER, publish_quietly
 from neural.runs.results import from_json, to_json
 from neural.runs.retry import RetryPolicy
@@ -139,7 +140,7 @@ class LedgerTask(Task):
         """The function behind the task; ``async def`` runs to its end."""
         if not asyncio.iscoroutinefunction(self.run):
             return self.run
-        return lambda *args, **kwargs: asyncio.run(self.run(*args, **kwargs))
+        return lambda *args, **kwargs: run_to_its_end(self.run(*args, **kwargs))
 
     def accept_foreign(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Record the run of a message that a plain Celery client sent.
