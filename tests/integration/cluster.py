@@ -238,12 +238,15 @@ class Cluster:
         queues: str = "high_priority,default,low_priority",
         concurrency: int = 2,
         pool: str = "prefork",
+        neighbourly: bool = False,
         environment: dict[str, str] | None = None,
         **neural: object,
     ) -> Worker:
-        """Start a worker; `wait_until_ready` waits for it."""
+        """Start a worker; `wait_until_ready` waits for it. A `neighbourly` one talks to
+        others through the broker, as Celery does unless told otherwise."""
         name = f"w{len(self.workers) + 1}"
         options = ["--queues", queues, "--concurrency", str(concurrency), "--pool", pool]
+        options += [] if neighbourly else ["--without-gossip", "--without-mingle"]
         settings = self.environment(**{**UNHURRIED, **neural}) | (environment or {})
         worker = Worker(name, self.directory / f"{name}.log", settings, *options)
         self.workers.append(worker)

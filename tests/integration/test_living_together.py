@@ -19,9 +19,9 @@ QUICK = {"heartbeat_seconds": 0.3, "worker_lost_seconds": 3}
 def test_a_worker_thought_dead_that_wakes_up_changes_nothing(cluster, kind):
     """Fencing: its run was done by another meanwhile."""
     if kind == "counted" and _sqlite():
-        pytest.skip("on SQLite a frozen writer holds the only write lock: nobody can go on")
+        pytest.skip("on SQLite a frozen transaction holds the only write lock: nobody can go on")
     sleeper = cluster.worker(concurrency=1, **QUICK)
-    submit("shared", kind=f"probe.{kind}", gate="open")
+    submit("shared", kind=f"probe.{kind}", gate_before="open")
     cluster.wait_for_start("shared")
 
     sleeper.freeze()
@@ -82,7 +82,7 @@ def test_a_graceful_stop_hands_runs_back_and_counts_nothing(cluster):
 
 
 def test_a_graceful_stop_lets_a_short_run_end(cluster):
-    worker = cluster.worker(concurrency=1, environment={"PROBE_SOFT_SHUTDOWN": "8"})
+    worker = cluster.worker(concurrency=1, environment={"PROBE_SOFT_SHUTDOWN": "5"})
     submit("short", kind="probe.two_step", seconds=1)
     cluster.wait_for_start("short")
 

@@ -10,6 +10,8 @@ import signal
 import time
 from pathlib import Path
 
+from django.db import transaction
+
 from neural.errors import PermanentError
 from neural.events.types import Payload
 from neural.runs.execution import current_run
@@ -23,6 +25,8 @@ class Order(Payload):
 
     key: str
     counter: str = "all"
+    gate_before: str = ""
+    """Wait for this gate before the effect."""
     gate: str = ""
     """Wait until a file of this name stands in the directory (20 s at most)."""
     seconds: float = 0
@@ -43,9 +47,10 @@ class NeverAgain(PermanentError):
 
 
 def effect(order: Order) -> None:
-    """The effect that must not be doubled."""
-    Effect.objects.create(key=order.key, process_id=os.getpid())
-    Counter.add(order.counter)
+    """The effect that must not be doubled, whole or not at all."""
+    with transaction.atomic():
+        Effect.objects.create(key=order.key, process_id=os.getpid())
+        Counter.add(order.counter)
 
 
 def effect_if_missing(order: Order) -> None:
@@ -57,6 +62,8 @@ def effect_if_missing(order: Order) -> None:
 def act(order: Order, *, leave=effect) -> str:
     """Do as ordered."""
     started(order.key)
+    if order.gate_before:
+        _wait_for(directory() / order.gate_before)
     leave(order)
     return misbehave(order)
 

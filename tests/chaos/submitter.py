@@ -1,0 +1,61 @@
+"""A process that submits events until it is told to stop, and writes down what was accepted.
+
+    python -m tests.chaos.submitter NAME SEED FILE
+
+A line goes into FILE only when the answer has come: what stands there was accepted. The
+event that was under way when this process is killed may be recorded or not; it is not
+written down, and `NAME` in its key tells it from what others sent.
+"""
+
+import random
+import sys
+import time
+
+import django
+
+
+def main(name: str, seed: str, path: str) -> None:
+    django.setup()
+    from django.db import DatabaseError
+
+    import neural
+
+    dice = random.Random(f"{seed}/{name}")
+    with open(path, "a", buffering=1) as accepted:
+        for number in range(10**9):
+            keys = [f"{name}-{number}-{place}" for place in range(dice.choice((1, 1, 1, 20)))]
+            requests = [request(key, dice) for key in keys]
+            try:
+                answers = list(neural.submit_many(requests))
+            except DatabaseError:
+                continue  # not accepted; nobody counts on it
+            for key, answer in zip(keys, answers, strict=True):
+                if not answer.is_refused:
+                    accepted.write(f"{key}\n")
+            time.sleep(dice.uniform(0, 0.1))
+
+
+def request(key: str, dice: random.Random) -> dict:
+    """Most are plain; some fail once, kill their process once, or are slow."""
+    payload = {"key": key}
+    chance = dice.random()
+    if chance < 0.02:
+        payload["fail_times"] = 1
+    elif chance < 0.023:
+        payload["kill_times"] = 1
+    elif chance < 0.05:
+        payload["seconds"] = 0.05
+    elif chance < 0.055:
+        payload["permanent"] = True
+    kind = dice.choice(("probe.counted", "probe.counted", "probe.urgent", "probe.low"))
+    return {
+        "type": kind,
+        "store": f"S{dice.randrange(5)}",
+        "source": "chaos",
+        "event_id": key,
+        "payload": payload,
+    }
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
