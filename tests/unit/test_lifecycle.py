@@ -1,0 +1,159 @@
+"""A worker's life: its row, its heartbeat, whom it may judge, its goodbye."""
+
+import os
+import time
+from types import SimpleNamespace
+
+import pytest
+from celery import current_app
+from django.db import OperationalError
+
+from neural.models import RunState, TaskRun, WorkerProcess
+from neural.runs import lifecycle, relay
+from tests.unit.ledger import ago, make_run, make_worker
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def thread(monkeypatch, settings):
+    """The relay thread of a worker, not started; its forks are nobody's business."""
+    settings.NEURAL = {"heartbeat_seconds": 5, "worker_lost_seconds": 20}
+    monkeypatch.setattr(os, "register_at_fork", lambda **hooks: None)
+    monkeypatch.setattr(relay, "publish_owed", lambda: 0)
+    pool = SimpleNamespace(info={"processes": [7, 8]})
+    thread = lifecycle.RelayThread(make_worker(), pool)
+    thread._next_beat = 0
+    return thread
+
+
+def a_silent_worker():
+    silent = make_worker("silent@host", heartbeat_at=ago(minutes=5))
+    make_run(RunState.RUNNING, worker=silent, started_at=ago(minutes=4))
+    return silent
+
+
+def test_a_turn_says_that_the_worker_lives(thread):
+    WorkerProcess.objects.update(heartbeat_at=ago(minutes=1))
+
+    thread._work()
+
+    assert WorkerProcess.objects.alive(10).count() == 1
+
+
+def test_the_heartbeat_is_not_written_every_turn(thread):
+    thread._work()
+    WorkerProcess.objects.update(heartbeat_at=ago(minutes=1))
+
+    thread._work()
+
+    assert WorkerProcess.objects.alive(10).count() == 0
+
+
+def test_a_worker_whose_heart_beats_on_time_gives_silent_ones_up(thread):
+    silent = a_silent_worker()
+
+    thread._work()
+
+    silent.refresh_from_db()
+    assert silent.lost_at
+    assert TaskRun.objects.get().losses == 1
+
+
+def test_a_worker_that_could_not_beat_itself_judges_nobody(thread):
+    """When the database was away, every worker has been silent."""
+    silent = a_silent_worker()
+    thread._last_beat = time.monotonic() - 11
+
+    thread._work()
+
+    silent.refresh_from_db()
+    assert silent.lost_at is None
+    thread._next_beat = 0
+    thread._work()  # the next one is on time
+    silent.refresh_from_db()
+    assert silent.lost_at
+
+
+def test_a_stopping_worker_takes_no_process_for_lost(thread):
+    """Its pool is told to end; what it held is handed back, uncounted."""
+    run = make_run(RunState.RUNNING, worker=thread.worker, process_id=99, started_at=ago(seconds=9))
+
+    thread.only_beat()
+    thread._work()
+
+    run.refresh_from_db()
+    assert (run.state, run.losses) == (RunState.RUNNING, 0)
+
+
+def test_a_dead_pool_process_is_noticed_by_its_own_worker(thread):
+    run = make_run(RunState.RUNNING, worker=thread.worker, process_id=99, started_at=ago(seconds=9))
+
+    thread._work()
+
+    run.refresh_from_db()
+    assert (run.state, run.losses) == (RunState.PENDING, 1)
+
+
+def test_the_pools_processes_and_the_worker_itself_are_living(thread):
+    assert set(thread.living_processes()) == {7, 8, os.getpid()}
+
+
+def test_a_pool_without_processes_works_in_the_workers_own(thread):
+    thread.pool = SimpleNamespace(info={})
+
+    assert set(thread.living_processes()) == {os.getpid()}
+
+
+def test_a_turn_that_fails_ends_nothing(thread, monkeypatch, caplog):
+    def away():
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(thread, "_work", away)
+    monkeypatch.setattr(lifecycle, "be_impatient", lambda: None)
+    monkeypatch.setattr(lifecycle.connections, "close_all", lambda: None)
+
+    thread._turn()
+
+    assert "event=relay_failed" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    monkeypatch.setattr(lifecycle.connections, "close_all", lambda: None)
+    monkeypatch.setattr(lifecycle.atexit, "register", lambda function: None)
+    monkeypatch.setattr(lifecycle, "_worker", None)
+    monkeypatch.setattr(lifecycle, "_thread", None)
+    lifecycle._register(sender=SimpleNamespace(hostname="w@h", app=current_app, concurrency=3))
+    return WorkerProcess.objects.get()
+
+
+def test_a_worker_registers_with_its_queues_before_it_forks(registered):
+    assert (registered.name, registered.process_id, registered.concurrency) == (
+        "w@h",
+        os.getpid(),
+        3,
+    )
+    assert registered.queues == ["default", "high_priority", "low_priority"]
+    assert lifecycle.claimant().worker_id == registered.pk
+    assert lifecycle.claimant().process_id == os.getpid()
+
+
+def test_a_goodbye_hands_runs_back_and_says_so(registered):
+    make_run(RunState.RUNNING, worker=registered, started_at=ago(seconds=5))
+
+    lifecycle._say_goodbye()
+    lifecycle._say_goodbye()  # at exit, once more: nothing happens
+
+    assert (TaskRun.objects.get().state, TaskRun.objects.get().losses) == (RunState.PENDING, 0)
+    assert WorkerProcess.objects.get().stopped_at
+    assert lifecycle.claimant().worker_id is None
+
+
+def test_a_pool_process_that_leaves_says_no_goodbye_for_its_worker(registered, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: registered.process_id + 1)
+
+    lifecycle._say_goodbye()
+
+    assert WorkerProcess.objects.get().stopped_at is None

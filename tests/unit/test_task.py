@@ -1,0 +1,189 @@
+"""What a worker does with one message, seen from the task that it calls."""
+
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+from celery.exceptions import Ignore, Reject, Retry
+from django.db import OperationalError
+
+import neural
+from neural.models import RunState, TaskRun
+from neural.runs import enqueue
+from neural.runs import task as ledger_task
+from neural.runs.publishing import RUN_HEADER
+from neural.tasks import process_neural_event
+from tests.probe import tasks
+from tests.probe.acting import Failing
+from tests.probe.models import Effect
+from tests.unit.ledger import make_run
+
+pytestmark = pytest.mark.django_db
+
+
+@contextmanager
+def delivered(task, task_id, *, foreign=False, queue="default"):
+    """As if a worker had received this message."""
+    header = {} if foreign else {RUN_HEADER: True}
+    delivery = {"routing_key": queue, "exchange": queue}
+    task.push_request(id=task_id, called_directly=False, delivery_info=delivery, **header)
+    try:
+        yield task
+    finally:
+        task.pop_request()
+
+
+def ask(**order):
+    return make_run(task="probe.count", kwargs={"key": "k", **order})
+
+
+def submitted(count, **payload):
+    for number in range(count):
+        key = f"e{number}"
+        neural.submit(
+            type="probe.counted",
+            store="S1",
+            source="test",
+            event_id=key,
+            payload={"key": key, **payload},
+        ).or_raise()
+    return list(TaskRun.objects.order_by("pk"))
+
+
+def test_what_is_done_comes_from_the_ledger_and_not_from_the_message(rung):
+    run = ask(result="from the row")
+
+    with delivered(tasks.count, run.task_id) as task:
+        assert task(key="from the message") == "from the row"
+
+    assert Effect.counts() == {"k": 1}
+
+
+def test_a_late_message_does_nothing(rung):
+    run = ask()
+    with delivered(tasks.count, run.task_id) as task:
+        task()
+
+        with pytest.raises(Ignore, match="late message"):
+            task()
+
+    assert Effect.counts() == {"k": 1}
+
+
+def test_celery_sees_a_failed_try_as_a_retry_with_its_time(rung):
+    run = ask(fail_times=1)
+
+    with delivered(tasks.count, run.task_id) as task, pytest.raises(Retry) as raised:
+        task()
+
+    assert isinstance(raised.value.exc, Failing)
+    assert raised.value.when == TaskRun.objects.get().available_at
+
+
+def test_celery_sees_a_dead_run_as_the_failure_that_it_is(rung):
+    run = ask(permanent=True)
+
+    with delivered(tasks.count, run.task_id) as task, pytest.raises(neural.errors.NeuralError):
+        task()
+
+    assert TaskRun.objects.get().state == RunState.DEAD
+
+
+def test_a_plain_clients_message_is_recorded_and_run(rung):
+    with delivered(tasks.count, "foreign", foreign=True) as task:
+        assert task(key="k") == "done"
+
+    run = TaskRun.objects.get()
+    assert (run.task_id, run.state, run.queue) == ("foreign", RunState.SUCCEEDED, "default")
+
+
+def test_a_plain_clients_message_that_comes_twice_runs_once(rung):
+    with delivered(tasks.count, "foreign", foreign=True) as task:
+        task(key="k")
+        with pytest.raises(Ignore):
+            task(key="k")
+
+    assert Effect.counts() == {"k": 1}
+
+
+def test_a_plain_clients_message_goes_back_while_the_database_is_away(rung, monkeypatch):
+    """Nothing else knows of it yet."""
+
+    def away(**_):
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(enqueue, "record_foreign", away)
+    broken = SimpleNamespace(close=lambda: None)
+    monkeypatch.setattr(ledger_task.sql, "ledger_connection", lambda: broken)
+    monkeypatch.setattr(ledger_task, "FOREIGN_PAUSE_SECONDS", 0)
+
+    with delivered(tasks.count, "foreign", foreign=True) as task, pytest.raises(Reject) as raised:
+        task(key="k")
+
+    assert raised.value.requeue
+
+
+def test_a_plain_clients_event_is_submitted(rung):
+    event = {"event_id": "1", "event_type": "probe.counted", "event_source": "till"}
+    with delivered(process_neural_event, "foreign", foreign=True) as task:
+        verdict = task(**event, store_id="S1", data={"key": "k"}, priority=10)
+
+    assert verdict == "new"
+    assert TaskRun.objects.get(handler="probe.count").priority == 10
+
+
+def test_one_message_brings_its_worker_to_what_else_is_due(rung):
+    runs = submitted(10)
+
+    with delivered(process_neural_event, runs[3].task_id) as task:
+        assert task() == "done"
+
+    assert len(Effect.counts()) == 10
+
+
+def test_what_was_taken_along_but_not_begun_is_rung_again(rung, settings):
+    """Its messages may be gone: one came for all of them."""
+    settings.NEURAL = {"take_along_seconds": 0.000001}
+    runs = submitted(3)
+
+    with delivered(process_neural_event, runs[0].task_id) as task:
+        task()
+
+    (ring,) = rung.sent
+    assert ring.task_id == runs[1].task_id
+    assert TaskRun.objects.filter(state=RunState.PENDING, failures=0, losses=0).count() == 2
+
+
+def test_beyond_a_full_batch_the_next_is_rung(rung, settings):
+    settings.NEURAL = {"take_along_runs": 2}
+    runs = submitted(3)
+
+    with delivered(process_neural_event, runs[0].task_id) as task:
+        task()
+
+    assert [ring.task_id for ring in rung.sent] == [runs[2].task_id]
+
+
+def test_when_nothing_is_left_nothing_is_rung(rung):
+    runs = submitted(3)
+
+    with delivered(process_neural_event, runs[0].task_id) as task:
+        task()
+
+    assert rung.sent == []
+
+
+def test_a_neighbours_failure_is_not_this_messages(rung):
+    runs = submitted(1)
+    neural.submit(
+        type="probe.counted",
+        store="S1",
+        source="test",
+        event_id="bad",
+        payload={"key": "bad", "permanent": True},
+    )
+
+    with delivered(process_neural_event, runs[0].task_id) as task:
+        assert task() == "done"
+
+    assert TaskRun.objects.dead().get().event.event_id == "bad"
