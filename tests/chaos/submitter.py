@@ -32,7 +32,7 @@ def main(name: str, seed: str, path: str) -> None:
             for key, answer in zip(keys, answers, strict=True):
                 if not answer.is_refused:
                     accepted.write(f"{key}\n")
-            time.sleep(dice.uniform(0, 0.1))
+            time.sleep(dice.uniform(0.02, 0.2))
 
 
 def request(key: str, dice: random.Random) -> dict:

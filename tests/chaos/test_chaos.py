@@ -152,6 +152,8 @@ def chaos(cluster):
     yield chaos
     chaos.stop_submitting()
     print(f"faults: {dict(chaos.done)}")
+    for log in sorted(cluster.directory.glob("p*.log")):
+        print(f"--- {log.name} ---\n{log.read_text()[-1500:]}")
 
 
 def test_random_faults_under_load_lose_nothing_and_double_nothing(chaos, capsys):

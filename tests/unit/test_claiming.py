@@ -1,9 +1,10 @@
 """Taking runs: one winner, most urgent first, suspects alone."""
 
 import datetime as dt
+import threading
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connections, transaction
 from django.utils import timezone
 
 from neural.models import RunState, TaskRun
@@ -101,6 +102,37 @@ def test_no_more_than_the_limit_are_taken_and_the_messages_own_run_is_one_of_the
     assert len(taken) == 3
     assert taken[0].pk == own.pk
     assert {each.pk for each in taken[1:]} < {each.pk for each in runs}
+
+
+def test_when_not_all_can_be_taken_the_most_urgent_are():
+    run(priority=5, available_at=ago(days=1))
+    urgent = run(priority=10)
+    own = run(priority=1)
+
+    assert [each.pk for each in take(own, limit=2)] == [own.pk, urgent.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("companions", [ALONG, ()])
+def test_of_two_at_once_one_takes_it(companions):
+    """The second waits for the first, sees that the run is taken, and gets nothing."""
+    own = run()
+    second = []
+
+    def take_it_too():
+        try:
+            second.extend(take(own, companions=companions))
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=take_it_too)
+    with transaction.atomic():
+        assert len(take(own, companions=companions)) == 1
+        thread.start()
+        thread.join(0.5)  # by now it waits (or has passed over the locked row)
+    thread.join()
+
+    assert second == []
 
 
 @pytest.mark.parametrize(

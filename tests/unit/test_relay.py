@@ -67,7 +67,7 @@ def test_what_is_due_later_is_owed_nothing_now(rung):
 def test_a_long_queue_is_left_alone_and_the_others_are_not(rung, settings):
     settings.NEURAL = {"queue_depth_limit": 10}
     full, free = owed(queue="low_priority"), owed(queue="default")
-    rung.waiting = {"low_priority": 10}
+    rung.waiting = {"low_priority": 11}
 
     assert relay.publish_owed(rung) == 1
 
