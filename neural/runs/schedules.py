@@ -1,0 +1,46 @@
+"""A schedule of django-celery-beat, with what beat needs to see to each due moment once."""
+
+import copy
+import datetime as dt
+from typing import Any
+
+from celery.utils.time import maybe_make_aware
+from django.db.models import F
+from django_celery_beat.schedulers import ModelEntry
+
+
+class LedgerEntry(ModelEntry):
+    """A schedule as it was read, with the moment for which it is due next."""
+
+    def __init__(self, model: Any, app: Any = None) -> None:
+        # The parent puts a moment of its own into the model where the row has none.
+        self.in_force_since = model.last_run_at or model.date_changed
+        super().__init__(model, app=app)
+
+    @property
+    def due_at(self) -> dt.datetime:
+        """The next due moment, computed from the row alone: the same in every process."""
+        last = maybe_make_aware(self.last_run_at).astimezone(dt.UTC)
+        schedule = copy.copy(self.schedule)
+        schedule.nowfun = lambda: last  # as if it were still then
+        due = last + schedule.remaining_estimate(last)
+        # A moment that had passed when the row was saved is due from then on.
+        return max(due, self.in_force_since, self.model.start_time or due).astimezone(dt.UTC)
+
+    @property
+    def run_id(self) -> str:
+        """The task id of the run that is due next."""
+        return f"schedule-{self.model.pk}-{self.due_at:%Y-%m-%dT%H:%M:%S.%fZ}"
+
+    def take(self, now: dt.datetime) -> bool:
+        """Use up the due moment in the database, if the row is still as it was read."""
+        row = type(self.model).objects.filter(
+            pk=self.model.pk, enabled=True, total_run_count=self.model.total_run_count
+        )
+        return bool(row.update(last_run_at=now, total_run_count=F("total_run_count") + 1))
+
+    def taken(self, now: dt.datetime) -> None:
+        """The same in memory, once it has committed."""
+        self.last_run_at = self.model.last_run_at = self.in_force_since = now
+        self.model.total_run_count += 1
+        self.total_run_count = self.model.total_run_count
