@@ -21,6 +21,8 @@ from zhilian.settings import *  # noqa: E402, F403
 
 # Slow on purpose elsewhere; tests make many users.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Nothing that one test left in Redis is read by the next; tests of the cache set their own.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 # Pages are rendered without collectstatic.
 STORAGES["staticfiles"]["BACKEND"] = (  # noqa: F405
     "django.contrib.staticfiles.storage.StaticFilesStorage"

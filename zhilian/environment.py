@@ -15,11 +15,13 @@ from django.core.exceptions import ImproperlyConfigured
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
-BROKER_SCHEMES = {"redis", "rediss", "redis+socket", "sentinel"}
+BROKER_SCHEMES = {"redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps"}
+CACHE_SCHEMES = {"redis", "rediss", "unix"}
 DATABASE_SCHEMES = {"sqlite", "postgres", "postgresql"}
 LOG_LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
 KNOWN = {
     "ZHILIAN_ALLOWED_HOSTS",
+    "ZHILIAN_CACHE_URL",
     "ZHILIAN_CSRF_TRUSTED_ORIGINS",
     "ZHILIAN_DEBUG",
     "ZHILIAN_ENV_FILE",
@@ -43,6 +45,7 @@ class Environment:
     log_level: str
     database_url: str | None
     broker_url: str | None
+    cache_url: str | None
     result_backend: str
     neural: dict[str, str]
     """Settings of the ledger, from NEURAL_*; `neural.conf` checks names and types."""
@@ -66,6 +69,7 @@ def read(*, environment: Mapping[str, str], base_dir: Path) -> Environment:
         log_level=_log_level(values),
         database_url=_url(values, "DATABASE_URL", DATABASE_SCHEMES),
         broker_url=_url(values, "CELERY_BROKER_URL", BROKER_SCHEMES),
+        cache_url=_url(values, "ZHILIAN_CACHE_URL", CACHE_SCHEMES),
         result_backend=values.get("CELERY_RESULT_BACKEND") or "django-db",
         neural={
             name.removeprefix("NEURAL_").lower(): value

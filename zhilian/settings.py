@@ -9,7 +9,7 @@ from pathlib import Path
 from django.utils.translation import gettext_lazy as _
 from kombu import Exchange, Queue
 
-from zhilian import environment, logs, state
+from zhilian import brokers, cache, environment, logs, state
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _environment = environment.read(environment=os.environ, base_dir=BASE_DIR)
@@ -122,24 +122,17 @@ NEURAL = _environment.neural
 EMBEDDED_BROKER_DIRECTORY = VAR / "broker"
 EMBEDDED_BROKER = _environment.broker_url is None
 CELERY_BROKER_URL = _environment.broker_url or state.broker_url(EMBEDDED_BROKER_DIRECTORY)
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # A message taken and not acknowledged is delivered again after this many seconds: more
-    # than the hard limit (300) plus what a task may wait in a worker, else it runs twice.
-    "visibility_timeout": 900,
-    # The transport looks for such messages every interval × throttle seconds. Its own throttle
-    # of 10 would make a lost message wait another 100 s.
-    "unacked_restore_interval": 10,
-    "unacked_restore_throttle": 1,
-    # Without these a frozen or half-open connection blocks producer and worker for good.
-    "socket_timeout": 5,
-    "socket_connect_timeout": 2,
-    "health_check_interval": 5,
-    # The order in which a worker's queues are asked. 'priority' starves the last queue.
-    "queue_order_strategy": "round_robin",
-}
+CELERY_BROKER_TRANSPORT_OPTIONS = brokers.transport_options(CELERY_BROKER_URL)
+CELERY_BROKER_HEARTBEAT = brokers.RABBITMQ_HEARTBEAT_SECONDS  # Redis has none
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# None: for ever. Redis may be away for longer than Celery's hundred tries.
+# None: for ever. The broker may be away for longer than Celery's hundred tries.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+
+# Sessions are in the database and read through the cache: its loss locks nobody out.
+CACHES = {
+    "default": cache.configuration(_environment.cache_url or brokers.cache_url(CELERY_BROKER_URL))
+}
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 
 # Queues. Each has an exchange of its own: `Queue(name)` alone binds to the default exchange,
 # and a message sent there runs once for each queue. Urgency is the choice of queue, never a
@@ -197,5 +190,6 @@ CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TASK_SEND_SENT_EVENT = False
 
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# Celery's own waits for a broker that is away, and repeats runs when it was killed.
+CELERY_BEAT_SCHEDULER = "neural.runs.beat:LedgerScheduler"
 CELERY_TIMEZONE = TIME_ZONE

@@ -23,6 +23,7 @@ def test_everything_has_a_default(tmp_path):
     assert result.log_level == "INFO"
     assert result.database_url is None
     assert result.broker_url is None
+    assert result.cache_url is None
     assert result.result_backend == "django-db"
 
 
@@ -63,6 +64,7 @@ def test_a_file_that_was_named_must_exist(tmp_path):
         ("ZHILIAN_DEBGU", "true", "Unknown setting ZHILIAN_DEBGU"),
         ("DATABASE_URL", "mysql://somewhere/db", "DATABASE_URL must begin with"),
         ("CELERY_BROKER_URL", "127.0.0.1:6379", "CELERY_BROKER_URL must begin with"),
+        ("ZHILIAN_CACHE_URL", "memcached://127.0.0.1", "ZHILIAN_CACHE_URL must begin with"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name(tmp_path, name, value, reason):

@@ -1,0 +1,179 @@
+"""Django's Redis cache, which an outage of Redis turns into misses.
+
+Sessions are read through it (`cached_db`), so an error here would lock everybody out. When
+Redis does not answer, the cache says so once and is left alone for a few seconds; then one
+request tries again. So a frozen Redis costs one request in `PAUSE_SECONDS` its timeout, and no
+request an error.
+
+What could not be written or deleted meanwhile is deleted when Redis is back: its cached value
+is out of date (a session that has ended must not come to life again). A process that ends
+before Redis is back forgets that; such a value lives until it expires.
+
+Values are JSON, as sessions are: a pickle would be code from whoever reaches Redis.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 0.3
+PAUSE_SECONDS = 5.0
+REMEMBERED_KEYS = 10_000
+
+
+def configuration(url: str | None) -> dict[str, Any]:
+    """Django's CACHES entry for a Redis at `url`; without one nothing is kept.
+
+    Not the process's own memory: a session that ended in one process would live in another.
+    """
+    if url is None:
+        return {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
+    return {
+        "BACKEND": "zhilian.cache.OutageTolerantCache",
+        "LOCATION": url,
+        "KEY_PREFIX": "zhilian",
+        "OPTIONS": {
+            "socket_timeout": TIMEOUT_SECONDS,
+            "socket_connect_timeout": TIMEOUT_SECONDS,
+            # redis-py tries three times more by itself, with pauses.
+            "retry": Retry(NoBackoff(), 0),
+            "serializer": "zhilian.cache.JsonSerializer",
+        },
+    }
+
+
+class JsonSerializer:
+    """Numbers stay numbers, so that Redis can count them; the rest is JSON."""
+
+    def dumps(self, value: Any) -> int | str:
+        return value if type(value) is int else json.dumps(value)
+
+    def loads(self, data: Any) -> Any:
+        return json.loads(data)
+
+
+class Outage:
+    """Whether a Redis is left alone now, and which keys are out of date there. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._until = 0.0
+        self._is_on = False
+        self._stale: set[str] = set()
+
+    def leaves_it_alone(self) -> bool:
+        """False for everybody while Redis answers, and for one caller after each pause."""
+        with self._lock:
+            if not self._is_on:
+                return False
+            now = time.monotonic()
+            if now < self._until:
+                return True
+            self._until = now + PAUSE_SECONDS
+            return False
+
+    def begins(self, error: Exception) -> None:
+        with self._lock:
+            known, self._is_on = self._is_on, True
+            self._until = time.monotonic() + PAUSE_SECONDS
+        if not known:
+            logger.warning("event=cache_lost error=%r", str(error))
+
+    def ends(self) -> None:
+        with self._lock:
+            known, self._is_on = self._is_on, False
+        if known:
+            logger.info("event=cache_back")
+
+    def remember(self, keys: Iterable[str]) -> None:
+        with self._lock:
+            if len(self._stale) < REMEMBERED_KEYS:
+                self._stale.update(keys)
+
+    def take_stale(self) -> set[str]:
+        with self._lock:
+            stale, self._stale = self._stale, set()
+        return stale
+
+
+# Django makes a cache object for each thread; what they know of an outage is shared.
+_outages: dict[str, Outage] = {}
+
+Method = Callable[..., Any]
+
+
+def _tolerant(method: Method, *, miss: Method, changes: Method = lambda *_: ()) -> Method:
+    """`method`, or what a cache that holds nothing would answer. `changes` names the keys whose
+    value in Redis is out of date when it fails."""
+
+    @wraps(method)
+    def tolerant(self: "OutageTolerantClient", *arguments: Any) -> Any:
+        if not self.outage.leaves_it_alone():
+            try:
+                self.delete_stale()
+                answer = method(self, *arguments)
+            except (RedisError, OSError) as error:
+                self.outage.begins(error)
+            else:
+                self.outage.ends()
+                return answer
+        self.outage.remember(changes(*arguments))
+        return miss(*arguments)
+
+    return tolerant
+
+
+def _not_found(key: str, *_: Any) -> int:
+    raise ValueError(f"Key {key!r} not found.")  # Django's words for a key that is missing
+
+
+class OutageTolerantClient(RedisCacheClient):
+    """What talks to Redis. `incr`, `add` and `touch` leave nothing out of date behind."""
+
+    def __init__(self, servers: list[str], **options: Any) -> None:
+        super().__init__(servers, **options)
+        self.outage = _outages.setdefault(servers[0], Outage())
+
+    def delete_stale(self) -> None:
+        stale = self.outage.take_stale()
+        try:
+            if stale:
+                RedisCacheClient.delete_many(self, stale)
+        except (RedisError, OSError):
+            self.outage.remember(stale)
+            raise
+
+    add = _tolerant(RedisCacheClient.add, miss=lambda *_: True)
+    get = _tolerant(RedisCacheClient.get, miss=lambda key, default: default)
+    get_many = _tolerant(RedisCacheClient.get_many, miss=lambda keys: {})
+    has_key = _tolerant(RedisCacheClient.has_key, miss=lambda key: False)
+    touch = _tolerant(RedisCacheClient.touch, miss=lambda *_: False)
+    incr = _tolerant(RedisCacheClient.incr, miss=_not_found)
+    clear = _tolerant(RedisCacheClient.clear, miss=lambda: False)
+    set = _tolerant(RedisCacheClient.set, miss=lambda *_: None, changes=lambda key, *_: [key])
+    set_many = _tolerant(
+        RedisCacheClient.set_many, miss=lambda *_: None, changes=lambda data, *_: list(data)
+    )
+    delete = _tolerant(RedisCacheClient.delete, miss=lambda *_: False, changes=lambda key: [key])
+    delete_many = _tolerant(
+        RedisCacheClient.delete_many, miss=lambda *_: None, changes=lambda keys: list(keys)
+    )
+
+
+class OutageTolerantCache(RedisCache):
+    """The backend that CACHES names."""
+
+    def __init__(self, server: Any, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._class = OutageTolerantClient
