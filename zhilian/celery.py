@@ -35,7 +35,19 @@ _stop_softly_on_sigterm()
 from celery import Celery  # noqa: E402
 from celery.signals import setup_logging, worker_process_init  # noqa: E402
 
-app = Celery("zhilian")
+
+class Application(Celery):
+    """Celery with the result backend of the settings. Celery itself lets the variable
+    CELERY_RESULT_BACKEND overrule them, which knows nothing of the ledger."""
+
+    def _get_backend(self) -> Any:
+        from django.conf import settings
+
+        self.backend_cls = settings.CELERY_RESULT_BACKEND
+        return super()._get_backend()
+
+
+app = Application("zhilian", control="neural.runs.control:Control")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -36,6 +36,10 @@ class Refused(Exception):
         self.problems = problems
 
 
+Identity = tuple[str, str, str]
+"""Store, source and event id."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EventDraft:
     """A valid event and where its runs go."""
@@ -52,9 +56,15 @@ class EventDraft:
     queue: str
     priority: int
     requested_by: str
+    task_id: str | None = None
+    """Of the first handler's run, where the caller chose one."""
+    due_at: dt.datetime | None = None
+    """When its handlers may run, where not at once."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Celery's options of its runs (``neural.runs.options``)."""
 
     @property
-    def identity(self) -> tuple[str, str, str]:
+    def identity(self) -> Identity:
         return (self.store, self.source, self.event_id)
 
 

@@ -1,15 +1,22 @@
 """How the run of an event is worked on: its handler, called with the event and its data."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import datetime as dt
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from celery.result import AsyncResult
+
 from neural.errors import PermanentError
+from neural.events.celery_door import due_time, submit_call
 from neural.events.registry import Handler, atomic_handler_names, handler
 from neural.events.types import event_type
 from neural.models import NeuralEvent, TaskRun
 from neural.runs.coroutines import run_to_its_end
+from neural.runs.enqueue import new_task_id
 from neural.runs.execution import Work, default_retry
+from neural.runs.options import keep
 from neural.runs.task import LedgerTask
 
 
@@ -21,6 +28,35 @@ class EventTask(LedgerTask):
     """The task whose runs are events' handlers."""
 
     abstract = True
+
+    def apply_async(  # type: ignore[override]
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        task_id: str | None = None,
+        countdown: float | None = None,
+        eta: dt.datetime | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        **options: Any,
+    ) -> AsyncResult:
+        """Submit the event; the type decides the queue unless ``queue`` does.
+
+        ``priority`` (1 to 10) orders within the queue and outranks the argument of that name.
+        The result is that of the event's first run; an event that nobody handles has none.
+        """
+        arguments = inspect.signature(self.run).bind(*(args or ()), **(kwargs or {})).arguments
+        event = submit_call(
+            arguments=arguments,
+            task_id=task_id,
+            due_at=due_time(countdown, eta),
+            options=keep(self.name, options),
+            queue=queue,
+            priority=priority,
+        ).or_raise()
+        runs = event.runs.order_by("pk").values_list("task_id", flat=True)
+        return self.AsyncResult(runs.first() or task_id or new_task_id())
 
     def companions(self) -> Sequence[str]:
         return atomic_handler_names()

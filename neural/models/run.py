@@ -98,6 +98,10 @@ class TaskRun(models.Model):
     )
     args = models.JSONField(_("arguments"), default=list, encoder=DjangoJSONEncoder)
     kwargs = models.JSONField(_("keyword arguments"), default=dict, encoder=DjangoJSONEncoder)
+    options = models.JSONField(
+        _("options"), default=dict, blank=True, encoder=DjangoJSONEncoder, editable=False
+    )
+    parent_task_id = models.CharField(_("parent task id"), max_length=255, blank=True, default="")
     queue = models.CharField(_("queue"), max_length=100)
     priority = models.PositiveSmallIntegerField(
         _("priority"), default=5, help_text=_("10 is most urgent, 1 least.")
@@ -118,12 +122,14 @@ class TaskRun(models.Model):
     token = models.BigIntegerField(_("fencing token"), null=True, blank=True)
     worker = models.ForeignKey(
         WorkerProcess,
-        models.PROTECT,
+        # No constraint: it would read every run for each worker's row that is pruned.
+        models.DO_NOTHING,
         verbose_name=_("worker"),
         related_name="runs",
         null=True,
         blank=True,
         db_index=False,
+        db_constraint=False,
     )
     process_id = models.PositiveIntegerField(_("process id"), null=True, blank=True)
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
@@ -199,6 +205,12 @@ class TaskRun(models.Model):
             models.Index(
                 fields=["task", "-id"], condition=Q(event__isnull=True), name="neural_run_by_task"
             ),
+            # Celery's result.children, and the same in the admin.
+            models.Index(
+                fields=["parent_task_id"],
+                condition=~Q(parent_task_id=""),
+                name="neural_run_by_parent",
+            ),
         )
         permissions = (
             ("retry_taskrun", "Can retry runs"),
@@ -243,6 +255,15 @@ class TaskRun(models.Model):
         """Run a dead, cancelled or discarded run again, with its retries restored."""
         return self._change(SET_ASIDE_STATES, **_RETRIED)
 
+    def revoke(self) -> bool:
+        """Withdraw a run even if it is under way: its worker is fenced off."""
+        return self._change(
+            (RunState.PENDING, RunState.RUNNING),
+            state=RunState.CANCELLED,
+            token=None,
+            finished_at=Now(),
+        )
+
     def hurry(self) -> bool:
         """Make a waiting run due at once."""
         return self._change(RunState.PENDING, available_at=Now(), publish_at=Now())
@@ -284,12 +305,13 @@ class TaskTry(models.Model):
     finished_at = models.DateTimeField(_("finished at"), db_default=Now())
     worker = models.ForeignKey(
         WorkerProcess,
-        models.PROTECT,
+        models.DO_NOTHING,
         verbose_name=_("worker"),
         related_name="+",
         null=True,
         blank=True,
         db_index=False,
+        db_constraint=False,
     )
     process_id = models.PositiveIntegerField(_("process id"), null=True, blank=True)
     error = models.CharField(_("error"), max_length=500, blank=True, default="")

@@ -5,16 +5,26 @@ import secrets
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
 
 from neural.conf import conf
+from neural.errors import PermanentError
 from neural.models import RunState, TaskRun
+from neural.runs.options import for_message
 from neural.runs.publishing import Ring, is_queue, publish_quietly
 from neural.runs.results import plain
 from neural.runs.routing import PRIORITIES
+
+TASK_ID_LENGTH = 255
+SHOWN_LENGTH = 200
+
+
+class TaskIdTaken(PermanentError):
+    """A task id was given that stands for other work already."""
 
 
 def new_task_id() -> str:
@@ -39,12 +49,16 @@ def enqueue(
     unique_key: str | None = None,
     store: str | None = None,
     requested_by: str = "",
+    options: Mapping[str, Any] = MappingProxyType({}),
+    parent: str = "",
 ) -> TaskRun:
-    """Record a run in the caller's transaction; publish it on commit if it is due."""
-    if priority not in PRIORITIES:
-        raise ValueError(f"priority must be from 1 to 10 (most urgent), not {priority}")
-    if not is_queue(queue):
-        raise ValueError(f"there is no queue {queue!r}")
+    """Record a run in the caller's transaction; publish it on commit if it is due.
+
+    ``options`` are those of :func:`neural.runs.options.keep`; ``parent`` is the task id of
+    the run that asks. A ``task_id`` that was recorded before with the same work is answered
+    with that run; with other work it is refused (:class:`TaskIdTaken`).
+    """
+    _check(task_id, queue, priority)
     run = TaskRun(
         task=task,
         task_id=task_id or new_task_id(),
@@ -55,13 +69,15 @@ def enqueue(
         unique_key=unique_key,
         store_id=store,
         requested_by=requested_by,
+        options=dict(options),
+        parent_task_id=parent,
     )
     later = _later(due_in, due_at)
     run.available_at = later or Now()
     run.publish_at = later or Now() + dt.timedelta(seconds=conf().republish_seconds)
     recorded = _insert(run)
     if recorded.task_id == run.task_id and not later:
-        ring = Ring(run.task_id, task, queue, f"args={run.args!r} kwargs={run.kwargs!r}"[:200])
+        ring = ring_of(run)
         transaction.on_commit(lambda: publish_quietly([ring]), robust=True)
     return recorded
 
@@ -74,6 +90,8 @@ def record_foreign(
     kwargs: Mapping[str, Any],
     queue: str,
     priority: int,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    parent: str = "",
 ) -> None:
     """Record the run that a message of a plain Celery client asks for, if it is new."""
     run = TaskRun(
@@ -86,8 +104,19 @@ def record_foreign(
         available_at=Now(),
         publish_at=Now() + dt.timedelta(seconds=conf().republish_seconds),
         requested_by="celery message",
+        options=dict(options),
+        parent_task_id=parent,
     )
     TaskRun.objects.bulk_create([run], ignore_conflicts=True)
+
+
+def _check(task_id: str | None, queue: str, priority: int) -> None:
+    if priority not in PRIORITIES:
+        raise ValueError(f"priority must be from 1 to 10 (most urgent), not {priority}")
+    if not is_queue(queue):
+        raise ValueError(f"there is no queue {queue!r}")
+    if task_id is not None and not 0 < len(task_id) <= TASK_ID_LENGTH:
+        raise ValueError(f"a task id has 1 to {TASK_ID_LENGTH} characters, not {len(task_id)}")
 
 
 def _later(due_in: float | None, due_at: dt.datetime | None) -> Any:
@@ -100,10 +129,22 @@ def _insert(run: TaskRun) -> TaskRun:
     """The run as recorded: itself, or the one that already stands for it."""
     TaskRun.objects.bulk_create([run], ignore_conflicts=True)
     found = TaskRun.objects.filter(task_id=run.task_id).first()
+    if found is not None and not _same_work(found, run):
+        raise TaskIdTaken(f"task id {run.task_id!r} was recorded before for other work: {found}")
     if found is None and run.unique_key:
         waiting = TaskRun.objects.filter(unique_key=run.unique_key, state=RunState.PENDING)
         found = waiting.first()
     return found or _insert(run)  # the waiting one has started meanwhile
+
+
+def _same_work(one: TaskRun, other: TaskRun) -> bool:
+    return (one.task, one.args, one.kwargs) == (other.task, other.args, other.kwargs)
+
+
+def ring_of(run: TaskRun) -> Ring:
+    """The message of one run."""
+    shown_as = run.handler or f"args={run.args!r} kwargs={run.kwargs!r}"[:SHOWN_LENGTH]
+    return Ring(run.task_id, run.task, run.queue, shown_as, for_message(run))
 
 
 def rings_for(runs: Iterable[TaskRun], companions: Mapping[str, Sequence[str]]) -> list[Ring]:
@@ -123,7 +164,7 @@ def rings_for(runs: Iterable[TaskRun], companions: Mapping[str, Sequence[str]]) 
             continue
         if shared:
             open_seats[seat] = conf().take_along_runs - 1
-        rings.append(Ring(run.task_id, run.task, run.queue, run.handler))
+        rings.append(ring_of(run))
     return rings
 
 
@@ -132,5 +173,4 @@ def next_ring(queue: str, companions: Sequence[str]) -> list[Ring]:
     due = TaskRun.objects.due().filter(queue=queue, handler__in=companions)
     # No third key, as in claiming: the index has none, and the whole backlog would be sorted.
     found = due.filter(failures=0, losses=0).order_by("-priority", "available_at")
-    rows = found.values_list("task_id", "task", "handler")[:1]
-    return [Ring(task_id, task, queue, handler) for task_id, task, handler in rows]
+    return [ring_of(run) for run in found[:1]]

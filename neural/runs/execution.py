@@ -17,12 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
 from neural.models import RunState, TaskRun, TryOutcome
 from neural.runs import sql
+from neural.runs.options import expires_at
 from neural.runs.patience import insist
 from neural.runs.recompute import at_the_end
 from neural.runs.results import to_json
@@ -35,13 +36,23 @@ CONTENTION_TRIES = 5
 _DEADLOCK_STATES = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock timeout
 
 
+AS_THE_POLICY_SAYS: Any = object()
+
+
 class RetryRequested(Exception):
     """The work itself asks to be tried again: ``self.retry(exc=…, countdown=…)``."""
 
-    def __init__(self, cause: BaseException | None, countdown: float | None) -> None:
+    def __init__(
+        self,
+        cause: BaseException | None,
+        *,
+        countdown: float | None = None,
+        max_retries: Any = AS_THE_POLICY_SAYS,
+    ) -> None:
         super().__init__(str(cause or "the task asked for a retry"))
         self.cause = cause
         self.countdown = countdown
+        self.max_retries = max_retries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +146,8 @@ def _in_savepoint(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
     started_at = clock.now()
     work = None
     try:
+        if _is_expired(run, clock):
+            return replace(_not_started(run, clock), state=RunState.CANCELLED, error="it expired")
         work = source.work_for(run)
         with transaction.atomic():
             return _call(run, work, started_at, clock)
@@ -164,6 +177,8 @@ def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
     started_at = clock.now()
     work = None
     try:
+        if _is_expired(run, clock):
+            return _record_expiry(run, clock)
         work = source.work_for(run)
         outcome = _run_atomic(run, work, clock) if work.atomic else _run_two_step(run, work, clock)
     except Fenced as fenced:
@@ -172,6 +187,26 @@ def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
     except Exception as error:  # noqa: BLE001 (recorded, whatever it is)
         outcome = _record_failure(run, error, work, started_at, clock)
     _log(outcome)
+    return outcome
+
+
+def _is_expired(run: TaskRun, clock: Clock) -> bool:
+    limit = expires_at(run)
+    return limit is not None and limit <= clock.now()
+
+
+def _record_expiry(run: TaskRun, clock: Clock) -> Outcome:
+    """As Celery revokes an expired task, so the run is cancelled, and the ledger says why."""
+    outcome = Outcome(
+        run=run,
+        state=RunState.CANCELLED,
+        started_at=clock.now(),
+        finished_at=clock.now(),
+        failures=run.failures,
+        error=f"it expired at {run.options['expires_at']}",
+    )
+    settle_in_time([outcome])
+    logger.info("event=run_expired run=%s work=%s", run.task_id, run.work_name)
     return outcome
 
 
@@ -259,7 +294,10 @@ def _failed(
     finished_at = clock.now()
     countdown = None
     if isinstance(error, RetryRequested):
-        countdown, error = error.countdown, error.cause or error
+        policy, countdown = _as_requested(policy, error), error.countdown
+        error = error.cause or error
+    if isinstance(error, Reject | Ignore):
+        return _set_aside(run, error, started_at, clock)
     outcome = Outcome(
         run=run,
         state=RunState.DEAD,
@@ -276,6 +314,34 @@ def _failed(
     delay = policy.delay(failures) if countdown is None else countdown
     due_at = finished_at + dt.timedelta(seconds=delay)
     return replace(outcome, state=RunState.PENDING, due_at=due_at)
+
+
+def _as_requested(policy: RetryPolicy, requested: RetryRequested) -> RetryPolicy:
+    """What the work asks for in so many words is no permanent error."""
+    policy = replace(policy, only=(BaseException,), permanent=())
+    if requested.max_retries is AS_THE_POLICY_SAYS:
+        return policy
+    return replace(policy, max_retries=requested.max_retries)
+
+
+def _set_aside(
+    run: TaskRun, word: Reject | Ignore, started_at: dt.datetime, clock: Clock
+) -> Outcome:
+    """Celery's Ignore: done, without a result. Reject: dead, or with ``requeue`` due again."""
+    requeue = bool(getattr(word, "requeue", False))
+    state = RunState.DEAD if isinstance(word, Reject) else RunState.DISCARDED
+    finished_at = clock.now()
+    return Outcome(
+        run=run,
+        state=RunState.PENDING if requeue else state,
+        started_at=started_at,
+        finished_at=finished_at,
+        due_at=finished_at if requeue else None,
+        failures=run.failures,
+        try_outcome=None if isinstance(word, Ignore) else TryOutcome.HANDED_BACK,
+        error=describe(word) if isinstance(word, Reject) else "",
+        exception=word,
+    )
 
 
 def _not_started(run: TaskRun, clock: Clock) -> Outcome:

@@ -199,6 +199,8 @@ class RelayThread(threading.Thread):
 def be_impatient() -> None:
     """This thread's database connection gives up soon instead of waiting for a lock."""
     connection = sql.ledger_connection()
+    if connection.in_atomic_block:
+        return  # a caller's transaction (tests)
     connection.close_if_unusable_or_obsolete()
     if connection.connection is not None:
         return  # it was made impatient when it was opened

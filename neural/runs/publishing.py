@@ -12,7 +12,8 @@ one costs time, never work, so publishing may fail and must never make a caller 
 import logging
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from celery import current_app
@@ -34,6 +35,8 @@ class Ring(NamedTuple):
     queue: str
     shown_as: str = ""
     """What Flower and ``inspect`` show as the arguments."""
+    options: Mapping[str, Any] = MappingProxyType({})
+    """What each message of this run says beside its id (``neural.runs.options``)."""
 
 
 def is_queue(name: str) -> bool:
@@ -116,9 +119,9 @@ class Publisher:
             retry=False,
             ignore_result=True,
             add_to_parent=False,
-            headers={RUN_HEADER: True},
             argsrepr=ring.shown_as or "()",
             kwargsrepr="{}",
+            **{**ring.options, "headers": {**ring.options.get("headers", {}), RUN_HEADER: True}},
         )
 
     def _connected(self) -> Producer:

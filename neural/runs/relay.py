@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from neural.conf import conf
 from neural.models import TaskRun, WorkerProcess
+from neural.models.run import TaskRunQuerySet
 from neural.runs import sql
 from neural.runs.enqueue import rings_for
 from neural.runs.publishing import BrokerUnavailable, Publisher, publisher
@@ -24,6 +25,7 @@ from neural.runs.settling import hand_back, lose
 
 logger = logging.getLogger(__name__)
 
+DEFAULT_TIME_LIMIT_SECONDS = 300
 OVERDUE_MARGIN_SECONDS = 120
 """For the wait in the pool, and for clocks that differ."""
 
@@ -140,9 +142,18 @@ def _abandoned() -> list[TaskRun]:
     seconds = conf().worker_lost_seconds
     gone = TaskRun.objects.running().filter(worker__lost_at__isnull=False)
     late = gone.filter(started_at__lt=Now() - dt.timedelta(seconds=seconds))
-    return list(TaskRun.objects.abandoned()) + list(
-        late.filter(started_at__gt=F("worker__lost_at"))
-    )
+    return [
+        *TaskRun.objects.abandoned(),
+        *late.filter(started_at__gt=F("worker__lost_at")),
+        *_of_no_worker(),
+    ]
+
+
+def _of_no_worker() -> TaskRunQuerySet:
+    """What a process without a worker's row (``run_due``) took and cannot be at any more."""
+    limit = current_app.conf.task_time_limit or DEFAULT_TIME_LIMIT_SECONDS
+    longest = dt.timedelta(seconds=limit + OVERDUE_MARGIN_SECONDS)
+    return TaskRun.objects.running().filter(worker=None, started_at__lt=Now() - longest)
 
 
 def recover_from_dead_children(worker: WorkerProcess, living: Callable[[], Collection[int]]) -> int:

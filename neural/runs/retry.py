@@ -13,21 +13,22 @@ from dataclasses import dataclass
 class RetryPolicy:
     """How often and how late to try again.
 
-    ``max_retries`` counts the tries after the first. The n-th retry waits
+    ``max_retries`` counts the tries after the first; None is without limit. The n-th retry waits
     ``min(cap_seconds, base_seconds * 2 ** (n - 1))`` seconds, of which the share
     ``jitter`` is random: 0 none of it, 0.5 half of it, 1 all of it. Exceptions of the
-    ``permanent`` classes are never retried.
+    ``permanent`` classes are never retried, nor are any but those of ``only``.
     """
 
-    max_retries: int = 3
+    max_retries: int | None = 3
     base_seconds: float = 60
     cap_seconds: float = 600
     jitter: float = 0.5
     permanent: tuple[type[BaseException], ...] = ()
+    only: tuple[type[BaseException], ...] = (BaseException,)
 
     def allows(self, failures: int) -> bool:
         """Whether a run that failed this often may be tried again."""
-        return failures <= self.max_retries
+        return self.max_retries is None or failures <= self.max_retries
 
     def delay(self, failures: int, *, random_share: float | None = None) -> float:
         """Seconds to wait after the given number of failed tries (1 or more).
@@ -41,4 +42,6 @@ class RetryPolicy:
 
     def is_permanent(self, error: BaseException) -> bool:
         """Whether trying again is useless: the error says so, or this policy does."""
-        return bool(getattr(error, "permanent", False)) or isinstance(error, self.permanent)
+        if getattr(error, "permanent", False) or isinstance(error, self.permanent):
+            return True
+        return not isinstance(error, self.only)

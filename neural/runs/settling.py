@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from neural.errors import NeuralError
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome
 from neural.runs import sql
+from neural.runs.following import follow_death, follow_success
 
 ERROR_LENGTH = 500
 
@@ -66,6 +67,16 @@ def settle(outcomes: Sequence[Outcome]) -> None:
                 raise Fenced(
                     f"{len(outcomes) - cursor.rowcount} of {len(outcomes)} runs were taken away"
                 )
+        for outcome in outcomes:
+            if outcome.run.options:
+                _follow(outcome)
+
+
+def _follow(outcome: Outcome) -> None:
+    if outcome.state == RunState.SUCCEEDED:
+        follow_success(outcome.run, outcome.value)
+    elif outcome.state == RunState.DEAD:
+        follow_death(outcome.run, outcome.exception)
 
 
 def _try_row(outcome: Outcome) -> TaskTry:
@@ -186,4 +197,6 @@ def _take_away(
             process_id=run.process_id,
             error=error,
         )
+        if state == RunState.DEAD:
+            follow_death(run, None)
     return True

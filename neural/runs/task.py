@@ -4,48 +4,28 @@ import asyncio
 import datetime as dt
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 from celery.result import AsyncResult
 from django.db import InterfaceError, OperationalError
+from django.utils import timezone
 
 from neural.conf import conf
-from neural.errors import NeuralError
 from neural.models import RunState, TaskRun
 from neural.runs import enqueue, execution, lifecycle, sql
 from neural.runs.claiming import claim
 from neural.runs.coroutines import run_to_its_end
+from neural.runs.options import OptionNotKept, keep
 from neural.runs.publishing import RUN_HEADER, publish_quietly
 from neural.runs.results import from_json, to_json
 from neural.runs.retry import RetryPolicy
 from neural.runs.settling import Outcome
 
-# What concerns one message on its way and not the work: a message sent again has its own.
-_OF_THE_MESSAGE = {
-    "producer",
-    "publisher",
-    "connection",
-    "router",
-    "retry",
-    "retry_policy",
-    "serializer",
-    "compression",
-    "add_to_parent",
-    "ignore_result",
-    "exchange",
-    "routing_key",
-    "periodic_task_name",
-}
-
-
 FOREIGN_PAUSE_SECONDS = 1
 """Before a message that could not be recorded goes back to its queue."""
-
-
-class OptionNotKept(NeuralError):
-    """``apply_async`` was given an option that the ledger does not keep."""
 
 
 class LedgerTask(Task):
@@ -70,6 +50,8 @@ class LedgerTask(Task):
     """Replaces the policy of the settings."""
     run_priority = 5
     """From 1 to 10; 10 is most urgent."""
+    run_queue: str | None = None
+    """Where its runs go unless the call says otherwise; by default as ``task_routes`` says."""
 
     # Submitting
 
@@ -87,20 +69,20 @@ class LedgerTask(Task):
         store: str | None = None,
         requested_by: str = "",
         headers: Mapping[str, Any] | None = None,
+        parent_id: str | None = None,
         **options: Any,
     ) -> AsyncResult:
         """Record a run; it is published when the transaction commits.
 
-        ``unique_key``: while a run with this key waits, no second one is recorded and the
-        result is that of the first. ``store``: code of the store whose users see the run.
-        Raises :class:`OptionNotKept` for an option that would be lost with the message.
+        Celery's options are kept in the run, so that a message sent again is the same
+        message: ``expires``, ``time_limit``, ``soft_time_limit``, ``headers``, ``link``,
+        ``link_error``, chains and groups. ``unique_key``: while a run with this key waits, no
+        second one is recorded and the result is that of the first. ``store``: code of the
+        store whose users see the run. Raises :class:`~neural.runs.options.OptionNotKept` for
+        an option that would be lost with the message, and TypeError for arguments that the
+        task does not take.
         """
-        unknown = {name for name, value in options.items() if value is not None} - _OF_THE_MESSAGE
-        if unknown:
-            raise OptionNotKept(
-                f"{self.name}: the ledger does not keep {', '.join(sorted(unknown))}; "
-                "leave it out or use a plain Celery task"
-            )
+        self._check_arguments(args, kwargs)
         run = enqueue.enqueue(
             task=self.name,
             args=list(args or ()),
@@ -113,18 +95,52 @@ class LedgerTask(Task):
             unique_key=unique_key,
             store=store,
             requested_by=requested_by or (headers or {}).get("periodic_task_name", ""),
+            options=keep(self.name, {**options, "headers": headers}),
+            parent=parent_id or _current_task_id(),
         )
         return self.AsyncResult(run.task_id)
 
+    def _check_arguments(
+        self, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None
+    ) -> None:
+        check = getattr(self, "__header__", None) if self.typing else None
+        if check is not None:
+            check(*(args or ()), **(kwargs or {}))
+
     def _queue(self, chosen: Any) -> str:
-        name = chosen or getattr(self, "queue", None) or self.app.conf.task_default_queue
+        name = chosen or self.run_queue or self._routed() or self.app.conf.task_default_queue
         return str(getattr(name, "name", name))
 
-    def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, **options: Any) -> Any:  # type: ignore[override]
-        """Try this run again later, by the ledger; ``countdown`` replaces the backoff."""
+    def _routed(self) -> Any:
+        return self.app.amqp.router.route({}, self.name).get("queue")
+
+    def retry(  # type: ignore[override]
+        self, args: Any = None, kwargs: Any = None, exc: Any = None, **options: Any
+    ) -> Any:
+        """Try this run again later, by the ledger. As in Celery, ``countdown`` or ``eta``
+        replace the backoff and ``max_retries`` the limit; the arguments stay what they are."""
         if self.request.called_directly or self.request.is_eager:
             return super().retry(args, kwargs, exc, **options)
-        raise execution.RetryRequested(exc, options.get("countdown"))
+        if (args is not None and list(args) != list(self.request.args or ())) or (
+            kwargs is not None and dict(kwargs) != dict(self.request.kwargs or {})
+        ):
+            raise OptionNotKept(f"{self.name}: a retry cannot change a run's arguments")
+        raise execution.RetryRequested(
+            exc,
+            countdown=self._countdown(options.get("countdown"), options.get("eta")),
+            max_retries=options.get("max_retries", execution.AS_THE_POLICY_SAYS),
+        )
+
+    def _countdown(self, countdown: float | None, eta: dt.datetime | None) -> float | None:
+        if eta is not None:
+            return max(0, (eta - timezone.now()).total_seconds())
+        if countdown is None and self.default_retry_delay != Task.default_retry_delay:
+            return self.default_retry_delay
+        return countdown
+
+    def replace(self, sig: Any) -> Any:
+        """Refused: a run is one piece of work. Submit the other task, or use a chain."""
+        raise OptionNotKept(f"{self.name}: self.replace() is not kept by the ledger; use a chain")
 
     # Running
 
@@ -138,9 +154,11 @@ class LedgerTask(Task):
 
     def body(self) -> Callable[..., Any]:
         """The function behind the task; ``async def`` runs to its end."""
-        if not asyncio.iscoroutinefunction(self.run):
-            return self.run
-        return lambda *args, **kwargs: run_to_its_end(self.run(*args, **kwargs))
+        # Not Celery's wrapper for autoretry_for: the policy does what that does.
+        run = getattr(self, "_orig_run", self.run)
+        if not asyncio.iscoroutinefunction(run):
+            return run
+        return lambda *args, **kwargs: run_to_its_end(run(*args, **kwargs))
 
     def accept_foreign(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Record the run of a message that a plain Celery client sent.
@@ -156,11 +174,31 @@ class LedgerTask(Task):
                 kwargs=dict(kwargs),
                 queue=self._delivered_on(),
                 priority=self.run_priority,
+                options=self._take_over_options(),
+                parent=self.request.parent_id or "",
             )
         except (OperationalError, InterfaceError) as error:
             sql.ledger_connection().close()
             time.sleep(FOREIGN_PAUSE_SECONDS)
             raise Reject(str(error), requeue=True) from error
+
+    def _take_over_options(self) -> dict[str, Any]:
+        """What the message asks for becomes the run's; Celery must not do it a second time."""
+        request = self.request
+        hard, soft = request.timelimit or (None, None)
+        given = {
+            "link": request.callbacks,
+            "link_error": request.errbacks,
+            "chain": request.chain,
+            "chord": request.chord,
+            "expires": request.expires,
+            "time_limit": hard,
+            "soft_time_limit": soft,
+            "root_id": request.root_id,
+            "group_id": request.group,
+        }
+        request.update(callbacks=None, errbacks=None, chain=None)
+        return keep(self.name, given)
 
     def companions(self) -> Sequence[str]:
         """Handlers whose due runs a message of this task takes along."""
@@ -173,8 +211,9 @@ class LedgerTask(Task):
         body = self.body()
         return execution.Work(
             function=lambda: body(*args, **kwargs),
-            atomic=self.atomic and not asyncio.iscoroutinefunction(self.run),
-            retry=self.retry_policy or execution.default_retry(),
+            atomic=self.atomic
+            and not asyncio.iscoroutinefunction(getattr(self, "_orig_run", self.run)),
+            retry=policy_of(self),
         )
 
     def _perform(self) -> Any:
@@ -200,6 +239,40 @@ class LedgerTask(Task):
     def _delivered_on(self) -> str:
         info = self.request.delivery_info or {}
         return str(info.get("routing_key") or self._queue(None))
+
+
+def _current_task_id() -> str:
+    run = execution.current_run()
+    return run.task_id if run else ""
+
+
+def policy_of(task: LedgerTask) -> RetryPolicy:
+    """A task's own retry policy: ``retry_policy``, or what its Celery options ask for."""
+    if task.retry_policy is not None:
+        return task.retry_policy
+    policy = execution.default_retry()
+    if task.max_retries != Task.max_retries:
+        policy = replace(policy, max_retries=task.max_retries)
+    if not getattr(task, "autoretry_for", ()):
+        return policy
+    return _autoretry(task, policy)
+
+
+def _autoretry(task: Any, policy: RetryPolicy) -> RetryPolicy:
+    """Celery's ``autoretry_for``: only these exceptions are tried again."""
+    backoff = float(getattr(task, "retry_backoff", False))
+    limit = getattr(task, "retry_kwargs", {}).get("max_retries", policy.max_retries)
+    policy = replace(
+        policy,
+        max_retries=limit,
+        only=tuple(task.autoretry_for),
+        permanent=tuple(getattr(task, "dont_autoretry_for", ())),
+    )
+    if not backoff:
+        return policy
+    jitter = 1.0 if getattr(task, "retry_jitter", True) else 0.0
+    cap = float(getattr(task, "retry_backoff_max", 600))
+    return replace(policy, base_seconds=max(1.0, backoff), cap_seconds=cap, jitter=jitter)
 
 
 def _as_celery_sees_it(outcome: Outcome) -> Any:

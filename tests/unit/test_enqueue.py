@@ -102,7 +102,7 @@ def test_while_a_unique_run_waits_no_second_one_is_recorded(rung):
 
 @pytest.mark.parametrize(
     "option",
-    [{"link": tasks.count.s()}, {"expires": 60}, {"time_limit": 3}, {"chord": {}}, {"colour": 1}],
+    [{"chord": {"task": "t"}}, {"colour": 1}, {"mandatory": True}],
 )
 def test_an_option_that_would_be_lost_is_refused_aloud(rung, option):
     with pytest.raises(OptionNotKept, match=next(iter(option))):
