@@ -70,7 +70,7 @@ def read(*, environment: Mapping[str, str], base_dir: Path) -> Environment:
         database_url=_url(values, "DATABASE_URL", DATABASE_SCHEMES),
         broker_url=_url(values, "CELERY_BROKER_URL", BROKER_SCHEMES),
         cache_url=_url(values, "ZHILIAN_CACHE_URL", CACHE_SCHEMES),
-        result_backend=values.get("CELERY_RESULT_BACKEND") or "django-db",
+        result_backend=_result_backend(values),
         neural={
             name.removeprefix("NEURAL_").lower(): value
             for name, value in values.items()
@@ -140,6 +140,18 @@ def _url(values: Mapping[str, str], name: str, schemes: set[str]) -> str | None:
             f"{name} must begin with {', '.join(s + '://' for s in sorted(schemes))}."
         )
     return url
+
+
+def _result_backend(values: Mapping[str, str]) -> str:
+    """Results of plain tasks in the database or in Redis; of ledger tasks, the ledger's."""
+    backend = values.get("CELERY_RESULT_BACKEND", "").strip() or "django-db"
+    if backend == "django-db":
+        return "neural.runs.result_backends.DatabaseResults"
+    if backend.startswith(("redis://", "rediss://")):
+        return f"neural.runs.result_backends.RedisResults+{backend}"
+    raise ImproperlyConfigured(
+        "CELERY_RESULT_BACKEND must be django-db or begin with redis:// or rediss://."
+    )
 
 
 def database(*, url: str | None, var: Path, base_dir: Path) -> dict[str, Any]:
