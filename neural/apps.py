@@ -17,9 +17,11 @@ class NeuralConfig(AppConfig):
             checks,  # noqa: F401  (registers the system checks)
             tasks,  # noqa: F401  (known to the relay in processes that are no workers, too)
         )
+        from neural.analysis import nightly
         from neural.events import builtin  # noqa: F401  (registers the built-in types)
         from neural.runs import broker, lifecycle
 
         broker.survive_a_lost_broker()
         lifecycle.connect()
+        nightly.connect(self)
         autodiscover_modules("neural_handlers")

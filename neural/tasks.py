@@ -1,13 +1,18 @@
 """The Celery tasks: names, arguments and one domain call each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from celery import shared_task
+from celery import current_app, shared_task, signature
+from django.utils import timezone
 
+from neural.analysis.analysing import ANALYSIS_TASK, analyse
 from neural.events.execution import EventTask
 from neural.events.recording import EVENT_TASK
 from neural.events.submit import submit
+from neural.runs.following import SEND_TASK
+from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
+from neural.runs.task import LedgerTask
 
 
 @shared_task(base=EventTask, name=EVENT_TASK)
@@ -35,3 +40,24 @@ def process_neural_event(
     )
     answer.or_raise()
     return str(answer.verdict)
+
+
+@shared_task(
+    base=LedgerTask, name=ANALYSIS_TASK, run_queue=LOW_PRIORITY_QUEUE, run_priority=LOW_PRIORITY
+)
+def analyse_demand(store_id: str | None = None, since: str | None = None) -> dict[str, Any]:
+    """Bring the summaries of demand up to date; returns what was done.
+
+    Without ``store_id`` it asks for a run for each store. ``since`` is a day in ISO 8601:
+    only its week and later ones are looked at.
+    """
+    return analyse(store_id=store_id, since=since, now=timezone.now())
+
+
+@shared_task(base=LedgerTask, name=SEND_TASK)
+def send_signature(
+    following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str, Any]
+) -> str:
+    """Send the message of a plain Celery task that follows a ledger task; returns its id."""
+    sent = signature(dict(following), app=current_app).apply_async(tuple(args), **options)
+    return str(sent.id)

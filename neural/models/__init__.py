@@ -1,5 +1,6 @@
 """The models, one story a file."""
 
+from neural.models.analysis import DemandSummary, Period
 from neural.models.demand import DailyDemand, SalesReport
 from neural.models.dish import Dish
 from neural.models.event import NeuralEvent
@@ -14,6 +15,7 @@ from neural.models.worker import WorkerProcess
 
 __all__ = [
     "DailyDemand",
+    "DemandSummary",
     "Dish",
     "NeuralEvent",
     "Order",
@@ -21,6 +23,7 @@ __all__ = [
     "OrderState",
     "Payment",
     "PaymentKind",
+    "Period",
     "RunState",
     "SalesReport",
     "Shift",

@@ -1,0 +1,112 @@
+"""The nightly schedule comes with the app, once, and is people's from then on."""
+
+from types import SimpleNamespace
+
+import pytest
+from django.apps import apps
+from django.db.models.signals import post_migrate
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
+from django_celery_beat.schedulers import ModelEntry
+
+from neural.analysis import nightly
+from neural.models import TaskRun
+from neural.tasks import analyse_demand
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+
+
+def migrated(*names: str, backwards: bool = False) -> None:
+    """What Django says after it has applied these migrations."""
+    steps = [name.split(".") for name in names]
+    plan = [(SimpleNamespace(app_label=app, name=name), backwards) for app, name in steps]
+    config = apps.get_app_config("neural")
+    post_migrate.send(
+        sender=config, app_config=config, using="default", plan=plan, verbosity=0,
+        interactive=False, apps=apps, stdout=None,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def no_schedule():
+    PeriodicTask.objects.all().delete()
+    CrontabSchedule.objects.all().delete()
+
+
+def schedules() -> list[str]:
+    return list(PeriodicTask.objects.values_list("name", flat=True))
+
+
+BOTH = ["neural.0009_demand_summaries", "django_celery_beat.0001_initial"]
+
+
+@pytest.mark.usefixtures("no_schedule")
+@pytest.mark.parametrize("name", BOTH)
+def test_it_is_made_when_the_summaries_or_beat_have_just_come(name):
+    migrated(name)
+
+    found = PeriodicTask.objects.get()
+    assert (found.task, found.enabled) == ("neural.tasks.analyse_demand", True)
+    crontab = found.crontab
+    assert (crontab.hour, crontab.minute, crontab.day_of_week) == ("2", "0", "*")
+    assert str(crontab.timezone) == "Asia/Shanghai"
+
+
+@pytest.mark.usefixtures("no_schedule")
+def test_once_deleted_it_stays_away():
+    migrated("neural.0010_something_else")
+    migrated()
+    migrated(BOTH[0], backwards=True)
+
+    assert schedules() == []
+
+
+@pytest.mark.usefixtures("no_schedule")
+def test_what_people_changed_is_never_overwritten():
+    migrated(BOTH[0])
+    PeriodicTask.objects.update(enabled=False, kwargs='{"since": "2026-03-01"}')
+
+    migrated(*BOTH)
+
+    found = PeriodicTask.objects.get()
+    assert not found.enabled
+    assert found.kwargs == '{"since": "2026-03-01"}'
+
+
+@pytest.mark.usefixtures("no_schedule")
+def test_a_crontab_of_the_same_time_is_shared():
+    CrontabSchedule.objects.create(hour="2", minute="0", timezone="Asia/Shanghai")
+
+    migrated(BOTH[0])
+
+    assert CrontabSchedule.objects.count() == 1
+
+
+@pytest.mark.usefixtures("no_schedule")
+def test_a_project_without_beat_is_left_alone(monkeypatch):
+    real = apps.is_installed
+    monkeypatch.setattr(apps, "is_installed", lambda name: name != nightly.BEAT and real(name))
+
+    migrated(BOTH[0])
+
+    assert schedules() == []
+
+
+@pytest.mark.usefixtures("no_schedule")
+def test_where_beats_tables_are_not_made_yet_nothing_is_tried(monkeypatch):
+    monkeypatch.setattr(nightly, "_has_tables", lambda using: False)
+
+    migrated(BOTH[0])
+
+    assert schedules() == []
+
+
+@pytest.mark.usefixtures("no_schedule")
+def test_what_beat_sends_is_recorded_as_low_priority_work():
+    migrated(BOTH[0])
+    entry = ModelEntry(PeriodicTask.objects.get())
+
+    analyse_demand.apply_async(entry.args, entry.kwargs, **entry.options)
+
+    run = TaskRun.objects.get()
+    assert (run.queue, run.priority, run.args, run.kwargs) == ("low_priority", 1, [], {})
+    assert run.requested_by == nightly.SCHEDULE_NAME
