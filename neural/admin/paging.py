@@ -45,8 +45,8 @@ class KeysetChangeList(ChangeList):
         self.result_list, newer, older = page_of(
             queryset,
             size=self.list_per_page,
-            before=_key(request.GET.get(BEFORE)),
-            after=_key(request.GET.get(AFTER)),
+            before=key_in(request.GET.get(BEFORE)),
+            after=key_in(request.GET.get(AFTER)),
         )
         self.newer_url = self._address(AFTER, self.result_list[0]) if newer else None
         self.older_url = self._address(BEFORE, self.result_list[-1]) if older else None
@@ -86,7 +86,7 @@ def page_of(
     return rows[:size], False, len(rows) > size
 
 
-def _key(text: str | None) -> int | None:
+def key_in(text: str | None) -> int | None:
     """A primary key as the address has it; anything else is ignored."""
     if text and text.isascii() and text.isdigit() and len(text) < 19:
         return int(text)

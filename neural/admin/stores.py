@@ -17,7 +17,15 @@ from neural.admin import audit
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import NOTHING, badge, instant_column
 from neural.admin.scope import ScopedAdmin
-from neural.models import DailyDemand, NeuralEvent, Order, StockLevel, Store, TaskRun
+from neural.models import (
+    DailyDemand,
+    DemandSummary,
+    NeuralEvent,
+    Order,
+    StockLevel,
+    Store,
+    TaskRun,
+)
 from neural.models.store import sees_every_store
 
 CONFIRM = Verb(
@@ -85,7 +93,14 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
     @admin.display(description=_("records"))
     def records(self, store: Store) -> SafeString | str:
         """Links to the store's rows, each a list of its own."""
-        listed: tuple[type[Model], ...] = (NeuralEvent, TaskRun, Order, StockLevel, DailyDemand)
+        listed: tuple[type[Model], ...] = (
+            NeuralEvent,
+            TaskRun,
+            Order,
+            StockLevel,
+            DailyDemand,
+            DemandSummary,
+        )
         links = ((_list_of(model, store), model._meta.verbose_name_plural) for model in listed)
         return format_html_join(" · ", '<a href="{}">{}</a>', links) or NOTHING
 

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.utils import timezone
 
 import neural
+from neural.analysis.slices import analyse_store
 from neural.models import NeuralEvent, TaskRun, TaskTry, WorkerProcess
 from tests.unit import admin_world as world
 
@@ -145,6 +146,7 @@ def submitted() -> None:
     for kind, payload in payloads.items():
         neural.submit(type=kind, store="S1", source="till", event_id=kind, payload=payload)
     neural.run_due()
+    analyse_store(store=world.store(), since=None, now=timezone.now())
     WorkerProcess.objects.create(name="w", host="h", process_id=1)
 
 

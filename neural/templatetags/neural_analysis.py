@@ -1,0 +1,12 @@
+"""The analysis as templates show it."""
+
+from django import template
+
+from neural.admin import analysis_display, display
+
+register = template.Library()
+register.filter("change", analysis_display.change)
+register.filter("days_compared", analysis_display.days_compared)
+register.filter("unusual_badge", analysis_display.unusual_badge)
+register.filter("quantity", display.quantity)
+register.filter("row_address", display.page_address)
