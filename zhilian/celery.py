@@ -44,7 +44,7 @@ class Application(Celery):
         from django.conf import settings
 
         self.backend_cls = settings.CELERY_RESULT_BACKEND
-        return super()._get_backend()
+        return super()._get_backend()  # type: ignore[misc]
 
 
 app = Application("zhilian", control="neural.runs.control:Control")
