@@ -4,9 +4,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 REDIS_OPTIONS: dict[str, Any] = {
-    # A message taken and not acknowledged is delivered again after this many seconds: more
-    # than the hard limit (300) plus what a task may wait in a worker, else it runs twice.
-    "visibility_timeout": 900,
     # The transport looks for such messages every interval × throttle seconds. Its own throttle
     # of 10 would make a lost message wait another 100 s.
     "unacked_restore_interval": 10,
@@ -34,9 +31,16 @@ def is_rabbitmq(url: str) -> bool:
     return urlsplit(url).scheme in ("amqp", "amqps")
 
 
-def transport_options(url: str) -> dict[str, Any]:
-    """CELERY_BROKER_TRANSPORT_OPTIONS for this broker."""
-    return dict(RABBITMQ_OPTIONS if is_rabbitmq(url) else REDIS_OPTIONS)
+def transport_options(url: str, *, visibility_timeout: int) -> dict[str, Any]:
+    """CELERY_BROKER_TRANSPORT_OPTIONS for this broker.
+
+    Redis delivers a message that was taken and not acknowledged again after
+    `visibility_timeout` seconds: more than the hard limit plus what a task may wait in a
+    worker, else it runs twice.
+    """
+    if is_rabbitmq(url):
+        return dict(RABBITMQ_OPTIONS)
+    return {"visibility_timeout": visibility_timeout, **REDIS_OPTIONS}
 
 
 def cache_url(broker_url: str) -> str | None:

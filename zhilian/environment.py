@@ -13,6 +13,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from zhilian import tuning
+
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
 BROKER_SCHEMES = {"redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps"}
@@ -47,6 +49,7 @@ class Environment:
     broker_url: str | None
     cache_url: str | None
     result_backend: str
+    tuning: tuning.Tuning
     neural: dict[str, str]
     """Settings of the ledger, from NEURAL_*; `neural.conf` checks names and types."""
 
@@ -71,6 +74,7 @@ def read(*, environment: Mapping[str, str], base_dir: Path) -> Environment:
         broker_url=_url(values, "CELERY_BROKER_URL", BROKER_SCHEMES),
         cache_url=_url(values, "ZHILIAN_CACHE_URL", CACHE_SCHEMES),
         result_backend=_result_backend(values),
+        tuning=tuning.read(values),
         neural={
             name.removeprefix("NEURAL_").lower(): value
             for name, value in values.items()

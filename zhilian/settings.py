@@ -13,6 +13,7 @@ from zhilian import brokers, cache, environment, logs, state
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _environment = environment.read(environment=os.environ, base_dir=BASE_DIR)
+_tuning = _environment.tuning
 
 # Database, broker's file, secret key and collected static files. Nothing else is written.
 VAR = state.make_var(_environment.var)
@@ -122,7 +123,9 @@ NEURAL = _environment.neural
 EMBEDDED_BROKER_DIRECTORY = VAR / "broker"
 EMBEDDED_BROKER = _environment.broker_url is None
 CELERY_BROKER_URL = _environment.broker_url or state.broker_url(EMBEDDED_BROKER_DIRECTORY)
-CELERY_BROKER_TRANSPORT_OPTIONS = brokers.transport_options(CELERY_BROKER_URL)
+CELERY_BROKER_TRANSPORT_OPTIONS = brokers.transport_options(
+    CELERY_BROKER_URL, visibility_timeout=_tuning.visibility_timeout
+)
 CELERY_BROKER_HEARTBEAT = brokers.RABBITMQ_HEARTBEAT_SECONDS  # Redis has none
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # None: for ever. The broker may be away for longer than Celery's hundred tries.
@@ -165,16 +168,17 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {
 # urgent message waits behind one task at most.
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_TASK_SOFT_TIME_LIMIT = 240
-CELERY_TASK_TIME_LIMIT = 300
+CELERY_WORKER_PREFETCH_MULTIPLIER = _tuning.prefetch_multiplier
+CELERY_TASK_SOFT_TIME_LIMIT = _tuning.soft_time_limit
+CELERY_TASK_TIME_LIMIT = _tuning.time_limit
 
 # Results. The ledger keeps every outcome; a result row on top would be a second history.
 CELERY_RESULT_BACKEND = _environment.result_backend
 CELERY_TASK_IGNORE_RESULT = True
 
 # Workers.
-CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
+CELERY_WORKER_CONCURRENCY = _tuning.concurrency
+CELERY_WORKER_MAX_TASKS_PER_CHILD = _tuning.max_tasks_per_child
 # Celery closes the database connection around every task unless told how often to keep it:
 # two to four times fewer tasks a second.
 CELERY_DB_REUSE_MAX = 1000

@@ -25,7 +25,9 @@ class Command(BaseCommand):
             help="queues to read, separated by commas, asked in turn (all that are configured)",
         )
         parser.add_argument(
-            "--concurrency", type=int, help="tasks run at the same time (number of cores)"
+            "--concurrency",
+            type=int,
+            help="tasks run at the same time (CELERY_WORKER_CONCURRENCY, else number of cores)",
         )
         parser.add_argument(
             "--name",

@@ -38,9 +38,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--concurrency",
             type=int,
-            default=max(2, os.cpu_count() or 1),
-            help="processes of the worker for all queues (number of cores, 2 at least); the "
-            "worker for high_priority has one",
+            default=settings.CELERY_WORKER_CONCURRENCY or max(2, os.cpu_count() or 1),
+            help="processes of the worker for all queues (CELERY_WORKER_CONCURRENCY, else the "
+            "number of cores, 2 at least); the worker for high_priority has one",
         )
 
     def handle(self, *, port: int, concurrency: int, **options: Any) -> None:
