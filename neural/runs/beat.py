@@ -164,6 +164,7 @@ class LedgerScheduler(DatabaseScheduler):
                 self._schedule = self.all_as_schedule()
                 self._changed_at, self._read_at = changed_at, time.monotonic()
                 self._heap_invalidated = True
+                logger.info("event=schedules_read schedules=%d", len(self._schedule))
         except (DatabaseError, InterfaceError) as error:
             logger.warning("event=schedules_not_read error=%r", str(error))
 

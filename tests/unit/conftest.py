@@ -1,9 +1,11 @@
 """Fixtures of tests that call the domain, without workers or a broker."""
 
 import pytest
+from django_celery_beat.models import PeriodicTask
 
 from neural.runs import publishing
 from neural.runs.publishing import BrokerUnavailable
+from tests.unit import beating
 
 
 class RecordingPublisher(publishing.Publisher):
@@ -34,3 +36,16 @@ def rung(monkeypatch):
     recording = RecordingPublisher()
     monkeypatch.setattr(publishing, "_publisher", recording)
     return recording
+
+
+@pytest.fixture
+def clock(db, monkeypatch):
+    """What beat takes for the time; no schedule is there yet."""
+    PeriodicTask.objects.all().delete()  # what migrations put there
+    return beating.Clock().rules(monkeypatch)
+
+
+@pytest.fixture
+def beat(clock, rung):
+    """A beat on that clock, as just started."""
+    return beating.Beat()

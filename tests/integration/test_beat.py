@@ -1,0 +1,189 @@
+"""Real beats: two at once, killed, with the broker or the database away."""
+
+import datetime as dt
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from neural.models import TaskRun
+from tests.integration.cluster import ROOT, wait_for_runs, within
+from tests.integration.forwarder import Forwarder
+from tests.watching import wait_until
+from zhilian.tether import tethered
+
+pytestmark = pytest.mark.integration
+
+
+class Beat:
+    """`celery beat` in a process of its own; what it writes goes to a file."""
+
+    def __init__(self, cluster, **environment: str) -> None:
+        self.log = cluster.directory / f"beat-{time.monotonic_ns()}.log"
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                tethered([sys.executable, "-m", "celery", "--quiet", "-A", "zhilian", "beat"]),
+                cwd=ROOT,
+                env=cluster.environment() | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def has_read(self) -> bool:
+        return "event=schedules_read" in self.text
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def start_beat(cluster):
+    PeriodicTask.objects.all().delete()  # what migrations put there
+    beats: list[Beat] = []
+
+    def start(**environment: str) -> Beat:
+        beats.append(Beat(cluster, **environment))
+        return beats[-1]
+
+    yield start
+    for beat in beats:
+        beat.kill()
+        print(f"--- {beat.log.name} ---\n{beat.text[-3000:]}")
+
+
+def every(seconds: int, name: str = "it", **fields) -> PeriodicTask:
+    """A schedule that is due a second from now for the first time."""
+    interval, _ = IntervalSchedule.objects.get_or_create(every=seconds, period="seconds")
+    last_run_at = timezone.now() - dt.timedelta(seconds=seconds - 1)
+    values = {"task": "probe.give_back", "args": json.dumps([name]), "last_run_at": last_run_at}
+    return PeriodicTask.objects.create(name=name, interval=interval, **values | fields)
+
+
+def moments() -> list[dt.datetime]:
+    """The due moments that were recorded, as the runs' ids say."""
+    ids = TaskRun.objects.values_list("task_id", flat=True)
+    return sorted(dt.datetime.fromisoformat(task_id.split("-", 2)[2]) for task_id in ids)
+
+
+def expect_each_moment_once(seconds: float) -> None:
+    """No run without its count nor count without its run; none nearer than the interval."""
+    found = moments()
+    assert len(found) == PeriodicTask.objects.get(name="it").total_run_count
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(found)]
+    assert min(gaps) >= seconds, gaps
+
+
+def test_two_beats_record_each_moment_once_and_one_of_them_suffices(start_beat):
+    every(1)
+    beats = [start_beat(), start_beat()]
+    wait_until(lambda: len(moments()) >= 8, 60)
+
+    beats[0].kill()
+    count = len(moments())
+
+    wait_until(lambda: len(moments()) >= count + 3, 30)
+    expect_each_moment_once(1)
+
+
+def test_a_beat_killed_right_after_it_recorded_neither_doubles_nor_loses(start_beat):
+    every(12)
+    beat = start_beat()
+    wait_until(lambda: moments(), 60)
+    beat.kill()
+
+    start_beat()
+
+    assert not within(5, lambda: len(moments()) > 1)
+    wait_until(lambda: len(moments()) == 2, 30)
+    expect_each_moment_once(12)
+
+
+def test_beats_killed_at_any_moment_neither_double_nor_lose(start_beat):
+    every(1)
+    for _ in range(5):
+        count = len(moments())
+        beat = start_beat()
+        wait_until(lambda count=count: len(moments()) > count, 60)
+        time.sleep(random.uniform(0, 1.2))
+        beat.kill()
+
+    expect_each_moment_once(1)
+
+
+@pytest.mark.parametrize("fault", ["stop", "freeze"])
+def test_beat_goes_on_recording_while_the_broker_is_away(cluster, start_beat, fault):
+    getattr(cluster.broker, fault)()
+    every(1)
+    every(3600, "plain", task="celery.accumulate", queue="low_priority")
+    start_beat()
+    wait_until(lambda: moments(), 60)
+    count, began = len(moments()), time.monotonic()
+    wait_until(lambda: len(moments()) >= count + 6, 30)
+    assert time.monotonic() - began < 12
+
+    cluster.broker.thaw() if fault == "freeze" else cluster.broker.start()
+
+    wait_until(lambda: cluster.message_count("low_priority") == 1, 30)
+    PeriodicTask.objects.get(name="it").delete()
+    assert not within(6, lambda: cluster.message_count("low_priority") > 1)  # it has seen it
+    cluster.worker(queues="default", republish_seconds=1)
+    wait_for_runs()
+
+
+def test_an_edit_takes_effect_within_seconds(start_beat):
+    row = every(3600, last_run_at=timezone.now())
+    beat = start_beat()
+    wait_until(beat.has_read, 60)
+
+    row.interval = IntervalSchedule.objects.create(every=1, period="seconds")
+    row.save()
+
+    wait_until(lambda: moments(), 8)
+
+
+def test_a_stop_is_quick_and_leaves_nothing_undone(start_beat):
+    every(1)
+    beat = start_beat()
+    wait_until(lambda: len(moments()) >= 2, 60)
+
+    beat.process.send_signal(signal.SIGTERM)
+
+    assert beat.process.wait(5) == 0
+    expect_each_moment_once(1)
+
+
+def test_beat_outlives_its_database_and_makes_up_for_what_it_missed(cluster, start_beat):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite is a file: it is not away")
+    config = connection.settings_dict
+    forwarder = Forwarder(config["HOST"] or "127.0.0.1", int(config["PORT"] or 5432))
+    login = config["USER"] + (f":{config['PASSWORD']}" if config["PASSWORD"] else "")
+    url = f"postgres://{login}@127.0.0.1:{forwarder.port}/{config['NAME']}"
+    every(2)
+    beat = start_beat(DATABASE_URL=url)
+    wait_until(lambda: moments(), 60)
+
+    forwarder.stop()
+    wait_until(lambda: "event=schedules_not_read" in beat.text, 15)
+    time.sleep(6)
+    count = len(moments())
+    assert beat.process.poll() is None
+    forwarder.start()
+
+    wait_until(lambda: len(moments()) >= count + 3, 30)
+    expect_each_moment_once(2)
+    forwarder.stop()
