@@ -29,6 +29,8 @@ class BrokerFacts:
     """Without its password."""
     error: str = ""
     seconds: float = 0
+    driver: str = ""
+    """What it is: 'redis', 'amqp'."""
     append_only: bool | None = None
     maxmemory_policy: str | None = None
     messages: Mapping[str, int] = field(default_factory=dict)
@@ -46,6 +48,7 @@ def ask_broker() -> BrokerFacts:
         return BrokerFacts(
             address=address,
             seconds=seconds,
+            driver=connection.transport.driver_type,
             messages=dict(_messages(channel)),
             **_durability(channel),
         )

@@ -22,6 +22,8 @@ def broker(situation: Situation) -> Finding:
 def durability(situation: Situation) -> Finding:
     """A restart or a full memory costs no messages."""
     facts = situation.broker
+    if facts.driver == "amqp":
+        return ok("durability", "RabbitMQ keeps our queues and messages on disk over a restart")
     if facts.error or facts.append_only is None or facts.maxmemory_policy is None:
         return unknown("durability", "the broker could not be asked what it keeps")
     wrong, cure = [], []

@@ -1,0 +1,169 @@
+"""RabbitMQ as the broker, where one answers: events run, a lost broker is survived.
+
+RABBITMQ_URL names it; its three queues are emptied before and after. A forwarder stands between,
+so that a test can cut RabbitMQ off and freeze it for its own processes alone.
+"""
+
+import os
+import socket
+from contextlib import suppress
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from celery import current_app
+from kombu import Connection
+
+from neural.health.examination import examine
+from neural.health.findings import Status
+from neural.models import TaskRun
+from neural.runs.publishing import BrokerUnavailable, Ring, publisher
+from neural.runs.routing import QUEUES
+from tests.integration.cluster import UNHURRIED, Cluster, expect_once, took, wait_for_runs, within
+from tests.integration.conftest import point_this_process_to
+from tests.integration.forwarder import Forwarder
+from tests.integration.submitting import names, submit, submit_together
+from tests.probe.tasks import give_back
+from tests.watching import wait_until
+from zhilian import brokers
+
+pytestmark = pytest.mark.integration
+
+URL = os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
+QUICK = {"republish_seconds": 1, "republish_lease_seconds": 2}
+
+
+class RabbitMQ(Forwarder):
+    """A way to RabbitMQ that a test may stop, start, freeze and thaw."""
+
+    def __init__(self) -> None:
+        parts = urlsplit(URL)
+        super().__init__(parts.hostname, parts.port or 5672)
+        login = parts.netloc.rpartition("@")[0]
+        self.url = urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{self.port}"))
+
+
+def empty() -> None:
+    with Connection(URL, connect_timeout=5) as connection:
+        for queue in QUEUES:
+            with suppress(connection.channel_errors):
+                connection.default_channel.queue_purge(queue)
+
+
+def answers() -> bool:
+    parts = urlsplit(URL)
+    with suppress(OSError), socket.create_connection((parts.hostname, parts.port or 5672), 1):
+        return True
+    return False
+
+
+@pytest.fixture
+def rabbitmq():
+    if not answers():
+        pytest.skip(f"no RabbitMQ answers on {urlsplit(URL).hostname} (RABBITMQ_URL)")
+    empty()
+    forwarder = RabbitMQ()
+    yield forwarder
+    forwarder.thaw()
+    forwarder.stop()
+    empty()
+
+
+@pytest.fixture
+def cluster(transactional_db, settings, monkeypatch, tmp_path, rabbitmq):
+    settings.NEURAL = {**UNHURRIED, **QUICK}
+    point_this_process_to(rabbitmq.url, monkeypatch)
+    options = current_app.conf.broker_transport_options
+    current_app.conf.broker_transport_options = dict(brokers.RABBITMQ_OPTIONS)
+    cluster = Cluster(tmp_path, rabbitmq)
+    yield cluster
+    cluster.destroy()
+    publisher().close()
+    current_app.conf.broker_transport_options = options
+    for worker in cluster.workers:
+        print(f"--- {worker.name}, the end of its log ---\n{worker.text[-6000:]}")
+
+
+def test_events_of_every_queue_and_ledger_tasks_run_end_to_end(cluster):
+    cluster.worker(**QUICK)
+    kinds = ["probe.urgent", "probe.counted", "probe.low", "probe.two_step"]
+    many = names("many", 120)
+    for kind in kinds:
+        submit(kind, kind=kind)
+    submit("retried", fail_times=1)
+    submit_together(many)
+    give_back.apply_async(["one"], {"two": 2})
+
+    wait_for_runs()
+    assert TaskRun.objects.get(task="probe.give_back").result == [["one"], {"two": 2}]
+    expect_once([*kinds, "retried", *many])
+
+
+def test_messages_are_counted_and_a_queue_that_is_not_there_holds_none(cluster):
+    assert publisher().depths(["default", "no.such.queue"]) == {"default": 0, "no.such.queue": 0}
+
+    publisher().publish([Ring("1", "probe.count", "default"), Ring("2", "probe.count", "default")])
+
+    assert publisher().depths(["no.such.queue", "default"]) == {"default": 2, "no.such.queue": 0}
+
+
+@pytest.mark.parametrize("fault", ["stop", "freeze"])
+def test_a_rabbitmq_that_is_away_costs_a_submitter_about_a_second_once(cluster, fault):
+    worker = cluster.worker(**QUICK)
+    submit("before")
+    wait_for_runs()
+
+    getattr(cluster.broker, fault)()
+    with took() as seconds:
+        for key in names("during", 20):
+            submit(key)
+    assert publisher().breaker_is_open
+    assert seconds() < 6
+    with pytest.raises(BrokerUnavailable):
+        publisher().depths(["default"])
+
+    cluster.broker.thaw() if fault == "freeze" else cluster.broker.start()
+    wait_until(lambda: not publisher().breaker_is_open, 30)
+    submit("after")
+    wait_for_runs(seconds=90)
+    expect_once(["before", *names("during", 20), "after"])
+    assert worker.is_running
+
+
+def test_a_worker_outlives_a_freeze_that_is_longer_than_its_heartbeats(cluster):
+    worker = cluster.worker(**QUICK)
+    submit("before", kind="probe.counted")
+    wait_for_runs()
+
+    cluster.broker.freeze()
+    assert not within(2.5 * brokers.RABBITMQ_HEARTBEAT_SECONDS, lambda: not worker.is_running)
+    submit("during")
+    cluster.broker.thaw()
+
+    wait_for_runs(seconds=90)
+    expect_once(["before", "during"])
+    assert worker.is_running
+
+
+def test_a_killed_worker_loses_and_doubles_nothing(cluster):
+    limits = {**QUICK, "worker_lost_seconds": 3}
+    first = cluster.worker(concurrency=1, **limits)
+    keys = names("killed", 60)
+    for key in keys:
+        submit(key, seconds=0.02)
+    within(0.5, lambda: False)
+    first.kill()
+    cluster.worker(**limits)
+
+    wait_for_runs()
+    expect_once(keys)
+
+
+def test_doctor_knows_what_rabbitmq_keeps(cluster):
+    cluster.worker(**QUICK)
+    found = {finding.probe: finding for finding in examine()}
+
+    assert found["broker"].status == Status.OK
+    assert "guest:guest" not in found["broker"].found
+    assert found["durability"].status == Status.OK
+    assert "RabbitMQ" in found["durability"].found
+    assert found["messages"].status == Status.OK
