@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                         serialize=False,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "^[^\\s\\x00-\\x1f/]{1,64}$", "No spaces, no slash, at most 64."
+                                "^[^\\s\\x00-\\x1f/]{1,64}\\Z", "No spaces, no slash, at most 64."
                             )
                         ],
                         verbose_name="code",
@@ -505,7 +505,7 @@ class Migration(migrations.Migration):
             model_name="taskrun",
             index=models.Index(
                 condition=models.Q(("state", "pending")),
-                fields=["publish_at"],
+                fields=["queue", "publish_at"],
                 name="neural_run_owed",
             ),
         ),

@@ -7,16 +7,18 @@ worker's own changes, many runs in one statement, are in ``neural.runs.claiming`
 """
 
 import datetime as dt
+from functools import partial
 from typing import Any, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.event import NeuralEvent
 from neural.models.store import Store, StoreScopedQuerySet
+from neural.models.transitions import tell
 from neural.models.worker import WorkerProcess
 
 
@@ -180,7 +182,9 @@ class TaskRun(models.Model):
             ),
             # Relay: what is owed a message.
             models.Index(
-                fields=["publish_at"], condition=Q(state=RunState.PENDING), name="neural_run_owed"
+                fields=["queue", "publish_at"],
+                condition=Q(state=RunState.PENDING),
+                name="neural_run_owed",
             ),
             # Relay: what did a lost worker hold?
             models.Index(
@@ -253,11 +257,12 @@ class TaskRun(models.Model):
 
     def retry(self) -> bool:
         """Run a dead, cancelled or discarded run again, with its retries restored."""
-        return self._change(SET_ASIDE_STATES, **_RETRIED)
+        return self._change("retried", SET_ASIDE_STATES, **_RETRIED)
 
     def revoke(self) -> bool:
         """Withdraw a run even if it is under way: its worker is fenced off."""
         return self._change(
+            "revoked",
             (RunState.PENDING, RunState.RUNNING),
             state=RunState.CANCELLED,
             token=None,
@@ -266,21 +271,23 @@ class TaskRun(models.Model):
 
     def hurry(self) -> bool:
         """Make a waiting run due at once."""
-        return self._change(RunState.PENDING, available_at=Now(), publish_at=Now())
+        return self._change("hurried", RunState.PENDING, available_at=Now(), publish_at=Now())
 
     def cancel(self) -> bool:
         """Withdraw a run that has not started."""
-        return self._change(RunState.PENDING, state=RunState.CANCELLED, finished_at=Now())
+        changes = {"state": RunState.CANCELLED, "finished_at": Now()}
+        return self._change("cancelled", RunState.PENDING, **changes)
 
     def discard(self) -> bool:
         """Decide that a dead run will not be run again."""
-        return self._change(RunState.DEAD, state=RunState.DISCARDED)
+        return self._change("discarded", RunState.DEAD, state=RunState.DISCARDED)
 
-    def _change(self, allowed: RunState | tuple[RunState, ...], **changes: Any) -> bool:
+    def _change(self, name: str, allowed: RunState | tuple[RunState, ...], **changes: Any) -> bool:
         states = (allowed,) if isinstance(allowed, RunState) else allowed
         rows = type(self).objects.filter(pk=self.pk, state__in=states).update(**changes)
         if rows:
             self.refresh_from_db(fields=list(changes))
+            transaction.on_commit(partial(tell, name, [self]), robust=True)
         return bool(rows)
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
-STORE_CODE_PATTERN = r"^[^\s\x00-\x1f/]{1,64}$"
+STORE_CODE_PATTERN = r"^[^\s\x00-\x1f/]{1,64}\Z"
 
 
 def validate_time_zone(name: str) -> None:

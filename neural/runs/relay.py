@@ -16,8 +16,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from neural.conf import conf
-from neural.models import TaskRun, WorkerProcess
+from neural.models import RunState, TaskRun, WorkerProcess
 from neural.models.run import TaskRunQuerySet
+from neural.models.transitions import tell
 from neural.runs import sql
 from neural.runs.enqueue import rings_for
 from neural.runs.publishing import BrokerUnavailable, Publisher, publisher
@@ -53,9 +54,7 @@ def publish_owed(sender: Publisher | None = None) -> int:
     messages that its runs wait. With the broker away nothing is touched.
     """
     sender = sender or publisher()
-    queues = list(
-        TaskRun.objects.unpublished().order_by().values_list("queue", flat=True).distinct()
-    )
+    queues = _queues_that_owe()
     if not queues:
         return 0
     try:
@@ -79,8 +78,20 @@ def _publish_queue(sender: Publisher, queue: str, room: int) -> int:
         logger.warning("event=relay_interrupted runs=%d reason=%r", len(runs), str(error))
         _owe_again(runs)
         return 0
-    logger.info("event=relay_published queue=%s runs=%d", queue, len(runs))
+    tell("published", runs, by="relay")
     return len(runs)
+
+
+def _queues_that_owe() -> list[str]:
+    """Queues with a run that is owed a message: two looks into an index for each, where a
+    DISTINCT would read the whole backlog, every second, in every worker."""
+    waiting = TaskRun.objects.filter(state=RunState.PENDING).order_by("queue")
+    queues: list[str] = []
+    last: str | None = ""
+    while last := waiting.filter(queue__gt=last).values_list("queue", flat=True).first():
+        if TaskRun.objects.unpublished().filter(queue=last).exists():
+            queues.append(last)
+    return queues
 
 
 def _take_owed(queue: str, limit: int) -> list[TaskRun]:

@@ -92,7 +92,10 @@ def test_one_that_answers_is_shared(broker):
 def test_celery_understands_its_url_in_a_directory_with_any_name(tmp_path):
     from celery import Celery
 
-    with EmbeddedBroker(tmp_path / "店 ?a") as broker, Celery(broker=broker.url).connection() as it:
+    with (
+        EmbeddedBroker(tmp_path / "店 ?a") as broker,
+        Celery(broker=broker.url, set_as_current=False).connection() as it,
+    ):
         it.ensure_connection(max_retries=1)
 
 
