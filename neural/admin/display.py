@@ -139,6 +139,11 @@ def link_column(model: type[Model], field: str) -> Any:
     return _column(model, field, lambda row: link(row, row and one_line(row)))
 
 
+def store_code_column(model: type[Model]) -> Any:
+    """A column of a wide list: the store's code without its name."""
+    return _column(model, "store", lambda row: link(row, row and row.pk))
+
+
 def json_column(model: type[Model], field: str) -> Any:
     """A field with JSON, shown in full."""
     return _column(model, field, json_block)

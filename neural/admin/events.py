@@ -21,6 +21,7 @@ from neural.admin.display import (
     json_column,
     link_column,
     short_instant_column,
+    store_code_column,
 )
 from neural.admin.filters import EventTypeFilter, StoreFilter, UnhandledFilter
 from neural.admin.scope import HistoryAdmin
@@ -55,7 +56,7 @@ class NeuralEventAdmin(VerbsAdmin, HistoryAdmin):
         "type",
         "event_id",
         "run_states",
-        link_column(NeuralEvent, "store"),
+        store_code_column(NeuralEvent),
         "source",
         short_instant_column(NeuralEvent, "occurred_at"),
         short_instant_column(NeuralEvent, "recorded_at"),

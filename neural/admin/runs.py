@@ -22,6 +22,7 @@ from neural.admin.display import (
     link_column,
     one_line,
     short_instant_column,
+    store_code_column,
 )
 from neural.admin.filters import HandlerFilter, QueueFilter, RunStateFilter, StoreFilter, TaskFilter
 from neural.admin.scope import HistoryAdmin
@@ -74,7 +75,7 @@ class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
         "work",
         "state_and_error",
         link_column(TaskRun, "event"),
-        link_column(TaskRun, "store"),
+        store_code_column(TaskRun),
         "queue_and_priority",
         short_instant_column(TaskRun, "available_at"),
         short_instant_column(TaskRun, "started_at"),
