@@ -126,6 +126,8 @@ class EmbeddedBroker:
             "unixsocket": str(self.socket),
             "unixsocketperm": "700",
             "dir": str(self.directory),
+            # Warnings alone: nobody turns this file over.
+            "loglevel": "warning",
             "logfile": str(self.directory / "broker.log"),
             # Off unless asked for; without it a restart is an empty broker.
             "appendonly": "yes",

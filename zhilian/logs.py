@@ -33,6 +33,13 @@ class KeyValueFormatter(logging.Formatter):
         return line
 
 
+def without_result(record: logging.LogRecord) -> bool:
+    """Take a task's return value out of Celery's line: it may say what a guest ordered."""
+    if isinstance(record.args, dict) and "return_value" in record.args:
+        record.args = {**record.args, "return_value": "…"}
+    return True
+
+
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
     # Django's and Celery's own extras are objects (request, connection): not for a log line.
     simple = (str, int, float, bool, type(None))
@@ -61,6 +68,7 @@ def configuration(level: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
+        "filters": {"without_result": {"()": lambda: without_result}},
         "formatters": {"line": {"()": "zhilian.logs.KeyValueFormatter"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
@@ -69,6 +77,7 @@ def configuration(level: str) -> dict[str, Any]:
             # Django's own handlers would print each of its lines a second time.
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
+            "celery.app.trace": {"filters": ["without_result"]},
             # At DEBUG these two tell of every query and every autoreload tick.
             "django.db.backends": {"level": "INFO"},
             "django.utils.autoreload": {"level": "INFO"},

@@ -14,8 +14,10 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, TextIO
 
+from zhilian.console import Console
 from zhilian.tether import tethered
 
 # Above a worker's soft shutdown (10 s) and what it then needs to hand its messages back.
@@ -25,7 +27,6 @@ LONGEST_BACKOFF_SECONDS = 10.0
 # A program that lived this long starts again with the first backoff.
 STEADY_SECONDS = 30.0
 TICK_SECONDS = 0.2
-COLOURS = (36, 33, 32, 35, 34, 31)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,8 @@ class Child:
 class Supervisor:
     """Keeps `programs` running until SIGINT, SIGTERM or SIGHUP.
 
-    `every_tick` is called several times a second while they run.
+    `every_tick` is called several times a second while they run. With `logs`, a directory,
+    each program's lines go there too, into a file of its own.
     """
 
     def __init__(
@@ -108,9 +110,10 @@ class Supervisor:
         output: TextIO = sys.stdout,
         every_tick: Callable[[], None] = lambda: None,
         grace: float = GRACE_SECONDS,
+        logs: Path | None = None,
     ) -> None:
         self.children = [Child(program) for program in programs]
-        self.console = Console([program.name for program in programs], output)
+        self.console = Console([program.name for program in programs], output, logs)
         self.every_tick = every_tick
         self.grace = grace
         self.stop_signals = 0
@@ -128,6 +131,7 @@ class Supervisor:
                 self._put_off_the_dead()
         finally:
             self._stop_all()
+            self.console.close()
 
     def stop(self) -> None:
         """Ask for the end, as a signal does; for `every_tick`."""
@@ -206,24 +210,6 @@ class Supervisor:
         self._drain(child)
         child.process = None
         return True
-
-
-class Console:
-    """Writes lines with the name of the program they came from; in colour on a terminal."""
-
-    def __init__(self, names: list[str], output: TextIO) -> None:
-        self.output = output
-        self.width = max(map(len, [*names, "up"]))
-        self.colours = dict(zip(names, COLOURS * len(names), strict=False))
-        self.coloured = output.isatty() and "NO_COLOR" not in os.environ
-
-    def write(self, name: str, line: str) -> None:
-        """One line. A terminal that has gone away is no reason to stop working."""
-        prefix = f"{name:<{self.width}} |"
-        if self.coloured:
-            prefix = f"\x1b[{self.colours.get(name, 1)}m{prefix}\x1b[0m"
-        with suppress(OSError):
-            print(prefix, line, file=self.output, flush=True)
 
 
 def how_it_ended(code: int) -> str:

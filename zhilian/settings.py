@@ -15,7 +15,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 _environment = environment.read(environment=os.environ, base_dir=BASE_DIR)
 _tuning = _environment.tuning
 
-# Database, broker's file, secret key and collected static files. Nothing else is written.
+# Database, broker's file, secret key, collected static files and the logs of `manage.py up`.
+# Nothing else is written.
 VAR = state.make_var(_environment.var)
 
 SECRET_KEY = _environment.secret_key or state.secret_key(VAR)

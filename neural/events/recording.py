@@ -5,7 +5,9 @@ An event that is recorded already stays as it is; whether the new one says the s
 """
 
 import json
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -15,6 +17,7 @@ from neural.events.draft import EventDraft, Identity
 from neural.events.insertion import EVENT_TASK, insert_new
 from neural.events.registry import atomic_handler_names
 from neural.models import NeuralEvent, TaskRun
+from neural.models.transitions import lines, logger, pairs
 from neural.runs import sql
 from neural.runs.enqueue import new_task_id, rings_for
 from neural.runs.publishing import publish_quietly
@@ -32,6 +35,7 @@ def record(drafts: Sequence[EventDraft]) -> list[Submission]:
     known = _recorded_before(firsts.keys() - new.keys())
     due = (identity for identity in new if firsts[identity].due_at is None)
     _publish_on_commit([run for identity in due for run in runs[identity]])
+    _tell_on_commit([firsts[identity] for identity in new], runs)
     return [_answer(draft, firsts, new, known) for draft in drafts]
 
 
@@ -113,3 +117,25 @@ def _publish_on_commit(runs: Sequence[TaskRun]) -> None:
     rings = rings_for(runs, {EVENT_TASK: atomic_handler_names()})
     if rings:
         transaction.on_commit(lambda: publish_quietly(rings), robust=True)
+
+
+def _tell_on_commit(drafts: Sequence[EventDraft], runs: Mapping[Identity, list[TaskRun]]) -> None:
+    """Made into text at once: a caller's transaction may hold a million events."""
+    if not drafts or not logger.isEnabledFor(logging.INFO):
+        return
+    named = [(run, draft.identity) for draft in drafts for run in runs[draft.identity]]
+    identities = {run.task_id: identity for run, identity in named}
+    told = list(lines("recorded", [run for run, _ in named], identities, {}))
+    told += [_unhandled(draft) for draft in drafts if not runs[draft.identity]]
+    transaction.on_commit(partial(_log, told), robust=True)
+
+
+def _log(told: Sequence[str]) -> None:
+    for line in told:
+        logger.info("%s", line)
+
+
+def _unhandled(draft: EventDraft) -> str:
+    store, source, event_id = draft.identity
+    what = {"event_id": event_id, "source": source, "store": store, "type": draft.type}
+    return f"event=event_unhandled {pairs(what)}"

@@ -19,7 +19,8 @@ class EventTypeAlreadyRegistered(NeuralError):
 class Payload(BaseModel):
     """Base of every payload schema. Fields that it does not know are kept."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    # An error names the field and what is wrong with it, never the value: errors are logged.
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True, kw_only=True)

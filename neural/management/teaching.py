@@ -1,10 +1,13 @@
 """Commands whose `--help` teaches: what it is for, examples, exit codes, as written."""
 
 import datetime as dt
+import logging
 import os
 import re
 import sys
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from inspect import cleandoc
 from typing import Any
 
@@ -25,6 +28,8 @@ class TeachingCommand(BaseCommand):
     """A command with examples and exit codes below its options."""
 
     after_help = ""
+    tells_of_runs = False
+    """Whether the ledger's line for each run is shown without ``--verbosity 2``."""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """The parser, with `help` and `after_help` in the lines in which they were written."""
@@ -37,11 +42,25 @@ class TeachingCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run; end quietly when whoever reads the output has seen enough (`| head`)."""
         try:
-            return super().execute(*args, **options)
+            told = self.tells_of_runs or options.get("verbosity", 1) > 1
+            with nullcontext() if told else ledger_kept_quiet():
+                return super().execute(*args, **options)
         except BrokenPipeError:
             # Python would complain once more when it flushes standard output at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(READER_GONE)
+
+
+@contextmanager
+def ledger_kept_quiet() -> Iterator[None]:
+    """A command says itself what it did: the ledger's line for each run is for services."""
+    ledger = logging.getLogger("neural.ledger")
+    before = ledger.level
+    ledger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        ledger.setLevel(before)
 
 
 def point_in_time(text: str) -> dt.datetime:

@@ -5,6 +5,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.db.models.functions import Now
 from neural.conf import conf
 from neural.errors import PermanentError
 from neural.models import RunState, TaskRun
+from neural.models.transitions import tell
 from neural.runs.options import for_message
 from neural.runs.publishing import Ring, is_queue, publish_quietly
 from neural.runs.results import plain
@@ -76,6 +78,8 @@ def enqueue(
     run.available_at = later or Now()
     run.publish_at = later or Now() + dt.timedelta(seconds=conf().republish_seconds)
     recorded = _insert(run)
+    if recorded.task_id == run.task_id:
+        transaction.on_commit(partial(_tell, run, "recorded"), robust=True)
     if recorded.task_id == run.task_id and not later:
         ring = ring_of(run)
         transaction.on_commit(lambda: publish_quietly([ring]), robust=True)
@@ -108,6 +112,14 @@ def record_foreign(
         parent_task_id=parent,
     )
     TaskRun.objects.bulk_create([run], ignore_conflicts=True)
+    _tell(run, "received")
+
+
+def _tell(run: TaskRun, change: str) -> None:
+    """Under a task id of the caller's own it may have been recorded before."""
+    asked = {"by": run.requested_by, "parent": run.parent_task_id}
+    facts: dict[str, Any] = {name: value for name, value in asked.items() if value}
+    tell(change, [run], **facts)
 
 
 def _check(task_id: str | None, queue: str, priority: int) -> None:

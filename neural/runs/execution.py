@@ -29,6 +29,7 @@ from neural.runs.recompute import at_the_end
 from neural.runs.results import to_json
 from neural.runs.retry import RetryPolicy
 from neural.runs.settling import Fenced, Outcome, settle
+from neural.runs.telling import tell_outcomes, tell_started
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +113,7 @@ def current_run() -> TaskRun | None:
 def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
     """Work on claimed runs and record what became of each."""
     clock = Clock.of(runs[0])
+    tell_started(runs)
     if len(runs) == 1:
         return [run_alone(source, runs[0], clock)]
     try:
@@ -122,8 +124,7 @@ def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
         # A deadlock, a broken connection, one run taken away: nothing of the batch was kept.
         logger.warning("event=batch_undone runs=%d error=%r", len(runs), str(error))
         return [run_alone(source, run, clock) for run in runs]
-    for outcome in outcomes:
-        _log(outcome)
+    tell_outcomes(outcomes)
     return outcomes
 
 
@@ -163,12 +164,12 @@ def _after_the_limit(struck: LimitStruck, runs: Sequence[TaskRun], clock: Clock)
     """The limit may have struck in a query, and comes once a delivery: it cannot guard a
     second attempt. So only the run that was too slow has failed; the others wait again."""
     failed = _record_failure(struck.run, struck.error, struck.work, struck.started_at, clock)
-    _log(failed)
+    tell_outcomes([failed])
     others = [_not_started(run, clock) for run in runs if run is not struck.run]
     try:
         settle_in_time(others)
     except Fenced as fenced:
-        logger.warning("event=fenced runs=%d reason=%r", len(others), str(fenced))
+        logger.warning("event=runs_fenced runs=%d reason=%r", len(others), str(fenced))
     return [failed, *others]
 
 
@@ -178,15 +179,16 @@ def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
     work = None
     try:
         if _is_expired(run, clock):
-            return _record_expiry(run, clock)
-        work = source.work_for(run)
-        outcome = _run_atomic(run, work, clock) if work.atomic else _run_two_step(run, work, clock)
+            outcome = _record_expiry(run, clock)
+        else:
+            work = source.work_for(run)
+            perform = _run_atomic if work.atomic else _run_two_step
+            outcome = perform(run, work, clock)
     except Fenced as fenced:
-        logger.warning("event=fenced run=%s reason=%r", run.task_id, str(fenced))
         outcome = _nothing_kept(run, fenced, started_at, clock)
     except Exception as error:  # noqa: BLE001 (recorded, whatever it is)
         outcome = _record_failure(run, error, work, started_at, clock)
-    _log(outcome)
+    tell_outcomes([outcome])
     return outcome
 
 
@@ -206,7 +208,6 @@ def _record_expiry(run: TaskRun, clock: Clock) -> Outcome:
         error=f"it expired at {run.options['expires_at']}",
     )
     settle_in_time([outcome])
-    logger.info("event=run_expired run=%s work=%s", run.task_id, run.work_name)
     return outcome
 
 
@@ -280,8 +281,7 @@ def _record_failure(
     outcome = _failed(run, error, work, started_at, clock)
     try:
         settle_in_time([outcome])
-    except Fenced as fenced:
-        logger.warning("event=fenced run=%s reason=%r", run.task_id, str(fenced))
+    except Fenced:
         return _nothing_kept(run, error, started_at, clock)
     return outcome
 
@@ -408,25 +408,3 @@ def default_retry() -> RetryPolicy:
         cap_seconds=conf().retry_cap_seconds,
         jitter=conf().retry_jitter,
     )
-
-
-def _log(outcome: Outcome) -> None:
-    run = outcome.run
-    seconds = (outcome.finished_at - outcome.started_at).total_seconds()
-    line = "event=run_%s run=%s work=%s event_row=%s queue=%s try=%d seconds=%.3f"
-    values = (
-        run.task_id,
-        run.work_name,
-        run.event_id,
-        run.queue,
-        run.failures + run.losses + 1,
-        seconds,
-    )
-    if outcome.state == RunState.SUCCEEDED:
-        logger.debug(line, "succeeded", *values)
-    elif outcome.state == RunState.DEAD:
-        logger.error(line + " error=%r", "dead", *values, outcome.error)
-    elif outcome.try_outcome == TryOutcome.FAILED:
-        logger.warning(
-            line + " error=%r retry_at=%s", "failed", *values, outcome.error, outcome.due_at
-        )

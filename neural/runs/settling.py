@@ -2,8 +2,10 @@
 
 import datetime as dt
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -11,6 +13,7 @@ from django.db.models.functions import Now
 
 from neural.errors import NeuralError
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome
+from neural.models.transitions import tell
 from neural.runs import sql
 from neural.runs.following import follow_death, follow_success
 
@@ -199,4 +202,15 @@ def _take_away(
         )
         if state == RunState.DEAD:
             follow_death(run, None)
+        transaction.on_commit(partial(_tell, run, outcome, error, state, losses), robust=True)
     return True
+
+
+def _tell(run: TaskRun, outcome: TryOutcome, error: str, state: RunState, losses: int) -> None:
+    facts: dict[str, Any] = {"reason": error, "losses": losses, "process": run.process_id}
+    if outcome == TryOutcome.LOST:
+        tell("lost", [run], level=logging.WARNING, **facts)
+    else:
+        tell("handed_back", [run], **facts)
+    if state == RunState.DEAD:
+        tell("dead", [run], level=logging.ERROR, error=error, losses=losses)

@@ -32,7 +32,7 @@ def test_a_worker_thought_dead_that_wakes_up_changes_nothing(cluster, kind):
     before = TaskRun.objects.values().get()
     sleeper.thaw()
 
-    wait_until(lambda: "event=fenced" in sleeper.text, 30)
+    wait_until(lambda: "event=run_fenced" in sleeper.text, 30)
     assert TaskRun.objects.values().get() == before
     assert Effect.counts() == {"shared": 1}
     assert before["losses"] == 1

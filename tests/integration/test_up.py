@@ -31,6 +31,7 @@ class Up:
 
     def __init__(self, var: Path) -> None:
         self.port = free_port()
+        self.var = var
         self.output = var.parent / "output"
         ours = {"DATABASE_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"}
         environment = {k: v for k, v in os.environ.items() if k not in ours}
@@ -67,6 +68,12 @@ def test_it_serves_the_admin_and_stops_with_no_orphan(up):
     with urllib.request.urlopen(address, timeout=10) as page:
         assert b"csrfmiddlewaretoken" in page.read()
     assert up.said(r"login admin, password \S{12,}")
+    logs = {path.name: path.read_text() for path in (up.var / "log").iterdir()}
+    assert set(logs) == {"web.log", "high.log", "worker.log", "beat.log", "up.log"}
+    assert "event=worker_ready" in logs["high.log"]
+    assert "high@" not in logs["worker.log"]
+    assert up.said(r"high +\| .*event=worker_ready")
+    assert not any("password" in text for text in logs.values())
     family = descendants(up.process.pid)
 
     up.process.send_signal(signal.SIGTERM)

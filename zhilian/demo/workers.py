@@ -8,7 +8,8 @@ from typing import TextIO
 
 from django.conf import settings
 
-from zhilian.processes import Console, Program, Supervisor
+from zhilian.console import Console
+from zhilian.processes import Program, Supervisor
 
 
 def programs(*, concurrency: int) -> list[Program]:

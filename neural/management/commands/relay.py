@@ -33,6 +33,7 @@ class Command(TeachingCommand):
           1  --once: the database or the broker did not answer
           2  wrong usage
     """
+    tells_of_runs = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         """--once, --interval."""

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 
 from neural.management.commands.replay_bakery import positive, positive_rate
+from neural.management.teaching import ledger_kept_quiet
 from neural.replay.bakery import DAYS, SHOPS, BakeryDataMissing, data_file
 from zhilian.demo import report as demo_report
 from zhilian.demo import text
@@ -81,7 +82,8 @@ class Command(BaseCommand):
             )
             demonstration.progress.say(f"The workers' log is {log}")
             try:
-                finished = demonstration.run()
+                with ledger_kept_quiet():
+                    finished = demonstration.run()
             except Stalled as error:
                 raise CommandError(f"Given up: {error}. See {log}") from error
         if not finished:

@@ -27,7 +27,7 @@ class Command(BaseCommand):
         "admin on 127.0.0.1, a worker for high_priority alone, a worker for all queues, beat, "
         "and, where CELERY_BROKER_URL is not set, the embedded broker. Migrates the database "
         "first and prints a login whose password holds until the next start. What dies is "
-        "started again. For production see deploy/."
+        "started again. Each process's lines are also in var/log/. For production see deploy/."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -54,6 +54,7 @@ class Command(BaseCommand):
                     programs(port=port, concurrency=concurrency),
                     output=sys.stdout,
                     every_tick=lambda: start_again(broker),
+                    logs=settings.VAR / "log",
                 ).run()
         except BrokerAlreadyRunning as error:
             raise CommandError(str(error)) from error
