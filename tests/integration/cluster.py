@@ -17,7 +17,9 @@ from django.db import connection
 
 from neural.models import RunState, TaskRun, WorkerProcess
 from tests.conftest import database_url
+from tests.integration.rabbitmq import RabbitMQ
 from tests.watching import descendants, is_alive, wait_until
+from zhilian.brokers import is_rabbitmq
 from zhilian.embedded import EmbeddedBroker
 from zhilian.tether import tethered
 
@@ -95,12 +97,14 @@ class RedisServer:
             self._process = None
 
 
-Broker = EmbeddedBroker | RedisServer
+Broker = EmbeddedBroker | RedisServer | RabbitMQ
 
 
 def own_broker(directory: Path) -> Broker:
-    """A broker of the kind that this test run is about: Redis where CELERY_BROKER_URL names
-    one (and its program is installed), else the embedded one."""
+    """A broker of the kind that this test run is about: RabbitMQ or Redis where
+    CELERY_BROKER_URL names one (and Redis' program is installed), else the embedded one."""
+    if is_rabbitmq(os.environ.get("CELERY_BROKER_URL", "")):
+        return RabbitMQ(os.environ["CELERY_BROKER_URL"])
     if os.environ.get("CELERY_BROKER_URL") and shutil.which("redis-server"):
         return RedisServer(directory)
     return EmbeddedBroker(directory)
@@ -108,6 +112,8 @@ def own_broker(directory: Path) -> Broker:
 
 def client(broker: Broker) -> redis.Redis:
     """A connection to look into a broker, or take something out of it."""
+    if isinstance(broker, RabbitMQ):
+        return broker.client()
     if isinstance(broker, EmbeddedBroker):
         return redis.Redis(unix_socket_path=str(broker.socket), db=1, socket_timeout=5)
     return redis.Redis(port=broker.port, db=broker.database, socket_timeout=5)

@@ -8,6 +8,7 @@ from celery import current_app
 
 from neural.runs import publishing
 from tests.integration.cluster import UNHURRIED, Broker, Cluster, own_broker
+from tests.integration.rabbitmq import RabbitMQ
 
 
 @pytest.hookimpl(wrapper=True)
@@ -22,6 +23,8 @@ def pytest_runtest_makereport(item, call):
 def own_broker_server(tmp_path: Path) -> Iterator[Broker]:
     """A running broker that a test may stop, kill, freeze and wipe."""
     broker = own_broker(tmp_path / "broker")
+    if isinstance(broker, RabbitMQ):
+        broker.empty()
     broker.start()
     yield broker
     broker.stop()

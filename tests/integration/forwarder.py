@@ -16,7 +16,6 @@ class Forwarder:
         self._threads: list[threading.Thread] = []
         self._listener: socket.socket | None = None
         self.port = 0
-        self.start()
 
     def start(self) -> None:
         """Listen, again on the same port."""
@@ -26,6 +25,9 @@ class Forwarder:
 
     def stop(self) -> None:
         """Break every connection and refuse new ones."""
+        self.thaw()  # a thread that waits would not end
+        if self._listener is None:
+            return
         for end in [self._listener, *self._open]:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
@@ -35,6 +37,7 @@ class Forwarder:
             end.close()
         self._open.clear()
         self._threads.clear()
+        self._listener = None
 
     def freeze(self) -> None:
         """Connections stay open, and new ones are taken, but nothing comes through."""

@@ -171,6 +171,7 @@ def test_beat_outlives_its_database_and_makes_up_for_what_it_missed(cluster, sta
         pytest.skip("SQLite is a file: it is not away")
     config = connection.settings_dict
     forwarder = Forwarder(config["HOST"] or "127.0.0.1", int(config["PORT"] or 5432))
+    forwarder.start()
     login = config["USER"] + (f":{config['PASSWORD']}" if config["PASSWORD"] else "")
     url = f"postgres://{login}@127.0.0.1:{forwarder.port}/{config['NAME']}"
     every(2)

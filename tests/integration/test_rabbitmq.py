@@ -1,26 +1,22 @@
 """RabbitMQ as the broker, where one answers: events run, a lost broker is survived.
 
-RABBITMQ_URL names it; its three queues are emptied before and after. A forwarder stands between,
-so that a test can cut RabbitMQ off and freeze it for its own processes alone.
+RABBITMQ_URL names it; its three queues are emptied before and after. The whole suite runs on it
+with CELERY_BROKER_URL=amqp://….
 """
 
 import os
-import socket
-from contextlib import suppress
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import pytest
 from celery import current_app
-from kombu import Connection
 
 from neural.health.examination import examine
 from neural.health.findings import Status
 from neural.models import TaskRun
 from neural.runs.publishing import BrokerUnavailable, Ring, publisher
-from neural.runs.routing import QUEUES
 from tests.integration.cluster import UNHURRIED, Cluster, expect_once, took, wait_for_runs, within
 from tests.integration.conftest import point_this_process_to
-from tests.integration.forwarder import Forwarder
+from tests.integration.rabbitmq import RabbitMQ
 from tests.integration.submitting import names, submit, submit_together
 from tests.probe.tasks import give_back
 from tests.watching import wait_until
@@ -32,40 +28,16 @@ URL = os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
 QUICK = {"republish_seconds": 1, "republish_lease_seconds": 2}
 
 
-class RabbitMQ(Forwarder):
-    """A way to RabbitMQ that a test may stop, start, freeze and thaw."""
-
-    def __init__(self) -> None:
-        parts = urlsplit(URL)
-        super().__init__(parts.hostname, parts.port or 5672)
-        login = parts.netloc.rpartition("@")[0]
-        self.url = urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{self.port}"))
-
-
-def empty() -> None:
-    with Connection(URL, connect_timeout=5) as connection:
-        for queue in QUEUES:
-            with suppress(connection.channel_errors):
-                connection.default_channel.queue_purge(queue)
-
-
-def answers() -> bool:
-    parts = urlsplit(URL)
-    with suppress(OSError), socket.create_connection((parts.hostname, parts.port or 5672), 1):
-        return True
-    return False
-
-
 @pytest.fixture
 def rabbitmq():
-    if not answers():
+    rabbitmq = RabbitMQ(URL)
+    if not rabbitmq.answers():
         pytest.skip(f"no RabbitMQ answers on {urlsplit(URL).hostname} (RABBITMQ_URL)")
-    empty()
-    forwarder = RabbitMQ()
-    yield forwarder
-    forwarder.thaw()
-    forwarder.stop()
-    empty()
+    rabbitmq.empty()
+    rabbitmq.start()
+    yield rabbitmq
+    rabbitmq.stop()
+    rabbitmq.empty()
 
 
 @pytest.fixture

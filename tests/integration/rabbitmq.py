@@ -1,0 +1,66 @@
+"""RabbitMQ under a test's hands: the server is everybody's, the way to it is the test's own."""
+
+import socket
+from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit, urlunsplit
+
+from kombu import Connection
+
+from neural.runs.publishing import depth_of
+from neural.runs.routing import QUEUES
+from tests.integration.forwarder import Forwarder
+
+
+class RabbitMQ(Forwarder):
+    """Handled as `EmbeddedBroker` is. Its three queues are emptied; nothing else is touched."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        super().__init__(parts.hostname, parts.port or 5672)
+        self._login = parts.netloc.rpartition("@")[0]
+        self._parts = parts
+
+    @property
+    def url(self) -> str:
+        netloc = f"{self._login}@127.0.0.1:{self.port}"
+        return urlunsplit(self._parts._replace(netloc=netloc))
+
+    def answers(self) -> bool:
+        with suppress(OSError), socket.create_connection(self._server, 1):
+            return True
+        return False
+
+    def kill(self) -> None:
+        self.stop()
+
+    def wipe(self) -> None:
+        """Break every connection and start again with nothing."""
+        self.stop()
+        self.empty()
+        self.start()
+
+    def empty(self) -> None:
+        with self.client() as client:
+            for queue in QUEUES:
+                client.delete(queue)
+
+    @contextmanager
+    def client(self):
+        with Connection(urlunsplit(self._parts), connect_timeout=5) as connection:
+            yield Client(connection)
+
+
+class Client:
+    """What tests ask of a Redis client, asked of RabbitMQ, past the forwarder."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def llen(self, queue: str) -> int:
+        return depth_of(self._connection.default_channel, queue)
+
+    def delete(self, queue: str) -> int:
+        """Empty the queue; 1 if there was something in it."""
+        with suppress(self._connection.channel_errors):
+            return int(bool(self._connection.default_channel.queue_purge(queue)))
+        return 0
