@@ -162,3 +162,14 @@ def test_a_crontab_is_read_in_its_own_time_zone(beat, clock):
     beat.looks()
 
     assert moments() == ["2026-03-03T01:00:00.000000Z"]
+
+
+def test_a_schedules_options_are_the_runs(beat, clock):
+    schedule(expire_seconds=30, priority=9, queue="low_priority")
+    clock.moves(seconds=61)
+
+    beat.looks()
+
+    run = TaskRun.objects.get()
+    assert (run.priority, run.queue) == (9, "low_priority")
+    assert "expires_at" in run.options
