@@ -5,9 +5,12 @@ import logging.config
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zhilian.settings")
+# Wherever it is started; Flower alone would look in the current directory.
+os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
 
 
 def _stop_softly_on_sigterm() -> None:

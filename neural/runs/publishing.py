@@ -12,9 +12,9 @@ one costs time, never work, so publishing may fail and must never make a caller 
 import logging
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from celery import current_app
 from celery.exceptions import QueueNotFound
@@ -25,6 +25,8 @@ from neural.conf import conf
 logger = logging.getLogger(__name__)
 
 RUN_HEADER = "neural_run"
+
+Result = TypeVar("Result")
 
 
 class Ring(NamedTuple):
@@ -83,12 +85,15 @@ class Publisher:
 
     def depths(self, queues: Sequence[str]) -> dict[str, int]:
         """Messages waiting in each queue, or raise :class:`BrokerUnavailable`."""
+        return self.lend(lambda it: {queue: depth_of(it.channel, queue) for queue in queues})
+
+    def lend(self, use: Callable[[Producer], Result]) -> Result:
+        """Let ``use`` have the connection, or raise :class:`BrokerUnavailable`."""
         with self._lock:
             if self.breaker_is_open:
                 raise BrokerUnavailable("waiting until it is back")
             try:
-                channel = self._connected().channel
-                return {queue: depth_of(channel, queue) for queue in queues}
+                return use(self._connected())
             except Exception as error:
                 self._give_up(error)
                 raise BrokerUnavailable(error) from error

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from neural.conf import conf
 from neural.models import RunState, TaskRun
-from neural.runs import enqueue, execution, lifecycle, sql
+from neural.runs import enqueue, event_stream, execution, lifecycle, sql
 from neural.runs.claiming import claim
 from neural.runs.coroutines import run_to_its_end
 from neural.runs.options import OptionNotKept, keep
@@ -36,6 +36,7 @@ class LedgerTask(Task):
     """
 
     abstract = True
+    Request = "neural.runs.event_stream:LedgerRequest"
     acks_late = True
     # The relay finds a lost process, counts and in the end stops what kills it: a message
     # that comes again before that finds its run taken. For a plain client's message that was
@@ -228,13 +229,15 @@ class LedgerTask(Task):
             limit=limit,
         )
         if not runs:
-            # Not a success to Celery: it would not cancel a later try of this id when it stops.
-            raise Ignore("a late message: its run is done, under way or not due")
+            raise _late_message()
         outcomes = execution.run_claimed(self, runs)
         if companions and (len(runs) == limit or any(each.not_started for each in outcomes)):
             publish_quietly(enqueue.next_ring(queue, companions))
         own = next((each for each in outcomes if each.run.task_id == self.request.id), None)
-        return _as_celery_sees_it(own) if own else None
+        if self.request.get(event_stream.LISTENED):  # Celery itself tells of its own message
+            outcomes = [each for each in outcomes if each is not own]
+            event_stream.tell(outcomes, hostname=self.request.hostname)
+        return _as_celery_sees_it(own)
 
     def _delivered_on(self) -> str:
         info = self.request.delivery_info or {}
@@ -275,8 +278,19 @@ def _autoretry(task: Any, policy: RetryPolicy) -> RetryPolicy:
     return replace(policy, base_seconds=max(1.0, backoff), cap_seconds=cap, jitter=jitter)
 
 
-def _as_celery_sees_it(outcome: Outcome) -> Any:
+def _late_message() -> Ignore:
+    """Its run is done, under way or not due, whatever others it may have brought.
+
+    Not a success to Celery: it would not cancel a later try of this id when it stops, and
+    Flower would show a run as succeeded that is dead.
+    """
+    return Ignore("a late message: its run is done, under way or not due")
+
+
+def _as_celery_sees_it(outcome: Outcome | None) -> Any:
     """Return or raise what makes Celery log, count and trace the try for what it was."""
+    if outcome is None:
+        raise _late_message()
     if outcome.state == RunState.SUCCEEDED:
         return outcome.value
     if outcome.state == RunState.DEAD and outcome.exception:
