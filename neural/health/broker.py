@@ -33,6 +33,8 @@ class BrokerFacts:
     """What it is: 'redis', 'amqp'."""
     append_only: bool | None = None
     maxmemory_policy: str | None = None
+    memory_used: float | None = None
+    """Share of maxmemory; None where there is no limit."""
     messages: Mapping[str, int] = field(default_factory=dict)
     """Waiting, by queue; empty queues are left out."""
 
@@ -65,9 +67,11 @@ def _durability(channel: Any) -> dict[str, Any]:
     # INFO, because hosted servers refuse CONFIG.
     persistence, memory = client.info("persistence"), client.info("memory")
     append_only = persistence.get("aof_enabled")
+    limit = int(memory.get("maxmemory") or 0)
     return {
         "append_only": None if append_only is None else bool(int(append_only)),
         "maxmemory_policy": memory.get("maxmemory_policy"),
+        "memory_used": int(memory["used_memory"]) / limit if limit else None,
     }
 
 

@@ -8,9 +8,10 @@ from django.db import DatabaseError, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from neural.health.clock import database_clock
-from neural.health.findings import Finding, ok, problem, warning
+from neural.health.findings import Finding, listed, ok, problem, warning
 from neural.health.situation import Situation
 from neural.models import WorkerProcess
 from neural.runs import sql
@@ -61,17 +62,26 @@ def database(situation: Situation) -> Finding:
     except DatabaseError as error:
         return problem(
             "database",
-            f"{connection.display_name} does not answer: {_first_line(error)}",
-            "start it, or correct DATABASE_URL",
+            _("%(database)s does not answer: %(error)s")
+            % {"database": connection.display_name, "error": _first_line(error)},
+            _("start it: systemctl start postgresql; if it runs, correct DATABASE_URL"),
         )
-    took = f"{connection.display_name} answers in {(time.perf_counter() - started) * 1000:.0f} ms"
-    if mode not in ("", "wal"):
-        return problem(
-            "database",
-            f"{took}, but its journal mode is {mode!r}: readers and writers stop one another",
-            "let the settings' init_command say PRAGMA journal_mode=WAL, on a local disk",
-        )
-    return ok("database", f"{took}{', in WAL mode' if mode else ''}")
+    milliseconds = (time.perf_counter() - started) * 1000
+    about = {"database": connection.display_name, "milliseconds": f"{milliseconds:.0f}"}
+    return _judged_by_mode(mode, _("%(database)s answers in %(milliseconds)s ms") % about)
+
+
+def _judged_by_mode(mode: str, answers: str) -> Finding:
+    if not mode:
+        return ok("database", answers)
+    if mode == "wal":
+        return ok("database", _("%(answers)s, in WAL mode") % {"answers": answers})
+    return problem(
+        "database",
+        _("%(answers)s, but its journal mode is %(mode)s: readers and writers stop one another")
+        % {"answers": answers, "mode": repr(mode)},
+        _("let the settings' init_command say PRAGMA journal_mode=WAL, on a local disk"),
+    )
 
 
 def _journal_mode(cursor: CursorWrapper) -> str:
@@ -91,10 +101,13 @@ def migrations(situation: Situation) -> Finding:
     executor = MigrationExecutor(sql.ledger_connection())
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if not plan:
-        return ok("migrations", "all are applied")
-    names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _ in plan[:3])
-    more = f" and {len(plan) - 3} more" if len(plan) > 3 else ""
-    return problem("migrations", f"not applied: {names}{more}", "type: manage.py migrate")
+        return ok("migrations", _("all are applied"))
+    names = listed(f"{each.app_label}.{each.name}" for each, backwards in plan[:3])
+    if len(plan) > 3:
+        about = {"names": names, "count": len(plan) - 3}
+        names = _("%(names)s and %(count)d more") % about
+    told = _("not applied: %(names)s") % {"names": names}
+    return problem("migrations", told, _("type: manage.py migrate"))
 
 
 def writing(situation: Situation) -> Finding:
@@ -107,11 +120,15 @@ def writing(situation: Situation) -> Finding:
     except DatabaseError as error:
         return problem(
             "writing",
-            f"the database takes no write within {PATIENCE_SECONDS} s: {_first_line(error)}",
-            "look for a long transaction, a full disk, a read-only replica or a file of another "
-            "user's",
+            _("the database takes no write within %(seconds)d s: %(error)s")
+            % {"seconds": PATIENCE_SECONDS, "error": _first_line(error)},
+            _(
+                "look for a long transaction, a full disk (type: df -h), a read-only replica or a "
+                "file of another user's"
+            ),
         )
-    return ok("writing", f"a row is written in {(time.perf_counter() - started) * 1000:.0f} ms")
+    took = {"milliseconds": f"{(time.perf_counter() - started) * 1000:.0f}"}
+    return ok("writing", _("a row is written in %(milliseconds)s ms") % took)
 
 
 def clock(situation: Situation) -> Finding:
@@ -121,10 +138,9 @@ def clock(situation: Situation) -> Finding:
     middle = before + (timezone.now() - before) / 2
     seconds = (middle - theirs).total_seconds()
     if abs(seconds) < CLOCK_WARNING_SECONDS:
-        return ok("clock", "host and database agree")
+        return ok("clock", _("host and database agree"))
     judge = problem if abs(seconds) >= CLOCK_PROBLEM_SECONDS else warning
-    return judge(
-        "clock",
-        f"this host is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the database",
-        "let both keep time by NTP: timedatectl set-ntp true",
-    )
+    ahead = _("this host is %(seconds).0f s ahead of the database")
+    behind = _("this host is %(seconds).0f s behind the database")
+    told = (ahead if seconds > 0 else behind) % {"seconds": abs(seconds)}
+    return judge("clock", told, _("let both keep time by NTP: timedatectl set-ntp true"))

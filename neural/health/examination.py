@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from neural.health import database, messages, runs, system, workers
+from django.utils.translation import gettext as _
+
+from neural.health import database, failures, messages, runs, system, workers
 from neural.health.findings import Finding, Status, problem, unknown
 from neural.health.situation import Situation
 
@@ -24,7 +26,8 @@ OF_LEDGER: Sequence[tuple[str, Probe]] = (
     ("backlog", workers.backlog),
     ("stuck runs", runs.stuck_runs),
     ("lost runs", runs.lost_runs),
-    ("dead letters", runs.dead_letters),
+    ("failures", failures.failing_tries),
+    ("dead letters", failures.dead_letters),
     ("unregistered", runs.unregistered_work),
 )
 
@@ -36,11 +39,12 @@ def examine(situation: Situation | None = None) -> list[Finding]:
     reached = _ask("database", database.database, situation)
     findings.append(reached)
     if reached.status == Status.PROBLEM:
-        return findings + _not_asked([*OF_DATABASE, *OF_LEDGER], "the database does not answer")
+        because = _("the database does not answer")
+        return findings + _not_asked([*OF_DATABASE, *OF_LEDGER], because)
     with database.impatient_database():
         findings += [_ask(name, probe, situation) for name, probe in OF_DATABASE]
         if any(each.probe == "migrations" and each.status != Status.OK for each in findings):
-            return findings + _not_asked(OF_LEDGER, "migrations are missing")
+            return findings + _not_asked(OF_LEDGER, _("migrations are missing"))
         return findings + [_ask(name, probe, situation) for name, probe in OF_LEDGER]
 
 
@@ -50,10 +54,15 @@ def _ask(name: str, probe: Probe, situation: Situation) -> Finding:
     except Exception as error:  # noqa: BLE001 (a probe that fails has found something)
         return problem(
             name,
-            f"could not be looked at: {type(error).__name__}: {' '.join(str(error).split())}",
-            "if the other lines do not explain it, type: manage.py doctor --traceback",
+            _("could not be looked at: %(error)s") % {"error": _one_line(error)},
+            _("if the other lines do not explain it, type: manage.py doctor --traceback"),
         )
 
 
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
 def _not_asked(probes: Sequence[tuple[str, Probe]], why: str) -> list[Finding]:
-    return [unknown(name, f"not looked at: {why}") for name, _ in probes]
+    told = _("not looked at: %(why)s") % {"why": why}
+    return [unknown(name, told) for name, probe in probes]

@@ -1,7 +1,14 @@
-"""What a probe says."""
+"""What a probe says, in the language that is active while it is asked."""
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+COUNTED = 1000
+"""Counting stops here: a COUNT over millions of runs would take longer than its answer lasts."""
 
 
 class Status(enum.StrEnum):
@@ -12,6 +19,14 @@ class Status(enum.StrEnum):
     """Look when there is time."""
     PROBLEM = "problem"
     """Something does not work now."""
+
+
+STATUS_NAMES = {
+    Status.OK: gettext_lazy("ok"),
+    Status.UNKNOWN: gettext_lazy("unknown"),
+    Status.WARNING: gettext_lazy("warning"),
+    Status.PROBLEM: gettext_lazy("problem"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,16 +55,36 @@ def problem(probe: str, found: str, remedy: str) -> Finding:
     return Finding(probe=probe, status=Status.PROBLEM, found=found, remedy=remedy)
 
 
-def bounded(number: int, limit: int, what: str) -> str:
+def listed(parts: Iterable[str]) -> str:
+    """'a, b, c'."""
+    return _(", ").join(parts)
+
+
+def in_turn(parts: Iterable[str]) -> str:
+    """'this; that': parts of a sentence, or steps."""
+    return _("; ").join(parts)
+
+
+def runs_told(number: int) -> str:
     """'3 runs', '1 run', or '1,000 runs or more' where counting stopped."""
-    if number >= limit:
-        return f"{limit:,} {what}s or more"
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
+    if number >= COUNTED:
+        return _("%(count)s runs or more") % {"count": f"{number:,}"}
+    return ngettext("%(count)s run", "%(count)s runs", number) % {"count": f"{number:,}"}
+
+
+def due_runs_told(number: int) -> str:
+    """The same of runs that are due."""
+    if number >= COUNTED:
+        return _("%(count)s due runs or more") % {"count": f"{number:,}"}
+    return ngettext("%(count)s due run", "%(count)s due runs", number) % {"count": f"{number:,}"}
 
 
 def span(seconds: float) -> str:
     """A duration as people say it: '40 s', '12 min', '3 h', '5 days'."""
-    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    if seconds >= 2 * 86400:
+        return _("%(count).0f days") % {"count": seconds / 86400}
+    if seconds >= 2 * 3600:
+        return _("%(count).0f h") % {"count": seconds / 3600}
+    if seconds >= 2 * 60:
+        return _("%(count).0f min") % {"count": seconds / 60}
+    return _("%(count).0f s") % {"count": seconds}

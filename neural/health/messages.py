@@ -1,64 +1,104 @@
 """Probes of the broker, out of what it said (see ``broker``)."""
 
 from celery import current_app
+from django.utils.translation import gettext as _
 
-from neural.health.findings import Finding, ok, problem, unknown, warning
+from neural.health.broker import BrokerFacts
+from neural.health.findings import Finding, in_turn, listed, ok, problem, unknown, warning
 from neural.health.situation import Situation
+
+FULL = 0.95
+"""Of its memory: from here on Redis refuses messages, or soon will."""
 
 
 def broker(situation: Situation) -> Finding:
-    """It answers."""
+    """It answers, and takes messages."""
     facts = situation.broker
     if facts.error:
         return problem(
             "broker",
-            f"{facts.address} does not answer ({facts.error.rstrip('.')}); nothing is lost: events "
-            "are accepted and run when it is back",
-            "start it (manage.py up starts the embedded one), or correct CELERY_BROKER_URL",
+            _(
+                "%(address)s does not answer (%(error)s); nothing is lost: events are accepted "
+                "and run when it is back"
+            )
+            % {"address": facts.address, "error": facts.error.rstrip(".")},
+            _(
+                "start it: systemctl start redis-server (manage.py up starts the embedded one); if "
+                "it runs, correct address and password in CELERY_BROKER_URL"
+            ),
         )
-    return ok("broker", f"{facts.address} answers in {facts.seconds * 1000:.0f} ms")
+    if facts.memory_used is not None and facts.memory_used >= FULL:
+        return _full(facts)
+    told = {"address": facts.address, "milliseconds": f"{facts.seconds * 1000:.0f}"}
+    return ok("broker", _("%(address)s answers in %(milliseconds)s ms") % told)
+
+
+def _full(facts: BrokerFacts) -> Finding:
+    return problem(
+        "broker",
+        _(
+            "%(address)s has filled its memory to %(percent).0f%% of maxmemory and refuses "
+            "messages, or soon will; nothing is lost: events are accepted and run when it takes "
+            "messages again"
+        )
+        % {"address": facts.address, "percent": (facts.memory_used or 0) * 100},
+        _(
+            "see what fills it: redis-cli --bigkeys; or give it more, in redis-cli: CONFIG SET "
+            "maxmemory BYTES, and the same in redis.conf"
+        ),
+    )
 
 
 def durability(situation: Situation) -> Finding:
     """A restart or a full memory costs no messages."""
     facts = situation.broker
     if facts.driver == "amqp":
-        return ok("durability", "RabbitMQ keeps our queues and messages on disk over a restart")
+        told = _("RabbitMQ keeps our queues and messages on disk over a restart")
+        return ok("durability", told)
     if facts.error or facts.append_only is None or facts.maxmemory_policy is None:
-        return unknown("durability", "the broker could not be asked what it keeps")
-    wrong, cure = [], []
-    if not facts.append_only:
-        wrong.append("a restart loses its messages (appendonly is off)")
-        cure.append("CONFIG SET appendonly yes")
-    if facts.maxmemory_policy != "noeviction":
-        wrong.append(f"when full it drops messages (maxmemory-policy {facts.maxmemory_policy})")
-        cure.append("CONFIG SET maxmemory-policy noeviction")
+        return unknown("durability", _("the broker could not be asked what it keeps"))
+    wrong, cure = _what_it_loses(facts)
     if not wrong:
-        return ok("durability", "the broker keeps messages over a restart and drops none")
+        return ok("durability", _("the broker keeps messages over a restart and drops none"))
     return warning(
         "durability",
-        " and ".join(wrong) + "; the relay sends lost ones again, later",
-        f"in redis-cli: {', '.join(cure)}; and the same in redis.conf",
+        _("%(wrong)s; the relay sends lost ones again, later") % {"wrong": listed(wrong)},
+        _("in redis-cli: %(commands)s; and the same in redis.conf") % {"commands": ", ".join(cure)},
     )
+
+
+def _what_it_loses(facts: BrokerFacts) -> tuple[list[str], list[str]]:
+    wrong, cure = [], []
+    if not facts.append_only:
+        wrong.append(_("a restart loses its messages (appendonly is off)"))
+        cure.append("CONFIG SET appendonly yes")
+    if facts.maxmemory_policy != "noeviction":
+        wrong.append(
+            _("when full it drops messages (maxmemory-policy %(policy)s)")
+            % {"policy": facts.maxmemory_policy}
+        )
+        cure.append("CONFIG SET maxmemory-policy noeviction")
+    return wrong, cure
 
 
 def unread_messages(situation: Situation) -> Finding:
     """Every message is in a queue that a living worker reads."""
     facts = situation.broker
     if facts.error:
-        return unknown("messages", "the broker could not be asked what it holds")
+        return unknown("messages", _("the broker could not be asked what it holds"))
     unread = {name: n for name, n in facts.messages.items() if name not in situation.readers}
     if not unread:
-        total = sum(facts.messages.values())
-        return ok("messages", f"{total:,} wait, all in queues that are read")
-    told = ", ".join(f"{name} ({n:,})" for name, n in unread.items())
-    return problem("messages", f"nobody reads: {told}", "; ".join(map(_cure, unread)))
+        total = {"count": f"{sum(facts.messages.values()):,}"}
+        return ok("messages", _("%(count)s wait, all in queues that are read") % total)
+    told = listed(f"{name} ({n:,})" for name, n in unread.items())
+    cures = in_turn(map(_cure, unread))
+    return problem("messages", _("nobody reads: %(queues)s") % {"queues": told}, cures)
 
 
 def _cure(queue: str) -> str:
     if queue in current_app.amqp.queues:
-        return f"type: manage.py worker --queues {queue}"
-    return (
-        f"{queue} is no queue of this project: correct who sends there, then type: "
-        f"celery -A {current_app.main} purge --queues {queue}"
-    )
+        return _("type: manage.py worker --queues %(queue)s") % {"queue": queue}
+    return _(
+        "%(queue)s is no queue of this project: correct who sends there, then type: "
+        "celery -A %(app)s purge --queues %(queue)s"
+    ) % {"queue": queue, "app": current_app.main}

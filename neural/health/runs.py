@@ -6,11 +6,21 @@ from collections.abc import Iterator
 from celery import current_app
 from django.db.models import Q
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from neural.conf import conf
 from neural.events.registry import HandlerUnknown, handler
-from neural.health.findings import Finding, bounded, ok, problem, span, warning
-from neural.health.situation import COUNTED, Situation
+from neural.health.findings import (
+    COUNTED,
+    Finding,
+    in_turn,
+    listed,
+    ok,
+    problem,
+    runs_told,
+    span,
+)
+from neural.health.situation import Situation
 from neural.models import RunState, TaskRun
 from neural.models.run import TaskRunQuerySet
 
@@ -19,7 +29,6 @@ LIMIT_MARGIN_SECONDS = 60
 DEFAULT_LIMIT_SECONDS = 300
 # The relay starts the runs of a lost worker again within this time, where there is one.
 RECOVERY_SECONDS = 60
-RECENT = dt.timedelta(days=1)
 
 
 def stuck_runs(situation: Situation) -> Finding:
@@ -29,14 +38,21 @@ def stuck_runs(situation: Situation) -> Finding:
     stuck = TaskRun.objects.running().filter(started_at__lt=since).select_related("worker")
     found = list(stuck[:COUNTED])
     if not found:
-        return ok("stuck runs", f"none has run for longer than {span(limit)}")
+        return ok("stuck runs", _("none has run for longer than %(span)s") % {"span": span(limit)})
     run = min(found, key=lambda each: each.started_at or situation.now)
-    holders = {each.worker.name if each.worker else "a process that is no worker" for each in found}
+    holders = {each.worker.name if each.worker else _("no worker") for each in found}
+    about = {
+        "runs": runs_told(len(found)),
+        "span": span(limit),
+        "run": run.task_id,
+        "work": run.work_name,
+        "workers": listed(sorted(holders)[:3]),
+    }
     return problem(
         "stuck runs",
-        f"{bounded(len(found), COUNTED, 'run')} longer than {span(limit)}, such as {run.task_id} "
-        f"of {run.work_name}, held by {', '.join(sorted(holders)[:3])}",
-        "restart that worker: SIGTERM to its main process hands its runs back",
+        _("%(runs)s longer than %(span)s, such as %(run)s of %(work)s, held by %(workers)s")
+        % about,
+        _("restart that worker: SIGTERM to its main process hands its runs back"),
     )
 
 
@@ -53,28 +69,13 @@ def lost_runs(situation: Situation) -> Finding:
     lost = held.filter(gone | Q(gone_at__lt=gone_before)).select_related("worker")
     found = list(lost[:COUNTED])
     if not found:
-        return ok("lost runs", "none is held by a worker that is gone")
+        return ok("lost runs", _("none is held by a worker that is gone"))
     names = sorted({run.worker.name for run in found if run.worker})
     return problem(
         "lost runs",
-        f"{bounded(len(found), COUNTED, 'run')} held by {', '.join(names[:3])}, which is gone",
-        "no relay has started them again: start a worker, or type: manage.py relay --once",
-    )
-
-
-def dead_letters(situation: Situation) -> Finding:
-    """No run has died lately."""
-    newest = TaskRun.objects.dead().order_by("-pk")[:COUNTED]
-    recent = [run for run in newest if (run.finished_at or situation.now) > situation.now - RECENT]
-    if not recent:
-        return ok("dead letters", f"none in the last {span(RECENT.total_seconds())}")
-    last = recent[0]
-    return warning(
-        "dead letters",
-        f"{bounded(len(recent), COUNTED, 'run')} died in the last {span(RECENT.total_seconds())}, "
-        f"such as {last.task_id} of {last.work_name}: {last.error or 'no error is recorded'}",
-        "see what they have in common: manage.py retry_runs --dry-run; mend it, then retry or "
-        "discard them",
+        _("%(runs)s held by %(workers)s, which is gone")
+        % {"runs": runs_told(len(found)), "workers": listed(names[:3])},
+        _("no relay has started them again: start a worker, or type: manage.py relay --once"),
     )
 
 
@@ -87,16 +88,17 @@ def unregistered_work(situation: Situation) -> Finding:
         if not _is_registered(what, name) and (number := _open_runs(runs))
     ]
     if not unknown:
-        return ok("unregistered", "every run's task and handler is registered")
-    told = ", ".join(
-        f"{what} {name} ({bounded(number, COUNTED, 'run')})" for what, name, number in unknown
-    )
-    names = "; ".join(f"manage.py retry_runs --{what} {name}" for what, name, _ in unknown[:3])
+        return ok("unregistered", _("every run's task and handler is registered"))
+    told = listed(f"{what} {name} ({runs_told(number)})" for what, name, number in unknown)
+    died = in_turn(f"manage.py retry_runs --{what} {name}" for what, name, number in unknown[:3])
     return problem(
         "unregistered",
-        f"no installed app registers {told}",
-        f"deploy the app that has it; what has died meanwhile: {names}. Or cancel or discard the "
-        "runs in the admin",
+        _("no installed app registers %(work)s") % {"work": told},
+        _(
+            "deploy the app that has it; what has died meanwhile: %(commands)s. Or cancel or "
+            "discard the runs in the admin"
+        )
+        % {"commands": died},
     )
 
 

@@ -8,11 +8,9 @@ from functools import cached_property
 from neural.conf import conf
 from neural.health.broker import BrokerFacts, ask_broker
 from neural.health.clock import database_clock
+from neural.health.findings import COUNTED
 from neural.models import RunState, TaskRun, WorkerProcess
 from neural.runs.routing import PRIORITIES
-
-COUNTED = 1000
-"""Counting stops here: a COUNT over millions of runs would take longer than its answer lasts."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,23 @@
 """Probes of workers and of what waits for them."""
 
 from celery import current_app
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from neural.conf import conf
-from neural.health.findings import Finding, Status, bounded, ok, problem, span, warning
-from neural.health.situation import COUNTED, Situation, Waiting
+from neural.health.findings import (
+    COUNTED,
+    Finding,
+    Status,
+    due_runs_told,
+    in_turn,
+    listed,
+    ok,
+    problem,
+    span,
+    warning,
+)
+from neural.health.situation import Situation, Waiting
 from neural.models import WorkerProcess
 from neural.runs.routing import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE, QUEUES
 
@@ -19,60 +32,87 @@ def workers(situation: Situation) -> Finding:
     unread = [queue for queue in needed if queue not in situation.readers]
     if unread:
         return _unread(situation, unread)
-    read = ", ".join(f"{queue} by {len(situation.readers[queue])}" for queue in needed)
-    found = f"{bounded(len(situation.workers), COUNTED, 'worker')} alive: {read}"
+    found = _who_lives(situation, needed)
     silent = list(WorkerProcess.objects.silent(conf().worker_lost_seconds)[:COUNTED])
     if silent:
-        names = ", ".join(worker.name for worker in silent[:3])
-        return warning(
-            "workers",
-            f"{found}; silent for more than {conf().worker_lost_seconds:g} s: {names}",
-            "the relay gives them up by itself; if they are to live, see their logs",
-        )
+        return _some_silent(found, silent)
     return ok("workers", found)
 
 
+def _who_lives(situation: Situation, needed: list[str]) -> str:
+    number = len(situation.workers)
+    alive = ngettext("%(count)d worker is alive", "%(count)d workers are alive", number)
+    read = listed(
+        _("%(queue)s by %(workers)d") % {"queue": queue, "workers": len(situation.readers[queue])}
+        for queue in needed
+    )
+    return f"{alive % {'count': number}}: {read}"
+
+
+def _some_silent(found: str, silent: list[WorkerProcess]) -> Finding:
+    about = {
+        "found": found,
+        "seconds": f"{conf().worker_lost_seconds:g}",
+        "workers": listed(worker.name for worker in silent[:3]),
+    }
+    return warning(
+        "workers",
+        _("%(found)s; silent for more than %(seconds)s s: %(workers)s") % about,
+        _("the relay gives them up by itself; if they are to live, see their logs"),
+    )
+
+
 def _unread(situation: Situation, unread: list[str]) -> Finding:
-    told = ", ".join(_with_due(queue, situation.waiting.get(queue)) for queue in unread)
-    nobody = "no worker is alive; " if not situation.workers else ""
+    told = _("nobody reads %(queues)s") % {
+        "queues": listed(_with_due(queue, situation.waiting.get(queue)) for queue in unread)
+    }
+    if not situation.workers:
+        told = in_turn([_("no worker is alive"), told])
     strange = [queue for queue in unread if queue not in current_app.amqp.queues]
     known = [queue for queue in unread if queue not in strange]
-    cures = [f"type: manage.py worker --queues {','.join(known)}"] if known else []
-    cures += [
-        f"{queue} is no queue of this project: add it to CELERY_TASK_QUEUES and start a worker "
+    cures = [_("type: manage.py worker --queues %(queue)s") % {"queue": ",".join(known)}]
+    return problem("workers", told, in_turn([*(cures if known else []), *map(_strange, strange)]))
+
+
+def _strange(queue: str) -> str:
+    return _(
+        "%(queue)s is no queue of this project: add it to CELERY_TASK_QUEUES and start a worker "
         "for it, or cancel its runs in the admin"
-        for queue in strange
-    ]
-    return problem("workers", f"{nobody}nobody reads {told}", "; ".join(cures))
+    ) % {"queue": queue}
 
 
 def _with_due(queue: str, waiting: Waiting | None) -> str:
-    return f"{queue} ({bounded(waiting.runs, COUNTED, 'due run')})" if waiting else queue
+    return f"{queue} ({due_runs_told(waiting.runs)})" if waiting else queue
 
 
 def backlog(situation: Situation) -> Finding:
     """Nothing has been due for too long."""
     waiting = situation.waiting
     if not waiting:
-        return ok("backlog", "nothing is due")
-    told = "; ".join(_described(each) for each in waiting.values())
+        return ok("backlog", _("nothing is due"))
+    told = in_turn(_described(each) for each in waiting.values())
     late = [each for each in waiting.values() if _is_late(each)]
     if not late:
         return ok("backlog", told)
-    names = ",".join(each.queue for each in late)
     urgent = any(each.queue == HIGH_PRIORITY_QUEUE for each in late)
     return Finding(
         probe="backlog",
         status=Status.PROBLEM if urgent else Status.WARNING,
         found=told,
-        remedy=f"see that its workers work, or add one: manage.py worker --name more --queues "
-        f"{names}",
+        remedy=_(
+            "see that its workers work, or add one: manage.py worker --name more --queues "
+            "%(queues)s"
+        )
+        % {"queues": ",".join(each.queue for each in late)},
     )
 
 
 def _described(waiting: Waiting) -> str:
-    runs = bounded(waiting.runs, COUNTED, "due run")
-    return f"{waiting.queue}: {runs}, the oldest for {span(waiting.oldest_seconds)}"
+    return _("%(queue)s: %(runs)s, the oldest for %(span)s") % {
+        "queue": waiting.queue,
+        "runs": due_runs_told(waiting.runs),
+        "span": span(waiting.oldest_seconds),
+    }
 
 
 def _is_late(waiting: Waiting) -> bool:

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -11,15 +12,17 @@ from pathlib import Path
 import pytest
 import redis
 from celery import current_app
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from neural.conf import conf
-from neural.health import Status, database, examine, messages, runs, system, workers
+from neural.health import Status, database, examine, failures, messages, runs, system, workers
 from neural.health.broker import BrokerFacts
-from neural.health.situation import COUNTED, Situation
-from neural.models import RunState, TaskRun, WorkerProcess
+from neural.health.findings import COUNTED
+from neural.health.situation import Situation
+from neural.management.language import language_of
+from neural.models import RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
 from tests.unit.ledger import ago, make_event, make_run, make_worker
 from zhilian.embedded import EmbeddedBroker
 
@@ -232,6 +235,17 @@ def test_a_broker_that_would_lose_messages_is_found(broker, setting, wrong, righ
     assert is_found(finding, Status.WARNING, setting, f"CONFIG SET {setting} {right}")
 
 
+def test_a_broker_that_is_full_is_found(broker):
+    broker.config_set("maxmemory", "1kb")
+    try:
+        finding = messages.broker(Situation())
+    finally:
+        broker.config_set("maxmemory", "0")
+
+    assert is_found(finding, Status.PROBLEM, "nothing is lost", "CONFIG SET maxmemory")
+    assert messages.broker(Situation()).status == Status.OK
+
+
 def test_what_another_broker_than_redis_keeps_is_unknown(monkeypatch):
     monkeypatch.setattr(current_app.conf, "broker_url", "memory://")
     situation = Situation()
@@ -412,12 +426,45 @@ def test_a_run_that_the_relay_will_soon_start_again_is_ok(gone):
     assert runs.lost_runs(Situation()).status == Status.OK
 
 
+def fail(times: int, *, minutes: float = 1, work: str = "app.orders") -> None:
+    run = make_run(handler=work)
+    for number in range(times):
+        TaskTry.objects.create(
+            run=run,
+            outcome=TryOutcome.FAILED,
+            started_at=ago(minutes=minutes),
+            finished_at=ago(minutes=minutes),
+            error=f"KeyError: {number}",
+        )
+
+
+def test_work_that_keeps_failing_is_found_before_it_is_dead():
+    fail(3, work="app.other")
+    fail(9)
+
+    assert is_found(
+        failures.failing_tries(Situation()),
+        Status.WARNING,
+        "12 tries failed in the last 10 min",
+        "9 of app.orders",
+        "KeyError: 8",
+        "manage.py retry_runs --dry-run",
+    )
+
+
+@pytest.mark.parametrize(("times", "minutes"), [(9, 1), (50, 30)])
+def test_few_failures_and_old_ones_are_what_retries_are_for(times, minutes):
+    fail(times, minutes=minutes)
+
+    assert failures.failing_tries(Situation()).status == Status.OK
+
+
 def test_runs_that_died_lately_are_shown_with_an_example():
     make_run(RunState.DEAD, handler="app.orders", error="KeyError: 'x'")
     make_run(RunState.DEAD, finished_at=ago(days=3))
 
     assert is_found(
-        runs.dead_letters(Situation()),
+        failures.dead_letters(Situation()),
         Status.WARNING,
         "1 run died",
         "app.orders: KeyError: 'x'",
@@ -428,7 +475,7 @@ def test_runs_that_died_lately_are_shown_with_an_example():
 def test_runs_that_died_long_ago_are_ok():
     make_run(RunState.DEAD, finished_at=ago(days=3))
 
-    assert runs.dead_letters(Situation()).status == Status.OK
+    assert failures.dead_letters(Situation()).status == Status.OK
 
 
 @pytest.mark.parametrize("state", [RunState.PENDING, RunState.DEAD])
@@ -545,3 +592,59 @@ def test_heartbeats_are_judged_by_the_setting(settings):
 
     assert conf().worker_lost_seconds == 1000
     assert workers.workers(Situation()).status == Status.OK
+
+
+# Languages
+
+
+@pytest.mark.parametrize(
+    ("chosen", "environment", "language"),
+    [
+        ("zh-hans", {}, "zh-hans"),
+        ("zh-CN", {"LANG": "en_US.UTF-8"}, "zh-hans"),
+        (None, {"LANG": "zh_CN.UTF-8"}, "zh-hans"),
+        (None, {"LANG": "zh_CN.UTF-8", "LC_ALL": "en_GB.UTF-8"}, "en"),
+        (None, {"LANG": "C.UTF-8"}, "en"),
+        (None, {"LANG": "fr_FR.UTF-8"}, "en"),
+        (None, {}, "en"),
+    ],
+)
+def test_it_speaks_as_it_is_told_else_as_the_terminal_else_as_the_project(
+    chosen, environment, language
+):
+    assert language_of(chosen, environment) == language
+
+
+def test_in_chinese_every_word_but_names_and_commands_is_chinese(capsys, no_broker):
+    make_run(queue="low_priority", available_at=ago(days=9))
+    make_run(RunState.DEAD, error="E")
+
+    with pytest.raises(SystemExit):
+        call_command("doctor", "--language", "zh-hans", "--no-color")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(examine(healthy()))
+    assert all(re.search("[\u4e00-\u9fff]{2}", line[20:]) for line in lines), lines
+    assert any(line.startswith("问题     broker") for line in lines)
+    assert any("manage.py worker --queues high_priority,default,low_priority" in x for x in lines)
+
+
+def test_probes_and_statuses_of_the_json_are_the_same_in_every_language(capsys, no_broker):
+    told = []
+    for language in ("en", "zh-hans"):
+        with pytest.raises(SystemExit):
+            call_command("doctor", "--json", "--language", language)
+        told.append(json.loads(capsys.readouterr().out)["findings"])
+
+    english, chinese = told
+    assert [(e["probe"], e["status"]) for e in english] == [
+        (c["probe"], c["status"]) for c in chinese
+    ]
+    assert all(e["found"] != c["found"] for e, c in zip(english, chinese, strict=True))
+
+
+def test_a_language_that_is_not_there_is_wrong_usage():
+    with pytest.raises(CommandError, match="no language") as wrong:
+        call_command("doctor", "--language", "xx")
+
+    assert wrong.value.returncode == 2

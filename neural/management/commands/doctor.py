@@ -3,12 +3,17 @@
 import json
 import os
 import sys
+import unicodedata
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management import CommandParser
+from django.conf import settings
+from django.core.management import CommandError, CommandParser
+from django.utils import translation
 
 from neural.health import Finding, Status, examine
+from neural.health.findings import STATUS_NAMES
+from neural.management.language import language_of
 from neural.management.teaching import TeachingCommand
 
 NAME_WIDTH, STATUS_WIDTH = 12, 7
@@ -26,6 +31,7 @@ class Command(TeachingCommand):
     after_help = """
         examples:
           manage.py doctor
+          manage.py doctor --language zh-hans
           manage.py doctor --json | jq '.findings[] | select(.status != "ok")'
 
         exit codes:
@@ -37,16 +43,30 @@ class Command(TeachingCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """--json."""
+        """--json, --language."""
         parser.add_argument("--json", action="store_true", help="the findings as one JSON object")
+        names = ", ".join(code for code, name in settings.LANGUAGES[:10])
+        parser.add_argument(
+            "--language",
+            metavar="CODE",
+            help=f"{names} (as LANG says, else LANGUAGE_CODE); probes and JSON keys stay the same",
+        )
 
     def handle(self, **options: Any) -> None:
         """Print every finding; end with 1 when one is a problem."""
+        try:
+            language = language_of(options["language"])
+        except LookupError as error:
+            raise CommandError(f"There is no language {error}.", returncode=2) from error
+        with translation.override(language):
+            self._examine(as_json=options["json"])
+
+    def _examine(self, *, as_json: bool) -> None:
         # For PostgreSQL behind a firewall that drops packets: connecting has no limit else.
         os.environ.setdefault("PGCONNECT_TIMEOUT", "2")
         findings = examine()
         healthy = not any(each.status == Status.PROBLEM for each in findings)
-        if options["json"]:
+        if as_json:
             told = {"healthy": healthy, "findings": [asdict(each) for each in findings]}
             self.stdout.write(json.dumps(told, ensure_ascii=False, indent=2))
         else:
@@ -62,6 +82,12 @@ class Command(TeachingCommand):
             Status.WARNING: self.style.WARNING,
             Status.PROBLEM: self.style.ERROR,
         }
-        status = colours[finding.status](f"{finding.status:{STATUS_WIDTH}}")
+        status = colours[finding.status](padded(str(STATUS_NAMES[finding.status]), STATUS_WIDTH))
         remedy = f" → {finding.remedy}" if finding.remedy else ""
         return f"{status}  {finding.probe:{NAME_WIDTH}}  {finding.found}{remedy}"
+
+
+def padded(text: str, width: int) -> str:
+    """Filled up to a width in columns: a Chinese character takes two."""
+    columns = sum(1 + (unicodedata.east_asian_width(each) in "WF") for each in text)
+    return text + " " * (width - columns)

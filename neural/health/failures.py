@@ -1,0 +1,78 @@
+"""Probes of work that fails: tries that failed lately, and what has died of it."""
+
+import datetime as dt
+from collections import Counter
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from neural.health.findings import COUNTED, Finding, ok, runs_told, span, warning
+from neural.health.situation import Situation
+from neural.models import TaskRun, TaskTry, TryOutcome
+
+RECENTLY_DEAD = dt.timedelta(days=1)
+RECENTLY_FAILED = dt.timedelta(minutes=10)
+MANY = 10
+"""Failed tries within that time: fewer are what retries are for."""
+
+
+def failing_tries(situation: Situation) -> Finding:
+    """Few tries have failed lately. Dead letters come only after the retries."""
+    newest = TaskTry.objects.order_by("-pk").select_related("run")
+    columns = ("outcome", "finished_at", "error", "run__task", "run__handler")
+    since = situation.now - RECENTLY_FAILED
+    failed = [
+        each
+        for each in newest.only(*columns)[:COUNTED]
+        if each.outcome == TryOutcome.FAILED and each.finished_at > since
+    ]
+    about = {"count": f"{len(failed):,}", "span": span(RECENTLY_FAILED.total_seconds())}
+    told = (
+        ngettext(
+            "%(count)s try failed in the last %(span)s",
+            "%(count)s tries failed in the last %(span)s",
+            len(failed),
+        )
+        % about
+    )
+    return _many_failed(failed, told) if len(failed) >= MANY else ok("failures", told)
+
+
+def _many_failed(failed: list[TaskTry], told: str) -> Finding:
+    work, number = Counter(each.run.work_name for each in failed).most_common(1)[0]
+    error = next(each.error for each in failed if each.run.work_name == work)
+    about = {"told": told, "count": number, "work": work, "error": error}
+    return warning(
+        "failures",
+        _("%(told)s, %(count)d of %(work)s, the last: %(error)s") % about,
+        _(
+            "mend what it says; the tracebacks are in the admin under Runs. Retries come by "
+            "themselves; what dies meanwhile: manage.py retry_runs --dry-run"
+        ),
+    )
+
+
+def dead_letters(situation: Situation) -> Finding:
+    """No run has died lately."""
+    newest = TaskRun.objects.dead().order_by("-pk")[:COUNTED]
+    since = situation.now - RECENTLY_DEAD
+    recent = [run for run in newest if (run.finished_at or situation.now) > since]
+    within = span(RECENTLY_DEAD.total_seconds())
+    if not recent:
+        return ok("dead letters", _("none in the last %(span)s") % {"span": within})
+    last = recent[0]
+    about = {
+        "runs": runs_told(len(recent)),
+        "span": within,
+        "run": last.task_id,
+        "work": last.work_name,
+        "error": last.error or _("no error is recorded"),
+    }
+    return warning(
+        "dead letters",
+        _("%(runs)s died in the last %(span)s, such as %(run)s of %(work)s: %(error)s") % about,
+        _(
+            "see what they have in common: manage.py retry_runs --dry-run; mend it, then type: "
+            "manage.py retry_runs --since 1d; or discard them in the admin"
+        ),
+    )
