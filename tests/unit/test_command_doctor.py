@@ -30,6 +30,12 @@ pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).parents[2]
 
 
+def set_broker(monkeypatch, url: str) -> None:
+    """Celery asks the environment first, then its configuration."""
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
+    monkeypatch.setattr(current_app.conf, "broker_url", url)
+
+
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory):
     with EmbeddedBroker(tmp_path_factory.mktemp("doctor")) as started:
@@ -39,7 +45,7 @@ def embedded(tmp_path_factory):
 @pytest.fixture
 def broker(embedded, monkeypatch):
     """An empty broker that the project is set to; with a client."""
-    monkeypatch.setattr(current_app.conf, "broker_url", embedded.url)
+    set_broker(monkeypatch, embedded.url)
     with redis.Redis(unix_socket_path=str(embedded.socket), db=1) as client:
         client.flushdb()
         yield client
@@ -47,7 +53,7 @@ def broker(embedded, monkeypatch):
 
 @pytest.fixture
 def no_broker(tmp_path, monkeypatch):
-    monkeypatch.setattr(current_app.conf, "broker_url", f"redis+socket://{tmp_path}/none.sock")
+    set_broker(monkeypatch, f"redis+socket://{tmp_path}/none.sock")
 
 
 def is_found(finding, status: Status, *words: str) -> bool:
@@ -216,7 +222,7 @@ def test_a_frozen_broker_is_found_within_about_a_second(broker, embedded):
 
 
 def test_the_brokers_password_is_not_repeated(monkeypatch):
-    monkeypatch.setattr(current_app.conf, "broker_url", "redis://user:secret@127.0.0.1:1/1")
+    set_broker(monkeypatch, "redis://user:secret@127.0.0.1:1/1")
 
     assert "secret" not in messages.broker(Situation()).found
 
@@ -247,7 +253,7 @@ def test_a_broker_that_is_full_is_found(broker):
 
 
 def test_what_another_broker_than_redis_keeps_is_unknown(monkeypatch):
-    monkeypatch.setattr(current_app.conf, "broker_url", "memory://")
+    set_broker(monkeypatch, "memory://")
     situation = Situation()
 
     assert messages.broker(situation).status == Status.OK
