@@ -60,8 +60,9 @@ migrations: $(STAMP)  ## Write missing migrations: make migrations ARGS="neural 
 
 .PHONY: messages
 messages: $(STAMP)  ## Collect and compile the Chinese translation (needs gettext)
-	cd neural && ../$(BIN)/python ../manage.py makemessages --locale zh_Hans --no-wrap --add-location file
-	cd neural && ../$(BIN)/python ../manage.py compilemessages --locale zh_Hans
+	@for app in neural zhilian; do ( cd $$app && \
+		../$(BIN)/python ../manage.py makemessages --locale zh_Hans --no-wrap --add-location file && \
+		../$(BIN)/python ../manage.py compilemessages --locale zh_Hans ) || exit 1; done
 
 .PHONY: clean
 clean:  ## Remove var/: database, broker's file, secret key
