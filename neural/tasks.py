@@ -10,7 +10,8 @@ from neural.analysis.analysing import ANALYSIS_TASK, analyse
 from neural.events.execution import EventTask
 from neural.events.recording import EVENT_TASK
 from neural.events.submit import submit
-from neural.runs.following import SEND_TASK
+from neural.runs import error_callbacks
+from neural.runs.following import ERROR_CALLBACK_TASK, SEND_TASK
 from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.runs.task import LedgerTask
 
@@ -61,3 +62,9 @@ def send_signature(
     """Send the message of a plain Celery task that follows a ledger task; returns its id."""
     sent = signature(dict(following), app=current_app).apply_async(tuple(args), **options)
     return str(sent.id)
+
+
+@shared_task(base=LedgerTask, name=ERROR_CALLBACK_TASK)
+def call_error_callback(callback: Mapping[str, Any], task_id: str) -> None:
+    """Call an error callback of three arguments for the run that is dead."""
+    error_callbacks.call(callback, task_id)

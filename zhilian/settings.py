@@ -9,6 +9,7 @@ from pathlib import Path
 from django.utils.translation import gettext_lazy as _
 from kombu import Exchange, Queue
 
+from neural.runs.routing import TASK_QUEUES
 from zhilian import brokers, cache, environment, logs, state
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -148,6 +149,8 @@ CELERY_TASK_QUEUES = [
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_DEFAULT_EXCHANGE = "default"
 CELERY_TASK_DEFAULT_ROUTING_KEY = "default"
+# Tasks by name, so that whoever sends one by name alone sends it to the right queue.
+CELERY_TASK_ROUTES = {name: {"queue": queue} for name, (queue, _priority) in TASK_QUEUES.items()}
 # A mistyped queue name is an error, not a new queue that no worker reads.
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 

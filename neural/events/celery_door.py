@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from neural.events import recording
 from neural.events.answers import EventRefused, Submission
-from neural.events.draft import Refused, StoreClocks, draft_event
-from neural.models import TaskRun
-from neural.runs.enqueue import TaskIdTaken
+from neural.events.draft import EventDraft, Refused, StoreClocks, draft_event
+from neural.runs.enqueue import TaskIdTaken, check_task_id
+from neural.runs.options import aware
 
 _NAMES = {
     "event_id": "event_id",
@@ -34,6 +34,8 @@ def submit_call(
     task_id: str | None,
     due_at: dt.datetime | None,
     options: Mapping[str, Any],
+    parent: str = "",
+    requested_by: str = "",
     **overrides: Any,
 ) -> Submission:
     """Record the event that a call of ``process_neural_event`` stands for.
@@ -41,25 +43,34 @@ def submit_call(
     ``arguments`` are the task's by name; ``overrides`` (queue, priority) outrank them. Its
     first run gets the task id. Raises :class:`EventRefused` or :class:`TaskIdTaken`.
     """
+    if task_id is not None:
+        check_task_id(task_id)
     request = {_NAMES[name]: value for name, value in arguments.items()}
     request |= {name: value for name, value in overrides.items() if value is not None}
     try:
-        draft = draft_event(request, StoreClocks(), backfill=False, requested_by="celery")
+        draft = draft_event(
+            request, StoreClocks(), backfill=False, requested_by=requested_by or "celery"
+        )
     except Refused as refused:
         raise EventRefused(refused.problems) from refused
-    draft = replace(draft, task_id=task_id, due_at=due_at, options=options)
-    try:
-        answer = recording.record([draft])[0]
-    except IntegrityError as error:
-        if task_id and TaskRun.objects.filter(task_id=task_id).exists():
-            raise TaskIdTaken(f"task id {task_id!r} was recorded before") from error
-        raise
+    draft = replace(draft, task_id=task_id, due_at=due_at, options=options, parent=parent)
+    answer = _record(draft)
     answer.or_raise()
     return answer
+
+
+def _record(draft: EventDraft) -> Submission:
+    if draft.task_id is None:
+        return recording.record([draft])[0]
+    try:
+        with transaction.atomic():  # a savepoint: the caller's transaction goes on
+            return recording.record([draft])[0]
+    except IntegrityError as error:
+        raise TaskIdTaken(f"task id {draft.task_id!r} was recorded before") from error
 
 
 def due_time(countdown: float | None, eta: dt.datetime | None) -> dt.datetime | None:
     """When a call's run is due, or None for at once."""
     if eta is not None:
-        return eta if eta.tzinfo else eta.replace(tzinfo=dt.UTC)
+        return aware(eta)
     return timezone.now() + dt.timedelta(seconds=countdown) if countdown else None

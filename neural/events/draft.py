@@ -62,6 +62,8 @@ class EventDraft:
     """When its handlers may run, where not at once."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Celery's options of its runs (``neural.runs.options``)."""
+    parent: str = ""
+    """Task id of the run that asks for it as a Celery call."""
 
     @property
     def identity(self) -> Identity:

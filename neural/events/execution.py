@@ -16,7 +16,6 @@ from neural.models import NeuralEvent, TaskRun
 from neural.runs.coroutines import run_to_its_end
 from neural.runs.enqueue import new_task_id
 from neural.runs.execution import Work, default_retry
-from neural.runs.options import keep
 from neural.runs.task import LedgerTask
 
 
@@ -39,24 +38,30 @@ class EventTask(LedgerTask):
         eta: dt.datetime | None = None,
         queue: str | None = None,
         priority: int | None = None,
+        requested_by: str = "",
+        headers: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> AsyncResult:
         """Submit the event; the type decides the queue unless ``queue`` does.
 
         ``priority`` (1 to 10) orders within the queue and outranks the argument of that name.
         The result is that of the event's first run; an event that nobody handles has none.
+        Links and a chain follow that run, and nothing where the event was recorded before.
         """
         arguments = inspect.signature(self.run).bind(*(args or ()), **(kwargs or {})).arguments
+        parent, kept = self._family(options, headers)
         event = submit_call(
             arguments=arguments,
             task_id=task_id,
             due_at=due_time(countdown, eta),
-            options=keep(self.name, options),
+            options=kept,
+            parent=parent,
+            requested_by=requested_by or (headers or {}).get("periodic_task_name", ""),
             queue=queue,
             priority=priority,
         ).or_raise()
         runs = event.runs.order_by("pk").values_list("task_id", flat=True)
-        return self.AsyncResult(runs.first() or task_id or new_task_id())
+        return self._result_of(runs.first() or task_id or new_task_id(), options)
 
     def companions(self) -> Sequence[str]:
         return atomic_handler_names()

@@ -49,10 +49,11 @@ _RUN_COLUMNS = {
     "priority": "smallint",
     "requested_by": "text",
     "options": "jsonb",
+    "parent_task_id": "text",
     "due_at": "timestamptz",
 }
 _COMMON_COLUMNS = """event_id, store_id, available_at, publish_at, task, args, kwargs,
-    parent_task_id, state, failures, losses, error"""
+    state, failures, losses, error"""
 
 
 def _event_row(draft: EventDraft) -> tuple[Any, ...]:
@@ -63,13 +64,14 @@ def _event_row(draft: EventDraft) -> tuple[Any, ...]:
 
 def _run_row(run: TaskRun, draft: EventDraft) -> tuple[Any, ...]:
     where = (run.task_id, run.handler, run.queue, run.priority, run.requested_by)
-    return (*where, json.dumps(run.options), sql.moment(draft.due_at))
+    asked = (json.dumps(run.options), run.parent_task_id)
+    return (*where, *asked, sql.moment(draft.due_at))
 
 
 def _common_values() -> str:
     due_at = f"COALESCE(run.due_at, {sql.clock()})"
     owed_at = f"COALESCE(run.due_at, {sql.clock_plus()})"
-    return f"{due_at}, {owed_at}, %s, '[]', '{{}}', '', 'pending', 0, 0, ''"
+    return f"{due_at}, {owed_at}, %s, '[]', '{{}}', 'pending', 0, 0, ''"
 
 
 def _common_parameters() -> list[Any]:

@@ -20,6 +20,7 @@ from neural.models import NeuralEvent, TaskRun
 from neural.models.transitions import lines, logger, pairs
 from neural.runs import sql
 from neural.runs.enqueue import new_task_id, rings_for
+from neural.runs.options import without_followers
 from neural.runs.publishing import publish_quietly
 
 
@@ -79,7 +80,8 @@ def _event(draft: EventDraft, pk: int) -> NeuralEvent:
 
 
 def _runs_of(draft: EventDraft) -> list[TaskRun]:
-    """The runs of an event, known by their task ids: its own key is not known yet."""
+    """The runs of an event, known by their task ids: its own key is not known yet. The first
+    one's result is that of a Celery call; so links and chains are the first one's."""
     return [
         TaskRun(
             task_id=(draft.task_id if place == 0 else None) or new_task_id(),
@@ -89,7 +91,8 @@ def _runs_of(draft: EventDraft) -> list[TaskRun]:
             queue=draft.queue,
             priority=draft.priority,
             requested_by=draft.requested_by,
-            options=draft.options,
+            options=draft.options if place == 0 else without_followers(draft.options),
+            parent_task_id=draft.parent,
         )
         for place, handler in enumerate(draft.handlers)
     ]

@@ -17,6 +17,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.event import NeuralEvent
+from neural.models.json_keys import Without
 from neural.models.store import Store, StoreScopedQuerySet
 from neural.models.transitions import tell
 from neural.models.worker import WorkerProcess
@@ -42,6 +43,7 @@ _RETRIED: dict[str, Any] = {
     "finished_at": None,
     "available_at": Now(),
     "publish_at": Now(),
+    "options": Without("options", "expires_at"),  # what a person asks for is wanted
 }
 
 
@@ -232,9 +234,10 @@ class TaskRun(models.Model):
         return self.handler or self.task
 
     @property
-    def delivered_before(self) -> bool:
-        """Such a run is taken alone: were it poison, it would condemn its neighbours."""
-        return bool(self.failures or self.losses)
+    def goes_alone(self) -> bool:
+        """A run that was delivered before is not taken along with others: were it poison, it
+        would condemn its neighbours. Nor is one with options: its limits are for it alone."""
+        return bool(self.failures or self.losses or self.options)
 
     @property
     def try_number(self) -> int:

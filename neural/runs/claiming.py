@@ -43,7 +43,8 @@ def claim(
 
     Taken along are due runs of the handlers named in ``companions`` on the same queue,
     most urgent first, ``limit`` runs in all. A run that was delivered before is taken
-    alone: were it poison, it would condemn its neighbours. An empty list means that the
+    alone: were it poison, it would condemn its neighbours; and so is one with options, whose
+    limits are for it alone. An empty list means that the
     message came late: somebody else has done the work or is at it.
     """
     if companions and limit > 1:
@@ -101,11 +102,12 @@ def _with_companions(
     due, due_parameters = _due(now)
     statement = f"""
         WITH own AS (
-            SELECT id, failures + losses > 0 OR NOT ({sql.is_one_of("handler")}) AS alone
+            SELECT id, failures + losses > 0 OR options <> '{{}}'
+                OR NOT ({sql.is_one_of("handler")}) AS alone
             FROM neural_taskrun WHERE task_id = %s AND {due} {sql.skip_locked()}
         ), along AS (
             SELECT id FROM neural_taskrun
-            WHERE queue = %s AND {due} AND failures = 0 AND losses = 0
+            WHERE queue = %s AND {due} AND failures = 0 AND losses = 0 AND options = '{{}}'
               AND {sql.is_one_of("handler")} AND task_id <> %s
               AND NOT EXISTS (SELECT 1 FROM own WHERE alone)
             ORDER BY priority DESC, available_at LIMIT %s {sql.skip_locked()}

@@ -127,8 +127,16 @@ def _check(task_id: str | None, queue: str, priority: int) -> None:
         raise ValueError(f"priority must be from 1 to 10 (most urgent), not {priority}")
     if not is_queue(queue):
         raise ValueError(f"there is no queue {queue!r}")
-    if task_id is not None and not 0 < len(task_id) <= TASK_ID_LENGTH:
+    if task_id is not None:
+        check_task_id(task_id)
+
+
+def check_task_id(task_id: str) -> None:
+    """Raise ValueError for a task id that cannot be kept."""
+    if not 0 < len(task_id) <= TASK_ID_LENGTH:
         raise ValueError(f"a task id has 1 to {TASK_ID_LENGTH} characters, not {len(task_id)}")
+    if "\x00" in task_id or any("\ud800" <= each <= "\udfff" for each in task_id):
+        raise ValueError("a task id cannot contain U+0000 or half of a surrogate pair")
 
 
 def _later(due_in: float | None, due_at: dt.datetime | None) -> Any:
@@ -170,7 +178,7 @@ def rings_for(runs: Iterable[TaskRun], companions: Mapping[str, Sequence[str]]) 
     open_seats: dict[tuple[str, str], int] = {}
     for run in runs:
         seat = (run.task, run.queue)
-        shared = run.handler in companions.get(run.task, ()) and not run.delivered_before
+        shared = run.handler in companions.get(run.task, ()) and not run.goes_alone
         if shared and open_seats.get(seat, 0) > 0:
             open_seats[seat] -= 1
             continue
@@ -184,5 +192,6 @@ def next_ring(queue: str, companions: Sequence[str]) -> list[Ring]:
     """A message for the most urgent run that could be taken along next."""
     due = TaskRun.objects.due().filter(queue=queue, handler__in=companions)
     # No third key, as in claiming: the index has none, and the whole backlog would be sorted.
-    found = due.filter(failures=0, losses=0).order_by("-priority", "available_at")
+    along = due.filter(failures=0, losses=0, options={})
+    found = along.order_by("-priority", "available_at")
     return [ring_of(run) for run in found[:1]]

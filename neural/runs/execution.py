@@ -17,7 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
-from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
+from celery.exceptions import (
+    Ignore,
+    MaxRetriesExceededError,
+    Reject,
+    Retry,
+    SoftTimeLimitExceeded,
+)
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
@@ -37,18 +43,17 @@ CONTENTION_TRIES = 5
 _DEADLOCK_STATES = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock timeout
 
 
-AS_THE_POLICY_SAYS: Any = object()
+class RetryRequested(Retry):
+    """The work itself asks to be tried again: ``self.retry(exc=…, countdown=…)``.
 
-
-class RetryRequested(Exception):
-    """The work itself asks to be tried again: ``self.retry(exc=…, countdown=…)``."""
+    Celery's own ``Retry``, so that a body which lets that one pass lets this one pass."""
 
     def __init__(
         self,
         cause: BaseException | None,
         *,
         countdown: float | None = None,
-        max_retries: Any = AS_THE_POLICY_SAYS,
+        max_retries: int | None = None,
     ) -> None:
         super().__init__(str(cause or "the task asked for a retry"))
         self.cause = cause
@@ -148,7 +153,7 @@ def _in_savepoint(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
     work = None
     try:
         if _is_expired(run, clock):
-            return replace(_not_started(run, clock), state=RunState.CANCELLED, error="it expired")
+            return _expired(run, clock)
         work = source.work_for(run)
         with transaction.atomic():
             return _call(run, work, started_at, clock)
@@ -197,16 +202,14 @@ def _is_expired(run: TaskRun, clock: Clock) -> bool:
     return limit is not None and limit <= clock.now()
 
 
-def _record_expiry(run: TaskRun, clock: Clock) -> Outcome:
+def _expired(run: TaskRun, clock: Clock) -> Outcome:
     """As Celery revokes an expired task, so the run is cancelled, and the ledger says why."""
-    outcome = Outcome(
-        run=run,
-        state=RunState.CANCELLED,
-        started_at=clock.now(),
-        finished_at=clock.now(),
-        failures=run.failures,
-        error=f"it expired at {run.options['expires_at']}",
-    )
+    why = f"it expired at {run.options['expires_at']}"
+    return replace(_not_started(run, clock), state=RunState.CANCELLED, error=why)
+
+
+def _record_expiry(run: TaskRun, clock: Clock) -> Outcome:
+    outcome = _expired(run, clock)
     settle_in_time([outcome])
     return outcome
 
@@ -228,7 +231,8 @@ def _run_atomic(run: TaskRun, work: Work, clock: Clock) -> Outcome:
 def _run_two_step(run: TaskRun, work: Work, clock: Clock) -> Outcome:
     with _callers_transaction_kept_whole():
         outcome = _call(run, work, clock.now(), clock)
-    settle_in_time([outcome])
+    with _callers_transaction_kept_whole():
+        settle_in_time([outcome])
     return outcome
 
 
@@ -289,15 +293,17 @@ def _record_failure(
 def _failed(
     run: TaskRun, error: BaseException, work: Work | None, started_at: dt.datetime, clock: Clock
 ) -> Outcome:
+    if isinstance(error, Reject | Ignore):
+        return _set_aside(run, error, started_at, clock)
     policy = work.retry if work else default_retry()
     failures = run.failures + 1
     finished_at = clock.now()
     countdown = None
+    is_hopeless = policy.is_permanent(error)
     if isinstance(error, RetryRequested):
         policy, countdown = _as_requested(policy, error), error.countdown
-        error = error.cause or error
-    if isinstance(error, Reject | Ignore):
-        return _set_aside(run, error, started_at, clock)
+        is_hopeless = False  # what the work asks for in so many words is no permanent error
+        error = _reason(error, run, is_last=not policy.allows(failures))
     outcome = Outcome(
         run=run,
         state=RunState.DEAD,
@@ -309,19 +315,33 @@ def _failed(
         traceback=_storable("".join(traceback.format_exception(error))),
         exception=error,
     )
-    if policy.is_permanent(error) or not policy.allows(failures):
+    if is_hopeless or not policy.allows(failures):
         return outcome
     delay = policy.delay(failures) if countdown is None else countdown
     due_at = finished_at + dt.timedelta(seconds=delay)
     return replace(outcome, state=RunState.PENDING, due_at=due_at)
 
 
+def _reason(requested: RetryRequested, run: TaskRun, *, is_last: bool) -> BaseException:
+    """What a try is said to have failed of. As in Celery, a task that gives no exception and
+    may not be tried again has failed of just that."""
+    if requested.cause is not None:
+        return requested.cause
+    if not is_last:
+        return requested.__context__ or requested
+    what = f"{run.task}[{run.task_id}] args:{run.args} kwargs:{run.kwargs}"
+    exceeded = MaxRetriesExceededError(f"Can't retry {what}")
+    exceeded.__cause__ = requested.__context__ or requested
+    return exceeded
+
+
 def _as_requested(policy: RetryPolicy, requested: RetryRequested) -> RetryPolicy:
-    """What the work asks for in so many words is no permanent error."""
-    policy = replace(policy, only=(BaseException,), permanent=())
-    if requested.max_retries is AS_THE_POLICY_SAYS:
+    if requested.max_retries is None:
         return policy
     return replace(policy, max_retries=requested.max_retries)
+
+
+_TRIES_SET_ASIDE = {RunState.PENDING: TryOutcome.HANDED_BACK, RunState.DEAD: TryOutcome.FAILED}
 
 
 def _set_aside(
@@ -338,7 +358,7 @@ def _set_aside(
         finished_at=finished_at,
         due_at=finished_at if requeue else None,
         failures=run.failures,
-        try_outcome=None if isinstance(word, Ignore) else TryOutcome.HANDED_BACK,
+        try_outcome=_TRIES_SET_ASIDE.get(RunState.PENDING if requeue else state),
         error=describe(word) if isinstance(word, Reject) else "",
         exception=word,
     )

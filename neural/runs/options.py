@@ -1,6 +1,7 @@
 """Celery's options of a run, kept in its row so that a message sent again is the same message."""
 
 import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,9 +9,9 @@ from celery.utils.time import maybe_iso8601
 from django.utils import timezone
 from kombu.utils.functional import maybe_list
 
-from neural.errors import NeuralError
+from neural.errors import PermanentError
 from neural.models import TaskRun
-from neural.runs.results import plain
+from neural.runs.results import from_json, plain
 
 # What concerns one message on its way and not the work: a message sent again has its own.
 _OF_THE_MESSAGE = {
@@ -24,8 +25,6 @@ _OF_THE_MESSAGE = {
     "compression",
     "add_to_parent",
     "ignore_result",
-    "exchange",
-    "routing_key",
     "delivery_mode",
     "periodic_task_name",
     "replaced_task_nesting",
@@ -43,13 +42,20 @@ _KEPT_AS_THEY_ARE = {
     "group_id",
     "group_index",
     "shadow",
-    "stamped_headers",
 }
-_OF_THE_NEXT_MESSAGE = ("time_limit", "soft_time_limit", "root_id", "group_id", "shadow")
+_OF_THE_NEXT_MESSAGE = (
+    "time_limit",
+    "soft_time_limit",
+    "root_id",
+    "group_id",
+    "group_index",
+    "shadow",
+)
+_OF_ONE_RUN = {"link", "chain", "group_id", "group_index"}
 
 
-class OptionNotKept(NeuralError):
-    """``apply_async`` was given an option that the ledger does not keep."""
+class OptionNotKept(PermanentError):
+    """``apply_async`` or ``retry`` was given an option that the ledger does not keep."""
 
 
 def keep(task: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,6 +63,9 @@ def keep(task: str, given: Mapping[str, Any]) -> dict[str, Any]:
     options = {name: value for name, value in given.items() if value is not None}
     _refuse(task, options)
     kept = {name: options[name] for name in _KEPT_AS_THEY_ARE & options.keys()}
+    if options.get("stamped_headers"):
+        kept["stamped_headers"] = names = list(maybe_list(options["stamped_headers"]))
+        kept["stamps"] = {name: options[name] for name in names if name in options}
     for name in ("link", "link_error"):
         if options.get(name):
             kept[name] = [dict(signature) for signature in maybe_list(options[name])]
@@ -73,24 +82,38 @@ def _refuse(task: str, options: Mapping[str, Any]) -> None:
             "result backend alone. Use a chain, or let each run look whether it was the last "
             "and ask for the next step with a unique_key"
         )
-    known = _OF_THE_MESSAGE | _KEPT_AS_THEY_ARE | {"chord"}
+    known = _OF_THE_MESSAGE | _KEPT_AS_THEY_ARE | {"chord", "stamped_headers"}
     stamps = set(maybe_list(options.get("stamped_headers")) or ())
     unknown = sorted(options.keys() - known - stamps)
     if unknown:
         raise OptionNotKept(
             f"{task}: the ledger does not keep {', '.join(unknown)}; "
-            "leave it out or use a plain Celery task"
+            "leave it out (where a run goes is said by queue) or use a plain Celery task"
         )
+
+
+def without_followers(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What holds for each run of a call that has several: not whatever waits for its result."""
+    return {name: value for name, value in kept.items() if name not in _OF_ONE_RUN}
 
 
 def _moment(expires: Any) -> str:
     """Celery's ``expires``: seconds from now, a moment, or a moment in ISO 8601."""
     if isinstance(expires, int | float):
         return (timezone.now() + dt.timedelta(seconds=expires)).isoformat()
-    moment: dt.datetime = maybe_iso8601(expires)  # type: ignore[assignment]  # it is not None
-    if timezone.is_naive(moment):
-        moment = timezone.make_aware(moment, dt.UTC)  # as Celery reads one, with enable_utc
-    return moment.isoformat()
+    return aware(expires).isoformat()
+
+
+def aware(moment: dt.datetime | str) -> dt.datetime:
+    """A moment as Celery reads it: in ISO 8601 too, and in UTC where it names no zone."""
+    read: dt.datetime = maybe_iso8601(moment)  # type: ignore[assignment]  # it is not None
+    return timezone.make_aware(read, dt.UTC) if timezone.is_naive(read) else read
+
+
+def time_limit(run: TaskRun) -> float | None:
+    """The hard limit that the call named, in seconds."""
+    limit: float | None = run.options.get("time_limit")
+    return limit
 
 
 def expires_at(run: TaskRun) -> dt.datetime | None:
@@ -108,10 +131,25 @@ def for_message(run: TaskRun) -> dict[str, Any]:
     options = {name: run.options[name] for name in _OF_THE_NEXT_MESSAGE if name in run.options}
     if run.parent_task_id:
         options["parent_id"] = run.parent_task_id
-    options["headers"] = run.options.get("headers", {})
+    if run.options.get("stamped_headers"):
+        options |= {"stamped_headers": run.options["stamped_headers"], **run.options["stamps"]}
+    # Whoever publishes it, a worker or a relay, it is the same message.
+    options["root_id"] = root_of(run)
+    options["headers"] = {**run.options.get("headers", {}), **_result_wanted(run)}
     return options
+
+
+def _result_wanted(run: TaskRun) -> dict[str, Any]:
+    """As a header: told as an option, the publisher would listen for the result itself."""
+    return {"ignore_result": False} if run.options.get("ignore_result") is False else {}
+
+
+def root_of(run: TaskRun) -> str:
+    """The task id of the run that all of this began with."""
+    return run.options.get("root_id") or run.task_id
 
 
 def signatures(run: TaskRun, name: str) -> Sequence[dict[str, Any]]:
     """The callbacks of a run: ``link``, ``link_error`` or the rest of its ``chain``."""
-    return run.options.get(name) or []
+    kept = run.options.get(name)
+    return list(from_json(json.dumps(kept))) if kept else []

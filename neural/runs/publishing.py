@@ -9,6 +9,7 @@ one costs time, never work, so publishing may fail and must never make a caller 
   own, has reached the broker again. Meanwhile the relay's turn comes later.
 """
 
+import hashlib
 import logging
 import os
 import threading
@@ -25,6 +26,7 @@ from neural.conf import conf
 logger = logging.getLogger(__name__)
 
 RUN_HEADER = "neural_run"
+CORRELATION_ID_BYTES = 255
 
 Result = TypeVar("Result")
 
@@ -126,7 +128,8 @@ class Publisher:
             add_to_parent=False,
             argsrepr=ring.shown_as or "()",
             kwargsrepr="{}",
-            **{**ring.options, "headers": {**ring.options.get("headers", {}), RUN_HEADER: True}},
+            correlation_id=_short(ring.task_id),
+            **_of_the_message(ring.options),
         )
 
     def _connected(self) -> Producer:
@@ -161,6 +164,19 @@ class Publisher:
             self._open.clear()
             logger.info("event=broker_back")
             return
+
+
+def _of_the_message(options: Mapping[str, Any]) -> dict[str, Any]:
+    """A message has no expiry of its own and no priority, whatever Celery's options of the
+    task are: nobody would write down that it was dropped, and on Redis 0 is most urgent."""
+    headers = {**options.get("headers", {}), RUN_HEADER: True}
+    return {"expires": None, "priority": None, **options, "headers": headers}
+
+
+def _short(task_id: str) -> str:
+    """RabbitMQ's correlation id has room for 255 bytes, where a task id has characters."""
+    is_short = len(task_id.encode()) <= CORRELATION_ID_BYTES
+    return task_id if is_short else hashlib.sha256(task_id.encode()).hexdigest()
 
 
 def short_tempered_connection() -> Connection:

@@ -21,6 +21,7 @@ from neural.models.run import TaskRunQuerySet
 from neural.models.transitions import tell
 from neural.runs import sql
 from neural.runs.enqueue import rings_for
+from neural.runs.options import time_limit
 from neural.runs.publishing import BrokerUnavailable, Publisher, publisher
 from neural.runs.settling import hand_back, lose
 
@@ -187,7 +188,8 @@ def _is_overdue(run: TaskRun) -> bool:
     """Whether a run stands as running although the pool would have killed its process by
     now: the process lives and does not know of it. Only a pool of processes has limits."""
     task = current_app.tasks.get(run.task)
-    limit = getattr(task, "time_limit", None) or current_app.conf.task_time_limit
+    limit = time_limit(run) or getattr(task, "time_limit", None)
+    limit = limit or current_app.conf.task_time_limit
     if not limit or run.process_id == os.getpid() or run.started_at is None:
         return False
     return (timezone.now() - run.started_at).total_seconds() > limit + OVERDUE_MARGIN_SECONDS

@@ -6,83 +6,69 @@ in the run and its tries. Results of plain tasks are stored and read as usual. N
 or ``neural.runs.result_backends.RedisResults+redis://host/2``.
 """
 
+import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from celery import states
 from celery.backends.base import SyncBackendMixin
 from celery.backends.redis import RedisBackend
+from celery.exceptions import TimeoutError as ResultTimeout
+from celery.worker import state as worker_state
 from django_celery_results.backends.database import DatabaseBackend
 
-from neural.models import RunState, TaskRun, TaskTry
-from neural.runs.results import from_json, to_json
+from neural.models import TaskRun
+from neural.runs import sql
+from neural.runs.celery_view import meta_of
 
-_STATES = {
-    RunState.RUNNING: states.STARTED,
-    RunState.SUCCEEDED: states.SUCCESS,
-    RunState.DEAD: states.FAILURE,
-    RunState.CANCELLED: states.REVOKED,
-}
-
-
-def state_of(run: TaskRun) -> str:
-    """Celery's word for the state of a run."""
-    if run.state == RunState.PENDING:
-        return str(states.RETRY if run.failures else states.PENDING)
-    if run.state == RunState.DISCARDED:
-        return str(states.FAILURE if run.failures or run.losses else states.IGNORED)
-    return str(_STATES[RunState(run.state)])
-
-
-def meta_of(run: TaskRun) -> dict[str, Any]:
-    """A run as a result backend tells of it."""
-    state = state_of(run)
-    last = run.tries.last() if state in (states.FAILURE, states.RETRY) else None
-    return {
-        "task_id": run.task_id,
-        "status": state,
-        "result": _error(run, last) if last or state == states.FAILURE else _value(run),
-        "traceback": last.traceback if last else None,
-        "children": _children(run),
-        "date_done": run.finished_at,
-        "name": run.task,
-        "args": run.args,
-        "kwargs": run.kwargs,
-        "worker": run.worker.name if run.worker_id and run.worker else None,
-        "queue": run.queue,
-        "retries": run.failures,
-        "parent_id": run.parent_task_id or None,
-    }
-
-
-def _value(run: TaskRun) -> Any:
-    return from_json(to_json(run.result, what="the result"))
-
-
-def _error(run: TaskRun, last: TaskTry | None) -> dict[str, Any]:
-    kind, _, message = (run.error or (last.error if last else "")).partition(": ")
-    return {"exc_type": kind or "Exception", "exc_message": (message,), "exc_module": "builtins"}
-
-
-def _children(run: TaskRun) -> list[Any]:
-    found = TaskRun.objects.filter(parent_task_id=run.task_id).order_by("pk")
-    return [((task_id, None), None) for task_id in found.values_list("task_id", flat=True)]
+TERMINATED = "terminated"
 
 
 class LedgerResults:
-    """Mixed into a result backend: ledger tasks are answered from the ledger."""
+    """Mixed into a result backend: ledger tasks are answered from the ledger.
+
+    Whoever waits asks again and again: nobody publishes the end of a run to a waiting client,
+    and whether an id is the ledger's may be known only later (the next of a chain).
+    """
 
     supports_native_join = False
     """Reading many results at once would pass the ledger by."""
+    is_async = False
 
     def _get_task_meta_for(self, task_id: str) -> Any:
-        run = TaskRun.objects.select_related("worker").filter(task_id=task_id).first()
+        run = _run(task_id)
         if run is None:
             return super()._get_task_meta_for(task_id)  # type: ignore[misc]
         return self.meta_from_decoded(meta_of(run))  # type: ignore[attr-defined]
 
+    def task_result_exists(self, task_id: str) -> bool:
+        """Whether the id is known: a run is, from the moment in which it was recorded."""
+        known = TaskRun.objects.filter(task_id=task_id).exists()
+        return known or super().task_result_exists(task_id)  # type: ignore[misc]
+
+    def mark_as_revoked(self, task_id: str, reason: str = "", **options: Any) -> Any:
+        """A worker was told to refuse or to end a task (``celery control revoke``, stamps). A
+        run is cancelled instead, and the worker forgets it: a person may retry the run."""
+        run = _run(task_id)
+        if run is None:
+            return super().mark_as_revoked(task_id, reason, **options)  # type: ignore[misc]
+        changed = run.revoke() if reason == TERMINATED else run.cancel()
+        worker_state.revoked.discard(task_id)
+        if not sql.ledger_connection().in_atomic_block:
+            sql.ledger_connection().close()  # the worker's parent process keeps none
+        return changed
+
+    # Waiting, by asking
+
+    def add_pending_result(self, result: Any, *args: Any, **options: Any) -> Any:
+        """Nothing to listen to."""
+        return result
+
+    def remove_pending_result(self, result: Any) -> Any:
+        return result
+
     def wait_for_pending(self, result: Any, *args: Any, **options: Any) -> Any:
-        """Ask again and again: nobody publishes the end of a run to a waiting client, and
-        whether a task is the ledger's may be known only later (the next of a chain)."""
+        """``AsyncResult.get()``."""
         polling: Any = SyncBackendMixin.wait_for_pending
         return polling(self, result, *args, **options)
 
@@ -91,10 +77,54 @@ class LedgerResults:
         polling: Any = SyncBackendMixin.wait_for
         return polling(self, *args, **options)
 
+    def iter_native(self, result: Any, *args: Any, **options: Any) -> Any:
+        """``GroupResult.iter_native()``."""
+        polling: Any = SyncBackendMixin.iter_native
+        return polling(self, result, *args, **options)
+
+    def get_many(
+        self,
+        task_ids: Iterable[str],
+        timeout: float | None = None,
+        interval: float = 0.5,
+        max_iterations: int | None = None,
+        **options: Any,
+    ) -> Iterator[tuple[str, Any]]:
+        """Each task as it ends."""
+        waiting, began, looks = set(task_ids), time.monotonic(), 0
+        while waiting:
+            for task_id, meta in self._ended(waiting):
+                waiting.discard(task_id)
+                yield task_id, meta
+            looks += 1
+            if not waiting or looks == max_iterations:
+                return
+            if timeout is not None and time.monotonic() - began >= timeout:
+                raise ResultTimeout(f"{len(waiting)} tasks have not ended in {timeout} s")
+            time.sleep(interval)
+
+    def _ended(self, task_ids: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        for task_id in list(task_ids):
+            meta = self.get_task_meta(task_id)  # type: ignore[attr-defined]
+            if meta["status"] in states.READY_STATES:
+                yield task_id, meta
+
+
+def _run(task_id: str) -> TaskRun | None:
+    return TaskRun.objects.select_related("worker").filter(task_id=task_id).first()
+
 
 class DatabaseResults(LedgerResults, DatabaseBackend):
     """django-celery-results for plain tasks, the ledger for ledger tasks."""
 
+    def store_result(self, task_id: str, result: Any, state: str, **options: Any) -> Any:
+        """No second history, even where a plain client's message asks for its result."""
+        name = getattr(options.get("request"), "task", None)
+        if hasattr(self.app.tasks.get(name), "companions"):
+            return result
+        return super().store_result(task_id, result, state, **options)
 
-class RedisResults(LedgerResults, RedisBackend):
-    """Redis for plain tasks, the ledger for ledger tasks."""
+
+class RedisResults(LedgerResults, RedisBackend):  # type: ignore[misc]
+    """Redis for plain tasks, the ledger for ledger tasks. What a plain client asked for is
+    stored in Redis as well: it has nothing else to read."""

@@ -14,3 +14,21 @@ PRIORITIES = range(1, 11)
 HIGH_PRIORITY = 10
 DEFAULT_PRIORITY = 5
 LOW_PRIORITY = 1
+
+TASK_QUEUES = {
+    "neural.tasks.index_to_vector_db": (DEFAULT_QUEUE, DEFAULT_PRIORITY),
+    "neural.tasks.train_federated_model": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
+    "neural.tasks.batch_index_orders": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
+    "neural.tasks.analyse_demand": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
+}
+"""Queue and priority of tasks by name. A name may stand here before its task is there."""
+
+
+def queue_of(task: str) -> str | None:
+    """The queue that the table names for a task."""
+    return TASK_QUEUES[task][0] if task in TASK_QUEUES else None
+
+
+def priority_of(task: str) -> int:
+    """The priority that the table names for a task, or the ordinary one."""
+    return TASK_QUEUES[task][1] if task in TASK_QUEUES else DEFAULT_PRIORITY

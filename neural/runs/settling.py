@@ -79,7 +79,7 @@ def _follow(outcome: Outcome) -> None:
     if outcome.state == RunState.SUCCEEDED:
         follow_success(outcome.run, outcome.value)
     elif outcome.state == RunState.DEAD:
-        follow_death(outcome.run, outcome.exception)
+        follow_death(outcome.run)
 
 
 def _try_row(outcome: Outcome) -> TaskTry:
@@ -201,7 +201,7 @@ def _take_away(
             error=error,
         )
         if state == RunState.DEAD:
-            follow_death(run, None)
+            follow_death(run)
         transaction.on_commit(partial(_tell, run, outcome, error, state, losses), robust=True)
     return True
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import datetime as dt
+import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from celery import Task
@@ -15,11 +16,14 @@ from django.utils import timezone
 
 from neural.conf import conf
 from neural.models import RunState, TaskRun
-from neural.runs import enqueue, event_stream, execution, lifecycle, sql
+from neural.runs import enqueue, event_stream, execution, lifecycle, routing, sql
 from neural.runs.claiming import claim
 from neural.runs.coroutines import run_to_its_end
-from neural.runs.options import OptionNotKept, keep
+from neural.runs.family import asked_by
+from neural.runs.options import OptionNotKept, aware, keep
+from neural.runs.policies import is_said, policy_of
 from neural.runs.publishing import RUN_HEADER, publish_quietly
+from neural.runs.requests import request_of
 from neural.runs.results import from_json, to_json
 from neural.runs.retry import RetryPolicy
 from neural.runs.settling import Outcome
@@ -49,10 +53,12 @@ class LedgerTask(Task):
     Otherwise the body must be idempotent: it runs again when its worker is lost."""
     retry_policy: RetryPolicy | None = None
     """Replaces the policy of the settings."""
-    run_priority = 5
-    """From 1 to 10; 10 is most urgent."""
+    run_priority: int | None = None
+    """From 1 to 10; 10 is most urgent. By default what Celery's ``priority`` of the task says,
+    the routing table, or 5."""
     run_queue: str | None = None
-    """Where its runs go unless the call says otherwise; by default as ``task_routes`` says."""
+    """Where its runs go unless the call says otherwise; by default what Celery's ``queue`` of
+    the task says, the routing table (``neural.runs.routing``), or ``task_routes``."""
 
     # Submitting
 
@@ -70,7 +76,6 @@ class LedgerTask(Task):
         store: str | None = None,
         requested_by: str = "",
         headers: Mapping[str, Any] | None = None,
-        parent_id: str | None = None,
         **options: Any,
     ) -> AsyncResult:
         """Record a run; it is published when the transaction commits.
@@ -83,37 +88,65 @@ class LedgerTask(Task):
         an option that would be lost with the message, and TypeError for arguments that the
         task does not take.
         """
-        self._check_arguments(args, kwargs)
+        args, kwargs = self._checked(args or (), kwargs or {})
+        _refuse_followers_of_another(self.name, unique_key, options)
+        parent, kept = self._family(options, headers)
         run = enqueue.enqueue(
             task=self.name,
-            args=list(args or ()),
-            kwargs=dict(kwargs or {}),
+            args=args,
+            kwargs=kwargs,
             task_id=task_id,
             queue=self._queue(queue),
-            priority=self.run_priority if priority is None else priority,
+            priority=self._priority(priority),
             due_in=countdown,
-            due_at=eta,
+            due_at=aware(eta) if eta else None,
             unique_key=unique_key,
             store=store,
             requested_by=requested_by or (headers or {}).get("periodic_task_name", ""),
-            options=keep(self.name, {**options, "headers": headers}),
-            parent=parent_id or _current_task_id(),
+            options=kept,
+            parent=parent,
         )
-        return self.AsyncResult(run.task_id)
+        return self._result_of(run.task_id, options)
 
-    def _check_arguments(
-        self, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None
-    ) -> None:
+    def _checked(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """The arguments, if the task takes them, with pydantic's models as plain data."""
         check = getattr(self, "__header__", None) if self.typing else None
         if check is not None:
-            check(*(args or ()), **(kwargs or {}))
+            check(*args, **kwargs)
+        dump = getattr(self, "_dump_pydantic_arguments", None)
+        return dump(args, kwargs) if dump else (args, kwargs)
+
+    def _family(
+        self, options: Mapping[str, Any], headers: Mapping[str, Any] | None
+    ) -> tuple[str, dict[str, Any]]:
+        """Whose child a new run is, and its options as they are kept."""
+        family = asked_by(options.get("parent_id"), options.get("root_id"))
+        given = {name: value for name, value in options.items() if name != "parent_id"}
+        given.setdefault("expires", self.expires)
+        given |= {"headers": headers, "root_id": family.root}
+        return family.parent or "", keep(self.name, given)
+
+    def _result_of(self, task_id: str, options: Mapping[str, Any]) -> AsyncResult:
+        result = self.AsyncResult(task_id)
+        parent = self.app.current_worker_task
+        if parent and options.get("add_to_parent", True):
+            parent.add_trail(result)  # a plain task's ``children``; of a run they are in the ledger
+        return result
 
     def _queue(self, chosen: Any) -> str:
-        name = chosen or self.run_queue or self._routed() or self.app.conf.task_default_queue
-        return str(getattr(name, "name", name))
+        """The call's, the task's, the routing table's, the settings'."""
+        said = chosen or self.run_queue or getattr(self, "queue", None)
+        name = said or routing.queue_of(self.name) or self._routed()
+        return str(getattr(name, "name", name) or self.app.conf.task_default_queue)
 
     def _routed(self) -> Any:
         return self.app.amqp.router.route({}, self.name).get("queue")
+
+    def _priority(self, chosen: int | None) -> int:
+        said = (chosen, self.run_priority, self.priority, routing.priority_of(self.name))
+        return next(each for each in said if each is not None)
 
     def retry(  # type: ignore[override]
         self, args: Any = None, kwargs: Any = None, exc: Any = None, **options: Any
@@ -122,20 +155,28 @@ class LedgerTask(Task):
         replace the backoff and ``max_retries`` the limit; the arguments stay what they are."""
         if self.request.called_directly or self.request.is_eager:
             return super().retry(args, kwargs, exc, **options)
+        self._refuse_changes(args, kwargs, options)
+        raise execution.RetryRequested(
+            exc,
+            countdown=self._countdown(options.get("countdown"), options.get("eta")),
+            max_retries=options.get("max_retries"),
+        )
+
+    def _refuse_changes(self, args: Any, kwargs: Any, options: Mapping[str, Any]) -> None:
         if (args is not None and list(args) != list(self.request.args or ())) or (
             kwargs is not None and dict(kwargs) != dict(self.request.kwargs or {})
         ):
             raise OptionNotKept(f"{self.name}: a retry cannot change a run's arguments")
-        raise execution.RetryRequested(
-            exc,
-            countdown=self._countdown(options.get("countdown"), options.get("eta")),
-            max_retries=options.get("max_retries", execution.AS_THE_POLICY_SAYS),
-        )
+        asked = {name for name, value in options.items() if value is not None}
+        others = sorted(asked - {"countdown", "eta", "max_retries", "throw"})
+        if others or options.get("throw", True) is not True:
+            what = ", ".join(others) or "throw=False"
+            raise OptionNotKept(f"{self.name}: self.retry() does not know {what} in the ledger")
 
     def _countdown(self, countdown: float | None, eta: dt.datetime | None) -> float | None:
         if eta is not None:
-            return max(0, (eta - timezone.now()).total_seconds())
-        if countdown is None and self.default_retry_delay != Task.default_retry_delay:
+            return max(0, (aware(eta) - timezone.now()).total_seconds())
+        if countdown is None and is_said(self, "default_retry_delay"):
             return self.default_retry_delay
         return countdown
 
@@ -147,8 +188,10 @@ class LedgerTask(Task):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """In a worker: what the message asks for. Called directly: the body."""
-        if self.request.called_directly or self.request.is_eager:
+        if self.request.is_eager:
             return self.body()(*args, **kwargs)
+        if self.request.called_directly or execution.current_run() is not None:
+            return self._call_body({"args": args, "kwargs": kwargs})
         if not self.request.get(RUN_HEADER):
             self.accept_foreign(args, kwargs)
         return self._perform()
@@ -157,9 +200,21 @@ class LedgerTask(Task):
         """The function behind the task; ``async def`` runs to its end."""
         # Not Celery's wrapper for autoretry_for: the policy does what that does.
         run = getattr(self, "_orig_run", self.run)
-        if not asyncio.iscoroutinefunction(run):
+        if not self._is_async():
             return run
         return lambda *args, **kwargs: run_to_its_end(run(*args, **kwargs))
+
+    def _is_async(self) -> bool:
+        run = getattr(self, "_orig_run", self.run)
+        return asyncio.iscoroutinefunction(inspect.unwrap(run))
+
+    def _call_body(self, request: Mapping[str, Any]) -> Any:
+        """The body, which finds this request as ``self.request``."""
+        self.push_request(**request)
+        try:
+            return self.body()(*request["args"], **request["kwargs"])
+        finally:
+            self.pop_request()
 
     def accept_foreign(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Record the run of a message that a plain Celery client sent.
@@ -174,17 +229,23 @@ class LedgerTask(Task):
                 args=list(args),
                 kwargs=dict(kwargs),
                 queue=self._delivered_on(),
-                priority=self.run_priority,
-                options=self._take_over_options(),
+                priority=self._priority(self._message_priority()),
+                options=self._options_of_the_message(),
                 parent=self.request.parent_id or "",
             )
         except (OperationalError, InterfaceError) as error:
             sql.ledger_connection().close()
             time.sleep(FOREIGN_PAUSE_SECONDS)
             raise Reject(str(error), requeue=True) from error
+        # It is the run's now; Celery must not do it a second time.
+        self.request.update(callbacks=None, errbacks=None, chain=None)
 
-    def _take_over_options(self) -> dict[str, Any]:
-        """What the message asks for becomes the run's; Celery must not do it a second time."""
+    def _message_priority(self) -> int | None:
+        """A plain client's own; without one the message says 0."""
+        priority = (self.request.delivery_info or {}).get("priority")
+        return priority if priority in routing.PRIORITIES else None
+
+    def _options_of_the_message(self) -> dict[str, Any]:
         request = self.request
         hard, soft = request.timelimit or (None, None)
         given = {
@@ -197,9 +258,16 @@ class LedgerTask(Task):
             "soft_time_limit": soft,
             "root_id": request.root_id,
             "group_id": request.group,
+            "group_index": request.group_index,
+            "shadow": request.shadow,
+            "headers": request.headers,
+            "stamped_headers": request.stamped_headers,
+            **(request.stamps or {}),
         }
-        request.update(callbacks=None, errbacks=None, chain=None)
-        return keep(self.name, given)
+        kept = keep(self.name, given)
+        # It may read its result in Redis; so whatever comes of later tries is stored there.
+        wants_result = vars(request).get("ignore_result") is False
+        return {**kept, "ignore_result": False} if wants_result else kept
 
     def companions(self) -> Sequence[str]:
         """Handlers whose due runs a message of this task takes along."""
@@ -207,13 +275,11 @@ class LedgerTask(Task):
 
     def work_for(self, run: TaskRun) -> execution.Work:
         """What a run of this task stands for."""
-        self.request.update(args=run.args, kwargs=run.kwargs, retries=run.failures)
         args, kwargs = from_json(to_json([run.args, run.kwargs], what="the arguments"))
-        body = self.body()
+        request = {**vars(self.request), **request_of(run), "args": args, "kwargs": kwargs}
         return execution.Work(
-            function=lambda: body(*args, **kwargs),
-            atomic=self.atomic
-            and not asyncio.iscoroutinefunction(getattr(self, "_orig_run", self.run)),
+            function=partial(self._call_body, request),
+            atomic=self.atomic and not self._is_async(),
             retry=policy_of(self),
         )
 
@@ -244,38 +310,12 @@ class LedgerTask(Task):
         return str(info.get("routing_key") or self._queue(None))
 
 
-def _current_task_id() -> str:
-    run = execution.current_run()
-    return run.task_id if run else ""
-
-
-def policy_of(task: LedgerTask) -> RetryPolicy:
-    """A task's own retry policy: ``retry_policy``, or what its Celery options ask for."""
-    if task.retry_policy is not None:
-        return task.retry_policy
-    policy = execution.default_retry()
-    if task.max_retries != Task.max_retries:
-        policy = replace(policy, max_retries=task.max_retries)
-    if not getattr(task, "autoretry_for", ()):
-        return policy
-    return _autoretry(task, policy)
-
-
-def _autoretry(task: Any, policy: RetryPolicy) -> RetryPolicy:
-    """Celery's ``autoretry_for``: only these exceptions are tried again."""
-    backoff = float(getattr(task, "retry_backoff", False))
-    limit = getattr(task, "retry_kwargs", {}).get("max_retries", policy.max_retries)
-    policy = replace(
-        policy,
-        max_retries=limit,
-        only=tuple(task.autoretry_for),
-        permanent=tuple(getattr(task, "dont_autoretry_for", ())),
-    )
-    if not backoff:
-        return policy
-    jitter = 1.0 if getattr(task, "retry_jitter", True) else 0.0
-    cap = float(getattr(task, "retry_backoff_max", 600))
-    return replace(policy, base_seconds=max(1.0, backoff), cap_seconds=cap, jitter=jitter)
+def _refuse_followers_of_another(task: str, unique_key: Any, options: Mapping[str, Any]) -> None:
+    """Where a run waits already the call's own followers would wait for ever."""
+    followers = sorted({"link", "link_error", "chain"} & options.keys())
+    if unique_key and followers:
+        what = " and ".join(followers)
+        raise OptionNotKept(f"{task}: a run with a unique_key cannot have {what}")
 
 
 def _late_message() -> Ignore:

@@ -1,0 +1,328 @@
+"""Celery's options of a run: kept in its row, so that a message sent again is the same one."""
+
+import datetime as dt
+
+import pytest
+from celery import current_app
+
+import neural
+from neural.errors import PermanentError
+from neural.models import RunState, TaskRun
+from neural.runs import relay, routing
+from neural.runs.options import OptionNotKept
+from tests.probe import canvas, tasks
+from tests.unit.canvas import ledger_task, record_plain_messages, run_all
+from tests.unit.ledger import ago, make_run
+
+pytestmark = pytest.mark.django_db
+
+
+def ask(task=tasks.give_back, **options):
+    return TaskRun.objects.get(task_id=task.apply_async(**options).id)
+
+
+def one():
+    return 1
+
+
+def identity(value):
+    return value
+
+
+def message_of(run, rung):
+    """The message that the relay sends for a run whose first one was lost."""
+    rung.sent.clear()
+    TaskRun.objects.filter(pk=run.pk).update(publish_at=ago(minutes=1))
+    relay.publish_owed()
+    (ring,) = rung.sent
+    return ring.options
+
+
+# What each message says
+
+
+def test_limits_headers_and_shadow_are_in_every_message(rung):
+    run = ask(time_limit=9, soft_time_limit=7, headers={"trace": "t1"}, shadow="shown")
+
+    for _ in range(2):
+        options = message_of(run, rung)
+        assert (options["time_limit"], options["soft_time_limit"]) == (9, 7)
+        assert (options["headers"], options["shadow"]) == ({"trace": "t1"}, "shown")
+
+
+def test_the_relay_sends_the_message_that_was_sent_at_first(
+    rung, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        run = ask(time_limit=9, headers={"trace": "t1"}, group_id="g", group_index=2)
+    (first,) = rung.sent
+
+    assert message_of(run, rung) == first.options
+
+
+def test_what_the_message_says_of_its_family_does_not_depend_on_who_publishes_it(rung):
+    parent = ask(canvas.ask_for_others, queue="high_priority")
+    neural.run_due(queue="high_priority")
+    assert TaskRun.objects.count() == 3
+
+    for child in TaskRun.objects.filter(parent_task_id=parent.task_id):
+        options = message_of(child, rung)
+        assert (options["parent_id"], options["root_id"]) == (parent.task_id, parent.task_id)
+
+
+def test_stamps_are_in_every_message_and_in_the_request(rung):
+    run = ask(canvas.request_seen, stamped_headers=["order"], order="17")
+
+    options = message_of(run, rung)
+    assert (options["stamped_headers"], options["order"]) == (["order"], "17")
+    neural.run_due()
+    run.refresh_from_db()
+    assert run.result["stamps"] == {"order": "17"}
+
+
+def test_the_expiry_is_not_in_the_message(rung):
+    """Celery would drop it, and nobody would write down that the run has expired."""
+    run = ask(expires=60)
+
+    assert "expires" not in message_of(run, rung)
+
+
+def test_a_message_has_neither_the_tasks_priority_nor_its_expiry(monkeypatch):
+    from neural.runs.publishing import Publisher, Ring
+
+    sent = record_plain_messages(monkeypatch)
+    monkeypatch.setattr(Publisher, "_connected", lambda self: None)
+    Publisher().publish([Ring("id", "probe.add", "default")])
+
+    assert (sent[0].options["priority"], sent[0].options["expires"]) == (None, None)
+
+
+def test_a_body_finds_the_request_that_the_call_asked_for(rung):
+    make_run(state=RunState.SUCCEEDED, task_id="parent")
+    ask(
+        canvas.request_seen,
+        time_limit=9,
+        headers={"trace": "t1"},
+        group_id="g",
+        parent_id="parent",
+        root_id="root",
+        task_id="own",
+    )
+
+    (outcome,) = neural.run_due()
+
+    seen = outcome.value
+    assert (seen["id"], seen["parent_id"], seen["root_id"]) == ("own", "parent", "root")
+    assert (seen["timelimit"], seen["headers"]) == ([9, None], {"trace": "t1"})
+    assert (seen["group"], seen["retries"]) == ("g", 0)
+
+
+def test_a_run_with_options_is_not_taken_along_with_others(rung):
+    """Its limits are for it alone, and theirs are not for it."""
+    event = {"event_id": "1", "event_type": "probe.counted", "event_source": "s"}
+    kwargs = {**event, "store_id": "S1", "data": {"key": "k"}}
+    run = ask(neural.tasks.process_neural_event, kwargs=kwargs, time_limit=5)
+
+    assert run.goes_alone
+
+
+# Expiry
+
+
+@pytest.mark.parametrize(
+    "expires",
+    [
+        -1,
+        dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
+        dt.datetime(2020, 1, 1),
+        "2020-01-01T00:00:00+00:00",
+    ],
+)
+def test_an_expired_run_is_cancelled_and_says_so(rung, expires):
+    run = ask(expires=expires)
+
+    neural.run_due()
+
+    run.refresh_from_db()
+    assert run.state == RunState.CANCELLED
+    assert run.error.startswith("it expired at 20")
+    assert run.result is None
+
+
+def test_a_run_that_has_not_expired_is_run(rung):
+    run = ask(expires=60)
+
+    neural.run_due()
+
+    run.refresh_from_db()
+    assert run.state == RunState.SUCCEEDED
+
+
+def test_a_retry_that_comes_after_the_expiry_is_not_made(rung):
+    run = ask(canvas.note, args=["v", "k"], expires=60)
+    TaskRun.objects.update(failures=1, options={"expires_at": "2020-01-01T00:00:00+00:00"})
+
+    run_all()
+
+    run.refresh_from_db()
+    assert run.state == RunState.CANCELLED
+
+
+@pytest.mark.parametrize("how", ["one", "all"])
+def test_a_person_who_retries_an_expired_run_wants_it(rung, how):
+    run = ask(expires=-1, headers={"trace": "t1"})
+    neural.run_due()
+    run.refresh_from_db()
+
+    assert run.retry() if how == "one" else TaskRun.objects.all().retry()
+
+    neural.run_due()
+    run.refresh_from_db()
+    assert run.state == RunState.SUCCEEDED
+    assert run.options["headers"] == {"trace": "t1"}
+
+
+def test_a_tasks_own_expiry_holds_unless_the_call_says_none(rung):
+    with ledger_task(one, expires=-1) as task:
+        expired, wanted = ask(task), ask(task, expires=None)
+        neural.run_due()
+
+    states = [TaskRun.objects.get(pk=run.pk).state for run in (expired, wanted)]
+    assert states == [RunState.CANCELLED, RunState.SUCCEEDED]
+
+
+# When and where
+
+
+def test_an_eta_without_a_zone_is_utc_as_celery_reads_it(rung):
+    assert ask(eta=dt.datetime(2099, 1, 1)).available_at == dt.datetime(2099, 1, 1, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(("name", "place"), sorted(routing.TASK_QUEUES.items()))
+def test_reserved_names_have_their_queue_before_their_task_is_there(name, place):
+    queue, priority = place
+
+    assert current_app.amqp.router.route({}, name)["queue"].name == queue
+    assert (routing.queue_of(name), routing.priority_of(name)) == (queue, priority)
+
+
+def test_the_reserved_names_are_those_of_the_guide():
+    expected = {
+        "index_to_vector_db": ("default", 5),
+        "train_federated_model": ("low_priority", 1),
+        "batch_index_orders": ("low_priority", 1),
+        "analyse_demand": ("low_priority", 1),
+    }
+
+    assert {f"neural.tasks.{name}": to for name, to in expected.items()} == routing.TASK_QUEUES
+
+
+def test_the_routing_table_decides_where_a_tasks_runs_go(rung, monkeypatch):
+    monkeypatch.setitem(routing.TASK_QUEUES, "probe.add", ("low_priority", 1))
+
+    run = ask(canvas.add, args=[1, 1])
+
+    assert (run.queue, run.priority) == ("low_priority", 1)
+
+
+@pytest.mark.filterwarnings(
+    r"ignore:\s*The '(queue|priority)' task attribute"
+)  # Celery's, until its 6.0
+def test_a_tasks_own_queue_and_priority_hold_as_in_celery(rung):
+    with ledger_task(one, queue="low_priority", priority=2) as task:
+        own, called = ask(task), ask(task, queue="high_priority", priority=9)
+
+    assert (own.queue, own.priority) == ("low_priority", 2)
+    assert (called.queue, called.priority) == ("high_priority", 9)
+
+
+# What is refused
+
+
+def test_a_chords_header_is_refused_and_the_error_says_what_to_use(rung):
+    with pytest.raises(OptionNotKept, match=r"chord.*Use a chain"):
+        ask(chord={"task": "t"})
+
+
+@pytest.mark.parametrize("option", ["exchange", "routing_key", "reply", "retries"])
+def test_an_option_that_is_not_kept_is_refused_by_name(rung, option):
+    with pytest.raises(OptionNotKept, match=option):
+        ask(**{option: "x"})
+    assert not TaskRun.objects.exists()
+
+
+@pytest.mark.parametrize("option", ["link", "link_error"])
+def test_what_follows_is_refused_where_another_run_may_stand_for_this_one(rung, option):
+    with pytest.raises(OptionNotKept, match=f"unique_key cannot have {option}"):
+        ask(unique_key="k", **{option: canvas.add.s(1)})
+
+
+def test_asking_for_what_is_refused_is_a_permanent_error():
+    assert issubclass(OptionNotKept, PermanentError)
+
+
+@pytest.mark.parametrize("task", [canvas.add, neural.tasks.process_neural_event])
+def test_wrong_arguments_are_the_callers_error(rung, task):
+    with pytest.raises(TypeError):
+        task.apply_async(args=[1])
+    assert not TaskRun.objects.exists()
+
+
+def test_typing_false_leaves_the_arguments_to_the_body(rung):
+    with ledger_task(identity, typing=False) as task:
+        assert ask(task)
+
+
+# Task ids
+
+
+@pytest.mark.parametrize("task_id", ["x" * 255, "店" * 255, "with spaces / and * ? [id]", "😀"])
+def test_a_task_id_is_any_text_of_up_to_255_characters(rung, task_id):
+    assert ask(task_id=task_id).task_id == task_id
+
+
+@pytest.mark.parametrize("task_id", ["x" * 256, "a\x00", "\ud800"])
+def test_a_task_id_that_cannot_be_kept_is_refused(rung, task_id):
+    with pytest.raises(ValueError, match="a task id"):
+        ask(task_id=task_id)
+
+
+def test_a_task_id_too_long_for_rabbitmqs_correlation_id_gets_a_short_one_there(monkeypatch):
+    from neural.runs.publishing import Publisher, Ring
+
+    sent = record_plain_messages(monkeypatch)
+    monkeypatch.setattr(Publisher, "_connected", lambda self: None)
+    Publisher().publish([Ring(id_, "probe.add", "default") for id_ in ("x" * 255, "店" * 255)])
+
+    assert [message.options["task_id"] for message in sent] == ["x" * 255, "店" * 255]
+    assert [len(message.options["correlation_id"]) for message in sent] == [255, 64]
+
+
+# Values
+
+
+def test_dates_in_a_signature_come_back_as_dates(rung):
+    day = dt.date(2026, 3, 1)
+    canvas.add.apply_async(args=[1, 1], link=tasks.give_back.s(day))
+
+    run_all()
+
+    assert TaskRun.objects.get(task="probe.give_back").result[0][1]["__type__"] == "date"
+
+
+def test_pydantic_tasks_take_models_and_give_them_to_the_body(rung):
+    from pydantic import BaseModel
+
+    class Point(BaseModel):
+        x: int
+
+    def double(point: Point) -> Point:
+        return Point(x=point.x * 2)
+
+    double.__annotations__ = {"point": Point, "return": Point}
+    with ledger_task(double, pydantic=True) as task:
+        run = ask(task, args=[Point(x=21)])
+        neural.run_due()
+
+    run.refresh_from_db()
+    assert (run.args, run.result) == ([{"x": 21}], {"x": 42})
