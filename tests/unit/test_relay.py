@@ -210,6 +210,17 @@ def test_a_run_that_outlived_its_hard_limit_in_a_living_process_is_nobodys():
     assert forgotten.state == RunState.PENDING
 
 
+def test_a_hard_limit_that_the_call_named_counts_and_not_the_usual_one():
+    """A run that was given an hour is not started again while it is at work."""
+    worker = make_worker()
+    held(worker, 8, started_at=ago(seconds=1000), options={"time_limit": 3600})
+    held(worker, 8, started_at=ago(seconds=200), options={"time_limit": 60})
+
+    assert relay.recover_from_dead_children(worker, lambda: {8}) == 1
+
+    assert TaskRun.objects.get(state=RunState.PENDING).options == {"time_limit": 60}
+
+
 def test_hand_back_all_returns_what_a_stopping_worker_holds():
     worker, other = make_worker(), make_worker("other@host")
     mine, theirs = held(worker), held(other)

@@ -11,9 +11,10 @@ import neural
 from neural.models import RunState, TaskRun
 from neural.runs import enqueue
 from neural.runs import task as ledger_task
+from neural.runs.options import OptionNotKept, for_message
 from neural.runs.publishing import RUN_HEADER
 from neural.tasks import process_neural_event
-from tests.probe import tasks
+from tests.probe import canvas, tasks
 from tests.probe.acting import Failing
 from tests.probe.models import Effect
 from tests.unit.ledger import make_run
@@ -22,11 +23,12 @@ pytestmark = pytest.mark.django_db
 
 
 @contextmanager
-def delivered(task, task_id, *, foreign=False, queue="default"):
+def delivered(task, task_id, *, foreign=False, queue="default", priority=0, **message):
     """As if a worker had received this message."""
     header = {} if foreign else {RUN_HEADER: True}
-    delivery = {"routing_key": queue, "exchange": queue}
-    task.push_request(id=task_id, called_directly=False, delivery_info=delivery, **header)
+    delivery = {"routing_key": queue, "exchange": queue, "priority": priority}
+    what = {"id": task_id, "called_directly": False, "delivery_info": delivery}
+    task.push_request(**what, **header, **message)
     try:
         yield task
     finally:
@@ -187,3 +189,54 @@ def test_a_neighbours_failure_is_not_this_messages(rung):
         assert task() == "done"
 
     assert TaskRun.objects.dead().get().event.event_id == "bad"
+
+
+def test_what_a_plain_clients_message_asks_for_is_kept_and_not_done_twice(rung):
+    """Celery itself would start links and chain too, when the task returns."""
+    link, rest, error = canvas.note.s("link"), canvas.note.s("chain"), canvas.note.s("error")
+    message = {"callbacks": [dict(link)], "errbacks": [dict(error)], "chain": [dict(rest)]}
+    message |= {"timelimit": [9, 7], "root_id": "root", "headers": {"trace": "t1"}}
+    with delivered(canvas.add, "foreign", foreign=True, priority=8, **message) as task:
+        task(1, 2)
+        request = task.request
+        assert (request.callbacks, request.errbacks, request.chain) == (None, None, None)
+
+    run = TaskRun.objects.get(task_id="foreign")
+    assert (run.priority, run.options["time_limit"], run.options["root_id"]) == (8, 9, "root")
+    assert run.options["headers"] == {"trace": "t1"}
+    neural.run_due()
+    assert Effect.counts() == {"link:3": 1, "chain:3": 1}
+
+
+def test_a_plain_client_that_waits_for_its_result_has_it_from_every_try(rung):
+    with delivered(canvas.add, "wants", foreign=True, ignore_result=False) as task:
+        task(1, 2)
+    with delivered(canvas.add, "does not", foreign=True, ignore_result=None) as task:
+        task(1, 2)
+
+    headers = [for_message(run)["headers"] for run in TaskRun.objects.order_by("pk")]
+    assert headers == [{"ignore_result": False}, {}]
+
+
+def test_a_plain_clients_chord_is_refused_with_its_error_callbacks_left_to_celery(rung):
+    message = {"chord": dict(canvas.total.s()), "errbacks": [dict(canvas.note.s("error"))]}
+    with delivered(canvas.add, "foreign", foreign=True, **message) as task:
+        with pytest.raises(OptionNotKept, match="Use a chain"):
+            task(1, 2)
+        assert task.request.errbacks
+
+    assert not TaskRun.objects.exists()
+
+
+def test_a_run_with_limits_of_its_own_takes_nobody_along_and_is_not_taken(rung):
+    run, *others = submitted(3)
+    TaskRun.objects.filter(pk=run.pk).update(options={"time_limit": 5})
+
+    with delivered(process_neural_event, run.task_id) as task:
+        task()
+    assert len(Effect.counts()) == 1
+
+    TaskRun.objects.filter(pk=others[0].pk).update(options={"time_limit": 5})
+    with delivered(process_neural_event, others[1].task_id) as task:
+        task()
+    assert TaskRun.objects.get(state=RunState.PENDING).pk == others[0].pk

@@ -1,0 +1,333 @@
+"""AsyncResult of ledger tasks and of plain ones, on each result backend."""
+
+import pytest
+from billiard.exceptions import WorkerLostError
+from celery import chain, current_app, group, states
+from celery.exceptions import Ignore, Reject, TaskRevokedError
+from celery.exceptions import TimeoutError as ResultTimeout
+from celery.result import AsyncResult, GroupResult
+from django.utils import timezone
+from django_celery_results.models import TaskResult
+
+import neural
+from neural.errors import NeuralError
+from neural.models import RunState, TaskRun, TaskTry
+from neural.runs.result_backends import DatabaseResults, RedisResults
+from neural.runs.settling import lose
+from tests.probe import canvas, tasks
+from tests.probe.acting import Failing, NeverAgain
+from tests.unit.canvas import ledger_task, record_plain_messages, run_all, runs_of
+from tests.unit.ledger import make_run, make_worker
+
+pytestmark = pytest.mark.django_db
+
+
+class NowhereRedis(RedisResults):
+    """Nothing listens there: answers from the ledger need no Redis."""
+
+    def __init__(self, app):
+        super().__init__(app=app, url="redis://127.0.0.1:1/2")
+
+
+@pytest.fixture(params=[DatabaseResults, NowhereRedis])
+def backend(request, monkeypatch):
+    """Each backend in its turn, as the application's."""
+    backend = request.param(current_app._get_current_object())
+    monkeypatch.setattr(current_app, "_backend_cache", backend)
+    assert current_app.backend is backend
+    return backend
+
+
+def look(run):
+    return AsyncResult(run.task_id, app=current_app)
+
+
+# States
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"state": RunState.PENDING}, states.PENDING),
+        ({"state": RunState.PENDING, "losses": 1}, states.PENDING),
+        ({"state": RunState.PENDING, "failures": 1, "error": "E: e"}, states.RETRY),
+        ({"state": RunState.RUNNING}, states.STARTED),
+        ({"state": RunState.SUCCEEDED}, states.SUCCESS),
+        ({"state": RunState.DEAD, "error": "E: e"}, states.FAILURE),
+        ({"state": RunState.DISCARDED, "error": "E: e"}, states.FAILURE),
+        ({"state": RunState.DISCARDED, "failures": 1}, states.IGNORED),
+        ({"state": RunState.CANCELLED}, states.REVOKED),
+    ],
+)
+def test_a_runs_state_in_celerys_words(backend, fields, expected):
+    run = make_run(**fields)
+
+    assert look(run).state == expected
+    assert look(run).ready() == (expected in states.READY_STATES)
+
+
+def test_an_id_that_nobody_knows_is_pending_as_in_celery(monkeypatch):
+    monkeypatch.setattr(current_app, "_backend_cache", DatabaseResults(current_app))
+
+    assert AsyncResult("nobody").state == states.PENDING
+    assert not AsyncResult("nobody").exists()
+
+
+def test_a_run_exists_from_the_moment_it_was_recorded(backend):
+    assert look(make_run()).exists()
+
+
+def test_a_run_under_way_says_where(backend):
+    run = make_run(RunState.RUNNING, worker=make_worker("w@host"), process_id=77)
+
+    assert look(run).result == {"pid": 77, "hostname": "w@host"}
+    assert look(run).worker == "w@host"
+
+
+# Values
+
+
+@pytest.mark.parametrize("value", [None, 0, "ä", [1, {"a": None}], {"deep": [[1.5]]}])
+def test_the_value_is_what_the_task_returned(backend, rung, value):
+    with ledger_task(identity) as task:
+        result = task.delay(value)
+        neural.run_due()
+
+    assert result.get(timeout=1) == value
+    assert result.successful()
+
+
+def identity(value):
+    return value
+
+
+def test_dates_and_decimals_come_back_as_celery_brings_them(backend, rung):
+    import datetime as dt
+    from decimal import Decimal
+
+    values = [dt.datetime(2026, 3, 1, tzinfo=dt.UTC), Decimal("1.10")]
+    result = tasks.give_back.delay(*values)
+    neural.run_due()
+
+    assert result.get(timeout=1) == [values, {}]
+
+
+def test_get_waits_and_gives_up_in_time(backend, rung):
+    with pytest.raises(ResultTimeout):
+        canvas.add.delay(1, 1).get(timeout=0.01, interval=0.01)
+
+
+def test_whoever_waits_needs_no_connection_to_the_result_backend(backend, rung):
+    """Redis is nowhere in half of these tests; yet results are answered and waited for."""
+    results = group(canvas.add.s(number, 1) for number in range(3))()
+    run_all()
+
+    assert results.get(timeout=1) == [1, 2, 3]
+    assert dict(results.iter_native(timeout=1)).keys() == {result.id for result in results}
+    assert isinstance(results, GroupResult)
+    assert results.completed_count() == 3
+
+
+# Failures
+
+
+def test_a_failure_is_raised_as_the_class_that_it_was(backend, rung):
+    result = canvas.fail.delay("this: and that")
+    neural.run_due()
+
+    with pytest.raises(Failing, match=r"^this: and that$"):
+        result.get(timeout=1)
+    assert isinstance(result.get(propagate=False), Failing)
+    assert isinstance(result.result, Failing)
+    assert result.failed()
+    assert result.traceback.startswith("Traceback")
+    assert "canvas.py" in result.traceback
+
+
+def test_of_errors_in_a_row_the_last_one_is_the_failure(backend, rung):
+    def both():
+        try:
+            raise Failing("first")
+        except Failing:
+            raise NeverAgain("second") from None
+
+    with ledger_task(both) as task:
+        result = task.delay()
+        neural.run_due()
+
+    with pytest.raises(NeverAgain, match="second"):
+        result.get(timeout=1)
+    with pytest.raises(NeuralError):
+        result.get(timeout=1)
+
+
+def test_a_class_that_is_not_here_has_a_stand_in_of_its_name(backend):
+    run = make_run(RunState.DEAD, error="Gone: away")
+    _failed_try(run, error="Gone: away", traceback="Traceback …\nno.such.module.Gone: away\n")
+
+    assert type(look(run).result).__name__ == "Gone"
+
+
+def _failed_try(run, **fields):
+    TaskTry.objects.create(run=run, outcome="failed", started_at=timezone.now(), **fields)
+
+
+def test_what_waits_for_its_retry_shows_its_last_error(backend, rung):
+    result = tasks.count.delay(key="k", fail_times=1)
+    neural.run_due()
+
+    assert result.state == states.RETRY
+    assert str(result.result) == "failure 1 of 1"
+    assert "acting.py" in result.traceback
+    assert result.retries == 1
+
+
+def test_a_lost_process_is_celerys_worker_lost_error(backend, rung):
+    run = make_run(RunState.RUNNING)
+    lose([run], max_losses=1, why="its process died")
+
+    with pytest.raises(WorkerLostError, match="its process died"):
+        look(run).get(timeout=1)
+
+
+def test_a_revoked_run_raises_task_revoked_error(backend):
+    with pytest.raises(TaskRevokedError, match="revoked"):
+        look(make_run(RunState.CANCELLED)).get(timeout=1)
+
+
+def test_an_expired_run_raises_task_revoked_error_and_says_why(backend, rung):
+    result = canvas.add.apply_async((1, 1), expires=-1)
+    neural.run_due()
+
+    with pytest.raises(TaskRevokedError, match="it expired at"):
+        result.get(timeout=1)
+
+
+def test_a_rejected_run_is_a_failure(backend, rung):
+    def reject():
+        raise Reject("not wanted", requeue=False)
+
+    with ledger_task(reject) as task:
+        result = task.delay()
+        neural.run_due()
+
+    assert result.state == states.FAILURE
+    assert type(result.result).__name__ == "Reject"
+    assert "not wanted" in str(result.result)
+
+
+def test_an_ignored_run_has_no_result_to_wait_for(backend, rung):
+    def ignore():
+        raise Ignore
+
+    with ledger_task(ignore) as task:
+        result = task.delay()
+        neural.run_due()
+
+    assert result.state == states.IGNORED
+    with pytest.raises(ResultTimeout):
+        result.get(timeout=0.01, interval=0.01)
+
+
+# Families
+
+
+def test_children_are_the_runs_that_it_asked_for(backend, rung):
+    result = canvas.ask_for_others.delay()
+    assert result.children == []  # known when it has ended, as in Celery
+    run_all()
+
+    result = look(TaskRun.objects.get(task_id=result.id))
+    assert [child.id for child in result.children] == result.get(timeout=1)
+    assert [child.get(timeout=1) for child in result.children] == [0, 1]
+
+
+def test_children_are_what_followed_plain_tasks_too(backend, rung, monkeypatch):
+    sent = record_plain_messages(monkeypatch)
+    links = [canvas.add.s(1), canvas.plain_add.s(1)]
+    result = canvas.add.apply_async((1, 1), link=links)
+    run_all()
+
+    (message,) = sent
+    expected = [runs_of(canvas.add)[1].task_id, message.options["task_id"]]
+    assert [child.id for child in result.children] == expected
+
+
+def test_a_chains_result_knows_its_parents_and_raises_their_error(backend, rung):
+    result = chain(canvas.fail.s("first"), canvas.add.s(1))()
+    run_all()
+
+    assert result.parent.failed()
+    with pytest.raises(Failing, match="first"):
+        result.get(timeout=1)
+
+
+def test_a_result_names_its_task_arguments_queue_and_parent(backend):
+    run = make_run(task="probe.add", args=[1, 2], kwargs={}, parent_task_id="parent")
+
+    assert (look(run).name, look(run).args, look(run).queue) == ("probe.add", [1, 2], "default")
+    assert current_app.backend.get_task_meta(run.task_id)["parent_id"] == "parent"
+
+
+# What is stored
+
+
+def test_to_forget_a_result_leaves_the_ledger_as_it_is(rung, monkeypatch):
+    monkeypatch.setattr(current_app, "_backend_cache", DatabaseResults(current_app))
+    result = canvas.add.delay(1, 1)
+    run_all()
+
+    result.forget()
+
+    assert result.get(timeout=1) == 2
+
+
+def test_nothing_is_stored_of_a_ledger_task_beside_the_ledger():
+    backend = DatabaseResults(current_app)
+    request = canvas.add.request_stack.top or canvas.add.request
+    request.task = "probe.add"
+
+    backend.store_result("id", 1, states.SUCCESS, request=request)
+
+    assert not TaskResult.objects.exists()
+
+
+def test_a_plain_tasks_result_is_stored_and_read_as_usual():
+    backend = DatabaseResults(current_app)
+    backend.store_result("plain", {"a": 1}, states.SUCCESS)
+
+    assert AsyncResult("plain", backend=backend).get(timeout=1) == {"a": 1}
+
+
+# Revoked by a worker
+
+
+@pytest.mark.parametrize(("state", "ends"), [("pending", "cancelled"), ("running", "running")])
+def test_what_a_worker_was_told_to_refuse_is_cancelled(backend, state, ends):
+    run = make_run(RunState(state))
+
+    backend.mark_as_revoked(run.task_id, "revoked", store_result=True)
+
+    run.refresh_from_db()
+    assert run.state == ends
+
+
+def test_what_a_worker_was_told_to_end_is_cancelled_under_way(backend):
+    run = make_run(RunState.RUNNING)
+
+    backend.mark_as_revoked(run.task_id, "terminated")
+
+    run.refresh_from_db()
+    assert (run.state, run.token) == (RunState.CANCELLED, None)
+
+
+def test_a_worker_forgets_that_it_was_told_to_refuse_a_run(backend):
+    """Else a person who retries it would see it cancelled again."""
+    from celery.worker import state as worker_state
+
+    run = make_run()
+    worker_state.revoked.add(run.task_id)
+
+    backend.mark_as_revoked(run.task_id, "revoked")
+
+    assert run.task_id not in worker_state.revoked
