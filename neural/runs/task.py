@@ -260,7 +260,7 @@ class LedgerTask(Task):
             "group_id": request.group,
             "group_index": request.group_index,
             "shadow": request.shadow,
-            "headers": request.headers,
+            "headers": _own_headers(request.headers),
             "stamped_headers": request.stamped_headers,
             **(request.stamps or {}),
         }
@@ -308,6 +308,12 @@ class LedgerTask(Task):
     def _delivered_on(self) -> str:
         info = self.request.delivery_info or {}
         return str(info.get("routing_key") or self._queue(None))
+
+
+def _own_headers(headers: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A plain client's, without what the worker itself has added (``event_stream``)."""
+    given = headers or {}
+    return {name: given[name] for name in given if not name.startswith("neural_")}
 
 
 def _refuse_followers_of_another(task: str, unique_key: Any, options: Mapping[str, Any]) -> None:

@@ -195,7 +195,11 @@ def test_what_a_plain_clients_message_asks_for_is_kept_and_not_done_twice(rung):
     """Celery itself would start links and chain too, when the task returns."""
     link, rest, error = canvas.note.s("link"), canvas.note.s("chain"), canvas.note.s("error")
     message = {"callbacks": [dict(link)], "errbacks": [dict(error)], "chain": [dict(rest)]}
-    message |= {"timelimit": [9, 7], "root_id": "root", "headers": {"trace": "t1"}}
+    message |= {
+        "timelimit": [9, 7],
+        "root_id": "root",
+        "headers": {"trace": "t1", "neural_listened": False},
+    }
     with delivered(canvas.add, "foreign", foreign=True, priority=8, **message) as task:
         task(1, 2)
         request = task.request
