@@ -15,8 +15,8 @@ from neural.events.types import event_type
 from neural.models import NeuralEvent, TaskRun
 from neural.runs.coroutines import run_to_its_end
 from neural.runs.enqueue import new_task_id
-from neural.runs.execution import Work, default_retry
 from neural.runs.task import LedgerTask
+from neural.runs.work import Work, default_retry
 
 
 class EventPruned(PermanentError):

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from celery import current_app
 
-from neural.runs.execution import current_run
 from neural.runs.options import root_of
+from neural.runs.work import current_run
 
 
 class Family(NamedTuple):

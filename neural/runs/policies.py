@@ -5,8 +5,8 @@ from typing import Any
 
 from celery import Task
 
-from neural.runs.execution import default_retry
 from neural.runs.retry import RetryPolicy
+from neural.runs.work import default_retry
 
 
 def policy_of(task: Any) -> RetryPolicy:

@@ -27,6 +27,7 @@ from neural.runs.requests import request_of
 from neural.runs.results import from_json, to_json
 from neural.runs.retry import RetryPolicy
 from neural.runs.settling import Outcome
+from neural.runs.work import RetryRequested, Work, current_run
 
 FOREIGN_PAUSE_SECONDS = 1
 """Before a message that could not be recorded goes back to its queue."""
@@ -156,7 +157,7 @@ class LedgerTask(Task):
         if self.request.called_directly or self.request.is_eager:
             return super().retry(args, kwargs, exc, **options)
         self._refuse_changes(args, kwargs, options)
-        raise execution.RetryRequested(
+        raise RetryRequested(
             exc,
             countdown=self._countdown(options.get("countdown"), options.get("eta")),
             max_retries=options.get("max_retries"),
@@ -190,7 +191,7 @@ class LedgerTask(Task):
         """In a worker: what the message asks for. Called directly: the body."""
         if self.request.is_eager:
             return self.body()(*args, **kwargs)
-        if self.request.called_directly or execution.current_run() is not None:
+        if self.request.called_directly or current_run() is not None:
             return self._call_body({"args": args, "kwargs": kwargs})
         if not self.request.get(RUN_HEADER):
             self.accept_foreign(args, kwargs)
@@ -273,11 +274,11 @@ class LedgerTask(Task):
         """Handlers whose due runs a message of this task takes along."""
         return ()
 
-    def work_for(self, run: TaskRun) -> execution.Work:
+    def work_for(self, run: TaskRun) -> Work:
         """What a run of this task stands for."""
         args, kwargs = from_json(to_json([run.args, run.kwargs], what="the arguments"))
         request = {**vars(self.request), **request_of(run), "args": args, "kwargs": kwargs}
-        return execution.Work(
+        return Work(
             function=partial(self._call_body, request),
             atomic=self.atomic and not self._is_async(),
             retry=policy_of(self),

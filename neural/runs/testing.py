@@ -8,8 +8,9 @@ from celery import current_app
 
 from neural.models import TaskRun
 from neural.runs.claiming import Claimant, claim
-from neural.runs.execution import Clock, WorkSource, run_alone
+from neural.runs.execution import run_alone
 from neural.runs.settling import Outcome
+from neural.runs.work import Clock, WorkSource
 
 
 def run_due(*, now: dt.datetime | None = None, queue: str | None = None) -> Sequence[Outcome]:

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from neural.errors import PermanentError
 from neural.events.types import Payload
-from neural.runs.execution import current_run
+from neural.runs.work import current_run
 from tests.probe.models import Counter, Effect
 
 _numbers = itertools.count()

@@ -5,7 +5,7 @@ import time
 from celery import shared_task
 
 import neural
-from neural.runs.execution import current_run
+from neural.runs.work import current_run
 from tests.probe.acting import Failing, Order, directory, effect_if_missing, started
 from tests.probe.models import Effect
 

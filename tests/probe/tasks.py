@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
 import neural
-from neural.runs.execution import current_run
+from neural.runs.work import current_run
 from tests.probe import canvas  # noqa: F401  (Celery looks for tasks in modules of this name)
 from tests.probe.acting import Order, act, effect_if_missing, started
 

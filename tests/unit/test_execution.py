@@ -13,8 +13,9 @@ from neural.errors import PermanentError
 from neural.models import RunState, TaskRun, TaskTry
 from neural.runs import execution, patience
 from neural.runs.claiming import Claimant, claim
-from neural.runs.execution import Work, current_run, default_retry, run_claimed
+from neural.runs.execution import run_claimed
 from neural.runs.retry import RetryPolicy
+from neural.runs.work import Work, current_run, default_retry
 from tests.probe.models import Counter, Effect
 from tests.unit.ledger import ago, make_run
 

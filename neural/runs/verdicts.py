@@ -1,0 +1,132 @@
+"""What became of a try that did not succeed: tried again, dead, set aside, expired."""
+
+import datetime as dt
+import traceback
+from dataclasses import replace
+
+from celery.exceptions import Ignore, MaxRetriesExceededError, Reject
+
+from neural.models import RunState, TaskRun, TryOutcome
+from neural.runs.options import expires_at
+from neural.runs.retry import RetryPolicy
+from neural.runs.settling import Outcome
+from neural.runs.work import Clock, RetryRequested, Work, default_retry
+
+
+def failed(
+    run: TaskRun, error: BaseException, work: Work | None, started_at: dt.datetime, clock: Clock
+) -> Outcome:
+    if isinstance(error, Reject | Ignore):
+        return _set_aside(run, error, started_at, clock)
+    policy = work.retry if work else default_retry()
+    failures = run.failures + 1
+    finished_at = clock.now()
+    countdown = None
+    is_hopeless = policy.is_permanent(error)
+    if isinstance(error, RetryRequested):
+        policy, countdown = _as_requested(policy, error), error.countdown
+        is_hopeless = False  # what the work asks for in so many words is no permanent error
+        error = _reason(error, run, is_last=not policy.allows(failures))
+    outcome = Outcome(
+        run=run,
+        state=RunState.DEAD,
+        started_at=started_at,
+        finished_at=finished_at,
+        failures=failures,
+        try_outcome=TryOutcome.FAILED,
+        error=describe(error),
+        traceback=_storable("".join(traceback.format_exception(error))),
+        exception=error,
+    )
+    if is_hopeless or not policy.allows(failures):
+        return outcome
+    delay = policy.delay(failures) if countdown is None else countdown
+    due_at = finished_at + dt.timedelta(seconds=delay)
+    return replace(outcome, state=RunState.PENDING, due_at=due_at)
+
+
+def _reason(requested: RetryRequested, run: TaskRun, *, is_last: bool) -> BaseException:
+    """What a try is said to have failed of. As in Celery, a task that gives no exception and
+    may not be tried again has failed of just that."""
+    if requested.cause is not None:
+        return requested.cause
+    if not is_last:
+        return requested.__context__ or requested
+    what = f"{run.task}[{run.task_id}] args:{run.args} kwargs:{run.kwargs}"
+    exceeded = MaxRetriesExceededError(f"Can't retry {what}")
+    exceeded.__cause__ = requested.__context__ or requested
+    return exceeded
+
+
+def _as_requested(policy: RetryPolicy, requested: RetryRequested) -> RetryPolicy:
+    if requested.max_retries is None:
+        return policy
+    return replace(policy, max_retries=requested.max_retries)
+
+
+_TRIES_SET_ASIDE = {RunState.PENDING: TryOutcome.HANDED_BACK, RunState.DEAD: TryOutcome.FAILED}
+
+
+def _set_aside(
+    run: TaskRun, word: Reject | Ignore, started_at: dt.datetime, clock: Clock
+) -> Outcome:
+    """Celery's Ignore: done, without a result. Reject: dead, or with ``requeue`` due again."""
+    requeue = bool(getattr(word, "requeue", False))
+    state = RunState.DEAD if isinstance(word, Reject) else RunState.DISCARDED
+    finished_at = clock.now()
+    return Outcome(
+        run=run,
+        state=RunState.PENDING if requeue else state,
+        started_at=started_at,
+        finished_at=finished_at,
+        due_at=finished_at if requeue else None,
+        failures=run.failures,
+        try_outcome=_TRIES_SET_ASIDE.get(RunState.PENDING if requeue else state),
+        error=describe(word) if isinstance(word, Reject) else "",
+        exception=word,
+    )
+
+
+def not_started(run: TaskRun, clock: Clock) -> Outcome:
+    return Outcome(
+        run=run,
+        state=RunState.PENDING,
+        started_at=clock.now(),
+        finished_at=clock.now(),
+        failures=run.failures,
+    )
+
+
+def nothing_kept(
+    run: TaskRun, error: BaseException, started_at: dt.datetime, clock: Clock
+) -> Outcome:
+    return Outcome(
+        run=run,
+        state=RunState.RUNNING,
+        started_at=started_at,
+        finished_at=clock.now(),
+        exception=error,
+        error=describe(error),
+    )
+
+
+def describe(error: BaseException) -> str:
+    """One line about an error: its class and its message."""
+    message = _storable(" ".join(str(error).split()))
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def _storable(text: str) -> str:
+    """What the database can keep: no U+0000, no half of a surrogate pair."""
+    return text.replace("\x00", "�").encode("utf-8", "replace").decode()
+
+
+def is_expired(run: TaskRun, clock: Clock) -> bool:
+    limit = expires_at(run)
+    return limit is not None and limit <= clock.now()
+
+
+def expired(run: TaskRun, clock: Clock) -> Outcome:
+    """As Celery revokes an expired task, so the run is cancelled, and the ledger says why."""
+    why = f"it expired at {run.options['expires_at']}"
+    return replace(not_started(run, clock), state=RunState.CANCELLED, error=why)

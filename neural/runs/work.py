@@ -1,0 +1,83 @@
+"""What a run stands for, and what the code that does it can know: which run, at what time."""
+
+import contextvars
+import datetime as dt
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+
+from celery.exceptions import Retry
+
+from neural.conf import conf
+from neural.models import TaskRun
+from neural.runs.retry import RetryPolicy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a run stands for: a function to call, and how."""
+
+    function: Callable[[], Any]
+    atomic: bool
+    retry: RetryPolicy
+
+
+class RetryRequested(Retry):
+    """The work itself asks to be tried again: ``self.retry(exc=…, countdown=…)``.
+
+    Celery's own ``Retry``, so that a body which lets that one pass lets this one pass."""
+
+    def __init__(
+        self,
+        cause: BaseException | None,
+        *,
+        countdown: float | None = None,
+        max_retries: int | None = None,
+    ) -> None:
+        super().__init__(str(cause or "the task asked for a retry"))
+        self.cause = cause
+        self.countdown = countdown
+        self.max_retries = max_retries
+
+
+class WorkSource(Protocol):
+    """Whoever knows which function a run stands for: a ledger task."""
+
+    def work_for(self, run: TaskRun) -> Work: ...
+
+
+@dataclass
+class Clock:
+    """Times of the tries of one delivery, on the database's clock."""
+
+    claimed_at: dt.datetime
+    _zero: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    def of(cls, run: TaskRun) -> Self:
+        """The clock of the delivery that has just claimed this run."""
+        if run.started_at is None:
+            raise ValueError(f"run {run.task_id} has not been claimed")
+        return cls(run.started_at)
+
+    def now(self) -> dt.datetime:
+        return self.claimed_at + dt.timedelta(seconds=time.perf_counter() - self._zero)
+
+
+current: contextvars.ContextVar[TaskRun | None] = contextvars.ContextVar("run", default=None)
+
+
+def current_run() -> TaskRun | None:
+    """The run that is being worked on here, if any."""
+    return current.get()
+
+
+def default_retry() -> RetryPolicy:
+    """The retry policy of the settings."""
+    return RetryPolicy(
+        max_retries=conf().max_retries,
+        base_seconds=conf().retry_base_seconds,
+        cap_seconds=conf().retry_cap_seconds,
+        jitter=conf().retry_jitter,
+    )
