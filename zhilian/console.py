@@ -1,5 +1,6 @@
 """Where the lines of programs that one process supervises go: its terminal, and files."""
 
+import datetime as dt
 import logging
 import logging.handlers
 import os
@@ -35,12 +36,17 @@ class Console:
         with suppress(OSError):
             print(prefix, line, file=self.output, flush=True)
         if name in self.files:
-            self.files[name].write(line)
+            # Programs say themselves when; the supervisor's own lines do not.
+            self.files[name].write(f"{_now()} {line}" if name == "up" else line)
 
     def close(self) -> None:
         """Close the files."""
         for file in self.files.values():
             file.close()
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class LogFile(logging.handlers.RotatingFileHandler):

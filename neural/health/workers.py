@@ -46,7 +46,7 @@ def _who_lives(situation: Situation, needed: list[str]) -> str:
         _("%(queue)s by %(workers)d") % {"queue": queue, "workers": len(situation.readers[queue])}
         for queue in needed
     )
-    return f"{alive % {'count': number}}: {read}"
+    return _("%(workers)s: %(queues)s") % {"workers": alive % {"count": number}, "queues": read}
 
 
 def _some_silent(found: str, silent: list[WorkerProcess]) -> Finding:

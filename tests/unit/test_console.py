@@ -1,6 +1,7 @@
 """`make up`: each process's lines in the terminal, and in a file of its own that stays small."""
 
 import io
+import re
 
 from zhilian.console import OLDER_LOGS, Console, LogFile
 
@@ -17,7 +18,8 @@ def test_each_programs_lines_go_to_the_terminal_and_to_a_file_of_its_own(tmp_pat
     assert terminal.getvalue().splitlines()[0] == "web  | level=info 100% Üben 红烧肉"
     assert (tmp_path / "log" / "web.log").read_text() == "level=info 100% Üben 红烧肉\n"
     assert (tmp_path / "log" / "beat.log").read_text() == "level=info tick\n"
-    assert (tmp_path / "log" / "up.log").read_text() == "web was killed by SIGKILL\n"
+    supervisors = (tmp_path / "log" / "up.log").read_text()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}Z web was killed by SIGKILL\n", supervisors)
 
 
 def test_the_directory_is_its_owners_alone(tmp_path):
