@@ -194,7 +194,7 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
 # Django's logging is used (zhilian/celery.py); print() in a task is not logged as a warning.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
-# Events cost a third of the throughput. Flower turns them on when it is looking.
+# Events cost up to an eighth of the throughput (docs/flower.md). Flower turns them on.
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TASK_SEND_SENT_EVENT = False
 

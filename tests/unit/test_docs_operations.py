@@ -94,7 +94,7 @@ def test_the_sql_of_the_guide_runs(language):
             cursor.fetchall()
 
 
-@pytest.mark.parametrize("name", ["troubleshooting", "redis", "monitoring"])
+@pytest.mark.parametrize("name", ["troubleshooting", "redis", "monitoring", "flower"])
 def test_both_languages_have_the_same_sections_tables_and_commands(name):
     shapes = [
         (
