@@ -305,8 +305,8 @@ class TaskTry(models.Model):
     """A try that did not succeed.
 
     A try that succeeds needs no row: its times, worker and outcome are the run's own, and a
-    row for each would cost a tenth of the rate at which runs are settled and 1.5 GB in ten
-    million runs (benchmarks/try_rows.py). ``neural.runs.history`` puts both together.
+    row for each would cost a third more processor time and 1.4 GB in ten million runs
+    (docs/performance.md). ``neural.runs.history`` puts both together.
     """
 
     run = models.ForeignKey(TaskRun, models.CASCADE, verbose_name=_("run"), related_name="tries")
