@@ -48,6 +48,7 @@ class Application(Celery):
         """As Celery's, but a ledger task is recorded first, as by its own ``apply_async``."""
         from neural.runs.publishing import RUN_HEADER
 
+        self._set_up()
         task: Any = self.tasks.get(name)
         if RUN_HEADER in (options.get("headers") or {}) or not hasattr(task, "companions"):
             return super().send_task(name, args, kwargs, **options)
@@ -58,8 +59,16 @@ class Application(Celery):
         CELERY_RESULT_BACKEND overrule them, which knows nothing of the ledger."""
         from django.conf import settings
 
+        self._set_up()
         self.backend_cls = settings.CELERY_RESULT_BACKEND
         return super()._get_backend()  # type: ignore[misc]
+
+    def _set_up(self) -> None:
+        """`celery call` and `celery result` do not set Django up, nor look for tasks."""
+        from django.apps import apps
+
+        if not apps.models_ready:
+            self.loader.import_default_modules()
 
 
 app = Application("zhilian", control="neural.runs.control:Control")

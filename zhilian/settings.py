@@ -179,6 +179,9 @@ CELERY_TASK_TIME_LIMIT = _tuning.time_limit
 # Results. The ledger keeps every outcome; a result row on top would be a second history.
 CELERY_RESULT_BACKEND = _environment.result_backend
 CELERY_TASK_IGNORE_RESULT = True
+# A plain task that wants its result kept (ignore_result=False) has its name and, with
+# django-celery-results, its traceback kept only so.
+CELERY_RESULT_EXTENDED = True
 
 # Workers.
 CELERY_WORKER_CONCURRENCY = _tuning.concurrency

@@ -1,15 +1,18 @@
 """``app.control`` that knows the ledger: ``Celery(…, control="neural.runs.control:Control")``."""
 
+import signal
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from billiard.common import TERM_SIGNAME
 from celery.app.control import Control as CeleryControl
+from celery.platforms import signals
 from celery.worker import state as worker_state
 from celery.worker.control import control_command
 from kombu.utils.functional import maybe_list
 
-from neural.models import TaskRun
+if TYPE_CHECKING:
+    from neural.models import TaskRun
 
 
 class Control(CeleryControl):
@@ -20,7 +23,7 @@ class Control(CeleryControl):
         task_id: str | Iterable[str],
         destination: Any = None,
         terminate: bool = False,
-        signal: str = TERM_SIGNAME,
+        signal: str | int | None = TERM_SIGNAME,
         **options: Any,
     ) -> Any:
         """Cancel a run that waits; with ``terminate`` also one that is under way.
@@ -30,22 +33,37 @@ class Control(CeleryControl):
         told to refuse the id, as they are for a plain task: a person may retry the run.
         """
         wanted = set(maybe_list(task_id) or ())
-        runs = list(TaskRun.objects.filter(task_id__in=wanted))
+        word = heeded(signal)
+        runs = _runs(wanted)
         for run in runs:
-            self._revoke_run(run, terminate, signal, destination)
+            self._revoke_run(run, terminate, word, destination)
         plain = sorted(wanted - {run.task_id for run in runs})
         if not plain:
             return None
         return super().revoke(
-            plain, destination=destination, terminate=terminate, signal=signal, **options
+            plain, destination=destination, terminate=terminate, signal=word, **options
         )
 
-    def _revoke_run(self, run: TaskRun, terminate: bool, signal: str, destination: Any) -> None:
+    def _revoke_run(self, run: "TaskRun", terminate: bool, signal: str, destination: Any) -> None:
         if not terminate:
             run.cancel()
         elif run.revoke() and run.started_at:
             arguments = {"task_id": run.task_id, "signal": signal}
             self.broadcast("terminate_run", arguments=arguments, destination=destination)
+
+
+def heeded(name: str | int | None) -> str:
+    """The signal by which a pool process ends where SIGTERM is asked for: it ignores SIGTERM
+    itself where that one stops a worker softly (REMAP_SIGTERM)."""
+    number = signals.signum(name or TERM_SIGNAME)
+    return str(TERM_SIGNAME if number == signal.SIGTERM else signal.Signals(number).name)
+
+
+def _runs(task_ids: Iterable[str]) -> "list[TaskRun]":
+    # Not above: `celery inspect` and `celery control` need this class, and no models.
+    from neural.models import TaskRun
+
+    return list(TaskRun.objects.filter(task_id__in=task_ids))
 
 
 @control_command(args=[("task_id", str), ("signal", str)], signature="<task_id> [signal]")

@@ -11,11 +11,13 @@ from typing import Any
 
 from celery import current_app
 from celery.events import EventDispatcher
+from celery.platforms import signals
 from celery.utils.saferepr import saferepr
 from celery.worker.request import Request
 from kombu import Producer
 
 from neural.models import RunState, TryOutcome
+from neural.runs.control import heeded
 from neural.runs.publishing import BrokerUnavailable, publisher
 from neural.runs.settling import Outcome
 
@@ -29,6 +31,14 @@ class LedgerRequest(Request):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.request_dict[LISTENED] = _sends_task_events(self.eventer)
+
+    def info(self, safe: bool = False) -> Any:
+        """``celery inspect``: the run's arguments, of which the message itself has none."""
+        return super().info(safe=True)
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        """As a person asked for it: ``celery control terminate SIGTERM <id>``."""
+        super().terminate(pool, signal=signals.signum(heeded(signal)))
 
 
 def _sends_task_events(eventer: Any) -> bool:

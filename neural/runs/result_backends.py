@@ -119,8 +119,7 @@ class DatabaseResults(LedgerResults, DatabaseBackend):
 
     def store_result(self, task_id: str, result: Any, state: str, **options: Any) -> Any:
         """No second history, even where a plain client's message asks for its result."""
-        name = getattr(options.get("request"), "task", None)
-        if hasattr(self.app.tasks.get(name), "companions"):
+        if _is_on_ledger(self.app, options.get("request")):
             return result
         return super().store_result(task_id, result, state, **options)
 
@@ -128,3 +127,25 @@ class DatabaseResults(LedgerResults, DatabaseBackend):
 class RedisResults(LedgerResults, RedisBackend):  # type: ignore[misc]
     """Redis for plain tasks, the ledger for ledger tasks. What a plain client asked for is
     stored in Redis as well: it has nothing else to read."""
+
+    def _store_result(
+        self,
+        task_id: str,
+        result: Any,
+        state: str,
+        traceback: Any = None,
+        request: Any = None,
+        **options: Any,
+    ) -> Any:
+        me: Any = self
+        if not _is_on_ledger(me.app, request):
+            usual: Any = RedisBackend._store_result  # type: ignore[attr-defined]
+            return usual(self, task_id, result, state, traceback, request, **options)
+        # Celery leaves a success as it is, and would hear of this one from the ledger.
+        meta = me._get_result_meta(result, state, traceback, request) | {"task_id": task_id}
+        me._set_with_state(me.get_key_for_task(task_id), me.encode(meta), state)
+        return result
+
+
+def _is_on_ledger(app: Any, request: Any) -> bool:
+    return hasattr(app.tasks.get(getattr(request, "task", None)), "companions")

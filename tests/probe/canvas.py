@@ -1,8 +1,10 @@
 """Tasks for chains, groups and callbacks: of the ledger, and plain ones of Celery."""
 
 import time
+from contextlib import suppress
 
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 
 import neural
 from neural.runs.work import current_run
@@ -89,6 +91,16 @@ def hang(key, seconds=20):
         time.sleep(0.02)
     effect_if_missing(Order(key=key))
     return "done"
+
+
+@shared_task(base=neural.LedgerTask, name="probe.deaf", max_retries=0)
+def deaf(key, seconds):
+    """Heeds no soft limit."""
+    started(key)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(SoftTimeLimitExceeded):
+            time.sleep(1)
 
 
 @shared_task(name="probe.plain_hang", ignore_result=False)

@@ -54,7 +54,8 @@ def test_the_relay_sends_the_message_that_was_sent_at_first(
     rung, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
-        run = ask(time_limit=9, headers={"trace": "t1"}, group_id="g", group_index=2)
+        limits = {"time_limit": 9, "soft_time_limit": 7}
+        run = ask(**limits, headers={"trace": "t1"}, group_id="g", group_index=2)
     (first,) = rung.sent
 
     assert message_of(run, rung) == first.options
@@ -113,7 +114,7 @@ def test_a_body_finds_the_request_that_the_call_asked_for(rung):
 
     seen = outcome.value
     assert (seen["id"], seen["parent_id"], seen["root_id"]) == ("own", "parent", "root")
-    assert (seen["timelimit"], seen["headers"]) == ([9, None], {"trace": "t1"})
+    assert (seen["timelimit"], seen["headers"]) == ([9, 8.1], {"trace": "t1"})
     assert (seen["group"], seen["retries"]) == ("g", 0)
 
 
@@ -124,6 +125,37 @@ def test_a_run_with_options_is_not_taken_along_with_others(rung):
     run = ask(neural.tasks.process_neural_event, kwargs=kwargs, time_limit=5)
 
     assert run.goes_alone
+
+
+# Limits
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        ({}, {}),
+        ({"soft_time_limit": 100}, {"soft_time_limit": 100}),
+        ({"time_limit": 100}, {"time_limit": 100, "soft_time_limit": 90}),
+        ({"time_limit": 3600}, {"time_limit": 3600, "soft_time_limit": 240}),
+        ({"time_limit": 9, "soft_time_limit": 9}, {"time_limit": 9, "soft_time_limit": 9}),
+    ],
+)
+def test_a_hard_limit_below_the_usual_soft_one_brings_a_soft_one(rung, asked, kept):
+    """Celery's pool would not look at the hard one before 240 s."""
+    assert ask(**asked).options == kept
+
+
+def test_a_tasks_own_hard_limit_brings_a_soft_one_too(rung):
+    with ledger_task(one, time_limit=10) as task:
+        assert ask(task).options == {"soft_time_limit": 9}
+
+
+@pytest.mark.parametrize(
+    "asked", [{"time_limit": 5, "soft_time_limit": 6}, {"soft_time_limit": 301}]
+)
+def test_a_soft_limit_beyond_the_hard_one_is_refused(rung, asked):
+    with pytest.raises(ValueError, match="is beyond time_limit"):
+        ask(**asked)
 
 
 # Expiry

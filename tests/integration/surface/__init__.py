@@ -1,0 +1,1 @@
+"""What a Celery user expects, done by real workers, on each result backend and broker."""

@@ -1,0 +1,96 @@
+"""A cluster whose broker and result backend the test names, and this process as its client."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from celery import current_app
+
+from neural.runs.result_backends import DatabaseResults, RedisResults
+from tests.integration.cluster import (
+    UNHURRIED,
+    Broker,
+    Cluster,
+    RedisServer,
+    Worker,
+    client,
+    own_broker,
+)
+from tests.integration.rabbitmq import RabbitMQ
+from zhilian import brokers
+
+RABBITMQ_URL = os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
+
+
+_numbers = itertools.count()
+
+
+class Surface:
+    """The cluster and its result backend. A lost message is published again in a moment."""
+
+    QUICK = {"republish_seconds": 1, "republish_lease_seconds": 5}
+
+    def __init__(self, cluster: Cluster, results: str) -> None:
+        self.cluster = cluster
+        # RabbitMQ keeps a worker's control queue for as long as it thinks that it lives.
+        cluster.worker_names = f"w{os.getpid()}-{next(_numbers)}-"
+        self.environment = {"CELERY_RESULT_BACKEND": results}
+
+    def worker(self, **options) -> Worker:
+        options = {**self.QUICK, "environment": self.environment, **options}
+        return self.cluster.worker(**options)
+
+    def lose_messages(self, queue: str = "default") -> None:
+        """What the broker held is gone, as after a crash without persistence."""
+        with client(self.cluster.broker) as it:
+            assert it.delete(queue)
+
+
+@pytest.fixture
+def own_broker_server(request, tmp_path: Path) -> Iterator[Broker]:
+    """The broker of this test run, or RabbitMQ where the test says so and one answers."""
+    wants_rabbitmq = getattr(request, "param", "own") == "rabbitmq"
+    broker = RabbitMQ(RABBITMQ_URL) if wants_rabbitmq else own_broker(tmp_path / "broker")
+    if isinstance(broker, RabbitMQ):
+        if not broker.answers():
+            pytest.skip(f"no RabbitMQ answers on {urlsplit(RABBITMQ_URL).hostname} (RABBITMQ_URL)")
+        broker.empty()
+    before = current_app.conf.broker_transport_options
+    options = brokers.transport_options(broker.url, visibility_timeout=900)
+    current_app.conf.broker_transport_options = options  # not by monkeypatch: it cannot undo it
+    broker.start()
+    yield broker
+    broker.stop()
+    current_app.conf.broker_transport_options = before
+    if isinstance(broker, RabbitMQ):
+        broker.empty()
+
+
+@pytest.fixture
+def results(request, tmp_path: Path, monkeypatch) -> Iterator[str]:
+    """CELERY_RESULT_BACKEND, in force here too: django-db, or a Redis of the test's own."""
+    app = current_app._get_current_object()
+    if getattr(request, "param", "django-db") == "django-db":
+        monkeypatch.setattr(app, "_backend_cache", DatabaseResults(app))
+        yield "django-db"
+        return
+    server = RedisServer(tmp_path / "results", database=2)
+    server.start()
+    monkeypatch.setattr(app, "_backend_cache", RedisResults(app=app, url=server.url))
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def surface(cluster: Cluster, results: str, settings, monkeypatch) -> Iterator[Surface]:
+    """This process sends and looks as any client does; what it had open before is forgotten."""
+    settings.NEURAL = {**UNHURRIED, **Surface.QUICK}
+    monkeypatch.setattr(current_app, "_pool", None)
+    monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
+    current_app.__dict__.pop("control", None)
+    yield Surface(cluster, results)
+    current_app.pool.force_close_all()
+    current_app.__dict__.pop("control", None)
