@@ -14,6 +14,7 @@ from tests.integration.submitting import submit
 from tests.probe import tasks
 from tests.probe.canvas import add, deaf, hang, note, request_seen, retry_async
 from tests.probe.models import Effect
+from tests.watching import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -132,6 +133,15 @@ def test_send_task_records_a_ledger_task_first(surface):
     surface.worker()
 
     assert result.get(timeout=60) == 3
+
+
+def test_a_reserved_name_disturbs_no_worker(surface):
+    """Its task is not there yet: the message is logged and dropped."""
+    worker = surface.worker()
+    current_app.send_task("neural.tasks.train_federated_model", kwargs={"store_id": "S01"})
+
+    wait_until(lambda: "unregistered task" in worker.text, 30)
+    assert add.delay(1, 1).get(timeout=60) == 2
 
 
 # Retries, with seconds scaled down: 0.4, 0.8 and 1.6 instead of 60, 120 and 240
