@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from billiard.common import TERM_SIGNAME
 from celery.app.control import Control as CeleryControl
@@ -11,7 +11,8 @@ from celery.worker import state as worker_state
 from celery.worker.control import control_command
 from kombu.utils.functional import maybe_list
 
-from neural.models import TaskRun
+if TYPE_CHECKING:
+    from neural.models import TaskRun
 
 
 class Control(CeleryControl):
@@ -33,7 +34,7 @@ class Control(CeleryControl):
         """
         wanted = set(maybe_list(task_id) or ())
         word = heeded(signal)
-        runs = list(TaskRun.objects.filter(task_id__in=wanted))
+        runs = _runs(wanted)
         for run in runs:
             self._revoke_run(run, terminate, word, destination)
         plain = sorted(wanted - {run.task_id for run in runs})
@@ -43,7 +44,7 @@ class Control(CeleryControl):
             plain, destination=destination, terminate=terminate, signal=word, **options
         )
 
-    def _revoke_run(self, run: TaskRun, terminate: bool, signal: str, destination: Any) -> None:
+    def _revoke_run(self, run: "TaskRun", terminate: bool, signal: str, destination: Any) -> None:
         if not terminate:
             run.cancel()
         elif run.revoke() and run.started_at:
@@ -56,6 +57,13 @@ def heeded(name: str | int | None) -> str:
     itself where that one stops a worker softly (REMAP_SIGTERM)."""
     number = signals.signum(name or TERM_SIGNAME)
     return str(TERM_SIGNAME if number == signal.SIGTERM else signal.Signals(number).name)
+
+
+def _runs(task_ids: Iterable[str]) -> "list[TaskRun]":
+    # Not above: `celery inspect` and `celery control` need this class, and no models.
+    from neural.models import TaskRun
+
+    return list(TaskRun.objects.filter(task_id__in=task_ids))
 
 
 @control_command(args=[("task_id", str), ("signal", str)], signature="<task_id> [signal]")

@@ -153,3 +153,21 @@ def test_for_others_it_does_not_start_without_a_password(cluster, options, envir
     assert refused.returncode == 1
     assert "Set FLOWER_BASIC_AUTH=name:password" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_events_that_it_turned_on_can_be_turned_off(cluster, flower):
+    worker = cluster.worker()
+    wait_until(lambda: listened_to(worker), 60)
+    flower.process.kill()
+
+    said = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "zhilian", "control", "disable_events"],
+        cwd=ROOT,
+        env=cluster.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert "task events disabled" in said.stdout
