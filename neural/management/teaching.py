@@ -11,9 +11,11 @@ from contextlib import contextmanager, nullcontext
 from inspect import cleandoc
 from typing import Any
 
-from django.core.management import BaseCommand, CommandParser
+from django.core.management import BaseCommand, CommandError, CommandParser
 from django.core.management.base import DjangoHelpFormatter
 from django.utils import timezone
+
+from neural.management.plain import sentence
 
 READER_GONE = 141  # as a shell says it: 128 and the number of SIGPIPE
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
@@ -49,6 +51,11 @@ class TeachingCommand(BaseCommand):
             # Python would complain once more when it flushes standard output at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(READER_GONE)
+        except Exception as error:
+            said = sentence(error)
+            if said is None or options.get("traceback"):
+                raise
+            raise CommandError(said) from error
 
 
 @contextmanager
@@ -68,11 +75,11 @@ def point_in_time(text: str) -> dt.datetime:
 
     Without a time zone it is the project's own (TIME_ZONE).
     """
-    if age := _AGE.fullmatch(text):
-        return timezone.now() - dt.timedelta(**{_UNITS[age[2]]: float(age[1])})
     try:
+        if age := _AGE.fullmatch(text):
+            return timezone.now() - dt.timedelta(**{_UNITS[age[2]]: float(age[1])})
         moment = dt.datetime.fromisoformat(text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ArgumentTypeError(
             f"{text!r} is no time; write an age (90m, 2h, 3d), a day (2026-03-01) "
             "or a time (2026-03-01T12:30)"

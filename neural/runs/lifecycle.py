@@ -48,16 +48,26 @@ def connect() -> None:
 def _register(*, sender: Any, **_: Any) -> None:
     """Before the pool is forked: its processes inherit the row's number."""
     global _worker
-    _worker = WorkerProcess.objects.create(
+    try:
+        _worker = _recorded(sender)
+    except (DatabaseError, InterfaceError) as error:
+        # Nobody would notice if a worker without a row died. Whoever supervises it starts it
+        # again; SystemExit, because Celery goes on after any other error of a receiver.
+        logger.critical("event=worker_not_recorded error=%r", str(error))
+        raise SystemExit(1) from error
+    connections.close_all()
+    # A cold shutdown (a second signal, or the end of the soft one) sends no worker_shutdown.
+    atexit.register(_say_goodbye)
+
+
+def _recorded(sender: Any) -> WorkerProcess:
+    return WorkerProcess.objects.create(
         name=sender.hostname,
         host=socket.gethostname(),
         process_id=os.getpid(),
         queues=sorted(sender.app.amqp.queues.consume_from),
         concurrency=_number(sender.concurrency),
     )
-    connections.close_all()
-    # A cold shutdown (a second signal, or the end of the soft one) sends no worker_shutdown.
-    atexit.register(_say_goodbye)
 
 
 def _number(concurrency: Any) -> int:

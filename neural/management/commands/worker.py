@@ -1,9 +1,10 @@
 """`manage.py worker`: a Celery worker that runs what is due."""
 
+from argparse import ArgumentTypeError
 from typing import Any
 
 from celery import current_app
-from django.core.management import BaseCommand, CommandParser
+from django.core.management import BaseCommand, CommandError, CommandParser
 
 
 class Command(BaseCommand):
@@ -26,7 +27,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--concurrency",
-            type=int,
+            type=at_least_one,
             help="tasks run at the same time (CELERY_WORKER_CONCURRENCY, else number of cores)",
         )
         parser.add_argument(
@@ -49,7 +50,26 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         """Run until the worker is told to stop."""
+        refuse_unknown_queues(options["queues"])
         current_app.worker_main(arguments(**options))
+
+
+def at_least_one(text: str) -> int:
+    """An option's whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def refuse_unknown_queues(queues: str | None) -> None:
+    """A worker of a queue that is not configured would wait for ever."""
+    known = set(current_app.amqp.queues)
+    unknown = sorted({name for name in (queues or "").split(",") if name} - known)
+    if unknown and not current_app.conf.task_create_missing_queues:
+        raise CommandError(
+            f"There is no queue {', '.join(unknown)}; there are {', '.join(sorted(known))}.",
+            returncode=2,
+        )
 
 
 def arguments(

@@ -13,6 +13,8 @@ from django.core.management import BaseCommand, CommandError, CommandParser, cal
 from neural.management.commands.replay_bakery import positive, positive_rate
 from neural.management.teaching import ledger_kept_quiet
 from neural.replay.bakery import DAYS, SHOPS, BakeryDataMissing, data_file
+from neural.runs.publishing import BrokerUnavailable, publisher
+from neural.runs.routing import QUEUES
 from zhilian.demo import report as demo_report
 from zhilian.demo import text
 from zhilian.demo.demonstration import Demonstration, Stalled
@@ -59,6 +61,7 @@ class Command(BaseCommand):
         try:
             data_file()  # said before anything is started
             with broker() as keep_broker:
+                refuse_silent_broker()
                 report = self._run(keep_broker, options)
         except (BakeryDataMissing, BrokerAlreadyRunning) as error:
             raise CommandError(str(error)) from error
@@ -98,6 +101,17 @@ class Command(BaseCommand):
 
 
 STOPPED = "Stopped. What was accepted is kept: run it again to go on."
+
+
+def refuse_silent_broker() -> None:
+    """Without a broker the demo would submit for minutes and process nothing."""
+    try:
+        publisher().depths(QUEUES)
+    except BrokerUnavailable as error:
+        raise CommandError(
+            f"{error}. Start it, correct CELERY_BROKER_URL, or leave that out: "
+            "then the demo starts a broker of its own."
+        ) from error
 
 
 @contextmanager

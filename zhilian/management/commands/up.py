@@ -1,9 +1,11 @@
 """`manage.py up`: everything in one terminal."""
 
+import logging
 import os
 import secrets
 import socket
 import sys
+from argparse import ArgumentTypeError
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,9 @@ from zhilian.processes import Program, Supervisor
 
 ADDRESS = "127.0.0.1"
 LOGIN = "admin"
+LAST_PORT = 65_535
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -33,7 +38,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """--port and --concurrency."""
         parser.add_argument(
-            "--port", type=int, default=8000, help="port of the admin on 127.0.0.1 (8000)"
+            "--port", type=port_number, default=8000, help="port of the admin on 127.0.0.1 (8000)"
         )
         parser.add_argument(
             "--concurrency",
@@ -68,9 +73,21 @@ class Command(BaseCommand):
         self.stdout.write(
             f"\n  http://{ADDRESS}:{port}/\n"
             f"  login {LOGIN}, password {password} (made up now, until the next start)\n"
+            f"  broker for other Celery clients: {self._broker_url()}\n"
             "  Ctrl-C stops everything\n\n"
         )
         self.stdout.flush()
+
+    def _broker_url(self) -> str:
+        """The embedded one's; another may hold a password, and whoever named it knows it."""
+        return settings.CELERY_BROKER_URL if settings.EMBEDDED_BROKER else "CELERY_BROKER_URL"
+
+
+def port_number(text: str) -> int:
+    """An option's TCP port."""
+    if not text.isdecimal() or not 1 <= int(text) <= LAST_PORT:
+        raise ArgumentTypeError(f"{text!r} is not a port: 1 to {LAST_PORT}")
+    return int(text)
 
 
 def refuse_busy_port(port: int) -> None:
@@ -99,6 +116,7 @@ def start_again(broker: EmbeddedBroker) -> None:
     """Start the embedded broker again if it has died; its file has what it held."""
     if settings.EMBEDDED_BROKER and broker.pid is None:
         broker.start()
+        logger.warning("event=broker_restarted url=%s", broker.url)
 
 
 def programs(*, port: int, concurrency: int) -> list[Program]:
