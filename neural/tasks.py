@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from celery import current_app, shared_task, signature
+from celery import shared_task
 from django.utils import timezone
 
 from neural.analysis.analysing import ANALYSIS_TASK, analyse
@@ -11,7 +11,7 @@ from neural.events.execution import EventTask
 from neural.events.recording import EVENT_TASK
 from neural.events.submit import submit
 from neural.runs import error_callbacks
-from neural.runs.following import ERROR_CALLBACK_TASK, SEND_TASK
+from neural.runs.following import ERROR_CALLBACK_TASK, SEND_TASK, send
 from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.runs.task import LedgerTask
 
@@ -60,8 +60,7 @@ def send_signature(
     following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str, Any]
 ) -> str:
     """Send the message of a plain Celery task that follows a ledger task; returns its id."""
-    sent = signature(dict(following), app=current_app).apply_async(tuple(args), **options)
-    return str(sent.id)
+    return send(following, args, options)
 
 
 @shared_task(base=LedgerTask, name=ERROR_CALLBACK_TASK)

@@ -10,6 +10,7 @@ import functools
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from celery import current_app, signature
@@ -97,6 +98,15 @@ def _send(
     _ask(run, SEND_TASK, [following, list(args), dict(options)])
 
 
+def send(following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str, Any]) -> str:
+    """Start what ``send_signature`` was given; the id of its result. Of several tasks either
+    all are recorded or none: what is refused in the middle would begin anew at each try."""
+    what = signature(dict(following), app=current_app)
+    several = bool(what.get("subtask_type")) or _begins_on_the_ledger(what)
+    with transaction.atomic() if several else nullcontext():
+        return str(what.apply_async(tuple(args), **options).id)
+
+
 def _ask(run: TaskRun, task: str, args: Sequence[Any]) -> None:
     enqueue.enqueue(
         task=task,
@@ -117,13 +127,13 @@ def sent_id(run: TaskRun) -> str | None:
 
 
 def _takes_three(callback: Mapping[str, Any]) -> bool:
-    """Celery's own rule: by the arguments that the signature leaves open; a task that is
-    bound, or not known here, is started with the task id."""
+    """Celery's rule: by the arguments that the signature leaves open. A task that is not
+    known here is started with the task id."""
     task = current_app.tasks.get(callback["task"])
     header = getattr(task, "__header__", None)
     if callback.get("subtask_type") or callback.get("immutable"):
         return False
-    if header is None or isinstance(header, functools.partial):
+    if header is None:
         return False
     given, named = callback.get("args") or (), callback.get("kwargs") or {}
     left = functools.partial(header, *given, **named) if given or named else header

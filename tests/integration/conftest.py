@@ -1,6 +1,7 @@
 """Fixtures: a broker and workers of a test's own, on this run's test database."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from celery import current_app
 
 from neural.runs import publishing
 from tests.integration.cluster import UNHURRIED, Broker, Cluster, own_broker
-from tests.integration.rabbitmq import RabbitMQ
+from tests.integration.rabbitmq import RabbitMQ, alone
 
 
 @pytest.hookimpl(wrapper=True)
@@ -23,11 +24,13 @@ def pytest_runtest_makereport(item, call):
 def own_broker_server(tmp_path: Path) -> Iterator[Broker]:
     """A running broker that a test may stop, kill, freeze and wipe."""
     broker = own_broker(tmp_path / "broker")
-    if isinstance(broker, RabbitMQ):
-        broker.empty()
-    broker.start()
-    yield broker
-    broker.stop()
+    is_rabbitmq = isinstance(broker, RabbitMQ)
+    with alone() if is_rabbitmq else nullcontext():
+        if is_rabbitmq:
+            broker.empty()
+        broker.start()
+        yield broker
+        broker.stop()
 
 
 @pytest.fixture

@@ -1,7 +1,11 @@
 """RabbitMQ under a test's hands: the server is everybody's, the way to it is the test's own."""
 
+import fcntl
 import socket
+import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from kombu import Connection
@@ -9,6 +13,14 @@ from kombu import Connection
 from neural.runs.publishing import depth_of
 from neural.runs.routing import QUEUES
 from tests.integration.forwarder import Forwarder
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One test at a time: another run of the tests on this machine has the same three queues."""
+    with (Path(tempfile.gettempdir()) / "zhilian-tests-rabbitmq.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class RabbitMQ(Forwarder):

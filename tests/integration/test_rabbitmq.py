@@ -16,7 +16,7 @@ from neural.models import TaskRun
 from neural.runs.publishing import BrokerUnavailable, Ring, publisher
 from tests.integration.cluster import UNHURRIED, Cluster, expect_once, took, wait_for_runs, within
 from tests.integration.conftest import point_this_process_to
-from tests.integration.rabbitmq import RabbitMQ
+from tests.integration.rabbitmq import RabbitMQ, alone
 from tests.integration.submitting import names, submit, submit_together
 from tests.probe.tasks import give_back
 from tests.watching import wait_until
@@ -33,11 +33,12 @@ def rabbitmq():
     rabbitmq = RabbitMQ(URL)
     if not rabbitmq.answers():
         pytest.skip(f"no RabbitMQ answers on {urlsplit(URL).hostname} (RABBITMQ_URL)")
-    rabbitmq.empty()
-    rabbitmq.start()
-    yield rabbitmq
-    rabbitmq.stop()
-    rabbitmq.empty()
+    with alone():
+        rabbitmq.empty()
+        rabbitmq.start()
+        yield rabbitmq
+        rabbitmq.stop()
+        rabbitmq.empty()
 
 
 @pytest.fixture

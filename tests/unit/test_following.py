@@ -1,19 +1,21 @@
 """What starts when a run has ended, in the transaction of its outcome."""
 
+from decimal import Decimal
+
 import pytest
 from celery import chain, chord, group
 from celery.result import AsyncResult
 from django.db import OperationalError, transaction
 
 import neural
-from neural.models import RunState, TaskRun
+from neural.models import NeuralEvent, RunState, TaskRun
 from neural.runs import following, settling
 from neural.runs.claiming import Claimant, claim
 from neural.runs.following import ERROR_CALLBACK_TASK, SEND_TASK
 from neural.runs.settling import lose
 from tests.probe import canvas, tasks
 from tests.probe.models import Effect
-from tests.unit.canvas import record_plain_messages, run_all, runs_of
+from tests.unit.canvas import ledger_task, record_plain_messages, run_all, runs_of
 
 pytestmark = pytest.mark.django_db
 
@@ -240,6 +242,17 @@ def test_a_value_too_large_to_hand_on_is_the_runs_own_failure(rung, sent, settin
     assert "NotStorable" in run.error
 
 
+def test_of_a_group_that_is_refused_in_part_nothing_is_started_twice(rung, sent):
+    """The whole of it is dead, and starts nothing of its own when it is sent from there."""
+    result = canvas.add.apply_async((1, 2), link=group(canvas.add.s(1), canvas.add.s(1, 2, 3)))
+
+    neural.run_due()
+
+    assert state(result) == RunState.SUCCEEDED
+    assert [run.args for run in runs_of(canvas.add)] == [[1, 2]]
+    assert runs_of(SEND_TASK)[0].state != RunState.SUCCEEDED
+
+
 # Death
 
 
@@ -293,6 +306,17 @@ def test_an_immutable_error_callback_starts_with_its_own_arguments(rung, sent):
     run_all()
 
     assert runs_of(canvas.add)[0].result == 2
+
+
+def test_a_bound_error_callback_of_three_arguments_is_called_too(rung, sent):
+    def bound(self, request, exc, traceback):
+        Effect.objects.create(key=f"{self.request.retries}:{request.task}:{exc}")
+
+    with ledger_task(bound, bind=True) as callback:
+        canvas.fail.apply_async(("what",), link_error=callback.s())
+        run_all()
+
+    assert Effect.counts() == {"0:probe.fail:what": 1}
 
 
 def test_a_permanent_error_calls_them_at_once(rung, sent):
@@ -370,6 +394,17 @@ def test_an_event_may_be_the_next_of_a_chain(rung, sent):
     run = TaskRun.objects.get(task_id=result.id)
     assert (run.handler, run.state) == ("probe.count", RunState.SUCCEEDED)
     assert run.parent_task_id == runs_of(canvas.add)[0].task_id
+
+
+def test_decimals_and_dates_of_an_event_that_follows_are_what_they_were(rung, sent):
+    data = {"order_id": "1", "lines": [{"name": "面", "quantity": Decimal("1.50"), "price": "28"}]}
+    what = event("order.created") | {"data": data}
+    canvas.add.apply_async((1, 2), link=neural.tasks.process_neural_event.si(**what))
+
+    run_all()
+
+    (line,) = NeuralEvent.objects.get().payload["lines"]
+    assert Decimal(line["quantity"]) == Decimal("1.50")
 
 
 def test_what_follows_an_event_follows_its_first_handler_once(rung, sent):

@@ -71,6 +71,13 @@ def test_what_the_message_says_of_its_family_does_not_depend_on_who_publishes_it
         assert (options["parent_id"], options["root_id"]) == (parent.task_id, parent.task_id)
 
 
+def test_what_began_something_is_its_own_root(rung):
+    """Published inside a worker's task, Celery would name that one."""
+    run = ask()
+
+    assert message_of(run, rung)["root_id"] == run.task_id
+
+
 def test_stamps_are_in_every_message_and_in_the_request(rung):
     run = ask(canvas.request_seen, stamped_headers=["order"], order="17")
 

@@ -242,6 +242,14 @@ def test_children_are_the_runs_that_it_asked_for(backend, rung):
     assert [child.get(timeout=1) for child in result.children] == [0, 1]
 
 
+def test_while_a_run_is_under_way_its_children_are_not_counted(backend):
+    """Whoever waits asks twice a second, and there may be thousands."""
+    run = make_run(RunState.RUNNING)
+    make_run(parent_task_id=run.task_id)
+
+    assert look(run).children == []
+
+
 def test_children_are_what_followed_plain_tasks_too(backend, rung, monkeypatch):
     sent = record_plain_messages(monkeypatch)
     links = [canvas.add.s(1), canvas.plain_add.s(1)]

@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from tests.integration.cluster import (
     client,
     own_broker,
 )
-from tests.integration.rabbitmq import RabbitMQ
+from tests.integration.rabbitmq import RabbitMQ, alone
 from zhilian import brokers
 
 RABBITMQ_URL = os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
@@ -54,19 +55,21 @@ def own_broker_server(request, tmp_path: Path) -> Iterator[Broker]:
     """The broker of this test run, or RabbitMQ where the test says so and one answers."""
     wants_rabbitmq = getattr(request, "param", "own") == "rabbitmq"
     broker = RabbitMQ(RABBITMQ_URL) if wants_rabbitmq else own_broker(tmp_path / "broker")
-    if isinstance(broker, RabbitMQ):
-        if not broker.answers():
-            pytest.skip(f"no RabbitMQ answers on {urlsplit(RABBITMQ_URL).hostname} (RABBITMQ_URL)")
-        broker.empty()
+    is_rabbitmq = isinstance(broker, RabbitMQ)
+    if is_rabbitmq and not broker.answers():
+        pytest.skip(f"no RabbitMQ answers on {urlsplit(RABBITMQ_URL).hostname} (RABBITMQ_URL)")
     before = current_app.conf.broker_transport_options
     options = brokers.transport_options(broker.url, visibility_timeout=900)
     current_app.conf.broker_transport_options = options  # not by monkeypatch: it cannot undo it
-    broker.start()
-    yield broker
-    broker.stop()
+    with alone() if is_rabbitmq else nullcontext():
+        if is_rabbitmq:
+            broker.empty()
+        broker.start()
+        yield broker
+        broker.stop()
+        if is_rabbitmq:
+            broker.empty()
     current_app.conf.broker_transport_options = before
-    if isinstance(broker, RabbitMQ):
-        broker.empty()
 
 
 @pytest.fixture
