@@ -75,7 +75,7 @@ def test_a_message_was_sent_to_a_queue_whose_name_is_mistyped(cluster, doctor, r
     cluster.worker(concurrency=1)
     event = {"event_id": "1", "event_type": "probe.counted", "event_source": "till"}
     arguments = {**event, "store_id": "S1", "data": {"key": "sent"}}
-    with Celery(broker=cluster.broker.url) as plain:
+    with Celery(broker=cluster.broker.url, set_as_current=False) as plain:
         send = {"kwargs": arguments, "ignore_result": True}
         plain.send_task("neural.tasks.process_neural_event", queue="hihg_priority", **send)
 
