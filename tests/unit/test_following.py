@@ -405,16 +405,18 @@ def test_decimals_and_dates_of_an_event_that_follows_are_what_they_were(rung, se
 
     (line,) = NeuralEvent.objects.get().payload["lines"]
     assert Decimal(line["quantity"]) == Decimal("1.50")
+    assert not runs_of(SEND_TASK)
 
 
 def test_what_follows_an_event_follows_its_first_handler_once(rung, sent):
     process = neural.tasks.process_neural_event
-    chain(process.s(**event("probe.pair")), canvas.note.s("then"))()
+    chained = process.s(**event("probe.pair")).set(link=canvas.note.s("link"))
+    chain(chained, canvas.note.s("chain"))()
 
     run_all()
 
     assert TaskRun.objects.filter(handler__startswith="probe.", state="succeeded").count() == 2
-    assert [run.args for run in runs_of(canvas.note)] == [["done", "then"]]
+    assert [run.args for run in runs_of(canvas.note)] == [["done", "link"], ["done", "chain"]]
 
 
 def test_each_handler_that_dies_calls_the_events_error_callbacks(rung, sent):
