@@ -195,6 +195,14 @@ def test_a_permanent_error_is_tried_again_where_the_task_asks_for_it(rung, dice)
         assert len(failing(task)) == 3
 
 
+def test_self_retry_outranks_what_autoretry_for_does_not_name(rung, dice):
+    def body(self):
+        raise self.retry(exc=Failing("asked for"))
+
+    with ledger_task(body, bind=True, autoretry_for=(KeyError,)) as task:
+        assert len(failing(task)) == 3
+
+
 def test_a_body_that_lets_celerys_retry_pass_lets_this_one_pass(rung, dice):
     def body(self):
         try:
