@@ -12,8 +12,9 @@ from django.utils import timezone
 import neural
 from neural.models import RunState, TaskRun
 from neural.runs import enqueue
+from neural.runs.options import OptionNotKept
 from neural.runs.results import NotStorable
-from neural.runs.task import LedgerTask, OptionNotKept
+from neural.runs.task import LedgerTask
 from tests.probe import tasks
 from tests.unit.ledger import make_run, make_store
 

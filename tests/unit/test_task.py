@@ -10,7 +10,7 @@ from django.db import OperationalError
 import neural
 from neural.models import RunState, TaskRun
 from neural.runs import enqueue
-from neural.runs import task as ledger_task
+from neural.runs import foreign as foreign_messages
 from neural.runs.options import OptionNotKept, for_message
 from neural.runs.publishing import RUN_HEADER
 from neural.tasks import process_neural_event
@@ -116,8 +116,8 @@ def test_a_plain_clients_message_goes_back_while_the_database_is_away(rung, monk
 
     monkeypatch.setattr(enqueue, "record_foreign", away)
     broken = SimpleNamespace(close=lambda: None)
-    monkeypatch.setattr(ledger_task.sql, "ledger_connection", lambda: broken)
-    monkeypatch.setattr(ledger_task, "FOREIGN_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(foreign_messages.sql, "ledger_connection", lambda: broken)
+    monkeypatch.setattr(foreign_messages, "FOREIGN_PAUSE_SECONDS", 0)
 
     with delivered(tasks.count, "foreign", foreign=True) as task, pytest.raises(Reject) as raised:
         task(key="k")
