@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import Choices, Model
+from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -25,10 +25,6 @@ NOTHING = "-"  # as the admin shows an empty value
 def badge(state: str, label: Any) -> SafeString:
     """A state as a small coloured label; ``state`` is its code, which the style sheet knows."""
     return format_html('<span class="neural-badge neural-{}">{}</span>', state, label)
-
-
-def choice_badge(choice: Choices) -> SafeString:
-    return badge(choice.value, choice.label)
 
 
 def instant(moment: dt.datetime | None) -> SafeString | str:

@@ -8,28 +8,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
 
-from neural.admin.paging import AFTER, BEFORE, KeysetChangeList, key_in
+from neural.admin.paging import KeysetChangeList
 
 
 class OrderedChangeList(KeysetChangeList):
     """In the order of the admin's ``page_order``, which ends in the primary key."""
 
-    def get_results(self, request: HttpRequest) -> None:
-        """One page around the row in the address, or the first rows."""
+    def page_of(self, queryset: QuerySet, **place: Any) -> tuple[Sequence[Any], bool, bool]:
+        """The page at this place, as :func:`ordered_page` has it."""
         model_admin: Any = self.model_admin
-        self.result_list, newer, older = ordered_page(
-            model_admin.for_page(self.queryset),
-            order=model_admin.page_order,
-            size=self.list_per_page,
-            before=key_in(request.GET.get(BEFORE)),
-            after=key_in(request.GET.get(AFTER)),
-        )
-        self.newer_url = self._address(AFTER, self.result_list[0]) if newer else None
-        self.older_url = self._address(BEFORE, self.result_list[-1]) if older else None
-        self.newest_url = self.get_query_string() if newer else None
-        self._say_nothing_of_the_total(request)
+        return ordered_page(queryset, order=model_admin.page_order, **place)
 
 
 def ordered_page(

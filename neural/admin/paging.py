@@ -41,9 +41,8 @@ class KeysetChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """One page around the key in the address, or the newest rows."""
         model_admin: Any = self.model_admin
-        queryset = model_admin.for_page(self.queryset)
-        self.result_list, newer, older = page_of(
-            queryset,
+        self.result_list, newer, older = self.page_of(
+            model_admin.for_page(self.queryset),
             size=self.list_per_page,
             before=key_in(request.GET.get(BEFORE)),
             after=key_in(request.GET.get(AFTER)),
@@ -52,6 +51,10 @@ class KeysetChangeList(ChangeList):
         self.older_url = self._address(BEFORE, self.result_list[-1]) if older else None
         self.newest_url = self.get_query_string() if newer else None
         self._say_nothing_of_the_total(request)
+
+    def page_of(self, queryset: QuerySet, **place: Any) -> tuple[Sequence[Any], bool, bool]:
+        """The page at this place, as :func:`page_of` has it."""
+        return page_of(queryset, **place)
 
     def _say_nothing_of_the_total(self, request: HttpRequest) -> None:
         """The counts that the stock templates ask for are those of this page."""

@@ -52,9 +52,10 @@ def is_queue(name: str) -> bool:
 class BrokerUnavailable(ConnectionError):
     """The broker did not take the messages; ``sent`` of them went out before."""
 
-    def __init__(self, reason: object, sent: int = 0) -> None:
+    sent = 0
+
+    def __init__(self, reason: object) -> None:
         super().__init__(f"the broker is not available: {reason}")
-        self.sent = sent
 
 
 class Publisher:
@@ -73,16 +74,17 @@ class Publisher:
     def publish(self, rings: Iterable[Ring]) -> int:
         """Send messages and return their number, or raise :class:`BrokerUnavailable`."""
         sent = 0
-        with self._lock:
-            if self.breaker_is_open:
-                raise BrokerUnavailable("waiting until it is back")
-            try:
-                producer = self._connected()
-                for ring in rings:
-                    sent += self._send_if_possible(producer, ring)
-            except Exception as error:  # whatever a transport raises, the relay comes later
-                self._give_up(error)
-                raise BrokerUnavailable(error, sent) from error
+
+        def send_all(producer: Producer) -> None:
+            nonlocal sent
+            for ring in rings:
+                sent += self._send_if_possible(producer, ring)
+
+        try:
+            self.lend(send_all)
+        except BrokerUnavailable as error:
+            error.sent = sent
+            raise
         return sent
 
     def depths(self, queues: Sequence[str]) -> dict[str, int]:
@@ -96,7 +98,7 @@ class Publisher:
                 raise BrokerUnavailable("waiting until it is back")
             try:
                 return use(self._connected())
-            except Exception as error:
+            except Exception as error:  # whatever a transport raises, the relay comes later
                 self._give_up(error)
                 raise BrokerUnavailable(error) from error
 

@@ -165,7 +165,6 @@ def _lose_one(run: TaskRun, max_losses: int, why: str) -> bool:
         error,
         state=RunState.DEAD if poison else RunState.PENDING,
         losses=run.losses + 1,
-        poison=poison,
     )
 
 
@@ -184,10 +183,10 @@ def _take_away(
     *,
     state: RunState,
     losses: int,
-    poison: bool = False,
 ) -> bool:
     changes: dict[str, Any] = {"state": state, "token": None, "losses": losses, "error": error}
-    changes |= {"finished_at": Now()} if poison else {"available_at": Now(), "publish_at": Now()}
+    is_dead = state == RunState.DEAD
+    changes |= {"finished_at": Now()} if is_dead else {"available_at": Now(), "publish_at": Now()}
     with transaction.atomic():
         theirs = TaskRun.objects.running().filter(pk=run.pk, token=run.token)
         if not theirs.update(**changes):
@@ -200,7 +199,7 @@ def _take_away(
             process_id=run.process_id,
             error=error,
         )
-        if state == RunState.DEAD:
+        if is_dead:
             follow_death(run)
         transaction.on_commit(partial(_tell, run, outcome, error, state, losses), robust=True)
     return True

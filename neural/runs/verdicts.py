@@ -73,15 +73,16 @@ def _set_aside(
     """Celery's Ignore: done, without a result. Reject: dead, or with ``requeue`` due again."""
     requeue = bool(getattr(word, "requeue", False))
     state = RunState.DEAD if isinstance(word, Reject) else RunState.DISCARDED
+    state = RunState.PENDING if requeue else state
     finished_at = clock.now()
     return Outcome(
         run=run,
-        state=RunState.PENDING if requeue else state,
+        state=state,
         started_at=started_at,
         finished_at=finished_at,
         due_at=finished_at if requeue else None,
         failures=run.failures,
-        try_outcome=_TRIES_SET_ASIDE.get(RunState.PENDING if requeue else state),
+        try_outcome=_TRIES_SET_ASIDE.get(state),
         error=describe(word) if isinstance(word, Reject) else "",
         exception=word,
     )
