@@ -11,7 +11,7 @@ from neural.runs.settling import Outcome
 
 def tell_started(runs: Sequence[TaskRun]) -> None:
     """They are taken, all by one worker; the tries are told where one is taken alone."""
-    told: dict[str, Any] = {"try": _try_number(runs[0])} if len(runs) == 1 else {}
+    told: dict[str, Any] = {"try": runs[0].try_number} if len(runs) == 1 else {}
     tell("started", runs, **told)
 
 
@@ -28,7 +28,7 @@ def tell_outcomes(outcomes: Sequence[Outcome]) -> None:
 
 def _tell_one(outcome: Outcome) -> None:
     change, level = _change(outcome)
-    facts: dict[str, Any] = {"try": _try_number(outcome.run), "seconds": _seconds(outcome)}
+    facts: dict[str, Any] = {"try": outcome.run.try_number, "seconds": _seconds(outcome)}
     if outcome.error:
         facts["error"] = outcome.error
     if outcome.due_at:
@@ -53,10 +53,6 @@ _CHANGES: Mapping[RunState, tuple[str, int]] = {
     RunState.PENDING: ("handed_back", logging.INFO),
     RunState.RUNNING: ("fenced", logging.WARNING),
 }
-
-
-def _try_number(run: TaskRun) -> int:
-    return run.failures + run.losses + 1
 
 
 def _seconds(outcome: Outcome) -> float:
