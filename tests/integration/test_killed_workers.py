@@ -65,7 +65,7 @@ def test_a_batch_whose_process_was_killed_starts_again_one_by_one(cluster):
     submit("batch0020", kill_times=1)
     submit_together(keys[21:])
 
-    cluster.worker(concurrency=2, take_along_seconds=5)
+    cluster.worker(concurrency=1, take_along_seconds=5)
 
     wait_for_runs()
     expect_once(keys)
