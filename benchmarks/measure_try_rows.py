@@ -21,7 +21,7 @@ import neural  # noqa: E402
 from neural.events.recording import EVENT_TASK  # noqa: E402
 from neural.events.registry import atomic_handler_names  # noqa: E402
 from neural.models import TaskTry, TryOutcome  # noqa: E402
-from neural.runs import execution, settling  # noqa: E402
+from neural.runs import execution, settling, together  # noqa: E402
 from neural.runs.claiming import Claimant, claim  # noqa: E402
 
 REPEATS = 5
@@ -54,7 +54,7 @@ def _measure(source: str, runs: int, settle: Settle) -> dict[str, float]:
     for answer in neural.submit_many(_event(source, number) for number in range(runs)):
         answer.or_raise()
     log, started, processor = _log_position(), time.perf_counter(), time.process_time()
-    with mock.patch.object(execution, "settle", settle):
+    with mock.patch.object(together, "settle", settle):
         _drain()
     seconds = time.perf_counter() - started
     return {

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neural.events.registry import handles
+    from neural.events.registry import Received, handles
     from neural.events.submit import submit, submit_many
     from neural.events.types import EventType, register_event_type
     from neural.runs.retry import RetryPolicy
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "EventType": "neural.events.types",
     "LedgerTask": "neural.runs.task",
+    "Received": "neural.events.registry",
     "RetryPolicy": "neural.runs.retry",
     "handles": "neural.events.registry",
     "register_event_type": "neural.events.types",
@@ -31,6 +32,7 @@ __all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)
     "submit",
     "submit_many",
     "handles",
+    "Received",
     "EventType",
     "register_event_type",
     "LedgerTask",

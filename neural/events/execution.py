@@ -4,19 +4,20 @@ import asyncio
 import datetime as dt
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from celery.result import AsyncResult
 
 from neural.errors import PermanentError
 from neural.events.celery_door import due_time, submit_call
-from neural.events.registry import Handler, atomic_handler_names, handler
+from neural.events.registry import Handler, Received, atomic_handler_names, handler
 from neural.events.types import event_type
 from neural.models import NeuralEvent, TaskRun
 from neural.runs.coroutines import run_to_its_end
 from neural.runs.enqueue import new_task_id
 from neural.runs.task import LedgerTask
-from neural.runs.work import Work, default_retry
+from neural.runs.work import Batch, Work, default_retry
 
 
 class EventPruned(PermanentError):
@@ -70,19 +71,23 @@ class EventTask(LedgerTask):
         if run.event is None:
             return super().work_for(run)
         found = handler(run.handler)
+        item = partial(_received, run.event)
         return Work(
-            function=_call(found, run.event),
+            function=partial(_handle, found, item),
             atomic=found.atomic,
             retry=found.retry or default_retry(),
+            batch=Batch(found.function, item) if found.batch else None,
         )
 
 
-def _call(found: Handler, event: NeuralEvent) -> Callable[[], Any]:
-    def work() -> Any:
-        if event.payload is None:
-            raise EventPruned(f"the payload of {event} was pruned on {event.pruned_at:%Y-%m-%d}")
-        data = event_type(event.type).schema.model_validate(event.payload)
-        value = found.function(event, data)
-        return run_to_its_end(value) if asyncio.iscoroutine(value) else value
+def _received(event: NeuralEvent) -> Received[Any]:
+    if event.payload is None:
+        raise EventPruned(f"the payload of {event} was pruned on {event.pruned_at:%Y-%m-%d}")
+    return Received(event, event_type(event.type).schema.model_validate(event.payload))
 
-    return work
+
+def _handle(found: Handler, item: Callable[[], Received[Any]]) -> Any:
+    value = found.call(item())
+    if asyncio.iscoroutine(value):
+        return run_to_its_end(value)
+    return None if found.batch else value

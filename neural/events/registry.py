@@ -4,13 +4,22 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from neural.errors import NeuralError, PermanentError
 from neural.events.types import event_type
+from neural.models import NeuralEvent
 from neural.runs.retry import RetryPolicy
 
 HandlerFunction = TypeVar("HandlerFunction", bound=Callable[..., Any])
+Data = TypeVar("Data")
+
+
+class Received(NamedTuple, Generic[Data]):
+    """One of the events that a batch handler is given, and its payload as the schema reads it."""
+
+    event: NeuralEvent
+    data: Data
 
 
 class HandlerAlreadyRegistered(NeuralError):
@@ -27,21 +36,31 @@ class Handler:
 
     ``atomic``: its database writes and the run's outcome are one transaction. Handlers
     of long or outside work say ``atomic=False`` and must be idempotent; ``async def``
-    handlers always are such. ``retry`` replaces the default retry policy.
+    handlers always are such. ``batch``: the function takes a list of events at once.
+    ``retry`` replaces the default retry policy.
     """
 
     name: str
     function: Callable[..., Any]
     types: tuple[str, ...]
     atomic: bool = True
+    batch: bool = False
     retry: RetryPolicy | None = field(default=None)
+
+    def call(self, received: Received[Any]) -> Any:
+        """Give one event to the function, by itself."""
+        return self.function([received]) if self.batch else self.function(*received)
 
 
 _handlers: dict[str, Handler] = {}
 
 
 def handles(
-    *types: str, name: str = "", atomic: bool = True, retry: RetryPolicy | None = None
+    *types: str,
+    name: str = "",
+    atomic: bool = True,
+    batch: bool = False,
+    retry: RetryPolicy | None = None,
 ) -> Callable[[HandlerFunction], HandlerFunction]:
     """Register ``function(event, data)`` for one or more event types.
 
@@ -49,6 +68,11 @@ def handles(
     payload as the type's schema reads it. Write it in an installed app's
     ``neural_handlers.py``. The handler's name is the app's package and the function's name
     unless given; it stands in the ledger, so keep it when you move the function.
+
+    With ``batch=True`` it is ``function(received)``: a list of :class:`Received`, of one
+    event or of many, of several stores, in no order. What it writes is kept for all of them
+    or for none; after any error it is called again for each event alone, so that the one to
+    blame fails by itself. What it returns is not kept.
     """
 
     def register(function: HandlerFunction) -> HandlerFunction:
@@ -58,6 +82,7 @@ def handles(
             function=function,
             types=types,
             atomic=atomic and not asyncio.iscoroutinefunction(function),
+            batch=batch,
             retry=retry,
         )
         _add(handler)
@@ -69,6 +94,8 @@ def handles(
 def _add(handler: Handler) -> None:
     if not handler.types:
         raise ValueError(f"handler {handler.name!r} names no event type")
+    if handler.batch and not handler.atomic:
+        raise ValueError(f"handler {handler.name!r}: only atomic handlers can take batches")
     if handler.name in _handlers:
         raise HandlerAlreadyRegistered(f"handler {handler.name!r} is registered already")
     for type_name in handler.types:

@@ -6,6 +6,7 @@ alike, while the order of text depends on a collation.
 """
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import connections, models, router
@@ -36,10 +37,15 @@ def version_field(label: Any = None) -> models.BinaryField:
     return models.BinaryField(label, default=b"", db_default=b"", editable=False)
 
 
+def _is_stated(field: models.Field) -> bool:
+    return not (field.primary_key or field.generated)
+
+
 class NewestQuerySet(StoreScopedQuerySet):
     """Ways to write what an event says unless a newer one has spoken.
 
-    ``key`` names the fields of a unique constraint; each way is one statement.
+    ``key`` names the fields of a unique constraint; each way is one statement. Ways for many
+    rows go through the keys in order, so that two transactions never wait for each other.
     """
 
     def put(self, *, key: dict[str, Any], version: bytes, values: dict[str, Any]) -> bool:
@@ -47,17 +53,34 @@ class NewestQuerySet(StoreScopedQuerySet):
 
         Returns whether it wrote.
         """
-        values = {**values, "version": version}
-        insert, parameters = self._insert({**key, **values}, conflict=key)
-        sets = ", ".join(f"{column} = excluded.{column}" for column in self._columns(values))
+        row = {**key, **values, "version": version}
+        return bool(self._put([row], key=list(key)))
+
+    def put_all(self, rows: Iterable[models.Model], *, key: Sequence[str]) -> list[Any]:
+        """Write many rows, each as :meth:`put` does; of those with one key the newest.
+
+        Returns the rows that it wrote, of which only the key is loaded.
+        """
+        names = [each.name for each in self.model._meta.local_concrete_fields if _is_stated(each)]
+        newest: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for each in rows:
+            row = {name: getattr(each, self._field(name).attname) for name in names}
+            known = newest.setdefault(tuple(row[name] for name in key), row)
+            known.update(row if row["version"] > known["version"] else {})
+        return self._put([newest[its_key] for its_key in sorted(newest)], key=key)
+
+    def _put(self, rows: Sequence[dict[str, Any]], *, key: Sequence[str]) -> list[Any]:
+        insert, parameters = self._upsert(rows, conflict=key)
+        beside = self._columns(name for name in rows[0] if name not in key)
+        sets = ", ".join(f"{column} = excluded.{column}" for column in beside)
         newer = f"{self._table}.version < excluded.version"
-        with self._connection.cursor() as cursor:
-            cursor.execute(f"{insert} DO UPDATE SET {sets} WHERE {newer}", parameters)
-            return cursor.rowcount > 0
+        returning = ", ".join([self._column("pk"), *self._columns(key)])
+        sql = f"{insert} DO UPDATE SET {sets} WHERE {newer} RETURNING {returning}"
+        return list(self.using(self._connection.alias).raw(sql, parameters))
 
     def add(self, *, key: dict[str, Any], values: dict[str, Any]) -> bool:
         """Write the row of this key unless there is one. Returns whether it wrote."""
-        insert, parameters = self._insert({**key, **values}, conflict=key)
+        insert, parameters = self._upsert([{**key, **values}], conflict=list(key))
         with self._connection.cursor() as cursor:
             cursor.execute(f"{insert} DO NOTHING", parameters)
             return cursor.rowcount > 0
@@ -65,34 +88,46 @@ class NewestQuerySet(StoreScopedQuerySet):
     def locked(self, **key: Any) -> Any:
         """The row of this key, made if need be, locked until the transaction ends.
 
-        For rows with several aspects, each with a version: compare, then save. The update
-        that changes nothing is what locks; SELECT FOR UPDATE finds no row to lock while
-        another transaction is making it.
+        For rows with several aspects, each with a version: compare, then save.
         """
-        insert, parameters = self._insert(key, conflict=key)
+        (row,) = self.all_locked([tuple(key.values())], key=list(key))
+        return row
+
+    def all_locked(self, keys: Iterable[tuple[Any, ...]], *, key: Sequence[str]) -> list[Any]:
+        """The rows of these keys, as :meth:`locked` has one, locked in the keys' order.
+
+        The update that changes nothing is what locks; SELECT FOR UPDATE finds no row to lock
+        while another transaction is making it.
+        """
+        rows = [dict(zip(key, each, strict=True)) for each in sorted(set(keys))]
+        insert, parameters = self._upsert(rows, conflict=key)
         column = self._column_beside(key)
         sql = f"{insert} DO UPDATE SET {column} = {self._table}.{column} RETURNING *"
-        (row,) = self.using(self._connection.alias).raw(sql, parameters)
-        return row
+        return list(self.using(self._connection.alias).raw(sql, parameters))
 
     # The statements are built of the model's own names; every value is bound.
 
-    def _insert(self, values: dict[str, Any], *, conflict: dict[str, Any]) -> tuple[str, list[Any]]:
-        columns = ", ".join(self._columns(values))
-        places = ", ".join("%s" for _each in values)
+    def _upsert(
+        self, rows: Sequence[dict[str, Any]], *, conflict: Sequence[str]
+    ) -> tuple[str, list[Any]]:
+        names = list(rows[0])
+        columns = ", ".join(self._columns(names))
+        places = ", ".join(["(" + ", ".join("%s" for _ in names) + ")"] * len(rows))
         target = ", ".join(self._columns(conflict))
-        sql = f"INSERT INTO {self._table} ({columns}) VALUES ({places}) ON CONFLICT ({target})"  # noqa: S608
-        return sql, [self._bound(name, value) for name, value in values.items()]
+        sql = f"INSERT INTO {self._table} ({columns}) VALUES {places} ON CONFLICT ({target})"  # noqa: S608
+        return sql, [self._bound(name, row[name]) for row in rows for name in names]
 
     def _bound(self, name: str, value: Any) -> Any:
         plain = value.pk if isinstance(value, models.Model) else value
         return self._field(name).get_db_prep_save(plain, connection=self._connection)
 
-    def _columns(self, names: dict[str, Any]) -> list[str]:
-        quote = self._connection.ops.quote_name
-        return [quote(self._field(name).column) for name in names]
+    def _columns(self, names: Iterable[str]) -> list[str]:
+        return [self._column(name) for name in names]
 
-    def _column_beside(self, key: dict[str, Any]) -> str:
+    def _column(self, name: str) -> str:
+        return self._connection.ops.quote_name(self._field(name).column)
+
+    def _column_beside(self, key: Sequence[str]) -> str:
         """A column that no foreign key can point at: PostgreSQL then lets others refer to
         the row while it is locked."""
         own = self.model._meta.local_concrete_fields
@@ -100,7 +135,8 @@ class NewestQuerySet(StoreScopedQuerySet):
         return self._connection.ops.quote_name(free.column)
 
     def _field(self, name: str) -> Any:
-        return self.model._meta.get_field(name)
+        meta = self.model._meta
+        return meta.pk if name == "pk" else meta.get_field(name)
 
     @property
     def _table(self) -> str:

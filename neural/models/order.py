@@ -23,7 +23,7 @@ class OrderState(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
-class OrderQuerySet(NewestQuerySet):
+class OrderQuerySet(NewestQuerySet["Order"]):
     def placed(self) -> Self:
         """Orders that count: neither cancelled nor known by a payment alone."""
         return self.filter(state=OrderState.PLACED)
@@ -35,6 +35,18 @@ class OrderQuerySet(NewestQuerySet):
             return pk
         self.add(key={"number": number, "store": store}, values={})
         return found.get()
+
+    def keep(self, orders: Sequence["Order"]) -> None:
+        """Save locked orders that were restated or cancelled; their lines are not theirs to save.
+
+        An upsert of rows that are there: one statement, where a bulk_update is a CASE a field.
+        """
+        self.bulk_create(
+            orders,
+            update_conflicts=True,
+            unique_fields=("number", "store"),
+            update_fields=_STATED_FIELDS,
+        )
 
 
 class Order(models.Model):
@@ -113,7 +125,12 @@ class Order(models.Model):
         """When the newest cancellation occurred, if the order is cancelled."""
         return moment_of(self.cancel_version) if self.state == OrderState.CANCELLED else None
 
-    # Verbs. The caller holds the row's lock: Order.objects.locked(store=…, number=…).
+    # Verbs. The caller holds the row's lock (Order.objects.locked). The first two change the
+    # object; Order.objects.keep and OrderLine.objects.replace then save many at once.
+
+    is_restated = False
+    new_lines: "Sequence[OrderLine] | None" = None
+    had_lines = False
 
     def restate(
         self,
@@ -129,14 +146,14 @@ class Order(models.Model):
         """
         took_time = self._take_time(version, placed_at)
         took_content = self._take_content(version, currency, lines)
-        return (took_time or took_content) and self._save()
+        return (took_time or took_content) and self._restated()
 
     def cancel(self, *, version: bytes, reason: str) -> bool:
         """Take a cancellation, unless a newer one is known. The lines stay."""
         if version <= self.cancel_version:
             return False
         self.cancel_version, self.cancel_reason = version, reason
-        return self._save()
+        return self._restated()
 
     def set_money(self, *, paid: Decimal, refunded: Decimal) -> bool:
         """Take the sums of this order's payments and refunds."""
@@ -159,21 +176,21 @@ class Order(models.Model):
     def _take_content(self, version: bytes, currency: str, lines: Sequence["OrderLine"]) -> bool:
         if version <= self.content_version:
             return False
-        if self.content_version:
-            self.lines.all().delete()
+        if self.new_lines is None:
+            self.had_lines = bool(self.content_version)
         for position, line in enumerate(lines, start=1):
             line.order, line.position = self, position
-        self.lines.bulk_create(lines)
+        self.new_lines = lines
         self.content_version, self.currency = version, currency
         self.total = sum((line.amount for line in lines), Decimal(0))
         return True
 
-    def _save(self) -> bool:
+    def _restated(self) -> bool:
         if self.cancel_version > self.content_version:
             self.state = OrderState.CANCELLED
         else:
             self.state = OrderState.PLACED
-        self.save(update_fields=_STATED_FIELDS)
+        self.is_restated = True
         return True
 
 

@@ -1,5 +1,7 @@
 """The lines of orders."""
 
+from collections.abc import Sequence
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -9,8 +11,15 @@ from neural.models.order import Order
 from neural.models.store import StoreScopedQuerySet
 
 
-class OrderLineQuerySet(StoreScopedQuerySet):
+class OrderLineQuerySet(StoreScopedQuerySet["OrderLine"]):
     store_field = "order__store"
+
+    def replace(self, orders: Sequence[Order]) -> None:
+        """Write the lines of orders that were restated, instead of what they had before."""
+        restated = [order for order in orders if order.new_lines is not None]
+        if replaced := [order.pk for order in restated if order.had_lines]:
+            self.filter(order__in=replaced).delete()
+        self.bulk_create([line for order in restated for line in order.new_lines or ()])
 
 
 class OrderLine(models.Model):

@@ -20,7 +20,9 @@ def tell_outcomes(outcomes: Sequence[Outcome]) -> None:
     succeeded = [outcome for outcome in outcomes if outcome.succeeded]
     if len(succeeded) > 1:
         runs = [outcome.run for outcome in succeeded]
-        tell("succeeded", runs, seconds=sum(map(_seconds, succeeded)))
+        began = min(outcome.started_at for outcome in succeeded)
+        ended = max(outcome.finished_at for outcome in succeeded)
+        tell("succeeded", runs, seconds=(ended - began).total_seconds())
     alone = outcomes if len(succeeded) <= 1 else [each for each in outcomes if not each.succeeded]
     for outcome in alone:
         _tell_one(outcome)

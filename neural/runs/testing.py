@@ -7,8 +7,8 @@ from typing import cast
 from celery import current_app
 
 from neural.models import TaskRun
+from neural.runs.alone import run_alone
 from neural.runs.claiming import Claimant, claim
-from neural.runs.execution import run_alone
 from neural.runs.settling import Outcome
 from neural.runs.work import Clock, WorkSource
 

@@ -1,13 +1,15 @@
-"""What became of a try that did not succeed: tried again, dead, set aside, expired."""
+"""What became of a try: succeeded, tried again, dead, set aside, expired."""
 
 import datetime as dt
 import traceback
 from dataclasses import replace
+from typing import Any
 
 from celery.exceptions import Ignore, MaxRetriesExceededError, Reject
 
 from neural.models import RunState, TaskRun, TryOutcome
 from neural.runs.options import expires_at
+from neural.runs.results import to_json
 from neural.runs.retry import RetryPolicy
 from neural.runs.settling import Outcome
 from neural.runs.work import Clock, RetryRequested, Work, default_retry
@@ -88,6 +90,26 @@ def _set_aside(
     )
 
 
+def taken_apart(
+    run: TaskRun, error: BaseException, started_at: dt.datetime, clock: Clock
+) -> Outcome:
+    """The limit struck while many were done at once, and nobody knows which was too slow: each
+    is due at once and, having failed before, is taken alone. Whatever its policy, this cannot
+    be its last try."""
+    finished_at = clock.now()
+    return Outcome(
+        run=run,
+        state=RunState.PENDING,
+        started_at=started_at,
+        finished_at=finished_at,
+        due_at=finished_at,
+        failures=run.failures + 1,
+        try_outcome=TryOutcome.FAILED,
+        error=f"{describe(error)}, in a batch: tried again alone",
+        exception=error,
+    )
+
+
 def not_started(run: TaskRun, clock: Clock) -> Outcome:
     return Outcome(
         run=run,
@@ -95,6 +117,19 @@ def not_started(run: TaskRun, clock: Clock) -> Outcome:
         started_at=clock.now(),
         finished_at=clock.now(),
         failures=run.failures,
+    )
+
+
+def succeeded(run: TaskRun, value: Any, started_at: dt.datetime, clock: Clock) -> Outcome:
+    result = None if value is None else to_json(value, what=f"the result of {run.work_name}")
+    return Outcome(
+        run=run,
+        state=RunState.SUCCEEDED,
+        started_at=started_at,
+        finished_at=clock.now(),
+        failures=run.failures,
+        result=result,
+        value=value,
     )
 
 

@@ -5,7 +5,7 @@ import datetime as dt
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from celery.exceptions import Retry
 
@@ -21,6 +21,16 @@ class Work:
     function: Callable[[], Any]
     atomic: bool
     retry: RetryPolicy
+    batch: "Batch | None" = None
+    """For work that can be done for many runs at once."""
+
+
+class Batch(NamedTuple):
+    """Work for many runs at once, and what this run has to do with it."""
+
+    function: Callable[[list[Any]], object]
+    item: Callable[[], Any]
+    """What stands for this run in the list."""
 
 
 class RetryRequested(Retry):
@@ -61,8 +71,12 @@ class Clock:
             raise ValueError(f"run {run.task_id} has not been claimed")
         return cls(run.started_at)
 
+    def seconds(self) -> float:
+        """Since the claim."""
+        return time.perf_counter() - self._zero
+
     def now(self) -> dt.datetime:
-        return self.claimed_at + dt.timedelta(seconds=time.perf_counter() - self._zero)
+        return self.claimed_at + dt.timedelta(seconds=self.seconds())
 
 
 current: contextvars.ContextVar[TaskRun | None] = contextvars.ContextVar("run", default=None)

@@ -1,13 +1,14 @@
 """Telling the built-in handlers what happened, and looking at the rows that result."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from django.db import models, transaction
 
-from neural.events.registry import handlers_of
+from neural.events.registry import Handler, Received, handlers_of
 from neural.events.types import event_type
 from neural.models import (
     DailyDemand,
@@ -79,13 +80,26 @@ def record(
 
 
 def handle(*events: NeuralEvent) -> None:
-    """Handle events as a worker does: one transaction, each event in its savepoint."""
+    """Handle events as a worker does: one transaction, each event in its savepoint, but those
+    of a batch handler together in one."""
+    taken: dict[Handler, list[Received[Any]]] = defaultdict(list)
+    for event in events:
+        data = event_type(event.type).schema.model_validate(event.payload)
+        for handler in handlers_of(event.type):
+            taken[handler].append(Received(event, data))
     with transaction.atomic(), at_the_end():
-        for event in events:
-            data = event_type(event.type).schema.model_validate(event.payload)
-            with transaction.atomic():
-                for handler in handlers_of(event.type):
-                    handler.function(event, data)
+        for handler, received in taken.items():
+            _give(handler, received)
+
+
+def _give(handler: Handler, received: list[Received[Any]]) -> None:
+    if handler.batch:
+        with transaction.atomic():
+            handler.function(received)
+        return
+    for each in received:
+        with transaction.atomic():
+            handler.call(each)
 
 
 def rows() -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from django.db import IntegrityError, OperationalError, transaction
 
 from neural.errors import PermanentError
 from neural.models import RunState, TaskRun, TaskTry
-from neural.runs import execution, patience
+from neural.runs import alone, patience
 from neural.runs.claiming import Claimant, claim
 from neural.runs.execution import run_claimed
 from neural.runs.retry import RetryPolicy
@@ -292,7 +292,7 @@ def test_the_soft_limit_in_a_batch_fails_the_slow_run_only():
 
 @pytest.mark.django_db(transaction=True)
 def test_an_outcome_waits_for_a_database_that_is_away(monkeypatch):
-    real, failures = execution.settle, []
+    real, failures = alone.settle, []
 
     def settle(outcomes):
         if len(failures) < 3:
@@ -300,7 +300,7 @@ def test_an_outcome_waits_for_a_database_that_is_away(monkeypatch):
             raise OperationalError("the database is away")
         real(outcomes)
 
-    monkeypatch.setattr(execution, "settle", settle)
+    monkeypatch.setattr(alone, "settle", settle)
     monkeypatch.setattr(patience.time, "sleep", lambda seconds: None)
     perform(effect("a"), atomic=False)
 
@@ -322,7 +322,7 @@ def test_a_process_that_cannot_say_what_it_did_ends_itself(monkeypatch, settings
     def end(code):
         raise Ended(code)
 
-    monkeypatch.setattr(execution, "settle", settle)
+    monkeypatch.setattr(alone, "settle", settle)
     monkeypatch.setattr(os, "_exit", end)
     with pytest.raises(Ended):
         perform(effect("a"), atomic=False)

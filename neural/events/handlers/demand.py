@@ -1,22 +1,30 @@
 """A store's own report of what it sold on a day."""
 
+from collections.abc import Sequence
+
 from neural.events.demand import DEMAND
-from neural.events.registry import handles
+from neural.events.registry import Received, handles
 from neural.events.schemas import SalesReportPayload
 from neural.models import NeuralEvent, SalesReport
 from neural.models.newest import version_of
 
 
-@handles("sales.reported")
-def record_sales(event: NeuralEvent, data: SalesReportPayload) -> None:
+@handles("sales.reported", name="neural.record_sales", batch=True)
+def record_sales(received: Sequence[Received[SalesReportPayload]]) -> None:
     """Take a day's report instead of an earlier one; an earlier one changes nothing."""
-    newest = SalesReport.objects.put(
-        key={"store": event.store, "day": data.day},
+    reports = (_report(event, data) for event, data in received)
+    taken = SalesReport.objects.put_all(reports, key=("store", "day"))
+    DEMAND.ask({(report.store_id, report.day) for report in taken})
+
+
+def _report(event: NeuralEvent, data: SalesReportPayload) -> SalesReport:
+    return SalesReport(
+        store=event.store,
+        day=data.day,
         version=version_of(event),
-        values={"lines": _lines(data), "context": data.model_extra or {}},
+        lines=_lines(data),
+        context=data.model_extra or {},
     )
-    if newest:
-        DEMAND.ask({(event.store_id, data.day)})
 
 
 def _lines(data: SalesReportPayload) -> list[dict[str, str | None]]:

@@ -1,51 +1,85 @@
 """Orders: stated whole, each aspect by its newest event."""
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from neural.events.demand import DEMAND
 from neural.events.money import MONEY
-from neural.events.registry import handles
+from neural.events.registry import Received, handles
 from neural.events.schemas import CancellationPayload, OrderLinePayload, OrderPayload
-from neural.models import NeuralEvent, Order, OrderLine
+from neural.models import Order, OrderLine
 from neural.models.newest import version_of
 
-
-@handles("order.created", "order.updated")
-def record_order(event: NeuralEvent, data: OrderPayload) -> None:
-    """Take an order as it stands, unless a newer statement of it is known."""
-    order = _locked(event, data.order_id)
-    day, currency = order.counted_day, order.currency
-    changed = order.restate(
-        version=version_of(event),
-        placed_at=event.store.localize(data.placed_at) if data.placed_at else None,
-        currency=data.currency,
-        lines=[_line(each) for each in data.lines],
-    )
-    if changed:
-        _recount(order, day)
-    if order.currency != currency and (currency or order.paid or order.refunded):
-        MONEY.ask({order.pk})
+Orders = dict[tuple[str, str], Order]
+"""By store and number."""
 
 
-@handles("order.cancelled")
-def cancel_order(event: NeuralEvent, data: CancellationPayload) -> None:
-    """Cancel an order, unless a newer statement says that it stands. Its lines stay."""
-    order = _locked(event, data.order_id)
-    day = order.counted_day
-    if order.cancel(version=version_of(event), reason=data.reason):
-        _recount(order, day)
+@handles("order.created", "order.updated", name="neural.record_order", batch=True)
+def record_orders(received: Sequence[Received[OrderPayload]]) -> None:
+    """Take orders as they stand, unless a newer statement of one is known."""
+    orders = _locked(received)
+    before = _counted(orders)
+    for event, data in received:
+        orders[event.store_id, data.order_id].restate(
+            version=version_of(event),
+            placed_at=event.store.localize(data.placed_at) if data.placed_at else None,
+            currency=data.currency,
+            lines=[_line(each) for each in data.lines],
+        )
+    _keep(orders, before)
 
 
-def _locked(event: NeuralEvent, number: str) -> Order:
-    order = Order.objects.locked(store=event.store, number=number)
-    order.store = event.store
-    return order
+@handles("order.cancelled", name="neural.cancel_order", batch=True)
+def cancel_orders(received: Sequence[Received[CancellationPayload]]) -> None:
+    """Cancel orders, unless a newer statement says that one stands. Its lines stay."""
+    orders = _locked(received)
+    before = _counted(orders)
+    for event, data in received:
+        order = orders[event.store_id, data.order_id]
+        order.cancel(version=version_of(event), reason=data.reason)
+    _keep(orders, before)
 
 
-def _recount(order: Order, day_before: dt.date | None) -> None:
-    """The day in which the order counted and the one in which it counts now."""
-    days = {day_before, order.counted_day}
-    DEMAND.ask({(order.store_id, day) for day in days if day})
+def _locked(received: Sequence[Received[OrderPayload] | Received[CancellationPayload]]) -> Orders:
+    stores = {event.store_id: event.store for event, _ in received}
+    keys = {(data.order_id, event.store_id) for event, data in received}
+    orders = Order.objects.all_locked(keys, key=("number", "store"))
+    for order in orders:
+        order.store = stores[order.store_id]
+    return {(order.store_id, order.number): order for order in orders}
+
+
+class Counted(NamedTuple):
+    """What of an order other rows were computed from."""
+
+    day: dt.date | None
+    currency: str
+
+
+def _counted(orders: Orders) -> dict[int, Counted]:
+    return {order.pk: Counted(order.counted_day, order.currency) for order in orders.values()}
+
+
+def _keep(orders: Orders, before: dict[int, Counted]) -> None:
+    changed = [order for order in orders.values() if order.is_restated]
+    Order.objects.keep(changed)
+    OrderLine.objects.replace(changed)
+    DEMAND.ask(set(_days(changed, before)))
+    MONEY.ask({order.pk for order in changed if _other_money(order, before[order.pk].currency)})
+
+
+def _days(orders: Iterable[Order], before: dict[int, Counted]) -> Iterable[tuple[str, dt.date]]:
+    """The days in which these orders counted and those in which they count now."""
+    for order in orders:
+        for day in {before[order.pk].day, order.counted_day} - {None}:
+            assert day
+            yield (order.store_id, day)
+
+
+def _other_money(order: Order, currency: str) -> bool:
+    """Whether sums of payments in one currency no longer hold."""
+    return order.currency != currency and bool(currency or order.paid or order.refunded)
 
 
 def _line(stated: OrderLinePayload) -> OrderLine:

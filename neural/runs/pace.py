@@ -1,0 +1,29 @@
+"""How many runs fit in the time that a worker may spend on one message.
+
+Each process learns for itself how long a run of a handler or of a queue takes. What was just
+slow counts at once and is forgotten by halves: that an urgent run does not wait is promised,
+how much is taken along is not.
+"""
+
+from collections.abc import Hashable
+
+_seconds_a_run: dict[Hashable, float] = {}
+
+
+def learn(what: Hashable, *, runs: int, seconds: float) -> None:
+    """Take note that so many runs took so long together."""
+    latest = seconds / runs
+    _seconds_a_run[what] = max(latest, (latest + _seconds_a_run.get(what, latest)) / 2)
+
+
+def fitting(what: Hashable, *, seconds: float, unknown: int) -> int:
+    """How many runs fit in so many seconds, at least one; ``unknown`` before any was seen."""
+    known = _seconds_a_run.get(what)
+    if known is None:
+        return unknown
+    return max(1, int(seconds / known)) if known > 0 else unknown
+
+
+def forget() -> None:
+    """Begin anew (tests)."""
+    _seconds_a_run.clear()

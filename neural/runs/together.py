@@ -1,0 +1,163 @@
+"""Many atomic runs in one transaction, as many as fit in the time of a message.
+
+Each is in a savepoint of its own, so that one that fails disturbs no neighbour; those of a
+handler that takes many at once are in one savepoint together, and one by one after any error.
+"""
+
+import datetime as dt
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import InterfaceError, OperationalError, transaction
+
+from neural.conf import conf
+from neural.models import TaskRun
+from neural.runs import pace
+from neural.runs.alone import call, drop_broken_connection, record_failure, settle_in_time
+from neural.runs.recompute import at_the_end
+from neural.runs.settling import Fenced, Outcome, settle
+from neural.runs.telling import tell_outcomes
+from neural.runs.verdicts import expired, failed, is_expired, not_started, succeeded, taken_apart
+from neural.runs.work import Batch, Clock, Work, WorkSource
+
+logger = logging.getLogger(__name__)
+
+FIRST_BATCH = 5
+"""Runs given at once to a handler of which it is not known yet how long it takes."""
+
+BatchFunction = Callable[[list[Any]], object]
+
+
+class LimitStruck(Exception):
+    """The soft time limit came while one run of a batch was at work, or many at once."""
+
+    def __init__(
+        self,
+        runs: Sequence[TaskRun],
+        error: Exception,
+        started_at: dt.datetime,
+        work: Work | None = None,
+    ) -> None:
+        super().__init__(str(error))
+        self.runs = runs
+        self.error = error
+        self.started_at = started_at
+        self.work = work
+
+
+def run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
+    """Work on runs and record what became of them, or keep nothing and raise."""
+    with transaction.atomic():
+        with at_the_end():
+            outcomes = _work_through(source, runs, clock)
+        settle(outcomes)
+    return outcomes
+
+
+def _work_through(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
+    deadline = clock.now() + dt.timedelta(seconds=conf().take_along_seconds)
+    outcomes: list[Outcome] = []
+    waiting = deque(_by_function(source, runs))
+    while waiting:
+        function, theirs = waiting.popleft()
+        left = (deadline - clock.now()).total_seconds()
+        if outcomes and left <= 0:
+            outcomes += [not_started(run, clock) for run in theirs]
+            continue
+        number = pace.fitting(function, seconds=left, unknown=FIRST_BATCH) if function else 1
+        now, later = theirs[:number], theirs[number:]
+        if later:
+            waiting.appendleft((function, later))
+        if function is None or len(now) == 1:
+            outcomes.append(_in_savepoint(source, now[0], clock))
+        elif done := _at_once(source, function, now, clock):
+            outcomes += done
+        else:
+            waiting.appendleft((None, now))
+    return outcomes
+
+
+def _by_function(
+    source: WorkSource, runs: Sequence[TaskRun]
+) -> Iterator[tuple[BatchFunction | None, Sequence[TaskRun]]]:
+    """Runs by the function that takes them at once; None for those that go one by one."""
+    groups: dict[BatchFunction | None, list[TaskRun]] = {}
+    for run in runs:
+        batch = _batch_of(source, run)
+        groups.setdefault(batch and batch.function, []).append(run)
+    yield from groups.items()
+
+
+def _batch_of(source: WorkSource, run: TaskRun) -> Batch | None:
+    try:
+        return source.work_for(run).batch
+    except Exception:  # noqa: BLE001 (raised again, and recorded, when it is this run's turn)
+        return None
+
+
+def _at_once(
+    source: WorkSource, function: BatchFunction, runs: Sequence[TaskRun], clock: Clock
+) -> list[Outcome]:
+    """Outcomes of runs that were done by one call; none if it failed and left no trace."""
+    started_at = clock.now()
+    try:
+        with transaction.atomic():
+            function([batch.item() for run in runs if (batch := _batch_of(source, run))])
+    except (OperationalError, InterfaceError):
+        raise  # concerns the whole transaction
+    except SoftTimeLimitExceeded as error:
+        raise LimitStruck(runs, error, started_at) from error
+    except Exception as error:  # noqa: BLE001 (it will come again from the run that has it)
+        logger.info("event=batch_taken_apart runs=%d error=%r", len(runs), type(error).__name__)
+        return []
+    outcomes = [succeeded(run, None, started_at, clock) for run in runs]
+    seconds = (outcomes[-1].finished_at - started_at).total_seconds()
+    pace.learn(function, runs=len(runs), seconds=seconds)
+    return outcomes
+
+
+def _in_savepoint(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
+    started_at = clock.now()
+    work = None
+    try:
+        if is_expired(run, clock):
+            return expired(run, clock)
+        work = source.work_for(run)
+        with transaction.atomic():
+            return call(run, work, started_at, clock)
+    except (OperationalError, InterfaceError):
+        raise  # concerns the whole transaction
+    except SoftTimeLimitExceeded as error:
+        raise LimitStruck([run], error, started_at, work) from error
+    except Exception as error:  # noqa: BLE001 (recorded, whatever it is)
+        return failed(run, error, work, started_at, clock)
+
+
+def after_the_limit(struck: LimitStruck, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
+    """The limit may have struck in a query, and comes once a delivery: it cannot guard a
+    second attempt. So only what was too slow has failed; the others wait again."""
+    slow = _judged(struck, clock)
+    tell_outcomes(slow)
+    others = [not_started(run, clock) for run in runs if run not in struck.runs]
+    _settle_unless_fenced(others)
+    return [*slow, *others]
+
+
+def _judged(struck: LimitStruck, clock: Clock) -> list[Outcome]:
+    if len(struck.runs) == 1:
+        (run,) = struck.runs
+        return [record_failure(run, struck.error, struck.work, struck.started_at, clock)]
+    drop_broken_connection(struck.error)
+    slow = [taken_apart(run, struck.error, struck.started_at, clock) for run in struck.runs]
+    _settle_unless_fenced(slow)
+    return slow
+
+
+def _settle_unless_fenced(outcomes: Sequence[Outcome]) -> None:
+    try:
+        settle_in_time(outcomes)
+    except Fenced as fenced:
+        logger.warning("event=runs_fenced runs=%d reason=%r", len(outcomes), str(fenced))
