@@ -54,12 +54,12 @@ class NewestQuerySet(StoreScopedQuerySet):
         Returns whether it wrote.
         """
         row = {**key, **values, "version": version}
-        return bool(self._put([row], key=list(key)))
+        return self._put([row], key=list(key)) > 0
 
-    def put_all(self, rows: Iterable[models.Model], *, key: Sequence[str]) -> list[Any]:
+    def put_all(self, rows: Iterable[models.Model], *, key: Sequence[str]) -> int:
         """Write many rows, each as :meth:`put` does; of those with one key the newest.
 
-        Returns the rows that it wrote, of which only the key is loaded.
+        Returns how many it wrote.
         """
         names = [each.name for each in self.model._meta.local_concrete_fields if _is_stated(each)]
         newest: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -69,14 +69,14 @@ class NewestQuerySet(StoreScopedQuerySet):
             known.update(row if row["version"] > known["version"] else {})
         return self._put([newest[its_key] for its_key in sorted(newest)], key=key)
 
-    def _put(self, rows: Sequence[dict[str, Any]], *, key: Sequence[str]) -> list[Any]:
+    def _put(self, rows: Sequence[dict[str, Any]], *, key: Sequence[str]) -> int:
         insert, parameters = self._upsert(rows, conflict=key)
         beside = self._columns(name for name in rows[0] if name not in key)
         sets = ", ".join(f"{column} = excluded.{column}" for column in beside)
         newer = f"{self._table}.version < excluded.version"
-        returning = ", ".join([self._column("pk"), *self._columns(key)])
-        sql = f"{insert} DO UPDATE SET {sets} WHERE {newer} RETURNING {returning}"
-        return list(self.using(self._connection.alias).raw(sql, parameters))
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"{insert} DO UPDATE SET {sets} WHERE {newer}", parameters)
+            return int(cursor.rowcount)
 
     def add(self, *, key: dict[str, Any], values: dict[str, Any]) -> bool:
         """Write the row of this key unless there is one. Returns whether it wrote."""
@@ -135,8 +135,7 @@ class NewestQuerySet(StoreScopedQuerySet):
         return self._connection.ops.quote_name(free.column)
 
     def _field(self, name: str) -> Any:
-        meta = self.model._meta
-        return meta.pk if name == "pk" else meta.get_field(name)
+        return self.model._meta.get_field(name)
 
     @property
     def _table(self) -> str:

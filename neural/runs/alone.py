@@ -8,8 +8,6 @@ import asyncio
 import datetime as dt
 import logging
 import os
-import random
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -19,6 +17,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 from neural.conf import conf
 from neural.models import TaskRun
 from neural.runs import sql
+from neural.runs.contention import despite_contention
 from neural.runs.patience import insist
 from neural.runs.settling import Fenced, Outcome, settle
 from neural.runs.telling import tell_outcomes
@@ -26,9 +25,6 @@ from neural.runs.verdicts import expired, failed, is_expired, nothing_kept, succ
 from neural.runs.work import Clock, Work, WorkSource, current
 
 logger = logging.getLogger(__name__)
-
-CONTENTION_TRIES = 5
-_DEADLOCK_STATES = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock timeout
 
 
 def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
@@ -57,17 +53,13 @@ def _record_expiry(run: TaskRun, clock: Clock) -> Outcome:
 
 
 def _run_atomic(run: TaskRun, work: Work, clock: Clock) -> Outcome:
-    for attempt in range(1, CONTENTION_TRIES + 1):
-        try:
-            with transaction.atomic():
-                outcome = call(run, work, clock.now(), clock)
-                settle([outcome])
-            return outcome
-        except OperationalError as error:
-            if attempt == CONTENTION_TRIES or not is_contention(error):
-                raise
-            time.sleep(random.uniform(0.01, 0.05) * attempt)
-    raise AssertionError("unreachable")
+    def transact() -> Outcome:
+        with transaction.atomic():
+            outcome = call(run, work, clock.now(), clock)
+            settle([outcome])
+        return outcome
+
+    return despite_contention(transact)
 
 
 def _run_two_step(run: TaskRun, work: Work, clock: Clock) -> Outcome:
@@ -144,10 +136,3 @@ def settle_in_time(outcomes: Sequence[Outcome]) -> None:
             raise  # a caller's transaction (tests)
         logger.critical("event=outcome_not_recorded runs=%d error=%r", len(outcomes), str(error))
         os._exit(70)
-
-
-def is_contention(error: BaseException) -> bool:
-    """Whether the database undid the transaction for the sake of another one."""
-    cause = error.__cause__
-    state = getattr(cause, "sqlstate", None)
-    return state in _DEADLOCK_STATES or "database is locked" in str(error)

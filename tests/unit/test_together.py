@@ -195,7 +195,8 @@ def test_a_payload_that_its_schema_no_longer_accepts_fails_alone():
 
 
 @pytest.mark.parametrize("kind", ["order.created", "sales.reported"])
-def test_fifty_events_cost_no_more_statements_than_five(kind):
+def test_fifty_events_cost_no_more_statements_than_five(kind, settings):
+    settings.NEURAL = {**settings.NEURAL, "take_along_seconds": 60}
     few, many = (
         statements([make_one(kind, number) for number in range(start, start + count)])
         for start, count in ((0, 5), (5, 50))

@@ -12,9 +12,9 @@ from neural.models.newest import version_of
 @handles("sales.reported", name="neural.record_sales", batch=True)
 def record_sales(received: Sequence[Received[SalesReportPayload]]) -> None:
     """Take a day's report instead of an earlier one; an earlier one changes nothing."""
-    reports = (_report(event, data) for event, data in received)
-    taken = SalesReport.objects.put_all(reports, key=("store", "day"))
-    DEMAND.ask({(report.store_id, report.day) for report in taken})
+    reports = [_report(event, data) for event, data in received]
+    if SalesReport.objects.put_all(reports, key=("store", "day")):
+        DEMAND.ask({(report.store_id, report.day) for report in reports})
 
 
 def _report(event: NeuralEvent, data: SalesReportPayload) -> SalesReport:
