@@ -1,0 +1,122 @@
+"""`python -m benchmarks.peers`: prepares, measures in turn, prints JSON and a table."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+
+from benchmarks.isolated import SERVER
+from benchmarks.machine import idle_share, machine
+from benchmarks.peers import report, venv
+from benchmarks.peers.measuring import Bench
+from benchmarks.peers.server import Server, is_durable
+from benchmarks.peers.systems import NEURAL, PEERS, Candidate
+
+IDLE = 0.9
+IDLE_SECONDS = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what the options ask for."""
+    options = _options(arguments)
+    candidates = _chosen(options.only)
+    _refuse_broker_in_use(options.broker)
+    venv.make()
+    server = Server(options.postgresql)
+    result = _about(server, candidates, options)
+    try:
+        result |= _measured(Bench(server, options.broker, options.events), candidates, options)
+    finally:
+        server.drop_all()
+    print(report.table(result["figures"]), file=sys.stderr)
+    with open(options.json, "w") if options.json else sys.stdout as file:
+        json.dump(result, file, indent=2)
+        file.write("\n")
+
+
+def _measured(
+    bench: Bench, candidates: list[Candidate], options: argparse.Namespace
+) -> dict[str, Any]:
+    for candidate in candidates:
+        _say(f"preparing {candidate.name}")
+        bench.prepare(candidate)
+    repeats = [_repeat(bench, candidates, number) for number in range(options.repeats)]
+    return {"repeats": repeats, "figures": report.summary([each["rates"] for each in repeats])}
+
+
+def _repeat(bench: Bench, candidates: list[Candidate], number: int) -> dict[str, Any]:
+    """Every candidate once, beginning with another one than in the repeat before."""
+    place = number % len(candidates)
+    idle, rates = {}, {}
+    for candidate in candidates[place:] + candidates[:place]:
+        name = candidate.name
+        idle[name] = _idle(f"repeat {number + 1}, {name}")
+        rates[name] = bench.measure(candidate)
+        _say("  " + ", ".join(f"{figure} {rate:,.0f}" for figure, rate in rates[name].items()))
+    return {
+        # In the order in which they were measured.
+        "idle_before": idle,
+        "rates": {each.name: rates[each.name] for each in candidates},
+    }
+
+
+def _idle(what: str) -> float:
+    """How idle the machine is before a measurement. A repeat takes minutes: one look is few."""
+    idle = round(idle_share(IDLE_SECONDS), 2)
+    _say(f"{what}: the machine is {idle:.0%} idle")
+    if idle < IDLE:
+        _say("WARNING: somebody else uses this machine; these rates are not to be relied on")
+    return idle
+
+
+def _about(
+    server: Server, candidates: list[Candidate], options: argparse.Namespace
+) -> dict[str, Any]:
+    postgresql = server.settings()
+    if not is_durable(postgresql):
+        _say("WARNING: this server does not keep a commit through a power cut")
+    return {
+        "machine": machine(),
+        "packages_of_peers": venv.versions(),
+        "postgresql": postgresql,
+        "broker": "a Redis server" if options.broker else "embedded Valkey, append-only file",
+        "events": options.events,
+        "systems": {candidate.name: candidate.said for candidate in candidates},
+    }
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    names = ", ".join(peer.name for peer in PEERS)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
+    parser.add_argument("--events", type=int, default=4000, help="events of each measurement")
+    parser.add_argument("--repeats", type=int, default=5, help="how often all are measured")
+    parser.add_argument("--only", help=f"these peers beside Neural, by commas: {names}")
+    parser.add_argument("--json", metavar="FILE", help="where to write the JSON (stdout)")
+    parser.add_argument("--postgresql", default=SERVER, help=f"server to use (default {SERVER})")
+    parser.add_argument("--broker", metavar="URL", help="an empty Redis database; it is emptied")
+    return parser.parse_args(arguments)
+
+
+def _chosen(only: str | None) -> list[Candidate]:
+    known = {peer.name: peer for peer in PEERS}
+    names = [name for name in only.split(",") if name != NEURAL.name] if only else list(known)
+    unknown = sorted(set(names) - known.keys())
+    if unknown:
+        sys.exit(f"There is no {', '.join(unknown)}; there are {', '.join(known)}.")
+    return [NEURAL, *(known[name] for name in names)]
+
+
+def _refuse_broker_in_use(url: str | None) -> None:
+    if url and redis.Redis.from_url(url).dbsize():
+        sys.exit("--broker: this database is not empty, and would be emptied. Name another one.")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

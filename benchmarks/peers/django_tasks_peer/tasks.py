@@ -1,0 +1,34 @@
+"""The task and the events that enqueue it."""
+
+from typing import Any
+
+from django.db import transaction
+from django_tasks import task  # type: ignore[import-not-found]
+
+from benchmarks.peers.rows.models import Event, arguments
+from benchmarks.peers.system import DJANGO, System
+from benchmarks.peers.work import Report, add_report
+
+
+@task()
+def add_to_demand(store: str, day: str, lines: list[dict[str, Any]]) -> None:
+    """Add a day's report to the demand."""
+    add_report(store, day, lines)
+
+
+def submit(report: Report) -> None:
+    """The row and its task in one transaction."""
+    with transaction.atomic():
+        Event.of(report).save()
+        add_to_demand.enqueue(**arguments(report))
+
+
+SYSTEM = System(
+    # Its log lines are the command's own: verbosity 0 silences them as LOGGING does elsewhere.
+    workers=[[*DJANGO, "db_worker", "--verbosity", "0"]] * 2,
+    outcomes="""
+        SELECT count(*) FILTER (WHERE status = 'SUCCESSFUL'), min(started_at), max(finished_at)
+        FROM django_tasks_database_dbtaskresult
+    """,
+    submit=submit,
+)

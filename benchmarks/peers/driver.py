@@ -1,0 +1,117 @@
+"""One step of one system, in the venv and with the settings of that system.
+
+    python -m benchmarks.peers.driver SYSTEM prepare|submit|submit_many|drain NUMBER
+
+``SYSTEM`` is a module of this folder with a ``SYSTEM``. The figure is printed as a line of JSON.
+"""
+
+import json
+import sys
+import time
+from importlib import import_module
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
+
+from benchmarks.peers.processes import running  # noqa: E402
+from benchmarks.peers.system import System  # noqa: E402
+from benchmarks.peers.work import DEMAND_TABLE, Demand, reports  # noqa: E402
+
+POLL_SECONDS = 0.5
+
+
+class WorkWasLost(Exception):
+    """A drain ended with other rows than the events ask for, or did not end."""
+
+
+def main(name: str, step: str, number: int) -> None:
+    system: System = import_module(f"benchmarks.peers.{name}").SYSTEM
+    steps = {
+        "prepare": prepare,
+        "submit": submit_rate,
+        "submit_many": submit_many_rate,
+        "drain": drain_rate,
+    }
+    print(json.dumps({"rate": steps[step](system, number)}))
+
+
+def prepare(system: System, number: int) -> float:
+    """Make the tables of a new database; nothing is measured."""
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute(DEMAND_TABLE)
+        if system.prepare:
+            cursor.execute(system.prepare)
+    return 0
+
+
+def submit_rate(system: System, number: int) -> float:
+    """Events a second, one by one."""
+    assert system.submit is not None
+    submit, events = system.submit, reports(number)
+    started = time.perf_counter()
+    for report in events:
+        submit(report)
+    return number / (time.perf_counter() - started)
+
+
+def submit_many_rate(system: System, number: int) -> float:
+    """Events a second, all given at once."""
+    assert system.submit_many is not None
+    events = reports(number)
+    started = time.perf_counter()
+    system.submit_many(events)
+    return number / (time.perf_counter() - started)
+
+
+def drain_rate(system: System, number: int) -> float:
+    """Events a second, from the first start to the last outcome in the database."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    with running(system.workers) as workers:
+        deadline = time.monotonic() + 120 + number / 10
+        while _succeeded(system) < number:
+            workers.must_live()
+            if time.monotonic() > deadline:
+                raise WorkWasLost(f"{_succeeded(system)} of {number} have succeeded in time")
+            time.sleep(POLL_SECONDS)
+    check(system, number)
+    return number / _seconds(system)
+
+
+def check(system: System, number: int) -> None:
+    """Every event is recorded and done, exactly once."""
+    recorded, done = _row(system.events)[0], _succeeded(system)
+    if recorded != number or done != number:
+        raise WorkWasLost(f"{number} submitted, {recorded} recorded, {done} outcomes")
+    demand = Demand(*_row(system.demand))
+    if demand != system.expected(number):
+        raise WorkWasLost(f"demand is {demand}, should be {system.expected(number)}")
+
+
+def _seconds(system: System) -> float:
+    statement = f"""
+        SELECT extract(epoch FROM finished - LEAST(started, first_write))
+        FROM ({system.outcomes}) AS outcomes (succeeded, started, finished),
+             (SELECT min(first_at) FROM peers_demand) AS written (first_write)
+    """
+    return float(_row(statement)[0])
+
+
+def _succeeded(system: System) -> int:
+    return int(_row(system.outcomes)[0])
+
+
+def _row(statement: str) -> tuple[Any, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchone()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,8 @@
+"""Zhilian Neural as it comes: the project's settings and ``manage.py worker --concurrency 2``.
+
+``single`` submits events of a type of its own, whose handler does what the peers' tasks do;
+``bulk`` submits the built-in ``sales.reported``. A submit validates, records the event with its
+identity, its run, and publishes to the broker before it returns. For ``one_by_one_drain`` the
+environment says ``NEURAL_TAKE_ALONG_RUNS=1``: each run is claimed, run and settled alone, by a
+message of its own.
+"""

@@ -1,0 +1,15 @@
+"""The peers' task as a handler: atomic, one upsert, nothing else."""
+
+from benchmarks.peers.work import add_demand
+from neural import EventType, handles, register_event_type
+from neural.events.schemas import SalesReportPayload
+from neural.models import NeuralEvent
+
+register_event_type(EventType(name="peers.reported", schema=SalesReportPayload))
+
+
+@handles("peers.reported")
+def add_to_demand(event: NeuralEvent, data: SalesReportPayload) -> None:
+    """Add a day's report to the demand."""
+    lines = [(line.dish_code, line.quantity) for line in data.lines]
+    add_demand(event.store_id, data.day, lines)

@@ -1,0 +1,102 @@
+"""The work that every system does: the reports, the table, the handler's statement.
+
+Runs in the project's venv and in the peers' one alike.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+STORES = 100
+LINES = 3
+
+DEMAND_TABLE = """
+    CREATE TABLE peers_demand (
+        store text,
+        day date,
+        dish text,
+        quantity numeric(18, 3) NOT NULL,
+        first_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        PRIMARY KEY (store, day, dish)
+    )
+"""
+_ROWS = ", ".join(["(%s, %s, %s, %s)"] * LINES)
+ADD_DEMAND = f"""
+    INSERT INTO peers_demand (store, day, dish, quantity) VALUES {_ROWS}
+    ON CONFLICT (store, day, dish)
+    DO UPDATE SET quantity = peers_demand.quantity + EXCLUDED.quantity
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a store sold on a day."""
+
+    event_id: str
+    store: str
+    day: str
+    lines: list[dict[str, Any]]
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        return {"day": self.day, "lines": self.lines}
+
+
+def reports(number: int) -> list[Report]:
+    """The first ``number`` reports. A (store, day) comes again after 2,100 of them."""
+    return [_report(each) for each in range(number)]
+
+
+def _report(number: int) -> Report:
+    return Report(
+        event_id=f"report-{number}",
+        store=f"bench-{number % STORES}",
+        day=f"20{number % 20 + 10}-{number % 12 + 1:02}-{number % 28 + 1:02}",
+        lines=[
+            {"dish": f"dish-{place}", "quantity": number % 90 + place} for place in range(LINES)
+        ],
+    )
+
+
+def add_demand(store: str, day: str | date, lines: Iterable[tuple[str, int | Decimal]]) -> None:
+    """The handler of every system: one upsert of three rows.
+
+    It adds, so that work done twice shows in the sums as much as work that was lost.
+    """
+    parameters = [value for dish, quantity in lines for value in (store, day, dish, quantity)]
+    with connection.cursor() as cursor:
+        cursor.execute(ADD_DEMAND, parameters)
+
+
+def add_report(store: str, day: str, lines: Sequence[dict[str, Any]]) -> None:
+    """The same, for a handler that gets the report as JSON."""
+    add_demand(store, day, [(line["dish"], line["quantity"]) for line in lines])
+
+
+@dataclass(frozen=True)
+class Demand:
+    """How many rows of demand there are, and what they add up to."""
+
+    rows: int
+    quantity: Decimal
+
+
+def added_up(number: int) -> Demand:
+    """The demand when every report was added exactly once."""
+    return _demand(reports(number), number)
+
+
+def newest(number: int) -> Demand:
+    """The demand when the newest report of each (store, day) stands."""
+    last = {(report.store, report.day): report for report in reports(number)}
+    return _demand(list(last.values()), number)
+
+
+def _demand(counted: list[Report], number: int) -> Demand:
+    days = {(report.store, report.day) for report in reports(number)}
+    sold = sum(line["quantity"] for report in counted for line in report.lines)
+    return Demand(len(days) * LINES, Decimal(sold))
