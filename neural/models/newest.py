@@ -37,6 +37,10 @@ def version_field(label: Any = None) -> models.BinaryField:
     return models.BinaryField(label, default=b"", db_default=b"", editable=False)
 
 
+def _plain(value: Any) -> Any:
+    return value.pk if isinstance(value, models.Model) else value
+
+
 def _is_stated(field: models.Field) -> bool:
     return not (field.primary_key or field.generated)
 
@@ -115,11 +119,13 @@ class NewestQuerySet(StoreScopedQuerySet):
         places = ", ".join(["(" + ", ".join("%s" for _ in names) + ")"] * len(rows))
         target = ", ".join(self._columns(conflict))
         sql = f"INSERT INTO {self._table} ({columns}) VALUES {places} ON CONFLICT ({target})"  # noqa: S608
-        return sql, [self._bound(name, row[name]) for row in rows for name in names]
-
-    def _bound(self, name: str, value: Any) -> Any:
-        plain = value.pk if isinstance(value, models.Model) else value
-        return self._field(name).get_db_prep_save(plain, connection=self._connection)
+        connection = self._connection
+        fields = {name: self._field(name) for name in names}
+        return sql, [
+            field.get_db_prep_save(_plain(row[name]), connection=connection)
+            for row in rows
+            for name, field in fields.items()
+        ]
 
     def _columns(self, names: Iterable[str]) -> list[str]:
         return [self._column(name) for name in names]

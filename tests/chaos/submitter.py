@@ -47,7 +47,7 @@ def request(key: str, dice: random.Random) -> dict:
         payload["seconds"] = 0.05
     elif chance < 0.055:
         payload["permanent"] = True
-    kind = dice.choice(("probe.counted", "probe.counted", "probe.urgent", "probe.low"))
+    kind = dice.choice(("probe.counted", "probe.batched", "probe.urgent", "probe.low"))
     return {
         "type": kind,
         "store": f"S{dice.randrange(5)}",

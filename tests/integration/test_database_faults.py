@@ -27,13 +27,14 @@ with transaction.atomic(), connection.cursor() as cursor:
 """
 
 
-def test_a_database_lock_of_ten_seconds_loses_nothing_and_condemns_nobody(cluster):
+@pytest.mark.parametrize("kind", ["probe.counted", "probe.batched"])
+def test_a_database_lock_of_ten_seconds_loses_nothing_and_condemns_nobody(cluster, kind):
     limits = {"heartbeat_seconds": 0.5, "worker_lost_seconds": 6}
     workers = [cluster.worker(concurrency=2, **limits) for _ in range(2)]
     keys = names("locked", 100)
-    submit_together(keys[:50])
+    submit_together(keys[:50], kind=kind)
     for key in keys[50:]:
-        submit(key)
+        submit(key, kind=kind)
 
     locker = subprocess.Popen(
         [sys.executable, "-c", LOCK],

@@ -59,11 +59,12 @@ def test_a_killed_pool_process_costs_its_run_one_delivery(cluster, kind):
     assert worker.is_running
 
 
-def test_a_batch_whose_process_was_killed_starts_again_one_by_one(cluster):
+@pytest.mark.parametrize("kind", ["probe.counted", "probe.batched"])
+def test_a_batch_whose_process_was_killed_starts_again_one_by_one(cluster, kind):
     keys = names("batch", 50)
-    submit_together([*keys[:20]])
-    submit("batch0020", kill_times=1)
-    submit_together(keys[21:])
+    submit_together([*keys[:20]], kind=kind)
+    submit("batch0020", kind=kind, kill_times=1)
+    submit_together(keys[21:], kind=kind)
 
     cluster.worker(concurrency=1, take_along_seconds=5)
 
@@ -74,10 +75,11 @@ def test_a_batch_whose_process_was_killed_starts_again_one_by_one(cluster):
     assert set(TaskRun.objects.values_list("failures", flat=True)) == {0}
 
 
-def test_a_poison_is_stopped_after_four_lost_deliveries_and_its_neighbours_finish(cluster):
-    submit_together(names("before", 10))
-    submit("poison", kill_times=99)
-    submit_together(names("after", 10))
+@pytest.mark.parametrize("kind", ["probe.counted", "probe.batched"])
+def test_a_poison_is_stopped_after_four_lost_deliveries_and_its_neighbours_finish(cluster, kind):
+    submit_together(names("before", 10), kind=kind)
+    submit("poison", kind=kind, kill_times=99)
+    submit_together(names("after", 10), kind=kind)
 
     worker = cluster.worker(concurrency=2)
 
@@ -91,6 +93,22 @@ def test_a_poison_is_stopped_after_four_lost_deliveries_and_its_neighbours_finis
     assert poison.get().failures == 0
     assert len(cluster.starts("poison")) == 4
     assert worker.is_running
+
+
+def test_one_that_fails_in_a_batch_of_one_call_disturbs_no_neighbour(cluster):
+    keys = names("batch", 50)
+    submit_together([*keys[:20]], kind="probe.batched")
+    submit("failing", kind="probe.batched", permanent=True)
+    submit_together(keys[20:], kind="probe.batched")
+
+    cluster.worker(concurrency=1, take_along_seconds=5)
+
+    wait_for_runs(event__event_id__in=keys)
+    wait_for_runs(state="dead", event__event_id="failing")
+    expect_once(keys)
+    assert Effect.counts().keys() == set(keys)
+    neighbours = TaskRun.objects.exclude(event__event_id="failing")
+    assert set(neighbours.values_list("failures", "losses")) == {(0, 0)}
 
 
 def test_a_task_that_outlives_its_hard_limit_is_recovered(cluster):

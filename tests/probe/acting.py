@@ -14,6 +14,7 @@ from django.db import transaction
 
 from neural.errors import PermanentError
 from neural.events.types import Payload
+from neural.models import TaskRun
 from neural.runs.work import current_run
 from tests.probe.models import Counter, Effect
 
@@ -68,9 +69,9 @@ def act(order: Order, *, leave=effect) -> str:
     return misbehave(order)
 
 
-def misbehave(order: Order) -> str:
+def misbehave(order: Order, run: TaskRun | None = None) -> str:
     """What comes after the effect."""
-    run = current_run()
+    run = run or current_run()
     if order.gate:
         _wait_for(directory() / order.gate)
     time.sleep(order.seconds)

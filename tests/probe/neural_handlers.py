@@ -4,12 +4,13 @@ import asyncio
 
 import neural
 from neural.runs.routing import HIGH_PRIORITY, HIGH_PRIORITY_QUEUE, LOW_PRIORITY, LOW_PRIORITY_QUEUE
-from tests.probe.acting import Order, act, effect_if_missing, misbehave, started
+from tests.probe.acting import Order, act, effect, effect_if_missing, misbehave, started
 
 for name, queue, priority in (
     ("probe.counted", "default", 5),
     ("probe.urgent", HIGH_PRIORITY_QUEUE, HIGH_PRIORITY),
     ("probe.low", LOW_PRIORITY_QUEUE, LOW_PRIORITY),
+    ("probe.batched", "default", 5),
     ("probe.two_step", "default", 5),
     ("probe.async", "default", 5),
     ("probe.pair", "default", 5),
@@ -24,6 +25,15 @@ for name, queue, priority in (
 @neural.handles("probe.counted", "probe.urgent", "probe.low", name="probe.count")
 def count(event, data):
     return act(data)
+
+
+@neural.handles("probe.batched", name="probe.count_many", batch=True)
+def count_many(received):
+    for _event, data in received:
+        started(data.key)
+        effect(data)
+    for event, data in received:
+        misbehave(data, event.runs.get())
 
 
 @neural.handles("probe.two_step", name="probe.count_in_two_steps", atomic=False)
