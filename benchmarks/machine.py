@@ -38,3 +38,9 @@ def _jiffies() -> tuple[int, int]:
     with open("/proc/stat") as lines:
         fields = [int(field) for field in next(lines).split()[1:]]
     return fields[3] + fields[4], sum(fields)
+
+
+def busy_seconds() -> float:
+    """Processor time that all processes of the machine have used since it was started."""
+    idle, total = _jiffies()
+    return (total - idle) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,31 @@
+"""The events that benchmarks submit."""
+
+from typing import Any
+
+import neural
+
+
+def sales_report(source: str, number: int) -> dict[str, Any]:
+    """A day's sales of three products, as one of a hundred shops reports them."""
+    lines = [{"dish": f"dish-{place}", "quantity": number % 90 + place} for place in range(3)]
+    day = f"20{number % 20 + 10}-{number % 12 + 1:02}-{number % 28 + 1:02}"
+    return {
+        "type": "sales.reported",
+        "store": f"bench-{number % 100}",
+        "source": "bench",
+        "event_id": f"{source}-{number}",
+        "payload": {"day": day, "lines": lines},
+    }
+
+
+def timed(kind: str, event_id: str, milliseconds: int) -> dict[str, Any]:
+    """An event whose handler takes so long and does nothing else."""
+    identity = {"store": "bench-0", "source": "bench", "event_id": event_id}
+    return {"type": kind, **identity, "payload": {"milliseconds": milliseconds}}
+
+
+def submit_all(requests: Any, **options: Any) -> None:
+    """Submit many; a refusal or a duplicate would falsify what is measured."""
+    for answer in neural.submit_many(requests, **options):
+        answer.or_raise()
+        assert answer.is_new

@@ -1,0 +1,125 @@
+"""Measures one database, the one of the environment; `costs` calls it."""
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import django
+
+django.setup()
+
+from celery import current_app  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
+
+import neural  # noqa: E402
+from benchmarks.load.events import sales_report, submit_all  # noqa: E402
+from benchmarks.machine import busy_seconds  # noqa: E402
+from benchmarks.workers import ALL, workers  # noqa: E402
+from neural.events.recording import EVENT_TASK  # noqa: E402
+from neural.events.registry import atomic_handler_names  # noqa: E402
+from neural.models import RunState, TaskRun  # noqa: E402
+from neural.runs.claiming import Claimant, claim  # noqa: E402
+from neural.runs.execution import run_claimed  # noqa: E402
+
+FEW = 1000
+LOOKS = 10
+
+
+def main(runs: int) -> None:
+    call_command("migrate", verbosity=0)
+    figures = {
+        "submit": _cost(FEW, lambda: _submit_each("single", FEW)),
+        "submit_many": _cost(FEW * 10, lambda: _submit("many", FEW * 10)),
+        "drain": _cost(FEW * 11, _drain_here),
+        "worker": _worker(runs),
+    }
+    json.dump(figures, sys.stdout)
+
+
+def _submit(source: str, number: int) -> None:
+    submit_all(sales_report(source, each) for each in range(number))
+
+
+def _submit_each(source: str, number: int) -> None:
+    for each in range(number):
+        neural.submit(**sales_report(source, each)).or_raise()
+
+
+def _cost(events: int, work: Callable[[], None]) -> dict[str, Any]:
+    """An event's share of what this process and the database's server do for it. Whatever
+    else runs on the machine is counted as the server's."""
+    log, own, all_of_it = _log_position(), time.process_time(), busy_seconds()
+    with _statements() as counted:
+        work()
+    own, all_of_it = time.process_time() - own, busy_seconds() - all_of_it
+    return {
+        "processor_us_of_the_client": round(own / events * 1e6),
+        "processor_us_of_all": round(all_of_it / events * 1e6),
+        "statements": round(sum(counted.values()) / events, 3),
+        "log_bytes": round((_log_position() - log) / events),
+    }
+
+
+@contextmanager
+def _statements() -> Iterator[Counter[str]]:
+    counted: Counter[str] = Counter()
+
+    def count(execute: Any, sql: str, *arguments: Any) -> Any:
+        counted[sql.split(maxsplit=1)[0]] += 1
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(count):
+        yield counted
+
+
+def _drain_here() -> None:
+    source: Any = current_app.tasks[EVENT_TASK]
+    names = atomic_handler_names()
+    while runs := claim(
+        task_id="", claimant=Claimant(), queue="default", companions=names, limit=50
+    ):
+        run_claimed(source, runs)
+
+
+def _log_position() -> float:
+    if connection.vendor != "postgresql":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")
+        return float(cursor.fetchone()[0])
+
+
+def _worker(runs: int) -> dict[str, Any]:
+    """Resident memory, of the parent and of each pool process, as the runs are done."""
+    _submit("worker", runs)
+    left = TaskRun.objects.filter(state=RunState.PENDING)
+    looks = []
+    with workers(ALL) as (worker,):
+        for step in range(1, LOOKS + 1):
+            while left.count() > runs - runs * step // LOOKS:
+                time.sleep(0.2)
+            memory = _memory(worker.pid)
+            looks.append({"runs": runs * step // LOOKS, "resident_mib": memory})
+    return {"memory": looks}
+
+
+def _memory(parent: int) -> list[int]:
+    """In MiB: the parent first, then its children."""
+    status = [Path(f"/proc/{pid}/status").read_text() for pid in (parent, *_children(parent))]
+    lines = [line for text in status for line in text.splitlines() if line.startswith("VmRSS")]
+    return [round(int(line.split()[1]) / 1024) for line in lines]
+
+
+def _children(parent: int) -> list[int]:
+    tasks = Path(f"/proc/{parent}/task").iterdir()
+    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,22 @@
+"""How long an urgent event waits behind a backlog, from due to started.
+
+    python -m benchmarks.urgent_wait                      SQLite and PostgreSQL
+    python -m benchmarks.urgent_wait --database postgresql
+
+Behind 10,000 and 100,000 low runs of 20 ms, and behind history that is being loaded, with a
+worker for `high_priority` beside one for all queues. Prints JSON, in milliseconds.
+"""
+
+from benchmarks.isolated import measure, parser
+
+
+def main() -> None:
+    arguments = parser("How long an urgent event waits behind a backlog.")
+    arguments.add_argument("--low", type=int, nargs="+", default=[10_000, 100_000])
+    arguments.add_argument("--urgent", type=int, default=1000, help="urgent events, 20 a second")
+    options = arguments.parse_args()
+    measure("benchmarks.measure_urgent_wait", [options.urgent, *options.low], options)
+
+
+if __name__ == "__main__":
+    main()
