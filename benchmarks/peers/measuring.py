@@ -16,6 +16,10 @@ from benchmarks.peers.venv import PEERS_PYTHON
 from zhilian.embedded import EmbeddedBroker
 
 
+class StepFailed(Exception):
+    """A step of the driver failed; it has said why on stderr."""
+
+
 class Bench:
     """Where candidates are measured, and with how many events."""
 
@@ -55,10 +59,7 @@ class Bench:
     ) -> float:
         python = PEERS_PYTHON if candidate.own_venv else Path(sys.executable)
         command = [str(python), "-m", "benchmarks.peers.driver", module, step, str(self._events)]
-        done = subprocess.run(
-            command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True
-        )
-        return float(json.loads(done.stdout)["rate"])
+        return float(json.loads(_output(command, environment))["rate"])
 
     @contextlib.contextmanager
     def _environment(self, candidate: Candidate, url: str) -> Iterator[dict[str, str]]:
@@ -87,6 +88,16 @@ class Bench:
         else:
             with EmbeddedBroker(folder) as broker:
                 yield broker.url
+
+
+def _output(command: list[str], environment: Mapping[str, str]) -> bytes:
+    """What a step prints. Unlike ``subprocess.run``, Ctrl-C does not kill it: it has heard of
+    it too, and must stop its workers, or finds its database gone and then stops them."""
+    with subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE) as step:
+        printed, _ = step.communicate()
+    if step.returncode:
+        raise StepFailed(f"code {step.returncode}: {' '.join(command[1:])}")
+    return printed
 
 
 def empty(url: str) -> None:
