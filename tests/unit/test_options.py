@@ -11,7 +11,7 @@ from neural.models import RunState, TaskRun
 from neural.runs import relay, routing
 from neural.runs.options import OptionNotKept
 from tests.probe import canvas, tasks
-from tests.unit.canvas import ledger_task, record_plain_messages, run_all
+from tests.unit.canvas import ledger_task, run_all
 from tests.unit.ledger import ago, make_run
 
 pytestmark = pytest.mark.django_db
@@ -93,16 +93,6 @@ def test_the_expiry_is_not_in_the_message(rung):
     run = ask(expires=60)
 
     assert "expires" not in message_of(run, rung)
-
-
-def test_a_message_has_neither_the_tasks_priority_nor_its_expiry(monkeypatch):
-    from neural.runs.publishing import Publisher, Ring
-
-    sent = record_plain_messages(monkeypatch)
-    monkeypatch.setattr(Publisher, "_connected", lambda self: None)
-    Publisher().publish([Ring("id", "probe.add", "default")])
-
-    assert (sent[0].options["priority"], sent[0].options["expires"]) == (None, None)
 
 
 def test_a_body_finds_the_request_that_the_call_asked_for(rung):
@@ -324,17 +314,6 @@ def test_a_task_id_is_any_text_of_up_to_255_characters(rung, task_id):
 def test_a_task_id_that_cannot_be_kept_is_refused(rung, task_id):
     with pytest.raises(ValueError, match="a task id"):
         ask(task_id=task_id)
-
-
-def test_a_task_id_too_long_for_rabbitmqs_correlation_id_gets_a_short_one_there(monkeypatch):
-    from neural.runs.publishing import Publisher, Ring
-
-    sent = record_plain_messages(monkeypatch)
-    monkeypatch.setattr(Publisher, "_connected", lambda self: None)
-    Publisher().publish([Ring(id_, "probe.add", "default") for id_ in ("x" * 255, "店" * 255)])
-
-    assert [message.options["task_id"] for message in sent] == ["x" * 255, "店" * 255]
-    assert [len(message.options["correlation_id"]) for message in sent] == [255, 64]
 
 
 # Values

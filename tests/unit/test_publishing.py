@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from celery import Celery, current_app, signals
 from kombu import Connection
 
 from neural.runs import publishing
@@ -182,3 +183,141 @@ def test_a_forked_process_has_a_publisher_of_its_own(monkeypatch):
     publishing._start_afresh()
 
     assert publishing.publisher() is not mine
+
+
+# What is in a message
+
+
+@pytest.fixture
+def wire(monkeypatch):
+    """A publisher on a broker in memory; `wire.received()` is what lies in the queue."""
+    with Connection("memory://") as connection:
+        monkeypatch.setattr(publishing, "short_tempered_connection", lambda: connection)
+        yield Wire(connection)
+
+
+class Wire(Publisher):
+    def __init__(self, connection):
+        super().__init__()
+        self.connection = connection
+
+    def received(self, queue="default"):
+        channel = self.connection.default_channel
+        messages = iter(lambda: channel.basic_get(queue, no_ack=True), None)
+        return list(messages)
+
+
+def nothing():
+    pass
+
+
+@pytest.fixture
+def heavy():
+    """A task whose own options Celery writes into its messages, as far as the ledger lets it."""
+    options = {"time_limit": 9, "soft_time_limit": 8, "expires": 60}
+    task = current_app.task(name="test.heavy", serializer="json", **options)(nothing)
+    yield task
+    current_app.tasks.unregister(task.name)
+
+
+OPTIONS = {
+    "root_id": "root",
+    "parent_id": "parent",
+    "group_id": "group",
+    "shadow": "shown",
+    "headers": {"trace": "t1"},
+    "stamped_headers": ["order"],
+    "order": "17",
+}
+
+
+@pytest.mark.parametrize("task", ["probe.count", "test.heavy", "no.such.task"])
+@pytest.mark.parametrize("options", [{"root_id": "id"}, {**OPTIONS, "time_limit": 7}])
+def test_a_message_is_the_one_that_celery_itself_would_send(wire, heavy, task, options):
+    wire.publish([Ring("id", task, "default", "shown", options)])
+    (ours,) = wire.received()
+
+    headers = {**options.get("headers", {}), "neural_run": True}
+    options = {**options, "headers": headers, "expires": None, "priority": None}
+    Celery.send_task(
+        current_app,
+        task,
+        task_id="id",
+        queue="default",
+        producer=wire._producer,
+        ignore_result=True,
+        argsrepr="shown",
+        kwargsrepr="{}",
+        **options,
+    )
+    (celerys,) = wire.received()
+
+    assert ours.headers == celerys.headers
+    assert ours.decode() == celerys.decode() == [[], {}, dict.fromkeys(ours.decode()[2])]
+    assert (ours.content_type, ours.content_encoding) == ("application/json", "utf-8")
+    assert properties(ours) == properties(celerys)
+
+
+def properties(message):
+    """Celery writes `argsrepr` and stamps there once more, where nobody reads them."""
+    of_this_one = {"delivery_tag"}
+    twice = {"argsrepr", "kwargsrepr", "ignore_result", "replaced_task_nesting"}
+    return {
+        name: value for name, value in message.properties.items() if name not in of_this_one | twice
+    }
+
+
+def test_a_message_has_neither_the_tasks_priority_nor_its_expiry(wire, heavy):
+    """Celery would drop it, and nobody would write down that the run has expired."""
+    wire.publish([Ring("id", "test.heavy", "default")])
+
+    (message,) = wire.received()
+    assert message.headers["expires"] is None
+    assert "expiration" not in message.properties
+    assert message.properties["priority"] == 0
+    assert message.headers["timelimit"] == [9, 8]
+
+
+def test_a_task_id_too_long_for_rabbitmqs_correlation_id_gets_a_short_one_there(wire):
+    wire.publish([Ring(task_id, "probe.add", "default") for task_id in ("x" * 255, "店" * 255)])
+
+    messages = wire.received()
+    assert [message.headers["id"] for message in messages] == ["x" * 255, "店" * 255]
+    assert [len(message.properties["correlation_id"]) for message in messages] == [255, 64]
+
+
+def test_who_watches_celery_publish_sees_each_message(wire):
+    """Sentry and OpenTelemetry hook on these signals and put their ids into the headers."""
+    seen = []
+
+    def before(sender, headers, **_):
+        headers["traceparent"] = "00-1"
+        seen.append(("before", sender, headers["id"]))
+
+    def after(sender, headers, **_):
+        seen.append(("after", sender, headers["id"]))
+
+    signals.before_task_publish.connect(before)
+    signals.after_task_publish.connect(after)
+    try:
+        wire.publish([RING])
+    finally:
+        signals.before_task_publish.disconnect(before)
+        signals.after_task_publish.disconnect(after)
+
+    assert seen == [("before", "probe.count", "id"), ("after", "probe.count", "id")]
+    (message,) = wire.received()
+    assert message.headers["traceparent"] == "00-1"
+
+
+def test_a_queue_is_declared_once_a_connection(wire, monkeypatch):
+    declared = []
+    monkeypatch.setattr(
+        "kombu.entity.Queue.declare", lambda self, **options: declared.append(self.name)
+    )
+    wire.connection.default_channel.queue_declare("default")
+
+    wire.publish([RING, RING])
+    wire.publish([RING])
+    assert declared == ["default"]
+    assert len(wire.received()) == 3
