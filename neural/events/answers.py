@@ -1,8 +1,9 @@
 """What a submitter is told about an event."""
 
 import enum
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 
 from neural.errors import PermanentError
@@ -26,6 +27,14 @@ class Problem:
         return f"{self.field}: {self.reason}"
 
 
+class Refused(Exception):
+    """Why a request cannot become an event; inside this package, where it is answered."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
 class EventRefused(PermanentError):
     """An event was refused; ``problems`` says why."""
 
@@ -34,21 +43,32 @@ class EventRefused(PermanentError):
         self.problems = tuple(problems)
 
 
+def _no_event() -> None:
+    """What was refused was not recorded."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """The answer to one event.
-
-    ``event`` is the recorded event, the one recorded earlier for a duplicate and for a
-    conflict, and None for any other refusal.
-    """
+    """The answer to one event."""
 
     verdict: Verdict
-    event: NeuralEvent | None = None
     problems: tuple[Problem, ...] = ()
+    find_event: Callable[[], NeuralEvent | None] = field(default=_no_event, repr=False)
+    """Who submits many events looks mostly at verdicts; so the event is made when asked for."""
 
     @classmethod
-    def refused(cls, problems: Sequence[Problem], event: NeuralEvent | None = None) -> Self:
-        return cls(verdict=Verdict.REFUSED, problems=tuple(problems), event=event)
+    def refused(
+        cls,
+        problems: Sequence[Problem],
+        find_event: Callable[[], NeuralEvent | None] = _no_event,
+    ) -> Self:
+        return cls(verdict=Verdict.REFUSED, problems=tuple(problems), find_event=find_event)
+
+    @cached_property
+    def event(self) -> NeuralEvent | None:
+        """The recorded event, the one recorded earlier for a duplicate and for a conflict,
+        and None for any other refusal."""
+        return self.find_event()
 
     @property
     def is_new(self) -> bool:

@@ -1,24 +1,19 @@
 """An event before it is recorded: checked, in canonical form, with the runs it asks for."""
 
 import datetime as dt
-import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.core.serializers.json import DjangoJSONEncoder
-from pydantic import ValidationError
-
 from neural.conf import conf
-from neural.events.answers import Problem
+from neural.events.answers import Problem, Refused
+from neural.events.payloads import canonical, check_payload, content_hash
 from neural.events.registry import handlers_of
 from neural.events.types import EventType, EventTypeUnknown, event_type
 from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN
 from neural.runs.publishing import is_queue
-from neural.runs.results import has_nul
 from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE, PRIORITIES
 
 _STORE_CODE = re.compile(STORE_CODE_PATTERN)
@@ -26,15 +21,6 @@ _LENGTHS = {"source": 100, "event_id": 200}
 _FIELDS = frozenset(
     ("type", "store", "source", "event_id", "payload", "occurred_at", "priority", "queue")
 )
-
-
-class Refused(Exception):
-    """Why a request cannot become an event."""
-
-    def __init__(self, *problems: Problem) -> None:
-        super().__init__("; ".join(str(problem) for problem in problems))
-        self.problems = problems
-
 
 Identity = tuple[str, str, str]
 """Store, source and event id."""
@@ -94,7 +80,7 @@ def draft_event(
     _check_fields(request)
     kind = _known_type(request["type"])
     payload = canonical(request["payload"])
-    _check_payload(kind, request["payload"], payload)
+    check_payload(kind, payload)
     queue = request.get("queue") or (LOW_PRIORITY_QUEUE if backfill else kind.queue)
     priority = request.get("priority") or (LOW_PRIORITY if backfill else kind.priority)
     return EventDraft(
@@ -157,48 +143,6 @@ def _known_type(name: str) -> EventType:
         return event_type(name)
     except EventTypeUnknown as unknown:
         raise Refused(Problem("type", str(unknown))) from unknown
-
-
-def canonical(payload: Mapping[str, Any]) -> str:
-    """JSON with sorted keys and no spaces: equal content gives equal text."""
-    try:
-        text = json.dumps(
-            payload,
-            sort_keys=True,
-            separators=(",", ":"),
-            ensure_ascii=False,
-            allow_nan=False,
-            cls=DjangoJSONEncoder,
-        )
-        size = len(text.encode())
-    except UnicodeEncodeError as error:
-        raise Refused(Problem("payload", f"is not text that UTF-8 can write: {error}")) from error
-    except (TypeError, ValueError, RecursionError) as error:
-        raise Refused(Problem("payload", f"cannot be written as JSON: {error}")) from error
-    if has_nul(text):
-        raise Refused(Problem("payload", "contains the character U+0000, which cannot be kept"))
-    if size > conf().max_json_bytes:
-        limit = f"{conf().max_json_bytes:,}"
-        raise Refused(Problem("payload", f"has {size:,} bytes; at most {limit} are kept"))
-    return text
-
-
-def content_hash(type_name: str, payload: str) -> str:
-    """128 bits over the type and the caller's payload, before any default is filled in."""
-    return hashlib.blake2b(f"{type_name}\n{payload}".encode(), digest_size=16).hexdigest()
-
-
-def _check_payload(kind: EventType, payload: Mapping[str, Any], text: str) -> None:
-    """Read the JSON text, not the caller's objects: it is what handlers will read."""
-    try:
-        kind.schema.model_validate(json.loads(text))
-    except ValidationError as invalid:
-        raise Refused(*(_problem(error) for error in invalid.errors())) from invalid
-
-
-def _problem(error: Any) -> Problem:
-    place = ".".join(str(step) for step in ("payload", *error["loc"]))
-    return Problem(place, error["msg"])
 
 
 def _occurred_at(request: Mapping[str, Any], clocks: StoreClocks) -> dt.datetime:

@@ -11,12 +11,14 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.db.models import DEFERRED
 
 from neural.events.answers import Problem, Submission, Verdict
 from neural.events.draft import EventDraft, Identity
 from neural.events.insertion import EVENT_TASK, insert_new
 from neural.events.registry import atomic_handler_names
-from neural.models import NeuralEvent, TaskRun
+from neural.models import NeuralEvent
+from neural.models.new_run import NewRun
 from neural.models.transitions import lines, logger, pairs
 from neural.runs import sql
 from neural.runs.enqueue import new_task_id, rings_for
@@ -26,6 +28,8 @@ from neural.runs.publishing import publish_quietly
 
 def record(drafts: Sequence[EventDraft]) -> list[Submission]:
     """Record events in the caller's transaction and answer for each, in order."""
+    if not drafts:
+        return []
     firsts: dict[Identity, EventDraft] = {}
     for draft in drafts:
         firsts.setdefault(draft.identity, draft)
@@ -47,47 +51,55 @@ def _answer(
     known: dict[Identity, NeuralEvent],
 ) -> Submission:
     first = firsts[draft.identity]
-    if draft.identity not in new:
-        event = known[draft.identity]
-    else:
-        event = _event(first, new[draft.identity])
+    if draft.identity in new:
+        recorded_hash, find_event = first.content_hash, partial(_event, first, new[draft.identity])
         if draft is first:
-            return Submission(verdict=Verdict.NEW, event=event)
-    if event.content_hash == draft.content_hash:
-        return Submission(verdict=Verdict.DUPLICATE, event=event)
+            return Submission(verdict=Verdict.NEW, find_event=find_event)
+    else:
+        earlier = known[draft.identity]
+        recorded_hash, find_event = earlier.content_hash, partial(_itself, earlier)
+    if recorded_hash == draft.content_hash:
+        return Submission(verdict=Verdict.DUPLICATE, find_event=find_event)
     reason = (
         f"conflict: {draft.event_id!r} of source {draft.source!r} was recorded before with "
         "another content; give a changed event an id of its own"
     )
-    return Submission.refused([Problem("event_id", reason)], event=event)
+    return Submission.refused([Problem("event_id", reason)], find_event=find_event)
 
 
-def _event(draft: EventDraft, pk: int) -> NeuralEvent:
-    event = NeuralEvent(
-        pk=pk,
-        store_id=draft.store,
-        source=draft.source,
-        event_id=draft.event_id,
-        type=draft.type,
-        payload=json.loads(draft.payload),
-        content_hash=draft.content_hash,
-        unhandled=not draft.handlers,
-        occurred_at=draft.occurred_at,
-    )
-    event._state.adding = False
-    event._state.db = sql.ledger_connection().alias
+def _itself(event: NeuralEvent) -> NeuralEvent:
     return event
 
 
-def _runs_of(draft: EventDraft) -> list[TaskRun]:
+_EVENT_FIELDS = tuple(field.attname for field in NeuralEvent._meta.concrete_fields)
+
+
+def _event(draft: EventDraft, pk: int) -> NeuralEvent:
+    """As it was recorded. What only the database knows is read when it is asked for."""
+    known = {
+        "id": pk,
+        "store_id": draft.store,
+        "source": draft.source,
+        "event_id": draft.event_id,
+        "type": draft.type,
+        "payload": json.loads(draft.payload),
+        "content_hash": draft.content_hash,
+        "unhandled": not draft.handlers,
+        "occurred_at": draft.occurred_at,
+        "pruned_at": None,
+    }
+    values = [known.get(name, DEFERRED) for name in _EVENT_FIELDS]
+    return NeuralEvent.from_db(sql.ledger_connection().alias, _EVENT_FIELDS, values)
+
+
+def _runs_of(draft: EventDraft) -> list[NewRun]:
     """The runs of an event, known by their task ids: its own key is not known yet. The first
     one's result is that of a Celery call; so links and chains are the first one's."""
     return [
-        TaskRun(
+        NewRun(
             task_id=(draft.task_id if place == 0 else None) or new_task_id(),
             task=EVENT_TASK,
             handler=handler,
-            store_id=draft.store,
             queue=draft.queue,
             priority=draft.priority,
             requested_by=draft.requested_by,
@@ -116,13 +128,13 @@ def _recorded_before(identities: Collection[Identity]) -> dict[Identity, NeuralE
     return {(event.store_id, event.source, event.event_id): event for event in found}
 
 
-def _publish_on_commit(runs: Sequence[TaskRun]) -> None:
+def _publish_on_commit(runs: Sequence[NewRun]) -> None:
     rings = rings_for(runs, {EVENT_TASK: atomic_handler_names()})
     if rings:
         transaction.on_commit(lambda: publish_quietly(rings), robust=True)
 
 
-def _tell_on_commit(drafts: Sequence[EventDraft], runs: Mapping[Identity, list[TaskRun]]) -> None:
+def _tell_on_commit(drafts: Sequence[EventDraft], runs: Mapping[Identity, list[NewRun]]) -> None:
     """Made into text at once: a caller's transaction may hold a million events."""
     if not drafts or not logger.isEnabledFor(logging.INFO):
         return

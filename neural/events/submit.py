@@ -5,14 +5,14 @@ behind and the answer names the field and the reason.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from neural.conf import conf
 from neural.events import recording
-from neural.events.answers import Submission
-from neural.events.draft import Refused, StoreClocks, draft_event
+from neural.events.answers import Refused, Submission
+from neural.events.draft import EventDraft, StoreClocks, draft_event
 
 
 def submit(
@@ -48,7 +48,8 @@ def submit(
         "priority": priority,
         "queue": queue,
     }
-    return _submit_chunk([request], backfill=backfill, requested_by=requested_by)[0]
+    (answer,) = submit_many([request], backfill=backfill, requested_by=requested_by)
+    return answer
 
 
 def submit_many(
@@ -61,23 +62,24 @@ def submit_many(
     in order. It is a generator: events are recorded as the answers are taken.
     """
     remaining = iter(events)
-    while chunk := list(islice(remaining, conf().submit_chunk)):
-        yield from _submit_chunk(chunk, backfill=backfill, requested_by=requested_by)
+    while chunk := list(_drafts(islice(remaining, conf().submit_chunk), backfill, requested_by)):
+        yield from _record(chunk)
 
 
-def _submit_chunk(
-    requests: list[Mapping[str, Any]], *, backfill: bool, requested_by: str
-) -> list[Submission]:
-    answers: dict[int, Submission] = {}
-    drafts = {}
+def _drafts(
+    requests: Iterable[Mapping[str, Any]], backfill: bool, requested_by: str
+) -> Iterator[EventDraft | Submission]:
+    """What may be recorded, or the answer why not. A request is read and let go at once: held
+    for a whole chunk, the objects in it would cost Python's garbage collector a tenth."""
     clocks = StoreClocks()
-    for place, request in enumerate(requests):
+    for request in requests:
         try:
-            drafts[place] = draft_event(
-                request, clocks, backfill=backfill, requested_by=requested_by
-            )
+            yield draft_event(request, clocks, backfill=backfill, requested_by=requested_by)
         except Refused as refused:
-            answers[place] = Submission.refused(refused.problems)
-    if drafts:
-        answers |= dict(zip(drafts, recording.record(list(drafts.values())), strict=True))
-    return [answers[place] for place in range(len(requests))]
+            yield Submission.refused(refused.problems)
+
+
+def _record(chunk: Sequence[EventDraft | Submission]) -> Iterator[Submission]:
+    answers = iter(recording.record([each for each in chunk if isinstance(each, EventDraft)]))
+    for each in chunk:
+        yield each if isinstance(each, Submission) else next(answers)

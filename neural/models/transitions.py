@@ -11,14 +11,17 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db import DatabaseError
 
 from neural.models.event import NeuralEvent
 
 if TYPE_CHECKING:
+    from neural.models.new_run import NewRun
     from neural.models.run import TaskRun
+
+    AnyRun: TypeAlias = TaskRun | NewRun
 
 logger = logging.getLogger("neural.ledger")
 
@@ -50,7 +53,7 @@ def tell(
 
 def lines(
     change: str,
-    runs: "Sequence[TaskRun]",
+    runs: "Sequence[AnyRun]",
     identities: Mapping[str, Identity],
     facts: Mapping[str, Any],
 ) -> Iterator[str]:
@@ -65,7 +68,7 @@ def lines(
             yield f"event=runs_{change} {told}"
 
 
-def _one(run: "TaskRun", known: Mapping[str, Identity], facts: Mapping[str, Any]) -> str:
+def _one(run: "AnyRun", known: Mapping[str, Identity], facts: Mapping[str, Any]) -> str:
     about = {"run": run.task_id, "work": run.work_name, "queue": run.queue}
     if run.task_id in known:
         store, source, event_id = known[run.task_id]
@@ -73,14 +76,14 @@ def _one(run: "TaskRun", known: Mapping[str, Identity], facts: Mapping[str, Any]
     return pairs({**about, **facts})
 
 
-def _by_work(runs: "Iterable[TaskRun]") -> "Mapping[tuple[str, str], Sequence[TaskRun]]":
-    groups: dict[tuple[str, str], list[TaskRun]] = defaultdict(list)
+def _by_work(runs: "Iterable[AnyRun]") -> "Mapping[tuple[str, str], Sequence[AnyRun]]":
+    groups: dict[tuple[str, str], list[AnyRun]] = defaultdict(list)
     for run in runs:
         groups[run.work_name, run.queue].append(run)
     return groups
 
 
-def _name(run: "TaskRun", known: Mapping[str, Identity]) -> str:
+def _name(run: "AnyRun", known: Mapping[str, Identity]) -> str:
     return f"{run.task_id}:{'/'.join(known[run.task_id])}" if run.task_id in known else run.task_id
 
 

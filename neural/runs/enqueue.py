@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from neural.conf import conf
 from neural.errors import PermanentError
 from neural.models import RunState, TaskRun
+from neural.models.new_run import NewRun
 from neural.models.transitions import tell
 from neural.runs.options import for_message
 from neural.runs.publishing import Ring, is_queue, publish_quietly
@@ -161,13 +162,16 @@ def _same_work(one: TaskRun, other: TaskRun) -> bool:
     return (one.task, one.args, one.kwargs) == (other.task, other.args, other.kwargs)
 
 
-def ring_of(run: TaskRun) -> Ring:
+def ring_of(run: TaskRun | NewRun) -> Ring:
     """The message of one run."""
     shown_as = run.handler or f"args={run.args!r} kwargs={run.kwargs!r}"[:SHOWN_LENGTH]
-    return Ring(run.task_id, run.task, run.queue, shown_as, for_message(run))
+    options = for_message(run)  # type: ignore[arg-type]  # it reads nothing that is recorded later
+    return Ring(run.task_id, run.task, run.queue, shown_as, options)
 
 
-def rings_for(runs: Iterable[TaskRun], companions: Mapping[str, Sequence[str]]) -> list[Ring]:
+def rings_for(
+    runs: Iterable[TaskRun | NewRun], companions: Mapping[str, Sequence[str]]
+) -> list[Ring]:
     """The messages that these runs need.
 
     One message brings a worker that takes along what else is due: runs that may be taken

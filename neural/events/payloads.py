@@ -1,0 +1,53 @@
+"""The payload of an event: in canonical form, hashed, checked against its type's schema."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from pydantic import ValidationError
+
+from neural.conf import conf
+from neural.events.answers import Problem, Refused
+from neural.events.types import EventType
+from neural.runs.results import has_nul
+
+_canonical = DjangoJSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
+
+def canonical(payload: Mapping[str, Any]) -> str:
+    """JSON with sorted keys and no spaces: equal content gives equal text."""
+    try:
+        text = _canonical.encode(payload)
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise Refused(Problem("payload", f"is not text that UTF-8 can write: {error}")) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Refused(Problem("payload", f"cannot be written as JSON: {error}")) from error
+    if has_nul(text):
+        raise Refused(Problem("payload", "contains the character U+0000, which cannot be kept"))
+    if size > conf().max_json_bytes:
+        limit = f"{conf().max_json_bytes:,}"
+        raise Refused(Problem("payload", f"has {size:,} bytes; at most {limit} are kept"))
+    return text
+
+
+def content_hash(type_name: str, payload: str) -> str:
+    """128 bits over the type and the caller's payload, before any default is filled in."""
+    return hashlib.blake2b(f"{type_name}\n{payload}".encode(), digest_size=16).hexdigest()
+
+
+def check_payload(kind: EventType, text: str) -> None:
+    """Read the JSON text, not the caller's objects: it is what handlers will read."""
+    try:
+        kind.schema.model_validate(json.loads(text))
+    except ValidationError as invalid:
+        raise Refused(*(_problem(error) for error in invalid.errors())) from invalid
+
+
+def _problem(error: Any) -> Problem:
+    place = ".".join(str(step) for step in ("payload", *error["loc"]))
+    return Problem(place, error["msg"])
