@@ -79,7 +79,7 @@ class TaskRunQuerySet(StoreScopedQuerySet):
 class TaskRun(models.Model):
     """One piece of work: what, with which arguments, when due, and what became of it."""
 
-    task_id = models.CharField(_("task id"), max_length=255, unique=True)
+    task_id = models.CharField(_("task id"), max_length=255)
     task = models.CharField(_("task"), max_length=255)
     handler = models.CharField(_("handler"), max_length=200, blank=True, default="")
     event = models.ForeignKey(
@@ -147,6 +147,9 @@ class TaskRun(models.Model):
         verbose_name = _("run")
         verbose_name_plural = _("runs")
         constraints = (
+            # Not unique=True: on PostgreSQL that makes a second index, for LIKE, which nobody
+            # asks for and every change of a run has to keep.
+            models.UniqueConstraint(fields=["task_id"], name="neural_run_task_id"),
             models.UniqueConstraint(
                 "event",
                 "handler",

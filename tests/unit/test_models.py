@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from neural.models import RunState, Store, TaskRun, TaskTry, WorkerProcess
@@ -214,3 +214,13 @@ def test_try_number_wait_and_duration():
     assert run.try_number == 3
     assert (run.wait.total_seconds(), run.duration.total_seconds()) == (2, 3)
     assert make_run().try_number == 0
+
+
+def test_a_task_id_has_one_index():
+    """Each is written at every change of every run."""
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, TaskRun._meta.db_table)
+
+    assert [name for name, each in found.items() if each["columns"] == ["task_id"]] == [
+        "neural_run_task_id"
+    ]
