@@ -1,1 +1,1 @@
-"""Measurements. `python -m benchmarks.first_figures` prints JSON; see README.md here."""
+"""Measurements, one command each; see README.md here."""
