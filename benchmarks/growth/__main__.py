@@ -1,0 +1,90 @@
+"""Does the ledger keep its pace as it grows? Empty beside 1, 3 and 10 million finished runs.
+
+    python -m benchmarks.growth
+    python -m benchmarks.growth --rows 20000,50000 --repeats 2      a quick look
+
+Makes finished runs with their events and tries, and at each size measures submitting,
+claiming, the relay's scan and draining, in turn with an empty ledger beside it: what else
+the machine does hits both. Says what each index weighs, what it costs an insert, and whether
+its query uses it. The table goes to stderr, JSON to stdout or to a file. PostgreSQL only;
+ten million runs need about 20 GB of disk.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.growth.database import GROWN, Server
+from benchmarks.isolated import ROOT, SERVER
+from zhilian.embedded import EmbeddedBroker
+
+
+def main() -> int:
+    options = _options()
+    server = Server(options.postgresql)
+    with (
+        tempfile.TemporaryDirectory(prefix="neural-growth-") as folder,
+        EmbeddedBroker(Path(folder, "broker")) as broker,
+    ):
+        server.create(GROWN)
+        os.environ.update(_environment(folder, broker.url, server.url_of(GROWN)))
+        try:
+            figures = _measured(server, options)
+        finally:
+            server.drop_all(keep=[GROWN] if options.keep else [])
+    _write(figures, options.json)
+    return 1 if figures["indexes"]["flagged"] else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Does the ledger keep its pace as it grows?")
+    parser.add_argument("--rows", type=_rows, default=[1_000_000, 3_000_000, 10_000_000])
+    parser.add_argument("--postgresql", default=SERVER, help=f"server to use (default {SERVER})")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds at each size")
+    parser.add_argument("--json", type=Path, help="file for the figures (default: stdout)")
+    parser.add_argument("--keep", action="store_true", help=f"leave the database {GROWN}")
+    return parser.parse_args()
+
+
+def _rows(text: str) -> list[int]:
+    sizes = sorted(int(each) for each in text.split(","))
+    if any(size < 100 or size % 100 for size in sizes):
+        raise argparse.ArgumentTypeError("sizes are multiples of 100")
+    return sizes
+
+
+def _environment(folder: str, broker: str, database: str) -> dict[str, str]:
+    return {
+        "DJANGO_SETTINGS_MODULE": "benchmarks.growth.settings",
+        "ZHILIAN_VAR": folder,
+        "ZHILIAN_ENV_FILE": "",
+        "ZHILIAN_LOG_LEVEL": "WARNING",
+        "CELERY_BROKER_URL": broker,
+        "DATABASE_URL": database,
+    }
+
+
+def _measured(server: Server, options: argparse.Namespace) -> dict[str, Any]:
+    import django
+
+    django.setup()
+    os.chdir(ROOT)
+    from benchmarks.growth.course import measure  # needs the settings
+
+    return measure(server, sizes=options.rows, repeats=options.repeats)
+
+
+def _write(figures: dict[str, Any], path: Path | None) -> None:
+    text = json.dumps(figures, indent=2) + "\n"
+    if path is None:
+        sys.stdout.write(text)
+    else:
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

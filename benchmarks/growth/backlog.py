@@ -1,0 +1,56 @@
+"""How claim and relay bear a backlog that the planner has not heard of.
+
+PostgreSQL counts the runs that wait when it vacuums or analyzes; in most hours that finds
+none. What then piles up within minutes it takes for one row until the next time, and a plan
+that reads 'all that wait, it is but one' reads the whole backlog.
+"""
+
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+from django.db import transaction
+
+from benchmarks.growth.ledger import execute, rows, vacuum
+from benchmarks.growth.measuring import claim_seconds, relay_seconds
+
+DEPTHS = (1_000, 50_000)
+TOLERANCE = 0.20
+REPEATS = 5
+STEPS: dict[str, Callable[[], float]] = {
+    "claim_ms": claim_seconds,
+    "relay_owed_ms": relay_seconds,
+}
+# Of events that exist, by a handler that they have not had: they are claimed, never worked on.
+_WAITING = """
+    INSERT INTO neural_taskrun (task_id, task, handler, event_id, store_id, args, kwargs, options,
+        parent_task_id, queue, priority, requested_by, state, failures, losses, error)
+    SELECT gen_random_uuid(), task, 'neural.record_sales', event_id, store_id, '[]', '{}', '{}',
+        '', 'default', 5, '', 'pending', 0, 0, ''
+    FROM neural_taskrun WHERE handler = 'neural.record_order' LIMIT %s"""
+
+
+def measure_backlog() -> dict[str, Any]:
+    """Milliseconds with few and with many runs waiting, all due and owed; nothing is kept."""
+    found = [_with_waiting(depth) for depth in DEPTHS]
+    few, many = found
+    ratios = {what: many[what] / few[what] for what in STEPS}
+    return {
+        "few": few,
+        "many": many,
+        "many_to_few": {what: round(ratio, 2) for what, ratio in ratios.items()},
+        "within_20_percent": {what: ratio <= 1 + TOLERANCE for what, ratio in ratios.items()},
+    }
+
+
+def _with_waiting(depth: int) -> dict[str, Any]:
+    vacuum()
+    with transaction.atomic():
+        execute(_WAITING, [depth])
+        ((waiting,),) = rows("SELECT count(*) FROM neural_taskrun WHERE state = 'pending'")
+        times = {what: [step() for _ in range(REPEATS)] for what, step in STEPS.items()}
+        transaction.set_rollback(True)
+    return {
+        "waiting": waiting,
+        **{what: round(1000 * median(each), 2) for what, each in times.items()},
+    }

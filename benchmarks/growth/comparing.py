@@ -1,0 +1,86 @@
+"""The grown ledger beside the empty one: steps in turn, ratios of neighbours, a verdict."""
+
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import Any
+
+from celery import current_app
+
+from benchmarks.growth.database import EMPTY, GROWN
+from benchmarks.growth.ledger import clear, execute, ledger, vacuum
+from benchmarks.growth.measuring import STEPS
+from benchmarks.growth.processor import both_seconds
+from benchmarks.machine import idle_share
+
+TOLERANCE = 0.20
+Round = dict[str, float]
+
+
+def compare(repeats: int) -> dict[str, Any]:
+    """Measure both ledgers, cleared, in turn; a first round of each only warms up."""
+    _on_both(clear)
+    idle = idle_share()
+    first = _round(0)
+    _on_both(vacuum)  # an empty table has no statistics, and a ledger in use always has some
+    rounds = [_round(place) for place in range(1, repeats + 1)]
+    return {
+        "idle_before": round(idle, 2),
+        "figures": {what: _compared(what, rounds, first) for what in STEPS},
+    }
+
+
+def _on_both(work: Callable[[], None]) -> None:
+    for name in (EMPTY, GROWN):
+        with ledger(name):
+            work()
+
+
+def _round(place: int) -> dict[str, Round]:
+    """Each step on one ledger and at once on the other; which is first changes."""
+    figures: dict[str, Round] = {EMPTY: {}, GROWN: {}}
+    for what, step in STEPS.items():
+        for name in sorted(figures, reverse=place % 2 == 0):
+            with ledger(name):
+                execute("SELECT 1")  # connects
+                began = both_seconds()
+                figures[name][what] = step(place)
+                figures[name][_processor(what)] = both_seconds() - began
+    current_app.control.purge()
+    return figures
+
+
+def _compared(what: str, rounds: Sequence[dict[str, Round]], first: dict[str, Round]) -> Any:
+    empty, grown = ([each[name][what] for each in rounds] for name in (EMPTY, GROWN))
+    ratios = [one / other for one, other in zip(grown, empty, strict=True)]
+    return {
+        "empty": _spread(empty),
+        "grown": {**_spread(grown), "first_touch": _rounded(first[GROWN][what])},
+        "grown_to_empty": round(median(ratios), 2),
+        "processor_time_grown_to_empty": _ratio_of_processor_time(what, rounds),
+        "grown_to_empty_each": [round(ratio, 2) for ratio in ratios],
+        "within_20_percent": _holds(what, median(ratios)),
+    }
+
+
+def _processor(what: str) -> str:
+    return f"{what} processor seconds"
+
+
+def _ratio_of_processor_time(what: str, rounds: Sequence[dict[str, Round]]) -> float:
+    """Of the same work: what stands out here is the ledger's doing, not the machine's."""
+    name = _processor(what)
+    return round(median(each[GROWN][name] / each[EMPTY][name] for each in rounds), 2)
+
+
+def _holds(what: str, ratio: float) -> bool:
+    """Of a duration more is worse, of a rate less."""
+    return ratio <= 1 + TOLERANCE if what.endswith("_ms") else ratio >= 1 - TOLERANCE
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    named = {"median": median(values), "min": min(values), "max": max(values)}
+    return {name: _rounded(value) for name, value in named.items()}
+
+
+def _rounded(value: float) -> float:
+    return round(value) if value >= 100 else round(value, 2)

@@ -1,0 +1,127 @@
+"""Each index of the tables that grow, and the query that needs it, asked by the code itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import Model
+from django.test import RequestFactory
+
+import neural
+from benchmarks.growth.kinds import EVENT_TASK
+from benchmarks.growth.measuring import SilentPublisher
+from neural.events.registry import atomic_handler_names
+from neural.health.failures import failing_tries
+from neural.health.situation import Situation
+from neural.models import NeuralEvent, RunState, TaskRun, WorkerProcess
+from neural.runs.celery_view import meta_of
+from neural.runs.claiming import Claimant, claim
+from neural.runs.enqueue import enqueue
+from neural.runs.history import tries_of
+from neural.runs.relay import hand_back_all, publish_owed
+from neural.runs.routing import DEFAULT_QUEUE
+
+
+class Sample:
+    """Rows to ask for, read beforehand: reading them is not the query in question."""
+
+    def __init__(self) -> None:
+        self.event = NeuralEvent.objects.order_by("pk")[0]
+        self.dead = TaskRun.objects.dead()[0]
+        self.waiting = TaskRun.objects.filter(state=RunState.PENDING, queue=DEFAULT_QUEUE)[0]
+        self.child = TaskRun.objects.exclude(parent_task_id="").order_by("pk")[0]
+        self.worker = WorkerProcess.objects.order_by("pk")[0]
+
+
+@dataclass(frozen=True)
+class Need:
+    """An index, in words the query that needs it, and that query itself."""
+
+    index: str
+    query: str
+    ask: Callable[[Sample], object]
+
+
+def _listed(model: type[Model], **filters: str) -> Callable[[Sample], object]:
+    """The admin's list, as a user gets it who sees every store."""
+
+    def ask(sample: Sample) -> object:
+        request = RequestFactory().get("/", filters)
+        request.user = User(username="growth", is_active=True, is_superuser=True)
+        model_admin: Any = admin.site.get_model_admin(model)
+        return list(model_admin.get_changelist_instance(request).result_list)
+
+    return ask
+
+
+def _claim(sample: Sample) -> object:
+    common: dict[str, Any] = {"queue": DEFAULT_QUEUE, "companions": atomic_handler_names()}
+    task_id = sample.waiting.task_id
+    return claim(task_id=task_id, claimant=Claimant(), limit=50, **common)
+
+
+def _submit_again(sample: Sample) -> object:
+    event = sample.event
+    identity: dict[str, Any] = {"store": event.store_id, "source": event.source}
+    payload = event.payload or {}
+    return neural.submit(type=event.type, event_id=event.event_id, payload=payload, **identity)
+
+
+def _enqueue_twice(sample: Sample) -> object:
+    work: dict[str, Any] = {"task": EVENT_TASK, "args": [], "kwargs": {}, "queue": DEFAULT_QUEUE}
+    return [enqueue(**work, priority=5, unique_key="growth") for _ in range(2)]
+
+
+def _children(sample: Sample) -> object:
+    parent = TaskRun(task_id=sample.child.parent_task_id, state=RunState.SUCCEEDED)
+    return meta_of(parent)
+
+
+EVENTS = (
+    Need("neural_neuralevent_pkey", "claim: the events of its runs", _claim),
+    Need("neural_event_identity", "submit: is it recorded already?", _submit_again),
+    Need("neural_event_by_store", "admin: one store's", _listed(NeuralEvent, store="S007")),
+    Need("neural_event_by_type", "admin: one type's", _listed(NeuralEvent, type="dish.updated")),
+    Need("neural_event_unhandled", "admin: had no handler", _listed(NeuralEvent, unhandled="1")),
+)
+RUNS = (
+    Need("neural_taskrun_pkey", "admin: the newest runs", _listed(TaskRun)),
+    Need("neural_run_task_id", "claim: the run of a message", _claim),
+    Need(
+        "neural_run_once_a_handler",
+        "an event's runs: in the admin, for a replay",
+        lambda sample: list(sample.event.runs.all()),
+    ),
+    Need("neural_run_unique_waits_once", "enqueue: does one wait already?", _enqueue_twice),
+    Need("neural_run_due", "claim: what is taken along", _claim),
+    Need(
+        "neural_run_owed",
+        "relay: what is owed a message",
+        lambda sample: publish_owed(SilentPublisher()),
+    ),
+    Need(
+        "neural_run_held",
+        "relay: what a worker holds",
+        lambda sample: hand_back_all(sample.worker),
+    ),
+    Need("neural_run_set_aside", "admin: dead letters", _listed(TaskRun, state="dead")),
+    Need("neural_run_by_store", "admin: one store's", _listed(TaskRun, store="S007")),
+    Need(
+        "neural_run_by_handler",
+        "admin: one handler's",
+        _listed(TaskRun, handler="neural.schedule_shift"),
+    ),
+    Need(
+        "neural_run_by_task",
+        "admin: one task's",
+        _listed(TaskRun, task="neural.tasks.analyse_demand"),
+    ),
+    Need("neural_run_by_parent", "AsyncResult.children", _children),
+)
+TRIES = (
+    Need("neural_tasktry_pkey", "doctor: the newest", lambda sample: failing_tries(Situation())),
+    Need("neural_tasktry_run_id_959a7ddb", "a run's tries", lambda sample: tries_of(sample.dead)),
+)
+NEEDS = (*EVENTS, *RUNS, *TRIES)

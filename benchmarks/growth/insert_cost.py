@@ -1,0 +1,66 @@
+"""What an index costs an insert: the same rows with all indexes and with one of them less."""
+
+from typing import Any
+
+from django.db import transaction
+
+from benchmarks.growth.growing import EVENTS, RUNS, of_slice
+from benchmarks.growth.ledger import execute, rows, vacuum
+from benchmarks.growth.processor import server_seconds
+
+INSERTED, REPEATS = 100_000, 3
+STATEMENTS = {"neural_neuralevent": EVENTS, "neural_taskrun": RUNS}
+
+
+def insert_costs(have: int) -> dict[str, Any]:
+    """Seconds for 100,000 finished runs, and for their events; microseconds of each index.
+
+    Of three times the best, as processor time of the server's process: where the server is
+    another machine, as time passed. Each insert is rolled back, and vacuumed away. Foreign
+    keys, which are checked at the commit, are not in it.
+    """
+    return {table: _of_table(table, have) for table in STATEMENTS}
+
+
+def _of_table(table: str, have: int) -> dict[str, Any]:
+    drops = _drops(table)
+    times: dict[str, list[float]] = {name: [] for name in ("", *drops)}
+    _seconds(table, have, "")  # warms up
+    for _ in range(REPEATS):
+        for name in times:
+            times[name].append(_seconds(table, have, drops.get(name, "")))
+    whole = min(times.pop(""))
+    costs = {name: (whole - min(each)) / INSERTED * 1e6 for name, each in times.items()}
+    return {
+        "rows": INSERTED,
+        "seconds_with_all": round(whole, 2),
+        "microseconds_a_row_of_index": {name: round(cost, 1) for name, cost in costs.items()},
+    }
+
+
+def _drops(table: str) -> dict[str, str]:
+    """How each index is dropped; primary keys stay, as other tables refer to them."""
+    found = rows(
+        "SELECT index.indexrelid::regclass::text, owner.contype FROM pg_index AS index "
+        "LEFT JOIN pg_constraint AS owner ON owner.conindid = index.indexrelid "
+        "AND owner.contype IN ('p', 'u') WHERE index.indrelid = %s::regclass ORDER BY 1",
+        [table],
+    )
+    as_constraint = f"ALTER TABLE {table} DROP CONSTRAINT "
+    return {
+        name: (as_constraint if kind else "DROP INDEX ") + name
+        for name, kind in found
+        if kind != "p"
+    }
+
+
+def _seconds(table: str, have: int, drop: str) -> float:
+    with transaction.atomic():
+        if drop:
+            execute(drop)
+        began = server_seconds()
+        execute(STATEMENTS[table], of_slice(have + 1, have + INSERTED, have + INSERTED))
+        seconds = server_seconds() - began
+        transaction.set_rollback(True)
+    vacuum("INDEX_CLEANUP ON", (table,))
+    return seconds

@@ -1,0 +1,131 @@
+"""The steps of a round of measuring: what a submitter, a relay and a worker do all day."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from statistics import median
+from typing import Any
+
+from celery import current_app
+
+from benchmarks.growth.kinds import EVENT_TASK
+from benchmarks.growth.ledger import execute
+from benchmarks.growth.reports import reports, submit, submit_many
+from neural.events.registry import atomic_handler_names
+from neural.models import RunState, TaskRun
+from neural.runs import execution
+from neural.runs.claiming import Claimant, claim
+from neural.runs.publishing import Publisher
+from neural.runs.relay import publish_owed
+from neural.runs.routing import DEFAULT_QUEUE
+
+SINGLE, MANY = 500, 2000
+BATCH, CLAIMS = 50, 10
+OWED, LOOKS = 200, 20
+
+
+class SilentPublisher(Publisher):
+    """Takes every message and sends none: the relay's own queries are what is left."""
+
+    def depths(self, queues: Sequence[str]) -> dict[str, int]:
+        return dict.fromkeys(queues, 0)
+
+    def publish(self, rings: Iterable[Any]) -> int:
+        return len(list(rings))
+
+
+def _submit_rate(place: int) -> float:
+    singles = reports(place, 0, SINGLE)
+    return SINGLE / _seconds(lambda: submit(singles))
+
+
+def _submit_many_rate(place: int) -> float:
+    many = reports(place, SINGLE, SINGLE + MANY)
+    return MANY / _seconds(lambda: submit_many(many))
+
+
+def _drain_rate(place: int) -> float:
+    return (SINGLE + MANY - CLAIMS * BATCH) / _seconds(_drain)
+
+
+STEPS: dict[str, Callable[[int], float]] = {
+    "submit_per_second": _submit_rate,
+    "submit_many_per_second": _submit_many_rate,
+    "relay_idle_ms": lambda place: 1000 * median(_look(owed=0) for _ in range(LOOKS)),
+    "relay_owed_ms": lambda place: 1000 * median(_look(owed=OWED) for _ in range(LOOKS)),
+    "claim_ms": lambda place: 1000 * median(claim_seconds(_run) for _ in range(CLAIMS)),
+    "drain_per_second": _drain_rate,
+}
+"""A round, step by step: submit reports of days of their own, look what is owed, claim some,
+drain the rest."""
+
+
+def leave_backlog() -> None:
+    """The runs of a round, waiting, some of them owed a message."""
+    submit_many(reports(0, 0, SINGLE + MANY))
+    _owe(OWED)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _look(*, owed: int) -> float:
+    """One turn of the relay while 2,500 runs wait of which so many are owed a message."""
+    if owed:
+        _owe(owed)
+    return relay_seconds(owed=owed)
+
+
+def relay_seconds(*, owed: int = OWED) -> float:
+    """One turn of the relay, which publishes so many."""
+    began = time.perf_counter()
+    published = publish_owed(SilentPublisher())
+    seconds = time.perf_counter() - began
+    if published != owed:
+        raise RuntimeError(f"the relay published {published} runs, not {owed}")
+    return seconds
+
+
+def _owe(number: int) -> None:
+    waiting = TaskRun.objects.filter(state=RunState.PENDING, queue=DEFAULT_QUEUE)
+    keys = waiting.order_by("available_at").values_list("pk", flat=True)[:number]
+    execute(
+        "UPDATE neural_taskrun SET publish_at = statement_timestamp() WHERE id = ANY(%s)",
+        [list(keys)],
+    )
+
+
+def claim_seconds(then: Callable[[Sequence[TaskRun]], object] = len) -> float:
+    """The time of one worker's claim; ``then`` is done with the runs outside of it."""
+    task_id = _oldest()
+    began = time.perf_counter()
+    runs = _claim(task_id)
+    seconds = time.perf_counter() - began
+    if len(runs) != BATCH:
+        raise RuntimeError(f"{len(runs)} runs were claimed, not {BATCH}")
+    then(runs)
+    return seconds
+
+
+def _drain() -> None:
+    while runs := _claim(""):
+        _run(runs)
+
+
+def _oldest() -> str:
+    waiting = TaskRun.objects.due().filter(queue=DEFAULT_QUEUE).order_by("available_at")
+    return waiting.values_list("task_id", flat=True)[0]
+
+
+def _claim(task_id: str) -> list[TaskRun]:
+    names = atomic_handler_names()
+    return claim(
+        task_id=task_id, claimant=Claimant(), queue=DEFAULT_QUEUE, companions=names, limit=BATCH
+    )
+
+
+def _run(runs: Sequence[TaskRun]) -> None:
+    source: Any = current_app.tasks[EVENT_TASK]
+    execution.run_claimed(source, runs)

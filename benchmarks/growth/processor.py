@@ -1,0 +1,26 @@
+"""Processor time, which neighbours on the machine disturb less than the time that passes."""
+
+import time
+from pathlib import Path
+
+from benchmarks.growth.ledger import rows
+
+
+def server_seconds() -> float:
+    """Processor time so far of the server's process behind this connection.
+
+    Where the server is another machine, or its system does not tell: the time that passed.
+    """
+    ((process_id,),) = rows("SELECT pg_backend_pid()")
+    process = Path(f"/proc/{process_id}")
+    try:
+        is_ours = (process / "comm").read_text().startswith("postgres")
+        nanoseconds = (process / "schedstat").read_text().split()[0]
+    except OSError:
+        return time.perf_counter()
+    return int(nanoseconds) / 1e9 if is_ours else time.perf_counter()
+
+
+def both_seconds() -> float:
+    """Processor time so far of the server's process and of this one."""
+    return server_seconds() + time.process_time()
