@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.growth.database import GROWN, Server
-from benchmarks.isolated import ROOT, SERVER
+from benchmarks.isolated import SERVER
 from zhilian.embedded import EmbeddedBroker
 
 
@@ -36,7 +36,9 @@ def main() -> int:
             figures = _measured(server, options)
         finally:
             server.drop_all(keep=[GROWN] if options.keep else [])
-    _write(figures, options.json)
+    if options.json is None:
+        json.dump(figures, sys.stdout, indent=2)
+        print()
     return 1 if figures["indexes"]["flagged"] else 0
 
 
@@ -45,7 +47,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rows", type=_rows, default=[1_000_000, 3_000_000, 10_000_000])
     parser.add_argument("--postgresql", default=SERVER, help=f"server to use (default {SERVER})")
     parser.add_argument("--repeats", type=int, default=5, help="rounds at each size")
-    parser.add_argument("--json", type=Path, help="file for the figures (default: stdout)")
+    parser.add_argument(
+        "--json", type=Path, help="file for the figures, kept after each size (default: stdout)"
+    )
     parser.add_argument("--keep", action="store_true", help=f"leave the database {GROWN}")
     return parser.parse_args()
 
@@ -72,18 +76,13 @@ def _measured(server: Server, options: argparse.Namespace) -> dict[str, Any]:
     import django
 
     django.setup()
-    os.chdir(ROOT)
     from benchmarks.growth.course import measure  # needs the settings
 
-    return measure(server, sizes=options.rows, repeats=options.repeats)
+    def save(figures: dict[str, Any]) -> None:
+        if options.json is not None:
+            options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
-
-def _write(figures: dict[str, Any], path: Path | None) -> None:
-    text = json.dumps(figures, indent=2) + "\n"
-    if path is None:
-        sys.stdout.write(text)
-    else:
-        path.write_text(text)
+    return measure(server, sizes=options.rows, repeats=options.repeats, save=save)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from django.db import transaction
 from benchmarks.growth.ledger import execute, rows, vacuum
 from benchmarks.growth.measuring import claim_seconds, relay_seconds
 
-DEPTHS = (1_000, 50_000)
+DEPTHS = (2_500, 50_000)
 TOLERANCE = 0.20
 REPEATS = 5
 STEPS: dict[str, Callable[[], float]] = {

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.growth.backlog import measure_backlog
@@ -17,8 +17,13 @@ from benchmarks.growth.sizes import sizes
 from benchmarks.machine import machine
 
 
-def measure(server: Server, *, sizes: Sequence[int], repeats: int) -> dict[str, Any]:
-    """Prepare two ledgers, let one grow from size to size, and measure both at each."""
+def measure(
+    server: Server, *, sizes: Sequence[int], repeats: int, save: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Prepare two ledgers, let one grow from size to size, and measure both at each.
+
+    ``save`` gets what is known so far after each size: the last one may take an hour.
+    """
     figures: dict[str, Any] = {"machine": machine(), "server": server.settings(), "sizes": {}}
     _say(of_server(figures))
     with ledger(GROWN):
@@ -31,11 +36,13 @@ def measure(server: Server, *, sizes: Sequence[int], repeats: int) -> dict[str, 
         if not have:
             figures["insert_cost"] = {"at_runs": want, **_insert_costs(server, want)}
         have = want
+        save(figures)
     with ledger(GROWN):
         clear()
         figures["backlog"] = measure_backlog()
         figures["indexes"] = check_indexes()
     _say(of_indexes(figures))
+    save(figures)
     return figures
 
 
