@@ -310,14 +310,31 @@ def test_who_watches_celery_publish_sees_each_message(wire):
     assert message.headers["traceparent"] == "00-1"
 
 
-def test_a_queue_is_declared_once_a_connection(wire, monkeypatch):
+def test_a_queue_is_declared_once_a_connection(wire):
     declared = []
-    monkeypatch.setattr(
-        "kombu.entity.Queue.declare", lambda self, **options: declared.append(self.name)
-    )
-    wire.connection.default_channel.queue_declare("default")
 
-    wire.publish([RING, RING])
-    wire.publish([RING])
-    assert declared == ["default"]
-    assert len(wire.received()) == 3
+    def before(declare, **_):
+        declared.append([queue.name for queue in declare])
+
+    signals.before_task_publish.connect(before)
+    try:
+        wire.publish([RING, RING, Ring("id", "probe.count", "low_priority")])
+        wire.close()
+        wire.publish([RING])
+    finally:
+        signals.before_task_publish.disconnect(before)
+
+    assert declared == [["default"], [], ["low_priority"], ["default"]]
+
+
+def test_redis_messages_share_one_client():
+    class Channel:  # kombu's, as far as it matters
+        def _create_client(self, asynchronous=False):
+            return object()
+
+    channel = Channel()
+    publishing.keep_one_client(channel)
+    publishing.keep_one_client(object())  # another broker's channel has none
+
+    assert channel._create_client() is channel._create_client()
+    assert channel._create_client(asynchronous=True) is not channel._create_client()

@@ -7,7 +7,7 @@ import tracemalloc
 from decimal import Decimal
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 import neural
 from neural.models import NeuralEvent, Store, TaskRun
@@ -87,6 +87,53 @@ def test_a_field_that_the_schema_does_not_know_is_kept(rung):
 
     assert NeuralEvent.objects.get().payload["promotion"] == "spring"
     assert answer.event.payload["promotion"] == "spring"
+
+
+TEXTS = ["", "牛肉面", "😀", "\"'\\/%s%%{}", "a\nb\tc\x7f\u2028", "\\u0000", "<b>&amp;</b>"]
+NUMBERS = [0, -0.0, 10**30, 0.1, 1e-300, 123456789.123456789]
+
+
+def test_whatever_json_can_say_comes_back_as_it_was_said(rung):
+    said = {"key": "k", "texts": TEXTS, "numbers": NUMBERS, **dict.fromkeys(TEXTS)}
+    said["nested"] = [[], {}, [True, False, {"a": [None]}]]
+
+    answer = neural.submit(**event(payload=said, source="收银 'A'", event_id='"%s\\n'))
+
+    recorded = NeuralEvent.objects.get()
+    assert answer.event.payload == recorded.payload == said
+    assert (recorded.source, recorded.event_id) == ("收银 'A'", '"%s\\n')
+
+
+@pytest.mark.parametrize("kind", ["probe.counted", "probe.unhandled"])
+def test_the_event_of_an_answer_is_the_recorded_one_in_every_column(rung, kind):
+    new = neural.submit(**event(type=kind))
+    again = neural.submit(**event(type=kind))
+
+    recorded = NeuralEvent.objects.values().get()
+    for answer in (new, again):
+        fields = {name: getattr(answer.event, name) for name in recorded}
+        assert fields == recorded
+        assert not answer.event._state.adding
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite plans in no time")
+@pytest.mark.parametrize(("threshold", "prepared"), [(None, 0), (0, 1)])
+def test_the_statement_is_planned_once_where_the_database_options_allow_it(
+    rung, monkeypatch, threshold, prepared
+):
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+    monkeypatch.setattr(connection.connection, "prepare_threshold", threshold)
+    for number in range(3):
+        assert neural.submit(**event(str(number))).is_new
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_prepared_statements"
+            " WHERE statement LIKE '%INSERT INTO neural_neuralevent%'"
+        )
+        assert cursor.fetchone()[0] == prepared
+    assert TaskRun.objects.count() == 3
 
 
 def test_money_is_kept_to_the_last_digit(rung):

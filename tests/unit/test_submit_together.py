@@ -1,0 +1,209 @@
+"""Submitters of the same events at once: each event is recorded once, and new to one alone."""
+
+import random
+import threading
+import time
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import OperationalError, connection, transaction
+
+import neural
+from neural.events import insertion
+from neural.models import NeuralEvent, Store, TaskRun
+
+pytestmark = pytest.mark.django_db(transaction=True)
+on_postgresql = pytest.mark.skipif(
+    "connection.vendor != 'postgresql'", reason="SQLite has one writer at a time: no deadlocks"
+)
+
+
+def event(number, **changes):
+    fields = {"type": "probe.counted", "store": f"S{number % 7}", "source": "till"}
+    return {**fields, "event_id": str(number), "payload": {"key": str(number)}, **changes}
+
+
+def in_threads(*works):
+    """What each returned, worked on side by side with connections of their own."""
+
+    def run(work):
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return [future.result(timeout=60) for future in [pool.submit(run, each) for each in works]]
+
+
+def submit_all(numbers, start):
+    """Verdicts by number."""
+    start.wait(10)
+    answers = neural.submit_many(event(number) for number in numbers)
+    return {number: answer.verdict.value for number, answer in zip(numbers, answers, strict=True)}
+
+
+def shuffled(numbers, seed):
+    numbers = list(numbers)
+    random.Random(seed).shuffle(numbers)
+    return numbers
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_event_is_recorded_once_and_new_to_one_submitter(rung, settings, monkeypatch, seed):
+    """Whatever their orders: and without a deadlock, which would show as an error here."""
+    monkeypatch.setattr(insertion, "CONTENTION_TRIES", 1)
+    settings.NEURAL = {"submit_chunk": 100}
+    numbers = range(300)
+    orders = numbers, numbers[::-1], shuffled(numbers, seed)
+    start = threading.Barrier(len(orders))
+
+    verdicts = in_threads(*(lambda order=order: submit_all(order, start) for order in orders))
+
+    for number in numbers:
+        told = sorted(each[number] for each in verdicts)
+        assert told == ["duplicate", "duplicate", "new"], number
+    assert NeuralEvent.objects.count() == len(numbers)
+    assert TaskRun.objects.values("event").distinct().count() == TaskRun.objects.count() == 300
+    assert Store.objects.count() == 7
+
+
+def test_a_duplicate_within_a_chunk_and_across_chunks_is_one_event(rung, settings):
+    settings.NEURAL = {"submit_chunk": 3}
+    numbers = [1, 2, 1, 2, 3, 3, 1]
+
+    verdicts = [each.verdict.value for each in neural.submit_many(map(event, numbers))]
+
+    duplicate = "duplicate"
+    assert verdicts == ["new", "new", duplicate, duplicate, "new", duplicate, duplicate]
+    assert TaskRun.objects.count() == NeuralEvent.objects.count() == 3
+
+
+# Deadlocks: who has a transaction of its own does not notice
+
+
+@on_postgresql
+def test_a_chunk_that_was_undone_for_a_deadlock_is_recorded_again_at_once(rung):
+    _, answers = deadlock(when_it_waits=0)
+
+    assert [answer.verdict.value for answer in answers] == ["duplicate", "duplicate"]
+    assert TaskRun.objects.count() == NeuralEvent.objects.count() == 2
+
+
+@on_postgresql
+def test_a_deadlock_that_undid_the_callers_transaction_is_the_callers_to_repeat(rung):
+    error, answers = deadlock(when_it_waits=1.5)  # PostgreSQL looks after 1 s, and takes who looks
+
+    assert "deadlock detected" in str(error)
+    assert [answer.verdict.value for answer in answers] == ["new", "new"]
+
+
+def deadlock(*, when_it_waits):
+    """A transaction holds the second event while a chunk with both waits for it, and wants the
+    first so many seconds later: the transaction's error, if it was undone, and the chunk's
+    answers."""
+    second_is_held = threading.Event()
+
+    def hold_second_then_want_first():
+        try:
+            with transaction.atomic():
+                neural.submit(**event(2))
+                second_is_held.set()
+                wait_until_somebody_waits()
+                time.sleep(when_it_waits)
+                neural.submit(**event(1))
+        except OperationalError as error:
+            return error
+
+    def submit_both():
+        assert second_is_held.wait(10)
+        return list(neural.submit_many([event(1), event(2)]))
+
+    return in_threads(hold_second_then_want_first, submit_both)
+
+
+def wait_until_somebody_waits():
+    deadline = time.monotonic() + 10
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.01)
+    raise AssertionError("nobody waits for a lock")
+
+
+class Undone(Exception):
+    """What a driver raises for a deadlock."""
+
+    sqlstate = "40P01"
+
+
+@pytest.fixture
+def always_undone(monkeypatch):
+    """How often the statement was tried; each time the database undoes it."""
+    tries = []
+
+    def undo(drafts, runs):
+        tries.append(len(drafts))
+        raise OperationalError("deadlock detected, or database is locked") from Undone()
+
+    monkeypatch.setattr(insertion, "_insert", undo)
+    monkeypatch.setattr(insertion.time, "sleep", lambda seconds: None)
+    return tries
+
+
+@on_postgresql
+def test_it_is_not_tried_for_ever(always_undone):
+    with pytest.raises(OperationalError):
+        neural.submit(**event(1))
+
+    assert len(always_undone) == insertion.CONTENTION_TRIES == 5
+
+
+def test_in_the_callers_transaction_it_is_tried_once(always_undone):
+    with pytest.raises(OperationalError), transaction.atomic():
+        neural.submit(**event(1))
+
+    assert len(always_undone) == 1
+
+
+@pytest.mark.skipif("connection.vendor == 'postgresql'", reason="SQLite's way to wait")
+def test_a_locked_sqlite_was_waited_for_already(always_undone):
+    with pytest.raises(OperationalError):
+        neural.submit(**event(1))
+
+    assert len(always_undone) == 1
+
+
+# Memory
+
+
+def test_the_last_of_many_events_need_no_more_memory_than_the_first(settings, monkeypatch, caplog):
+    caplog.set_level("WARNING", logger="neural.ledger")  # pytest keeps each line
+    settings.NEURAL = {"submit_chunk": 100}
+    monkeypatch.setattr("neural.events.recording.publish_quietly", lambda rings: None)
+    answers = neural.submit_many(event(number) for number in range(6500))
+    take(answers, 500)  # whatever is made on first use
+
+    tracemalloc.start()
+    peaks = [peak_of(lambda: take(answers, 2000)) for _ in range(3)]
+    tracemalloc.stop()
+
+    assert max(peaks) < 1.2 * peaks[0], peaks
+
+
+def take(answers, number):
+    for _ in range(number):
+        next(answers)
+
+
+def peak_of(work):
+    tracemalloc.reset_peak()
+    work()
+    return tracemalloc.get_traced_memory()[1]
