@@ -82,7 +82,7 @@ def test_control_grows_the_pool(surface, at_work):
 
 def test_control_limits_a_tasks_rate(surface):
     surface.worker(concurrency=1)
-    celery(surface, "control", "rate_limit", "probe.add", "1/m")
+    celery(surface, "control", "rate_limit", "probe.add", "6/m")
     results = [add.delay(number, 0) for number in range(3)]
 
     assert results[0].get(timeout=60) == 0
