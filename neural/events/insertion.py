@@ -1,7 +1,7 @@
 """Inserting new events and their runs: one statement on PostgreSQL, three on SQLite.
 
-Rows travel as one JSON text. As arrays, one for each column, they took half as long again:
-psycopg writes an array value by value.
+Rows travel as one JSON text on both. psycopg would write arrays, one for each column, value
+by value: a quarter of the submitter's processor time.
 """
 
 import json
@@ -56,13 +56,12 @@ def _insert(drafts: Sequence[EventDraft], runs: Runs) -> dict[Identity, int]:
     return {(store, source, name): pk for pk, store, source, name in insert(drafts, runs)}
 
 
-# ``payload`` is the caller's text and travels as text, so that not a digit of it changes.
 _EVENT_COLUMNS = {
     "store_id": "text",
     "source": "text",
     "event_id": "text",
     "type": "text",
-    "payload": "text",
+    "payload": "jsonb",
     "content_hash": "text",
     "occurred_at": "timestamptz",
     "unhandled": "boolean",
@@ -108,10 +107,10 @@ def _run_parameters() -> list[Any]:
 def _insert_postgresql(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
     """Stores in order, like the events: else two submitters could wait in a circle."""
     columns = ", ".join(_EVENT_COLUMNS)
-    values = columns.replace("payload", "payload::jsonb")
     statement = f"""
         WITH input AS (
-            SELECT * FROM json_to_recordset(%s::json) AS event({_typed(_EVENT_COLUMNS)}, runs json)
+            SELECT {_taken_from_array(_EVENT_COLUMNS)}, value->{len(_EVENT_COLUMNS)} AS runs
+            FROM jsonb_array_elements(%s::jsonb)
         ), new_stores AS (
             INSERT INTO neural_store (code, time_zone)
             SELECT DISTINCT store_id, %s FROM input
@@ -119,14 +118,15 @@ def _insert_postgresql(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
             ORDER BY store_id
             ON CONFLICT DO NOTHING
         ), new_events AS (
-            INSERT INTO neural_neuralevent ({columns}) SELECT {values} FROM input
+            INSERT INTO neural_neuralevent ({columns}) SELECT {columns} FROM input
             ON CONFLICT (event_id, store_id, source) DO NOTHING
             RETURNING id, store_id, source, event_id
         ), new_runs AS (
             INSERT INTO neural_taskrun ({_RUN_TARGETS})
             SELECT {_run_values("event.id", "event.store_id")}
             FROM new_events AS event JOIN input USING (store_id, source, event_id),
-                json_to_recordset(input.runs) AS run({_typed(_RUN_COLUMNS)})
+                LATERAL (SELECT {_taken_from_array(_RUN_COLUMNS)}
+                    FROM jsonb_array_elements(runs)) AS run
         )
         SELECT id, store_id, source, event_id FROM new_events
     """
@@ -134,6 +134,16 @@ def _insert_postgresql(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
     with _preparing_cursor(sql.ledger_connection()) as cursor:
         cursor.execute(statement, [f"[{rows}]", conf().default_time_zone, *_run_parameters()])
         return cursor.fetchall()
+
+
+def _as_json(draft: EventDraft, runs: Sequence[NewRun]) -> str:
+    return _json.encode((*_event_row(draft), [_run_row(run, draft) for run in runs]))
+
+
+def _taken_from_array(columns: Mapping[str, str]) -> str:
+    """By place: the names of ``jsonb_to_recordset`` made the statement a tenth slower."""
+    parts = (f"(value->>{n})::{kind} AS {name}" for n, (name, kind) in enumerate(columns.items()))
+    return ", ".join(parts)
 
 
 def _preparing_cursor(connection: BaseDatabaseWrapper) -> CursorWrapper:
@@ -147,16 +157,6 @@ def _preparing_cursor(connection: BaseDatabaseWrapper) -> CursorWrapper:
 
     wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
     return wrap(Cursor(cursor.connection))  # type: ignore[arg-type]  # what the stubs know
-
-
-def _typed(columns: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {kind}" for name, kind in columns.items())
-
-
-def _as_json(draft: EventDraft, runs: Sequence[NewRun]) -> str:
-    row = dict(zip(_EVENT_COLUMNS, _event_row(draft), strict=True))
-    row["runs"] = [dict(zip(_RUN_COLUMNS, _run_row(run, draft), strict=True)) for run in runs]
-    return _json.encode(row)
 
 
 def _insert_sqlite(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
