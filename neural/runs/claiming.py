@@ -11,6 +11,7 @@ import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
@@ -18,7 +19,7 @@ from django.db.models.functions import Now
 
 from neural.conf import conf
 from neural.models import NeuralEvent, RunState, TaskRun
-from neural.runs import sql
+from neural.runs import joined_rows, sql
 from neural.runs.patience import insist
 
 
@@ -51,24 +52,68 @@ def claim(
         chosen, parameters = _with_companions(task_id, queue, companions, limit, now)
     else:
         chosen, parameters = _alone(task_id, now)
-    statement = f"""
-        {chosen}
-        UPDATE neural_taskrun
-        SET state = 'running', token = %s, worker_id = %s, process_id = %s,
-            started_at = {sql.clock()}, finished_at = NULL, unique_key = NULL
-        WHERE state = 'pending' AND id IN (SELECT id FROM chosen)
-        RETURNING *
-    """
     token = secrets.randbits(63)
     parameters += [token, claimant.worker_id, claimant.process_id]
+    take = _take_with_events if sql.is_postgresql() else _take
     try:
-        runs = list(TaskRun.objects.raw(statement, parameters))
-        _load_events(runs)
+        runs = take(chosen, parameters, companions)
     except (OperationalError, InterfaceError, SoftTimeLimitExceeded):
         _disown(token)
         raise
     runs.sort(key=lambda run: (run.task_id != task_id, -run.priority, run.available_at, run.pk))
     return runs
+
+
+_CHANGES = """state = 'running', token = %s, worker_id = %s, process_id = %s,
+    finished_at = NULL, unique_key = NULL"""
+
+
+def _take(chosen: str, parameters: list[Any], _companions: Sequence[str]) -> list[TaskRun]:
+    statement = f"""
+        {chosen}
+        UPDATE neural_taskrun SET {_CHANGES}, started_at = {sql.clock()}
+        WHERE state = 'pending' AND id IN (SELECT id FROM chosen)
+        RETURNING *
+    """
+    runs = list(TaskRun.objects.raw(statement, parameters))
+    _load_events(runs)
+    return runs
+
+
+def _take_with_events(
+    chosen: str, parameters: list[Any], companions: Sequence[str]
+) -> list[TaskRun]:
+    """The events come with the runs: one statement less."""
+    connection = sql.ledger_connection()
+    unhurried, more_parameters = _not_waiting_for_the_disk(companions)
+    statement = f"""
+        {chosen}
+        UPDATE neural_taskrun AS run SET {_CHANGES}, started_at = {sql.clock()}
+        FROM chosen {joined_rows.JOINS}
+        WHERE run.state = 'pending' AND run.id = chosen.id
+        RETURNING {joined_rows.columns()}, {unhurried}
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*parameters, *more_parameters])
+        return joined_rows.runs_of(cursor.fetchall(), connection)
+
+
+def _not_waiting_for_the_disk(companions: Sequence[str]) -> tuple[str, list[Any]]:
+    """An expression that spares the claim of atomic work its wait for the disk at the commit.
+
+    The commit of the work's effects waits, and with it the claim before it is on the disk. If
+    the server's machine fails in between, the claim is lost with the effects, and the run is
+    pending again. Work in two steps has effects elsewhere: its claim is to survive.
+
+    It is set for one transaction: that of the statement itself. Within a caller's (tests) it
+    would spare that one's commit, too.
+    """
+    if not companions or sql.ledger_connection().in_atomic_block:
+        return "NULL", []
+    quick = "set_config('synchronous_commit', 'off', true)"
+    return f"CASE WHEN {sql.is_one_of('run.handler')} THEN {quick} END", [
+        sql.bound_list(companions)
+    ]
 
 
 def _disown(token: int) -> None:
@@ -84,34 +129,38 @@ def _disown(token: int) -> None:
     insist(lambda: taken.update(**back), seconds=conf().settle_seconds)
 
 
-def _due(now: dt.datetime | None) -> tuple[str, list[object]]:
+def _due(now: dt.datetime | None) -> tuple[str, list[Any]]:
     if now is None:
         return f"state = 'pending' AND available_at <= {sql.clock()}", []
     return "state = 'pending' AND available_at <= %s", [sql.moment(now)]
 
 
-def _alone(task_id: str, now: dt.datetime | None) -> tuple[str, list[object]]:
+def _alone(task_id: str, now: dt.datetime | None) -> tuple[str, list[Any]]:
     due, parameters = _due(now)
-    statement = f"WITH chosen AS (SELECT id FROM neural_taskrun WHERE task_id = %s AND {due})"
+    statement = f"""
+        WITH chosen AS (SELECT id, event_id FROM neural_taskrun WHERE task_id = %s AND {due})
+    """
     return statement, [task_id, *parameters]
 
 
 def _with_companions(
     task_id: str, queue: str, companions: Sequence[str], limit: int, now: dt.datetime | None
-) -> tuple[str, list[object]]:
+) -> tuple[str, list[Any]]:
     due, due_parameters = _due(now)
     statement = f"""
         WITH own AS (
-            SELECT id, failures + losses > 0 OR options <> '{{}}'
+            SELECT id, event_id, failures + losses > 0 OR options <> '{{}}'
                 OR NOT ({sql.is_one_of("handler")}) AS alone
             FROM neural_taskrun WHERE task_id = %s AND {due} {sql.skip_locked()}
         ), along AS (
-            SELECT id FROM neural_taskrun
+            SELECT id, event_id FROM neural_taskrun
             WHERE queue = %s AND {due} AND failures = 0 AND losses = 0 AND options = '{{}}'
               AND {sql.is_one_of("handler")} AND task_id <> %s
               AND NOT EXISTS (SELECT 1 FROM own WHERE alone)
             ORDER BY priority DESC, available_at LIMIT %s {sql.skip_locked()}
-        ), chosen AS (SELECT id FROM own UNION ALL SELECT id FROM along)
+        ), chosen AS (
+            SELECT id, event_id FROM own UNION ALL SELECT id, event_id FROM along
+        )
     """
     names = sql.bound_list(companions)
     return statement, [

@@ -4,12 +4,13 @@ import datetime as dt
 import threading
 
 import pytest
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from neural.models import RunState, TaskRun
-from neural.runs import claiming
+from neural.runs import claiming, joined_rows
 from neural.runs.claiming import Claimant, claim
+from neural.runs.settling import Outcome, settle
 from tests.unit.ledger import ago, make_event, make_run, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -192,14 +193,111 @@ def test_a_claim_whose_answer_was_lost_is_given_back(monkeypatch):
     """Committed, but its process does not know: the run must not stay running for ever."""
     own = run(event=make_event(), publish_at=timezone.now() + dt.timedelta(hours=1))
 
-    def cut_off(runs):
+    def cut_off(*_):
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(claiming, "_load_events", cut_off)
-    with pytest.raises(OperationalError):
-        take(own)
+    with monkeypatch.context() as patched:
+        patched.setattr(claiming, "_load_events", cut_off)
+        patched.setattr(joined_rows, "runs_of", cut_off)
+        with pytest.raises(OperationalError):
+            take(own)
 
     after = TaskRun.objects.get()
     assert (after.state, after.token) == (RunState.PENDING, None)
     assert (after.losses, after.failures) == (0, 0)
     assert TaskRun.objects.unpublished().count() == 1
+
+
+on_postgresql = pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="SQLite has one way to commit"
+)
+
+
+@pytest.fixture
+def commits():
+    """How each transaction that changed a run committed, in order (PostgreSQL)."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE how_committed (id serial, state text, how text)")
+        cursor.execute("""
+            CREATE FUNCTION keep_how() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                INSERT INTO how_committed (state, how)
+                VALUES (NEW.state, current_setting('synchronous_commit')); RETURN NULL;
+            END $$
+        """)
+        cursor.execute("""
+            CREATE CONSTRAINT TRIGGER keep_how AFTER UPDATE ON neural_taskrun
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION keep_how()
+        """)
+    yield lambda: asked("SELECT state, how FROM how_committed ORDER BY id")
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER keep_how ON neural_taskrun")
+        cursor.execute("DROP FUNCTION keep_how()")
+        cursor.execute("DROP TABLE how_committed")
+
+
+def asked(query):
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("limit", [1, 50])
+def test_the_claim_of_atomic_work_does_not_wait_for_the_disk_and_its_outcome_does(limit, commits):
+    """The outcome's commit has the claim before it on the disk as well."""
+    moment = timezone.now()
+    (taken,) = take(run(event=make_event()), limit=limit)
+    assert asked("SHOW synchronous_commit") == [("on",)]
+
+    settle([Outcome(run=taken, state=RunState.SUCCEEDED, started_at=moment, finished_at=moment)])
+
+    assert commits() == [("running", "off"), ("succeeded", "on")]
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("fields", [{"handler": "probe.count_in_two_steps"}, {"handler": ""}])
+@pytest.mark.parametrize("limit", [1, 50])
+def test_the_claim_of_work_in_two_steps_waits_for_the_disk(fields, limit, commits):
+    """Its effects are elsewhere: were the claim lost, it would be done twice."""
+    take(run(**fields), limit=limit)
+
+    assert commits() == [("running", "on")]
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_in_a_callers_transaction_leaves_that_ones_commit_as_it_is(commits):
+    with transaction.atomic():
+        take(run())
+        assert asked("SHOW synchronous_commit") == [("on",)]
+
+    assert commits() == [("running", "on")]
+
+
+def test_a_claimed_run_is_whole(django_assert_num_queries):
+    """Whatever statement it came by, it is the row and its event's row as Django reads them."""
+    event = make_event(payload={"item": "面粉", "level": 3.5, "of": [None, True]})
+    waiting = run(
+        event=event, store=event.store, kwargs={"a": [1]}, result={"old": 1}, failures=2, priority=9
+    )
+
+    (taken,) = take(waiting, limit=1)
+
+    with django_assert_num_queries(0):
+        assert taken.event.store.code == event.store_id
+    stored = TaskRun.objects.select_related("event__store").get()
+    assert not taken.get_deferred_fields()
+    for one, other in (
+        (taken, stored),
+        (taken.event, stored.event),
+        (taken.event.store, stored.event.store),
+    ):
+        assert not one._state.adding
+        assert one._state.db == other._state.db
+        assert fields_of(one) == fields_of(other)
+
+
+def fields_of(row):
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
