@@ -22,6 +22,7 @@ from neural.conf import conf
 from neural.models import WorkerProcess
 from neural.runs import relay, sql
 from neural.runs.claiming import Claimant
+from neural.runs.kept_connections import drop_broken_connections
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def connect() -> None:
     signals.worker_init.connect(_register, dispatch_uid="neural.register")
     signals.worker_ready.connect(_start_relay, dispatch_uid="neural.start_relay")
     signals.worker_shutdown.connect(_say_goodbye, dispatch_uid="neural.say_goodbye")
-    signals.task_prerun.connect(_drop_broken_connections, dispatch_uid="neural.connections")
+    signals.task_prerun.connect(drop_broken_connections, dispatch_uid="neural.connections")
 
 
 def _register(*, sender: Any, **_: Any) -> None:
@@ -119,13 +120,6 @@ def _farewell(worker: WorkerProcess) -> None:
     handed_back = relay.hand_back_all(worker)
     worker.stop()
     logger.info("event=worker_stopped worker=%s handed_back=%d", worker.name, handed_back)
-
-
-def _drop_broken_connections(**_: Any) -> None:
-    """With CELERY_DB_REUSE_MAX connections outlive tasks: test them before each."""
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()
 
 
 class RelayThread(threading.Thread):

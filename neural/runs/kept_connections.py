@@ -1,0 +1,37 @@
+"""Database connections that outlive a task (CELERY_DB_REUSE_MAX): is the server still there?"""
+
+import select
+from typing import Any
+
+from django.db import connections
+
+
+def drop_broken_connections(**_: Any) -> None:
+    """Before each task, close what is broken or too old.
+
+    Django asks each server with a statement (CONN_HEALTH_CHECKS). But a connection that the
+    server has ended says so by itself: only where something has come is it asked.
+    """
+    connection: Any
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+            if is_silent(connection):
+                connection.health_check_done = True
+
+
+def is_silent(connection: Any) -> bool:
+    """Whether nothing has come from the server since its last answer: no farewell, and not
+    the end of the connection. False where that cannot be told.
+
+    A connection of which the other half is gone without a word is silent, too; a question
+    would have no answer either.
+    """
+    if connection.vendor != "postgresql" or connection.connection is None:
+        return False
+    poller = select.poll()
+    try:
+        poller.register(connection.connection.fileno(), select.POLLIN)
+    except connection.Database.Error:
+        return False  # closed on this side
+    return not poller.poll(0)

@@ -1,0 +1,79 @@
+"""Connections that outlive a task: a server that is gone is noticed before the next one."""
+
+import time
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+
+from neural.runs.kept_connections import drop_broken_connections
+from tests.conftest import database_url
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="a file cannot hang up"),
+]
+
+
+@pytest.fixture
+def kept():
+    """A connection as the task before has left it."""
+    connection.ensure_connection()
+    connection.health_check_enabled = True
+    yield connection
+    connection.close()
+
+
+def ask():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return cursor.fetchone()[0]
+
+
+def hang_up(process):
+    with psycopg.connect(database_url(), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
+
+
+def test_a_connection_on_which_nothing_has_come_is_not_asked(kept, monkeypatch):
+    process = ask()
+    monkeypatch.setattr(kept, "is_usable", lambda: pytest.fail("asked"))
+
+    drop_broken_connections()
+
+    assert ask() == process
+
+
+def test_a_connection_that_the_server_ended_is_made_anew(kept):
+    process = ask()
+    hang_up(process)
+
+    drop_broken_connections()
+
+    assert ask() != process
+
+
+def test_a_connection_that_was_closed_on_this_side_is_made_anew(kept):
+    process = ask()
+    kept.connection.close()
+
+    drop_broken_connections()
+
+    assert ask() != process
+
+
+def test_a_connection_that_is_too_old_is_made_anew(kept):
+    """CONN_MAX_AGE."""
+    process = ask()
+    kept.close_at = time.monotonic() - 1
+
+    drop_broken_connections()
+
+    assert ask() != process
+
+
+def test_a_connection_within_a_transaction_is_left_alone(kept):
+    with transaction.atomic():
+        process = ask()
+        drop_broken_connections()
+        assert ask() == process
