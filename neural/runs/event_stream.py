@@ -3,13 +3,15 @@
 Celery sends events about messages: received, started, succeeded. A run that was done along
 with another's message would stand there as started for ever, because its own message comes
 late and is ignored. So the process that did it says what became of it; while nobody listens
-(workers without ``-E``, no Flower) it says nothing. Events are lossy, these too.
+(workers without ``-E``, no Flower) it says nothing. Of its message the worker's main process
+says received and started, by Celery's own hand or, where it acknowledges a late message
+unread, by ours: each is heard once for each run. Events are lossy, these too.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from celery import current_app
+from celery import Task, current_app
 from celery.events import EventDispatcher
 from celery.platforms import signals
 from celery.utils.saferepr import saferepr
@@ -43,6 +45,26 @@ class LedgerRequest(Request):
 
 def _sends_task_events(eventer: Any) -> bool:
     return bool(eventer and eventer.enabled and "task" in (eventer.groups or ("task",)))
+
+
+def tell_received(message: Any, *, task: Task, eventer: Any) -> None:
+    """What Celery says of a message on its way to the pool, for one that never goes there."""
+    if not (_sends_task_events(eventer) and task.send_events):
+        return
+    said = message.headers
+    eventer.send(
+        "task-received",
+        uuid=said["id"],
+        name=said["task"],
+        args=said.get("argsrepr"),
+        kwargs=said.get("kwargsrepr"),
+        root_id=said.get("root_id"),
+        parent_id=said.get("parent_id"),
+        retries=said.get("retries", 0),
+        eta=None,
+        expires=None,
+    )
+    eventer.send("task-started", uuid=said["id"])
 
 
 def tell(outcomes: Sequence[Outcome], *, hostname: str | None) -> None:

@@ -20,7 +20,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from neural.conf import conf
 from neural.models import WorkerProcess
-from neural.runs import relay, sql
+from neural.runs import late_messages, relay, sql
 from neural.runs.claiming import Claimant
 from neural.runs.kept_connections import drop_broken_connections
 
@@ -56,6 +56,7 @@ def _register(*, sender: Any, **_: Any) -> None:
         # again; SystemExit, because Celery goes on after any other error of a receiver.
         logger.critical("event=worker_not_recorded error=%r", str(error))
         raise SystemExit(1) from error
+    late_messages.prepare()
     connections.close_all()
     # A cold shutdown (a second signal, or the end of the soft one) sends no worker_shutdown.
     atexit.register(_say_goodbye)
@@ -113,6 +114,7 @@ def _say_goodbye(**_: Any) -> None:
             _farewell(_worker)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("event=goodbye_failed worker=%s error=%r", _worker.name, str(error))
+    late_messages.forget()
     _worker = _thread = None
 
 

@@ -10,7 +10,7 @@ from celery.exceptions import Ignore, Retry
 
 from neural.conf import conf
 from neural.models import RunState, TaskRun
-from neural.runs import enqueue, event_stream, execution, lifecycle
+from neural.runs import enqueue, event_stream, execution, late_messages, lifecycle
 from neural.runs.asking_again import RetriedTask
 from neural.runs.claiming import claim
 from neural.runs.coroutines import run_to_its_end
@@ -33,6 +33,7 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask):
 
     abstract = True
     Request = "neural.runs.event_stream:LedgerRequest"
+    Strategy = "neural.runs.late_messages:acknowledging"
     acks_late = True
     # The relay finds a lost process, counts and in the end stops what kills it: a message
     # that comes again before that finds its run taken. For a plain client's message that was
@@ -101,16 +102,30 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask):
             companions=companions,
             limit=limit,
         )
-        if not runs:
-            raise _late_message()
-        outcomes = execution.run_claimed(self, runs)
-        if companions and (len(runs) == limit or any(each.not_started for each in outcomes)):
-            publish_quietly(enqueue.next_ring(queue, companions))
+        outcomes = execution.run_claimed(self, runs) if runs else []
         own = next((each for each in outcomes if each.run.task_id == self.request.id), None)
-        if self.request.get(event_stream.LISTENED):  # Celery itself tells of its own message
-            outcomes = [each for each in outcomes if each is not own]
-            event_stream.tell(outcomes, hostname=self.request.hostname)
+        if limit > 1:
+            self._tell_of([each for each in outcomes if each is not own])
+            # An own run that came by itself perhaps had to be alone: of others nothing is known.
+            if own is None or len(outcomes) > 1:
+                seats = limit if own else limit - 1
+                self._see_to_the_rest(outcomes, queue, is_full=len(outcomes) >= seats)
         return _as_celery_sees_it(own)
+
+    def _tell_of(self, along: Sequence[Outcome]) -> None:
+        """Say what became of runs that were taken along with the message of another one.
+        Of that one Celery itself tells."""
+        listened = bool(self.request.get(event_stream.LISTENED))
+        late_messages.note(along, told=listened)
+        if listened:
+            event_stream.tell(along, hostname=self.request.hostname)
+
+    def _see_to_the_rest(self, outcomes: Sequence[Outcome], queue: str, *, is_full: bool) -> None:
+        """Bring somebody to the runs that had no seat or no time, if there may be any."""
+        is_more = is_full or any(each.not_started for each in outcomes)
+        late_messages.note_more(queue, is_more)
+        if is_more:
+            publish_quietly(enqueue.next_ring(queue, self.companions()))
 
 
 def _late_message() -> Ignore:

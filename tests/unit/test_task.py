@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from celery.exceptions import Ignore, Reject, Retry
 from django.db import OperationalError
+from django.db.models.functions import Now
 
 import neural
 from neural.models import RunState, TaskRun
@@ -164,6 +165,33 @@ def test_beyond_a_full_batch_the_next_is_rung(rung, settings):
         task()
 
     assert [ring.task_id for ring in rung.sent] == [runs[2].task_id]
+
+
+def test_beyond_a_full_batch_of_a_late_message_the_next_is_rung(rung, settings):
+    """Its own run's seat is not taken."""
+    settings.NEURAL = {"take_along_runs": 2}
+    done, *runs = submitted(3)
+    TaskRun.objects.filter(pk=done.pk).update(state=RunState.CANCELLED, finished_at=Now())
+
+    with delivered(process_neural_event, done.task_id) as task, pytest.raises(Ignore):
+        task()
+
+    assert len(Effect.counts()) == 1
+    assert [ring.task_id for ring in rung.sent] == [runs[1].task_id]
+
+
+def test_where_nothing_is_taken_along_nothing_is_rung(rung, settings):
+    """Each run has a message of its own."""
+    settings.NEURAL = {"take_along_runs": 1}
+    runs = submitted(3)
+
+    with delivered(process_neural_event, runs[0].task_id) as task:
+        task()
+        with pytest.raises(Ignore, match="late message"):
+            task()
+
+    assert len(Effect.counts()) == 1
+    assert rung.sent == []
 
 
 def test_when_nothing_is_left_nothing_is_rung(rung):
