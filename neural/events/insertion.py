@@ -5,9 +5,8 @@ by value: a quarter of the submitter's processor time.
 """
 
 import json
-import random
-import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.db import OperationalError, transaction
@@ -18,7 +17,7 @@ from neural.conf import conf
 from neural.events.draft import EventDraft, Identity
 from neural.models.new_run import NewRun
 from neural.runs import sql
-from neural.runs.contention import CONTENTION_TRIES, is_contention
+from neural.runs.contention import despite_contention, is_contention
 
 EVENT_TASK = "neural.tasks.process_neural_event"
 
@@ -35,14 +34,7 @@ def insert_new(drafts: Sequence[EventDraft], runs: Runs) -> dict[Identity, int]:
     another transaction (a deadlock) is done again at once, unless a caller's transaction
     was undone with it: that is the caller's to repeat.
     """
-    for attempt in range(1, CONTENTION_TRIES + 1):
-        try:
-            return _insert(drafts, runs)
-        except OperationalError as error:
-            if attempt == CONTENTION_TRIES or not _may_be_repeated(error):
-                raise
-            time.sleep(random.uniform(0.01, 0.05) * attempt)
-    raise AssertionError("unreachable")
+    return despite_contention(partial(_insert, drafts, runs), may_repeat=_may_be_repeated)
 
 
 def _may_be_repeated(error: OperationalError) -> bool:

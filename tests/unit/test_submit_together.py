@@ -12,6 +12,7 @@ from django.db import OperationalError, connection, transaction
 import neural
 from neural.events import insertion
 from neural.models import NeuralEvent, Store, TaskRun
+from neural.runs import contention
 
 pytestmark = pytest.mark.django_db(transaction=True)
 on_postgresql = pytest.mark.skipif(
@@ -53,7 +54,7 @@ def shuffled(numbers, seed):
 @pytest.mark.parametrize("seed", range(4))
 def test_each_event_is_recorded_once_and_new_to_one_submitter(rung, settings, monkeypatch, seed):
     """Whatever their orders: and without a deadlock, which would show as an error here."""
-    monkeypatch.setattr(insertion, "CONTENTION_TRIES", 1)
+    monkeypatch.setattr(contention, "CONTENTION_TRIES", 1)
     settings.NEURAL = {"submit_chunk": 100}
     numbers = range(300)
     orders = numbers, numbers[::-1], shuffled(numbers, seed)
@@ -154,7 +155,7 @@ def always_undone(monkeypatch):
         raise OperationalError("deadlock detected, or database is locked") from Undone()
 
     monkeypatch.setattr(insertion, "_insert", undo)
-    monkeypatch.setattr(insertion.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(contention.time, "sleep", lambda seconds: None)
     return tries
 
 
@@ -163,7 +164,7 @@ def test_it_is_not_tried_for_ever(always_undone):
     with pytest.raises(OperationalError):
         neural.submit(**event(1))
 
-    assert len(always_undone) == insertion.CONTENTION_TRIES == 5
+    assert len(always_undone) == contention.CONTENTION_TRIES == 5
 
 
 def test_in_the_callers_transaction_it_is_tried_once(always_undone):
