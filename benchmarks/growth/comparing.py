@@ -1,13 +1,13 @@
 """The grown ledger beside the empty one: steps in turn, ratios of neighbours, a verdict."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
 from celery import current_app
 
-from benchmarks.growth.database import EMPTY, GROWN
-from benchmarks.growth.ledger import clear, execute, ledger, vacuum
+from benchmarks.growth.database import COPY, EMPTY
+from benchmarks.growth.ledger import analyze, empty, execute, ledger
 from benchmarks.growth.measuring import STEPS
 from benchmarks.growth.processor import both_seconds
 from benchmarks.machine import idle_share
@@ -17,11 +17,14 @@ Round = dict[str, float]
 
 
 def compare(repeats: int) -> dict[str, Any]:
-    """Measure both ledgers, cleared, in turn; a first round of each only warms up."""
-    _on_both(clear)
+    """Measure the copy and the empty ledger in turn; a first round of each only warms up."""
+    with ledger(EMPTY):
+        empty()
     idle = idle_share()
     first = _round(0)
-    _on_both(vacuum)  # an empty table has no statistics, and a ledger in use always has some
+    for name in (EMPTY, COPY):
+        with ledger(name):
+            analyze()  # an empty table has no statistics, and a ledger in use always has some
     rounds = [_round(place) for place in range(1, repeats + 1)]
     return {
         "idle_before": round(idle, 2),
@@ -29,15 +32,9 @@ def compare(repeats: int) -> dict[str, Any]:
     }
 
 
-def _on_both(work: Callable[[], None]) -> None:
-    for name in (EMPTY, GROWN):
-        with ledger(name):
-            work()
-
-
 def _round(place: int) -> dict[str, Round]:
     """Each step on one ledger and at once on the other; which is first changes."""
-    figures: dict[str, Round] = {EMPTY: {}, GROWN: {}}
+    figures: dict[str, Round] = {EMPTY: {}, COPY: {}}
     for what, step in STEPS.items():
         for name in sorted(figures, reverse=place % 2 == 0):
             with ledger(name):
@@ -50,11 +47,11 @@ def _round(place: int) -> dict[str, Round]:
 
 
 def _compared(what: str, rounds: Sequence[dict[str, Round]], first: dict[str, Round]) -> Any:
-    empty, grown = ([each[name][what] for each in rounds] for name in (EMPTY, GROWN))
-    ratios = [one / other for one, other in zip(grown, empty, strict=True)]
+    before, grown = ([each[name][what] for each in rounds] for name in (EMPTY, COPY))
+    ratios = [one / other for one, other in zip(grown, before, strict=True)]
     return {
-        "empty": _spread(empty),
-        "grown": {**_spread(grown), "first_touch": _rounded(first[GROWN][what])},
+        "empty": _spread(before),
+        "grown": {**_spread(grown), "first_touch": _rounded(first[COPY][what])},
         "grown_to_empty": round(median(ratios), 2),
         "processor_time_grown_to_empty": _ratio_of_processor_time(what, rounds),
         "grown_to_empty_each": [round(ratio, 2) for ratio in ratios],
@@ -69,7 +66,7 @@ def _processor(what: str) -> str:
 def _ratio_of_processor_time(what: str, rounds: Sequence[dict[str, Round]]) -> float:
     """Of the same work: what stands out here is the ledger's doing, not the machine's."""
     name = _processor(what)
-    return round(median(each[GROWN][name] / each[EMPTY][name] for each in rounds), 2)
+    return round(median(each[COPY][name] / each[EMPTY][name] for each in rounds), 2)
 
 
 def _holds(what: str, ratio: float) -> bool:

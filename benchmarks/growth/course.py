@@ -11,9 +11,9 @@ from benchmarks.growth.database import COPY, EMPTY, GROWN, Server
 from benchmarks.growth.explaining import check_indexes
 from benchmarks.growth.growing import grow
 from benchmarks.growth.insert_cost import insert_costs
-from benchmarks.growth.ledger import clear, ledger, prepare, vacuum
+from benchmarks.growth.ledger import ledger, prepare, vacuum
 from benchmarks.growth.report import at_size, of_indexes, of_server
-from benchmarks.growth.sizes import sizes
+from benchmarks.growth.sizes import weights
 from benchmarks.machine import machine
 
 
@@ -31,16 +31,15 @@ def measure(
     server.create(EMPTY, template=GROWN)
     have = 0
     for want in sizes:
-        figures["sizes"][want] = {**_grown(have, want, sizes[-1]), **compare(repeats)}
-        _say(at_size(want, figures["sizes"][want]))
+        figures["sizes"][want] = _grown(have, want, sizes[-1])
         if not have:
             figures["insert_cost"] = {"at_runs": want, **_insert_costs(server, want)}
+        server.create(COPY, template=GROWN)
+        figures["sizes"][want] |= compare(repeats)
+        _say(at_size(want, figures["sizes"][want]))
         have = want
         save(figures)
-    with ledger(GROWN):
-        clear()
-        figures["backlog"] = measure_backlog()
-        figures["indexes"] = check_indexes()
+    figures |= _of_the_largest(server)
     _say(of_indexes(figures))
     save(figures)
     return figures
@@ -48,24 +47,24 @@ def measure(
 
 def _grown(have: int, want: int, total: int) -> dict[str, Any]:
     with ledger(GROWN):
-        clear()
         slices = grow(have=have, want=want, total=total)
         began = time.perf_counter()
         vacuum()
         vacuumed = time.perf_counter() - began
         grown = {"slices": slices, "vacuum_analyze_seconds": round(vacuumed, 1)}
-        return {"growing": grown, "size": sizes(want)}
+        return {"growing": grown, "size": weights(want)}
 
 
 def _insert_costs(server: Server, have: int) -> dict[str, Any]:
-    with ledger(GROWN):
-        clear()
     server.create(COPY, template=GROWN)
-    try:
-        with ledger(COPY):
-            return insert_costs(have)
-    finally:
-        server.drop(COPY)
+    with ledger(COPY):
+        return insert_costs(have)
+
+
+def _of_the_largest(server: Server) -> dict[str, Any]:
+    server.create(COPY, template=GROWN)
+    with ledger(COPY):
+        return {"backlog": measure_backlog(), "indexes": check_indexes()}
 
 
 def _say(text: str) -> None:

@@ -62,5 +62,5 @@ def _seconds(table: str, have: int, drop: str) -> float:
         execute(STATEMENTS[table], of_slice(have + 1, have + INSERTED, have + INSERTED))
         seconds = server_seconds() - began
         transaction.set_rollback(True)
-    vacuum("INDEX_CLEANUP ON", (table,))
+    vacuum(table)
     return seconds

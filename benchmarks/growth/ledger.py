@@ -47,18 +47,18 @@ def prepare() -> None:
         execute(f"ALTER TABLE {table} ALTER COLUMN id RESTART WITH {MEASURED_FROM}")
 
 
-def clear() -> None:
-    """Delete what was measured before, so that every size begins alike."""
-    execute("DELETE FROM neural_tasktry WHERE run_id >= %s", [MEASURED_FROM])
-    execute("DELETE FROM neural_taskrun WHERE id >= %s", [MEASURED_FROM])
-    execute("DELETE FROM neural_neuralevent WHERE id >= %s", [MEASURED_FROM])
-    execute(f"TRUNCATE {', '.join(READ_MODELS)}")
-    vacuum()
+def empty() -> None:
+    """Delete what was measured at the size before: an empty ledger is empty."""
+    execute(f"TRUNCATE {', '.join((*TABLES, *READ_MODELS))}")
 
 
-def vacuum(options: str = "ANALYZE, INDEX_CLEANUP ON", tables: tuple[str, ...] = TABLES) -> None:
+def vacuum(*tables: str) -> None:
     """What autovacuum would do, at a time of our own choosing."""
-    execute(f"VACUUM ({options}) {', '.join(tables)}")
+    execute(f"VACUUM (ANALYZE, INDEX_CLEANUP ON) {', '.join(tables or TABLES)}")
+
+
+def analyze() -> None:
+    execute(f"ANALYZE {', '.join(TABLES)}")
 
 
 def execute(statement: str, parameters: Any = None) -> None:

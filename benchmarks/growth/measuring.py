@@ -9,7 +9,7 @@ from celery import current_app
 
 from benchmarks.growth.kinds import EVENT_TASK
 from benchmarks.growth.ledger import execute
-from benchmarks.growth.reports import reports, submit, submit_many
+from benchmarks.growth.reports import finish_newest, reports, submit, submit_many
 from neural.events.registry import atomic_handler_names
 from neural.models import RunState, TaskRun
 from neural.runs import execution
@@ -18,7 +18,7 @@ from neural.runs.publishing import Publisher
 from neural.runs.relay import publish_owed
 from neural.runs.routing import DEFAULT_QUEUE
 
-SINGLE, MANY = 500, 2000
+SINGLE, MANY, KEPT = 500, 8000, 2000
 BATCH, CLAIMS = 50, 10
 OWED, LOOKS = 200, 20
 
@@ -40,11 +40,13 @@ def _submit_rate(place: int) -> float:
 
 def _submit_many_rate(place: int) -> float:
     many = reports(place, SINGLE, SINGLE + MANY)
-    return MANY / _seconds(lambda: submit_many(many))
+    seconds = _seconds(lambda: submit_many(many))
+    finish_newest(MANY - KEPT)
+    return MANY / seconds
 
 
 def _drain_rate(place: int) -> float:
-    return (SINGLE + MANY - CLAIMS * BATCH) / _seconds(_drain)
+    return (SINGLE + KEPT - CLAIMS * BATCH) / _seconds(_drain)
 
 
 STEPS: dict[str, Callable[[int], float]] = {
@@ -61,7 +63,7 @@ drain the rest."""
 
 def leave_backlog() -> None:
     """The runs of a round, waiting, some of them owed a message."""
-    submit_many(reports(0, 0, SINGLE + MANY))
+    submit_many(reports(0, 0, SINGLE + KEPT))
     _owe(OWED)
 
 

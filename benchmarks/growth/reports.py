@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import neural
-from benchmarks.growth.ledger import STORES
+from benchmarks.growth.ledger import STORES, execute
 
 FIRST_DAY = dt.date(2030, 1, 1)
 DAYS_A_ROUND = 100
@@ -27,6 +27,15 @@ def _report(place: int, number: int) -> dict[str, Any]:
         "event_id": f"{store}-{day}",
         "payload": {"day": day.isoformat(), "lines": lines},
     }
+
+
+def finish_newest(number: int) -> None:
+    """Take so many waiting runs out of the way, as if they had been worked on."""
+    execute(
+        "UPDATE neural_taskrun SET state = 'succeeded', finished_at = now() WHERE id IN "
+        "(SELECT id FROM neural_taskrun WHERE state = 'pending' ORDER BY id DESC LIMIT %s)",
+        [number],
+    )
 
 
 def submit(each: Sequence[dict[str, Any]]) -> None:

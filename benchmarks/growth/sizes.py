@@ -7,7 +7,7 @@ from benchmarks.growth.ledger import TABLES, rows
 MEGABYTE = 1_000_000
 
 
-def sizes(runs: int) -> dict[str, Any]:
+def weights(runs: int) -> dict[str, Any]:
     """Megabytes of each table and index, and bytes for each run in the ledger."""
     tables = {table: _table(table, runs) for table in TABLES}
     return {**tables, "bytes_a_run": round(sum(_total(table) for table in TABLES) / runs)}
