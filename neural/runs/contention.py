@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from django.db import OperationalError
 
-CONTENTION_TRIES = 5
+TRIES = 5
 _DEADLOCK_STATES = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock timeout
 
 Result = TypeVar("Result")
@@ -26,7 +26,7 @@ def despite_contention(
     may_repeat: Callable[[OperationalError], bool] = is_contention,
 ) -> Result:
     """Call a function that is a whole transaction, again a few times if it was undone."""
-    for attempt in range(1, CONTENTION_TRIES):
+    for attempt in range(1, TRIES):
         try:
             return transact()
         except OperationalError as error:

@@ -18,15 +18,15 @@ def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
     """Work on claimed runs and record what became of each."""
     clock = Clock.of(runs[0])
     tell_started(runs)
-    outcomes = _run(source, runs, clock)
+    if len(runs) == 1:
+        return [run_alone(source, runs[0], clock)]
+    outcomes = _run_all(source, runs, clock)
     done = sum(not outcome.not_started for outcome in outcomes)
     pace.learn(runs[0].queue, runs=max(done, 1), seconds=clock.seconds())
     return outcomes
 
 
-def _run(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
-    if len(runs) == 1:
-        return [run_alone(source, runs[0], clock)]
+def _run_all(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
     try:
         outcomes = run_together(source, runs, clock)
     except LimitStruck as struck:

@@ -10,7 +10,7 @@ from celery.exceptions import Ignore, Retry
 
 from neural.conf import conf
 from neural.models import RunState, TaskRun
-from neural.runs import enqueue, event_stream, execution, late_messages, lifecycle
+from neural.runs import enqueue, event_stream, execution, late_messages, lifecycle, pace
 from neural.runs.asking_again import RetriedTask
 from neural.runs.claiming import claim
 from neural.runs.coroutines import run_to_its_end
@@ -93,8 +93,8 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask):
 
     def _perform(self) -> Any:
         companions = self.companions()
-        limit = conf().take_along_runs if companions else 1
         queue = self._delivered_on()
+        limit = _seats(queue) if companions else 1
         runs = claim(
             task_id=str(self.request.id),
             claimant=lifecycle.claimant(),
@@ -126,6 +126,14 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask):
         late_messages.note_more(queue, is_more)
         if is_more:
             publish_quietly(enqueue.next_ring(queue, self.companions()))
+
+
+def _seats(queue: str) -> int:
+    """How many runs a message may bring: as many as fit in its time by what this queue's last
+    ones took. Two at least, for its own run is perhaps done already."""
+    most = conf().take_along_runs
+    fitting = pace.fitting(queue, seconds=conf().take_along_seconds, unknown=most)
+    return min(most, max(2, fitting))
 
 
 def _late_message() -> Ignore:

@@ -3,7 +3,7 @@
 import pytest
 from django_celery_beat.models import PeriodicTask
 
-from neural.runs import publishing
+from neural.runs import pace, publishing
 from neural.runs.publishing import BrokerUnavailable
 from tests.unit import beating
 
@@ -28,6 +28,13 @@ class RecordingPublisher(publishing.Publisher):
         if self.away:
             raise BrokerUnavailable("away")
         return {queue: self.waiting.get(queue, 0) for queue in queues}
+
+
+@pytest.fixture(autouse=True)
+def _pace_unlearned():
+    """How fast one test's work was is nothing to the next."""
+    yield
+    pace.forget()
 
 
 @pytest.fixture

@@ -1,15 +1,6 @@
 """How much is taken at once follows from how long it took before."""
 
-import pytest
-
 from neural.runs import pace
-
-
-@pytest.fixture(autouse=True)
-def _unlearned():
-    pace.forget()
-    yield
-    pace.forget()
 
 
 def fitting(seconds):

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 import neural
 from neural.models import RunState, TaskRun
-from neural.runs import enqueue
+from neural.runs import enqueue, pace
 from neural.runs import foreign as foreign_messages
 from neural.runs.options import OptionNotKept, for_message
 from neural.runs.publishing import RUN_HEADER
@@ -178,6 +178,17 @@ def test_beyond_a_full_batch_of_a_late_message_the_next_is_rung(rung, settings):
 
     assert len(Effect.counts()) == 1
     assert [ring.task_id for ring in rung.sent] == [runs[1].task_id]
+
+
+@pytest.mark.parametrize(("seconds_a_run", "taken"), [(0.01, 5), (60, 2), (0.0001, 9)])
+def test_a_message_brings_as_many_runs_as_fit_in_its_time_and_two_at_least(seconds_a_run, taken):
+    pace.learn("default", runs=1, seconds=seconds_a_run)
+    runs = submitted(9)
+
+    with delivered(process_neural_event, runs[0].task_id) as task:
+        task()
+
+    assert len(Effect.counts()) == taken
 
 
 def test_where_nothing_is_taken_along_nothing_is_rung(rung, settings):

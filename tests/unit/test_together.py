@@ -27,13 +27,6 @@ COMPANION = "probe.count"
 KNOWN_AS_FAST = 0.0001
 
 
-@pytest.fixture(autouse=True)
-def _unlearned():
-    pace.forget()
-    yield
-    pace.forget()
-
-
 class Source:
     """Runs are done by one function of their task ids, which it takes as a list."""
 
