@@ -177,7 +177,7 @@ def database(*, url: str | None, var: Path, base_dir: Path) -> dict[str, Any]:
             **config,
             "CONN_MAX_AGE": 600,
             "CONN_HEALTH_CHECKS": True,
-            "OPTIONS": {**_impatience_with_the_gone(), **config.get("OPTIONS", {})},
+            "OPTIONS": {**_impatience_with_the_gone(), **_PREPARED, **config.get("OPTIONS", {})},
         }
     if config["NAME"] in ("", ":memory:"):
         raise ImproperlyConfigured(
@@ -198,6 +198,10 @@ def _impatience_with_the_gone() -> dict[str, Any]:
         "keepalives_interval": 5,
         "keepalives_count": 3,
     }
+
+
+# The ledger's own statements, the same hundreds of times a second, are planned once.
+_PREPARED = {"prepare_threshold": 5}
 
 
 def _sqlite(var: Path) -> dict[str, Any]:

@@ -5,9 +5,7 @@ import hashlib
 import json
 from typing import Any
 
-from django.db import connections, router
-
-from neural.models import DailyDemand
+from neural.runs import sql
 from neural.runs.recompute import Recomputation
 
 Day = tuple[str, dt.date]
@@ -24,9 +22,8 @@ def recompute_demand(days: list[Day]) -> None:
     """
     if not days:
         return
-    connection = connections[router.db_for_write(DailyDemand)]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
+    with sql.preparing_cursor() as cursor:
+        if sql.is_postgresql():
             # SQLite has one writer at a time and needs no lock.
             cursor.execute(_LOCK, [sorted({_lock_key(day) for day in days})])
             stores, dates = map(list, zip(*days, strict=True))

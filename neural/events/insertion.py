@@ -10,8 +10,6 @@ from functools import partial
 from typing import Any
 
 from django.db import OperationalError, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.utils import CursorWrapper
 
 from neural.conf import conf
 from neural.events.draft import EventDraft, Identity
@@ -123,7 +121,7 @@ def _insert_postgresql(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
         SELECT id, store_id, source, event_id FROM new_events
     """
     rows = ",".join(_as_json(draft, runs[draft.identity]) for draft in drafts)
-    with _preparing_cursor(sql.ledger_connection()) as cursor:
+    with sql.preparing_cursor() as cursor:
         cursor.execute(statement, [f"[{rows}]", conf().default_time_zone, *_run_parameters()])
         return cursor.fetchall()
 
@@ -136,19 +134,6 @@ def _taken_from_array(columns: Mapping[str, str]) -> str:
     """By place: the names of ``jsonb_to_recordset`` made the statement a tenth slower."""
     parts = (f"(value->>{n})::{kind} AS {name}" for n, (name, kind) in enumerate(columns.items()))
     return ", ".join(parts)
-
-
-def _preparing_cursor(connection: BaseDatabaseWrapper) -> CursorWrapper:
-    """A cursor whose statements PostgreSQL plans once, where ``prepare_threshold`` in the
-    database's OPTIONS allows it: planning is a third of what one event costs. Django's own
-    writes values into the statement, so that each is a new one."""
-    cursor = connection.cursor()
-    if getattr(cursor.connection, "prepare_threshold", None) is None:
-        return cursor
-    from psycopg import Cursor  # not there where the database is SQLite
-
-    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    return wrap(Cursor(cursor.connection))  # type: ignore[arg-type]  # what the stubs know
 
 
 def _insert_sqlite(drafts: Sequence[EventDraft], runs: Runs) -> Rows:

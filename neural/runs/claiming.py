@@ -72,7 +72,7 @@ def _take(chosen: str, parameters: list[Any], _companions: Sequence[str]) -> lis
     statement = f"""
         {chosen}
         UPDATE neural_taskrun SET {_CHANGES}, started_at = {sql.clock()}
-        WHERE state = 'pending' AND id IN (SELECT id FROM chosen)
+        WHERE {sql.pending()} AND id IN (SELECT id FROM chosen)
         RETURNING *
     """
     runs = list(TaskRun.objects.raw(statement, parameters))
@@ -90,10 +90,10 @@ def _take_with_events(
         {chosen}
         UPDATE neural_taskrun AS run SET {_CHANGES}, started_at = {sql.clock()}
         FROM chosen {joined_rows.JOINS}
-        WHERE run.state = 'pending' AND run.id = chosen.id
+        WHERE run.{sql.pending()} AND run.id = chosen.id
         RETURNING {joined_rows.columns()}, {unhurried}
     """
-    with connection.cursor() as cursor:
+    with sql.preparing_cursor() as cursor:
         cursor.execute(statement, [*parameters, *more_parameters])
         return joined_rows.runs_of(cursor.fetchall(), connection)
 
@@ -131,14 +131,15 @@ def _disown(token: int) -> None:
 
 def _due(now: dt.datetime | None) -> tuple[str, list[Any]]:
     if now is None:
-        return f"state = 'pending' AND available_at <= {sql.clock()}", []
-    return "state = 'pending' AND available_at <= %s", [sql.moment(now)]
+        return f"available_at <= {sql.clock()}", []
+    return "available_at <= %s", [sql.moment(now)]
 
 
 def _alone(task_id: str, now: dt.datetime | None) -> tuple[str, list[Any]]:
     due, parameters = _due(now)
     statement = f"""
-        WITH chosen AS (SELECT id, event_id FROM neural_taskrun WHERE task_id = %s AND {due})
+        WITH chosen AS (SELECT id, event_id FROM neural_taskrun WHERE task_id = %s
+            AND {sql.pending()} AND {due})
     """
     return statement, [task_id, *parameters]
 
@@ -151,10 +152,12 @@ def _with_companions(
         WITH own AS (
             SELECT id, event_id, failures + losses > 0 OR options <> '{{}}'
                 OR NOT ({sql.is_one_of("handler")}) AS alone
-            FROM neural_taskrun WHERE task_id = %s AND {due} {sql.skip_locked()}
+            FROM neural_taskrun
+            WHERE task_id = %s AND {sql.pending()} AND {due} {sql.skip_locked()}
         ), along AS (
             SELECT id, event_id FROM neural_taskrun
-            WHERE queue = %s AND {due} AND failures = 0 AND losses = 0 AND options = '{{}}'
+            WHERE queue = %s AND state = 'pending' AND {due}
+              AND failures = 0 AND losses = 0 AND options = '{{}}'
               AND {sql.is_one_of("handler")} AND task_id <> %s
               AND NOT EXISTS (SELECT 1 FROM own WHERE alone)
             ORDER BY priority DESC, available_at LIMIT %s {sql.skip_locked()}

@@ -106,7 +106,7 @@ def _take_owed(queue: str, limit: int) -> list[TaskRun]:
             ORDER BY publish_at LIMIT %s {sql.skip_locked()}
         )
         UPDATE neural_taskrun SET publish_at = {sql.clock_plus()}
-        WHERE state = 'pending' AND publish_at <= {sql.clock()} AND id IN (SELECT id FROM owed)
+        WHERE {sql.pending()} AND publish_at <= {sql.clock()} AND id IN (SELECT id FROM owed)
         RETURNING *
     """
     parameters = [queue, limit, sql.seconds(conf().republish_lease_seconds)]

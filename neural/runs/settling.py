@@ -64,7 +64,7 @@ def settle(outcomes: Sequence[Outcome]) -> None:
         tries = [_try_row(outcome) for outcome in outcomes if outcome.try_outcome]
         if tries:
             TaskTry.objects.bulk_create(tries)
-        with sql.ledger_connection().cursor() as cursor:
+        with sql.preparing_cursor() as cursor:
             cursor.execute(_statement(), [json.dumps([_row(each) for each in outcomes])])
             if cursor.rowcount != len(outcomes):
                 raise Fenced(

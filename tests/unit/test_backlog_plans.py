@@ -1,0 +1,93 @@
+"""A backlog of which the database's statistics know nothing costs no more than another."""
+
+import json
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from neural.models import RunState, TaskRun
+from neural.runs import relay
+from neural.runs.claiming import Claimant, claim
+from neural.runs.enqueue import new_task_id
+from tests.unit.ledger import ago, make_event
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(
+        "connection.vendor != 'postgresql'", reason="SQLite keeps no such statistics"
+    ),
+]
+
+BACKLOG = 3000
+
+
+@pytest.fixture
+def backlog():
+    """The table was analyzed when nothing waited; since then runs have come."""
+    event = make_event()
+    rows(2000, state=RunState.SUCCEEDED, finished_at=ago(hours=1))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE neural_taskrun")
+    event.refresh_from_db()
+    return rows(BACKLOG, publish_at=ago(minutes=1))
+
+
+def rows(number, **fields):
+    runs = [
+        TaskRun(
+            task="probe",
+            task_id=new_task_id(),
+            handler="probe.count",
+            queue="default",
+            available_at=ago(minutes=2),
+            **fields,
+        )
+        for _ in range(number)
+    ]
+    return TaskRun.objects.bulk_create(runs)
+
+
+def read(statement):
+    """How many rows a statement looks at without wanting them, by its plan as executed."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}")
+        (plan,) = cursor.fetchone()
+        transaction.set_rollback(True)
+    return sum(_wasted(json.loads(plan)[0]["Plan"] if isinstance(plan, str) else plan[0]["Plan"]))
+
+
+def _wasted(node):
+    yield node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Join Filter", 0)
+    yield max(0, node["Actual Rows"] * node["Actual Loops"] - 200)
+    for child in node.get("Plans", ()):
+        yield from _wasted(child)
+
+
+def statements(work):
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    return [query["sql"] for query in captured if "UPDATE neural_taskrun" in query["sql"]]
+
+
+def test_a_claim_looks_at_what_it_takes(backlog, monkeypatch):
+    # A prepared statement has its values apart; its plan would be that of none in particular.
+    monkeypatch.setattr(connection.connection, "prepare_threshold", None)
+
+    def take():
+        claim(
+            task_id=backlog[0].task_id,
+            claimant=Claimant(),
+            queue="default",
+            companions=["probe.count"],
+            limit=50,
+        )
+
+    (statement,) = statements(take)
+    assert read(statement) < 100
+
+
+def test_the_relay_looks_at_what_it_publishes(backlog):
+    (statement,) = statements(lambda: relay._take_owed("default", 50))
+
+    assert read(statement) < 100
