@@ -13,6 +13,7 @@ from celery.worker import state, strategy
 
 from neural.runs import event_stream, sql
 from neural.runs.done_runs import Done, DoneRuns
+from neural.runs.kept_clients import keep_client
 from neural.runs.publishing import RUN_HEADER
 from neural.runs.settling import Outcome
 
@@ -64,6 +65,7 @@ def acknowledging(task: Task, app: Any, consumer: Any, **options: Any) -> Any:
     and 'started', if it has been told of the run's success.
     """
     dispatch = strategy.default(task, app, consumer, **options)
+    keep_client(consumer.connection.default_channel)
 
     def take(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any) -> Any:
         done = _known_as_done(message)

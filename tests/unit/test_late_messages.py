@@ -37,7 +37,10 @@ class MainProcess:
         self.dispatched: list[str] = []
         self.acknowledged: list[str] = []
         self.eventer = Eventer()
-        consumer = SimpleNamespace(connection_errors=(), event_dispatcher=self.eventer)
+        connection = SimpleNamespace(default_channel=SimpleNamespace())
+        consumer = SimpleNamespace(
+            connection_errors=(), event_dispatcher=self.eventer, connection=connection
+        )
         self.take = process_neural_event.start_strategy(current_app, consumer)
 
     def dispatch(self, message, *_):
