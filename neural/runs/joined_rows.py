@@ -3,7 +3,7 @@
 Django builds no models from a statement of ours that joins tables: ``raw()`` knows one model.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
@@ -21,31 +21,39 @@ JOINS = f"""
 """
 
 
+# Read only when somebody asks: each costs every claim, and the work does not.
+_DEFERRED = {
+    TaskRun: {"created_at", "publish_at", "finished_at", "unique_key", "result", "error"},
+    NeuralEvent: {"content_hash", "unhandled", "pruned_at"},
+}
+
+
 @cache
 def columns() -> str:
-    """Every column of ``run`` and of what :data:`JOINS` joins to it."""
+    """The columns of ``run`` and of what :data:`JOINS` joins to it."""
     tables = {"run": TaskRun, "event": NeuralEvent, "store": Store}
     return ", ".join(
-        f'{alias}."{field.column}"'
-        for alias, model in tables.items()
-        for field in model._meta.concrete_fields
+        f'{alias}."{field.column}"' for alias, model in tables.items() for field in _fields(model)
     )
 
 
 def runs_of(rows: Iterable[Sequence[Any]], connection: BaseDatabaseWrapper) -> list[TaskRun]:
     """The models of such rows; what follows :func:`columns` in a row is left out."""
-    return [_run(iter(row), connection) for row in rows]
+    stores: dict[str, Store] = {}
+    return [_run(iter(row), stores, connection) for row in rows]
 
 
-def _run(row: Iterable[Any], connection: BaseDatabaseWrapper) -> TaskRun:
+def _run(row: Iterator[Any], stores: dict[str, Store], connection: BaseDatabaseWrapper) -> TaskRun:
     run = _built(TaskRun, row, connection)
     if run.event_id is not None:
-        run.event = _built(NeuralEvent, row, connection)
-        run.event.store = _built(Store, row, connection)
+        run.event = event = _built(NeuralEvent, row, connection)
+        if event.store_id not in stores:
+            stores[event.store_id] = _built(Store, row, connection)
+        event.store = stores[event.store_id]
     return run
 
 
-def _built(model: type[Row], row: Iterable[Any], connection: BaseDatabaseWrapper) -> Row:
+def _built(model: type[Row], row: Iterator[Any], connection: BaseDatabaseWrapper) -> Row:
     names, converters = _layout(model)
     values = list(islice(row, len(names)))
     for place, convert in converters:
@@ -54,8 +62,14 @@ def _built(model: type[Row], row: Iterable[Any], connection: BaseDatabaseWrapper
 
 
 @cache
-def _layout(model: type[Model]) -> tuple[list[str], list[tuple[int, Any]]]:
+def _layout(model: type[Model]) -> tuple[Collection[str], list[tuple[int, Any]]]:
     """Names of a model's columns, and which of them (JSON) are read how."""
-    fields = model._meta.concrete_fields
+    fields = _fields(model)
     readers = ((place, getattr(field, "from_db_value", None)) for place, field in enumerate(fields))
-    return [field.attname for field in fields], [each for each in readers if each[1]]
+    names = dict.fromkeys(field.attname for field in fields)  # looked up for each column
+    return names, [each for each in readers if each[1]]
+
+
+def _fields(model: type[Model]) -> Sequence[Any]:
+    left_out = _DEFERRED.get(model, ())
+    return [field for field in model._meta.concrete_fields if field.name not in left_out]

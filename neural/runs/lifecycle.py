@@ -5,6 +5,7 @@ with short timeouts, so that a stalled database or broker can never stall the co
 """
 
 import atexit
+import gc
 import logging
 import os
 import signal
@@ -58,6 +59,10 @@ def _register(*, sender: Any, **_: Any) -> None:
         raise SystemExit(1) from error
     late_messages.prepare()
     connections.close_all()
+    # What is loaded by now stays: collecting garbage shall not look through it again and again,
+    # nor write to pages of memory that the pool's processes share.
+    gc.collect()
+    gc.freeze()
     # A cold shutdown (a second signal, or the end of the soft one) sends no worker_shutdown.
     atexit.register(_say_goodbye)
 

@@ -8,7 +8,7 @@ import datetime as dt
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, transaction
@@ -65,29 +65,36 @@ def _work_through(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> 
         function, theirs = waiting.popleft()
         left = (deadline - clock.now()).total_seconds()
         if outcomes and left <= 0:
-            outcomes += [not_started(run, clock) for run in theirs]
+            outcomes += [not_started(each.run, clock) for each in theirs]
             continue
         number = pace.fitting(function, seconds=left, unknown=FIRST_BATCH) if function else 1
         now, later = theirs[:number], theirs[number:]
         if later:
             waiting.appendleft((function, later))
         if function is None or len(now) == 1:
-            outcomes.append(_in_savepoint(source, now[0], clock))
-        elif done := _at_once(source, function, now, clock):
+            outcomes.append(_in_savepoint(source, now[0].run, clock))
+        elif done := _at_once(function, now, clock):
             outcomes += done
         else:
             waiting.appendleft((None, now))
     return outcomes
 
 
+class Part(NamedTuple):
+    """A run, and its part in a batch if it is of one."""
+
+    run: TaskRun
+    batch: Batch | None
+
+
 def _by_function(
     source: WorkSource, runs: Sequence[TaskRun]
-) -> Iterator[tuple[BatchFunction | None, Sequence[TaskRun]]]:
+) -> Iterator[tuple[BatchFunction | None, Sequence[Part]]]:
     """Runs by the function that takes them at once; None for those that go one by one."""
-    groups: dict[BatchFunction | None, list[TaskRun]] = {}
+    groups: dict[BatchFunction | None, list[Part]] = {}
     for run in runs:
         batch = _batch_of(source, run)
-        groups.setdefault(batch and batch.function, []).append(run)
+        groups.setdefault(batch and batch.function, []).append(Part(run, batch))
     yield from groups.items()
 
 
@@ -98,14 +105,13 @@ def _batch_of(source: WorkSource, run: TaskRun) -> Batch | None:
         return None
 
 
-def _at_once(
-    source: WorkSource, function: BatchFunction, runs: Sequence[TaskRun], clock: Clock
-) -> list[Outcome]:
+def _at_once(function: BatchFunction, parts: Sequence[Part], clock: Clock) -> list[Outcome]:
     """Outcomes of runs that were done by one call; none if it failed and left no trace."""
     started_at = clock.now()
+    runs = [part.run for part in parts]
     try:
         with transaction.atomic():
-            function([batch.item() for run in runs if (batch := _batch_of(source, run))])
+            function([part.batch.item() for part in parts if part.batch])
     except (OperationalError, InterfaceError):
         raise  # concerns the whole transaction
     except SoftTimeLimitExceeded as error:
