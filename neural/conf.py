@@ -33,7 +33,7 @@ class NeuralSettings(BaseModel):
     max_lost_deliveries: int = Field(default=4, ge=1)
     """A run whose process died this often is dead, as poison."""
 
-    take_along_runs: int = Field(default=50, ge=1)
+    take_along_runs: int = Field(default=100, ge=1)
     take_along_seconds: float = Field(default=0.05, gt=0)
     """A worker woken by one message takes along what else is due, up to these bounds."""
 

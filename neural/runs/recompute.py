@@ -1,8 +1,8 @@
 """Totals that many events share are computed once, at the end of their transaction.
 
-A worker handles up to fifty events in one transaction. If each recomputed the totals it
+A worker handles up to a hundred events in one transaction. If each recomputed the totals it
 touches (a day's demand, an order's payments) at once, a busy row would be locked from the
-first of them to the commit, computed fifty times, and two workers that met the same rows
+first of them to the commit, computed a hundred times, and two workers that met the same rows
 in another order would deadlock. Inside :func:`at_the_end` the keys are collected instead;
 when the block ends they are recomputed together, sorted. A recomputation depends on rows
 alone, so one too many (its event was rolled back to a savepoint) does no harm.

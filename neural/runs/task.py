@@ -10,10 +10,10 @@ from celery.exceptions import Ignore, Retry
 
 from neural.conf import conf
 from neural.models import RunState, TaskRun
-from neural.runs import enqueue, event_stream, execution, late_messages, lifecycle, pace
+from neural.runs import enqueue, event_stream, late_messages
 from neural.runs.asking_again import RetriedTask
-from neural.runs.claiming import claim
 from neural.runs.coroutines import run_to_its_end
+from neural.runs.delivery import Delivery
 from neural.runs.foreign import ForeignlyCalledTask
 from neural.runs.policies import policy_of
 from neural.runs.publishing import RUN_HEADER, publish_quietly
@@ -92,25 +92,13 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask):
         )
 
     def _perform(self) -> Any:
-        companions = self.companions()
-        queue = self._delivered_on()
-        limit = _seats(queue) if companions else 1
-        runs = claim(
-            task_id=str(self.request.id),
-            claimant=lifecycle.claimant(),
-            queue=queue,
-            companions=companions,
-            limit=limit,
-        )
-        outcomes = execution.run_claimed(self, runs) if runs else []
-        own = next((each for each in outcomes if each.run.task_id == self.request.id), None)
-        if limit > 1:
-            self._tell_of([each for each in outcomes if each is not own])
-            # An own run that came by itself perhaps had to be alone: of others nothing is known.
-            if own is None or len(outcomes) > 1:
-                seats = limit if own else limit - 1
-                self._see_to_the_rest(outcomes, queue, is_full=len(outcomes) >= seats)
-        return _as_celery_sees_it(own)
+        queue, companions = self._delivered_on(), self.companions()
+        delivery = Delivery(self, str(self.request.id), queue=queue, companions=companions)
+        delivery.work()
+        self._tell_of(delivery.along)
+        if conf().take_along_runs > 1:  # otherwise each run has a message of its own
+            self._see_to_the_rest(queue, delivery.is_more)
+        return _as_celery_sees_it(delivery.own)
 
     def _tell_of(self, along: Sequence[Outcome]) -> None:
         """Say what became of runs that were taken along with the message of another one.
@@ -120,20 +108,12 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask):
         if listened:
             event_stream.tell(along, hostname=self.request.hostname)
 
-    def _see_to_the_rest(self, outcomes: Sequence[Outcome], queue: str, *, is_full: bool) -> None:
+    def _see_to_the_rest(self, queue: str, is_more: bool | None) -> None:
         """Bring somebody to the runs that had no seat or no time, if there may be any."""
-        is_more = is_full or any(each.not_started for each in outcomes)
-        late_messages.note_more(queue, is_more)
+        if is_more is not None:
+            late_messages.note_more(queue, is_more)
         if is_more:
             publish_quietly(enqueue.next_ring(queue, self.companions()))
-
-
-def _seats(queue: str) -> int:
-    """How many runs a message may bring: as many as fit in its time by what this queue's last
-    ones took. Two at least, for its own run is perhaps done already."""
-    most = conf().take_along_runs
-    fitting = pace.fitting(queue, seconds=conf().take_along_seconds, unknown=most)
-    return min(most, max(2, fitting))
 
 
 def _late_message() -> Ignore:

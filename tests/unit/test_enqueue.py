@@ -182,12 +182,12 @@ def test_a_plain_clients_message_is_recorded_once():
 
 def test_runs_that_may_be_taken_along_share_a_message_and_suspects_have_their_own():
     companions = {"t": ["h"]}
-    shared = [make_run(task="t", handler="h") for _ in range(51)]
+    shared = [make_run(task="t", handler="h") for _ in range(101)]
     suspect = make_run(task="t", handler="h", losses=1)
     elsewhere = make_run(task="t", handler="h", queue="low_priority")
     alone = [make_run(task="t", handler="two_step"), make_run(task="t")]
 
     rings = enqueue.rings_for([*shared, suspect, elsewhere, *alone], companions)
 
-    expected = [shared[0], shared[50], suspect, elsewhere, *alone]
+    expected = [shared[0], shared[100], suspect, elsewhere, *alone]
     assert [ring.task_id for ring in rings] == [run.task_id for run in expected]

@@ -8,6 +8,7 @@ from celery.worker import state
 
 from neural.models import NeuralEvent, RunState, TaskRun
 from neural.runs import event_stream, late_messages
+from neural.runs.delivery import Delivery
 from neural.runs.publishing import RUN_HEADER
 from neural.tasks import process_neural_event
 from tests.unit.test_task import delivered, submitted
@@ -202,7 +203,8 @@ def test_what_is_not_committed_is_not_known_as_done(main, rung):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("number", "more"), [(2, False), (3, True), (4, True)])
-def test_a_full_delivery_expects_more(main, rung, settings, number, more):
+def test_a_full_delivery_expects_more(main, rung, settings, monkeypatch, number, more):
+    monkeypatch.setattr(Delivery, "_has_time", lambda delivery: False)
     settings.NEURAL = {"take_along_runs": 3}
     own, *_ = submitted(number)
 

@@ -302,7 +302,7 @@ def test_a_duplicate_is_not_published_again(rung, django_capture_on_commit_callb
 
 def test_many_events_need_one_message_for_each_batch(rung, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
-        answers = list(neural.submit_many(event(str(n)) for n in range(120)))
+        answers = list(neural.submit_many(event(str(n)) for n in range(250)))
 
     assert all(answer.is_new for answer in answers)
     assert len(rung.sent) == 3

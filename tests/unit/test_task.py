@@ -12,6 +12,8 @@ import neural
 from neural.models import RunState, TaskRun
 from neural.runs import enqueue, pace
 from neural.runs import foreign as foreign_messages
+from neural.runs.delivery import Delivery
+from neural.runs.execution import run_claimed
 from neural.runs.options import OptionNotKept, for_message
 from neural.runs.publishing import RUN_HEADER
 from neural.tasks import process_neural_event
@@ -34,6 +36,12 @@ def delivered(task, task_id, *, foreign=False, queue="default", priority=0, **me
         yield task
     finally:
         task.pop_request()
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    """A message's time is up after its first claim."""
+    monkeypatch.setattr(Delivery, "_has_time", lambda delivery: False)
 
 
 def ask(**order):
@@ -157,7 +165,7 @@ def test_what_was_taken_along_but_not_begun_is_rung_again(rung, settings):
     assert TaskRun.objects.filter(state=RunState.PENDING, failures=0, losses=0).count() == 2
 
 
-def test_beyond_a_full_batch_the_next_is_rung(rung, settings):
+def test_beyond_a_full_batch_the_next_is_rung(rung, settings, hurried):
     settings.NEURAL = {"take_along_runs": 2}
     runs = submitted(3)
 
@@ -167,7 +175,7 @@ def test_beyond_a_full_batch_the_next_is_rung(rung, settings):
     assert [ring.task_id for ring in rung.sent] == [runs[2].task_id]
 
 
-def test_beyond_a_full_batch_of_a_late_message_the_next_is_rung(rung, settings):
+def test_beyond_a_full_batch_of_a_late_message_the_next_is_rung(rung, settings, hurried):
     """Its own run's seat is not taken."""
     settings.NEURAL = {"take_along_runs": 2}
     done, *runs = submitted(3)
@@ -181,7 +189,9 @@ def test_beyond_a_full_batch_of_a_late_message_the_next_is_rung(rung, settings):
 
 
 @pytest.mark.parametrize(("seconds_a_run", "taken"), [(0.01, 5), (60, 2), (0.0001, 9)])
-def test_a_message_brings_as_many_runs_as_fit_in_its_time_and_two_at_least(seconds_a_run, taken):
+def test_a_claim_takes_as_many_runs_as_fit_in_its_time_and_two_at_least(
+    seconds_a_run, taken, hurried
+):
     pace.learn("default", runs=1, seconds=seconds_a_run)
     runs = submitted(9)
 
@@ -191,7 +201,7 @@ def test_a_message_brings_as_many_runs_as_fit_in_its_time_and_two_at_least(secon
     assert len(Effect.counts()) == taken
 
 
-def test_where_nothing_is_taken_along_nothing_is_rung(rung, settings):
+def test_where_each_run_goes_by_itself_nothing_is_rung(rung, settings, hurried):
     """Each run has a message of its own."""
     settings.NEURAL = {"take_along_runs": 1}
     runs = submitted(3)
@@ -203,6 +213,34 @@ def test_where_nothing_is_taken_along_nothing_is_rung(rung, settings):
 
     assert len(Effect.counts()) == 1
     assert rung.sent == []
+
+
+@pytest.mark.parametrize("runs_a_claim", [1, 2, 100])
+def test_a_worker_goes_on_with_what_is_due_while_its_message_has_time(rung, settings, runs_a_claim):
+    settings.NEURAL = {"take_along_runs": runs_a_claim, "take_along_seconds": 60}
+    runs = submitted(5)
+
+    with delivered(process_neural_event, runs[0].task_id) as task:
+        assert task() == "done"
+
+    assert len(Effect.counts()) == 5
+    assert rung.sent == []
+
+
+def test_runs_by_themselves_are_claimed_one_by_one(settings, monkeypatch):
+    settings.NEURAL = {"take_along_runs": 1, "take_along_seconds": 60}
+    first, *_ = submitted(3)
+    tokens = []
+
+    def note(source, runs):
+        tokens.append([run.token for run in runs])
+        return run_claimed(source, runs)
+
+    monkeypatch.setattr("neural.runs.delivery.execution.run_claimed", note)
+    with delivered(process_neural_event, first.task_id) as task:
+        task()
+
+    assert [len(each) for each in tokens] == [1, 1, 1]
 
 
 def test_when_nothing_is_left_nothing_is_rung(rung):
