@@ -1,8 +1,8 @@
-"""One Redis client for a worker's channel, and not two for each of its messages.
+"""One Redis client for a channel, and not one or two for each of its messages.
 
-kombu makes one whenever it takes or acknowledges a message: a third of what the worker's main
-process does for one that it throws away. They all share the channel's pool of connections, so
-one does as well for as long as the channel has that pool.
+kombu makes one whenever it sends, takes or acknowledges a message: a third of what sending one
+costs, and of what a worker's main process does for one that it throws away. They all share the
+channel's pool of connections, so one does as well for as long as the channel has that pool.
 """
 
 from typing import Any

@@ -20,6 +20,7 @@ from celery.exceptions import QueueNotFound
 from kombu import Connection, Producer
 
 from neural.conf import conf
+from neural.runs.kept_clients import keep_client
 from neural.runs.messages import RUN_HEADER, Ring, is_queue, send
 
 __all__ = ["RUN_HEADER", "Ring", "is_queue"]  # where they were before; and what is below
@@ -110,7 +111,7 @@ class Publisher:
             except BaseException:
                 close_quietly(connection)
                 raise
-            keep_one_client(channel)
+            keep_client(channel)
             self._producer = Producer(channel, auto_declare=False)
         return self._producer
 
@@ -154,15 +155,6 @@ def short_tempered_connection() -> Connection:
             "interval_max": 0.1,
         },
     )
-
-
-def keep_one_client(channel: Any) -> None:
-    """kombu's Redis channel makes a client for each message: a third of what sending one
-    costs. They all share one pool of connections, so one client does as well."""
-    make = getattr(channel, "_create_client", None)
-    if make is not None:
-        client = make()
-        channel._create_client = lambda asynchronous=False: make(True) if asynchronous else client
 
 
 def close_quietly(connection: Any) -> None:

@@ -96,7 +96,7 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask):
         delivery = Delivery(self, str(self.request.id), queue=queue, companions=companions)
         delivery.work()
         self._tell_of(delivery.along)
-        if conf().take_along_runs > 1:  # otherwise each run has a message of its own
+        if companions and conf().take_along_runs > 1:  # otherwise each has its own message
             self._see_to_the_rest(queue, delivery.is_more)
         return _as_celery_sees_it(delivery.own)
 

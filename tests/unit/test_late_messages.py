@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from celery import current_app
+from celery.exceptions import Ignore
 from celery.worker import state
 
 from neural.models import NeuralEvent, RunState, TaskRun
@@ -11,6 +12,7 @@ from neural.runs import event_stream, late_messages
 from neural.runs.delivery import Delivery
 from neural.runs.publishing import RUN_HEADER
 from neural.tasks import process_neural_event
+from tests.probe import tasks
 from tests.unit.test_task import delivered, submitted
 
 QUEUE = "default"
@@ -222,6 +224,14 @@ def test_a_run_that_is_done_by_itself_says_nothing_of_what_is_due(main, rung):
     deliver(own.task_id)
 
     assert late_messages._done.expects_more(QUEUE)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_late_message_of_a_task_says_nothing_of_the_events_that_are_due(main):
+    with delivered(tasks.count, "nobody's", queue=QUEUE) as task, pytest.raises(Ignore):
+        task()
+
+    assert not late_messages._done.expects_more(QUEUE)
 
 
 def test_a_process_that_is_no_worker_remembers_nothing(monkeypatch):

@@ -325,16 +325,3 @@ def test_a_queue_is_declared_once_a_connection(wire):
         signals.before_task_publish.disconnect(before)
 
     assert declared == [["default"], [], ["low_priority"], ["default"]]
-
-
-def test_redis_messages_share_one_client():
-    class Channel:  # kombu's, as far as it matters
-        def _create_client(self, asynchronous=False):
-            return object()
-
-    channel = Channel()
-    publishing.keep_one_client(channel)
-    publishing.keep_one_client(object())  # another broker's channel has none
-
-    assert channel._create_client() is channel._create_client()
-    assert channel._create_client(asynchronous=True) is not channel._create_client()
