@@ -7,7 +7,7 @@ handler that takes many at once are in one savepoint together, and one by one af
 import datetime as dt
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -21,7 +21,7 @@ from neural.runs.recompute import at_the_end
 from neural.runs.settling import Fenced, Outcome, settle
 from neural.runs.telling import tell_outcomes
 from neural.runs.verdicts import expired, failed, is_expired, not_started, succeeded, taken_apart
-from neural.runs.work import Batch, Clock, Work, WorkSource
+from neural.runs.work import Clock, Work, WorkSource
 
 logger = logging.getLogger(__name__)
 
@@ -50,17 +50,47 @@ class LimitStruck(Exception):
 
 def run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
     """Work on runs and record what became of them, or keep nothing and raise."""
+    deadline = clock.now() + dt.timedelta(seconds=conf().take_along_seconds)
+    groups = _by_function(source, runs)  # before SQLite's one writer begins
     with transaction.atomic():
         with at_the_end():
-            outcomes = _work_through(source, runs, clock)
+            outcomes = _work_through(source, groups, deadline, clock)
         settle(outcomes)
     return outcomes
 
 
-def _work_through(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
-    deadline = clock.now() + dt.timedelta(seconds=conf().take_along_seconds)
+class Part(NamedTuple):
+    """A run, and what stands for it in the list of a batch function."""
+
+    run: TaskRun
+    item: Any = None
+
+
+Groups = Mapping[BatchFunction | None, Sequence[Part]]
+"""By the function that takes them at once; None for those that go one by one."""
+
+
+def _by_function(source: WorkSource, runs: Sequence[TaskRun]) -> Groups:
+    groups: dict[BatchFunction | None, list[Part]] = {}
+    for run in runs:
+        function, part = _part(source, run)
+        groups.setdefault(function, []).append(part)
+    return groups
+
+
+def _part(source: WorkSource, run: TaskRun) -> tuple[BatchFunction | None, Part]:
+    try:
+        batch = source.work_for(run).batch
+        return (batch.function, Part(run, batch.item())) if batch else (None, Part(run))
+    except Exception:  # noqa: BLE001 (raised again, and recorded, when it is this run's turn)
+        return None, Part(run)
+
+
+def _work_through(
+    source: WorkSource, groups: Groups, deadline: dt.datetime, clock: Clock
+) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    waiting = deque(_by_function(source, runs))
+    waiting = deque(groups.items())
     while waiting:
         function, theirs = waiting.popleft()
         left = (deadline - clock.now()).total_seconds()
@@ -80,38 +110,13 @@ def _work_through(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> 
     return outcomes
 
 
-class Part(NamedTuple):
-    """A run, and its part in a batch if it is of one."""
-
-    run: TaskRun
-    batch: Batch | None
-
-
-def _by_function(
-    source: WorkSource, runs: Sequence[TaskRun]
-) -> Iterator[tuple[BatchFunction | None, Sequence[Part]]]:
-    """Runs by the function that takes them at once; None for those that go one by one."""
-    groups: dict[BatchFunction | None, list[Part]] = {}
-    for run in runs:
-        batch = _batch_of(source, run)
-        groups.setdefault(batch and batch.function, []).append(Part(run, batch))
-    yield from groups.items()
-
-
-def _batch_of(source: WorkSource, run: TaskRun) -> Batch | None:
-    try:
-        return source.work_for(run).batch
-    except Exception:  # noqa: BLE001 (raised again, and recorded, when it is this run's turn)
-        return None
-
-
 def _at_once(function: BatchFunction, parts: Sequence[Part], clock: Clock) -> list[Outcome]:
     """Outcomes of runs that were done by one call; none if it failed and left no trace."""
     started_at = clock.now()
     runs = [part.run for part in parts]
     try:
         with transaction.atomic():
-            function([part.batch.item() for part in parts if part.batch])
+            function([part.item for part in parts])
     except (OperationalError, InterfaceError):
         raise  # concerns the whole transaction
     except SoftTimeLimitExceeded as error:
