@@ -13,19 +13,15 @@ import django
 
 django.setup()
 
-from celery import current_app  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
 import neural  # noqa: E402
+from benchmarks.in_process import drain, log_position  # noqa: E402
 from benchmarks.load.events import sales_report, submit_all  # noqa: E402
 from benchmarks.machine import busy_seconds  # noqa: E402
 from benchmarks.workers import ALL, workers  # noqa: E402
-from neural.events.recording import EVENT_TASK  # noqa: E402
-from neural.events.registry import atomic_handler_names  # noqa: E402
 from neural.models import RunState, TaskRun  # noqa: E402
-from neural.runs.claiming import Claimant, claim  # noqa: E402
-from neural.runs.execution import run_claimed  # noqa: E402
 
 FEW = 1000
 LOOKS = 10
@@ -36,7 +32,7 @@ def main(runs: int) -> None:
     figures = {
         "submit": _cost(FEW, lambda: _submit_each("single", FEW)),
         "submit_many": _cost(FEW * 10, lambda: _submit("many", FEW * 10)),
-        "drain": _cost(FEW * 11, _drain_here),
+        "drain": _cost(FEW * 11, lambda: drain("default")),
         "worker": _worker(runs),
     }
     json.dump(figures, sys.stdout)
@@ -54,7 +50,7 @@ def _submit_each(source: str, number: int) -> None:
 def _cost(events: int, work: Callable[[], None]) -> dict[str, Any]:
     """An event's share of what this process and the database's server do for it. Whatever
     else runs on the machine is counted as the server's."""
-    log, own, all_of_it = _log_position(), time.process_time(), busy_seconds()
+    log, own, all_of_it = log_position(), time.process_time(), busy_seconds()
     with _statements() as counted:
         work()
     own, all_of_it = time.process_time() - own, busy_seconds() - all_of_it
@@ -62,7 +58,7 @@ def _cost(events: int, work: Callable[[], None]) -> dict[str, Any]:
         "processor_us_of_the_client": round(own / events * 1e6),
         "processor_us_of_all": round(all_of_it / events * 1e6),
         "statements": round(sum(counted.values()) / events, 3),
-        "log_bytes": round((_log_position() - log) / events),
+        "log_bytes": round((log_position() - log) / events),
     }
 
 
@@ -76,23 +72,6 @@ def _statements() -> Iterator[Counter[str]]:
 
     with connection.execute_wrapper(count):
         yield counted
-
-
-def _drain_here() -> None:
-    source: Any = current_app.tasks[EVENT_TASK]
-    names = atomic_handler_names()
-    while runs := claim(
-        task_id="", claimant=Claimant(), queue="default", companions=names, limit=50
-    ):
-        run_claimed(source, runs)
-
-
-def _log_position() -> float:
-    if connection.vendor != "postgresql":
-        return 0
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")
-        return float(cursor.fetchone()[0])
 
 
 def _worker(runs: int) -> dict[str, Any]:

@@ -13,16 +13,13 @@ import django
 
 django.setup()
 
-from celery import current_app  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
 import neural  # noqa: E402
-from neural.events.recording import EVENT_TASK  # noqa: E402
-from neural.events.registry import atomic_handler_names  # noqa: E402
+from benchmarks.in_process import drain, log_position  # noqa: E402
 from neural.models import TaskTry, TryOutcome  # noqa: E402
-from neural.runs import execution, settling, together  # noqa: E402
-from neural.runs.claiming import Claimant, claim  # noqa: E402
+from neural.runs import settling, together  # noqa: E402
 
 REPEATS = 5
 Settle = Callable[[Sequence[settling.Outcome]], None]
@@ -53,14 +50,14 @@ def settle_with_rows(outcomes: Sequence[settling.Outcome]) -> None:
 def _measure(source: str, runs: int, settle: Settle) -> dict[str, float]:
     for answer in neural.submit_many(_event(source, number) for number in range(runs)):
         answer.or_raise()
-    log, started, processor = _log_position(), time.perf_counter(), time.process_time()
+    log, started, processor = log_position(), time.perf_counter(), time.process_time()
     with mock.patch.object(together, "settle", settle):
-        _drain()
+        drain("high_priority")
     seconds = time.perf_counter() - started
     return {
         "runs_per_second": runs / seconds,
         "processor_us_a_run": (time.process_time() - processor) / runs * 1e6,
-        "log_bytes_a_run": (_log_position() - log) / runs,
+        "log_bytes_a_run": (log_position() - log) / runs,
     }
 
 
@@ -68,22 +65,6 @@ def _event(source: str, number: int) -> dict[str, Any]:
     event_id = f"{source}-{number}"
     common = {"type": "bench.urgent", "store": "bench-0", "source": "bench"}
     return {**common, "event_id": event_id, "payload": {}}
-
-
-def _drain() -> None:
-    source: Any = current_app.tasks[EVENT_TASK]
-    names = atomic_handler_names()
-    common = {"task_id": "", "claimant": Claimant(), "queue": "high_priority"}
-    while runs := claim(**common, companions=names, limit=50):  # type: ignore[arg-type]
-        execution.run_claimed(source, runs)
-
-
-def _log_position() -> float:
-    if connection.vendor != "postgresql":
-        return 0
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")
-        return float(cursor.fetchone()[0])
 
 
 def _row_bytes() -> float:

@@ -1,7 +1,7 @@
 """Orders, as the newest statement about each aspect has them."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Self
 
@@ -36,7 +36,7 @@ class OrderQuerySet(NewestQuerySet["Order"]):
         self.add(key={"number": number, "store": store}, values={})
         return found.get()
 
-    def keep(self, orders: Sequence["Order"]) -> None:
+    def keep(self, orders: Collection["Order"]) -> None:
         """Save locked orders that were restated or cancelled; their lines are not theirs to save.
 
         An upsert of rows that are there: one statement, where a bulk_update is a CASE a field.
@@ -128,7 +128,6 @@ class Order(models.Model):
     # Verbs. The caller holds the row's lock (Order.objects.locked). The first two change the
     # object; Order.objects.keep and OrderLine.objects.replace then save many at once.
 
-    is_restated = False
     new_lines: "Sequence[OrderLine] | None" = None
     had_lines = False
 
@@ -190,7 +189,6 @@ class Order(models.Model):
             self.state = OrderState.CANCELLED
         else:
             self.state = OrderState.PLACED
-        self.is_restated = True
         return True
 
 

@@ -1,6 +1,6 @@
 """The lines of orders."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from django.db import models
 from django.db.models import Q
@@ -14,7 +14,7 @@ from neural.models.store import StoreScopedQuerySet
 class OrderLineQuerySet(StoreScopedQuerySet["OrderLine"]):
     store_field = "order__store"
 
-    def replace(self, orders: Sequence[Order]) -> None:
+    def replace(self, orders: Iterable[Order]) -> None:
         """Write the lines of orders that were restated, instead of what they had before."""
         restated = [order for order in orders if order.new_lines is not None]
         if replaced := [order.pk for order in restated if order.had_lines]:

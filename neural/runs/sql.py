@@ -6,7 +6,7 @@ on both. Values are always bound, never formatted into a statement.
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import connections, router
@@ -97,15 +97,9 @@ def moment(value: dt.datetime | None) -> str | None:
 
 
 def columns(rows: Sequence[Sequence[Any]], *, width: int) -> list[Any]:
-    """Rows turned into the arrays that :func:`unnested` binds (PostgreSQL)."""
+    """Rows turned into the arrays of an ``unnest`` (PostgreSQL)."""
     turned = [list(column) for column in zip(*rows, strict=True)]
     return turned or [[] for _ in range(width)]
-
-
-def unnested(kinds: Mapping[str, str]) -> str:
-    """A row source with these columns, one bound array each (PostgreSQL)."""
-    casts = ("text[]::jsonb" if kind == "jsonb" else kind for kind in kinds.values())
-    return f"unnest({', '.join(f'%s::{cast}[]' for cast in casts)})"
 
 
 def extracted(names: Iterable[str]) -> str:

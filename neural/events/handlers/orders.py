@@ -1,7 +1,7 @@
 """Orders: stated whole, each aspect by its newest event."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from neural.events.demand import DEMAND
@@ -20,14 +20,17 @@ def record_orders(received: Sequence[Received[OrderPayload]]) -> None:
     """Take orders as they stand, unless a newer statement of one is known."""
     orders = _locked(received)
     before = _counted(orders)
+    changed: dict[int, Order] = {}
     for event, data in received:
-        orders[event.store_id, data.order_id].restate(
+        order = orders[event.store_id, data.order_id]
+        if order.restate(
             version=version_of(event),
             placed_at=event.store.localize(data.placed_at) if data.placed_at else None,
             currency=data.currency,
             lines=[_line(each) for each in data.lines],
-        )
-    _keep(orders, before)
+        ):
+            changed[order.pk] = order
+    _keep(changed.values(), before)
 
 
 @handles("order.cancelled", name="neural.cancel_order", batch=True)
@@ -35,10 +38,12 @@ def cancel_orders(received: Sequence[Received[CancellationPayload]]) -> None:
     """Cancel orders, unless a newer statement says that one stands. Its lines stay."""
     orders = _locked(received)
     before = _counted(orders)
+    changed: dict[int, Order] = {}
     for event, data in received:
         order = orders[event.store_id, data.order_id]
-        order.cancel(version=version_of(event), reason=data.reason)
-    _keep(orders, before)
+        if order.cancel(version=version_of(event), reason=data.reason):
+            changed[order.pk] = order
+    _keep(changed.values(), before)
 
 
 def _locked(received: Sequence[Received[OrderPayload] | Received[CancellationPayload]]) -> Orders:
@@ -61,8 +66,7 @@ def _counted(orders: Orders) -> dict[int, Counted]:
     return {order.pk: Counted(order.counted_day, order.currency) for order in orders.values()}
 
 
-def _keep(orders: Orders, before: dict[int, Counted]) -> None:
-    changed = [order for order in orders.values() if order.is_restated]
+def _keep(changed: Collection[Order], before: dict[int, Counted]) -> None:
     Order.objects.keep(changed)
     OrderLine.objects.replace(changed)
     DEMAND.ask(set(_days(changed, before)))
