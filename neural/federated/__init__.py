@@ -1,0 +1,1 @@
+"""Demand forecasts, trained across stores: a store's rows stay in its task."""
