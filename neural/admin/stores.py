@@ -55,6 +55,7 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
         "name",
         "brand",
         "region",
+        "country",
         "time_zone",
         "day_ends_at",
         "confirmed",

@@ -4,19 +4,29 @@ from neural.models.analysis import DemandSummary, Period
 from neural.models.demand import DailyDemand, SalesReport
 from neural.models.dish import Dish
 from neural.models.event import NeuralEvent
+from neural.models.forecast import Forecast
 from neural.models.order import Order, OrderState
 from neural.models.order_line import OrderLine
 from neural.models.payment import Payment, PaymentKind
+from neural.models.plan import Publishing, Strategy, TrainingPlan
+from neural.models.privacy_spend import PrivacySpend
+from neural.models.round import GroupSum, RoundState, RoundTransition, TrainingRound
 from neural.models.run import RunState, TaskRun, TaskTry, TryOutcome
 from neural.models.staff import Shift
 from neural.models.stock import StockLevel
 from neural.models.store import Store
+from neural.models.store_update import StoreUpdate, UpdateState
+from neural.models.version import ActiveModel, ModelVersion, Standing
 from neural.models.worker import WorkerProcess
 
 __all__ = [
+    "ActiveModel",
     "DailyDemand",
     "DemandSummary",
     "Dish",
+    "Forecast",
+    "GroupSum",
+    "ModelVersion",
     "NeuralEvent",
     "Order",
     "OrderLine",
@@ -24,13 +34,23 @@ __all__ = [
     "Payment",
     "PaymentKind",
     "Period",
+    "PrivacySpend",
+    "Publishing",
+    "RoundState",
+    "RoundTransition",
     "RunState",
     "SalesReport",
     "Shift",
+    "Standing",
     "StockLevel",
     "Store",
+    "StoreUpdate",
+    "Strategy",
     "TaskRun",
     "TaskTry",
+    "TrainingPlan",
+    "TrainingRound",
     "TryOutcome",
+    "UpdateState",
     "WorkerProcess",
 ]

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
+COUNTRY_PATTERN = r"^([A-Z]{2})?\Z"
 STORE_CODE_PATTERN = r"^[^\s\x00-\x1f/]{1,64}\Z"
 
 
@@ -63,6 +64,15 @@ class Store(models.Model):
     name = models.CharField(_("name"), max_length=200, blank=True, db_default="", default="")
     brand = models.CharField(_("brand"), max_length=100, blank=True, db_default="", default="")
     region = models.CharField(_("region"), max_length=100, blank=True, db_default="", default="")
+    country = models.CharField(
+        _("country"),
+        max_length=2,
+        blank=True,
+        db_default="CN",
+        default="CN",
+        validators=[RegexValidator(COUNTRY_PATTERN, _("Two capital letters, like CN."))],
+        help_text=_("ISO 3166-1, for its holidays. Empty: no holidays are known."),
+    )
     time_zone = models.CharField(
         _("time zone"),
         max_length=64,

@@ -1,0 +1,33 @@
+"""A JSON column that gives back what it was given, to the last digit.
+
+PostgreSQL's ``jsonb`` keeps numbers as decimals: 1e22 comes back as an integer and -0.0 as 0.
+What two processes compute from a draft must not depend on who read it from where.
+"""
+
+import json
+from typing import Any
+
+from django.db import models
+
+
+def exact_json(value: Any) -> str:
+    """JSON text: keys in order, no spaces, no NaN (ValueError)."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+class ExactJSONField(models.TextField):
+    """JSON, kept as text. It is read and written whole and never searched."""
+
+    def from_db_value(self, value: str | None, *_: Any) -> Any:
+        return None if value is None else json.loads(value)
+
+    def get_prep_value(self, value: Any) -> Any:
+        return None if value is None else exact_json(value)
+
+    def to_python(self, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value
+
+    def value_to_string(self, obj: models.Model) -> str:
+        return exact_json(self.value_from_object(obj))

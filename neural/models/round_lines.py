@@ -1,0 +1,36 @@
+"""Log lines of rounds: identifiers, states and counts; never an answer, a row or a message of an
+error that could carry one."""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from neural.models.transitions import pairs
+
+if TYPE_CHECKING:
+    from neural.models.round import TrainingRound
+
+logger = logging.getLogger("neural.federated")
+
+
+def tell_round(of: "TrainingRound", was: str) -> None:
+    """``event=round_published round=7 model_type=demand_forecast exchange=9 from=evaluating``"""
+    facts: dict[str, Any] = {
+        "round": of.pk,
+        "model_type": of.model_type,
+        "exchange": of.exchange,
+        "from": was,
+    }
+    if of.reason:
+        facts["reason"] = of.reason
+    # Hundreds of exchanges a night: their lines are for whoever looks for them.
+    level = logging.DEBUG if of.is_open and of.exchange > 1 else logging.INFO
+    logger.log(level, "event=round_%s %s", of.state, pairs(facts))
+
+
+def tell_store(
+    what: str, *, round_id: int, store: str, level: int = logging.INFO, **facts: Any
+) -> None:
+    """What became of one store's part: ``event=store_rejected round=7 store=S01 reason=…``"""
+    logger.log(
+        level, "event=store_%s %s", what, pairs({"round": round_id, "store": store, **facts})
+    )
