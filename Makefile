@@ -20,7 +20,7 @@ help:  ## Show this list
 .PHONY: setup
 setup: $(STAMP)  ## Make .venv and install what is needed (only when it changed)
 
-$(STAMP): requirements.txt requirements-dev.txt requirements-flower.txt requirements-demo.txt
+$(STAMP): $(wildcard requirements*.txt)
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh
 	@touch $@
 

@@ -30,4 +30,4 @@ command -v "$PYTHON" >/dev/null 2>&1 || die "$PYTHON was not found." "python3 py
 echo "setup: installing requirements into $VENV"
 pip="$VENV/bin/python -m pip --disable-pip-version-check --quiet install"
 $pip -r requirements-dev.txt
-$pip --no-deps -r requirements-demo.txt
+$pip --no-deps -r requirements-demo.txt -r requirements-reference.txt
