@@ -110,6 +110,7 @@ class TrainingRound(models.Model):
     opened_at = models.DateTimeField(_("opened at"))
     exchange_opened_at = models.DateTimeField(_("exchange opened at"), null=True, blank=True)
     exchange_closes_at = models.DateTimeField(_("exchange closes at"), null=True, blank=True)
+    asked_again = models.PositiveIntegerField(_("exchange asked again"), default=0)
     closes_at = models.DateTimeField(_("closes at"))
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
     reason = models.CharField(_("reason"), max_length=50, blank=True, default="")
@@ -193,13 +194,18 @@ class TrainingRound(models.Model):
         """Say that the answers are being added up."""
         return self._become(RoundState.AGGREGATING, RoundState.COLLECTING)
 
-    def publish(self, *, draft: Any, now: dt.datetime) -> bool:
-        """End with a version that is active now."""
-        return self._close(RoundState.PUBLISHED, "better", now=now, draft=draft)
+    def ask_again(self) -> bool:
+        """Ask the stores again that have not answered: once an exchange."""
+        theirs = type(self).objects.filter(pk=self.pk, exchange=self.exchange)
+        return bool(theirs.filter(asked_again__lt=self.exchange).update(asked_again=self.exchange))
 
-    def reject(self, reason: str, detail: str = "", *, draft: Any, now: dt.datetime) -> bool:
+    def publish(self, *, now: dt.datetime) -> bool:
+        """End with a version that is active now."""
+        return self._close(RoundState.PUBLISHED, "better", now=now)
+
+    def reject(self, reason: str, detail: str = "", *, now: dt.datetime) -> bool:
         """End with a version that is kept and not active (or, as ``candidate``, not yet)."""
-        return self._close(RoundState.REJECTED, reason, detail, now=now, draft=draft)
+        return self._close(RoundState.REJECTED, reason, detail, now=now)
 
     def fail_quorum(self, reason: str, detail: str = "", *, now: dt.datetime) -> bool:
         """End without a version: too few stores."""
@@ -220,18 +226,16 @@ class TrainingRound(models.Model):
             if self._close(RoundState.CANCELLED, "by_a_person", now=now):
                 return True
 
-    def _close(
-        self, state: RoundState, reason: str, detail: str = "", *, now: dt.datetime, **changes: Any
-    ) -> bool:
+    def _close(self, state: RoundState, reason: str, detail: str = "", *, now: dt.datetime) -> bool:
         return self._become(
             state,
             OPEN_STATES,
+            draft={},  # a finished one is the version's content
             question=None,
             exchange_closes_at=None,
             closed_at=now,
             reason=reason,
             detail=detail[:500],
-            **changes,
         )
 
     def _become(

@@ -133,11 +133,19 @@ def _statement() -> str:
             available_at = COALESCE(settled.due_at, run.available_at),
             publish_at = COALESCE(settled.due_at, run.publish_at),
             failures = settled.failures,
-            result = {"settled.result::jsonb" if sql.is_postgresql() else "settled.result"},
+            result = {_result()},
             error = settled.error
         FROM {_rows()} WHERE run.id = settled.id
           AND run.token = settled.token AND run.state = 'running'
     """
+
+
+def _result() -> str:
+    """What a postponed run has said so far outlives a later try that fails."""
+    result = "settled.result::jsonb" if sql.is_postgresql() else "settled.result"
+    return (
+        f"CASE settled.state WHEN 'pending' THEN COALESCE({result}, run.result) ELSE {result} END"
+    )
 
 
 def _rows() -> str:

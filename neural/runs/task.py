@@ -134,5 +134,5 @@ def _as_celery_sees_it(outcome: Outcome | None) -> Any:
     if outcome.state == RunState.DEAD and outcome.exception:
         raise outcome.exception
     if outcome.due_at and isinstance(outcome.exception, Exception):
-        raise Retry(outcome.error, outcome.exception, outcome.due_at)
+        raise Retry(outcome.error or None, outcome.exception, outcome.due_at)
     raise Ignore(outcome.error or "handed back")

@@ -7,6 +7,7 @@ from typing import Any
 from neural.models import RunState, TaskRun, TryOutcome
 from neural.models.transitions import tell
 from neural.runs.settling import Outcome
+from neural.runs.work import Postponed
 
 
 def tell_started(runs: Sequence[TaskRun]) -> None:
@@ -39,6 +40,8 @@ def _tell_one(outcome: Outcome) -> None:
 
 
 def _change(outcome: Outcome) -> tuple[str, int]:
+    if isinstance(outcome.exception, Postponed):
+        return "postponed", logging.DEBUG
     if outcome.not_started:
         return "put_back", logging.DEBUG
     if outcome.try_outcome == TryOutcome.FAILED and outcome.state == RunState.PENDING:

@@ -12,7 +12,7 @@ from neural.runs.options import expires_at
 from neural.runs.results import to_json
 from neural.runs.retry import RetryPolicy
 from neural.runs.settling import Outcome
-from neural.runs.work import Clock, RetryRequested, Work, default_retry
+from neural.runs.work import Clock, Postponed, RetryRequested, Work, default_retry
 
 
 def failed(
@@ -20,6 +20,8 @@ def failed(
 ) -> Outcome:
     if isinstance(error, Reject | Ignore):
         return _set_aside(run, error, started_at, clock)
+    if isinstance(error, Postponed):
+        return _postponed(run, error, started_at, clock)
     policy = work.retry if work else default_retry()
     failures = run.failures + 1
     finished_at = clock.now()
@@ -86,6 +88,21 @@ def _set_aside(
         failures=run.failures,
         try_outcome=_TRIES_SET_ASIDE.get(state),
         error=describe(word) if isinstance(word, Reject) else "",
+        exception=word,
+    )
+
+
+def _postponed(run: TaskRun, word: Postponed, started_at: dt.datetime, clock: Clock) -> Outcome:
+    """Due again later, as if it had not been taken."""
+    so_far = None if word.so_far is None else to_json(word.so_far, what="the result so far")
+    return Outcome(
+        run=run,
+        state=RunState.PENDING,
+        started_at=started_at,
+        finished_at=clock.now(),
+        due_at=clock.now() + dt.timedelta(seconds=word.seconds),
+        failures=run.failures,
+        result=so_far,
         exception=word,
     )
 

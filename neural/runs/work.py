@@ -51,6 +51,19 @@ class RetryRequested(Retry):
         self.max_retries = max_retries
 
 
+class Postponed(Retry):
+    """The work has nothing to do yet: its run is pending again and due after so many seconds.
+
+    Nothing failed, so nothing is counted and no try is kept. ``so_far`` (JSON) stands as the
+    run's result meanwhile, and :func:`so_far` gives it to the next try.
+    """
+
+    def __init__(self, seconds: float, *, so_far: Any = None) -> None:
+        super().__init__(f"postponed by {seconds:g} s")
+        self.seconds = seconds
+        self.so_far = so_far
+
+
 class WorkSource(Protocol):
     """Whoever knows which function a run stands for: a ledger task."""
 
@@ -85,6 +98,12 @@ current: contextvars.ContextVar[TaskRun | None] = contextvars.ContextVar("run", 
 def current_run() -> TaskRun | None:
     """The run that is being worked on here, if any."""
     return current.get()
+
+
+def so_far() -> Any:
+    """What the run that is being worked on said when it was last :class:`Postponed`."""
+    run = current_run()
+    return None if run is None else run.result
 
 
 def default_retry() -> RetryPolicy:
