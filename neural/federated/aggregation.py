@@ -110,7 +110,7 @@ def weighted_mean(
         raise ValueError("one positive weight is needed for each update")
     total = math.fsum(weights.values())
     shares = np.array([weights[store] / total for store in stores])
-    mean = _column_sums(stacked * shares.reshape(-1, *(1,) * (stacked.ndim - 1)))
+    mean = column_sums(stacked * shares.reshape(-1, *(1,) * (stacked.ndim - 1)))
     return _within(mean, stacked)
 
 
@@ -126,7 +126,7 @@ def trimmed_mean(updates: Updates, *, trim_share: float, least_updates: int = 1)
     cut = trimmed_count(len(updates), trim_share=trim_share)
     _, stacked = _stacked(updates, least=max(least_updates, 2 * cut + 1))
     kept = np.sort(stacked, axis=0)[cut : len(stacked) - cut]
-    return _within(_column_sums(kept) / len(kept), kept)
+    return _within(column_sums(kept) / len(kept), kept)
 
 
 def trimmed_count(stores: int, *, trim_share: float) -> int:
@@ -144,6 +144,12 @@ def coordinate_median(updates: Updates, *, least_updates: int = 3) -> FloatArray
     """
     _, stacked = _stacked(updates, least=least_updates)
     return np.asarray(np.median(stacked, axis=0), dtype=np.float64)
+
+
+def column_sums(stacked: FloatArray) -> FloatArray:
+    """The sums over the first axis, exactly rounded, whatever the order."""
+    columns = stacked.reshape(len(stacked), -1).T
+    return np.array([math.fsum(column) for column in columns.tolist()]).reshape(stacked.shape[1:])
 
 
 class Strategy(Protocol):
@@ -208,12 +214,6 @@ def _stacked(updates: Updates, *, least: int) -> tuple[Sequence[str], FloatArray
     for store in stores:
         check_update(updates[store], shape=updates[stores[0]].shape)
     return stores, np.stack([updates[store] for store in stores])
-
-
-def _column_sums(stacked: FloatArray) -> FloatArray:
-    """The exactly rounded sums over the first axis."""
-    columns = stacked.reshape(len(stacked), -1).T
-    return np.array([math.fsum(column) for column in columns.tolist()]).reshape(stacked.shape[1:])
 
 
 def _within(mean: FloatArray, stacked: FloatArray) -> FloatArray:
