@@ -109,6 +109,8 @@ class TrainingConfig:
     least_stores: int = 2
     """Quorum: an exchange with fewer good answers fails the round."""
     seed: int = 0
+    invited_stores: int = 0
+    """How many stores the round invited: the fixed denominator of differential privacy."""
 
 
 class Program(Protocol):
