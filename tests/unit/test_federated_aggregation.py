@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -59,6 +59,7 @@ def all_means(updates, num_examples):
 # In any order, by any name
 
 
+@settings(deadline=None)
 @given(answers(), st.randoms())
 def test_the_order_in_which_stores_answered_changes_no_bit(answers, dice):
     updates, num_examples = answers
@@ -70,6 +71,7 @@ def test_the_order_in_which_stores_answered_changes_no_bit(answers, dice):
         assert found[name].tobytes() == expected.tobytes(), name
 
 
+@settings(deadline=None)
 @given(answers(), st.randoms())
 def test_which_store_is_called_what_changes_no_bit(answers, dice):
     updates, num_examples = answers
@@ -94,6 +96,7 @@ def test_sums_do_not_lose_what_cancels():
 # Bounds and scale
 
 
+@settings(deadline=None)
 @given(answers())
 def test_no_mean_is_beyond_what_it_is_the_mean_of(answers):
     updates, num_examples = answers
@@ -109,6 +112,7 @@ def test_no_mean_is_beyond_what_it_is_the_mean_of(answers):
         assert (mean <= stacked.max(axis=0)).all()
 
 
+@settings(deadline=None)
 @given(answers(), st.sampled_from([-4.0, -1.0, 0.25, 2.0]))
 def test_updates_twice_as_large_have_a_mean_twice_as_large(answers, factor):
     updates, num_examples = answers
@@ -119,6 +123,7 @@ def test_updates_twice_as_large_have_a_mean_twice_as_large(answers, factor):
         assert np.allclose(found, expected[name] * factor, rtol=1e-12, atol=1e-9), name
 
 
+@settings(deadline=None)
 @given(answers())
 def test_stores_that_say_the_same_are_taken_at_their_word(answers):
     updates, num_examples = answers
@@ -131,6 +136,7 @@ def test_stores_that_say_the_same_are_taken_at_their_word(answers):
 # Weights
 
 
+@settings(deadline=None)
 @given(answers())
 def test_a_store_weighs_as_much_as_so_many_stores_with_one_example_each(answers):
     updates, _ = answers
@@ -148,6 +154,7 @@ def test_a_store_weighs_as_much_as_so_many_stores_with_one_example_each(answers)
     )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text("abc"), counts, min_size=1), st.integers(1, 1000))
 def test_no_store_weighs_more_than_the_cap_or_two_ordinary_stores(num_examples, cap):
     weights = capped_weights(num_examples, max_examples=cap)
@@ -185,6 +192,7 @@ def test_weights_are_for_the_stores_that_answered_and_positive(weights):
 # Clipping
 
 
+@settings(deadline=None)
 @given(
     arrays.arrays(np.float64, (5,), elements=st.floats(-1e99, 1e99)),
     st.floats(1e-6, 1e6),

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -68,6 +68,7 @@ def as_flwr(rows, counts):
     return [([row], count) for row, count in zip(rows, counts, strict=True)]
 
 
+@settings(deadline=None)
 @given(given_=several)
 def test_the_weighted_mean_is_flwrs(reference, given_):
     rows, counts = given_
@@ -79,6 +80,7 @@ def test_the_weighted_mean_is_flwrs(reference, given_):
     assert np.allclose(found, expected, rtol=1e-12, atol=1e-9)
 
 
+@settings(deadline=None)
 @given(given_=several)
 def test_the_median_is_flwrs(reference, given_):
     rows, counts = given_
@@ -88,6 +90,7 @@ def test_the_median_is_flwrs(reference, given_):
     assert np.array_equal(coordinate_median(by_store(rows)), expected)
 
 
+@settings(deadline=None)
 @given(given_=several, share=st.sampled_from([0.1, 0.2, 0.25, 0.3]))
 def test_the_trimmed_mean_is_flwrs_told_how_many_to_cut(reference, given_, share):
     rows, counts = given_

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -31,6 +31,7 @@ def refusal(value, *, dtype="<f8", shape=(2,), **caps):
     return raised.value.reason
 
 
+@settings(deadline=None)
 @given(sendable)
 def test_an_array_comes_back_from_json_bit_for_bit(array):
     sent = json.loads(json.dumps(encode(array)))
