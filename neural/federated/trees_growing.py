@@ -6,6 +6,7 @@ the stores, so that every coordinator grows the same trees.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from neural.federated.encoding import decode, encode
 from neural.federated.protocol import AnswerRefused, Json
-from neural.federated.trees import NO_SPLIT, Draft
+from neural.federated.trees import GRAIN, NO_SPLIT, Draft
 from neural.federated.trees_form import Form, features_taken
 from neural.federated.trees_sums import STEPS, Sums, Whole, outlying
 
@@ -110,6 +111,23 @@ def added(several: Sequence[Sums]) -> Sums:
     return Sums(gradient, hessian)
 
 
+class Advanced(NamedTuple):
+    """The draft with one level more, and the stores whose answers this stage does without."""
+
+    draft: Draft
+    left_out: tuple[str, ...]
+
+
+def advanced(*, draft: Draft, answers: Mapping[str, Sums]) -> Advanced:
+    """One exchange's end: outliers are left out, what remains is added up, a level grows. Raises
+    AnswerRefused (``too_few``) if nothing remains."""
+    kept, out = without_outliers(draft=draft, answers=answers)
+    if not kept:
+        raise AnswerRefused("too_few", "no sums for the trees")
+    judged = replace(draft, left_out=out)
+    return Advanced(grown(draft=judged, sums=added(list(kept.values()))), out)
+
+
 def without_outliers(
     *, draft: Draft, answers: Mapping[str, Sums]
 ) -> tuple[dict[str, Sums], tuple[str, ...]]:
@@ -199,4 +217,5 @@ def _gains(form: Form, gradient: Floats, hessian: Floats) -> Floats:
 
 def _value(form: Form, gradient: Floats, hessian: Floats) -> Floats:
     step = np.clip(-gradient / (hessian + form.ridge), -form.longest_step, form.longest_step)
-    return np.asarray(step * (form.learning_rate / form.together), dtype=np.float64)
+    step *= form.learning_rate / form.together
+    return np.asarray(np.rint(step / GRAIN) * GRAIN + 0.0, dtype=np.float64)

@@ -244,10 +244,10 @@ def _go_down(draft: Draft, tree: _Tree, number: int, level: int) -> None:
     place[tree.features] = np.arange(len(tree.features))
     tree.node = descend(
         codes=tree.codes,
-        node=tree.node,
-        feature=place[draft.feature[number, inner]],
-        threshold=draft.threshold[number, inner],
-    )
+        node=tree.node[None],
+        feature=place[draft.feature[number : number + 1, inner]],
+        threshold=draft.threshold[number : number + 1, inner],
+    )[0]
 
 
 def _histograms(tree: _Tree, draft: Draft) -> list[NDArray[np.float64]]:
@@ -303,7 +303,7 @@ def _added(
     for code, bins in zip(codes, counts, strict=True):
         cell = node * bins + code
         cells = nodes * int(bins)
-        parts = np.stack([np.bincount(cell, each, cells) for each in weights])
+        parts = np.array([np.bincount(cell, each, cells) for each in weights], np.float64)
         found.append(_unpacked(parts).reshape(2, nodes, int(bins)))
     return found
 
