@@ -21,9 +21,11 @@ Updates: TypeAlias = Mapping[str, FloatArray]
 
 LARGEST = 1e100
 """No number of an update is larger: products with counts stay finite, and no model has such."""
-MOST_ORDINARY_STORES = 2.0
+MOST_ORDINARY_STORES = 1.5
 """No store weighs more than so many stores with the median count of examples. Clipping bounds what
-a store says; without this one, a claim of examples would multiply it again."""
+a store says; a claim of examples would multiply it again. With 1.5, one store in ten that sends
+-10 times its update and claims 10^12 examples takes 0.6 to 1.8 % of what training gains (20 chains
+of 10 made-up stores); with 2 it takes 0.9 to 2.8 %."""
 
 
 class TooFewUpdates(AnswerRefused):
