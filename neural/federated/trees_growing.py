@@ -46,10 +46,15 @@ def sums_from_json(*, draft: Draft, answer: object) -> Sums:
         raise AnswerRefused("wrong_keys", "sums are gradient and hessian")
     shape = (sum(part.size for part in layout(draft)),)
     sums = Sums(_whole(answer["gradient"], shape), _whole(answer["hessian"], shape))
-    if (sums.hessian < 0).any() or any((np.abs(each) > LARGEST_SUM).any() for each in sums):
+    if (sums.hessian < 0).any() or any(_is_too_large(each) for each in sums):
         raise AnswerRefused("out_of_range", "a sum")
     _check_totals(draft, sums)
     return sums
+
+
+def _is_too_large(values: Whole) -> bool:
+    # Not by abs: that of the least int64 is negative.
+    return bool(((values > LARGEST_SUM) | (values < -LARGEST_SUM)).any())
 
 
 def _whole(value: object, shape: tuple[int]) -> Whole:
@@ -209,13 +214,18 @@ def _gains(form: Form, gradient: Floats, hessian: Floats) -> Floats:
     """What each split takes off the loss; minus infinity where a side would be too small."""
     total, weight = gradient[:, :, -1:], hessian[:, :, -1:]
     above, rest = total - gradient, weight - hessian
-    gain = gradient**2 / (hessian + form.ridge) + above**2 / (rest + form.ridge)
-    gain -= total**2 / (weight + form.ridge)
+    gain = gradient**2 / _curved(form, hessian) + above**2 / _curved(form, rest)
+    gain -= total**2 / _curved(form, weight)
     allowed = np.minimum(hessian, rest) >= max(form.least_hessian, 1.0 / STEPS)
     return np.where(allowed, gain, -np.inf)
 
 
 def _value(form: Form, gradient: Floats, hessian: Floats) -> Floats:
-    step = np.clip(-gradient / (hessian + form.ridge), -form.longest_step, form.longest_step)
+    step = np.clip(-gradient / _curved(form, hessian), -form.longest_step, form.longest_step)
     step *= form.learning_rate / form.together
     return np.asarray(np.rint(step / GRAIN) * GRAIN + 0.0, dtype=np.float64)
+
+
+def _curved(form: Form, hessian: Floats) -> Floats:
+    """The hessian with the ridge; never zero, even where both are."""
+    return np.maximum(hessian + form.ridge, 1.0 / STEPS)
