@@ -17,11 +17,13 @@ class NeuralConfig(AppConfig):
             checks,  # noqa: F401  (registers the system checks)
             tasks,  # noqa: F401  (known to the relay in processes that are no workers, too)
         )
-        from neural.analysis import nightly
+        from neural.analysis.nightly import ANALYSIS_SCHEDULE
         from neural.events import builtin  # noqa: F401  (registers the built-in types)
-        from neural.runs import broker, lifecycle
+        from neural.federated import shipped
+        from neural.runs import broker, lifecycle, shipped_schedules
 
         broker.survive_a_lost_broker()
         lifecycle.connect()
-        nightly.connect(self)
+        shipped_schedules.connect(self, [ANALYSIS_SCHEDULE, shipped.TRAINING_SCHEDULE])
+        shipped.connect(self)
         autodiscover_modules("neural_handlers")

@@ -5,9 +5,14 @@ What two processes compute from a draft must not depend on who read it from wher
 """
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
+
+if TYPE_CHECKING:
+    _TextField = models.TextField[Any, Any]
+else:
+    _TextField = models.TextField
 
 
 def exact_json(value: Any) -> str:
@@ -17,8 +22,12 @@ def exact_json(value: Any) -> str:
     )
 
 
-class ExactJSONField(models.TextField):
+class ExactJSONField(_TextField):
     """JSON, kept as text. It is read and written whole and never searched."""
+
+    if TYPE_CHECKING:  # what the plugin for Django's types reads
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
 
     def from_db_value(self, value: str | None, *_: Any) -> Any:
         return None if value is None else json.loads(value)

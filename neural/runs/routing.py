@@ -18,6 +18,10 @@ LOW_PRIORITY = 1
 TASK_QUEUES = {
     "neural.tasks.index_to_vector_db": (DEFAULT_QUEUE, DEFAULT_PRIORITY),
     "neural.tasks.train_federated_model": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
+    "neural.tasks.run_federated_round": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
+    "neural.tasks.answer_training_exchange": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
+    "neural.tasks.advance_training_round": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
+    "neural.tasks.make_forecasts": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
     "neural.tasks.batch_index_orders": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
     "neural.tasks.analyse_demand": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
 }

@@ -1,0 +1,172 @@
+"""Forecasts of the days to come, store by store: each from its own rows, in its own run."""
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError, InterfaceError
+
+from neural.errors import PermanentError
+from neural.federated.loading import RECENT_DAYS, sales_of
+from neural.federated.model_types import DishForecast, ModelType, model_type
+from neural.federated.protocol import Json, NotEnoughHistory
+from neural.federated.rounds.asking import in_groups
+from neural.federated.rounds.names import FORECAST_TASK
+from neural.federated.series import Sales
+from neural.models import (
+    ActiveModel,
+    DailyDemand,
+    Forecast,
+    ModelVersion,
+    Store,
+    TaskRun,
+    TrainingPlan,
+)
+from neural.models.plan import DEFAULT_MODEL_TYPE
+from neural.models.round_lines import tell_store
+from neural.runs.alone import drop_broken_connection
+from neural.runs.enqueue import enqueue_all
+from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
+
+RUN_SECONDS = 20.0
+STORES_A_RUN = 25
+KEY = ("store", "made_on", "dish")
+WRITTEN = ("name", "version", "method", "mean", "p10", "p50", "p90", "made_at")
+
+
+class ForecastUnavailable(PermanentError):
+    """A model type does not say how its models forecast."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """What forecasts are made with: the version in force, or none."""
+
+    kind: ModelType
+    version: ModelVersion | None
+    content: Json | None
+    history_days: int
+    most_dishes: int
+
+
+def make_forecasts(
+    *, store_id: str | None, stores: Sequence[str] | None, name: str, now: dt.datetime
+) -> dict[str, Any]:
+    """What one run of the task does; returns counts, and the stores that failed.
+
+    Without stores it asks for the runs of all that have sold something lately.
+    """
+    chosen = [store_id] if store_id is not None else stores
+    if chosen is None:
+        return {"stores": _ask_for_all(name, now)}
+    model = model_in_force(name)
+    made, failed, rest = 0, {}, []
+    ends_at = time.monotonic() + RUN_SECONDS
+    for place, store in enumerate(chosen):
+        if place and time.monotonic() > ends_at:
+            rest = list(chosen[place:])
+            break
+        try:
+            made += forecast_store(Store.objects.get(pk=store), model=model, now=now)
+        except NotEnoughHistory:
+            failed[store] = "no_history"
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001 (one store's trouble is not the others')
+            drop_broken_connection(error)
+            failed[store] = type(error).__name__
+            tell_store(
+                "not_forecast", round_id=0, store=store, level=logging.WARNING, error=failed[store]
+            )
+            if isinstance(error, SoftTimeLimitExceeded):
+                rest = list(chosen[place + 1 :])
+                break
+    if rest:
+        enqueue_all([_run(name, rest)])
+    told: dict[str, Any] = {"dishes": made}
+    told |= {"failed": failed} if failed else {}
+    return told | ({"rest": len(rest)} if rest else {})
+
+
+def model_in_force(name: str) -> Model:
+    """The active version of a model type, read once for many stores.
+
+    A version made with other features than the type has now is left aside, as if there were none.
+    """
+    kind = model_type(name)
+    version = ActiveModel.objects.version_of(name)
+    if version is not None and version.schema_hash != kind.schema_hash:
+        version = None
+    plan = TrainingPlan.objects.filter(model_type=name).first() or TrainingPlan(model_type=name)
+    return Model(
+        kind=kind,
+        version=version,
+        content=version.load() if version else None,
+        history_days=plan.history_days,
+        most_dishes=plan.dishes_per_store,
+    )
+
+
+def forecast_store(store: Store, *, model: Model, now: dt.datetime) -> int:
+    """Forecast and keep the next days of one store; returns for how many dishes.
+
+    Raises NotEnoughHistory for a store that has sold nothing.
+    """
+    if model.kind.forecast is None:
+        raise ForecastUnavailable(f"{model.kind.name} does not forecast")
+    sales = sales_of(
+        store,
+        today=store.business_day(now),
+        history_days=model.history_days,
+        most_dishes=model.most_dishes,
+    )
+    found = model.kind.forecast(model.content, sales)
+    names = dict(zip(sales.dishes, sales.names or sales.dishes, strict=True))
+    rows = [_row(store, sales, each, model, names.get(each.dish, ""), now) for each in found]
+    Forecast.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=KEY, update_fields=WRITTEN
+    )
+    return len(rows)
+
+
+def _row(
+    store: Store, sales: Sales, of: DishForecast, model: Model, name: str, now: dt.datetime
+) -> Forecast:
+    return Forecast(
+        store=store,
+        dish=of.dish,
+        name=name,
+        made_on=sales.last_day,
+        version=model.version if of.uses_version else None,
+        method=of.method,
+        mean=list(of.mean),
+        p10=list(of.p10),
+        p50=list(of.p50),
+        p90=list(of.p90),
+        made_at=now,
+    )
+
+
+def _ask_for_all(name: str, now: dt.datetime) -> int:
+    since = now.date() - dt.timedelta(days=RECENT_DAYS)
+    sold = DailyDemand.objects.filter(day__gte=since, quantity__gt=0).values("store")
+    codes = list(Store.objects.filter(pk__in=sold).order_by("pk").values_list("pk", flat=True))
+    enqueue_all([_run(name, each) for each in in_groups(codes, size=STORES_A_RUN)])
+    return len(codes)
+
+
+def _run(name: str, stores: Sequence[str]) -> TaskRun:
+    kwargs: dict[str, Any] = {"stores": list(stores)}
+    if name != DEFAULT_MODEL_TYPE:
+        kwargs["model_type"] = name
+    return TaskRun(
+        task=FORECAST_TASK,
+        kwargs=kwargs,
+        queue=LOW_PRIORITY_QUEUE,
+        priority=LOW_PRIORITY,
+        store_id=stores[0] if len(stores) == 1 else None,
+    )

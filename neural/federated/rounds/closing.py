@@ -1,0 +1,118 @@
+"""Ending a round: its version, the pointer, and all that waited for it."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from neural.errors import NeuralError
+from neural.federated.gate import Verdict, add_up, judge
+from neural.federated.kept import kept_stores
+from neural.federated.protocol import Json
+from neural.federated.rounds.exchange import Exchange
+from neural.federated.rounds.names import FORECAST_TASK, TRAIN_TASK
+from neural.models import (
+    ActiveModel,
+    GroupSum,
+    ModelVersion,
+    Publishing,
+    RunState,
+    Standing,
+    StoreUpdate,
+    TaskRun,
+    TrainingRound,
+)
+from neural.runs.enqueue import enqueue
+from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
+
+
+class PointerMoved(NeuralError):
+    """Somebody put another version in force at this very moment: look again."""
+
+
+def finish(
+    training: TrainingRound, asked: Exchange, draft: Json, answers: Iterable[Json], now: dt.datetime
+) -> bool:
+    """Make a version of a finished draft, publish it if the gate lets it pass, and close.
+
+    Within a transaction. Returns whether it did: not if another coordinator was first. Raises
+    :class:`PointerMoved`.
+    """
+    judged = [each["figures"] for each in answers if "figures" in each]
+    totals = add_up(judged) if asked.question.judges else {}
+    verdict = _verdict(training, totals)
+    publishes = verdict.better and training.plan.publishing == Publishing.AUTOMATIC
+    if publishes:
+        closed = training.publish(now=now)
+    else:
+        reason = "candidate" if verdict.better else verdict.reason
+        closed = training.reject(reason, verdict.detail, now=now)
+    if not closed:
+        return False
+    version = _keep_version(training, asked, draft, totals, verdict)
+    if publishes and not ActiveModel.objects.publish(
+        version, instead_of=training.base_version, by=training.requested_by
+    ):
+        raise PointerMoved(training.model_type)
+    after_close(training)
+    return True
+
+
+def _verdict(training: TrainingRound, totals: Mapping[str, Mapping[str, float]]) -> Verdict:
+    active = ActiveModel.objects.version_of(training.model_type)
+    if active != training.base_version:
+        return Verdict(False, "overtaken", f"version {active.number}" if active else "")
+    return judge(totals)
+
+
+def _keep_version(
+    training: TrainingRound,
+    asked: Exchange,
+    draft: Json,
+    totals: Mapping[str, Any],
+    verdict: Verdict,
+) -> ModelVersion:
+    waits = verdict.better or verdict.reason == "overtaken"
+    return ModelVersion.objects.add(
+        model_type=training.model_type,
+        content=draft,
+        parent=training.base_version,
+        round=training,
+        schema_hash=asked.kind.schema_hash,
+        metrics={"totals": totals, "verdict": verdict.reason, "detail": verdict.detail},
+        standing=Standing.CANDIDATE if waits else Standing.REJECTED,
+    )
+
+
+def cancel_round(training: TrainingRound, *, now: dt.datetime) -> bool:
+    """End a round because a person says so. Returns whether it was open."""
+    with transaction.atomic():
+        if not training.cancel(now=now):
+            return False
+        after_close(training)
+    return True
+
+
+def after_close(training: TrainingRound) -> None:
+    """What follows the end of a round, whatever it is: in the transaction that ends it."""
+    StoreUpdate.objects.filter(round=training.pk, payload__isnull=False).update(payload=None)
+    GroupSum.objects.filter(round=training.pk).delete()
+    _hurry_who_waits()
+    enqueue(
+        task=FORECAST_TASK,
+        args=[],
+        kwargs={"model_type": training.model_type},
+        queue=LOW_PRIORITY_QUEUE,
+        priority=LOW_PRIORITY,
+        unique_key=f"forecasts:{training.model_type}",
+        requested_by=f"round {training.pk}",
+    )
+    transaction.on_commit(lambda: kept_stores.forget(training.pk), robust=True)
+
+
+def _hurry_who_waits() -> None:
+    """Runs that wait for a round to give a store's receipt look again now; few ever wait."""
+    waiting = TaskRun.objects.filter(task=TRAIN_TASK, event=None, state=RunState.PENDING)
+    waiting.filter(available_at__gt=Now()).update(available_at=Now(), publish_at=Now())

@@ -1,0 +1,217 @@
+"""The one door through which answers of stores come in.
+
+An answer is checked before it is kept. One that cannot be used is recorded as rejected, with the
+reason, and its store is not asked again in this round. Each is taken once: a compare-and-set on
+the store's row, which also asks that the round still is in that exchange.
+"""
+
+import datetime as dt
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from neural.federated.protocol import AnswerRefused, Json
+from neural.federated.rounds.exchange import Exchange, exchange_of, light_round
+from neural.models import GroupSum, StoreUpdate, UpdateState
+from neural.models.exact_json import exact_json
+from neural.models.round import ASKING_STATES
+from neural.models.round_lines import tell_store
+
+MOST_BYTES = 16 * 1024 * 1024
+"""A larger answer is refused unread: it would fill the database."""
+MOST_CLAIMED = 10**9
+"""No store has so many examples. A claim between the plan's greatest count and this is capped."""
+DETAIL_LENGTH = 200
+
+
+class Received(StrEnum):
+    """What became of an answer."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    DUPLICATE = "duplicate"
+    LATE = "late"
+    NOT_INVITED = "not_invited"
+
+
+class SumOverlaps(AnswerRefused):
+    """A store of the sum has answered otherwise meanwhile: the sum would count it twice."""
+
+    permanent = False
+
+
+def receive(
+    *,
+    round_id: int,
+    exchange: int,
+    store: str,
+    answer: Json,
+    now: dt.datetime,
+    seconds: float = 0.0,
+) -> Received:
+    """Take a store's answer to an exchange's question, and say what became of it."""
+    training = light_round(round_id)
+    if not training.asks or training.exchange != exchange:
+        return _why_not(round_id, exchange, store)
+    return receive_here(exchange_of(training), store, answer, now=now, seconds=seconds)
+
+
+def receive_here(
+    asked: Exchange, store: str, answer: Json, *, now: dt.datetime, seconds: float = 0.0
+) -> Received:
+    """The same, where the exchange is at hand."""
+    try:
+        size = check(asked, answer)
+    except AnswerRefused as refused:
+        return _reject(asked, store, refused, now=now, seconds=seconds)
+    rows = still_missing(asked, [store]).update(
+        state=UpdateState.ACCEPTED,
+        exchange=asked.number,
+        payload=answer,
+        answered_at=now,
+        bytes_sent=F("bytes_sent") + size,
+        seconds=F("seconds") + seconds,
+        **_figures(asked, answer),
+    )
+    return Received.ACCEPTED if rows else _why_not(asked.round_id, asked.number, store)
+
+
+def receive_sum(
+    asked: Exchange, stores: Sequence[str], answer: Json, *, now: dt.datetime, seconds: float
+) -> None:
+    """Take what stores answered together, all of them or none: within a transaction.
+
+    Raises :class:`AnswerRefused` if it cannot be used, :class:`SumOverlaps` if one of them has
+    answered meanwhile or is no longer asked.
+    """
+    size = check(asked, answer)
+    share = len(stores)
+    rows = still_missing(asked, stores).update(
+        state=UpdateState.ACCEPTED,
+        exchange=asked.number,
+        answered_at=now,
+        bytes_sent=F("bytes_sent") + size // share,
+        seconds=F("seconds") + seconds / share,
+    )
+    if rows != share:
+        raise SumOverlaps("overlap", f"{share - rows} of {share} stores")
+    GroupSum.objects.create(
+        round_id=asked.round_id,
+        exchange=asked.number,
+        first_store=stores[0],
+        stores=list(stores),
+        payload=answer,
+    )
+
+
+def leave_out(
+    asked: Exchange,
+    store: str,
+    state: UpdateState,
+    reason: str,
+    detail: str = "",
+    *,
+    seconds: float = 0.0,
+) -> bool:
+    """Record that a store's part cannot be used. Returns whether that was news."""
+    rows = still_missing(asked, [store]).update(
+        state=state,
+        reason=reason[:50],
+        detail=detail[:DETAIL_LENGTH],
+        seconds=F("seconds") + seconds,
+    )
+    if rows:
+        tell_later(asked, store, state, reason)
+    return bool(rows)
+
+
+def tell_later(asked: Exchange, store: str, state: UpdateState, reason: str) -> None:
+    """Log on commit that a store's part was not used."""
+    tell = partial(
+        tell_store,
+        state.value,
+        round_id=asked.round_id,
+        store=store,
+        level=logging.WARNING,
+        exchange=asked.number,
+        reason=reason,
+    )
+    transaction.on_commit(tell, robust=True)
+
+
+def still_missing(asked: Exchange, stores: Sequence[str]) -> "QuerySet[StoreUpdate]":
+    """Those of these stores whose answer is still expected, if the round still is there."""
+    return StoreUpdate.objects.missing(asked.number).filter(
+        round=asked.round_id,
+        store__in=stores,
+        round__state__in=ASKING_STATES,
+        round__exchange=asked.number,
+    )
+
+
+def check(asked: Exchange, answer: Json) -> int:
+    """The size of an answer that can be used, in bytes as JSON, or :class:`AnswerRefused`."""
+    size = _size(answer)
+    claimed = answer.get("examples")
+    if isinstance(claimed, int | float) and not 0 <= claimed <= MOST_CLAIMED:
+        raise AnswerRefused("too_many_examples")
+    try:
+        asked.kind.program.check(asked.config, asked.draft, asked.question, answer)
+    except AnswerRefused:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        # A check that stumbles over an answer has found that it is not what was asked for.
+        raise AnswerRefused("wrong_shape", type(error).__name__) from error
+    return size
+
+
+def _size(answer: Any) -> int:
+    if not isinstance(answer, dict):
+        raise AnswerRefused("wrong_type", type(answer).__name__)
+    try:
+        size = len(exact_json(answer).encode())
+    except ValueError as error:
+        raise AnswerRefused("not_finite") from error
+    except (TypeError, RecursionError, OverflowError) as error:
+        raise AnswerRefused("not_json", type(error).__name__) from error
+    if size > MOST_BYTES:
+        raise AnswerRefused("too_large", f"{size} bytes")
+    return size
+
+
+def _figures(asked: Exchange, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What stays of an answer when it has been used."""
+    kept: dict[str, Any] = {}
+    examples, norm = answer.get("examples"), answer.get("update_norm")
+    if isinstance(examples, int | float):
+        kept["examples"] = int(min(examples, asked.config.max_examples))
+    if isinstance(norm, int | float) and math.isfinite(norm):
+        kept["update_norm"] = float(norm)
+    if asked.question.judges and isinstance(answer.get("figures"), dict):
+        kept["figures"] = answer["figures"]
+    return kept
+
+
+def _reject(
+    asked: Exchange, store: str, refused: AnswerRefused, *, now: dt.datetime, seconds: float
+) -> Received:
+    news = leave_out(
+        asked, store, UpdateState.REJECTED, refused.reason, refused.detail, seconds=seconds
+    )
+    return Received.REJECTED if news else _why_not(asked.round_id, asked.number, store)
+
+
+def _why_not(round_id: int, exchange: int, store: str) -> Received:
+    found = StoreUpdate.objects.filter(round=round_id, store=store).values("state", "exchange")
+    row = found.first()
+    if row is None:
+        return Received.NOT_INVITED
+    if row["exchange"] >= exchange:
+        return Received.DUPLICATE
+    return Received.REJECTED if row["state"] == UpdateState.REJECTED else Received.LATE

@@ -1,0 +1,84 @@
+"""Schedules that come with the app.
+
+Beat's schedules are rows that people edit in the admin. One that comes with the app is made once,
+when beat's tables, or what it needs of the app's, have just been migrated; after that it is
+theirs: what they change, switch off or delete stays so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.db import connections, router
+from django.db.models.signals import post_migrate
+
+BEAT = "django_celery_beat"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShippedSchedule:
+    """A task at a time of each day."""
+
+    name: str
+    task: str
+    description: str
+    hour: str
+    minute: str
+    time_zone: str
+    comes_with: str
+    """The end of the name of the app's migration after which it is made."""
+
+
+def connect(app: AppConfig, schedules: Sequence[ShippedSchedule]) -> None:
+    """Make schedules after a migration, in projects that have django_celery_beat."""
+    for schedule in schedules:
+
+        def after_migration(
+            *, using: str, plan: Sequence[Any] = (), of: ShippedSchedule = schedule, **_: Any
+        ) -> None:
+            make_if_news(of, using=using, plan=plan)
+
+        post_migrate.connect(
+            after_migration, sender=app, weak=False, dispatch_uid=f"neural: {schedule.name}"
+        )
+
+
+def make_if_news(schedule: ShippedSchedule, *, using: str, plan: Sequence[Any]) -> None:
+    """Make a schedule if the migrations of this plan have just brought what it needs."""
+    news = any(_brings(schedule, migration) for migration, backwards in plan if not backwards)
+    if news and apps.is_installed(BEAT) and has_tables(using):
+        make(schedule, using=using)
+
+
+def _brings(schedule: ShippedSchedule, migration: Any) -> bool:
+    if migration.app_label == BEAT:
+        return bool(migration.name.startswith("0001_"))
+    return bool(migration.app_label == "neural" and migration.name.endswith(schedule.comes_with))
+
+
+def has_tables(using: str) -> bool:
+    """With `migrate neural` alone beat's tables may be missing, and come with their own plan."""
+    model = apps.get_model(BEAT, "PeriodicTask")
+    if not router.allow_migrate_model(using, model):
+        return False
+    return model._meta.db_table in connections[using].introspection.table_names()
+
+
+def make(schedule: ShippedSchedule, *, using: str = "default") -> bool:
+    """Make a schedule unless one of its name is there. Returns whether it did."""
+    crontabs = apps.get_model(BEAT, "CrontabSchedule")._default_manager.using(using)
+    tasks = apps.get_model(BEAT, "PeriodicTask")._default_manager.using(using)
+    if tasks.filter(name=schedule.name).exists():
+        return False
+    at = {
+        "minute": schedule.minute,
+        "hour": schedule.hour,
+        "timezone": schedule.time_zone,
+    }
+    every = dict.fromkeys(("day_of_week", "day_of_month", "month_of_year"), "*")
+    crontab = crontabs.filter(**at, **every).first() or crontabs.create(**at, **every)
+    tasks.create(
+        name=schedule.name, task=schedule.task, crontab=crontab, description=schedule.description
+    )
+    return True
