@@ -18,7 +18,7 @@ from neural.federated.calendars import calendar
 from neural.federated.lags import Past, log_ratio, shifted, weekly, windowed
 from neural.federated.series import HORIZONS, FloatArray, Sales
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a feature is computed otherwise under the same name."""
 
 ALL_HORIZONS = tuple(range(1, HORIZONS + 1))
@@ -248,11 +248,18 @@ def _of_day(sales: Sales) -> NDArray[np.float32]:
     turn = 2 * np.pi * days_of_year / 365.25
     weekday = (np.arange(days) + sales.first_day.weekday()) % 7
     columns = [*(weekday == each for each in range(7))]
-    columns += [np.sin(turn), np.cos(turn), np.sin(2 * turn), np.cos(2 * turn)]
+    seen = _year_seen(sales.days)
+    columns += [seen * wave(each * turn) for each in (1, 2) for wave in (np.sin, np.cos)]
     columns += _holidays(sales)
     closed = sales.closed.astype(np.float64)
     columns += [sales.school_holiday, shifted(closed, 1), _next(closed, 1)]
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _year_seen(days: int) -> float:
+    """From 0 (half a year of history) to 1 (a year). Waves of a year that are fitted to a part
+    of it go astray in the next weeks."""
+    return float(np.clip((days - 182) / 182, 0.0, 1.0))
 
 
 def _holidays(sales: Sales) -> list[FloatArray]:
