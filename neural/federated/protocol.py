@@ -99,10 +99,12 @@ class TrainingConfig:
     """How far back a store trains."""
     held_out_days: int = 14
     """The last days, kept for judging."""
-    trees: int = 200
+    trees: int = 144
     """0: linear model alone."""
-    tree_depth: int = 3
-    learning_rate: float = 0.05
+    trees_together: int = 4
+    """So many trees grow side by side; their mean is one step."""
+    tree_depth: int = 4
+    learning_rate: float = 0.12
     bins: int = 64
     noise_multiplier: float = 0.0
     """z of differential privacy at store level; 0: off. With it no trees are grown."""

@@ -1,0 +1,360 @@
+"""The demand forecast's program: what stores are asked in turn, and what answers add up to. Pure.
+
+describe → fit, several times → spread → grow, level by level → calibrate → judge. Answers are
+taken in order of the stores' codes and every sum is exact, so that whoever coordinates comes to
+the same draft. (The one exception is meant: noise, where differential privacy is asked for.)
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from neural.federated import (
+    aggregation,
+    binning,
+    glm,
+    judging,
+    personal,
+    privacy,
+    trees,
+    trees_growing,
+)
+from neural.federated.client import ALLOWED
+from neural.federated.demand_model import SIZE, DemandModel
+from neural.federated.encoding import decode
+from neural.federated.features import FEATURES, SCHEMA_HASH
+from neural.federated.glm import Standard
+from neural.federated.protocol import AnswerRefused, Json, Question, Step, TrainingConfig
+from neural.federated.series import HORIZONS, FloatArray
+from neural.federated.trees_form import Form
+
+MOST_DISHES = 1000
+LARGEST_MEAN = 1e3
+"""No feature's mean is beyond it: they are logarithms of ratios, shares and flags."""
+STORES_OF_A_LEVEL = 3
+"""So many stores sell a dish before its usual level is told to others."""
+STORES_TO_TRIM = 5
+"""From so many stores on, the extremes of what describes them are cut."""
+PRIVATE_SCALE, PRIVATE_VARIANCE = 0.5, 0.01
+"""With differential privacy the standard and the prior variance are not learned: they would tell
+of stores outside the account."""
+
+Answers = Mapping[str, Json]
+
+
+def mark(*parts: object) -> str:
+    """A short name for the state of a draft, by which an answer says what it was made from."""
+    text = "\n".join(str(part) for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def expected_exchanges(config: TrainingConfig) -> int:
+    """How many exchanges a round has."""
+    form = form_of(config)
+    return (
+        1 + config.fit_exchanges + (not _is_private(config)) + (form.exchanges if form else 0) + 2
+    )
+
+
+def form_of(config: TrainingConfig) -> Form | None:
+    """In what form trees are grown; None for none."""
+    if not config.trees or _is_private(config):
+        return None
+    together = min(config.trees_together, config.trees)
+    return Form(
+        stages=math.ceil(config.trees / together),
+        together=together,
+        depth=config.tree_depth,
+        learning_rate=config.learning_rate,
+        seed=config.seed,
+    )
+
+
+def releases(question: Question) -> bool:
+    """Whether answers to this question become a noisy release."""
+    return question.kind == "fit"
+
+
+def _is_private(config: TrainingConfig) -> bool:
+    return config.noise_multiplier > 0
+
+
+class DemandProgram:
+    """The coordinator's arithmetic."""
+
+    def begin(self, config: TrainingConfig, active: Json | None) -> Step:
+        """Ask for descriptions."""
+        known = active if active and active.get("model", {}).get("schema") == SCHEMA_HASH else None
+        draft = {"active": known and known["model"], "phase": "describe"}
+        return Step(draft, Question(kind="describe", number=1, content={"base": SCHEMA_HASH[:16]}))
+
+    def check(self, config: TrainingConfig, draft: Json, question: Question, answer: Json) -> None:
+        """Refuse an answer with other keys, from another state of the draft, out of range."""
+        if not isinstance(answer, dict) or set(answer) != ALLOWED[question.kind]:
+            raise AnswerRefused("wrong_keys", f"not those of {question.kind}")
+        if answer["base"] != question.content["base"]:
+            raise AnswerRefused("wrong_version", f"made from {str(answer['base'])[:16]!r}")
+        if "examples" in answer:
+            _check_examples(config, answer["examples"])
+        _CHECKS[question.kind](config, draft, answer)
+
+    def go_on(
+        self, config: TrainingConfig, draft: Json, question: Question, answers: Answers
+    ) -> Step:
+        """The next question from the good answers."""
+        if not answers:
+            raise aggregation.TooFewUpdates(found=0, needed=1)
+        ordered = {store: answers[store] for store in sorted(answers)}
+        changed = _STEPS[question.kind](config, draft, question, ordered)
+        refused = changed.pop("refused", {})
+        grown = {**draft, **changed}
+        kind = _next(config, grown, question)
+        if kind is None:
+            return Step({key: grown[key] for key in ("model", "quality")}, None, refused)
+        grown["phase"] = kind
+        return Step(grown, _question(grown, kind, question.number + 1), refused)
+
+
+def _next(config: TrainingConfig, draft: Json, question: Question) -> str | None:
+    """What is asked after this question."""
+    kind = question.kind
+    if kind == "fit" and draft["fits"] < config.fit_exchanges:
+        return "fit"
+    if kind == "grow" and not trees.Draft.from_json(draft["model"]["forest"]).is_complete:
+        return "grow"
+    order = ["describe", "fit", "spread", "grow", "calibrate", "judge"]
+    if _is_private(config):
+        order.remove("spread")
+    if form_of(config) is None:
+        order.remove("grow")
+    place = order.index(kind) + 1
+    return order[place] if place < len(order) else None
+
+
+def _question(draft: Json, kind: str, number: int) -> Question:
+    model = draft["model"]
+    forest = model["forest"]
+    state = forest and (forest["finished"]["value"]["shape"], forest["feature"]["shape"])
+    base = mark(kind, number, model["weights"]["data"], state)
+    return Question(
+        kind=kind,
+        number=number,
+        content={"base": base},
+        together=kind == "grow",
+        judges=kind in ("calibrate", "judge"),
+    )
+
+
+# What answers must be
+
+
+def _check_examples(config: TrainingConfig, examples: object) -> None:
+    if type(examples) is not int or examples < 1:
+        raise AnswerRefused("wrong_type", "examples is no whole number above 0")
+    if examples > config.history_days * MOST_DISHES * HORIZONS:
+        raise AnswerRefused("too_many_examples", "more than a store can have")
+
+
+def _check_describe(config: TrainingConfig, draft: Json, answer: Json) -> None:
+    demand = answer["demand"]
+    if not isinstance(demand, float) or not 0 <= demand < 1e9:
+        raise AnswerRefused("out_of_range", "demand")
+    mean = decode(answer["mean"], dtype="<f8", shape=(len(FEATURES),))
+    square = decode(answer["square"], dtype="<f8", shape=(len(FEATURES),))
+    if (np.abs(mean) > LARGEST_MEAN).any() or (square < mean**2 * (1 - 1e-6) - 1e-9).any():
+        raise AnswerRefused("out_of_range", "means and squares of features")
+    if (square > LARGEST_MEAN**2).any():
+        raise AnswerRefused("out_of_range", "squares of features")
+    if config.trees:
+        binning.check_sketch(answer["sketch"], features=len(FEATURES))
+    _check_levels(answer["levels"])
+
+
+def _check_levels(levels: object) -> None:
+    if not isinstance(levels, dict) or len(levels) > MOST_DISHES:
+        raise AnswerRefused("wrong_type", "levels is no table of dishes")
+    for dish, level in levels.items():
+        if not isinstance(dish, str) or len(dish) > 200 or not isinstance(level, float):
+            raise AnswerRefused("wrong_type", "a level of a dish")
+        if not 0 <= level < 1e9:
+            raise AnswerRefused("out_of_range", "a level of a dish")
+
+
+def _check_fit(config: TrainingConfig, draft: Json, answer: Json) -> None:
+    update = decode(answer["update"], dtype="<f8", shape=(SIZE,))
+    length = aggregation.update_norm(update)
+    if not isinstance(answer["update_norm"], float) or answer["update_norm"] != length:
+        raise AnswerRefused("out_of_range", "update_norm is not the update's")
+    if length > config.clipping_norm * (1 + 1e-9):
+        raise AnswerRefused("norm", f"{length:.3g} is longer than {config.clipping_norm:g}")
+
+
+def _check_spread(config: TrainingConfig, draft: Json, answer: Json) -> None:
+    excess = decode(answer["excess"], dtype="<f8", shape=(SIZE,))
+    if (np.abs(excess) > personal.LARGEST_VARIANCE).any():
+        raise AnswerRefused("out_of_range", "a squared deviation")
+
+
+def _check_grow(config: TrainingConfig, draft: Json, answer: Json) -> None:
+    forest = trees.Draft.from_json(draft["model"]["forest"])
+    trees_growing.sums_from_json(draft=forest, answer=answer["sums"])
+
+
+def _check_calibrate(config: TrainingConfig, draft: Json, answer: Json) -> None:
+    judging.check_residuals(answer["residuals"])
+
+
+def _check_judge(config: TrainingConfig, draft: Json, answer: Json) -> None:
+    judging.check_figures(answer["figures"], has_active=draft["active"] is not None)
+
+
+_CHECKS: Mapping[str, Callable[[TrainingConfig, Json, Json], None]] = MappingProxyType(
+    {
+        "describe": _check_describe,
+        "fit": _check_fit,
+        "spread": _check_spread,
+        "grow": _check_grow,
+        "calibrate": _check_calibrate,
+        "judge": _check_judge,
+    }
+)
+
+
+# What answers add up to: what changes in the draft
+
+
+def _described(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:
+    standard = _standard(config, answers)
+    forest = _forest(config, answers)
+    model = DemandModel(
+        standard=standard,
+        weights=_start(draft["active"], standard),
+        variance=np.full(SIZE, PRIVATE_VARIANCE),
+        forest=forest,
+        levels={} if _is_private(config) else _levels(answers),
+    )
+    return {"model": model.as_json(), "fits": 0, "denominator": len(answers)}
+
+
+def _standard(config: TrainingConfig, answers: Answers) -> Standard:
+    size = len(FEATURES)
+    if _is_private(config):
+        return Standard(mean=np.zeros(size), scale=np.full(size, PRIVATE_SCALE))
+    mean, square = (
+        _typical(
+            {s: decode(a[name], dtype="<f8", shape=(size,)) for s, a in answers.items()}, config
+        )
+        for name in ("mean", "square")
+    )
+    return glm.agreed_standard([{"count": np.ones(1), "sums": mean, "squares": square}])
+
+
+def _typical(values: Mapping[str, FloatArray], config: TrainingConfig) -> FloatArray:
+    """The mean over stores, without the extremes where there are enough stores."""
+    if len(values) < STORES_TO_TRIM:
+        return aggregation.weighted_mean(values, weights=dict.fromkeys(values, 1.0))
+    return aggregation.trimmed_mean(values, trim_share=config.trim_share)
+
+
+def _start(active: Json | None, standard: Standard) -> FloatArray:
+    """The weights in force, said in the new standard; zeros without them."""
+    if active is None:
+        return np.zeros(SIZE)
+    before = DemandModel.from_json(active)
+    slopes = before.weights[1:] / before.standard.scale
+    weights = np.empty(SIZE)
+    weights[1:] = slopes * standard.scale
+    weights[0] = before.weights[0] + float(slopes @ (standard.mean - before.standard.mean))
+    return weights
+
+
+def _forest(config: TrainingConfig, answers: Answers) -> trees.Draft | None:
+    form = form_of(config)
+    if form is None:
+        return None
+    bins = binning.agree(
+        sketches=[each["sketch"] for each in answers.values()],
+        bins=config.bins,
+        features=len(FEATURES),
+        most_examples=config.max_examples,
+    )
+    demands = {store: np.array([each["demand"]]) for store, each in answers.items()}
+    return trees.begin(form=form, bins=bins, unit=max(float(_typical(demands, config)[0]), 1e-3))
+
+
+def _levels(answers: Answers) -> dict[str, float]:
+    """The median level of each dish that several stores sell."""
+    found: dict[str, list[float]] = {}
+    for answer in answers.values():
+        for dish, level in answer["levels"].items():
+            found.setdefault(dish, []).append(level)
+    return {
+        dish: float(f"{np.median(levels):.3g}")
+        for dish, levels in sorted(found.items())
+        if len(levels) >= STORES_OF_A_LEVEL
+    }
+
+
+def _fitted(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:
+    model = DemandModel.from_json(draft["model"])
+    updates = {s: decode(a["update"], dtype="<f8", shape=(SIZE,)) for s, a in answers.items()}
+    if _is_private(config):
+        step = privacy.private_mean(
+            updates,
+            shape=(SIZE,),
+            invited_stores=draft["denominator"],
+            clipping_norm=config.clipping_norm,
+            noise_multiplier=config.noise_multiplier,
+            least_updates=config.least_stores,
+        )
+    else:
+        examples = {store: answer["examples"] for store, answer in answers.items()}
+        step = aggregation.aggregate(config=config, updates=updates, num_examples=examples)
+    return {"fits": draft["fits"] + 1, "model": _with(model, weights=model.weights + step)}
+
+
+def _spread(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:
+    model = DemandModel.from_json(draft["model"])
+    excess = {s: decode(a["excess"], dtype="<f8", shape=(SIZE,)) for s, a in answers.items()}
+    variance = np.clip(_typical(excess, config), 0.0, personal.LARGEST_VARIANCE)
+    return {"model": _with(model, variance=variance)}
+
+
+def _grown(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:
+    forest = trees.Draft.from_json(draft["model"]["forest"])
+    sums = {
+        store: trees_growing.sums_from_json(draft=forest, answer=answer["sums"])
+        for store, answer in answers.items()
+    }
+    kept, out = trees_growing.without_outliers(draft=forest, answers=sums)
+    grown = trees_growing.grown(draft=forest, sums=trees_growing.added(list(kept.values())))
+    return {"model": {**draft["model"], "forest": grown.as_json()}}
+
+
+def _calibrated(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:
+    return {"quality": judging.calibration([each["residuals"] for each in answers.values()])}
+
+
+def _judged(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:
+    return {"quality": {**draft["quality"], "stores": len(answers)}}
+
+
+def _with(model: DemandModel, **changes: Any) -> Json:
+    return replace(model, **changes).as_json()
+
+
+_STEPS: Mapping[str, Callable[[TrainingConfig, Json, Question, Answers], Json]] = MappingProxyType(
+    {
+        "describe": _described,
+        "fit": _fitted,
+        "spread": _spread,
+        "grow": _grown,
+        "calibrate": _calibrated,
+        "judge": _judged,
+    }
+)
