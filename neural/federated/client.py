@@ -21,7 +21,7 @@ from neural.federated import (
     trees_growing,
     trees_sums,
 )
-from neural.federated.demand_model import SIZE, DemandModel, temper_of
+from neural.federated.demand_model import DemandModel, temper_of
 from neural.federated.encoding import encode
 from neural.federated.features import Examples, training_examples
 from neural.federated.protocol import (
@@ -45,7 +45,7 @@ ALLOWED: Mapping[str, frozenset[str]] = MappingProxyType(
         "describe": frozenset({"base", "examples", "demand", "mean", "square", "sketch", "levels"}),
         "fit": frozenset({"base", "examples", "update", "update_norm"}),
         "spread": frozenset({"base", "excess"}),
-        "grow": frozenset({"base", "sums"}),
+        "grow": frozenset({"base", "stores", "sums"}),
         "calibrate": frozenset({"base", "residuals"}),
         "judge": frozenset({"base", "examples", "figures"}),
     }
@@ -187,7 +187,7 @@ def _grow(store: _Store) -> Json:
     forest = trees.Draft.from_json(store.draft["model"]["forest"])
     rows = store.kept("rows", lambda: _rows(store, "", forest))
     added = trees_sums.sums(draft=forest, rows=rows, memory=store.kept("growing", dict))
-    return {"base": store.base, "sums": trees_growing.sums_as_json(added.sums)}
+    return {"base": store.base, "stores": 1, "sums": trees_growing.sums_as_json(added.sums)}
 
 
 def _calibrate(store: _Store) -> Json:
@@ -257,6 +257,7 @@ def answer_together(
     added = trees_sums.sums(draft=forest, rows=together["rows"], memory=together["growing"])
     answer = {
         "base": str(question.content["base"]),
+        "stores": len(parts) - len(added.left_out),
         "sums": trees_growing.sums_as_json(added.sums),
     }
     return Together(answer, dict.fromkeys(added.left_out, "outlier"))

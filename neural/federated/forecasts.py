@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neural.federated import baselines, evaluation, judging
 from neural.federated.demand_model import DemandModel
@@ -64,17 +63,15 @@ def _blank(sales: Sales, model: DemandModel | None) -> Sales:
         names=dishes,
         quantities=np.full((BLANK_DAYS, len(dishes)), np.nan),
         promotion=np.zeros((ahead, len(dishes))),
-        **{
-            name: _last(getattr(sales, name), ahead)
-            for name in ("closed", "holiday", "school_holiday")
-        },
+        closed=_last(sales.closed.astype(np.float64), ahead) > 0,
+        holiday=_last(sales.holiday, ahead),
+        school_holiday=_last(sales.school_holiday, ahead),
     )
 
 
-def _last(values: NDArray[np.generic], length: int) -> NDArray[np.generic]:
+def _last(values: FloatArray, length: int) -> FloatArray:
     """The last values, with zeros before the first."""
-    missing = max(length - len(values), 0)
-    return np.concatenate([np.zeros(missing, dtype=values.dtype), values[-length:]])
+    return np.concatenate([np.zeros(max(length - len(values), 0)), values[-length:]])
 
 
 @dataclass(frozen=True)

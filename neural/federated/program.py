@@ -201,6 +201,8 @@ def _check_spread(config: TrainingConfig, draft: Json, answer: Json) -> None:
 
 
 def _check_grow(config: TrainingConfig, draft: Json, answer: Json) -> None:
+    if type(answer["stores"]) is not int or answer["stores"] < 0:
+        raise AnswerRefused("wrong_type", "stores is no whole number")
     forest = trees.Draft.from_json(draft["model"]["forest"])
     trees_growing.sums_from_json(draft=forest, answer=answer["sums"])
 
@@ -254,6 +256,13 @@ def _standard(config: TrainingConfig, answers: Answers) -> Standard:
     return glm.agreed_standard([{"count": np.ones(1), "sums": mean, "squares": square}])
 
 
+def _arrays(answers: Answers, name: str, size: int) -> dict[str, FloatArray]:
+    """By store, (size,)."""
+    return {
+        store: decode(answer[name], dtype="<f8", shape=(size,)) for store, answer in answers.items()
+    }
+
+
 def _typical(values: Mapping[str, FloatArray], config: TrainingConfig) -> FloatArray:
     """The mean over stores, without the extremes where there are enough stores."""
     if len(values) < STORES_TO_TRIM:
@@ -302,7 +311,7 @@ def _levels(answers: Answers) -> dict[str, float]:
 
 def _fitted(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:
     model = DemandModel.from_json(draft["model"])
-    updates = {s: decode(a["update"], dtype="<f8", shape=(SIZE,)) for s, a in answers.items()}
+    updates = _arrays(answers, "update", SIZE)
     if _is_private(config):
         step = privacy.private_mean(
             updates,
@@ -320,8 +329,8 @@ def _fitted(config: TrainingConfig, draft: Json, question: Question, answers: An
 
 def _spread(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:
     model = DemandModel.from_json(draft["model"])
-    excess = {s: decode(a["excess"], dtype="<f8", shape=(SIZE,)) for s, a in answers.items()}
-    variance = np.clip(_typical(excess, config), 0.0, personal.LARGEST_VARIANCE)
+    typical = _typical(_arrays(answers, "excess", SIZE), config)
+    variance = np.clip(typical, 0.0, personal.LARGEST_VARIANCE)
     return {"model": _with(model, variance=variance)}
 
 
@@ -331,9 +340,11 @@ def _grown(config: TrainingConfig, draft: Json, question: Question, answers: Ans
         store: trees_growing.sums_from_json(draft=forest, answer=answer["sums"])
         for store, answer in answers.items()
     }
-    kept, out = trees_growing.without_outliers(draft=forest, answers=sums)
-    grown = trees_growing.grown(draft=forest, sums=trees_growing.added(list(kept.values())))
-    return {"model": {**draft["model"], "forest": grown.as_json()}}
+    step = trees_growing.advanced(draft=forest, answers=sums)
+    # A group's sums have been judged store by store where they were added up.
+    alone = [store for store in step.left_out if answers[store]["stores"] == 1]
+    model = {**draft["model"], "forest": step.draft.as_json()}
+    return {"model": model, "refused": dict.fromkeys(alone, "outlier")}
 
 
 def _calibrated(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:

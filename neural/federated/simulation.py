@@ -11,6 +11,7 @@ from neural.federated.model_types import ModelType
 from neural.federated.protocol import (
     AnswerRefused,
     Json,
+    Memory,
     NotEnoughHistory,
     Question,
     TrainingConfig,
@@ -46,7 +47,9 @@ def simulate(
 
     Raises :class:`AnswerRefused` when the program cannot go on.
     """
-    taking_part = {name: (sales, {}) for name, sales in sorted(stores.items())}
+    taking_part: dict[str, tuple[Sales, Memory]] = {
+        name: (sales, {}) for name, sales in sorted(stores.items())
+    }
     step = kind.program.begin(config, active)
     done = Simulated(step.draft)
     while step.question is not None:
@@ -74,7 +77,7 @@ def _answers(
     config: TrainingConfig,
     draft: Json,
     question: Question,
-    stores: Mapping[str, tuple[Sales, dict]],
+    stores: Mapping[str, tuple[Sales, Memory]],
     group: int,
 ) -> Iterator[tuple[str, Json, Mapping[str, str]]]:
     if question.together and kind.answer_together and group > 1:
