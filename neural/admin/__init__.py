@@ -4,6 +4,32 @@ It is the stock admin: no theme, one small style sheet for what is ours. Whateve
 is read-only; a user limited to some stores sees and reaches their rows alone.
 """
 
-from neural.admin import analysis, events, orders, readmodels, runs, stores, workers
+from neural.admin import (
+    analysis,
+    events,
+    forecasts,
+    orders,
+    plans,
+    readmodels,
+    rounds,
+    runs,
+    stores,
+    updates,
+    versions,
+    workers,
+)
 
-__all__ = ["analysis", "events", "orders", "readmodels", "runs", "stores", "workers"]
+__all__ = [
+    "analysis",
+    "events",
+    "forecasts",
+    "orders",
+    "plans",
+    "readmodels",
+    "rounds",
+    "runs",
+    "stores",
+    "updates",
+    "versions",
+    "workers",
+]

@@ -20,6 +20,11 @@ CANCELLED = gettext_noop("state: pending → cancelled (cancel)")
 DISCARDED = gettext_noop("state: dead → discarded (discard)")
 REPLAYED = gettext_noop("runs: those of missing handlers (replay)")
 CONFIRMED = gettext_noop("confirmed: yes (confirm)")
+ROUND_OPENED = gettext_noop("rounds: a new one (run now)")
+ROUND_CANCELLED = gettext_noop("state: open → cancelled (cancel)")
+PUBLISHED = gettext_noop("in force: no → yes (publish)")
+REJECTED = gettext_noop("standing: candidate → rejected (reject)")
+ROLLED_BACK = gettext_noop("in force: yes → no, its parent is (roll back)")
 
 
 def log_changes(*, user: Any, rows: Sequence[Model], change: str) -> None:

@@ -20,10 +20,12 @@ from neural.admin.scope import ScopedAdmin
 from neural.models import (
     DailyDemand,
     DemandSummary,
+    Forecast,
     NeuralEvent,
     Order,
     StockLevel,
     Store,
+    StoreUpdate,
     TaskRun,
 )
 from neural.models.store import sees_every_store
@@ -101,8 +103,18 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
             StockLevel,
             DailyDemand,
             DemandSummary,
+            Forecast,
+            StoreUpdate,
         )
-        links = ((_list_of(model, store), model._meta.verbose_name_plural) for model in listed)
+        pages = (
+            (reverse(f"admin:neural_{name}_store", args=[store.pk]), label)
+            for name, label in (
+                ("forecast", _("what to prepare")),
+                ("demandsummary", _("last weeks")),
+            )
+        )
+        lists = ((_list_of(model, store), model._meta.verbose_name_plural) for model in listed)
+        links = [*pages, *lists]
         return format_html_join(" · ", '<a href="{}">{}</a>', links) or NOTHING
 
 

@@ -1,0 +1,227 @@
+"""Training plans: edited by people, and run now."""
+
+from typing import Any
+
+from django import forms
+from django.apps import apps
+from django.contrib import admin
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Field, Model
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin import audit
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.display import NOTHING, badge, link
+from neural.admin.learning_display import state_badge, type_label
+from neural.admin.scope import NeuralAdmin
+from neural.errors import NeuralError
+from neural.federated.model_types import model_types
+from neural.federated.rounds.names import ROUND_TASK
+from neural.federated.rounds.opening import open_round
+from neural.models import TrainingPlan, TrainingRound
+from neural.models.store import sees_every_store
+
+
+def _run_now(plan: TrainingPlan, user: Any) -> bool:
+    try:
+        opened = open_round(
+            name=plan.model_type, now=timezone.now(), requested_by=user.get_username()
+        )
+    except NeuralError:  # of a type that is gone
+        return False
+    return opened.is_new
+
+
+def _open_round_of(plan: TrainingPlan) -> TrainingRound | None:
+    return TrainingRound.objects.open().filter(model_type=plan.model_type).first()
+
+
+RUN_NOW = Verb(
+    name="run",
+    label=_("Run now"),
+    explanation=_("Run now: open a round of training for these plans"),
+    permission="neural.run_traininground",
+    apply=_run_now,
+    fits=lambda plan: plan.enabled and _open_round_of(plan) is None,
+    change=lambda plan: audit.ROUND_OPENED,
+)
+
+
+@admin.register(TrainingPlan)
+class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
+    """A plan concerns every store: only who sees every store changes it."""
+
+    verbs = (RUN_NOW,)
+    list_display = ("type_name", "standing", "strategy", "quorum_shown", "publishing", "newest")
+    filter_horizontal = ("participants",)
+    fieldsets = (
+        (
+            None,
+            {
+                "description": _(
+                    "A round asks stores again and again: each answers from its own sales, and "
+                    "only sums and weights leave it. What you change here counts from the next "
+                    "round on."
+                ),
+                "fields": ("model_type", "enabled", "publishing", "schedule", "newest"),
+            },
+        ),
+        (
+            _("Who takes part, and how long is waited"),
+            {
+                "description": _(
+                    "A round goes on without stores that fail, hang or are late, as long as there "
+                    "are enough others: the quorum. Otherwise it ends and the version in force "
+                    "stays."
+                ),
+                "fields": (
+                    "participants",
+                    ("least_stores", "least_share"),
+                    ("exchange_seconds", "deadline_seconds"),
+                    "stores_per_run",
+                ),
+            },
+        ),
+        (
+            _("What is learned from"),
+            {
+                "description": _(
+                    "The last days are kept apart: nobody trains on them, and the new version is "
+                    "judged by them."
+                ),
+                "fields": (("history_days", "held_out_days"), ("dishes_per_store", "max_examples")),
+            },
+        ),
+        (
+            _("Linear model"),
+            {
+                "description": _(
+                    "Stores improve common weights together. The clipping norm bounds what one "
+                    "store can do to them; trimmed mean and median stand up to stores that send "
+                    "nonsense, at the price of some precision."
+                ),
+                "fields": (
+                    ("strategy", "fit_exchanges"),
+                    ("proximal", "ridge"),
+                    ("clipping_norm", "trim_share"),
+                ),
+            },
+        ),
+        (
+            _("Trees"),
+            {
+                "description": _(
+                    "Trees find what a linear model cannot. They are grown from sums over the "
+                    "stores and take most of a round's time. Without trees a round is short and "
+                    "forecasts err by about three per cent more."
+                ),
+                "fields": (("trees", "tree_depth"), ("learning_rate", "bins"), "seed"),
+            },
+        ),
+        (
+            _("Privacy"),
+            {
+                "description": _(
+                    "With noise nobody can tell from the model whether a store took part. It costs "
+                    "precision: useful from about two hundred stores on. Each noisy release spends "
+                    "some of the budget, which is never given back."
+                ),
+                "fields": ("noise_multiplier", ("epsilon_budget", "delta")),
+            },
+        ),
+    )
+
+    # Who may
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """For a registered type that has no plan yet."""
+        permitted = super().has_add_permission(request) and sees_every_store(request.user)
+        return permitted and bool(_types_without_plan())
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        permitted = super().has_change_permission(request, obj)
+        return permitted and sees_every_store(request.user)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Switch it off instead: rounds name their plan."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return ("schedule", "newest") if obj is None else ("model_type", "schedule", "newest")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Participants are stores, which not everybody may see."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if sees_every_store(request.user):
+            return fieldsets
+        return [
+            (title, options | {"fields": _without(options["fields"], "participants")})
+            for title, options in fieldsets
+        ]
+
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
+        """A type is chosen among those that have no plan."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "model_type" and field is not None:
+            choices = [(name, type_label(name)) for name in _types_without_plan()]
+            field = forms.ChoiceField(choices=choices, label=field.label)
+        return field
+
+    # Columns
+
+    @admin.display(description=_("model type"), ordering="model_type")
+    def type_name(self, plan: TrainingPlan) -> str:
+        return type_label(plan.model_type)
+
+    @admin.display(description=_("state"))
+    def standing(self, plan: TrainingPlan) -> SafeString:
+        if plan.enabled:
+            return badge("succeeded", _("enabled"))
+        return badge("discarded", _("switched off"))
+
+    @admin.display(description=_("quorum"))
+    def quorum_shown(self, plan: TrainingPlan) -> str:
+        values = {"stores": plan.least_stores, "share": f"{plan.least_share:.0%}"}
+        return str(_("%(stores)d stores and %(share)s of the invited") % values)
+
+    @admin.display(description=_("newest round"))
+    def newest(self, plan: TrainingPlan) -> SafeString | str:
+        rounds = TrainingRound.objects.filter(model_type=plan.model_type)
+        found = rounds.defer("draft", "question").order_by("-pk").first()
+        if found is None:
+            return NOTHING
+        return format_html("{} {}", link(found, f"#{found.pk}"), state_badge(found))
+
+    @admin.display(description=_("schedule"))
+    def schedule(self, plan: TrainingPlan) -> SafeString | str:
+        """The rows of beat that open rounds, to be edited or switched off there."""
+        if not apps.is_installed("django_celery_beat"):
+            return NOTHING
+        tasks = apps.get_model("django_celery_beat", "PeriodicTask")._default_manager
+        shown = [_scheduled(task) for task in tasks.filter(task=ROUND_TASK).order_by("name")]
+        return format_html("{}" + "<br>{}" * (len(shown) - 1), *shown) if shown else NOTHING
+
+
+def _scheduled(task: Any) -> SafeString | str:
+    try:
+        address = reverse("admin:django_celery_beat_periodictask_change", args=[task.pk])
+        when = str(task.schedule)
+    except (NoReverseMatch, ObjectDoesNotExist):
+        return str(task.name)
+    state = badge("succeeded", _("on")) if task.enabled else badge("discarded", _("off"))
+    human = task.crontab.human_readable if task.crontab else when
+    return format_html('<a href="{}">{}</a> {} {}', address, task.name, state, human)
+
+
+def _types_without_plan() -> list[str]:
+    planned = set(TrainingPlan.objects.values_list("model_type", flat=True))
+    return [each.name for each in model_types() if each.name not in planned]
+
+
+def _without(fields: Any, name: str) -> tuple[Any, ...]:
+    return tuple(each for each in fields if each != name)

@@ -1,0 +1,242 @@
+"""Rounds of training: where they are, how they went, which store was left out and why."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Prefetch, QuerySet
+from django.forms import Media
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin import audit
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.display import (
+    NOTHING,
+    duration,
+    instant_column,
+    json_column,
+    link,
+    link_column,
+    short_instant_column,
+)
+from neural.admin.learning_display import phase, reason, state_badge, type_label
+from neural.admin.learning_filters import ModelTypeFilter, RoundStateFilter
+from neural.admin.scope import ReadOnlyAdmin
+from neural.federated.report import report_of_round
+from neural.federated.rounds.closing import cancel_round
+from neural.federated.rounds.progress import round_progress
+from neural.models import (
+    ModelVersion,
+    RoundState,
+    RoundTransition,
+    StoreUpdate,
+    TrainingRound,
+)
+
+HTMX = Media(js=("neural/vendor/htmx-2.0.11.min.js",))
+TRANSITIONS_SHOWN = 500
+
+CANCEL = Verb(
+    name="cancel",
+    label=_("Cancel"),
+    explanation=_("Cancel: end open rounds; the version in force stays"),
+    permission="neural.cancel_traininground",
+    apply=lambda training, user: cancel_round(training, now=timezone.now()),
+    fits=lambda training: training.is_open,
+    change=lambda training: audit.ROUND_CANCELLED,
+)
+
+
+@dataclass(frozen=True)
+class Station:
+    """A stretch of a round's course. Exchanges are many: those in a row are one station."""
+
+    state: RoundState
+    first_exchange: int
+    last_exchange: int
+    began_at: dt.datetime
+    took: dt.timedelta | None
+
+
+@admin.register(TrainingRound)
+class TrainingRoundAdmin(VerbsAdmin, ReadOnlyAdmin):
+    """A round belongs to no store. Of stores its page shows those that the user may see."""
+
+    verbs = (CANCEL,)
+    list_display = (
+        "number",
+        "state_shown",
+        "type_name",
+        "stores",
+        "exchange",
+        short_instant_column(TrainingRound, "opened_at"),
+        "took",
+        "version_made",
+        "why",
+    )
+    list_filter = (ModelTypeFilter, RoundStateFilter)
+    search_keys = ("pk",)
+    search_help_text = _("A round's number.")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "state_shown",
+                    "why",
+                    "type_name",
+                    ("version_made", link_column(TrainingRound, "base_version")),
+                    ("stores", "quorum"),
+                    (
+                        instant_column(TrainingRound, "opened_at"),
+                        instant_column(TrainingRound, "closed_at"),
+                        "took",
+                    ),
+                    ("requested_by", link_column(TrainingRound, "plan")),
+                )
+            },
+        ),
+        (
+            _("Numbers"),
+            {"classes": ("collapse",), "fields": (json_column(TrainingRound, "config"),)},
+        ),
+    )
+
+    class Media:
+        css = {"all": ("neural/analysis.css", "neural/learning.css")}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Without the draft, which is the whole model; versions without theirs."""
+        version = ModelVersion.objects.defer("content")
+        rounds = super().get_queryset(request).defer("draft").select_related("plan")
+        made = Prefetch("version", version), Prefetch("base_version", version)
+        return rounds.prefetch_related(*made)
+
+    def for_page(self, queryset: QuerySet) -> QuerySet:
+        """And what each store's part came to, by one query for the page."""
+        updates = StoreUpdate.objects.only("round_id", "state", "exchange")
+        parts = Prefetch("updates", updates)
+        return queryset.defer("draft", "question", "config").prefetch_related(parts)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """Only a number is looked for."""
+        term = search_term.strip().removeprefix("#")
+        if term and not (term.isascii() and term.isdigit() and len(term) < 19):
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, term)
+
+    # A round's page
+
+    def get_urls(self) -> list[URLPattern]:
+        """One address more: how far a round is, as a piece of its page."""
+        view = self.admin_site.admin_view(self.progress_view)
+        name = "neural_traininground_progress"
+        return [path("<int:number>/progress/", view, name=name), *super().get_urls()]
+
+    def progress_view(self, request: HttpRequest, number: int) -> HttpResponse:
+        """The piece that refreshes. When the round has ended the whole page is loaded anew."""
+        found = self.get_queryset(request).filter(pk=number).first()
+        if found is None:
+            raise Http404
+        if not self.has_view_permission(request, found):
+            raise PermissionDenied
+        answer = TemplateResponse(request, "neural/round_progress.html", _progress(found))
+        if not found.is_open:
+            answer.headers["HX-Refresh"] = "true"
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> TemplateResponse:
+        found: TrainingRound | None = kwargs.get("obj")
+        if found is not None:
+            mine = StoreUpdate.objects.for_user(request.user)
+            transitions = list(found.transitions.order_by("pk")[:TRANSITIONS_SHOWN])
+            context |= _progress(found)
+            context["live_media"] = HTMX if found.is_open else ""
+            context["report"] = report_of_round(found, shown=mine)
+            context["stations"] = stations(transitions, found)
+            context["transitions"] = transitions
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    # Columns
+
+    @admin.display(description=_("round"))
+    def number(self, training: TrainingRound) -> str:
+        return f"#{training.pk}"
+
+    @admin.display(description=_("state"))
+    def state_shown(self, training: TrainingRound) -> SafeString:
+        return state_badge(training)
+
+    @admin.display(description=_("model type"))
+    def type_name(self, training: TrainingRound) -> str:
+        return type_label(training.model_type)
+
+    @admin.display(description=_("stores in / invited"))
+    def stores(self, training: TrainingRound) -> str:
+        parts = training.updates.all()
+        good = sum(each.state in GOOD and each.exchange > 0 for each in parts)
+        return f"{good} / {training.invited}"
+
+    @admin.display(description=_("took"))
+    def took(self, training: TrainingRound) -> str:
+        return duration((training.closed_at or timezone.now()) - training.opened_at)
+
+    @admin.display(description=_("version"))
+    def version_made(self, training: TrainingRound) -> SafeString | str:
+        version = getattr(training, "version", None)
+        return link(version, version.number) if version else NOTHING
+
+    @admin.display(description=_("reason"))
+    def why(self, training: TrainingRound) -> str:
+        return reason(training)
+
+
+GOOD = ("invited", "accepted")
+
+
+def _progress(training: TrainingRound) -> dict[str, Any]:
+    now = timezone.now()
+    return {
+        "training": training,
+        "progress": round_progress(training, now=now),
+        "phase": phase(training),
+        "round_left": max(training.closes_at - now, dt.timedelta(0)),
+        "progress_address": reverse("admin:neural_traininground_progress", args=[training.pk]),
+    }
+
+
+def stations(transitions: Sequence[RoundTransition], training: TrainingRound) -> Sequence[Station]:
+    """The course of a round: adding up belongs to the collecting that it ends."""
+    starts: list[RoundTransition] = []
+    last: dict[int, int] = {}
+    for each in transitions:
+        if not starts or _station(each) != _station(starts[-1]):
+            starts.append(each)
+        last[len(starts) - 1] = each.exchange
+    ends = [*(each.at for each in starts[1:]), training.closed_at]
+    return [
+        Station(_station(each), each.exchange, last[place], each.at, _between(each.at, end))
+        for place, (each, end) in enumerate(zip(starts, ends, strict=True))
+    ]
+
+
+def _station(transition: RoundTransition) -> RoundState:
+    state = RoundState(transition.to_state)
+    return RoundState.COLLECTING if state == RoundState.AGGREGATING else state
+
+
+def _between(begin: dt.datetime, end: dt.datetime | None) -> dt.timedelta | None:
+    return end - begin if end and end > begin else None

@@ -1,0 +1,159 @@
+"""What each store sent in each round, in figures, and what differential privacy has spent."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.display import (
+    NOTHING,
+    instant_column,
+    json_column,
+    link_column,
+    short_instant_column,
+    store_code_column,
+)
+from neural.admin.filters import StoreFilter
+from neural.admin.learning_display import number, of_bytes, reason, update_badge
+from neural.admin.learning_filters import RoundFilter, UpdateStateFilter
+from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
+from neural.models import PrivacySpend, StoreUpdate
+
+
+@admin.register(StoreUpdate)
+class StoreUpdateAdmin(HistoryAdmin):
+    list_display = (
+        store_code_column(StoreUpdate),
+        link_column(StoreUpdate, "round"),
+        "state_shown",
+        "why",
+        "exchange",
+        "examples",
+        "norm",
+        "sent",
+        "worked",
+        short_instant_column(StoreUpdate, "answered_at"),
+    )
+    list_filter = (UpdateStateFilter, RoundFilter, StoreFilter)
+    search_keys = ("store",)
+    search_help_text = _("A whole store code.")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    link_column(StoreUpdate, "store"),
+                    link_column(StoreUpdate, "round"),
+                    "state_shown",
+                    "why",
+                    ("exchange", instant_column(StoreUpdate, "answered_at")),
+                    ("examples", "norm"),
+                    ("sent", "worked"),
+                )
+            },
+        ),
+        (
+            _("Figures"),
+            {
+                "description": _(
+                    "Sums over the days that the store kept back, by method. All that it sends of "
+                    "them; there is no row among them."
+                ),
+                "classes": ("collapse",),
+                "fields": (json_column(StoreUpdate, "figures"),),
+            },
+        ),
+    )
+
+    class Media:
+        css = {"all": ("neural/learning.css",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        rows = super().get_queryset(request).select_related("store", "round")
+        return rows.defer("payload", "round__draft", "round__question", "round__config")
+
+    def for_page(self, queryset: QuerySet) -> QuerySet:
+        return queryset.defer(
+            "payload", "figures", "round__draft", "round__question", "round__config"
+        )
+
+    @admin.display(description=_("state"))
+    def state_shown(self, update: StoreUpdate) -> SafeString:
+        return update_badge(update)
+
+    @admin.display(description=_("reason"))
+    def why(self, update: StoreUpdate) -> str:
+        return reason(update)
+
+    @admin.display(description=_("length of the update"))
+    def norm(self, update: StoreUpdate) -> str:
+        return number(update.update_norm)
+
+    @admin.display(description=_("sent"))
+    def sent(self, update: StoreUpdate) -> str:
+        return of_bytes(update.bytes_sent)
+
+    @admin.display(description=_("worked"))
+    def worked(self, update: StoreUpdate) -> Any:
+        return _("%(number).1f s") % {"number": update.seconds} if update.seconds else NOTHING
+
+
+@admin.register(PrivacySpend)
+class PrivacySpendAdmin(ReadOnlyAdmin):
+    """The privacy ledger. It tells of the chain, of no store."""
+
+    list_display = (
+        link_column(PrivacySpend, "round"),
+        "exchange",
+        "noise_multiplier",
+        "stores",
+        "spent",
+        "budget",
+        short_instant_column(PrivacySpend, "at"),
+    )
+    search_keys = ("round",)
+    search_help_text = _("A round's number.")
+    fieldsets = (
+        (
+            None,
+            {
+                "description": _(
+                    "Written before the noisy sum is released. What is spent is never given back: "
+                    "a round that would pass the budget fails."
+                ),
+                "fields": (
+                    link_column(PrivacySpend, "round"),
+                    "exchange",
+                    "noise_multiplier",
+                    "stores",
+                    "spent",
+                    "budget",
+                    instant_column(PrivacySpend, "at"),
+                ),
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        rows = super().get_queryset(request).select_related("round__plan")
+        return rows.defer("round__draft", "round__question", "round__config")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """Only a number is looked for."""
+        term = search_term.strip().removeprefix("#")
+        if term and not (term.isascii() and term.isdigit() and len(term) < 19):
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, term)
+
+    @admin.display(description=_("ε afterwards"))
+    def spent(self, spend: PrivacySpend) -> str:
+        return number(spend.epsilon)
+
+    @admin.display(description=_("budget"))
+    def budget(self, spend: PrivacySpend) -> str:
+        return number(spend.round.plan.epsilon_budget)

@@ -1,0 +1,47 @@
+"""Rounds, versions and forecasts as templates show them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import template
+
+from neural.admin import display, learning_charts, learning_display
+from neural.federated.report import CANDIDATE
+
+register = template.Library()
+register.filter("per_cent", learning_display.per_cent)
+register.filter("bias", learning_display.bias)
+register.filter("gain", learning_display.gain)
+register.filter("number", learning_display.number)
+register.filter("portions", learning_display.portions)
+register.filter("of_bytes", learning_display.of_bytes)
+register.filter("reason", learning_display.reason)
+register.filter("method_label", learning_display.method_label)
+register.filter("method_sentence", learning_display.method_sentence)
+register.filter("state_badge", learning_display.state_badge)
+register.filter("update_badge", learning_display.update_badge)
+register.filter("day_title", learning_charts.day_title)
+register.filter("one_line", display.one_line)
+
+
+@register.filter
+def coordinate(value: float) -> str:
+    """A number of a drawing, with a point whatever the language."""
+    return f"{value:.1f}"
+
+
+@register.filter
+def of(methods: Mapping[str, Any], name: str) -> Any:
+    """The figures of a method; nothing if it was not judged."""
+    return methods.get(name, {})
+
+
+@register.filter
+def dot_kind(method: str) -> str:
+    """By which the style sheet knows a method's colour."""
+    return method if method in learning_charts.KNOWN else "other"
+
+
+@register.filter
+def is_candidate(method: str) -> bool:
+    return method == CANDIDATE
