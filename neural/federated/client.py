@@ -40,9 +40,12 @@ HORIZONS_EACH = 4
 """From so many of the 14 horizons each target is seen in training."""
 LEVEL_DAYS = 28
 
+DESCRIPTION = ("demand", "mean", "square", "sketch", "levels")
+"""What a private round does not ask for: no noise protects it."""
+
 ALLOWED: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "describe": frozenset({"base", "examples", "demand", "mean", "square", "sketch", "levels"}),
+        "describe": frozenset({"base", "examples", *DESCRIPTION}),
         "fit": frozenset({"base", "examples", "update", "update_norm"}),
         "spread": frozenset({"base", "excess"}),
         "grow": frozenset({"base", "stores", "sums"}),
@@ -51,6 +54,11 @@ ALLOWED: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 """By kind of question: the keys of an answer. All that leaves a store."""
+
+
+def is_private(config: TrainingConfig) -> bool:
+    """Whether a round's linear weights are released with noise."""
+    return config.noise_multiplier > 0
 
 
 def answer(
@@ -119,10 +127,12 @@ class _Store:
 
 def _describe(store: _Store) -> Json:
     """How much it has, where its features lie, the usual level of its dishes."""
+    told: Json = {"base": store.base, "examples": len(store.train)}
+    if is_private(store.config):
+        return {**told, **dict.fromkeys(DESCRIPTION)}
     values = store.train.values.astype(np.float64)
     return {
-        "base": store.base,
-        "examples": len(store.train),
+        **told,
         "demand": float(store.train.target.mean()),
         "mean": encode(values.mean(axis=0), dtype="<f8"),
         "square": encode(np.einsum("ij,ij->j", values, values) / len(values), dtype="<f8"),

@@ -8,9 +8,7 @@ the same draft. (The one exception is meant: noise, where differential privacy i
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
@@ -24,9 +22,9 @@ from neural.federated import (
     trees,
     trees_growing,
 )
-from neural.federated.client import ALLOWED
+from neural.federated.client import ALLOWED, DESCRIPTION, is_private
 from neural.federated.demand_model import SIZE, DemandModel
-from neural.federated.encoding import decode
+from neural.federated.encoding import decode, encode
 from neural.federated.features import FEATURES, SCHEMA_HASH
 from neural.federated.glm import Standard
 from neural.federated.protocol import AnswerRefused, Json, Question, Step, TrainingConfig
@@ -56,14 +54,12 @@ def mark(*parts: object) -> str:
 def expected_exchanges(config: TrainingConfig) -> int:
     """How many exchanges a round has."""
     form = form_of(config)
-    return (
-        1 + config.fit_exchanges + (not _is_private(config)) + (form.exchanges if form else 0) + 2
-    )
+    return 1 + config.fit_exchanges + (not is_private(config)) + (form.exchanges if form else 0) + 2
 
 
 def form_of(config: TrainingConfig) -> Form | None:
     """In what form trees are grown; None for none."""
-    if not config.trees or _is_private(config):
+    if not config.trees or is_private(config):
         return None
     together = min(config.trees_together, config.trees)
     return Form(
@@ -78,10 +74,6 @@ def form_of(config: TrainingConfig) -> Form | None:
 def releases(question: Question) -> bool:
     """Whether answers to this question become a noisy release."""
     return question.kind == "fit"
-
-
-def _is_private(config: TrainingConfig) -> bool:
-    return config.noise_multiplier > 0
 
 
 class DemandProgram:
@@ -128,7 +120,7 @@ def _next(config: TrainingConfig, draft: Json, question: Question) -> str | None
     if kind == "grow" and not trees.Draft.from_json(draft["model"]["forest"]).is_complete:
         return "grow"
     order = ["describe", "fit", "spread", "grow", "calibrate", "judge"]
-    if _is_private(config):
+    if is_private(config):
         order.remove("spread")
     if form_of(config) is None:
         order.remove("grow")
@@ -161,6 +153,10 @@ def _check_examples(config: TrainingConfig, examples: object) -> None:
 
 
 def _check_describe(config: TrainingConfig, draft: Json, answer: Json) -> None:
+    if is_private(config):
+        if any(answer[name] is not None for name in DESCRIPTION):
+            raise AnswerRefused("wrong_type", "a private round asks for no description")
+        return
     demand = answer["demand"]
     if not isinstance(demand, float) or not 0 <= demand < 1e9:
         raise AnswerRefused("out_of_range", "demand")
@@ -188,10 +184,10 @@ def _check_levels(levels: object) -> None:
 def _check_fit(config: TrainingConfig, draft: Json, answer: Json) -> None:
     update = decode(answer["update"], dtype="<f8", shape=(SIZE,))
     length = aggregation.update_norm(update)
-    if not isinstance(answer["update_norm"], float) or answer["update_norm"] != length:
-        raise AnswerRefused("out_of_range", "update_norm is not the update's")
     if length > config.clipping_norm * (1 + 1e-9):
         raise AnswerRefused("norm", f"{length:.3g} is longer than {config.clipping_norm:g}")
+    if not isinstance(answer["update_norm"], float) or answer["update_norm"] != length:
+        raise AnswerRefused("out_of_range", "update_norm is not the update's")
 
 
 def _check_spread(config: TrainingConfig, draft: Json, answer: Json) -> None:
@@ -235,17 +231,17 @@ def _described(config: TrainingConfig, draft: Json, question: Question, answers:
     forest = _forest(config, answers)
     model = DemandModel(
         standard=standard,
-        weights=_start(draft["active"], standard),
+        weights=_start(config, draft["active"], standard),
         variance=np.full(SIZE, PRIVATE_VARIANCE),
         forest=forest,
-        levels={} if _is_private(config) else _levels(answers),
+        levels={} if is_private(config) else _levels(answers),
     )
-    return {"model": model.as_json(), "fits": 0, "denominator": len(answers)}
+    return {"model": {**model.as_json(), "private": is_private(config)}, "fits": 0}
 
 
 def _standard(config: TrainingConfig, answers: Answers) -> Standard:
     size = len(FEATURES)
-    if _is_private(config):
+    if is_private(config):
         return Standard(mean=np.zeros(size), scale=np.full(size, PRIVATE_SCALE))
     mean, square = (
         _typical(
@@ -270,9 +266,10 @@ def _typical(values: Mapping[str, FloatArray], config: TrainingConfig) -> FloatA
     return aggregation.trimmed_mean(values, trim_share=config.trim_share)
 
 
-def _start(active: Json | None, standard: Standard) -> FloatArray:
-    """The weights in force, said in the new standard; zeros without them."""
-    if active is None:
+def _start(config: TrainingConfig, active: Json | None, standard: Standard) -> FloatArray:
+    """The weights in force, said in the new standard; zeros without them. A private round does
+    not start from weights that were learned without noise: they are in nobody's account."""
+    if active is None or (is_private(config) and not active.get("private")):
         return np.zeros(SIZE)
     before = DemandModel.from_json(active)
     slopes = before.weights[1:] / before.standard.scale
@@ -312,11 +309,11 @@ def _levels(answers: Answers) -> dict[str, float]:
 def _fitted(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:
     model = DemandModel.from_json(draft["model"])
     updates = _arrays(answers, "update", SIZE)
-    if _is_private(config):
+    if is_private(config):
         step = privacy.private_mean(
             updates,
             shape=(SIZE,),
-            invited_stores=draft["denominator"],
+            invited_stores=max(config.invited_stores, len(updates)),
             clipping_norm=config.clipping_norm,
             noise_multiplier=config.noise_multiplier,
             least_updates=config.least_stores,
@@ -324,14 +321,13 @@ def _fitted(config: TrainingConfig, draft: Json, question: Question, answers: An
     else:
         examples = {store: answer["examples"] for store, answer in answers.items()}
         step = aggregation.aggregate(config=config, updates=updates, num_examples=examples)
-    return {"fits": draft["fits"] + 1, "model": _with(model, weights=model.weights + step)}
+    return {"fits": draft["fits"] + 1, "model": _with(draft, weights=model.weights + step)}
 
 
 def _spread(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:
-    model = DemandModel.from_json(draft["model"])
     typical = _typical(_arrays(answers, "excess", SIZE), config)
     variance = np.clip(typical, 0.0, personal.LARGEST_VARIANCE)
-    return {"model": _with(model, variance=variance)}
+    return {"model": _with(draft, variance=variance)}
 
 
 def _grown(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:
@@ -355,8 +351,9 @@ def _judged(config: TrainingConfig, draft: Json, question: Question, answers: An
     return {"quality": {**draft["quality"], "stores": len(answers)}}
 
 
-def _with(model: DemandModel, **changes: Any) -> Json:
-    return replace(model, **changes).as_json()
+def _with(draft: Json, **changes: FloatArray) -> Json:
+    """The draft's model with other arrays."""
+    return {**draft["model"], **{name: encode(each) for name, each in changes.items()}}
 
 
 _STEPS: Mapping[str, Callable[[TrainingConfig, Json, Question, Answers], Json]] = MappingProxyType(
