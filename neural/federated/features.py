@@ -16,32 +16,32 @@ from numpy.typing import NDArray
 
 from neural.federated.calendars import calendar
 from neural.federated.lags import Past, log_ratio, shifted, weekly, windowed
-from neural.federated.series import HORIZONS, FloatArray, Sales
+from neural.federated.series import HORIZONS, BoolArray, FloatArray, Sales
 
-VERSION = 2
+VERSION = 3
 """Raised whenever a feature is computed otherwise under the same name."""
 
 ALL_HORIZONS = tuple(range(1, HORIZONS + 1))
 
 _OF_ORIGIN = (
     "mean_3_days", "mean_7_days", "mean_14_days", "trend", "last_day", "last_3_days",
-    "last_7_days", "store_last_day", "store_last_7_days", "scatter", "days_without_sale",
+    "last_7_days", "store_last_day", "store_last_7_days", "scatter", "noise", "days_without_sale",
     "level", "promotion_28_days",
 )  # fmt: skip
 _OF_WEEKDAY = (
-    "weekday_1", "weekday_2", "weekday_4", "weekday_8", "weekday_index", "weekday_unknown",
+    "like_days", "weekday_1", "weekday_2", "weekday_4", "weekday_8", "weekday_index", "weekday_unknown",
     "weekday_promotion_1", "weekday_promotion_4", "weekday_holiday_1", "weekday_holiday_4",
 )  # fmt: skip
 _OF_DAY = (
     "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
     "year_sine", "year_cosine", "half_year_sine", "half_year_cosine",
-    "holiday", "christmas", "eve", "holiday_in_2_days", "day_after", "working_weekend",
+    "holiday", "special_holiday", "special_workday", "christmas", "eve", "holiday_in_2_days", "day_after", "working_weekend",
     "school_holiday", "closed_before", "closed_after",
 )  # fmt: skip
 _OF_DISH_DAY = ("promotion", "promotion_day_before", "promotion_week_before")
 _MIXED = (
     "horizon", "last_day_soon", "last_3_days_soon", "store_last_day_soon", "last_7_days_late",
-    "weekday_1_late", "holiday_sunday",
+    "weekday_1_late", "noisy_like_days", "noisy_last_7_days",
 )  # fmt: skip
 
 FEATURES: tuple[str, ...] = _OF_ORIGIN + _OF_WEEKDAY + _OF_DAY + _OF_DISH_DAY + _MIXED
@@ -129,7 +129,7 @@ def _examples(
 ) -> Examples:
     origin = rows - horizon
     rows, horizon, origin = (each[origin >= 0] for each in (rows, horizon, origin))
-    past = Past(sales.quantities)
+    past = Past(sales.quantities, _special(sales)[: sales.days])
     offset, usable = _offsets(past, origin, typical)
     target = _targets(sales, rows)
     known = np.isfinite(target) | (rows >= sales.days)[:, None]
@@ -179,8 +179,7 @@ def _values(
     of_weekday[:] = _of_weekday(sales, past, rows, horizon, origin)
     of_day[:] = _of_day(sales)[rows][:, None, :]
     of_dish_day[:] = _of_dish_day(sales)[rows]
-    sunday = _last_sunday(sales, past, origin)
-    mixed[:] = _mixed(values, horizon, sunday)
+    mixed[:] = _mixed(values, horizon)
     return values
 
 
@@ -199,6 +198,7 @@ def _of_origin(sales: Sales, past: Past) -> NDArray[np.float32]:
         past.store_surprise(1),
         past.store_surprise(7),
         past.scatter(),
+        past.noise(),
         past.days_without_sale(),
         np.log(past.level),
         promoted / days,
@@ -218,27 +218,59 @@ def _of_weekday(
     there, row = (row >= 0)[:, None], np.maximum(row, 0)
     level = past.level[origin]
     means = []
-    for weeks in (1, 2, 4, 8):
-        sold, count = past.weekday_sums(weeks)
-        means.append(log_ratio(sold[row], count[row] * level * there))
+    sums = [past.weekday_last(), *(past.weekday_sums(weeks) for weeks in (2, 4, 8))]
+    for sold, count in sums:
+        ratio = log_ratio(sold[row], count[row] * level * there)
+        # What is not known of the last weeks is what was known before.
+        means.append(np.where(count[row] > 0, ratio, means[0] if means else 0.0))
+    like = _like_days(sales, past, rows, origin, means[2])
     holiday = np.broadcast_to(sales.holiday[:, None], sales.promotion.shape)
     flags = [
         weekly(each, weeks)[row] / weeks * there
         for each in (sales.promotion, holiday)
         for weeks in (1, 4)
     ]
-    unknown = 1.0 - np.minimum(weekly(past.known, 4), 1.0)[row] * there
+    unknown = 1.0 - np.minimum(weekly(past.ordinary, 4), 1.0)[row] * there
     index = past.weekday_index(8)[row] * there
-    return np.stack([*means, index, unknown, *flags], axis=2).astype(np.float32)
+    return np.stack([like, *means, index, unknown, *flags], axis=2).astype(np.float32)
 
 
-def _last_sunday(sales: Sales, past: Past, origin: NDArray[np.int64]) -> FloatArray:
-    """(rows, dishes): log of the last four Sundays' mean / the level: a holiday sells like one."""
-    weekday = sales.first_day.weekday()
-    row = origin - (origin + weekday + 1) % 7
-    there, row = (row >= 0)[:, None], np.maximum(row, 0)
-    sold, count = past.weekday_sums(4)
-    return log_ratio(sold[row], count[row] * past.level[origin] * there)
+def _like_days(
+    sales: Sales,
+    past: Past,
+    rows: NDArray[np.int64],
+    origin: NDArray[np.int64],
+    weekday: FloatArray,
+) -> FloatArray:
+    """(rows, dishes): the weekday's ratio on an ordinary day, the last Sundays' on a holiday, that
+    of the last two weeks' working days on a weekend that is worked."""
+    usual, special = _usual_holidays(sales), _special(sales)
+    of_week = (sales.first_day.weekday() + np.arange(sales.days)) % 7
+    like = weekday.copy()
+    for holiday, days in ((True, of_week == 6), (False, ~usual[of_week])):
+        chosen = special[rows] & ((sales.holiday[rows] > 0) == holiday)
+        if not chosen.any():
+            continue
+        counted = past.ordinary * days[:, None]
+        sold, count = windowed(past.sold * counted, 28), windowed(counted, 28)
+        at = origin[chosen]
+        ratio = log_ratio(sold[at], count[at] * past.level[at])
+        like[chosen] = np.where(count[at] > 0, ratio, weekday[chosen])
+    return like
+
+
+def _usual_holidays(sales: Sales) -> BoolArray:
+    """(7,): whether a weekday mostly is a holiday (where reports call weekends so), from Monday."""
+    of_week = (sales.first_day.weekday() + np.arange(len(sales.holiday))) % 7
+    count = np.maximum(np.bincount(of_week, minlength=7), 1)
+    free = np.bincount(of_week, weights=(sales.holiday > 0), minlength=7)
+    return np.asarray(free / count > 0.5)
+
+
+def _special(sales: Sales) -> BoolArray:
+    """(days + HORIZONS,): holidays, or working days, unlike others of their weekday."""
+    of_week = (sales.first_day.weekday() + np.arange(len(sales.holiday))) % 7
+    return np.asarray((sales.holiday > 0) != _usual_holidays(sales)[of_week])
 
 
 def _of_day(sales: Sales) -> NDArray[np.float32]:
@@ -263,15 +295,17 @@ def _year_seen(days: int) -> float:
 
 
 def _holidays(sales: Sales) -> list[FloatArray]:
-    """holiday, christmas, eve, holiday_in_2_days, day_after, working_weekend."""
+    """holiday, special_holiday, special_workday, christmas, eve, holiday_in_2_days, day_after, working_weekend."""
     days = len(sales.closed)
     known = calendar(country=sales.country, first_day=sales.first_day, days=days + 2)
     free = np.maximum(known.holiday.astype(np.float64), 0.0)
     free[:days] = np.maximum(free[:days], sales.holiday)
     christmas = [(sales.day(row).month, sales.day(row).day) == (12, 25) for row in range(days)]
-    here, work = free[:days], 1.0 - free[:days]
+    here, work, special = free[:days], 1.0 - free[:days], _special(sales)
     return [
         here,
+        here * special,
+        work * special,
         here * np.array(christmas),
         work * free[1 : days + 1],
         work * (1.0 - free[1 : days + 1]) * free[2:],
@@ -292,9 +326,7 @@ def _of_dish_day(sales: Sales) -> NDArray[np.float32]:
     return np.stack(columns, axis=2).astype(np.float32)
 
 
-def _mixed(
-    values: NDArray[np.float32], horizon: NDArray[np.int64], sunday: FloatArray
-) -> NDArray[np.float32]:
+def _mixed(values: NDArray[np.float32], horizon: NDArray[np.int64]) -> NDArray[np.float32]:
     """(rows, dishes, ...): lags, weighed by how far away the target is. What the last days tell
     fades with the horizon; a linear model cannot find that alone."""
     far = ((horizon - 1) / (HORIZONS - 1))[:, None]
@@ -304,12 +336,13 @@ def _mixed(
         return values[:, :, FEATURES.index(name)]
 
     columns = [
-        np.broadcast_to(far, sunday.shape),
+        np.broadcast_to(far, values.shape[:2]),
         of("last_day") * soon,
         of("last_3_days") * soon,
         of("store_last_day") * soon,
         of("last_7_days") * far,
         of("weekday_1") * far,
-        of("holiday") * sunday,
+        of("noise") * of("like_days"),
+        of("noise") * of("last_7_days"),
     ]
     return np.stack(columns, axis=2).astype(np.float32)

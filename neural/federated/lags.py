@@ -7,7 +7,7 @@ is 0.
 
 import numpy as np
 
-from neural.federated.series import FloatArray
+from neural.federated.series import BoolArray, FloatArray
 
 LEVEL_DAYS = 28
 """A dish's level is its mean over so many days."""
@@ -59,15 +59,19 @@ def log_ratio(sums: FloatArray, expected: FloatArray) -> FloatArray:
 
 
 class Past:
-    """Sums of a store's quantities, made once and looked up by row."""
+    """Sums of a store's quantities, made once and looked up by row.
 
-    def __init__(self, quantities: FloatArray) -> None:
+    ``special``, (days,), marks days unlike others of their weekday (a holiday on a Tuesday, a
+    Sunday that is worked): they count for the level, but not for what a weekday usually sells.
+    """
+
+    def __init__(self, quantities: FloatArray, special: BoolArray | None = None) -> None:
         self.known = np.isfinite(quantities).astype(np.float64)
+        self.ordinary = self.known if special is None else self.known * ~special[:, None]
         self.sold = np.where(np.isfinite(quantities), quantities, 0.0)
         self.history = np.cumsum(self.known, axis=0)
         self.level = self._level()
-        # What the days so far would have sold at the level of their own time, by row.
-        self.expected = self.known * self.level
+        self.usual, self.comparable = self._usual()
 
     def _level(self) -> FloatArray:
         """Mean of the last 28 days, with one day at the mean of all days so far added: a level
@@ -97,22 +101,29 @@ class Past:
     def surprise(self, length: int) -> FloatArray:
         """log of the last days' sales / what the same weekdays of four weeks before let expect.
         Unlike a mean it does not depend on which weekdays they were."""
-        usual, there = self._usual_before()
-        both = self.known * there
-        return log_ratio(windowed(self.sold * both, length), windowed(usual * both, length))
+        sold, expected = self.sold * self.comparable, self.usual * self.comparable
+        return log_ratio(windowed(sold, length), windowed(expected, length))
 
     def store_surprise(self, length: int) -> FloatArray:
         """As :meth:`surprise`, of all the store's dishes together."""
-        usual, there = self._usual_before()
-        both = self.known * there
-        sold = windowed(self.sold * both, length).sum(axis=1, keepdims=True)
-        expected = windowed(usual * both, length).sum(axis=1, keepdims=True)
+        sold = windowed(self.sold * self.comparable, length).sum(axis=1, keepdims=True)
+        expected = windowed(self.usual * self.comparable, length).sum(axis=1, keepdims=True)
         return np.broadcast_to(log_ratio(sold, expected), self.sold.shape)
 
-    def _usual_before(self) -> tuple[FloatArray, FloatArray]:
-        count = shifted(weekly(self.known, 4), 7)
-        usual = shifted(weekly(self.sold, 4), 7) / np.maximum(count, 1.0)
-        return usual, (count > 0).astype(np.float64)
+    def _usual(self) -> tuple[FloatArray, FloatArray]:
+        """What the four ordinary same weekdays before sold on average, and 1 where a day can be
+        compared with it."""
+        count = shifted(weekly(self.ordinary, 4), 7)
+        usual = shifted(weekly(self.sold * self.ordinary, 4), 7) / np.maximum(count, 1.0)
+        return usual, self.ordinary * (count > 0)
+
+    def noise(self) -> FloatArray:
+        """Root mean square of the last 28 days' differences to what their weekdays usually sell,
+        / the level (at most 3): how little a single day tells."""
+        square = windowed((self.sold - self.usual) ** 2 * self.comparable, LEVEL_DAYS)
+        count = windowed(self.comparable, LEVEL_DAYS)
+        spread = np.sqrt(np.maximum(square, 0.0) / np.maximum(count, 1.0)) / self.level
+        return np.where(count >= LEAST_DAYS, np.minimum(spread, 3.0), self.scatter())
 
     def scatter(self) -> FloatArray:
         """Standard deviation of the last 28 days / level (at most 3)."""
@@ -129,10 +140,21 @@ class Past:
         return np.asarray(windowed(nothing, LEVEL_DAYS) / count)
 
     def weekday_sums(self, weeks: int) -> tuple[FloatArray, FloatArray]:
-        """Sold, and known days, on the row's weekday in the last weeks."""
-        return weekly(self.sold, weeks), weekly(self.known, weeks)
+        """Sold, and ordinary known days, on the row's weekday in the last weeks."""
+        return weekly(self.sold * self.ordinary, weeks), weekly(self.ordinary, weeks)
+
+    def weekday_last(self) -> tuple[FloatArray, FloatArray]:
+        """Sold on the last ordinary known one of the row's weekday in eight weeks, and 1 where
+        there is one."""
+        sold, there = self.sold * self.ordinary, self.ordinary.copy()
+        for week in range(1, 8):
+            gap = shifted(self.ordinary, 7 * week) * (1.0 - there)
+            sold = sold + shifted(self.sold, 7 * week) * gap
+            there = there + gap
+        return sold, there
 
     def weekday_index(self, weeks: int) -> FloatArray:
         """log of what the row's weekday sold in the last weeks / the levels of those days: what
         is left of a weekday when the trend is taken out."""
-        return log_ratio(weekly(self.sold, weeks), weekly(self.expected, weeks))
+        expected = weekly(self.level * self.ordinary, weeks)
+        return log_ratio(weekly(self.sold * self.ordinary, weeks), expected)

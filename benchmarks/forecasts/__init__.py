@@ -1,0 +1,1 @@
+"""How good the forecasts are, on real sales, against simple and pooled methods."""

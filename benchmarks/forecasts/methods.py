@@ -1,0 +1,223 @@
+"""The methods that are compared: each is a function from a window to forecasts by store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from benchmarks.forecasts.windows import Task
+from neural.federated import baselines, glm, personal
+from neural.federated.features import Examples
+
+Forecasts = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that is chosen on earlier windows than those that are reported."""
+
+    ridge: float = 0.03
+    proximal: float = 5.0
+    exchanges: int = 5
+    fedavg_exchanges: int = 30
+    adam_rate: float = 0.03
+    local_ridge: float = 0.1
+    fine_tuning_proximal: float = 0.5
+    pooled_ridge: float = 0.03
+    temper: float | None = None
+    leaves: int = 15
+    trees: int = 200
+    rate: float = 0.05
+    least_in_leaf: int = 50
+
+
+class Window:
+    """What several methods of one window share, made once."""
+
+    def __init__(self, task: Task, settings: Settings) -> None:
+        self.task, self.settings = task, settings
+
+    @cached_property
+    def standard(self) -> glm.Standard:
+        parts = [glm.standard_sums(each.values) for each in self.task.train.values()]
+        return glm.agreed_standard(parts)
+
+    @cached_property
+    def problems(self) -> dict[str, glm.Problem]:
+        return {name: glm.problem(each, self.standard) for name, each in self.task.train.items()}
+
+    @cached_property
+    def shares(self) -> np.ndarray:
+        counts = np.array([float(len(each)) for each in self.task.train.values()])
+        return counts / counts.sum()
+
+    @cached_property
+    def days(self) -> dict[str, int]:
+        return {name: len(np.unique(each.day)) for name, each in self.task.train.items()}
+
+    def temper(self, name: str) -> float:
+        given = self.settings.temper
+        rows = len(self.task.train[name])
+        targets = len(np.unique(self.task.train[name].day * 4096 + self.task.train[name].dish))
+        return (given or personal.temper(self.days[name])) * rows / targets
+
+    def rounds(self, train: Callable[[glm.Problem, np.ndarray], np.ndarray], count: int) -> np.ndarray:
+        weights = np.zeros(self.standard.mean.size + 1)
+        for _ in range(count):
+            own = [train(each, weights) for each in self.problems.values()]
+            weights = np.average(own, axis=0, weights=self.shares)
+        return weights
+
+    @cached_property
+    def fedprox(self) -> np.ndarray:
+        s = self.settings
+        return self.rounds(
+            lambda p, w: glm.fedprox(p, broadcast=w, ridge=s.ridge, proximal=s.proximal),
+            s.exchanges,
+        )
+
+    @cached_property
+    def fedavg(self) -> np.ndarray:
+        s = self.settings
+        return self.rounds(
+            lambda p, w: glm.fedavg(p, broadcast=w, ridge=s.ridge), s.fedavg_exchanges
+        )
+
+    @cached_property
+    def fedadam(self) -> np.ndarray:
+        """Reddi et al. 2021, "Adaptive federated optimization"; the stores do FedAvg's steps."""
+        s, weights = self.settings, np.zeros(self.standard.mean.size + 1)
+        first, second = np.zeros_like(weights), np.zeros_like(weights)
+        for _ in range(s.fedavg_exchanges):
+            own = [glm.fedavg(p, broadcast=weights, ridge=s.ridge) for p in self.problems.values()]
+            step = np.average(own, axis=0, weights=self.shares) - weights
+            first, second = 0.9 * first + 0.1 * step, 0.99 * second + 0.01 * step**2
+            weights = weights + s.adam_rate * first / (np.sqrt(second) + 1e-3)
+        return weights
+
+    @cached_property
+    def variance(self) -> np.ndarray:
+        return personal.prior_variance(
+            [
+                personal.spread(
+                    each, centre=self.fedprox, ridge=self.settings.ridge, temper=self.temper(name)
+                )
+                for name, each in self.problems.items()
+            ]
+        )
+
+    @cached_property
+    def personal(self) -> dict[str, np.ndarray]:
+        return {
+            name: personal.personal_weights(
+                each, centre=self.fedprox, variance=self.variance, temper=self.temper(name)
+            )
+            for name, each in self.problems.items()
+        }
+
+    def forecasts(self, weights: np.ndarray | dict[str, np.ndarray]) -> Forecasts:
+        def of(name: str) -> np.ndarray:
+            return weights[name] if isinstance(weights, dict) else weights
+
+        return {
+            name: glm.forecast(each, self.standard, of(name))
+            for name, each in self.task.test.items()
+        }
+
+    @cached_property
+    def pooled(self) -> Examples:
+        parts = list(self.task.train.values())
+        names = ("values", "offset", "target", "day", "dish", "horizon")
+        return Examples(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
+
+
+def seasonal_naive(window: Window) -> Forecasts:
+    task = window.task
+    return {n: baselines.seasonal_naive(task.full[n], each) for n, each in task.test.items()}
+
+
+def weekday_mean(window: Window) -> Forecasts:
+    task = window.task
+    return {n: baselines.weekday_mean(task.full[n], each) for n, each in task.test.items()}
+
+
+def local_glm(window: Window) -> Forecasts:
+    """Each store by itself, its own standard too."""
+    forecasts = {}
+    for name, examples in window.task.train.items():
+        standard = glm.agreed_standard([glm.standard_sums(examples.values)])
+        weights = glm.local(glm.problem(examples, standard), ridge=window.settings.local_ridge)
+        forecasts[name] = glm.forecast(window.task.test[name], standard, weights)
+    return forecasts
+
+
+def fedavg(window: Window) -> Forecasts:
+    return window.forecasts(window.fedavg)
+
+
+def fedprox(window: Window) -> Forecasts:
+    return window.forecasts(window.fedprox)
+
+
+def fedadam(window: Window) -> Forecasts:
+    return window.forecasts(window.fedadam)
+
+
+def fine_tuned(window: Window) -> Forecasts:
+    """FedProx, then each store once more near the chain's weights."""
+    s = window.settings
+    return window.forecasts(
+        {
+            name: glm.minimised(
+                each,
+                start=window.fedprox,
+                centre=window.fedprox,
+                penalty=np.full(each.size, s.fine_tuning_proximal),
+                steps=3,
+            )
+            for name, each in window.problems.items()
+        }
+    )
+
+
+def personal_glm(window: Window) -> Forecasts:
+    return window.forecasts(window.personal)
+
+
+def pooled_glm(window: Window) -> Forecasts:
+    problem = glm.problem(window.pooled, window.standard)
+    return window.forecasts(glm.local(problem, ridge=window.settings.pooled_ridge))
+
+
+def pooled_lightgbm(window: Window) -> Forecasts:
+    import lightgbm
+
+    s, rows = window.settings, window.pooled
+    data = lightgbm.Dataset(rows.values, label=rows.target, init_score=rows.offset)
+    parameters = {
+        "objective": "poisson", "learning_rate": s.rate, "num_leaves": s.leaves, "verbose": -1,
+        "min_data_in_leaf": s.least_in_leaf, "num_threads": 1, "seed": 0, "deterministic": True,
+    }  # fmt: skip
+    model = lightgbm.train(parameters, data, num_boost_round=s.trees)
+    window.__dict__["lightgbm"] = model
+    return {
+        name: np.exp(each.offset + model.predict(each.values, raw_score=True))
+        for name, each in window.task.test.items()
+    }
+
+
+METHODS: dict[str, Callable[[Window], Forecasts]] = {
+    "seasonal naive": seasonal_naive,
+    "weekday mean": weekday_mean,
+    "local GLM": local_glm,
+    "FedAvg": fedavg,
+    "FedProx": fedprox,
+    "FedAdam": fedadam,
+    "FedProx, fine-tuned": fine_tuned,
+    "FedProx, personal": personal_glm,
+    "pooled GLM": pooled_glm,
+    "pooled LightGBM": pooled_lightgbm,
+}

@@ -1,0 +1,76 @@
+"""Rolling origin: what is trained on before a day, and what is forecast for the days after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from neural.federated.features import ALL_HORIZONS, Examples, training_examples
+from neural.federated.series import HORIZONS, Sales
+
+HORIZONS_EACH = 4
+"""From so many of the 14 horizons each target is seen in training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One origin: examples to train on and to forecast, by store."""
+
+    history: int
+    past: dict[str, Sales]
+    """What is known at the origin."""
+    full: dict[str, Sales]
+    """The same rows and the window's, for forecasts that need no learning."""
+    train: dict[str, Examples]
+    test: dict[str, Examples]
+
+
+def origins(days: int, *, windows: int, skipped: int = 0) -> list[int]:
+    """Rows of the last known days, newest windows first left out: each window is the 14 days
+    after its origin, and none overlaps."""
+    last = days - 1 - HORIZONS * (skipped + 1)
+    return [last - HORIZONS * each for each in reversed(range(windows))]
+
+
+def between(sales: Sales, first: int, end: int) -> Sales:
+    """The store as if its rows [first, end) were all that is known of its past."""
+    ahead = slice(first, end + HORIZONS)
+    return replace(
+        sales,
+        first_day=sales.day(first),
+        quantities=sales.quantities[first:end],
+        promotion=sales.promotion[ahead],
+        closed=sales.closed[ahead],
+        holiday=sales.holiday[ahead],
+        school_holiday=sales.school_holiday[ahead],
+    )
+
+
+def task(stores: dict[str, Sales], *, origin: int, history: int, kind: str) -> Task:
+    """``kind`` is "h1" (each of the 14 days, one day ahead) or "14d" (all from the origin)."""
+    first = max(origin + 1 - history, 0)
+    past = {name: between(each, first, origin + 1) for name, each in stores.items()}
+    full = {name: between(each, first, origin + 1 + HORIZONS) for name, each in stores.items()}
+    horizons, each = ((1,), None) if kind == "h1" else (ALL_HORIZONS, HORIZONS_EACH)
+    train = {
+        name: training_examples(
+            sales, first_day=0, end_day=sales.days, horizons=horizons, horizons_each=each
+        )
+        for name, sales in past.items()
+    }
+    known = {name: each for name, each in train.items() if len(each)}
+    return Task(
+        history=origin + 1 - first,
+        past={name: past[name] for name in known},
+        full={name: full[name] for name in known},
+        train=known,
+        test={name: _test(full[name], past[name].days, horizons) for name in known},
+    )
+
+
+def _test(full: Sales, days: int, horizons: tuple[int, ...]) -> Examples:
+    examples = training_examples(full, first_day=days, end_day=full.days, horizons=horizons)
+    if len(horizons) == 1:
+        return examples
+    return examples.where(np.asarray(examples.day - examples.horizon == days - 1))
