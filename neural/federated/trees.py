@@ -74,7 +74,7 @@ class Trees:
                 feature=self.feature[chosen, inner],
                 threshold=self.threshold[chosen, inner],
             )
-        leaves = np.take_along_axis(value, node, axis=1)
+        leaves = value.ravel().take(node + value.shape[1] * np.arange(len(value))[:, None])
         return np.asarray(leaves.sum(axis=0, dtype=np.float64))
 
 
@@ -83,9 +83,11 @@ def descend(
 ) -> NDArray[np.intp]:
     """From the nodes of one level, numbered from 0, to those of the next. ``node`` has shape
     (trees, examples), the others (trees, nodes of the level)."""
-    asked = np.take_along_axis(feature, node, axis=1)
-    above = codes[asked, np.arange(node.shape[1])] > np.take_along_axis(threshold, node, axis=1)
-    return np.asarray(2 * node + above)
+    trees, examples = node.shape
+    # Places in flat arrays: numpy looks up several times faster in one dimension than in two.
+    place = node + feature.shape[1] * np.arange(trees)[:, None]
+    code = feature.ravel().take(place) * np.intp(examples) + np.arange(examples)
+    return np.asarray(2 * node + (codes.ravel().take(code) > threshold.ravel().take(place)))
 
 
 @dataclass(frozen=True)

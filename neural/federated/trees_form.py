@@ -64,8 +64,8 @@ def rows_taken(*, form: Form, stage: int, tree: int, keys: NDArray[np.uint32]) -
     share of 1 / ``together`` they divide the rows among them."""
     if form.row_share >= 1.0:
         return np.arange(len(keys), dtype=np.intp)
-    place = _uniform(keys, _salt(form.seed, stage, 1))
-    turned = np.mod(place + tree / form.together, 1.0)
+    turned = _uniform(keys, _salt(form.seed, stage, 1)) + tree / form.together
+    turned -= turned >= 1.0
     return np.flatnonzero(turned < form.row_share)
 
 
