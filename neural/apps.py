@@ -19,7 +19,10 @@ class NeuralConfig(AppConfig):
         )
         from neural.analysis.nightly import ANALYSIS_SCHEDULE
         from neural.events import builtin  # noqa: F401  (registers the built-in types)
-        from neural.federated import shipped
+        from neural.federated import (
+            demand_forecast,  # noqa: F401  (registers the model type)
+            shipped,
+        )
         from neural.runs import broker, lifecycle, shipped_schedules
 
         broker.survive_a_lost_broker()

@@ -120,7 +120,11 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
                     "stores and take most of a round's time. Without trees a round is short and "
                     "forecasts err by about three per cent more."
                 ),
-                "fields": (("trees", "tree_depth"), ("learning_rate", "bins"), "seed"),
+                "fields": (
+                    ("trees", "trees_together", "tree_depth"),
+                    ("learning_rate", "bins"),
+                    "seed",
+                ),
             },
         ),
         (

@@ -360,7 +360,7 @@ class Migration(migrations.Migration):
                 (
                     "trees",
                     models.PositiveIntegerField(
-                        default=200,
+                        default=144,
                         help_text="0: the linear model alone.",
                         validators=[
                             django.core.validators.MinValueValidator(0),
@@ -370,9 +370,21 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "trees_together",
+                    models.PositiveSmallIntegerField(
+                        default=4,
+                        help_text="So many grow in the same exchanges; their mean is one step.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(32),
+                        ],
+                        verbose_name="trees side by side",
+                    ),
+                ),
+                (
                     "tree_depth",
                     models.PositiveSmallIntegerField(
-                        default=3,
+                        default=4,
                         validators=[
                             django.core.validators.MinValueValidator(1),
                             django.core.validators.MaxValueValidator(8),
@@ -383,7 +395,7 @@ class Migration(migrations.Migration):
                 (
                     "learning_rate",
                     models.FloatField(
-                        default=0.05,
+                        default=0.12,
                         validators=[
                             django.core.validators.MinValueValidator(0.0001),
                             django.core.validators.MaxValueValidator(1),

@@ -122,10 +122,16 @@ class TrainingPlan(models.Model):
         **_between(1, 1000),
     )
     trees = models.PositiveIntegerField(
-        _("trees"), default=200, help_text=_("0: the linear model alone."), **_between(0, 2000)
+        _("trees"), default=144, help_text=_("0: the linear model alone."), **_between(0, 2000)
     )
-    tree_depth = models.PositiveSmallIntegerField(_("depth of trees"), default=3, **_between(1, 8))
-    learning_rate = models.FloatField(_("learning rate"), default=0.05, **_between(1e-4, 1))
+    trees_together = models.PositiveSmallIntegerField(
+        _("trees side by side"),
+        default=4,
+        help_text=_("So many grow in the same exchanges; their mean is one step."),
+        **_between(1, 32),
+    )
+    tree_depth = models.PositiveSmallIntegerField(_("depth of trees"), default=4, **_between(1, 8))
+    learning_rate = models.FloatField(_("learning rate"), default=0.12, **_between(1e-4, 1))
     bins = models.PositiveSmallIntegerField(_("bins"), default=64, **_between(2, 256))
     seed = models.PositiveIntegerField(_("seed"), default=0)
 

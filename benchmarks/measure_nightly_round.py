@@ -1,0 +1,143 @@
+"""Measures one database, the one of the environment; `nightly_round` calls it."""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+from django.db.models import Max, Sum  # noqa: E402
+
+from benchmarks.load.demand import make_stores  # noqa: E402
+from benchmarks.machine import busy_seconds, idle_share  # noqa: E402
+from benchmarks.workers import ALL, workers  # noqa: E402
+from neural.models import RoundTransition, StoreUpdate, TaskRun, TrainingPlan, TrainingRound  # noqa: E402
+from neural.tasks import run_federated_round  # noqa: E402
+
+LOOK_SECONDS = 0.2
+PATIENCE_SECONDS = 1800
+
+
+def main(stores: int, days: int, trees: int | None = None) -> None:
+    call_command("migrate", verbosity=0)
+    make_stores(stores=stores, days=days)
+    plan = TrainingPlan.objects.get(model_type="demand_forecast")
+    if trees is not None:
+        plan.trees = trees
+        plan.save(update_fields=["trees"])
+    idle_before = round(idle_share(), 2)
+    with workers(ALL) as started:
+        wait_for_workers()
+        with memory_watched([process.pid for process in started]) as memory:
+            busy_before, began_at = busy_seconds(), time.monotonic()
+            run_federated_round.delay()
+            training = wait_for_the_end()
+            seconds = time.monotonic() - began_at
+            busy = busy_seconds() - busy_before
+    figures = {
+        "stores": stores,
+        "days": days,
+        "trees": plan.trees,
+        "state": training.state,
+        "seconds": round(seconds, 1),
+        "processor_seconds": round(busy, 1),
+        "exchanges": training.exchange,
+        "seconds_by_state": seconds_by_state(training),
+        **of_stores(training),
+        **memory,
+        "idle_before": idle_before,
+    }
+    json.dump(figures, sys.stdout)
+
+
+def wait_for_workers() -> None:
+    """Until a worker takes runs: its start is not what is measured."""
+    from neural.tasks import analyse_demand
+
+    first = analyse_demand.apply_async(kwargs={"store_id": "bench-0000", "since": "2200-01-01"})
+    while TaskRun.objects.get(task_id=first.id).finished_at is None:
+        time.sleep(LOOK_SECONDS)
+
+
+def wait_for_the_end() -> TrainingRound:
+    ends_at = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < ends_at:
+        training = TrainingRound.objects.defer("draft").order_by("-pk").first()
+        if training is not None and not training.is_open:
+            return training
+        time.sleep(LOOK_SECONDS)
+    raise SystemExit("the round did not end")
+
+
+def seconds_by_state(training: TrainingRound) -> dict[str, float]:
+    """How long the round was in each state, in all."""
+    found: dict[str, float] = {}
+    rows = RoundTransition.objects.filter(round=training).order_by("pk")
+    for one, other in pairwise(rows):
+        found[one.to_state] = found.get(one.to_state, 0.0) + (other.at - one.at).total_seconds()
+    return {state: round(seconds, 1) for state, seconds in found.items()}
+
+
+def of_stores(training: TrainingRound) -> dict[str, Any]:
+    updates = StoreUpdate.objects.filter(round=training)
+    sums = updates.aggregate(Sum("seconds"), Max("bytes_sent"))
+    states = dict.fromkeys(updates.values_list("state", flat=True))
+    return {
+        "store_seconds": round(sums["seconds__sum"] or 0, 1),
+        "most_bytes_of_a_store": sums["bytes_sent__max"],
+        "store_states": {state: updates.filter(state=state).count() for state in states},
+    }
+
+
+@contextmanager
+def memory_watched(workers: list[int]) -> Iterator[dict[str, float]]:
+    """The largest memory of the workers' pool processes, in MiB: of one, and of all together."""
+    figures = {"largest_process_mib": 0.0, "largest_together_mib": 0.0}
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(LOOK_SECONDS):
+            sizes = [resident_mib(each) for worker in workers for each in children(worker)]
+            for name, size in zip(figures, (max(sizes, default=0), sum(sizes)), strict=True):
+                figures[name] = max(figures[name], round(size, 1))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield figures
+    finally:
+        ended.set()
+        thread.join()
+
+
+def children(process: int) -> list[int]:
+    try:
+        return [
+            int(each)
+            for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        ]
+    except OSError:
+        return []
+
+
+def resident_mib(process: int) -> float:
+    """Memory that is the process's own or shared, as the system counts it."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    sizes = [int(line.split()[1]) for line in lines if line.startswith("VmRSS")]
+    return sizes[0] / 1024 if sizes else 0.0
+
+
+if __name__ == "__main__":
+    main(*(int(number) for number in sys.argv[1:]))
