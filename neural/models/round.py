@@ -6,7 +6,6 @@ answers in moves the round on, and only one succeeds.
 """
 
 import datetime as dt
-from functools import partial
 from typing import Any, Self
 
 from django.db import models, transaction
@@ -254,7 +253,7 @@ class TrainingRound(models.Model):
             RoundTransition.objects.create(
                 round_id=self.pk, from_state=was, to_state=state, exchange=self.exchange
             )
-            transaction.on_commit(partial(tell_round, self, was), robust=True)
+            tell_round(self, was)
         return True
 
 

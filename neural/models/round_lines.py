@@ -2,7 +2,10 @@
 error that could carry one."""
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
 
 from neural.models.transitions import pairs
 
@@ -13,7 +16,7 @@ logger = logging.getLogger("neural.federated")
 
 
 def tell_round(of: "TrainingRound", was: str) -> None:
-    """``event=round_published round=7 model_type=demand_forecast exchange=9 from=evaluating``"""
+    """On commit: ``event=round_published round=7 model_type=demand_forecast from=evaluating``"""
     facts: dict[str, Any] = {
         "round": of.pk,
         "model_type": of.model_type,
@@ -24,7 +27,8 @@ def tell_round(of: "TrainingRound", was: str) -> None:
         facts["reason"] = of.reason
     # Hundreds of exchanges a night: their lines are for whoever looks for them.
     level = logging.DEBUG if of.is_open and of.exchange > 1 else logging.INFO
-    logger.log(level, "event=round_%s %s", of.state, pairs(facts))
+    tell = partial(logger.log, level, "event=round_%s %s", str(of.state), pairs(facts))
+    transaction.on_commit(tell, robust=True)
 
 
 def tell_store(

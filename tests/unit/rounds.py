@@ -1,0 +1,262 @@
+"""A tiny model type for tests of rounds: the chain's mean demand, in four exchanges.
+
+Two ask each store for its mean, the third has stores add up sums, the last one judges. What a
+store answers can be tampered with.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from django.db import connection
+from django.utils import timezone
+
+from neural.federated import model_types
+from neural.federated.model_types import DishForecast, ModelType, register_model_type
+from neural.federated.protocol import AnswerRefused, Json, Question, Step, Together, TrainingConfig
+from neural.federated.rounds.opening import open_round
+from neural.models import (
+    DailyDemand,
+    ModelVersion,
+    RunState,
+    Store,
+    StoreUpdate,
+    TaskRun,
+    TrainingPlan,
+    TrainingRound,
+)
+from neural.runs.settling import lose
+from neural.runs.testing import run_due
+from tests.unit.ledger import make_store
+
+NAME = "mean_demand"
+KEYS = {
+    "fit": {"base", "examples", "mean", "update_norm"},
+    "sum": {"base", "total", "count"},
+    "judge": {"base", "figures"},
+}
+ORDER = ("fit", "fit", "sum", "judge")
+
+
+class MeanProgram:
+    """The coordinator's part."""
+
+    def begin(self, config: TrainingConfig, active: Json | None) -> Step:
+        draft = {"base": active["mean"] if active else 0.0, "mean": 0.0}
+        return Step(draft, self._question(1, draft))
+
+    def check(self, config: TrainingConfig, draft: Json, question: Question, answer: Json) -> None:
+        if set(answer) != KEYS[question.kind]:
+            raise AnswerRefused("wrong_keys")
+        if answer["base"] != draft["base"]:
+            raise AnswerRefused("wrong_version")
+        if question.kind == "fit":
+            if not isinstance(answer["mean"], float):
+                raise AnswerRefused("wrong_shape")
+            if abs(answer["mean"]) > 1e6:
+                raise AnswerRefused("norm")
+
+    def go_on(
+        self, config: TrainingConfig, draft: Json, question: Question, answers: Mapping[str, Json]
+    ) -> Step:
+        draft = dict(draft)
+        refused = {}
+        if question.kind == "fit":
+            far = [name for name, each in answers.items() if each["mean"] > 1e5]
+            refused = dict.fromkeys(far, "outlier: too far")
+            good = [each for name, each in answers.items() if name not in refused]
+            weights = [min(each["examples"], config.max_examples) for each in good]
+            draft["mean"] = float(np.average([each["mean"] for each in good], weights=weights))
+        elif question.kind == "sum":
+            draft["total"] = sum(each["total"] for each in answers.values())
+            draft["days"] = sum(each["count"] for each in answers.values())
+        number = question.number + 1
+        following = self._question(number, draft) if number <= len(ORDER) else None
+        return Step(draft, following, refused)
+
+    def _question(self, number: int, draft: Json) -> Question:
+        kind = ORDER[number - 1]
+        return Question(
+            kind=kind, number=number, together=kind == "sum", judges=kind == "judge", content={}
+        )
+
+
+Tamper = Callable[[Question, Json], Json]
+
+
+@dataclass
+class Chain:
+    """What the stores of a test do."""
+
+    tamper: dict[str, Tamper] = field(default_factory=dict)
+    deviance: dict[str, float] = field(
+        default_factory=lambda: {
+            "candidate": 1.0, "active": 2.0, "seasonal_naive": 3.0, "weekday_mean": 4.0,
+        }
+    )  # fmt: skip
+    program: MeanProgram = field(default_factory=MeanProgram)
+    asked: list[tuple[str, int]] = field(default_factory=list)
+    """Stores and exchanges, in the order in which they were asked."""
+    releases: Callable[[Question], bool] = lambda question: question.kind == "fit"
+
+    def answer(self, config, draft, question, sales, memory):
+        store = sales.dishes[0].removesuffix("-rice")
+        self.asked.append((store, question.number))
+        memory["examples"] = memory.get("examples", 0) + 1
+        quantities = sales.quantities[np.isfinite(sales.quantities)]
+        answer: Json = {"base": draft["base"]}
+        if question.kind == "fit":
+            mean = float(quantities.mean())
+            answer |= {"examples": len(quantities), "mean": mean, "update_norm": abs(mean)}
+        elif question.kind == "sum":
+            answer |= {"total": int(quantities.sum()), "count": len(quantities)}
+        else:
+            answer["figures"] = {
+                name: {"deviance": value * 7, "count": 7.0} for name, value in self.deviance.items()
+            }
+        return self.tamper.get(store, lambda question, answer: answer)(question, answer)
+
+    def together(self, config, draft, question, stores):
+        refused = {}
+        total = {"base": draft["base"], "total": 0, "count": 0}
+        for store, (sales, memory) in stores.items():
+            try:
+                answer = self.answer(config, draft, question, sales, memory)
+            except AnswerRefused as error:
+                refused[store] = str(error)
+                continue
+            total["total"] += answer["total"]
+            total["count"] += answer["count"]
+        return Together(total, refused)
+
+    def forecast(self, content, sales):
+        fortnight = [content["mean"] if content else 1.0] * 14
+        method = "global" if content else "weekday_mean"
+        return [
+            DishForecast(dish, method, *[fortnight] * 4, uses_version=content is not None)
+            for dish in sales.dishes
+        ]
+
+
+@contextmanager
+def chain_of(*codes: str, days: int = 40, **plan: Any) -> Iterator[Chain]:
+    """Stores with demand, the model type and its plan."""
+    chain = Chain()
+    kind = ModelType(
+        name=NAME, label="Mean demand", program=chain.program, answer=chain.answer,
+        answer_together=chain.together, forecast=chain.forecast, schema_hash="f" * 64,
+        expected_exchanges=lambda config: len(ORDER), releases=chain.releases,
+    )  # fmt: skip
+    register_model_type(kind)
+    TrainingPlan.objects.create(model_type=NAME, stores_per_run=2, least_share=0.5, **plan)
+    for place, code in enumerate(codes, start=1):
+        sold(make_store(code), {-ago: 10 * place for ago in range(1, days + 1)})
+    try:
+        yield chain
+    finally:
+        model_types.forget_model_type(NAME)
+
+
+def sold(store: Store, by_day: Mapping[int, float], dish: str = "") -> None:
+    """What a store sold, by the number of the day from today (its own, that has not ended)."""
+    today = store.business_day(timezone.now())
+    DailyDemand.objects.bulk_create(
+        DailyDemand(
+            store=store,
+            day=today + dt.timedelta(days=number),
+            dish=dish or f"{store.code}-rice",
+            name="Rice",
+            reported_quantity=Decimal(str(quantity)),
+        )
+        for number, quantity in by_day.items()
+    )
+
+
+def opened(now: dt.datetime | None = None) -> TrainingRound:
+    found = open_round(name=NAME, now=now or timezone.now(), requested_by="a test").round
+    assert found is not None
+    return found
+
+
+def finished(now: dt.datetime | None = None) -> TrainingRound:
+    """Open a round and run all that is due."""
+    training = opened(now)
+    run_due()
+    return fresh(training)
+
+
+def fresh(training: TrainingRound) -> TrainingRound:
+    return TrainingRound.objects.get(pk=training.pk)
+
+
+def part(store: str) -> StoreUpdate:
+    """The store's part in the newest round."""
+    return StoreUpdate.objects.filter(store=store).latest("pk")
+
+
+def parts() -> dict[str, tuple[str, str]]:
+    """State and reason by store, of the newest round."""
+    newest = TrainingRound.objects.latest("pk")
+    rows = StoreUpdate.objects.filter(round=newest).order_by("store")
+    return {row.store_id: (row.state, row.reason) for row in rows}
+
+
+def outcome(training: TrainingRound) -> dict[str, Any]:
+    """All that must be the same however often a round was interrupted."""
+    training = fresh(training)
+    versions = ModelVersion.objects.filter(round=training)
+    updates = StoreUpdate.objects.filter(round=training).order_by("store")
+    return {
+        "state": (training.state, training.reason, training.exchange, training.draft),
+        "versions": list(versions.values_list("sha256", "metrics", "standing")),
+        "parts": list(updates.values_list("store", "state", "reason", "exchange", "payload")),
+        "sums": training.sums.count(),
+    }
+
+
+class Killed(BaseException):
+    """The process is gone: what had not been committed is undone, and nobody catches this."""
+
+
+def run_to_the_end() -> int:
+    """Run all that is due, as long as processes are killed; returns how often one was."""
+    kills = 0
+    while True:
+        try:
+            run_due()
+        except Killed:
+            kills += 1
+            connection.needs_rollback = (
+                False  # as if the ledger's own transaction were the outermost
+            )
+            lose(TaskRun.objects.running(), max_losses=9, why="killed")
+            continue
+        return kills
+
+
+@contextmanager
+def killed_at(statement: int) -> Iterator[Callable[[], int]]:
+    """The process dies before its n-th statement that writes or commits. Gives how many there
+    were: to die before one that reads is to die after the last one that wrote."""
+    seen, died = 0, []
+
+    def count(execute, sql, params, many, context):
+        nonlocal seen
+        writes = not sql.lstrip().startswith(("SELECT", "SAVEPOINT", "ROLLBACK"))
+        seen += writes
+        if writes and seen == statement and not died:
+            died.append(statement)
+            raise Killed
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(count):
+        yield lambda: seen
+
+
+def answer_runs(state: RunState | None = None) -> list[TaskRun]:
+    runs = TaskRun.objects.filter(task="neural.tasks.answer_training_exchange").order_by("pk")
+    return list(runs.filter(state=state) if state else runs)
