@@ -14,7 +14,7 @@ from neural.models.forecast import FORECAST_METHODS
 
 METHOD_LABELS: Mapping[str, Any] = {
     "candidate": gettext_lazy("the new version"),
-    "active": gettext_lazy("the version in force"),
+    "active": gettext_lazy("the version in force before"),
     "local": gettext_lazy("each store's own model"),
     "weekday_mean": gettext_lazy("mean of the last four same weekdays"),
     "seasonal_naive": gettext_lazy("as on the last same weekday"),
@@ -105,18 +105,18 @@ def per_cent(ratio: float | None) -> str:
 
 def bias(ratio: float | None) -> str:
     """Forecast / demand as what is too much or too little: +2.1%."""
-    if ratio is None:
-        return NOTHING
-    text = f"{ratio - 1:+.1%}".replace("-", "−")
+    return NOTHING if ratio is None else signed(ratio - 1)
+
+
+def signed(ratio: float) -> str:
+    """Per cent with its sign; none on nothing."""
+    text = f"{ratio:+.1%}".replace("-", "−")
     return "0.0%" if text[1:] == "0.0%" else text
 
 
 def gain(ratio: float | None) -> str:
-    """How much less the new version errs: −12.0% of the better simple rule's error."""
-    if ratio is None:
-        return NOTHING
-    text = f"{-ratio:+.1%}".replace("-", "−")
-    return "0.0%" if text[1:] == "0.0%" else text
+    """By how much of the better simple rule's error the new version errs less: +12.0%."""
+    return NOTHING if ratio is None else signed(ratio)
 
 
 def number(value: float | None, digits: int = 3) -> str:

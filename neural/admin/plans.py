@@ -140,6 +140,9 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
         ),
     )
 
+    class Media:
+        css = {"all": ("neural/learning.css",)}
+
     # Who may
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -25,6 +26,7 @@ from neural.admin.display import (
     json_column,
     link,
     link_column,
+    one_line,
     short_instant_column,
 )
 from neural.admin.learning_display import phase, reason, state_badge, type_label
@@ -73,14 +75,13 @@ class TrainingRoundAdmin(VerbsAdmin, ReadOnlyAdmin):
     verbs = (CANCEL,)
     list_display = (
         "number",
-        "state_shown",
-        "type_name",
+        "state_and_reason",
         "stores",
         "exchange",
         short_instant_column(TrainingRound, "opened_at"),
         "took",
         "version_made",
-        "why",
+        "type_name",
     )
     list_filter = (ModelTypeFilter, RoundStateFilter)
     search_keys = ("pk",)
@@ -179,6 +180,15 @@ class TrainingRoundAdmin(VerbsAdmin, ReadOnlyAdmin):
     @admin.display(description=_("state"))
     def state_shown(self, training: TrainingRound) -> SafeString:
         return state_badge(training)
+
+    @admin.display(description=_("state"))
+    def state_and_reason(self, training: TrainingRound) -> SafeString:
+        """The badge, and under it why the round ended so."""
+        shown = state_badge(training)
+        if training.reason:
+            words = one_line(reason(training))
+            shown = format_html("{}<br><small>{}</small>", shown, words)
+        return shown
 
     @admin.display(description=_("model type"))
     def type_name(self, training: TrainingRound) -> str:

@@ -6,12 +6,21 @@ from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin import audit
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.display import NOTHING, instant_column, link, link_column, short_instant_column
+from neural.admin.display import (
+    NOTHING,
+    instant,
+    instant_column,
+    link,
+    link_column,
+    short_instant_column,
+)
 from neural.admin.learning_charts import error_plot
 from neural.admin.learning_display import per_cent, reason, standing_badge, type_label
 from neural.admin.learning_filters import ModelTypeFilter, StandingFilter
@@ -141,7 +150,7 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
     def how_it_ended(self, version: ModelVersion) -> str:
         return reason(version.round) if version.round else NOTHING
 
-    @admin.display(description=_("in force"))
+    @admin.display(description=_("in force since"))
     def in_force_since(self, version: ModelVersion) -> SafeString | str:
         """Since when and by whom; or which version is instead."""
         active = ActiveModel.objects.filter(model_type=version.model_type)
@@ -151,5 +160,5 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
         if pointer.version_id != version.pk:
             other = {"version": pointer.version.number}
             return link(pointer.version, _("version %(version)s is in force") % other)
-        values = {"at": f"{pointer.changed_at:%Y-%m-%d %H:%M} UTC", "by": pointer.changed_by or "-"}
-        return str(_("since %(at)s, by %(by)s") % values)
+        by = pointer.changed_by or gettext("the round itself")
+        return format_html("{} · {}", instant(pointer.changed_at), by)

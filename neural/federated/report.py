@@ -33,10 +33,15 @@ class StoreReport:
         return self.methods.get(method, {}).get("wape")
 
     @property
+    def own_wape(self) -> float | None:
+        """That of the candidate."""
+        return self.wape(CANDIDATE)
+
+    @property
     def gain(self) -> float | None:
         """How much less the candidate errs than the better simple rule, as a share of that
         rule's error; negative where it errs more."""
-        own = self.wape(CANDIDATE)
+        own = self.own_wape
         rules = [self.wape(name) for name in ("weekday_mean", "seasonal_naive")]
         known = [each for each in rules if each]
         return None if own is None or not known else 1 - own / min(known)

@@ -1,8 +1,5 @@
 """Rounds, versions and forecasts as templates show them."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from django import template
 
 from neural.admin import display, learning_charts, learning_display
@@ -28,12 +25,6 @@ register.filter("one_line", display.one_line)
 def coordinate(value: float) -> str:
     """A number of a drawing, with a point whatever the language."""
     return f"{value:.1f}"
-
-
-@register.filter
-def of(methods: Mapping[str, Any], name: str) -> Any:
-    """The figures of a method; nothing if it was not judged."""
-    return methods.get(name, {})
 
 
 @register.filter

@@ -1,0 +1,34 @@
+"""Work on the ledger's runs in a command's own process, where no workers run."""
+
+from collections.abc import Collection, Iterator
+from typing import cast
+
+from celery import current_app
+
+from neural.models import TaskRun
+from neural.runs.alone import run_alone
+from neural.runs.claiming import Claimant, claim
+from neural.runs.settling import Outcome, hand_back
+from neural.runs.work import Clock, WorkSource
+
+
+def work_here(tasks: Collection[str]) -> Iterator[Outcome]:
+    """Do every run of these tasks that is due, also those that become due meanwhile, one after
+    the other. Workers may be at it too: no run is done twice."""
+    current_app.loader.import_default_modules()
+    while run := _next(tasks):
+        task = cast(WorkSource, current_app.tasks[run.task])
+        try:
+            outcome = run_alone(task, run, Clock.of(run))
+        except KeyboardInterrupt:
+            hand_back([run], why="the command was stopped")
+            raise
+        yield outcome
+
+
+def _next(tasks: Collection[str]) -> TaskRun | None:
+    due = TaskRun.objects.due(None).by_urgency().filter(task__in=tasks)
+    while (found := due.first()) is not None:
+        if runs := claim(task_id=found.task_id, claimant=Claimant(), now=None):
+            return runs[0]
+    return None
