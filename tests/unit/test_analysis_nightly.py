@@ -8,8 +8,9 @@ from django.db.models.signals import post_migrate
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from django_celery_beat.schedulers import ModelEntry
 
-from neural.analysis import nightly
+from neural.analysis.nightly import ANALYSIS_SCHEDULE
 from neural.models import TaskRun
+from neural.runs import shipped_schedules
 from neural.tasks import analyse_demand
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
@@ -44,7 +45,7 @@ BOTH = ["neural.0009_demand_summaries", "django_celery_beat.0001_initial"]
 def test_it_is_made_when_the_summaries_or_beat_have_just_come(name):
     migrated(name)
 
-    found = PeriodicTask.objects.get()
+    found = PeriodicTask.objects.get(name=ANALYSIS_SCHEDULE.name)
     assert (found.task, found.enabled) == ("neural.tasks.analyse_demand", True)
     crontab = found.crontab
     assert (crontab.hour, crontab.minute, crontab.day_of_week) == ("2", "0", "*")
@@ -67,7 +68,7 @@ def test_what_people_changed_is_never_overwritten():
 
     migrated(*BOTH)
 
-    found = PeriodicTask.objects.get()
+    found = PeriodicTask.objects.get(name=ANALYSIS_SCHEDULE.name)
     assert not found.enabled
     assert found.kwargs == '{"since": "2026-03-01"}'
 
@@ -84,7 +85,9 @@ def test_a_crontab_of_the_same_time_is_shared():
 @pytest.mark.usefixtures("no_schedule")
 def test_a_project_without_beat_is_left_alone(monkeypatch):
     real = apps.is_installed
-    monkeypatch.setattr(apps, "is_installed", lambda name: name != nightly.BEAT and real(name))
+    monkeypatch.setattr(
+        apps, "is_installed", lambda name: name != shipped_schedules.BEAT and real(name)
+    )
 
     migrated(BOTH[0])
 
@@ -93,7 +96,7 @@ def test_a_project_without_beat_is_left_alone(monkeypatch):
 
 @pytest.mark.usefixtures("no_schedule")
 def test_where_beats_tables_are_not_made_yet_nothing_is_tried(monkeypatch):
-    monkeypatch.setattr(nightly, "_has_tables", lambda using: False)
+    monkeypatch.setattr(shipped_schedules, "has_tables", lambda using: False)
 
     migrated(BOTH[0])
 
@@ -109,4 +112,4 @@ def test_what_beat_sends_is_recorded_as_low_priority_work():
 
     run = TaskRun.objects.get()
     assert (run.queue, run.priority, run.args, run.kwargs) == ("low_priority", 1, [], {})
-    assert run.requested_by == nightly.SCHEDULE_NAME
+    assert run.requested_by == ANALYSIS_SCHEDULE.name

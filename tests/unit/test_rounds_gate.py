@@ -1,0 +1,63 @@
+"""The gate: sums of stores, the deviance of a row, and what a candidate must beat."""
+
+import pytest
+
+from neural.federated.gate import add_up, deviance, judge
+
+
+def sums(mean: float, count: float = 10) -> dict[str, float]:
+    return {"deviance": mean * count, "count": count}
+
+
+BEATEN = {"active": sums(1.1), "seasonal_naive": sums(2.0), "weekday_mean": sums(1.5)}
+
+
+def test_better_than_all_three_is_better():
+    assert judge({"candidate": sums(1.0), **BEATEN}).better
+
+
+@pytest.mark.parametrize("method", BEATEN)
+def test_as_good_as_one_of_them_is_not(method):
+    verdict = judge({"candidate": sums(1.0), **BEATEN, method: sums(1.0)})
+
+    assert (verdict.better, verdict.reason) == (False, "no_better")
+    assert verdict.detail == f"{method}: 1.0000, candidate: 1.0000"
+
+
+def test_the_first_version_has_no_active_one_to_beat():
+    simple = {name: value for name, value in BEATEN.items() if name != "active"}
+
+    assert judge({"candidate": sums(1.0), **simple}).better
+
+
+@pytest.mark.parametrize(
+    "totals",
+    [
+        {},
+        {"candidate": sums(1.0)},
+        BEATEN,
+        {"candidate": sums(0, 0), **BEATEN},
+        {"candidate": {"deviance": float("nan"), "count": 3}, **BEATEN},
+        {"candidate": {"count": 3}, **BEATEN},
+    ],
+)
+def test_what_was_not_judged_is_not_published(totals):
+    assert judge(totals).reason == "not_judged"
+
+
+def test_stores_weigh_by_their_rows():
+    totals = add_up([{"candidate": sums(1.0, 90)}, {"candidate": sums(3.0, 10)}])
+
+    assert deviance(totals["candidate"]) == pytest.approx(1.2)
+
+
+def test_the_order_of_the_stores_changes_nothing():
+    stores = [{"candidate": sums(0.1 * n, 1 + n)} for n in range(20)]
+
+    assert add_up(stores) == add_up(reversed(stores))
+
+
+def test_a_method_that_only_some_stores_know_is_added_up_over_those():
+    totals = add_up([{"a": sums(1.0), "b": sums(2.0)}, {"a": sums(1.0)}])
+
+    assert (totals["a"]["count"], totals["b"]["count"]) == (20, 10)
