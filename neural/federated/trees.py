@@ -120,6 +120,21 @@ class Draft:
         """Whether all trees are grown."""
         return self.stage >= self.form.stages
 
+    def continues(self, earlier: "Draft") -> bool:
+        """Whether this is an earlier draft with nothing but more levels or trees."""
+        count, levels = len(earlier.finished), earlier.feature.shape[1]
+        same = [
+            (self.bins.edges, earlier.bins.edges),
+            (self.finished.feature[:count], earlier.finished.feature),
+            (self.finished.threshold[:count], earlier.finished.threshold),
+            (self.finished.value[:count], earlier.finished.value),
+        ]
+        if self.stage == earlier.stage:
+            same.append((self.feature[:, :levels], earlier.feature))
+            same.append((self.threshold[:, :levels], earlier.threshold))
+        alike = (self.form, self.unit) == (earlier.form, earlier.unit)
+        return alike and all(np.array_equal(mine, theirs) for mine, theirs in same)
+
     def as_json(self) -> Json:
         """The draft as a round keeps it."""
         return {
