@@ -13,21 +13,21 @@ from neural.federated import baselines, glm, personal
 from neural.federated.features import Examples
 
 Forecasts = dict[str, np.ndarray]
+Train = Callable[[glm.Problem, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything that is chosen on earlier windows than those that are reported."""
 
-    ridge: float = 0.03
-    proximal: float = 5.0
-    exchanges: int = 5
-    fedavg_exchanges: int = 30
+    ridge: float = 0.01
+    proximal: float = 0.5
+    exchanges: int = 10
+    spread_ridge: float = 0.03
     adam_rate: float = 0.03
     local_ridge: float = 0.1
     fine_tuning_proximal: float = 0.5
     pooled_ridge: float = 0.03
-    temper: float | None = None
     leaves: int = 15
     trees: int = 200
     rate: float = 0.05
@@ -51,21 +51,16 @@ class Window:
 
     @cached_property
     def shares(self) -> np.ndarray:
-        counts = np.array([float(len(each)) for each in self.task.train.values()])
-        return counts / counts.sum()
-
-    @cached_property
-    def days(self) -> dict[str, int]:
-        return {name: len(np.unique(each.day)) for name, each in self.task.train.items()}
+        demand = {name: each.total for name, each in self.problems.items()}
+        return np.array(list(glm.store_weights(demand).values()))
 
     def temper(self, name: str) -> float:
-        given = self.settings.temper
-        rows = len(self.task.train[name])
-        targets = len(np.unique(self.task.train[name].day * 4096 + self.task.train[name].dish))
-        return (given or personal.temper(self.days[name])) * rows / targets
+        examples = self.task.train[name]
+        days = len(np.unique(examples.day))
+        return personal.temper(days, personal.sightings(examples))
 
-    def rounds(self, train: Callable[[glm.Problem, np.ndarray], np.ndarray], count: int) -> np.ndarray:
-        weights = np.zeros(self.standard.mean.size + 1)
+    def rounds(self, train: Train, count: int) -> np.ndarray:
+        weights = np.zeros(self.standard.size)
         for _ in range(count):
             own = [train(each, weights) for each in self.problems.values()]
             weights = np.average(own, axis=0, weights=self.shares)
@@ -83,15 +78,15 @@ class Window:
     def fedavg(self) -> np.ndarray:
         s = self.settings
         return self.rounds(
-            lambda p, w: glm.fedavg(p, broadcast=w, ridge=s.ridge), s.fedavg_exchanges
+            lambda p, w: glm.fedavg(p, broadcast=w, ridge=s.ridge), s.exchanges
         )
 
     @cached_property
     def fedadam(self) -> np.ndarray:
         """Reddi et al. 2021, "Adaptive federated optimization"; the stores do FedAvg's steps."""
-        s, weights = self.settings, np.zeros(self.standard.mean.size + 1)
+        s, weights = self.settings, np.zeros(self.standard.size)
         first, second = np.zeros_like(weights), np.zeros_like(weights)
-        for _ in range(s.fedavg_exchanges):
+        for _ in range(s.exchanges):
             own = [glm.fedavg(p, broadcast=weights, ridge=s.ridge) for p in self.problems.values()]
             step = np.average(own, axis=0, weights=self.shares) - weights
             first, second = 0.9 * first + 0.1 * step, 0.99 * second + 0.01 * step**2
@@ -103,7 +98,10 @@ class Window:
         return personal.prior_variance(
             [
                 personal.spread(
-                    each, centre=self.fedprox, ridge=self.settings.ridge, temper=self.temper(name)
+                    each,
+                    centre=self.fedprox,
+                    ridge=self.settings.spread_ridge,
+                    temper=personal.sightings(self.task.train[name]),
                 )
                 for name, each in self.problems.items()
             ]

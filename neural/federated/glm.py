@@ -22,50 +22,92 @@ LEAST_SCALE = 0.15
 LARGEST_VALUE = 8.0
 """Standardised values are clipped to this on either side."""
 
+MOST_TIMES_MEDIAN = 5.0
+RATE = 0.2
+"""Length of a local gradient step; features are scaled and mixed so that it suits all."""
+
 _HALVINGS = 6
+_NO_DIFFERENCE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standard:
-    """What a feature's values are standardised by; each (features,)."""
+    """What a feature's values are standardised by."""
 
     mean: FloatArray
+    """(features,)"""
     scale: FloatArray
+    """(features,)"""
+    mixing: FloatArray | None = None
+    """(features, features), symmetric: what the scaled values are multiplied by, so that features
+    that go together (lags do) do not slow training down. None: nothing."""
+
+    @property
+    def size(self) -> int:
+        """How many weights a model has: one for each feature, and the intercept."""
+        return len(self.mean) + 1
 
     def apply(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, 1 + features): a column of ones, then (value - mean) / scale, clipped."""
-        design = np.empty((values.shape[0], values.shape[1] + 1), dtype=np.float32)
-        design[:, 0] = 1.0
-        scaled = design[:, 1:]
-        np.subtract(values, self.mean.astype(np.float32), out=scaled)
-        scaled *= (1.0 / self.scale).astype(np.float32)
+        """(n, 1 + features): a column of ones, then (value - mean) / scale, clipped and mixed."""
+        scaled = (values - self.mean.astype(np.float32)) * (1.0 / self.scale).astype(np.float32)
         np.minimum(scaled, LARGEST_VALUE, out=scaled)
         np.maximum(scaled, -LARGEST_VALUE, out=scaled)
+        design = np.empty((values.shape[0], values.shape[1] + 1), dtype=np.float32)
+        design[:, 0] = 1.0
+        if self.mixing is None:
+            design[:, 1:] = scaled
+        else:
+            design[:, 1:] = scaled @ self.mixing.astype(np.float32)
         return design
 
 
 def standard_sums(values: NDArray[np.float32]) -> dict[str, FloatArray]:
-    """A store's part of the standard: count (1,), sums and sums of squares (features,)."""
+    """A store's part of the standard: count (1,), sums and sums of squares (features,), sums of
+    products (features, features)."""
     wide = values.astype(np.float64)
+    products = wide.T @ wide
     return {
         "count": np.array([float(len(wide))]),
         "sums": wide.sum(axis=0),
-        "squares": np.einsum("ij,ij->j", wide, wide),
+        "squares": np.diag(products).copy(),
+        "products": products,
     }
 
 
 def agreed_standard(sums: Iterable[Mapping[str, FloatArray]]) -> Standard:
-    """Means and scales over the examples of all stores. Raises ValueError if there are none."""
+    """Means and scales over the examples of all stores, and the mixing if all tell products.
+    Raises ValueError if there are no examples."""
     parts = list(sums)
     count = sum(float(part["count"][0]) for part in parts)
     if count <= 0:
         raise ValueError("no store has an example")
-    mean = sum((part["sums"] for part in parts), start=np.zeros(1)) / count
-    square = sum((part["squares"] for part in parts), start=np.zeros(1)) / count
+    mean = np.sum([part["sums"] for part in parts], axis=0) / count
+    square = np.sum([part["squares"] for part in parts], axis=0) / count
     scale = np.sqrt(np.maximum(square - mean**2, 0.0))
     # What never differs is scaled by 1: its column is then zero, and its weight stays zero.
-    scale = np.where(scale < 1e-6, 1.0, np.maximum(scale, LEAST_SCALE))
-    return Standard(mean=np.asarray(mean), scale=scale)
+    scale = np.where(scale < _NO_DIFFERENCE, 1.0, np.maximum(scale, LEAST_SCALE))
+    if not all("products" in part for part in parts):
+        return Standard(mean=mean, scale=scale)
+    products = np.sum([part["products"] for part in parts], axis=0) / count
+    covariance = products - np.outer(mean, mean)
+    return Standard(mean=mean, scale=scale, mixing=_mixing(covariance / np.outer(scale, scale)))
+
+
+def _mixing(correlation: FloatArray) -> FloatArray:
+    """(C + 1)^(-1/2): half-way to principal components of equal variance (Kessy et al. 2018,
+    "Optimal whitening"). It takes the long directions in and stretches no short one: those are
+    noise."""
+    variances, directions = np.linalg.eigh((correlation + correlation.T) / 2.0)
+    shrunk = directions / np.sqrt(np.maximum(variances, 0.0) + 1.0)
+    return np.asarray(shrunk @ directions.T)
+
+
+def store_weights(demand: Mapping[str, float]) -> dict[str, float]:
+    """How much each store's update counts: as much as it sells, at most five times as much as the
+    median store, so that no store rules. The stores' losses are divided by their demand; without
+    this a small store would count as much as a large one, and portions are what errors cost."""
+    limit = MOST_TIMES_MEDIAN * float(np.median(list(demand.values())))
+    return {store: min(sold, limit) for store, sold in demand.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,27 +225,42 @@ def ridge_penalty(size: int, ridge: float) -> FloatArray:
 
 
 def fedprox(
-    problem: Problem, *, broadcast: FloatArray, ridge: float, proximal: float, steps: int = 2
+    problem: Problem, *, broadcast: FloatArray, ridge: float, proximal: float, steps: int = 3
 ) -> FloatArray:
     """A store's weights after local training that is held near the broadcast ones (Li et al.
-    2020, "Federated optimization in heterogeneous networks"): the minimum of loss + ridge |w|²/2
-    + proximal |w - broadcast|²/2."""
+    2020, "Federated optimization in heterogeneous networks"): towards the minimum of loss +
+    ridge |w|²/2 + proximal |w - broadcast|²/2.
+
+    A few gradient steps, not the minimum itself: the mean of the stores' minima is not that of
+    their mean loss, and forecasts from there were 2 % worse. A step that does not lessen the
+    store's objective is halved, so that no store's data can make training diverge.
+    """
     shrink = ridge_penalty(problem.size, ridge)
-    penalty = shrink + proximal
-    # Two squares around different centres are one around the mean of them.
-    centre = proximal * broadcast / np.maximum(penalty, 1e-12)
-    return minimised(problem, start=broadcast, centre=centre, penalty=penalty, steps=steps)
+    weights = broadcast.astype(np.float64)
+    rate = RATE / (1.0 + RATE * proximal)
+
+    def value(of: FloatArray) -> float:
+        pulled = proximal * float(((of - broadcast) ** 2).sum())
+        return loss(problem, of) + (float(shrink @ of**2) + pulled) / 2.0
+
+    now = value(weights)
+    for _ in range(steps):
+        slope = gradient(problem, weights) + shrink * weights + proximal * (weights - broadcast)
+        for halving in range(_HALVINGS):
+            trial = weights - rate * 0.5**halving * slope
+            then = value(trial)
+            if then <= now:
+                weights, now = trial, then
+                break
+    return weights
 
 
 def fedavg(
-    problem: Problem, *, broadcast: FloatArray, ridge: float, steps: int = 3, rate: float = 0.03
+    problem: Problem, *, broadcast: FloatArray, ridge: float, steps: int = 3
 ) -> FloatArray:
     """A store's weights after a few small gradient steps from the broadcast ones (McMahan et al.
-    2017). Long local training drifts apart on stores that differ."""
-    weights, penalty = broadcast.astype(np.float64), ridge_penalty(problem.size, ridge)
-    for _ in range(steps):
-        weights = weights - rate * (gradient(problem, weights) + penalty * weights)
-    return weights
+    2017): FedProx that holds nothing back."""
+    return fedprox(problem, broadcast=broadcast, ridge=ridge, proximal=0.0, steps=steps)
 
 
 def local(problem: Problem, *, ridge: float, steps: int = 8) -> FloatArray:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neural.federated.features import Examples
 from neural.federated.glm import Problem, hessian, linear_predictor, minimised, ridge_penalty
 from neural.federated.series import FloatArray
 
@@ -30,14 +31,22 @@ class Spread(NamedTuple):
     sampling: FloatArray
 
 
-def temper(days: float) -> float:
-    """What the noise of a store's examples is multiplied by, from its days of history: 3 with a
-    year, about 30 with 80 days, at most 200.
+def temper(days: float, sightings: float = 1.0) -> float:
+    """What the noise of a store's examples is multiplied by when its weights are fitted, from its
+    days of history: 3 with a year, about 30 with 80 days, at most 200; times the sightings.
 
     Examples of one store are not independent, the less the fewer weeks they come from, and a
     short history has not seen the year. Measured: benchmarks/forecasts.
     """
-    return float(min(TEMPER_OF_A_YEAR * (YEAR / min(max(days, 1.0), YEAR)) ** 1.5, MOST_TEMPER))
+    part = min(max(days, 1.0), YEAR) / YEAR
+    return float(min(TEMPER_OF_A_YEAR / part**1.5, MOST_TEMPER)) * sightings
+
+
+def sightings(examples: Examples) -> float:
+    """How many examples there are of one target on average: seen from several horizons it is
+    still one day of one dish."""
+    targets = examples.day.astype(np.int64) * (1 << 20) + examples.dish
+    return len(targets) / max(len(np.unique(targets)), 1)
 
 
 def effective_count(problem: Problem, weights: FloatArray, *, temper: float) -> float:
@@ -53,7 +62,7 @@ def spread(
     problem: Problem, *, centre: FloatArray, ridge: float, temper: float, steps: int = 4
 ) -> Spread:
     """A store's own optimum, under a ridge towards the centre that keeps it finite, compared with
-    the centre."""
+    the centre. ``temper`` is what the sampling variance is multiplied by: the sightings."""
     penalty = ridge_penalty(problem.size, ridge)
     own = minimised(problem, start=centre, centre=centre, penalty=penalty, steps=steps)
     curve = hessian(problem, own)
