@@ -60,14 +60,16 @@ class TeachingCommand(BaseCommand):
 
 @contextmanager
 def ledger_kept_quiet() -> Iterator[None]:
-    """A command says itself what it did: the ledger's line for each run is for services."""
-    ledger = logging.getLogger("neural.ledger")
-    before = ledger.level
-    ledger.setLevel(logging.WARNING)
+    """A command says itself what it did: lines for each run and round are for services."""
+    loggers = [logging.getLogger(name) for name in ("neural.ledger", "neural.federated")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
     try:
         yield
     finally:
-        ledger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def point_in_time(text: str) -> dt.datetime:
