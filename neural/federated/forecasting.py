@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError
 
 from neural.errors import PermanentError
 from neural.federated.loading import RECENT_DAYS, sales_of
-from neural.federated.model_types import DishForecast, ModelType, model_type
+from neural.federated.model_types import DishForecast, Forecasting, model_type
 from neural.federated.protocol import Json, NotEnoughHistory
 from neural.federated.rounds.asking import in_groups
 from neural.federated.rounds.names import FORECAST_TASK
@@ -46,7 +46,7 @@ class ForecastUnavailable(PermanentError):
 class Model:
     """What forecasts are made with: the version in force, or none."""
 
-    kind: ModelType
+    forecast: Forecasting
     version: ModelVersion | None
     content: Json | None
     history_days: int
@@ -93,17 +93,20 @@ def make_forecasts(
 
 
 def model_in_force(name: str) -> Model:
-    """The active version of a model type, read once for many stores.
+    """The active version of a model type, read once for many stores, or
+    :class:`ForecastUnavailable`.
 
     A version made with other features than the type has now is left aside, as if there were none.
     """
     kind = model_type(name)
+    if kind.forecast is None:
+        raise ForecastUnavailable(f"{name} does not forecast")
     version = ActiveModel.objects.version_of(name)
     if version is not None and version.schema_hash != kind.schema_hash:
         version = None
     plan = TrainingPlan.objects.filter(model_type=name).first() or TrainingPlan(model_type=name)
     return Model(
-        kind=kind,
+        forecast=kind.forecast,
         version=version,
         content=version.load() if version else None,
         history_days=plan.history_days,
@@ -116,15 +119,13 @@ def forecast_store(store: Store, *, model: Model, now: dt.datetime) -> int:
 
     Raises NotEnoughHistory for a store that has sold nothing.
     """
-    if model.kind.forecast is None:
-        raise ForecastUnavailable(f"{model.kind.name} does not forecast")
     sales = sales_of(
         store,
         today=store.business_day(now),
         history_days=model.history_days,
         most_dishes=model.most_dishes,
     )
-    found = model.kind.forecast(model.content, sales)
+    found = model.forecast(model.content, sales)
     names = dict(zip(sales.dishes, sales.names or sales.dishes, strict=True))
     rows = [_row(store, sales, each, model, names.get(each.dish, ""), now) for each in found]
     Forecast.objects.bulk_create(

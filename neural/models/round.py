@@ -101,6 +101,9 @@ class TrainingRound(models.Model):
     requested_by = models.CharField(_("requested by"), max_length=150, blank=True, default="")
     seed = models.BigIntegerField(_("seed"), default=0)
     invited = models.PositiveIntegerField(_("stores invited"), default=0)
+    taking_part = models.PositiveIntegerField(
+        _("stores taking part"), default=0, help_text=_("Those whose answers still count.")
+    )
     quorum = models.PositiveIntegerField(_("quorum"), default=1)
     exchange_seconds = models.PositiveIntegerField(_("seconds for an exchange"), default=120)
     stores_per_run = models.PositiveIntegerField(_("stores a run"), default=25)
@@ -175,7 +178,7 @@ class TrainingRound(models.Model):
         return self._become(RoundState.SELECTING, RoundState.PLANNED)
 
     def ask(
-        self, *, draft: Any, question: Any, judges: bool, now: dt.datetime, **changes: Any
+        self, *, draft: Any, question: Any, judges: bool, taking_part: int, now: dt.datetime
     ) -> bool:
         """Put the next question, with the draft as it has become."""
         return self._become(
@@ -184,9 +187,9 @@ class TrainingRound(models.Model):
             draft=draft,
             question=question,
             exchange=question["number"],
+            taking_part=taking_part,
             exchange_opened_at=now,
             exchange_closes_at=now + dt.timedelta(seconds=self.exchange_seconds),
-            **changes,
         )
 
     def begin_aggregating(self) -> bool:
@@ -244,15 +247,16 @@ class TrainingRound(models.Model):
         was, exchange = self.state, self.exchange
         if was not in states:
             return False
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             theirs = type(self).objects.filter(pk=self.pk, state=was, exchange=exchange)
             if not theirs.update(state=state, **changes):
                 return False
             for name, value in {"state": state, **changes}.items():
                 setattr(self, name, value)
-            RoundTransition.objects.create(
-                round_id=self.pk, from_state=was, to_state=state, exchange=self.exchange
-            )
+            if state != was:  # sums follow sums by the hundred
+                RoundTransition.objects.create(
+                    round_id=self.pk, from_state=was, to_state=state, exchange=self.exchange
+                )
             tell_round(self, was)
         return True
 
@@ -278,7 +282,11 @@ class RoundTransition(models.Model):
 
 
 class GroupSum(models.Model):
-    """What stores of one trust domain answered together; kept until its exchange closes."""
+    """What stores of one trust domain answered together; kept until its exchange closes.
+
+    A store that was asked again may be in two of them; which counts is decided when they are
+    added up (``neural.federated.rounds.gathering``).
+    """
 
     round = models.ForeignKey(
         TrainingRound,
@@ -289,8 +297,11 @@ class GroupSum(models.Model):
     )
     exchange = models.PositiveIntegerField(_("exchange"))
     first_store = models.CharField(_("first store"), max_length=64)
+    store_count = models.PositiveIntegerField(_("number of stores"))
     stores = models.JSONField(_("stores"), default=list)
     payload = ExactJSONField(_("answer"))
+    bytes_sent = models.BigIntegerField(_("bytes sent"), default=0)
+    seconds = models.FloatField(_("seconds"), default=0)
 
     class Meta:
         verbose_name = _("sum of a group")
@@ -298,7 +309,8 @@ class GroupSum(models.Model):
         constraints = (
             # Also the index of an exchange's sums.
             models.UniqueConstraint(
-                fields=("round", "exchange", "first_store"), name="neural_sum_identity"
+                fields=("round", "exchange", "first_store", "store_count"),
+                name="neural_sum_identity",
             ),
         )
 

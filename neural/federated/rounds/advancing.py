@@ -7,40 +7,21 @@ nothing.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError, transaction
-from django.db.models import Count, Q
+from django.db.models import F
 
 from neural.federated.privacy import PrivacyBudgetSpent
-from neural.federated.protocol import AnswerRefused, Json, Step
+from neural.federated.protocol import AnswerRefused, Step
 from neural.federated.rounds.asking import ask_singly, ask_stores
 from neural.federated.rounds.closing import PointerMoved, after_close, finish
 from neural.federated.rounds.exchange import Exchange, ExchangeOver, exchange_of, light_round
+from neural.federated.rounds.gathering import Answers, Gathered, answers_of, gather
 from neural.federated.rounds.receiving import DETAIL_LENGTH, tell_later
 from neural.federated.rounds.spending import spend
 from neural.models import GroupSum, RoundState, StoreUpdate, TrainingRound, UpdateState
-from neural.models.store_update import TAKING_PART
-
-
-class Standing(NamedTuple):
-    """How many stores take part, and how many of them have answered the question."""
-
-    taking_part: int
-    answered: int
-
-    @property
-    def missing(self) -> int:
-        return self.taking_part - self.answered
-
-
-class Answers(NamedTuple):
-    """What is added up: answers by store (or first store of a sum), and whose they are."""
-
-    by_name: Mapping[str, Json]
-    stores: Mapping[str, tuple[str, ...]]
 
 
 def advance(*, round_id: int, now: dt.datetime, take_over: bool = True) -> TrainingRound:
@@ -63,26 +44,21 @@ def _do(training: TrainingRound, now: dt.datetime, *, take_over: bool) -> None:
     if now >= training.closes_at:
         _close(training, RoundState.FAILED_ERROR, "deadline", now=now)
         return
-    standing = standing_of(training)
-    if standing.taking_part < training.quorum:
-        _close(training, RoundState.FAILED_QUORUM, "quorum", _of(standing, training), now=now)
-    elif standing.missing and not _is_over(training, now):
-        _ask_again(training, now)
-    elif standing.answered < training.quorum:
-        _close(training, RoundState.FAILED_QUORUM, "quorum", _of(standing, training), now=now)
+    asked = exchange_of(training)
+    gathered = gather(asked)
+    if len(gathered.taking_part) < training.quorum:
+        _too_few(training, len(gathered.taking_part), now)
+    elif gathered.missing and not _is_over(training, now):
+        _ask_again(training, gathered.missing, now)
+    elif len(gathered.answered) < training.quorum:
+        _too_few(training, len(gathered.answered), now)
     else:
-        _aggregate(training, now, take_over=take_over)
+        _aggregate(training, asked, gathered, now, take_over=take_over)
 
 
-def standing_of(training: TrainingRound) -> Standing:
-    """How many stores take part in this exchange, and how many have answered."""
-    rows = StoreUpdate.objects.taking_part().filter(round=training.pk)
-    answered = Count("pk", filter=Q(exchange__gte=training.exchange))
-    return Standing(**rows.aggregate(taking_part=Count("pk"), answered=answered))
-
-
-def _of(standing: Standing, training: TrainingRound) -> str:
-    return f"{standing.answered} of {training.invited}; {training.quorum} are needed"
+def _too_few(training: TrainingRound, found: int, now: dt.datetime) -> None:
+    detail = f"{found} of {training.invited}; {training.quorum} are needed"
+    _close(training, RoundState.FAILED_QUORUM, "quorum", detail, now=now)
 
 
 def _is_over(training: TrainingRound, now: dt.datetime) -> bool:
@@ -99,15 +75,13 @@ def half_time(training: TrainingRound) -> dt.datetime | None:
     )
 
 
-def _ask_again(training: TrainingRound, now: dt.datetime) -> None:
+def _ask_again(training: TrainingRound, missing: Sequence[str], now: dt.datetime) -> None:
     at = half_time(training)
     if at is None or now < at or not training.asks:
         return
     with transaction.atomic():
         if training.ask_again():
-            missing = StoreUpdate.objects.missing(training.exchange).filter(round=training.pk)
-            names = list(missing.values_list("store_id", flat=True))
-            ask_singly(training.pk, training.exchange, names)
+            ask_singly(training.pk, training.exchange, missing)
 
 
 def _close(
@@ -122,24 +96,29 @@ def _close(
 # Adding up
 
 
-def _aggregate(training: TrainingRound, now: dt.datetime, *, take_over: bool) -> None:
-    asked = exchange_of(training)
+def _aggregate(
+    training: TrainingRound,
+    asked: Exchange,
+    gathered: Gathered,
+    now: dt.datetime,
+    *,
+    take_over: bool,
+) -> None:
     if not _begin(training, asked, take_over=take_over):
         return
-    answers = _answers(asked)
+    answers = answers_of(asked, gathered)
     try:
         spend(training, asked)
         step = asked.kind.program.go_on(asked.config, asked.draft, asked.question, answers.by_name)
+        _take_step(training, asked, gathered, answers, step, now)
     except PrivacyBudgetSpent as spent:
         _close(training, RoundState.FAILED_ERROR, "privacy_budget", str(spent), now=now)
     except AnswerRefused as refused:  # too few answers for the arithmetic
         _close(training, RoundState.FAILED_QUORUM, "quorum", refused.reason, now=now)
-    except (DatabaseError, InterfaceError, SoftTimeLimitExceeded):
-        raise  # the run is tried again, and takes over
+    except (DatabaseError, InterfaceError, SoftTimeLimitExceeded, ExchangeOver, PointerMoved):
+        raise  # the run is tried again and takes over, or the round is looked at again
     except Exception as error:  # noqa: BLE001 (a program's message could carry what stores sent)
         _close(training, RoundState.FAILED_ERROR, "program", type(error).__name__, now=now)
-    else:
-        _take_step_or_fail(training, asked, answers, step, now)
 
 
 def _begin(training: TrainingRound, asked: Exchange, *, take_over: bool) -> bool:
@@ -147,65 +126,59 @@ def _begin(training: TrainingRound, asked: Exchange, *, take_over: bool) -> bool
     groups come by the hundred and are quick: for them nothing is said."""
     if training.state == RoundState.AGGREGATING:
         return take_over
-    if asked.question.together or training.state != RoundState.COLLECTING:
+    if asked.adds_up or training.state != RoundState.COLLECTING:
         return True
     if training.begin_aggregating():
         return True
     raise ExchangeOver(f"round {training.pk}")
 
 
-def _answers(asked: Exchange) -> Answers:
-    if asked.question.together:
-        sums = GroupSum.objects.filter(round=asked.round_id, exchange=asked.number)
-        rows = sorted(sums.values_list("first_store", "payload", "stores"))
-        return Answers(
-            {name: payload for name, payload, _ in rows},
-            {name: tuple(stores) for name, _, stores in rows},
-        )
-    updates = StoreUpdate.objects.answered(asked.number).filter(round=asked.round_id)
-    found: dict[str, Json] = dict(sorted(updates.values_list("store_id", "payload")))  # type: ignore[arg-type]  # who has answered has a payload
-    return Answers(found, {store: (store,) for store in found})
-
-
-def _take_step_or_fail(
-    training: TrainingRound, asked: Exchange, answers: Answers, step: Step, now: dt.datetime
-) -> None:
-    try:
-        _take_step(training, asked, answers, step, now)
-    except (TypeError, ValueError) as error:  # a draft that is no JSON, NaN among it
-        _close(training, RoundState.FAILED_ERROR, "program", type(error).__name__, now=now)
-
-
 def _take_step(
-    training: TrainingRound, asked: Exchange, answers: Answers, step: Step, now: dt.datetime
+    training: TrainingRound,
+    asked: Exchange,
+    gathered: Gathered,
+    answers: Answers,
+    step: Step,
+    now: dt.datetime,
 ) -> None:
+    """Write the step with all that belongs to it, or raise :class:`ExchangeOver`."""
     refused = {
         store: why for name, why in step.refused.items() for store in answers.stores.get(name, ())
     }
-    used = [store for stores in answers.stores.values() for store in stores if store not in refused]
+    used = sorted(
+        store for stores in answers.stores.values() for store in stores if store not in refused
+    )
+    if len(used) < training.quorum:
+        _too_few(training, len(used), now)
+        return
     with transaction.atomic():
-        if len(used) < training.quorum:
-            detail = f"{len(used)} of {training.invited}; {training.quorum} are needed"
-            moved = training.fail_quorum("quorum", detail, now=now)
-            if moved:
-                after_close(training)
-        elif step.question is None:
+        if step.question is None:
             names = [name for name in answers.by_name if name not in step.refused]
             given = [answers.by_name[name] for name in names]
             moved = finish(training, asked, step.draft, given, now)
         else:
             question = step.question
             moved = training.ask(
-                draft=step.draft, question=question.as_json(), judges=question.judges, now=now
+                draft=step.draft,
+                question=question.as_json(),
+                judges=question.judges,
+                taking_part=len(used),
+                now=now,
             )
         if not moved:
             raise ExchangeOver(f"round {training.pk}")
-        _settle_stores(asked, used, refused)
-        if training.is_open:
-            ask_stores(training, used)
+        _settle_stores(asked, gathered, used, refused, now)
+        if step.question is not None:
+            ask_stores(training, used, together=step.question.together)
 
 
-def _settle_stores(asked: Exchange, used: Iterable[str], refused: Mapping[str, str]) -> None:
+def _settle_stores(
+    asked: Exchange,
+    gathered: Gathered,
+    used: Sequence[str],
+    refused: Mapping[str, str],
+    now: dt.datetime,
+) -> None:
     """What became of each store in this exchange; its answers have been used."""
     updates = StoreUpdate.objects.filter(round=asked.round_id)
     for store, why in refused.items():
@@ -214,12 +187,28 @@ def _settle_stores(asked: Exchange, used: Iterable[str], refused: Mapping[str, s
             state=UpdateState.LEFT_OUT, reason=reason[:50], detail=detail[:DETAIL_LENGTH]
         )
         tell_later(asked, store, UpdateState.LEFT_OUT, reason)
-    others = updates.filter(state__in=TAKING_PART).exclude(store__in=list(used))
-    if late := list(others.values_list("store_id", flat=True)):
-        others.update(state=UpdateState.LATE, reason="no_answer")
+    if late := sorted(gathered.taking_part - set(used) - set(refused)):
+        updates.filter(store__in=late).update(state=UpdateState.LATE, reason="no_answer")
         for store in late:
             tell_later(asked, store, UpdateState.LATE, "no_answer")
-    if asked.question.together:
-        GroupSum.objects.filter(round=asked.round_id, exchange=asked.number).delete()
+    if asked.adds_up:
+        _settle_sums(asked, gathered, used, now)
     else:
         updates.filter(payload__isnull=False).update(payload=None)
+
+
+def _settle_sums(
+    asked: Exchange, gathered: Gathered, used: Sequence[str], now: dt.datetime
+) -> None:
+    """Each store bears an equal share of what the sums took."""
+    seconds = sum(each.seconds for each in gathered.sums) / len(used)
+    size = sum(each.bytes_sent for each in gathered.sums) // len(used)
+    part = StoreUpdate.objects.taking_part().filter(round=asked.round_id)
+    part.update(  # those who are not used have just been taken out
+        exchange=asked.number,
+        state=UpdateState.ACCEPTED,
+        answered_at=now,
+        bytes_sent=F("bytes_sent") + size,
+        seconds=F("seconds") + seconds,
+    )
+    GroupSum.objects.filter(round=asked.round_id, exchange__lte=asked.number).delete()

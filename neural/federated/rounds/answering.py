@@ -21,15 +21,16 @@ from neural.federated.protocol import AnswerRefused, Json, NotEnoughHistory
 from neural.federated.rounds.advancing import advance
 from neural.federated.rounds.asking import ask_singly, ask_the_rest
 from neural.federated.rounds.exchange import Exchange, ExchangeOver, exchange_of, light_round
+from neural.federated.rounds.gathering import all_are_in
 from neural.federated.rounds.receiving import (
     Received,
-    SumOverlaps,
     leave_out,
     receive_here,
     receive_sum,
     still_missing,
+    uncovered,
 )
-from neural.models import Store, StoreUpdate, TrainingRound, UpdateState
+from neural.models import Store, TrainingRound, UpdateState
 from neural.runs.alone import drop_broken_connection
 from neural.runs.work import current_run
 
@@ -76,27 +77,30 @@ def answer_exchange(
 
 
 def _answer(asked: Exchange, stores: Sequence[str], now: dt.datetime) -> dict[str, Any]:
-    mine = sorted(still_missing(asked, stores).values_list("store_id", flat=True))
+    mine = _mine(asked, stores)
     if not mine:
         return {"answered": 0}
     if len(mine) > 1 and _was_tried():
         ask_singly(asked.round_id, asked.number, mine)
         return {"taken_apart": len(mine)}
-    together = asked.question.together and asked.kind.answer_together is not None
-    parts = (_together if together else _one_by_one)(asked, mine)
-    try:
-        refused = _hand_in(asked, parts, now)
-    except SumOverlaps:
-        # One of them has answered by itself meanwhile; what is kept makes this quick.
-        return _answer(asked, mine, now)
+    parts = (_together if asked.adds_up else _one_by_one)(asked, mine)
+    refused = _hand_in(asked, parts, now)
     answered = len(mine) - len(parts.rest) - refused
     rest = {"rest": len(parts.rest)} if parts.rest else {}
     return {"answered": answered, **({"refused": refused} if refused else {}), **rest}
 
 
+def _mine(asked: Exchange, stores: Sequence[str]) -> list[str]:
+    """Those of a run's stores whose answer is still expected."""
+    if asked.adds_up:
+        # A run that is new has been asked for with the question: all of them are expected.
+        return uncovered(asked, stores) if _was_tried() or len(stores) == 1 else sorted(stores)
+    return sorted(still_missing(asked, stores).values_list("store_id", flat=True))
+
+
 def _move_on(training: TrainingRound, now: dt.datetime, *, is_news: bool) -> None:
-    missing = StoreUpdate.objects.missing(training.exchange).filter(round=training.pk)
-    if is_news or not missing.exists():
+    """The run that was the last to answer moves the round on itself: no message, no waiting."""
+    if is_news or all_are_in(training):
         advance(round_id=training.pk, now=now, take_over=_was_tried())
 
 
@@ -230,12 +234,14 @@ def _sum(asked: Exchange, parts: Parts, held: dict[str, Kept]) -> None:
 def _hand_in(asked: Exchange, parts: Parts, now: dt.datetime) -> int:
     """Record everything in one transaction; returns how many stores could not be used."""
     refused = len(parts.refusals)
+    if len(parts.sums) == 1 and not (parts.refusals or parts.rest):
+        return _hand_in_sum(asked, *parts.sums[0])  # one statement needs no transaction
     with transaction.atomic():
         for store, (answer, seconds) in parts.answers.items():
             verdict = receive_here(asked, store, answer, now=now, seconds=seconds)
             refused += verdict == Received.REJECTED
-        for stores, answer, seconds in parts.sums:
-            refused += _hand_in_sum(asked, stores, answer, now, seconds)
+        for summed in parts.sums:
+            refused += _hand_in_sum(asked, *summed)
         for store, refusal in parts.refusals.items():
             leave_out(asked, store, *refusal)
         if parts.rest:
@@ -243,17 +249,14 @@ def _hand_in(asked: Exchange, parts: Parts, now: dt.datetime) -> int:
     return refused
 
 
-def _hand_in_sum(
-    asked: Exchange, stores: Sequence[str], answer: Json, now: dt.datetime, seconds: float
-) -> int:
+def _hand_in_sum(asked: Exchange, stores: Sequence[str], answer: Json, seconds: float) -> int:
     try:
-        receive_sum(asked, stores, answer, now=now, seconds=seconds)
-    except SumOverlaps:
-        raise
+        receive_sum(asked, stores, answer, seconds=seconds)
     except AnswerRefused as refused:
         if len(stores) > 1:  # nobody knows whose fault it is
             ask_singly(asked.round_id, asked.number, stores)
             return 0
-        leave_out(asked, stores[0], UpdateState.REJECTED, refused.reason, refused.detail)
+        with transaction.atomic(savepoint=False):
+            leave_out(asked, stores[0], UpdateState.REJECTED, refused.reason, refused.detail)
         return 1
     return 0

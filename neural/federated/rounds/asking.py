@@ -9,11 +9,18 @@ from neural.models import TaskRun, TrainingRound
 from neural.runs.enqueue import enqueue, enqueue_all
 from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 
+TOGETHER = 2
+"""Adding up is quick, and each run costs the ledger as much as many stores: so many times as
+many stores a run, as long as two processes have something to do."""
 
-def ask_stores(training: TrainingRound, stores: Sequence[str]) -> None:
+
+def ask_stores(training: TrainingRound, stores: Sequence[str], *, together: bool) -> None:
     """Ask for the runs of the round's exchange, several stores each. In the transaction that
     put the question: asked for with it or not at all."""
-    groups = in_groups(sorted(stores), size=training.stores_per_run)
+    size = training.stores_per_run
+    if together:
+        size = min(size * TOGETHER, max(math.ceil(len(stores) / 2), 1))
+    groups = in_groups(sorted(stores), size=size)
     enqueue_all([_answer_run(training.pk, training.exchange, each) for each in groups])
 
 

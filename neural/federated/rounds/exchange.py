@@ -36,6 +36,11 @@ class Exchange:
     draft: Json
     question: Question
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether stores of one trust domain add up their answers before they send them."""
+        return self.question.together and self.kind.answer_together is not None
+
 
 _lock = threading.Lock()
 _kept: OrderedDict[tuple[int, int, dt.datetime | None], Exchange] = OrderedDict()

@@ -132,9 +132,10 @@ def _invite(
             draft=step.draft,
             question=step.question.as_json(),
             judges=step.question.judges,
+            taking_part=len(stores),
             now=now,
         )
-        ask_stores(training, stores)
+        ask_stores(training, stores, together=step.question.together)
         watch_round(training, due_in=training.exchange_seconds / 2)
 
 

@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from neural.federated.rounds.advancing import standing_of
+from neural.federated.rounds.gathering import stores_in
 from neural.models import TrainingRound
 
 
@@ -38,7 +38,6 @@ class Progress:
 
 def round_progress(training: TrainingRound, *, now: dt.datetime) -> Progress:
     """How far a round is: one query."""
-    standing = standing_of(training)
     closes_at = training.exchange_closes_at if training.is_open else None
     left = max((closes_at - now).total_seconds(), 0.0) if closes_at else None
     return Progress(
@@ -47,8 +46,8 @@ def round_progress(training: TrainingRound, *, now: dt.datetime) -> Progress:
         label=training.get_state_display(),
         exchange=training.exchange,
         about=max(training.exchanges_expected, training.exchange),
-        stores_in=standing.answered,
-        taking_part=standing.taking_part,
+        stores_in=stores_in(training),
+        taking_part=training.taking_part,
         invited=training.invited,
         seconds_left=left,
     )

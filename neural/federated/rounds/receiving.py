@@ -18,10 +18,11 @@ from django.db.models import F, QuerySet
 
 from neural.federated.protocol import AnswerRefused, Json
 from neural.federated.rounds.exchange import Exchange, exchange_of, light_round
-from neural.models import GroupSum, StoreUpdate, UpdateState
+from neural.models import GroupSum, StoreUpdate, TrainingRound, UpdateState
 from neural.models.exact_json import exact_json
 from neural.models.round import ASKING_STATES
 from neural.models.round_lines import tell_store
+from neural.models.store_update import TAKING_PART
 
 MOST_BYTES = 16 * 1024 * 1024
 """A larger answer is refused unread: it would fill the database."""
@@ -38,12 +39,6 @@ class Received(StrEnum):
     DUPLICATE = "duplicate"
     LATE = "late"
     NOT_INVITED = "not_invited"
-
-
-class SumOverlaps(AnswerRefused):
-    """A store of the sum has answered otherwise meanwhile: the sum would count it twice."""
-
-    permanent = False
 
 
 def receive(
@@ -69,7 +64,9 @@ def receive_here(
     try:
         size = check(asked, answer)
     except AnswerRefused as refused:
-        return _reject(asked, store, refused, now=now, seconds=seconds)
+        return _reject(asked, store, refused, seconds=seconds)
+    if asked.adds_up:
+        return _receive_alone(asked, store, answer, size, seconds=seconds)
     rows = still_missing(asked, [store]).update(
         state=UpdateState.ACCEPTED,
         exchange=asked.number,
@@ -82,32 +79,46 @@ def receive_here(
     return Received.ACCEPTED if rows else _why_not(asked.round_id, asked.number, store)
 
 
-def receive_sum(
-    asked: Exchange, stores: Sequence[str], answer: Json, *, now: dt.datetime, seconds: float
-) -> None:
-    """Take what stores answered together, all of them or none: within a transaction.
+def _receive_alone(
+    asked: Exchange, store: str, answer: Json, size: int, *, seconds: float
+) -> Received:
+    """A sum of one store, from outside of the ledger's own runs."""
+    if store not in uncovered(asked, [store]):
+        return _why_not(asked.round_id, asked.number, store)
+    _keep_sum(asked, [store], answer, size, seconds)
+    return Received.ACCEPTED
 
-    Raises :class:`AnswerRefused` if it cannot be used, :class:`SumOverlaps` if one of them has
-    answered meanwhile or is no longer asked.
+
+def receive_sum(asked: Exchange, stores: Sequence[str], answer: Json, *, seconds: float) -> None:
+    """Take what stores answered together, or raise :class:`AnswerRefused`.
+
+    That none of them is counted twice is seen to when sums are added up: one statement here.
     """
-    size = check(asked, answer)
-    share = len(stores)
-    rows = still_missing(asked, stores).update(
-        state=UpdateState.ACCEPTED,
-        exchange=asked.number,
-        answered_at=now,
-        bytes_sent=F("bytes_sent") + size // share,
-        seconds=F("seconds") + seconds / share,
-    )
-    if rows != share:
-        raise SumOverlaps("overlap", f"{share - rows} of {share} stores")
-    GroupSum.objects.create(
+    _keep_sum(asked, stores, answer, check(asked, answer), seconds)
+
+
+def _keep_sum(
+    asked: Exchange, stores: Sequence[str], answer: Json, size: int, seconds: float
+) -> None:
+    row = GroupSum(
         round_id=asked.round_id,
         exchange=asked.number,
         first_store=stores[0],
+        store_count=len(stores),
         stores=list(stores),
         payload=answer,
+        bytes_sent=size,
+        seconds=seconds,
     )
+    GroupSum.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def uncovered(asked: Exchange, stores: Sequence[str]) -> list[str]:
+    """Those of these stores that take part and are in no sum of this exchange yet."""
+    part = StoreUpdate.objects.taking_part().filter(round=asked.round_id, store__in=stores)
+    sums = GroupSum.objects.filter(round=asked.round_id, exchange=asked.number)
+    covered = {store for names in sums.values_list("stores", flat=True) for store in names}
+    return sorted(set(part.values_list("store_id", flat=True)) - covered)
 
 
 def leave_out(
@@ -119,7 +130,8 @@ def leave_out(
     *,
     seconds: float = 0.0,
 ) -> bool:
-    """Record that a store's part cannot be used. Returns whether that was news."""
+    """Record that a store's part cannot be used, in the caller's transaction. Returns whether
+    that was news."""
     rows = still_missing(asked, [store]).update(
         state=state,
         reason=reason[:50],
@@ -127,6 +139,8 @@ def leave_out(
         seconds=F("seconds") + seconds,
     )
     if rows:
+        theirs = TrainingRound.objects.filter(pk=asked.round_id, exchange=asked.number)
+        theirs.update(taking_part=F("taking_part") - 1)
         tell_later(asked, store, state, reason)
     return bool(rows)
 
@@ -198,12 +212,10 @@ def _figures(asked: Exchange, answer: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _reject(
-    asked: Exchange, store: str, refused: AnswerRefused, *, now: dt.datetime, seconds: float
-) -> Received:
-    news = leave_out(
-        asked, store, UpdateState.REJECTED, refused.reason, refused.detail, seconds=seconds
-    )
+def _reject(asked: Exchange, store: str, refused: AnswerRefused, *, seconds: float) -> Received:
+    state, reason, detail = UpdateState.REJECTED, refused.reason, refused.detail
+    with transaction.atomic(savepoint=False):
+        news = leave_out(asked, store, state, reason, detail, seconds=seconds)
     return Received.REJECTED if news else _why_not(asked.round_id, asked.number, store)
 
 
@@ -212,6 +224,14 @@ def _why_not(round_id: int, exchange: int, store: str) -> Received:
     row = found.first()
     if row is None:
         return Received.NOT_INVITED
-    if row["exchange"] >= exchange:
+    in_play = row["state"] in TAKING_PART
+    if row["exchange"] >= exchange or (in_play and _is_in(round_id, exchange)):
         return Received.DUPLICATE
     return Received.REJECTED if row["state"] == UpdateState.REJECTED else Received.LATE
+
+
+def _is_in(round_id: int, exchange: int) -> bool:
+    """Whether the round still is in this exchange: then the store's answer is in a sum."""
+    return TrainingRound.objects.filter(
+        pk=round_id, exchange=exchange, state__in=ASKING_STATES
+    ).exists()
