@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
 
+from benchmarks.forecasts import forest
 from benchmarks.forecasts.windows import Task
 from neural.federated import baselines, glm, personal
 from neural.federated.features import Examples
+from neural.federated.trees_form import Form
 
 Forecasts = dict[str, np.ndarray]
 Train = Callable[[glm.Problem, np.ndarray], np.ndarray]
@@ -28,6 +30,7 @@ class Settings:
     local_ridge: float = 0.1
     fine_tuning_proximal: float = 0.5
     pooled_ridge: float = 0.03
+    form: Form = field(default_factory=Form)
     leaves: int = 15
     trees: int = 200
     rate: float = 0.05
@@ -77,9 +80,7 @@ class Window:
     @cached_property
     def fedavg(self) -> np.ndarray:
         s = self.settings
-        return self.rounds(
-            lambda p, w: glm.fedavg(p, broadcast=w, ridge=s.ridge), s.exchanges
-        )
+        return self.rounds(lambda p, w: glm.fedavg(p, broadcast=w, ridge=s.ridge), s.exchanges)
 
     @cached_property
     def fedadam(self) -> np.ndarray:
@@ -128,8 +129,16 @@ class Window:
     @cached_property
     def pooled(self) -> Examples:
         parts = list(self.task.train.values())
-        names = ("values", "offset", "target", "day", "dish", "horizon")
+        names = [each.name for each in fields(Examples)]
         return Examples(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
+
+    @cached_property
+    def trees(self) -> Forecasts:
+        draft = forest.grown(self.task, form=self.settings.form)
+        return {
+            name: np.exp(each.offset + forest.margins(draft, each.values))
+            for name, each in self.task.test.items()
+        }
 
 
 def seasonal_naive(window: Window) -> Forecasts:
@@ -185,6 +194,16 @@ def personal_glm(window: Window) -> Forecasts:
     return window.forecasts(window.personal)
 
 
+def federated_trees(window: Window) -> Forecasts:
+    return window.trees
+
+
+def blend(window: Window) -> Forecasts:
+    """What a version forecasts: the geometric mean of trees and personal weights."""
+    linear = personal_glm(window)
+    return {name: np.sqrt(linear[name] * each) for name, each in window.trees.items()}
+
+
 def pooled_glm(window: Window) -> Forecasts:
     problem = glm.problem(window.pooled, window.standard)
     return window.forecasts(glm.local(problem, ridge=window.settings.pooled_ridge))
@@ -200,7 +219,6 @@ def pooled_lightgbm(window: Window) -> Forecasts:
         "min_data_in_leaf": s.least_in_leaf, "num_threads": 1, "seed": 0, "deterministic": True,
     }  # fmt: skip
     model = lightgbm.train(parameters, data, num_boost_round=s.trees)
-    window.__dict__["lightgbm"] = model
     return {
         name: np.exp(each.offset + model.predict(each.values, raw_score=True))
         for name, each in window.task.test.items()
@@ -216,6 +234,8 @@ METHODS: dict[str, Callable[[Window], Forecasts]] = {
     "FedAdam": fedadam,
     "FedProx, fine-tuned": fine_tuned,
     "FedProx, personal": personal_glm,
+    "federated trees": federated_trees,
+    "blend": blend,
     "pooled GLM": pooled_glm,
     "pooled LightGBM": pooled_lightgbm,
 }

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.forecasts.windows import Task
-from neural.federated.evaluation import Sums, added, naive_errors, point_sums
+from neural.federated import dispersion
+from neural.federated.evaluation import Sums, added, band_sums, naive_errors, point_sums
+
+Residuals = list[dict[str, list[float]]]
 
 
 def scored(task: Task, forecasts: dict[str, np.ndarray]) -> Sums:
@@ -19,3 +22,28 @@ def scored(task: Task, forecasts: dict[str, np.ndarray]) -> Sums:
         for name, examples in task.test.items()
         if len(examples)
     )
+
+
+def residuals(task: Task, forecasts: dict[str, np.ndarray]) -> Residuals:
+    """What the window's residuals add up to, by store."""
+    return [
+        dispersion.residual_sums(each.target, forecasts[name], each.horizon)
+        for name, each in task.test.items()
+    ]
+
+
+def banded(task: Task, forecasts: dict[str, np.ndarray], earlier: Residuals) -> Sums:
+    """The sums of P10 to P90 that follow from the residuals of earlier windows."""
+    scatter = dispersion.fitted(earlier)
+    return added(
+        band_sums(
+            each.target,
+            scatter.quantiles(forecasts[name], each.horizon, whole=_whole(each.target)),
+        )
+        for name, each in task.test.items()
+        if len(each)
+    )
+
+
+def _whole(target: np.ndarray) -> bool:
+    return bool((target == np.rint(target)).all())

@@ -14,11 +14,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from neural.federated.calendars import calendar
+from neural.federated.days import OF_DAY, of_each_day, special_days, usual_holidays
 from neural.federated.lags import Past, log_ratio, shifted, weekly, windowed
-from neural.federated.series import HORIZONS, BoolArray, FloatArray, Sales
+from neural.federated.series import HORIZONS, FloatArray, Sales
 
-VERSION = 3
+VERSION = 4
 """Raised whenever a feature is computed otherwise under the same name."""
 
 ALL_HORIZONS = tuple(range(1, HORIZONS + 1))
@@ -29,14 +29,9 @@ _OF_ORIGIN = (
     "level", "promotion_28_days",
 )  # fmt: skip
 _OF_WEEKDAY = (
-    "like_days", "weekday_1", "weekday_2", "weekday_4", "weekday_8", "weekday_index", "weekday_unknown",
-    "weekday_promotion_1", "weekday_promotion_4", "weekday_holiday_1", "weekday_holiday_4",
-)  # fmt: skip
-_OF_DAY = (
-    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
-    "year_sine", "year_cosine", "half_year_sine", "half_year_cosine",
-    "holiday", "special_holiday", "special_workday", "christmas", "eve", "holiday_in_2_days", "day_after", "working_weekend",
-    "school_holiday", "closed_before", "closed_after",
+    "like_days", "weekday_1", "weekday_2", "weekday_4", "weekday_8", "weekday_index",
+    "weekday_unknown", "weekday_promotion_1", "weekday_promotion_4",
+    "weekday_holiday_1", "weekday_holiday_4",
 )  # fmt: skip
 _OF_DISH_DAY = ("promotion", "promotion_day_before", "promotion_week_before")
 _MIXED = (
@@ -44,7 +39,7 @@ _MIXED = (
     "weekday_1_late", "noisy_like_days", "noisy_last_7_days",
 )  # fmt: skip
 
-FEATURES: tuple[str, ...] = _OF_ORIGIN + _OF_WEEKDAY + _OF_DAY + _OF_DISH_DAY + _MIXED
+FEATURES: tuple[str, ...] = _OF_ORIGIN + _OF_WEEKDAY + OF_DAY + _OF_DISH_DAY + _MIXED
 """Names of the columns of ``Examples.values``, in order."""
 
 SCHEMA_HASH = hashlib.sha256("\n".join([str(VERSION), *FEATURES]).encode()).hexdigest()
@@ -129,7 +124,7 @@ def _examples(
 ) -> Examples:
     origin = rows - horizon
     rows, horizon, origin = (each[origin >= 0] for each in (rows, horizon, origin))
-    past = Past(sales.quantities, _special(sales)[: sales.days])
+    past = Past(sales.quantities, special_days(sales)[: sales.days])
     offset, usable = _offsets(past, origin, typical)
     target = _targets(sales, rows)
     known = np.isfinite(target) | (rows >= sales.days)[:, None]
@@ -173,11 +168,11 @@ def _values(
     """(rows, dishes, features)."""
     shape = (len(rows), len(sales.dishes), len(FEATURES))
     values = np.empty(shape, dtype=np.float32)
-    ends = np.cumsum([len(_OF_ORIGIN), len(_OF_WEEKDAY), len(_OF_DAY), len(_OF_DISH_DAY)])
+    ends = np.cumsum([len(_OF_ORIGIN), len(_OF_WEEKDAY), len(OF_DAY), len(_OF_DISH_DAY)])
     of_origin, of_weekday, of_day, of_dish_day, mixed = np.split(values, ends, axis=2)
     of_origin[:] = _of_origin(sales, past)[origin]
     of_weekday[:] = _of_weekday(sales, past, rows, horizon, origin)
-    of_day[:] = _of_day(sales)[rows][:, None, :]
+    of_day[:] = of_each_day(sales)[rows][:, None, :]
     of_dish_day[:] = _of_dish_day(sales)[rows]
     mixed[:] = _mixed(values, horizon)
     return values
@@ -203,7 +198,7 @@ def _of_origin(sales: Sales, past: Past) -> NDArray[np.float32]:
         np.log(past.level),
         promoted / days,
     ]
-    return np.stack(columns, axis=2).astype(np.float32)
+    return np.stack(columns, axis=2, dtype=np.float32, casting="same_kind")
 
 
 def _of_weekday(
@@ -217,7 +212,7 @@ def _of_weekday(
     row = rows - 7 * -(-horizon // 7)
     there, row = (row >= 0)[:, None], np.maximum(row, 0)
     level = past.level[origin]
-    means = []
+    means: list[FloatArray] = []
     sums = [past.weekday_last(), *(past.weekday_sums(weeks) for weeks in (2, 4, 8))]
     for sold, count in sums:
         ratio = log_ratio(sold[row], count[row] * level * there)
@@ -232,7 +227,9 @@ def _of_weekday(
     ]
     unknown = 1.0 - np.minimum(weekly(past.ordinary, 4), 1.0)[row] * there
     index = past.weekday_index(8)[row] * there
-    return np.stack([like, *means, index, unknown, *flags], axis=2).astype(np.float32)
+    return np.stack(
+        [like, *means, index, unknown, *flags], axis=2, dtype=np.float32, casting="same_kind"
+    )
 
 
 def _like_days(
@@ -244,7 +241,7 @@ def _like_days(
 ) -> FloatArray:
     """(rows, dishes): the weekday's ratio on an ordinary day, the last Sundays' on a holiday, that
     of the last two weeks' working days on a weekend that is worked."""
-    usual, special = _usual_holidays(sales), _special(sales)
+    usual, special = usual_holidays(sales), special_days(sales)
     of_week = (sales.first_day.weekday() + np.arange(sales.days)) % 7
     like = weekday.copy()
     for holiday, days in ((True, of_week == 6), (False, ~usual[of_week])):
@@ -259,83 +256,23 @@ def _like_days(
     return like
 
 
-def _usual_holidays(sales: Sales) -> BoolArray:
-    """(7,): whether a weekday mostly is a holiday (where reports call weekends so), from Monday."""
-    of_week = (sales.first_day.weekday() + np.arange(len(sales.holiday))) % 7
-    count = np.maximum(np.bincount(of_week, minlength=7), 1)
-    free = np.bincount(of_week, weights=(sales.holiday > 0), minlength=7)
-    return np.asarray(free / count > 0.5)
-
-
-def _special(sales: Sales) -> BoolArray:
-    """(days + HORIZONS,): holidays, or working days, unlike others of their weekday."""
-    of_week = (sales.first_day.weekday() + np.arange(len(sales.holiday))) % 7
-    return np.asarray((sales.holiday > 0) != _usual_holidays(sales)[of_week])
-
-
-def _of_day(sales: Sales) -> NDArray[np.float32]:
-    """(days + HORIZONS, ...): what the calendar says of each day."""
-    days = len(sales.closed)
-    days_of_year = np.array([sales.day(row).timetuple().tm_yday for row in range(days)])
-    turn = 2 * np.pi * days_of_year / 365.25
-    weekday = (np.arange(days) + sales.first_day.weekday()) % 7
-    columns = [*(weekday == each for each in range(7))]
-    seen = _year_seen(sales.days)
-    columns += [seen * wave(each * turn) for each in (1, 2) for wave in (np.sin, np.cos)]
-    columns += _holidays(sales)
-    closed = sales.closed.astype(np.float64)
-    columns += [sales.school_holiday, shifted(closed, 1), _next(closed, 1)]
-    return np.stack(columns, axis=1).astype(np.float32)
-
-
-def _year_seen(days: int) -> float:
-    """From 0 (half a year of history) to 1 (a year). Waves of a year that are fitted to a part
-    of it go astray in the next weeks."""
-    return float(np.clip((days - 182) / 182, 0.0, 1.0))
-
-
-def _holidays(sales: Sales) -> list[FloatArray]:
-    """holiday, special_holiday, special_workday, christmas, eve, holiday_in_2_days, day_after, working_weekend."""
-    days = len(sales.closed)
-    known = calendar(country=sales.country, first_day=sales.first_day, days=days + 2)
-    free = np.maximum(known.holiday.astype(np.float64), 0.0)
-    free[:days] = np.maximum(free[:days], sales.holiday)
-    christmas = [(sales.day(row).month, sales.day(row).day) == (12, 25) for row in range(days)]
-    here, work, special = free[:days], 1.0 - free[:days], _special(sales)
-    return [
-        here,
-        here * special,
-        work * special,
-        here * np.array(christmas),
-        work * free[1 : days + 1],
-        work * (1.0 - free[1 : days + 1]) * free[2:],
-        work * shifted(here, 1),
-        known.working_weekend[:days].astype(np.float64),
-    ]
-
-
-def _next(values: FloatArray, rows: int) -> FloatArray:
-    """The values of ``rows`` rows later; 0 after the last."""
-    return shifted(values[::-1], rows)[::-1]
-
-
 def _of_dish_day(sales: Sales) -> NDArray[np.float32]:
     """(days + HORIZONS, dishes, ...): what is known ahead of a dish on a day."""
     promotion = sales.promotion
     columns = [promotion, shifted(promotion, 1), shifted(promotion, 7)]
-    return np.stack(columns, axis=2).astype(np.float32)
+    return np.stack(columns, axis=2, dtype=np.float32, casting="same_kind")
 
 
 def _mixed(values: NDArray[np.float32], horizon: NDArray[np.int64]) -> NDArray[np.float32]:
     """(rows, dishes, ...): lags, weighed by how far away the target is. What the last days tell
     fades with the horizon; a linear model cannot find that alone."""
-    far = ((horizon - 1) / (HORIZONS - 1))[:, None]
-    soon = np.exp(-(horizon - 1) / 3.0)[:, None]
+    far = ((horizon - 1) / (HORIZONS - 1)).astype(np.float32)[:, None]
+    soon = np.exp(-(horizon - 1) / 3.0).astype(np.float32)[:, None]
 
     def of(name: str) -> NDArray[np.float32]:
         return values[:, :, FEATURES.index(name)]
 
-    columns = [
+    columns: list[NDArray[np.float32]] = [
         np.broadcast_to(far, values.shape[:2]),
         of("last_day") * soon,
         of("last_3_days") * soon,
@@ -345,4 +282,4 @@ def _mixed(values: NDArray[np.float32], horizon: NDArray[np.int64]) -> NDArray[n
         of("noise") * of("like_days"),
         of("noise") * of("last_7_days"),
     ]
-    return np.stack(columns, axis=2).astype(np.float32)
+    return np.stack(columns, axis=2, dtype=np.float32, casting="same_kind")

@@ -24,7 +24,7 @@ LARGEST_VALUE = 8.0
 
 MOST_TIMES_MEDIAN = 5.0
 RATE = 0.2
-"""Length of a local gradient step; features are scaled and mixed so that it suits all."""
+"""Length of a local gradient step, of standardised features."""
 
 _HALVINGS = 6
 _NO_DIFFERENCE = 1e-6
@@ -38,9 +38,6 @@ class Standard:
     """(features,)"""
     scale: FloatArray
     """(features,)"""
-    mixing: FloatArray | None = None
-    """(features, features), symmetric: what the scaled values are multiplied by, so that features
-    that go together (lags do) do not slow training down. None: nothing."""
 
     @property
     def size(self) -> int:
@@ -48,35 +45,29 @@ class Standard:
         return len(self.mean) + 1
 
     def apply(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, 1 + features): a column of ones, then (value - mean) / scale, clipped and mixed."""
-        scaled = (values - self.mean.astype(np.float32)) * (1.0 / self.scale).astype(np.float32)
-        np.minimum(scaled, LARGEST_VALUE, out=scaled)
-        np.maximum(scaled, -LARGEST_VALUE, out=scaled)
+        """(n, 1 + features): a column of ones, then (value - mean) / scale, clipped."""
         design = np.empty((values.shape[0], values.shape[1] + 1), dtype=np.float32)
         design[:, 0] = 1.0
-        if self.mixing is None:
-            design[:, 1:] = scaled
-        else:
-            design[:, 1:] = scaled @ self.mixing.astype(np.float32)
+        scaled = design[:, 1:]
+        np.subtract(values, self.mean.astype(np.float32), out=scaled)
+        scaled *= (1.0 / self.scale).astype(np.float32)
+        np.minimum(scaled, LARGEST_VALUE, out=scaled)
+        np.maximum(scaled, -LARGEST_VALUE, out=scaled)
         return design
 
 
 def standard_sums(values: NDArray[np.float32]) -> dict[str, FloatArray]:
-    """A store's part of the standard: count (1,), sums and sums of squares (features,), sums of
-    products (features, features)."""
+    """A store's part of the standard: count (1,), sums and sums of squares (features,)."""
     wide = values.astype(np.float64)
-    products = wide.T @ wide
     return {
         "count": np.array([float(len(wide))]),
         "sums": wide.sum(axis=0),
-        "squares": np.diag(products).copy(),
-        "products": products,
+        "squares": np.einsum("ij,ij->j", wide, wide),
     }
 
 
 def agreed_standard(sums: Iterable[Mapping[str, FloatArray]]) -> Standard:
-    """Means and scales over the examples of all stores, and the mixing if all tell products.
-    Raises ValueError if there are no examples."""
+    """Means and scales over the examples of all stores. Raises ValueError if there are none."""
     parts = list(sums)
     count = sum(float(part["count"][0]) for part in parts)
     if count <= 0:
@@ -86,20 +77,7 @@ def agreed_standard(sums: Iterable[Mapping[str, FloatArray]]) -> Standard:
     scale = np.sqrt(np.maximum(square - mean**2, 0.0))
     # What never differs is scaled by 1: its column is then zero, and its weight stays zero.
     scale = np.where(scale < _NO_DIFFERENCE, 1.0, np.maximum(scale, LEAST_SCALE))
-    if not all("products" in part for part in parts):
-        return Standard(mean=mean, scale=scale)
-    products = np.sum([part["products"] for part in parts], axis=0) / count
-    covariance = products - np.outer(mean, mean)
-    return Standard(mean=mean, scale=scale, mixing=_mixing(covariance / np.outer(scale, scale)))
-
-
-def _mixing(correlation: FloatArray) -> FloatArray:
-    """(C + 1)^(-1/2): half-way to principal components of equal variance (Kessy et al. 2018,
-    "Optimal whitening"). It takes the long directions in and stretches no short one: those are
-    noise."""
-    variances, directions = np.linalg.eigh((correlation + correlation.T) / 2.0)
-    shrunk = directions / np.sqrt(np.maximum(variances, 0.0) + 1.0)
-    return np.asarray(shrunk @ directions.T)
+    return Standard(mean=mean, scale=scale)
 
 
 def store_weights(demand: Mapping[str, float]) -> dict[str, float]:
@@ -255,9 +233,7 @@ def fedprox(
     return weights
 
 
-def fedavg(
-    problem: Problem, *, broadcast: FloatArray, ridge: float, steps: int = 3
-) -> FloatArray:
+def fedavg(problem: Problem, *, broadcast: FloatArray, ridge: float, steps: int = 3) -> FloatArray:
     """A store's weights after a few small gradient steps from the broadcast ones (McMahan et al.
     2017): FedProx that holds nothing back."""
     return fedprox(problem, broadcast=broadcast, ridge=ridge, proximal=0.0, steps=steps)

@@ -88,9 +88,7 @@ class Past:
 
     def mean_of_days(self, length: int) -> FloatArray:
         """log of the mean of the last days / level."""
-        return log_ratio(
-            windowed(self.sold, length), windowed(self.known, length) * self.level
-        )
+        return log_ratio(windowed(self.sold, length), windowed(self.known, length) * self.level)
 
     def trend(self) -> FloatArray:
         """log of the level / the mean of the 28 days before those of the level."""
