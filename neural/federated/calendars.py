@@ -48,8 +48,17 @@ def _announced(country: str, year: int) -> tuple[frozenset[dt.date], frozenset[d
         found = holidays.country_holidays(country, years=year)
     except NotImplementedError:
         return frozenset(), frozenset()
-    worked = getattr(found, "weekend_workdays", None) or ()
-    return frozenset(found), frozenset(worked)
+    worked = frozenset(getattr(found, "weekend_workdays", None) or ())
+    free = frozenset(found)
+    return free | _enclosed(free) if worked else free, worked
+
+
+def _enclosed(free: frozenset[dt.date]) -> frozenset[dt.date]:
+    """Weekends between a Friday and a Monday that are both free. Where weekends are worked in
+    exchange for days off, such a weekend belongs to a holiday week; it is not announced."""
+    day = dt.timedelta(days=1)
+    fridays = [each for each in free if each.weekday() == 4 and each + 3 * day in free]
+    return frozenset(each + days * day for each in fridays for days in (1, 2))
 
 
 def calendar(*, country: str, first_day: dt.date, days: int) -> Calendar:
