@@ -226,9 +226,7 @@ def test_what_is_known_ahead_is_seen_on_its_day():
     )
 
     on = column(examples, "promotion") > 0
-    assert set(zip(examples.day[on].tolist(), examples.dish[on].tolist(), strict=True)) == {
-        (63, 1)
-    }
+    assert set(zip(examples.day[on].tolist(), examples.dish[on].tolist(), strict=True)) == {(63, 1)}
     assert set(examples.day[column(examples, "closed_after") > 0].tolist()) == {65}
     assert set(examples.day[column(examples, "closed_before") > 0].tolist()) == {67}
 
