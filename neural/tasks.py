@@ -92,7 +92,15 @@ def train_federated_model(
     return train(store_id=store_id, model_type=model_type, now=timezone.now())
 
 
-@shared_task(base=LedgerTask, name=ANSWER_TASK, retry_policy=_SOON, **_LOW)
+# A store that hangs is not to keep a worker for longer than its exchange waits.
+@shared_task(
+    base=LedgerTask,
+    name=ANSWER_TASK,
+    retry_policy=_SOON,
+    soft_time_limit=60,
+    time_limit=90,
+    **_LOW,
+)
 def answer_training_exchange(round_id: int, exchange: int, stores: Sequence[str]) -> dict[str, Any]:
     """Let stores answer one question of a round, each from its own rows; returns counts."""
     return answer_exchange(round_id=round_id, exchange=exchange, stores=stores, now=timezone.now())

@@ -11,6 +11,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError
 
 from neural.errors import PermanentError
+from neural.federated.kept import kept_stores
 from neural.federated.loading import RECENT_DAYS, sales_of
 from neural.federated.model_types import DishForecast, Forecasting, model_type
 from neural.federated.protocol import Json, NotEnoughHistory
@@ -63,6 +64,9 @@ def make_forecasts(
     chosen = [store_id] if store_id is not None else stores
     if chosen is None:
         return {"stores": _ask_for_all(name, now)}
+    # They follow a round's end, in every process: the examples it kept may go. Those of another
+    # round that is under way are made again.
+    kept_stores.clear()
     model = model_in_force(name)
     made, failed, rest = 0, {}, []
     ends_at = time.monotonic() + RUN_SECONDS

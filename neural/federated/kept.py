@@ -62,6 +62,12 @@ class KeptStores:
             for key in [each for each in self._stores if each[0] == round_id]:
                 self._bytes -= self._stores.pop(key)[1]
 
+    def clear(self) -> None:
+        """No round is under way that this process knows of."""
+        with self._lock:
+            self._stores.clear()
+            self._bytes = 0
+
     @property
     def bytes(self) -> int:
         """How much is kept."""

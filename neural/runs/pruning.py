@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
-from neural.models import NeuralEvent, RunState, TaskRun, WorkerProcess
+from neural.models import Forecast, NeuralEvent, RunState, TaskRun, WorkerProcess
 from neural.models.run import TaskRunQuerySet
 from neural.runs import sql
 
@@ -104,6 +104,19 @@ def prune_payloads(
 def _done_with(events: QuerySet[NeuralEvent]) -> QuerySet[NeuralEvent]:
     needing = TaskRun.objects.filter(event=OuterRef("pk"), state__in=_NEEDING_PAYLOAD)
     return events.filter(~Exists(needing), unhandled=False)
+
+
+def prune_forecasts(
+    *, now: dt.datetime, keep_days: float, dry_run: bool = False, on_progress: Progress = _silent
+) -> int:
+    """Delete forecasts that were made longer ago; returns how many."""
+    cutoff = now - dt.timedelta(days=keep_days)
+    pruned = 0
+    for low, high in _stretches(Forecast.objects.all(), "made_at", before=cutoff):
+        old = Forecast.objects.filter(pk__gt=low, pk__lte=high, made_at__lt=cutoff)
+        pruned += old.count() if dry_run else old.delete()[0]
+        on_progress(high - low)
+    return pruned
 
 
 def prune_workers(*, now: dt.datetime, dry_run: bool = False) -> int:

@@ -4,9 +4,17 @@ import pytest
 from django.core.management import CommandError, call_command
 
 import neural
-from neural.models import NeuralEvent, RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
+from neural.models import (
+    Forecast,
+    NeuralEvent,
+    RunState,
+    TaskRun,
+    TaskTry,
+    TryOutcome,
+    WorkerProcess,
+)
 from neural.runs import pruning
-from tests.unit.ledger import ago, make_event, make_run, make_worker
+from tests.unit.ledger import ago, make_event, make_run, make_store, make_worker
 
 pytestmark = pytest.mark.django_db
 
@@ -233,3 +241,17 @@ def test_a_worker_that_was_lost_just_now_may_wake_up_and_stays(prune):
     prune()
 
     assert WorkerProcess.objects.exists()
+
+
+def test_forecasts_go_after_400_days(prune):
+    store = make_store()
+    flat = {name: [1.0] * 14 for name in ("mean", "p10", "p50", "p90")}
+    for number, days in enumerate((401, 399)):
+        Forecast.objects.create(
+            store=store, dish=str(number), made_on=ago(days=days), made_at=ago(days=days), **flat
+        )
+
+    assert "1 forecasts older than 400 days would be deleted." in prune("--dry-run")
+    assert "1 forecasts older than 400 days deleted." in prune()
+
+    assert Forecast.objects.get().dish == "1"

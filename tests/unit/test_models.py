@@ -224,3 +224,20 @@ def test_a_task_id_has_one_index():
     assert [name for name, each in found.items() if each["columns"] == ["task_id"]] == [
         "neural_run_task_id"
     ]
+
+
+@pytest.mark.parametrize("country", ["CN", "DE", ""])
+def test_a_country_is_two_capital_letters_or_unknown(country):
+    Store(code="S1", country=country).clean_fields()
+
+
+@pytest.mark.parametrize("country", ["cn", "CHN", "C", "C1", "CN\n"])
+def test_anything_else_is_no_country(country):
+    with pytest.raises(ValidationError):
+        Store(code="S1", country=country).clean_fields()
+
+
+def test_a_store_that_an_event_names_first_is_in_china():
+    make_event(store="S77")
+
+    assert Store.objects.get(pk="S77").country == "CN"

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from neural.federated import forecasting
+from neural.federated.kept import Kept, kept_stores
 from neural.federated.model_types import (
     ModelTypeAlreadyRegistered,
     ModelTypeUnknown,
@@ -375,6 +376,17 @@ def test_a_version_of_other_features_is_left_aside(chain):
     run_due()
 
     assert Forecast.objects.get(store="S1").version is None
+
+
+def test_what_a_process_kept_of_its_stores_is_let_go_when_it_forecasts(chain):
+    opened()
+    run_due(now=timezone.now() + dt.timedelta(milliseconds=1))
+    kept_stores.put((0, timezone.now(), "S1"), Kept(None), limit=10**6)
+
+    make_forecasts.apply_async(kwargs={"store_id": "S1", "model_type": NAME})
+    run_due()
+
+    assert kept_stores.bytes == 0
 
 
 # Privacy

@@ -10,17 +10,20 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from neural.management.teaching import TeachingCommand
-from neural.models import NeuralEvent, RunState, TaskRun
+from neural.models import Forecast, NeuralEvent, RunState, TaskRun
 from neural.runs.pruning import (
     DEFAULT_DAYS,
     PRUNABLE_STATES,
     key_range,
+    prune_forecasts,
     prune_payloads,
     prune_runs,
     prune_workers,
 )
 
 PAYLOAD_DAYS = 90
+FORECAST_DAYS = 400
+"""A year of hits and misses, and a month to look at it."""
 KEPT = ", ".join(f"{state} {days:g} days" for state, days in DEFAULT_DAYS.items())
 KEPT += ", dead until you say --state dead --days N"
 Done = Callable[[int], None]
@@ -30,7 +33,8 @@ class Command(TeachingCommand):
     """Keep the ledger at its size."""
 
     help = f"""
-        Deletes finished runs with their tries, and rows of workers that no run names any more.
+        Deletes finished runs with their tries, rows of workers that no run names any more, and
+        forecasts that are more than {FORECAST_DAYS} days old.
         How long runs are kept after they finished: {KEPT}.
         Waiting and running ones are never touched, nor are events: --payloads empties the
         payloads of old events, while their keys stay, so that an event sent again is still
@@ -90,6 +94,13 @@ class Command(TeachingCommand):
             )
         if payloads:
             self._payloads(PAYLOAD_DAYS if days is None else days, dry_run, would)
+        with bar("forecasts", Forecast.objects.all()) as done:
+            forecasts = prune_forecasts(
+                now=now, keep_days=FORECAST_DAYS, dry_run=dry_run, on_progress=done
+            )
+        self.stdout.write(
+            f"{forecasts:,} forecasts older than {FORECAST_DAYS} days {would}deleted."
+        )
         workers = prune_workers(now=now, dry_run=dry_run)
         self.stdout.write(f"{workers:,} workers that no run names {would}deleted.")
 
