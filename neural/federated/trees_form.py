@@ -16,21 +16,26 @@ from neural.federated.protocol import AnswerRefused, Json
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """How trees are grown. Hessian sums are in units of one average example."""
+    """How trees are grown. Hessian sums are in units of one average example.
 
-    stages: int = 36
+    The defaults are the best found for their 80 exchanges, on real sales: many trees side by
+    side and large steps cost nothing against one tree at a time and small steps, and with their
+    mean 16 bins are as good as 64.
+    """
+
+    stages: int = 16
     """Steps of the boosting. A stage takes ``depth`` exchanges."""
-    together: int = 4
+    together: int = 8
     """Trees side by side in a stage; the step is their mean."""
-    depth: int = 4
-    learning_rate: float = 0.12
+    depth: int = 5
+    learning_rate: float = 0.3
     row_share: float = 0.5
     """Part of its rows that a store takes for each tree."""
     feature_share: float = 0.5
     """Part of the features that a tree may ask about."""
     ridge: float = 10.0
     """Added to a leaf's hessian: λ of Chen and Guestrin 2016, formula 5."""
-    least_hessian: float = 30.0
+    least_hessian: float = 20.0
     """Smallest hessian of a leaf."""
     longest_step: float = 0.7
     """Most that a leaf may change the logarithm of the demand, before the learning rate."""

@@ -16,7 +16,8 @@ from neural.federated.encoding import decode, encode
 from neural.federated.protocol import AnswerRefused, Json
 from neural.federated.trees import GRAIN, NO_SPLIT, Draft
 from neural.federated.trees_form import Form, features_taken
-from neural.federated.trees_sums import STEPS, Sums, Whole, outlying
+from neural.federated.trees_histograms import outlying
+from neural.federated.trees_sums import STEPS, Sums, Whole
 
 Floats = NDArray[np.float64]
 

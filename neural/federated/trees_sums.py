@@ -5,7 +5,7 @@ numbers below 2**53 are exact in float64: they do not depend on the order of the
 stores are grouped, and equal those of the pooled rows bit for bit.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from neural.federated.binning import Codes
 from neural.federated.protocol import Memory
 from neural.federated.trees import Draft, descend
 from neural.federated.trees_form import features_taken, rows_taken
+from neural.federated.trees_histograms import histograms, outlying, siblings
 
 Whole = NDArray[np.int64]
 
@@ -23,16 +24,8 @@ STEPS = 1024.0
 """Whole numbers are multiples of 1 / STEPS."""
 _LARGEST = 2.0**31
 """Most that one row counts: with it a million rows stay below 2**53."""
-_HALF = 2.0**26
-"""Two sums below it fit one float64 together, exactly: a gradient and a hessian are then added up
-at once. That holds for some 60,000 rows."""
 _FARTHEST = 20.0
 """Most that trees change the logarithm of a demand. Keeps its exponential finite."""
-
-
-OUTLYING = 4.0
-"""A store is left out whose gradient is so many times as long for its hessian as the median."""
-LEAST_TO_JUDGE = 3
 
 
 @dataclass(frozen=True)
@@ -102,22 +95,6 @@ class _Tree:
     hessian: NDArray[np.float64]
     above: list[NDArray[np.float64]] = field(default_factory=list)
     """By feature, the sums of the level before: (2, nodes, bins)."""
-
-
-def outlying(*, gradient: NDArray[np.float64], hessian: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which stores' sums are left out: their gradient is more than four times as long, for their
-    hessian, as that of the median store. Takes the lengths (L2) of both, (stores,).
-
-    A store smaller than the median may scatter more, as the root of its size: no store without
-    the median's weight gains by it more than one that has it. Fewer than three stores are not
-    judged, for two have no majority.
-    """
-    if len(hessian) < LEAST_TO_JUDGE:
-        return np.zeros(len(hessian), dtype=bool)
-    sizes = np.maximum(hessian, 1.0)
-    ratio = gradient / sizes
-    allowed = np.maximum(1.0, np.sqrt(np.median(sizes) / sizes))
-    return np.asarray(ratio > OUTLYING * np.median(ratio) * allowed)
 
 
 @dataclass
@@ -195,10 +172,10 @@ def _new_stage(draft: Draft, rows: Rows, before: _State | None) -> _State:
 def _left_out(draft: Draft, rows: Rows, trees: Sequence[_Tree]) -> tuple[str, ...]:
     """Judges the stores by their sums at the first tree's root, and makes nothing of those that
     are far from the others."""
-    if len(rows.stores) < LEAST_TO_JUDGE:
+    if len(rows.stores) < 2:
         return ()
     first = trees[0]
-    found = _added(
+    found = histograms(
         first.codes,
         rows.store[first.rows],
         first.gradient,
@@ -266,7 +243,7 @@ def _histograms(tree: _Tree, draft: Draft) -> list[NDArray[np.float64]]:
     if nodes > 1 and tree.above and tree.above[0].shape[1] * 2 == nodes:
         tree.above = _from_smaller(tree, counts, nodes)
     else:
-        tree.above = _added(
+        tree.above = histograms(
             tree.codes, tree.node, tree.gradient, tree.hessian, counts=counts, nodes=nodes
         )
     return tree.above
@@ -277,7 +254,7 @@ def _from_smaller(tree: _Tree, counts: Whole, nodes: int) -> list[NDArray[np.flo
     sizes = np.bincount(tree.node, minlength=nodes).reshape(-1, 2)
     second = sizes[:, 1] <= sizes[:, 0]
     kept = np.flatnonzero((tree.node % 2 == 1) == second[tree.node // 2])
-    small = _added(
+    small = histograms(
         (code.take(kept) for code in tree.codes),
         tree.node[kept] // 2,
         tree.gradient[kept],
@@ -285,40 +262,4 @@ def _from_smaller(tree: _Tree, counts: Whole, nodes: int) -> list[NDArray[np.flo
         counts=counts,
         nodes=nodes // 2,
     )
-    return [_siblings(*pair, second) for pair in zip(tree.above, small, strict=True)]
-
-
-def _siblings(
-    above: NDArray[np.float64], small: NDArray[np.float64], second: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    large = above - small
-    chosen = second[None, :, None]
-    pairs = np.stack([np.where(chosen, large, small), np.where(chosen, small, large)], axis=2)
-    return pairs.reshape(2, -1, above.shape[2])
-
-
-def _added(
-    codes: Iterable[NDArray[np.uint8]],
-    node: NDArray[np.intp],
-    gradient: NDArray[np.float64],
-    hessian: NDArray[np.float64],
-    *,
-    counts: Whole,
-    nodes: int,
-) -> list[NDArray[np.float64]]:
-    packed = max(np.abs(gradient).sum(), hessian.sum()) < _HALF
-    weights = [gradient * _HALF + hessian] if packed else [gradient, hessian]
-    found = []
-    for code, bins in zip(codes, counts, strict=True):
-        cell = node * bins + code
-        cells = nodes * int(bins)
-        parts = np.array([np.bincount(cell, each, cells) for each in weights], np.float64)
-        found.append(_unpacked(parts).reshape(2, nodes, int(bins)))
-    return found
-
-
-def _unpacked(parts: NDArray[np.float64]) -> NDArray[np.float64]:
-    if len(parts) == 2:
-        return parts
-    gradient = np.floor(parts[0] / _HALF)
-    return np.stack([gradient, parts[0] - gradient * _HALF])
+    return [siblings(*pair, second) for pair in zip(tree.above, small, strict=True)]

@@ -39,7 +39,8 @@ def test_a_constant_feature_has_one_bin() -> None:
 
 
 def test_neighbouring_floats_are_told_apart() -> None:
-    low = np.float32(1.0)
+    # Halfway between these two rounds to the upper one.
+    low = np.nextafter(np.float32(1), np.float32(2))
     high = np.nextafter(low, np.float32(2))
     found = agreed(column(*[low, high] * 20))
 

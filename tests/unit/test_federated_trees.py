@@ -22,12 +22,12 @@ from neural.federated.trees_growing import (
     sums_as_json,
     sums_from_json,
 )
+from neural.federated.trees_histograms import outlying
 from neural.federated.trees_sums import (
     STEPS,
     Rows,
     Sums,
     joined,
-    outlying,
     rows_of,
     sums,
     whole_derivatives,
@@ -229,6 +229,13 @@ def test_a_prediction_follows_the_splits_from_root_to_leaf() -> None:
     margins = trees.margins(POOLED.codes)
 
     assert margins[:40].tolist() == [walked(POOLED.codes[:, row]) for row in range(40)]
+
+
+def test_leaves_are_whole_multiples_so_that_their_sums_are_exact() -> None:
+    leaves = TRAINED.finished.value.astype(np.float64) * 2**20
+
+    assert np.array_equal(leaves, np.rint(leaves))
+    assert len(np.unique(leaves)) > 20
 
 
 def test_margins_do_not_depend_on_what_else_is_predicted() -> None:
