@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.display import NOTHING, instant_column, link_column, one_line
+from neural.admin.display import NOTHING, instant_column, link, link_column, one_line
 from neural.admin.filters import StoreFilter
 from neural.admin.learning_charts import chart_of
 from neural.admin.learning_display import method_sentence, portions
@@ -33,8 +33,8 @@ class ForecastAdmin(HistoryAdmin):
         "dish_name",
         "store_outlook",
         "next_day",
-        "method_shown",
-        link_column(Forecast, "version"),
+        "method_in_short",
+        "version_number",
     )
     list_display_links = ("made_on", "dish_name")
     list_filter = (StoreFilter, MadeOnFilter)
@@ -116,6 +116,14 @@ class ForecastAdmin(HistoryAdmin):
     @admin.display(description=_("next day: P50, P10 to P90"))
     def next_day(self, forecast: Forecast) -> str:
         return _band(forecast, 0)
+
+    @admin.display(description=_("method"))
+    def method_in_short(self, forecast: Forecast) -> SafeString | str:
+        return one_line(forecast.explanation)
+
+    @admin.display(description=_("version"))
+    def version_number(self, forecast: Forecast) -> SafeString | str:
+        return link(forecast.version, forecast.version and forecast.version.number)
 
     @admin.display(description=_("method"))
     def method_shown(self, forecast: Forecast) -> str:

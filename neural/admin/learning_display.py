@@ -71,7 +71,11 @@ def reason(row: TrainingRound | StoreUpdate) -> str:
     """Why it ended as it did, in words, with the detail."""
     if not row.reason:
         return NOTHING
-    return f"{row.explanation} ({row.detail})" if row.detail else row.explanation
+    detail = row.detail
+    if row.reason == "no_better":
+        for name, label in METHOD_LABELS.items():
+            detail = detail.replace(f"{name}:", f"{label}:")
+    return f"{row.explanation} ({detail})" if detail else row.explanation
 
 
 def phase(training: TrainingRound) -> str:

@@ -76,11 +76,11 @@ class TrainingRoundAdmin(VerbsAdmin, ReadOnlyAdmin):
     list_display = (
         "number",
         "state_and_reason",
+        "version_made",
         "stores",
         "exchange",
         short_instant_column(TrainingRound, "opened_at"),
         "took",
-        "version_made",
         "type_name",
     )
     list_filter = (ModelTypeFilter, RoundStateFilter)
@@ -154,7 +154,6 @@ class TrainingRoundAdmin(VerbsAdmin, ReadOnlyAdmin):
         answer = TemplateResponse(request, "neural/round_progress.html", _progress(found))
         if not found.is_open:
             answer.headers["HX-Refresh"] = "true"
-        answer.headers["Cache-Control"] = "no-store"
         return answer
 
     def render_change_form(
@@ -194,9 +193,10 @@ class TrainingRoundAdmin(VerbsAdmin, ReadOnlyAdmin):
     def type_name(self, training: TrainingRound) -> str:
         return type_label(training.model_type)
 
-    @admin.display(description=_("stores in / invited"))
+    @admin.display(description=_("stores"))
     def stores(self, training: TrainingRound) -> str:
         parts = training.updates.all()
+        # Those whose answers count, of those that were asked.
         good = sum(each.state in GOOD and each.exchange > 0 for each in parts)
         return f"{good} / {training.invited}"
 
@@ -236,7 +236,7 @@ def stations(transitions: Sequence[RoundTransition], training: TrainingRound) ->
         if not starts or _station(each) != _station(starts[-1]):
             starts.append(each)
         last[len(starts) - 1] = each.exchange
-    ends = [*(each.at for each in starts[1:]), training.closed_at]
+    ends = [*(each.at for each in starts[1:]), training.closed_at][: len(starts)]
     return [
         Station(_station(each), each.exchange, last[place], each.at, _between(each.at, end))
         for place, (each, end) in enumerate(zip(starts, ends, strict=True))

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -12,7 +13,9 @@ from neural.admin.display import (
     NOTHING,
     instant_column,
     json_column,
+    link,
     link_column,
+    one_line,
     short_instant_column,
     store_code_column,
 )
@@ -27,12 +30,10 @@ from neural.models import PrivacySpend, StoreUpdate
 class StoreUpdateAdmin(HistoryAdmin):
     list_display = (
         store_code_column(StoreUpdate),
-        link_column(StoreUpdate, "round"),
-        "state_shown",
-        "why",
-        "exchange",
+        "round_number",
+        "state_and_reason",
+        "answered",
         "examples",
-        "norm",
         "sent",
         "worked",
         short_instant_column(StoreUpdate, "answered_at"),
@@ -83,6 +84,22 @@ class StoreUpdateAdmin(HistoryAdmin):
     @admin.display(description=_("state"))
     def state_shown(self, update: StoreUpdate) -> SafeString:
         return update_badge(update)
+
+    @admin.display(description=_("round"))
+    def round_number(self, update: StoreUpdate) -> SafeString | str:
+        return link(update.round, f"#{update.round_id}")
+
+    @admin.display(description=_("state"))
+    def state_and_reason(self, update: StoreUpdate) -> SafeString:
+        """The badge, and under it why the store's part was not used."""
+        shown = update_badge(update)
+        if not update.reason:
+            return shown
+        return format_html("{}<br><small>{}</small>", shown, one_line(reason(update)))
+
+    @admin.display(description=_("exchange"))
+    def answered(self, update: StoreUpdate) -> int:
+        return update.exchange
 
     @admin.display(description=_("reason"))
     def why(self, update: StoreUpdate) -> str:

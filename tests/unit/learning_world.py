@@ -64,6 +64,7 @@ def training(state: str = RoundState.PUBLISHED, **fields: Any) -> TrainingRound:
         "exchange": 3,
         "exchanges_expected": 12,
         "invited": 3,
+        "taking_part": 3,
         "opened_at": now - dt.timedelta(seconds=90),
         "closes_at": now + dt.timedelta(hours=1),
     }
