@@ -103,7 +103,8 @@ class Draft:
     """(trees of the stage, nodes of the levels so far)"""
     threshold: Integers
     left_out: tuple[str, ...] = ()
-    """Stores whose sums this stage does without."""
+    """Stores whose sums the trees do without, from the stage on in which they were found to be
+    far from the others'."""
 
     @property
     def stage(self) -> int:
@@ -186,7 +187,6 @@ class Draft:
             finished=self.finished.with_more(Trees(self.feature, self.threshold, value)),
             feature=nothing,
             threshold=nothing,
-            left_out=(),
         )
 
 

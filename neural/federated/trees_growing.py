@@ -118,7 +118,7 @@ def added(several: Sequence[Sums]) -> Sums:
 
 
 class Advanced(NamedTuple):
-    """The draft with one level more, and the stores whose answers this stage does without."""
+    """The draft with one level more, and the stores whose answers it does without."""
 
     draft: Draft
     left_out: tuple[str, ...]
@@ -137,10 +137,10 @@ def advanced(*, draft: Draft, answers: Mapping[str, Sums]) -> Advanced:
 def without_outliers(
     *, draft: Draft, answers: Mapping[str, Sums]
 ) -> tuple[dict[str, Sums], tuple[str, ...]]:
-    """The answers that count, and the stores that are left out of the stage from now on.
+    """The answers that count, and the stores that are left out from now on.
 
-    Judged where a stage begins, by the first tree; at deeper levels those that were left out
-    there stay out.
+    Judged where a stage begins, by the first tree. Who was left out once stays out: a store that
+    deceives a little would be found in some stages only.
     """
     kept = {store: answers[store] for store in sorted(answers) if store not in draft.left_out}
     if draft.level > 0:
@@ -149,8 +149,9 @@ def without_outliers(
     lengths = [_lengths(each, first) for each in kept.values()]
     gradient, hessian = np.array(lengths, dtype=np.float64).reshape(-1, 2).T
     mask = outlying(gradient=gradient, hessian=hessian)
-    out = tuple(store for store, is_out in zip(kept, mask, strict=True) if is_out)
-    return {store: each for store, each in kept.items() if store not in out}, out
+    out = {store for store, is_out in zip(kept, mask, strict=True) if is_out}
+    counted = {store: each for store, each in kept.items() if store not in out}
+    return counted, tuple(sorted(out.union(draft.left_out)))
 
 
 def _lengths(sums: Sums, first: slice) -> tuple[float, float]:
