@@ -189,6 +189,16 @@ def test_a_holiday_does_not_spoil_what_its_weekday_usually_sells():
     assert column(told, "weekday_4")[0] < 0.0
 
 
+def test_the_days_around_a_holiday_are_told_apart():
+    holiday = np.zeros(60 + 14)
+    holiday[65] = 1.0
+    examples = forecast_examples(sales_of(weekly_demand(days=60), holiday=holiday))
+    names = ("holiday_in_2_days", "eve", "holiday", "day_after")
+    found = [set(examples.day[column(examples, name) > 0].tolist()) for name in names]
+
+    assert found == [{63}, {64}, {65}, {66}]
+
+
 def test_weekends_that_are_reported_as_holidays_are_nothing_special():
     holiday = (np.arange(60 + 14) % 7 >= 5).astype(float)
     sales = sales_of(weekly_demand(days=60), holiday=holiday)

@@ -146,6 +146,20 @@ def test_training_from_absurd_weights_does_not_make_them_worse(problem):
     assert glm.loss(problem, trained) <= glm.loss(problem, start)
 
 
+def test_training_does_not_diverge_where_the_loss_is_steep():
+    rng = np.random.default_rng(3)
+    steep = glm.Problem(
+        design=np.where(rng.random((200, 40)) < 0.5, -8, 8).astype(np.float32),
+        offset=np.zeros(200),
+        target=rng.poisson(1.0, 200).astype(float),
+        total=200.0,
+    )
+    start = np.zeros(40)
+    trained = glm.fedavg(steep, broadcast=start, ridge=0.0)
+
+    assert glm.loss(steep, trained) < glm.loss(steep, start)
+
+
 def test_the_proximal_term_holds_a_store_near_the_broadcast_weights(problem):
     start = np.zeros(SIZE)
     lengths = [

@@ -1,0 +1,96 @@
+"""Forecast quality on real sales: ``python -m benchmarks.forecasts --data bakery``.
+
+Rolling origin: at each origin every method learns from what is known then, and forecasts the 14
+days after it, ``h1`` one day ahead and ``14d`` all from the origin. Settings were chosen on
+windows before those that are reported. Prints JSON; progress goes to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any
+
+from benchmarks.forecasts import datasets, scoring
+from benchmarks.forecasts.methods import METHODS, Settings, Window
+from benchmarks.forecasts.windows import origins, task
+from neural.federated.evaluation import Sums, added, figures
+from neural.federated.series import Sales
+
+BANDED = "blend"
+MEASURED_AGAINST = "pooled LightGBM"
+
+
+def measured(
+    stores: dict[str, Sales], *, history: int, windows: int, skipped: int, kind: str
+) -> dict[str, dict[str, Any]]:
+    """Figures by method, over all windows."""
+    sums: dict[str, list[Sums]] = {name: [] for name in METHODS}
+    seconds = dict.fromkeys(METHODS, 0.0)
+    earlier: scoring.Residuals = []
+    days = next(iter(stores.values())).days
+    for origin in origins(days, windows=windows, skipped=skipped):
+        window = Window(task(stores, origin=origin, history=history, kind=kind), Settings())
+        for name, method in METHODS.items():
+            began = time.perf_counter()
+            forecasts = method(window)
+            seconds[name] += time.perf_counter() - began
+            found = scoring.scored(window.task, forecasts)
+            if name == BANDED:
+                found |= scoring.banded(window.task, forecasts, earlier) if earlier else {}
+                earlier += scoring.residuals(window.task, forecasts)
+            sums[name].append(found)
+        print(f"{kind}: origin {origin} of {days} days", file=sys.stderr, flush=True)
+    return {name: _told(added(sums[name]), seconds[name]) for name in METHODS}
+
+
+def _told(sums: Sums, seconds: float) -> dict[str, Any]:
+    told = {name: value and round(value, 4) for name, value in figures(sums).items()}
+    return {**told, "seconds": round(seconds, 1)}
+
+
+def with_ratios(table: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The table with each WAPE / that of the pooled trees of the same run."""
+    best = table[MEASURED_AGAINST]["wape"]
+    for row in table.values():
+        row["ratio"] = round(row["wape"] / best, 4) if best and row["wape"] is not None else None
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.forecasts", description=__doc__)
+    parser.add_argument("--data", default="bakery", help=datasets.load.__doc__)
+    parser.add_argument("--history", type=int, default=365, help="days known at an origin, at most")
+    parser.add_argument("--windows", type=int, help="of 14 days (default: as many as suit)")
+    parser.add_argument("--skip", type=int, default=0, help="newest windows that are left out")
+    parser.add_argument("--horizon", choices=["h1", "14d", "both"], default="both")
+    parser.add_argument("--country", default="", help="whose holidays a file's stores have: CN, …")
+    chosen = parser.parse_args()
+    try:
+        stores = datasets.load(chosen.data, country=chosen.country)
+    except datasets.DataAbsent as absent:
+        print(f"skipped: {absent}", file=sys.stderr)
+        return
+    windows = chosen.windows or _windows(next(iter(stores.values())).days)
+    kinds = ["h1", "14d"] if chosen.horizon == "both" else [chosen.horizon]
+    told: dict[str, Any] = {
+        "data": chosen.data, "stores": len(stores), "history": chosen.history, "windows": windows
+    }  # fmt: skip
+    for kind in kinds:
+        told[kind] = with_ratios(
+            measured(
+                stores, history=chosen.history, windows=windows, skipped=chosen.skip, kind=kind
+            )
+        )
+    print(json.dumps(told, indent=1, ensure_ascii=False))
+
+
+def _windows(days: int) -> int:
+    """Eight, or as many as leave half of the days to learn from, at least one."""
+    return max(min(8, days // 2 // 14), 1)
+
+
+if __name__ == "__main__":
+    main()

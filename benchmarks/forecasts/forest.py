@@ -1,0 +1,46 @@
+"""Federated trees on a window: the sums of all stores, added up in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.forecasts.windows import Task
+from neural.federated import binning, trees, trees_growing, trees_sums
+from neural.federated.features import FEATURES
+from neural.federated.glm import FARTHEST
+from neural.federated.protocol import TrainingConfig
+from neural.federated.trees_form import Form
+
+
+def grown(task: Task, *, form: Form, bins: int = TrainingConfig.bins) -> trees.Draft:
+    """The finished trees. Stores are added up together: the sums are exact, so that grouping
+    makes no difference."""
+    agreed = binning.agree(
+        sketches=[binning.sketch(values=each.values) for each in task.train.values()],
+        bins=bins,
+        features=len(FEATURES),
+    )
+    mean = np.mean([float(each.target.mean()) for each in task.train.values()])
+    draft = trees.begin(form=form, bins=agreed, unit=max(float(mean), 1e-3))
+    rows = trees_sums.joined(
+        [
+            trees_sums.rows_of(
+                store=name,
+                codes=binning.binned(values=each.values, bins=agreed),
+                offset=each.offset,
+                target=each.target,
+            )
+            for name, each in task.train.items()
+        ]
+    )
+    memory: dict[str, object] = {}
+    while not draft.is_complete:
+        told = trees_sums.sums(draft=draft, rows=rows, memory=memory)
+        draft = trees_growing.grown(draft=draft, sums=told.sums)
+    return draft
+
+
+def margins(draft: trees.Draft, values: np.ndarray) -> np.ndarray:
+    """log of forecast / level."""
+    codes = binning.binned(values=values, bins=draft.bins)
+    return np.clip(draft.finished.margins(codes), -FARTHEST, FARTHEST)
