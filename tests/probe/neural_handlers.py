@@ -4,6 +4,7 @@ import asyncio
 
 import neural
 from neural.runs.routing import HIGH_PRIORITY, HIGH_PRIORITY_QUEUE, LOW_PRIORITY, LOW_PRIORITY_QUEUE
+from tests.probe import training  # noqa: F401  (registers its model types)
 from tests.probe.acting import Order, act, effect, effect_if_missing, misbehave, started
 
 for name, queue, priority in (

@@ -1,8 +1,5 @@
-"""A tiny model type for tests of rounds: the chain's mean demand, in four exchanges.
-
-Two ask each store for its mean, the third has stores add up sums, the last one judges. What a
-store answers can be tampered with.
-"""
+"""The tiny model type of ``tests.probe.training`` for tests of rounds: what its stores answer can
+be tampered with."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +14,7 @@ from django.utils import timezone
 
 from neural.federated import model_types
 from neural.federated.model_types import DishForecast, ModelType, register_model_type
-from neural.federated.protocol import AnswerRefused, Json, Question, Step, Together, TrainingConfig
+from neural.federated.protocol import AnswerRefused, Json, Question, Together
 from neural.federated.rounds.opening import open_round
 from neural.models import (
     DailyDemand,
@@ -31,59 +28,11 @@ from neural.models import (
 )
 from neural.runs.settling import lose
 from neural.runs.testing import run_due
+from tests.probe.training import MeanProgram
 from tests.unit.ledger import make_store
 
 NAME = "mean_demand"
-KEYS = {
-    "fit": {"base", "examples", "mean", "update_norm"},
-    "sum": {"base", "total", "count"},
-    "judge": {"base", "figures"},
-}
-ORDER = ("fit", "fit", "sum", "judge")
-
-
-class MeanProgram:
-    """The coordinator's part."""
-
-    def begin(self, config: TrainingConfig, active: Json | None) -> Step:
-        draft = {"base": active["mean"] if active else 0.0, "mean": 0.0}
-        return Step(draft, self._question(1, draft))
-
-    def check(self, config: TrainingConfig, draft: Json, question: Question, answer: Json) -> None:
-        if set(answer) != KEYS[question.kind]:
-            raise AnswerRefused("wrong_keys")
-        if answer["base"] != draft["base"]:
-            raise AnswerRefused("wrong_version")
-        if question.kind == "fit":
-            if not isinstance(answer["mean"], float):
-                raise AnswerRefused("wrong_shape")
-            if abs(answer["mean"]) > 1e6:
-                raise AnswerRefused("norm")
-
-    def go_on(
-        self, config: TrainingConfig, draft: Json, question: Question, answers: Mapping[str, Json]
-    ) -> Step:
-        draft = dict(draft)
-        refused = {}
-        if question.kind == "fit":
-            far = [name for name, each in answers.items() if each["mean"] > 1e5]
-            refused = dict.fromkeys(far, "outlier: too far")
-            good = [each for name, each in answers.items() if name not in refused]
-            weights = [min(each["examples"], config.max_examples) for each in good]
-            draft["mean"] = float(np.average([each["mean"] for each in good], weights=weights))
-        elif question.kind == "sum":
-            draft["total"] = sum(each["total"] for each in answers.values())
-            draft["days"] = sum(each["count"] for each in answers.values())
-        number = question.number + 1
-        following = self._question(number, draft) if number <= len(ORDER) else None
-        return Step(draft, following, refused)
-
-    def _question(self, number: int, draft: Json) -> Question:
-        kind = ORDER[number - 1]
-        return Question(
-            kind=kind, number=number, together=kind == "sum", judges=kind == "judge", content={}
-        )
-
+ORDER = MeanProgram().order
 
 Tamper = Callable[[Question, Json], Json]
 

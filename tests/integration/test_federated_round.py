@@ -1,0 +1,108 @@
+"""A round through real workers: whatever is killed, it comes out as one that nobody disturbed."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+from django.utils import timezone
+
+from neural.federated.rounds.opening import open_round
+from neural.models import (
+    ActiveModel,
+    RunState,
+    StoreUpdate,
+    TaskRun,
+    TaskTry,
+    TrainingPlan,
+    TrainingRound,
+    TryOutcome,
+)
+from tests.probe.training import DISTURBED, UNDISTURBED
+from tests.unit.ledger import make_store
+from tests.unit.rounds import sold
+from tests.watching import wait_until
+
+pytestmark = pytest.mark.integration
+
+STORES = [f"S{number:02}" for number in range(1, 11)]
+QUICK = {
+    "heartbeat_seconds": 0.3,
+    "worker_lost_seconds": 3,
+    "republish_seconds": 2,
+    "republish_lease_seconds": 4,
+    "max_lost_deliveries": 20,
+}
+SECONDS = 90
+
+
+@pytest.fixture
+def stores(transactional_db):
+    for place, code in enumerate(STORES, start=1):
+        sold(make_store(code), {-ago: 10 * place + ago for ago in range(1, 41)})
+    for name in (UNDISTURBED, DISTURBED):
+        TrainingPlan.objects.create(model_type=name, stores_per_run=3)
+
+
+def open_one(name: str) -> TrainingRound:
+    found = open_round(name=name, now=timezone.now()).round
+    assert found is not None
+    return found
+
+
+def has_closed(training: TrainingRound) -> bool:
+    training.refresh_from_db()
+    return not training.is_open
+
+
+def result(name: str) -> tuple:
+    training = TrainingRound.objects.get(model_type=name)
+    parts = StoreUpdate.objects.filter(round=training).order_by("store")
+    version = ActiveModel.objects.version_of(name)
+    return (
+        (training.state, training.reason, training.exchange),
+        version and version.sha256,
+        list(parts.values_list("store", "state", "reason", "exchange", "examples")),
+        training.sums.count(),
+    )
+
+
+def test_processes_killed_all_through_a_round_change_nothing_of_it(cluster, stores):
+    seed = random.randrange(10**6)
+    dice = random.Random(seed)
+    worker = cluster.worker(concurrency=2, **QUICK).wait_until_ready()
+    undisturbed = open_one(UNDISTURBED)
+    wait_until(lambda: has_closed(undisturbed), SECONDS)
+
+    training, kills = open_one(DISTURBED), 0
+    while not has_closed(training) and kills < 12:
+        time.sleep(dice.uniform(0.05, 0.4))
+        os.kill(dice.choice(sorted(worker.children())), signal.SIGKILL)
+        kills += 1
+    wait_until(lambda: has_closed(training), SECONDS)
+
+    assert kills > 2, seed
+    assert TaskTry.objects.filter(outcome=TryOutcome.LOST).exists()
+    assert result(DISTURBED) == result(UNDISTURBED), seed
+    assert result(DISTURBED)[0] == ("published", "better", 9)
+
+
+def test_a_worker_killed_as_a_whole_is_followed_by_another(cluster, stores):
+    first = cluster.worker(concurrency=2, **QUICK).wait_until_ready()
+    undisturbed = open_one(UNDISTURBED)
+    wait_until(lambda: has_closed(undisturbed), SECONDS)
+    training = open_one(DISTURBED)
+    wait_until(lambda: _exchange(training) >= 3, SECONDS)
+
+    first.kill()
+    cluster.worker(concurrency=2, **QUICK)
+    wait_until(lambda: has_closed(training), SECONDS)
+
+    assert result(DISTURBED) == result(UNDISTURBED)
+    assert not TaskRun.objects.filter(state=RunState.DEAD).exists()
+
+
+def _exchange(training: TrainingRound) -> int:
+    training.refresh_from_db()
+    return training.exchange
