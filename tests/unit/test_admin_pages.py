@@ -8,8 +8,9 @@ from django.utils import timezone
 
 import neural
 from neural.analysis.slices import analyse_store
-from neural.models import NeuralEvent, TaskRun, TaskTry, WorkerProcess
+from neural.models import NeuralEvent, PrivacySpend, TaskRun, TaskTry, WorkerProcess
 from tests.unit import admin_world as world
+from tests.unit import learning_world as learning
 
 pytestmark = pytest.mark.django_db
 
@@ -148,6 +149,12 @@ def submitted() -> None:
     neural.run_due()
     analyse_store(store=world.store(), since=None, now=timezone.now())
     WorkerProcess.objects.create(name="w", host="h", process_id=1)
+    training = learning.training()
+    learning.update(training, world.store(), "rejected", detail=SCRIPT)
+    learning.forecast(world.store(), name=SCRIPT, version=learning.version(training))
+    PrivacySpend.objects.create(
+        round=training, exchange=1, noise_multiplier=1.0, stores=3, epsilon=1.0
+    )
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])

@@ -4,12 +4,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
 from neural.runs.routing import LOW_PRIORITY_QUEUE
 from zhilian.demo.jobs import LiveJob, ReplayJob
 from zhilian.demo.progress import Progress
 from zhilian.demo.session import Session
+from zhilian.demo.training import Training
 from zhilian.demo.workers import WatchedConsole, supervisor
 
 LOOK_SECONDS = 0.5
@@ -41,6 +42,7 @@ class Demonstration:
         self.session = Session()
         self.replay = ReplayJob(shops=shops, days=days, stopping=self._is_stopping)
         self.live = LiveJob(session=self.session.name, rate=live_rate, stopping=self._is_stopping)
+        self.training = Training()
         self.progress = Progress(shops * days)
         self.keep_broker = keep_broker
         self.supervisor = supervisor(
@@ -51,7 +53,7 @@ class Demonstration:
         self._next_look_at = 0.0
         self._workers_came_at = 0.0
         self._moved_at = time.monotonic()
-        self._last_seen: tuple[int, ...] = ()
+        self._last_seen: tuple[Any, ...] = ()
 
     @property
     def notices(self) -> list[str]:
@@ -88,11 +90,30 @@ class Demonstration:
         self._start_live_events()
         if self.replay.is_through and not waiting[LOW_PRIORITY_QUEUE]:
             self.live.enough.set()
-            self.finished = self.live.is_through and not self.session.open_by_queue()
+            if self.live.is_through and not self.session.open_by_queue():
+                self._train()
         if self.finished or self.replay.error or self.live.error or self._has_stalled():
             self.supervisor.stop()
 
+    def _train(self) -> None:
+        """When all events are processed: a round, and its forecasts."""
+        if not self.training.has_begun:
+            self.training.begin(news=self.replay.tally.new > 0)
+        progress = self.training.look()
+        if progress is not None:
+            self.progress.show_training(progress)
+            self._note(("training", progress.round, progress.exchange, progress.stores_in))
+        if self.training.is_through:
+            self.training.look_back()
+            self.finished = True
+
+    def _note(self, seen: tuple[Any, ...]) -> None:
+        if seen != self._last_seen:
+            self._last_seen, self._moved_at = seen, time.monotonic()
+
     def _show(self, backlog: int, waiting: int) -> None:
+        if self.training.has_begun:
+            return
         replay, sent = self.replay.tally, self.live.tally.total
         to_process = self.session.left_over + replay.new
         self.progress.show(
@@ -102,9 +123,7 @@ class Demonstration:
             live=f"live {sent:,} sent, {waiting - backlog:,} waiting",
         )
         # Live events go on whether or not anybody works: what counts is what was finished.
-        seen = (replay.total, replay.new + self.live.tally.new - waiting)
-        if seen != self._last_seen:
-            self._last_seen, self._moved_at = seen, time.monotonic()
+        self._note((replay.total, replay.new + self.live.tally.new - waiting))
 
     def _start_live_events(self) -> None:
         if self.live.ident is not None:

@@ -7,6 +7,8 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from neural.federated.rounds.progress import Progress as TrainingProgress
+
 LINE_SECONDS = 5.0
 
 
@@ -17,17 +19,18 @@ class Progress:
         self.output = output or sys.stderr
         self.total = total
         self.bars: list[tqdm] = []
+        self.training_bar: tqdm | None = None
         self._next_line_at = 0.0
         if self.output.isatty():
             self.bars = [self._bar("submitted", 0), self._bar("processed", 1)]
 
-    def _bar(self, name: str, position: int) -> tqdm:
+    def _bar(self, name: str, position: int, unit: str = " events") -> tqdm:
         # A terminal that does not say how large it is would get no bar from tqdm.
         size = shutil.get_terminal_size()
         return tqdm(
             total=self.total,
             desc=name,
-            unit=" events",
+            unit=unit,
             position=position,
             file=self.output,
             ncols=size.columns,
@@ -43,7 +46,7 @@ class Progress:
         if self.bars:
             self.bars[1].total = to_process
             self.bars[1].set_postfix_str(live, refresh=False)
-            for bar, count in zip(self.bars, (submitted, processed), strict=True):
+            for bar, count in zip(self.bars[:2], (submitted, processed), strict=True):
                 bar.n = count
                 bar.refresh()
         elif time.monotonic() >= self._next_line_at:
@@ -51,6 +54,22 @@ class Progress:
             self.say(
                 f"submitted {submitted:,} of {self.total:,}, "
                 f"processed {processed:,} of {to_process:,}; {live}"
+            )
+
+    def show_training(self, progress: TrainingProgress) -> None:
+        """How far the round of training is."""
+        stores = f"{progress.stores_in} of {progress.taking_part} stores in"
+        if self.output.isatty():
+            if self.training_bar is None:
+                self.training_bar = self._bar("training", len(self.bars), " exchanges")
+                self.bars.append(self.training_bar)
+            self.training_bar.total, self.training_bar.n = progress.about, progress.exchange
+            self.training_bar.set_postfix_str(f"{progress.label}, {stores}")
+        elif time.monotonic() >= self._next_line_at:
+            self._next_line_at = time.monotonic() + LINE_SECONDS
+            self.say(
+                f"training, round {progress.round}: exchange {progress.exchange} of about "
+                f"{progress.about}, {stores}"
             )
 
     def say(self, text: str) -> None:

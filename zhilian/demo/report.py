@@ -22,6 +22,7 @@ def build(demonstration: Demonstration) -> dict[str, Any]:
     figures = figures_of(session.runs())
     dead = [_dead(run) for run in dead_letters(session.runs())]
     cases = _cases(demonstration)
+    training = demonstration.training.report()
     report = {
         "session": session.name,
         "database": SERVERS.get(connection.vendor, connection.vendor),
@@ -34,9 +35,11 @@ def build(demonstration: Demonstration) -> dict[str, Any]:
         "cases": cases,
         "orders": {"origin": "invented", **business.orders(session.name)},
         "low_stock": business.low_stock(),
+        "training": training,
         "worker_notices": demonstration.notices,
     }
-    return {**report, "ok": _is_ok(figures, dead, cases, demonstration.replay)}
+    processed = _is_ok(figures, dead, cases, demonstration.replay)
+    return {**report, "ok": processed and training["ok"]}
 
 
 def _is_ok(figures: RunFigures, dead: list[Any], cases: list[Any], replay: Job) -> bool:

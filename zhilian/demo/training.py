@@ -1,0 +1,210 @@
+"""The round of federated training with which the demo ends, through the demo's own workers.
+
+The sales end in 2019: the round trains, and forecasts are made, as on the morning after.
+"""
+
+import datetime as dt
+from dataclasses import fields
+from typing import Any
+
+from django.db.models import Count, Max
+
+from neural.federated.forecasting import forecast_store, model_in_force
+from neural.federated.outlook import Outlook, outlook
+from neural.federated.protocol import TrainingConfig
+from neural.federated.report import report_of_round
+from neural.federated.rounds.names import FORECAST_TASK
+from neural.federated.rounds.opening import LEAST_DAYS, open_round
+from neural.federated.rounds.progress import Progress, round_progress
+from neural.models import (
+    DailyDemand,
+    ModelVersion,
+    RoundState,
+    RunState,
+    Store,
+    StoreUpdate,
+    TaskRun,
+    TrainingPlan,
+    TrainingRound,
+)
+from neural.models.plan import DEFAULT_MODEL_TYPE
+from neural.replay.bakery import BRAND
+from zhilian.demo import business
+from zhilian.demo.jobs import REQUESTED_BY
+
+HONEST_DAYS = 14
+"""So many of the last days nobody trained on: forecasts of them are worth looking at."""
+GOOD = (RoundState.PUBLISHED, RoundState.REJECTED)
+"""It came to its end. A version that is no better than what is there is rejected: as it should."""
+
+
+class Training:
+    """Opens a round when it is told to, and looks now and then how far it is."""
+
+    def __init__(self) -> None:
+        self.round: TrainingRound | None = None
+        self.as_of: dt.date | None = None
+        self.shop: Store | None = None
+        self.why_not = ""
+        self.is_through = False
+        self.is_old = False
+        """Whether an earlier run of the demo has trained on all that is known."""
+        self.has_begun = False
+        self._may_open_another = True
+
+    def begin(self, *, news: bool) -> None:
+        """Open a round, or join one that an earlier run left open. ``news``: whether this run
+        recorded sales that no round can know yet."""
+        self.has_begun = True
+        last = DailyDemand.objects.filter(store__brand=BRAND).aggregate(last=Max("day"))["last"]
+        self.as_of = last and last + dt.timedelta(days=1)
+        self.why_not = self._obstacle()
+        if self.why_not:
+            self.is_through = True
+        elif not news and (known := self._known()):
+            self.round, self.is_old, self.is_through = known, True, True
+        else:
+            self._open()
+
+    def _obstacle(self) -> str:
+        plan = TrainingPlan.objects.filter(model_type=DEFAULT_MODEL_TYPE).first()
+        if plan is None or not plan.enabled:
+            return "the training plan is switched off"
+        if self.as_of is None:
+            return "nothing was sold"
+        if not can_look_back():
+            return f"rounds cannot train as on the morning of {self.as_of} yet"
+        count = shops_with_history()
+        if count < plan.quorum_of(count):
+            return f"{count} shops have {LEAST_DAYS} days of sales, {plan.least_stores} are needed"
+        return ""
+
+    def _known(self) -> TrainingRound | None:
+        closed = TrainingRound.objects.filter(model_type=DEFAULT_MODEL_TYPE, state__in=GOOD)
+        found = closed.defer("draft").order_by("-pk").first()
+        asked = self.as_of.isoformat() if self.as_of else ""
+        return found if found and found.config.get("as_of") == asked else None
+
+    def _open(self) -> None:
+        opened = open_round(
+            name=DEFAULT_MODEL_TYPE,
+            now=dt.datetime.now(dt.UTC),
+            requested_by=REQUESTED_BY,
+            **self._look_back(),
+        )
+        self.round = opened.round
+        # One that was left open may fail for having been left: then it is the next one's turn.
+        self._may_open_another = not opened.is_new
+
+    def _look_back(self, days: int = 0) -> dict[str, Any]:
+        assert self.as_of is not None
+        return {"as_of": self.as_of - dt.timedelta(days=days)}
+
+    def look(self) -> Progress | None:
+        """How far it is; None when there is no round to wait for any more."""
+        if self.round is None or self.is_through:
+            return None
+        rows = TrainingRound.objects.defer("draft", "question")
+        self.round = rows.get(pk=self.round.pk)
+        if self.round.is_open:
+            return round_progress(self.round, now=dt.datetime.now(dt.UTC))
+        if self.round.state not in GOOD and self._may_open_another:
+            self._open()
+            return self.look()
+        self.is_through = not self._forecasts_are_made_now()
+        return None if self.is_through else round_progress(self.round, now=dt.datetime.now(dt.UTC))
+
+    def _forecasts_are_made_now(self) -> bool:
+        unfinished = (RunState.PENDING, RunState.RUNNING)
+        return TaskRun.objects.filter(task=FORECAST_TASK, state__in=unfinished).exists()
+
+    def look_back(self) -> None:
+        """Forecast the last days of one shop too, as on the mornings before them: so that its
+        page has hits and misses to show."""
+        if self.round is None or self.as_of is None:
+            return
+        top = business.sales()["top_shops"]
+        self.shop = Store.objects.filter(pk=top[0]["name"]).first() if top else None
+        if self.shop is None:
+            return
+        model = model_in_force(DEFAULT_MODEL_TYPE)
+        for back in range(HONEST_DAYS):
+            when = self._look_back(back)
+            forecast_store(self.shop, model=model, now=dt.datetime.now(dt.UTC), **when)
+
+    def report(self) -> dict[str, Any]:
+        """What came of it."""
+        if self.round is None:
+            return {"round": None, "why_not": self.why_not, "ok": True}
+        report = report_of_round(self.round, shown=StoreUpdate.objects.all())
+        closed_at = self.round.closed_at
+        seconds = (closed_at - self.round.opened_at).total_seconds() if closed_at else None
+        return {
+            "round": self.round.pk,
+            "of_an_earlier_run": self.is_old,
+            "as_of": self.as_of and self.as_of.isoformat(),
+            "state": self.round.state,
+            "reason": self.round.reason,
+            "detail": self.round.detail,
+            "explanation": self.round.explanation,
+            "version": report.version and report.version.number,
+            "exchanges": self.round.exchange,
+            "invited": self.round.invited,
+            "seconds": seconds and round(seconds, 1),
+            "methods": report.totals,
+            "stores": [
+                {
+                    "store": each.update.store_id,
+                    "state": each.update.state,
+                    "reason": each.update.reason,
+                    "wape": {name: figures["wape"] for name, figures in each.methods.items()},
+                }
+                for each in report.stores
+            ],
+            "prepare": self._prepare(),
+            "ok": self.round.state in GOOD,
+        }
+
+    def _prepare(self) -> dict[str, Any] | None:
+        if self.shop is None or self.as_of is None:
+            return None
+        today = self.as_of - dt.timedelta(days=1)
+        found = outlook(store=self.shop, today=today)
+        if not found.portions:
+            return None
+        return {
+            "shop": self.shop.pk,
+            "day": found.prepare_on and found.prepare_on.isoformat(),
+            "version": _number(found.version),
+            "dishes": [
+                {
+                    "dish": each.name,
+                    "usual": each.usual,
+                    "rarely_out": each.rarely_out,
+                    "method": each.method,
+                }
+                for each in found.portions
+            ],
+            "hits": hits(found),
+        }
+
+
+def can_look_back() -> bool:
+    """Whether rounds know of past days."""
+    return "as_of" in {field.name for field in fields(TrainingConfig)}
+
+
+def shops_with_history() -> int:
+    """Shops of the chain with enough days of sales."""
+    sold = DailyDemand.objects.filter(store__brand=BRAND, quantity__gt=0)
+    days = sold.values("store").annotate(days=Count("day", distinct=True))
+    return days.filter(days__gte=LEAST_DAYS).count()
+
+
+def hits(found: Outlook) -> dict[str, int]:
+    """Of the days that were forecast and have ended: how many lay within the band."""
+    return {"days": len(found.judged), "within": found.hits}
+
+
+def _number(version: ModelVersion | None) -> int | None:
+    return version.number if version else None
