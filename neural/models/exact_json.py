@@ -15,10 +15,20 @@ else:
     _TextField = models.TextField
 
 
-def exact_json(value: Any) -> str:
+class JsonText(str):
+    """JSON that has been written already by :func:`exact_json`."""
+
+    __slots__ = ()
+
+
+def exact_json(value: Any) -> JsonText:
     """JSON text: keys in order, no spaces, no NaN (ValueError)."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    if isinstance(value, JsonText):
+        return value
+    return JsonText(
+        json.dumps(
+            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
     )
 
 
@@ -33,7 +43,7 @@ class ExactJSONField(_TextField):
         return None if value is None else json.loads(value)
 
     def get_prep_value(self, value: Any) -> Any:
-        return None if value is None else exact_json(value)
+        return None if value is None else str(exact_json(value))
 
     def to_python(self, value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) else value

@@ -23,9 +23,8 @@ from neural.federated.rounds.asking import ask_singly, ask_the_rest
 from neural.federated.rounds.exchange import Exchange, ExchangeOver, exchange_of, light_round
 from neural.federated.rounds.gathering import all_are_in
 from neural.federated.rounds.receiving import (
-    Received,
     leave_out,
-    receive_here,
+    receive_all,
     receive_sum,
     still_missing,
     uncovered,
@@ -237,9 +236,8 @@ def _hand_in(asked: Exchange, parts: Parts, now: dt.datetime) -> int:
     if len(parts.sums) == 1 and not (parts.refusals or parts.rest):
         return _hand_in_sum(asked, *parts.sums[0])  # one statement needs no transaction
     with transaction.atomic():
-        for store, (answer, seconds) in parts.answers.items():
-            verdict = receive_here(asked, store, answer, now=now, seconds=seconds)
-            refused += verdict == Received.REJECTED
+        if parts.answers:
+            refused += receive_all(asked, parts.answers, now=now)[0]
         for summed in parts.sums:
             refused += _hand_in_sum(asked, *summed)
         for store, refusal in parts.refusals.items():

@@ -7,7 +7,6 @@ the store's row, which also asks that the round still is in that exchange.
 
 import datetime as dt
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import partial
@@ -18,8 +17,9 @@ from django.db.models import F, QuerySet
 
 from neural.federated.protocol import AnswerRefused, Json
 from neural.federated.rounds.exchange import Exchange, exchange_of, light_round
+from neural.federated.rounds.recording import Given, record
 from neural.models import GroupSum, StoreUpdate, TrainingRound, UpdateState
-from neural.models.exact_json import exact_json
+from neural.models.exact_json import JsonText, exact_json
 from neural.models.round import ASKING_STATES
 from neural.models.round_lines import tell_store
 from neural.models.store_update import TAKING_PART
@@ -61,31 +61,39 @@ def receive_here(
     asked: Exchange, store: str, answer: Json, *, now: dt.datetime, seconds: float = 0.0
 ) -> Received:
     """The same, where the exchange is at hand."""
-    try:
-        size = check(asked, answer)
-    except AnswerRefused as refused:
-        return _reject(asked, store, refused, seconds=seconds)
     if asked.adds_up:
-        return _receive_alone(asked, store, answer, size, seconds=seconds)
-    rows = still_missing(asked, [store]).update(
-        state=UpdateState.ACCEPTED,
-        exchange=asked.number,
-        payload=answer,
-        answered_at=now,
-        bytes_sent=F("bytes_sent") + size,
-        seconds=F("seconds") + seconds,
-        **_figures(asked, answer),
-    )
-    return Received.ACCEPTED if rows else _why_not(asked.round_id, asked.number, store)
+        return _receive_alone(asked, store, answer, seconds=seconds)
+    rejected, kept = receive_all(asked, {store: (answer, seconds)}, now=now)
+    if rejected:
+        return Received.REJECTED
+    return Received.ACCEPTED if kept else _why_not(asked.round_id, asked.number, store)
 
 
-def _receive_alone(
-    asked: Exchange, store: str, answer: Json, size: int, *, seconds: float
-) -> Received:
+def receive_all(
+    asked: Exchange, answers: Mapping[str, tuple[Json, float]], *, now: dt.datetime
+) -> tuple[int, int]:
+    """Take the answers (and seconds) of several stores, each by itself, in the caller's
+    transaction; returns how many were rejected, and how many kept. The others were late, or
+    known already."""
+    given, rejected = [], 0
+    for store, (answer, seconds) in answers.items():
+        try:
+            given.append(_given(asked, store, answer, check(asked, answer), seconds))
+        except AnswerRefused as refused:
+            rejected += _reject(asked, store, refused, seconds=seconds)
+    kept = record(given, round_id=asked.round_id, exchange=asked.number, now=now) if given else 0
+    return rejected, kept
+
+
+def _receive_alone(asked: Exchange, store: str, answer: Json, *, seconds: float) -> Received:
     """A sum of one store, from outside of the ledger's own runs."""
     if store not in uncovered(asked, [store]):
         return _why_not(asked.round_id, asked.number, store)
-    _keep_sum(asked, [store], answer, size, seconds)
+    try:
+        receive_sum(asked, [store], answer, seconds=seconds)
+    except AnswerRefused as refused:
+        _reject(asked, store, refused, seconds=seconds)
+        return Received.REJECTED
     return Received.ACCEPTED
 
 
@@ -94,20 +102,15 @@ def receive_sum(asked: Exchange, stores: Sequence[str], answer: Json, *, seconds
 
     That none of them is counted twice is seen to when sums are added up: one statement here.
     """
-    _keep_sum(asked, stores, answer, check(asked, answer), seconds)
-
-
-def _keep_sum(
-    asked: Exchange, stores: Sequence[str], answer: Json, size: int, seconds: float
-) -> None:
+    text = check(asked, answer)
     row = GroupSum(
         round_id=asked.round_id,
         exchange=asked.number,
         first_store=stores[0],
         store_count=len(stores),
         stores=list(stores),
-        payload=answer,
-        bytes_sent=size,
+        payload=text,
+        bytes_sent=len(text.encode()),
         seconds=seconds,
     )
     GroupSum.objects.bulk_create([row], ignore_conflicts=True)
@@ -169,9 +172,9 @@ def still_missing(asked: Exchange, stores: Sequence[str]) -> "QuerySet[StoreUpda
     )
 
 
-def check(asked: Exchange, answer: Json) -> int:
-    """The size of an answer that can be used, in bytes as JSON, or :class:`AnswerRefused`."""
-    size = _size(answer)
+def check(asked: Exchange, answer: Json) -> JsonText:
+    """An answer that can be used, as JSON text, or :class:`AnswerRefused`."""
+    text = _text(answer)
     claimed = answer.get("examples")
     if isinstance(claimed, int | float) and not 0 <= claimed <= MOST_CLAIMED:
         raise AnswerRefused("too_many_examples")
@@ -182,41 +185,47 @@ def check(asked: Exchange, answer: Json) -> int:
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         # A check that stumbles over an answer has found that it is not what was asked for.
         raise AnswerRefused("wrong_shape", type(error).__name__) from error
-    return size
+    return text
 
 
-def _size(answer: Any) -> int:
+def _text(answer: Any) -> JsonText:
     if not isinstance(answer, dict):
         raise AnswerRefused("wrong_type", type(answer).__name__)
     try:
-        size = len(exact_json(answer).encode())
+        text = exact_json(answer)
+        size = len(text.encode())
     except ValueError as error:
         raise AnswerRefused("not_finite") from error
     except (TypeError, RecursionError, OverflowError) as error:
         raise AnswerRefused("not_json", type(error).__name__) from error
     if size > MOST_BYTES:
         raise AnswerRefused("too_large", f"{size} bytes")
-    return size
+    return text
 
 
-def _figures(asked: Exchange, answer: Mapping[str, Any]) -> dict[str, Any]:
-    """What stays of an answer when it has been used."""
-    kept: dict[str, Any] = {}
+def _given(asked: Exchange, store: str, answer: Json, text: JsonText, seconds: float) -> Given:
+    """What is kept of an answer; its figures stay when it has been used."""
     examples, norm = answer.get("examples"), answer.get("update_norm")
-    if isinstance(examples, int | float):
-        kept["examples"] = int(min(examples, asked.config.max_examples))
-    if isinstance(norm, int | float) and math.isfinite(norm):
-        kept["update_norm"] = float(norm)
-    if asked.question.judges and isinstance(answer.get("figures"), dict):
-        kept["figures"] = answer["figures"]
-    return kept
+    figures = answer.get("figures") if asked.question.judges else None
+    return Given(
+        store=store,
+        payload=text,
+        bytes_sent=len(text.encode()),
+        seconds=seconds,
+        examples=(
+            int(min(examples, asked.config.max_examples))
+            if isinstance(examples, int | float)
+            else None
+        ),
+        update_norm=float(norm) if isinstance(norm, int | float) else None,
+        figures=exact_json(figures) if isinstance(figures, dict) else None,
+    )
 
 
-def _reject(asked: Exchange, store: str, refused: AnswerRefused, *, seconds: float) -> Received:
+def _reject(asked: Exchange, store: str, refused: AnswerRefused, *, seconds: float) -> bool:
     state, reason, detail = UpdateState.REJECTED, refused.reason, refused.detail
     with transaction.atomic(savepoint=False):
-        news = leave_out(asked, store, state, reason, detail, seconds=seconds)
-    return Received.REJECTED if news else _why_not(asked.round_id, asked.number, store)
+        return leave_out(asked, store, state, reason, detail, seconds=seconds)
 
 
 def _why_not(round_id: int, exchange: int, store: str) -> Received:
