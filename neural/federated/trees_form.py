@@ -31,7 +31,7 @@ class Form:
     learning_rate: float = 0.3
     row_share: float = 0.5
     """Part of its rows that a store takes for each tree."""
-    feature_share: float = 0.5
+    feature_share: float = 0.8
     """Part of the features that a tree may ask about."""
     ridge: float = 10.0
     """Added to a leaf's hessian: λ of Chen and Guestrin 2016, formula 5."""
