@@ -5,11 +5,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
-
 from neural.federated.protocol import Json
 from neural.federated.rounds.exchange import Exchange
+from neural.federated.rounds.recording import count_answers
 from neural.models import GroupSum, StoreUpdate, TrainingRound
 
 
@@ -78,26 +76,13 @@ def answers_of(asked: Exchange, gathered: Gathered) -> Answers:
 def all_are_in(training: TrainingRound) -> bool:
     """Whether it looks as if everybody has answered: one statement, for the run that has just
     answered. :func:`gather` is exact."""
-    counts = _counted(training).first()
-    return counts is not None and sum(counts[:2]) >= counts[2]
+    counts = count_answers(round_id=training.pk, exchange=training.exchange)
+    return counts is not None and counts.answered >= counts.taking_part
 
 
 def stores_in(training: TrainingRound) -> int:
     """How many stores have answered the question that is out; all, once a round has closed."""
-    counts = _counted(training).first() or (0, 0, 0)
-    return min(sum(counts[:2]), counts[2]) if training.is_open else counts[2]
-
-
-def _counted(training: TrainingRound) -> "QuerySet[TrainingRound, tuple[int, int, int]]":
-    """Answered singly, answered in sums, taking part; nothing if the round has moved on."""
-    mine = {"round": OuterRef("pk")}
-    updates = StoreUpdate.objects.taking_part().filter(**mine, exchange__gte=training.exchange)
-    sums = GroupSum.objects.filter(**mine, exchange=training.exchange)
-    singly = updates.order_by().values("round").annotate(number=Count("pk"))
-    together = sums.order_by().values("round").annotate(number=Sum("store_count"))
-    rounds = TrainingRound.objects.filter(pk=training.pk, exchange=training.exchange)
-    return rounds.order_by().values_list(
-        Coalesce(Subquery(singly.values("number")), 0),
-        Coalesce(Subquery(together.values("number")), 0),
-        "taking_part",
-    )
+    if not training.is_open:
+        return training.taking_part
+    counts = count_answers(round_id=training.pk, exchange=training.exchange)
+    return min(counts) if counts else 0

@@ -1,6 +1,6 @@
-"""Writing down the answers of many stores in one statement.
-
-A run's stores hand in together: a statement each would cost more than most answers.
+"""The two statements of each run that are worth writing by hand: the answers of all its stores
+at once, and whether they were the last. A statement for each store would cost more than most
+answers do, and these come by the hundred.
 """
 
 import datetime as dt
@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from neural.models import StoreUpdate, TrainingRound, UpdateState
+from neural.models import GroupSum, StoreUpdate, TrainingRound, UpdateState
 from neural.models.round import ASKING_STATES
 from neural.models.store_update import TAKING_PART
 from neural.runs import sql
@@ -80,3 +80,36 @@ def _rows() -> str:
         return f"jsonb_to_recordset(%s::jsonb) AS given({columns})"
     columns = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in _COLUMNS)
     return f"(SELECT {columns} FROM json_each(%s)) AS given"
+
+
+class Counts(NamedTuple):
+    """Stores that have answered (singly or in sums), and stores that take part."""
+
+    answered: int
+    taking_part: int
+
+
+def count_answers(*, round_id: int, exchange: int) -> Counts | None:
+    """How many have answered; None if the round has left this exchange. A store that is in two
+    sums counts twice."""
+    states = [str(each) for each in TAKING_PART]
+    parameters: list[Any] = [*states, exchange, exchange, round_id, exchange]
+    with sql.preparing_cursor() as cursor:
+        cursor.execute(_count_statement(), parameters)
+        row = cursor.fetchone()
+    return None if row is None else Counts(int(row[0] + row[1]), int(row[2]))
+
+
+def _count_statement() -> str:
+    states = ", ".join(["%s"] * len(TAKING_PART))
+    return f"""
+        SELECT
+            (SELECT COUNT(*) FROM {StoreUpdate._meta.db_table} AS part
+             WHERE part.round_id = asking.id AND part.state IN ({states})
+               AND part.exchange >= %s),
+            (SELECT COALESCE(SUM(store_count), 0) FROM {GroupSum._meta.db_table} AS sums
+             WHERE sums.round_id = asking.id AND sums.exchange = %s),
+            asking.taking_part
+        FROM {TrainingRound._meta.db_table} AS asking
+        WHERE asking.id = %s AND asking.exchange = %s
+    """
