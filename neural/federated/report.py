@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from django.db.models import QuerySet
 
 from neural.federated import evaluation, gate
+from neural.federated.judging import TOMORROW
 from neural.models import ModelVersion, StoreUpdate, TrainingRound
 
 CANDIDATE = gate.CANDIDATE
@@ -54,6 +55,8 @@ class Report:
     round: TrainingRound | None
     version: ModelVersion | None
     totals: ByMethod
+    tomorrow: ByMethod
+    """The totals of forecasts for the next day alone."""
     stores: Sequence[StoreReport]
 
     @property
@@ -66,14 +69,25 @@ def report_of_round(training: TrainingRound, *, shown: "QuerySet[StoreUpdate]") 
     """What became of a round. ``shown`` are the updates that the reader may see; the totals are
     of every store."""
     version = ModelVersion.objects.filter(round=training).defer("content").first()
-    return Report(training, version, _totals(version, training), _stores(shown, training))
+    return _report(training, version, shown)
 
 
 def report_of_version(version: ModelVersion, *, shown: "QuerySet[StoreUpdate]") -> Report:
     """The same of the round that made a version."""
-    training = version.round
-    stores = _stores(shown, training) if training else []
-    return Report(training, version, _totals(version, training), stores)
+    return _report(version.round, version, shown)
+
+
+def _report(
+    training: TrainingRound | None, version: ModelVersion | None, shown: "QuerySet[StoreUpdate]"
+) -> Report:
+    sums = _total_sums(version, training)
+    return Report(
+        round=training,
+        version=version,
+        totals=by_method(sums),
+        tomorrow=by_method(sums, tomorrow=True),
+        stores=_stores(shown, training) if training else [],
+    )
 
 
 def newest_round(*, model_type: str | None = None) -> TrainingRound | None:
@@ -84,9 +98,16 @@ def newest_round(*, model_type: str | None = None) -> TrainingRound | None:
     return closed.order_by("-pk").first()
 
 
-def by_method(judged: Any) -> ByMethod:
-    """Figures of a row's sums by method; methods of which nothing is known are left out."""
-    sums = _sums(judged)
+def by_method(judged: Any, *, tomorrow: bool = False) -> ByMethod:
+    """Figures of a row's sums by method; methods of which nothing is known are left out.
+
+    ``tomorrow``: of forecasts for the next day alone.
+    """
+    sums = {
+        name.removesuffix(TOMORROW): each
+        for name, each in _sums(judged).items()
+        if name.endswith(TOMORROW) == tomorrow
+    }
     shown = {name: evaluation.figures(sums[name]) for name in in_order(sums)}
     return {name: each for name, each in shown.items() if each["wape"] is not None}
 
@@ -97,12 +118,13 @@ def in_order(names: Any) -> Sequence[str]:
     return [*known, *sorted(set(names) - set(known))]
 
 
-def _totals(version: ModelVersion | None, training: TrainingRound | None) -> ByMethod:
-    kept = by_method(version.metrics) if version else {}
+def _total_sums(version: ModelVersion | None, training: TrainingRound | None) -> gate.Judged:
+    """As they were kept with the version; of a round without one, added up from its stores."""
+    kept = _sums(version.metrics) if version else {}
     if kept or training is None:
         return kept
     judged = StoreUpdate.objects.filter(round=training).values_list("figures", flat=True)
-    return by_method(gate.add_up(_sums(each) for each in judged))
+    return gate.add_up(_sums(each) for each in judged)
 
 
 def _sums(judged: Any) -> gate.Judged:

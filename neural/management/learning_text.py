@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from neural.federated.report import FIGURES, ByMethod, Report, StoreReport
+from neural.federated.report import FIGURES, Report, StoreReport
 from neural.models import RoundState, StoreUpdate, TrainingRound
 
 SHORT = {
@@ -19,7 +19,8 @@ LEGEND = (
     "new: this round's version · before: the version in force before · local: each store's own "
     "model · weekday: mean of the last four same weekdays · naive: as on the last same weekday"
 )
-HEADS = ("WAPE", "MASE", "deviance", "P10-P90", "bias")
+HEADS = ("WAPE", "MASE", "deviance", "P10-P90", "bias", "next day")
+"""Of forecasts 1 to 14 days ahead; at last the WAPE of those for the next day alone."""
 
 
 def ended(training: TrainingRound, version: int | None) -> str:
@@ -45,7 +46,7 @@ def is_good(training: TrainingRound) -> bool:
 def lines(report: Report) -> Iterator[str]:
     """The totals by method, then each store's error by method."""
     if report.totals:
-        yield from _totals(report.totals)
+        yield from _totals(report)
     if report.stores:
         yield ""
         yield from _stores(report)
@@ -53,10 +54,11 @@ def lines(report: Report) -> Iterator[str]:
         yield LEGEND
 
 
-def _totals(totals: ByMethod) -> Iterator[str]:
+def _totals(report: Report) -> Iterator[str]:
     yield f"{'all stores':<16}" + "".join(f"{head:>10}" for head in HEADS)
-    for method, figures in totals.items():
-        shown = (_figure(name, figures.get(name)) for name in FIGURES)
+    for method, figures in report.totals.items():
+        shown = [_figure(name, figures.get(name)) for name in FIGURES]
+        shown.append(_figure("wape", report.tomorrow.get(method, {}).get("wape")))
         yield f"  {SHORT.get(method, method):<14}" + "".join(f"{each:>10}" for each in shown)
 
 
@@ -112,6 +114,7 @@ def as_json(report: Report) -> dict[str, Any]:
             "standing": report.version.standing,
         },
         "methods": report.totals,
+        "methods_next_day": report.tomorrow,
         "stores": [_store_as_json(each) for each in report.stores],
     }
 

@@ -3,7 +3,7 @@
 from django import template
 
 from neural.admin import display, learning_charts, learning_display
-from neural.federated.report import CANDIDATE
+from neural.federated.report import CANDIDATE, ByMethod
 
 register = template.Library()
 register.filter("per_cent", learning_display.per_cent)
@@ -25,6 +25,12 @@ register.filter("one_line", display.one_line)
 def coordinate(value: float) -> str:
     """A number of a drawing, with a point whatever the language."""
     return f"{value:.1f}"
+
+
+@register.filter
+def next_day(tomorrow: ByMethod, method: str) -> float | None:
+    """The WAPE of a method's forecasts for the next day alone."""
+    return tomorrow.get(method, {}).get("wape")
 
 
 @register.filter

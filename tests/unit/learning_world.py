@@ -48,7 +48,10 @@ def sums_of(wape: float, *, demand: float = 1000.0) -> dict[str, float]:
 
 
 def judged(errors: Mapping[str, float] = ERRORS, **others: float) -> dict[str, Any]:
-    return {method: sums_of(wape) for method, wape in {**errors, **others}.items()}
+    """A store's sums by method; for the next day alone errors are a hundredth less."""
+    both = {**errors, **others}
+    tomorrow = {f"{method}@1": sums_of(wape - 0.01) for method, wape in both.items()}
+    return {method: sums_of(wape) for method, wape in both.items()} | tomorrow
 
 
 def plan(**fields: Any) -> TrainingPlan:
