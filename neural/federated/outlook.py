@@ -134,7 +134,7 @@ def _ahead(made_on: dt.date) -> Sequence[dt.date]:
 
 
 def _last_sold(store: Store) -> dt.date | None:
-    demand = DailyDemand.objects.filter(store=store)
+    demand = DailyDemand.objects.filter(store=store, quantity__gt=0)
     return demand.order_by("-day").values_list("day", flat=True).first()
 
 
@@ -200,7 +200,7 @@ def _day(day: dt.date, sold: Sold, bands: Mapping[str, Band], wanted: Sequence[s
 
 def _sold(store: Store, first: dt.date) -> Sold:
     sold: dict[dt.date, dict[str, float]] = defaultdict(dict)
-    rows = DailyDemand.objects.filter(store=store, day__gte=first)
+    rows = DailyDemand.objects.filter(store=store, day__gte=first, quantity__gt=0)
     for day, dish, quantity in rows.values_list("day", "dish", "quantity"):
         sold[day][dish] = float(quantity)
     return sold

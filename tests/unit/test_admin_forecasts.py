@@ -195,6 +195,17 @@ def test_a_closed_day_is_neither_hit_nor_miss():
     assert look(store, today=4).judged == []
 
 
+def test_a_day_that_is_reported_with_nothing_sold_at_all_was_closed():
+    store = world.store()
+    learning.forecast(store)
+    sell(store, {1: 40, 2: 0})
+
+    found = look(store, today=2)
+
+    assert [day.day for day in found.judged] == [days(1)]
+    assert found.last_sold == days(1)
+
+
 def test_a_dish_that_sold_nothing_on_an_open_day_counts_as_nothing_sold():
     store = world.store()
     learning.forecast(store, "rice")
