@@ -21,11 +21,9 @@ Updates: TypeAlias = Mapping[str, FloatArray]
 
 LARGEST = 1e100
 """No number of an update is larger: products with counts stay finite, and no model has such."""
-MOST_ORDINARY_STORES = 1.5
-"""No store weighs more than so many stores with the median count of examples. Clipping bounds what
-a store says; a claim of examples would multiply it again. With 1.5, one store in ten that sends
--10 times its update and claims 10^12 examples takes 0.6 to 1.8 % of what training gains (20 chains
-of 10 made-up stores); with 2 it takes 0.9 to 2.8 %."""
+MOST_ORDINARY_STORES = 2.5
+"""No store weighs more than so many stores of the median weight. Clipping bounds what a store says;
+a claim of demand would multiply it again."""
 
 
 class TooFewUpdates(AnswerRefused):
@@ -81,21 +79,39 @@ def clip_to_median_norm(updates: Updates, *, factor: float = 1.0) -> dict[str, F
     return {store: clip(update, norm=norm) for store, update in updates.items()}
 
 
-def capped_weights(num_examples: Mapping[str, int], *, max_examples: int) -> dict[str, float]:
-    """What each store weighs: its count of examples, at most ``max_examples`` and at most
-    :data:`MOST_ORDINARY_STORES` times the median count.
+def capped_weights(claimed: Mapping[str, float]) -> dict[str, float]:
+    """What each store weighs: as much as it claims (demand, or examples), at most
+    :data:`MOST_ORDINARY_STORES` times the median claim.
 
-    A count that is not a whole number of at least 1 is refused (``wrong_count``).
+    By demand and not alike: errors are counted in portions, and most are a large store's. A claim
+    that is no finite number above 0 is refused (``wrong_count``).
     """
-    for store, count in num_examples.items():
-        if type(count) is not int or count < 1:
-            raise AnswerRefused("wrong_count", f"{store} claims no whole number of examples")
-    if not num_examples:
+    for store, amount in claimed.items():
+        if isinstance(amount, bool) or not isinstance(amount, int | float):
+            raise AnswerRefused("wrong_count", f"what {store} claims is no number")
+        if not 0 < amount <= LARGEST:
+            raise AnswerRefused("wrong_count", f"what {store} claims is no number above 0")
+    if not claimed:
         raise TooFewUpdates(found=0, needed=1)
-    # Capped before the median is taken: Python's integers have no largest.
-    counts = {store: float(min(count, max_examples)) for store, count in num_examples.items()}
-    most = MOST_ORDINARY_STORES * median(counts.values())
-    return {store: min(count, most) for store, count in counts.items()}
+    most = MOST_ORDINARY_STORES * median(float(each) for each in claimed.values())
+    return {store: min(float(amount), most) for store, amount in claimed.items()}
+
+
+def without_leverage(updates: Updates, *, weights: Mapping[str, float]) -> dict[str, float]:
+    """The weights, but for stores whose update points against most others': they weigh no more
+    than the median store, whatever they claim.
+
+    What most say is the coordinate-wise median. Honest stores differ from it by chance, near the
+    end of a training often, and lose little by it.
+    """
+    stores, stacked = _stacked(updates, least=1)
+    flat = stacked.reshape(len(stores), -1)
+    against = flat @ np.median(flat, axis=0) < 0
+    ordinary = median(weights.values())
+    return {
+        store: min(weights[store], ordinary) if is_against else weights[store]
+        for store, is_against in zip(stores, against, strict=True)
+    }
 
 
 def weighted_mean(
@@ -155,33 +171,29 @@ def column_sums(stacked: FloatArray) -> FloatArray:
 
 
 class Strategy(Protocol):
-    """How updates become one. ``updates`` and ``num_examples`` have the same stores."""
+    """How updates become one. ``updates`` and ``claimed`` have the same stores."""
 
     def __call__(
-        self, *, config: TrainingConfig, updates: Updates, num_examples: Mapping[str, int]
+        self, *, config: TrainingConfig, updates: Updates, claimed: Mapping[str, float]
     ) -> FloatArray:
         """The aggregate; raises :class:`AnswerRefused` where it cannot be had."""
 
 
-def _mean(
-    *, config: TrainingConfig, updates: Updates, num_examples: Mapping[str, int]
-) -> FloatArray:
+def _mean(*, config: TrainingConfig, updates: Updates, claimed: Mapping[str, float]) -> FloatArray:
     """Clipped at the median norm: with 3 hostile stores of 35 as good as the trimmed mean."""
-    return weighted_mean(
-        clip_to_median_norm(updates),
-        weights=capped_weights(num_examples, max_examples=config.max_examples),
-        least_updates=config.least_stores,
-    )
+    clipped = clip_to_median_norm(updates)
+    weights = without_leverage(clipped, weights=capped_weights(claimed))
+    return weighted_mean(clipped, weights=weights, least_updates=config.least_stores)
 
 
 def _trimmed_mean(
-    *, config: TrainingConfig, updates: Updates, num_examples: Mapping[str, int]
+    *, config: TrainingConfig, updates: Updates, claimed: Mapping[str, float]
 ) -> FloatArray:
     return trimmed_mean(updates, trim_share=config.trim_share, least_updates=config.least_stores)
 
 
 def _median(
-    *, config: TrainingConfig, updates: Updates, num_examples: Mapping[str, int]
+    *, config: TrainingConfig, updates: Updates, claimed: Mapping[str, float]
 ) -> FloatArray:
     return coordinate_median(updates, least_updates=max(3, config.least_stores))
 
@@ -193,9 +205,10 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
 
 
 def aggregate(
-    *, config: TrainingConfig, updates: Updates, num_examples: Mapping[str, int]
+    *, config: TrainingConfig, updates: Updates, claimed: Mapping[str, float]
 ) -> FloatArray:
-    """One update from those of the stores, by the config's strategy.
+    """One update from those of the stores, by the config's strategy. ``claimed`` is what each says
+    of its size: its demand, or how many examples it has.
 
     Each is clipped to the config's clipping norm first, whatever a store promised. Raises
     :class:`AnswerRefused` (too few, not finite, wrong shapes or counts), and ValueError for an
@@ -205,7 +218,7 @@ def aggregate(
         raise ValueError(f"strategy is one of {', '.join(STRATEGIES)}, not {config.strategy}")
     _stacked(updates, least=1)
     clipped = {store: clip(update, norm=config.clipping_norm) for store, update in updates.items()}
-    return STRATEGIES[config.strategy](config=config, updates=clipped, num_examples=num_examples)
+    return STRATEGIES[config.strategy](config=config, updates=clipped, claimed=claimed)
 
 
 def _stacked(updates: Updates, *, least: int) -> tuple[Sequence[str], FloatArray]:

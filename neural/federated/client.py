@@ -21,7 +21,7 @@ from neural.federated import (
     trees_growing,
     trees_sums,
 )
-from neural.federated.demand_model import DemandModel, temper_of
+from neural.federated.demand_model import DemandModel
 from neural.federated.encoding import encode
 from neural.federated.features import Examples, training_examples
 from neural.federated.protocol import (
@@ -46,7 +46,7 @@ DESCRIPTION = ("demand", "mean", "square", "sketch", "levels")
 ALLOWED: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "describe": frozenset({"base", "examples", *DESCRIPTION}),
-        "fit": frozenset({"base", "examples", "update", "update_norm"}),
+        "fit": frozenset({"base", "examples", "demand", "update", "update_norm"}),
         "spread": frozenset({"base", "excess"}),
         "grow": frozenset({"base", "stores", "sums"}),
         "calibrate": frozenset({"base", "residuals"}),
@@ -167,6 +167,7 @@ def _fit(store: _Store) -> Json:
     return {
         "base": store.base,
         "examples": len(store.train),
+        "demand": store.problem.total,
         "update": encode(update, dtype="<f8"),
         "update_norm": aggregation.update_norm(update),
     }
@@ -178,7 +179,9 @@ def _spread(store: _Store) -> Json:
         store.problem,
         centre=store.model.weights,
         ridge=store.config.ridge,
-        temper=temper_of(store.train),
+        # Not that of its history, by which a store of few weeks would be said to differ by chance
+        # alone: how far stores may go is learned from all of them.
+        temper=personal.sightings(store.train),
     )
     excess = np.clip(found.deviation - found.sampling, -personal.LARGEST_VARIANCE, None)
     excess = np.minimum(excess, personal.LARGEST_VARIANCE)
@@ -188,7 +191,12 @@ def _spread(store: _Store) -> Json:
 def _rows(store: _Store, name: str, forest: trees.Draft) -> trees_sums.Rows:
     codes = binning.binned(values=store.train.values, bins=forest.bins)
     return trees_sums.rows_of(
-        store=name, codes=codes, offset=store.train.offset, target=store.train.target
+        store=name,
+        codes=codes,
+        offset=store.train.offset,
+        target=store.train.target,
+        # No store weighs more than if it had trained on so many examples.
+        weight=min(1.0, store.config.max_examples / len(store.train)),
     )
 
 

@@ -96,10 +96,7 @@ class DemandModel:
 
 
 def temper_of(examples: Examples) -> float:
-    """What a store's noise is multiplied by, from its days of history. A target that is seen from
-    several horizons is one piece of evidence, not several."""
+    """What the noise of a store's examples is multiplied by, from its days of history."""
     if not len(examples):
         return 1.0
-    targets = examples.day.astype(np.int64) * (int(examples.dish.max()) + 1) + examples.dish
-    seen = len(examples) / len(np.unique(targets))
-    return personal.temper(len(np.unique(examples.day))) * seen
+    return personal.temper(len(np.unique(examples.day))) * personal.sightings(examples)

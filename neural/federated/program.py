@@ -34,6 +34,7 @@ from neural.federated.trees_form import Form
 MOST_DISHES = 1000
 LARGEST_MEAN = 1e3
 """No feature's mean is beyond it: they are logarithms of ratios, shares and flags."""
+LARGEST_DEMAND = 1e12
 STORES_OF_A_LEVEL = 3
 """So many stores sell a dish before its usual level is told to others."""
 STORES_TO_TRIM = 5
@@ -158,7 +159,7 @@ def _check_describe(config: TrainingConfig, draft: Json, answer: Json) -> None:
             raise AnswerRefused("wrong_type", "a private round asks for no description")
         return
     demand = answer["demand"]
-    if not isinstance(demand, float) or not 0 <= demand < 1e9:
+    if not isinstance(demand, float) or not 0 <= demand < LARGEST_DEMAND:
         raise AnswerRefused("out_of_range", "demand")
     mean = decode(answer["mean"], dtype="<f8", shape=(len(FEATURES),))
     square = decode(answer["square"], dtype="<f8", shape=(len(FEATURES),))
@@ -183,6 +184,8 @@ def _check_levels(levels: object) -> None:
 
 def _check_fit(config: TrainingConfig, draft: Json, answer: Json) -> None:
     update = decode(answer["update"], dtype="<f8", shape=(SIZE,))
+    if not isinstance(answer["demand"], float) or not 0 < answer["demand"] < LARGEST_DEMAND:
+        raise AnswerRefused("out_of_range", "demand")
     length = aggregation.update_norm(update)
     if length > config.clipping_norm * (1 + 1e-9):
         raise AnswerRefused("norm", f"{length:.3g} is longer than {config.clipping_norm:g}")
@@ -319,8 +322,8 @@ def _fitted(config: TrainingConfig, draft: Json, question: Question, answers: An
             least_updates=config.least_stores,
         )
     else:
-        examples = {store: answer["examples"] for store, answer in answers.items()}
-        step = aggregation.aggregate(config=config, updates=updates, num_examples=examples)
+        demand = {store: answer["demand"] for store, answer in answers.items()}
+        step = aggregation.aggregate(config=config, updates=updates, claimed=demand)
     return {"fits": draft["fits"] + 1, "model": _with(draft, weights=model.weights + step)}
 
 

@@ -85,10 +85,10 @@ class TrainingConfig:
 
     strategy: str = "fedprox"
     """fedavg, fedprox, trimmed_mean or median."""
-    fit_exchanges: int = 5
-    proximal: float = 5.0
+    fit_exchanges: int = 10
+    proximal: float = 0.5
     """μ of FedProx. A store's loss is divided by its total demand, so that it has no scale."""
-    ridge: float = 0.03
+    ridge: float = 0.01
     clipping_norm: float = 1.0
     """Longest update of the linear weights that a store may send (L2)."""
     trim_share: float = 0.1
@@ -99,13 +99,13 @@ class TrainingConfig:
     """How far back a store trains."""
     held_out_days: int = 14
     """The last days, kept for judging."""
-    trees: int = 144
+    trees: int = 128
     """0: linear model alone."""
-    trees_together: int = 4
+    trees_together: int = 8
     """So many trees grow side by side; their mean is one step."""
-    tree_depth: int = 4
-    learning_rate: float = 0.12
-    bins: int = 64
+    tree_depth: int = 5
+    learning_rate: float = 0.3
+    bins: int = 16
     noise_multiplier: float = 0.0
     """z of differential privacy at store level; 0: off. With it no trees are grown."""
     least_stores: int = 2

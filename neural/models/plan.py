@@ -85,15 +85,15 @@ class TrainingPlan(models.Model):
         _("strategy"), max_length=20, choices=Strategy.choices, default=Strategy.FEDPROX
     )
     fit_exchanges = models.PositiveIntegerField(
-        _("exchanges of the linear model"), default=5, **_between(1, 100)
+        _("exchanges of the linear model"), default=10, **_between(1, 100)
     )
     proximal = models.FloatField(
         _("proximal term (μ)"),
-        default=5.0,
+        default=0.5,
         help_text=_("How strongly FedProx holds a store to the common weights."),
         **_between(0, 1e6),
     )
-    ridge = models.FloatField(_("ridge"), default=0.03, **_between(0, 1e6))
+    ridge = models.FloatField(_("ridge"), default=0.01, **_between(0, 1e6))
     clipping_norm = models.FloatField(
         _("clipping norm"),
         default=1.0,
@@ -122,17 +122,17 @@ class TrainingPlan(models.Model):
         **_between(1, 1000),
     )
     trees = models.PositiveIntegerField(
-        _("trees"), default=144, help_text=_("0: the linear model alone."), **_between(0, 2000)
+        _("trees"), default=128, help_text=_("0: the linear model alone."), **_between(0, 2000)
     )
     trees_together = models.PositiveSmallIntegerField(
         _("trees side by side"),
-        default=4,
+        default=8,
         help_text=_("So many grow in the same exchanges; their mean is one step."),
         **_between(1, 32),
     )
-    tree_depth = models.PositiveSmallIntegerField(_("depth of trees"), default=4, **_between(1, 8))
-    learning_rate = models.FloatField(_("learning rate"), default=0.12, **_between(1e-4, 1))
-    bins = models.PositiveSmallIntegerField(_("bins"), default=64, **_between(2, 256))
+    tree_depth = models.PositiveSmallIntegerField(_("depth of trees"), default=5, **_between(1, 8))
+    learning_rate = models.FloatField(_("learning rate"), default=0.3, **_between(1e-4, 1))
+    bins = models.PositiveSmallIntegerField(_("bins"), default=16, **_between(2, 256))
     seed = models.PositiveIntegerField(_("seed"), default=0)
 
     noise_multiplier = models.FloatField(

@@ -10,7 +10,13 @@ from neural.federated.series import HORIZONS, Sales
 WEEK = np.array([0.8, 0.9, 0.95, 1.0, 1.2, 1.4, 0.75])
 FIRST_DAY = dt.date(2026, 1, 1)
 SMALL = TrainingConfig(
-    history_days=90, trees=8, tree_depth=2, learning_rate=0.8, bins=16, fit_exchanges=2
+    history_days=90,
+    trees=8,
+    trees_together=4,
+    tree_depth=2,
+    learning_rate=0.8,
+    bins=16,
+    fit_exchanges=2,
 )
 
 

@@ -13,6 +13,7 @@ from neural.federated.aggregation import (
     TooFewUpdates,
     aggregate,
     capped_weights,
+    without_leverage,
     clip,
     clip_to_median_norm,
     coordinate_median,
@@ -39,7 +40,7 @@ def answers(draw, least=3, most=12):
 def by(strategy, updates, num_examples, **options):
     options = {"clipping_norm": 1e9, "trim_share": 0.1, "least_stores": 2} | options
     config = TrainingConfig(strategy=strategy, **options)
-    return aggregate(config=config, updates=updates, num_examples=num_examples)
+    return aggregate(config=config, updates=updates, claimed=num_examples)
 
 
 def equal_weights(updates):
@@ -155,30 +156,23 @@ def test_a_store_weighs_as_much_as_so_many_stores_with_one_example_each(answers)
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.text("abc"), counts, min_size=1), st.integers(1, 1000))
-def test_no_store_weighs_more_than_the_cap_or_one_and_a_half_ordinary_stores(num_examples, cap):
-    weights = capped_weights(num_examples, max_examples=cap)
+@given(st.dictionaries(st.text("abc"), counts, min_size=1))
+def test_no_store_weighs_more_than_two_and_a_half_ordinary_stores(claimed):
+    weights = capped_weights(claimed)
 
-    assert set(weights) == set(num_examples)
-    assert all(0 < each <= cap for each in weights.values())
-    assert all(each <= num_examples[store] for store, each in weights.items())
-    assert max(weights.values()) <= 1.5 * np.median(
-        [min(count, cap) for count in num_examples.values()]
-    )
+    assert set(weights) == set(claimed)
+    assert all(0 < each <= claimed[store] for store, each in weights.items())
+    assert max(weights.values()) <= 2.5 * np.median(list(claimed.values()))
 
 
-def test_counts_below_the_cap_are_the_weights():
-    assert capped_weights({"a": 300, "b": 200, "c": 400}, max_examples=350) == {
-        "a": 300.0,
-        "b": 200.0,
-        "c": 350.0,
-    }
+def test_ordinary_claims_are_the_weights():
+    assert capped_weights({"a": 300, "b": 200.5, "c": 600}) == {"a": 300.0, "b": 200.5, "c": 600.0}
 
 
-@pytest.mark.parametrize("count", [0, -1, True, 1.5, float("nan"), float("inf"), "7", None])
-def test_a_count_that_is_no_whole_number_of_examples_is_refused(count):
+@pytest.mark.parametrize("amount", [0, -1, True, 1e200, float("nan"), float("inf"), "7", None])
+def test_a_claim_that_is_no_number_above_zero_is_refused(amount):
     with pytest.raises(AnswerRefused) as raised:
-        capped_weights({"a": 10, "b": count}, max_examples=100)
+        capped_weights({"a": 10, "b": amount})
 
     assert raised.value.reason == "wrong_count"
 
@@ -349,3 +343,12 @@ def test_claimed_examples_do_not_matter_where_all_stores_weigh_the_same(strategy
     claimed = by(strategy, updates, {store: 10 ** int(store) for store in updates})
 
     assert claimed.tobytes() == honest.tobytes()
+
+
+def test_a_store_that_points_against_the_others_weighs_no_more_than_an_ordinary_one():
+    updates = {name: np.array([1.0, 0.1 * place]) for place, name in enumerate("abcd")}
+    updates["e"] = np.array([-1.0, 0.0])
+
+    weights = without_leverage(updates, weights={"a": 1.0, "b": 2.0, "c": 3.0, "d": 5.0, "e": 5.0})
+
+    assert weights == {"a": 1.0, "b": 2.0, "c": 3.0, "d": 5.0, "e": 3.0}

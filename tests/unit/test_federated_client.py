@@ -63,7 +63,7 @@ ALLOWED_WITHIN = {
         ("mean",), ("square",), ("sketch", "points"), ("sketch", "counts"), ("levels", "*"),
         ("base",), ("examples",), ("demand",),
     },
-    "fit": {("base",), ("examples",), ("update",), ("update_norm",)},
+    "fit": {("base",), ("examples",), ("demand",), ("update",), ("update_norm",)},
     "spread": {("base",), ("excess",)},
     "grow": {("base",), ("stores",), ("sums", "gradient"), ("sums", "hessian")},
     "calibrate": {("base",), ("residuals", "*", "*")},

@@ -66,21 +66,21 @@ def test_whatever_hostile_stores_send_and_claim_the_mean_is_no_longer_than_an_ho
     stores, claimed
 ):
     honest, hostile = stores
-    num_examples = dict.fromkeys(honest, 300) | dict.fromkeys(hostile, claimed)
+    counts = dict.fromkeys(honest, 300) | dict.fromkeys(hostile, claimed)
     longest = max(update_norm(update) for update in honest.values())
 
     for strategy in ("fedavg", "fedprox"):
         found = aggregate(
             config=TrainingConfig(strategy=strategy, clipping_norm=1e90),
             updates=honest | hostile,
-            num_examples=num_examples,
+            claimed=counts,
         )
         assert update_norm(found) <= longest * (1 + 1e-9)
 
 
 @settings(deadline=None)
-@given(arrays.arrays(np.float64, (3,), elements=anything), st.integers(450, 10**30))
-def test_a_claim_of_examples_is_worth_one_and_a_half_honest_stores(update, claimed):
+@given(arrays.arrays(np.float64, (3,), elements=anything), st.integers(750, 10**30))
+def test_a_claim_of_examples_is_worth_two_and_a_half_honest_stores(update, claimed):
     honest = {f"{store:02}": np.array([1.0, -1.0, store / 10]) for store in range(9)}
     config = TrainingConfig(strategy="fedavg", clipping_norm=1e90)
 
@@ -88,14 +88,14 @@ def test_a_claim_of_examples_is_worth_one_and_a_half_honest_stores(update, claim
         return aggregate(
             config=config,
             updates=honest | {HOSTILE: update},
-            num_examples=dict.fromkeys(honest, 300) | {HOSTILE: count},
+            claimed=dict.fromkeys(honest, 300) | {HOSTILE: count},
         )
 
-    assert np.array_equal(found(claimed), found(450))
-    # 1.5 of 10.5 parts, of a length that honest stores set.
+    assert np.array_equal(found(claimed), found(750))
+    # 2.5 of 11.5 parts, of a length that honest stores set.
     alone = weighted_mean(honest, weights=dict.fromkeys(honest, 1.0))
     longest = max(update_norm(each) for each in honest.values())
-    assert update_norm(found(claimed) - alone) <= 2 * 1.5 / 10.5 * longest + 1e-9
+    assert update_norm(found(claimed) - alone) <= 2 * 2.5 / 11.5 * longest + 1e-9
 
 
 @settings(deadline=None)
@@ -163,14 +163,14 @@ def trained(attack=None, claimed=200, *, combine=None, **options):
     weights = np.zeros(FEATURES)
     for _ in range(30):
         updates = {name: shop.update(weights) for name, shop in SHOPS.items()}
-        num_examples = dict.fromkeys(SHOPS, 200)
+        counts = dict.fromkeys(SHOPS, 200)
         if attack:
             updates[HOSTILE] = attack(updates[HOSTILE])
-            num_examples[HOSTILE] = claimed
+            counts[HOSTILE] = claimed
         if combine:
             weights = weights + combine(updates)
         else:
-            weights = weights + aggregate(config=config, updates=updates, num_examples=num_examples)
+            weights = weights + aggregate(config=config, updates=updates, claimed=counts)
     return float(np.mean([s.loss(weights) for name, s in SHOPS.items() if name != HOSTILE]))
 
 
@@ -233,7 +233,7 @@ def test_a_store_that_is_refused_leaves_the_result_of_the_others_as_it_was(strat
     assert refused == {HOSTILE: reason}
     config = TrainingConfig(strategy=strategy)
     of_taken, of_honest = (
-        aggregate(config=config, updates=each, num_examples=dict.fromkeys(each, 200))
+        aggregate(config=config, updates=each, claimed=dict.fromkeys(each, 200))
         for each in (taken, honest)
     )
     assert of_taken.tobytes() == of_honest.tobytes()
