@@ -99,6 +99,11 @@ def model_type(name: str) -> ModelType:
         raise ModelTypeUnknown(f"model type {name!r} is not registered; known: {known}") from None
 
 
+def can_forecast(name: str) -> bool:
+    """Whether models of this type forecast; not if its app is no longer installed."""
+    return name in _types and _types[name].forecast is not None
+
+
 def model_types() -> list[ModelType]:
     """All registered types by name."""
     return [_types[name] for name in sorted(_types)]

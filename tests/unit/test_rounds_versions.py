@@ -193,3 +193,20 @@ def test_when_a_person_moved_the_pointer_meanwhile_theirs_stays(chain, monkeypat
     assert (training.state, training.reason) == ("rejected", "overtaken")
     assert ActiveModel.objects.version_of(NAME).number == 1
     assert training.version.standing == Standing.CANDIDATE
+
+
+def test_a_pointer_that_moves_at_the_last_moment_has_the_round_look_again(chain, monkeypatch):
+    real, refused = type(ActiveModel.objects)._point, []
+
+    def too_late_once(self, *given):
+        if not refused:
+            refused.append(given)
+            return False
+        return real(self, *given)
+
+    monkeypatch.setattr(type(ActiveModel.objects), "_point", too_late_once)
+
+    training = finished()
+
+    assert (training.state, len(refused)) == ("published", 1)
+    assert ModelVersion.objects.get() == ActiveModel.objects.version_of(NAME)

@@ -386,6 +386,24 @@ def test_the_round_itself_has_a_deadline(chain):
     assert (fresh(training).state, fresh(training).reason) == ("failed_error", "deadline")
 
 
+def test_a_round_of_an_app_that_is_no_longer_installed_ends_at_its_deadline():
+    with chain_of(*FIVE):
+        training = opened()
+
+    advance(round_id=training.pk, now=later(seconds=3601))
+
+    assert fresh(training).reason == "deadline"
+
+
+def test_a_round_that_has_asked_nothing_yet_is_left_alone(chain):
+    training = opened()
+    TrainingRound.objects.update(state=RoundState.SELECTING, question=None)
+
+    advance(round_id=training.pk, now=later(seconds=121))
+
+    assert fresh(training).state == RoundState.SELECTING
+
+
 def test_a_round_whose_own_run_is_gone_does_not_stand_in_the_way_of_the_next(chain):
     first = opened(timezone.now() - dt.timedelta(hours=2))
     TaskRun.objects.all().delete()

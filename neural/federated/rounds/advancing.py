@@ -44,6 +44,8 @@ def _do(training: TrainingRound, now: dt.datetime, *, take_over: bool) -> None:
     if now >= training.closes_at:
         _close(training, RoundState.FAILED_ERROR, "deadline", now=now)
         return
+    if training.state in (RoundState.PLANNED, RoundState.SELECTING):
+        return  # nothing has been asked yet
     asked = exchange_of(training)
     gathered = gather(asked)
     if len(gathered.taking_part) < training.quorum:

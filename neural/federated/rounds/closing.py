@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from neural.errors import NeuralError
 from neural.federated.gate import Verdict, add_up, judge
 from neural.federated.kept import kept_stores
-from neural.federated.model_types import model_type
+from neural.federated.model_types import can_forecast
 from neural.federated.protocol import Json
 from neural.federated.rounds.exchange import Exchange
 from neural.federated.rounds.names import FORECAST_TASK, TRAIN_TASK
@@ -101,7 +101,7 @@ def after_close(training: TrainingRound) -> None:
     StoreUpdate.objects.filter(round=training.pk, payload__isnull=False).update(payload=None)
     GroupSum.objects.filter(round=training.pk).delete()
     _hurry_who_waits()
-    if model_type(training.model_type).forecast is not None:
+    if can_forecast(training.model_type):
         _ask_for_forecasts(training)
     transaction.on_commit(lambda: kept_stores.forget(training.pk), robust=True)
 
