@@ -21,6 +21,7 @@ from neural.models import (
     Forecast,
     PrivacySpend,
     RunState,
+    StoreUpdate,
     TaskRun,
     TaskTry,
     TrainingPlan,
@@ -459,3 +460,15 @@ def test_without_noise_nothing_is_spent(chain):
     assert not PrivacySpend.objects.exists()
     assert parts()["S1"] == ("accepted", "")
     assert part("S1").update_norm == 10.0
+
+
+# Who sees what
+
+
+def test_users_see_the_parts_and_forecasts_of_their_own_stores(chain, django_user_model):
+    finished()
+    ada = django_user_model.objects.create(username="ada")
+    ada.neural_stores.set(["S2"])
+
+    for rows in (StoreUpdate.objects, Forecast.objects):
+        assert [each.store_id for each in rows.all().for_user(ada)] == ["S2"]

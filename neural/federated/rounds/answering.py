@@ -236,12 +236,12 @@ def _hand_in(asked: Exchange, parts: Parts, now: dt.datetime) -> int:
     if len(parts.sums) == 1 and not (parts.refusals or parts.rest):
         return _hand_in_sum(asked, *parts.sums[0])  # one statement needs no transaction
     with transaction.atomic():
+        for store, refusal in parts.refusals.items():
+            leave_out(asked, store, *refusal)
         if parts.answers:
             refused += receive_all(asked, parts.answers, now=now)[0]
         for summed in parts.sums:
             refused += _hand_in_sum(asked, *summed)
-        for store, refusal in parts.refusals.items():
-            leave_out(asked, store, *refusal)
         if parts.rest:
             ask_the_rest(asked.round_id, asked.number, parts.rest)
     return refused

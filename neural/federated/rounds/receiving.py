@@ -135,6 +135,7 @@ def leave_out(
 ) -> bool:
     """Record that a store's part cannot be used, in the caller's transaction. Returns whether
     that was news."""
+    _lock_round(asked)
     rows = still_missing(asked, [store]).update(
         state=state,
         reason=reason[:50],
@@ -146,6 +147,12 @@ def leave_out(
         theirs.update(taking_part=F("taking_part") - 1)
         tell_later(asked, store, state, reason)
     return bool(rows)
+
+
+def _lock_round(asked: Exchange) -> None:
+    """First the round, then its stores, as a coordinator does: neither waits for the other."""
+    theirs = TrainingRound.objects.select_for_update(no_key=True).filter(pk=asked.round_id)
+    list(theirs.values_list("pk", flat=True))
 
 
 def tell_later(asked: Exchange, store: str, state: UpdateState, reason: str) -> None:
