@@ -13,7 +13,6 @@ from neural.federated.aggregation import (
     TooFewUpdates,
     aggregate,
     capped_weights,
-    without_leverage,
     clip,
     clip_to_median_norm,
     coordinate_median,
@@ -21,6 +20,7 @@ from neural.federated.aggregation import (
     trimmed_mean,
     update_norm,
     weighted_mean,
+    without_leverage,
 )
 from neural.federated.protocol import AnswerRefused, TrainingConfig
 
