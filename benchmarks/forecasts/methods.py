@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +11,12 @@ import numpy as np
 from benchmarks.forecasts import forest
 from benchmarks.forecasts.windows import Task
 from neural.federated import baselines, glm, personal
-from neural.federated.features import Examples
+from neural.federated.client import HORIZONS_EACH
+from neural.federated.demand_forecast import DEMAND_FORECAST
+from neural.federated.demand_model import SHARE_BEFORE_TREES, DemandModel, blended
+from neural.federated.features import Examples, training_examples
+from neural.federated.protocol import TrainingConfig
+from neural.federated.simulation import simulate
 from neural.federated.trees_form import Form
 
 Forecasts = dict[str, np.ndarray]
@@ -117,6 +122,11 @@ class Window:
             for name, each in self.problems.items()
         }
 
+    def linear(self, name: str, examples: Examples) -> np.ndarray:
+        """Log of forecast / level by the store's personal weights."""
+        design = self.standard.apply(examples.values)
+        return glm.linear_predictor(design, self.personal[name])
+
     def forecasts(self, weights: np.ndarray | dict[str, np.ndarray]) -> Forecasts:
         def of(name: str) -> np.ndarray:
             return weights[name] if isinstance(weights, dict) else weights
@@ -199,9 +209,36 @@ def federated_trees(window: Window) -> Forecasts:
 
 
 def blend(window: Window) -> Forecasts:
-    """What a version forecasts: the geometric mean of trees and personal weights."""
-    linear = personal_glm(window)
-    return {name: np.sqrt(linear[name] * each) for name, each in window.trees.items()}
+    """What a version forecasts: personal weights, and trees that are grown on half of them."""
+    task = window.task
+    train = {
+        name: replace(each, offset=each.offset + SHARE_BEFORE_TREES * window.linear(name, each))
+        for name, each in task.train.items()
+    }
+    draft = forest.grown(replace(task, train=train), form=window.settings.form)
+    forecasts = {}
+    for name, each in task.test.items():
+        linear = window.linear(name, each)
+        with_trees = SHARE_BEFORE_TREES * linear + forest.margins(draft, each.values)
+        forecasts[name] = np.exp(each.offset + blended(linear, with_trees))
+    return forecasts
+
+
+def whole_round(window: Window) -> Forecasts:
+    """A round as it is shipped: one model of all horizons, its last two weeks kept for judging, its
+    answers as JSON through the program's checks; then each store's personal weights of all it
+    knows."""
+    task = window.task
+    config = TrainingConfig(history_days=task.history)
+    done = simulate(kind=DEMAND_FORECAST, config=config, stores=task.past)
+    model = DemandModel.from_json(done.draft["model"])
+    forecasts = {}
+    for name, each in task.test.items():
+        known = training_examples(
+            task.past[name], first_day=0, end_day=task.past[name].days, horizons_each=HORIZONS_EACH
+        )
+        forecasts[name] = model.forecast(each, model.personal_weights(known))
+    return forecasts
 
 
 def pooled_glm(window: Window) -> Forecasts:
@@ -236,6 +273,7 @@ METHODS: dict[str, Callable[[Window], Forecasts]] = {
     "FedProx, personal": personal_glm,
     "federated trees": federated_trees,
     "blend": blend,
+    "a round, as shipped": whole_round,
     "pooled GLM": pooled_glm,
     "pooled LightGBM": pooled_lightgbm,
 }

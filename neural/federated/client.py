@@ -189,11 +189,14 @@ def _spread(store: _Store) -> Json:
 
 
 def _rows(store: _Store, name: str, forest: trees.Draft) -> trees_sums.Rows:
+    """The store's examples as trees see them: in bins, and what personal weights leave to find."""
+    model = store.model
+    weights = model.personal_weights(store.train, store.problem)
     codes = binning.binned(values=store.train.values, bins=forest.bins)
     return trees_sums.rows_of(
         store=name,
         codes=codes,
-        offset=store.train.offset,
+        offset=model.before_trees(store.train, weights),
         target=store.train.target,
         # No store weighs more than if it had trained on so many examples.
         weight=min(1.0, store.config.max_examples / len(store.train)),
