@@ -226,9 +226,12 @@ def test_a_round_belongs_to_no_store_and_shows_no_row_of_answers():
     training = learning.training("collecting", draft={"weights": "SECRETDRAFT"})
     learning.update(training, world.store("S1"), "invited", payload={"x": "SECRETANSWER"})
 
-    page = text(world.superuser(), world.page_of(training))
+    client = world.superuser()
 
-    assert "SECRET" not in page
+    assert "SECRET" not in text(client, world.page_of(training))
+    sql = " ".join(world.statements(client, world.page_of(training)))
+    assert '"draft"' not in sql
+    assert '"payload"' not in sql
 
 
 def test_details_from_outside_are_never_markup():
