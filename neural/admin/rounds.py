@@ -115,17 +115,16 @@ class TrainingRoundAdmin(VerbsAdmin, ReadOnlyAdmin):
         css = {"all": ("neural/analysis.css", "neural/learning.css")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Without the draft, which is the whole model; versions without theirs."""
+        """Without the draft, which is the whole model; versions without theirs. What each
+        store's part came to, but not what it sent."""
         version = ModelVersion.objects.defer("content")
         rounds = super().get_queryset(request).defer("draft").select_related("plan")
         made = Prefetch("version", version), Prefetch("base_version", version)
-        return rounds.prefetch_related(*made)
+        parts = StoreUpdate.objects.only("round_id", "state", "exchange")
+        return rounds.prefetch_related(*made, Prefetch("updates", parts))
 
     def for_page(self, queryset: QuerySet) -> QuerySet:
-        """And what each store's part came to, by one query for the page."""
-        updates = StoreUpdate.objects.only("round_id", "state", "exchange")
-        parts = Prefetch("updates", updates)
-        return queryset.defer("draft", "question", "config").prefetch_related(parts)
+        return queryset.defer("draft", "question", "config")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
