@@ -57,7 +57,7 @@ class NeuralSettings(BaseModel):
     settle_seconds: float = Field(default=60, gt=0)
     """How long a worker tries to record an outcome while the database is away."""
 
-    training_memory_bytes: int = Field(default=128 * 1024 * 1024, ge=0)
+    training_memory_bytes: int = Field(default=320 * 1024 * 1024, ge=0)
     """What a worker process keeps of its stores from one exchange of a round to the next."""
 
 

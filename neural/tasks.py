@@ -1,5 +1,6 @@
 """The Celery tasks: names, arguments and one domain call each."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -117,10 +118,18 @@ def make_forecasts(
     store_id: str | None = None,
     stores: Sequence[str] | None = None,
     model_type: str = DEFAULT_MODEL_TYPE,
+    as_of: str | None = None,
 ) -> dict[str, Any]:
-    """Forecast the next 14 days of some stores, or ask for the runs of all of them."""
+    """Forecast the next 14 days of some stores, or ask for the runs of all of them.
+
+    ``as_of`` is a day in ISO 8601: as on the morning of that day.
+    """
     return forecasting.make_forecasts(
-        store_id=store_id, stores=stores, name=model_type, now=timezone.now()
+        store_id=store_id,
+        stores=stores,
+        name=model_type,
+        now=timezone.now(),
+        as_of=dt.date.fromisoformat(as_of) if as_of else None,
     )
 
 

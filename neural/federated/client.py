@@ -99,7 +99,8 @@ class _Store:
 
     @property
     def problem(self) -> glm.Problem:
-        return self.kept("problem", lambda: glm.problem(self.train, self.model.standard))
+        """Not kept: as large as the examples, and made in a millisecond."""
+        return glm.problem(self.train, self.model.standard)
 
     def _training_examples(self) -> Examples:
         known = int(np.isfinite(self.sales.quantities).any(axis=1).sum())
@@ -156,18 +157,18 @@ def _levels(sales: Sales) -> dict[str, float]:
 
 def _fit(store: _Store) -> Json:
     """An update of the linear weights, no longer than the clipping norm."""
-    config, broadcast = store.config, store.model.weights
+    config, broadcast, problem = store.config, store.model.weights, store.problem
     if config.strategy == "fedavg":
-        trained = glm.fedavg(store.problem, broadcast=broadcast, ridge=config.ridge)
+        trained = glm.fedavg(problem, broadcast=broadcast, ridge=config.ridge)
     else:
         trained = glm.fedprox(
-            store.problem, broadcast=broadcast, ridge=config.ridge, proximal=config.proximal
+            problem, broadcast=broadcast, ridge=config.ridge, proximal=config.proximal
         )
     update = aggregation.clip(trained - broadcast, norm=config.clipping_norm)
     return {
         "base": store.base,
         "examples": len(store.train),
-        "demand": store.problem.total,
+        "demand": problem.total,
         "update": encode(update, dtype="<f8"),
         "update_norm": aggregation.update_norm(update),
     }

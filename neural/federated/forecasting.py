@@ -55,15 +55,21 @@ class Model:
 
 
 def make_forecasts(
-    *, store_id: str | None, stores: Sequence[str] | None, name: str, now: dt.datetime
+    *,
+    store_id: str | None,
+    stores: Sequence[str] | None,
+    name: str,
+    now: dt.datetime,
+    as_of: dt.date | None = None,
 ) -> dict[str, Any]:
     """What one run of the task does; returns counts, and the stores that failed.
 
-    Without stores it asks for the runs of all that have sold something lately.
+    Without stores it asks for the runs of all that have sold something lately. ``as_of``: as on
+    the morning of that day.
     """
     chosen = [store_id] if store_id is not None else stores
     if chosen is None:
-        return {"stores": _ask_for_all(name, now)}
+        return {"stores": _ask_for_all(name, now, as_of)}
     # They follow a round's end, in every process: the examples it kept may go. Those of another
     # round that is under way are made again.
     kept_stores.clear()
@@ -75,7 +81,7 @@ def make_forecasts(
             rest = list(chosen[place:])
             break
         try:
-            made += forecast_store(Store.objects.get(pk=store), model=model, now=now)
+            made += forecast_store(Store.objects.get(pk=store), model=model, now=now, as_of=as_of)
         except NotEnoughHistory:
             failed[store] = "no_history"
         except (DatabaseError, InterfaceError):
@@ -90,7 +96,7 @@ def make_forecasts(
                 rest = list(chosen[place + 1 :])
                 break
     if rest:
-        enqueue_all([_run(name, rest)])
+        enqueue_all([_run(name, rest, as_of)])
     told: dict[str, Any] = {"dishes": made}
     told |= {"failed": failed} if failed else {}
     return told | ({"rest": len(rest)} if rest else {})
@@ -118,14 +124,16 @@ def model_in_force(name: str) -> Model:
     )
 
 
-def forecast_store(store: Store, *, model: Model, now: dt.datetime) -> int:
+def forecast_store(
+    store: Store, *, model: Model, now: dt.datetime, as_of: dt.date | None = None
+) -> int:
     """Forecast and keep the next days of one store; returns for how many dishes.
 
     Raises NotEnoughHistory for a store that has sold nothing.
     """
     sales = sales_of(
         store,
-        today=store.business_day(now),
+        today=as_of or store.business_day(now),
         history_days=model.history_days,
         most_dishes=model.most_dishes,
     )
@@ -156,18 +164,20 @@ def _row(
     )
 
 
-def _ask_for_all(name: str, now: dt.datetime) -> int:
-    since = now.date() - dt.timedelta(days=RECENT_DAYS)
+def _ask_for_all(name: str, now: dt.datetime, as_of: dt.date | None) -> int:
+    since = (as_of or now.date()) - dt.timedelta(days=RECENT_DAYS)
     sold = DailyDemand.objects.filter(day__gte=since, quantity__gt=0).values("store")
     codes = list(Store.objects.filter(pk__in=sold).order_by("pk").values_list("pk", flat=True))
-    enqueue_all([_run(name, each) for each in in_groups(codes, size=STORES_A_RUN)])
+    enqueue_all([_run(name, each, as_of) for each in in_groups(codes, size=STORES_A_RUN)])
     return len(codes)
 
 
-def _run(name: str, stores: Sequence[str]) -> TaskRun:
+def _run(name: str, stores: Sequence[str], as_of: dt.date | None) -> TaskRun:
     kwargs: dict[str, Any] = {"stores": list(stores)}
     if name != DEFAULT_MODEL_TYPE:
         kwargs["model_type"] = name
+    if as_of:
+        kwargs["as_of"] = as_of.isoformat()
     return TaskRun(
         task=FORECAST_TASK,
         kwargs=kwargs,

@@ -113,6 +113,9 @@ class TrainingConfig:
     seed: int = 0
     invited_stores: int = 0
     """How many stores the round invited: the fixed denominator of differential privacy."""
+    as_of: str = ""
+    """Stores train as on the morning of this day (ISO 8601), by their own clocks. Empty: of the
+    day on which the round is opened."""
 
 
 class Program(Protocol):

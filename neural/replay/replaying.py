@@ -74,11 +74,16 @@ def _of_known_shops(requests: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[s
         code = request["store"]
         if code not in known:
             known.add(code)
-            register_shop(code=code, name=f"Shop {code.rpartition('-')[2]}", brand=BRAND)
+            register_shop(
+                code=code, name=f"Shop {code.rpartition('-')[2]}", brand=BRAND, country=""
+            )
         yield request
 
 
-def register_shop(*, code: str, name: str, brand: str) -> None:
-    """Make a store known and confirmed, unless it is known: people may have changed it."""
-    shop = Store(code=code, name=name, brand=brand, confirmed=True)
+def register_shop(*, code: str, name: str, brand: str, country: str = "CN") -> None:
+    """Make a store known and confirmed, unless it is known: people may have changed it.
+
+    ``country`` is empty where nobody knows: its holidays are then those that are reported.
+    """
+    shop = Store(code=code, name=name, brand=brand, country=country, confirmed=True)
     Store.objects.bulk_create([shop], ignore_conflicts=True)

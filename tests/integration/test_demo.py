@@ -94,6 +94,25 @@ def test_its_report_says_what_is_real_and_what_is_invented(reports):
     assert origins == {"sales": "real", "live": "invented", "orders": "invented"}
 
 
+def test_with_few_days_no_round_is_opened_and_it_says_why(reports):
+    training = reports[0]["training"]
+
+    assert training["round"] is None
+    assert training["why_not"] == "0 shops have 28 days of sales, 2 are needed"
+
+
+def test_it_ends_with_a_round_and_with_what_a_shop_should_prepare(demo):
+    first = demo.report("--shops", "4", "--days", "200", "--json")["training"]
+    second = demo.report("--shops", "4", "--days", "200", "--json")["training"]
+
+    assert (first["state"], first["as_of"]) == ("published", "2016-07-20")
+    assert first["version"] == first["prepare"]["version"] == 1
+    assert first["methods"]["candidate"]["deviance"] < first["methods"]["weekday_mean"]["deviance"]
+    assert first["prepare"]["day"] == "2016-07-20"
+    assert all(each["usual"] <= each["rarely_out"] for each in first["prepare"]["dishes"])
+    assert (second["round"], second["of_an_earlier_run"]) == (first["round"], True)
+
+
 def test_a_second_run_goes_on_from_the_first(reports):
     first, second = reports
 

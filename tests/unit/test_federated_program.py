@@ -75,7 +75,7 @@ def test_the_model_beats_what_needs_no_learning():
     """A level and a weekday with chance: four weeks of a weekday tell less than all stores."""
     judged = trained(chain(8)).judged.values()
 
-    verdict = gate.judge(gate.add_up(each["figures"] for each in judged))
+    verdict = gate.judge([each["figures"] for each in judged])
 
     assert verdict.better, verdict
 

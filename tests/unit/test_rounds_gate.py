@@ -13,12 +13,12 @@ BEATEN = {"active": sums(1.1), "seasonal_naive": sums(2.0), "weekday_mean": sums
 
 
 def test_better_than_all_three_is_better():
-    assert judge({"candidate": sums(1.0), **BEATEN}).better
+    assert judge([{"candidate": sums(1.0), **BEATEN}]).better
 
 
 @pytest.mark.parametrize("method", BEATEN)
 def test_as_good_as_one_of_them_is_not(method):
-    verdict = judge({"candidate": sums(1.0), **BEATEN, method: sums(1.0)})
+    verdict = judge([{"candidate": sums(1.0), **BEATEN, method: sums(1.0)}])
 
     assert (verdict.better, verdict.reason) == (False, "no_better")
     assert verdict.detail == f"{method}: 1.0000, candidate: 1.0000"
@@ -27,7 +27,7 @@ def test_as_good_as_one_of_them_is_not(method):
 def test_the_first_version_has_no_active_one_to_beat():
     simple = {name: value for name, value in BEATEN.items() if name != "active"}
 
-    assert judge({"candidate": sums(1.0), **simple}).better
+    assert judge([{"candidate": sums(1.0), **simple}]).better
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_the_first_version_has_no_active_one_to_beat():
     ],
 )
 def test_what_was_not_judged_is_not_published(totals):
-    assert judge(totals).reason == "not_judged"
+    assert judge([totals]).reason == "not_judged"
 
 
 def test_stores_weigh_by_their_rows():
@@ -61,3 +61,35 @@ def test_a_method_that_only_some_stores_know_is_added_up_over_those():
     totals = add_up([{"a": sums(1.0), "b": sums(2.0)}, {"a": sums(1.0)}])
 
     assert (totals["a"]["count"], totals["b"]["count"]) == (20, 10)
+
+
+HONEST = [{"candidate": sums(1.0), **BEATEN} for _ in range(10)]
+WORSE = [{"candidate": sums(1.6), **BEATEN} for _ in range(10)]
+
+
+def test_nothing_was_judged_without_a_store():
+    assert judge([]).reason == "not_judged"
+
+
+@pytest.mark.parametrize("claim", [1e3, 1e17])
+@pytest.mark.parametrize("count", [1.0, 10.0, 1e15])
+def test_one_store_in_ten_that_lies_cannot_keep_a_better_model_back(claim, count):
+    liar = {**HONEST[0], "candidate": {"deviance": claim * count, "count": count}}
+    liar |= {name: {**each, "count": count} for name, each in BEATEN.items()}
+
+    assert judge([*HONEST[1:], liar]).better
+
+
+@pytest.mark.parametrize("count", [1.0, 10.0, 1e15])
+def test_nor_have_a_worse_one_published(count):
+    liar = {name: {"deviance": 1e17, "count": count} for name in BEATEN}
+    liar["candidate"] = {"deviance": 0.0, "count": count}
+
+    assert not judge([*WORSE[1:], liar]).better
+
+
+def test_a_store_whose_figures_are_all_large_does_not_decide_alone():
+    """Its own claim: the candidate is worse, at a thousand times the others' deviance."""
+    loud = {"candidate": sums(2000.0), **{name: sums(1500.0) for name in BEATEN}}
+
+    assert judge([*HONEST[1:], loud]).better

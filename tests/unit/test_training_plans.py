@@ -7,7 +7,7 @@ import pytest
 from neural.federated.protocol import TrainingConfig
 from neural.models import TrainingPlan
 
-OF_A_ROUND = {"invited_stores"}
+OF_A_ROUND = {"invited_stores", "as_of"}
 """What only a round knows."""
 
 

@@ -4,14 +4,12 @@ The sales end in 2019: the round trains, and forecasts are made, as on the morni
 """
 
 import datetime as dt
-from dataclasses import fields
 from typing import Any
 
 from django.db.models import Count, Max
 
 from neural.federated.forecasting import forecast_store, model_in_force
 from neural.federated.outlook import Outlook, outlook
-from neural.federated.protocol import TrainingConfig
 from neural.federated.report import report_of_round
 from neural.federated.rounds.names import FORECAST_TASK
 from neural.federated.rounds.opening import LEAST_DAYS, open_round
@@ -72,8 +70,6 @@ class Training:
             return "the training plan is switched off"
         if self.as_of is None:
             return "nothing was sold"
-        if not can_look_back():
-            return f"rounds cannot train as on the morning of {self.as_of} yet"
         count = shops_with_history()
         if count < plan.quorum_of(count):
             return f"{count} shops have {LEAST_DAYS} days of sales, {plan.least_stores} are needed"
@@ -90,15 +86,11 @@ class Training:
             name=DEFAULT_MODEL_TYPE,
             now=dt.datetime.now(dt.UTC),
             requested_by=REQUESTED_BY,
-            **self._look_back(),
+            as_of=self.as_of,
         )
         self.round = opened.round
         # One that was left open may fail for having been left: then it is the next one's turn.
         self._may_open_another = not opened.is_new
-
-    def _look_back(self, days: int = 0) -> dict[str, Any]:
-        assert self.as_of is not None
-        return {"as_of": self.as_of - dt.timedelta(days=days)}
 
     def look(self) -> Progress | None:
         """How far it is; None when there is no round to wait for any more."""
@@ -129,8 +121,8 @@ class Training:
             return
         model = model_in_force(DEFAULT_MODEL_TYPE)
         for back in range(HONEST_DAYS):
-            when = self._look_back(back)
-            forecast_store(self.shop, model=model, now=dt.datetime.now(dt.UTC), **when)
+            day = self.as_of - dt.timedelta(days=back)
+            forecast_store(self.shop, model=model, now=dt.datetime.now(dt.UTC), as_of=day)
 
     def report(self) -> dict[str, Any]:
         """What came of it."""
@@ -187,11 +179,6 @@ class Training:
             ],
             "hits": hits(found),
         }
-
-
-def can_look_back() -> bool:
-    """Whether rounds know of past days."""
-    return "as_of" in {field.name for field in fields(TrainingConfig)}
 
 
 def shops_with_history() -> int:

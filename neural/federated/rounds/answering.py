@@ -158,11 +158,17 @@ def _kept(asked: Exchange, store: str) -> Kept:
     row = Store.objects.get(pk=store)
     sales = sales_of(
         row,
-        today=row.business_day(asked.opened_at),
+        today=_today(asked, row),
         history_days=asked.config.history_days,
         most_dishes=asked.dishes,
     )
     return Kept(sales)
+
+
+def _today(asked: Exchange, store: Store) -> dt.date:
+    if asked.config.as_of:
+        return dt.date.fromisoformat(asked.config.as_of)
+    return store.business_day(asked.opened_at)
 
 
 def _keep(asked: Exchange, store: str, kept: Kept) -> None:

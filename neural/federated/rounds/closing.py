@@ -1,14 +1,14 @@
 """Ending a round: its version, the pointer, and all that waited for it."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
 
 from neural.errors import NeuralError
-from neural.federated.gate import Verdict, add_up, judge
+from neural.federated.gate import Judged, Verdict, add_up, judge
 from neural.federated.kept import kept_stores
 from neural.federated.model_types import can_forecast
 from neural.federated.protocol import Json
@@ -42,8 +42,9 @@ def finish(
     :class:`PointerMoved`.
     """
     judged = [each["figures"] for each in answers if "figures" in each]
-    totals = add_up(judged) if asked.question.judges else {}
-    verdict = _verdict(training, totals)
+    judged = judged if asked.question.judges else []
+    totals = add_up(judged)
+    verdict = _verdict(training, judged)
     publishes = verdict.better and training.plan.publishing == Publishing.AUTOMATIC
     if publishes:
         closed = training.publish(now=now)
@@ -61,11 +62,11 @@ def finish(
     return True
 
 
-def _verdict(training: TrainingRound, totals: Mapping[str, Mapping[str, float]]) -> Verdict:
+def _verdict(training: TrainingRound, judged: Sequence[Judged]) -> Verdict:
     active = ActiveModel.objects.version_of(training.model_type)
     if active != training.base_version:
         return Verdict(False, "overtaken", f"version {active.number}" if active else "")
-    return judge(totals)
+    return judge(judged)
 
 
 def _keep_version(
@@ -110,12 +111,18 @@ def _ask_for_forecasts(training: TrainingRound) -> None:
     enqueue(
         task=FORECAST_TASK,
         args=[],
-        kwargs={"model_type": training.model_type},
+        kwargs={"model_type": training.model_type, **_as_of(training)},
         queue=LOW_PRIORITY_QUEUE,
         priority=LOW_PRIORITY,
         unique_key=f"forecasts:{training.model_type}",
         requested_by=f"round {training.pk}",
     )
+
+
+def _as_of(training: TrainingRound) -> dict[str, str]:
+    """Forecasts are for the days after those that the round knew."""
+    day = training.config.get("as_of", "")
+    return {"as_of": day} if day else {}
 
 
 def _hurry_who_waits() -> None:

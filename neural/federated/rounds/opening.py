@@ -50,9 +50,12 @@ def run_round(*, name: str, now: dt.datetime) -> dict[str, Any]:
     return {"round": opened.round.pk, "state": opened.round.state, "new": opened.is_new}
 
 
-def open_round(*, name: str, now: dt.datetime, requested_by: str = "") -> Opened:
+def open_round(
+    *, name: str, now: dt.datetime, requested_by: str = "", as_of: dt.date | None = None
+) -> Opened:
     """Open a round of this model type, or join the one that is open.
 
+    ``as_of``: train as on the morning of that day, for sales that ended long ago.
     Raises :class:`PlanMissing` and :class:`~neural.federated.model_types.ModelTypeUnknown`.
     """
     kind = model_type(name)
@@ -64,7 +67,7 @@ def open_round(*, name: str, now: dt.datetime, requested_by: str = "") -> Opened
         return Opened(None, False)
     try:
         with transaction.atomic():
-            return Opened(_open(plan, kind, now, requested_by), True)
+            return Opened(_open(plan, kind, now, requested_by, as_of), True)
     except IntegrityError:
         found = TrainingRound.objects.open().filter(model_type=name).first()
         if found is None:
@@ -88,10 +91,16 @@ def _open_one(name: str, now: dt.datetime) -> TrainingRound | None:
 
 
 def _open(
-    plan: TrainingPlan, kind: ModelType, now: dt.datetime, requested_by: str
+    plan: TrainingPlan,
+    kind: ModelType,
+    now: dt.datetime,
+    requested_by: str,
+    as_of: dt.date | None,
 ) -> TrainingRound:
-    stores = list(eligible_stores(plan, now=now).values_list("pk", flat=True))
-    config = replace(plan.config(), invited_stores=len(stores))
+    today = as_of or now.date()
+    stores = list(eligible_stores(plan, today=today).values_list("pk", flat=True))
+    day = as_of.isoformat() if as_of else ""
+    config = replace(plan.config(), invited_stores=len(stores), as_of=day)
     training = TrainingRound.objects.create(
         plan=plan,
         model_type=plan.model_type,
@@ -157,11 +166,12 @@ def _begin(
     return step
 
 
-def eligible_stores(plan: TrainingPlan, *, now: dt.datetime) -> StoreQuerySet:
+def eligible_stores(plan: TrainingPlan, *, today: dt.date) -> StoreQuerySet:
     """Stores of the plan with enough days of demand, confirmed or not, by code."""
     # A day more on either side: each store has its own clock.
-    first = now.date() - dt.timedelta(days=plan.history_days + 1)
-    recent = DailyDemand.objects.filter(day__gte=first, quantity__gt=0)
+    first = today - dt.timedelta(days=plan.history_days + 1)
+    end = today + dt.timedelta(days=1)
+    recent = DailyDemand.objects.filter(day__gte=first, day__lte=end, quantity__gt=0)
     known = recent.values("store").annotate(days=Count("day", distinct=True))
     enough = known.filter(days__gte=LEAST_DAYS).values("store")
     stores: StoreQuerySet = Store.objects.filter(pk__in=enough).order_by("pk")
