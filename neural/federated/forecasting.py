@@ -9,10 +9,11 @@ from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError
+from django.db.models import Exists, OuterRef, Q
 
 from neural.errors import PermanentError
 from neural.federated.kept import kept_stores
-from neural.federated.loading import RECENT_DAYS, sales_of
+from neural.federated.loading import RECENT_DAYS, nothing_sold, sales_of
 from neural.federated.model_types import DishForecast, Forecasting, model_type
 from neural.federated.protocol import Json, NotEnoughHistory
 from neural.federated.rounds.asking import in_groups
@@ -35,6 +36,8 @@ from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 
 RUN_SECONDS = 20.0
 STORES_A_RUN = 25
+OPENING_DAYS = 60
+"""A confirmed store that has not sold anything yet is forecast for so long after it was made."""
 KEY = ("store", "made_on", "dish")
 WRITTEN = ("name", "version", "method", "mean", "p10", "p50", "p90", "made_at")
 
@@ -129,21 +132,28 @@ def forecast_store(
 ) -> int:
     """Forecast and keep the next days of one store; returns for how many dishes.
 
-    Raises NotEnoughHistory for a store that has sold nothing.
+    A store that has sold nothing yet is forecast by what the chain's model says of its usual
+    dishes; raises NotEnoughHistory where that is nothing.
     """
-    sales = sales_of(
-        store,
-        today=as_of or store.business_day(now),
-        history_days=model.history_days,
-        most_dishes=model.most_dishes,
-    )
+    sales = _sales(store, model, as_of or store.business_day(now))
     found = model.forecast(model.content, sales)
+    if not found:
+        raise NotEnoughHistory(f"store {store.pk} has sold nothing, and no model knows its dishes")
     names = dict(zip(sales.dishes, sales.names or sales.dishes, strict=True))
     rows = [_row(store, sales, each, model, names.get(each.dish, ""), now) for each in found]
     Forecast.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=KEY, update_fields=WRITTEN
     )
     return len(rows)
+
+
+def _sales(store: Store, model: Model, today: dt.date) -> Sales:
+    try:
+        return sales_of(
+            store, today=today, history_days=model.history_days, most_dishes=model.most_dishes
+        )
+    except NotEnoughHistory:
+        return nothing_sold(store, today=today)
 
 
 def _row(
@@ -167,7 +177,10 @@ def _row(
 def _ask_for_all(name: str, now: dt.datetime, as_of: dt.date | None) -> int:
     since = (as_of or now.date()) - dt.timedelta(days=RECENT_DAYS)
     sold = DailyDemand.objects.filter(day__gte=since, quantity__gt=0).values("store")
-    codes = list(Store.objects.filter(pk__in=sold).order_by("pk").values_list("pk", flat=True))
+    never_sold = ~Exists(DailyDemand.objects.filter(store=OuterRef("pk")))
+    opening = Q(confirmed=True, created_at__gte=now - dt.timedelta(days=OPENING_DAYS)) & never_sold
+    wanted = Store.objects.filter(Q(pk__in=sold) | opening).order_by("pk")
+    codes = list(wanted.values_list("pk", flat=True))
     enqueue_all([_run(name, each, as_of) for each in in_groups(codes, size=STORES_A_RUN)])
     return len(codes)
 

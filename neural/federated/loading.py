@@ -45,6 +45,21 @@ def sales_of(store: Store, *, today: dt.date, history_days: int, most_dishes: in
     return _sales(store, first, table, facts)
 
 
+def nothing_sold(store: Store, *, today: dt.date) -> Sales:
+    """A store of which nothing is known yet, on the morning of ``today``."""
+    ahead = 1 + HORIZONS
+    return Sales(
+        first_day=today - dt.timedelta(days=1),
+        dishes=(),
+        quantities=np.zeros((1, 0)),
+        promotion=np.zeros((ahead, 0)),
+        closed=np.zeros(ahead, dtype=np.bool_),
+        holiday=np.zeros(ahead),
+        school_holiday=np.zeros(ahead),
+        country=store.country,
+    )
+
+
 def _demand(store: Store, first: dt.date, until: dt.date) -> list[Row]:
     found = DailyDemand.objects.filter(store=store, day__gte=first, day__lt=until)
     # As floats: reading a Decimal each costs more than all the rest.

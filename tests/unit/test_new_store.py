@@ -1,0 +1,71 @@
+"""A store that opens: forecast before it has sold anything, and it is said by what."""
+
+import datetime as dt
+
+import pytest
+from django.utils import timezone
+
+from neural.federated import forecasting
+from neural.federated.demand_forecast import DEMAND_FORECAST
+from neural.federated.protocol import NotEnoughHistory
+from neural.federated.simulation import simulate
+from neural.models import ActiveModel, Forecast, ModelVersion, Store, TaskRun
+from neural.tasks import make_forecasts
+from tests.unit.forecasting import SMALL, chain
+
+pytestmark = pytest.mark.django_db
+NOW = timezone.now()
+
+
+@pytest.fixture
+def new_store():
+    return Store.objects.create(code="NEW", confirmed=True)
+
+
+@pytest.fixture
+def version():
+    draft = simulate(kind=DEMAND_FORECAST, config=SMALL, stores=chain(4)).draft
+    version = ModelVersion.objects.add(
+        model_type="demand_forecast", content=draft, schema_hash=DEMAND_FORECAST.schema_hash
+    )
+    ActiveModel.objects.publish(version, instead_of=None)
+    return version
+
+
+def forecast(store):
+    model = forecasting.model_in_force("demand_forecast")
+    return forecasting.forecast_store(store, model=model, now=NOW)
+
+
+def test_it_gets_the_chains_model_at_the_usual_levels_and_says_so(new_store, version):
+    assert forecast(new_store) == 2
+
+    rows = Forecast.objects.filter(store=new_store).order_by("dish")
+    assert {(row.dish, row.method, row.version_id) for row in rows} == {
+        ("dish 0", "global", version.pk),
+        ("dish 1", "global", version.pk),
+    }
+    assert rows[0].made_on == new_store.business_day(NOW) - dt.timedelta(days=1)
+    assert all(0 < value < 100 for value in rows[0].p50)
+
+
+def test_without_a_model_nothing_is_said_of_it(new_store):
+    with pytest.raises(NotEnoughHistory, match="has sold nothing"):
+        forecast(new_store)
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [
+        ({}, True),
+        ({"confirmed": False}, False),
+        ({"created_at": NOW - dt.timedelta(days=90)}, False),
+    ],
+)
+def test_the_night_forecasts_a_store_that_is_about_to_open(new_store, changes, asked):
+    Store.objects.filter(pk="NEW").update(**changes)
+
+    forecasting.make_forecasts(store_id=None, stores=None, name="demand_forecast", now=NOW)
+
+    runs = TaskRun.objects.filter(task=make_forecasts.name)
+    assert [run.kwargs["stores"] for run in runs] == ([["NEW"]] if asked else [])
