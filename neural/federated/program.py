@@ -93,7 +93,9 @@ class DemandProgram:
         if answer["base"] != question.content["base"]:
             raise AnswerRefused("wrong_version", f"made from {str(answer['base'])[:16]!r}")
         if "examples" in answer:
-            _check_examples(config, answer["examples"])
+            # Of a store that was closed on all days that it kept back there is nothing to judge by.
+            least = 0 if question.kind == "judge" else 1
+            _check_examples(config, answer["examples"], least=least)
         _CHECKS[question.kind](config, draft, answer)
 
     def go_on(
@@ -146,9 +148,9 @@ def _question(draft: Json, kind: str, number: int) -> Question:
 # What answers must be
 
 
-def _check_examples(config: TrainingConfig, examples: object) -> None:
-    if type(examples) is not int or examples < 1:
-        raise AnswerRefused("wrong_type", "examples is no whole number above 0")
+def _check_examples(config: TrainingConfig, examples: object, *, least: int) -> None:
+    if type(examples) is not int or examples < least:
+        raise AnswerRefused("wrong_type", f"examples is no whole number from {least} on")
     if examples > config.history_days * MOST_DISHES * HORIZONS:
         raise AnswerRefused("too_many_examples", "more than a store can have")
 
@@ -266,7 +268,9 @@ def _typical(values: Mapping[str, FloatArray], config: TrainingConfig) -> FloatA
     """The mean over stores, without the extremes where there are enough stores."""
     if len(values) < STORES_TO_TRIM:
         return aggregation.weighted_mean(values, weights=dict.fromkeys(values, 1.0))
-    return aggregation.trimmed_mean(values, trim_share=config.trim_share)
+    # Whatever the plan says, one is left in the middle.
+    most = (len(values) - 1) // 2 / len(values)
+    return aggregation.trimmed_mean(values, trim_share=min(config.trim_share, most))
 
 
 def _start(config: TrainingConfig, active: Json | None, standard: Standard) -> FloatArray:
@@ -340,8 +344,10 @@ def _grown(config: TrainingConfig, draft: Json, question: Question, answers: Ans
         for store, answer in answers.items()
     }
     step = trees_growing.advanced(draft=forest, answers=sums)
-    # A group's sums have been judged store by store where they were added up.
-    alone = [store for store in step.left_out if answers[store]["stores"] == 1]
+    # A group's sums have been judged store by store where they were added up. Who was left out
+    # in an earlier exchange is not asked any more.
+    out = [store for store in step.left_out if store in answers]
+    alone = [store for store in out if answers[store]["stores"] == 1]
     model = {**draft["model"], "forest": step.draft.as_json()}
     return {"model": model, "refused": dict.fromkeys(alone, "outlier")}
 

@@ -196,6 +196,71 @@ def test_no_answers_are_too_few(of_a_round):
         PROGRAM.go_on(SMALL, draft, question, {})
 
 
+def wrong_sums(store, question, answer):
+    """Gradients times -10, of one store."""
+    if question.kind != "grow" or store != "S03":
+        return answer
+    sent = answer["sums"]["gradient"]
+    gradient = -10 * decode(sent, dtype=sent["dtype"], shape=(None,)).astype(np.int64)
+    return {**answer, "sums": {**answer["sums"], "gradient": encode(gradient)}}
+
+
+def test_a_store_that_sends_wrong_sums_is_left_out_and_named_and_the_round_goes_on():
+    done = trained(chain(8), tamper=wrong_sums)
+
+    assert done.refused == {"S03": "outlier"}
+    assert DemandModel.from_json(done.draft["model"]).forest.is_complete
+    assert set(done.judged) == set(chain(8)) - {"S03"}
+
+
+# Stores of which little is known, and such as are left out on the way
+
+
+def closed_at_last(sales, days=14):
+    """The store, closed on its last days."""
+    quantities, closed = sales.quantities.copy(), sales.closed.copy()
+    quantities[-days:] = np.nan
+    closed[sales.days - days : sales.days] = True
+    return replace(sales, quantities=quantities, closed=closed)
+
+
+@pytest.mark.parametrize("days", [13, 14, 60])
+def test_a_store_that_was_closed_on_the_days_kept_back_goes_on_taking_part(days):
+    stores = chain(4) | {"S01": closed_at_last(chain(4)["S01"], days)}
+
+    found = trained(stores)
+
+    assert found.refused == {}
+    assert found.judged["S01"]["figures"]["candidate"]["count"] == (0 if days > 13 else 28)
+    assert gate.judge([each["figures"] for each in found.judged.values()]).reason != "not_judged"
+
+
+def test_a_chain_that_was_closed_on_the_days_kept_back_is_not_judged():
+    found = trained({name: closed_at_last(each) for name, each in chain(4).items()})
+
+    verdict = gate.judge([each["figures"] for each in found.judged.values()])
+    assert verdict.reason == "not_judged"
+
+
+def test_a_round_goes_on_without_a_store_whose_sums_for_the_trees_are_outliers():
+    def tamper(name, question, answer):
+        if name != "S03" or question.kind != "grow":
+            return answer
+        sums = answer["sums"]
+        gradient = decode(sums["gradient"], dtype=sums["gradient"]["dtype"], shape=(None,))
+        hostile = encode(gradient.astype(np.int64) * 1000, dtype="<i8")
+        return answer | {"sums": sums | {"gradient": hostile}}
+
+    found = trained(chain(6), tamper=tamper)
+
+    assert found.refused == {"S03": "outlier"}
+    assert len(found.judged) == 5
+
+
+def test_however_much_a_plan_trims_one_store_is_left_in_the_middle():
+    assert trained(chain(5), replace(SMALL, trim_share=0.49)).refused == {}
+
+
 # Differential privacy
 
 

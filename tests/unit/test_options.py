@@ -235,10 +235,14 @@ def test_reserved_names_have_their_queue_before_their_task_is_there(name, place)
     assert (routing.queue_of(name), routing.priority_of(name)) == (queue, priority)
 
 
-def test_the_reserved_names_are_those_of_the_guide():
+def test_the_routed_names_are_those_of_the_guide_and_ours():
     expected = {
         "index_to_vector_db": ("default", 5),
         "train_federated_model": ("low_priority", 1),
+        "run_federated_round": ("low_priority", 1),
+        "answer_training_exchange": ("low_priority", 1),
+        "advance_training_round": ("low_priority", 1),
+        "make_forecasts": ("low_priority", 1),
         "batch_index_orders": ("low_priority", 1),
         "analyse_demand": ("low_priority", 1),
     }
