@@ -47,7 +47,9 @@ def residual_sums(target: FloatArray, mean: FloatArray, horizon: NDArray[np.inte
     columns = {"count": np.ones_like(m), "mean": m, "square": m**2}
     columns |= {"ratio": square / m, "residual": square}
     size = len(LAST_OF_BUCKET)
-    return {name: np.bincount(bucket, each, size).tolist() for name, each in columns.items()}
+    # Of no residuals numpy counts in whole numbers, whatever their weights are.
+    sums = {name: np.bincount(bucket, each, size) for name, each in columns.items()}
+    return {name: each.astype(np.float64).tolist() for name, each in sums.items()}
 
 
 @dataclass(frozen=True)

@@ -96,17 +96,18 @@ class _Outlook:
         )
 
     def by_dish(self) -> Sequence[DishForecast]:
-        """The forecasts, in order of the dishes."""
+        """The forecasts, in order of the dishes; none of dishes that have been sold for less than
+        a week and that the chain does not know."""
         ahead = forecast_examples(self.sales, typical=self._typical())
         method, mean = self._mean(ahead)
         dispersion = self.dispersion or self._own_dispersion(method)
         whole = judging.sells_whole(self.sales)
         bands = dispersion.quantiles(mean, ahead.horizon, whole=whole)
         columns = np.column_stack([mean, bands])
-        return [
-            _of_dish(place, self.sales, ahead, columns, method)
-            for place in range(len(self.sales.dishes))
-        ]
+        # Where the store is closed on all of the days, that is what there is to say of each dish.
+        everything = range(len(self.sales.dishes))
+        dishes = everything if self.sales.closed[self.sales.days :].all() else np.unique(ahead.dish)
+        return [_of_dish(int(each), self.sales, ahead, columns, method) for each in dishes]
 
     def _typical(self) -> FloatArray | None:
         if self.model is None:

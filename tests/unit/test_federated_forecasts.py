@@ -98,6 +98,25 @@ def test_a_new_store_with_a_week_of_sales_is_forecast(content):
     assert all(value is not None for each in found for value in each.p50)
 
 
+def test_a_dish_that_nobody_knows_yet_is_not_said_to_be_closed(content):
+    quantities = store().quantities.copy()
+    quantities[:-3, 1] = np.nan  # sold for three days
+    novelty = replace(store(), quantities=quantities, dishes=("dish 0", "novelty"))
+
+    for known in (content, None):
+        assert [each.dish for each in forecast(known, novelty)] == ["dish 0"]
+    assert forecast(None, store(days=1)) == []
+
+
+def test_a_store_that_is_closed_for_two_weeks_says_so_of_each_dish(content):
+    closed = store().closed.copy()
+    closed[-HORIZONS:] = True
+
+    found = forecast(content, replace(store(), closed=closed))
+
+    assert [each.mean for each in found] == [[None] * HORIZONS] * 2
+
+
 def test_without_a_model_the_better_rule_forecasts(content):
     found = forecast(None, store())
 
