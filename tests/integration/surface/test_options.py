@@ -138,7 +138,8 @@ def test_send_task_records_a_ledger_task_first(surface):
 def test_a_reserved_name_disturbs_no_worker(surface):
     """Its task is not there yet: the message is logged and dropped."""
     worker = surface.worker()
-    current_app.send_task("neural.tasks.train_federated_model", kwargs={"store_id": "S01"})
+    arguments = {"collection_name": "orders", "data": []}
+    current_app.send_task("neural.tasks.index_to_vector_db", kwargs=arguments)
 
     wait_until(lambda: "unregistered task" in worker.text, 30)
     assert add.delay(1, 1).get(timeout=60) == 2
