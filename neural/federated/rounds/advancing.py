@@ -7,6 +7,7 @@ nothing.
 """
 
 import datetime as dt
+import time
 from collections.abc import Mapping, Sequence
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -67,6 +68,12 @@ def _is_over(training: TrainingRound, now: dt.datetime) -> bool:
     return training.exchange_closes_at is not None and now >= training.exchange_closes_at
 
 
+def since(now: dt.datetime, began: float) -> dt.datetime:
+    """What ``now`` has become since it was ``began`` by the monotonic clock: the next exchange is
+    not to be the shorter for what has been worked meanwhile."""
+    return now + dt.timedelta(seconds=time.monotonic() - began)
+
+
 def half_time(training: TrainingRound) -> dt.datetime | None:
     """When stores that have not answered are asked again; None where no question is out."""
     if training.exchange_opened_at is None or training.exchange_closes_at is None:
@@ -108,11 +115,12 @@ def _aggregate(
 ) -> None:
     if not _begin(training, asked, take_over=take_over):
         return
+    began = time.monotonic()
     answers = answers_of(asked, gathered)
     try:
         spend(training, asked)
         step = asked.kind.program.go_on(asked.config, asked.draft, asked.question, answers.by_name)
-        _take_step(training, asked, gathered, answers, step, now)
+        _take_step(training, asked, gathered, answers, step, since(now, began))
     except PrivacyBudgetSpent as spent:
         _close(training, RoundState.FAILED_ERROR, "privacy_budget", str(spent), now=now)
     except AnswerRefused as refused:  # too few answers for the arithmetic

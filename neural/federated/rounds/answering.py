@@ -18,7 +18,7 @@ from neural.conf import conf
 from neural.federated.kept import Kept, kept_stores
 from neural.federated.loading import sales_of
 from neural.federated.protocol import AnswerRefused, Json, NotEnoughHistory
-from neural.federated.rounds.advancing import advance
+from neural.federated.rounds.advancing import advance, since
 from neural.federated.rounds.asking import ask_singly, ask_the_rest
 from neural.federated.rounds.exchange import Exchange, ExchangeOver, exchange_of, light_round
 from neural.federated.rounds.gathering import all_are_in
@@ -61,6 +61,7 @@ def answer_exchange(
     *, round_id: int, exchange: int, stores: Sequence[str], now: dt.datetime
 ) -> dict[str, Any]:
     """What one run does; returns counts. The last one that answers moves the round on."""
+    began = time.monotonic()
     training = light_round(round_id)
     if not training.is_open or training.exchange != exchange:
         return {"late": True}
@@ -71,7 +72,7 @@ def answer_exchange(
             counts = _answer(asked, stores, now)
         except ExchangeOver:
             return {"late": True}
-    _move_on(training, now, is_news=bool(counts.get("refused")))
+    _move_on(training, since(now, began), is_news=bool(counts.get("refused")))
     return counts
 
 

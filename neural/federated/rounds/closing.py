@@ -25,6 +25,7 @@ from neural.models import (
     TaskRun,
     TrainingRound,
 )
+from neural.models.round import CLOSED_STATES
 from neural.runs.enqueue import enqueue
 from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 
@@ -100,29 +101,31 @@ def cancel_round(training: TrainingRound, *, now: dt.datetime) -> bool:
 def after_close(training: TrainingRound) -> None:
     """What follows the end of a round, whatever it is: in the transaction that ends it."""
     StoreUpdate.objects.filter(round=training.pk, payload__isnull=False).update(payload=None)
-    GroupSum.objects.filter(round=training.pk).delete()
+    # Those of earlier rounds as well: a sum may come in when its round has just closed.
+    GroupSum.objects.filter(round__state__in=CLOSED_STATES).delete()
     _hurry_who_waits()
-    if can_forecast(training.model_type):
-        _ask_for_forecasts(training)
+    ask_for_forecasts(
+        name=training.model_type,
+        as_of=training.config.get("as_of", ""),
+        requested_by=f"round {training.pk}",
+    )
     transaction.on_commit(lambda: kept_stores.forget(training.pk), robust=True)
 
 
-def _ask_for_forecasts(training: TrainingRound) -> None:
+def ask_for_forecasts(*, name: str, as_of: str = "", requested_by: str) -> None:
+    """Ask for the run that makes all forecasts of a model type, if it forecasts. ``as_of``: for
+    the days after those that a round knew."""
+    if not can_forecast(name):
+        return
     enqueue(
         task=FORECAST_TASK,
         args=[],
-        kwargs={"model_type": training.model_type, **_as_of(training)},
+        kwargs={"model_type": name, **({"as_of": as_of} if as_of else {})},
         queue=LOW_PRIORITY_QUEUE,
         priority=LOW_PRIORITY,
-        unique_key=f"forecasts:{training.model_type}",
-        requested_by=f"round {training.pk}",
+        unique_key=f"forecasts:{name}",
+        requested_by=requested_by,
     )
-
-
-def _as_of(training: TrainingRound) -> dict[str, str]:
-    """Forecasts are for the days after those that the round knew."""
-    day = training.config.get("as_of", "")
-    return {"as_of": day} if day else {}
 
 
 def _hurry_who_waits() -> None:

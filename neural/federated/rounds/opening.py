@@ -13,7 +13,7 @@ from neural.federated.model_types import ModelType, model_type
 from neural.federated.protocol import Step, TrainingConfig
 from neural.federated.rounds.advancing import advance
 from neural.federated.rounds.asking import ask_stores, watch_round
-from neural.federated.rounds.closing import after_close
+from neural.federated.rounds.closing import after_close, ask_for_forecasts
 from neural.models import (
     ActiveModel,
     DailyDemand,
@@ -41,11 +41,15 @@ class Opened(NamedTuple):
 
 
 def run_round(*, name: str, now: dt.datetime) -> dict[str, Any]:
-    """What the nightly task does; returns which round is open, and whether it is new."""
+    """What the nightly task does; returns which round is open, and whether it is new.
+
+    Where the plan is switched off, forecasts are made all the same, with the version in force.
+    """
     run = current_run()
     requested_by = (run.requested_by if run else "") or "run_federated_round"
     opened = open_round(name=name, now=now, requested_by=requested_by)
     if opened.round is None:
+        ask_for_forecasts(name=name, requested_by=requested_by)
         return {"round": None, "reason": "switched_off"}
     return {"round": opened.round.pk, "state": opened.round.state, "new": opened.is_new}
 

@@ -117,11 +117,17 @@ def receive_sum(asked: Exchange, stores: Sequence[str], answer: Json, *, seconds
 
 
 def uncovered(asked: Exchange, stores: Sequence[str]) -> list[str]:
-    """Those of these stores that take part and are in no sum of this exchange yet."""
-    part = StoreUpdate.objects.taking_part().filter(round=asked.round_id, store__in=stores)
+    """Those of these stores that take part and are in no sum of this exchange yet.
+
+    A sum with a store that has been left out since is not used: the others in it answer again.
+    """
+    part = StoreUpdate.objects.taking_part().filter(round=asked.round_id)
+    taking_part = set(part.values_list("store_id", flat=True))
     sums = GroupSum.objects.filter(round=asked.round_id, exchange=asked.number)
-    covered = {store for names in sums.values_list("stores", flat=True) for store in names}
-    return sorted(set(part.values_list("store_id", flat=True)) - covered)
+    used = [
+        names for names in sums.values_list("stores", flat=True) if taking_part.issuperset(names)
+    ]
+    return sorted(taking_part.intersection(stores).difference(*used))
 
 
 def leave_out(
