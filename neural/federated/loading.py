@@ -22,6 +22,9 @@ RECENT_DAYS = 28
 """A dish counts if it was sold on one of the last so many open days."""
 SOLD_OUT_HOURS = 12.0
 """A dish that was sold out for so long says nothing of demand that day."""
+CLOSED_WEEKS, LEAST_CLOSED_WEEKS = 8, 4
+"""A weekday on which the store was closed in each of the last eight weeks (a new store: in all of
+at least four) is one on which it does not open."""
 
 Row: TypeAlias = tuple[dt.date, str, str, float]
 Facts: TypeAlias = Mapping[str, Any]
@@ -154,8 +157,14 @@ def _sales(store: Store, first: dt.date, table: _Table, facts: Mapping[dt.date, 
         if row < days:
             _sold_out(quantities[row], said.get("stockout_hours"), place)
     closed = flags["closed"] > 0
-    # Of a day that is known, sales say whether the store was open.
+    # Of a day that is known, sales say whether the store was open; of one to come, a report, or
+    # else its usual week: what was learned of the day before a closed one is then used again.
     closed[:days] = ~table.open_days
+    usual = _closed_weekdays(table.open_days)
+    for row in range(days, ahead):
+        # A flag is an integer to Python.
+        if not isinstance(facts.get(first + dt.timedelta(days=row), {}).get("closed"), int):
+            closed[row] = usual[row % 7]
     return Sales(
         first_day=first,
         dishes=table.dishes,
@@ -167,6 +176,16 @@ def _sales(store: Store, first: dt.date, table: _Table, facts: Mapping[dt.date, 
         country=store.country,
         names=table.names,
     )
+
+
+def _closed_weekdays(open_days: BoolArray) -> BoolArray:
+    """(7,): whether the store never opens on the weekday of the rows 0, 7, … to 6, 13, …"""
+    found = np.zeros(7, dtype=np.bool_)
+    for weekday in range(7):
+        last = open_days[weekday::7][-CLOSED_WEEKS:]
+        found[weekday] = len(last) >= LEAST_CLOSED_WEEKS and not last.any()
+    # A store that has not opened at all lately has no usual week.
+    return found & ~found.all()
 
 
 def _flag(value: Any) -> float:

@@ -166,6 +166,47 @@ def test_the_newest_report_that_speaks_of_a_day_wins(store):
     assert (sales.closed[3], sales.holiday[3]) == (False, 0)
 
 
+def opens_but_on(store: Store, weekday: int, *, days: int) -> None:
+    """Sold on every day but one of the week, counted from the first day."""
+    sell(store, {each: 10 for each in range(days) if each % 7 != weekday})
+
+
+@pytest.mark.parametrize("weeks", [4, 20])
+def test_a_weekday_on_which_a_store_never_opens_is_closed_in_the_weeks_to_come(store, weeks):
+    opens_but_on(store, 6, days=7 * weeks)
+
+    ahead = load(store, until=7 * weeks).closed[7 * weeks :]
+
+    assert np.flatnonzero(ahead).tolist() == [6, 13]
+
+
+def test_it_takes_four_weeks_to_know_such_a_weekday(store):
+    opens_but_on(store, 6, days=21)
+
+    assert not load(store, until=21).closed[21:].any()
+
+
+def test_a_weekday_on_which_it_opened_in_the_last_eight_weeks_may_be_open(store):
+    opens_but_on(store, 6, days=140)
+    sell(store, {140 - 50: 10})  # the last but seventh of them
+
+    assert not load(store, until=140).closed[140:].any()
+
+
+def test_a_report_says_better_than_the_usual_week_whether_a_store_opens(store):
+    opens_but_on(store, 6, days=56)
+    report(store, 55, ahead=[{"day": day(62).isoformat(), "closed": False}])
+    report(store, 54, ahead=[{"day": day(69).isoformat(), "closed": {"not": "a flag"}}])
+
+    assert np.flatnonzero(load(store, until=56).closed[56:]).tolist() == [13]
+
+
+def test_a_store_that_has_not_opened_for_months_may_open_on_any_day(store):
+    sell(store, dict.fromkeys(range(30), 10))
+
+    assert not load(store, until=120).closed[120:].any()
+
+
 def test_newest_is_what_was_said_last_and_not_the_report_of_the_latest_day(store):
     sell(store, {0: 10, 1: 10})
     report(store, 0, version=9, ahead=[{"day": day(3).isoformat(), "closed": True}])
