@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from zhilian.demo.training_text import training_lines
+
 Report = dict[str, Any]
 
 
@@ -88,72 +90,6 @@ def _orders(report: Report) -> Iterator[str]:
         yield f"  low in {item['shop']}: {item['item']}, {item['level']:g} {item['unit']} left"
 
 
-def _training(report: Report) -> Iterator[str]:
-    training = report["training"]
-    if training["round"] is None:
-        yield f"TRAINING no round: {training['why_not']}"
-        return
-    made = f", version {training['version']}" if training["version"] else ""
-    yield (
-        f"TRAINING round {training['round']} over {training['invited']} shops, as on the morning "
-        f"of {training['as_of']}: {training['state']}{made}, {training['seconds']} s, "
-        f"{training['exchanges']} exchanges"
-    )
-    why = training["explanation"] + (f" ({training['detail']})" if training["detail"] else "")
-    yield f"  {why}"
-    if training["of_an_earlier_run"]:
-        yield "  Of an earlier run: nothing was recorded since that it does not know."
-    yield from _errors(training)
-    yield from _prepare(training["prepare"])
-
-
-_METHODS = {
-    "candidate": "new",
-    "weekday_mean": "weekday",
-    "seasonal_naive": "naive",
-    "local": "local",
-}
-
-
-def _errors(training: Report) -> Iterator[str]:
-    if not training["methods"]:
-        return
-    yield "  WAPE of the last 14 days, which nobody trained on, seen from 1 to 14 days before:"
-    yield f"  {'':<26}" + "".join(f"{each:>10}" for each in _METHODS.values())
-    for each in training["stores"]:
-        out = "" if each["state"] == "accepted" else f"  {each['state']}: {each['reason']}"
-        yield f"  {each['store']:<26}{_wapes(each['wape'])}{out}"
-    totals = {name: figures["wape"] for name, figures in training["methods"].items()}
-    yield f"  {'all shops':<26}{_wapes(totals)}"
-    yield "  new: this version · weekday: mean of the last four same weekdays · naive: as on the"
-    yield "  last same weekday · local: each shop's own model"
-
-
-def _wapes(errors: Report) -> str:
-    shown = (errors.get(name) for name in _METHODS)
-    return "".join(f"{'-' if each is None else f'{each:.1%}':>10}" for each in shown)
-
-
-def _prepare(prepare: Report | None) -> Iterator[str]:
-    if prepare is None:
-        return
-    by = f"version {prepare['version']}" if prepare["version"] else "a simple rule"
-    yield f"PREPARE  what {prepare['shop']} should prepare on {prepare['day']}, by {by}"
-    yield f"  {'product':<26}{'usual':>10}{'rarely out':>14}"
-    for each in prepare["dishes"]:
-        usual, most = (
-            "closed" if each[name] is None else f"{each[name]:,}"
-            for name in ("usual", "rarely_out")
-        )
-        yield f"  {each['dish']:<26}{usual:>10}{most:>14}"
-    past = prepare["hits"]
-    if past["days"]:
-        yield (
-            f"  Of its last {past['days']} days {past['within']} lay within the band forecast on "
-            "the day before (8 in 10 is right)."
-        )
-
-
 def _verdict(report: Report) -> Iterator[str]:
     if report["ok"]:
         yield "Everything accepted is finished, or dead for a stated reason."
@@ -162,4 +98,4 @@ def _verdict(report: Report) -> Iterator[str]:
     yield "Look at it in the admin:  make up"
 
 
-SECTIONS = (_events, _runs, _queues, _cases, _sales, _orders, _training, _verdict)
+SECTIONS = (_events, _runs, _queues, _cases, _sales, _orders, training_lines, _verdict)

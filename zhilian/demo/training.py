@@ -120,7 +120,7 @@ class Training:
         if self.shop is None:
             return
         model = model_in_force(DEFAULT_MODEL_TYPE)
-        for back in range(HONEST_DAYS):
+        for back in reversed(range(HONEST_DAYS)):  # the newest last, as nights write them
             day = self.as_of - dt.timedelta(days=back)
             forecast_store(self.shop, model=model, now=dt.datetime.now(dt.UTC), as_of=day)
 
