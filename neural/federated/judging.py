@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from neural.federated import baselines, dispersion, evaluation, glm
+from neural.federated import baselines, dispersion, dispersion_bounds, evaluation, glm
 from neural.federated.demand_model import DemandModel
 from neural.federated.dispersion import Dispersion
 from neural.federated.features import Examples
@@ -81,11 +81,15 @@ def check_residuals(value: object) -> None:
                 raise AnswerRefused("wrong_shape", "sums of residuals")
             for each in sums:
                 _check_number(each)
+        if not dispersion_bounds.are_possible(half):
+            raise AnswerRefused("out_of_range", "no residuals add up to these sums")
 
 
 def calibration(answers: Sequence[Json]) -> Json:
-    """The dispersion of all days, and that of either half, by which the other is judged."""
-    by_half = {half: [each[half] for each in answers] for half in HALVES}
+    """The dispersion of all days, and that of either half, by which the other is judged; no store
+    decides it alone."""
+    parts = dispersion_bounds.bounded(answers)
+    by_half = {half: [each[half] for each in parts] for half in HALVES}
     everything = [part for parts in by_half.values() for part in parts]
     return {
         "dispersion": dispersion.fitted(everything).as_json(),

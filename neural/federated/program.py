@@ -7,7 +7,7 @@ the same draft. (The one exception is meant: noise, where differential privacy i
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -294,10 +294,16 @@ def _forest(config: TrainingConfig, answers: Answers) -> trees.Draft | None:
         sketches=[each["sketch"] for each in answers.values()],
         bins=config.bins,
         features=len(FEATURES),
-        most_examples=config.max_examples,
+        # A claim of examples is worth no more than a few ordinary stores, as anywhere.
+        most_examples=_most_examples(config, [each["examples"] for each in answers.values()]),
     )
     demands = {store: np.array([each["demand"]]) for store, each in answers.items()}
     return trees.begin(form=form, bins=bins, unit=max(float(_typical(demands, config)[0]), 1e-3))
+
+
+def _most_examples(config: TrainingConfig, claimed: Sequence[int]) -> int:
+    ordinary = aggregation.MOST_ORDINARY_STORES * float(np.median(claimed))
+    return max(min(config.max_examples, int(ordinary)), 1)
 
 
 def _levels(answers: Answers) -> dict[str, float]:

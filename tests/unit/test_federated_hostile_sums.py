@@ -1,0 +1,113 @@
+"""What one hostile store in ten can do by its sums: to the bands, and to the bins of the trees."""
+
+import json
+
+import numpy as np
+import pytest
+
+from neural.federated import dispersion_bounds, evaluation, gate, judging
+from neural.federated.demand_forecast import DEMAND_FORECAST
+from neural.federated.dispersion import SUMS
+from neural.federated.encoding import decode, encode
+from neural.federated.forecasts import forecast
+from neural.federated.protocol import AnswerRefused
+from neural.federated.simulation import simulate
+from tests.unit.forecasting import SMALL, chain
+
+HOSTILE = "S03"
+
+
+def trained(tamper=None):
+    return simulate(kind=DEMAND_FORECAST, config=SMALL, stores=chain(10), tamper=tamper)
+
+
+def by(kind, change):
+    """What the hostile store sends instead when it is asked this."""
+
+    def tamper(store, question, answer):
+        if store == HOSTILE and question.kind == kind:
+            return change(json.loads(json.dumps(answer)))
+        return answer
+
+    return tamper
+
+
+def scattering(**times):
+    """Its sums of residuals, so many times as large."""
+
+    def change(answer):
+        for half in answer["residuals"].values():
+            for name, factor in times.items():
+                half[name] = [each * factor for each in half[name]]
+        return answer
+
+    return by("calibrate", change)
+
+
+def figures(found):
+    """Of the honest stores together."""
+    own = [each["figures"]["candidate"] for name, each in found.judged.items() if name != HOSTILE]
+    return evaluation.figures(gate.add_up([{"candidate": each} for each in own])["candidate"])
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return trained()
+
+
+ATTACKS = {
+    "errors as large as may be": {"ratio": 300.0, "residual": 300.0},
+    "rows without end": dict.fromkeys(SUMS, 1e9) | {"ratio": 1e10, "residual": 1e10},
+    "a demand beyond all others": {"mean": 1e5, "square": 1e10, "residual": 0.0},
+    "no errors at all": {"ratio": 0.0, "residual": 0.0},
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_one_hostile_store_does_not_decide_how_wide_bands_are(clean, attack):
+    found = trained(scattering(**ATTACKS[attack]))
+
+    assert found.refused == {}
+    assert figures(found)["coverage"] == pytest.approx(figures(clean)["coverage"], abs=0.08)
+    for name, sales in chain(10).items():
+        before, after = (forecast(each.draft, sales)[0] for each in (clean, found))
+        assert after.p50[0] == pytest.approx(before.p50[0], rel=0.1, abs=1), name
+        assert after.p90[0] == pytest.approx(before.p90[0], rel=0.25), name
+
+
+def test_sums_to_which_no_residuals_add_up_are_refused(clean):
+    sums = {name: [10.0] * 3 for name in SUMS}
+    judging.check_residuals({"even": sums, "odd": sums})
+
+    for impossible in ({"ratio": 4001.0}, {"residual": 4001.0}, {"square": 9.9}, {"count": 0.0}):
+        wrong = sums | {name: [value] * 3 for name, value in impossible.items()}
+        with pytest.raises(AnswerRefused, match="no residuals"):
+            judging.check_residuals({"even": sums, "odd": wrong})
+
+
+def test_honest_stores_of_all_sizes_are_left_as_they_are():
+    def of(level):
+        """Sums of 100 rows of about this demand, with alpha 0.05."""
+        row = {"count": 1.0, "mean": level, "square": level**2}
+        row |= {"ratio": 1 + 0.05 * level, "residual": level + 0.05 * level**2}
+        return {half: {name: [50 * row[name]] * 3 for name in SUMS} for half in ("even", "odd")}
+
+    parts = [of(level) for level in (2.0, 5.0, 10.0, 50.0, 100.0, 100.0)]
+
+    for found, given in zip(dispersion_bounds.bounded(parts), parts, strict=True):
+        for half in given:
+            for name in SUMS:
+                assert found[half][name] == pytest.approx(given[half][name])
+
+
+def test_one_hostile_store_does_not_decide_the_bins_of_the_trees(clean):
+    def far_away(answer):
+        shape = decode(answer["sketch"]["points"], dtype="<f4", shape=(None, None)).shape
+        points = np.linspace(1e3, 2e3, shape[0] * shape[1], dtype="f4").reshape(shape)
+        counts = np.full(shape, 1e9, dtype="f4")
+        answer["sketch"] = {"points": encode(points), "counts": encode(counts)}
+        return answer
+
+    found = trained(by("describe", far_away))
+
+    assert figures(found)["wape"] < 1.02 * figures(clean)["wape"]
