@@ -31,7 +31,8 @@ class Verb:
     """One thing that may be done to a row.
 
     ``apply(row, user)`` says whether the row was changed; ``fits(row)`` whether its button is
-    shown; ``change(row)``, asked before, what the audit says.
+    shown; ``change(row)``, asked before, what the audit says; ``tell(row)`` what the person is
+    told of a row that was changed (level and text), where more is to be said than how many.
     """
 
     name: str
@@ -41,14 +42,20 @@ class Verb:
     apply: Callable[[Any, Any], bool]
     fits: Callable[[Any], bool]
     change: Callable[[Any], str]
+    tell: Callable[[Any], tuple[int, str]] | None = None
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How many rows a verb changed, and how many were in no state for it."""
+    """Which rows a verb changed, and how many were in no state for it."""
 
-    changed: int
+    rows: Sequence[Model]
     unfit: int
+
+    @property
+    def changed(self) -> int:
+        """How many."""
+        return len(self.rows)
 
 
 def perform(*, verb: Verb, rows: Iterable[Model], user: Any) -> Tally:
@@ -65,7 +72,7 @@ def perform(*, verb: Verb, rows: Iterable[Model], user: Any) -> Tally:
                 unfit += 1
         for change, theirs in changed.items():
             log_changes(user=user, rows=theirs, change=change)
-    return Tally(sum(map(len, changed.values())), unfit)
+    return Tally([row for theirs in changed.values() for row in theirs], unfit)
 
 
 class VerbsAdmin(admin.ModelAdmin):
@@ -129,7 +136,11 @@ def _act_on_selection(
 
 def _tell(model_admin: VerbsAdmin, request: HttpRequest, verb: Verb, tally: Tally) -> None:
     values = {"action": verb.label}
-    if tally.changed:
+    if verb.tell:
+        for row in tally.rows:
+            level, said = verb.tell(row)
+            model_admin.message_user(request, said, level)
+    elif tally.changed:
         text = ngettext(
             "%(action)s: %(count)d changed.", "%(action)s: %(count)d changed.", tally.changed
         )

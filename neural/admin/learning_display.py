@@ -8,7 +8,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from neural.admin.display import NOTHING, badge
-from neural.federated.model_types import ModelTypeUnknown, model_type
 from neural.models import ModelVersion, RoundState, StoreUpdate, TrainingRound
 from neural.models.forecast import FORECAST_METHODS
 
@@ -92,14 +91,6 @@ def method_label(name: str) -> str:
 def method_sentence(name: str) -> str:
     """How a forecast was made, in a sentence."""
     return str(METHOD_SENTENCES.get(name) or FORECAST_METHODS.get(name, name))
-
-
-def type_label(name: str) -> str:
-    """A model type, as people call it."""
-    try:
-        return str(model_type(name).label)
-    except ModelTypeUnknown:
-        return name
 
 
 def per_cent(ratio: float | None) -> str:

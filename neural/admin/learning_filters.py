@@ -8,8 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.filters import DayFilter, EqualityFilter, TextFilter
-from neural.admin.learning_display import type_label
-from neural.federated.model_types import model_types
+from neural.federated.model_types import label_of, model_types
 from neural.models import RoundState, Standing, UpdateState
 
 
@@ -18,7 +17,7 @@ class ModelTypeFilter(EqualityFilter):
     parameter_name = "model_type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [(each.name, type_label(each.name)) for each in model_types()]
+        return [(each.name, label_of(each.name)) for each in model_types()]
 
 
 class RoundStateFilter(EqualityFilter):

@@ -9,47 +9,20 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Field, Model
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin import audit
-from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.actions import VerbsAdmin
 from neural.admin.display import NOTHING, badge, link
-from neural.admin.learning_display import state_badge, type_label
+from neural.admin.learning_display import state_badge
+from neural.admin.run_now import RUN_NOW, newest_round_of
 from neural.admin.scope import NeuralAdmin
-from neural.errors import NeuralError
-from neural.federated.model_types import model_types
+from neural.federated.model_types import label_of, model_types
 from neural.federated.rounds.names import ROUND_TASK
-from neural.federated.rounds.opening import open_round
-from neural.models import TrainingPlan, TrainingRound
+from neural.models import TrainingPlan
 from neural.models.store import sees_every_store
-
-
-def _run_now(plan: TrainingPlan, user: Any) -> bool:
-    try:
-        opened = open_round(
-            name=plan.model_type, now=timezone.now(), requested_by=user.get_username()
-        )
-    except NeuralError:  # of a type that is gone
-        return False
-    return opened.is_new
-
-
-def _open_round_of(plan: TrainingPlan) -> TrainingRound | None:
-    return TrainingRound.objects.open().filter(model_type=plan.model_type).first()
-
-
-RUN_NOW = Verb(
-    name="run",
-    label=_("Run now"),
-    explanation=_("Run now: open a round of training for these plans"),
-    permission="neural.run_traininground",
-    apply=_run_now,
-    fits=lambda plan: plan.enabled and _open_round_of(plan) is None,
-    change=lambda plan: audit.ROUND_OPENED,
-)
 
 
 @admin.register(TrainingPlan)
@@ -175,7 +148,7 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
         """A type is chosen among those that have no plan."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "model_type" and field is not None:
-            choices = [(name, type_label(name)) for name in _types_without_plan()]
+            choices = [(name, label_of(name)) for name in _types_without_plan()]
             field = forms.ChoiceField(choices=choices, label=field.label)
         return field
 
@@ -183,7 +156,7 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
 
     @admin.display(description=_("model type"), ordering="model_type")
     def type_name(self, plan: TrainingPlan) -> str:
-        return type_label(plan.model_type)
+        return label_of(plan.model_type)
 
     @admin.display(description=_("state"))
     def standing(self, plan: TrainingPlan) -> SafeString:
@@ -198,8 +171,7 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
 
     @admin.display(description=_("newest round"))
     def newest(self, plan: TrainingPlan) -> SafeString | str:
-        rounds = TrainingRound.objects.filter(model_type=plan.model_type)
-        found = rounds.defer("draft", "question").order_by("-pk").first()
+        found = newest_round_of(plan)
         if found is None:
             return NOTHING
         return format_html("{} {}", link(found, f"#{found.pk}"), state_badge(found))
@@ -221,8 +193,18 @@ def _scheduled(task: Any) -> SafeString | str:
     except (NoReverseMatch, ObjectDoesNotExist):
         return str(task.name)
     state = badge("succeeded", _("on")) if task.enabled else badge("discarded", _("off"))
-    human = task.crontab.human_readable if task.crontab else when
+    human = _in_words(task.crontab) if task.crontab else when
     return format_html('<a href="{}">{}</a> {} {}', address, task.name, state, human)
+
+
+def _in_words(crontab: Any) -> str:
+    """Every night's in the reader's language; others as its tables say them, in English."""
+    days = (crontab.day_of_week, crontab.day_of_month, crontab.month_of_year)
+    hour, minute = str(crontab.hour), str(crontab.minute)
+    if any(each != "*" for each in days) or not (hour.isdigit() and minute.isdigit()):
+        return str(crontab.human_readable)
+    values = {"time": f"{hour:0>2}:{minute:0>2}", "zone": crontab.timezone}
+    return gettext("every day at %(time)s, %(zone)s") % values
 
 
 def _types_without_plan() -> list[str]:

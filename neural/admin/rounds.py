@@ -29,9 +29,10 @@ from neural.admin.display import (
     one_line,
     short_instant_column,
 )
-from neural.admin.learning_display import phase, reason, state_badge, type_label
+from neural.admin.learning_display import phase, reason, state_badge
 from neural.admin.learning_filters import ModelTypeFilter, RoundStateFilter
 from neural.admin.scope import ReadOnlyAdmin
+from neural.federated.model_types import label_of
 from neural.federated.report import report_of_round
 from neural.federated.rounds.closing import cancel_round
 from neural.federated.rounds.progress import round_progress
@@ -42,6 +43,7 @@ from neural.models import (
     StoreUpdate,
     TrainingRound,
 )
+from neural.models.round import ASKING_STATES
 
 HTMX = Media(js=("neural/vendor/htmx-2.0.11.min.js",))
 TRANSITIONS_SHOWN = 500
@@ -59,7 +61,8 @@ CANCEL = Verb(
 
 @dataclass(frozen=True)
 class Station:
-    """A stretch of a round's course. Exchanges are many: those in a row are one station."""
+    """A stretch of a round's course. Exchanges are many: those in a row are one station. 0 where
+    stores were asked nothing."""
 
     state: RoundState
     first_exchange: int
@@ -101,7 +104,7 @@ class TrainingRoundAdmin(VerbsAdmin, ReadOnlyAdmin):
                         instant_column(TrainingRound, "closed_at"),
                         "took",
                     ),
-                    ("requested_by", link_column(TrainingRound, "plan")),
+                    ("requested_by", "morning", link_column(TrainingRound, "plan")),
                 )
             },
         ),
@@ -190,7 +193,7 @@ class TrainingRoundAdmin(VerbsAdmin, ReadOnlyAdmin):
 
     @admin.display(description=_("model type"))
     def type_name(self, training: TrainingRound) -> str:
-        return type_label(training.model_type)
+        return label_of(training.model_type)
 
     @admin.display(description=_("stores"))
     def stores(self, training: TrainingRound) -> str:
@@ -202,6 +205,11 @@ class TrainingRoundAdmin(VerbsAdmin, ReadOnlyAdmin):
     @admin.display(description=_("took"))
     def took(self, training: TrainingRound) -> str:
         return duration((training.closed_at or timezone.now()) - training.opened_at)
+
+    @admin.display(description=_("as on the morning of"))
+    def morning(self, training: TrainingRound) -> str:
+        """The day as of which it trains, where sales ended long ago."""
+        return training.config.get("as_of") or str(_("the day it was opened"))
 
     @admin.display(description=_("version"))
     def version_made(self, training: TrainingRound) -> SafeString | str:
@@ -228,23 +236,43 @@ def _progress(training: TrainingRound) -> dict[str, Any]:
 
 
 def stations(transitions: Sequence[RoundTransition], training: TrainingRound) -> Sequence[Station]:
-    """The course of a round: adding up belongs to the collecting that it ends."""
+    """The course of a round: adding up belongs to the collecting that it ends. Trees are grown
+    exchange upon exchange without a transition, so a station lasts until the next one's first
+    exchange."""
     starts: list[RoundTransition] = []
-    last: dict[int, int] = {}
     for each in transitions:
         if not starts or _station(each) != _station(starts[-1]):
             starts.append(each)
-        last[len(starts) - 1] = each.exchange
-    ends = [*(each.at for each in starts[1:]), training.closed_at][: len(starts)]
+    following = [*starts[1:], None][: len(starts)]
+    ends = [each.at if each else training.closed_at for each in following]
     return [
-        Station(_station(each), each.exchange, last[place], each.at, _between(each.at, end))
-        for place, (each, end) in enumerate(zip(starts, ends, strict=True))
+        Station(
+            _station(each),
+            each.exchange if _asks(each) else 0,
+            _last_exchange(each, after, training) if _asks(each) else 0,
+            each.at,
+            _between(each.at, end),
+        )
+        for each, after, end in zip(starts, following, ends, strict=True)
     ]
 
 
 def _station(transition: RoundTransition) -> RoundState:
     state = RoundState(transition.to_state)
     return RoundState.COLLECTING if state == RoundState.AGGREGATING else state
+
+
+def _asks(transition: RoundTransition) -> bool:
+    return _station(transition) in ASKING_STATES
+
+
+def _last_exchange(
+    begun: RoundTransition, after: RoundTransition | None, training: TrainingRound
+) -> int:
+    """Of a station: the one before the next station's first, or where the round stands."""
+    if after is None:
+        return training.exchange
+    return max(begun.exchange, after.exchange - 1 if _asks(after) else after.exchange)
 
 
 def _between(begin: dt.datetime, end: dt.datetime | None) -> dt.timedelta | None:

@@ -22,9 +22,10 @@ from neural.admin.display import (
     short_instant_column,
 )
 from neural.admin.learning_charts import error_plot
-from neural.admin.learning_display import per_cent, reason, standing_badge, type_label
+from neural.admin.learning_display import per_cent, reason, standing_badge
 from neural.admin.learning_filters import ModelTypeFilter, StandingFilter
 from neural.admin.scope import ReadOnlyAdmin
+from neural.federated.model_types import label_of
 from neural.federated.report import CANDIDATE, by_method, report_of_version
 from neural.models import ActiveModel, ModelVersion, Standing, StoreUpdate
 
@@ -140,7 +141,7 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
 
     @admin.display(description=_("model type"))
     def type_name(self, version: ModelVersion) -> str:
-        return type_label(version.model_type)
+        return label_of(version.model_type)
 
     @admin.display(description=_("error (WAPE)"))
     def error(self, version: ModelVersion) -> str:

@@ -99,6 +99,11 @@ def model_type(name: str) -> ModelType:
         raise ModelTypeUnknown(f"model type {name!r} is not registered; known: {known}") from None
 
 
+def label_of(name: str) -> str:
+    """What people call the type; its name if its app is no longer installed."""
+    return str(_types[name].label) if name in _types else name
+
+
 def can_forecast(name: str) -> bool:
     """Whether models of this type forecast; not if its app is no longer installed."""
     return name in _types and _types[name].forecast is not None

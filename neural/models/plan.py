@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from neural.federated.model_types import label_of
 from neural.federated.protocol import TrainingConfig
 from neural.models.store import Store
 
@@ -177,7 +178,7 @@ class TrainingPlan(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.model_type
+        return label_of(self.model_type)
 
     def config(self) -> TrainingConfig:
         """The numbers that a round is given."""

@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from neural.federated.model_types import label_of
 from neural.models.exact_json import ExactJSONField
 from neural.models.plan import TrainingPlan
 from neural.models.round_lines import tell_round
@@ -43,13 +44,13 @@ ASKING_STATES = (RoundState.COLLECTING, RoundState.EVALUATING)
 """A question is out; answers are taken."""
 
 ROUND_REASONS = {
-    "better": _("better than the active version and the simple rules"),
+    "better": _("better than the version in force before and the simple rules"),
     "candidate": _("better; it waits for a person to publish it"),
-    "no_better": _("no better than the active version or a simple rule"),
+    "no_better": _("no better than the version in force or a simple rule"),
     "not_judged": _("no store could judge it"),
-    "overtaken": _("meanwhile another version has become active"),
+    "overtaken": _("meanwhile another version was put in force"),
     "quorum": _("too few stores gave a usable answer"),
-    "no_stores": _("too few stores have enough history"),
+    "no_stores": _("too few stores have sold enough lately"),
     "deadline": _("the round took too long"),
     "privacy_budget": _("the privacy budget is spent"),
     "program": _("the program refused or failed"),
@@ -154,7 +155,7 @@ class TrainingRound(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.model_type} #{self.pk}"
+        return f"{label_of(self.model_type)} #{self.pk}"
 
     @property
     def is_open(self) -> bool:
@@ -168,6 +169,8 @@ class TrainingRound(models.Model):
     @property
     def explanation(self) -> str:
         """Why it ended as it did, for people."""
+        if self.reason == "better" and self.base_version_id is None:
+            return str(_("better than the simple rules; no version was in force before"))
         return str(ROUND_REASONS.get(self.reason, self.reason))
 
     # Verbs. Each is a compare-and-set on state and exchange as they were read here, and says

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from neural.errors import PermanentError
+from neural.federated.model_types import label_of
 from neural.models.exact_json import ExactJSONField, exact_json
 from neural.models.round import TrainingRound
 from neural.models.transitions import pairs
@@ -118,7 +119,7 @@ class ModelVersion(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.model_type} {self.number}"
+        return f"{label_of(self.model_type)} {self.number}"
 
     def save(self, *args: Any, **options: Any) -> None:
         if not self._state.adding:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from neural.models import (
     ActiveModel,
+    DailyDemand,
     Forecast,
     ModelVersion,
     RoundState,
@@ -138,4 +139,14 @@ def forecast(
         p50=middles,
         p90=times(1.25),
         **(values | fields),
+    )
+
+
+def sold_until(store: Store, last: dt.date, *, days: int = 40) -> None:
+    """Ten portions of rice a day, up to and with ``last``."""
+    DailyDemand.objects.bulk_create(
+        DailyDemand(
+            store=store, day=last - dt.timedelta(days=back), dish="rice", reported_quantity=10
+        )
+        for back in range(days)
     )

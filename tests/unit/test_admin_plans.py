@@ -1,5 +1,6 @@
 """Training plans in the admin: every number editable and explained, run now, by whoever may."""
 
+import datetime as dt
 import re
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import flatten_fieldsets
 from django.urls import reverse
+from django.utils import timezone
 
 from neural.admin import plans
 from neural.federated.model_types import model_type
@@ -101,6 +103,44 @@ def test_run_now_opens_a_round_in_the_persons_name():
     opened = TrainingRound.objects.get()
     assert (opened.model_type, opened.requested_by) == (learning.TYPE, "lee")
     assert "run now" in LogEntry.objects.get().change_message
+
+
+def test_run_now_says_which_round_is_open_or_why_it_ended_at_once():
+    plan = learning.plan()
+    client = world.superuser()
+
+    page = client.post(world.act_on(plan, "run"), follow=True).content.decode()
+
+    opened = TrainingRound.objects.get()
+    assert f'href="{world.page_of(opened)}"' in page
+    assert "ended at once: too few stores have sold enough lately" in page
+
+
+def test_run_now_trains_as_of_the_last_sales_where_they_ended_long_ago():
+    """As in the demo, whose sales end in 2019."""
+    plan = learning.plan(least_stores=1)
+    learning.sold_until(world.store("S1"), dt.date(2019, 4, 30))
+    client = world.superuser()
+
+    page = client.post(world.act_on(plan, "run"), follow=True).content.decode()
+
+    opened = TrainingRound.objects.get()
+    assert opened.is_open
+    assert opened.config["as_of"] == "2019-05-01"
+    assert "as on the morning of 2019-05-01" in page
+
+
+def test_run_now_trains_as_of_today_where_stores_sell():
+    plan = learning.plan(least_stores=1)
+    today = timezone.now().date()
+    learning.sold_until(world.store("S1"), today - dt.timedelta(days=1))
+    client = world.superuser()
+
+    client.post(world.act_on(plan, "run"))
+
+    opened = TrainingRound.objects.get()
+    assert opened.is_open
+    assert not opened.config["as_of"]
 
 
 def test_run_now_opens_none_while_one_is_open():

@@ -35,7 +35,7 @@ def test_the_list_shows_state_reason_stores_and_version():
 
     page = text(world.superuser(), world.list_of("traininground"))
 
-    for shown in (f"#{training.pk}", "neural-published", "1 / 2", "better than the active version"):
+    for shown in (f"#{training.pk}", "neural-published", "1 / 2", "better than the simple rules"):
         assert shown in page
     assert f'href="{world.page_of(made)}"' in page
 
@@ -150,15 +150,15 @@ def test_each_store_that_was_left_out_is_named_with_the_reason_in_words(language
 
 
 def test_the_course_of_a_round_counts_exchanges_and_how_long_they_took():
-    training = learning.training()
+    training = learning.training(exchange=94)
     learning.course(
         training,
         ("planned", "selecting", 0),
         ("selecting", "collecting", 1),
         ("collecting", "aggregating", 1),
         ("aggregating", "collecting", 2),
-        ("collecting", "evaluating", 3),
-        ("evaluating", "published", 3),
+        ("collecting", "evaluating", 93),
+        ("evaluating", "published", 94),
     )
 
     found = stations(list(training.transitions.order_by("pk")), training)
@@ -166,12 +166,30 @@ def test_the_course_of_a_round_counts_exchanges_and_how_long_they_took():
     shown = [(each.state, each.first_exchange, each.last_exchange) for each in found]
     assert shown == [
         ("selecting", 0, 0),
-        ("collecting", 1, 2),
-        ("evaluating", 3, 3),
-        ("published", 3, 3),
+        ("collecting", 1, 92),
+        ("evaluating", 93, 94),
+        ("published", 0, 0),
     ]
     assert [each.took and each.took.total_seconds() for each in found[:3]] == [1, 3, 1]
-    assert "1 – 2" in text(world.superuser(), world.page_of(training))
+    assert "1 – 92" in text(world.superuser(), world.page_of(training))
+
+
+def test_the_course_of_an_open_round_goes_to_the_exchange_at_which_it_stands():
+    training = learning.training("collecting", exchange=30)
+    learning.course(training, ("selecting", "collecting", 1), ("collecting", "aggregating", 1))
+
+    (found,) = stations(list(training.transitions.order_by("pk")), training)
+
+    assert (found.first_exchange, found.last_exchange) == (1, 30)
+
+
+def test_a_rounds_page_says_as_of_which_day_it_trained():
+    today = learning.training()
+    earlier = learning.training(config={"as_of": "2019-05-01"})
+    client = world.superuser()
+
+    assert "the day it was opened" in text(client, world.page_of(today))
+    assert "2019-05-01" in text(client, world.page_of(earlier))
 
 
 def test_cancel_ends_an_open_round_and_is_audited():

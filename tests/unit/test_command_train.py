@@ -71,7 +71,7 @@ def test_too_few_stores_end_with_3(command, capsys):
         refusal = refused(command, "--now")
 
     assert refusal.returncode == 3
-    assert "too few stores have enough history" in capsys.readouterr().out
+    assert "too few stores have sold enough lately" in capsys.readouterr().out
 
 
 def test_a_version_that_waits_for_a_person_is_a_good_end(chain, command):

@@ -1,0 +1,90 @@
+"""A plan's *Run now*: a round is opened, and the person told what came of it."""
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from neural.admin import audit
+from neural.admin.actions import Verb
+from neural.admin.display import link
+from neural.admin.learning_display import reason
+from neural.errors import NeuralError
+from neural.federated.rounds.opening import eligible_stores, open_round
+from neural.models import DailyDemand, TrainingPlan, TrainingRound
+
+
+def open_round_of(plan: TrainingPlan, user: Any) -> bool:
+    """Open a round in this person's name. Says whether there is a new one."""
+    now = timezone.now()
+    try:
+        opened = open_round(
+            name=plan.model_type,
+            now=now,
+            requested_by=user.get_username(),
+            as_of=morning_after_the_last_sales(plan, today=now.date()),
+        )
+    except NeuralError:  # of a type that is gone
+        return False
+    return opened.is_new
+
+
+def morning_after_the_last_sales(plan: TrainingPlan, *, today: dt.date) -> dt.date | None:
+    """The day to train as of, where sales ended too long ago to train as of today: as in a demo,
+    or when history is loaded before the tills are connected. None where today will do."""
+    if _are_enough(plan, today):
+        return None
+    last = DailyDemand.objects.filter(quantity__gt=0).aggregate(last=Max("day"))["last"]
+    morning = last and last + dt.timedelta(days=1)
+    return morning if morning and morning < today and _are_enough(plan, morning) else None
+
+
+def _are_enough(plan: TrainingPlan, today: dt.date) -> bool:
+    count = eligible_stores(plan, today=today).count()
+    return count >= plan.quorum_of(count)
+
+
+def what_came_of_it(plan: TrainingPlan) -> tuple[int, SafeString]:
+    """How the newest round began: it is under way, or ended at once and why."""
+    found = newest_round_of(plan)
+    if found is None:
+        return messages.WARNING, format_html("{}", _("No round was opened."))
+    shown = link(found, f"#{found.pk}")
+    if not found.is_open:
+        text = _("Round {} ended at once: {}")
+        return messages.WARNING, format_html(text, shown, reason(found))
+    said = format_html(_("Round {} is open: its page shows how far it is."), shown)
+    if day := found.config.get("as_of"):
+        why = _(
+            "Nothing was sold lately, so it trains as on the morning of {}, after the last sales."
+        )
+        said = format_html("{} {}", said, format_html(why, day))
+    return messages.SUCCESS, said
+
+
+def newest_round_of(plan: TrainingPlan) -> TrainingRound | None:
+    """The last one that was opened, without the model under construction."""
+    rounds = TrainingRound.objects.filter(model_type=plan.model_type)
+    return rounds.defer("draft", "question").order_by("-pk").first()
+
+
+def _is_idle(plan: TrainingPlan) -> bool:
+    return not TrainingRound.objects.open().filter(model_type=plan.model_type).exists()
+
+
+RUN_NOW = Verb(
+    name="run",
+    label=gettext_lazy("Run now"),
+    explanation=gettext_lazy("Run now: open a round of training for these plans"),
+    permission="neural.run_traininground",
+    apply=open_round_of,
+    fits=lambda plan: plan.enabled and _is_idle(plan),
+    change=lambda plan: audit.ROUND_OPENED,
+    tell=what_came_of_it,
+)
