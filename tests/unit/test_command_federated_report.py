@@ -42,7 +42,7 @@ def test_it_shows_the_last_round_that_ended_with_totals_and_stores(command):
 
     said = command()
 
-    assert said.startswith(f"Round {training.pk}: published, version 1: better than the simple rules")
+    assert said.startswith(f"Round {training.pk}: published, version 1: better than the simple")
     assert "  new                18.0%     0.720     0.643     78.6%     +2.0%     17.0%" in said
     assert "  naive              27.0%" in said
     rows = {line.split()[0]: line for line in said.splitlines() if line.startswith("  S")}
