@@ -1,6 +1,7 @@
 """A plan's *Run now*: a round is opened, and the person told what came of it."""
 
 import datetime as dt
+from itertools import islice
 from typing import Any
 
 from django.contrib import messages
@@ -19,6 +20,9 @@ from neural.errors import NeuralError
 from neural.federated.rounds.opening import eligible_stores, open_round
 from neural.models import DailyDemand, TrainingPlan, TrainingRound
 
+MOST_TRIED = 10
+"""Days that are looked at: stores that ended together share one."""
+
 
 def open_round_of(plan: TrainingPlan, user: Any) -> bool:
     """Open a round in this person's name. Says whether there is a new one."""
@@ -36,13 +40,22 @@ def open_round_of(plan: TrainingPlan, user: Any) -> bool:
 
 
 def morning_after_the_last_sales(plan: TrainingPlan, *, today: dt.date) -> dt.date | None:
-    """The day to train as of, where sales ended too long ago to train as of today: as in a demo,
-    or when history is loaded before the tills are connected. None where today will do."""
+    """The day to train as of, where sales of most stores ended too long ago to train as of today:
+    as in a demo, or when history is loaded before the tills are connected. None where today will
+    do, or no day would."""
     if _are_enough(plan, today):
         return None
-    last = DailyDemand.objects.filter(quantity__gt=0).aggregate(last=Max("day"))["last"]
-    morning = last and last + dt.timedelta(days=1)
-    return morning if morning and morning < today and _are_enough(plan, morning) else None
+    mornings = (last + dt.timedelta(days=1) for last in _last_days(plan))
+    earlier = (morning for morning in mornings if morning < today)
+    return next((day for day in islice(earlier, MOST_TRIED) if _are_enough(plan, day)), None)
+
+
+def _last_days(plan: TrainingPlan) -> list[dt.date]:
+    """The days on which stores sold last, each once, the latest first. Those that too few stores
+    reach are left out."""
+    sold = DailyDemand.objects.filter(quantity__gt=0).values("store")
+    last = sold.annotate(last=Max("day")).values_list("last", flat=True).order_by("-last")
+    return list(dict.fromkeys(list(last)[plan.least_stores - 1 :]))
 
 
 def _are_enough(plan: TrainingPlan, today: dt.date) -> bool:

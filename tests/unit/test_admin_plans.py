@@ -117,9 +117,11 @@ def test_run_now_says_which_round_is_open_or_why_it_ended_at_once():
 
 
 def test_run_now_trains_as_of_the_last_sales_where_they_ended_long_ago():
-    """As in the demo, whose sales end in 2019."""
-    plan = learning.plan(least_stores=1)
-    learning.sold_until(world.store("S1"), dt.date(2019, 4, 30))
+    """As in the demo, whose sales end in 2019; a shop beside them sells since today."""
+    plan = learning.plan(least_stores=2)
+    for code in ("S1", "S2"):
+        learning.sold_until(world.store(code), dt.date(2019, 4, 30))
+    learning.sold_until(world.store("S3"), timezone.now().date(), days=1)
     client = world.superuser()
 
     page = client.post(world.act_on(plan, "run"), follow=True).content.decode()
