@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
@@ -33,9 +33,9 @@ from neural.admin.analysis_filters import (
 from neural.admin.display import money_column, one_line, quantity_column
 from neural.admin.filters import StoreFilter
 from neural.admin.ordered_paging import OrderedChangeList
-from neural.admin.scope import HistoryAdmin
+from neural.admin.scope import HistoryAdmin, store_or_404
 from neural.analysis.review import review
-from neural.models import DemandSummary, Period, Store
+from neural.models import DemandSummary, Period
 
 
 @admin.register(DemandSummary)
@@ -119,9 +119,7 @@ class DemandSummaryAdmin(HistoryAdmin):
         """Eight weeks of one store, the last ones unless ``?until=`` names a day."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        store = Store.objects.for_user(request.user).filter(pk=code).first()
-        if store is None:
-            raise Http404
+        store = store_or_404(request, code)
         found = review(store=store, until=_day(request.GET.get("until")))
         context = {
             **self.admin_site.each_context(request),

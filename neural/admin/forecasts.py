@@ -5,7 +5,7 @@ import datetime as dt
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -19,9 +19,9 @@ from neural.admin.filters import StoreFilter
 from neural.admin.learning_charts import chart_of
 from neural.admin.learning_display import method_sentence, portions
 from neural.admin.learning_filters import MadeOnFilter
-from neural.admin.scope import HistoryAdmin
+from neural.admin.scope import HistoryAdmin, store_or_404
 from neural.federated.outlook import TOGETHER, outlook
-from neural.models import Forecast, Store
+from neural.models import Forecast
 
 DAYS_LISTED = 28
 
@@ -75,9 +75,7 @@ class ForecastAdmin(HistoryAdmin):
         """Eight weeks back and two ahead; ``?dish=`` one dish, ``?day=`` to prepare for."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        store = Store.objects.for_user(request.user).filter(pk=code).first()
-        if store is None:
-            raise Http404
+        store = store_or_404(request, code)
         today = store.business_day(timezone.now())
         found = outlook(
             store=store,

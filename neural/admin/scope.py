@@ -1,13 +1,26 @@
 """The base of every page: a store's rows stay with the store, and history is read-only."""
 
+import re
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
+from neural.models import Store
+from neural.models.store import STORE_CODE_PATTERN
+
+
+def store_or_404(request: HttpRequest, code: str) -> Store:
+    """One of the user's own stores. What cannot be a code (NUL, which PostgreSQL would not even
+    compare) is not looked for."""
+    found = Store.objects.for_user(request.user).filter(pk=code)
+    store = found.first() if re.match(STORE_CODE_PATTERN, code) else None
+    if store is None:
+        raise Http404
+    return store
 
 
 class NeuralAdmin(admin.ModelAdmin):

@@ -348,6 +348,13 @@ def test_an_address_that_says_nothing_shows_the_usual_page(query):
     assert world.superuser().get(page_of(query=query)).status_code == 200
 
 
+@pytest.mark.parametrize("name", ["neural_forecast_store", "neural_demandsummary_store"])
+def test_what_cannot_be_a_stores_code_is_no_store_to_any_database(name, admin_client):
+    answer = admin_client.get(reverse(f"admin:{name}", args=["S1"]).replace("S1", "S%00"))
+
+    assert answer.status_code == 404
+
+
 def test_names_from_outside_are_never_markup():
     store = world.store()
     learning.forecast(store, SCRIPT, name=SCRIPT)
