@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from neural.errors import PermanentError
@@ -141,9 +141,13 @@ def forecast_store(
         raise NotEnoughHistory(f"store {store.pk} has sold nothing, and no model knows its dishes")
     names = dict(zip(sales.dishes, sales.names or sales.dishes, strict=True))
     rows = [_row(store, sales, each, model, names.get(each.dish, ""), now) for each in found]
-    Forecast.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=KEY, update_fields=WRITTEN
-    )
+    with transaction.atomic():
+        Forecast.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=KEY, update_fields=WRITTEN
+        )
+        # Made again after a correction, a dish may have gone.
+        that_day = Forecast.objects.filter(store=store, made_on=sales.last_day)
+        that_day.exclude(dish__in=[row.dish for row in rows]).delete()
     return len(rows)
 
 

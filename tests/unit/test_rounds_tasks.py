@@ -18,9 +18,11 @@ from neural.federated.rounds.closing import cancel_round
 from neural.federated.rounds.progress import round_progress
 from neural.models import (
     ActiveModel,
+    DailyDemand,
     Forecast,
     PrivacySpend,
     RunState,
+    Store,
     StoreUpdate,
     TaskRun,
     TaskTry,
@@ -330,6 +332,19 @@ def test_forecasts_made_again_replace_those_of_the_same_day(chain):
 
     assert Forecast.objects.get(store="S1").mean == [20.0] * 14
     assert Forecast.objects.get(store="S2").mean == [0.0] * 14
+
+
+def test_forecasts_made_again_after_a_correction_leave_no_dish_that_has_gone(chain):
+    sold(Store.objects.get(pk="S1"), {-1: 5}, dish="a mistake")
+    finished()
+    assert Forecast.objects.filter(store="S1", dish="a mistake").exists()
+
+    DailyDemand.objects.filter(dish="a mistake").delete()
+    make_forecasts.delay(model_type=NAME)
+    run_due()
+
+    assert [each.dish for each in Forecast.objects.filter(store="S1")] == ["S1-rice"]
+    assert Forecast.objects.exclude(store="S1").count() == 2
 
 
 def test_a_store_that_cannot_be_forecast_harms_no_other(chain, monkeypatch):
