@@ -132,11 +132,16 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        return ("schedule", "newest") if obj is None else ("model_type", "schedule", "newest")
+        return ("schedule", "newest") if obj is None else ("type_name", "schedule", "newest")
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """Participants are stores, which not everybody may see."""
+        """Participants are stores, which not everybody may see. A type that is no longer to be
+        chosen stands there in words."""
         fieldsets = super().get_fieldsets(request, obj)
+        if obj is not None:
+            first, *others = fieldsets
+            named = ("type_name", *_without(first[1]["fields"], "model_type"))
+            fieldsets = [(first[0], first[1] | {"fields": named}), *others]
         if sees_every_store(request.user):
             return fieldsets
         return [

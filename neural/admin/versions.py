@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
@@ -40,6 +40,15 @@ def _roll_back(version: ModelVersion, user: Any) -> bool:
     return pointer is not None and pointer.roll_back(by=user.get_username())
 
 
+def _now_in_force(version: ModelVersion) -> tuple[int, str]:
+    """Which version has been put in force, and what that changes."""
+    number = ActiveModel.objects.get(model_type=version.model_type).version.number
+    text = gettext(
+        "Version %(number)s is in force. Forecasts are made with it from the next night on."
+    )
+    return messages.SUCCESS, text % {"number": number}
+
+
 PUBLISH = Verb(
     name="publish",
     label=_("Publish"),
@@ -48,6 +57,7 @@ PUBLISH = Verb(
     apply=lambda version, user: version.publish(by=user.get_username()),
     fits=lambda version: _pointer(version) is None,
     change=lambda version: audit.PUBLISHED,
+    tell=_now_in_force,
 )
 REJECT = Verb(
     name="reject",
@@ -66,6 +76,7 @@ ROLL_BACK = Verb(
     apply=_roll_back,
     fits=lambda version: version.parent_id is not None and _pointer(version) is not None,
     change=lambda version: audit.ROLLED_BACK,
+    tell=_now_in_force,
 )
 
 
@@ -79,8 +90,8 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
         "standing_shown",
         "type_name",
         "error",
-        link_column(ModelVersion, "parent"),
-        link_column(ModelVersion, "round"),
+        "parent_number",
+        "round_number",
         short_instant_column(ModelVersion, "created_at"),
         short_instant_column(ModelVersion, "published_at"),
     )
@@ -134,6 +145,14 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
     @admin.display(description=_("version"))
     def version_number(self, version: ModelVersion) -> str:
         return str(version.number)
+
+    @admin.display(description=_("trained from"))
+    def parent_number(self, version: ModelVersion) -> SafeString | str:
+        return link(version.parent, version.parent and version.parent.number)
+
+    @admin.display(description=_("round"))
+    def round_number(self, version: ModelVersion) -> SafeString | str:
+        return link(version.round, f"#{version.round_id}")
 
     @admin.display(description=_("standing"))
     def standing_shown(self, version: Any) -> SafeString:

@@ -65,8 +65,16 @@ def test_a_number_out_of_range_is_refused_with_a_word():
 @pytest.mark.parametrize(
     ("language", "texts"),
     [
-        ("en", ["Run now", "Differential privacy at store level", "neural: federated training"]),
-        ("zh-hans", ["立即训练", "门店级差分隐私", "最低门店数"]),
+        (
+            "en",
+            [
+                "demand forecast",
+                "Run now",
+                "Differential privacy at store level",
+                "neural: federated training",
+            ],
+        ),
+        ("zh-hans", ["销量预测", "立即训练", "门店级差分隐私", "最低门店数"]),
     ],
 )
 def test_a_plans_page_explains_itself_in_both_languages(language, texts):
@@ -91,6 +99,28 @@ def test_a_plans_page_links_to_its_schedule_and_says_whether_it_is_on():
     assert f'href="{address}"' in page
     assert ">on</span>" in page
     assert ">off</span>" in later
+
+
+@pytest.mark.parametrize(
+    ("hour", "weekday", "language", "shown"),
+    [
+        ("3", "*", "en", "every day at 03:05, Asia/Shanghai"),
+        ("3", "*", "zh-hans", "每天 03:05"),
+        ("3", "1", "en", "only on Monday"),
+        ("*/2", "*", "en", "every 2 hours"),
+    ],
+)
+def test_a_plans_page_says_when_its_rounds_are_opened(hour, weekday, language, shown):
+    tasks = apps.get_model("django_celery_beat", "PeriodicTask")
+    crontab = tasks.objects.get(name="neural: federated training").crontab
+    crontab.hour, crontab.minute, crontab.day_of_week = hour, "5", weekday
+    crontab.save()
+
+    page = world.superuser().get(
+        world.page_of(learning.plan()), headers={"accept-language": language}
+    )
+
+    assert shown in page.content.decode()
 
 
 def test_run_now_opens_a_round_in_the_persons_name():

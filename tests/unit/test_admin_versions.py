@@ -167,6 +167,17 @@ def test_roll_back_puts_the_parent_in_force():
     assert "(roll back)" in LogEntry.objects.get().change_message
 
 
+@pytest.mark.parametrize(("verb", "number"), [("publish", 3), ("roll_back", 1)])
+def test_whoever_puts_a_version_in_force_is_told_which_and_from_when_it_forecasts(verb, number):
+    second = learning.version(parent=learning.version(), active=True)
+    chosen = learning.version() if verb == "publish" else second
+
+    page = world.superuser().post(world.act_on(chosen, verb), follow=True).content.decode()
+
+    assert f"Version {number} is in force." in page
+    assert "from the next night on" in page
+
+
 def test_a_version_that_is_not_in_force_cannot_be_rolled_back():
     first = learning.version()
     second = learning.version(parent=first)
