@@ -1,5 +1,6 @@
 """How rounds, versions and forecasts are shown: badges, methods in words, ratios as per cent."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,6 +44,7 @@ QUESTION_LABELS: Mapping[str, Any] = {
     "grow": gettext_lazy("trees are grown"),
     "calibrate": gettext_lazy("the width of the forecast band is measured"),
     "judge": gettext_lazy("stores judge the new model on days that it has not seen"),
+    "confirm": gettext_lazy("stores compare it with what was judged, now that it knows those days"),
 }
 """What a round is doing, by the kind of its question."""
 
@@ -74,7 +76,14 @@ def reason(row: TrainingRound | StoreUpdate) -> str:
     if row.reason == "no_better":
         for name, label in METHOD_LABELS.items():
             detail = detail.replace(f"{name}:", f"{label}:")
+    elif found := _TOO_FEW.fullmatch(detail):
+        values = {"found": found["found"].replace(" of ", " / "), "needed": found["needed"]}
+        detail = _("%(found)s; %(needed)s are needed") % values
     return f"{row.explanation} ({detail})" if detail else row.explanation
+
+
+_TOO_FEW = re.compile(r"(?P<found>\d+(?: of \d+)?); (?P<needed>\d+) are needed")
+"""The detail of a round without a quorum, which is kept in English."""
 
 
 def phase(training: TrainingRound) -> str:

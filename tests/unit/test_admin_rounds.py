@@ -149,6 +149,16 @@ def test_each_store_that_was_left_out_is_named_with_the_reason_in_words(language
         assert shown in page
 
 
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [("en", "(1 / 3; 2 are needed)"), ("zh-hans", "(1 / 3 家，至少需要 2 家)")],
+)
+def test_how_many_stores_were_missing_is_said_in_the_readers_language(language, shown):
+    training = learning.training("failed_quorum", reason="quorum", detail="1 of 3; 2 are needed")
+
+    assert shown in text(world.superuser(), world.page_of(training), language)
+
+
 def test_the_course_of_a_round_counts_exchanges_and_how_long_they_took():
     training = learning.training(exchange=94)
     learning.course(
