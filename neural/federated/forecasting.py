@@ -179,8 +179,11 @@ def _row(
 
 
 def _ask_for_all(name: str, now: dt.datetime, as_of: dt.date | None) -> int:
-    since = (as_of or now.date()) - dt.timedelta(days=RECENT_DAYS)
-    sold = DailyDemand.objects.filter(day__gte=since, quantity__gt=0).values("store")
+    today = as_of or now.date()
+    since = today - dt.timedelta(days=RECENT_DAYS)
+    # A day more at the end: each store has its own clock.
+    days = DailyDemand.objects.filter(day__gte=since, day__lte=today + dt.timedelta(days=1))
+    sold = days.filter(quantity__gt=0).values("store")
     never_sold = ~Exists(DailyDemand.objects.filter(store=OuterRef("pk")))
     opening = Q(confirmed=True, created_at__gte=now - dt.timedelta(days=OPENING_DAYS)) & never_sold
     wanted = Store.objects.filter(Q(pk__in=sold) | opening).order_by("pk")

@@ -11,6 +11,7 @@ from neural.federated.protocol import NotEnoughHistory
 from neural.federated.simulation import simulate
 from neural.models import ActiveModel, Forecast, ModelVersion, Store, TaskRun
 from neural.tasks import make_forecasts
+from tests.unit import learning_world as learning
 from tests.unit.forecasting import SMALL, chain
 
 pytestmark = pytest.mark.django_db
@@ -69,3 +70,19 @@ def test_the_night_forecasts_a_store_that_is_about_to_open(new_store, changes, a
 
     runs = TaskRun.objects.filter(task=make_forecasts.name)
     assert [run.kwargs["stores"] for run in runs] == ([["NEW"]] if asked else [])
+
+
+def test_as_of_an_earlier_day_a_store_that_sold_only_later_is_not_forecast():
+    """As a shop beside a chain whose sales ended years ago."""
+    learning.sold_until(Store.objects.create(code="OLD"), dt.date(2019, 4, 30))
+    learning.sold_until(Store.objects.create(code="NEW", confirmed=True), NOW.date(), days=1)
+
+    forecasting.make_forecasts(
+        store_id=None,
+        stores=None,
+        name="demand_forecast",
+        now=NOW,
+        as_of=dt.date(2019, 5, 1),
+    )
+
+    assert TaskRun.objects.get(task=make_forecasts.name).kwargs["stores"] == ["OLD"]
