@@ -1,7 +1,10 @@
 """`manage.py train`: opens a round or joins the open one, waits, and says how it ended."""
 
+import datetime as dt
+
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from neural.management.commands import train as module
 from neural.models import Forecast, TaskRun, TrainingPlan, TrainingRound
@@ -43,6 +46,15 @@ def test_with_now_it_trains_here_to_the_end_and_makes_the_forecasts(chain, comma
     assert f"Round {training.pk}: published, version 1: better than" in said
     assert training.requested_by == "train"
     assert set(Forecast.objects.values_list("store", flat=True)) == {"S1", "S2", "S3"}
+
+
+def test_as_of_a_day_it_trains_and_forecasts_as_on_that_morning(chain, command):
+    day = timezone.now().date() - dt.timedelta(days=5)
+
+    command("--now", "--as-of", day.isoformat())
+
+    assert TrainingRound.objects.get().config["as_of"] == day.isoformat()
+    assert {each.made_on for each in Forecast.objects.all()} == {day - dt.timedelta(days=1)}
 
 
 def test_with_a_store_it_says_what_became_of_it(chain, command):

@@ -1,5 +1,6 @@
 """`manage.py train`: a round of federated training, waited for."""
 
+import datetime as dt
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -41,6 +42,7 @@ class Command(TeachingCommand):
           manage.py train --store S01               (ends with what became of this store)
           manage.py train --no-wait
           manage.py train --now                     (without workers)
+          manage.py train --as-of 2019-05-01        (sales ended long ago: as on that morning)
 
         exit codes:
           0    a version was published, or waits for a person to publish it; with --no-wait: the
@@ -56,17 +58,30 @@ class Command(TeachingCommand):
         """Which model and store, and whether to wait."""
         parser.add_argument("--model-type", default=DEFAULT_MODEL_TYPE, metavar="NAME")
         parser.add_argument("--store", metavar="CODE", help="say what became of this store")
+        parser.add_argument(
+            "--as-of",
+            type=dt.date.fromisoformat,
+            metavar="DAY",
+            help="train and forecast as on the morning of this day, for sales that ended long ago",
+        )
         how = parser.add_mutually_exclusive_group()
         how.add_argument("--no-wait", action="store_true", help="open the round and leave it")
         how.add_argument("--now", action="store_true", help="work here, without workers")
 
     def handle(
-        self, *, model_type: str, store: str | None, no_wait: bool, now: bool, **options: Any
+        self,
+        *,
+        model_type: str,
+        store: str | None,
+        as_of: dt.date | None,
+        no_wait: bool,
+        now: bool,
+        **options: Any,
     ) -> None:
         """Open, wait, say."""
         if store is not None and not Store.objects.filter(pk=store).exists():
             raise CommandError(f"there is no store {store!r}", returncode=2)
-        training = self._open(model_type)
+        training = self._open(model_type, as_of)
         if no_wait:
             return
         try:
@@ -76,9 +91,11 @@ class Command(TeachingCommand):
             raise SystemExit(130) from None
         self._report(TrainingRound.objects.defer("draft").get(pk=training.pk), store)
 
-    def _open(self, model_type: str) -> TrainingRound:
+    def _open(self, model_type: str, as_of: dt.date | None) -> TrainingRound:
         try:
-            opened = open_round(name=model_type, now=timezone.now(), requested_by=REQUESTER)
+            opened = open_round(
+                name=model_type, now=timezone.now(), requested_by=REQUESTER, as_of=as_of
+            )
         except NeuralError as error:
             raise CommandError(str(error)) from error
         training = opened.round
