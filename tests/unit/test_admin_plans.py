@@ -165,7 +165,7 @@ def test_run_now_trains_as_of_the_last_sales_where_they_ended_long_ago():
 def test_run_now_trains_as_of_today_where_stores_sell():
     plan = learning.plan(least_stores=1)
     today = timezone.now().date()
-    learning.sold_until(world.store("S1"), today - dt.timedelta(days=1))
+    learning.sold_until(world.store("S1"), today - dt.timedelta(days=3))
     client = world.superuser()
 
     client.post(world.act_on(plan, "run"))
