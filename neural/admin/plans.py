@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.apps import apps
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Field, Model
 from django.http import HttpRequest
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.admin.actions import VerbsAdmin
 from neural.admin.display import NOTHING, badge, link
 from neural.admin.learning_display import state_badge
+from neural.admin.privacy_cost import warning_of
 from neural.admin.run_now import RUN_NOW, newest_round_of
 from neural.admin.scope import NeuralAdmin
 from neural.federated.model_types import label_of, model_types
@@ -156,6 +157,12 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
             choices = [(name, label_of(name)) for name in _types_without_plan()]
             field = forms.ChoiceField(choices=choices, label=field.label)
         return field
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Said at once: noise that the budget does not allow for would be spent for nothing."""
+        super().save_model(request, obj, form, change)
+        if warning := warning_of(obj):
+            self.message_user(request, warning, messages.WARNING)
 
     # Columns
 
