@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from benchmarks.forecasts import datasets, scoring
-from benchmarks.forecasts.methods import METHODS, Settings, Window
+from benchmarks.forecasts.methods import METHODS, Method, Settings, Window
 from benchmarks.forecasts.windows import origins, task
 from neural.federated.evaluation import Sums, added, figures
 from neural.federated.series import Sales
@@ -24,16 +24,22 @@ MEASURED_AGAINST = "pooled LightGBM"
 
 
 def measured(
-    stores: dict[str, Sales], *, history: int, windows: int, skipped: int, kind: str
+    stores: dict[str, Sales],
+    *,
+    history: int,
+    windows: int,
+    skipped: int,
+    kind: str,
+    methods: dict[str, Method],
 ) -> dict[str, dict[str, Any]]:
     """Figures by method, over all windows."""
-    sums: dict[str, list[Sums]] = {name: [] for name in METHODS}
-    seconds = dict.fromkeys(METHODS, 0.0)
+    sums: dict[str, list[Sums]] = {name: [] for name in methods}
+    seconds = dict.fromkeys(methods, 0.0)
     earlier: scoring.Residuals = []
     days = next(iter(stores.values())).days
     for origin in origins(days, windows=windows, skipped=skipped):
         window = Window(task(stores, origin=origin, history=history, kind=kind), Settings())
-        for name, method in METHODS.items():
+        for name, method in methods.items():
             began = time.perf_counter()
             forecasts = method(window)
             seconds[name] += time.perf_counter() - began
@@ -43,7 +49,7 @@ def measured(
                 earlier += scoring.residuals(window.task, forecasts)
             sums[name].append(found)
         print(f"{kind}: origin {origin} of {days} days", file=sys.stderr, flush=True)
-    return {name: _told(added(sums[name]), seconds[name]) for name in METHODS}
+    return {name: _told(added(sums[name]), seconds[name]) for name in methods}
 
 
 def _told(sums: Sums, seconds: float) -> dict[str, Any]:
@@ -67,7 +73,12 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0, help="newest windows that are left out")
     parser.add_argument("--horizon", choices=["h1", "14d", "both"], default="both")
     parser.add_argument("--country", default="", help="whose holidays a file's stores have: CN, …")
+    parser.add_argument(
+        "--only", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD",
+        help="only these, and pooled LightGBM",
+    )  # fmt: skip
     chosen = parser.parse_args()
+    methods = {n: m for n, m in METHODS.items() if n in chosen.only or n == MEASURED_AGAINST}
     try:
         stores = datasets.load(chosen.data, country=chosen.country)
     except datasets.DataAbsent as absent:
@@ -81,7 +92,12 @@ def main() -> None:
     for kind in kinds:
         told[kind] = with_ratios(
             measured(
-                stores, history=chosen.history, windows=windows, skipped=chosen.skip, kind=kind
+                stores,
+                history=chosen.history,
+                windows=windows,
+                skipped=chosen.skip,
+                kind=kind,
+                methods=methods,
             )
         )
     print(json.dumps(told, indent=1, ensure_ascii=False))

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.forecasts import forest
 from benchmarks.forecasts.windows import Task
-from neural.federated import baselines, glm, personal
+from neural.federated import aggregation, baselines, glm, personal
 from neural.federated.client import HORIZONS_EACH
 from neural.federated.demand_forecast import DEMAND_FORECAST
 from neural.federated.demand_model import SHARE_BEFORE_TREES, DemandModel, blended
@@ -60,7 +60,7 @@ class Window:
     @cached_property
     def shares(self) -> np.ndarray:
         demand = {name: each.total for name, each in self.problems.items()}
-        return np.array(list(glm.store_weights(demand).values()))
+        return np.array(list(aggregation.capped_weights(demand).values()))
 
     def temper(self, name: str) -> float:
         examples = self.task.train[name]
@@ -101,17 +101,16 @@ class Window:
 
     @cached_property
     def variance(self) -> np.ndarray:
-        return personal.prior_variance(
-            [
-                personal.spread(
-                    each,
-                    centre=self.fedprox,
-                    ridge=self.settings.spread_ridge,
-                    temper=personal.sightings(self.task.train[name]),
-                )
-                for name, each in self.problems.items()
-            ]
-        )
+        spreads = [
+            personal.spread(
+                each,
+                centre=self.fedprox,
+                ridge=self.settings.spread_ridge,
+                temper=personal.sightings(self.task.train[name]),
+            )
+            for name, each in self.problems.items()
+        ]
+        return personal.prior_variance(np.mean([each.excess for each in spreads], axis=0))
 
     @cached_property
     def personal(self) -> dict[str, np.ndarray]:
@@ -262,7 +261,8 @@ def pooled_lightgbm(window: Window) -> Forecasts:
     }
 
 
-METHODS: dict[str, Callable[[Window], Forecasts]] = {
+Method = Callable[[Window], Forecasts]
+METHODS: dict[str, Method] = {
     "seasonal naive": seasonal_naive,
     "weekday mean": weekday_mean,
     "local GLM": local_glm,

@@ -68,7 +68,10 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
                     "The last days are kept apart: nobody trains on them, and the new version is "
                     "judged by them."
                 ),
-                "fields": (("history_days", "held_out_days"), ("dishes_per_store", "max_examples")),
+                "fields": (
+                    ("history_days", "held_out_days", "refit_exchanges"),
+                    ("dishes_per_store", "max_examples"),
+                ),
             },
         ),
         (

@@ -14,6 +14,7 @@ import numpy as np
 from neural.federated import (
     aggregation,
     binning,
+    evaluation,
     glm,
     judging,
     personal,
@@ -51,6 +52,7 @@ ALLOWED: Mapping[str, frozenset[str]] = MappingProxyType(
         "grow": frozenset({"base", "stores", "sums"}),
         "calibrate": frozenset({"base", "residuals"}),
         "judge": frozenset({"base", "examples", "figures"}),
+        "confirm": frozenset({"base", "count", "refitted", "judged"}),
     }
 )
 """By kind of question: the keys of an answer. All that leaves a store."""
@@ -86,8 +88,13 @@ class _Store:
         return self.sales.days - self.config.held_out_days
 
     @property
+    def is_refit(self) -> bool:
+        """Whether the days that were kept for judging are trained on, too."""
+        return "judged_model" in self.draft
+
+    @property
     def train(self) -> Examples:
-        return self.kept("train", self._training_examples)
+        return self.kept("all" if self.is_refit else "train", self._training_examples)
 
     @property
     def held_out(self) -> Examples:
@@ -103,10 +110,12 @@ class _Store:
         return glm.problem(self.train, self.model.standard)
 
     def _training_examples(self) -> Examples:
+        if self.is_refit:
+            self.memory.clear()  # of what was made without the last days nothing is needed any more
         known = int(np.isfinite(self.sales.quantities).any(axis=1).sum())
         if known < LEAST_DAYS:
             raise NotEnoughHistory(f"{known} days are known, {LEAST_DAYS} are needed")
-        end = self.first_held_out
+        end = self.sales.days if self.is_refit else self.first_held_out
         examples = training_examples(
             self.sales,
             first_day=end - self.config.history_days,
@@ -184,9 +193,7 @@ def _spread(store: _Store) -> Json:
         # alone: how far stores may go is learned from all of them.
         temper=personal.sightings(store.train),
     )
-    excess = np.clip(found.deviation - found.sampling, -personal.LARGEST_VARIANCE, None)
-    excess = np.minimum(excess, personal.LARGEST_VARIANCE)
-    return {"base": store.base, "excess": encode(excess, dtype="<f8")}
+    return {"base": store.base, "excess": encode(found.excess, dtype="<f8")}
 
 
 def _rows(store: _Store, name: str, forest: trees.Draft) -> trees_sums.Rows:
@@ -207,8 +214,9 @@ def _rows(store: _Store, name: str, forest: trees.Draft) -> trees_sums.Rows:
 def _grow(store: _Store) -> Json:
     """Sums of gradients and hessians by bin, of this store alone."""
     forest = trees.Draft.from_json(store.draft["model"]["forest"])
-    rows = store.kept("rows", lambda: _rows(store, "", forest))
-    added = trees_sums.sums(draft=forest, rows=rows, memory=store.kept("growing", dict))
+    kept = store.kept(f"alone, refit {store.is_refit}", lambda: _rows(store, "", forest))
+    growing = store.kept(f"growing, refit {store.is_refit}", dict)
+    added = trees_sums.sums(draft=forest, rows=kept, memory=growing)
     return {"base": store.base, "stores": 1, "sums": trees_growing.sums_as_json(added.sums)}
 
 
@@ -236,6 +244,18 @@ def _judge(store: _Store) -> Json:
     return {"base": store.base, "examples": len(store.held_out), "figures": figures}
 
 
+def _confirm(store: _Store) -> Json:
+    """How well the chain's weights and trees alone, before and after the refit, say the days that
+    were kept back: deviances."""
+    models = {"refitted": store.draft["model"], "judged": store.draft["judged_model"]}
+    told: Json = {"base": store.base, "count": float(len(store.held_out))}
+    for name, content in models.items():
+        model = DemandModel.from_json(content)
+        forecasts = model.forecast(store.held_out, model.weights)
+        told[name] = float(evaluation.poisson_deviance(store.held_out.target, forecasts).sum())
+    return told
+
+
 def _judged(store: _Store) -> FloatArray:
     """The draft's forecasts of the held-out days."""
 
@@ -256,6 +276,7 @@ _PARTS: Mapping[str, Callable[[_Store], Json]] = MappingProxyType(
         "grow": _grow,
         "calibrate": _calibrate,
         "judge": _judge,
+        "confirm": _confirm,
     }
 )
 
@@ -288,7 +309,8 @@ def answer_together(
 def _together(parts: Mapping[str, _Store], forest: trees.Draft) -> dict[str, Any]:
     """The stores' bins as one matrix, added up much faster than store by store, and what growing
     keeps of it. It lies with the first store; what it was made from is not kept beside it."""
-    first, names = next(iter(parts.values())), tuple(parts)
+    first = next(iter(parts.values()))
+    names = (first.is_refit, *parts)
     if first.memory.get("together", {}).get("names") != names:
         rows = []
         for name, store in parts.items():

@@ -22,7 +22,6 @@ LEAST_SCALE = 0.15
 LARGEST_VALUE = 8.0
 """Standardised values are clipped to this on either side."""
 
-MOST_TIMES_MEDIAN = 5.0
 RATE = 0.2
 """Length of a local gradient step, of standardised features."""
 
@@ -78,14 +77,6 @@ def agreed_standard(sums: Iterable[Mapping[str, FloatArray]]) -> Standard:
     # What never differs is scaled by 1: its column is then zero, and its weight stays zero.
     scale = np.where(scale < _NO_DIFFERENCE, 1.0, np.maximum(scale, LEAST_SCALE))
     return Standard(mean=mean, scale=scale)
-
-
-def store_weights(demand: Mapping[str, float]) -> dict[str, float]:
-    """How much each store's update counts: as much as it sells, at most five times as much as the
-    median store, so that no store rules. The stores' losses are divided by their demand; without
-    this a small store would count as much as a large one, and portions are what errors cost."""
-    limit = MOST_TIMES_MEDIAN * float(np.median(list(demand.values())))
-    return {store: min(sold, limit) for store, sold in demand.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,7 +80,7 @@ def check_residuals(value: object) -> None:
             if not isinstance(sums, list) or len(sums) != len(dispersion.LAST_OF_BUCKET):
                 raise AnswerRefused("wrong_shape", "sums of residuals")
             for each in sums:
-                _check_number(each)
+                check_number(each)
         if not dispersion_bounds.are_possible(half):
             raise AnswerRefused("out_of_range", "no residuals add up to these sums")
 
@@ -142,13 +142,14 @@ def check_figures(value: object, *, has_active: bool) -> None:
         if not isinstance(sums, dict) or set(sums) != {*evaluation.POINT_SUMS, *bands}:
             raise AnswerRefused("wrong_keys", f"sums of {name}")
         for each in sums.values():
-            _check_number(each)
+            check_number(each)
     for end in ("", TOMORROW):
         if len({(value[m + end]["count"], value[m + end]["demand"]) for m in methods}) > 1:
             raise AnswerRefused("inconsistent", "methods were judged on different rows")
 
 
-def _check_number(value: Any) -> None:
+def check_number(value: Any) -> None:
+    """Raise :class:`AnswerRefused` unless a value is a sum: a float, finite, not below 0."""
     if not isinstance(value, float):
         raise AnswerRefused("wrong_type", "a sum is no number")
     if not math.isfinite(value) or not 0 <= value <= LARGEST_SUM:

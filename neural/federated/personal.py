@@ -7,7 +7,6 @@ store's weights are the mode under that prior. The centre stays the chain's weig
 it anew made forecasts worse.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +28,11 @@ class Spread(NamedTuple):
 
     deviation: FloatArray
     sampling: FloatArray
+
+    @property
+    def excess(self) -> FloatArray:
+        """(size,): what chance does not explain, within ± ``LARGEST_VARIANCE``."""
+        return np.clip(self.deviation - self.sampling, -LARGEST_VARIANCE, LARGEST_VARIANCE)
 
 
 def temper(days: float, sightings: float = 1.0) -> float:
@@ -72,13 +76,10 @@ def spread(
     return Spread((own - centre) ** 2, np.asarray(sampling))
 
 
-def prior_variance(spreads: Sequence[Spread]) -> FloatArray:
-    """(size,): variance of the stores around the chain's weights: the mean of deviation less
-    sampling variance, never below 0. Raises ValueError without a store."""
-    if not spreads:
-        raise ValueError("no store told its spread")
-    excess = np.mean([each.deviation - each.sampling for each in spreads], axis=0)
-    return np.asarray(np.minimum(np.maximum(excess, 0.0), LARGEST_VARIANCE))
+def prior_variance(excess: FloatArray) -> FloatArray:
+    """(size,): variance of the stores around the chain's weights, from their mean excess: never
+    below 0."""
+    return np.clip(excess, 0.0, LARGEST_VARIANCE)
 
 
 def personal_weights(

@@ -1,8 +1,10 @@
 """The demand forecast's program: what stores are asked in turn, and what answers add up to. Pure.
 
-describe → fit, several times → spread → grow, level by level → calibrate → judge. Answers are
-taken in order of the stores' codes and every sum is exact, so that whoever coordinates comes to
-the same draft. (The one exception is meant: noise, where differential privacy is asked for.)
+describe → fit, several times → spread → grow, level by level → calibrate → judge. If the judged
+candidate is better than what is there, it is refitted with the days that were kept for judging:
+fit → grow → confirm. Answers are taken in order of the stores' codes and every sum is exact, so
+that whoever coordinates comes to the same draft. (The one exception is meant: noise, where
+differential privacy is asked for.)
 """
 
 import hashlib
@@ -15,6 +17,7 @@ import numpy as np
 from neural.federated import (
     aggregation,
     binning,
+    gate,
     glm,
     judging,
     personal,
@@ -53,9 +56,16 @@ def mark(*parts: object) -> str:
 
 
 def expected_exchanges(config: TrainingConfig) -> int:
-    """How many exchanges a round has."""
+    """How many exchanges a round has, if its candidate is good enough to be refitted."""
     form = form_of(config)
-    return 1 + config.fit_exchanges + (not is_private(config)) + (form.exchanges if form else 0) + 2
+    of_trees = form.exchanges if form else 0
+    once = 1 + config.fit_exchanges + (not is_private(config)) + of_trees + 2
+    return once + (_refits(config) + of_trees + 1 if _refits(config) else 0)
+
+
+def _refits(config: TrainingConfig) -> int:
+    """How many exchanges of the linear model a refit has. None where each would cost privacy."""
+    return 0 if is_private(config) else min(config.refit_exchanges, config.fit_exchanges)
 
 
 def form_of(config: TrainingConfig) -> Form | None:
@@ -122,7 +132,11 @@ def _next(config: TrainingConfig, draft: Json, question: Question) -> str | None
         return "fit"
     if kind == "grow" and not trees.Draft.from_json(draft["model"]["forest"]).is_complete:
         return "grow"
+    if kind == "judge":
+        return "fit" if "judged_model" in draft else None
     order = ["describe", "fit", "spread", "grow", "calibrate", "judge"]
+    if "judged_model" in draft:
+        order = ["fit", "grow", "confirm"]
     if is_private(config):
         order.remove("spread")
     if form_of(config) is None:
@@ -216,6 +230,11 @@ def _check_judge(config: TrainingConfig, draft: Json, answer: Json) -> None:
     judging.check_figures(answer["figures"], has_active=draft["active"] is not None)
 
 
+def _check_confirm(config: TrainingConfig, draft: Json, answer: Json) -> None:
+    for name in ("count", "refitted", "judged"):
+        judging.check_number(answer[name])
+
+
 _CHECKS: Mapping[str, Callable[[TrainingConfig, Json, Json], None]] = MappingProxyType(
     {
         "describe": _check_describe,
@@ -224,6 +243,7 @@ _CHECKS: Mapping[str, Callable[[TrainingConfig, Json, Json], None]] = MappingPro
         "grow": _check_grow,
         "calibrate": _check_calibrate,
         "judge": _check_judge,
+        "confirm": _check_confirm,
     }
 )
 
@@ -339,8 +359,7 @@ def _fitted(config: TrainingConfig, draft: Json, question: Question, answers: An
 
 def _spread(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:
     typical = _typical(_arrays(answers, "excess", SIZE), config)
-    variance = np.clip(typical, 0.0, personal.LARGEST_VARIANCE)
-    return {"model": _with(draft, variance=variance)}
+    return {"model": _with(draft, variance=personal.prior_variance(typical))}
 
 
 def _grown(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:
@@ -363,7 +382,38 @@ def _calibrated(config: TrainingConfig, draft: Json, question: Question, answers
 
 
 def _judged(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:
-    return {"quality": {**draft["quality"], "stores": len(answers)}}
+    """What is better is refitted, if there are exchanges for it."""
+    changed: Json = {"quality": {**draft["quality"], "stores": len(answers), "refitted": False}}
+    better = gate.judge([each["figures"] for each in answers.values()]).better
+    if not (better and _refits(config)):
+        return changed
+    model = draft["model"]
+    if model["forest"] is not None:
+        before = trees.Draft.from_json(model["forest"])
+        again = trees.begin(form=before.form, bins=before.bins, unit=before.unit)
+        model = {**model, "forest": again.as_json()}
+    return {
+        **changed,
+        "judged_model": draft["model"],
+        "model": model,
+        "fits": config.fit_exchanges - _refits(config),
+    }
+
+
+def _confirmed(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:
+    """The refitted model, unless it says the days that it was trained on worse than the judged one
+    did beforehand: then somebody has spoilt it."""
+    sums = [
+        {name: {"deviance": each[of], "count": each["count"]} for name, of in _CONFIRMED.items()}
+        for each in answers.values()
+    ]
+    compared = gate.compare(sums, "judged")
+    if compared is None or not compared.own <= compared.other:
+        return {"model": draft["judged_model"]}
+    return {"quality": {**draft["quality"], "refitted": True}}
+
+
+_CONFIRMED = {gate.CANDIDATE: "refitted", "judged": "judged"}
 
 
 def _with(draft: Json, **changes: FloatArray) -> Json:
@@ -379,5 +429,6 @@ _STEPS: Mapping[str, Callable[[TrainingConfig, Json, Question, Answers], Json]] 
         "grow": _grown,
         "calibrate": _calibrated,
         "judge": _judged,
+        "confirm": _confirmed,
     }
 )

@@ -106,6 +106,9 @@ class TrainingConfig:
     tree_depth: int = 5
     learning_rate: float = 0.3
     bins: int = 16
+    refit_exchanges: int = 3
+    """After a candidate has been judged better: so many more, and the trees anew, with the days
+    that were kept for judging. 0: the judged candidate is what is published."""
     noise_multiplier: float = 0.0
     """z of differential privacy at store level; 0: off. With it no trees are grown."""
     least_stores: int = 2

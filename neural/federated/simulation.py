@@ -30,7 +30,7 @@ class Simulated:
     refused: dict[str, str] = field(default_factory=dict)
     """Stores that were left out, and why."""
     judged: dict[str, Json] = field(default_factory=dict)
-    """By store: its answer to the last question."""
+    """By store: its answer to the last question that had it judge."""
     exchanges: int = 0
 
 
@@ -68,7 +68,8 @@ def simulate(
         done.refused.update(step.refused)
         for name in done.refused:
             taking_part.pop(name, None)
-        done.draft, done.judged, done.exchanges = step.draft, answers, question.number
+        done.draft, done.exchanges = step.draft, question.number
+        done.judged = answers if question.judges else done.judged
     return done
 
 

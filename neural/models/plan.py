@@ -135,6 +135,15 @@ class TrainingPlan(models.Model):
     learning_rate = models.FloatField(_("learning rate"), default=0.3, **_between(1e-4, 1))
     bins = models.PositiveSmallIntegerField(_("bins"), default=16, **_between(2, 256))
     seed = models.PositiveIntegerField(_("seed"), default=0)
+    refit_exchanges = models.PositiveIntegerField(
+        _("exchanges of the refit"),
+        default=3,
+        help_text=_(
+            "What is better is trained again with the days that were kept for judging. 0: it is "
+            "published as it was judged."
+        ),
+        **_between(0, 100),
+    )
 
     noise_multiplier = models.FloatField(
         _("noise multiplier (z)"),

@@ -13,7 +13,7 @@ from neural.federated.protocol import NotEnoughHistory
 from tests.unit.forecasting import SMALL, chain, store
 
 PROGRAM = DemandProgram()
-KINDS = ["describe", "fit", "spread", "grow", "calibrate", "judge"]
+KINDS = ["describe", "fit", "spread", "grow", "calibrate", "judge", "confirm"]
 
 
 def exchanges(stores, config=SMALL):
@@ -68,6 +68,7 @@ ALLOWED_WITHIN = {
     "grow": {("base",), ("stores",), ("sums", "gradient"), ("sums", "hessian")},
     "calibrate": {("base",), ("residuals", "*", "*")},
     "judge": {("base",), ("examples",), ("figures", "*", "*")},
+    "confirm": {("base",), ("count",), ("refitted",), ("judged",)},
 }  # fmt: skip
 
 

@@ -198,9 +198,3 @@ def test_a_trained_model_knows_weekends():
 
 
 # What stores count
-
-
-def test_a_store_counts_by_what_it_sells_up_to_five_times_the_median():
-    found = glm.store_weights({"a": 10.0, "b": 20.0, "c": 30.0, "huge": 1e12, "e": 20.0})
-
-    assert found == {"a": 10.0, "b": 20.0, "c": 30.0, "huge": 100.0, "e": 20.0}

@@ -31,7 +31,7 @@ def centre_of(stores: list[glm.Problem]) -> np.ndarray:
 
 def variance_of(stores: list[glm.Problem], centre: np.ndarray) -> np.ndarray:
     spreads = [personal.spread(each, centre=centre, ridge=RIDGE, temper=2.0) for each in stores]
-    return personal.prior_variance(spreads)
+    return personal.prior_variance(np.mean([each.excess for each in spreads], axis=0))
 
 
 def test_stores_that_differ_leave_more_room_than_stores_that_are_alike():
@@ -43,17 +43,13 @@ def test_stores_that_differ_leave_more_room_than_stores_that_are_alike():
 
 
 def test_a_prior_variance_is_never_below_zero_nor_beyond_its_limit():
-    spreads = [
-        personal.Spread(np.array([0.1, 0.0, 1e9]), np.array([0.04, 0.5, 0.0])),
-        personal.Spread(np.array([0.3, 0.1, 1e9]), np.array([0.06, 0.1, 0.0])),
-    ]
-
-    assert personal.prior_variance(spreads) == pytest.approx([0.15, 0.0, 1.0])
+    assert personal.prior_variance(np.array([0.15, -0.2, 7.0])) == pytest.approx([0.15, 0.0, 1.0])
 
 
-def test_without_a_store_there_is_no_prior():
-    with pytest.raises(ValueError, match="no store"):
-        personal.prior_variance([])
+def test_what_chance_explains_is_no_excess():
+    spread = personal.Spread(np.array([0.1, 0.0, 1e9]), np.array([0.04, 1e9, 0.0]))
+
+    assert spread.excess == pytest.approx([0.06, -1.0, 1.0])
 
 
 def test_without_variance_a_stores_weights_are_the_chains():

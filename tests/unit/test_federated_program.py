@@ -35,8 +35,8 @@ def test_it_asks_in_turn():
     kinds = [question.kind for question in asked]
 
     assert list(dict.fromkeys(kinds)) == KINDS
-    assert kinds.count("fit") == 2
-    assert kinds.count("grow") == 4  # two stages of four trees, two levels each
+    assert kinds.count("fit") == 2 + 2
+    assert kinds.count("grow") == 4 + 4  # two stages of four trees, two levels each
     assert [question.number for question in asked] == list(range(1, len(asked) + 1))
     assert len(asked) == expected_exchanges(SMALL)
 
@@ -45,8 +45,60 @@ def test_without_trees_none_are_asked_for():
     config = replace(SMALL, trees=0)
     kinds = [question.kind for _, question, _ in exchanges(chain(), config)]
 
-    assert kinds == ["describe", "fit", "fit", "spread", "calibrate", "judge"]
+    assert kinds == [
+        "describe",
+        "fit",
+        "fit",
+        "spread",
+        "calibrate",
+        "judge",
+        "fit",
+        "fit",
+        "confirm",
+    ]
     assert len(kinds) == expected_exchanges(config)
+
+
+# The refit
+
+
+def test_the_days_that_were_kept_back_are_trained_on_once_the_candidate_is_better():
+    with_refit, without = trained(chain(8)), trained(chain(8), replace(SMALL, refit_exchanges=0))
+
+    assert with_refit.draft["quality"]["refitted"]
+    assert not without.draft["quality"]["refitted"]
+    assert with_refit.draft["model"]["forest"] != without.draft["model"]["forest"]
+    assert with_refit.judged == without.judged
+
+
+def worst(store, question, answer):
+    """A store that says of the candidate that it is bad."""
+    if question.kind != "judge":
+        return answer
+    bad = {**answer["figures"]["candidate"], "deviance": 1e9}
+    return {**answer, "figures": {**answer["figures"], "candidate": bad}}
+
+
+def test_what_is_no_better_is_not_refitted():
+    done = trained(chain(8), tamper=worst)
+
+    assert done.exchanges == expected_exchanges(replace(SMALL, refit_exchanges=0))
+    assert not done.draft["quality"]["refitted"]
+
+
+def spoilt(store, question, answer):
+    """Stores that were honest until their candidate had been judged."""
+    if question.kind == "confirm":
+        return {**answer, "refitted": answer["judged"] * 2}
+    return answer
+
+
+def test_a_refit_that_is_worse_on_days_it_has_seen_gives_way_to_what_was_judged():
+    done = trained(chain(8), tamper=spoilt)
+    judged = trained(chain(8), replace(SMALL, refit_exchanges=0))
+
+    assert not done.draft["quality"]["refitted"]
+    assert done.draft["model"] == judged.draft["model"]
 
 
 def test_the_same_answers_give_the_same_draft_whatever_their_order():

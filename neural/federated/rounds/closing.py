@@ -42,8 +42,7 @@ def finish(
     Within a transaction. Returns whether it did: not if another coordinator was first. Raises
     :class:`PointerMoved`.
     """
-    judged = [each["figures"] for each in answers if "figures" in each]
-    judged = judged if asked.question.judges else []
+    judged = _judged(training, asked, answers)
     totals = add_up(judged)
     verdict = _verdict(training, judged)
     publishes = verdict.better and training.plan.publishing == Publishing.AUTOMATIC
@@ -61,6 +60,14 @@ def finish(
         raise PointerMoved(training.model_type)
     after_close(training)
     return True
+
+
+def _judged(training: TrainingRound, asked: Exchange, answers: Iterable[Json]) -> list[Judged]:
+    """What the stores said when they judged: just now, or in an earlier exchange of the round."""
+    if asked.question.judges:
+        return [each["figures"] for each in answers if "figures" in each]
+    kept = StoreUpdate.objects.taking_part().filter(round=training.pk).order_by("store")
+    return [each for each in kept.values_list("figures", flat=True) if each]
 
 
 def _verdict(training: TrainingRound, judged: Sequence[Judged]) -> Verdict:
