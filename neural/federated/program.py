@@ -368,13 +368,19 @@ def _grown(config: TrainingConfig, draft: Json, question: Question, answers: Ans
         store: trees_growing.sums_from_json(draft=forest, answer=answer["sums"])
         for store, answer in answers.items()
     }
-    step = trees_growing.advanced(draft=forest, answers=sums)
-    # A group's sums have been judged store by store where they were added up. Who was left out
-    # in an earlier exchange is not asked any more.
-    out = [store for store in step.left_out if store in answers]
-    alone = [store for store in out if answers[store]["stores"] == 1]
-    model = {**draft["model"], "forest": step.draft.as_json()}
-    return {"model": model, "refused": dict.fromkeys(alone, "outlier")}
+    if any(answer["stores"] > 1 for answer in answers.values()):
+        # A group's sums have been judged store by store where they were added up; a whole group
+        # is not left out for being unlike others.
+        grown, out = (
+            trees_growing.grown(draft=forest, sums=trees_growing.added([*sums.values()])),
+            [],
+        )
+    else:
+        grown, left_out = trees_growing.advanced(draft=forest, answers=sums)
+        # Who was left out in an earlier exchange is not asked any more.
+        out = [store for store in left_out if store in answers]
+    model = {**draft["model"], "forest": grown.as_json()}
+    return {"model": model, "refused": dict.fromkeys(out, "outlier")}
 
 
 def _calibrated(config: TrainingConfig, draft: Json, question: Question, answers: Answers) -> Json:

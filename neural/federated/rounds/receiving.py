@@ -217,8 +217,10 @@ def _text(answer: Any) -> JsonText:
 
 
 def _given(asked: Exchange, store: str, answer: Json, text: JsonText, seconds: float) -> Given:
-    """What is kept of an answer; its figures stay when it has been used."""
-    examples, norm = answer.get("examples"), answer.get("update_norm")
+    """What is kept of an answer; its figures stay when it has been used. How many examples it has
+    judged by does not stand in for how many it was trained on."""
+    examples = None if asked.question.judges else answer.get("examples")
+    norm = answer.get("update_norm")
     figures = answer.get("figures") if asked.question.judges else None
     return Given(
         store=store,
