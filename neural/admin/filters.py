@@ -89,7 +89,7 @@ class OrderDayFilter(DayFilter):
     field = "business_day"
 
 
-def _choices(choices: type[Choices]) -> Sequence[tuple[str, str]]:
+def choices_of(choices: type[Choices]) -> Sequence[tuple[str, str]]:
     return [(str(each.value), str(each.label)) for each in choices]
 
 
@@ -98,7 +98,7 @@ class RunStateFilter(EqualityFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return _choices(RunState)
+        return choices_of(RunState)
 
 
 class OrderStateFilter(EqualityFilter):
@@ -106,7 +106,7 @@ class OrderStateFilter(EqualityFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return _choices(OrderState)
+        return choices_of(OrderState)
 
 
 class EventTypeFilter(EqualityFilter):

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.filters import DayFilter, EqualityFilter, TextFilter
+from neural.admin.filters import DayFilter, EqualityFilter, TextFilter, choices_of
 from neural.federated.model_types import label_of, model_types
 from neural.models import RoundState, Standing, UpdateState
 
@@ -25,7 +25,7 @@ class RoundStateFilter(EqualityFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [(each.value, str(each.label)) for each in RoundState]
+        return choices_of(RoundState)
 
 
 class StandingFilter(EqualityFilter):
@@ -33,7 +33,7 @@ class StandingFilter(EqualityFilter):
     parameter_name = "standing"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [(each.value, str(each.label)) for each in Standing]
+        return choices_of(Standing)
 
 
 class UpdateStateFilter(EqualityFilter):
@@ -41,7 +41,7 @@ class UpdateStateFilter(EqualityFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [(each.value, str(each.label)) for each in UpdateState]
+        return choices_of(UpdateState)
 
 
 class RoundFilter(TextFilter):

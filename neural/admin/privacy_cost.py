@@ -2,8 +2,9 @@
 
 from django.utils.translation import gettext as _
 
-from neural.federated.privacy import PrivacyAccountantMissing, PrivacyBudgetSpent, check_budget
-from neural.models import PrivacySpend, TrainingPlan
+from neural.federated.privacy import PrivacyAccountantMissing, PrivacyBudgetSpent
+from neural.federated.rounds.spending import epsilon_after
+from neural.models import TrainingPlan
 
 
 def warning_of(plan: TrainingPlan) -> str:
@@ -13,14 +14,8 @@ def warning_of(plan: TrainingPlan) -> str:
     """
     if plan.noise_multiplier <= 0:
         return ""
-    past = PrivacySpend.objects.filter(round__model_type=plan.model_type)
     try:
-        check_budget(
-            list(past.values_list("noise_multiplier", flat=True)),
-            [plan.noise_multiplier] * plan.fit_exchanges,
-            budget_epsilon=plan.epsilon_budget,
-            delta=plan.delta,
-        )
+        epsilon_after(plan, [plan.noise_multiplier] * plan.fit_exchanges)
     except PrivacyAccountantMissing as error:
         return str(error)
     except PrivacyBudgetSpent as error:

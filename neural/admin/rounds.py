@@ -31,7 +31,7 @@ from neural.admin.display import (
 )
 from neural.admin.learning_display import phase, reason, state_badge
 from neural.admin.learning_filters import ModelTypeFilter, RoundStateFilter
-from neural.admin.scope import ReadOnlyAdmin
+from neural.admin.scope import SearchedByNumber
 from neural.federated.model_types import label_of
 from neural.federated.report import report_of_round
 from neural.federated.rounds.closing import cancel_round
@@ -72,7 +72,7 @@ class Station:
 
 
 @admin.register(TrainingRound)
-class TrainingRoundAdmin(VerbsAdmin, ReadOnlyAdmin):
+class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
     """A round belongs to no store. Of stores its page shows those that the user may see."""
 
     verbs = (CANCEL,)
@@ -128,15 +128,6 @@ class TrainingRoundAdmin(VerbsAdmin, ReadOnlyAdmin):
 
     def for_page(self, queryset: QuerySet) -> QuerySet:
         return queryset.defer("draft", "question", "config")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet, search_term: str
-    ) -> tuple[QuerySet, bool]:
-        """Only a number is looked for."""
-        term = search_term.strip().removeprefix("#")
-        if term and not (term.isascii() and term.isdigit() and len(term) < 19):
-            return queryset.none(), False
-        return super().get_search_results(request, queryset, term)
 
     # A round's page
 

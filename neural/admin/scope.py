@@ -108,3 +108,16 @@ class ReadOnlyAdmin(NeuralAdmin):
 
 class HistoryAdmin(ReadOnlyAdmin, ScopedAdmin):
     """Read-only rows of stores."""
+
+
+class SearchedByNumber(ReadOnlyAdmin):
+    """Pages whose ``search_keys`` are numbers; a term may begin with #."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """Only a number is looked for."""
+        term = search_term.strip().removeprefix("#")
+        if term and not (term.isascii() and term.isdigit() and len(term) < 19):
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, term)

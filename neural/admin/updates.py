@@ -22,7 +22,7 @@ from neural.admin.display import (
 from neural.admin.filters import StoreFilter
 from neural.admin.learning_display import number, of_bytes, reason, update_badge
 from neural.admin.learning_filters import RoundFilter, UpdateStateFilter
-from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
+from neural.admin.scope import HistoryAdmin, SearchedByNumber
 from neural.models import PrivacySpend, StoreUpdate
 
 
@@ -119,7 +119,7 @@ class StoreUpdateAdmin(HistoryAdmin):
 
 
 @admin.register(PrivacySpend)
-class PrivacySpendAdmin(ReadOnlyAdmin):
+class PrivacySpendAdmin(SearchedByNumber):
     """The privacy ledger. It tells of the chain, of no store."""
 
     list_display = (
@@ -157,15 +157,6 @@ class PrivacySpendAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows = super().get_queryset(request).select_related("round__plan")
         return rows.defer("round__draft", "round__question", "round__config")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet, search_term: str
-    ) -> tuple[QuerySet, bool]:
-        """Only a number is looked for."""
-        term = search_term.strip().removeprefix("#")
-        if term and not (term.isascii() and term.isdigit() and len(term) < 19):
-            return queryset.none(), False
-        return super().get_search_results(request, queryset, term)
 
     @admin.display(description=_("ε afterwards"))
     def spent(self, spend: PrivacySpend) -> str:

@@ -77,7 +77,13 @@ class _Store:
         self, config: TrainingConfig, draft: Json, question: Question, sales: Sales, memory: Memory
     ) -> None:
         self.config, self.draft, self.question = config, draft, question
-        self.sales, self.memory = sales, memory
+        self.sales = sales
+        # What was made without the last days is of no use to a refit, and large.
+        of = "refit" if self.is_refit else "first"
+        if of not in memory:
+            memory.clear()
+            memory[of] = {}
+        self.memory: Memory = memory[of]
 
     @property
     def base(self) -> str:
@@ -94,7 +100,7 @@ class _Store:
 
     @property
     def train(self) -> Examples:
-        return self.kept("all" if self.is_refit else "train", self._training_examples)
+        return self.kept("train", self._training_examples)
 
     @property
     def held_out(self) -> Examples:
@@ -110,8 +116,6 @@ class _Store:
         return glm.problem(self.train, self.model.standard)
 
     def _training_examples(self) -> Examples:
-        if self.is_refit:
-            self.memory.clear()  # of what was made without the last days nothing is needed any more
         known = int(np.isfinite(self.sales.quantities).any(axis=1).sum())
         if known < LEAST_DAYS:
             raise NotEnoughHistory(f"{known} days are known, {LEAST_DAYS} are needed")
@@ -214,9 +218,8 @@ def _rows(store: _Store, name: str, forest: trees.Draft) -> trees_sums.Rows:
 def _grow(store: _Store) -> Json:
     """Sums of gradients and hessians by bin, of this store alone."""
     forest = trees.Draft.from_json(store.draft["model"]["forest"])
-    kept = store.kept(f"alone, refit {store.is_refit}", lambda: _rows(store, "", forest))
-    growing = store.kept(f"growing, refit {store.is_refit}", dict)
-    added = trees_sums.sums(draft=forest, rows=kept, memory=growing)
+    rows = store.kept("rows", lambda: _rows(store, "", forest))
+    added = trees_sums.sums(draft=forest, rows=rows, memory=store.kept("growing", dict))
     return {"base": store.base, "stores": 1, "sums": trees_growing.sums_as_json(added.sums)}
 
 
@@ -309,8 +312,7 @@ def answer_together(
 def _together(parts: Mapping[str, _Store], forest: trees.Draft) -> dict[str, Any]:
     """The stores' bins as one matrix, added up much faster than store by store, and what growing
     keeps of it. It lies with the first store; what it was made from is not kept beside it."""
-    first = next(iter(parts.values()))
-    names = (first.is_refit, *parts)
+    first, names = next(iter(parts.values())), tuple(parts)
     if first.memory.get("together", {}).get("names") != names:
         rows = []
         for name, store in parts.items():

@@ -93,7 +93,7 @@ class DemandProgram:
     def begin(self, config: TrainingConfig, active: Json | None) -> Step:
         """Ask for descriptions."""
         known = active if active and active.get("model", {}).get("schema") == SCHEMA_HASH else None
-        draft = {"active": known and known["model"], "phase": "describe"}
+        draft = {"active": known and known["model"]}
         return Step(draft, Question(kind="describe", number=1, content={"base": SCHEMA_HASH[:16]}))
 
     def check(self, config: TrainingConfig, draft: Json, question: Question, answer: Json) -> None:
@@ -121,7 +121,6 @@ class DemandProgram:
         kind = _next(config, grown, question)
         if kind is None:
             return Step({key: grown[key] for key in ("model", "quality")}, None, refused)
-        grown["phase"] = kind
         return Step(grown, _question(grown, kind, question.number + 1), refused)
 
 

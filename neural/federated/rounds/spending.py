@@ -2,7 +2,21 @@
 
 from neural.federated.privacy import check_budget
 from neural.federated.rounds.exchange import Exchange
-from neural.models import PrivacySpend, TrainingRound
+from neural.models import PrivacySpend, TrainingPlan, TrainingRound
+
+
+def epsilon_after(plan: TrainingPlan, planned: list[float]) -> float:
+    """ε after so many more releases (noise multipliers) of a plan, if its budget allows for them.
+
+    Raises :class:`~neural.federated.privacy.PrivacyBudgetSpent`.
+    """
+    past = PrivacySpend.objects.filter(round__model_type=plan.model_type)
+    return check_budget(
+        list(past.values_list("noise_multiplier", flat=True)),
+        planned,
+        budget_epsilon=plan.epsilon_budget,
+        delta=plan.delta,
+    )
 
 
 def spend(training: TrainingRound, asked: Exchange) -> None:
@@ -18,14 +32,7 @@ def spend(training: TrainingRound, asked: Exchange) -> None:
     mine = PrivacySpend.objects.filter(round=training.pk, exchange=asked.number)
     if mine.exists():
         return
-    past = PrivacySpend.objects.filter(round__model_type=training.model_type)
-    plan = training.plan
-    epsilon = check_budget(
-        list(past.values_list("noise_multiplier", flat=True)),
-        [noise],
-        budget_epsilon=plan.epsilon_budget,
-        delta=plan.delta,
-    )
+    epsilon = epsilon_after(training.plan, [noise])
     row = PrivacySpend(
         round=training,
         exchange=asked.number,
