@@ -14,6 +14,7 @@ from neural.federated.report import report_of_round
 from neural.federated.rounds.names import ADVANCE_TASK, ANSWER_TASK, FORECAST_TASK
 from neural.federated.rounds.opening import open_round
 from neural.federated.rounds.progress import Progress, round_progress
+from neural.management.commands.analyse_demand import day
 from neural.management.here import work_here
 from neural.management.learning_text import ended, is_good, lines, outcome
 from neural.management.teaching import TeachingCommand
@@ -60,7 +61,7 @@ class Command(TeachingCommand):
         parser.add_argument("--store", metavar="CODE", help="say what became of this store")
         parser.add_argument(
             "--as-of",
-            type=dt.date.fromisoformat,
+            type=day,
             metavar="DAY",
             help="train and forecast as on the morning of this day, for sales that ended long ago",
         )
