@@ -40,7 +40,7 @@ def test_without_the_accountant_it_says_what_to_install(monkeypatch):
     def missing(*_args, **_options):
         raise privacy.PrivacyAccountantMissing
 
-    monkeypatch.setattr("neural.admin.privacy_cost.check_budget", missing)
+    monkeypatch.setattr("neural.federated.rounds.spending.check_budget", missing)
 
     assert "dp-accounting" in warning_of(learning.plan(**PRIVATE))
 
