@@ -1,0 +1,60 @@
+"""Documents: what of a record is searched. Pure."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from neural.errors import PermanentError
+
+
+class RecordRefused(PermanentError):
+    """A record cannot be searched: it says which one and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """A record as search sees it.
+
+    ``names`` are what people would type to find it: the title of a dish, the dishes of an order.
+    ``title`` is its own name, searched apart from ``names``, so that a restaurant is found by its
+    own name as well as by its dishes; where the two are one, ``names`` is empty.
+    """
+
+    id: str
+    """The record's own id, unique within its store."""
+    store: str = ""
+    """Code of the store it belongs to; empty for what belongs to none."""
+    kind: str = ""
+    """What of several kinds in its collection it is: an event's type, a dish's category."""
+    at: dt.datetime | None = None
+    """When it happened, for searches of a period."""
+    title: str
+    names: tuple[str, ...] = ()
+    lead: str = ""
+    """Its first sentence, where it has a longer description."""
+    text: str = ""
+    """All else that it says."""
+
+    @property
+    def key(self) -> str:
+        """What it is known by in its collection. A store's code has no slash, an id may."""
+        return key_of(store=self.store, id=self.id)
+
+
+def key_of(*, store: str, id: str) -> str:  # noqa: A002 (the field's own name)
+    """The key of the record with this id of this store."""
+    return f"{store}/{id}"
+
+
+def parts_of(key: str) -> tuple[str, str]:
+    """Store and id of a key."""
+    store, _, own = key.partition("/")
+    return store, own
+
+
+def check(document: Document, *, collection: str) -> Document:
+    """Refuse a document without id or words, naming its collection and id."""
+    if not document.id.strip():
+        raise RecordRefused(f"{collection}: a record without an id: {document.title[:80]!r}")
+    if not any((document.title.strip(), *document.names, document.text.strip())):
+        raise RecordRefused(f"{collection}: record {document.id!r} has no text to be found by")
+    return document

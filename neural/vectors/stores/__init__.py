@@ -1,0 +1,1 @@
+"""Vector stores: LanceDB (embedded, the default) and PostgreSQL with pgvector."""

@@ -1,0 +1,1 @@
+"""Words of Chinese and English as search compares them: one normal form, tokens, names, pinyin."""
