@@ -1,0 +1,46 @@
+"""Registers the collections that come with the app."""
+
+from django.utils.translation import gettext_lazy as _
+
+from neural.vectors.builtin import dishes, events, orders, staff
+from neural.vectors.builtin.sources import Dishes, Events, Orders, Shifts
+from neural.vectors.collections import SearchCollection, register_collection
+
+_orders, _dishes, _shifts, _events = Orders(), Dishes(), Shifts(), Events()
+
+register_collection(
+    SearchCollection(
+        name=orders.NAME,
+        label=_("orders"),
+        document=orders.document,
+        source=_orders,
+        address=_orders.address,
+    )
+)
+register_collection(
+    SearchCollection(
+        name=dishes.NAME,
+        label=_("dishes"),
+        document=dishes.document,
+        source=_dishes,
+        address=_dishes.address,
+    )
+)
+register_collection(
+    SearchCollection(
+        name=staff.NAME,
+        label=_("shifts"),
+        document=staff.document,
+        source=_shifts,
+        address=_shifts.address,
+    )
+)
+register_collection(
+    SearchCollection(
+        name=events.NAME,
+        label=_("events"),
+        document=events.document,
+        source=_events,
+        address=_events.address,
+    )
+)

@@ -1,0 +1,123 @@
+"""What of a record is searched."""
+
+import datetime as dt
+
+import pytest
+
+from neural.vectors import collections
+from neural.vectors.builtin import dishes, events, orders, registered, staff  # noqa: F401
+from neural.vectors.collections import CollectionAlreadyRegistered, CollectionUnknown
+from neural.vectors.documents import Document, RecordRefused, parts_of
+
+
+def test_an_order_is_named_by_its_dishes_and_titled_by_its_number():
+    document = orders.document(
+        {"id": "1001", "store_id": "S01", "lines": [{"name": "牛肉面", "quantity": "2"}, "可乐"]}
+    )
+
+    assert (document.id, document.store, document.title) == ("1001", "S01", "1001")
+    assert document.names == ("牛肉面", "可乐")
+    assert "牛肉面 ×2" in document.text
+
+
+def test_what_was_noted_on_an_order_or_a_line_is_searched():
+    document = orders.document(
+        {"order_id": 7, "items": [{"title": "面", "note": "不要辣"}], "table": {"remark": "靠窗"}}
+    )
+
+    assert "不要辣" in document.text
+    assert "靠窗" in document.text
+
+
+def test_a_dish_leads_with_the_first_sentence_of_its_description():
+    document = dishes.document(
+        {"id": "a/b", "title": "鱼香茄子", "description": "下饭。要油。", "ingredients": ["茄子"]}
+    )
+
+    assert document.title == "鱼香茄子"
+    assert document.lead == "下饭。"
+    assert "茄子" in document.text
+
+
+def test_a_shift_is_titled_by_who_works():
+    document = staff.document({"id": "w1", "staff_name": "王芳", "role": "cook"})
+
+    assert document.title == "王芳"
+    assert document.kind == "cook"
+
+
+def test_an_event_says_whatever_its_payload_says():
+    document = events.document(
+        {
+            "id": "42",
+            "type": "feedback.received",
+            "event_id": "f-1",
+            "occurred_at": "2026-11-01T10:00:00+08:00",
+            "payload": {"text": "上菜慢", "order": [{"dish": "炒饭"}], "rating": 2},
+        }
+    )
+
+    assert document.title == "feedback.received f-1"
+    assert document.kind == "feedback.received"
+    assert document.names == ("炒饭",)
+    assert "上菜慢" in document.text
+    assert document.at == dt.datetime(2026, 11, 1, 2, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize("collection", ["orders", "dishes", "staff", "events"])
+def test_a_record_without_an_id_is_refused_by_name(collection):
+    with pytest.raises(RecordRefused, match=rf"^{collection}: a record without an id"):
+        collections.document_of(collection, {"title": "面", "lines": ["面"]})
+
+
+def test_a_record_without_words_is_refused_by_its_id():
+    collections.register_collection(
+        collections.SearchCollection(
+            name="bare", label="bare", document=lambda record: Document(id="7", title=" ")
+        )
+    )
+    try:
+        with pytest.raises(RecordRefused, match="bare: record '7' has no text"):
+            collections.document_of("bare", {})
+    finally:
+        collections.forget_collection("bare")
+
+
+def test_an_unknown_collection_is_refused_with_those_that_are_known():
+    with pytest.raises(CollectionUnknown, match="'menus' is not registered; known: dishes, events"):
+        collections.document_of("menus", {"id": "1"})
+
+
+def test_a_collection_is_registered_once():
+    with pytest.raises(CollectionAlreadyRegistered):
+        collections.register_collection(collections.collection_of("orders"))
+
+
+@pytest.mark.parametrize("store", ["S/1", "x" * 65])
+def test_what_cannot_be_a_store_is_refused(store):
+    with pytest.raises(RecordRefused, match="cannot be the code of a store"):
+        orders.document({"id": "1", "store_id": store, "lines": ["面"]})
+
+
+def test_an_id_that_is_too_long_is_refused():
+    with pytest.raises(RecordRefused, match="over 200 characters"):
+        dishes.document({"id": "x" * 201, "title": "面"})
+
+
+def test_what_no_database_keeps_is_left_out():
+    document = dishes.document({"id": "1", "title": "鱼\x00香\ud800肉丝"})
+
+    assert document.title == "鱼香肉丝"
+
+
+@pytest.mark.parametrize("value", [None, True, [], {}, {"a": None}, object()])
+def test_values_that_say_nothing_break_nothing(value):
+    document = orders.document({"id": "1", "lines": value or [value], "extra": value})
+
+    assert document.id == "1"
+
+
+def test_a_key_is_taken_apart_at_the_first_slash():
+    document = Document(id="aquatic/鱼", store="S01", title="鱼")
+
+    assert parts_of(document.key) == ("S01", "aquatic/鱼")
