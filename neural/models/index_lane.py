@@ -1,0 +1,57 @@
+"""Lanes: how many runs index at the same time, and which one works on each.
+
+A lane takes the marks whose number leaves its own when it is divided by the number of lanes.
+Two runs of one lane would do no harm but the same work twice.
+"""
+
+from typing import Self
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+TROUBLE_LENGTH = 500
+
+
+class IndexLaneQuerySet(models.QuerySet):
+    def troubled(self) -> Self:
+        """Those that cannot get on until a person does something."""
+        return self.exclude(trouble="")
+
+
+class IndexLane(models.Model):
+    """One of the indexing runs that may be under way at the same time."""
+
+    history = models.BooleanField(_("history"))
+    number = models.PositiveSmallIntegerField(_("number"))
+    task_id = models.CharField(
+        _("task id"),
+        max_length=255,
+        blank=True,
+        default="",
+        help_text=_("Of the run that was last asked for."),
+    )
+    trouble = models.CharField(
+        _("trouble"), max_length=TROUBLE_LENGTH, blank=True, default="", db_default=""
+    )
+
+    objects = IndexLaneQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("indexing lane")
+        verbose_name_plural = _("indexing lanes")
+        constraints = (
+            models.UniqueConstraint("history", "number", name="neural_index_lane_identity"),
+        )
+
+    def __str__(self) -> str:
+        return f"{'history' if self.history else 'live'} {self.number}"
+
+    def hand_to(self, task_id: str) -> bool:
+        """Let another run work on this lane, unless somebody else was quicker to say so."""
+        rows = type(self).objects.filter(pk=self.pk, task_id=self.task_id)
+        return bool(rows.update(task_id=task_id))
+
+    def tell_trouble(self, trouble: str) -> None:
+        """Say why this lane waits, or that it does no longer (an empty text)."""
+        rows = type(self).objects.filter(pk=self.pk).exclude(trouble=trouble[:TROUBLE_LENGTH])
+        rows.update(trouble=trouble[:TROUBLE_LENGTH])

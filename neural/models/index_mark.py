@@ -1,0 +1,100 @@
+"""Marks: records that the search index has yet to take up.
+
+A mark is written in the transaction that changes its record, so that neither is kept without
+the other. It is never changed, only read and then deleted by whoever has indexed its record:
+writers of the same record wait for nobody.
+"""
+
+from collections.abc import Collection
+from typing import Self
+
+from django.db import models
+from django.db.models.functions import Mod, Now
+from django.utils.translation import gettext_lazy as _
+
+
+class IndexMarkQuerySet(models.QuerySet):
+    def waiting(self) -> Self:
+        """Those that indexing will take up; the others were refused and wait for a person."""
+        return self.filter(error="")
+
+    def refused(self) -> Self:
+        """Those whose record cannot be a document."""
+        return self.exclude(error="")
+
+    def in_lane(self, number: int, *, of: int, history: bool) -> Self:
+        """Those that one of so many lanes takes up, first first."""
+        own = self.waiting().filter(history=history)
+        if of > 1:
+            own = own.alias(lane=Mod("id", of)).filter(lane=number)
+        return own.order_by("id")
+
+    def retry(self) -> int:
+        """Have refused records tried again; returns how many."""
+        return self.refused().update(error="")
+
+    def mark(
+        self,
+        collection: str,
+        keys: Collection[str],
+        *,
+        supplied: bool = False,
+        history: bool = False,
+    ) -> list["IndexMark"]:
+        """Have these records indexed anew, in the caller's transaction."""
+        rows = [
+            self.model(collection=collection, key=key, supplied=supplied, history=history)
+            for key in sorted(keys)
+        ]
+        return self.bulk_create(rows)
+
+
+class IndexMark(models.Model):
+    """One record of which the index is not up to date."""
+
+    collection = models.CharField(_("collection"), max_length=100)
+    key = models.CharField(_("record"), max_length=300)
+    supplied = models.BooleanField(
+        _("handed in"),
+        default=False,
+        db_default=False,
+        help_text=_("Whether the record came as it is, rather than from the database."),
+    )
+    history = models.BooleanField(
+        _("history"),
+        default=False,
+        db_default=False,
+        help_text=_("Of events that were loaded as history: these wait behind the others."),
+    )
+    marked_at = models.DateTimeField(_("marked at"), db_default=Now())
+    error = models.CharField(
+        _("refused because"), max_length=500, blank=True, default="", db_default=""
+    )
+
+    objects = IndexMarkQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("record to index")
+        verbose_name_plural = _("records to index")
+        indexes = (
+            # Indexing: is there anything to do, and what comes next. Live marks are found at
+            # once, however many of history wait.
+            models.Index(
+                fields=["history", "id"],
+                condition=models.Q(error=""),
+                name="neural_index_mark_waiting",
+            ),
+            models.Index(
+                fields=["id"], condition=~models.Q(error=""), name="neural_index_mark_refused"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.collection} {self.key}"
+
+    def retry(self) -> bool:
+        """Have a refused record tried again."""
+        changed = type(self).objects.filter(pk=self.pk).retry()
+        if changed:
+            self.error = ""
+        return bool(changed)

@@ -1,0 +1,125 @@
+"""Search indexes: which table of the vector store a collection is searched in.
+
+An index is a generation: made empty, filled, then the one that is searched until a newer one
+takes its place. Each change of state is a verb, a conditional UPDATE that says whether it happened.
+"""
+
+from typing import Any, Self
+
+from django.db import models, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+
+class IndexState(models.TextChoices):
+    BUILDING = "building", _("being built")
+    ACTIVE = "active", _("active")
+    RETIRED = "retired", _("replaced")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class SearchIndexQuerySet(models.QuerySet):
+    def active(self) -> Self:
+        """Those that are searched: at most one a collection."""
+        return self.filter(state=IndexState.ACTIVE)
+
+    def written(self) -> Self:
+        """Those that changed records are written to: what is searched and what is being built."""
+        return self.filter(state__in=(IndexState.ACTIVE, IndexState.BUILDING))
+
+
+class SearchIndex(models.Model):
+    """One generation of a collection's index."""
+
+    collection = models.CharField(_("collection"), max_length=100)
+    table = models.CharField(_("table"), max_length=150, unique=True)
+    store_kind = models.CharField(_("vector store"), max_length=100)
+    embedder = models.CharField(
+        _("model"), max_length=150, help_text=_("Whose vectors it holds; others do not compare.")
+    )
+    dimensions = models.PositiveIntegerField(_("dimensions"))
+    vectors = models.JSONField(_("vectors of a record"), default=list)
+    token_form = models.PositiveIntegerField(
+        _("form of its tokens"), help_text=_("How words were taken apart when it was made.")
+    )
+    state = models.CharField(
+        _("state"), max_length=10, choices=IndexState.choices, default=IndexState.BUILDING
+    )
+    cursor = models.CharField(_("built up to"), max_length=310, blank=True, default="")
+    task_id = models.CharField(_("task id"), max_length=255, blank=True, default="")
+    records_done = models.PositiveBigIntegerField(_("records read"), default=0)
+    records_total = models.PositiveBigIntegerField(_("records in all"), default=0)
+    requested_by = models.CharField(_("requested by"), max_length=150, blank=True, default="")
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    activated_at = models.DateTimeField(_("active since"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+    tended_at = models.DateTimeField(_("compacted at"), null=True, blank=True)
+    rows = models.PositiveBigIntegerField(_("rows"), default=0)
+    unindexed_rows = models.PositiveBigIntegerField(_("rows outside of its indexes"), default=0)
+    bytes = models.PositiveBigIntegerField(_("size in bytes"), default=0)
+
+    objects = SearchIndexQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("search index")
+        verbose_name_plural = _("search indexes")
+        constraints = (
+            models.UniqueConstraint(
+                "collection",
+                condition=Q(state=IndexState.ACTIVE),
+                name="neural_search_index_one_active",
+            ),
+            models.UniqueConstraint(
+                "collection",
+                condition=Q(state=IndexState.BUILDING),
+                name="neural_search_index_one_building",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=IndexState.values), name="neural_search_index_known_state"
+            ),
+        )
+        permissions = (("rebuild_searchindex", "Can rebuild search indexes"),)
+
+    def __str__(self) -> str:
+        return f"{self.collection} #{self.pk}"
+
+    def advance(self, *, cursor: str, done: int) -> bool:
+        """Say how far the building has come, unless another slice was faster."""
+        return self._change(
+            IndexState.BUILDING,
+            was_at=self.cursor,
+            cursor=cursor,
+            records_done=self.records_done + done,
+        )
+
+    def activate(self) -> bool:
+        """Let this index be searched from now on; the one before it is replaced."""
+        with transaction.atomic():
+            rivals = type(self).objects.active().filter(collection=self.collection)
+            rivals.exclude(pk=self.pk).update(state=IndexState.RETIRED, ended_at=Now())
+            return self._change(IndexState.BUILDING, state=IndexState.ACTIVE, activated_at=Now())
+
+    def cancel(self) -> bool:
+        """Give up building it."""
+        return self._change(IndexState.BUILDING, state=IndexState.CANCELLED, ended_at=Now())
+
+    def hand_to(self, task_id: str) -> None:
+        """Say which run builds it."""
+        self._change(IndexState.BUILDING, task_id=task_id)
+
+    def note_size(self, *, rows: int, unindexed_rows: int, size: int, tended: bool) -> None:
+        """Keep what the vector store said of the table's size."""
+        facts: dict[str, Any] = {"rows": rows, "unindexed_rows": unindexed_rows, "bytes": size}
+        if tended:
+            facts["tended_at"] = Now()
+        type(self).objects.filter(pk=self.pk).update(**facts)
+
+    def _change(self, allowed: IndexState, *, was_at: str | None = None, **changes: Any) -> bool:
+        rows = type(self).objects.filter(pk=self.pk, state=allowed)
+        if was_at is not None:
+            rows = rows.filter(cursor=was_at)
+        changed = rows.update(**changes)
+        if changed:
+            self.refresh_from_db(fields=list(changes))
+        return bool(changed)
