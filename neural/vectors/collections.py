@@ -57,6 +57,9 @@ class SearchCollection:
     embedding."""
     address: Callable[[str], str] | None = None
     """Where the record with this key is seen in the admin."""
+    permission: str = ""
+    """What a user of the admin needs to see its records there, like ``neural.view_order``; empty:
+    nothing more than to search."""
 
 
 _collections: dict[str, SearchCollection] = {}
