@@ -14,6 +14,7 @@ from neural.models.plan import Publishing, Strategy, TrainingPlan
 from neural.models.privacy_spend import PrivacySpend
 from neural.models.round import GroupSum, RoundState, RoundTransition, TrainingRound
 from neural.models.run import RunState, TaskRun, TaskTry, TryOutcome
+from neural.models.search import Search
 from neural.models.search_index import IndexState, SearchIndex
 from neural.models.staff import Shift
 from neural.models.stock import StockLevel
@@ -47,6 +48,7 @@ __all__ = [
     "RoundTransition",
     "RunState",
     "SalesReport",
+    "Search",
     "SearchIndex",
     "Shift",
     "Standing",
