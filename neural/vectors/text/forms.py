@@ -1,0 +1,67 @@
+"""One normal form for records and for what is asked. Pure.
+
+NFKC (full width, ligatures), traditional Chinese to simplified, lower case; what no index can keep
+(control characters, half surrogates) becomes a space. Characters are folded one by one, so that
+a match can be shown as the record writes it.
+"""
+
+import unicodedata
+from functools import cache, lru_cache
+
+import opencc
+
+_HAN = (
+    range(0x2E80, 0x3100),
+    range(0x3400, 0xA000),
+    range(0xF900, 0xFB00),
+    range(0x20000, 0x32000),
+)
+_UNKEPT = (range(0x20), range(0x7F, 0xA0), range(0xD800, 0xE000), range(0xFFF0, 0x10000))
+
+
+@cache
+def _simplified() -> dict[int, str]:
+    """What each character becomes. Single characters, no phrases: 乾隆 becomes 干隆 in records as
+    in questions, and where both are folded alike nothing is lost."""
+    characters = [chr(each) for span in _HAN for each in span]
+    # One character a line: opencc's phrases do not reach across.
+    folded = opencc.OpenCC("t2s").convert("\n".join(characters)).split("\n")
+    changed = zip(characters, folded, strict=True)
+    table = {ord(each): other for each, other in changed if each != other}
+    table.update({each: " " for span in _UNKEPT for each in span})
+    return table
+
+
+@lru_cache(maxsize=65_536)
+def fold_short(text: str) -> str:
+    """As :func:`fold`, remembered: for names, which come again and again."""
+    return fold(text)
+
+
+def fold(text: str) -> str:
+    """The normal form of a text."""
+    return unicodedata.normalize("NFKC", text).lower().translate(_simplified())
+
+
+def fold_with_places(text: str) -> tuple[str, list[int]]:
+    """The normal form, and for each of its characters the place in ``text`` it came from. One
+    more place, the length of ``text``, ends the list."""
+    folded: list[str] = []
+    places: list[int] = []
+    for start, cluster in _clusters(text):
+        form = fold(cluster)
+        folded.append(form)
+        places.extend([start] * len(form))
+    return "".join(folded), [*places, len(text)]
+
+
+def _clusters(text: str) -> list[tuple[int, str]]:
+    """Characters, each with the marks that combine with it, and where they begin."""
+    clusters: list[tuple[int, str]] = []
+    for place, character in enumerate(text):
+        if clusters and unicodedata.combining(character):
+            start, cluster = clusters[-1]
+            clusters[-1] = (start, cluster + character)
+        else:
+            clusters.append((place, character))
+    return clusters
