@@ -1,0 +1,136 @@
+"""LanceDB: tables in a directory or an ``s3://`` bucket, no server."""
+
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from neural.vectors.stores import lance_indexes, lance_tending
+from neural.vectors.stores.base import Match, Row, Shape, TableSize, Vector, VectorStore, Within
+from neural.vectors.stores.lance_connection import Connection, checked
+from neural.vectors.stores.lance_errors import TableOfAnotherShape, after_conflicts, unavailable
+from neural.vectors.stores.lance_filters import filter_of, one_of, sees_nothing
+from neural.vectors.stores.lance_rows import (
+    PLAIN,
+    newest_of,
+    rows_of,
+    schema_of,
+    shape_of,
+    table_of,
+    token_column,
+    vector_column,
+)
+
+_NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
+
+
+class LanceStore(VectorStore):
+    """Tables of LanceDB at a location: a directory, or ``s3://bucket/prefix``."""
+
+    def __init__(self, location: str, *, storage_options: Mapping[str, str] = _NO_OPTIONS) -> None:
+        self._connection = Connection(location, storage_options)
+
+    def create(self, table: str, shape: Shape) -> None:
+        database = self._connection.database()
+        with unavailable(f"table {table!r} cannot be made in {self._connection.location}"):
+            made = _made(database, checked(table), shape)
+            after_conflicts(lambda: lance_indexes.make_first(made, shape))
+
+    def drop(self, table: str) -> None:
+        self._connection.close(table)
+        database = self._connection.database()
+        with unavailable(f"table {table!r} of {self._connection.location} cannot be dropped"):
+            database.drop_table(checked(table), ignore_missing=True)
+
+    def tables(self) -> list[str]:
+        return self._connection.names()
+
+    def upsert(self, table: str, rows: Sequence[Row]) -> None:
+        with self._connection.table(table) as opened:
+            written = table_of(newest_of(rows), opened.schema)
+            if written.num_rows:
+                after_conflicts(lambda: _merge(opened, written))
+
+    def delete(self, table: str, keys: Collection[str]) -> None:
+        with self._connection.table(table) as opened:
+            if keys:
+                after_conflicts(lambda: opened.delete(one_of("key", keys)))
+
+    def count(self, table: str, *, within: Within) -> int:
+        with self._connection.table(table) as opened:
+            return 0 if sees_nothing(within) else opened.count_rows(filter_of(within))
+
+    def nearest(
+        self, table: str, *, column: str, vector: Vector, within: Within, limit: int
+    ) -> list[Match]:
+        with self._connection.table(table) as opened:
+            if sees_nothing(within) or not vector.any():
+                return []
+            query = opened.search(vector, vector_column_name=vector_column(column))
+            found = _answer(query.distance_type("cosine"), within, "_distance", limit)
+            return _best((key, 1.0 - distance) for key, distance in found)
+
+    def matching(
+        self, table: str, *, column: str, tokens: Collection[str], within: Within, limit: int
+    ) -> list[Match]:
+        with self._connection.table(table) as opened:
+            if sees_nothing(within) or not tokens:
+                return []
+            query = opened.search(_any_of(tokens, column), query_type="fts")
+            return _best(_answer(query, within, "_score", limit))
+
+    def rows(self, table: str, keys: Sequence[str], *, within: Within) -> dict[str, Row]:
+        with self._connection.table(table) as opened:
+            if sees_nothing(within) or not keys:
+                return {}
+            shape = shape_of(opened.schema)
+            columns = [*PLAIN, *map(vector_column, shape.vectors)]
+            query = opened.search().where(filter_of(within, keys=set(keys)) or "")
+            return rows_of(query.select(columns).limit(len(keys)).to_arrow(), shape)
+
+    def tend(self, table: str) -> TableSize:
+        with self._connection.table(table) as opened:
+            lance_tending.tend(opened)
+            return lance_tending.size_of(opened)
+
+    def size(self, table: str) -> TableSize:
+        with self._connection.table(table) as opened:
+            return lance_tending.size_of(opened)
+
+
+def _made(database: Any, name: str, shape: Shape) -> Any:
+    """The table, made unless it is there."""
+    try:
+        return database.create_table(name, schema=schema_of(shape), exist_ok=True)
+    except ValueError as error:
+        if "does not match existing" not in str(error):
+            raise
+        there = shape_of(database.open_table(name).schema)
+        raise TableOfAnotherShape(f"table {name!r} is there with {there}, not {shape}") from error
+
+
+def _merge(table: Any, rows: Any) -> None:
+    """Insert what is new, write over what is not newer: one commit."""
+    merge = table.merge_insert("key").when_not_matched_insert_all()
+    merge.when_matched_update_all(where="source.version >= target.version").execute(rows)
+
+
+def _any_of(tokens: Collection[str], column: str) -> Any:
+    """A query for rows with any of these tokens. Nothing in them is read as an operator."""
+    from lancedb import query
+
+    match: Any = query.MatchQuery  # its type asks for every argument that has a default
+    return match(" ".join(dict.fromkeys(tokens)), token_column(column))
+
+
+def _answer(query: Any, within: Within, score: str, limit: int) -> Any:
+    """Keys and scores of a query's rows. The filter narrows what is searched, not the answer."""
+    condition = filter_of(within)
+    if condition is not None:
+        query = query.where(condition, prefilter=True)
+    found = query.select(["key", score]).limit(limit).to_arrow()
+    return zip(found["key"].to_pylist(), found[score].to_pylist(), strict=True)
+
+
+def _best(found: Any) -> list[Match]:
+    """Best first, those that are equal by key."""
+    return sorted((Match(*pair) for pair in found), key=lambda match: (-match.score, match.key))
