@@ -23,6 +23,7 @@ from neural.conf import conf
 from neural.models import WorkerProcess
 from neural.runs import late_messages, relay, sql
 from neural.runs.claiming import Claimant
+from neural.runs.duties import do_duties
 from neural.runs.kept_connections import drop_broken_connections
 
 logger = logging.getLogger(__name__)
@@ -130,7 +131,7 @@ def _farewell(worker: WorkerProcess) -> None:
 
 
 class RelayThread(threading.Thread):
-    """Heartbeat, recovery and publishing, once a second, until stopped."""
+    """Heartbeat, recovery, publishing and duties, once a second, until stopped."""
 
     def __init__(self, worker: WorkerProcess, pool: Any) -> None:
         super().__init__(name="neural-relay", daemon=True)
@@ -184,6 +185,7 @@ class RelayThread(threading.Thread):
             return
         relay.recover_from_dead_children(self.worker, self.living_processes)
         relay.publish_owed()
+        do_duties()
 
     def _beat(self) -> None:
         """Say that we live. Whoever could not say so in time must not judge others: when the

@@ -16,7 +16,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
-from neural.models import Forecast, NeuralEvent, RunState, TaskRun, WorkerProcess
+from neural.conf import conf
+from neural.models import Forecast, IndexMark, NeuralEvent, RunState, TaskRun, WorkerProcess
 from neural.models.run import TaskRunQuerySet
 from neural.runs import sql
 
@@ -96,9 +97,20 @@ def prune_payloads(
     full = NeuralEvent.objects.filter(pruned_at=None)
     for low, high in _stretches(full, "recorded_at", before=cutoff):
         done = _done_with(full.filter(pk__gt=low, pk__lte=high, recorded_at__lt=cutoff))
-        pruned += done.count() if dry_run else done.update(payload=None, pruned_at=Now())
+        pruned += done.count() if dry_run else _empty(done)
         on_progress(high - low)
     return pruned
+
+
+def _empty(events: QuerySet[NeuralEvent]) -> int:
+    """Empty these events' payloads, and have them taken out of the search index."""
+    with transaction.atomic():
+        found = events.select_for_update(of=("self",)).values_list("store", "pk")
+        keys = {pk: f"{store}/{pk}" for store, pk in found}
+        if conf().search:
+            IndexMark.objects.mark("events", keys.values(), history=True)
+        emptied = NeuralEvent.objects.filter(pk__in=keys)
+        return emptied.update(payload=None, pruned_at=Now())
 
 
 def _done_with(events: QuerySet[NeuralEvent]) -> QuerySet[NeuralEvent]:

@@ -20,6 +20,7 @@ from neural.models import RunState, TaskRun, WorkerProcess
 from neural.models.run import TaskRunQuerySet
 from neural.models.transitions import tell
 from neural.runs import sql
+from neural.runs.duties import do_duties
 from neural.runs.enqueue import rings_for
 from neural.runs.options import time_limit
 from neural.runs.publishing import BrokerUnavailable, Publisher, publisher
@@ -42,9 +43,10 @@ class RelayReport:
 
 
 def relay_once() -> RelayReport:
-    """One whole turn: lost workers, their runs, and the messages that are owed."""
+    """One whole turn: lost workers, their runs, duties, and the messages that are owed."""
     given_up = give_up_silent_workers()
     lost = recover_abandoned()
+    do_duties()
     return RelayReport(publish_owed(), lost, given_up)
 
 

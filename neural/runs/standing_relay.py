@@ -14,6 +14,7 @@ from django.db import connections
 from neural.conf import conf
 from neural.models import WorkerProcess
 from neural.runs import lifecycle, relay
+from neural.runs.duties import do_duties
 from neural.runs.relay import RelayReport
 
 logger = logging.getLogger(__name__)
@@ -57,13 +58,15 @@ class StandingRelay:
         self._say_goodbye()
 
     def turn(self) -> RelayReport:
-        """One turn: heartbeat, lost workers, their runs, owed messages."""
+        """One turn: heartbeat, lost workers, their runs, owed messages, duties."""
         lifecycle.be_impatient()
         if self._last_beat is None or self._silent_for() >= conf().heartbeat_seconds:
             self._beat()
         given_up = relay.give_up_silent_workers() if self._may_judge else 0
         lost = relay.recover_abandoned()
-        return RelayReport(relay.publish_owed(), lost, given_up)
+        report = RelayReport(relay.publish_owed(), lost, given_up)
+        do_duties()
+        return report
 
     def _beat(self) -> None:
         """Say that we live. Whoever has just come, or could not say so in time, judges nobody

@@ -21,7 +21,7 @@ from neural.runs.recompute import at_the_end
 from neural.runs.settling import Fenced, Outcome, settle
 from neural.runs.telling import tell_outcomes
 from neural.runs.verdicts import expired, failed, is_expired, not_started, succeeded, taken_apart
-from neural.runs.work import Clock, Work, WorkSource
+from neural.runs.work import Clock, Work, WorkSource, working_on
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> l
     deadline = clock.now() + dt.timedelta(seconds=conf().take_along_seconds)
     groups = _by_function(source, runs)  # before SQLite's one writer begins
     with transaction.atomic():
-        with at_the_end():
+        with at_the_end(), working_on(runs[0].queue):
             outcomes = _work_through(source, groups, deadline, clock)
         settle(outcomes)
     return outcomes

@@ -3,7 +3,8 @@
 import contextvars
 import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -12,6 +13,7 @@ from celery.exceptions import Retry
 from neural.conf import conf
 from neural.models import TaskRun
 from neural.runs.retry import RetryPolicy
+from neural.runs.routing import LOW_PRIORITY_QUEUE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,25 @@ current: contextvars.ContextVar[TaskRun | None] = contextvars.ContextVar("run", 
 def current_run() -> TaskRun | None:
     """The run that is being worked on here, if any."""
     return current.get()
+
+
+_queue: contextvars.ContextVar[str] = contextvars.ContextVar("queue", default="")
+
+
+@contextmanager
+def working_on(queue: str) -> Iterator[None]:
+    """Say of which queue the runs are that are worked on together in this block."""
+    mark = _queue.set(queue)
+    try:
+        yield
+    finally:
+        _queue.reset(mark)
+
+
+def works_on_history() -> bool:
+    """Whether what is being worked on here may wait behind all else, as backfilled events do."""
+    run = current_run()
+    return (run.queue if run else _queue.get()) == LOW_PRIORITY_QUEUE
 
 
 def so_far() -> Any:

@@ -1,5 +1,6 @@
 """Dishes: stated whole."""
 
+from neural.events.marking import mark_for_search
 from neural.events.registry import handles
 from neural.events.schemas import DishPayload
 from neural.models import Dish, NeuralEvent
@@ -9,7 +10,7 @@ from neural.models.newest import version_of
 @handles("dish.updated")
 def record_dish(event: NeuralEvent, data: DishPayload) -> None:
     """Take a dish as it stands, unless a newer statement of it is known."""
-    Dish.objects.put(
+    is_news = Dish.objects.put(
         key={"store": event.store, "code": data.dish},
         version=version_of(event),
         values={
@@ -21,3 +22,5 @@ def record_dish(event: NeuralEvent, data: DishPayload) -> None:
             "details": data.model_extra or {},
         },
     )
+    if is_news:
+        mark_for_search(collection="dishes", store=event.store_id, ids=[data.dish])

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from neural.events.demand import DEMAND
+from neural.events.marking import mark_for_search
 from neural.events.money import MONEY
 from neural.events.registry import Received, handles
 from neural.events.schemas import CancellationPayload, OrderLinePayload, OrderPayload
@@ -69,6 +70,8 @@ def _counted(orders: Orders) -> dict[int, Counted]:
 def _keep(changed: Collection[Order], before: dict[int, Counted]) -> None:
     Order.objects.keep(changed)
     OrderLine.objects.replace(changed)
+    for order in changed:
+        mark_for_search(collection="orders", store=order.store_id, ids=[order.number])
     DEMAND.ask(set(_days(changed, before)))
     MONEY.ask({order.pk for order in changed if _other_money(order, before[order.pk].currency)})
 

@@ -1,6 +1,7 @@
 """Shifts: stated whole."""
 
 from neural.errors import PermanentError
+from neural.events.marking import mark_for_search
 from neural.events.registry import handles
 from neural.events.schemas import ShiftPayload
 from neural.models import NeuralEvent, Shift
@@ -20,7 +21,7 @@ def schedule_shift(event: NeuralEvent, data: ShiftPayload) -> None:
         # The schema saw this unless one of the two times had a zone and the other had none,
         # or the clocks changed between them.
         raise ShiftEndsBeforeItStarts(f"{data.shift_id} starts {starts_at} and ends {ends_at}")
-    Shift.objects.put(
+    is_news = Shift.objects.put(
         key={"code": data.shift_id, "store": event.store},
         version=version_of(event),
         values={
@@ -31,3 +32,5 @@ def schedule_shift(event: NeuralEvent, data: ShiftPayload) -> None:
             "ends_at": ends_at,
         },
     )
+    if is_news:
+        mark_for_search(collection="staff", store=event.store_id, ids=[data.shift_id])
