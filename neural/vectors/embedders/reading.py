@@ -39,6 +39,7 @@ def embed_readable(
 
 def unit_length(vectors: Vectors) -> Vectors:
     """The vectors scaled to length 1; one of zeros stays so."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    wide = vectors.astype(np.float64)  # squares of large numbers overflow a float32
+    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
     lengths[lengths == 0] = 1
-    return vectors / lengths
+    return (wide / lengths).astype(np.float32)
