@@ -19,6 +19,7 @@ from neural.vectors.stores.lance_rows import (
     token_column,
     vector_column,
 )
+from neural.vectors.stores.lance_turns import turn
 
 _NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
@@ -48,12 +49,14 @@ class LanceStore(VectorStore):
         with self._connection.table(table) as opened:
             written = table_of(newest_of(rows), opened.schema)
             if written.num_rows:
-                after_conflicts(lambda: _merge(opened, written))
+                with turn(self._connection.location, table) as alone:
+                    after_conflicts(lambda: _merge(opened, written, alone=alone))
 
     def delete(self, table: str, keys: Collection[str]) -> None:
         with self._connection.table(table) as opened:
             if keys:
-                after_conflicts(lambda: opened.delete(one_of("key", keys)))
+                with turn(self._connection.location, table):
+                    after_conflicts(lambda: opened.delete(one_of("key", keys)))
 
     def count(self, table: str, *, within: Within) -> int:
         with self._connection.table(table) as opened:
@@ -108,10 +111,16 @@ def _made(database: Any, name: str, shape: Shape) -> Any:
         raise TableOfAnotherShape(f"table {name!r} is there with {there}, not {shape}") from error
 
 
-def _merge(table: Any, rows: Any) -> None:
-    """Insert what is new, write over what is not newer: one commit."""
-    merge = table.merge_insert("key").when_not_matched_insert_all()
-    merge.when_matched_update_all(where="source.version >= target.version").execute(rows)
+def _merge(table: Any, rows: Any, *, alone: bool) -> None:
+    """Insert what is new, write over what is not newer: one commit.
+
+    The index on keys makes this quick, but with it a writer does not notice a new key that
+    another commits meanwhile, and it would be kept twice. Without it, it does notice, as key is
+    declared primary (``lance_rows``).
+    """
+    merge = table.merge_insert("key").use_index(alone).when_not_matched_insert_all()
+    merge = merge.when_matched_update_all(where="source.version >= target.version")
+    merge.execute(rows, on_bad_vectors="null")  # the library's name for missing ones
 
 
 def _any_of(tokens: Collection[str], column: str) -> Any:

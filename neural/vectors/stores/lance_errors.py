@@ -14,7 +14,8 @@ Answer = TypeVar("Answer")
 RAISED_BY_LANCE = (RuntimeError, OSError, ValueError)
 """What the library raises: it has no classes of its own."""
 
-_CONFLICT = ("conflict", "concurrent", "please retry")
+_CONFLICT = ("conflict", "concurrent", "please retry", "index name")
+"""Words of the messages that say so; the last of two that make one index at once."""
 _PATIENCE_SECONDS = 30.0
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
@@ -30,7 +31,8 @@ class ValueRefused(PermanentError):
 
 def told(error: Exception) -> str:
     """What the library said, without the place in its own source."""
-    return str(error).removeprefix("lance error: ").split(", /")[0].strip()
+    first_line = str(error).removeprefix("lance error: ").partition("\n")[0]
+    return first_line.split(", /")[0].strip()
 
 
 def after_conflicts(attempt: Callable[[], Answer]) -> Answer:

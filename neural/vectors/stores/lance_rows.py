@@ -13,6 +13,8 @@ from neural.vectors.stores.base import Row, Shape, Vector
 from neural.vectors.stores.lance_filters import microseconds, moment
 
 PLAIN = ("key", "store", "kind", "at", "version", "title", "names", "text")
+_PRIMARY = {"lance-schema:unenforced-primary-key:position": "1"}
+"""Two writers that insert one key at once are then told so, and one of them tries again."""
 _TOKENS, _VECTOR = "tokens_", "vector_"
 
 
@@ -32,7 +34,9 @@ def schema_of(shape: Shape) -> Any:
     vector = pa.list_(pa.float32(), shape.dimensions)
     return pa.schema(
         [
-            *(pa.field(name, pa.string(), nullable=False) for name in ("key", "store", "kind")),
+            pa.field("key", pa.string(), nullable=False, metadata=_PRIMARY),
+            pa.field("store", pa.string(), nullable=False),
+            pa.field("kind", pa.string(), nullable=False),
             pa.field("at", pa.int64()),
             pa.field("version", pa.int64(), nullable=False),
             pa.field("title", pa.string()),
