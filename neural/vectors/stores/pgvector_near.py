@@ -1,0 +1,95 @@
+"""Rows by vectors: exactly where few rows are in question, else by an HNSW index.
+
+The index (Malkov and Yashunin 2018) holds half-precision copies, half the size and as good to
+find by; what it finds is put in order by the vectors themselves.
+"""
+
+from django.db.backends.utils import CursorWrapper
+
+from neural.vectors.stores import pgvector_wire as wire
+from neural.vectors.stores.base import Match, Vector
+from neural.vectors.stores.pgvector_filters import Filter
+from neural.vectors.stores.pgvector_tables import index_name, rows_table, vector_column
+
+INDEXED_ROWS = 5_000
+"""From so many rows on a table gets HNSW indexes, and a query of more rows than these uses them."""
+MOST_DIMENSIONS = 4_000
+"""Longer vectors have no HNSW index in pgvector."""
+EXPLORED = 100
+"""hnsw.ef_search at least: rows looked at."""
+MOST_SCANNED = 200_000
+"""hnsw.max_scan_tuples: rows that a filter may refuse before the answer is what was found."""
+MOST_EXPLORED = 1_000
+"""The greatest value of hnsw.ef_search."""
+
+
+def nearest(
+    cursor: CursorWrapper, *, table: str, column: str, vector: Vector, only: Filter, limit: int
+) -> list[Match]:
+    """Rows by cosine similarity, best first."""
+    asked = wire.vector(vector / max(float(vector @ vector) ** 0.5, 1e-12))
+    values = [*only.values]
+    among = _all_of(table, column, only)
+    if _is_for_the_index(cursor, table, column, only):
+        _explore(cursor, limit)
+        among += f" ORDER BY {_half(column, vector.size)} <#> %s::vector::{_halved(vector.size)}"
+        among += " LIMIT %s::bigint"
+        values += [asked, limit]
+    cursor.execute(
+        f"SELECT key, -(near <#> %s::vector) AS score FROM ({among}) AS among"
+        " ORDER BY near <#> %s::vector, key LIMIT %s::bigint",
+        [asked, *values, asked, limit],
+    )
+    return [Match(key, score) for key, score in cursor.fetchall()]
+
+
+def index_statement(table: str, column: str, dimensions: int, *, concurrently: bool) -> str:
+    """The statement that makes the HNSW index of a vector column."""
+    return (
+        f"CREATE INDEX {'CONCURRENTLY' if concurrently else ''} {index_name(table, column)}"
+        f" ON {rows_table(table)} USING hnsw ({_half(column, dimensions)} halfvec_ip_ops)"
+    )
+
+
+def _all_of(table: str, column: str, only: Filter) -> str:
+    near = vector_column(column)
+    return (
+        f"SELECT key, {near} AS near FROM {rows_table(table)}"
+        f" WHERE {near} IS NOT NULL AND {only.sql}"
+    )
+
+
+def _half(column: str, dimensions: int) -> str:
+    return f"({vector_column(column)}::{_halved(dimensions)})"
+
+
+def _halved(dimensions: int) -> str:
+    return f"halfvec({int(dimensions)})"
+
+
+def _is_for_the_index(cursor: CursorWrapper, table: str, column: str, only: Filter) -> bool:
+    """Whether there is an index, and reading all rows in question would take longer than following
+    it. Where the filter lets few rows through, the index would pass over most of what it finds."""
+    cursor.execute(
+        "SELECT set_config('jit', 'off', true),"
+        " EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND indisvalid)"
+        f" AND %s <= (SELECT count(*) FROM (SELECT FROM {rows_table(table)} WHERE {only.sql}"
+        " LIMIT %s) AS seen)",
+        [index_name(table, column), INDEXED_ROWS, *only.values, INDEXED_ROWS],
+    )
+    return bool(cursor.fetchone()[1])
+
+
+def _explore(cursor: CursorWrapper, limit: int) -> None:
+    """How far the index is followed; further while a filter leaves less than the limit.
+
+    The planner thinks an index of vectors dearer than it is, and would rather sort the table.
+    """
+    explored = min(max(2 * limit, EXPLORED), MOST_EXPLORED)
+    cursor.execute(
+        "SELECT set_config('hnsw.ef_search', %s, true),"
+        " set_config('hnsw.iterative_scan', 'relaxed_order', true),"
+        " set_config('hnsw.max_scan_tuples', %s, true),"
+        " set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)",
+        [str(explored), str(MOST_SCANNED)],
+    )

@@ -1,0 +1,87 @@
+"""Keeping a table in order: statistics, counts of tokens, HNSW indexes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+
+from neural.vectors.stores import pgvector_words as words
+from neural.vectors.stores.base import Shape, TableSize
+from neural.vectors.stores.pgvector_connection import cursor_on, named_errors, transact
+from neural.vectors.stores.pgvector_near import INDEXED_ROWS, MOST_DIMENSIONS, index_statement
+from neural.vectors.stores.pgvector_tables import (
+    hashes_column,
+    index_name,
+    rows_table,
+    words_table,
+)
+
+SAMPLED_ROWS = 200_000
+"""Of a larger table, the counts of tokens are those of about so many rows, scaled."""
+_BUILD_MEMORY = "1GB"
+"""An HNSW index that fits is built many times faster: 100,000 vectors of 512 take 200 MB."""
+
+
+def tend(connection: BaseDatabaseWrapper, table: str, shape: Shape) -> None:
+    """Bring a table in order. Statements that a transaction cannot hold are left out in one."""
+    alone = not connection.in_atomic_block
+    with named_errors(table), cursor_on(connection) as cursor:
+        cursor.execute(f"{'VACUUM (ANALYZE)' if alone else 'ANALYZE'} {rows_table(table)}")
+    transact(table, lambda cursor: _count(cursor, table, shape))
+    with named_errors(table), cursor_on(connection) as cursor, _memory(cursor):
+        _index(cursor, table, shape, concurrently=alone)
+
+
+def size_of(cursor: CursorWrapper, table: str) -> TableSize:
+    """Rows, those beyond what was there when it was last tended, and bytes with indexes."""
+    cursor.execute(
+        f"SELECT count(*), pg_total_relation_size(%s) + pg_total_relation_size(%s),"
+        f" (SELECT min(rows) FROM {words_table(table)} WHERE hash = %s) FROM {rows_table(table)}",
+        [rows_table(table), words_table(table), words.ROWS_COUNTED],
+    )
+    rows, size, counted = cursor.fetchone()
+    return TableSize(rows=rows, unindexed_rows=max(rows - (counted or 0), 0), bytes=size)
+
+
+def _count(cursor: CursorWrapper, table: str, shape: Shape) -> None:
+    """Count in how many rows each token is, for queries to read."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [rows_table(table)])
+    cursor.execute(f"SELECT count(*) FROM {rows_table(table)}")
+    rows = cursor.fetchone()[0]
+    cursor.execute(f"DELETE FROM {words_table(table)}")
+    for field in shape.tokens:
+        words.keep_counts(cursor, table, field, rows=rows, share=min(SAMPLED_ROWS / (rows or 1), 1))
+
+
+def _index(cursor: CursorWrapper, table: str, shape: Shape, *, concurrently: bool) -> None:
+    """Make the HNSW indexes that a large table lacks."""
+    cursor.execute(f"SELECT count(*) FROM {rows_table(table)}")
+    if cursor.fetchone()[0] < INDEXED_ROWS or shape.dimensions > MOST_DIMENSIONS:
+        return
+    for column in shape.vectors:
+        if not _is_there(cursor, table, column):
+            cursor.execute(
+                index_statement(table, column, shape.dimensions, concurrently=concurrently)
+            )
+
+
+def _is_there(cursor: CursorWrapper, table: str, column: str) -> bool:
+    """Whether the index is there and whole. One whose making was cut short is dropped."""
+    name = index_name(table, column)
+    cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", [name])
+    found = cursor.fetchone()
+    if found == (False,):
+        cursor.execute(f"DROP INDEX IF EXISTS {name}")
+        return False
+    return found is not None
+
+
+@contextmanager
+def _memory(cursor: CursorWrapper) -> Iterator[None]:
+    """Memory to make indexes in, for this connection and this long."""
+    cursor.execute("SELECT set_config('maintenance_work_mem', %s, false)", [_BUILD_MEMORY])
+    try:
+        yield
+    finally:
+        cursor.execute("RESET maintenance_work_mem")
