@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neural.events.marking import mark_for_search
     from neural.events.registry import Received, handles
     from neural.events.submit import submit, submit_many
     from neural.events.types import EventType, register_event_type
@@ -22,6 +23,7 @@ _HOMES = {
     "Received": "neural.events.registry",
     "RetryPolicy": "neural.runs.retry",
     "handles": "neural.events.registry",
+    "mark_for_search": "neural.events.marking",
     "register_event_type": "neural.events.types",
     "run_due": "neural.runs.testing",
     "submit": "neural.events.submit",
@@ -35,6 +37,7 @@ __all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)
     "Received",
     "EventType",
     "register_event_type",
+    "mark_for_search",
     "LedgerTask",
     "RetryPolicy",
     "run_due",

@@ -23,10 +23,15 @@ class NeuralConfig(AppConfig):
             demand_forecast,  # noqa: F401  (registers the model type)
             shipped,
         )
-        from neural.runs import broker, lifecycle, shipped_schedules
+        from neural.runs import broker, duties, lifecycle, shipped_schedules
+        from neural.vectors.asking import ask_for_indexing
+        from neural.vectors.builtin import registered  # noqa: F401  (registers the collections)
+        from neural.vectors.tending import TENDING_SCHEDULE
 
         broker.survive_a_lost_broker()
         lifecycle.connect()
-        shipped_schedules.connect(self, [ANALYSIS_SCHEDULE, shipped.TRAINING_SCHEDULE])
+        duties.register_duty("indexing", ask_for_indexing)
+        schedules = [ANALYSIS_SCHEDULE, shipped.TRAINING_SCHEDULE, TENDING_SCHEDULE]
+        shipped_schedules.connect(self, schedules)
         shipped.connect(self)
         autodiscover_modules("neural_handlers")

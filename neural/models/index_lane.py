@@ -51,7 +51,8 @@ class IndexLane(models.Model):
         rows = type(self).objects.filter(pk=self.pk, task_id=self.task_id)
         return bool(rows.update(task_id=task_id))
 
-    def tell_trouble(self, trouble: str) -> None:
-        """Say why this lane waits, or that it does no longer (an empty text)."""
+    def tell_trouble(self, trouble: str) -> bool:
+        """Say why this lane waits, or that it does no longer (an empty text); whether that is
+        news."""
         rows = type(self).objects.filter(pk=self.pk).exclude(trouble=trouble[:TROUBLE_LENGTH])
-        rows.update(trouble=trouble[:TROUBLE_LENGTH])
+        return bool(rows.update(trouble=trouble[:TROUBLE_LENGTH]))

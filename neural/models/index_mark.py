@@ -5,12 +5,14 @@ the other. It is never changed, only read and then deleted by whoever has indexe
 writers of the same record wait for nobody.
 """
 
-from collections.abc import Collection
-from typing import Self
+from collections.abc import Collection, Mapping
+from typing import Any, Self
 
 from django.db import models
 from django.db.models.functions import Mod, Now
 from django.utils.translation import gettext_lazy as _
+
+ERROR_LENGTH = 500
 
 
 class IndexMarkQuerySet(models.QuerySet):
@@ -29,6 +31,20 @@ class IndexMarkQuerySet(models.QuerySet):
             own = own.alias(lane=Mod("id", of)).filter(lane=number)
         return own.order_by("id")
 
+    def refuse(self, keys: Collection[int], why: str) -> int:
+        """Say why the record of these marks (primary keys) cannot be indexed."""
+        return self.filter(pk__in=keys).update(error=why[:ERROR_LENGTH])
+
+    def note_refused(self, collection: str, reasons: Mapping[str, str]) -> None:
+        """Keep why records (by key) cannot be indexed, each once."""
+        own = self.refused().filter(collection=collection, key__in=reasons)
+        known = set(own.values_list("key", flat=True))
+        self.bulk_create(
+            self.model(collection=collection, key=key, history=True, error=why[:ERROR_LENGTH])
+            for key, why in reasons.items()
+            if key not in known
+        )
+
     def retry(self) -> int:
         """Have refused records tried again; returns how many."""
         return self.refused().update(error="")
@@ -40,7 +56,7 @@ class IndexMarkQuerySet(models.QuerySet):
         *,
         supplied: bool = False,
         history: bool = False,
-    ) -> list["IndexMark"]:
+    ) -> list[Any]:
         """Have these records indexed anew, in the caller's transaction."""
         rows = [
             self.model(collection=collection, key=key, supplied=supplied, history=history)
@@ -68,7 +84,7 @@ class IndexMark(models.Model):
     )
     marked_at = models.DateTimeField(_("marked at"), db_default=Now())
     error = models.CharField(
-        _("refused because"), max_length=500, blank=True, default="", db_default=""
+        _("refused because"), max_length=ERROR_LENGTH, blank=True, default="", db_default=""
     )
 
     objects = IndexMarkQuerySet.as_manager()

@@ -84,6 +84,13 @@ class SearchIndex(models.Model):
     def __str__(self) -> str:
         return f"{self.collection} #{self.pk}"
 
+    @property
+    def left_out(self) -> int:
+        """About how many records it lacks because they are older than it: it was not built from
+        the database, but made when the first change came."""
+        is_active = self.state == IndexState.ACTIVE
+        return max(0, self.records_total - self.records_done) if is_active else 0
+
     def advance(self, *, cursor: str, done: int) -> bool:
         """Say how far the building has come, unless another slice was faster."""
         return self._change(
@@ -96,9 +103,21 @@ class SearchIndex(models.Model):
     def activate(self) -> bool:
         """Let this index be searched from now on; the one before it is replaced."""
         with transaction.atomic():
+            # First, as only one may be active; undone if this one is no longer being built.
             rivals = type(self).objects.active().filter(collection=self.collection)
             rivals.exclude(pk=self.pk).update(state=IndexState.RETIRED, ended_at=Now())
-            return self._change(IndexState.BUILDING, state=IndexState.ACTIVE, activated_at=Now())
+            changed = self._change(
+                IndexState.BUILDING,
+                state=IndexState.ACTIVE,
+                activated_at=Now(),
+                records_total=self.records_done,
+            )
+            transaction.set_rollback(not changed)
+        return changed
+
+    def lacks(self, records: int) -> None:
+        """Say about how many records it lacks, as they are older than it."""
+        self._change(IndexState.ACTIVE, records_total=self.records_done + records)
 
     def cancel(self) -> bool:
         """Give up building it."""

@@ -17,12 +17,15 @@ LOW_PRIORITY = 1
 
 TASK_QUEUES = {
     "neural.tasks.index_to_vector_db": (DEFAULT_QUEUE, DEFAULT_PRIORITY),
+    "neural.tasks.index_marked": (DEFAULT_QUEUE, DEFAULT_PRIORITY),
     "neural.tasks.train_federated_model": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
     "neural.tasks.run_federated_round": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
     "neural.tasks.answer_training_exchange": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
     "neural.tasks.advance_training_round": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
     "neural.tasks.make_forecasts": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
     "neural.tasks.batch_index_orders": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
+    "neural.tasks.rebuild_search_index": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
+    "neural.tasks.tend_search_indexes": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
     "neural.tasks.analyse_demand": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
 }
 """Queue and priority of tasks by name. A name may stand here before its task is there."""

@@ -1,10 +1,25 @@
-"""The index in which a collection is searched now, and what is needed to ask it."""
+"""The index in which a collection is searched now, and those that changes are written to."""
 
+import re
+import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from neural.models import SearchIndex
+from django.db import IntegrityError, transaction
+
+from neural.conf import conf
+from neural.errors import NeuralError
+from neural.models import IndexMark, IndexState, SearchIndex
+from neural.vectors.collections import SearchCollection, collection_of
 from neural.vectors.embedders.base import Embedder
+from neural.vectors.embedders.choosing import embedder
+from neural.vectors.fields import TOKEN_FORM, shape_of
 from neural.vectors.stores.base import Shape, VectorStore
+from neural.vectors.stores.choosing import vector_store
+
+MOST_COUNTED = 20_000
+"""Waiting marks that are looked at to see whether a new index lacks older records."""
+_SLUG_LENGTH = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,4 +37,126 @@ class ActiveIndex:
 
 def active_index(collection: str) -> ActiveIndex | None:
     """The index of a collection; None if nothing was indexed yet."""
-    raise NotImplementedError
+    index = SearchIndex.objects.active().filter(collection=collection).first()
+    if index is None or index.store_kind != conf().vector_store:
+        return None
+    return ActiveIndex(
+        index=index,
+        store=vector_store(),
+        shape=table_shape(index),
+        embedder=its_embedder(index),
+        notices=notices_of(index),
+    )
+
+
+def table_shape(index: SearchIndex) -> Shape:
+    """Shape of an index's table."""
+    return shape_of(index.vectors, index.dimensions)
+
+
+def its_embedder(index: SearchIndex) -> Embedder | None:
+    """The embedder of the settings, if this index's vectors are of its model."""
+    try:
+        found = embedder()
+        same = (found.name, found.dimensions) == (index.embedder, index.dimensions)
+    except NeuralError:  # wrongly set up: words are found all the same
+        return None
+    return found if same else None
+
+
+def notices_of(index: SearchIndex) -> tuple[str, ...]:
+    """What does not fit between an index and the settings, and what to do about it."""
+    remedy = f"run manage.py rebuild_index {index.collection}"
+    notices = [f"The index of {index.collection} {what}: {remedy}." for what in _misfits(index)]
+    return tuple(notices + _trouble_of_embedder())
+
+
+def _misfits(index: SearchIndex) -> list[str]:
+    found = []
+    if index.store_kind != conf().vector_store:
+        found.append(f"is in {index.store_kind}, the settings say {conf().vector_store}")
+    if not _trouble_of_embedder() and its_embedder(index) is None:
+        found.append(
+            f"was made with {index.embedder}, the settings say {embedder().name}; "
+            "meaning is left out"
+        )
+    if index.token_form != TOKEN_FORM:
+        found.append("was made by an older release, which took words apart in another way")
+    if index.left_out:
+        found.append(f"lacks about {index.left_out:,} records that are older than it")
+    return found
+
+
+def _trouble_of_embedder() -> list[str]:
+    try:
+        embedder()
+    except NeuralError as error:
+        return [f"Meaning is left out: {error}"]
+    return []
+
+
+def written_indexes(collection: SearchCollection) -> list[SearchIndex]:
+    """The indexes of a collection that changes are written to, the first one made if need be.
+
+    Empty when the settings have moved to another vector store: then it must be rebuilt.
+    """
+    indexes = list(SearchIndex.objects.written().filter(collection=collection.name))
+    if not indexes:
+        indexes = [_first_index(collection)]
+    return [index for index in indexes if index.store_kind == conf().vector_store]
+
+
+def _first_index(collection: SearchCollection) -> SearchIndex:
+    """Made and searched at once: what is marked from now on is found soon. Records that are
+    older than it are counted, so that people can be told that it lacks them."""
+    older = _unmarked_records(collection)
+    try:
+        with transaction.atomic():
+            index = new_index(collection.name, requested_by="first index")
+            index.activate()
+            index.lacks(older)
+    except IntegrityError:
+        theirs = SearchIndex.objects.written().filter(collection=collection.name).first()
+        if theirs is None:
+            raise
+        return theirs  # somebody else was quicker
+    return index
+
+
+def _unmarked_records(collection: SearchCollection) -> int:
+    if collection.source is None:
+        return 0
+    records = collection.source.count()  # first: what is marked meanwhile is no older record
+    waiting = IndexMark.objects.waiting().filter(collection=collection.name)
+    marked = len(set(waiting.values_list("key", flat=True)[:MOST_COUNTED]))
+    return max(0, records - marked) if marked < MOST_COUNTED else 0
+
+
+def new_index(collection: str, *, requested_by: str, records: int = 0) -> SearchIndex:
+    """A generation that is being built of about so many records, as the settings are now;
+    IntegrityError if there is one already."""
+    chosen = embedder()
+    return SearchIndex.objects.create(
+        collection=collection,
+        table=_table_name(collection),
+        store_kind=conf().vector_store,
+        embedder=chosen.name,
+        dimensions=chosen.dimensions,
+        vectors=list(collection_of(collection).vectors),
+        token_form=TOKEN_FORM,
+        state=IndexState.BUILDING,
+        records_total=records,
+        requested_by=requested_by[:150],
+    )
+
+
+def _table_name(collection: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "_", collection.lower()).strip("_")[:_SLUG_LENGTH]
+    return f"{slug or 'collection'}_{secrets.token_hex(4)}"
+
+
+def is_as_the_settings_say(index: SearchIndex) -> bool:
+    """Whether an index made now would be like this one."""
+    vectors: Sequence[str] = collection_of(index.collection).vectors
+    same = index.store_kind == conf().vector_store and index.token_form == TOKEN_FORM
+    return same and its_embedder(index) is not None and tuple(index.vectors) == tuple(vectors)

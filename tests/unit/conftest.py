@@ -5,7 +5,7 @@ from django_celery_beat.models import PeriodicTask
 
 from neural.runs import pace, publishing
 from neural.runs.publishing import BrokerUnavailable
-from tests.unit import beating
+from tests.unit import beating, searching
 
 
 class RecordingPublisher(publishing.Publisher):
@@ -56,3 +56,28 @@ def clock(db, monkeypatch):
 def beat(clock, rung):
     """A beat on that clock, as just started."""
     return beating.Beat()
+
+
+@pytest.fixture
+def search_on(settings):
+    """Search is on, with a store in memory and an embedder of a few numbers."""
+    searching.MemoryStore.forget()
+    searching.TinyEmbedder.calls.clear()
+    searching.TinyEmbedder.fails.clear()
+    settings.NEURAL = searching.SETTINGS
+    yield
+    searching.MemoryStore.forget()
+
+
+@pytest.fixture
+def guests():
+    """A collection of an app's own; what it returns holds the records."""
+    with searching.collection("guests") as shelf:
+        yield shelf
+
+
+@pytest.fixture
+def clients():
+    """Another one."""
+    with searching.collection("clients") as shelf:
+        yield shelf

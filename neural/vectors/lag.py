@@ -1,0 +1,61 @@
+"""How far the indexes are behind the database."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from neural.models import IndexLane, IndexMark, SearchIndex
+from neural.models.index_mark import IndexMarkQuerySet
+from neural.vectors.active import notices_of
+
+COUNTED = 1000
+"""Counting stops here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lag:
+    """Records that wait to be indexed. Numbers are at most COUNTED."""
+
+    waiting: int = 0
+    oldest_seconds: float = 0.0
+    """For how long the first of them has been waiting; 0 if none is."""
+    history: int = 0
+    """Those among them that were loaded as history and may wait."""
+    refused: int = 0
+    """Records that cannot be indexed; their marks say why."""
+    collections: Mapping[str, int] = field(default_factory=dict)
+    """Those that wait by collection, as far as they were counted."""
+    troubles: Sequence[str] = ()
+    """Why indexing cannot get on until a person does something."""
+
+
+def index_lag(*, now: dt.datetime, collection: str | None = None) -> Lag:
+    """How far behind the index of a collection is, or all of them; ``now`` by the database's
+    clock, by which marks are written."""
+    marks = IndexMark.objects.all()
+    if collection is not None:
+        marks = marks.filter(collection=collection)
+    live, history = (_first(marks.waiting(), kind) for kind in (False, True))
+    oldest = min((at for _name, at in [*live[:1], *history[:1]]), default=now)
+    by_name: dict[str, int] = {}
+    for name, _at in (*live, *history):
+        by_name[name] = by_name.get(name, 0) + 1
+    return Lag(
+        waiting=min(len(live) + len(history), COUNTED),
+        oldest_seconds=max(0.0, (now - oldest).total_seconds()),
+        history=len(history),
+        refused=len(marks.refused().values_list("pk")[:COUNTED]),
+        collections=by_name,
+        troubles=[lane.trouble for lane in IndexLane.objects.troubled().order_by("pk")],
+    )
+
+
+def _first(marks: IndexMarkQuerySet, history: bool) -> Sequence[tuple[str, dt.datetime]]:
+    own = marks.filter(history=history).order_by("pk")
+    return list(own.values_list("collection", "marked_at")[:COUNTED])
+
+
+def index_notices() -> dict[str, tuple[str, ...]]:
+    """By collection, what does not fit between its index and the settings."""
+    found = {index.collection: notices_of(index) for index in SearchIndex.objects.active()}
+    return {name: notices for name, notices in sorted(found.items()) if notices}

@@ -1,0 +1,55 @@
+"""The records that marks stand for, as they are now.
+
+A record is where its collection's source has it, or it was handed in (``index_to_vector_db``),
+or both: then whichever was said last counts.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from neural.models import IndexMark, SuppliedRecord
+from neural.vectors.collections import Record, SearchCollection
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """What was found under some keys."""
+
+    found: Mapping[str, Record]
+    gone: Collection[str] = ()
+    """Keys with no record."""
+    outdated: Sequence[int] = field(default=())
+    """Records that were handed in before an event said something newer (primary keys)."""
+
+
+def marked_records(collection: SearchCollection, marks: Iterable[IndexMark]) -> Records:
+    """The records of these marks."""
+    changed_at = _changes(marks)
+    stored = collection.source.load(changed_at) if collection.source else {}
+    found, outdated = dict(stored), []
+    for supplied in SuppliedRecord.objects.filter(collection=collection.name, key__in=changed_at):
+        if supplied.key in stored and supplied.supplied_at <= changed_at[supplied.key]:
+            outdated.append(supplied.pk)
+        else:
+            found[supplied.key] = supplied.data
+    gone = changed_at.keys() - found.keys()
+    return Records(found=found, gone=gone, outdated=outdated)
+
+
+_NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
+
+
+def _changes(marks: Iterable[IndexMark]) -> dict[str, dt.datetime]:
+    """By key, when an event last changed the record, as far as these marks know."""
+    changed_at: dict[str, dt.datetime] = {}
+    for mark in marks:
+        at = _NEVER if mark.supplied else mark.marked_at
+        changed_at[mark.key] = max(at, changed_at.get(mark.key, at))
+    return changed_at
+
+
+def forget_outdated(records: Records) -> None:
+    """Delete what was handed in and is overtaken, once the newer state is in the index."""
+    if records.outdated:
+        SuppliedRecord.objects.filter(pk__in=records.outdated).delete()

@@ -1,0 +1,405 @@
+"""Indexing: what was marked is in the index soon, once, whatever is killed or comes in between."""
+
+import pytest
+from django.db import connection
+
+from neural.models import IndexLane, IndexMark, IndexState, SearchIndex, SuppliedRecord
+from neural.runs.work import Postponed
+from neural.tasks import index_marked
+from neural.vectors.embedders.base import EmbedderRefused, EmbedderUnavailable
+from neural.vectors.indexing import index_marks
+from neural.vectors.stores.base import StoreUnavailable
+from tests.unit.searching import MemoryStore, TinyEmbedder, titles
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on")]
+
+
+def mark(*keys, **options):
+    return IndexMark.objects.mark("guests", keys, **options)
+
+
+def index_all():
+    return index_marks("guests", list(IndexMark.objects.waiting().order_by("pk")))
+
+
+def active():
+    return SearchIndex.objects.active().get(collection="guests")
+
+
+def test_what_was_marked_is_in_the_index_and_its_mark_is_gone(guests):
+    mark(guests.put("1", title="Anna"), guests.put("2", title="Bob"))
+
+    assert index_marked(lane=0) == {"indexed": 2, "refused": 0}
+
+    assert titles(active()) == {"S1/1": "Anna", "S1/2": "Bob"}
+    assert not IndexMark.objects.exists()
+    row = MemoryStore.kept[active().table]["S1/1"]
+    assert row.tokens["names"]
+    assert set(row.vectors) == {"whole"}
+
+
+def test_many_marks_are_one_embedding_and_one_commit(guests):
+    mark(*(guests.put(str(number), title=f"Guest {number}") for number in range(50)))
+
+    index_marked(lane=0)
+
+    assert [len(texts) for texts in TinyEmbedder.calls] == [50]
+    assert MemoryStore.commits == [(active().table, 50)]
+
+
+def test_a_record_that_was_marked_often_is_read_once(guests):
+    key = guests.put("1", title="Anna")
+    for _ in range(5):
+        mark(key)
+
+    assert index_marked(lane=0)["indexed"] == 1
+    assert not IndexMark.objects.exists()
+
+
+def test_a_record_that_is_gone_is_taken_out(guests):
+    mark(guests.put("1", title="Anna"), guests.put("2", title="Bob"))
+    index_marked(lane=0)
+    guests.records.pop("S1/1")
+    mark("S1/1")
+
+    index_marked(lane=0)
+
+    assert titles(active()) == {"S1/2": "Bob"}
+
+
+def test_one_that_cannot_be_read_says_why_and_the_others_go_on(guests):
+    guests.put("3")  # it has no title, and the document's function knows nothing of that
+    mark(guests.put("1", title="bad"), guests.put("2", title="Bob"), "S1/3")
+
+    assert index_marked(lane=0) == {"indexed": 1, "refused": 2}
+
+    errors = dict(IndexMark.objects.refused().values_list("key", "error"))
+    assert errors == {
+        "S1/1": "guests: record '1' is bad",
+        "S1/3": "guests: S1/3: KeyError: 'title'",
+    }
+    assert titles(active()) == {"S1/2": "Bob"}
+
+
+def test_a_refused_record_is_read_again_when_it_changes_or_a_person_says_so(guests):
+    key = guests.put("1", title="bad")
+    mark(key)
+    index_marked(lane=0)
+    guests.put("1", title="Anna")
+    refused = IndexMark.objects.get()
+
+    assert refused.retry()
+    assert not refused.retry()
+    index_marked(lane=0)
+
+    assert titles(active()) == {"S1/1": "Anna"}
+
+
+def test_marks_of_a_collection_that_nobody_registers_say_so():
+    mark("S1/1")
+
+    index_marked(lane=0)
+
+    assert "'guests' is not registered" in IndexMark.objects.get().error
+
+
+# Killed, and at the same time
+
+
+def test_killed_before_the_marks_are_deleted_it_is_done_again_and_nothing_is_doubled(
+    guests, monkeypatch
+):
+    mark(guests.put("1", title="Anna"))
+    with monkeypatch.context() as broken:
+        broken.setattr("neural.vectors.indexing._settle", _killed)
+        with pytest.raises(SystemExit):
+            index_all()
+
+    index_all()
+
+    assert titles(active()) == {"S1/1": "Anna"}
+    assert not IndexMark.objects.exists()
+
+
+def test_killed_before_the_write_the_mark_stands(guests):
+    mark(guests.put("1", title="Anna"))
+    MemoryStore.before_write = _killed
+
+    with pytest.raises(SystemExit):
+        index_all()
+
+    assert IndexMark.objects.waiting().exists()
+
+
+def _killed(*arguments, **options):
+    raise SystemExit
+
+
+def test_a_change_that_comes_while_its_record_is_being_written_is_not_lost(guests):
+    key = guests.put("1", title="old")
+    mark(key)
+
+    def change():
+        MemoryStore.before_write = None
+        guests.put("1", title="new")
+        mark(key)
+
+    MemoryStore.before_write = change
+    index_all()
+    assert IndexMark.objects.waiting().count() == 1
+    index_all()
+
+    assert titles(active()) == {"S1/1": "new"}
+
+
+def test_whoever_read_earlier_and_writes_later_puts_nothing_old_over_something_new(guests):
+    key = guests.put("1", title="old")
+    mark(key)
+
+    def another_run():
+        MemoryStore.before_write = None
+        guests.put("1", title="new")
+        mark(key)
+        index_all()
+
+    MemoryStore.before_write = another_run
+    index_all()
+
+    assert titles(active()) == {"S1/1": "new"}
+    assert not IndexMark.objects.exists()
+
+
+def test_no_transaction_is_open_while_texts_are_embedded_or_written(guests, monkeypatch):
+    depths = []
+    outside = len(connection.savepoint_ids)
+    monkeypatch.setattr(
+        TinyEmbedder, "_vector", lambda self, text: depths.append(_depth()) or [1.0] * 16
+    )
+    MemoryStore.before_write = lambda: depths.append(_depth())
+    mark(guests.put("1", title="Anna"))
+
+    index_all()
+
+    assert depths == [outside, outside]
+
+
+def _depth():
+    return len(connection.savepoint_ids)
+
+
+# What is away, and what a person must see to
+
+
+@pytest.mark.parametrize("where", ["store", "embedder"])
+def test_what_is_away_is_the_runs_to_try_again_and_marks_stand(guests, where):
+    mark(guests.put("1", title="Anna"))
+    if where == "store":
+        MemoryStore.fails.append(StoreUnavailable("away"))
+    else:
+        TinyEmbedder.fails.append(EmbedderUnavailable("away"))
+
+    with pytest.raises((StoreUnavailable, EmbedderUnavailable)):
+        index_marked(lane=0)
+    assert IndexMark.objects.waiting().count() == 1
+    assert index_marked(lane=0)["indexed"] == 1
+
+
+def test_it_is_tried_again_for_as_long_as_it_takes():
+    policy = index_marked.retry_policy
+
+    assert policy.allows(10_000)
+    assert policy.delay(1, random_share=1) == 2
+    assert policy.delay(1000, random_share=1) == 60
+
+
+def test_what_will_not_mend_itself_is_put_off_and_said(guests, caplog):
+    IndexLane.objects.create(history=False, number=0)
+    mark(guests.put("1", title="Anna"))
+    TinyEmbedder.fails += [EmbedderRefused("the key is wrong")] * 2
+
+    for _ in range(2):
+        with pytest.raises(Postponed) as postponed:
+            index_marked(lane=0)
+
+    assert postponed.value.so_far["waits"] == {"guests": "the key is wrong"}
+    assert IndexLane.objects.get().trouble == "guests: the key is wrong"
+    assert caplog.text.count("event=indexing_waits") == 1
+    assert IndexMark.objects.waiting().count() == 1
+    index_marked(lane=0)
+    assert IndexLane.objects.get().trouble == ""
+
+
+def test_trouble_in_one_collection_holds_up_no_other(guests, clients):
+    IndexMark.objects.mark("guests", [guests.put("1", title="Anna")])
+    index_marked(lane=0)
+    IndexMark.objects.mark("guests", [guests.put("2", title="Bob")])
+    IndexMark.objects.mark("clients", [clients.put("1", title="Carl")])
+    MemoryStore.kept.pop(active().table)  # somebody deleted it
+
+    with pytest.raises(Postponed) as postponed:
+        index_marked(lane=0)
+
+    assert "run manage.py rebuild_index guests" in postponed.value.so_far["waits"]["guests"]
+    assert list(IndexMark.objects.values_list("collection", flat=True)) == ["guests"]
+    assert SearchIndex.objects.active().get(collection="clients").rows == 1
+
+
+def test_when_its_time_is_up_it_makes_room_and_goes_on(guests, settings):
+    settings.NEURAL = {**settings.NEURAL, "index_batch": 2, "index_run_seconds": 1e-6}
+    mark(*(guests.put(str(number), title="x") for number in range(5)))
+
+    with pytest.raises(Postponed) as postponed:
+        index_marked(lane=0)
+
+    assert postponed.value.seconds == 0
+    assert postponed.value.so_far["indexed"] == 2
+    assert IndexMark.objects.waiting().count() == 3
+
+
+def test_lanes_share_what_is_too_much_for_one_batch(guests, settings):
+    settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
+    mark(*(guests.put(str(number), title="x") for number in range(20)))
+
+    second = index_marked(lane=1)["indexed"]
+    first = index_marked(lane=0)["indexed"]
+
+    assert (first, second) == (10, 10)
+
+
+def test_history_waits_behind_and_has_lanes_of_its_own(guests):
+    mark(guests.put("1", title="old"), history=True)
+    mark(guests.put("2", title="live"))
+
+    index_marked(lane=0)
+    assert titles(active()) == {"S1/2": "live"}
+    index_marked(lane=0, history=True)
+    assert titles(active()) == {"S1/1": "old", "S1/2": "live"}
+
+
+# The first index, another model
+
+
+def test_the_first_marks_of_a_collection_make_its_index_and_it_is_searched_at_once(guests):
+    mark(guests.put("1", title="Anna"))
+
+    index_marked(lane=0)
+
+    index = active()
+    assert (index.state, index.embedder, index.dimensions) == (IndexState.ACTIVE, "tiny", 16)
+    assert (index.vectors, index.left_out, index.rows) == (["whole"], 0, 1)
+
+
+def test_a_first_index_says_how_many_older_records_it_lacks(guests):
+    for number in range(10):
+        guests.put(str(number), title="old")
+    mark(guests.put("new", title="new"))
+
+    index_marked(lane=0)
+
+    assert active().left_out == 10
+
+
+def test_with_another_model_words_are_kept_up_and_vectors_left_out(guests, settings):
+    mark(guests.put("1", title="Anna"))
+    index_marked(lane=0)
+    settings.NEURAL = {**settings.NEURAL, "embedder_options": {"model": "other"}}
+    mark(guests.put("2", title="Bob"))
+
+    index_marked(lane=0)
+
+    row = MemoryStore.kept[active().table]["S1/2"]
+    assert row.tokens["names"]
+    assert row.vectors == {}
+
+
+def test_with_another_store_marks_wait_until_the_index_is_rebuilt(guests):
+    mark(guests.put("1", title="Anna"))
+    index_marked(lane=0)
+    SearchIndex.objects.update(store_kind="pgvector")
+    mark("S1/1")
+
+    with pytest.raises(Postponed) as postponed:
+        index_marked(lane=0)
+
+    assert "rebuild_index guests" in postponed.value.so_far["waits"]["guests"]
+
+
+def test_changes_are_written_to_the_index_that_is_being_built_too(guests):
+    from neural.vectors.active import new_index
+
+    mark(guests.put("1", title="Anna"))
+    index_marked(lane=0)
+    building = new_index("guests", requested_by="test")
+    mark(guests.put("2", title="Bob"))
+
+    index_marked(lane=0)
+
+    assert titles(active()) == {"S1/1": "Anna", "S1/2": "Bob"}
+    assert titles(building) == {"S1/2": "Bob"}
+    assert len(TinyEmbedder.calls) == 2  # once for both
+
+
+# Records that were handed in
+
+
+def supply(key, title):
+    SuppliedRecord.objects.update_or_create(
+        collection="guests",
+        key=key,
+        defaults={"data": {"id": key.partition("/")[2], "title": title}, "supplied_at": _now()},
+    )
+
+
+def _now():
+    from django.utils import timezone
+
+    return timezone.now()
+
+
+def test_what_was_handed_in_is_indexed_as_it_came(guests):
+    supply("S1/1", "Anna")
+    mark("S1/1", supplied=True)
+
+    index_marked(lane=0)
+
+    assert titles(active()) == {"S1/1": "Anna"}
+
+
+def test_an_event_that_says_something_newer_wins_and_what_was_handed_in_is_forgotten(guests):
+    supply("S1/1", "handed in")
+    mark("S1/1", supplied=True)
+    mark(guests.put("1", title="newer"))
+
+    index_marked(lane=0)
+
+    assert titles(active()) == {"S1/1": "newer"}
+    assert not SuppliedRecord.objects.exists()
+
+
+def test_what_was_handed_in_after_an_event_wins(guests):
+    mark(guests.put("1", title="older"))
+    supply("S1/1", "handed in")
+    mark("S1/1", supplied=True)
+
+    index_marked(lane=0)
+
+    assert titles(active()) == {"S1/1": "handed in"}
+
+
+def test_after_a_batch_the_table_is_tended_if_it_has_grown_much(guests, settings, rung):
+    settings.NEURAL = {**settings.NEURAL, "index_tend_rows": 3}
+    mark(guests.put("1", title="Anna"))
+    index_marked(lane=0)
+    assert _tendings() == 0
+    mark(guests.put("2", title="Bob"), guests.put("3", title="Carl"))
+
+    index_marked(lane=0)
+
+    assert _tendings() == 1
+    assert (active().rows, active().unindexed_rows) == (3, 3)
+
+
+def _tendings():
+    from neural.models import TaskRun
+
+    return TaskRun.objects.filter(task="neural.tasks.tend_search_indexes").count()
