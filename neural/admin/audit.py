@@ -25,6 +25,9 @@ ROUND_CANCELLED = gettext_noop("state: open → cancelled (cancel)")
 PUBLISHED = gettext_noop("in force: no → yes (publish)")
 REJECTED = gettext_noop("standing: candidate → rejected (reject)")
 ROLLED_BACK = gettext_noop("in force: yes → no, its parent is (roll back)")
+REBUILT = gettext_noop("built anew: asked for (rebuild)")
+BUILDING_CANCELLED = gettext_noop("state: being built → cancelled (cancel)")
+INDEXED_AGAIN = gettext_noop("state: refused → waiting (try again)")
 
 
 def log_changes(*, user: Any, rows: Sequence[Model], change: str) -> None:

@@ -25,6 +25,7 @@ from neural.admin.display import (
 )
 from neural.admin.filters import EventTypeFilter, StoreFilter, UnhandledFilter
 from neural.admin.scope import HistoryAdmin
+from neural.admin.search_events import SimilarEvents
 from neural.errors import NeuralError
 from neural.events.replay import missing_handlers, replay
 from neural.models import NeuralEvent, RunState, TaskRun, TaskTry
@@ -50,7 +51,7 @@ REPLAY = Verb(
 
 
 @admin.register(NeuralEvent)
-class NeuralEventAdmin(VerbsAdmin, HistoryAdmin):
+class NeuralEventAdmin(SimilarEvents, VerbsAdmin, HistoryAdmin):
     verbs = (REPLAY,)
     list_display = (
         "type",

@@ -29,7 +29,8 @@ def client_of(*permissions: str, stores: Any = (), name: str = "lee") -> Client:
 
 
 def superuser() -> Client:
-    return logged_in(get_user_model().objects.create_superuser("root"))
+    users = get_user_model().objects
+    return logged_in(users.filter(username="root").first() or users.create_superuser("root"))
 
 
 def logged_in(user: Any, **options: Any) -> Client:

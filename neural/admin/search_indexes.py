@@ -1,0 +1,212 @@
+"""Search indexes: which is searched, how large it is, how far one that is being built has come."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from neural.admin import audit
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.display import (
+    NOTHING,
+    badge,
+    instant_column,
+    json_column,
+    link,
+    short_instant_column,
+)
+from neural.admin.learning_display import of_bytes
+from neural.admin.scope import SearchedByNumber
+from neural.admin.search import HTMX
+from neural.admin.search_filters import CollectionFilter, IndexStateFilter
+from neural.admin.search_overview import behind, lag_of, notices_of
+from neural.errors import NeuralError
+from neural.models import IndexState, SearchIndex, TaskRun
+
+
+def _rebuild(index: SearchIndex, user: Any) -> bool:
+    # Not before somebody asks: vector stores are large to load.
+    from neural.vectors.rebuilding import open_rebuild
+
+    try:
+        open_rebuild(index.collection, requested_by=user.get_username())
+    except NeuralError:  # a collection that is not registered any more
+        return False
+    return True
+
+
+def _what_came_of_it(index: SearchIndex) -> tuple[int, SafeString]:
+    built = SearchIndex.objects.filter(collection=index.collection).order_by("-pk").first()
+    text = _("{} is being built; until it is ready, search goes on with the index before.")
+    return messages.SUCCESS, format_html(text, link(built))
+
+
+REBUILD = Verb(
+    name="rebuild",
+    label=gettext_lazy("Rebuild"),
+    explanation=gettext_lazy("Rebuild: build the index of these collections anew"),
+    permission="neural.rebuild_searchindex",
+    apply=_rebuild,
+    fits=lambda index: index.state == IndexState.ACTIVE,
+    change=lambda index: audit.REBUILT,
+    tell=_what_came_of_it,
+)
+CANCEL = Verb(
+    name="cancel",
+    label=gettext_lazy("Cancel"),
+    explanation=gettext_lazy("Cancel: give up building; the index that is searched stays"),
+    permission="neural.rebuild_searchindex",
+    apply=lambda index, user: index.cancel(),
+    fits=lambda index: index.state == IndexState.BUILDING,
+    change=lambda index: audit.BUILDING_CANCELLED,
+)
+
+
+@admin.register(SearchIndex)
+class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
+    """An index belongs to no store, and shows nothing of any."""
+
+    verbs = (REBUILD, CANCEL)
+    list_display = (
+        "name",
+        "collection",
+        "state_shown",
+        "rows_shown",
+        "size_shown",
+        "embedder",
+        short_instant_column(SearchIndex, "created_at"),
+        short_instant_column(SearchIndex, "activated_at"),
+    )
+    list_filter = (CollectionFilter, IndexStateFilter)
+    search_keys = ("pk",)
+    search_help_text = gettext_lazy("The number of an index.")
+    fieldsets = (
+        (None, {"fields": ("collection", "state_badge", "behind", "embedder", "dimensions")}),
+        (
+            gettext_lazy("Size"),
+            {
+                "fields": (
+                    ("rows_shown", "unindexed_shown"),
+                    "size_shown",
+                    instant_column(SearchIndex, "tended_at"),
+                )
+            },
+        ),
+        (
+            gettext_lazy("Course"),
+            {
+                "fields": (
+                    ("records_done", "records_total"),
+                    "requested_by",
+                    "run",
+                    (
+                        instant_column(SearchIndex, "created_at"),
+                        instant_column(SearchIndex, "activated_at"),
+                        instant_column(SearchIndex, "ended_at"),
+                    ),
+                )
+            },
+        ),
+        (
+            gettext_lazy("How it is made"),
+            {
+                "fields": (
+                    "store_kind",
+                    "table",
+                    json_column(SearchIndex, "vectors"),
+                    "token_form",
+                )
+            },
+        ),
+    )
+
+    class Media:
+        css = {"all": ("neural/analysis.css", "neural/learning.css", "neural/search.css")}
+
+    # The progress of one that is being built
+
+    def get_urls(self) -> list[URLPattern]:
+        """One address more: how far an index is, as a piece of its page."""
+        view = self.admin_site.admin_view(self.progress_view)
+        name = "neural_searchindex_progress"
+        return [path("<int:number>/progress/", view, name=name), *super().get_urls()]
+
+    def progress_view(self, request: HttpRequest, number: int) -> HttpResponse:
+        """The piece that refreshes. Once it is built the whole page is loaded anew."""
+        index = self.get_queryset(request).filter(pk=number).first()
+        if index is None:
+            raise Http404
+        if not self.has_view_permission(request, index):
+            raise PermissionDenied
+        answer = TemplateResponse(request, "neural/search_progress.html", _progress(index))
+        if index.state != IndexState.BUILDING:
+            answer.headers["HX-Refresh"] = "true"
+        return answer
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> TemplateResponse:
+        """With its progress, and what is wrong with it."""
+        index: SearchIndex | None = kwargs.get("obj")
+        if index is not None:
+            context |= _progress(index)
+            context["live_media"] = HTMX if index.state == IndexState.BUILDING else ""
+            context["notices"] = notices_of(index)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    # Columns
+
+    @admin.display(description=gettext_lazy("index"))
+    def name(self, index: SearchIndex) -> str:
+        return f"#{index.pk}"
+
+    @admin.display(description=gettext_lazy("state"))
+    def state_badge(self, index: SearchIndex) -> SafeString:
+        return badge(index.state, index.get_state_display())
+
+    @admin.display(description=gettext_lazy("state"))
+    def state_shown(self, index: SearchIndex) -> SafeString:
+        """The badge; of one that is being built a bar under it."""
+        shown = self.state_badge(index)
+        if index.state != IndexState.BUILDING:
+            return shown
+        bar = '{}<progress max="{}" value="{}" aria-label="{}"></progress>'
+        share = min(index.records_done, index.records_total)
+        return format_html(bar, shown, max(index.records_total, 1), share, _("progress"))
+
+    @admin.display(description=gettext_lazy("rows"))
+    def rows_shown(self, index: SearchIndex) -> str:
+        return f"{index.rows:,}"
+
+    @admin.display(description=gettext_lazy("rows outside of its indexes"))
+    def unindexed_shown(self, index: SearchIndex) -> str:
+        return f"{index.unindexed_rows:,}"
+
+    @admin.display(description=gettext_lazy("size"))
+    def size_shown(self, index: SearchIndex) -> str:
+        return of_bytes(index.bytes) if index.bytes else NOTHING
+
+    @admin.display(description=gettext_lazy("how far behind"))
+    def behind(self, index: SearchIndex) -> str:
+        return behind(lag_of(index.collection))
+
+    @admin.display(description=gettext_lazy("run"))
+    def run(self, index: SearchIndex) -> SafeString | str:
+        found = TaskRun.objects.filter(task_id=index.task_id).first() if index.task_id else None
+        return link(found)
+
+
+def _progress(index: SearchIndex) -> dict[str, Any]:
+    return {
+        "index": index,
+        "done": min(index.records_done, index.records_total),
+        "total": max(index.records_total, 1),
+        "progress_address": reverse("admin:neural_searchindex_progress", args=[index.pk]),
+    }

@@ -1,0 +1,63 @@
+"""What can be searched: how many records, and how far the index is behind."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from neural.admin.display import duration
+from neural.admin.search_question import Question
+from neural.admin.search_scope import within
+from neural.errors import NeuralError
+from neural.models import IndexState, SearchIndex
+from neural.vectors import active
+from neural.vectors.collections import SearchCollection
+from neural.vectors.lag import COUNTED, Lag, index_lag
+
+
+@dataclass(frozen=True)
+class Searchable:
+    """One collection. ``records`` are those that the person may see; None if nobody can say."""
+
+    collection: SearchCollection
+    is_indexed: bool = False
+    records: int | None = None
+    lag: Lag = field(default_factory=Lag)
+    notices: Sequence[str] = ()
+
+
+def overview(question: Question) -> list[Searchable]:
+    """The collections that the person may search."""
+    return [_searchable(each, question) for each in question.collections]
+
+
+def _searchable(collection: SearchCollection, question: Question) -> Searchable:
+    try:
+        found = active.active_index(collection.name)
+        if found is None:
+            return Searchable(collection)
+        records = found.store.count(found.index.table, within=within(question.stores))
+    except NeuralError:
+        return Searchable(collection, is_indexed=True)
+    return Searchable(collection, True, records, lag_of(collection.name), found.notices)
+
+
+def notices_of(index: SearchIndex) -> Sequence[str]:
+    """What is wrong with an index that is searched, and what to do."""
+    return active.notices_of(index) if index.state == IndexState.ACTIVE else ()
+
+
+def lag_of(collection: str) -> Lag:
+    """How far the index of a collection is behind."""
+    return index_lag(now=timezone.now(), collection=collection)
+
+
+def behind(lag: Lag) -> str:
+    """The same in words."""
+    if not lag.waiting:
+        return _("up to date")
+    number = f"{lag.waiting:,}" + ("+" if lag.waiting >= COUNTED else "")
+    values = {"number": number, "time": duration(dt.timedelta(seconds=lag.oldest_seconds))}
+    return _("%(number)s waiting, the first for %(time)s") % values

@@ -1,0 +1,119 @@
+"""Records that wait to be indexed or cannot be, and records that were handed in."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import QuerySet, Value
+from django.db.models.functions import StrIndex, Substr
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from neural.admin import audit
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.display import (
+    NOTHING,
+    badge,
+    instant_column,
+    json_column,
+    one_line,
+    short_instant_column,
+)
+from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
+from neural.admin.search_filters import CollectionFilter, RefusedFilter
+from neural.admin.search_scope import stores_of
+from neural.models import IndexMark, SuppliedRecord
+
+RETRY = Verb(
+    name="retry",
+    label=gettext_lazy("Try again"),
+    explanation=gettext_lazy("Try again: index these records that were refused"),
+    permission="neural.rebuild_searchindex",
+    apply=lambda mark, user: mark.retry(),
+    fits=lambda mark: bool(mark.error),
+    change=lambda mark: audit.INDEXED_AGAIN,
+)
+
+
+@admin.register(IndexMark)
+class IndexMarkAdmin(VerbsAdmin, ReadOnlyAdmin):
+    """Keys begin with the store, by which a user's own are known."""
+
+    verbs = (RETRY,)
+    list_display = (
+        "key",
+        "collection",
+        "state",
+        "error_shown",
+        short_instant_column(IndexMark, "marked_at"),
+    )
+    list_filter = (RefusedFilter, CollectionFilter)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "collection",
+                    "key",
+                    "state",
+                    "error",
+                    ("supplied", "history"),
+                    instant_column(IndexMark, "marked_at"),
+                )
+            },
+        ),
+    )
+
+    class Media:
+        css = {"all": ("neural/search.css",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Those of the user's own stores."""
+        rows, stores = super().get_queryset(request), stores_of(request.user)
+        if stores is None:
+            return rows
+        code = Substr("key", 1, StrIndex("key", Value("/")) - 1)
+        return rows.alias(code=code).filter(code__in=stores)
+
+    @admin.display(description=gettext_lazy("state"))
+    def state(self, mark: IndexMark) -> SafeString:
+        if mark.error:
+            return badge("refused", _("refused"))
+        return badge("pending", _("waiting"))
+
+    @admin.display(description=gettext_lazy("refused because"))
+    def error_shown(self, mark: IndexMark) -> SafeString | str:
+        return one_line(mark.error)
+
+
+@admin.register(SuppliedRecord)
+class SuppliedRecordAdmin(HistoryAdmin):
+    list_display = (
+        "key",
+        "collection",
+        "store_shown",
+        short_instant_column(SuppliedRecord, "supplied_at"),
+    )
+    list_filter: ClassVar[Any] = (CollectionFilter,)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "collection",
+                    "key",
+                    "store_shown",
+                    instant_column(SuppliedRecord, "supplied_at"),
+                    json_column(SuppliedRecord, "data"),
+                )
+            },
+        ),
+    )
+
+    def for_page(self, queryset: QuerySet) -> QuerySet:
+        return queryset.defer("data")
+
+    @admin.display(description=gettext_lazy("store"))
+    def store_shown(self, record: SuppliedRecord) -> str:
+        return record.store_code or NOTHING

