@@ -11,6 +11,7 @@ from neural.vectors.stores.lance_errors import TableOfAnotherShape, after_confli
 from neural.vectors.stores.lance_filters import filter_of, one_of, sees_nothing
 from neural.vectors.stores.lance_rows import (
     PLAIN,
+    fitting,
     newest_of,
     rows_of,
     schema_of,
@@ -68,7 +69,8 @@ class LanceStore(VectorStore):
         with self._connection.table(table) as opened:
             if sees_nothing(within) or not vector.any():
                 return []
-            query = opened.search(vector, vector_column_name=vector_column(column))
+            asked = fitting(vector, shape_of(opened.schema).dimensions)
+            query = opened.search(asked, vector_column_name=vector_column(column))
             found = _answer(query.distance_type("cosine"), within, "_distance", limit)
             return _best((key, 1.0 - distance) for key, distance in found)
 

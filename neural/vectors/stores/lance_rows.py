@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from neural.errors import PermanentError
 from neural.vectors.stores.base import Row, Shape, Vector
 from neural.vectors.stores.lance_filters import microseconds, moment
 
@@ -16,6 +17,10 @@ PLAIN = ("key", "store", "kind", "at", "version", "title", "names", "text")
 _PRIMARY = {"lance-schema:unenforced-primary-key:position": "1"}
 """Two writers that insert one key at once are then told so, and one of them tries again."""
 _TOKENS, _VECTOR = "tokens_", "vector_"
+
+
+class VectorOfAnotherLength(PermanentError):
+    """A vector that cannot be compared with those of the table."""
 
 
 def token_column(name: str) -> str:
@@ -58,6 +63,16 @@ def shape_of(schema: Any) -> Shape:
         vectors=tuple(name.removeprefix(_VECTOR) for name in vectors),
         dimensions=schema.field(vectors[0]).type.list_size if vectors else 0,
     )
+
+
+def fitting(vector: Vector, dimensions: int) -> Vector:
+    """The vector, if it is as long as those of the table."""
+    if vector.shape != (dimensions,):
+        raise VectorOfAnotherLength(
+            f"a vector of shape {vector.shape} for a table of {dimensions} dimensions: it was "
+            "made with another model; rebuild the index"
+        )
+    return vector
 
 
 def newest_of(rows: Sequence[Row]) -> list[Row]:
@@ -118,7 +133,7 @@ def _vectors(vectors: Sequence[Vector | None], dimensions: int) -> Any:
     flat = np.zeros((len(vectors), dimensions), dtype=np.float32)
     for index, vector in enumerate(vectors):
         if vector is not None:
-            flat[index] = vector
+            flat[index] = fitting(vector, dimensions)
     missing = ~flat.any(axis=1)
     values = pa.array(flat.reshape(-1))
     return pa.FixedSizeListArray.from_arrays(values, dimensions, mask=pa.array(missing))
