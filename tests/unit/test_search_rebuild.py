@@ -1,0 +1,259 @@
+"""Rebuilding: a new index is filled in slices while the old one is searched, then takes over."""
+
+import datetime as dt
+
+import pytest
+from django.utils import timezone
+
+from neural.management.here import work_here
+from neural.models import IndexMark, IndexState, SearchIndex, SuppliedRecord, TaskRun
+from neural.tasks import index_marked, rebuild_search_index
+from neural.vectors.collections import CollectionUnknown
+from neural.vectors.indexing import index_marks
+from neural.vectors.names import REBUILD_TASK
+from neural.vectors.rebuilding import SettingsChanged, open_rebuild, rebuild
+from neural.vectors.tending import tend_search_indexes
+from tests.unit.searching import MemoryStore, titles
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]
+
+
+@pytest.fixture
+def old(guests):
+    """An index with one record, and ten in the database."""
+    for number in range(10):
+        guests.put(f"{number:02}", title=f"Guest {number}")
+    IndexMark.objects.mark("guests", ["S1/00"])
+    index_marked(lane=0)
+    return SearchIndex.objects.active().get(collection="guests")
+
+
+@pytest.fixture
+def in_slices(settings):
+    """A page of two records a slice."""
+    settings.NEURAL = {**settings.NEURAL, "index_batch": 2, "index_run_seconds": 1e-6}
+
+
+def run_slice():
+    """One try of the run that builds; it may put itself off to the next."""
+    return next(work_here([REBUILD_TASK]), None)
+
+
+def test_all_records_are_in_the_new_index_which_is_then_searched(guests, old):
+    opened = open_rebuild("guests", requested_by="anna")
+    assert (opened.is_new, opened.index.records_total) == (True, 10)
+
+    run_slice()
+
+    new = SearchIndex.objects.active().get(collection="guests")
+    assert new.pk == opened.index.pk
+    assert len(titles(new)) == 10
+    assert (new.records_done, new.records_total, new.left_out) == (10, 10, 0)
+    assert (new.rows, new.unindexed_rows, new.requested_by) == (10, 0, "anna")
+    old.refresh_from_db()
+    assert (old.state, old.ended_at is not None) == (IndexState.RETIRED, True)
+    run = TaskRun.objects.get(task=REBUILD_TASK)
+    assert run.result["state"] == "active"
+    assert (run.queue, run.requested_by) == ("low_priority", "anna")
+
+
+def test_until_then_the_old_one_is_searched(guests, old, in_slices):
+    index = open_rebuild("guests").index
+
+    run_slice()
+
+    index.refresh_from_db()
+    assert (index.state, index.records_done) == (IndexState.BUILDING, 2)
+    assert SearchIndex.objects.active().get(collection="guests") == old
+    for _ in range(6):
+        run_slice()
+    assert SearchIndex.objects.active().get(collection="guests") == index
+    assert len(titles(index)) == 10
+
+
+def test_what_changes_meanwhile_is_in_both(guests, old, in_slices):
+    index = open_rebuild("guests").index
+    run_slice()
+    IndexMark.objects.mark("guests", [guests.put("00", title="changed")])
+    IndexMark.objects.mark("guests", [guests.put("09", title="changed too")])
+    index_marks("guests", list(IndexMark.objects.order_by("pk")))
+    assert titles(old)["S1/00"] == "changed"
+
+    for _ in range(6):
+        run_slice()
+
+    found = titles(index)
+    assert (found["S1/00"], found["S1/09"]) == ("changed", "changed too")
+
+
+def test_a_page_that_was_read_before_a_change_does_not_undo_it(guests, old):
+    index = open_rebuild("guests").index
+
+    def change():
+        guests.on_load = None
+        MemoryStore.before_write = after_load
+
+    def after_load():
+        MemoryStore.before_write = None
+        IndexMark.objects.mark("guests", [guests.put("03", title="changed")])
+        index_marks("guests", list(IndexMark.objects.all()))
+
+    guests.on_load = change
+    run_slice()
+
+    assert titles(index)["S1/03"] == "changed"
+
+
+def test_what_was_handed_in_is_in_the_new_index_too(guests, old, in_slices):
+    for number in range(3):
+        SuppliedRecord.objects.create(
+            collection="guests", key=f"S2/{number}", data={"id": str(number), "title": "handed in"}
+        )
+    index = open_rebuild("guests").index
+    assert index.records_total == 13
+
+    for _ in range(9):
+        run_slice()
+
+    assert SearchIndex.objects.active().get(collection="guests") == index
+    assert len(titles(index)) == 13
+
+
+def test_a_second_one_joins_the_first(guests, old):
+    first, second = open_rebuild("guests"), open_rebuild("guests")
+
+    assert (first.index.pk, first.is_new) == (second.index.pk, True)
+    assert not second.is_new
+    assert TaskRun.objects.filter(task=REBUILD_TASK).count() == 1
+
+
+def test_two_runs_of_one_building_are_no_harm(guests, old, in_slices):
+    index = open_rebuild("guests").index
+    mine = SearchIndex.objects.get(pk=index.pk)
+    assert mine.advance(cursor="stored:S1/01", done=2)
+    theirs = SearchIndex.objects.get(pk=index.pk)
+    assert theirs.advance(cursor="stored:S1/03", done=2)
+
+    assert not mine.advance(cursor="stored:S1/03", done=2)
+    for _ in range(6):
+        run_slice()
+    index.refresh_from_db()
+    assert index.records_done == 10
+
+
+def test_killed_in_between_it_goes_on_where_it_was(guests, old, in_slices):
+    index = open_rebuild("guests").index
+    run_slice()
+
+    def killed():
+        MemoryStore.before_write = None
+        raise SystemExit
+
+    MemoryStore.before_write = killed
+    with pytest.raises(SystemExit):
+        rebuild(index_id=index.pk)
+    rebuild(index_id=index.pk)
+
+    index.refresh_from_db()
+    assert (index.state, index.records_done) == (IndexState.ACTIVE, 10)
+
+
+def test_a_record_that_cannot_be_read_is_told_once_and_the_others_are_in(guests, old):
+    guests.put("05", title="bad")
+    for _ in range(2):
+        index = open_rebuild("guests").index
+        run_slice()
+
+    assert len(titles(index)) == 9
+    refused = IndexMark.objects.refused().get()
+    assert (refused.key, refused.error) == ("S1/05", "guests: record '05' is bad")
+
+
+def test_one_that_was_given_up_ends(guests, old, in_slices):
+    index = open_rebuild("guests").index
+    run_slice()
+    index.refresh_from_db()
+
+    assert index.cancel()
+    run_slice()
+
+    assert TaskRun.objects.get(task=REBUILD_TASK).result["state"] == "cancelled"
+    assert SearchIndex.objects.active().get(collection="guests") == old
+
+
+def test_an_index_that_was_given_up_does_not_take_over(guests, old):
+    index = open_rebuild("guests").index
+    SearchIndex.objects.get(pk=index.pk).cancel()
+
+    assert not index.activate()
+    assert SearchIndex.objects.active().get(collection="guests") == old
+
+
+def test_settings_that_change_meanwhile_end_it_with_what_to_do(guests, old, in_slices, settings):
+    index = open_rebuild("guests").index
+    run_slice()
+    settings.NEURAL = {**settings.NEURAL, "embedder_options": {"model": "other"}}
+
+    with pytest.raises(SettingsChanged, match=r"run manage\.py rebuild_index guests again"):
+        rebuild_search_index(index.pk)
+
+    index.refresh_from_db()
+    assert index.state == IndexState.CANCELLED
+
+
+def test_after_a_change_of_model_a_rebuilt_index_has_vectors_again(guests, old, settings):
+    settings.NEURAL = {**settings.NEURAL, "embedder_options": {"model": "other"}}
+
+    index = open_rebuild("guests").index
+    run_slice()
+
+    index.refresh_from_db()
+    assert (index.state, index.embedder) == (IndexState.ACTIVE, "other")
+    assert all(row.vectors for row in MemoryStore.kept[index.table].values())
+
+
+def test_an_empty_collection_has_an_empty_index(guests):
+    index = open_rebuild("guests").index
+
+    run_slice()
+
+    index.refresh_from_db()
+    assert (index.state, titles(index)) == (IndexState.ACTIVE, {})
+
+
+def test_an_unknown_collection_cannot_be_rebuilt():
+    with pytest.raises(CollectionUnknown):
+        open_rebuild("recipes")
+
+
+# Tending
+
+
+def test_every_index_is_tended_and_its_size_noted(guests, old):
+    told = tend_search_indexes()
+
+    old.refresh_from_db()
+    assert told == {"rows": {"guests": 1}, "dropped": 0}
+    assert MemoryStore.tended == [old.table]
+    assert (old.rows, old.unindexed_rows, old.bytes) == (1, 0, 100)
+    assert old.tended_at
+
+
+def test_replaced_tables_are_dropped_when_nobody_can_be_reading_them_any_more(guests, old):
+    open_rebuild("guests")
+    run_slice()
+    assert old.table in MemoryStore.kept
+    SearchIndex.objects.filter(pk=old.pk).update(ended_at=timezone.now() - dt.timedelta(minutes=11))
+
+    assert tend_search_indexes()["dropped"] == 1
+
+    assert old.table not in MemoryStore.kept
+    assert tend_search_indexes()["dropped"] == 0
+
+
+def test_tables_of_others_in_the_same_store_are_left_alone(guests, old):
+    MemoryStore.kept["somebody_elses"] = {}
+
+    tend_search_indexes()
+
+    assert "somebody_elses" in MemoryStore.kept
