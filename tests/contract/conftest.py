@@ -6,10 +6,10 @@ import pytest
 
 from neural.vectors.stores.base import VectorStore
 from tests.contract.rows import SHAPE, Table
-from tests.contract.vector_stores import STORES
+from tests.contract.vector_stores import STORES, parameters
 
 
-@pytest.fixture(params=sorted(STORES))
+@pytest.fixture(params=parameters())
 def store(request: pytest.FixtureRequest) -> Iterator[VectorStore]:
     """An empty store."""
     made = STORES[request.param](request)
