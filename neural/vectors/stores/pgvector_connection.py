@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, DataError, InterfaceError, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
@@ -27,6 +27,10 @@ _EXTENSION_STATES = {
 }
 
 Answer = TypeVar("Answer")
+
+
+class ValueRefused(PermanentError):
+    """A value that PostgreSQL cannot keep, such as a key with a NUL character."""
 
 
 class PgVectorUnusable(PermanentError):
@@ -66,6 +70,8 @@ def transact(table: str, work: Callable[[CursorWrapper], Answer]) -> Answer:
 
     def once() -> Answer:
         with transaction.atomic(using=connection.alias), cursor_on(connection) as cursor:
+            # Compiling a query takes PostgreSQL longer than any of ours runs.
+            cursor.execute("SET LOCAL jit = off")
             return work(cursor)
 
     with named_errors(table):
@@ -80,6 +86,8 @@ def named_errors(table: str) -> Iterator[None]:
     except (OperationalError, InterfaceError) as error:
         _let_go_of_what_broke()
         raise StoreUnavailable(f"PostgreSQL does not answer: {_said(error)}") from error
+    except (DataError, UnicodeEncodeError) as error:
+        raise ValueRefused(f"PostgreSQL cannot keep this in {table!r}: {_said(error)}") from error
     except DatabaseError as error:
         state = getattr(error.__cause__, "sqlstate", None)
         if state == _UNDEFINED_TABLE:

@@ -71,13 +71,12 @@ def _is_for_the_index(cursor: CursorWrapper, table: str, column: str, only: Filt
     """Whether there is an index, and reading all rows in question would take longer than following
     it. Where the filter lets few rows through, the index would pass over most of what it finds."""
     cursor.execute(
-        "SELECT set_config('jit', 'off', true),"
-        " EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND indisvalid)"
+        "SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND indisvalid)"
         f" AND %s <= (SELECT count(*) FROM (SELECT FROM {rows_table(table)} WHERE {only.sql}"
         " LIMIT %s) AS seen)",
         [index_name(table, column), INDEXED_ROWS, *only.values, INDEXED_ROWS],
     )
-    return bool(cursor.fetchone()[1])
+    return bool(cursor.fetchone()[0])
 
 
 def _explore(cursor: CursorWrapper, limit: int) -> None:
@@ -85,7 +84,7 @@ def _explore(cursor: CursorWrapper, limit: int) -> None:
 
     The planner thinks an index of vectors dearer than it is, and would rather sort the table.
     """
-    explored = min(max(2 * limit, EXPLORED), MOST_EXPLORED)
+    explored = min(max(limit, EXPLORED), MOST_EXPLORED)
     cursor.execute(
         "SELECT set_config('hnsw.ef_search', %s, true),"
         " set_config('hnsw.iterative_scan', 'relaxed_order', true),"

@@ -73,6 +73,8 @@ def matching(
     limit: int,
 ) -> list[Match]:
     """Rows that hold any of these hashes, best first."""
+    # The planner takes a token for far more frequent than most are, and would read the table.
+    cursor.execute("SET LOCAL enable_seqscan = off")
     rarity = _kept_rarity(cursor, table, column, tokens) or _counted_rarity(
         cursor, table, column, tokens
     )
