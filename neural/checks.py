@@ -1,5 +1,6 @@
 """System checks: what would break the ledger's promises is said at start, with the remedy."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from django.core.checks import CheckMessage, Error, register
 from pydantic import ValidationError
 
 from neural.conf import conf
+from neural.errors import NeuralError
 
 
 @register()
@@ -47,3 +49,37 @@ def check_visibility_timeout(**_: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register()
+def check_search(**_: Any) -> list[CheckMessage]:
+    """The settings of search name an embedder and a vector store that there are."""
+    try:
+        conf()
+    except ValidationError:
+        return []  # neural.E001 says what is wrong
+    return [
+        Error(str(error), hint="The settings of search are in docs/settings.md.", id=number)
+        for number, make in (("neural.E002", _embedder), ("neural.E003", _store))
+        if conf().search and (error := _refusal(make))
+    ]
+
+
+def _embedder() -> None:
+    from neural.vectors.embedders.choosing import make_embedder  # not before the models are there
+
+    make_embedder(conf().embedder, conf().embedder_options)
+
+
+def _store() -> None:
+    from neural.vectors.stores.choosing import check_store
+
+    check_store(conf().vector_store, location=conf().vector_store_location)
+
+
+def _refusal(make: Callable[[], None]) -> NeuralError | None:
+    try:
+        make()
+    except NeuralError as error:
+        return error
+    return None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from neural.conf import conf
 from neural.errors import NeuralError
@@ -65,25 +66,32 @@ def its_embedder(index: SearchIndex) -> Embedder | None:
 
 
 def notices_of(index: SearchIndex) -> tuple[str, ...]:
-    """What does not fit between an index and the settings, and what to do about it."""
-    remedy = f"run manage.py rebuild_index {index.collection}"
-    notices = [f"The index of {index.collection} {what}: {remedy}." for what in _misfits(index)]
+    """What does not fit between an index and the settings, and what to do about it, in the
+    language that is active."""
+    remedy = _("run manage.py rebuild_index %(name)s") % {"name": index.collection}
+    about = {"name": index.collection, "remedy": remedy}
+    notices = [
+        _("The index of %(name)s %(what)s: %(remedy)s.") % {**about, "what": what}
+        for what in _misfits(index)
+    ]
     return tuple(notices + _trouble_of_embedder())
 
 
 def _misfits(index: SearchIndex) -> list[str]:
     found = []
     if index.store_kind != conf().vector_store:
-        found.append(f"is in {index.store_kind}, the settings say {conf().vector_store}")
+        about = {"old": index.store_kind, "new": conf().vector_store}
+        found.append(_("is in %(old)s, the settings say %(new)s") % about)
     if not _trouble_of_embedder() and its_embedder(index) is None:
+        about = {"old": index.embedder, "new": embedder().name}
         found.append(
-            f"was made with {index.embedder}, the settings say {embedder().name}; "
-            "meaning is left out"
+            _("was made with %(old)s, the settings say %(new)s; meaning is left out") % about
         )
     if index.token_form != TOKEN_FORM:
-        found.append("was made by an older release, which took words apart in another way")
+        found.append(_("was made by an older release, which took words apart in another way"))
     if index.left_out:
-        found.append(f"lacks about {index.left_out:,} records that are older than it")
+        lacks = _("lacks about %(count)s records that are older than it")
+        found.append(lacks % {"count": f"{index.left_out:,}"})
     return found
 
 
@@ -91,7 +99,7 @@ def _trouble_of_embedder() -> list[str]:
     try:
         embedder()
     except NeuralError as error:
-        return [f"Meaning is left out: {error}"]
+        return [_("Meaning is left out: %(error)s") % {"error": error}]
     return []
 
 

@@ -9,6 +9,7 @@ from django.utils.module_loading import import_string
 
 from neural.conf import conf
 from neural.errors import PermanentError
+from neural.runs import sql
 from neural.vectors.stores.base import VectorStore
 
 LANCEDB, PGVECTOR = "lancedb", "pgvector"
@@ -35,8 +36,11 @@ def make_store(kind: str, *, location: str, options: Mapping[str, str]) -> Vecto
 
     What is wrong with them is a :class:`StoreRefused` that names what is known.
     """
+    check_store(kind, location=location)
     if kind == LANCEDB:
-        return _lance(location, options)
+        from neural.vectors.stores.lance import LanceStore  # slow to import
+
+        return LanceStore(location, storage_options=options)
     if kind == PGVECTOR:
         from neural.vectors.stores.pgvector import PgVectorStore  # needs a driver of PostgreSQL
 
@@ -44,15 +48,19 @@ def make_store(kind: str, *, location: str, options: Mapping[str, str]) -> Vecto
     return _class_of(kind)(location=location, options=options)  # type: ignore[call-arg]
 
 
-def _lance(location: str, options: Mapping[str, str]) -> VectorStore:
-    from neural.vectors.stores.lance import LanceStore  # slow to import
-
-    if not location:
+def check_store(kind: str, *, location: str) -> None:
+    """Raise :class:`StoreRefused` for what :func:`make_store` could not make; opens nothing."""
+    if kind == LANCEDB and not location:
         raise StoreRefused(
             "NEURAL['vector_store_location'] is not set: name a directory, or an s3:// address "
             "that all workers reach"
         )
-    return LanceStore(location, storage_options=options)
+    if kind == PGVECTOR and not sql.is_postgresql():
+        raise StoreRefused(
+            "NEURAL['vector_store'] is pgvector, and the database is not PostgreSQL: use lancedb"
+        )
+    if kind not in (LANCEDB, PGVECTOR):
+        _class_of(kind)
 
 
 def _class_of(kind: str) -> type[VectorStore]:

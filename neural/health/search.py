@@ -1,0 +1,73 @@
+"""Probe of search: does the index keep up, and does it fit the settings?"""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from neural.conf import conf
+from neural.health.findings import Finding, in_turn, ok, problem, span, warning
+from neural.health.situation import Situation
+from neural.models import SearchIndex
+from neural.vectors.collections import Source, collections
+from neural.vectors.lag import COUNTED, Lag, index_lag, index_notices
+
+PATIENCE_SECONDS = 300
+"""How long a change may wait to be searched. History may wait for longer."""
+
+
+def search_index(situation: Situation) -> Finding:
+    """What was changed is searched soon, and every index is as the settings say."""
+    if not conf().search:
+        return ok("search", _("switched off (NEURAL search): nothing new is indexed"))
+    lag = index_lag(now=situation.now)
+    if lag.troubles:
+        return problem("search", in_turn(lag.troubles), _("do what it says; nothing is lost"))
+    if lag.waiting > lag.history and lag.oldest_seconds > PATIENCE_SECONDS:
+        return problem("search", _told(lag), _remedy())
+    return _of_indexes(lag)
+
+
+def _of_indexes(lag: Lag) -> Finding:
+    notices = [notice for own in index_notices().values() for notice in own]
+    missing = _never_built()
+    if notices or missing:
+        never = _("never indexed: %(names)s") % {"names": ", ".join(missing)}
+        found = in_turn([*dict.fromkeys(notices), *([never] if missing else [])])
+        return warning("search", found, _("type: manage.py rebuild_index"))
+    if lag.refused:
+        told = {"told": _told(lag), "refused": _number(lag.refused)}
+        return warning(
+            "search",
+            _("%(told)s; records that cannot be indexed: %(refused)s") % told,
+            _("see why in the admin, under Records to index, and try them again there"),
+        )
+    return ok("search", _told(lag))
+
+
+def _told(lag: Lag) -> str:
+    if not lag.waiting:
+        return _("up to date")
+    number = ngettext("%(count)s record waits", "%(count)s records wait", lag.waiting)
+    told = {"waits": number % {"count": _number(lag.waiting)}, "span": span(lag.oldest_seconds)}
+    return _("%(waits)s to be indexed, the first for %(span)s") % told
+
+
+def _number(count: int) -> str:
+    return f"{count:,}" + ("+" if count >= COUNTED else "")
+
+
+def _remedy() -> str:
+    return _("see that a worker reads the queue default, and what runs of index_marked say")
+
+
+def _never_built() -> list[str]:
+    """Collections whose records are in the database and in no index."""
+    have = set(SearchIndex.objects.written().values_list("collection", flat=True))
+    return [
+        each.name
+        for each in collections()
+        if each.name not in have and each.source and _has_records(each.source)
+    ]
+
+
+def _has_records(source: Source) -> bool:
+    return next(iter(source.pages(after="", size=1)), None) is not None
