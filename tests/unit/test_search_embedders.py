@@ -1,6 +1,8 @@
 """Embedders: texts in, vectors of length 1 out, whatever the text."""
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -27,7 +29,9 @@ class Counting(Embedder):
 
     def embed(self, texts):
         self.asked.append(list(texts))
-        return np.array([[1, 0]] * len(texts), dtype=np.float32).reshape(-1, 2)
+        answer = np.array([[1, 0]] * len(texts), dtype=np.float32)
+        self.answered = weakref.ref(answer)
+        return answer
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +158,16 @@ def test_long_texts_are_not_kept():
     remembered.embed(["汤" * 1000])
 
     assert len(inner.asked) == 2
+
+
+def test_what_is_kept_does_not_keep_its_whole_batch():
+    inner = Counting()
+    remembered = Remembered(inner)
+
+    remembered.embed(["汤", "汤" * 1000])
+    gc.collect()
+
+    assert inner.answered() is None
 
 
 def test_an_answer_may_be_changed_without_changing_what_is_kept():

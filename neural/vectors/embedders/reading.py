@@ -14,9 +14,9 @@ says little of so long a text, and memory grows with it: 20,000 characters took 
 def readable(text: str, *, longest: int = LONGEST_TEXT) -> str:
     """The text as a model can take it, or nothing where it has neither letter nor number.
 
-    Half a surrogate pair cannot be sent as UTF-8; NUL and other controls are read as spaces.
+    NUL, other controls and half surrogate pairs, which no UTF-8 can hold, are read as spaces.
     """
-    start = text.lstrip()[:longest].encode("utf-8", "ignore").decode()
+    start = text.lstrip()[:longest]
     printable = "".join(each if each.isprintable() else " " for each in start).strip()
     return printable if any(map(str.isalnum, printable)) else ""
 

@@ -1,0 +1,171 @@
+"""How fast texts become vectors, beside the package's own calls: `python -m benchmarks.embedding`.
+
+Needs dishes_zh.jsonl (HowToCook's recipes) in ../shared/data or ZHILIAN_TEST_DATA.
+"""
+
+import json
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.machine import machine
+from neural.vectors.embedders.remembered import Remembered
+from neural.vectors.embedders.usem3 import Usem3
+
+DATA = Path(os.environ.get("ZHILIAN_TEST_DATA", "../shared/data"), "dishes_zh.jsonl")
+BATCHES = (1, 8, 64, 256)
+ROUNDS, SECONDS = 4, 0.3
+"""The best of some rounds, in which the ways take turns: other work disturbs them all alike."""
+
+Encode = Callable[[list[str]], Any]
+
+
+def main() -> None:
+    texts = _texts()
+    figures: dict[str, Any] = {"machine": machine(), "first_call": _first_call()}
+    figures["characters"] = {kind: _mean_length(each) for kind, each in texts.items()}
+    figures["texts_per_second"] = {kind: _rates(each) for kind, each in texts.items()}
+    figures["two_processes_at_once"] = _two_processes()
+    figures["remembered"] = _remembered(texts["orders"])
+    figures["one_query_ms"] = _queries(texts["names"], texts["descriptions"])
+    json.dump(figures, sys.stdout, indent=2)
+    print()
+
+
+def _texts() -> dict[str, list[str]]:
+    if not DATA.is_file():
+        sys.exit(f"there is no {DATA}: set ZHILIAN_TEST_DATA to the folder that has it")
+    with DATA.open(encoding="utf-8") as lines:
+        dishes = [json.loads(line) for line in lines]
+    names = [dish["title"] for dish in dishes]
+    chance = random.Random(1)
+    orders = [" ".join(chance.sample(names, 3)) for _ in range(4000)]
+    return {
+        "names": names,
+        "orders": orders,
+        "descriptions": [dish["description"] for dish in dishes],
+    }
+
+
+def _mean_length(texts: list[str]) -> float:
+    return round(sum(map(len, texts)) / len(texts), 1)
+
+
+def _first_call() -> dict[str, float]:
+    before, start = _resident_mib(), time.perf_counter()
+    usem3 = Usem3()
+    usem3.embed(["豆腐"])
+    took = time.perf_counter() - start
+    return {"seconds": round(took, 2), "resident_mib": _resident_mib() - before}
+
+
+def _resident_mib() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
+
+
+def _rates(texts: list[str]) -> dict[str, dict[str, list[int]]]:
+    """By way and texts a call: texts a second, and texts a second of processor time."""
+    from usem3 import USE
+
+    ways: dict[str, Encode] = {"package": USE(threads=1).encode, "ours": Usem3().embed}
+    ways["ours, two threads"] = Usem3(threads=2).embed
+    figures: dict[str, dict[str, list[int]]] = {way: {} for way in ways}
+    for batch in BATCHES:
+        rounds = [
+            {way: _rate(each, texts, batch) for way, each in ways.items()} for _ in range(ROUNDS)
+        ]
+        for way in ways:
+            best = np.max([each[way] for each in rounds], axis=0)
+            figures[way][f"{batch} a call"] = [round(each) for each in best]
+    return figures
+
+
+def _rate(
+    encode: Encode, texts: list[str], batch: int, seconds: float = SECONDS
+) -> tuple[float, float]:
+    encode(texts[:1])
+    done, start, used = 0, time.perf_counter(), time.process_time()
+    for part in _for_ever(texts, batch):
+        encode(part)
+        done += len(part)
+        if time.perf_counter() - start >= seconds:
+            break
+    return done / (time.perf_counter() - start), done / (time.process_time() - used)
+
+
+def _for_ever(texts: list[str], batch: int) -> Iterator[list[str]]:
+    def again() -> Iterator[str]:
+        while True:
+            yield from texts
+
+    endless = again()
+    while True:
+        yield list(islice(endless, batch))
+
+
+def _two_processes() -> dict[str, float]:
+    """Orders a second of two processes together, each with one BLAS thread or with two."""
+    both = {}
+    for threads in (1, 2):
+        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+            list(pool.map(_loaded, [threads] * 2))
+            both[f"{threads} threads each"] = round(sum(pool.map(_rate_of_orders, [threads] * 2)))
+    return both
+
+
+def _loaded(threads: int) -> None:
+    Usem3(threads=threads).embed(["豆腐"])
+    time.sleep(2)  # so that the other process takes the other task
+
+
+def _rate_of_orders(threads: int) -> float:
+    return _rate(Usem3(threads=threads).embed, _texts()["orders"], 256, seconds=4)[0]
+
+
+def _remembered(orders: list[str]) -> dict[str, float]:
+    remembered = Remembered(Usem3())
+    dishes = [dish for order in orders for dish in order.split(" ")]
+    start = time.perf_counter()
+    for place in range(0, len(dishes), 512):
+        remembered.embed(dishes[place : place + 512])
+    took = time.perf_counter() - start
+    return {
+        "dishes_of_orders_per_second": round(len(dishes) / took),
+        "known_texts_per_second": round(_rate(remembered.embed, dishes, 512)[0]),
+    }
+
+
+def _queries(queries: list[str], batch: list[str]) -> dict[str, list[float]]:
+    """Median and 95th percentile: alone, and while another thread embeds descriptions."""
+    usem3 = Usem3()
+    usem3.embed(queries[:1])
+    alone = _percentiles(usem3.embed, queries)
+    other = threading.Thread(target=usem3.embed, args=[batch * 4])
+    other.start()
+    beside = _percentiles(usem3.embed, queries[:60])
+    other.join()
+    return {"alone": alone, "beside a batch": beside}
+
+
+def _percentiles(encode: Encode, queries: list[str]) -> list[float]:
+    waits = []
+    for query in queries:
+        start = time.perf_counter()
+        encode([query])
+        waits.append((time.perf_counter() - start) * 1000)
+    return [round(float(each), 1) for each in np.percentile(waits, [50, 95])]
+
+
+if __name__ == "__main__":
+    main()
