@@ -55,7 +55,8 @@ def answer_to(question: Question) -> Answer:
     except NeuralError as error:
         logger.warning("action=search outcome=failed error=%s", error)
         return Answer(notices=[_what_is_wrong(error)], works=False)
-    return Answer([each for each in sections if each.hits], list(notices))
+    sections = [each for each in sections if each.hits]
+    return Answer(sorted(sections, key=_by_meaning_alone), list(notices))
 
 
 def similar_to(collection: SearchCollection, key: str, *, stores: frozenset[str] | None) -> Answer:
@@ -101,6 +102,11 @@ def _section(question: Question, collection: SearchCollection, found: Iterable[H
     more = question.address(collection=collection.name, top=MANY if question.collection else "")
     is_full = len(hits) >= _top(question) and _top(question) < MANY
     return Section(collection, hits, is_full, more)
+
+
+def _by_meaning_alone(section: Section) -> bool:
+    """Something is always nearest: what also has a word of the question comes before."""
+    return all(set(hit.why.scores) <= {"meaning"} for hit in section.hits)
 
 
 def _top(question: Question) -> int:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from neural.admin.display import NOTHING
 from neural.admin.search_answer import Answer
-from neural.admin.search_marks import excerpt, marked
+from neural.admin.search_marks import LONGEST, excerpt, marked
 from neural.admin.search_overview import Searchable, behind
 from neural.admin.search_question import EVENTS, Question
 from neural.admin.search_scope import searchable_by
@@ -74,8 +74,9 @@ def shown(answer: Answer, question: Question, user: Any) -> list[ShownSection]:
     sections = []
     for section in answer.sections:
         runs = runs_of(section.hits, user) if section.collection.name == EVENTS else {}
+        whole = max(1.0, *(each for hit in section.hits for each in hit.why.scores.values()), 0)
         hits = [
-            _shown(hit, section.collection, question, runs.get(hit.id, ()), sees_events)
+            _shown(hit, section.collection, question, runs.get(hit.id, ()), sees_events, whole)
             for hit in section.hits
         ]
         more = section.there_may_be_more, section.more_address
@@ -101,6 +102,7 @@ def _shown(
     question: Question,
     runs: Sequence[TaskRun],
     sees_events: bool,
+    whole: float,
 ) -> ShownHit:
     parts = [*hit.why.names, *hit.why.parts]
     names = shown_names(hit)
@@ -111,9 +113,9 @@ def _shown(
         hit=hit,
         title=marked(hit.title, parts),
         names=[marked(name, parts) for name in names],
-        names_left=len(hit.names) - len(names),
+        names_left=len(hit.names) - len(names) if names else 0,
         text=excerpt(hit.text, parts),
-        reasons=reasons_of(hit),
+        reasons=reasons_of(hit, whole=whole),
         address=collection.address(hit.key) if collection.address else "",
         similar_address=page + Question(like=hit.key, collection=collection.name).address(),
         kind_address=page + question.address(**own | {"q": question.text, "kind": hit.kind})
@@ -127,19 +129,20 @@ def _shown(
 
 
 def shown_names(hit: Hit) -> list[str]:
-    """As many as a line or two hold, those that matched among them."""
-    if len(hit.names) <= MOST_NAMES:
-        return list(hit.names)
+    """Names that the text does not say anyhow; as many as a line or two hold, those that matched
+    among them."""
+    if len(hit.text) <= LONGEST and all(name in hit.text for name in hit.names):
+        return []
     matched = [name for name in hit.names if any(part in name for part in hit.why.parts)]
     first = dict.fromkeys([*hit.why.names, *matched, *hit.names])
     kept = [name for name in first if name in hit.names][:MOST_NAMES]
     return sorted(kept, key=hit.names.index)
 
 
-def reasons_of(hit: Hit) -> list[Reason]:
-    """Why it was found: by which names, and how much each way counted, the known ways first."""
+def reasons_of(hit: Hit, *, whole: float) -> list[Reason]:
+    """Why it was found: by which names, and how much each way counted, the known ways first.
+    A score of ``whole`` has a full bar."""
     scores = hit.why.scores
-    whole = max(1.0, *scores.values()) if scores else 1.0
     ways = [*(way for way in WAYS if way in scores), *(way for way in scores if way not in WAYS)]
     return [
         Reason(
@@ -147,7 +150,7 @@ def reasons_of(hit: Hit) -> list[Reason]:
             label=str(WAYS.get(way, way)),
             names=", ".join(hit.why.names) if way == "names" else "",
             score=scores[way],
-            width=max(0.0, min(100.0, 100 * scores[way] / whole)),
+            width=min(100.0, 100 * scores[way] / whole),
         )
         for way in ways
         if scores[way] > 0

@@ -130,6 +130,31 @@ def test_all_collections_are_searched_at_once_and_shown_each_by_itself(searched)
     assert "<h2>Events</h2>" not in page
 
 
+def test_what_was_found_by_meaning_alone_comes_after_what_has_a_word_of_the_question(searched):
+    searched.finds(
+        hit("Nearest", scores={"meaning": 1.5}),
+        hit("A-17", collection="orders", scores={"words": 0.2, "meaning": 0.1}),
+    )
+
+    page = text(world.superuser(), "?q=a-17")
+
+    assert page.index("A-17</") < page.index("Nearest")
+
+
+def test_names_that_the_text_says_anyhow_are_not_repeated(searched):
+    searched.finds(
+        hit("A-1", collection="orders", names=("Rice",), text="Rice ×2"),
+        hit("A-2", collection="orders", names=("Rice", *map(str, range(30))), whole=("29",)),
+    )
+
+    page = text(world.superuser(), "?q=rice&collection=orders")
+
+    assert page.count("neural-hit-names") == 1
+    assert "<li>Rice</li>" in page
+    assert "<li><mark>29</mark></li>" in page
+    assert "and 19 more" in page
+
+
 def test_what_is_chosen_is_asked(searched):
     world.store()
 
