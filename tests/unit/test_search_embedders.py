@@ -2,7 +2,9 @@
 
 import gc
 import threading
+import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -188,6 +190,21 @@ def test_the_settings_choose_the_embedder_of_the_process(settings):
 
     assert embedder().name == "counting/1"
     assert embedder().embedder.length == 3
+
+
+def test_threads_that_come_first_share_one_embedder(settings):
+    settings.NEURAL = {"embedder": f"{__name__}.Slow"}
+
+    with ThreadPoolExecutor(4) as pool:
+        got = list(pool.map(lambda _: embedder(), range(4)))
+
+    assert len(set(map(id, got))) == 1
+
+
+class Slow(Counting):
+    def __init__(self) -> None:
+        super().__init__()
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

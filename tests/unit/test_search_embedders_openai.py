@@ -267,6 +267,7 @@ def _of_its_own_word(folder) -> ssl.SSLContext:
         ({"url": "http://localhost/v1?key=word"}, "api_key_env"),
         ({"dimensions": "0"}, "dimensions='0'"),
         ({"model": ""}, "model=''"),
+        ({"model": "m" * 121}, "at most 120"),
         ({"timeout": "soon"}, "timeout='soon'"),
         ({"api_key": "sk-here"}, "unknown: api_key"),
     ],

@@ -1,6 +1,7 @@
 """The embedder that the settings choose."""
 
 import inspect
+import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -19,9 +20,17 @@ KINDS = {
 }
 
 
-@lru_cache(maxsize=1)
+_choosing = threading.Lock()
+
+
 def embedder() -> Embedder:
     """The one of this process, with its memory. Its model is loaded at its first text."""
+    with _choosing:  # else two threads that come first load a model each
+        return _chosen()
+
+
+@lru_cache(maxsize=1)
+def _chosen() -> Embedder:
     return Remembered(make_embedder(conf().embedder, conf().embedder_options))
 
 
@@ -74,7 +83,7 @@ def _typed(name: str, wanted: Any, value: str) -> Any:
 
 def _forget(*, setting: str, **_: object) -> None:
     if setting == "NEURAL":
-        embedder.cache_clear()
+        _chosen.cache_clear()
 
 
 setting_changed.connect(_forget)

@@ -31,7 +31,7 @@ class OpenAiCompatible(Embedder):
         self,
         *,
         url: str,
-        model: Annotated[str, Field(min_length=1)],
+        model: Annotated[str, Field(min_length=1, max_length=120)],
         dimensions: Annotated[int, Field(ge=1)],
         api_key_env: str = "",
         shorten: bool = False,
