@@ -9,9 +9,10 @@ from neural.vectors.text.tokens import name_tokens, word_tokens
 
 TOKENS: tuple[str, ...] = ("names", "words", "sounds")
 """Columns of tokens: of its title and names, of all it says, and how title and names sound."""
-VECTORS: tuple[str, ...] = ("whole", "lead", "title")
-"""Columns of vectors that a collection may have: of all it says, of its title and first sentence,
-of its title alone."""
+VECTORS: tuple[str, ...] = ("whole", "title")
+"""Columns of vectors that a collection may have: of all it says, and of its title alone, which
+questions in another language than the record's meet better. A first sentence of its own did not
+pay by measurement."""
 TOKEN_FORM = 1
 """Raised whenever the same document would have other tokens: indexes are then made anew."""
 EMBEDDED_CHARACTERS = 1_000
@@ -29,15 +30,15 @@ def shape_of(vectors: Sequence[str], dimensions: int) -> Shape:
 def tokens_of(document: Document) -> dict[str, list[str]]:
     """Tokens by column. Repetitions count."""
     names = (document.title, *document.names)
-    said = "\n".join((*names, document.lead, document.text))
+    lead = "" if document.lead in document.text else document.lead
+    said = "\n".join((*names, lead, document.text))
     return {"names": name_tokens(names), "words": word_tokens(said), "sounds": sound_tokens(names)}
 
 
 def texts_of(document: Document, vectors: Sequence[str]) -> dict[str, str]:
     """What to embed, by column; columns of which the document says nothing are left out."""
-    title, lead = document.title.strip(), document.lead.strip()
-    whole = "，".join(
-        each for each in (title, *document.names, lead, document.text) if each.strip()
-    )
-    texts = {"whole": whole, "lead": f"{title}，{lead}" if lead else "", "title": title}
+    # A first sentence says what a thing is, what follows what it is made of. Though the text begins
+    # with it, it is said once more: by measurement more is found by meaning.
+    said = (document.title, *document.names, document.lead, document.text)
+    texts = {"whole": "，".join(filter(str.strip, said)), "title": document.title}
     return {each: texts[each][:EMBEDDED_CHARACTERS] for each in vectors if texts[each].strip()}

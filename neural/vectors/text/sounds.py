@@ -1,9 +1,8 @@
 """Sounds: names as they are typed in pinyin, and what sounds like them. Pure.
 
 A name is one string of letters, without tones and without spaces, so that nobody needs to know
-where a syllable ends: 西安 and 先 differ in nothing that is typed. What people mix up (z and zh,
-n and ng, l and n, ü and v) is written one way. Pieces of three letters are compared: a letter too
-few spoils three of them, not all.
+where a syllable ends. What people mix up (z and zh, n and ng, l and n, ü and v) is written one
+way. Pieces of three letters are compared: a letter too few spoils three of them, not all.
 """
 
 import re
@@ -13,12 +12,11 @@ from functools import lru_cache
 from pypinyin import Style, lazy_pinyin
 
 from neural.vectors.text.forms import fold_short
-from neural.vectors.text.units import HAN
+from neural.vectors.text.units import has_chinese
 
 PIECE = 3
 _MIXED = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("ng", "n"), ("l", "n"), ("ü", "u"), ("v", "u"))
 _OTHER = re.compile(r"[^a-zü]+")
-_CHINESE = re.compile(f"[{HAN}]+")
 
 
 def plain(letters: str) -> str:
@@ -31,26 +29,31 @@ def plain(letters: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def sound_of(name: str) -> str:
-    """How the Chinese characters of a name, or its letters, are typed."""
+    """How the Chinese characters and the letters of a name are typed."""
     folded = fold_short(name)
-    if not _CHINESE.search(folded):
+    if not has_chinese(folded):
         return plain(folded)
     # Longest phrases decide between readings: 重庆 is chong qing, 重量 zhong liang.
     return plain(" ".join(lazy_pinyin(folded, style=Style.NORMAL, errors="default")))
 
 
-def pieces(sound: str) -> list[str]:
-    """Its pieces of three letters, with its beginning and end marked; each once."""
-    if not sound:
-        return []
-    marked = f"^{sound}$"
-    return list(dict.fromkeys(marked[at : at + PIECE] for at in range(len(marked) - PIECE + 1)))
+@lru_cache(maxsize=65_536)
+def pieces(sound: str) -> frozenset[str]:
+    """Its pieces of three letters, with its beginning and end marked."""
+    marked = f"^{sound}$" if sound else ""
+    return frozenset(marked[at : at + PIECE] for at in range(len(marked) - PIECE + 1))
+
+
+def likeness(some: frozenset[str], others: frozenset[str]) -> float:
+    """Share of the pieces that two sounds have in common, from 0 to 1 (Dice)."""
+    both = len(some) + len(others)
+    return 2 * len(some & others) / both if both else 0.0
 
 
 def sound_tokens(names: Iterable[str]) -> list[str]:
     """Pieces of what each name with Chinese characters sounds like."""
     tokens: list[str] = []
     for name in dict.fromkeys(names):
-        if _CHINESE.search(name):
-            tokens += pieces(sound_of(name))
+        if has_chinese(name):
+            tokens += sorted(pieces(sound_of(name)))
     return tokens

@@ -7,7 +7,7 @@ from neural.vectors.text.units import name_forms, runs
 
 
 def grams(run: str) -> list[str]:
-    """Its pairs and triples of characters; a single character is one itself."""
+    """Its pairs and triples of characters; of a single character, itself."""
     if len(run) < 3:
         return [run]
     pairs = [run[at : at + 2] for at in range(len(run) - 1)]
@@ -26,13 +26,13 @@ def name_tokens(names: Iterable[str]) -> list[str]:
     tokens: list[str] = []
     for name in dict.fromkeys(names):
         folded = fold_short(name)
-        characters = [each for run, chinese in runs(folded) if chinese for each in run]
+        characters = [each for _, run, chinese in runs(folded) if chinese for each in run]
         tokens += dict.fromkeys([*name_forms(name), *_of_folded(folded), *characters])
     return tokens
 
 
 def _of_folded(folded: str) -> list[str]:
     tokens: list[str] = []
-    for run, chinese in runs(folded):
+    for _, run, chinese in runs(folded):
         tokens += grams(run) if chinese else (run,)
     return tokens

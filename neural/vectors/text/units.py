@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from neural.vectors.text.forms import fold_short
 
@@ -10,16 +11,18 @@ HAN = "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\U00020000-\U0003ffff
 _EMOJI = "\u2600-\u27bf\U0001f000-\U0001faff"
 _RUNS = re.compile(f"([{HAN}]+)|([^\\W_{HAN}]+)|([{_EMOJI}])")
 _UNITS = re.compile(f"[{HAN}]|[^\\W_{HAN}]+|[{_EMOJI}]")
+_CHINESE = re.compile(f"[{HAN}]")
 _BRACKETS = re.compile(r"[(\[{<《【〔「『].*?[)\]}>》】〕」』]")
 LONGEST = 40
 """A 'word' longer than this is no word that anybody types: it is cut."""
 
 
-def runs(folded: str) -> Iterator[tuple[str, bool]]:
-    """Runs between separators, each with whether it is Chinese. Emoji stand alone."""
+def runs(folded: str) -> Iterator[tuple[int, str, bool]]:
+    """Runs between separators: where each begins, the run, and whether it is Chinese. Emoji
+    stand alone."""
     for found in _RUNS.finditer(folded):
-        han = found.group(1)
-        yield (han, True) if han else (found.group()[:LONGEST], False)
+        chinese = found.group(1) is not None
+        yield found.start(), found.group() if chinese else found.group()[:LONGEST], chinese
 
 
 def units(folded: str) -> list[str]:
@@ -27,14 +30,15 @@ def units(folded: str) -> list[str]:
     return [each[:LONGEST] for each in _UNITS.findall(folded)]
 
 
-def is_han(folded: str) -> bool:
+def has_chinese(folded: str) -> bool:
     """Whether anything in it is written without spaces."""
-    return any(chinese for _, chinese in runs(folded))
+    return _CHINESE.search(folded) is not None
 
 
-def name_forms(name: str) -> list[str]:
+@lru_cache(maxsize=65_536)
+def name_forms(name: str) -> tuple[str, ...]:
     """What stands for a name as a whole: its units without separators; and the same without what
     is in brackets, as people leave out the branch of 护国寺小吃店（护国寺总店）."""
     folded = fold_short(name)
     forms = ("".join(units(folded)), "".join(units(_BRACKETS.sub(" ", folded))))
-    return [form for form in dict.fromkeys(forms) if form]
+    return tuple(form for form in dict.fromkeys(forms) if form)

@@ -1,0 +1,173 @@
+"""Search: records that fit a question, and why each does."""
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Collection, Mapping
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from neural.vectors.active import ActiveIndex, active_index
+from neural.vectors.collections import collection_of
+from neural.vectors.documents import parts_of
+from neural.vectors.embedders.base import EmbedderRefused, EmbedderUnavailable
+from neural.vectors.explaining import why
+from neural.vectors.fusion import Ranked, rank
+from neural.vectors.hits import Found, Hit
+from neural.vectors.listing import Listing
+from neural.vectors.questions import Question, question_of
+from neural.vectors.stores.base import TableMissing, Vector, Within
+
+MOST = 100
+"""Hits that one search gives at most."""
+_EMBEDDED = 500
+"""Characters of a question that are embedded."""
+
+logger = logging.getLogger(__name__)
+
+
+def search(
+    text: str,
+    collection: str,
+    store: str | None = None,
+    since: dt.date | None = None,
+    top_k: int = 10,
+    *,
+    until: dt.date | None = None,
+    kind: str | None = None,
+    stores: Collection[str] | None = None,
+) -> Found:
+    """Records of a collection that fit ``text``, best first.
+
+    ``store`` is one store's code, ``stores`` those that the caller may see (None: all); with both
+    only what is in both is found. ``since <= at < until``; a date stands for the whole of its day.
+    """
+    collection_of(collection)
+    within = Within(
+        stores=_visible(store, stores),
+        kinds=None if kind is None else frozenset({kind}),
+        since=_moment(since),
+        until=_moment(until, days=1),
+    )
+    return _asked(collection, _checked(top_k), lambda active: _search(active, text, within, top_k))
+
+
+def similar(
+    collection: str, key: str, *, stores: Collection[str] | None = None, top_k: int = 10
+) -> Found:
+    """Records like the one with this key, itself left out; none if it is not there to be seen."""
+    collection_of(collection)
+    within = Within(stores=_visible(None, stores))
+    return _asked(collection, _checked(top_k), lambda active: _similar(active, key, within, top_k))
+
+
+def _asked(collection: str, top_k: int, ask: Callable[[ActiveIndex], Found]) -> Found:
+    """The answer of the collection's index, and what should be known of it."""
+    for last in (False, True):
+        active = active_index(collection)
+        if active is None:
+            return Found([], notices=(_nothing_indexed(collection),))
+        try:
+            found = ask(active)
+        except TableMissing:
+            # Another index may just have taken its place: that one is asked.
+            if last:
+                raise
+        else:
+            return Found(found[:top_k], notices=(*active.notices, *found.notices))
+    raise AssertionError("unreachable")
+
+
+def _search(active: ActiveIndex, text: str, within: Within, top_k: int) -> Found:
+    question = question_of(text)
+    if question.blank:
+        return Found([])
+    listing = _listing(active, within, top_k)
+    notices: list[str] = []
+    candidates, vectors = listing.candidates(
+        question, lambda: _embedded(active, text, listing.vectors_asked(question), notices)
+    )
+    ranked = rank(question, candidates, vectors)
+    hits = [_hit(active, question, each) for each in ranked[:top_k]]
+    return Found(hits, notices=tuple(notices))
+
+
+def _similar(active: ActiveIndex, key: str, within: Within, top_k: int) -> Found:
+    row = active.store.rows(active.index.table, [key], within=within).get(key)
+    if row is None:
+        return Found([])
+    question = question_of("\n".join((row.title, *row.names)))
+    listing = _listing(active, within, top_k + 1)
+    candidates, vectors = listing.candidates(question, lambda: row.vectors)
+    others = [each for each in candidates if each.row.key != key]
+    ranked = rank(question, others, vectors)
+    return Found([_hit(active, question, each) for each in ranked[:top_k]])
+
+
+def _listing(active: ActiveIndex, within: Within, least: int) -> Listing:
+    return Listing(
+        store=active.store,
+        table=active.index.table,
+        columns=active.shape.vectors,
+        within=within,
+        least=least,
+    )
+
+
+def _embedded(
+    active: ActiveIndex, text: str, columns: Collection[str], notices: list[str]
+) -> Mapping[str, Vector]:
+    """The question's vector for each column; none if it cannot be made, which ``notices`` say."""
+    if active.embedder is None:
+        return {}  # the index's own notices say why
+    try:
+        vector = active.embedder.embed([text[:_EMBEDDED]])[0]
+    except (EmbedderUnavailable, EmbedderRefused) as error:
+        logger.warning("search without meaning embedder=%s error=%s", active.embedder.name, error)
+        notices.append(_("What is meant was left out: the model cannot be asked just now."))
+        return {}
+    return dict.fromkeys(columns, vector) if vector.any() else {}
+
+
+def _hit(active: ActiveIndex, question: Question, ranked: Ranked) -> Hit:
+    row = ranked.row
+    return Hit(
+        collection=active.index.collection,
+        id=parts_of(row.key)[1],
+        store=row.store,
+        kind=row.kind,
+        at=row.at,
+        title=row.title,
+        names=row.names,
+        text=row.text,
+        score=ranked.score,
+        why=why(question, ranked),
+    )
+
+
+def _checked(top_k: int) -> int:
+    if isinstance(top_k, bool) or not isinstance(top_k, int) or not 1 <= top_k <= MOST:
+        raise ValueError(f"top_k is a whole number from 1 to {MOST}, not {top_k!r}")
+    return top_k
+
+
+def _visible(store: str | None, stores: Collection[str] | None) -> frozenset[str] | None:
+    if store is None:
+        return None if stores is None else frozenset(stores)
+    return frozenset({store}) if stores is None or store in stores else frozenset()
+
+
+def _moment(given: dt.date | None, *, days: int = 0) -> dt.datetime | None:
+    """A time as given; of a date the beginning of its day, or of the one so many days later."""
+    if given is None:
+        return None
+    if isinstance(given, dt.datetime):
+        return given if timezone.is_aware(given) else timezone.make_aware(given)
+    day = dt.datetime.combine(given, dt.time.min) + dt.timedelta(days=days)
+    return timezone.make_aware(day)
+
+
+def _nothing_indexed(collection: str) -> str:
+    return _("Nothing of %(collection)s is indexed yet: manage.py rebuild_index %(collection)s") % {
+        "collection": collection
+    }

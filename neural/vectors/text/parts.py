@@ -1,0 +1,51 @@
+"""Parts of a text that were asked for, as the text writes them. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+
+from neural.vectors.text.forms import fold, fold_with_places
+from neural.vectors.text.units import runs
+
+_SPACE = re.compile(r"\s+")
+
+
+def parts_of(text: str, tokens: Collection[str]) -> list[str]:
+    """Pieces of the text that these tokens cover, those that touch put together, each once."""
+    folded, places = _folded(text)
+    found = (text[places[start] : places[end]] for start, end in _covered(folded, tokens))
+    return list(dict.fromkeys(_SPACE.sub(" ", part).strip() for part in found))
+
+
+def _folded(text: str) -> tuple[str, range | list[int]]:
+    folded = fold(text)
+    if len(folded) == len(text) and unicodedata.is_normalized("NFKC", text):
+        return folded, range(len(text) + 1)  # each character is in its place: the usual case
+    return fold_with_places(text)
+
+
+def _covered(folded: str, tokens: Collection[str]) -> Iterator[tuple[int, int]]:
+    for begin, run, chinese in runs(folded):
+        if chinese:
+            for start, end in _joined(list(_pieces(run, tokens))):
+                yield begin + start, begin + end
+        elif run in tokens:
+            yield begin, begin + len(run)
+
+
+def _pieces(run: str, tokens: Collection[str]) -> Iterator[tuple[int, int]]:
+    for start in range(len(run)):
+        for length in (1, 2, 3):
+            if run[start : start + length] in tokens and start + length <= len(run):
+                yield start, start + length
+
+
+def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in order, those that overlap or touch as one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
