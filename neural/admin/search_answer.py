@@ -53,7 +53,7 @@ def answer_to(question: Question) -> Answer:
             notices |= dict.fromkeys(found.notices)
             sections.append(_section(question, collection, found))
     except NeuralError as error:
-        logger.warning("action=search outcome=failed error=%s", error)
+        logger.warning("event=search_failed error=%r", str(error))
         return Answer(notices=[_what_is_wrong(error)], works=False)
     sections = [each for each in sections if each.hits]
     return Answer(sorted(sections, key=_by_meaning_alone), list(notices))
