@@ -28,7 +28,7 @@ TASK_QUEUES = {
     "neural.tasks.tend_search_indexes": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
     "neural.tasks.analyse_demand": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
 }
-"""Queue and priority of tasks by name. A name may stand here before its task is there."""
+"""Queue and priority of tasks by name: also for whoever sends one and does not have its code."""
 
 
 def queue_of(task: str) -> str | None:

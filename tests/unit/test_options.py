@@ -228,7 +228,7 @@ def test_an_eta_without_a_zone_is_utc_as_celery_reads_it(rung):
 
 
 @pytest.mark.parametrize(("name", "place"), sorted(routing.TASK_QUEUES.items()))
-def test_reserved_names_have_their_queue_before_their_task_is_there(name, place):
+def test_a_name_of_the_routing_table_has_its_queue_and_priority(name, place):
     queue, priority = place
 
     assert current_app.amqp.router.route({}, name)["queue"].name == queue
@@ -244,6 +244,9 @@ def test_the_routed_names_are_those_of_the_guide_and_ours():
         "advance_training_round": ("low_priority", 1),
         "make_forecasts": ("low_priority", 1),
         "batch_index_orders": ("low_priority", 1),
+        "index_marked": ("default", 5),
+        "rebuild_search_index": ("low_priority", 1),
+        "tend_search_indexes": ("low_priority", 1),
         "analyse_demand": ("low_priority", 1),
     }
 

@@ -113,3 +113,15 @@ def test_a_plan_of_the_demand_forecast_comes_once():
 
 def test_a_new_plan_trains_as_the_protocol_says():
     assert TrainingPlan(model_type="x").config() == TrainingConfig()
+
+
+@pytest.mark.usefixtures("nothing_yet")
+def test_search_indexes_are_tended_every_hour():
+    migrated("neural.0007_search")
+
+    found = PeriodicTask.objects.get()
+    assert (found.name, found.task) == (
+        "neural: search indexes",
+        "neural.tasks.tend_search_indexes",
+    )
+    assert (found.crontab.hour, found.crontab.minute) == ("*", "17")
