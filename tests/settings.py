@@ -44,4 +44,4 @@ sys.path.append(str(BASE_DIR / "docs" / "example"))  # noqa: F405
 INSTALLED_APPS += ["loyalty"]
 
 # What events change is indexed where a test asks for it: others count runs and statements.
-NEURAL = {**NEURAL, "search": False}  # noqa: F405
+NEURAL = {"search": False, **NEURAL}  # noqa: F405

@@ -36,6 +36,7 @@ UNHURRIED = {
     "publish_probe_seconds": 0.3,
     "retry_base_seconds": 0.4,
     "retry_cap_seconds": 2,
+    "search": False,
 }
 
 

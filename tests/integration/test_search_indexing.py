@@ -1,0 +1,143 @@
+"""Indexing through real workers into a real LanceDB: kill -9 anywhere leaves nothing behind, and
+nothing twice."""
+
+import os
+import signal
+import time
+
+import pytest
+
+import neural
+from neural.models import IndexMark, NeuralEvent, SearchIndex, TaskRun
+from neural.vectors.active import active_index
+from neural.vectors.names import INDEX_TASK
+from neural.vectors.rebuilding import open_rebuild
+from neural.vectors.stores.base import Within
+from tests.watching import wait_until
+
+pytestmark = pytest.mark.integration
+
+EVENTS = 150
+SLOW = {"search": True, "index_batch": 10, "heartbeat_seconds": 0.3, "worker_lost_seconds": 3}
+
+
+@pytest.fixture
+def searched(cluster, settings, tmp_path, monkeypatch):
+    """The cluster, with search switched on: an index in a directory of this test's own."""
+    location = str(tmp_path / "index")
+    settings.NEURAL = {**settings.NEURAL, "search": True, "vector_store_location": location}
+    start = cluster.start_worker
+    monkeypatch.setattr(
+        cluster,
+        "start_worker",
+        lambda **options: start(**{**SLOW, "vector_store_location": location, **options}),
+    )
+    return cluster
+
+
+def submit_dishes(numbers, name="麻婆豆腐"):
+    list(
+        neural.submit_many(
+            {
+                "type": "dish.updated",
+                "store": "S1",
+                "source": "till",
+                "event_id": f"{name}-{number}",
+                "payload": {"dish": f"d{number}", "name": f"{name} {number}", "price": "28"},
+            }
+            for number in numbers
+        )
+    )
+
+
+def keys_in_index(collection):
+    found = active_index(collection)
+    if found is None:
+        return []
+    where = Within.every_store()
+    assert found.store.count(found.index.table, within=where) < 100_000
+    return found.store.rows(found.index.table, _known(collection), within=where)
+
+
+def _known(collection):
+    if collection == "events":
+        pks = NeuralEvent.objects.values_list("pk", flat=True)
+        return [f"S1/{pk}" for pk in pks]
+    return [f"S1/d{number}" for number in range(EVENTS)]
+
+
+def count_in_index(collection):
+    found = active_index(collection)
+    return found.store.count(found.index.table, within=Within.every_store()) if found else 0
+
+
+def is_up_to_date():
+    return TaskRun.objects.filter(handler="neural.record_dish", state="pending").count() == 0 and (
+        not IndexMark.objects.exists()
+    )
+
+
+def processes_that_index():
+    running = TaskRun.objects.running().filter(task=INDEX_TASK)
+    return set(running.values_list("process_id", flat=True)) - {None}
+
+
+def test_what_events_say_is_in_the_index_though_its_processes_are_killed_again_and_again(searched):
+    worker = searched.worker(concurrency=2)
+    submit_dishes(range(EVENTS))
+
+    killed = 0
+    for _ in range(4):
+        wait_until(lambda: processes_that_index() or is_up_to_date(), 60)
+        for process in processes_that_index():
+            os.kill(process, signal.SIGKILL)
+            killed += 1
+        time.sleep(0.7)
+
+    wait_until(is_up_to_date, 120)
+    assert killed >= 2
+    assert worker.is_running
+    for collection in ("events", "dishes"):
+        assert count_in_index(collection) == EVENTS, collection
+        assert len(keys_in_index(collection)) == EVENTS, collection
+
+
+def test_a_worker_that_is_killed_while_it_indexes_leaves_the_rest_to_the_next(searched):
+    first = searched.worker(concurrency=1)
+    submit_dishes(range(EVENTS))
+    wait_until(lambda: processes_that_index(), 60)
+    first.kill()
+    left = IndexMark.objects.count()
+
+    searched.worker(concurrency=1)
+
+    assert left
+    wait_until(is_up_to_date, 120)
+    assert (count_in_index("events"), count_in_index("dishes")) == (EVENTS, EVENTS)
+
+
+def test_search_goes_on_while_an_index_is_rebuilt_and_changed_and_its_builder_killed(searched):
+    worker = searched.worker(concurrency=2, index_run_seconds=0.2)
+    submit_dishes(range(EVENTS))
+    wait_until(is_up_to_date, 120)
+    old = SearchIndex.objects.active().get(collection="dishes")
+
+    building = open_rebuild("dishes").index
+    wait_until(lambda: SearchIndex.objects.get(pk=building.pk).records_done > 0, 60)
+    assert count_in_index("dishes") == EVENTS
+    submit_dishes(range(0, EVENTS, 3), name="回锅肉")
+    for process in set(
+        TaskRun.objects.running()
+        .filter(task="neural.tasks.rebuild_search_index")
+        .values_list("process_id", flat=True)
+    ):
+        os.kill(process, signal.SIGKILL)
+
+    wait_until(lambda: SearchIndex.objects.get(pk=building.pk).state == "active", 120)
+    wait_until(is_up_to_date, 120)
+    assert SearchIndex.objects.get(pk=old.pk).state == "retired"
+    rows = keys_in_index("dishes")
+    changed = {key for key, row in rows.items() if row.title.startswith("回锅肉")}
+    assert len(rows) == count_in_index("dishes") == EVENTS
+    assert changed == {f"S1/d{number}" for number in range(0, EVENTS, 3)}
+    assert worker.is_running
