@@ -2,18 +2,17 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from neural.admin import audit
-from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.actions import VerbsAdmin
 from neural.admin.display import (
     NOTHING,
     badge,
@@ -27,46 +26,8 @@ from neural.admin.scope import SearchedByNumber
 from neural.admin.search import HTMX
 from neural.admin.search_filters import CollectionFilter, IndexStateFilter
 from neural.admin.search_overview import behind, lag_of, notices_of
-from neural.errors import NeuralError
+from neural.admin.search_verbs import CANCEL, REBUILD
 from neural.models import IndexState, SearchIndex, TaskRun
-
-
-def _rebuild(index: SearchIndex, user: Any) -> bool:
-    # Not before somebody asks: vector stores are large to load.
-    from neural.vectors.rebuilding import open_rebuild
-
-    try:
-        open_rebuild(index.collection, requested_by=user.get_username())
-    except NeuralError:  # a collection that is not registered any more
-        return False
-    return True
-
-
-def _what_came_of_it(index: SearchIndex) -> tuple[int, SafeString]:
-    built = SearchIndex.objects.filter(collection=index.collection).order_by("-pk").first()
-    text = _("{} is being built; until it is ready, search goes on with the index before.")
-    return messages.SUCCESS, format_html(text, link(built))
-
-
-REBUILD = Verb(
-    name="rebuild",
-    label=gettext_lazy("Rebuild"),
-    explanation=gettext_lazy("Rebuild: build the index of these collections anew"),
-    permission="neural.rebuild_searchindex",
-    apply=_rebuild,
-    fits=lambda index: index.state == IndexState.ACTIVE,
-    change=lambda index: audit.REBUILT,
-    tell=_what_came_of_it,
-)
-CANCEL = Verb(
-    name="cancel",
-    label=gettext_lazy("Cancel"),
-    explanation=gettext_lazy("Cancel: give up building; the index that is searched stays"),
-    permission="neural.rebuild_searchindex",
-    apply=lambda index, user: index.cancel(),
-    fits=lambda index: index.state == IndexState.BUILDING,
-    change=lambda index: audit.BUILDING_CANCELLED,
-)
 
 
 @admin.register(SearchIndex)
@@ -78,6 +39,7 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
         "name",
         "collection",
         "state_shown",
+        "behind",
         "rows_shown",
         "size_shown",
         "embedder",
@@ -173,13 +135,12 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
 
     @admin.display(description=gettext_lazy("state"))
     def state_shown(self, index: SearchIndex) -> SafeString:
-        """The badge; of one that is being built a bar under it."""
+        """The badge; under it a bar while it is being built, and what is wrong with it."""
         shown = self.state_badge(index)
-        if index.state != IndexState.BUILDING:
-            return shown
-        bar = '{}<progress max="{}" value="{}" aria-label="{}"></progress>'
-        share = min(index.records_done, index.records_total)
-        return format_html(bar, shown, max(index.records_total, 1), share, _("progress"))
+        if index.state == IndexState.BUILDING:
+            return format_html("{}{}", shown, _bar(index))
+        notices = ((notice,) for notice in notices_of(index))
+        return format_html("{}{}", shown, format_html_join("", "<br><small>{}</small>", notices))
 
     @admin.display(description=gettext_lazy("rows"))
     def rows_shown(self, index: SearchIndex) -> str:
@@ -195,12 +156,19 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
 
     @admin.display(description=gettext_lazy("how far behind"))
     def behind(self, index: SearchIndex) -> str:
-        return behind(lag_of(index.collection))
+        """Of the index that is searched; the others serve nobody."""
+        return behind(lag_of(index.collection)) if index.state == IndexState.ACTIVE else NOTHING
 
     @admin.display(description=gettext_lazy("run"))
     def run(self, index: SearchIndex) -> SafeString | str:
         found = TaskRun.objects.filter(task_id=index.task_id).first() if index.task_id else None
         return link(found)
+
+
+def _bar(index: SearchIndex) -> SafeString:
+    share, whole = min(index.records_done, index.records_total), max(index.records_total, 1)
+    bar = '<progress max="{}" value="{}" aria-label="{}"></progress>'
+    return format_html(bar, whole, share, _("progress"))
 
 
 def _progress(index: SearchIndex) -> dict[str, Any]:

@@ -10,8 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from neural.admin import audit
-from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.actions import VerbsAdmin
 from neural.admin.display import (
     NOTHING,
     badge,
@@ -23,17 +22,8 @@ from neural.admin.display import (
 from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
 from neural.admin.search_filters import CollectionFilter, RefusedFilter
 from neural.admin.search_scope import stores_of
+from neural.admin.search_verbs import RETRY
 from neural.models import IndexMark, SuppliedRecord
-
-RETRY = Verb(
-    name="retry",
-    label=gettext_lazy("Try again"),
-    explanation=gettext_lazy("Try again: index these records that were refused"),
-    permission="neural.rebuild_searchindex",
-    apply=lambda mark, user: mark.retry(),
-    fits=lambda mark: bool(mark.error),
-    change=lambda mark: audit.INDEXED_AGAIN,
-)
 
 
 @admin.register(IndexMark)
