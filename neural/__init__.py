@@ -16,16 +16,23 @@ if TYPE_CHECKING:
     from neural.runs.retry import RetryPolicy
     from neural.runs.task import LedgerTask
     from neural.runs.testing import run_due
+    from neural.vectors.collections import SearchCollection, register_collection
+    from neural.vectors.documents import Document
+    from neural.vectors.search import search
 
 _HOMES = {
+    "Document": "neural.vectors.documents",
     "EventType": "neural.events.types",
     "LedgerTask": "neural.runs.task",
     "Received": "neural.events.registry",
     "RetryPolicy": "neural.runs.retry",
+    "SearchCollection": "neural.vectors.collections",
     "handles": "neural.events.registry",
     "mark_for_search": "neural.events.marking",
+    "register_collection": "neural.vectors.collections",
     "register_event_type": "neural.events.types",
     "run_due": "neural.runs.testing",
+    "search": "neural.vectors.search",
     "submit": "neural.events.submit",
     "submit_many": "neural.events.submit",
 }
@@ -37,7 +44,11 @@ __all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)
     "Received",
     "EventType",
     "register_event_type",
+    "search",
     "mark_for_search",
+    "SearchCollection",
+    "Document",
+    "register_collection",
     "LedgerTask",
     "RetryPolicy",
     "run_due",

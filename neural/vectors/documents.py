@@ -33,6 +33,9 @@ class Document:
     """Its first sentence, where it has a longer description."""
     text: str = ""
     """All else that it says."""
+    meaning: str | None = None
+    """What to embed, where ids, numbers and repetitions in the rest would only blur it; None: all
+    of it."""
 
     @property
     def key(self) -> str:

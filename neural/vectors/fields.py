@@ -40,5 +40,6 @@ def texts_of(document: Document, vectors: Sequence[str]) -> dict[str, str]:
     # A first sentence says what a thing is, what follows what it is made of. Though the text begins
     # with it, it is said once more: by measurement more is found by meaning.
     said = (document.title, *document.names, document.lead, document.text)
-    texts = {"whole": "，".join(filter(str.strip, said)), "title": document.title}
+    whole = "，".join(filter(str.strip, said)) if document.meaning is None else document.meaning
+    texts = {"whole": whole, "title": document.title}
     return {each: texts[each][:EMBEDDED_CHARACTERS] for each in vectors if texts[each].strip()}

@@ -121,3 +121,33 @@ def test_a_key_is_taken_apart_at_the_first_slash():
     document = Document(id="aquatic/鱼", store="S01", title="鱼")
 
     assert parts_of(document.key) == ("S01", "aquatic/鱼")
+
+
+def test_the_same_dishes_mean_the_same_whatever_their_order_number_and_id():
+    one = orders.document({"id": "1", "lines": [{"name": "面", "quantity": 2}, {"name": "汤"}]})
+    other = orders.document({"id": "2", "lines": [{"name": "汤", "quantity": 1}, {"name": "面"}]})
+    event = events.document(
+        {
+            "id": "9",
+            "type": "order.created",
+            "event_id": "till-77",
+            "payload": {
+                "order_id": "2",
+                "lines": [{"name": "面", "price": "8.00"}, {"dish": "汤"}],
+            },
+        }
+    )
+
+    assert one.meaning == other.meaning == event.meaning == "汤，面"
+
+
+def test_what_is_meant_leaves_out_words_with_digits():
+    document = events.document(
+        {
+            "id": "1",
+            "type": "feedback.received",
+            "data": {"text": "order A-17 等了40分钟", "rating": 2},
+        }
+    )
+
+    assert document.meaning == "order  等了分钟"

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 from neural.runs.routing import LOW_PRIORITY_QUEUE
 from zhilian.demo.jobs import LiveJob, ReplayJob
 from zhilian.demo.progress import Progress
+from zhilian.demo.searching import Searching
 from zhilian.demo.session import Session
 from zhilian.demo.training import Training
 from zhilian.demo.workers import WatchedConsole, supervisor
@@ -42,6 +43,7 @@ class Demonstration:
         self.session = Session()
         self.replay = ReplayJob(shops=shops, days=days, stopping=self._is_stopping)
         self.live = LiveJob(session=self.session.name, rate=live_rate, stopping=self._is_stopping)
+        self.searching = Searching()
         self.training = Training()
         self.progress = Progress(shops * days)
         self.keep_broker = keep_broker
@@ -91,12 +93,22 @@ class Demonstration:
         if self.replay.is_through and not waiting[LOW_PRIORITY_QUEUE]:
             self.live.enough.set()
             if self.live.is_through and not self.session.open_by_queue():
-                self._train()
+                self._index()
+                if self.searching.is_through:
+                    self._train()
         if self.finished or self.replay.error or self.live.error or self._has_stalled():
             self.supervisor.stop()
 
+    def _index(self) -> None:
+        """When all events are processed: until the last of them can be found."""
+        if self.searching.is_through:
+            return
+        waiting = self.searching.look()
+        self.progress.show_indexing(waiting=waiting, total=self.searching.most)
+        self._note(("indexing", waiting))
+
     def _train(self) -> None:
-        """When all events are processed: a round, and its forecasts."""
+        """When all events are processed and found: a round, and its forecasts."""
         if not self.training.has_begun:
             self.training.begin(news=self.replay.tally.new > 0)
         progress = self.training.look()
@@ -112,7 +124,7 @@ class Demonstration:
             self._last_seen, self._moved_at = seen, time.monotonic()
 
     def _show(self, backlog: int, waiting: int) -> None:
-        if self.training.has_begun:
+        if self.searching.most or self.training.has_begun:
             return
         replay, sent = self.replay.tally, self.live.tally.total
         to_process = self.session.left_over + replay.new

@@ -19,6 +19,7 @@ class Progress:
         self.output = output or sys.stderr
         self.total = total
         self.bars: list[tqdm] = []
+        self.indexing_bar: tqdm | None = None
         self.training_bar: tqdm | None = None
         self._next_line_at = 0.0
         if self.output.isatty():
@@ -55,6 +56,18 @@ class Progress:
                 f"submitted {submitted:,} of {self.total:,}, "
                 f"processed {processed:,} of {to_process:,}; {live}"
             )
+
+    def show_indexing(self, *, waiting: int, total: int) -> None:
+        """How much of what was processed can be searched."""
+        if self.output.isatty():
+            if self.indexing_bar is None:
+                self.indexing_bar = self._bar("indexed", len(self.bars), " records")
+                self.bars.append(self.indexing_bar)
+            self.indexing_bar.total, self.indexing_bar.n = total, total - waiting
+            self.indexing_bar.refresh()
+        elif time.monotonic() >= self._next_line_at:
+            self._next_line_at = time.monotonic() + LINE_SECONDS
+            self.say(f"making searchable: {waiting:,} records to go")
 
     def show_training(self, progress: TrainingProgress) -> None:
         """How far the round of training is."""

@@ -23,6 +23,7 @@ def build(demonstration: Demonstration) -> dict[str, Any]:
     dead = [_dead(run) for run in dead_letters(session.runs())]
     cases = _cases(demonstration)
     training = demonstration.training.report()
+    search = demonstration.searching.report()
     report = {
         "session": session.name,
         "database": SERVERS.get(connection.vendor, connection.vendor),
@@ -35,11 +36,12 @@ def build(demonstration: Demonstration) -> dict[str, Any]:
         "cases": cases,
         "orders": {"origin": "invented", **business.orders(session.name)},
         "low_stock": business.low_stock(),
+        "search": search,
         "training": training,
         "worker_notices": demonstration.notices,
     }
     processed = _is_ok(figures, dead, cases, demonstration.replay)
-    return {**report, "ok": processed and training["ok"]}
+    return {**report, "ok": processed and search["ok"] and training["ok"]}
 
 
 def _is_ok(figures: RunFigures, dead: list[Any], cases: list[Any], replay: Job) -> bool:

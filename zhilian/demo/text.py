@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from zhilian.demo.searching_text import searching_lines
 from zhilian.demo.training_text import training_lines
 
 Report = dict[str, Any]
@@ -98,4 +99,14 @@ def _verdict(report: Report) -> Iterator[str]:
     yield "Look at it in the admin:  make up"
 
 
-SECTIONS = (_events, _runs, _queues, _cases, _sales, _orders, training_lines, _verdict)
+SECTIONS = (
+    _events,
+    _runs,
+    _queues,
+    _cases,
+    _sales,
+    _orders,
+    searching_lines,
+    training_lines,
+    _verdict,
+)

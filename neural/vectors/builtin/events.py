@@ -7,6 +7,7 @@ from neural.vectors.builtin.reading import (
     as_text,
     first_text,
     joined,
+    meaning_of,
     moment_of,
     own_id,
     store_of,
@@ -33,6 +34,7 @@ def document(record: Mapping[str, Any]) -> Document:
         title=" ".join(part for part in (kind, event_id) if part),
         names=tuple(names),
         text=joined([*texts(payload), first_text(record, "source", "event_source")]),
+        meaning=meaning_of(names, (text for text in texts(payload) if text not in names)),
     )
 
 

@@ -1,6 +1,7 @@
 """Orders as documents: found by their number, their dishes, and whatever was noted. Pure."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from neural.vectors.builtin.reading import (
@@ -8,6 +9,7 @@ from neural.vectors.builtin.reading import (
     first_text,
     joined,
     listed,
+    meaning_of,
     moment_of,
     named,
     own_id,
@@ -26,14 +28,16 @@ _TOLD_OTHERWISE = (*_ID, *_LINES, *_TIMES, "store_id", "store", "state", "status
 def document(record: Mapping[str, Any]) -> Document:
     """An order; its lines under ``lines`` or ``items``, each a name or a mapping with one."""
     lines = listed(record, *_LINES)
+    names, told = named(lines), list(texts(record, without=_TOLD_OTHERWISE))
     return Document(
         id=own_id(record, *_ID, collection=NAME),
         store=store_of(record, collection=NAME),
         kind=first_text(record, "state", "status"),
         at=moment_of(record, *_TIMES),
         title=own_id(record, *_ID, collection=NAME),
-        names=tuple(named(lines)),
-        text=joined([*map(_line, lines), *texts(record, without=_TOLD_OTHERWISE)]),
+        names=tuple(names),
+        text=joined([*map(_line, lines), *told]),
+        meaning=meaning_of(names, [*chain.from_iterable(map(_notes, lines)), *told]),
     )
 
 
@@ -44,5 +48,13 @@ def _line(line: Any) -> str:
     name = first_text(line, "name", "title", "dish_name", "dish", "item")
     count = first_text(line, "quantity", "count")
     said = f"{name} ×{count}" if count else name
+    return " ".join([said, *_notes(line)])
+
+
+def _notes(line: Any) -> list[str]:
+    """What a line says beside its name, how many and how much."""
+    if not isinstance(line, Mapping):
+        return []
     told = ("name", "title", "dish_name", "item", "quantity", "count", "price", "amount")
-    return " ".join([said, *(text for text in texts(line, without=told) if text != name)])
+    name = first_text(line, "name", "title", "dish_name", "dish", "item")
+    return [text for text in texts(line, without=told) if text != name]

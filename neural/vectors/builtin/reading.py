@@ -14,6 +14,7 @@ LONGEST_ID = 200
 LONGEST_TEXT = 8000
 """Characters of one record that are searched."""
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_WITH_DIGITS = re.compile(r"[A-Za-z0-9_.:/+-]*[0-9][A-Za-z0-9_.:/+-]*")
 _SENTENCE_END = re.compile(r"(?<=[。！？!?])|(?<=\.)\s|\n")
 
 
@@ -98,6 +99,14 @@ def moment_of(record: Mapping[str, Any], *names: str) -> dt.datetime | None:
 def first_sentence(text: str) -> str:
     """Up to the first full stop."""
     return _SENTENCE_END.split(text.strip(), maxsplit=1)[0].strip()
+
+
+def meaning_of(names: Iterable[str], told: Iterable[str]) -> str:
+    """What to embed of a list of things and what is said beside: each once, names in one order,
+    without words that hold a digit. So the same dishes are the same text in every order."""
+    things = sorted({_WITH_DIGITS.sub("", name).strip() for name in names})
+    said = (_WITH_DIGITS.sub("", text).strip() for text in told)
+    return "，".join(dict.fromkeys(part for part in (*things, *said) if part))
 
 
 def joined(parts: Iterable[str]) -> str:

@@ -1,0 +1,48 @@
+"""What the demo recorded becomes searchable meanwhile; at the end all of it is, and is asked."""
+
+from typing import Any
+
+from django.utils import timezone
+
+import neural
+from neural.models import IndexMark, SearchIndex
+from neural.vectors.lag import index_lag
+
+ASKED, COLLECTION = "egg tart", "orders"
+SHOWN = 3
+
+
+class Searching:
+    """Looks now and then how much has yet to be indexed."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self.waiting = 0
+        self.is_through = False
+        self.why_not = ""
+
+    def look(self) -> int:
+        """How many records wait."""
+        self.waiting = IndexMark.objects.waiting().count()
+        self.most = max(self.most, self.waiting)
+        self.is_through = not self.waiting
+        if self.waiting and (troubles := index_lag(now=timezone.now()).troubles):
+            self.why_not, self.is_through = troubles[0], True
+        return self.waiting
+
+    def report(self) -> dict[str, Any]:
+        """What can be searched, and what a search finds."""
+        rows = dict(SearchIndex.objects.active().values_list("collection", "rows"))
+        found = [] if self.why_not else neural.search(ASKED, COLLECTION, top_k=SHOWN)
+        return {
+            "records": rows,
+            "waiting": self.waiting,
+            "why_not": self.why_not,
+            "asked": ASKED,
+            "collection": COLLECTION,
+            "found": [
+                {"id": hit.id, "store": hit.store, "text": hit.text, "names": list(hit.why.names)}
+                for hit in found
+            ],
+            "ok": not self.waiting and bool(found),
+        }
