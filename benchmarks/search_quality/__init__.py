@@ -1,0 +1,1 @@
+"""How well search finds: restaurants by request and name, disturbed titles, dishes by meaning."""

@@ -1,0 +1,47 @@
+"""Our search: records indexed and asked as an app would, in a database and LanceDB of their own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from neural.vectors.active import written_indexes
+from neural.vectors.builtin import dishes
+from neural.vectors.collections import SearchCollection, collection_of, register_collection
+from neural.vectors.documents import Document
+from neural.vectors.rows import documents_of, vectors_for, version_now
+from neural.vectors.search import search
+from neural.vectors.stores.choosing import vector_store
+from neural.vectors.writing import write
+
+DISHES, RESTAURANTS = "quality_dishes", "quality_restaurants"
+VECTORS = ("whole", "title")
+
+
+def restaurant(record: Mapping[str, Any]) -> Document:
+    """A restaurant is found by its own name and by its dishes."""
+    return Document(id=record["id"], title=record["name"], names=tuple(record["dishes"]))
+
+
+def dish(record: Mapping[str, Any]) -> Document:
+    """A dish as the app's own collection reads it."""
+    return dishes.document(record)
+
+
+def index(
+    name: str, document: Callable[[Mapping[str, Any]], Document], records: Sequence[dict[str, Any]]
+) -> list[Document]:
+    """Register a collection, index these records in it; returns their documents."""
+    register_collection(SearchCollection(name=name, label=name, document=document, vectors=VECTORS))
+    by_key = {document(each).key: each for each in records}
+    read = documents_of(name, by_key)
+    if read.refused:
+        raise ValueError("; ".join(read.refused.values()))
+    indexes = written_indexes(collection_of(name))
+    write(indexes, read.read, vectors_for(read.read.values(), indexes), version=version_now())
+    for each in indexes:
+        vector_store().tend(each.table)
+    return list(read.read.values())
+
+
+def hybrid(name: str) -> Callable[[str], list[str]]:
+    """Ids that search finds."""
+    return lambda query: [hit.id for hit in search(query, name, top_k=100)]

@@ -1,0 +1,64 @@
+"""The sets of questions, and every method asked all of them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.search_quality import data, hybrid
+from benchmarks.search_quality.baselines import baselines
+from benchmarks.search_quality.disturbing import Disturber
+from benchmarks.search_quality.scoring import Find, scores, summary
+from neural.vectors.embedders.choosing import embedder
+
+Sets = Mapping[str, Sequence[data.Asked]]
+
+
+def shared(folder: Path, *, odd: bool, every: int, alone: bool) -> dict[str, Any]:
+    """Figures of the shared data: of odd rows, or of the even ones on which methods were chosen."""
+    start = 1 if odd else 0
+    restaurants, dishes = data.restaurants(), data.dishes()
+    places = hybrid.index(hybrid.RESTAURANTS, hybrid.restaurant, restaurants)
+    recipes = hybrid.index(hybrid.DISHES, hybrid.dish, dishes)
+    methods: dict[str, dict[str, Find]] = {"places": {}, "recipes": {}}
+    if not alone:
+        methods["places"] = baselines(places, embedder(), folder / "places")
+        methods["recipes"] = baselines(recipes, embedder(), folder / "recipes")
+    methods["places"]["hybrid"] = hybrid.hybrid(hybrid.RESTAURANTS)
+    methods["recipes"]["hybrid"] = hybrid.hybrid(hybrid.DISHES)
+    disturbed = Disturber(dishes, seed=1 + start).all()
+    of_places = {
+        "requests": data.requests(),
+        "own names": data.own_names(restaurants),
+        "without branch": data.names_without_branch(restaurants),
+    }
+    of_recipes = {
+        **{f"title: {kind}": asked for kind, asked in disturbed.items()},
+        "meaning zh": data.labelled("zh"),
+        "meaning en": data.labelled("en"),
+    }
+    return {
+        **_figures(methods["places"], _half(of_places, start, every)),
+        **_figures(methods["recipes"], _half(of_recipes, start, every)),
+    }
+
+
+def of_your_own(records: Path, queries: Path, folder: Path) -> dict[str, Any]:
+    """Figures of records and labelled queries in files of one's own."""
+    documents = hybrid.index(hybrid.DISHES, hybrid.dish, data.lines(records))
+    methods = baselines(documents, embedder(), folder / "own")
+    methods["hybrid"] = hybrid.hybrid(hybrid.DISHES)
+    return _figures(methods, {queries.stem: data.asked(queries)})
+
+
+def _half(sets: Sets, start: int, every: int) -> Sets:
+    # A set of a handful is no set to choose on: all of it is shown.
+    return {
+        name: asked[start::2][::every] if len(asked) > 20 else asked for name, asked in sets.items()
+    }
+
+
+def _figures(methods: Mapping[str, Find], sets: Sets) -> dict[str, Any]:
+    return {
+        name: {method: summary(scores(find, asked)) for method, find in methods.items()}
+        for name, asked in sets.items()
+    }
