@@ -74,7 +74,7 @@ def test_processes_that_cannot_take_turns_lose_no_row_and_double_none(
         from neural.vectors.stores import lance
         from tests.integration.writing_rows import write
 
-        lance.turn = lambda location, table: contextlib.nullcontext(False)
+        lance.turn = lambda location, table, of: contextlib.nullcontext(False)
         write(sys.argv[1], int(sys.argv[2]), {ROUNDS})
     """
     command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)]
@@ -89,9 +89,9 @@ def test_a_writer_that_is_killed_in_its_turn_keeps_nobody_waiting(
 ) -> None:
     script = f"""
         import time
-        from neural.vectors.stores.lance_turns import turn
+        from neural.vectors.stores.lance_turns import WRITERS, turn
 
-        with turn({str(tmp_path)!r}, {TABLE!r}):
+        with turn({str(tmp_path)!r}, {TABLE!r}, of=WRITERS):
             print("mine", flush=True)
             time.sleep(600)
     """

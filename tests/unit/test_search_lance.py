@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neural.vectors.stores import lance_errors
+from neural.vectors.stores import lance_errors, lance_near
 from neural.vectors.stores.base import Row, Shape, StoreUnavailable, Within
 from neural.vectors.stores.lance import LanceStore
 from neural.vectors.stores.lance_connection import TableNameRefused
@@ -185,3 +185,34 @@ def test_what_is_no_conflict_is_not_tried_again_and_conflicts_not_for_ever(
         after_conflicts(lambda: attempt("commit conflict"))
     assert len(attempts) > 2
     assert time.monotonic() - began < 1
+
+
+def test_an_approximate_index_is_made_when_there_are_enough_vectors_and_anew_as_they_grow(
+    store: LanceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lance_near, "FROM_ROWS", 400)
+    dice = np.random.default_rng(5)
+    vectors = dice.standard_normal((2000, 64), dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def grow(start: int, stop: int) -> list[str]:
+        """Write these, every other without a vector; names of the column's indexes afterwards."""
+        given = [{"whole": vectors[n]} if n % 2 else {} for n in range(start, stop)]
+        store.upsert("dishes", [row(start + n, vectors=each) for n, each in enumerate(given)])
+        assert store.tend("dishes").unindexed_rows == 0
+        with store._connection.table("dishes") as table:
+            return [i.name for i in table.list_indices() if i.columns == ["vector_whole"]]
+
+    assert grow(0, 500) == []  # 250 vectors
+    assert grow(500, 900) == ["vector_whole_11"]  # 450 vectors: half the root
+    assert grow(900, 1000) == ["vector_whole_11"]
+    assert grow(1000, 2000) == ["vector_whole_11"]
+    assert grow(2000, 2000) == ["vector_whole_11"]
+
+    monkeypatch.setattr(lance_near, "_GROWTH", 1.4)
+    assert grow(2000, 2000) == ["vector_whole_16"]  # 1,000 vectors
+    asked = {"column": "whole", "within": EVERYWHERE, "limit": 1}
+    for number in (1, 501, 1999):
+        [found] = store.nearest("dishes", vector=vectors[number], **asked)
+        assert found.key == f"s/{number}"
+        assert found.score == pytest.approx(1, abs=0.02)

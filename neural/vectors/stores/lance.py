@@ -1,10 +1,11 @@
 """LanceDB: tables in a directory or an ``s3://`` bucket, no server."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any
 
-from neural.vectors.stores import lance_indexes, lance_tending
+from neural.vectors.stores import lance_indexes, lance_near, lance_tending
 from neural.vectors.stores.base import Match, Row, Shape, TableSize, Vector, VectorStore, Within
 from neural.vectors.stores.lance_connection import Connection, checked
 from neural.vectors.stores.lance_errors import TableOfAnotherShape, after_conflicts, unavailable
@@ -20,7 +21,7 @@ from neural.vectors.stores.lance_rows import (
     token_column,
     vector_column,
 )
-from neural.vectors.stores.lance_turns import turn
+from neural.vectors.stores.lance_turns import TENDERS, WRITERS, turn
 
 _NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
@@ -50,13 +51,13 @@ class LanceStore(VectorStore):
         with self._connection.table(table) as opened:
             written = table_of(newest_of(rows), opened.schema)
             if written.num_rows:
-                with turn(self._connection.location, table) as alone:
+                with self._turn(table, WRITERS) as alone:
                     after_conflicts(lambda: _merge(opened, written, alone=alone))
 
     def delete(self, table: str, keys: Collection[str]) -> None:
         with self._connection.table(table) as opened:
             if keys:
-                with turn(self._connection.location, table):
+                with self._turn(table, WRITERS):
                     after_conflicts(lambda: opened.delete(one_of("key", keys)))
 
     def count(self, table: str, *, within: Within) -> int:
@@ -71,7 +72,7 @@ class LanceStore(VectorStore):
                 return []
             asked = fitting(vector, shape_of(opened.schema).dimensions)
             query = opened.search(asked, vector_column_name=vector_column(column))
-            found = _answer(query.distance_type("cosine"), within, "_distance", limit)
+            found = _answer(lance_near.nearly(query), within, "_distance", limit)
             return _best((key, 1.0 - distance) for key, distance in found)
 
     def matching(
@@ -93,13 +94,16 @@ class LanceStore(VectorStore):
             return rows_of(query.select(columns).limit(len(keys)).to_arrow(), shape)
 
     def tend(self, table: str) -> TableSize:
-        with self._connection.table(table) as opened:
-            lance_tending.tend(opened)
+        with self._connection.table(table) as opened, self._turn(table, TENDERS):
+            lance_tending.tend(opened, shape_of(opened.schema))
             return lance_tending.size_of(opened)
 
     def size(self, table: str) -> TableSize:
         with self._connection.table(table) as opened:
             return lance_tending.size_of(opened)
+
+    def _turn(self, table: str, of: str) -> AbstractContextManager[bool]:
+        return turn(self._connection.location, table, of=of)
 
 
 def _made(database: Any, name: str, shape: Shape) -> Any:

@@ -3,16 +3,20 @@
 import datetime as dt
 from typing import Any
 
-from neural.vectors.stores.base import TableSize
+from neural.vectors.stores import lance_near
+from neural.vectors.stores.base import Shape, TableSize
 from neural.vectors.stores.lance_errors import after_conflicts
+from neural.vectors.stores.lance_rows import vector_column
 
 _KEEP_VERSIONS_FOR = dt.timedelta(minutes=10)
 """A query that began on an older version of the table still finds its files."""
 
 
-def tend(table: Any) -> None:
-    """Compact, and bring all rows into the indexes that there are."""
+def tend(table: Any, shape: Shape) -> None:
+    """Compact, bring all rows into the indexes that there are, and make those that are due."""
     after_conflicts(lambda: table.optimize(cleanup_older_than=_KEEP_VERSIONS_FOR))
+    for name in shape.vectors:
+        lance_near.make(table, vector_column(name))
 
 
 def size_of(table: Any) -> TableSize:
