@@ -7,11 +7,13 @@ from typing import TypeVar
 from django.db import DatabaseError, DataError, InterfaceError, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
+from psycopg import Cursor
 
 from neural.errors import PermanentError
 from neural.runs.contention import despite_contention
 from neural.runs.sql import is_postgresql, ledger_connection
 from neural.vectors.stores.base import StoreUnavailable, TableMissing
+from neural.vectors.stores.pgvector_wire import Binary, BinaryDumper
 
 _UNDEFINED_TABLE = "42P01"
 _INSTALL = (
@@ -50,10 +52,6 @@ def database() -> BaseDatabaseWrapper:
 def cursor_on(connection: BaseDatabaseWrapper) -> CursorWrapper:
     """A cursor whose values are bound by the server: Django's own writes them into the
     statement, which binary ones cannot be."""
-    from psycopg import Cursor  # not there where the database is SQLite
-
-    from neural.vectors.stores.pgvector_wire import Binary, BinaryDumper
-
     connection.ensure_connection()
     cursor = Cursor(connection.connection)
     cursor.adapters.register_dumper(Binary, BinaryDumper)

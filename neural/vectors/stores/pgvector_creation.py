@@ -6,6 +6,7 @@ from neural.vectors.stores import pgvector_tables as tables
 from neural.vectors.stores.base import Shape, TableMissing
 from neural.vectors.stores.pgvector_connection import PgVectorUnusable
 
+EXTENSION = "vector"
 OLDEST_VERSION = (0, 8)
 """Of pgvector: the first whose HNSW scan goes on while a filter leaves too few rows."""
 
@@ -53,10 +54,10 @@ def _comment(cursor: CursorWrapper, table: str) -> str | None:
 
 def _extend(cursor: CursorWrapper) -> None:
     """Make the extension, which only a superuser may, unless it is there."""
-    cursor.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+    cursor.execute("SELECT extversion FROM pg_extension WHERE extname = %s", [EXTENSION])
     found = cursor.fetchone()
     if found is None:
-        cursor.execute("CREATE EXTENSION vector")
+        cursor.execute(f"CREATE EXTENSION {EXTENSION}")
     elif tuple(int(part) for part in found[0].split(".")[:2]) < OLDEST_VERSION:
         raise PgVectorUnusable(
             f"pgvector {found[0]} is too old, 0.8 is needed: install it on the database's machine, "

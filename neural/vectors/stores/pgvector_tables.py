@@ -14,6 +14,9 @@ from neural.vectors.stores.base import Shape
 
 ROWS, _WORDS = "neural_vectors_", "neural_words_"
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,40}\Z")
+_COUNTS = (
+    "field text NOT NULL, hash bigint NOT NULL, rows bigint NOT NULL, PRIMARY KEY (field, hash)"
+)
 _LONGEST = 40  # leaves room for the names of indexes
 
 
@@ -89,8 +92,7 @@ def creation(table: str, shape: Shape) -> list[str]:
             f"CREATE INDEX ON {rows} USING gin ({hashes_column(each)}) WITH (fastupdate = off)"
             for each in shape.tokens
         ),
-        f"CREATE TABLE {words} (field text NOT NULL, hash bigint NOT NULL,"
-        " rows bigint NOT NULL, PRIMARY KEY (field, hash))",
+        f"CREATE TABLE {words} ({_COUNTS})",
         f"COMMENT ON TABLE {rows} IS '{said}'",
     ]
 

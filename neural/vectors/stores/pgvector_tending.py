@@ -1,8 +1,9 @@
 """Keeping a table in order: statistics, counts of tokens, HNSW indexes."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from django.db import DatabaseError, InterfaceError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
@@ -11,7 +12,6 @@ from neural.vectors.stores.base import Shape, TableSize
 from neural.vectors.stores.pgvector_connection import cursor_on, named_errors, transact
 from neural.vectors.stores.pgvector_near import INDEXED_ROWS, MOST_DIMENSIONS, index_statement
 from neural.vectors.stores.pgvector_tables import (
-    hashes_column,
     index_name,
     rows_table,
     words_table,
@@ -24,13 +24,22 @@ _BUILD_MEMORY = "1GB"
 
 
 def tend(connection: BaseDatabaseWrapper, table: str, shape: Shape) -> None:
-    """Bring a table in order. Statements that a transaction cannot hold are left out in one."""
+    """Bring a table in order, unless somebody else is at it.
+
+    Within a caller's transaction, what cannot be in one is left out: freeing the space of
+    replaced rows, and making indexes without holding up writers.
+    """
     alone = not connection.in_atomic_block
-    with named_errors(table), cursor_on(connection) as cursor:
-        cursor.execute(f"{'VACUUM (ANALYZE)' if alone else 'ANALYZE'} {rows_table(table)}")
-    transact(table, lambda cursor: _count(cursor, table, shape))
-    with named_errors(table), cursor_on(connection) as cursor, _memory(cursor):
-        _index(cursor, table, shape, concurrently=alone)
+    with (
+        named_errors(table),
+        cursor_on(connection) as cursor,
+        _lock(cursor, table, alone=alone) as mine,
+    ):
+        if mine:
+            vacuum = "VACUUM (ANALYZE, SKIP_LOCKED)" if alone else "ANALYZE"
+            cursor.execute(f"{vacuum} {rows_table(table)}")
+            transact(table, lambda cursor: _count(cursor, table, shape))
+            _index(cursor, table, shape, concurrently=alone)
 
 
 def size_of(cursor: CursorWrapper, table: str) -> TableSize:
@@ -46,7 +55,6 @@ def size_of(cursor: CursorWrapper, table: str) -> TableSize:
 
 def _count(cursor: CursorWrapper, table: str, shape: Shape) -> None:
     """Count in how many rows each token is, for queries to read."""
-    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [rows_table(table)])
     cursor.execute(f"SELECT count(*) FROM {rows_table(table)}")
     rows = cursor.fetchone()[0]
     cursor.execute(f"DELETE FROM {words_table(table)}")
@@ -78,10 +86,29 @@ def _is_there(cursor: CursorWrapper, table: str, column: str) -> bool:
 
 
 @contextmanager
-def _memory(cursor: CursorWrapper) -> Iterator[None]:
-    """Memory to make indexes in, for this connection and this long."""
-    cursor.execute("SELECT set_config('maintenance_work_mem', %s, false)", [_BUILD_MEMORY])
+def _lock(cursor: CursorWrapper, table: str, *, alone: bool) -> Iterator[bool]:
+    """Whether this connection is the one that tends the table, with memory to make indexes in.
+
+    Without helpers: they would take all that memory at once, and of a kind that containers have
+    little of (/dev/shm). Another's unfinished index would look like one that was cut short.
+    """
+    span, key = "" if alone else "xact_", f"neural_vectors {table}"
+    cursor.execute(
+        f"SELECT pg_try_advisory_{span}lock(hashtextextended(%s, 0)),"
+        " set_config('maintenance_work_mem', %s, %s),"
+        " set_config('max_parallel_maintenance_workers', '0', %s)",
+        [key, _BUILD_MEMORY, not alone, not alone],
+    )
     try:
-        yield
+        yield cursor.fetchone()[0]
     finally:
+        if alone:
+            _unlock(cursor, key)
+
+
+def _unlock(cursor: CursorWrapper, key: str) -> None:
+    """Give it all back, unless the connection is lost, and with it all of that."""
+    with suppress(DatabaseError, InterfaceError):
         cursor.execute("RESET maintenance_work_mem")
+        cursor.execute("RESET max_parallel_maintenance_workers")
+        cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])

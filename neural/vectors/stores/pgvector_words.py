@@ -51,15 +51,17 @@ class Rarity:
         held = min(self.rows_with.get(token, 1), self.rows)
         return math.log(1 + (self.rows - held + 0.5) / (held + 0.5))
 
-    def from_the_rarest(self, tokens: Sequence[int]) -> list[int]:
-        """The rarest token, and the next ones while few enough rows hold them."""
+    def from_the_rarest(self, tokens: Sequence[int], *, limit: int) -> list[int]:
+        """The rarest tokens: as many as it takes to reach the limit, and more while few enough
+        rows hold them."""
         chosen: list[int] = []
-        room = CANDIDATES
+        held = 0
         for token in sorted(tokens, key=lambda each: self.rows_with.get(each, 0)):
-            room -= self.rows_with.get(token, 0)
-            if chosen and room < 0:
+            held_with_it = held + self.rows_with.get(token, 0)
+            if held >= limit and held_with_it > CANDIDATES:
                 break
             chosen.append(token)
+            held = held_with_it
         return chosen
 
 
@@ -80,7 +82,7 @@ def matching(
     )
     asked = wire.weights({token: rarity.weight(token) for token in tokens})
     found: list[Match] = []
-    for chosen in _widening(rarity, tokens):
+    for chosen in _widening(rarity, tokens, limit):
         cursor.execute(
             _scoring(table, column, only),
             [
@@ -108,8 +110,8 @@ def repeated(occurrences: Mapping[int, int]) -> dict[int, float]:
     }
 
 
-def _widening(rarity: Rarity, tokens: Sequence[int]) -> Iterator[Sequence[int]]:
-    chosen = rarity.from_the_rarest(tokens)
+def _widening(rarity: Rarity, tokens: Sequence[int], limit: int) -> Iterator[Sequence[int]]:
+    chosen = rarity.from_the_rarest(tokens, limit=limit)
     yield chosen
     if len(chosen) < len(tokens):
         yield tokens
@@ -131,7 +133,8 @@ def _kept_rarity(
 ) -> Rarity | None:
     """From the counts that were kept, if the table was large when they were made."""
     cursor.execute(
-        f"SELECT hash, rows FROM {words_table(table)} WHERE field = %s AND hash = ANY(%s::bigint[])",
+        f"SELECT hash, rows FROM {words_table(table)}"
+        " WHERE field = %s AND hash = ANY(%s::bigint[])",
         [column, wire.bigints([*tokens, ROWS_COUNTED, TOKENS_COUNTED])],
     )
     counted = dict(cursor.fetchall())
