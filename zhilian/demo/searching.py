@@ -6,7 +6,9 @@ from django.utils import timezone
 
 import neural
 from neural.models import IndexMark, SearchIndex
+from neural.vectors.active import active_index
 from neural.vectors.lag import index_lag
+from neural.vectors.stores.base import Within
 
 ASKED, COLLECTION = "egg tart", "orders"
 SHOWN = 3
@@ -32,10 +34,9 @@ class Searching:
 
     def report(self) -> dict[str, Any]:
         """What can be searched, and what a search finds."""
-        rows = dict(SearchIndex.objects.active().values_list("collection", "rows"))
         found = [] if self.why_not else neural.search(ASKED, COLLECTION, top_k=SHOWN)
         return {
-            "records": rows,
+            "records": {} if self.why_not else counts(),
             "waiting": self.waiting,
             "why_not": self.why_not,
             "asked": ASKED,
@@ -46,3 +47,13 @@ class Searching:
             ],
             "ok": not self.waiting and bool(found),
         }
+
+
+def counts() -> dict[str, int]:
+    """How many records of each collection can be found."""
+    names = SearchIndex.objects.active().values_list("collection", flat=True)
+    indexes = (active for name in names if (active := active_index(name)))
+    return {
+        each.index.collection: each.store.count(each.index.table, within=Within.every_store())
+        for each in indexes
+    }
