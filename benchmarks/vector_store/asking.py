@@ -1,0 +1,154 @@
+"""Asks a table of so many orders, and says how fast and how nearly right it answers.
+
+``python -m benchmarks.vector_store.asking STORE FOLDER ROWS QUESTIONS``
+"""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.vector_store import corpus, exact
+from benchmarks.vector_store.building import fill, peak_megabytes, table_of
+from benchmarks.vector_store.stores import STORES
+from benchmarks.vector_store.timing import milliseconds, overhead, told
+from neural.vectors.listing import LISTED, Listing
+from neural.vectors.questions import Question, question_of
+from neural.vectors.stores.base import Match, VectorStore, Within
+
+COLUMNS = ("names", "words", "sounds")
+UNINDEXED = 20_000
+STORE = corpus.store_of(7)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A table, the library beneath, and what both are asked."""
+
+    store: VectorStore
+    table: str
+    raw: Any
+    questions: Sequence[Question]
+    vectors: corpus.Vectors
+
+    def all(self, store: str | None) -> dict[str, Any]:
+        """Each way to be found by, ours and the library's own calls in turn, and all together."""
+        within = Within.every_store() if store is None else Within.of_stores([store])
+        self.together(within)  # what is read for the first time
+        return {
+            "vectors": self._vectors(within, store),
+            **{column: self._tokens(column, within, store) for column in COLUMNS},
+            "together": told(self.together(within)),
+        }
+
+    def together(self, within: Within) -> list[float]:
+        """Everything that a search asks of the store, its rows too."""
+        listing = Listing(store=self.store, table=self.table, columns=("whole",), within=within)
+        return [
+            milliseconds(lambda q=question, v=vector: listing.candidates(q, lambda: {"whole": v}))[
+                0
+            ]
+            for question, vector in zip(self.questions, self.vectors, strict=True)
+        ]
+
+    def nearest(self, vector: corpus.Vectors, within: Within) -> list[Match]:
+        return self.store.nearest(
+            self.table, column="whole", vector=vector, within=within, limit=LISTED
+        )
+
+    def _vectors(self, within: Within, store: str | None) -> dict[str, Any]:
+        return _compared(
+            (
+                lambda v=vector: self.nearest(v, within),
+                lambda v=vector: self.raw.nearest(v, store, LISTED),
+            )
+            for vector in self.vectors
+        )
+
+    def _tokens(self, column: str, within: Within, store: str | None) -> dict[str, Any]:
+        asked = [sorted(getattr(question, column)) for question in self.questions]
+        direct = getattr(self.raw, "matching", None)
+        return _compared(
+            (
+                lambda t=tokens: self.store.matching(
+                    self.table, column=column, tokens=t, within=within, limit=LISTED
+                ),
+                direct and (lambda t=tokens: direct(column, t, store, LISTED)),
+            )
+            for tokens in asked
+            if tokens
+        )
+
+
+def ask(kind: str, folder: Path, count: int, questions: int) -> dict[str, Any]:
+    """The table as it was built, then with rows that no index covers."""
+    base = np.load(folder / "orders.npy")
+    asked = _asked(kind, folder, count, questions)
+    figures: dict[str, Any] = {
+        "everywhere": asked.all(None),
+        "in_one_store": asked.all(STORE),
+        "peak_megabytes": peak_megabytes(),  # before comparing with all takes its own
+    }
+    for name, store in (("everywhere", None), ("in_one_store", STORE)):
+        figures[name]["recall_at_10"] = _recall(asked, base, count, store)
+    return figures | {"unindexed": _unindexed(asked, base, count)}
+
+
+def _asked(kind: str, folder: Path, count: int, questions: int) -> Asked:
+    measured, location = STORES[kind](), str(folder / kind)
+    return Asked(
+        store=measured.ours(location),
+        table=table_of(count),
+        raw=measured.raw(location, table_of(count)),
+        questions=[question_of(text) for text in corpus.questions(questions)],
+        vectors=np.load(folder / "questions.npy")[:questions],
+    )
+
+
+def _compared(pairs: Any) -> dict[str, Any]:
+    """Both ways in turn, which of them first changing from question to question."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for number, pair in enumerate(pairs):
+        for way in (0, 1) if number % 2 else (1, 0):
+            if pair[way] is not None:
+                times[way].append(milliseconds(pair[way])[0])
+    if not times[1]:
+        return told(times[0])
+    return told(times[0]) | {"library": told(times[1]), "overhead": overhead(*times)}
+
+
+def _recall(asked: Asked, base: corpus.Vectors, count: int, store: str | None) -> float:
+    within = Within.every_store() if store is None else Within.of_stores([store])
+    right = exact.nearest(asked.vectors, base, count, store=store)
+    found = [
+        {int(match.key.rpartition("-")[2]) for match in asked.nearest(vector, within)[: exact.TOP]}
+        for vector in asked.vectors
+    ]
+    return round(
+        sum(len(r & f) for r, f in zip(right, found, strict=True)) / sum(map(len, right)), 4
+    )
+
+
+def _unindexed(asked: Asked, base: corpus.Vectors, count: int) -> dict[str, Any]:
+    """What more rows cost a search before the table is tended, how long that takes, and after."""
+    seconds = fill(asked.store, asked.table, base, count, count + UNINDEXED)
+    before = asked.together(Within.every_store())
+    began = time.perf_counter()
+    asked.store.tend(asked.table)
+    tended = time.perf_counter() - began
+    return {
+        "rows": UNINDEXED,
+        "rows_per_second": round(UNINDEXED / seconds),
+        "together": told(before),
+        "tended_seconds": round(tended, 1),
+        "together_then": told(asked.together(Within.every_store())),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(ask(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))))

@@ -1,0 +1,65 @@
+"""Builds a table of so many orders and says what that costs.
+
+``python -m benchmarks.vector_store.building STORE FOLDER ROWS``
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.vector_store import corpus
+from benchmarks.vector_store.stores import STORES
+from neural.vectors.stores.base import VectorStore
+
+COMMIT = 2_000
+"""Rows a commit."""
+
+
+def build(kind: str, folder: Path, count: int) -> dict[str, Any]:
+    """Write, then tend; rows are made outside of what is timed."""
+    store, table = STORES[kind]().ours(str(folder / kind)), table_of(count)
+    store.drop(table)
+    store.create(table, corpus.SHAPE)
+    seconds = fill(store, table, np.load(folder / "orders.npy"), 0, count)
+    began = time.perf_counter()
+    size = store.tend(table)
+    tending = time.perf_counter() - began
+    return {
+        "written_seconds": round(seconds, 1),
+        "rows_per_second": round(count / seconds),
+        "tended_seconds": round(tending, 1),
+        "megabytes": round(size.bytes / 1e6),
+        "peak_megabytes": peak_megabytes(),
+    }
+
+
+def table_of(count: int) -> str:
+    """Name of the table of so many orders."""
+    return f"benchmark_{count}"
+
+
+def fill(store: VectorStore, table: str, base: corpus.Vectors, start: int, stop: int) -> float:
+    """Write orders from ``start`` on; seconds in the store."""
+    seconds = 0.0
+    for first, last in corpus.chunks(stop):
+        if last > start:
+            rows = corpus.rows(first, last, base)[max(0, start - first) :]
+            began = time.perf_counter()
+            for part in range(0, len(rows), COMMIT):
+                store.upsert(table, rows[part : part + COMMIT])
+            seconds += time.perf_counter() - began
+    return seconds
+
+
+def peak_megabytes() -> int:
+    """The most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps(build(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))))

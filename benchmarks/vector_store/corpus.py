@@ -1,0 +1,150 @@
+"""Rows like orders: up to three dishes and a note, and questions for one or two dishes.
+
+The first rows' vectors are those of their texts, embedded by the default embedder. Embedding a
+million takes too long, so that further rows have mixtures of two of them with some noise: points
+between real ones, about as near to each other as orders that share a dish.
+"""
+
+import datetime as dt
+import itertools
+import random
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from neural.vectors.documents import Document
+from neural.vectors.fields import TOKENS, tokens_of
+from neural.vectors.stores.base import Row, Shape
+
+DIMENSIONS = 512
+STORES = 300
+CHUNK = 10_000
+"""Rows whose vectors are made at a time."""
+SHAPE = Shape(tokens=TOKENS, vectors=("whole",), dimensions=DIMENSIONS)
+_NOISE = 0.25
+"""Length of the noise beside a mixture of length one."""
+_BEGIN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+_TASTES = """
+    麻辣 香辣 酸辣 糖醋 蒜蓉 葱香 椒盐 红烧 清炖 酱香 五香 泡椒 剁椒 豉汁 黑椒 咖喱 番茄 茄汁
+    蜜汁 孜然 怪味 鱼香 家常 老坛 藤椒 沙茶 咸蛋黄 奶香 柠檬 梅子
+"""
+_MAINS = """
+    豆腐 牛肉 羊肉 鸡丁 鸡翅 排骨 五花肉 里脊 肥肠 鲈鱼 草鱼 带鱼 大虾 虾仁 鱿鱼 螃蟹 蛤蜊 茄子
+    土豆 白菜 菠菜 空心菜 西兰花 四季豆 木耳 香菇 金针菇 杏鲍菇 藕片 冬瓜 南瓜 苦瓜 鸡蛋 皮蛋
+    粉丝 年糕 米粉 面条 水饺 馄饨 鸭血 鸭脖 兔丁 牛蛙 猪蹄 猪肝 腊肉 香肠
+"""
+_WAYS = "小炒 干锅 砂锅 铁板 清蒸 油焖 爆炒 凉拌 水煮 烤 煲 汤 盖饭 卷 煎 炸 炖 烩 焗 拌面"
+_PARTS = [part.split() for part in (_TASTES, _MAINS, _WAYS)]
+_NOTES = (
+    *(
+        "大份",
+        "小份",
+        "不要香菜",
+        "少辣",
+        "多加葱",
+        "外带",
+        "加饭",
+        "微辣",
+        "儿童餐",
+        "退款",
+        "已支付",
+    ),
+    *("库存不足", "no coriander", "extra spicy", "takeaway", "large", "shift changed"),
+)
+
+Vectors = npt.NDArray[np.float32]
+
+
+def dishes(number: int) -> tuple[str, ...]:
+    """Dishes of the order of this number."""
+    dice = random.Random(number)
+    return tuple(_dish(dice) for _ in range(dice.randint(1, 3)))
+
+
+def text(number: int) -> str:
+    """All that the order says."""
+    return "，".join((*dishes(number), random.Random(-number - 1).choice(_NOTES)))
+
+
+def questions(count: int) -> list[str]:
+    """What people ask for: other orders' first dish or two, all different."""
+    asked: dict[str, None] = {}
+    for number in itertools.count(10**9):
+        asked[" ".join(dishes(number)[:2])] = None
+        if len(asked) == count:
+            return list(asked)
+    raise AssertionError("counting never ends")
+
+
+def store_of(number: int) -> str:
+    """Code of the store that the order belongs to."""
+    return f"S{number * 7919 % STORES:03d}"
+
+
+def vectors(start: int, stop: int, base: Vectors) -> Vectors:
+    """Vectors of the orders of a chunk, or of its beginning."""
+    known = base[start:stop]
+    return np.concatenate([known, _mixtures(start, stop - start - len(known), base)])
+
+
+def rows(start: int, stop: int, base: Vectors) -> list[Row]:
+    """The orders of a chunk, or of its beginning, as a store keeps them."""
+    made = vectors(start, stop, base)
+    return [_row(number, made[number - start]) for number in range(start, stop)]
+
+
+def chunks(count: int) -> Iterator[tuple[int, int]]:
+    """Bounds of the chunks of so many orders."""
+    for start in range(0, count, CHUNK):
+        yield start, min(start + CHUNK, count)
+
+
+def _mixtures(seed: int, count: int, base: Vectors) -> Vectors:
+    dice = np.random.default_rng(seed)
+    one, other = dice.integers(len(base), size=(2, count))
+    share = dice.uniform(0.5, 1, size=(count, 1)).astype(np.float32)
+    noise = dice.standard_normal((count, DIMENSIONS), dtype=np.float32)
+    noise *= _NOISE / DIMENSIONS**0.5
+    mixed = share * base[one] + (1 - share) * base[other] + noise
+    mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
+    return mixed
+
+
+def _row(number: int, vector: Vectors) -> Row:
+    said = dishes(number)
+    tokens = {name: list(map(str, held)) for name, held in _tokens(said, text(number)).items()}
+    return Row(
+        key=f"{store_of(number)}/order-{number}",
+        store=store_of(number),
+        kind="dine_in" if number % 3 else "takeaway",
+        at=_BEGIN + dt.timedelta(seconds=number),
+        version=1,
+        title=said[0],
+        names=said[1:],
+        text=text(number),
+        tokens=tokens,
+        vectors={"whole": vector},
+    )
+
+
+def _tokens(said: tuple[str, ...], whole: str) -> dict[str, list[str]]:
+    """As a document of these names has them; put together from its dishes', which come again."""
+    joined: dict[str, list[str]] = {name: [] for name in TOKENS}
+    for part in (*said, whole.rpartition("，")[2]):
+        is_name = part in said
+        for name, held in _tokens_of_part(part).items():
+            if is_name or name == "words":
+                joined[name] += held
+    return joined
+
+
+@lru_cache(maxsize=100_000)
+def _tokens_of_part(part: str) -> dict[str, list[str]]:
+    return tokens_of(Document(id="x", title=part))
+
+
+def _dish(dice: random.Random) -> str:
+    return "".join(dice.choice(part) for part in _PARTS)

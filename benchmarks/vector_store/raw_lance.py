@@ -1,0 +1,31 @@
+"""The same questions as direct calls of the library, on the same tables."""
+
+import datetime as dt
+from typing import Any
+
+import lancedb
+import numpy as np
+from lancedb.query import MatchQuery
+
+
+class RawLance:
+    """A table, asked without anything of ours: no filters made, no matches made, no order."""
+
+    def __init__(self, location: str, table: str) -> None:
+        database = lancedb.connect(location, read_consistency_interval=dt.timedelta(0))
+        self._table = database.open_table(table)
+
+    def nearest(self, vector: np.ndarray, store: str | None, limit: int) -> Any:
+        query = self._table.search(vector, vector_column_name="vector_whole")
+        query = query.distance_type("cosine").minimum_nprobes(32).maximum_nprobes(0)
+        return self._answer(query, "_distance", store, limit)
+
+    def matching(self, column: str, tokens: list[str], store: str | None, limit: int) -> Any:
+        asked: Any = MatchQuery
+        query = self._table.search(asked(" ".join(tokens), f"tokens_{column}"), query_type="fts")
+        return self._answer(query, "_score", store, limit)
+
+    def _answer(self, query: Any, score: str, store: str | None, limit: int) -> Any:
+        if store is not None:
+            query = query.where(f"store = '{store}'", prefilter=True)
+        return query.select(["key", score]).limit(limit).to_arrow().to_pydict()

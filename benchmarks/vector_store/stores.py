@@ -1,0 +1,38 @@
+"""The stores that can be measured: ours, and the library beneath."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from neural.vectors.stores.base import VectorStore
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How a store is made for a location, and how its library is asked directly."""
+
+    ours: Callable[[str], VectorStore]
+    raw: Callable[[str, str], Any]
+
+
+def _lance() -> Measured:
+    from benchmarks.vector_store.raw_lance import RawLance
+    from neural.vectors.stores.lance import LanceStore
+
+    return Measured(LanceStore, RawLance)
+
+
+def _pgvector() -> Measured:
+    """In the database that DATABASE_URL names; the folder is of no use to it."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
+    import django
+
+    django.setup()
+    from benchmarks.vector_store.raw_pgvector import RawPgVector
+    from neural.vectors.stores.pgvector import PgVectorStore
+
+    return Measured(lambda location: PgVectorStore(), RawPgVector)
+
+
+STORES: dict[str, Callable[[], Measured]] = {"lance": _lance, "pgvector": _pgvector}
