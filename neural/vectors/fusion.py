@@ -30,6 +30,7 @@ _CHANCE, _SAME = 0.3, 0.9
 _SOUND, _SOUND_BESIDE_NAMES = 2.0, 0.5
 _MEANING, _MEANING_BESIDE_NAMES = 1.5, 0.2
 _IN_CHINESE, _IN_OTHERS = ("whole",), ("whole", "title")
+_WEIGHTS = {"whole": 1.0, "title": 0.5}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,12 +155,14 @@ def _sound(question: Question, candidate: Candidate) -> float:
 
 
 def _meanings(candidates: list[Candidate], vectors: Mapping[str, Vector]) -> list[float]:
-    """Mean cosine over the vectors asked, as a share of the best."""
+    """Mean cosine of the vectors asked, as a share of the best."""
     means = [max(_cosine(each.row, vectors), 0.0) for each in candidates]
     best = max(means, default=0.0) or 1.0
     return [mean / best for mean in means]
 
 
 def _cosine(row: Row, vectors: Mapping[str, Vector]) -> float:
-    cosines = [float(row.vectors[by] @ asked) for by, asked in vectors.items() if by in row.vectors]
-    return sum(cosines) / len(cosines) if cosines else 0.0
+    """The mean over the vectors that it has, by their weights."""
+    there = [by for by in vectors if by in row.vectors]
+    weights = sum(_WEIGHTS[by] for by in there)
+    return sum(_WEIGHTS[by] * float(row.vectors[by] @ vectors[by]) for by in there) / (weights or 1)
