@@ -8,8 +8,6 @@ a match can be shown as the record writes it.
 import unicodedata
 from functools import cache, lru_cache
 
-import opencc
-
 _HAN = (
     range(0x2E80, 0x3100),
     range(0x3400, 0xA000),
@@ -23,6 +21,8 @@ _UNKEPT = (range(0x20), range(0x7F, 0xA0), range(0xD800, 0xE000), range(0xFFF0, 
 def _simplified() -> dict[int, str]:
     """What each character becomes. Single characters, no phrases: 乾隆 becomes 干隆 in records as
     in questions, and where both are folded alike nothing is lost."""
+    import opencc  # most processes never need it
+
     characters = [chr(each) for span in _HAN for each in span]
     # One character a line: opencc's phrases do not reach across.
     folded = opencc.OpenCC("t2s").convert("\n".join(characters)).split("\n")

@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from pypinyin import Style, lazy_pinyin
-
 from neural.vectors.text.forms import fold_short
 from neural.vectors.text.units import has_chinese
 
@@ -33,6 +31,8 @@ def sound_of(name: str) -> str:
     folded = fold_short(name)
     if not has_chinese(folded):
         return plain(folded)
+    from pypinyin import Style, lazy_pinyin  # slow to import, and most processes never need it
+
     # Longest phrases decide between readings: 重庆 is chong qing, 重量 zhong liang.
     return plain(" ".join(lazy_pinyin(folded, style=Style.NORMAL, errors="default")))
 
