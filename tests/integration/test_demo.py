@@ -94,6 +94,15 @@ def test_its_report_says_what_is_real_and_what_is_invented(reports):
     assert origins == {"sales": "real", "live": "invented", "orders": "invented"}
 
 
+def test_all_that_was_recorded_can_be_searched(reports):
+    search = reports[0]["search"]
+
+    recorded = reports[0]["sales"]["recorded"] + reports[0]["live"]["recorded"]
+    assert search["records"]["events"] == recorded
+    assert search["waiting"] == 0
+    assert search["found"][0]["names"] == ["Egg tart"]
+
+
 def test_with_few_days_no_round_is_opened_and_it_says_why(reports):
     training = reports[0]["training"]
 
