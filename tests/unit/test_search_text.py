@@ -1,0 +1,115 @@
+"""Words of Chinese and English as search compares them."""
+
+import random
+
+import pytest
+
+from neural.vectors.documents import Document
+from neural.vectors.fields import TOKENS, VECTORS, shape_of, texts_of, tokens_of
+from neural.vectors.text.forms import fold, fold_with_places
+from neural.vectors.text.parts import parts_of
+from neural.vectors.text.sounds import likeness, pieces, sound_of
+from neural.vectors.text.tokens import name_tokens, word_tokens
+
+
+@pytest.mark.parametrize("typed", ["Ｍojito莫吉託", "MOJITO莫吉托", "mojito莫吉托"])
+def test_width_case_and_script_make_no_difference(typed):
+    assert fold(typed) == "mojito莫吉托"
+
+
+@pytest.mark.parametrize("unkept", ["\0", "\x1f", "\ud800", "\ufffe"])
+def test_what_no_index_can_keep_becomes_a_space(unkept):
+    assert fold(f"红{unkept}烧") == "红 烧"
+
+
+@pytest.mark.parametrize(("text", "folded"), [("ﬁn麵", "fin面"), ("e\u0301麵", "é面")])
+def test_each_folded_character_knows_its_place(text, folded):
+    form, places = fold_with_places(text)
+
+    assert form == folded
+    assert text[places[form.index("面")] :] == "麵"
+    assert places[-1] == len(text)
+
+
+def test_pairs_and_triples_never_cross_a_separator():
+    assert word_tokens("红烧肉、蛋") == ["红烧", "烧肉", "红烧肉", "蛋"]
+
+
+def test_latin_words_and_numbers_stay_whole():
+    assert word_tokens("Table 12: Caesar-Salad加面") == ["table", "12", "caesar", "salad", "加面"]
+
+
+def test_a_name_is_kept_whole_with_and_without_its_branch():
+    tokens = name_tokens(["护国寺小吃店（总店）"])
+
+    assert {"护国寺小吃店总店", "护国寺小吃店"} <= set(tokens)
+
+
+def test_a_name_is_found_by_each_of_its_characters():
+    assert {"鲈", "鱼"} <= set(name_tokens(["清蒸鲈鱼"]))
+
+
+def test_no_token_contains_white_space():
+    dice = random.Random(7)
+    for _ in range(300):
+        text = "".join(
+            chr(dice.choice([dice.randrange(0x250), dice.randrange(0x11000)])) for _ in range(30)
+        )
+        said = Document(id="1", title=text, names=(text[::-1],), text=text)
+        for tokens in tokens_of(said).values():
+            assert all(token and not any(map(str.isspace, token)) for token in tokens)
+            " ".join(tokens).encode()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "hong shao rou",
+        "hongshaorou",
+        "HongShaoRou",
+        "hong sao rou",
+        "hon shao rou",
+        "hongshaoru",
+        "hongshorou",
+    ],
+)
+def test_a_name_is_known_by_its_pinyin_even_with_a_slip(typed):
+    right, other = sound_of("红烧肉"), sound_of("清蒸鲈鱼")
+    asked = pieces(sound_of(typed))
+
+    assert likeness(asked, pieces(right)) > 0.6
+    assert likeness(asked, pieces(other)) < 0.2
+
+
+@pytest.mark.parametrize("typed", ["lvdou", "lüdou", "ludou", "nvdou"])
+def test_the_curled_u_is_typed_in_many_ways(typed):
+    assert sound_of(typed) == sound_of("绿豆")
+
+
+def test_a_phrase_decides_between_readings():
+    assert sound_of("重庆小面") == sound_of("chong qing xiao mian")
+
+
+def test_a_part_is_shown_as_the_record_writes_it():
+    assert parts_of("老闆的紅燒肉，ＢＩＧ", {"红烧", "烧肉", "big"}) == ["紅燒肉", "ＢＩＧ"]
+
+
+def test_parts_that_do_not_touch_stay_apart():
+    assert parts_of("红烧的鲈鱼", {"红烧", "鲈鱼"}) == ["红烧", "鲈鱼"]
+
+
+def test_a_part_of_a_latin_word_is_no_part():
+    assert parts_of("hamburger and ham", {"ham"}) == ["ham"]
+
+
+def test_every_document_has_the_same_columns():
+    assert tuple(tokens_of(Document(id="1", title="面"))) == TOKENS
+
+
+def test_an_unknown_vector_is_named():
+    with pytest.raises(ValueError, match="no vectors smell; there are: whole, title"):
+        shape_of(["smell"], 512)
+
+
+def test_nothing_is_embedded_where_nothing_is_said():
+    assert texts_of(Document(id="1", title="", text="面"), VECTORS) == {"whole": "面"}
