@@ -116,9 +116,11 @@ class _Lap:
 
 
 def _batch_size() -> int:
-    """Less after a try whose process died: it may have had too little memory."""
+    """Less after a try whose process died, as it may have had too little memory, and after one
+    that failed, as its time may have been too short."""
     run = current_run()
-    return max(1, conf().index_batch >> 2 * (run.losses if run else 0))
+    halvings = 2 * run.losses + min(run.failures, 2) if run else 0
+    return max(1, conf().index_batch >> halvings)
 
 
 def by_collection(marks: Iterable[IndexMark]) -> dict[str, list[IndexMark]]:
@@ -169,12 +171,20 @@ def _settle(
     marks: Sequence[IndexMark], keys: Collection[str], refused: Mapping[str, str]
 ) -> Indexed:
     done = [mark.pk for mark in marks if mark.key not in refused]
-    IndexMark.objects.filter(pk__in=done).delete()
+    IndexMark.objects.filter(pk__in=[*done, *_told_before(marks)]).delete()
     for key, why in refused.items():
-        theirs = [mark.pk for mark in marks if mark.key == key]
-        IndexMark.objects.refuse(theirs, why)
-        logger.warning("event=record_refused key=%r reason=%r", key, why)
+        IndexMark.objects.refuse([mark.pk for mark in marks if mark.key == key], why)
+    for key, why in list(refused.items())[:1]:
+        number = len(refused)
+        logger.warning("event=record_refused records=%d key=%r reason=%r", number, key, why)
     return Indexed(keys=list(keys), refused=refused)
+
+
+def _told_before(marks: Sequence[IndexMark]) -> list[int]:
+    """What an earlier state of these records was refused for: it is of no interest any more."""
+    newest = {mark.key: mark.pk for mark in sorted(marks, key=lambda each: each.pk)}
+    refused = IndexMark.objects.refused().filter(collection=marks[0].collection, key__in=newest)
+    return [pk for pk, key in refused.values_list("pk", "key") if pk < newest[key]]
 
 
 def _look_after(collections: Iterable[str]) -> None:

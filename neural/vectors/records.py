@@ -6,7 +6,7 @@ or both: then whichever was said last counts.
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from neural.models import IndexMark, SuppliedRecord
 from neural.vectors.collections import Record, SearchCollection
@@ -19,18 +19,18 @@ class Records:
     found: Mapping[str, Record]
     gone: Collection[str] = ()
     """Keys with no record."""
-    outdated: Sequence[int] = field(default=())
-    """Records that were handed in before an event said something newer (primary keys)."""
+    outdated: Sequence[SuppliedRecord] = ()
+    """Records that were handed in before an event said something newer."""
 
 
 def marked_records(collection: SearchCollection, marks: Iterable[IndexMark]) -> Records:
     """The records of these marks."""
     changed_at = _changes(marks)
     stored = collection.source.load(changed_at) if collection.source else {}
-    found, outdated = dict(stored), []
+    found, outdated = dict(stored), list[SuppliedRecord]()
     for supplied in SuppliedRecord.objects.filter(collection=collection.name, key__in=changed_at):
         if supplied.key in stored and supplied.supplied_at <= changed_at[supplied.key]:
-            outdated.append(supplied.pk)
+            outdated.append(supplied)
         else:
             found[supplied.key] = supplied.data
     gone = changed_at.keys() - found.keys()
@@ -51,5 +51,6 @@ def _changes(marks: Iterable[IndexMark]) -> dict[str, dt.datetime]:
 
 def forget_outdated(records: Records) -> None:
     """Delete what was handed in and is overtaken, once the newer state is in the index."""
-    if records.outdated:
-        SuppliedRecord.objects.filter(pk__in=records.outdated).delete()
+    for each in records.outdated:
+        # As it was then: it may have been handed in anew.
+        SuppliedRecord.objects.filter(pk=each.pk, supplied_at=each.supplied_at).delete()

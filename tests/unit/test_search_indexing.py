@@ -95,6 +95,20 @@ def test_a_refused_record_is_read_again_when_it_changes_or_a_person_says_so(gues
     assert titles(active()) == {"S1/1": "Anna"}
 
 
+def test_what_is_told_of_a_record_is_about_its_newest_state(guests):
+    key = guests.put("1", title="bad")
+    for _ in range(2):
+        mark(key)
+        index_marked(lane=0)
+    assert IndexMark.objects.get().error
+    guests.put("1", title="Anna")
+    mark(key)
+
+    index_marked(lane=0)
+
+    assert not IndexMark.objects.exists()
+
+
 def test_marks_of_a_collection_that_nobody_registers_say_so():
     mark("S1/1")
 
@@ -384,6 +398,23 @@ def test_what_was_handed_in_after_an_event_wins(guests):
     index_marked(lane=0)
 
     assert titles(active()) == {"S1/1": "handed in"}
+
+
+def test_what_is_handed_in_anew_while_an_event_wins_is_kept(guests):
+    supply("S1/1", "handed in")
+    mark(guests.put("1", title="newer"))
+
+    def hand_in():
+        MemoryStore.before_write = None
+        supply("S1/1", "handed in anew")
+        mark("S1/1", supplied=True)
+
+    MemoryStore.before_write = hand_in
+    index_all()
+    assert titles(active()) == {"S1/1": "newer"}
+    index_all()
+
+    assert titles(active()) == {"S1/1": "handed in anew"}
 
 
 def test_after_a_batch_the_table_is_tended_if_it_has_grown_much(guests, settings, rung):
