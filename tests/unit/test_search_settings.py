@@ -5,7 +5,7 @@ from django.core import checks
 from django.utils import timezone
 
 from neural.checks import check_search
-from neural.conf import NeuralSettings
+from neural.conf import NeuralSettings, conf
 from neural.health.search import search_index
 from neural.health.situation import Situation
 from neural.models import IndexLane, IndexMark, SearchIndex
@@ -52,6 +52,20 @@ def test_a_vector_store_that_there_is_not_is_told(settings, changes, why):
 
     assert number == "neural.E003"
     assert why in message
+
+
+def test_lancedb_that_is_not_installed_is_told_with_what_else_there_is(settings, monkeypatch):
+    monkeypatch.setattr("neural.vectors.stores.choosing.find_spec", lambda name: None)
+
+    ((number, message),) = said(settings)
+
+    assert number == "neural.E003"
+    assert "lancedb is not installed" in message
+
+
+def test_a_location_may_be_a_path(settings, tmp_path):
+    assert said(settings, vector_store_location=tmp_path) == []
+    assert conf().vector_store_location == str(tmp_path)
 
 
 def test_switched_off_nothing_of_it_is_checked(settings):

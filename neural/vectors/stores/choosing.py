@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib.util import find_spec
 
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
@@ -50,6 +51,11 @@ def make_store(kind: str, *, location: str, options: Mapping[str, str]) -> Vecto
 
 def check_store(kind: str, *, location: str) -> None:
     """Raise :class:`StoreRefused` for what :func:`make_store` could not make; opens nothing."""
+    if kind == LANCEDB and find_spec("lancedb") is None:
+        raise StoreRefused(
+            "lancedb is not installed: install it in the version of requirements.txt, choose "
+            "another NEURAL['vector_store'], or switch NEURAL['search'] off"
+        )
     if kind == LANCEDB and not location:
         raise StoreRefused(
             "NEURAL['vector_store_location'] is not set: name a directory, or an s3:// address "
