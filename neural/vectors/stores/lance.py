@@ -72,7 +72,8 @@ class LanceStore(VectorStore):
                 return []
             asked = fitting(vector, shape_of(opened.schema).dimensions)
             query = opened.search(asked, vector_column_name=vector_column(column))
-            found = _answer(lance_near.nearly(query), within, "_distance", limit)
+            query = lance_near.nearly(query, filtered=filter_of(within) is not None)
+            found = _answer(query, within, "_distance", limit)
             return _best((key, 1.0 - distance) for key, distance in found)
 
     def matching(
