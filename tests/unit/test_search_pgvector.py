@@ -1,5 +1,7 @@
 """What only the pgvector store shows; what every store does is in tests/contract."""
 
+import math
+import random
 from collections.abc import Iterator
 
 import numpy as np
@@ -34,12 +36,12 @@ def _asked(sql: str, *values: object) -> object:
 
 
 def _in_groups(count: int) -> list[Row]:
-    """Rows of ten stores, whose vectors lie around twenty points."""
+    """Rows of ten stores, whose vectors lie around twenty points: each store has rows at each."""
     dice = np.random.default_rng(3)
     points = dice.standard_normal((20, 16))[np.arange(count) % 20]
     points = points + 0.3 * dice.standard_normal((count, 16))
     points = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
-    return [row(f"{n % 10}/{n}", lead=point) for n, point in enumerate(points)]
+    return [row(f"{n // 20 % 10}/{n}", lead=point) for n, point in enumerate(points)]
 
 
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="DATABASE_URL is PostgreSQL")
@@ -162,9 +164,9 @@ def test_by_the_index_a_filter_still_leaves_as_many_rows_as_asked_for(
     table.tend()
     within = ANYWHERE if stores is None else Within.of_stores(stores)
 
-    found = table.near(rows[3].vectors["lead"], within, limit=40)
+    found = table.near(rows[63].vectors["lead"], within, limit=40)
 
-    assert found[0] == "3/3"
+    assert found[0] == "3/63"
     assert len(set(found)) == 40
     assert stores is None or {key[0] for key in found} <= set(stores)
 
@@ -189,7 +191,8 @@ def test_rows_beyond_the_rare_tokens_are_found_where_these_yield_too_few(
     assert found[0] == "b/both"
     assert {"b/0", "b/1", "b/2"} == set(found[1:4])
     assert len(found) == 34
-    assert len(table.with_any(["豆腐", "麻婆"], Within.of_stores(["a"]), limit=20)) == 20
+    # Of no other store's rows, of which there are enough with the rarer token.
+    assert len(table.with_any(["豆腐", "麻婆"], Within.of_stores(["a"]), limit=3)) == 3
 
 
 @needs_postgresql
@@ -206,3 +209,27 @@ def test_counts_of_a_large_table_are_kept_and_those_of_a_sample_scaled(
     assert table.store.size("dishes").unindexed_rows == 0
     table.upsert(row("a/new"))
     assert table.store.size("dishes").unindexed_rows == 1
+
+
+@needs_postgresql
+def test_scores_are_bm25s_where_no_token_is_repeated(table: Table) -> None:
+    dice = random.Random(5)
+    held = {
+        f"a/{n}": set(dice.choices("天地玄黄宇宙洪荒", k=dice.randint(1, 12))) for n in range(60)
+    }
+    table.upsert(*(row(key, words=sorted(tokens)) for key, tokens in held.items()))
+    mean = sum(map(len, held.values())) / len(held)
+
+    found = table.store.matching(
+        table.name, column="words", tokens=["玄", "荒", "天"], within=ANYWHERE, limit=60
+    )
+
+    def bm25(key: str) -> float:
+        length = 1.2 * (1 - 0.75 + 0.75 * len(held[key]) / mean)
+        counts = {token: sum(token in each for each in held.values()) for token in "玄荒天"}
+        rarity = {token: math.log(1 + (60.5 - n) / (n + 0.5)) for token, n in counts.items()}
+        return sum(rarity[token] * 2.2 / (1 + length) for token in held[key] & set("玄荒天"))
+
+    assert {match.key: match.score for match in found} == pytest.approx(
+        {key: bm25(key) for key in held if bm25(key)}, rel=1e-5
+    )

@@ -9,6 +9,7 @@ from django.db import connection
 
 from neural.vectors.stores import pgvector_tending
 from neural.vectors.stores.base import StoreUnavailable, VectorStore
+from neural.vectors.stores.pgvector_connection import cursor_on, named_errors
 from tests.contract.rows import ANYWHERE, SHAPE, Table, pointing, row
 from tests.contract.vector_stores import STORES
 
@@ -66,7 +67,12 @@ def test_a_table_that_several_make_at_once_is_made(table: Table) -> None:
     assert table.store.tables() == ["dishes", "orders"]
 
 
-def test_after_a_lost_connection_the_next_call_has_a_new_one(table: Table) -> None:
+@pytest.mark.parametrize(
+    "use", [lambda table: table.count(), lambda table: _without_a_transaction(table)]
+)
+def test_after_a_lost_connection_the_next_call_has_a_new_one(
+    table: Table, use: Callable[[Table], object]
+) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         process = cursor.fetchone()[0]
@@ -78,8 +84,13 @@ def test_after_a_lost_connection_the_next_call_has_a_new_one(table: Table) -> No
     _at_once(end_it, threads=1)
 
     with pytest.raises(StoreUnavailable, match="PostgreSQL does not answer"):
-        table.count()
+        use(table)
     assert table.count() == 0
+
+
+def _without_a_transaction(table: Table) -> None:
+    with named_errors(table.name), cursor_on(connection) as cursor:
+        cursor.execute("SELECT 1")
 
 
 def test_an_index_whose_making_was_cut_short_is_made_again(table: Table, monkeypatch) -> None:

@@ -163,7 +163,7 @@ def keep_counts(cursor: CursorWrapper, table: str, column: str, *, rows: int, sh
     """Count in how many rows each token of a column is, and keep that of those in more than one:
     the others are most of all tokens. Of a share of the rows, the counts are scaled."""
     hashes, counts = hashes_column(column), words_table(table)
-    sampled = f"{rows_table(table)} TABLESAMPLE SYSTEM (%s::real)"
+    sampled = f"{rows_table(table)} TABLESAMPLE BERNOULLI (%s::real)"
     scaled = "(count(*) / %s::float8)::bigint"
     cursor.execute(
         f"INSERT INTO {counts} (field, hash, rows) SELECT %s, token, {scaled}"
