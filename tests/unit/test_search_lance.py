@@ -143,6 +143,20 @@ def test_what_another_process_wrote_is_seen_at_once(store: LanceStore, tmp_path:
     assert [match.key for match in found] == ["s/2"]
 
 
+def test_a_location_may_be_an_address(tmp_path: Path) -> None:
+    """As of a bucket: there writers take no turns."""
+    store = LanceStore(f"file://{tmp_path}/search")
+    store.create("dishes", SHAPE)
+
+    store.upsert("dishes", [row(1), row(2)])
+    store.upsert("dishes", [row(1, version=2, title="new")])
+    store.delete("dishes", ["s/2"])
+
+    assert store.tend("dishes").rows == 1
+    assert store.rows("dishes", ["s/1"], within=EVERYWHERE)["s/1"].title == "new"
+    assert not list(tmp_path.rglob("*.lock"))
+
+
 def test_threads_may_share_one_store(store: LanceStore) -> None:
     def write(number: int) -> int:
         store.upsert("dishes", [row(number), row(1000, version=number)])
