@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 
 from neural.vectors.text.forms import fold, fold_with_places
-from neural.vectors.text.units import runs
+from neural.vectors.text.units import has_chinese
 
 _SPACE = re.compile(r"\s+")
 
@@ -24,20 +24,24 @@ def _folded(text: str) -> tuple[str, range | list[int]]:
     return fold_with_places(text)
 
 
-def _covered(folded: str, tokens: Collection[str]) -> Iterator[tuple[int, int]]:
-    for begin, run, chinese in runs(folded):
-        if chinese:
-            for start, end in _joined(list(_pieces(run, tokens))):
-                yield begin + start, begin + end
-        elif run in tokens:
-            yield begin, begin + len(run)
+def _covered(folded: str, tokens: Collection[str]) -> list[tuple[int, int]]:
+    there = (token for token in tokens if token in folded)
+    return _joined(sorted(span for token in there for span in _spans(folded, token)))
 
 
-def _pieces(run: str, tokens: Collection[str]) -> Iterator[tuple[int, int]]:
-    for start in range(len(run)):
-        for length in (1, 2, 3):
-            if run[start : start + length] in tokens and start + length <= len(run):
-                yield start, start + length
+def _spans(folded: str, token: str) -> Iterator[tuple[int, int]]:
+    """Where a token stands, Chinese anywhere, a Latin word or number whole."""
+    anywhere = has_chinese(token)
+    start = folded.find(token)
+    while start >= 0:
+        end = start + len(token)
+        if anywhere or not (_in_word(folded[start - 1 : start]) or _in_word(folded[end : end + 1])):
+            yield start, end
+        start = folded.find(token, start + 1)
+
+
+def _in_word(beside: str) -> bool:
+    return beside.isalnum() and not has_chinese(beside)
 
 
 def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
