@@ -1,14 +1,10 @@
 """What only the pgvector store shows; what every store does is in tests/contract."""
 
-import math
-import random
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from django.db import connection, transaction
 
-from neural.vectors.stores import pgvector_creation, pgvector_near, pgvector_tending, pgvector_words
+from neural.vectors.stores import pgvector_creation, pgvector_near, pgvector_tending
 from neural.vectors.stores.base import Row, TableMissing, VectorStore, Within
 from neural.vectors.stores.pgvector import PgVectorStore
 from neural.vectors.stores.pgvector_connection import PgVectorUnusable, ValueRefused
@@ -23,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def table(request: pytest.FixtureRequest) -> Iterator[Table]:
+def table(request: pytest.FixtureRequest) -> Table:
     store: VectorStore = STORES["pgvector"](request)
     store.create("dishes", SHAPE)
     return Table(store, "dishes")
@@ -169,67 +165,3 @@ def test_by_the_index_a_filter_still_leaves_as_many_rows_as_asked_for(
     assert found[0] == "3/63"
     assert len(set(found)) == 40
     assert stores is None or {key[0] for key in found} <= set(stores)
-
-
-@needs_postgresql
-@pytest.mark.parametrize("tended", [False, True])
-def test_rows_beyond_the_rare_tokens_are_found_where_these_yield_too_few(
-    table: Table, monkeypatch, tended: bool
-) -> None:
-    monkeypatch.setattr(pgvector_words, "CANDIDATES", 3)
-    monkeypatch.setattr(pgvector_words, "COUNTED_ROWS", 10)
-    table.upsert(
-        *(row(f"a/{n}", words=["豆腐", f"w{n}"]) for n in range(30)),
-        *(row(f"b/{n}", words=["麻婆", f"w{n}", "w"]) for n in range(3)),
-        row("b/both", words=["豆腐", "麻婆", "w"]),
-    )
-    if tended:
-        table.tend()
-
-    found = table.with_any(["豆腐", "麻婆", "不在"], limit=40)
-
-    assert found[0] == "b/both"
-    assert {"b/0", "b/1", "b/2"} == set(found[1:4])
-    assert len(found) == 34
-    # Of no other store's rows, of which there are enough with the rarer token.
-    assert len(table.with_any(["豆腐", "麻婆"], Within.of_stores(["a"]), limit=3)) == 3
-
-
-@needs_postgresql
-def test_counts_of_a_large_table_are_kept_and_those_of_a_sample_scaled(
-    table: Table, monkeypatch
-) -> None:
-    monkeypatch.setattr(pgvector_tending, "SAMPLED_ROWS", 1500)
-    table.upsert(*(row(f"a/{n}", words=["豆腐", f"w{n % 2}"]) for n in range(3000)))
-
-    table.tend()
-
-    kept = "SELECT max(rows) FROM neural_words_dishes WHERE field = 'words' AND hash >= 0"
-    assert _asked(kept)[0] == pytest.approx(3000, rel=0.3)
-    assert table.store.size("dishes").unindexed_rows == 0
-    table.upsert(row("a/new"))
-    assert table.store.size("dishes").unindexed_rows == 1
-
-
-@needs_postgresql
-def test_scores_are_bm25s_where_no_token_is_repeated(table: Table) -> None:
-    dice = random.Random(5)
-    held = {
-        f"a/{n}": set(dice.choices("天地玄黄宇宙洪荒", k=dice.randint(1, 12))) for n in range(60)
-    }
-    table.upsert(*(row(key, words=sorted(tokens)) for key, tokens in held.items()))
-    mean = sum(map(len, held.values())) / len(held)
-
-    found = table.store.matching(
-        table.name, column="words", tokens=["玄", "荒", "天"], within=ANYWHERE, limit=60
-    )
-
-    def bm25(key: str) -> float:
-        length = 1.2 * (1 - 0.75 + 0.75 * len(held[key]) / mean)
-        counts = {token: sum(token in each for each in held.values()) for token in "玄荒天"}
-        rarity = {token: math.log(1 + (60.5 - n) / (n + 0.5)) for token, n in counts.items()}
-        return sum(rarity[token] * 2.2 / (1 + length) for token in held[key] & set("玄荒天"))
-
-    assert {match.key: match.score for match in found} == pytest.approx(
-        {key: bm25(key) for key in held if bm25(key)}, rel=1e-5
-    )
