@@ -23,6 +23,7 @@ register_collection(
         label=_("dishes"),
         document=dishes.document,
         source=_dishes,
+        vectors=("whole", "title"),
         address=_dishes.address,
     )
 )
