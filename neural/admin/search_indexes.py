@@ -43,7 +43,6 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
         "rows_shown",
         "size_shown",
         "embedder",
-        short_instant_column(SearchIndex, "created_at"),
         short_instant_column(SearchIndex, "activated_at"),
     )
     list_filter = (CollectionFilter, IndexStateFilter)
