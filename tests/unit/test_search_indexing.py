@@ -1,11 +1,15 @@
 """Indexing: what was marked is in the index soon, once, whatever is killed or comes in between."""
 
+import time
+
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 
 from neural.models import IndexLane, IndexMark, IndexState, SearchIndex, SuppliedRecord
 from neural.runs.work import Postponed
 from neural.tasks import index_marked
+from neural.vectors import indexing
 from neural.vectors.embedders.base import EmbedderRefused, EmbedderUnavailable
 from neural.vectors.indexing import index_marks
 from neural.vectors.stores.base import StoreUnavailable
@@ -120,33 +124,44 @@ def test_marks_of_a_collection_that_nobody_registers_say_so():
 # Killed, and at the same time
 
 
-def test_killed_before_the_marks_are_deleted_it_is_done_again_and_nothing_is_doubled(
-    guests, monkeypatch
+STEPS = (
+    "written_indexes",
+    "version_now",
+    "marked_records",
+    "documents_of",
+    "vectors_for",
+    "write",
+    "forget_outdated",
+    "_settle",
+)
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_between_any_two_steps_it_is_done_again_to_the_same_end(
+    guests, monkeypatch, step, done
 ):
-    mark(guests.put("1", title="Anna"))
+    mark(guests.put("1", title="Anna"), guests.put("2", title="bad"), "S1/gone")
+    supply("S1/3", "handed in")
+    mark("S1/3", supplied=True)
+    supply("S1/4", "overtaken")
+    mark(guests.put("4", title="Dora"))
+    work = getattr(indexing, step)
+
+    def killed(*arguments, **options):
+        if done:
+            work(*arguments, **options)
+        raise SystemExit
+
     with monkeypatch.context() as broken:
-        broken.setattr("neural.vectors.indexing._settle", _killed)
+        broken.setattr(indexing, step, killed)
         with pytest.raises(SystemExit):
             index_all()
+    index_marked(lane=0)
 
-    index_all()
-
-    assert titles(active()) == {"S1/1": "Anna"}
-    assert not IndexMark.objects.exists()
-
-
-def test_killed_before_the_write_the_mark_stands(guests):
-    mark(guests.put("1", title="Anna"))
-    MemoryStore.before_write = _killed
-
-    with pytest.raises(SystemExit):
-        index_all()
-
-    assert IndexMark.objects.waiting().exists()
-
-
-def _killed(*arguments, **options):
-    raise SystemExit
+    assert titles(active()) == {"S1/1": "Anna", "S1/3": "handed in", "S1/4": "Dora"}
+    assert IndexMark.objects.get().key == "S1/2"
+    assert SuppliedRecord.objects.get().key == "S1/3"
 
 
 def test_a_change_that_comes_while_its_record_is_being_written_is_not_lost(guests):
@@ -360,14 +375,8 @@ def supply(key, title):
     SuppliedRecord.objects.update_or_create(
         collection="guests",
         key=key,
-        defaults={"data": {"id": key.partition("/")[2], "title": title}, "supplied_at": _now()},
+        defaults={"data": {"id": key.partition("/")[2], "title": title}, "supplied_at": Now()},
     )
-
-
-def _now():
-    from django.utils import timezone
-
-    return timezone.now()
 
 
 def test_what_was_handed_in_is_indexed_as_it_came(guests):
@@ -406,6 +415,7 @@ def test_what_is_handed_in_anew_while_an_event_wins_is_kept(guests):
 
     def hand_in():
         MemoryStore.before_write = None
+        time.sleep(0.002)  # SQLite's clock counts milliseconds
         supply("S1/1", "handed in anew")
         mark("S1/1", supplied=True)
 
