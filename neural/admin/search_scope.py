@@ -1,20 +1,11 @@
 """What a person may search: collections whose records they may see, rows of their own stores."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from neural.models import Store
 from neural.models.store import sees_every_store
 from neural.vectors.collections import SearchCollection, collections
 from neural.vectors.stores.base import Within
-
-_OURS: Mapping[str, str] = {
-    "dishes": "neural.view_dish",
-    "events": "neural.view_neuralevent",
-    "orders": "neural.view_order",
-    "staff": "neural.view_shift",
-}
-"""What the collections that come with the app need, whoever registered them."""
 
 
 def searchable_by(user: Any) -> list[SearchCollection]:
@@ -24,8 +15,7 @@ def searchable_by(user: Any) -> list[SearchCollection]:
 
 def may_see(user: Any, collection: SearchCollection) -> bool:
     """Whether this user may see the collection's records, those of their stores at least."""
-    permission = collection.permission or _OURS.get(collection.name)
-    return not permission or user.has_perm(permission)
+    return not collection.permission or user.has_perm(collection.permission)
 
 
 def stores_of(user: Any) -> frozenset[str] | None:

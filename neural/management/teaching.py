@@ -60,8 +60,9 @@ class TeachingCommand(BaseCommand):
 
 @contextmanager
 def ledger_kept_quiet() -> Iterator[None]:
-    """A command says itself what it did: lines for each run and round are for services."""
-    loggers = [logging.getLogger(name) for name in ("neural.ledger", "neural.federated")]
+    """A command says itself what it did: lines for each run, round and index are for services."""
+    names = ("neural.ledger", "neural.federated", "neural.vectors")
+    loggers = [logging.getLogger(name) for name in names]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.WARNING)

@@ -13,6 +13,7 @@ register_collection(
         name=orders.NAME,
         label=_("orders"),
         document=orders.document,
+        permission="neural.view_order",
         source=_orders,
         address=_orders.address,
     )
@@ -22,6 +23,7 @@ register_collection(
         name=dishes.NAME,
         label=_("dishes"),
         document=dishes.document,
+        permission="neural.view_dish",
         source=_dishes,
         vectors=("whole", "title"),
         address=_dishes.address,
@@ -32,6 +34,7 @@ register_collection(
         name=staff.NAME,
         label=_("shifts"),
         document=staff.document,
+        permission="neural.view_shift",
         source=_shifts,
         address=_shifts.address,
     )
@@ -41,6 +44,7 @@ register_collection(
         name=events.NAME,
         label=_("events"),
         document=events.document,
+        permission="neural.view_neuralevent",
         source=_events,
         address=_events.address,
     )
