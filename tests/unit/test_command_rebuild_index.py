@@ -7,6 +7,7 @@ from neural.management.commands import rebuild_index as module
 from neural.models import IndexState, SearchIndex, TaskRun
 from neural.vectors.rebuilding import open_rebuild
 from neural.vectors.stores.base import StoreUnavailable
+from tests.unit.ledger import ago
 from tests.unit.searching import MemoryStore, titles
 
 pytestmark = [
@@ -97,6 +98,17 @@ def test_when_the_store_is_away_it_says_so_instead_of_waiting(filled, command):
     MemoryStore.fails.append(StoreUnavailable("the vector store is away"))
 
     assert "the vector store is away" in str(refused(command, "guests", "--now"))
+
+
+def test_when_the_run_that_builds_is_dead_it_says_why_instead_of_waiting(
+    filled, command, monkeypatch
+):
+    def dies(seconds):
+        TaskRun.objects.update(state="dead", error="EmbedderRefused: no", finished_at=ago(hours=0))
+
+    monkeypatch.setattr(module.time, "sleep", dies)
+
+    assert str(refused(command, "guests")) == "guests: EmbedderRefused: no"
 
 
 def test_a_collection_that_nobody_registers_is_wrong_usage(command):

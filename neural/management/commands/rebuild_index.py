@@ -10,7 +10,7 @@ from tqdm import tqdm
 from neural.errors import NeuralError
 from neural.management.here import work_here
 from neural.management.teaching import TeachingCommand
-from neural.models import IndexMark, IndexState, SearchIndex, TaskRun
+from neural.models import IndexMark, IndexState, RunState, SearchIndex, TaskRun
 from neural.vectors.collections import CollectionUnknown, collection_of, collections
 from neural.vectors.names import REBUILD_TASK
 from neural.vectors.rebuilding import open_rebuild
@@ -118,14 +118,14 @@ def looks(number: int, *, work_here_too: bool) -> Iterator[SearchIndex]:
     """How far the building is, now and then, until it has ended."""
     while (index := SearchIndex.objects.get(pk=number)).state == IndexState.BUILDING:
         yield index
-        if work_here_too and next(work_here([REBUILD_TASK]), None) is not None:
-            _stop_if_it_failed(index)
-        else:
+        if not (work_here_too and next(work_here([REBUILD_TASK]), None)):
             time.sleep(LOOK_SECONDS)
+        _stop_if_it_failed(index, work_here_too=work_here_too)
 
 
-def _stop_if_it_failed(index: SearchIndex) -> None:
-    """Here nobody tries again later: say what is wrong."""
-    run = TaskRun.objects.filter(task_id=SearchIndex.objects.get(pk=index.pk).task_id).first()
-    if run is not None and run.failures:
+def _stop_if_it_failed(index: SearchIndex, *, work_here_too: bool) -> None:
+    """Say what is wrong instead of waiting: nobody tries a dead run again, and here nobody a
+    failed one."""
+    run = TaskRun.objects.filter(task_id=index.task_id).first()
+    if run is not None and (run.state == RunState.DEAD or (work_here_too and run.failures)):
         raise CommandError(f"{index.collection}: {run.error}")
