@@ -22,7 +22,7 @@ def test_what_no_index_can_keep_becomes_a_space(unkept):
     assert fold(f"红{unkept}烧") == "红 烧"
 
 
-@pytest.mark.parametrize(("text", "folded"), [("ﬁn麵", "fin面"), ("e\u0301麵", "é面")])
+@pytest.mark.parametrize(("text", "folded"), [("ﬁn麵", "fin面"), ("e\u0301麵", "e面")])
 def test_each_folded_character_knows_its_place(text, folded):
     form, places = fold_with_places(text)
 
@@ -37,6 +37,28 @@ def test_pairs_and_triples_never_cross_a_separator():
 
 def test_latin_words_and_numbers_stay_whole():
     assert word_tokens("Table 12: Caesar-Salad加面") == ["table", "12", "caesar", "salad", "加面"]
+
+
+@pytest.mark.parametrize(
+    ("several", "one"),
+    [
+        ("dumplings", "dumpling"),
+        ("dishes", "dish"),
+        ("tomatoes", "tomato"),
+        ("berries", "berry"),
+        ("cookies", "cookie"),
+        ("pies", "pie"),
+        ("noodles", "noodle"),
+        ("Cafés", "cafe"),
+    ],
+)
+def test_several_things_are_found_as_one(several, one):
+    assert word_tokens(several) == word_tokens(one)
+
+
+@pytest.mark.parametrize("word", ["bus", "glass", "gas", "s"])
+def test_what_is_no_plural_is_left_alone(word):
+    assert word_tokens(word) == [word]
 
 
 def test_a_name_is_kept_whole_with_and_without_its_branch():
@@ -81,7 +103,23 @@ def test_a_name_is_known_by_its_pinyin_even_with_a_slip(typed):
     assert likeness(asked, pieces(other)) < 0.2
 
 
-@pytest.mark.parametrize("typed", ["lvdou", "lüdou", "ludou", "nvdou"])
+@pytest.mark.parametrize(
+    ("typed", "right"),
+    [
+        ("zhong", "zong"),
+        ("chi", "ci"),
+        ("shan", "san"),
+        ("ling", "lin"),
+        ("niu", "liu"),
+        ("hóng shāo", "hongshao"),
+        ("HONG-SHAO", "hong shao"),
+    ],
+)
+def test_what_people_mix_up_sounds_the_same(typed, right):
+    assert sound_of(typed) == sound_of(right)
+
+
+@pytest.mark.parametrize("typed", ["lvdou", "lǜdòu", "lüdou", "ludou", "nvdou"])
 def test_the_curled_u_is_typed_in_many_ways(typed):
     assert sound_of(typed) == sound_of("绿豆")
 
@@ -100,6 +138,10 @@ def test_parts_that_do_not_touch_stay_apart():
 
 def test_a_part_of_a_latin_word_is_no_part():
     assert parts_of("hamburger and ham", {"ham"}) == ["ham"]
+
+
+def test_a_plural_is_a_part_as_it_is_written():
+    assert parts_of("Fried Dumplings", {"dumpling"}) == ["Dumplings"]
 
 
 def test_every_document_has_the_same_columns():

@@ -1,7 +1,8 @@
 """One normal form for records and for what is asked. Pure.
 
-NFKC (full width, ligatures), traditional Chinese to simplified, lower case; what no index can keep
-(control characters, half surrogates) becomes a space. Characters are folded one by one, so that
+NFKC (full width, ligatures), traditional Chinese to simplified, lower case, Latin letters without
+accents (and so pinyin without tones); what no index can keep (control characters, half surrogates)
+becomes a space. Characters are folded one by one, so that
 a match can be shown as the record writes it.
 """
 
@@ -14,6 +15,7 @@ _HAN = (
     range(0xF900, 0xFB00),
     range(0x20000, 0x32000),
 )
+_ACCENTED = range(0xC0, 0x250)
 _UNKEPT = (range(0x20), range(0x7F, 0xA0), range(0xD800, 0xE000), range(0xFFF0, 0x10000))
 
 
@@ -28,6 +30,7 @@ def _simplified() -> dict[int, str]:
     folded = opencc.OpenCC("t2s").convert("\n".join(characters)).split("\n")
     changed = zip(characters, folded, strict=True)
     table = {ord(each): other for each, other in changed if each != other}
+    table.update({each: unicodedata.normalize("NFD", chr(each))[0] for each in _ACCENTED})
     table.update({each: " " for span in _UNKEPT for each in span})
     return table
 

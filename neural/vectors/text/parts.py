@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 
 from neural.vectors.text.forms import fold, fold_with_places
-from neural.vectors.text.units import has_chinese
+from neural.vectors.text.units import has_chinese, words
 
 _SPACE = re.compile(r"\s+")
 
@@ -25,23 +25,18 @@ def _folded(text: str) -> tuple[str, range | list[int]]:
 
 
 def _covered(folded: str, tokens: Collection[str]) -> list[tuple[int, int]]:
-    there = (token for token in tokens if token in folded)
-    return _joined(sorted(span for token in there for span in _spans(folded, token)))
+    chinese = (token for token in tokens if token in folded and has_chinese(token))
+    spans = [span for token in chinese for span in _spans(folded, token)]
+    spans += [(start, end) for start, end, word in words(folded) if word in tokens]
+    return _joined(sorted(spans))
 
 
 def _spans(folded: str, token: str) -> Iterator[tuple[int, int]]:
-    """Where a token stands, Chinese anywhere, a Latin word or number whole."""
-    anywhere = has_chinese(token)
+    """Wherever a token stands."""
     start = folded.find(token)
     while start >= 0:
-        end = start + len(token)
-        if anywhere or not (_in_word(folded[start - 1 : start]) or _in_word(folded[end : end + 1])):
-            yield start, end
+        yield start, start + len(token)
         start = folded.find(token, start + 1)
-
-
-def _in_word(beside: str) -> bool:
-    return beside.isalnum() and not has_chinese(beside)
 
 
 def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

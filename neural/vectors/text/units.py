@@ -13,21 +13,44 @@ _RUNS = re.compile(f"([{HAN}]+)|([^\\W_{HAN}]+)|([{_EMOJI}])")
 _UNITS = re.compile(f"[{HAN}]|[^\\W_{HAN}]+|[{_EMOJI}]")
 _CHINESE = re.compile(f"[{HAN}]")
 _BRACKETS = re.compile(r"[(\[{<《【〔「『].*?[)\]}>》】〕」』]")
+_PLURALS_IN_ES = ("ches", "shes", "sses", "xes", "zes", "oes")
+_SHORTEST_PLURAL = 4
 LONGEST = 40
 """A 'word' longer than this is no word that anybody types: it is cut."""
 
 
 def runs(folded: str) -> Iterator[tuple[int, str, bool]]:
-    """Runs between separators: where each begins, the run, and whether it is Chinese. Emoji
-    stand alone."""
+    """Runs between separators: where each begins, the run (a Latin one as :func:`word_of` has it),
+    and whether it is Chinese. Emoji stand alone."""
     for found in _RUNS.finditer(folded):
         chinese = found.group(1) is not None
-        yield found.start(), found.group() if chinese else found.group()[:LONGEST], chinese
+        yield found.start(), found.group() if chinese else word_of(found.group()), chinese
 
 
 def units(folded: str) -> list[str]:
     """Its units in order, across separators."""
-    return [each[:LONGEST] for each in _UNITS.findall(folded)]
+    return [each if len(each) == 1 else word_of(each) for each in _UNITS.findall(folded)]
+
+
+def word_of(run: str) -> str:
+    """A Latin word as it is compared: of several things as of one. What is no English plural is
+    changed in records as in questions, so that nothing is lost."""
+    run = run[:LONGEST]
+    if len(run) < _SHORTEST_PLURAL or run.endswith(("us", "ss")):
+        return run
+    if run.endswith(_PLURALS_IN_ES):
+        return run.removesuffix("es")
+    one = run.removesuffix("s")
+    if one.endswith("ie") and len(one) > _SHORTEST_PLURAL:
+        return one.removesuffix("ie") + "y"  # berries and a berry, cookies and a cookie
+    return one
+
+
+def words(folded: str) -> Iterator[tuple[int, int, str]]:
+    """Its Latin words and numbers: where each begins and ends, and how it is compared."""
+    for found in _RUNS.finditer(folded):
+        if found.group(1) is None:
+            yield found.start(), found.end(), word_of(found.group())
 
 
 def has_chinese(folded: str) -> bool:
