@@ -1,6 +1,8 @@
 """Work on the ledger's runs in a command's own process, where no workers run."""
 
+import logging
 from collections.abc import Collection, Iterator
+from logging import Logger
 from typing import cast
 
 from celery import current_app
@@ -15,7 +17,7 @@ from neural.runs.work import Clock, WorkSource
 def work_here(tasks: Collection[str]) -> Iterator[Outcome]:
     """Do every run of these tasks that is due, also those that become due meanwhile, one after
     the other. Workers may be at it too: no run is done twice."""
-    current_app.loader.import_default_modules()
+    _import_tasks()
     while run := _next(tasks):
         task = cast(WorkSource, current_app.tasks[run.task])
         try:
@@ -24,6 +26,16 @@ def work_here(tasks: Collection[str]) -> Iterator[Outcome]:
             hand_back([run], why="the command was stopped")
             raise
         yield outcome
+
+
+def _import_tasks() -> None:
+    """Whoever is quiet stays so: Celery's import sets Django up once more, and with it the levels
+    of all loggers."""
+    known = [each for each in logging.root.manager.loggerDict.values() if isinstance(each, Logger)]
+    before = [(logger, logger.level) for logger in known]
+    current_app.loader.import_default_modules()
+    for logger, level in before:
+        logger.setLevel(level)
 
 
 def _next(tasks: Collection[str]) -> TaskRun | None:

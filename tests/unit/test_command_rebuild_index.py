@@ -111,6 +111,12 @@ def test_when_the_run_that_builds_is_dead_it_says_why_instead_of_waiting(
     assert str(refused(command, "guests")) == "guests: EmbedderRefused: no"
 
 
+def test_it_says_what_it_did_itself_and_leaves_the_lines_for_services_out(filled, command, capsys):
+    call_command("rebuild_index", "guests", "--now")
+
+    assert "event=" not in capsys.readouterr().err
+
+
 def test_a_collection_that_nobody_registers_is_wrong_usage(command):
     refusal = refused(command, "recipes")
 
