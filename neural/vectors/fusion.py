@@ -8,8 +8,8 @@ BM25 scores and cosines of different questions do not compare, shares and whole 
   as a part has .9.
 * words (1): BM25 as a share of the best, in a question without Chinese times the share of its
   words that the record holds: one word of many is a chance hit.
-* pinyin (2): likeness of the whole question to one name of the record, by how it sounds. Less than
-  .3 is chance, .9 the same.
+* pinyin (2): likeness of the whole question to one name of the record, by how it sounds or, in
+  Chinese, by its characters in any order. Less than .3 is chance, .9 the same.
 * meaning (1.5): cosine as a share of the best. Little where a whole name was found (.2), and the
   less the more a name sounds like the question.
 
@@ -23,7 +23,7 @@ from neural.vectors.questions import Question
 from neural.vectors.stores.base import Match, Row, Vector
 from neural.vectors.text.sounds import likeness, pieces, sound_of
 from neural.vectors.text.tokens import word_tokens
-from neural.vectors.text.units import has_chinese, name_forms
+from neural.vectors.text.units import characters_of, has_chinese, name_forms
 
 _PART_OF_A_NAME = 0.9
 _CHANCE, _SAME = 0.3, 0.9
@@ -146,12 +146,20 @@ def _held(question: Question, row: Row) -> float:
 
 
 def _sound(question: Question, candidate: Candidate) -> float:
-    """How much one name of the record sounds like the question, from 0 to 1."""
+    """How much one name of the record sounds like the question, or has its characters: from 0
+    to 1."""
     if not (candidate.sounded and question.sounds):
         return 0.0
     names = (candidate.row.title, *candidate.row.names)
-    best = max(likeness(question.sounds, pieces(sound_of(name))) for name in names)
+    best = max(_alike(question, name) for name in names)
     return min(max((best - _CHANCE) / (_SAME - _CHANCE), 0.0), 1.0)
+
+
+def _alike(question: Question, name: str) -> float:
+    by_sound = likeness(question.sounds, pieces(sound_of(name)))
+    if not question.chinese:
+        return by_sound
+    return max(by_sound, likeness(question.characters, characters_of(name)))
 
 
 def _meanings(candidates: list[Candidate], vectors: Mapping[str, Vector]) -> list[float]:

@@ -26,6 +26,8 @@ class Question:
     chinese: bool
     whole: str
     """All of it as one name, without separators; empty if there is nothing to be found by."""
+    characters: frozenset[str]
+    """Its units, in no order."""
     names: frozenset[str]
     """Every piece of it that may be the whole name of something."""
     words: frozenset[str]
@@ -46,6 +48,7 @@ def question_of(text: str) -> Question:
     return Question(
         chinese=has_chinese(folded),
         whole="".join(asked),
+        characters=frozenset(asked),
         names=frozenset(_possible_names(asked)),
         words=frozenset(_words(folded)),
         sounds=_sounds(folded),

@@ -85,6 +85,13 @@ def test_a_homophone_is_heard():
     assert ranked("麻婆豆付", row("a", "宫保鸡丁"), row("b", "麻婆豆腐"))[0].row.key == "b"
 
 
+def test_two_characters_that_are_swapped_make_no_difference():
+    found = ranked("红肉烧", row("a", "红枣糕"), row("b", "红烧肉"), row("c", "红肉炖"))
+
+    assert found[0].row.key == "b"
+    assert found[0].scores["pinyin"] == 2.0
+
+
 def test_meaning_decides_where_no_name_is_found():
     rows = [row("a", "甲", whole=ACROSS), row("b", "乙", whole=UP)]
 

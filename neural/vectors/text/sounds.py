@@ -53,7 +53,7 @@ def pieces(sound: str) -> frozenset[str]:
 
 
 def likeness(some: frozenset[str], others: frozenset[str]) -> float:
-    """Share of the pieces that two sounds have in common, from 0 to 1 (Dice)."""
+    """Share of the pieces that two names have in common, from 0 to 1 (Dice)."""
     both = len(some) + len(others)
     return 2 * len(some & others) / both if both else 0.0
 

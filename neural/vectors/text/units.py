@@ -65,3 +65,9 @@ def name_forms(name: str) -> tuple[str, ...]:
     folded = fold_short(name)
     forms = ("".join(units(folded)), "".join(units(_BRACKETS.sub(" ", folded))))
     return tuple(form for form in dict.fromkeys(forms) if form)
+
+
+@lru_cache(maxsize=65_536)
+def characters_of(name: str) -> frozenset[str]:
+    """Units of a name, in no order: two that are swapped make no difference."""
+    return frozenset(units(fold_short(name)))
