@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from django.db import connection, transaction
 
-from neural.vectors.stores import pgvector_wire as wire
 from neural.vectors.stores.pgvector_tables import rows_table
 
 
@@ -22,7 +21,8 @@ class RawPgVector:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL hnsw.ef_search = 100")
             cursor.execute("SET LOCAL hnsw.iterative_scan = relaxed_order")
-            asked = wire.vector(vector)
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            asked = f"[{','.join(map(str, vector.tolist()))}]"
             cursor.execute(
                 f"SELECT key, {near} FROM {self._rows} {only} ORDER BY {near} LIMIT {limit:d}",
                 [asked, asked],
