@@ -104,8 +104,9 @@ def _ranked(row: Row, scores: dict[str, float], names: tuple[str, ...]) -> Ranke
 def _names(question: Question, candidates: list[Candidate]) -> list[tuple[float, tuple[str, ...]]]:
     """For each candidate its share of the names asked for, and which of its names they are."""
     forms = [_forms(each.row) for each in candidates]
-    found = {form for own in forms for form in own if form in question.names}
-    if question.chinese and any(question.whole in form for own in forms for form in own):
+    every = {form for own in forms for form in own}
+    found = every & question.names
+    if question.chinese and question.whole and any(question.whole in form for form in every):
         found.add(question.whole)
     longest = {each for each in found if not any(each != it and each in it for it in found)}
     scores = [sum(_worth(name, own) for name in longest) for own in forms]

@@ -6,8 +6,8 @@ from itertools import islice
 
 from neural.vectors.text.forms import fold
 from neural.vectors.text.sounds import pieces, sound_of
-from neural.vectors.text.tokens import grams
-from neural.vectors.text.units import has_chinese, runs, units
+from neural.vectors.text.tokens import grams, word_tokens
+from neural.vectors.text.units import has_chinese, name_forms, runs, units
 
 LONGEST_NAME = 12
 """Longer names are found by their pieces, or as the whole question."""
@@ -38,7 +38,7 @@ class Question:
     @property
     def blank(self) -> bool:
         """Whether it has no letter, number or sign to be found by."""
-        return not self.whole
+        return not self.names
 
 
 def question_of(text: str) -> Question:
@@ -52,6 +52,21 @@ def question_of(text: str) -> Question:
         names=frozenset(_possible_names(asked)),
         words=frozenset(_words(folded)),
         sounds=_sounds(folded),
+    )
+
+
+def question_like(title: str, names: Iterable[str]) -> Question:
+    """The question that a record is itself, for what is like it: by its names and their words."""
+    own = tuple(dict.fromkeys((title, *names)))
+    words = frozenset(islice(dict.fromkeys(word_tokens("\n".join(own))), MOST_UNITS))
+    forms = frozenset(islice((form for name in own for form in name_forms(name)), MOST_UNITS))
+    return Question(
+        chinese=has_chinese(fold("".join(own))),
+        whole=next(iter(name_forms(title)), ""),
+        characters=frozenset(),
+        names=forms | words,
+        words=words,
+        sounds=frozenset(),
     )
 
 

@@ -15,7 +15,7 @@ from neural.vectors.explaining import why
 from neural.vectors.fusion import Ranked, rank
 from neural.vectors.hits import Found, Hit
 from neural.vectors.listing import Listing
-from neural.vectors.questions import Question, question_of
+from neural.vectors.questions import Question, question_like, question_of
 from neural.vectors.stores.base import TableMissing, Vector, Within
 
 MOST = 100
@@ -96,7 +96,7 @@ def _similar(active: ActiveIndex, key: str, within: Within, top_k: int) -> Found
     row = active.store.rows(active.index.table, [key], within=within).get(key)
     if row is None:
         return Found([])
-    question = question_of("\n".join((row.title, *row.names)))
+    question = question_like(row.title, row.names)
     listing = _listing(active, within, top_k + 1)
     candidates, vectors = listing.candidates(question, lambda: row.vectors)
     others = [each for each in candidates if each.row.key != key]
