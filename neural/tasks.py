@@ -29,7 +29,7 @@ from neural.runs.following import ERROR_CALLBACK_TASK, SEND_TASK, send
 from neural.runs.retry import RetryPolicy
 from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.runs.task import LedgerTask
-from neural.vectors import indexing, rebuilding, supplying, tending
+from neural.vectors import laps, rebuilding, supplying, tending
 from neural.vectors.names import (
     INDEX_TASK,
     ORDERS_TASK,
@@ -163,7 +163,7 @@ _PATIENT = RetryPolicy(max_retries=None, base_seconds=2, cap_seconds=60)
 @shared_task(base=LedgerTask, name=INDEX_TASK, retry_policy=_PATIENT)
 def index_marked(lane: int = 0, history: bool = False) -> dict[str, Any]:
     """Bring the search indexes up to date with what waits in a lane; returns counts."""
-    return indexing.index_marked(lane=lane, history=history)
+    return laps.index_marked(lane=lane, history=history)
 
 
 @shared_task(base=LedgerTask, name=SUPPLY_TASK, retry_policy=_PATIENT)

@@ -1,8 +1,11 @@
 """Records turned into rows of an index: documents, tokens, vectors."""
 
+import logging
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -12,9 +15,14 @@ from neural.runs import sql
 from neural.vectors.active import its_embedder
 from neural.vectors.collections import Record, document_of
 from neural.vectors.documents import Document
+from neural.vectors.embedders.base import EmbedderRefused
+from neural.vectors.embedders.base import Vectors as Embeddings
 from neural.vectors.embedders.choosing import embedder
 from neural.vectors.fields import texts_of, tokens_of
+from neural.vectors.sifting import sift
 from neural.vectors.stores.base import Row, Vector
+
+logger = logging.getLogger(__name__)
 
 Vectors = Mapping[str, Vector]
 """By text; a text in which nothing can be read has none."""
@@ -47,12 +55,31 @@ def documents_of(collection: str, records: Mapping[str, Record]) -> Documents:
     refused: dict[str, str] = {}
     for key, record in records.items():
         try:
-            read[key] = document_of(collection, record)
+            read[key] = storable(document_of(collection, record))
         except NeuralError as error:
             refused[key] = str(error)
         except Exception as error:  # noqa: BLE001 (an app's own function: others go on)
             refused[key] = f"{collection}: {key}: {type(error).__name__}: {error}"
     return Documents(read=read, refused=refused)
+
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable(document: Document) -> Document:
+    """Without what no store keeps: U+0000 and halves of surrogate pairs."""
+    texts = (document.title, *document.names, document.lead, document.text, document.kind)
+    if not any(map(_UNSTORABLE.search, texts)):
+        return document
+    clean = partial(_UNSTORABLE.sub, " ")
+    return replace(
+        document,
+        title=clean(document.title),
+        names=tuple(map(clean, document.names)),
+        lead=clean(document.lead),
+        text=clean(document.text),
+        kind=clean(document.kind),
+    )
 
 
 def vectors_for(documents: Iterable[Document], indexes: Sequence[SearchIndex]) -> Vectors:
@@ -64,9 +91,28 @@ def vectors_for(documents: Iterable[Document], indexes: Sequence[SearchIndex]) -
     wanted = {text for each in documents for text in texts_of(each, sorted(columns)).values()}
     if not wanted:
         return {}
-    texts = sorted(wanted)
-    vectors = embedder().embed(texts)
-    return {text: vector for text, vector in zip(texts, vectors, strict=True) if np.any(vector)}
+    vectors: dict[str, Vector] = {}
+    for texts, answers in _embedded(sorted(wanted)):
+        found = zip(texts, answers, strict=True)
+        vectors.update((text, vector) for text, vector in found if np.any(vector))
+    return vectors
+
+
+def _embedded(texts: Sequence[str]) -> Sequence[tuple[Sequence[str], Embeddings]]:
+    """The vectors of texts. One that the model refuses, be it for what it says, is left without:
+    its record is found by its words. A model that refuses everything is wrongly set up."""
+    try:
+        return [(texts, embedder().embed(texts))]
+    except EmbedderRefused:
+        embedder().embed([f"one text, {time.time_ns()}"])  # a new one: it may remember others
+    done, failed = sift(
+        texts,
+        lambda some: (some, embedder().embed(some)),
+        blames=lambda error: isinstance(error, EmbedderRefused),
+    )
+    for text, error in failed:
+        logger.warning("event=text_refused text=%r reason=%r", text[:80], str(error))
+    return done
 
 
 def rows_for(

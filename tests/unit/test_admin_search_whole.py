@@ -8,7 +8,7 @@ from django.urls import reverse
 
 import neural
 from neural.models import IndexMark, NeuralEvent, Order
-from neural.vectors.indexing import index_marked
+from neural.vectors.laps import index_marked
 from tests.unit import admin_world as world
 from tests.unit import searching
 

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from neural.models import IndexLane, IndexMark, IndexState, SearchIndex, SuppliedRecord
 from neural.runs.work import Postponed
 from neural.tasks import index_marked
-from neural.vectors import indexing
+from neural.vectors import indexing, rows
 from neural.vectors.embedders.base import EmbedderRefused, EmbedderUnavailable
 from neural.vectors.indexing import index_marks
 from neural.vectors.stores.base import StoreUnavailable
@@ -119,6 +119,76 @@ def test_marks_of_a_collection_that_nobody_registers_say_so():
     index_marked(lane=0)
 
     assert "'guests' is not registered" in IndexMark.objects.get().error
+
+
+# One that spoils a batch
+
+
+def test_a_record_that_no_code_foresaw_holds_up_no_other(guests, monkeypatch):
+    """Tokens, vectors, the store: whatever trips over it, the others are indexed."""
+    tokens_of = rows.tokens_of
+
+    def trips(document):
+        if document.title == "odd":
+            raise ValueError("nobody thought of this")
+        return tokens_of(document)
+
+    monkeypatch.setattr(rows, "tokens_of", trips)
+    mark(*(guests.put(str(number), title="sound") for number in range(20)))
+    mark(guests.put("odd", title="odd"))
+
+    assert index_marked(lane=0) == {"indexed": 20, "refused": 1}
+
+    assert len(titles(active())) == 20
+    refused = IndexMark.objects.get()
+    assert (refused.key, refused.error) == ("S1/odd", "ValueError: nobody thought of this")
+
+
+def test_what_fails_for_all_is_an_error_of_the_run_and_blames_no_record(guests, monkeypatch):
+    monkeypatch.setattr(rows, "tokens_of", lambda document: 1 / 0)
+    mark(*(guests.put(str(number), title="sound") for number in range(5)))
+
+    with pytest.raises(ZeroDivisionError):
+        index_marked(lane=0)
+
+    assert IndexMark.objects.waiting().count() == 5
+
+
+def test_a_text_that_the_model_refuses_leaves_its_record_to_be_found_by_words(guests, monkeypatch):
+    embed = TinyEmbedder.embed
+
+    def particular(self, texts):
+        if any("secret" in text for text in texts):
+            raise EmbedderRefused("we do not speak of this")
+        return embed(self, texts)
+
+    monkeypatch.setattr(TinyEmbedder, "embed", particular)
+    mark(*(guests.put(str(number), title=f"Guest {number}") for number in range(20)))
+    mark(guests.put("s", title="secret"))
+
+    assert index_marked(lane=0) == {"indexed": 21, "refused": 0}
+
+    found = MemoryStore.kept[active().table]
+    assert found["S1/s"].tokens["names"]
+    assert {key for key, row in found.items() if not row.vectors} == {"S1/s"}
+
+
+def test_a_model_that_refuses_everything_is_asked_twice_and_not_text_by_text(guests):
+    mark(*(guests.put(str(number), title=f"Guest {number}") for number in range(20)))
+    TinyEmbedder.fails += [EmbedderRefused("the key is wrong")] * 20
+
+    with pytest.raises(Postponed):
+        index_marked(lane=0)
+
+    assert len(TinyEmbedder.fails) == 18
+
+
+def test_what_no_store_can_keep_is_left_out_of_a_record(guests):
+    mark(guests.put("1", title="An\x00na \ud800"))
+
+    index_marked(lane=0)
+
+    assert titles(active()) == {"S1/1": "An na  "}
 
 
 # Killed, and at the same time
@@ -244,7 +314,7 @@ def test_it_is_tried_again_for_as_long_as_it_takes():
 def test_what_will_not_mend_itself_is_put_off_and_said(guests, caplog):
     IndexLane.objects.create(history=False, number=0)
     mark(guests.put("1", title="Anna"))
-    TinyEmbedder.fails += [EmbedderRefused("the key is wrong")] * 2
+    TinyEmbedder.fails += [EmbedderRefused("the key is wrong")] * 4
 
     for _ in range(2):
         with pytest.raises(Postponed) as postponed:
@@ -372,6 +442,7 @@ def test_changes_are_written_to_the_index_that_is_being_built_too(guests):
 
 
 def supply(key, title):
+    time.sleep(0.002)  # SQLite's clock counts milliseconds
     SuppliedRecord.objects.update_or_create(
         collection="guests",
         key=key,
@@ -415,7 +486,6 @@ def test_what_is_handed_in_anew_while_an_event_wins_is_kept(guests):
 
     def hand_in():
         MemoryStore.before_write = None
-        time.sleep(0.002)  # SQLite's clock counts milliseconds
         supply("S1/1", "handed in anew")
         mark("S1/1", supplied=True)
 

@@ -1,0 +1,142 @@
+"""Laps: one try of an indexing run, batch after batch, until nothing waits or its time is up."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError, InterfaceError
+
+from neural.conf import conf
+from neural.errors import NeuralError
+from neural.models import IndexLane, IndexMark
+from neural.runs.work import Postponed, current_run, so_far
+from neural.vectors.active import written_indexes
+from neural.vectors.collections import collection_of
+from neural.vectors.indexing import index_marks
+from neural.vectors.sifting import sift
+from neural.vectors.tending import ask_for_tending
+from neural.vectors.writing import measure
+
+logger = logging.getLogger(__name__)
+
+TROUBLE_SECONDS = 5.0
+"""How long a lane waits that met trouble in one collection: other collections wait with it."""
+
+
+def index_marked(*, lane: int, history: bool) -> dict[str, Any]:
+    """Index what waits in a lane, until nothing does or its time is up; returns counts.
+
+    A collection that a person must see to (its model has gone, its table is lost) is passed
+    over: its marks stand, and the lane says why.
+    """
+    lap = _Lap(lane=lane, history=history)
+    lap.run()
+    lap.tell()
+    if lap.troubles:
+        raise Postponed(TROUBLE_SECONDS, so_far=lap.counts())
+    if not lap.is_done:
+        raise Postponed(0, so_far=lap.counts())
+    return lap.counts()
+
+
+class _Lap:
+    """One try of a lane's run."""
+
+    def __init__(self, *, lane: int, history: bool) -> None:
+        self.lane, self.history = lane, history
+        before = so_far() or {}
+        self.indexed = before.get("indexed", 0)
+        self.refused = before.get("refused", 0)
+        self.troubles: dict[str, str] = {}
+        self.touched: set[str] = set()
+        self.is_done = False
+
+    def run(self) -> None:
+        """Batch after batch, one at least."""
+        until = time.monotonic() + conf().index_run_seconds
+        while marks := self._next():
+            for collection, theirs in _by_collection(marks).items():
+                self._index(collection, theirs)
+            if time.monotonic() > until:
+                break
+        self.is_done = not marks
+        _look_after(self.touched)
+
+    def _next(self) -> Sequence[IndexMark]:
+        """What fits in a batch is all the first lane's; of more, each lane has its share."""
+        if self.lane == 0:
+            all_of_it = self._waiting(1)
+            if len(all_of_it) <= conf().index_batch:
+                return all_of_it[: _batch_size()]
+        return self._waiting(conf().index_lanes)[: _batch_size()]
+
+    def _waiting(self, lanes: int) -> list[IndexMark]:
+        waiting = IndexMark.objects.in_lane(self.lane, of=lanes, history=self.history)
+        if self.troubles:
+            waiting = waiting.exclude(collection__in=self.troubles)
+        return list(waiting[: conf().index_batch + 1])
+
+    def _index(self, collection: str, marks: Sequence[IndexMark]) -> None:
+        try:
+            done, failed = sift(marks, partial(index_marks, collection), blames=_blames_a_record)
+        except NeuralError as error:
+            if not error.permanent:
+                raise  # tried again by the ledger, for as long as it takes
+            self.troubles[collection] = str(error)
+            return
+        for mark, why in failed:
+            _refuse(mark, why)
+        if any(each.keys for each in done):
+            self.touched.add(collection)
+        self.indexed += sum(len(each.keys) for each in done)
+        self.refused += sum(len(each.refused) for each in done) + len(failed)
+
+    def tell(self) -> None:
+        """Say on the lane why it waits, and in the log when that is news."""
+        trouble = "; ".join(f"{name}: {why}" for name, why in sorted(self.troubles.items()))
+        for lane in IndexLane.objects.filter(history=self.history, number=self.lane):
+            if lane.tell_trouble(trouble) and trouble:
+                logger.warning("event=indexing_waits lane=%r reason=%r", str(lane), trouble)
+
+    def counts(self) -> dict[str, Any]:
+        waits = {"waits": self.troubles} if self.troubles else {}
+        return {"indexed": self.indexed, "refused": self.refused, **waits}
+
+
+def _blames_a_record(error: Exception) -> bool:
+    """Whether a batch may have failed for the sake of one record, in whatever code met it."""
+    outages = (DatabaseError, InterfaceError, OSError, MemoryError, SoftTimeLimitExceeded)
+    return not isinstance(error, (NeuralError, *outages))
+
+
+def _refuse(mark: IndexMark, why: Exception) -> None:
+    IndexMark.objects.refuse([mark.pk], f"{type(why).__name__}: {why}")
+    logger.error("event=record_refused records=1 key=%r", mark.key, exc_info=why)
+
+
+def _batch_size() -> int:
+    """Less after a try whose process died, as it may have had too little memory, and after one
+    that failed, as its time may have been too short."""
+    run = current_run()
+    halvings = 2 * run.losses + min(run.failures, 2) if run else 0
+    return max(1, conf().index_batch >> halvings)
+
+
+def _by_collection(marks: Iterable[IndexMark]) -> dict[str, list[IndexMark]]:
+    """Marks by what they are of."""
+    found: defaultdict[str, list[IndexMark]] = defaultdict(list)
+    for mark in marks:
+        found[mark.collection].append(mark)
+    return found
+
+
+def _look_after(collections: Iterable[str]) -> None:
+    """Note the sizes of what was written, and have a table tended that has grown a lot."""
+    for name in collections:
+        indexes = written_indexes(collection_of(name))
+        if measure(indexes) >= conf().index_tend_rows:
+            ask_for_tending()
