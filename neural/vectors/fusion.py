@@ -92,7 +92,8 @@ def rank(
         _ranked(each.row, {by: scores[at] for by, scores in parts.items()}, names[at][1])
         for at, each in enumerate(candidates)
     ]
-    return sorted(ranked, key=lambda each: (-each.score, each.row.key))
+    fitting = [each for each in ranked if each.score > 0]
+    return sorted(fitting, key=lambda each: (-each.score, each.row.key))
 
 
 def _ranked(row: Row, scores: dict[str, float], names: tuple[str, ...]) -> Ranked:
