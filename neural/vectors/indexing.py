@@ -10,6 +10,10 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError, InterfaceError
+
+from neural.errors import NeuralError
 from neural.models import IndexMark
 from neural.models.search_index import SearchIndex
 from neural.vectors.active import written_indexes
@@ -82,3 +86,14 @@ def _told_before(marks: Sequence[IndexMark]) -> list[int]:
     newest = {mark.key: mark.pk for mark in sorted(marks, key=lambda each: each.pk)}
     refused = IndexMark.objects.refused().filter(collection=marks[0].collection, key__in=newest)
     return [pk for pk, key in refused.values_list("pk", "key") if pk < newest[key]]
+
+
+def blames_a_record(error: Exception) -> bool:
+    """Whether a batch may have failed for the sake of one record, in whatever code met it."""
+    outages = (DatabaseError, InterfaceError, OSError, MemoryError, SoftTimeLimitExceeded)
+    return not isinstance(error, (NeuralError, *outages))
+
+
+def told(error: Exception) -> str:
+    """What an error says; of one that nobody raised on purpose, its class too."""
+    return str(error) if isinstance(error, NeuralError) else f"{type(error).__name__}: {error}"

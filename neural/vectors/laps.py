@@ -7,16 +7,13 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from celery.exceptions import SoftTimeLimitExceeded
-from django.db import DatabaseError, InterfaceError
-
 from neural.conf import conf
 from neural.errors import NeuralError
 from neural.models import IndexLane, IndexMark
 from neural.runs.work import Postponed, current_run, so_far
 from neural.vectors.active import written_indexes
 from neural.vectors.collections import collection_of
-from neural.vectors.indexing import index_marks
+from neural.vectors.indexing import blames_a_record, index_marks, told
 from neural.vectors.sifting import sift
 from neural.vectors.tending import ask_for_tending
 from neural.vectors.writing import measure
@@ -51,7 +48,7 @@ class _Lap:
         before = so_far() or {}
         self.indexed = before.get("indexed", 0)
         self.refused = before.get("refused", 0)
-        self.troubles: dict[str, str] = {}
+        self.troubles: dict[str, Exception] = {}
         self.touched: set[str] = set()
         self.is_done = False
 
@@ -82,11 +79,11 @@ class _Lap:
 
     def _index(self, collection: str, marks: Sequence[IndexMark]) -> None:
         try:
-            done, failed = sift(marks, partial(index_marks, collection), blames=_blames_a_record)
-        except NeuralError as error:
-            if not error.permanent:
+            done, failed = sift(marks, partial(index_marks, collection), blames=blames_a_record)
+        except Exception as error:
+            if not (getattr(error, "permanent", False) or blames_a_record(error)):
                 raise  # tried again by the ledger, for as long as it takes
-            self.troubles[collection] = str(error)
+            self.troubles[collection] = error
             return
         for mark, why in failed:
             _refuse(mark, why)
@@ -97,24 +94,28 @@ class _Lap:
 
     def tell(self) -> None:
         """Say on the lane why it waits, and in the log when that is news."""
-        trouble = "; ".join(f"{name}: {why}" for name, why in sorted(self.troubles.items()))
+        trouble = "; ".join(f"{name}: {why}" for name, why in sorted(self._told().items()))
         for lane in IndexLane.objects.filter(history=self.history, number=self.lane):
             if lane.tell_trouble(trouble) and trouble:
                 logger.warning("event=indexing_waits lane=%r reason=%r", str(lane), trouble)
+                self._trace()
+
+    def _told(self) -> dict[str, str]:
+        return {name: told(error) for name, error in self.troubles.items()}
+
+    def _trace(self) -> None:
+        """Of what nobody raised on purpose: where it came from."""
+        for name, error in self.troubles.items():
+            if not isinstance(error, NeuralError):
+                logger.error("event=indexing_failed collection=%s", name, exc_info=error)
 
     def counts(self) -> dict[str, Any]:
-        waits = {"waits": self.troubles} if self.troubles else {}
+        waits = {"waits": self._told()} if self.troubles else {}
         return {"indexed": self.indexed, "refused": self.refused, **waits}
 
 
-def _blames_a_record(error: Exception) -> bool:
-    """Whether a batch may have failed for the sake of one record, in whatever code met it."""
-    outages = (DatabaseError, InterfaceError, OSError, MemoryError, SoftTimeLimitExceeded)
-    return not isinstance(error, (NeuralError, *outages))
-
-
 def _refuse(mark: IndexMark, why: Exception) -> None:
-    IndexMark.objects.refuse([mark.pk], f"{type(why).__name__}: {why}")
+    IndexMark.objects.refuse([mark.pk], told(why))
     logger.error("event=record_refused records=1 key=%r", mark.key, exc_info=why)
 
 

@@ -20,8 +20,10 @@ from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.runs.work import Postponed, current_run
 from neural.vectors.active import is_as_the_settings_say, new_index, table_shape
 from neural.vectors.collections import Record, collection_of
+from neural.vectors.indexing import blames_a_record, told
 from neural.vectors.names import REBUILD_TASK
 from neural.vectors.rows import documents_of, vectors_for, version_now
+from neural.vectors.sifting import sift
 from neural.vectors.stores.choosing import vector_store
 from neural.vectors.tending import drop_replaced, tend
 from neural.vectors.writing import write
@@ -152,11 +154,18 @@ def _supplied(collection: str, after: int, size: int) -> Sequence[SuppliedRecord
 
 
 def _build(index: SearchIndex, page: Page) -> None:
-    documents = documents_of(index.collection, page.records)
-    vectors = vectors_for(documents.read.values(), [index])
-    write([index], documents.read, vectors, version=page.version)
-    if documents.refused:
-        IndexMark.objects.note_refused(index.collection, documents.refused)
+    def build(items: Sequence[tuple[str, Record]]) -> Mapping[str, str]:
+        documents = documents_of(index.collection, dict(items))
+        vectors = vectors_for(documents.read.values(), [index])
+        write([index], documents.read, vectors, version=page.version)
+        return documents.refused
+
+    done, failed = sift(list(page.records.items()), build, blames=blames_a_record)
+    refused = {key: told(error) for (key, _record), error in failed}
+    for some in done:
+        refused.update(some)
+    if refused:
+        IndexMark.objects.note_refused(index.collection, refused)
 
 
 def _switch(index: SearchIndex) -> None:

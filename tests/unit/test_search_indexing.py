@@ -144,14 +144,25 @@ def test_a_record_that_no_code_foresaw_holds_up_no_other(guests, monkeypatch):
     assert (refused.key, refused.error) == ("S1/odd", "ValueError: nobody thought of this")
 
 
-def test_what_fails_for_all_is_an_error_of_the_run_and_blames_no_record(guests, monkeypatch):
-    monkeypatch.setattr(rows, "tokens_of", lambda document: 1 / 0)
-    mark(*(guests.put(str(number), title="sound") for number in range(5)))
+def test_what_fails_for_all_records_blames_none_and_holds_up_no_other_collection(
+    guests, clients, monkeypatch, caplog
+):
+    IndexLane.objects.create(history=False, number=0)
+    IndexMark.objects.mark("guests", [guests.put(str(n), title="Guest") for n in range(5)])
+    IndexMark.objects.mark("clients", [clients.put("1", title="Client")])
+    tokens_of = rows.tokens_of
+    broken = lambda document: 1 / 0 if document.title == "Guest" else tokens_of(document)  # noqa: E731
+    monkeypatch.setattr(rows, "tokens_of", broken)
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(Postponed) as postponed:
         index_marked(lane=0)
 
-    assert IndexMark.objects.waiting().count() == 5
+    assert postponed.value.so_far["waits"] == {"guests": "ZeroDivisionError: division by zero"}
+    assert IndexMark.objects.waiting().filter(collection="guests").count() == 5
+    assert not IndexMark.objects.filter(collection="clients").exists()
+    assert "event=indexing_failed collection=guests" in caplog.text
+    monkeypatch.setattr(rows, "tokens_of", tokens_of)
+    assert index_marked(lane=0)["indexed"] == 5
 
 
 def test_a_text_that_the_model_refuses_leaves_its_record_to_be_found_by_words(guests, monkeypatch):

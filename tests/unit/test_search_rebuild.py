@@ -8,6 +8,7 @@ from django.utils import timezone
 from neural.management.here import work_here
 from neural.models import IndexMark, IndexState, SearchIndex, SuppliedRecord, TaskRun
 from neural.tasks import index_marked, rebuild_search_index
+from neural.vectors import rows
 from neural.vectors.collections import CollectionUnknown
 from neural.vectors.indexing import index_marks
 from neural.vectors.names import REBUILD_TASK
@@ -167,6 +168,20 @@ def test_a_record_that_cannot_be_read_is_told_once_and_the_others_are_in(guests,
     assert len(titles(index)) == 9
     refused = IndexMark.objects.refused().get()
     assert (refused.key, refused.error) == ("S1/05", "guests: record '05' is bad")
+
+
+def test_a_record_that_no_code_foresaw_holds_up_no_rebuild(guests, old, monkeypatch):
+    guests.put("05", title="odd")
+    tokens_of = rows.tokens_of
+    odd = lambda document: 1 / 0 if document.title == "odd" else tokens_of(document)  # noqa: E731
+    monkeypatch.setattr(rows, "tokens_of", odd)
+    index = open_rebuild("guests").index
+
+    run_slice()
+
+    index.refresh_from_db()
+    assert (index.state, len(titles(index))) == (IndexState.ACTIVE, 9)
+    assert IndexMark.objects.refused().get().error == "ZeroDivisionError: division by zero"
 
 
 def test_one_that_was_given_up_ends(guests, old, in_slices):
