@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+import re
 from collections.abc import Callable, Collection, Mapping
 
 from django.utils import timezone
@@ -22,6 +23,7 @@ MOST = 100
 """Hits that one search gives at most."""
 _EMBEDDED = 500
 """Characters of a question that are embedded."""
+_UNKEPT = re.compile("[\\0\ud800-\udfff]")
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ def search(
     collection_of(collection)
     within = Within(
         stores=_visible(store, stores),
-        kinds=None if kind is None else frozenset({kind}),
+        kinds=None if kind is None else _keepable({kind}),
         since=_moment(since),
         until=_moment(until, days=1),
     )
@@ -93,7 +95,7 @@ def _search(active: ActiveIndex, text: str, within: Within, top_k: int) -> Found
 
 
 def _similar(active: ActiveIndex, key: str, within: Within, top_k: int) -> Found:
-    row = active.store.rows(active.index.table, [key], within=within).get(key)
+    row = active.store.rows(active.index.table, list(_keepable([key])), within=within).get(key)
     if row is None:
         return Found([])
     question = question_like(row.title, row.names)
@@ -153,8 +155,14 @@ def _checked(top_k: int) -> int:
 
 def _visible(store: str | None, stores: Collection[str] | None) -> frozenset[str] | None:
     if store is None:
-        return None if stores is None else frozenset(stores)
-    return frozenset({store}) if stores is None or store in stores else frozenset()
+        return None if stores is None else _keepable(stores)
+    return _keepable({store}) if stores is None or store in stores else frozenset()
+
+
+def _keepable(codes: Collection[str]) -> frozenset[str]:
+    """Without those that no database holds, with NUL or half a surrogate pair: nothing has them,
+    and to ask for them would be an error."""
+    return frozenset(each for each in codes if not _UNKEPT.search(each))
 
 
 def _moment(given: dt.date | None, *, days: int = 0) -> dt.datetime | None:

@@ -210,6 +210,14 @@ def test_a_table_that_stays_away_is_an_error(active, index):
         search("红烧肉", "menu")
 
 
+@pytest.mark.parametrize("code", ["\0", "S1\0", "\ud800"])
+def test_a_code_that_no_database_holds_finds_nothing(code):
+    assert list(search("红烧肉", "menu", code)) == []
+    assert list(search("红烧肉", "menu", kind=code)) == []
+    assert list(search("红烧肉", "menu", stores=[code])) == []
+    assert list(similar("menu", code)) == []
+
+
 def test_similar_records_leave_the_record_itself_out():
     found = similar("menu", "S1/1")
 
