@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from django.db import connection, transaction
 
-from neural.vectors.stores import pgvector_creation, pgvector_near, pgvector_tending
+from neural.vectors.stores import (
+    pgvector_creation,
+    pgvector_filters,
+    pgvector_near,
+    pgvector_tending,
+)
 from neural.vectors.stores.base import Row, TableMissing, VectorStore, Within
 from neural.vectors.stores.pgvector import PgVectorStore
 from neural.vectors.stores.pgvector_connection import PgVectorUnusable, ValueRefused
@@ -152,8 +157,8 @@ def test_a_large_table_gets_an_index_for_each_vector_when_it_is_tended(
 def test_by_the_index_a_filter_still_leaves_as_many_rows_as_asked_for(
     table: Table, monkeypatch, stores: list[str] | None
 ) -> None:
-    for module in (pgvector_near, pgvector_tending):
-        monkeypatch.setattr(module, "INDEXED_ROWS", 50)
+    monkeypatch.setattr(pgvector_tending, "INDEXED_ROWS", 50)
+    monkeypatch.setattr(pgvector_filters, "FEW_ROWS", 50)
     monkeypatch.setattr(pgvector_near, "EXPLORED", 10)
     rows = _in_groups(2000)
     table.upsert(*rows)

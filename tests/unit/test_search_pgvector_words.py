@@ -6,7 +6,7 @@ import random
 import pytest
 from django.db import connection
 
-from neural.vectors.stores import pgvector_tending, pgvector_words
+from neural.vectors.stores import pgvector_filters, pgvector_tending, pgvector_words
 from neural.vectors.stores.base import VectorStore, Within
 from tests.contract.rows import ANYWHERE, SHAPE, Table, row
 from tests.contract.vector_stores import STORES
@@ -30,6 +30,7 @@ def test_rows_beyond_the_rare_tokens_are_found_where_these_yield_too_few(
 ) -> None:
     monkeypatch.setattr(pgvector_words, "CANDIDATES", 3)
     monkeypatch.setattr(pgvector_words, "COUNTED_ROWS", 10)
+    monkeypatch.setattr(pgvector_filters, "FEW_ROWS", 2)
     table.upsert(
         *(row(f"a/{n}", words=["豆腐", f"w{n}"]) for n in range(30)),
         *(row(f"b/{n}", words=["麻婆", f"w{n}", "w"]) for n in range(3)),

@@ -68,8 +68,6 @@ def transact(table: str, work: Callable[[CursorWrapper], Answer]) -> Answer:
 
     def once() -> Answer:
         with transaction.atomic(using=connection.alias), cursor_on(connection) as cursor:
-            # Compiling a query takes PostgreSQL longer than any of ours runs.
-            cursor.execute("SET LOCAL jit = off")
             return work(cursor)
 
     with named_errors(table):

@@ -1,9 +1,15 @@
-"""Which rows a query may see, as SQL. Pure."""
+"""Which rows a query may see, as SQL."""
 
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.backends.utils import CursorWrapper
+
 from neural.vectors.stores.base import Within
+from neural.vectors.stores.pgvector_tables import rows_table
+
+FEW_ROWS = 5_000
+"""So many rows are sooner read one by one than found by an index that other rows are in too."""
 
 
 @dataclass(frozen=True)
@@ -27,3 +33,14 @@ def filter_of(within: Within) -> Filter:
         parts.append(("at < %s::timestamptz", within.until))
     condition = " AND ".join(sql for sql, _ in parts) or "true"
     return Filter(condition, tuple(value for _, value in parts))
+
+
+def lets_few_through(cursor: CursorWrapper, table: str, only: Filter) -> bool:
+    """Whether the filter leaves few rows. One that limits nothing is not asked about."""
+    if not only.values:
+        return False
+    cursor.execute(
+        f"SELECT count(*) FROM (SELECT FROM {rows_table(table)} WHERE {only.sql} LIMIT %s) AS seen",
+        [*only.values, FEW_ROWS],
+    )
+    return bool(cursor.fetchone()[0] < FEW_ROWS)

@@ -15,7 +15,7 @@ from django.db.backends.utils import CursorWrapper
 
 from neural.vectors.stores import pgvector_wire as wire
 from neural.vectors.stores.base import Match
-from neural.vectors.stores.pgvector_filters import Filter
+from neural.vectors.stores.pgvector_filters import Filter, lets_few_through
 from neural.vectors.stores.pgvector_tables import (
     hashes_column,
     rows_table,
@@ -75,14 +75,18 @@ def matching(
     limit: int,
 ) -> list[Match]:
     """Rows that hold any of these hashes, best first."""
-    # The planner takes a token for far more frequent than most are, and would read the table.
-    cursor.execute("SET LOCAL enable_seqscan = off")
+    # The planner takes a token for far more frequent than most are, and would read the table; and
+    # compiling a query takes longer than any of these runs.
+    cursor.execute(
+        "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"
+    )
     rarity = _kept_rarity(cursor, table, column, tokens) or _counted_rarity(
         cursor, table, column, tokens
     )
     asked = wire.weights({token: rarity.weight(token) for token in tokens})
     found: list[Match] = []
-    for chosen in _widening(rarity, tokens, limit):
+    few = lets_few_through(cursor, table, only)
+    for chosen in [tokens] if few else _widening(rarity, tokens, limit):
         cursor.execute(
             _scoring(table, column, only),
             [
