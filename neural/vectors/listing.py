@@ -1,8 +1,9 @@
 """Asking one table of a vector store all that a question needs, at once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from neural.vectors.fusion import Candidate, candidates_of, columns_asked
 from neural.vectors.questions import Question
@@ -31,7 +32,7 @@ class Listing:
         """Records that may fit, and the question's vectors: ``embedded`` makes them while the
         store looks for tokens."""
         # A pool a search: one that is kept would not survive the fork of a worker.
-        with ThreadPoolExecutor(_THREADS) as threads:
+        with ThreadPoolExecutor(_THREADS) if self.store.answers_at_once else _InTurn() as threads:
             asked = {
                 column: threads.submit(self._matching, column, tokens)
                 for column, tokens in _tokens(question).items()
@@ -67,6 +68,15 @@ class Listing:
             within=self.within,
             limit=max(LISTED, self.least),
         )
+
+
+class _InTurn(Executor):
+    """Does at once, in the caller's thread, what it is given."""
+
+    def submit(self, do: Callable[..., Any], /, *args: Any, **given: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(do(*args, **given))
+        return done
 
 
 def _tokens(question: Question) -> dict[str, frozenset[str]]:

@@ -1,6 +1,8 @@
 """search() and similar(): what they answer, to whom, and what they say besides."""
 
 import datetime as dt
+import threading
+from functools import partial
 
 import pytest
 
@@ -144,6 +146,26 @@ def test_whatever_is_asked_there_is_an_answer(text):
 
     assert len(found) <= 3
     assert found.notices == ()
+
+
+def test_a_store_that_needs_it_is_asked_in_the_callers_thread_alone(index, monkeypatch):
+    threads = set()
+    for name in ("matching", "nearest", "rows"):
+        ask = getattr(index.store, name)
+        monkeypatch.setattr(index.store, name, partial(_noting, threads, ask))
+    side_by_side = search("红烧肉", "menu")
+    assert len(threads) > 1
+
+    threads.clear()
+    monkeypatch.setattr(type(index.store), "answers_at_once", False)
+
+    assert search("红烧肉", "menu") == side_by_side
+    assert threads == {threading.get_ident()}
+
+
+def _noting(threads, ask, *args, **given):
+    threads.add(threading.get_ident())
+    return ask(*args, **given)
 
 
 def test_the_same_question_has_the_same_answer():

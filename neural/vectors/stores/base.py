@@ -107,6 +107,10 @@ class VectorStore(ABC):
     :class:`TableMissing`. Several processes may write one table at once: no row is lost.
     """
 
+    answers_at_once = False
+    """Whether the questions of one search are asked from several threads. Not where each thread
+    would need a connection of its own, which sees nothing of the caller's transaction."""
+
     @abstractmethod
     def create(self, table: str, shape: Shape) -> None:
         """Make an empty table. One that is there already, of the same shape, stays as it is."""

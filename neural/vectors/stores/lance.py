@@ -29,6 +29,8 @@ _NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 class LanceStore(VectorStore):
     """Tables of LanceDB at a location: a directory, or ``s3://bucket/prefix``."""
 
+    answers_at_once = True
+
     def __init__(self, location: str, *, storage_options: Mapping[str, str] = _NO_OPTIONS) -> None:
         self._connection = Connection(location, storage_options)
 
