@@ -54,6 +54,8 @@ class Unavailable:
 
 
 class Gone:
+    answers_at_once = True
+
     def matching(self, *args, **kwargs):
         raise TableMissing("gone")
 
