@@ -18,7 +18,7 @@ INDEXED_ROWS = 5_000
 """From so many rows on a table gets HNSW indexes."""
 MOST_DIMENSIONS = 4_000
 """Longer vectors have no HNSW index in pgvector."""
-EXPLORED = 100
+EXPLORED = 160
 """hnsw.ef_search at least: rows looked at."""
 MOST_SCANNED = 200_000
 """hnsw.max_scan_tuples: rows that a filter may refuse before the answer is what was found."""
