@@ -74,7 +74,9 @@ class LanceStore(VectorStore):
                 return []
             asked = fitting(vector, shape_of(opened.schema).dimensions)
             query = opened.search(asked, vector_column_name=vector_column(column))
-            query = lance_near.nearly(query, filtered=filter_of(within) is not None)
+            condition = filter_of(within)
+            left = None if condition is None else opened.count_rows(condition)
+            query = lance_near.nearly(query, rows=left)
             found = _answer(query, within, "_distance", limit)
             return _best((key, 1.0 - distance) for key, distance in found)
 
