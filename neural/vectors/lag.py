@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from neural.conf import conf
 from neural.models import IndexLane, IndexMark, SearchIndex
 from neural.models.index_mark import IndexMarkQuerySet
 from neural.vectors.active import notices_of
@@ -46,8 +47,14 @@ def index_lag(*, now: dt.datetime, collection: str | None = None) -> Lag:
         history=len(history),
         refused=len(marks.refused().values_list("pk")[:COUNTED]),
         collections=by_name,
-        troubles=tuple(lane.trouble for lane in IndexLane.objects.troubled().order_by("pk")),
+        troubles=_troubles(),
     )
+
+
+def _troubles() -> tuple[str, ...]:
+    """Each once, of the lanes that there still are."""
+    lanes = IndexLane.objects.troubled().filter(number__lt=conf().index_lanes).order_by("pk")
+    return tuple(dict.fromkeys(lane.trouble for lane in lanes))
 
 
 def _first(marks: IndexMarkQuerySet, history: bool) -> Sequence[tuple[str, dt.datetime]]:

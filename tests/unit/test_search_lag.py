@@ -50,6 +50,9 @@ def test_counting_stops_somewhere(monkeypatch):
 def test_it_says_why_a_lane_waits():
     IndexLane.objects.create(history=False, number=0, trouble="guests: the key is wrong")
 
+    IndexLane.objects.create(history=True, number=0, trouble="guests: the key is wrong")
+    IndexLane.objects.create(history=False, number=9, trouble="of a lane that is gone")
+
     assert index_lag(now=timezone.now()).troubles == ("guests: the key is wrong",)
 
 
