@@ -53,6 +53,7 @@ class Disturber:
             "swapped": self._swapped,
             "pinyin spaced": lambda title: " ".join(lazy_pinyin(title)),
             "pinyin joined": lambda title: "".join(lazy_pinyin(title)),
+            "pinyin full width": lambda title: _full_width_and_case("".join(lazy_pinyin(title))),
             "slip spaced": lambda title: " ".join(self._slip(lazy_pinyin(title))),
             "slip joined": lambda title: "".join(self._slip(lazy_pinyin(title))),
             "letter missing": lambda title: "".join(self._letter_missing(lazy_pinyin(title))),

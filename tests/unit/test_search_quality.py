@@ -144,7 +144,7 @@ FLOORS = {"swapped": 0.97, "two slips": 0.9}
 KINDS = (
     *("traditional", "half", "one wrong", "one missing", "homophone", "swapped"),
     *("pinyin spaced", "pinyin joined", "slip spaced", "slip joined", "letter missing"),
-    *("two slips", "full width"),
+    *("two slips", "pinyin full width", "full width"),
 )
 
 
