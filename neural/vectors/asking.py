@@ -51,6 +51,12 @@ def _ask(history: bool, lanes: int) -> None:
             _hand_out(lane)
 
 
+def others_under_way(lane: int, *, history: bool) -> bool:
+    """Whether another lane of this kind has a run that waits or works."""
+    others = IndexLane.objects.filter(history=history).exclude(number=lane).exclude(task_id="")
+    return bool(_under_way(list(others.values_list("task_id", flat=True))))
+
+
 def _under_way(task_ids: Sequence[str]) -> set[str]:
     runs = TaskRun.objects.filter(
         task_id__in=task_ids, state__in=(RunState.PENDING, RunState.RUNNING)

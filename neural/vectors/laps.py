@@ -12,6 +12,7 @@ from neural.errors import NeuralError
 from neural.models import IndexLane, IndexMark
 from neural.runs.work import Postponed, current_run, so_far
 from neural.vectors.active import written_indexes
+from neural.vectors.asking import others_under_way
 from neural.vectors.collections import collection_of
 from neural.vectors.indexing import blames_a_record, index_marks, told
 from neural.vectors.sifting import sift
@@ -64,8 +65,9 @@ class _Lap:
         _look_after(self.touched)
 
     def _next(self) -> Sequence[IndexMark]:
-        """What fits in a batch is all the first lane's; of more, each lane has its share."""
-        if self.lane == 0:
+        """What fits in a batch is all the first lane's, unless others are at their shares; of
+        more, each lane has its share."""
+        if self.lane == 0 and not others_under_way(self.lane, history=self.history):
             all_of_it = self._waiting(1)
             if len(all_of_it) <= conf().index_batch:
                 return all_of_it[: _batch_size()]

@@ -6,13 +6,14 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from neural.models import IndexLane, IndexMark, IndexState, SearchIndex, SuppliedRecord
+from neural.models import IndexLane, IndexMark, IndexState, RunState, SearchIndex, SuppliedRecord
 from neural.runs.work import Postponed
 from neural.tasks import index_marked
 from neural.vectors import indexing, rows
 from neural.vectors.embedders.base import EmbedderRefused, EmbedderUnavailable
 from neural.vectors.indexing import index_marks
 from neural.vectors.stores.base import StoreUnavailable
+from tests.unit import admin_world as world
 from tests.unit.searching import MemoryStore, TinyEmbedder, titles
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on")]
@@ -374,6 +375,18 @@ def test_lanes_share_what_is_too_much_for_one_batch(guests, settings):
     first = index_marked(lane=0)["indexed"]
 
     assert (first, second) == (10, 10)
+
+
+def test_the_first_lane_leaves_their_shares_to_others_that_are_at_work(guests):
+    run = world.run(RunState.PENDING, task_id="of lane 1")
+    IndexLane.objects.create(history=False, number=1, task_id=run.task_id)
+    mark(*(guests.put(str(number), title="x") for number in range(4)))
+
+    shared = index_marked(lane=0)["indexed"]
+    run.cancel()
+    left = index_marked(lane=0)["indexed"]
+
+    assert (shared, left) == (2, 2)
 
 
 def test_history_waits_behind_and_has_lanes_of_its_own(guests):
