@@ -3,10 +3,10 @@
     python -m benchmarks.indexing                       SQLite and PostgreSQL
     python -m benchmarks.indexing --database sqlite --orders 20000
 
-Orders (one to four dishes) and their events are marked and then indexed by two processes of a
-real worker, from the first mark taken to the last one gone: read, tokens, vectors, one commit a
-batch. Then dishes with long descriptions, each another, beside the bare embedder in two processes
-on the same texts: what share of its rate is left. Prints JSON.
+Orders of one to four dishes are submitted, handled and indexed, and so are their events, by two
+processes of a real worker: from the first order submitted until all can be found. Then dishes with
+long descriptions, each another, are handed in, beside the bare embedder in two processes on as many
+such texts: what share of its rate is left. Prints JSON.
 """
 
 from benchmarks.isolated import measure, parser

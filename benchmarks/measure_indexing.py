@@ -24,58 +24,39 @@ from neural.vectors.fields import texts_of  # noqa: E402
 
 LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 1800
-SEARCHED = ("orders", "events")
 
 
 def main(count: int, descriptions: int, repeats: int) -> None:
     call_command("migrate", verbosity=0)
     idle_before = round(idle_share(), 2)
-    submit_all(orders(count))
-    with workers(ALL):  # which index all of it once: afterwards their models are loaded
-        wait_until_done()
-        wait_for_marks()
-        short = [indexed(SEARCHED, count) for _ in range(repeats)]
-        supply(descriptions)
-        rates = [indexed_descriptions(descriptions) for _ in range(repeats)]
+    with workers(ALL):
+        orders_indexed(2_000, seed=0)  # afterwards the models of both processes are loaded
+        short = [orders_indexed(count, seed=each) for each in range(1, repeats + 1)]
+        long = [descriptions_indexed(descriptions, seed=each) for each in range(repeats)]
     bare = [descriptions / seconds for seconds in bare_seconds(descriptions, repeats)]
     figures = {
         "orders": count,
         "orders_and_events_a_second": spread(short),
         "descriptions": descriptions,
-        "descriptions_a_second": spread(rates),
+        "descriptions_a_second": spread(long),
         "bare_embedder_a_second": spread(bare),
-        "share_of_the_bare_embedder": round(statistics.median(rates) / statistics.median(bare), 2),
+        "share_of_the_bare_embedder": round(statistics.median(long) / statistics.median(bare), 2),
         "idle_before": idle_before,
     }
     json.dump(figures, sys.stdout)
 
 
-def indexed(collections: Sequence[str], count: int) -> float:
-    """Records a second, of collections that are marked as a whole."""
-    for name in collections:
-        mark_all(name)
-    return count * len(collections) / wait_for_marks()
-
-
-def mark_all(name: str) -> None:
-    source = collection_of(name).source
-    assert source
-    for page in source.pages(after="", size=1000):
-        IndexMark.objects.mark(name, page)
-
-
-def wait_for_marks() -> float:
-    """Seconds until nothing waits for the index any more."""
+def orders_indexed(count: int, *, seed: int) -> float:
+    """Records a second, from the first order submitted until each and its event can be found."""
     began = time.monotonic()
-    while IndexMark.objects.exists():
-        if time.monotonic() - began > PATIENCE_SECONDS:
-            raise SystemExit("the marks were not taken")
-        time.sleep(LOOK_SECONDS)
-    return time.monotonic() - began
+    submit_all(orders(count, seed=seed))
+    wait_until_done()
+    wait_for_marks()
+    return 2 * count / (time.monotonic() - began)
 
 
-def supply(count: int) -> None:
-    """Dishes with descriptions, handed in."""
+def descriptions_indexed(count: int, *, seed: int) -> float:
+    """Dishes a second with long descriptions, each another, that were handed in and marked."""
     records = [
         SuppliedRecord(
             collection="dishes",
@@ -83,16 +64,22 @@ def supply(count: int) -> None:
             store_code=each["store_id"],
             data=each,
         )
-        for each in described_dishes(count)
+        for each in described_dishes(count, seed=seed)
     ]
     SuppliedRecord.objects.bulk_create(records, batch_size=500)
+    began = time.monotonic()
+    IndexMark.objects.mark("dishes", [each.key for each in records], supplied=True)
+    wait_for_marks()
+    return count / (time.monotonic() - began)
 
 
-def indexed_descriptions(count: int) -> float:
-    """Records of long texts a second."""
-    keys = SuppliedRecord.objects.values_list("key", flat=True)
-    IndexMark.objects.mark("dishes", list(keys), supplied=True)
-    return count / wait_for_marks()
+def wait_for_marks() -> None:
+    """Until nothing waits for the index any more."""
+    ends_at = time.monotonic() + PATIENCE_SECONDS
+    while IndexMark.objects.exists():
+        if time.monotonic() > ends_at:
+            raise SystemExit("the marks were not taken")
+        time.sleep(LOOK_SECONDS)
 
 
 def described_texts(count: int) -> Iterator[Sequence[str]]:
@@ -108,7 +95,7 @@ def bare_seconds(count: int, repeats: int) -> list[float]:
     context = multiprocessing.get_context("spawn")
     seconds = []
     with context.Pool(2) as pool:
-        pool.map(embed_bare, [[["warm"]]] * 2, chunksize=1)
+        pool.map(embed_bare, [[["warm"]]] * 2, chunksize=1)  # loads the model
         for _ in range(repeats):
             began = time.monotonic()
             pool.map(embed_bare, [texts[0::2], texts[1::2]], chunksize=1)
