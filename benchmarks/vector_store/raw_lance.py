@@ -17,7 +17,8 @@ class RawLance:
 
     def nearest(self, vector: np.ndarray, store: str | None, limit: int) -> Any:
         query = self._table.search(vector, vector_column_name="vector_whole")
-        query = query.distance_type("cosine").nprobes(32 if store is None else 128)
+        query = query.distance_type("cosine").nprobes(64 if store is None else 128)
+        query = query.refine_factor(1)
         return self._answer(query, "_distance", store, limit)
 
     def matching(self, column: str, tokens: list[str], store: str | None, limit: int) -> Any:
