@@ -1,9 +1,13 @@
 """Documents: what of a record is searched. Pure."""
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 
 from neural.errors import PermanentError
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""U+0000, and halves of surrogate pairs."""
 
 
 class RecordRefused(PermanentError):
@@ -55,9 +59,11 @@ def parts_of(key: str) -> tuple[str, str]:
 
 
 def check(document: Document, *, collection: str) -> Document:
-    """Refuse a document without id or words, naming its collection and id."""
+    """Refuse a document without words or an id to keep it by, naming its collection and id."""
     if not document.id.strip():
         raise RecordRefused(f"{collection}: a record without an id: {document.title[:80]!r}")
+    if UNSTORABLE.search(document.key):
+        raise RecordRefused(f"{collection}: id {document.key!r} has a character no database keeps")
     if not any((document.title.strip(), *document.names, document.text.strip())):
         raise RecordRefused(f"{collection}: record {document.id!r} has no text to be found by")
     return document

@@ -1,11 +1,9 @@
 """Records turned into rows of an index: documents, tokens, vectors."""
 
 import logging
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +11,7 @@ from neural.errors import NeuralError
 from neural.models import SearchIndex
 from neural.runs import sql
 from neural.vectors.active import its_embedder
+from neural.vectors.bounds import bounded
 from neural.vectors.collections import Record, document_of
 from neural.vectors.documents import Document
 from neural.vectors.embedders.base import EmbedderRefused
@@ -55,31 +54,12 @@ def documents_of(collection: str, records: Mapping[str, Record]) -> Documents:
     refused: dict[str, str] = {}
     for key, record in records.items():
         try:
-            read[key] = storable(document_of(collection, record))
+            read[key] = bounded(document_of(collection, record))
         except NeuralError as error:
             refused[key] = str(error)
         except Exception as error:  # noqa: BLE001 (an app's own function: others go on)
             refused[key] = f"{collection}: {key}: {type(error).__name__}: {error}"
     return Documents(read=read, refused=refused)
-
-
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-
-
-def storable(document: Document) -> Document:
-    """Without what no store keeps: U+0000 and halves of surrogate pairs."""
-    texts = (document.title, *document.names, document.lead, document.text, document.kind)
-    if not any(map(_UNSTORABLE.search, texts)):
-        return document
-    clean = partial(_UNSTORABLE.sub, " ")
-    return replace(
-        document,
-        title=clean(document.title),
-        names=tuple(map(clean, document.names)),
-        lead=clean(document.lead),
-        text=clean(document.text),
-        kind=clean(document.kind),
-    )
 
 
 def vectors_for(documents: Iterable[Document], indexes: Sequence[SearchIndex]) -> Vectors:

@@ -5,6 +5,7 @@ import datetime as dt
 import numpy as np
 import pytest
 
+from neural.vectors.bounds import LONGEST_KIND, LONGEST_TEXT
 from neural.vectors.stores.base import TableMissing, VectorStore
 from tests.contract.rows import ANYWHERE, NOON, SHAPE, Table, pointing, row
 
@@ -195,3 +196,12 @@ def test_times_are_compared_as_instants_whatever_their_zone(table: Table) -> Non
     table.upsert(row("a/1", at=NOON.astimezone(beijing)))
 
     assert table.row("a/1").at == NOON
+
+
+def test_a_row_as_long_as_a_document_may_be_is_kept_and_found(table: Table) -> None:
+    tokens = [f"{number:x}" for number in range(40_000)]
+
+    table.upsert(row("a/1", words=tokens, kind="类" * LONGEST_KIND, text="字" * LONGEST_TEXT))
+
+    assert table.with_any([tokens[0]]) == table.with_any([tokens[-1]]) == ["a/1"]
+    assert table.row("a/1").kind == "类" * LONGEST_KIND

@@ -18,6 +18,8 @@ from neural.vectors.stores.base import Vector
 SPARSE_DIMENSIONS = 1_000_000_000
 """As many as a sparsevec may have. Two tokens of one row that fall together only share their
 weight: which rows hold a token is asked of the whole hash."""
+MOST_WEIGHTS = 16_000
+"""Of a sparsevec. Of a row with more tokens some add nothing to its score; it is found by all."""
 
 _BIGINT = 20  # the type's oid
 _ELEMENT = np.dtype([("bytes", ">i4"), ("value", ">i8")])
@@ -72,7 +74,7 @@ def weights(by_hash: Mapping[int, float]) -> Binary:
     """A ``sparsevec`` with these weights."""
     places = np.fromiter((each % SPARSE_DIMENSIONS for each in by_hash), np.int32, len(by_hash))
     # Its indexes must ascend, each once.
-    places, first = np.unique(places, return_index=True)
+    places, first = (each[:MOST_WEIGHTS] for each in np.unique(places, return_index=True))
     values = np.fromiter(by_hash.values(), np.float32, len(by_hash))[first]
     head = np.array([SPARSE_DIMENSIONS, places.size, 0], ">i4")
     return Binary(head.tobytes() + places.astype(">i4").tobytes() + values.astype(">f4").tobytes())
