@@ -2,10 +2,10 @@
 
 Vectors are parted by k-means and kept with eight bits a coordinate (IVF-SQ); a question is
 compared with those of the nearest parts. Measured with 512 dimensions, one million rows and two
-cores: recall@10 .95 with 32 parts, .97 with 64, and .985 once put in order by whole vectors, in
-6 to 16 ms, by what else ran; made in half a minute, a quarter of the size of the vectors themselves. Whole vectors
-(IVF-flat) found no more and were slower; graphs (HNSW) and product codes found less; codes of one
-bit (IVF-RQ) found as much and took three times as long to make.
+cores: recall@10 .95 with 32 parts, .97 with 64, .98 once put in order by whole vectors, in 6 to
+16 ms by what else ran; made in half a minute, a quarter of the size of the vectors themselves.
+Whole vectors (IVF-flat) found no more and were slower; graphs (HNSW) and product codes found
+less; codes of one bit (IVF-RQ) found as much and took three times as long to make.
 """
 
 import math
