@@ -1,7 +1,8 @@
 """What of a document every store can keep and every page can show. Pure.
 
 A record may say anything of any length, and one that some store stumbles over would hold up its
-whole batch: PostgreSQL indexes no kind of 8 kB, and to spell out a title of a megabyte takes minutes.
+whole batch: PostgreSQL indexes no kind of 8 kB, and to spell out a title of a megabyte takes a
+minute.
 """
 
 import datetime as dt

@@ -10,8 +10,8 @@ BM25 scores and cosines of different questions do not compare, shares and whole 
   words that the record holds: one word of many is a chance hit.
 * pinyin (2): likeness of the whole question to one name of the record, by how it sounds or, in
   Chinese, by its characters in any order. Less than .3 is chance, .9 the same.
-* meaning (1.5): cosine as a share of the best. Little where a whole name was found (.2), and the
-  less the more a name sounds like the question.
+* meaning (1.5): cosine as a share of the best. Little where a whole name was found, or one record
+  that holds every word (.2), and the less the more a name sounds like the question.
 
 Weights were chosen on the even rows of ``benchmarks/search_quality``; the others are its report.
 """
@@ -76,15 +76,18 @@ def columns_asked(question: Question, columns: Iterable[str]) -> list[str]:
 def rank(
     question: Question, candidates: list[Candidate], vectors: Mapping[str, Vector]
 ) -> list[Ranked]:
-    """Candidates, best first; equal ones by key. ``vectors`` are those of the question by column,
-    none if meaning is left out."""
+    """Candidates, best first; of equal ones the newest. ``vectors`` are those of the question by
+    column, none if meaning is left out."""
     names = _names(question, candidates)
     named = any(score for score, _ in names)
+    held = [_held(question, each) for each in candidates]
     sounds = [_sound(question, each) for each in candidates]
-    meaning = _MEANING_BESIDE_NAMES if named else _MEANING * (1 - max(sounds, default=0.0))
+    meaning = _MEANING * (1 - max(sounds, default=0.0))
+    if named or 1.0 in held:
+        meaning = _MEANING_BESIDE_NAMES
     parts = {
         "names": [score for score, _ in names],
-        "words": _words(question, candidates),
+        "words": _words(candidates, held),
         "pinyin": [(_SOUND_BESIDE_NAMES if named else _SOUND) * each for each in sounds],
         "meaning": [meaning * each for each in _meanings(candidates, vectors)],
     }
@@ -93,7 +96,13 @@ def rank(
         for at, each in enumerate(candidates)
     ]
     fitting = [each for each in ranked if each.score > 0]
-    return sorted(fitting, key=lambda each: (-each.score, each.row.key))
+    return sorted(fitting, key=_place)
+
+
+def _place(ranked: Ranked) -> tuple[float, float, str]:
+    """Best first; of equal ones the newest, then by key."""
+    at = ranked.row.at.timestamp() if ranked.row.at else 0.0
+    return (-ranked.score, -at, ranked.row.key)
 
 
 def _ranked(row: Row, scores: dict[str, float], names: tuple[str, ...]) -> Ranked:
@@ -130,19 +139,22 @@ def _worth(name: str, own: Iterable[str]) -> float:
     return _PART_OF_A_NAME if has_chinese(name) and any(name in each for each in own) else 0.0
 
 
-def _words(question: Question, candidates: list[Candidate]) -> list[float]:
+def _words(candidates: list[Candidate], held: list[float | None]) -> list[float]:
     best = max((each.words for each in candidates), default=0.0) or 1.0
-    shares = [each.words / best for each in candidates]
-    if question.chinese:
-        return shares
     return [
-        share and share * _held(question, each.row)
-        for share, each in zip(shares, candidates, strict=True)
+        each.words / best * (1.0 if share is None else share)
+        for each, share in zip(candidates, held, strict=True)
     ]
 
 
-def _held(question: Question, row: Row) -> float:
-    """Share of the question's words that the record holds."""
+def _held(question: Question, candidate: Candidate) -> float | None:
+    """Share of the question's words that the record holds; None where that says little: Chinese
+    is not written in words."""
+    if question.chinese:
+        return None
+    if not (candidate.words and question.words):
+        return 0.0
+    row = candidate.row
     said = frozenset(word_tokens("\n".join((row.title, *row.names, row.text))))
     return len(question.words & said) / len(question.words)
 

@@ -3,7 +3,8 @@
 A mark is deleted after its record has been written, so that a run which is killed anywhere is
 done again, to the same end. No locks are needed. A state that was read at some moment is refused
 by the index once it has one that was read later; and whatever changes a record leaves a mark that
-stands until a run which has read the record after the change has written it.
+stands until a run which has read the record after the change has written it. What was taken out of
+the index has no state to compare with: marks of records that came or went meanwhile stand.
 """
 
 import logging
@@ -65,7 +66,9 @@ def _index(
     vectors = vectors_for(documents.read.values(), indexes)
     write(indexes, documents.read, vectors, gone=records.gone, version=version)
     forget_outdated(records)
-    return _settle(marks, [*documents.read, *records.gone], documents.refused)
+    moved = records.found.keys() ^ marked_records(collection, marks).found.keys()
+    settled = [mark for mark in marks if mark.key not in moved]
+    return _settle(settled, [*documents.read, *records.gone], documents.refused)
 
 
 def _settle(
@@ -83,6 +86,8 @@ def _settle(
 
 def _told_before(marks: Sequence[IndexMark]) -> list[int]:
     """What an earlier state of these records was refused for: it is of no interest any more."""
+    if not marks:
+        return []
     newest = {mark.key: mark.pk for mark in sorted(marks, key=lambda each: each.pk)}
     refused = IndexMark.objects.refused().filter(collection=marks[0].collection, key__in=newest)
     return [pk for pk, key in refused.values_list("pk", "key") if pk < newest[key]]

@@ -6,8 +6,9 @@ compacted and takes the old one's place; the old table is dropped a while later.
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
@@ -53,6 +54,8 @@ class Page(NamedTuple):
     records: Mapping[str, Record]
     read: int
     cursor: str
+    again: Callable[[], Mapping[str, Record]]
+    """Those of them that are still there."""
 
 
 def open_rebuild(collection: str, *, requested_by: str = "") -> Opened:
@@ -137,20 +140,25 @@ def pages(index: SearchIndex) -> Iterator[Page]:
     source = collection_of(index.collection).source
     if source and not cursor.startswith(_SUPPLIED):
         for keys in source.pages(after=cursor.removeprefix(_STORED), size=size):
-            version = version_now()
-            yield Page(version, source.load(keys), len(keys), _STORED + keys[-1])
+            version, load = version_now(), partial(source.load, keys)
+            yield Page(version, load(), len(keys), _STORED + keys[-1], load)
     after = int(cursor.removeprefix(_SUPPLIED)) if cursor.startswith(_SUPPLIED) else 0
     version = version_now()
     while found := _supplied(index.collection, after, size):
         after = found[-1].pk
-        records = {each.key: each.data for each in found}
-        yield Page(version, records, len(found), f"{_SUPPLIED}{after}")
+        records, again = {each.key: each.data for each in found}, partial(_still_supplied, found)
+        yield Page(version, records, len(found), f"{_SUPPLIED}{after}", again)
         version = version_now()
 
 
 def _supplied(collection: str, after: int, size: int) -> Sequence[SuppliedRecord]:
     rows = SuppliedRecord.objects.filter(collection=collection, pk__gt=after)
     return list(rows.order_by("pk")[:size])
+
+
+def _still_supplied(found: Sequence[SuppliedRecord]) -> Mapping[str, Record]:
+    still = SuppliedRecord.objects.filter(pk__in=[each.pk for each in found])
+    return {each.key: each.data for each in still}
 
 
 def _build(index: SearchIndex, page: Page) -> None:
@@ -166,6 +174,15 @@ def _build(index: SearchIndex, page: Page) -> None:
         refused.update(some)
     if refused:
         IndexMark.objects.note_refused(index.collection, refused)
+    _mark_gone(index, page)
+
+
+def _mark_gone(index: SearchIndex, page: Page) -> None:
+    """A record that went while its page was written was taken out of the index before it was in:
+    it is looked at again. So is what was handed in and overtaken by an event meanwhile."""
+    gone = page.records.keys() - page.again().keys()
+    # As handed in: they are not changed, and overtake nothing.
+    IndexMark.objects.mark(index.collection, gone, supplied=True, history=True)
 
 
 def _switch(index: SearchIndex) -> None:

@@ -18,6 +18,7 @@ from neural.vectors.hits import Found, Hit
 from neural.vectors.listing import Listing
 from neural.vectors.questions import Question, question_like, question_of
 from neural.vectors.stores.base import TableMissing, Vector, Within
+from neural.vectors.text.units import without_numbers
 
 MOST = 100
 """Hits that one search gives at most."""
@@ -122,6 +123,8 @@ def _embedded(
     """The question's vector for each column; none if it cannot be made, which ``notices`` say."""
     if active.embedder is None:
         return {}  # the index's own notices say why
+    if question_of(without_numbers(text)).blank:
+        return {}  # an id is near to everything and nothing
     try:
         vector = active.embedder.embed([text[:_EMBEDDED]])[0]
     except (EmbedderUnavailable, EmbedderRefused) as error:

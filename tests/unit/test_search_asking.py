@@ -124,6 +124,11 @@ def test_one_character_finds_the_names_that_have_it():
     assert search("鱼", "menu")[0].id == "4"
 
 
+def test_an_id_means_nothing():
+    assert any("meaning" in hit.why.scores for hit in search("A17 pork", "menu"))
+    assert not any("meaning" in hit.why.scores for hit in search("2026-0117 A17", "menu"))
+
+
 @pytest.mark.parametrize(
     "text",
     [

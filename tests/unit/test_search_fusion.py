@@ -1,5 +1,8 @@
 """What of a question is asked, and how well records fit it."""
 
+import datetime as dt
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -96,6 +99,27 @@ def test_meaning_decides_where_no_name_is_found():
     rows = [row("a", "甲", whole=(ACROSS + UP) / 2), row("b", "乙", whole=UP)]
 
     assert keys(ranked("清淡一点", *rows, vectors={"whole": UP})) == ["b", "a"]
+
+
+def test_a_record_that_holds_every_word_outweighs_meaning():
+    found = ranked(
+        "order created A17",
+        row("near", "sales of bread", whole=ACROSS),
+        row("exact", "order.created till-a17", whole=UP),
+        words={"exact": 5.0, "near": 0.1},
+        vectors={"whole": ACROSS},
+    )
+
+    assert keys(found)[0] == "exact"
+
+
+def test_of_equal_records_the_newest_comes_first():
+    old, new = (
+        replace(row(key, "soup"), at=dt.datetime(2026, 11, day, tzinfo=dt.UTC))
+        for key, day in (("a", 1), ("b", 2))
+    )
+
+    assert keys(ranked("soup", old, new)) == ["b", "a"]
 
 
 def test_a_whole_name_outweighs_meaning():

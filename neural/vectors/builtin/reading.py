@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from neural.vectors.documents import RecordRefused
+from neural.vectors.text.units import without_numbers
 
 LONGEST_ID = 200
 LONGEST_TEXT = 8000
 """Characters of one record that are searched."""
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_WITH_DIGITS = re.compile(r"[A-Za-z0-9_.:/+-]*[0-9][A-Za-z0-9_.:/+-]*")
 _SENTENCE_END = re.compile(r"(?<=[。！？!?])|(?<=\.)\s|\n")
 
 
@@ -104,8 +104,8 @@ def first_sentence(text: str) -> str:
 def meaning_of(names: Iterable[str], told: Iterable[str]) -> str:
     """What to embed of a list of things and what is said beside: each once, names in one order,
     without words that hold a digit. So the same dishes are the same text in every order."""
-    things = sorted({_WITH_DIGITS.sub("", name).strip() for name in names})
-    said = (_WITH_DIGITS.sub("", text).strip() for text in told)
+    things = sorted({without_numbers(name).strip() for name in names})
+    said = (without_numbers(text).strip() for text in told)
     return "，".join(dict.fromkeys(part for part in (*things, *said) if part))
 
 

@@ -13,6 +13,7 @@ _RUNS = re.compile(f"([{HAN}]+)|([^\\W_{HAN}]+)|([{_EMOJI}])")
 _UNITS = re.compile(f"[{HAN}]|[^\\W_{HAN}]+|[{_EMOJI}]")
 _CHINESE = re.compile(f"[{HAN}]")
 _BRACKETS = re.compile(r"[(\[{<《【〔「『].*?[)\]}>》】〕」』]")
+_WITH_DIGITS = re.compile(r"[A-Za-z0-9_.:/+-]*[0-9][A-Za-z0-9_.:/+-]*")
 _PLURALS_IN_ES = ("ches", "shes", "sses", "xes", "zes", "oes")
 _SHORTEST_PLURAL = 4
 LONGEST = 40
@@ -51,6 +52,11 @@ def words(folded: str) -> Iterator[tuple[int, int, str]]:
     for found in _RUNS.finditer(folded):
         if found.group(1) is None:
             yield found.start(), found.end(), word_of(found.group())
+
+
+def without_numbers(text: str) -> str:
+    """A text without words that hold a digit: ids, amounts and times mean nothing to a model."""
+    return _WITH_DIGITS.sub("", text)
 
 
 def has_chinese(folded: str) -> bool:
