@@ -280,6 +280,38 @@ def test_whoever_read_earlier_and_writes_later_puts_nothing_old_over_something_n
     assert not IndexMark.objects.exists()
 
 
+def test_a_record_that_goes_while_it_is_written_is_not_found_afterwards(guests):
+    key = guests.put("1", title="Anna")
+    mark(key)
+
+    def another_run():
+        MemoryStore.before_write = None
+        del guests.records[key]
+        index_marks("guests", mark(key))
+
+    MemoryStore.before_write = another_run
+    index_marked(lane=0)
+
+    assert titles(active()) == {}
+    assert not IndexMark.objects.exists()
+
+
+def test_a_record_that_comes_while_it_is_taken_out_is_found_afterwards(guests):
+    mark(guests.put("2", title="Bob"))
+    index_all()
+    mark("S1/1")
+
+    def another_run():
+        MemoryStore.before_write = None
+        index_marks("guests", mark(guests.put("1", title="Anna")))
+
+    MemoryStore.before_write = another_run
+    index_marked(lane=0)
+
+    assert titles(active()) == {"S1/1": "Anna", "S1/2": "Bob"}
+    assert not IndexMark.objects.exists()
+
+
 def test_no_transaction_is_open_while_texts_are_embedded_or_written(guests, monkeypatch):
     depths = []
     outside = len(connection.savepoint_ids)

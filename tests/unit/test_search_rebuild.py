@@ -8,7 +8,7 @@ from django.utils import timezone
 from neural.management.here import work_here
 from neural.models import IndexMark, IndexState, SearchIndex, SuppliedRecord, TaskRun
 from neural.tasks import index_marked, rebuild_search_index
-from neural.vectors import rows
+from neural.vectors import indexing, rows
 from neural.vectors.collections import CollectionUnknown
 from neural.vectors.indexing import index_marks
 from neural.vectors.names import REBUILD_TASK
@@ -103,6 +103,49 @@ def test_a_page_that_was_read_before_a_change_does_not_undo_it(guests, old):
     run_slice()
 
     assert titles(index)["S1/03"] == "changed"
+
+
+def test_a_record_that_goes_while_its_page_is_written_is_not_found_afterwards(guests, old):
+    index = open_rebuild("guests").index
+
+    def go():
+        MemoryStore.before_write = None
+        del guests.records["S1/03"]
+        IndexMark.objects.mark("guests", ["S1/03"])
+        index_marks("guests", list(IndexMark.objects.all()))
+
+    MemoryStore.before_write = go
+    run_slice()
+    index_marked(lane=0, history=True)
+
+    assert "S1/03" not in titles(index)
+    assert len(titles(index)) == 9
+    assert not IndexMark.objects.exists()
+
+
+def test_what_an_event_overtakes_while_its_page_is_written_does_not_come_back(guests, old):
+    at = timezone.now() - dt.timedelta(hours=1)
+    data = {"id": "03", "store_id": "S1", "title": "handed in"}
+    SuppliedRecord.objects.create(collection="guests", key="S1/03", data=data, supplied_at=at)
+    index = open_rebuild("guests").index
+    writes = []
+
+    def overtake():
+        writes.append(1)
+        if len(writes) == 2:  # the page of what was handed in; an event's run began before it
+            MemoryStore.before_write = None
+            then = MemoryStore.kept[index.table]["S1/03"].version
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(indexing, "version_now", lambda: then)
+                IndexMark.objects.mark("guests", ["S1/03"])
+                index_marks("guests", list(IndexMark.objects.all()))
+
+    MemoryStore.before_write = overtake
+    run_slice()
+    index_marked(lane=0, history=True)
+
+    assert titles(index)["S1/03"] == "Guest 3"
+    assert not SuppliedRecord.objects.exists()
 
 
 def test_what_was_handed_in_is_in_the_new_index_too(guests, old, in_slices):
