@@ -1,5 +1,6 @@
 """How hits are shown: what matched marked, why in words and bars, links to what belongs to them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,7 +87,8 @@ def shown(answer: Answer, question: Question, user: Any) -> list[ShownSection]:
 
 def runs_of(hits: Sequence[Hit], user: Any) -> dict[str, list[TaskRun]]:
     """The runs of events by the events' ids, where the user may see runs."""
-    numbers = [int(hit.id) for hit in hits if hit.id.isdecimal()]
+    # An event that was handed in has an id of any kind, or more digits than a number here may.
+    numbers = [int(hit.id) for hit in hits if re.fullmatch("[0-9]{1,18}", hit.id)]
     found: dict[str, list[TaskRun]] = {}
     if not user.has_perm("neural.view_taskrun"):
         return found

@@ -302,6 +302,13 @@ def test_an_event_that_was_found_leads_to_its_page_its_runs_and_others_like_it(s
     assert f"?collection=events&amp;like=S1%2F{event.pk}" in page
 
 
+@pytest.mark.parametrize("own", ["9" * 30, "٣", "5x", "-1"])
+def test_an_event_that_was_handed_in_under_any_id_is_shown(searched, own):
+    searched.finds(hit("handed in", collection="events", identity=own))
+
+    assert "handed in" in text(world.superuser(), "?q=x&collection=events")
+
+
 def test_runs_of_all_events_that_were_found_take_one_query(searched, django_assert_max_num_queries):
     for event in world.events(4):
         searched.finds(hit(event.event_id, collection="events", identity=str(event.pk)))
