@@ -29,11 +29,13 @@ def index_marked(*, lane: int, history: bool) -> dict[str, Any]:
     """Index what waits in a lane, until nothing does or its time is up; returns counts.
 
     A collection that a person must see to (its model has gone, its table is lost) is passed
-    over: its marks stand, and the lane says why.
+    over: its marks stand, and the lane says why. So is one that is away, but then the run fails
+    in the end, to be tried again by the ledger for as long as it takes.
     """
     lap = _Lap(lane=lane, history=history)
     lap.run()
     lap.tell()
+    lap.fail_for_what_is_away()
     if lap.troubles:
         raise Postponed(TROUBLE_SECONDS, so_far=lap.counts())
     if not lap.is_done:
@@ -83,8 +85,8 @@ class _Lap:
         try:
             done, failed = sift(marks, partial(index_marks, collection), blames=blames_a_record)
         except Exception as error:
-            if not (getattr(error, "permanent", False) or blames_a_record(error)):
-                raise  # tried again by the ledger, for as long as it takes
+            if not (isinstance(error, NeuralError) or blames_a_record(error)):
+                raise  # the database is away, or the time is up
             self.troubles[collection] = error
             return
         for mark, why in failed:
@@ -103,7 +105,13 @@ class _Lap:
                 self._trace()
 
     def _told(self) -> dict[str, str]:
-        return {name: told(error) for name, error in self.troubles.items()}
+        """What a person must see to."""
+        return {name: told(error) for name, error in self.troubles.items() if not _is_away(error)}
+
+    def fail_for_what_is_away(self) -> None:
+        """Once the other collections have had their turn."""
+        for error in filter(_is_away, self.troubles.values()):
+            raise error
 
     def _trace(self) -> None:
         """Of what nobody raised on purpose: where it came from."""
@@ -114,6 +122,10 @@ class _Lap:
     def counts(self) -> dict[str, Any]:
         waits = {"waits": self._told()} if self.troubles else {}
         return {"indexed": self.indexed, "refused": self.refused, **waits}
+
+
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, NeuralError) and not error.permanent
 
 
 def _refuse(mark: IndexMark, why: Exception) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models.functions import Now
 
 from neural.conf import conf
+from neural.errors import NeuralError
 from neural.models import IndexState, SearchIndex
 from neural.runs.enqueue import enqueue
 from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
@@ -36,14 +37,20 @@ TENDING_SCHEDULE = ShippedSchedule(
 
 def tend_search_indexes() -> dict[str, Any]:
     """Tend every index that is written, and drop the tables of replaced ones; returns rows by
-    collection."""
-    rows = {}
+    collection. One that cannot be tended is told when the others have been."""
+    rows, failed = {}, list[NeuralError]()
     here = SearchIndex.objects.written().filter(store_kind=conf().vector_store)
     for index in here.order_by("collection", "pk"):
-        size = tend(index)
-        if size is not None:
-            rows[index.collection] = size.rows
-    return {"rows": rows, "dropped": drop_replaced()}
+        try:
+            size = tend(index)
+        except NeuralError as error:
+            failed.append(error)
+        else:
+            rows |= {index.collection: size.rows} if size else {}
+    dropped = drop_replaced()
+    if failed:
+        raise failed[0]
+    return {"rows": rows, "dropped": dropped}
 
 
 def tend(index: SearchIndex) -> TableSize | None:

@@ -387,6 +387,28 @@ def test_trouble_in_one_collection_holds_up_no_other(guests, clients):
     assert SearchIndex.objects.active().get(collection="clients").rows == 1
 
 
+def test_a_collection_that_is_away_holds_up_no_other(guests, clients, monkeypatch):
+    """One table may be unreadable where the others are not."""
+    IndexMark.objects.mark("guests", [guests.put("1", title="Anna")])
+    index_marked(lane=0)
+    IndexLane.objects.create(history=False, number=0)
+    IndexMark.objects.mark("guests", [guests.put("2", title="Bob")])
+    IndexMark.objects.mark("clients", [clients.put("1", title="Carl")])
+    broken, upsert = active().table, MemoryStore.upsert
+
+    def upsert_elsewhere(self, table, rows):
+        if table == broken:
+            raise StoreUnavailable("a page is damaged")
+        upsert(self, table, rows)
+
+    monkeypatch.setattr(MemoryStore, "upsert", upsert_elsewhere)
+    with pytest.raises(StoreUnavailable, match="damaged"):
+        index_marked(lane=0)
+
+    assert list(IndexMark.objects.values_list("collection", flat=True)) == ["guests"]
+    assert IndexLane.objects.get().trouble == ""
+
+
 def test_when_its_time_is_up_it_makes_room_and_goes_on(guests, settings):
     settings.NEURAL = {**settings.NEURAL, "index_batch": 2, "index_run_seconds": 1e-6}
     mark(*(guests.put(str(number), title="x") for number in range(5)))

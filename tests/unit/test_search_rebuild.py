@@ -13,6 +13,7 @@ from neural.vectors.collections import CollectionUnknown
 from neural.vectors.indexing import index_marks
 from neural.vectors.names import REBUILD_TASK
 from neural.vectors.rebuilding import SettingsChanged, open_rebuild, rebuild
+from neural.vectors.stores.base import StoreUnavailable
 from neural.vectors.tending import tend_search_indexes
 from tests.unit.searching import MemoryStore, titles
 
@@ -295,6 +296,23 @@ def test_every_index_is_tended_and_its_size_noted(guests, old):
     assert MemoryStore.tended == [old.table]
     assert (old.rows, old.unindexed_rows, old.bytes) == (1, 0, 100)
     assert old.tended_at
+
+
+def test_an_index_that_cannot_be_tended_keeps_none_of_the_others_from_it(guests, old, monkeypatch):
+    tend = MemoryStore.tend
+
+    def tend_new(self, table):
+        if table == old.table:
+            raise StoreUnavailable("a page is damaged")
+        return tend(self, table)
+
+    index = open_rebuild("guests").index
+    MemoryStore.kept[index.table] = {}
+    monkeypatch.setattr(MemoryStore, "tend", tend_new)
+    with pytest.raises(StoreUnavailable, match="damaged"):
+        tend_search_indexes()
+
+    assert MemoryStore.tended == [index.table]
 
 
 def test_replaced_tables_are_dropped_when_nobody_can_be_reading_them_any_more(guests, old):
