@@ -121,13 +121,17 @@ def _first_index(collection: SearchCollection) -> SearchIndex:
     try:
         with transaction.atomic():
             index = new_index(collection.name, requested_by="first index")
+            # Only one is being built at a time: whoever was quicker has committed by now.
+            if theirs := SearchIndex.objects.active().filter(collection=collection.name).first():
+                transaction.set_rollback(True)
+                return theirs
             index.activate()
             index.lacks(older)
     except IntegrityError:
         theirs = SearchIndex.objects.written().filter(collection=collection.name).first()
         if theirs is None:
             raise
-        return theirs  # somebody else was quicker
+        return theirs  # it is being built
     return index
 
 

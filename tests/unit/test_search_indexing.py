@@ -10,6 +10,8 @@ from neural.models import IndexLane, IndexMark, IndexState, RunState, SearchInde
 from neural.runs.work import Postponed
 from neural.tasks import index_marked
 from neural.vectors import indexing, rows
+from neural.vectors.active import written_indexes
+from neural.vectors.collections import collection_of
 from neural.vectors.embedders.base import EmbedderRefused, EmbedderUnavailable
 from neural.vectors.indexing import index_marks
 from neural.vectors.stores.base import StoreUnavailable
@@ -464,6 +466,28 @@ def test_the_first_marks_of_a_collection_make_its_index_and_it_is_searched_at_on
     index = active()
     assert (index.state, index.embedder, index.dimensions) == (IndexState.ACTIVE, "tiny", 16)
     assert (index.vectors, index.left_out, index.rows) == (["whole"], 0, 1)
+
+
+def test_lanes_that_begin_at_once_make_one_first_index_and_none_loses_what_it_wrote(
+    guests, monkeypatch
+):
+    mark(guests.put("1", title="Anna"))
+    begun = []
+
+    def another_lane_is_quicker(collection):
+        if not begun:
+            begun.append(collection)
+            index_marked(lane=0)
+            mark(guests.put("2", title="Bob"))
+        return 0
+
+    monkeypatch.setattr("neural.vectors.active._unmarked_records", another_lane_is_quicker)
+
+    written_indexes(collection_of("guests"))
+    index_marked(lane=0)
+
+    assert SearchIndex.objects.count() == 1
+    assert titles(active()) == {"S1/1": "Anna", "S1/2": "Bob"}
 
 
 def test_a_first_index_says_how_many_older_records_it_lacks(guests):
