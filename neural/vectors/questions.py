@@ -82,6 +82,11 @@ def _possible_names(asked: list[str]) -> Iterable[str]:
 
 
 def _words(folded: str) -> Iterable[str]:
+    """Their number, too, has an end: a store takes a second for thousands of tokens."""
+    return islice(_words_of_runs(folded), 2 * MOST_UNITS)
+
+
+def _words_of_runs(folded: str) -> Iterable[str]:
     for _, run, chinese in islice(runs(folded), MOST_UNITS):
         yield from grams(run[:MOST_UNITS]) if chinese else (run,)
 

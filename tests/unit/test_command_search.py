@@ -105,8 +105,8 @@ def test_json_has_an_object_a_line(searched, command):
     }  # fmt: skip
 
 
-def test_a_title_moves_no_cursor(searched, command):
-    searched.finds(hit("Tofu\x1b[2J\nsoup", parts=("\x1b[2J",)))
+def test_neither_a_title_nor_an_id_moves_the_cursor(searched, command):
+    searched.finds(hit("Tofu\x1b[2J\nsoup", identity="D\x1b[31m1", parts=("\x1b[2J",)))
 
     said = command("tofu")
 
@@ -132,6 +132,8 @@ def test_what_should_be_known_goes_to_standard_error(searched, capsys):
         (["--like", "S1/D1"], "--collection", 2),
         (["tofu", "--collection", "wines"], "'wines' is not registered; known: ", 2),
         (["tofu", "--store", "S9"], "There is no store 'S9'.", 2),
+        (["tofu", "--store", "\udcff"], "There is no store '\\udcff'.", 2),
+        (["tofu", "--top", "0"], "--top: not from 1 to 100: 0", 1),  # 2 in a terminal
     ],
 )
 def test_what_cannot_be_done_says_what_to_do(searched, command, arguments, says, code):

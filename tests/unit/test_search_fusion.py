@@ -174,8 +174,10 @@ def test_operators_and_quotes_are_separators():
     assert question_of('"红烧" AND (肉*)').words == {"红烧", "and", "肉"}
 
 
-def test_a_long_question_asks_a_bounded_number_of_tokens():
-    asked = question_of("".join(chr(0x4E00 + at) for at in range(10_000)))
+@pytest.mark.parametrize("separated", [10_000, 19])
+def test_a_long_question_asks_a_bounded_number_of_tokens(separated: int):
+    characters = (chr(0x4E00 + at) + " " * (at % separated == 0) for at in range(10_000))
+    asked = question_of("".join(characters))
 
     assert len(asked.names) <= MOST_UNITS * 12
     assert len(asked.words) <= MOST_UNITS * 2

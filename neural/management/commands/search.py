@@ -1,5 +1,6 @@
 """`manage.py search`: what fits a question, and why."""
 
+import argparse
 import datetime as dt
 import json
 from collections.abc import Iterator
@@ -13,11 +14,13 @@ from neural.management.learning_text import wide
 from neural.management.teaching import TeachingCommand, point_in_time
 from neural.models import Store, SuppliedRecord
 from neural.vectors.collections import CollectionUnknown, collection_of, collections
+from neural.vectors.documents import UNSTORABLE
 from neural.vectors.hits import Found, Hit
 
 NOTHING_FOUND = 1
 WRONG_USAGE = 2
 NOT_POSSIBLE = 3
+MOST = 100
 WAYS = {"pinyin": "sound"}
 """How something is found, where people say it in another way."""
 
@@ -68,7 +71,7 @@ class Command(TeachingCommand):
             "--kind", help="only this kind: an event's type, an order's state, a dish's category"
         )
         parser.add_argument(
-            "--top", type=int, default=10, choices=range(1, 101), metavar="N",
+            "--top", type=_top, default=10, metavar="N",
             help="so many hits of a collection (10; at most 100)",
         )  # fmt: skip
         parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
@@ -89,6 +92,13 @@ class Command(TeachingCommand):
             raise CommandError("Nothing was found.", returncode=NOTHING_FOUND)
 
 
+def _top(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= MOST:
+        raise argparse.ArgumentTypeError(f"not from 1 to {MOST}: {number}")
+    return number
+
+
 def chosen(options: dict[str, Any]) -> list[str]:
     """Names of the collections to search; wrong usage ends here."""
     if bool(options["text"]) == bool(options["like"]):
@@ -107,6 +117,8 @@ def chosen(options: dict[str, Any]) -> list[str]:
 
 def is_known(store: str) -> bool:
     """Whether there is such a store, or a record was handed in as one of its own."""
+    if UNSTORABLE.search(store):
+        return False  # what a terminal sent in another encoding
     if Store.objects.filter(pk=store).exists():
         return True
     return SuppliedRecord.objects.filter(store_code=store).exists()
@@ -141,8 +153,8 @@ def table(collection: str, hits: Found) -> Iterator[str]:
         yield f"{collection}"
     for place, hit in enumerate(hits, 1):
         when = timezone.localtime(hit.at).strftime("%Y-%m-%d %H:%M") if hit.at else "-"
-        title = one_line(hit.title or hit.id)
-        yield f"{place:>4}  {wide(title, 34)}{wide(hit.store or '-', 12)}{when:<18}{hit.key}"
+        title, key = one_line(hit.title or hit.id), one_line(hit.key)
+        yield f"{place:>4}  {wide(title, 34)}{wide(hit.store or '-', 12)}{when:<18}{key}"
         yield f"      {because(hit)}"
 
 
