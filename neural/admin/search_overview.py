@@ -39,9 +39,10 @@ def _searchable(collection: SearchCollection, question: Question) -> Searchable:
         if found is None:
             return Searchable(collection)
         records = found.store.count(found.index.table, within=within(question.stores))
+        lag = lag_of(collection.name, question.stores)
     except NeuralError:
         return Searchable(collection, is_indexed=True)
-    return Searchable(collection, True, records, lag_of(collection.name), found.notices)
+    return Searchable(collection, True, records, lag, found.notices)
 
 
 def notices_of(index: SearchIndex) -> Sequence[str]:
@@ -49,9 +50,9 @@ def notices_of(index: SearchIndex) -> Sequence[str]:
     return active.notices_of(index) if index.state == IndexState.ACTIVE else ()
 
 
-def lag_of(collection: str) -> Lag:
-    """How far the index of a collection is behind."""
-    return index_lag(now=timezone.now(), collection=collection)
+def lag_of(collection: str, stores: frozenset[str] | None = None) -> Lag:
+    """How far the index of a collection is behind, with the records of these stores (or all)."""
+    return index_lag(now=timezone.now(), collection=collection, stores=stores)
 
 
 def behind(lag: Lag) -> str:

@@ -3,8 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import QuerySet, Value
-from django.db.models.functions import StrIndex, Substr
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -60,11 +59,9 @@ class IndexMarkAdmin(VerbsAdmin, ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Those of the user's own stores."""
-        rows, stores = super().get_queryset(request), stores_of(request.user)
-        if stores is None:
-            return rows
-        code = Substr("key", 1, StrIndex("key", Value("/")) - 1)
-        return rows.alias(code=code).filter(code__in=stores)
+        rows: Any = super().get_queryset(request)
+        stores = stores_of(request.user)
+        return rows if stores is None else rows.of_stores(stores)
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, mark: IndexMark) -> SafeString:

@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 from django.db import models
-from django.db.models.functions import Mod, Now
+from django.db.models import Value
+from django.db.models.functions import Mod, Now, StrIndex, Substr
 from django.utils.translation import gettext_lazy as _
 
 ERROR_LENGTH = 500
@@ -23,6 +24,11 @@ class IndexMarkQuerySet(models.QuerySet):
     def refused(self) -> Self:
         """Those whose record cannot be a document."""
         return self.exclude(error="")
+
+    def of_stores(self, codes: Collection[str]) -> Self:
+        """Those whose record belongs to one of these stores, with which its key begins."""
+        code = Substr("key", 1, StrIndex("key", Value("/")) - 1)
+        return self.alias(code=code).filter(code__in=codes)
 
     def in_lane(self, number: int, *, of: int, history: bool) -> Self:
         """Those that one of so many lanes takes up, first first."""

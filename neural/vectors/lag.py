@@ -1,7 +1,7 @@
 """How far the indexes are behind the database."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from neural.conf import conf
@@ -30,10 +30,14 @@ class Lag:
     """Why indexing cannot get on until a person does something."""
 
 
-def index_lag(*, now: dt.datetime, collection: str | None = None) -> Lag:
+def index_lag(
+    *, now: dt.datetime, collection: str | None = None, stores: Collection[str] | None = None
+) -> Lag:
     """How far behind the index of a collection is, or all of them; ``now`` by the database's
-    clock, by which marks are written."""
-    marks = IndexMark.objects.all()
+    clock, by which marks are written. With ``stores``, of records of these alone."""
+    marks: IndexMarkQuerySet = IndexMark.objects.all()
+    if stores is not None:
+        marks = marks.of_stores(stores)
     if collection is not None:
         marks = marks.filter(collection=collection)
     live, history = (_first(marks.waiting(), kind) for kind in (False, True))

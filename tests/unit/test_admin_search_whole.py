@@ -142,3 +142,14 @@ def test_the_command_finds_the_same(capsys):
     assert "S2/B-17" in said
     assert "names: 麻婆豆腐" in said
     assert "A-17" not in said
+
+
+def test_how_many_records_wait_is_told_of_the_users_own_stores():
+    for number in range(3):
+        order("S2", f"B-2{number}", "麻婆豆腐")
+    order("S1", "A-19", "麻婆豆腐")
+
+    assert "4 waiting" in page(world.superuser(), "")
+    mine = page(limited(), "")
+    assert "1 waiting" in mine
+    assert "4 waiting" not in mine
