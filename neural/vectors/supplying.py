@@ -7,6 +7,7 @@ indexed at once. Should that fail, the mark stands, and indexing goes on from th
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -20,8 +21,9 @@ from neural.runs.results import plain
 from neural.runs.work import Postponed, current_run, so_far
 from neural.vectors.bounds import bounded
 from neural.vectors.collections import Record, collection_of, document_of
-from neural.vectors.documents import RecordRefused
-from neural.vectors.indexing import Indexed, index_marks
+from neural.vectors.documents import RecordRefused, parts_of
+from neural.vectors.indexing import Indexed, blames_a_record, index_marks, told
+from neural.vectors.sifting import sift
 
 ORDERS = "orders"
 SHOWN_IDS = 100
@@ -50,7 +52,8 @@ def index_to_vector_db(*, collection: str, data: Any) -> dict[str, Any]:
     records = list(data) if isinstance(data, list | tuple) else [data]
     supplied = [_checked(collection, each) for each in records]
     for slice_ in _slices(supplied):
-        _take(collection, slice_)
+        for key, why in _take(collection, slice_).refused.items():
+            raise RecordRefused(f"{collection}: {key}: {why}")
     ids = list(dict.fromkeys(each.id for each in supplied))
     return {"collection": collection, "indexed": len(ids), "ids": ids[:SHOWN_IDS]}
 
@@ -73,21 +76,35 @@ def batch_index_orders(*, orders: Any) -> dict[str, Any]:
 
 def _next_orders(orders: Sequence[Any], told: Mapping[str, Any]) -> dict[str, Any]:
     """One batch, from where it was."""
-    end = told["at"] + conf().index_batch
-    good: list[Supplied] = []
-    failed: list[dict[str, Any]] = []
-    for position, order in enumerate(orders[told["at"] : end], start=told["at"]):
-        try:
-            good.append(_checked(ORDERS, order))
-        except NeuralError as error:
-            failed.append({"position": position, "id": _id_of(order), "reason": str(error)[:300]})
-    done = _take(ORDERS, good) if good else Indexed()
+    start, end = told["at"], told["at"] + conf().index_batch
+    good, failed = _sorted_out(orders[start:end], start)
+    done = _take(ORDERS, list(good.values())) if good else Indexed()
+    places = {each.key: position for position, each in good.items()}
+    failed += [_failed(places[key], parts_of(key)[1], why) for key, why in done.refused.items()]
     return {
         "at": end,
         "indexed": told["indexed"] + len(done.keys),
         "failed_count": told["failed_count"] + len(failed),
         "failed": [*told["failed"], *failed][:SHOWN_FAILURES],
     }
+
+
+def _sorted_out(
+    orders: Sequence[Any], start: int
+) -> tuple[dict[int, Supplied], list[dict[str, Any]]]:
+    """Good ones by their position, and why the others are not."""
+    good: dict[int, Supplied] = {}
+    failed: list[dict[str, Any]] = []
+    for position, order in enumerate(orders, start=start):
+        try:
+            good[position] = _checked(ORDERS, order)
+        except NeuralError as error:
+            failed.append(_failed(position, _id_of(order), str(error)))
+    return good, failed
+
+
+def _failed(position: int, id: Any, reason: str) -> dict[str, Any]:  # noqa: A002 (as it is told)
+    return {"position": position, "id": id, "reason": reason[:300]}
 
 
 def _id_of(record: Any) -> Any:
@@ -128,7 +145,22 @@ def _take(collection: str, records: Sequence[Supplied]) -> Indexed:
     with transaction.atomic():
         _keep(collection, [last[key] for key in sorted(last)])
         marks = IndexMark.objects.mark(collection, last, supplied=True)
-    return index_marks(collection, marks)
+    return _index(collection, marks)
+
+
+def _index(collection: str, marks: Sequence[IndexMark]) -> Indexed:
+    """One that some code trips over is told like one that is refused: to try again would end in
+    the same. Its mark stands, and indexing takes it up once more."""
+    try:
+        done, failed = sift(marks, partial(index_marks, collection), blames=blames_a_record)
+    except Exception as error:
+        if not blames_a_record(error):
+            raise
+        done, failed = [], [(mark, error) for mark in marks]
+    refused = {mark.key: told(error) for mark, error in failed}
+    for each in done:
+        refused.update(each.refused)
+    return Indexed(keys=[key for each in done for key in each.keys], refused=refused)
 
 
 def _keep(collection: str, records: Sequence[Supplied]) -> None:

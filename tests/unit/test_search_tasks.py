@@ -6,7 +6,7 @@ import neural
 from neural.models import IndexMark, SearchIndex, SuppliedRecord, TaskRun
 from neural.runs.work import Postponed
 from neural.tasks import batch_index_orders, index_to_vector_db
-from neural.vectors import supplying
+from neural.vectors import rows, supplying
 from neural.vectors.collections import CollectionUnknown
 from neural.vectors.documents import RecordRefused
 from neural.vectors.stores.base import StoreUnavailable
@@ -145,6 +145,37 @@ def test_good_orders_are_in_and_each_other_says_why():
     assert "without an id" in reasons[0]
     assert "not str" in reasons[1]
     assert "'a/b' cannot be the code of a store" in reasons[2]
+
+
+def _trips_over(monkeypatch, title):
+    tokens_of = rows.tokens_of
+    odd = lambda document: 1 / 0 if document.title == title else tokens_of(document)  # noqa: E731
+    monkeypatch.setattr(rows, "tokens_of", odd)
+
+
+@pytest.mark.parametrize("others", [2, 0])
+def test_an_order_that_no_code_foresaw_is_told_and_the_others_are_in(monkeypatch, others):
+    _trips_over(monkeypatch, "0")
+
+    told = batch_index_orders([order(number) for number in range(1 + others)])
+
+    assert told == {
+        "indexed": others,
+        "failed_count": 1,
+        "failed": [{"position": 0, "id": "0", "reason": "ZeroDivisionError: division by zero"}],
+    }
+    assert IndexMark.objects.get().key == "S1/0"
+
+
+def test_a_record_that_no_code_foresaw_is_a_dead_letter_and_not_tried_for_ever(guests, monkeypatch):
+    _trips_over(monkeypatch, "Guest 1")
+    index_to_vector_db.delay("guests", [guest(1), guest(2)])
+
+    neural.run_due()
+
+    run = TaskRun.objects.get()
+    assert run.state == "dead"
+    assert "S1/1: ZeroDivisionError" in run.error
 
 
 def test_a_long_list_is_done_in_slices(settings):
