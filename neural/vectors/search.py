@@ -174,7 +174,10 @@ def _moment(given: dt.date | None, *, days: int = 0) -> dt.datetime | None:
         return None
     if isinstance(given, dt.datetime):
         return given if timezone.is_aware(given) else timezone.make_aware(given)
-    day = dt.datetime.combine(given, dt.time.min) + dt.timedelta(days=days)
+    try:
+        day = dt.datetime.combine(given, dt.time.min) + dt.timedelta(days=days)
+    except OverflowError:  # after the last day that there is: no limit
+        return None
     return timezone.make_aware(day)
 
 

@@ -116,6 +116,10 @@ def test_a_period_is_searched_and_a_date_is_the_whole_of_its_day(since, until, s
     assert ids(search("红烧肉", "menu", since=since, until=until)) == seen
 
 
+def test_the_last_day_that_there_is_is_no_limit():
+    assert ids(search("红烧肉", "menu", since=dt.date.min, until=dt.date.max))
+
+
 def test_one_kind_is_searched():
     assert ids(search("红烧肉", "menu", kind="dine_in")) == ["1", "3", "4"]
 
