@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -38,6 +38,11 @@ _thread: "RelayThread | None" = None
 def claimant() -> Claimant:
     """Who this process is to the ledger."""
     return Claimant(worker_id=_worker.pk if _worker else None)
+
+
+def queues() -> Sequence[str]:
+    """Those that this process's worker reads; none outside of a worker."""
+    return _worker.queues if _worker else ()
 
 
 def connect() -> None:

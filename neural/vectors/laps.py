@@ -10,6 +10,7 @@ from typing import Any
 from neural.conf import conf
 from neural.errors import NeuralError
 from neural.models import IndexLane, IndexMark
+from neural.runs.making_room import others_wait
 from neural.runs.work import Postponed, current_run, so_far
 from neural.vectors.active import written_indexes
 from neural.vectors.asking import others_under_way
@@ -56,12 +57,12 @@ class _Lap:
         self.is_done = False
 
     def run(self) -> None:
-        """Batch after batch, one at least."""
+        """Batch after batch, one at least, for as long as nobody else wants the process."""
         until = time.monotonic() + conf().index_run_seconds
         while marks := self._next():
             for collection, theirs in _by_collection(marks).items():
                 self._index(collection, theirs)
-            if time.monotonic() > until:
+            if time.monotonic() > until or others_wait():
                 break
         self.is_done = not marks
         _look_after(self.touched)

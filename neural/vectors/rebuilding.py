@@ -17,6 +17,7 @@ from neural.conf import conf
 from neural.errors import PermanentError
 from neural.models import IndexMark, IndexState, SearchIndex, SuppliedRecord
 from neural.runs.enqueue import enqueue
+from neural.runs.making_room import others_wait
 from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.runs.work import Postponed, current_run
 from neural.vectors.active import is_as_the_settings_say, new_index, table_shape
@@ -115,7 +116,7 @@ def rebuild(*, index_id: int) -> dict[str, Any]:
         _build(index, page)
         if not index.advance(cursor=page.cursor, done=page.read):
             return _told(index, index_id)
-        if time.monotonic() > until and current_run():
+        if current_run() and (time.monotonic() > until or others_wait()):
             raise Postponed(0, so_far=_told(index, index_id))
     _switch(index)
     return _told(index, index_id)

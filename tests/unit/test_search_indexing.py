@@ -433,6 +433,17 @@ def test_lanes_share_what_is_too_much_for_one_batch(guests, settings):
     assert (first, second) == (10, 10)
 
 
+def test_a_lap_ends_after_a_batch_when_others_want_its_process(guests, settings, monkeypatch):
+    settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
+    monkeypatch.setattr("neural.vectors.laps.others_wait", lambda: True)
+    mark(*(guests.put(str(number), title="x") for number in range(20)))
+
+    with pytest.raises(Postponed) as postponed:
+        index_marked(lane=0)
+
+    assert (postponed.value.seconds, postponed.value.so_far["indexed"]) == (0, 2)
+
+
 def test_the_first_lane_leaves_their_shares_to_others_that_are_at_work(guests):
     run = world.run(RunState.PENDING, task_id="of lane 1")
     IndexLane.objects.create(history=False, number=1, task_id=run.task_id)
