@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from neural.models import SuppliedRecord
-from neural.vectors.stores.base import StoreUnavailable
+from neural.vectors.stores.base import StoreUnavailable, TableMissing
 from tests.unit.ledger import make_store
 from tests.unit.search_world import FakeSearch, hit
 
@@ -130,6 +130,8 @@ def test_what_should_be_known_goes_to_standard_error(searched, capsys):
         ([], "Give a TEXT", 2),
         (["tofu", "--like", "S1/D1"], "Give a TEXT", 2),
         (["--like", "S1/D1"], "--collection", 2),
+        (["--like", "D1", "--collection", "dishes"], "it is STORE/ID", 1),
+        (["--like", "S1/D1", "--collection", "dishes", "--since", "2d"], "--top only", 2),
         (["tofu", "--collection", "wines"], "'wines' is not registered; known: ", 2),
         (["tofu", "--store", "S9"], "There is no store 'S9'.", 2),
         (["tofu", "--store", "\udcff"], "There is no store '\\udcff'.", 2),
@@ -151,6 +153,13 @@ def test_an_index_that_is_away_is_a_sentence(searched, command):
         command("tofu", "--collection", "dishes")
 
     assert error.value.returncode == 3
+
+
+def test_of_an_index_that_is_gone_it_says_how_it_is_made_anew(searched, command):
+    searched.error = TableMissing("no table 'dishes_1'")
+
+    with pytest.raises(CommandError, match=r"Type: manage\.py rebuild_index dishes$"):
+        command("tofu", "--collection", "dishes")
 
 
 def test_the_store_of_a_record_that_was_handed_in_is_known(searched, command):

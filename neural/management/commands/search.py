@@ -1,28 +1,26 @@
 """`manage.py search`: what fits a question, and why."""
 
 import argparse
-import datetime as dt
-import json
-from collections.abc import Iterator
 from typing import Any
 
 from django.core.management import CommandError, CommandParser
-from django.utils import timezone
 
 from neural.errors import NeuralError
-from neural.management.learning_text import wide
+from neural.management.search_text import as_json, table
 from neural.management.teaching import TeachingCommand, point_in_time
 from neural.models import Store, SuppliedRecord
 from neural.vectors.collections import CollectionUnknown, collection_of, collections
 from neural.vectors.documents import UNSTORABLE
-from neural.vectors.hits import Found, Hit
+from neural.vectors.hits import Found
+from neural.vectors.stores.base import TableMissing
 
 NOTHING_FOUND = 1
 WRONG_USAGE = 2
 NOT_POSSIBLE = 3
 MOST = 100
-WAYS = {"pinyin": "sound"}
-"""How something is found, where people say it in another way."""
+NOTHING_LIKE_IT = (
+    "Nothing like it was found, or no record has this key: it is STORE/ID, the last column of hits."
+)
 
 
 class Command(TeachingCommand):
@@ -89,7 +87,8 @@ class Command(TeachingCommand):
             for line in printed:
                 self.stdout.write(line)
         if not found:
-            raise CommandError("Nothing was found.", returncode=NOTHING_FOUND)
+            said = NOTHING_LIKE_IT if options["like"] else "Nothing was found."
+            raise CommandError(said, returncode=NOTHING_FOUND)
 
 
 def _top(text: str) -> int:
@@ -105,6 +104,8 @@ def chosen(options: dict[str, Any]) -> list[str]:
         raise CommandError("Give a TEXT to look for, or --like KEY.", returncode=WRONG_USAGE)
     if options["like"] and not options["collection"]:
         raise CommandError("--like KEY needs the --collection of the key.", returncode=WRONG_USAGE)
+    if options["like"] and any(options[each] for each in ("since", "until", "kind")):
+        raise CommandError("--like KEY goes with --store and --top only.", returncode=WRONG_USAGE)
     if options["store"] and not is_known(options["store"]):
         raise CommandError(f"There is no store {options['store']!r}.", returncode=WRONG_USAGE)
     if not options["collection"]:
@@ -143,57 +144,6 @@ def asked(collection: str, options: dict[str, Any]) -> Found:
             kind=options["kind"],
         )
     except NeuralError as error:
-        said = f"{collection} cannot be searched: {error}. Type: manage.py doctor"
+        remedy = f"rebuild_index {collection}" if isinstance(error, TableMissing) else "doctor"
+        said = f"{collection} cannot be searched: {error}. Type: manage.py {remedy}"
         raise CommandError(said, returncode=NOT_POSSIBLE) from error
-
-
-def table(collection: str, hits: Found) -> Iterator[str]:
-    """Two lines a hit: what it is, and why it is one."""
-    if hits:
-        yield f"{collection}"
-    for place, hit in enumerate(hits, 1):
-        when = timezone.localtime(hit.at).strftime("%Y-%m-%d %H:%M") if hit.at else "-"
-        title, key = one_line(hit.title or hit.id), one_line(hit.key)
-        yield f"{place:>4}  {wide(title, 34)}{wide(hit.store or '-', 12)}{when:<18}{key}"
-        yield f"      {because(hit)}"
-
-
-def because(hit: Hit) -> str:
-    """Why a hit is one, in a line."""
-    ways = [f"{WAYS.get(way, way)} {score:.2f}" for way, score in hit.why.scores.items() if score]
-    matched = [one_line(part) for part in (hit.why.names or hit.why.parts)[:5]]
-    label = "names" if hit.why.names else "matched"
-    told = [f"{label}: {', '.join(matched)}"] if matched else []
-    return " · ".join([f"{hit.score:.2f}", *told, *ways])
-
-
-def one_line(text: str) -> str:
-    """Text of a record without what would move the cursor."""
-    return "".join(each if each.isprintable() else " " for each in text)
-
-
-def as_json(hits: Found) -> Iterator[str]:
-    """One object a hit."""
-    for hit in hits:
-        yield json.dumps(_as_object(hit), ensure_ascii=False)
-
-
-def _as_object(hit: Hit) -> dict[str, Any]:
-    at: dt.datetime | None = hit.at
-    return {
-        "collection": hit.collection,
-        "key": hit.key,
-        "id": hit.id,
-        "store": hit.store,
-        "kind": hit.kind,
-        "at": at and at.isoformat(),
-        "title": hit.title,
-        "names": list(hit.names),
-        "text": hit.text,
-        "score": round(hit.score, 4),
-        "why": {
-            "names": list(hit.why.names),
-            "parts": list(hit.why.parts),
-            "scores": {way: round(score, 4) for way, score in hit.why.scores.items()},
-        },
-    }
