@@ -38,7 +38,8 @@ TENDING_SCHEDULE = ShippedSchedule(
 def tend_search_indexes() -> dict[str, Any]:
     """Tend every index that is written, and drop the tables of replaced ones; returns rows by
     collection. One that cannot be tended is told when the others have been."""
-    rows, failed = {}, list[NeuralError]()
+    rows: dict[str, int] = {}
+    failed: list[NeuralError] = []
     here = SearchIndex.objects.written().filter(store_kind=conf().vector_store)
     for index in here.order_by("collection", "pk"):
         try:

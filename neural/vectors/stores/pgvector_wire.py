@@ -72,9 +72,9 @@ def bigints(values: Sequence[int]) -> Binary:
 
 def weights(by_hash: Mapping[int, float]) -> Binary:
     """A ``sparsevec`` with these weights."""
-    places = np.fromiter((each % SPARSE_DIMENSIONS for each in by_hash), np.int32, len(by_hash))
+    every = np.fromiter((each % SPARSE_DIMENSIONS for each in by_hash), np.int32, len(by_hash))
     # Its indexes must ascend, each once.
-    places, first = (each[:MOST_WEIGHTS] for each in np.unique(places, return_index=True))
+    places, first = (each[:MOST_WEIGHTS] for each in np.unique(every, return_index=True))
     values = np.fromiter(by_hash.values(), np.float32, len(by_hash))[first]
     head = np.array([SPARSE_DIMENSIONS, places.size, 0], ">i4")
     return Binary(head.tobytes() + places.astype(">i4").tobytes() + values.astype(">f4").tobytes())
