@@ -4,11 +4,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from neural.conf import conf
+from neural.errors import NeuralError
 from neural.health.findings import Finding, in_turn, ok, problem, span, warning
 from neural.health.situation import Situation
 from neural.models import SearchIndex
 from neural.vectors.collections import Source, collections
 from neural.vectors.lag import COUNTED, Lag, index_lag, index_notices
+from neural.vectors.stores.base import Within
+from neural.vectors.stores.choosing import vector_store
 
 PATIENCE_SECONDS = 300
 """How long a change may wait to be searched. History may wait for longer."""
@@ -23,7 +26,22 @@ def search_index(situation: Situation) -> Finding:
         return problem("search", in_turn(lag.troubles), _("do what it says; nothing is lost"))
     if lag.waiting > lag.history and lag.oldest_seconds > PATIENCE_SECONDS:
         return problem("search", _told(lag), _remedy())
-    return _of_indexes(lag)
+    return _unreadable() or _of_indexes(lag)
+
+
+def _unreadable() -> Finding | None:
+    """Of the indexes that are searched, those that cannot be."""
+    failed: dict[str, str] = {}
+    here = SearchIndex.objects.active().filter(store_kind=conf().vector_store, rows__gt=0)
+    for index in here.order_by("collection"):
+        try:
+            vector_store().rows(index.table, ["/"], within=Within.every_store())
+        except NeuralError as error:
+            failed[index.collection] = str(error)
+    if not failed:
+        return None
+    remedy = _("let it be reached; what is gone or damaged: manage.py rebuild_index %(names)s")
+    return problem("search", in_turn(failed.values()), remedy % {"names": " ".join(failed)})
 
 
 def _of_indexes(lag: Lag) -> Finding:

@@ -144,6 +144,17 @@ def test_what_a_person_must_see_to_is_a_problem(finding):
     assert (finding().status, finding().found) == ("problem", "dishes: the key is wrong")
 
 
+def test_an_index_that_cannot_be_read_is_a_problem_with_what_to_do(finding, guests):
+    IndexMark.objects.mark("guests", [guests.put("1", title="Anna")])
+    index_marked(lane=0)
+    assert finding().status == "ok"
+    MemoryStore.forget()
+
+    assert finding().status == "problem"
+    assert "there is no table guests_" in finding().found
+    assert finding().remedy.endswith("manage.py rebuild_index guests")
+
+
 def test_another_model_and_refused_records_are_warnings(finding, guests, settings):
     IndexMark.objects.mark("guests", [guests.put("1", title="Anna"), guests.put("2", title="bad")])
     index_marked(lane=0)
