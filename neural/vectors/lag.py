@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from neural.conf import conf
-from neural.models import IndexLane, IndexMark, SearchIndex
+from neural.models import IndexLane, IndexMark, IndexState, RunState, SearchIndex, TaskRun
 from neural.models.index_mark import IndexMarkQuerySet
 from neural.vectors.active import notices_of
 
@@ -70,3 +70,14 @@ def index_notices() -> dict[str, tuple[str, ...]]:
     """By collection, what does not fit between its index and the settings."""
     found = {index.collection: notices_of(index) for index in SearchIndex.objects.active()}
     return {name: notices for name, notices in sorted(found.items()) if notices}
+
+
+def why_it_waits(index: SearchIndex) -> str:
+    """Why an index that is being built does not get on: what the last try failed for, until the
+    next one. Empty if nothing did."""
+    if index.state != IndexState.BUILDING:
+        return ""
+    waits = TaskRun.objects.filter(
+        task_id=index.task_id, state=RunState.PENDING, failures__gt=0
+    ).first()
+    return waits.error if waits else ""

@@ -107,8 +107,8 @@ def rebuild(*, index_id: int) -> dict[str, Any]:
     if not is_as_the_settings_say(index):
         index.cancel()
         raise SettingsChanged(
-            f"the settings changed while the index of {index.collection} was being built: "
-            f"run manage.py rebuild_index {index.collection} again"
+            "it was begun with other settings than this worker's: when all processes have been "
+            f"started again with the same, run manage.py rebuild_index {index.collection}"
         )
     vector_store().create(index.table, table_shape(index))
     until = time.monotonic() + conf().index_run_seconds

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from neural.models import IndexMark, IndexState, SearchIndex, SuppliedRecord
 from tests.unit import admin_world as world
+from tests.unit.ledger import make_run
 from tests.unit.search_world import index
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
@@ -82,6 +83,14 @@ def test_once_it_is_built_the_whole_page_is_loaded_anew():
     assert "HX-Refresh" not in client.get(progress_of(building)).headers
     building.activate()
     assert client.get(progress_of(building)).headers["HX-Refresh"] == "true"
+
+
+def test_who_may_rebuild_is_told_why_building_does_not_get_on():
+    building = index(task_id="run-1")
+    make_run(task_id="run-1", failures=2, error="EmbedderUnavailable: no answer")
+
+    assert "EmbedderUnavailable: no answer" in text(world.superuser(), world.page_of(building))
+    assert "no answer" not in text(world.client_of(*VIEW), world.page_of(building))
 
 
 def test_progress_is_for_those_who_may_see_indexes():

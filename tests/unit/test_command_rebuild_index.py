@@ -111,6 +111,36 @@ def test_when_the_run_that_builds_is_dead_it_says_why_instead_of_waiting(
     assert str(refused(command, "guests")) == "guests: EmbedderRefused: no"
 
 
+def test_when_settings_have_changed_it_ends_with_3_and_says_what_to_do(filled, command, settings):
+    open_rebuild("guests")
+    settings.NEURAL = {**settings.NEURAL, "embedder_options": {"model": "other"}}
+
+    refusal = refused(command, "guests", "--now")
+
+    assert refusal.returncode == 3
+    assert "when all processes have been started again" in str(refusal)
+
+
+def test_while_workers_try_it_again_and_again_it_says_why_once(
+    filled, command, monkeypatch, capsys
+):
+    index = open_rebuild("guests").index
+    looks = []
+
+    def fails_and_then_is_given_up(seconds):
+        looks.append(seconds)
+        TaskRun.objects.update(failures=len(looks), error="EmbedderUnavailable: no answer")
+        if len(looks) == 3:
+            index.cancel()
+
+    monkeypatch.setattr(module.time, "sleep", fails_and_then_is_given_up)
+
+    refused(command, "guests")
+
+    said = "guests: EmbedderUnavailable: no answer; it is tried again\n"
+    assert capsys.readouterr().err.count(said) == 1
+
+
 def test_it_says_what_it_did_itself_and_leaves_the_lines_for_services_out(filled, command, capsys):
     call_command("rebuild_index", "guests", "--now")
 

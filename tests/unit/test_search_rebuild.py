@@ -253,7 +253,7 @@ def test_settings_that_change_meanwhile_end_it_with_what_to_do(guests, old, in_s
     run_slice()
     settings.NEURAL = {**settings.NEURAL, "embedder_options": {"model": "other"}}
 
-    with pytest.raises(SettingsChanged, match=r"run manage\.py rebuild_index guests again"):
+    with pytest.raises(SettingsChanged, match=r"run manage\.py rebuild_index guests"):
         rebuild_search_index(index.pk)
 
     index.refresh_from_db()

@@ -1,5 +1,6 @@
 """`manage.py rebuild_index`: search indexes made anew from the database."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from neural.management.here import work_here
 from neural.management.teaching import TeachingCommand
 from neural.models import IndexMark, IndexState, RunState, SearchIndex, TaskRun
 from neural.vectors.collections import CollectionUnknown, collection_of, collections
+from neural.vectors.lag import why_it_waits
 from neural.vectors.names import REBUILD_TASK
 from neural.vectors.rebuilding import open_rebuild
 
@@ -107,8 +109,12 @@ def _chosen(names: Sequence[str]) -> list[str]:
 
 def wait(number: int, *, work_here_too: bool) -> None:
     """Until an index is searched or given up."""
+    told = ""
     with tqdm(unit=" records", leave=False, disable=None) as bar:
         for index in looks(number, work_here_too=work_here_too):
+            if (why := why_it_waits(index)) and why != told:
+                told = why
+                bar.write(f"{index.collection}: {why}; it is tried again", file=sys.stderr)
             bar.set_description_str(index.collection)
             bar.total, bar.n = max(index.records_total, index.records_done), index.records_done
             bar.refresh()
@@ -128,4 +134,8 @@ def _stop_if_it_failed(index: SearchIndex, *, work_here_too: bool) -> None:
     failed one."""
     run = TaskRun.objects.filter(task_id=index.task_id).first()
     if run is not None and (run.state == RunState.DEAD or (work_here_too and run.failures)):
-        raise CommandError(f"{index.collection}: {run.error}")
+        index.refresh_from_db()
+        given_up = index.state == IndexState.CANCELLED
+        raise CommandError(
+            f"{index.collection}: {run.error}", returncode=GIVEN_UP if given_up else 1
+        )
