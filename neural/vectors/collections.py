@@ -25,7 +25,10 @@ Record = Mapping[str, Any]
 
 
 class Source(Protocol):
-    """Where the records of a collection are, if they are rows of the database."""
+    """Where the records of a collection are, if they are rows of the database.
+
+    One that can tell which keys have a record sooner than load them has ``there(keys)``, too.
+    """
 
     def load(self, keys: Collection[str]) -> Mapping[str, Record]:
         """Records by key; those that are gone are left out."""

@@ -19,7 +19,7 @@ from neural.models import IndexMark
 from neural.models.search_index import SearchIndex
 from neural.vectors.active import written_indexes
 from neural.vectors.collections import CollectionUnknown, SearchCollection, collection_of
-from neural.vectors.records import forget_outdated, marked_records
+from neural.vectors.records import forget_outdated, marked_records, present
 from neural.vectors.rows import documents_of, vectors_for, version_now
 from neural.vectors.writing import IndexUnusable, write
 
@@ -66,7 +66,7 @@ def _index(
     vectors = vectors_for(documents.read.values(), indexes)
     write(indexes, documents.read, vectors, gone=records.gone, version=version)
     forget_outdated(records)
-    moved = records.found.keys() ^ marked_records(collection, marks).found.keys()
+    moved = records.found.keys() ^ present(collection, {mark.key for mark in marks})
     settled = [mark for mark in marks if mark.key not in moved]
     return _settle(settled, [*documents.read, *records.gone], documents.refused)
 

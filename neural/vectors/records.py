@@ -37,6 +37,14 @@ def marked_records(collection: SearchCollection, marks: Iterable[IndexMark]) -> 
     return Records(found=found, gone=gone, outdated=outdated)
 
 
+def present(collection: SearchCollection, keys: Collection[str]) -> set[str]:
+    """Which of these keys have a record now."""
+    source = collection.source
+    look = getattr(source, "there", source and source.load)
+    supplied = SuppliedRecord.objects.filter(collection=collection.name, key__in=keys)
+    return {*(look(keys) if look else ()), *supplied.values_list("key", flat=True)}
+
+
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 

@@ -7,7 +7,10 @@ import pytest
 from django.utils import timezone
 
 from neural.models import Dish, Order, OrderLine, OrderState, Shift
-from neural.vectors.builtin import registered  # noqa: F401
+from neural.vectors.builtin import (
+    registered,  # noqa: F401
+    rows_of_stores,
+)
 from neural.vectors.collections import collection_of, document_of
 from tests.unit import admin_world as world
 
@@ -57,6 +60,48 @@ def test_a_number_is_looked_up_in_its_own_store_alone():
     order("2", at="S2")
 
     assert set(source("orders").load(["S1/1", "S1/2", "S2/1"])) == {"S1/1"}
+
+
+def test_of_stores_that_number_their_orders_alike_no_others_are_read(monkeypatch):
+    keys = [f"S{at}/{at}" for at in range(5)]
+    for at in range(5):
+        for number in range(5):
+            order(str(number), at=f"S{at}")
+    read: list[str] = []
+    monkeypatch.setattr(Order, "from_db", _noting(read))
+
+    assert set(source("orders").load(keys)) == set(source("orders").there(keys)) == set(keys)
+    assert sorted(read) == sorted(keys)
+
+
+def _noting(read: list[str]) -> Any:
+    from_db = Order.from_db
+
+    def note(*args: Any) -> Any:
+        made = from_db(*args)
+        read.append(f"{made.store_id}/{made.number}")
+        return made
+
+    return note
+
+
+def test_many_stores_are_looked_up_in_turn(monkeypatch):
+    monkeypatch.setattr(rows_of_stores, "_STORES_AT_A_TIME", 2)
+    for at in range(5):
+        order("1", at=f"S{at}")
+
+    keys = [f"S{at}/{number}" for at in range(5) for number in (1, 2)]
+
+    assert set(source("orders").load(keys)) == {f"S{at}/1" for at in range(5)}
+
+
+@pytest.mark.parametrize("name", ["orders", "events"])
+def test_which_records_are_there_is_told_without_loading_them(name):
+    order("1")
+    event = world.event()
+    keys = ["S1/1", "S2/1", "S1/2", f"S1/{event.pk}", f"S2/{event.pk}", "S1/x"]
+
+    assert source(name).there(keys) == set(source(name).load(keys))
 
 
 def test_an_event_is_not_read_under_another_store():

@@ -4,76 +4,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Model, Prefetch, Q, QuerySet
-from django.urls import NoReverseMatch, reverse
+from django.db.models import Prefetch, QuerySet
 
 from neural.models import Dish, NeuralEvent, Order, OrderLine, OrderState, Shift
 from neural.models.newest import moment_of
+from neural.vectors.builtin.rows_of_stores import Rows, page_of
 from neural.vectors.collections import Record
 from neural.vectors.documents import key_of, parts_of
-
-
-class Rows:
-    """Rows of one model that have a store and a name within it."""
-
-    model: type[Model]
-    name: str
-    """The field that is the record's own id."""
-    walked_by: tuple[str, str]
-    """The columns of a unique index, in its order."""
-
-    def record(self, row: Any) -> Record:
-        raise NotImplementedError
-
-    def all(self) -> QuerySet[Any]:
-        """Rows that can be searched."""
-        return self.model._default_manager.all()
-
-    def load(self, keys: Collection[str]) -> Mapping[str, Record]:
-        """Records by key; those that are gone are left out."""
-        wanted = [parts_of(key) for key in keys]
-        names = {name for _store, name in wanted}
-        stores = {store for store, _name in wanted}
-        found = self.all().filter(**{f"{self.name}__in": names, "store__in": stores})
-        rows = {self._key(row): row for row in self.with_parts(found)}
-        return {key: self.record(rows[key]) for key in keys if key in rows}
-
-    def with_parts(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Rows with what else :meth:`record` reads."""
-        return rows
-
-    def pages(self, *, after: str, size: int) -> Iterator[Sequence[str]]:
-        """Keys in the order of the index, from a key on."""
-        first, second = self.walked_by
-        rows = self.all().order_by(first, second).values_list("store_id", self.name)
-        while page := list(self._from(rows, after)[:size]):
-            keys = [key_of(store=store, id=name) for store, name in page]
-            after = keys[-1]
-            yield keys
-
-    def _from(self, rows: QuerySet[Any], after: str) -> QuerySet[Any]:
-        if not after:
-            return rows
-        store, name = parts_of(after)
-        at = {"store": store, self.name: name}
-        first, second = self.walked_by
-        # A range of the index and not an OR, which the database would read it all for.
-        passed = Q(**{first: at[first], f"{second}__lte": at[second]})
-        return rows.filter(**{f"{first}__gte": at[first]}).exclude(passed)
-
-    def count(self) -> int:
-        """How many records there are."""
-        return self.all().count()
-
-    def address(self, key: str) -> str:
-        """The record's page in the admin; empty if it is gone or there is no admin."""
-        store, name = parts_of(key)
-        found = self.all().filter(**{self.name: name, "store": store})
-        pk = found.values_list("pk", flat=True).first()
-        return _page_of(self.model, pk) if pk is not None else ""
-
-    def _key(self, row: Any) -> str:
-        return key_of(store=row.store_id, id=getattr(row, self.name))
 
 
 class Orders(Rows):
@@ -145,10 +82,18 @@ class Events:
 
     def load(self, keys: Collection[str]) -> Mapping[str, Record]:
         """Records by key; those that are pruned or gone are left out."""
-        numbers = {own for key in keys if _is_number(own := parts_of(key)[1])}
-        kept = NeuralEvent.objects.filter(pk__in=numbers, payload__isnull=False)
-        records = {key_of(store=each.store_id, id=str(each.pk)): _event(each) for each in kept}
+        found = self._rows(keys)
+        records = {key_of(store=each.store_id, id=str(each.pk)): _event(each) for each in found}
         return {key: records[key] for key in keys if key in records}
+
+    def there(self, keys: Collection[str]) -> set[str]:
+        """Those of these keys that :meth:`load` would find."""
+        found = self._rows(keys).values_list("store_id", "pk")
+        return {key_of(store=store, id=str(pk)) for store, pk in found}.intersection(keys)
+
+    def _rows(self, keys: Collection[str]) -> QuerySet[NeuralEvent]:
+        numbers = {own for key in keys if _is_number(own := parts_of(key)[1])}
+        return NeuralEvent.objects.filter(pk__in=numbers, payload__isnull=False)
 
     def pages(self, *, after: str, size: int) -> Iterator[Sequence[str]]:
         """Keys, the oldest first."""
@@ -165,7 +110,7 @@ class Events:
     def address(self, key: str) -> str:
         """The event's page in the admin; empty for one that was only handed in."""
         own = parts_of(key)[1]
-        return _page_of(NeuralEvent, own) if _is_number(own) else ""
+        return page_of(NeuralEvent, own) if _is_number(own) else ""
 
 
 def _is_number(text: str) -> bool:
@@ -182,10 +127,3 @@ def _event(event: NeuralEvent) -> Record:
         "occurred_at": event.occurred_at,
         "payload": event.payload,
     }
-
-
-def _page_of(model: type[Model], pk: Any) -> str:
-    try:
-        return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
-    except NoReverseMatch:
-        return ""
