@@ -8,7 +8,8 @@ from neural.errors import NeuralError
 from neural.health.findings import Finding, in_turn, ok, problem, span, warning
 from neural.health.situation import Situation
 from neural.models import SearchIndex
-from neural.vectors.collections import Source, collections
+from neural.vectors.active import has_records
+from neural.vectors.collections import collections
 from neural.vectors.lag import COUNTED, Lag, index_lag, index_notices
 from neural.vectors.stores.base import Within
 from neural.vectors.stores.choosing import vector_store
@@ -80,12 +81,4 @@ def _remedy() -> str:
 def _never_built() -> list[str]:
     """Collections whose records are in the database and in no index."""
     have = set(SearchIndex.objects.written().values_list("collection", flat=True))
-    return [
-        each.name
-        for each in collections()
-        if each.name not in have and each.source and _has_records(each.source)
-    ]
-
-
-def _has_records(source: Source) -> bool:
-    return next(iter(source.pages(after="", size=1)), None) is not None
+    return [each.name for each in collections() if each.name not in have and has_records(each)]

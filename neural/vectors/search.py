@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from neural.vectors.active import ActiveIndex, active_index
+from neural.vectors.active import ActiveIndex, active_index, why_nothing_is_searched
 from neural.vectors.collections import collection_of
 from neural.vectors.documents import parts_of
 from neural.vectors.embedders.base import EmbedderRefused, EmbedderUnavailable
@@ -69,7 +69,7 @@ def _asked(collection: str, top_k: int, ask: Callable[[ActiveIndex], Found]) -> 
     for last in (False, True):
         active = active_index(collection)
         if active is None:
-            return Found([], notices=(_nothing_indexed(collection),))
+            return Found([], notices=why_nothing_is_searched(collection))
         try:
             found = ask(active)
         except TableMissing:
@@ -179,9 +179,3 @@ def _moment(given: dt.date | None, *, days: int = 0) -> dt.datetime | None:
     except OverflowError:  # after the last day that there is: no limit
         return None
     return timezone.make_aware(day)
-
-
-def _nothing_indexed(collection: str) -> str:
-    return _("Nothing of %(collection)s is indexed yet: manage.py rebuild_index %(collection)s") % {
-        "collection": collection
-    }

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from neural.models import SuppliedRecord
 from neural.vectors import search as asking
 from neural.vectors.collections import (
     CollectionUnknown,
@@ -200,8 +201,10 @@ def test_a_number_of_hits_out_of_range_is_refused(top_k):
         search("红烧肉", "menu", top_k=top_k)
 
 
+@pytest.mark.django_db
 def test_before_anything_is_indexed_the_answer_is_empty_and_says_what_to_do(active):
     active(None)
+    SuppliedRecord.objects.create(collection="menu", key="S1/1", store_code="S1", data={})
 
     found = search("红烧肉", "menu")
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from neural.models import IndexLane, IndexMark, SearchIndex
 from neural.tasks import index_marked
 from neural.vectors import lag as module
-from neural.vectors.active import active_index
+from neural.vectors.active import active_index, why_nothing_is_searched
 from neural.vectors.lag import Lag, index_lag, index_notices
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]
@@ -74,6 +74,27 @@ def test_of_an_index_that_is_as_the_settings_say_nothing_is_told(index):
 
 def test_of_a_collection_that_was_never_indexed_there_is_none(guests):
     assert active_index("guests") is None
+
+
+def test_to_build_an_index_is_advised_only_where_there_is_something_to_find(guests):
+    assert why_nothing_is_searched("guests") == ()
+
+    guests.put("1", title="Anna")
+
+    assert "manage.py rebuild_index guests" in why_nothing_is_searched("guests")[0]
+
+
+def test_of_an_index_in_another_vector_store_it_is_told_where_it_is(index):
+    SearchIndex.objects.update(store_kind="elsewhere")
+
+    assert active_index("guests") is None
+    assert "The index of guests is in elsewhere" in why_nothing_is_searched("guests")[0]
+
+
+def test_while_search_is_switched_off_whoever_searches_is_told(index, settings):
+    settings.NEURAL = {**settings.NEURAL, "search": False}
+
+    assert "search is switched off" in active_index("guests").notices[0]
 
 
 def test_another_model_is_told_with_what_to_do_and_meaning_is_left_out(index, settings):
