@@ -64,11 +64,21 @@ def _index(
     records = marked_records(collection, marks)
     documents = documents_of(collection.name, records.found)
     vectors = vectors_for(documents.read.values(), indexes)
-    write(indexes, documents.read, vectors, gone=records.gone, version=version)
+    gone = [*records.gone, *documents.unwanted]
+    write(indexes, documents.read, vectors, gone=gone, version=version)
     forget_outdated(records)
     moved = records.found.keys() ^ present(collection, {mark.key for mark in marks})
+    moved |= _readable_again(collection, [mark for mark in marks if mark.key in documents.unwanted])
     settled = [mark for mark in marks if mark.key not in moved]
-    return _settle(settled, [*documents.read, *records.gone], documents.refused)
+    refused = {key: why for key, why in documents.refused.items() if key not in moved}
+    return _settle(settled, [*documents.read, *records.gone], refused)
+
+
+def _readable_again(collection: SearchCollection, marks: Sequence[IndexMark]) -> set[str]:
+    """What another run may have written before this one took it out."""
+    if not marks:
+        return set()
+    return set(documents_of(collection.name, marked_records(collection, marks).found).read)
 
 
 def _settle(

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,20 +46,25 @@ class Documents:
 
     read: Mapping[str, Document]
     refused: Mapping[str, str]
+    unwanted: Collection[str] = ()
+    """Of the refused, those that are no documents any more. Of the others, where code failed, the
+    index keeps what it has."""
 
 
 def documents_of(collection: str, records: Mapping[str, Record]) -> Documents:
     """The documents of records."""
     read: dict[str, Document] = {}
     refused: dict[str, str] = {}
+    unwanted: set[str] = set()
     for key, record in records.items():
         try:
             read[key] = bounded(document_of(collection, record))
         except NeuralError as error:
             refused[key] = str(error)
+            unwanted.add(key)
         except Exception as error:  # noqa: BLE001 (an app's own function: others go on)
             refused[key] = f"{collection}: {key}: {type(error).__name__}: {error}"
-    return Documents(read=read, refused=refused)
+    return Documents(read=read, refused=refused, unwanted=unwanted)
 
 
 def vectors_for(documents: Iterable[Document], indexes: Sequence[SearchIndex]) -> Vectors:

@@ -314,6 +314,33 @@ def test_a_record_that_comes_while_it_is_taken_out_is_found_afterwards(guests):
     assert not IndexMark.objects.exists()
 
 
+def test_a_record_that_is_no_document_any_more_is_not_found_by_what_it_said(guests):
+    mark(guests.put("1", title="Anna"), guests.put("2", title="Bob"))
+    index_marked(lane=0)
+    mark(guests.put("1", title=" "))
+
+    index_marked(lane=0)
+
+    assert titles(active()) == {"S1/2": "Bob"}
+    assert IndexMark.objects.refused().get().key == "S1/1"
+
+
+def test_a_record_that_can_be_read_again_while_it_is_taken_out_is_found(guests):
+    mark(guests.put("1", title="Anna"))
+    index_marked(lane=0)
+    mark(guests.put("1", title=" "))
+
+    def another_run():
+        MemoryStore.before_write = None
+        index_marks("guests", mark(guests.put("1", title="Carl")))
+
+    MemoryStore.before_write = another_run
+    index_marked(lane=0)
+
+    assert titles(active()) == {"S1/1": "Carl"}
+    assert not IndexMark.objects.exists()
+
+
 def test_no_transaction_is_open_while_texts_are_embedded_or_written(guests, monkeypatch):
     depths = []
     outside = len(connection.savepoint_ids)
