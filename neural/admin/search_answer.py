@@ -54,7 +54,7 @@ def answer_to(question: Question) -> Answer:
             sections.append(_section(question, collection, found))
     except NeuralError as error:
         logger.warning("event=search_failed error=%r", str(error))
-        return Answer(notices=[_what_is_wrong(error)], works=False)
+        return Answer(notices=[what_is_wrong(error)], works=False)
     sections = [each for each in sections if each.hits]
     return Answer(sorted(sections, key=_by_meaning_alone), list(notices))
 
@@ -113,7 +113,7 @@ def _top(question: Question) -> int:
     return question.top_k if question.collection else FEW_OF_EACH
 
 
-def _what_is_wrong(error: NeuralError) -> str:
+def what_is_wrong(error: NeuralError) -> str:
     """For whoever searches; the log has the rest."""
     if isinstance(error, StoreUnavailable):
         return _(

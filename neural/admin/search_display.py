@@ -173,6 +173,6 @@ def lag_sentence(searchable: Searchable) -> str:
     """How far the index of a collection is behind."""
     if not searchable.is_indexed:
         return _("nothing has been indexed yet")
-    if searchable.records is None:
-        return _("the index cannot be reached just now")
+    if searchable.trouble:
+        return searchable.trouble
     return behind(searchable.lag)

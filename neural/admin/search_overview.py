@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from neural.admin.display import duration
+from neural.admin.search_answer import what_is_wrong
 from neural.admin.search_question import Question
 from neural.admin.search_scope import within
 from neural.errors import NeuralError
@@ -26,6 +27,8 @@ class Searchable:
     records: int | None = None
     lag: Lag = field(default_factory=Lag)
     notices: Sequence[str] = ()
+    trouble: str = ""
+    """Why nobody can say how many records there are."""
 
 
 def overview(question: Question) -> list[Searchable]:
@@ -40,8 +43,8 @@ def _searchable(collection: SearchCollection, question: Question) -> Searchable:
             return Searchable(collection)
         records = found.store.count(found.index.table, within=within(question.stores))
         lag = lag_of(collection.name, question.stores)
-    except NeuralError:
-        return Searchable(collection, is_indexed=True)
+    except NeuralError as error:
+        return Searchable(collection, is_indexed=True, trouble=what_is_wrong(error))
     return Searchable(collection, True, records, lag, found.notices)
 
 

@@ -18,7 +18,8 @@ FEW = 20
 MANY = 100
 FEW_OF_EACH = 5
 """Hits that are shown: of one collection at first and at most, of each where all are searched."""
-LONGEST_QUESTION = 1000
+LONGEST_QUESTION = 400
+"""Of Chinese each character is nine in an address, and gunicorn reads 4,094 of them."""
 EVENTS = "events"
 ASKED = ("q", "collection", "store", "since", "until", "kind", "like")
 """Names of what the address may say."""

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from urllib.parse import urlencode
 
 import pytest
 from django.urls import reverse
@@ -267,6 +268,21 @@ def test_what_the_person_should_know_is_said_once(searched):
     assert text(world.superuser(), "?q=tofu").count("made with another model") == 1
 
 
+def test_the_longest_question_fits_in_an_address_that_a_web_server_reads(searched):
+    page = text(world.superuser())
+    longest = int(re.search(r'maxlength="(\d+)"', page)[1])
+    asked = {
+        "collection": "orders",
+        "store": "店" * 20,
+        "since": "2026-01-01",
+        "until": "2026-01-31",
+    }
+
+    address = urlencode({"q": "豆" * longest, "kind": "payment.completed", **asked})
+
+    assert len(f"GET /admin/neural/search/?{address} HTTP/1.1") < 4094
+
+
 def test_what_cannot_be_read_is_said_and_left_out(searched):
     page = text(world.superuser(), "?q=tofu&collection=dishes&since=soon&until=0002-01-01")
 
@@ -526,3 +542,22 @@ def test_an_event_page_is_whole_although_the_index_is_away(searched):
 
     assert answer.status_code == 200
     assert "cannot be reached just now" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (StoreUnavailable("away: /secret/path"), "cannot be reached just now"),
+        (TableMissing("gone"), "manage.py rebuild_index"),
+    ],
+)
+def test_the_overview_says_what_is_wrong_with_an_index_as_the_answer_does(monkeypatch, error, says):
+    def fails(name):
+        raise error
+
+    monkeypatch.setattr("neural.vectors.active.active_index", fails)
+
+    page = text(world.superuser())
+
+    assert says in page
+    assert "/secret/path" not in page
