@@ -39,7 +39,7 @@ class Command(TeachingCommand):
           manage.py search mapodoufu --collection orders --since 30d --top 20
           manage.py search refund --collection events --kind payment.refunded --since 2026-01-01
           manage.py search --like S01/D7 --collection dishes
-          manage.py search 不要辣 --json | jq -r 'select(.score > 1) | .key'
+          manage.py search 不要辣 --json | jq -r 'select(.why.parts != []) | .key'
 
         exit codes:
           0  something was found
