@@ -8,9 +8,8 @@ from neural.errors import NeuralError
 from neural.health.findings import Finding, in_turn, ok, problem, span, warning
 from neural.health.situation import Situation
 from neural.models import SearchIndex
-from neural.vectors.active import has_records
 from neural.vectors.collections import collections
-from neural.vectors.lag import COUNTED, Lag, index_lag, index_notices
+from neural.vectors.lag import COUNTED, Lag, has_records, index_lag, index_notices
 from neural.vectors.stores.base import Within
 from neural.vectors.stores.choosing import vector_store
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from neural.conf import conf
 from neural.errors import NeuralError
-from neural.models import IndexMark, IndexState, SearchIndex, SuppliedRecord
+from neural.models import IndexMark, IndexState, SearchIndex
 from neural.vectors.collections import SearchCollection, collection_of
 from neural.vectors.embedders.base import Embedder
 from neural.vectors.embedders.choosing import embedder
@@ -50,26 +50,6 @@ def active_index(collection: str) -> ActiveIndex | None:
     )
 
 
-def why_nothing_is_searched(collection: str) -> tuple[str, ...]:
-    """What to know where a collection has no index that can be searched. Nothing, if there is
-    nothing to find either."""
-    index = SearchIndex.objects.active().filter(collection=collection).first()
-    if index is not None:
-        return notices_of(index)  # it is in another vector store
-    if not has_records(collection_of(collection)):
-        return ()
-    told = _("Nothing of %(collection)s is indexed yet: manage.py rebuild_index %(collection)s")
-    return (told % {"collection": collection},)
-
-
-def has_records(collection: SearchCollection) -> bool:
-    """Whether there is anything to be indexed."""
-    source = collection.source
-    if source is not None and next(iter(source.pages(after="", size=1)), None):
-        return True
-    return SuppliedRecord.objects.filter(collection=collection.name).exists()
-
-
 def table_shape(index: SearchIndex) -> Shape:
     """Shape of an index's table."""
     return shape_of(index.vectors, index.dimensions)
@@ -97,6 +77,14 @@ def notices_of(index: SearchIndex) -> tuple[str, ...]:
     return tuple(_switched_off() + notices + _trouble_of_embedder())
 
 
+def _models(index: SearchIndex, chosen: Embedder) -> dict[str, str]:
+    """What they are called; of one name, with what else tells them apart."""
+    if index.embedder != chosen.name:
+        return {"old": index.embedder, "new": chosen.name}
+    lengths = {"old": index.dimensions, "new": chosen.dimensions}
+    return {which: f"{chosen.name} ({length})" for which, length in lengths.items()}
+
+
 def _switched_off() -> list[str]:
     off = _("What has happened lately is not found: search is switched off (NEURAL search).")
     return [] if conf().search else [off]
@@ -108,7 +96,7 @@ def _misfits(index: SearchIndex) -> list[str]:
         about = {"old": index.store_kind, "new": conf().vector_store}
         found.append(_("is in %(old)s, the settings say %(new)s") % about)
     if not _trouble_of_embedder() and its_embedder(index) is None:
-        about = {"old": index.embedder, "new": embedder().name}
+        about = _models(index, embedder())
         found.append(
             _("was made with %(old)s, the settings say %(new)s; meaning is left out") % about
         )

@@ -1,13 +1,24 @@
-"""How far the indexes are behind the database."""
+"""How far the indexes are behind the database, and what people should know about them."""
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext as _
+
 from neural.conf import conf
-from neural.models import IndexLane, IndexMark, IndexState, RunState, SearchIndex, TaskRun
+from neural.models import (
+    IndexLane,
+    IndexMark,
+    IndexState,
+    RunState,
+    SearchIndex,
+    SuppliedRecord,
+    TaskRun,
+)
 from neural.models.index_mark import IndexMarkQuerySet
 from neural.vectors.active import notices_of
+from neural.vectors.collections import SearchCollection, collection_of, collections
 
 COUNTED = 1000
 """Counting stops here."""
@@ -68,7 +79,9 @@ def _first(marks: IndexMarkQuerySet, history: bool) -> Sequence[tuple[str, dt.da
 
 def index_notices() -> dict[str, tuple[str, ...]]:
     """By collection, what does not fit between its index and the settings."""
-    found = {index.collection: notices_of(index) for index in SearchIndex.objects.active()}
+    known = {each.name for each in collections()}  # others cannot be rebuilt
+    indexes = SearchIndex.objects.active().filter(collection__in=known)
+    found = {index.collection: notices_of(index) for index in indexes}
     return {name: notices for name, notices in sorted(found.items()) if notices}
 
 
@@ -81,3 +94,23 @@ def why_it_waits(index: SearchIndex) -> str:
         task_id=index.task_id, state=RunState.PENDING, failures__gt=0
     ).first()
     return waits.error if waits else ""
+
+
+def why_nothing_is_searched(collection: str) -> tuple[str, ...]:
+    """What to know where a collection has no index that can be searched. Nothing, if there is
+    nothing to find either."""
+    index = SearchIndex.objects.active().filter(collection=collection).first()
+    if index is not None:
+        return notices_of(index)  # it is in another vector store
+    if not has_records(collection_of(collection)):
+        return ()
+    told = _("Nothing of %(collection)s is indexed yet: manage.py rebuild_index %(collection)s")
+    return (told % {"collection": collection},)
+
+
+def has_records(collection: SearchCollection) -> bool:
+    """Whether there is anything to be indexed."""
+    source = collection.source
+    if source is not None and next(iter(source.pages(after="", size=1)), None):
+        return True
+    return SuppliedRecord.objects.filter(collection=collection.name).exists()

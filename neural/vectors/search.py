@@ -8,13 +8,14 @@ from collections.abc import Callable, Collection, Mapping
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from neural.vectors.active import ActiveIndex, active_index, why_nothing_is_searched
+from neural.vectors.active import ActiveIndex, active_index
 from neural.vectors.collections import collection_of
 from neural.vectors.documents import parts_of
 from neural.vectors.embedders.base import EmbedderRefused, EmbedderUnavailable
 from neural.vectors.explaining import why
 from neural.vectors.fusion import Ranked, rank
 from neural.vectors.hits import Found, Hit
+from neural.vectors.lag import why_nothing_is_searched
 from neural.vectors.listing import Listing
 from neural.vectors.questions import Question, question_like, question_of
 from neural.vectors.stores.base import TableMissing, Vector, Within

@@ -8,8 +8,9 @@ from django.utils import timezone
 from neural.models import IndexLane, IndexMark, SearchIndex
 from neural.tasks import index_marked
 from neural.vectors import lag as module
-from neural.vectors.active import active_index, why_nothing_is_searched
-from neural.vectors.lag import Lag, index_lag, index_notices
+from neural.vectors.active import active_index
+from neural.vectors.collections import forget_collection
+from neural.vectors.lag import Lag, index_lag, index_notices, why_nothing_is_searched
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]
 
@@ -109,6 +110,21 @@ def test_another_model_is_told_with_what_to_do_and_meaning_is_left_out(index, se
         "run manage.py rebuild_index guests."
     )
     assert index_notices() == {"guests": (notice,)}
+
+
+def test_of_the_same_model_with_vectors_of_another_length_the_lengths_are_told(index):
+    SearchIndex.objects.update(dimensions=8)
+
+    assert "made with tiny (8), the settings say tiny (16)" in active_index("guests").notices[0]
+
+
+def test_of_a_collection_that_no_app_registers_any_more_nobody_is_advised_to_rebuild_it(index):
+    SearchIndex.objects.update(token_form=0)
+    assert index_notices()
+
+    forget_collection("guests")
+
+    assert index_notices() == {}
 
 
 def test_a_model_that_is_wrongly_set_up_leaves_meaning_out_and_says_so(index, settings):
