@@ -73,7 +73,7 @@ def name_of(question: Question) -> str:
     for collection in question.chosen:
         records = collection.source.load([question.like]) if collection.source else {}
         for record in records.values():
-            with suppress(NeuralError):  # it is no document any more
+            with suppress(Exception):  # it is no document any more, or its app cannot say
                 return document_of(collection.name, record).title
     return own
 

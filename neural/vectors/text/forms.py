@@ -35,7 +35,7 @@ def _simplified() -> dict[int, str]:
     return table
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def fold_short(text: str) -> str:
     """As :func:`fold`, remembered: for names, which come again and again."""
     return fold(text)

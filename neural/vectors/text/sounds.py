@@ -25,7 +25,7 @@ def plain(letters: str) -> str:
     return plain
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def sound_of(name: str) -> str:
     """How the Chinese characters and the letters of a name are typed."""
     folded = fold_short(name)
@@ -38,14 +38,14 @@ def sound_of(name: str) -> str:
     return plain(" ".join(map(_letters_of, seg.cut(folded))))
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def _letters_of(phrase: str) -> str:
     from pypinyin import Style, lazy_pinyin
 
     return " ".join(lazy_pinyin(phrase, style=Style.NORMAL, errors="default"))
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def pieces(sound: str) -> frozenset[str]:
     """Its pieces of three letters, with its beginning and end marked."""
     marked = f"^{sound}$" if sound else ""

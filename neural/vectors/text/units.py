@@ -64,7 +64,7 @@ def has_chinese(folded: str) -> bool:
     return _CHINESE.search(folded) is not None
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def name_forms(name: str) -> tuple[str, ...]:
     """What stands for a name as a whole: its units without separators; and the same without what
     is in brackets, as people leave out the branch of 护国寺小吃店（护国寺总店）."""
@@ -73,7 +73,7 @@ def name_forms(name: str) -> tuple[str, ...]:
     return tuple(form for form in dict.fromkeys(forms) if form)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def characters_of(name: str) -> frozenset[str]:
     """Units of a name, in no order: two that are swapped make no difference."""
     return frozenset(units(fold_short(name)))
