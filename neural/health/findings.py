@@ -62,7 +62,7 @@ def listed(parts: Iterable[str]) -> str:
 
 def in_turn(parts: Iterable[str]) -> str:
     """'this; that': parts of a sentence, or steps."""
-    return _("; ").join(parts)
+    return _("; ").join(part.rstrip(".。") for part in parts)
 
 
 def runs_told(number: int) -> str:

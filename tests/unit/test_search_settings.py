@@ -162,6 +162,7 @@ def test_another_model_and_refused_records_are_warnings(finding, guests, setting
     assert "records that cannot be indexed: 1" in finding().found
 
     settings.NEURAL = {**settings.NEURAL, "embedder": EMBEDDER, "embedder_options": {"model": "b"}}
+    assert finding().found.endswith("run manage.py rebuild_index guests")
 
     assert "was made with tiny, the settings say b" in finding().found
     assert finding().remedy == "type: manage.py rebuild_index"
