@@ -121,31 +121,31 @@ def written_indexes(collection: SearchCollection) -> list[SearchIndex]:
 
     Empty when the settings have moved to another vector store: then it must be rebuilt.
     """
-    indexes = list(SearchIndex.objects.written().filter(collection=collection.name))
+    written = SearchIndex.objects.written().filter(collection=collection.name)
+    indexes = list(written)
     if not indexes:
-        indexes = [_first_index(collection)]
+        _make_first_index(collection)
+        indexes = list(written.all())  # all: somebody may have begun to rebuild
     return [index for index in indexes if index.store_kind == conf().vector_store]
 
 
-def _first_index(collection: SearchCollection) -> SearchIndex:
+def _make_first_index(collection: SearchCollection) -> None:
     """Made and searched at once: what is marked from now on is found soon. Records that are
     older than it are counted, so that people can be told that it lacks them."""
     older = _unmarked_records(collection)
+    mine = SearchIndex.objects.filter(collection=collection.name)
     try:
         with transaction.atomic():
             index = new_index(collection.name, requested_by="first index")
             # Only one is being built at a time: whoever was quicker has committed by now.
-            if theirs := SearchIndex.objects.active().filter(collection=collection.name).first():
+            if mine.active().exists():
                 transaction.set_rollback(True)
-                return theirs
+                return
             index.activate()
             index.lacks(older)
-    except IntegrityError:
-        theirs = SearchIndex.objects.written().filter(collection=collection.name).first()
-        if theirs is None:
+    except IntegrityError:  # one is being built
+        if not mine.written().exists():
             raise
-        return theirs  # it is being built
-    return index
 
 
 def _unmarked_records(collection: SearchCollection) -> int:

@@ -14,6 +14,7 @@ from neural.vectors.active import written_indexes
 from neural.vectors.collections import collection_of
 from neural.vectors.embedders.base import EmbedderRefused, EmbedderUnavailable
 from neural.vectors.indexing import index_marks
+from neural.vectors.rebuilding import open_rebuild
 from neural.vectors.stores.base import StoreUnavailable
 from tests.unit import admin_world as world
 from tests.unit.searching import MemoryStore, TinyEmbedder, titles
@@ -526,6 +527,25 @@ def test_lanes_that_begin_at_once_make_one_first_index_and_none_loses_what_it_wr
 
     assert SearchIndex.objects.count() == 1
     assert titles(active()) == {"S1/1": "Anna", "S1/2": "Bob"}
+
+
+def test_what_comes_while_a_first_index_is_made_is_written_to_all_that_there_are_then(
+    guests, monkeypatch
+):
+    def others_make_it_and_begin_to_rebuild_it(collection):
+        monkeypatch.undo()
+        index_marked(lane=0)
+        open_rebuild("guests")
+        return 0
+
+    monkeypatch.setattr(
+        "neural.vectors.active._unmarked_records", others_make_it_and_begin_to_rebuild_it
+    )
+    mark(guests.put("1", title="Anna"))
+
+    written = written_indexes(collection_of("guests"))
+
+    assert {index.state for index in written} == {IndexState.ACTIVE, IndexState.BUILDING}
 
 
 def test_a_first_index_says_how_many_older_records_it_lacks(guests):
