@@ -1,5 +1,6 @@
 """Invented orders and descriptions of dishes: as varied as those of a chain, the same each time."""
 
+import datetime as dt
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ def _words(text: str) -> list[str]:
     return text.split()
 
 
+FIRST_DAY = dt.datetime(2025, 1, 1, 12)  # noqa: DTZ001 (the store's own time)
 MEATS = _words("牛肉 羊肉 鸡丁 排骨 鱼片 虾仁 豆腐 茄子 土豆 白菜 蘑菇 肥肠 腊肉 鸭血 鳝丝 螃蟹")
 WAYS = _words("红烧 清蒸 宫保 水煮 干锅 鱼香 麻辣 糖醋 葱爆 椒盐 咖喱 酸菜 黑椒 蒜蓉 孜然 家常")
 STAPLES = _words("米饭 拉面 炒饭 水饺 馄饨 米线 可乐 豆浆 酸梅汤 凉粉")
@@ -34,7 +36,8 @@ def dish(chance: random.Random) -> str:
 
 
 def orders(count: int, *, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """Requests of orders of one to four dishes, some with a wish."""
+    """Requests of orders of one to four dishes, some with a wish, over a year's days: a day's
+    demand is computed anew with each of its orders."""
     chance = random.Random(seed)
     for number in range(count):
         lines = [
@@ -48,7 +51,11 @@ def orders(count: int, *, seed: int = 1) -> Iterator[dict[str, Any]]:
             "store": f"bench-{number % 100}",
             "source": "bench",
             "event_id": f"{seed}-{number}",
-            "payload": {"order_id": f"{seed}-{number}", "lines": lines},
+            "payload": {
+                "order_id": f"{seed}-{number}",
+                "placed_at": (FIRST_DAY + dt.timedelta(days=number // 100 % 365)).isoformat(),
+                "lines": lines,
+            },
         }
 
 

@@ -113,6 +113,15 @@ def test_a_record_that_holds_every_word_outweighs_meaning():
     assert keys(found)[0] == "exact"
 
 
+@pytest.mark.parametrize(("cosine", "share"), [(0.1, 0.0), (0.18, 0.5), (0.3, 1.0)])
+def test_what_is_near_to_nothing_does_not_fit_by_its_meaning(cosine, share):
+    near = np.array([cosine, np.sqrt(1 - cosine**2)], dtype=np.float32)
+
+    found = ranked("something else", row("a", "bread", whole=near), vectors={"whole": ACROSS})
+
+    assert sum(each.score for each in found) == pytest.approx(1.5 * share, abs=0.01)
+
+
 def test_of_equal_records_the_newest_comes_first():
     old, new = (
         replace(row(key, "soup"), at=dt.datetime(2026, 11, day, tzinfo=dt.UTC))
