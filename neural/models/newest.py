@@ -31,6 +31,12 @@ def moment_of(version: bytes) -> dt.datetime:
     return _FIRST_MOMENT + int.from_bytes(version[:8], "big") * _MICROSECOND
 
 
+def event_of(version: bytes) -> tuple[str, str]:
+    """Id and source of the event of this version."""
+    event_id, _, source = bytes(version[8:]).partition(b"\0")
+    return event_id.decode(), source.decode()
+
+
 def version_field(label: Any = None) -> models.BinaryField:
     """The version of a row or of one aspect of it. Empty is older than every event."""
     label = label or _("version")

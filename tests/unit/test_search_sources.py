@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from neural.models import Dish, Order, OrderLine, OrderState, Shift
+from neural.models.newest import version_of
 from neural.vectors.builtin import (
     registered,  # noqa: F401
     rows_of_stores,
@@ -46,6 +47,30 @@ def test_an_order_is_read_with_its_lines():
     assert document.names == ("牛肉面", "可乐")
     assert "牛肉面 ×2" in document.text
     assert document.at == NOON
+
+
+def test_an_order_says_what_its_newest_event_says_beside_its_lines():
+    lines = [{"name": "牛肉面", "quantity": "1", "price": "8.00", "note": "不要香菜"}]
+    event = world.event(payload={"order_id": "7", "lines": lines, "remark": "靠窗"})
+    world.event("e1", at="S2", payload={"order_id": "7", "lines": [], "remark": "别家的"})
+    order("7", dishes=("牛肉面",), content_version=version_of(event))
+
+    (record,) = source("orders").load(["S1/7"]).values()
+    document = document_of("orders", record)
+
+    assert document.names == ("牛肉面",)
+    assert "不要香菜" in document.text
+    assert "靠窗" in document.text
+    assert "别家的" not in document.text
+
+
+def test_an_order_whose_event_is_pruned_still_says_its_lines():
+    event = world.event(payload=None, pruned_at=timezone.now())
+    order("7", dishes=("牛肉面",), content_version=version_of(event))
+
+    (record,) = source("orders").load(["S1/7"]).values()
+
+    assert document_of("orders", record).names == ("牛肉面",)
 
 
 def test_an_order_that_only_a_payment_has_named_is_not_searched():

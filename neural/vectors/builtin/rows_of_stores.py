@@ -1,7 +1,7 @@
 """Records that are rows of one model, each with a store and a name within it."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -38,20 +38,15 @@ class Rows:
         return {key: self.record(rows[key]) for key in keys if key in rows}
 
     def _rows(self, keys: Collection[str]) -> Iterator[QuerySet[Any]]:
-        """The rows of these keys alone: many stores number their orders and dishes alike."""
-        names: defaultdict[str, set[str]] = defaultdict(set)
-        for store, name in map(parts_of, keys):
-            names[store].add(name)
-        asked = [Q(**{"store": store, f"{self.name}__in": own}) for store, own in names.items()]
-        for start in range(0, len(asked), _STORES_AT_A_TIME):
-            yield self.all().filter(reduce(or_, asked[start : start + _STORES_AT_A_TIME]))
+        """The rows of these keys alone."""
+        return map(self.all().filter, of_stores(map(parts_of, keys), named=self.name))
 
     def there(self, keys: Collection[str]) -> set[str]:
         """Those of these keys that :meth:`load` would find."""
         wanted = [some.values_list("store_id", self.name) for some in self._rows(keys)]
         return {key_of(store=store, id=name) for some in wanted for store, name in some}
 
-    def with_parts(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def with_parts(self, rows: QuerySet[Any]) -> Iterable[Any]:
         """Rows with what else :meth:`record` reads."""
         return rows
 
@@ -87,6 +82,16 @@ class Rows:
 
     def _key(self, row: Any) -> str:
         return key_of(store=row.store_id, id=getattr(row, self.name))
+
+
+def of_stores(wanted: Iterable[tuple[str, str]], *, named: str) -> Iterator[Q]:
+    """Conditions of rows by store and name, and of no others: many stores number alike."""
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    for store, name in wanted:
+        names[store].add(name)
+    asked = [Q(**{"store": store, f"{named}__in": own}) for store, own in names.items()]
+    for start in range(0, len(asked), _STORES_AT_A_TIME):
+        yield reduce(or_, asked[start : start + _STORES_AT_A_TIME])
 
 
 def page_of(model: type[Model], pk: Any) -> str:

@@ -1,14 +1,14 @@
 """Where the records of the built-in collections are in the database."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 
 from neural.models import Dish, NeuralEvent, Order, OrderLine, OrderState, Shift
-from neural.models.newest import moment_of
-from neural.vectors.builtin.rows_of_stores import Rows, page_of
+from neural.models.newest import event_of, moment_of
+from neural.vectors.builtin.rows_of_stores import Rows, of_stores, page_of
 from neural.vectors.collections import Record
 from neural.vectors.documents import key_of, parts_of
 
@@ -20,20 +20,44 @@ class Orders(Rows):
         """Without those that only a payment has named so far."""
         return Order.objects.exclude(state=OrderState.EXPECTED)
 
-    def with_parts(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def with_parts(self, rows: QuerySet[Any]) -> Iterable[Any]:
         lines = OrderLine.objects.order_by("position")
-        return rows.prefetch_related(Prefetch("lines", queryset=lines))
+        orders = list(rows.prefetch_related(Prefetch("lines", queryset=lines)))
+        payloads = _payloads(orders)
+        for order in orders:
+            order.stated = payloads.get(_stated_by(order), {})
+        return orders
 
-    def record(self, row: Order) -> Record:
-        """An order with its lines."""
+    def record(self, row: Any) -> Record:
+        """An order with its lines, and with whatever else its newest event says: the order's own
+        row keeps no notes."""
+        lines = row.stated.get("lines") or [_line(line) for line in row.lines.all()]
         return {
+            **row.stated,
             "id": row.number,
             "store_id": row.store_id,
             "state": row.state,
             "placed_at": row.placed_at,
-            "lines": [_line(line) for line in row.lines.all()],
+            "lines": lines,
             "cancel_reason": row.cancel_reason,
         }
+
+
+def _stated_by(order: Order) -> tuple[str, str, str]:
+    """Store, id and source of the event that last stated the order's content."""
+    return (order.store_id, *event_of(order.content_version))
+
+
+def _payloads(orders: Iterable[Order]) -> dict[tuple[str, str, str], Mapping[str, Any]]:
+    """What the events say that last stated these orders; nothing of those that are pruned."""
+    wanted = [_stated_by(order)[:2] for order in orders]
+    kept = NeuralEvent.objects.filter(payload__isnull=False)
+    columns = ("store_id", "event_id", "source", "payload")
+    return {
+        (store, event_id, source): payload
+        for condition in of_stores(wanted, named="event_id")
+        for store, event_id, source, payload in kept.filter(condition).values_list(*columns)
+    }
 
 
 def _line(line: OrderLine) -> Mapping[str, str]:
