@@ -63,6 +63,15 @@ def test_lancedb_that_is_not_installed_is_told_with_what_else_there_is(settings,
     assert "lancedb is not installed" in message
 
 
+def test_words_that_could_not_be_compared_are_told(settings, monkeypatch):
+    monkeypatch.setattr("neural.checks.find_spec", lambda name: None)
+
+    ((number, message),) = said(settings)
+
+    assert number == "neural.E004"
+    assert "opencc and pypinyin cannot be imported" in message
+
+
 def test_a_location_may_be_a_path(settings, tmp_path):
     assert said(settings, vector_store_location=tmp_path) == []
     assert conf().vector_store_location == str(tmp_path)
