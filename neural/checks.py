@@ -83,8 +83,8 @@ def _words() -> None:
     missing = [name for name in ("opencc", "pypinyin") if find_spec(name) is None]
     if missing:
         raise PermanentError(
-            f"{' and '.join(missing)} cannot be imported, by which search compares Chinese: install "
-            "the versions of requirements.txt, or switch NEURAL['search'] off"
+            f"{' and '.join(missing)} cannot be imported, by which search compares Chinese: "
+            "install the versions of requirements.txt, or switch NEURAL['search'] off"
         )
 
 
