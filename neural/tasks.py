@@ -188,6 +188,6 @@ def rebuild_search_index(index_id: int) -> dict[str, Any]:
 
 
 @shared_task(base=LedgerTask, name=TEND_TASK, **_LOW)
-def tend_search_indexes() -> dict[str, Any]:
+def tend_search_indexes(grown_only: bool = False) -> dict[str, Any]:
     """Compact the search indexes and drop replaced ones; returns rows by collection."""
-    return tending.tend_search_indexes()
+    return tending.tend_search_indexes(grown_only=grown_only)

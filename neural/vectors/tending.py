@@ -35,15 +35,16 @@ TENDING_SCHEDULE = ShippedSchedule(
 )
 
 
-def tend_search_indexes() -> dict[str, Any]:
-    """Tend every index that is written, and drop the tables of replaced ones; returns rows by
-    collection. One that cannot be tended is told when the others have been."""
+def tend_search_indexes(*, grown_only: bool = False) -> dict[str, Any]:
+    """Tend every index that is written (or those with many rows outside of their indexes), and
+    drop the tables of replaced ones; returns rows by collection. One that cannot be tended is told
+    when the others have been."""
     rows: dict[str, int] = {}
     failed: list[NeuralError] = []
     here = SearchIndex.objects.written().filter(store_kind=conf().vector_store)
     for index in here.order_by("collection", "pk"):
         try:
-            size = tend(index)
+            size = None if grown_only and not _has_grown(index) else tend(index)
         except NeuralError as error:
             failed.append(error)
         else:
@@ -52,6 +53,14 @@ def tend_search_indexes() -> dict[str, Any]:
     if failed:
         raise failed[0]
     return {"rows": rows, "dropped": dropped}
+
+
+def _has_grown(index: SearchIndex) -> bool:
+    """As its table is now: two lanes may have asked for the same."""
+    try:
+        return vector_store().size(index.table).unindexed_rows >= conf().index_tend_rows
+    except TableMissing:
+        return False
 
 
 def tend(index: SearchIndex) -> TableSize | None:
@@ -89,11 +98,11 @@ def drop_replaced() -> int:
 
 
 def ask_for_tending() -> None:
-    """Have the indexes tended soon, unless that is asked for already."""
+    """Have the indexes that have grown tended soon, unless that is asked for already."""
     enqueue(
         task=TEND_TASK,
         args=[],
-        kwargs={},
+        kwargs={"grown_only": True},
         queue=LOW_PRIORITY_QUEUE,
         priority=LOW_PRIORITY,
         unique_key=TEND_TASK,

@@ -298,6 +298,16 @@ def test_every_index_is_tended_and_its_size_noted(guests, old):
     assert old.tended_at
 
 
+@pytest.mark.parametrize(("rows", "tended"), [(2, 0), (1, 1)])
+def test_asked_for_what_has_grown_no_other_index_is_tended(guests, old, settings, rows, tended):
+    settings.NEURAL = {**settings.NEURAL, "index_tend_rows": rows}
+
+    for _lane in range(2):  # whoever asks second asks in vain
+        tend_search_indexes(grown_only=True)
+
+    assert MemoryStore.tended == [old.table] * tended
+
+
 def test_an_index_that_cannot_be_tended_keeps_none_of_the_others_from_it(guests, old, monkeypatch):
     tend = MemoryStore.tend
 
