@@ -3,10 +3,12 @@
 Texts come from tills and people: everything goes through ``format_html``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+
+from neural.vectors.text.parts import joined, occurrences
 
 LONGEST = 280
 """Characters of a long text that are shown."""
@@ -48,18 +50,5 @@ def _begin_of_a_word(text: str, start: int) -> int:
 
 def _spans(text: str, parts: Sequence[str]) -> list[tuple[int, int]]:
     """Where parts are, those that touch or overlap as one."""
-    spans: list[tuple[int, int]] = []
-    for start, end in sorted(_occurrences(text, parts))[:MOST_MARKS]:
-        if spans and start <= spans[-1][1]:
-            spans[-1] = spans[-1][0], max(end, spans[-1][1])
-        else:
-            spans.append((start, end))
-    return spans
-
-
-def _occurrences(text: str, parts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    for part in dict.fromkeys(parts):
-        place = text.find(part) if part else -1
-        while place >= 0:
-            yield place, place + len(part)
-            place = text.find(part, place + 1)
+    found = (span for part in dict.fromkeys(parts) if part for span in occurrences(text, part))
+    return joined(sorted(found)[:MOST_MARKS])

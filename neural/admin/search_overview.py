@@ -15,7 +15,7 @@ from neural.errors import NeuralError
 from neural.models import IndexState, SearchIndex
 from neural.vectors import active
 from neural.vectors.collections import SearchCollection
-from neural.vectors.lag import COUNTED, Lag, index_lag
+from neural.vectors.lag import Lag, counted, index_lag
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ def behind(lag: Lag) -> str:
     """The same in words."""
     if not lag.waiting:
         return _("up to date")
-    number = f"{lag.waiting:,}" + ("+" if lag.waiting >= COUNTED else "")
-    values = {"number": number, "time": duration(dt.timedelta(seconds=lag.oldest_seconds))}
+    values = {
+        "number": counted(lag.waiting),
+        "time": duration(dt.timedelta(seconds=lag.oldest_seconds)),
+    }
     return _("%(number)s waiting, the first for %(time)s") % values

@@ -7,12 +7,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from neural.admin.search_scope import searchable_by, stores_of
 from neural.events.types import event_types
 from neural.vectors.collections import SearchCollection
+from neural.vectors.periods import moment
 
 FEW = 20
 MANY = 100
@@ -61,7 +61,8 @@ class Question:
     @property
     def period(self) -> tuple[dt.datetime | None, dt.datetime | None]:
         """From the first moment of the first day to the one after the last day."""
-        return _begin(self.since), _begin(self.until, after=1)
+        since, until = _not_too_early(self.since), _not_too_early(self.until)
+        return moment(since), moment(until, days=1)
 
     @property
     def chosen(self) -> Sequence[SearchCollection]:
@@ -122,12 +123,5 @@ def _day(text: str, remarks: list[str]) -> dt.date | None:
         return None
 
 
-def _begin(day: dt.date | None, *, after: int = 0) -> dt.datetime | None:
-    """The first moment of a day (or of one after it) where people look at this page."""
-    if day is None:
-        return None
-    try:
-        day = max(day, _EARLIEST) + dt.timedelta(after)
-        return timezone.make_aware(dt.datetime.combine(day, dt.time()))
-    except OverflowError:  # the last day that there is
-        return None
+def _not_too_early(day: dt.date | None) -> dt.date | None:
+    return day and max(day, _EARLIEST)

@@ -9,7 +9,7 @@ from neural.health.findings import Finding, in_turn, ok, problem, span, warning
 from neural.health.situation import Situation
 from neural.models import SearchIndex
 from neural.vectors.collections import collections
-from neural.vectors.lag import COUNTED, Lag, has_records, index_lag, index_notices
+from neural.vectors.lag import Lag, counted, has_records, index_lag, index_notices
 from neural.vectors.stores.base import Within
 from neural.vectors.stores.choosing import vector_store
 
@@ -52,7 +52,7 @@ def _of_indexes(lag: Lag) -> Finding:
         found = in_turn([*dict.fromkeys(notices), *([never] if missing else [])])
         return warning("search", found, _("type: manage.py rebuild_index"))
     if lag.refused:
-        told = {"told": _told(lag), "refused": _number(lag.refused)}
+        told = {"told": _told(lag), "refused": counted(lag.refused)}
         return warning(
             "search",
             _("%(told)s; records that cannot be indexed: %(refused)s") % told,
@@ -65,12 +65,8 @@ def _told(lag: Lag) -> str:
     if not lag.waiting:
         return _("up to date")
     number = ngettext("%(count)s record waits", "%(count)s records wait", lag.waiting)
-    told = {"waits": number % {"count": _number(lag.waiting)}, "span": span(lag.oldest_seconds)}
+    told = {"waits": number % {"count": counted(lag.waiting)}, "span": span(lag.oldest_seconds)}
     return _("%(waits)s to be indexed, the first for %(span)s") % told
-
-
-def _number(count: int) -> str:
-    return f"{count:,}" + ("+" if count >= COUNTED else "")
 
 
 def _remedy() -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from neural.errors import NeuralError, PermanentError
+from neural.vectors.bounds import bounded
 from neural.vectors.documents import Document, check
 
 
@@ -91,8 +92,9 @@ def collections() -> list[SearchCollection]:
 
 
 def document_of(name: str, record: Record) -> Document:
-    """The document of a record, checked: it has an id and something to be found by."""
-    return check(collection_of(name).document(record), collection=name)
+    """The document of a record, as it is kept: it has an id and something to be found by, and is
+    cut to what is searched."""
+    return bounded(check(collection_of(name).document(record), collection=name))
 
 
 def forget_collection(name: str) -> None:

@@ -24,6 +24,11 @@ COUNTED = 1000
 """Counting stops here."""
 
 
+def counted(number: int) -> str:
+    """A number of records as people read it; '1,000+' where counting stopped."""
+    return f"{number:,}" + ("+" if number >= COUNTED else "")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lag:
     """Records that wait to be indexed. Numbers are at most COUNTED."""

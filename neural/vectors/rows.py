@@ -11,7 +11,6 @@ from neural.errors import NeuralError
 from neural.models import SearchIndex
 from neural.runs import sql
 from neural.vectors.active import its_embedder
-from neural.vectors.bounds import bounded
 from neural.vectors.collections import Record, document_of
 from neural.vectors.documents import Document
 from neural.vectors.embedders.base import EmbedderRefused
@@ -58,7 +57,7 @@ def documents_of(collection: str, records: Mapping[str, Record]) -> Documents:
     unwanted: set[str] = set()
     for key, record in records.items():
         try:
-            read[key] = bounded(document_of(collection, record))
+            read[key] = document_of(collection, record)
         except NeuralError as error:
             refused[key] = str(error)
             unwanted.add(key)

@@ -5,7 +5,6 @@ import logging
 import re
 from collections.abc import Callable, Collection, Mapping
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from neural.vectors.active import ActiveIndex, active_index
@@ -17,6 +16,7 @@ from neural.vectors.fusion import Ranked, rank
 from neural.vectors.hits import Found, Hit
 from neural.vectors.lag import why_nothing_is_searched
 from neural.vectors.listing import Listing
+from neural.vectors.periods import moment
 from neural.vectors.questions import Question, question_like, question_of
 from neural.vectors.stores.base import TableMissing, Vector, Within
 from neural.vectors.text.units import without_numbers
@@ -50,8 +50,8 @@ def search(
     within = Within(
         stores=_visible(store, stores),
         kinds=None if kind is None else _keepable({kind}),
-        since=_moment(since),
-        until=_moment(until, days=1),
+        since=moment(since),
+        until=moment(until, days=1),
     )
     return _asked(collection, _checked(top_k), lambda active: _search(active, text, within, top_k))
 
@@ -167,16 +167,3 @@ def _keepable(codes: Collection[str]) -> frozenset[str]:
     """Without those that no database holds, with NUL or half a surrogate pair: nothing has them,
     and to ask for them would be an error."""
     return frozenset(each for each in codes if not _UNKEPT.search(each))
-
-
-def _moment(given: dt.date | None, *, days: int = 0) -> dt.datetime | None:
-    """A time as given; of a date the beginning of its day, or of the one so many days later."""
-    if given is None:
-        return None
-    if isinstance(given, dt.datetime):
-        return given if timezone.is_aware(given) else timezone.make_aware(given)
-    try:
-        day = dt.datetime.combine(given, dt.time.min) + dt.timedelta(days=days)
-    except OverflowError:  # after the last day that there is: no limit
-        return None
-    return timezone.make_aware(day)

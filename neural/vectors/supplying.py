@@ -19,7 +19,6 @@ from neural.models import IndexMark, SuppliedRecord
 from neural.models.store import STORE_CODE_PATTERN
 from neural.runs.results import plain
 from neural.runs.work import Postponed, current_run, so_far
-from neural.vectors.bounds import bounded
 from neural.vectors.collections import Record, collection_of, document_of
 from neural.vectors.documents import RecordRefused, parts_of
 from neural.vectors.indexing import Indexed, blames_a_record, index_marks, told
@@ -119,7 +118,7 @@ def _checked(collection: str, record: Any) -> Supplied:
             f"{collection}: a record is an object with an id, not {type(record).__name__}"
         )
     try:
-        document = bounded(document_of(collection, record))
+        document = document_of(collection, record)
     except NeuralError:
         raise
     except Exception as error:

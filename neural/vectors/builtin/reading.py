@@ -8,13 +8,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from neural.vectors.documents import RecordRefused
+from neural.vectors.bounds import LONGEST_TEXT
+from neural.vectors.documents import UNSTORABLE, RecordRefused
 from neural.vectors.text.units import without_numbers
 
 LONGEST_ID = 200
-LONGEST_TEXT = 8000
-"""Characters of one record that are searched."""
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SENTENCE_END = re.compile(r"(?<=[。！？!?])|(?<=\.)\s|\n")
 
 
@@ -45,7 +43,7 @@ def as_text(value: Any) -> str:
     """A text or a number, cleaned of what no database keeps; anything else is no text."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
-    return _UNSTORABLE.sub("", str(value)).strip()
+    return UNSTORABLE.sub("", str(value)).strip()
 
 
 def texts(value: Any, *, without: Iterable[str] = ()) -> Iterator[str]:

@@ -1,51 +1,30 @@
 """Registers the collections that come with the app."""
 
+from types import ModuleType
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
 from neural.vectors.builtin import dishes, events, orders, staff
+from neural.vectors.builtin.rows_of_stores import Rows
 from neural.vectors.builtin.sources import Dishes, Events, Orders, Shifts
 from neural.vectors.collections import SearchCollection, register_collection
 
-_orders, _dishes, _shifts, _events = Orders(), Dishes(), Shifts(), Events()
 
-register_collection(
-    SearchCollection(
-        name=orders.NAME,
-        label=_("orders"),
-        document=orders.document,
-        permission="neural.view_order",
-        source=_orders,
-        address=_orders.address,
+def _register(what: ModuleType, source: Rows | Events, label: Any, **others: Any) -> None:
+    register_collection(
+        SearchCollection(
+            name=what.NAME,
+            label=label,
+            document=what.document,
+            source=source,
+            address=source.address,
+            **others,
+        )
     )
-)
-register_collection(
-    SearchCollection(
-        name=dishes.NAME,
-        label=_("dishes"),
-        document=dishes.document,
-        permission="neural.view_dish",
-        source=_dishes,
-        vectors=("whole", "title"),
-        address=_dishes.address,
-    )
-)
-register_collection(
-    SearchCollection(
-        name=staff.NAME,
-        label=_("shifts"),
-        document=staff.document,
-        permission="neural.view_shift",
-        source=_shifts,
-        address=_shifts.address,
-    )
-)
-register_collection(
-    SearchCollection(
-        name=events.NAME,
-        label=_("events"),
-        document=events.document,
-        permission="neural.view_neuralevent",
-        source=_events,
-        address=_events.address,
-    )
-)
+
+
+_register(orders, Orders(), _("orders"), permission="neural.view_order")
+_register(dishes, Dishes(), _("dishes"), permission="neural.view_dish", vectors=("whole", "title"))
+_register(staff, Shifts(), _("shifts"), permission="neural.view_shift")
+_register(events, Events(), _("events"), permission="neural.view_neuralevent")

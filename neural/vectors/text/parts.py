@@ -26,25 +26,25 @@ def _folded(text: str) -> tuple[str, range | list[int]]:
 
 def _covered(folded: str, tokens: Collection[str]) -> list[tuple[int, int]]:
     chinese = (token for token in tokens if token in folded and has_chinese(token))
-    spans = [span for token in chinese for span in _spans(folded, token)]
+    spans = [span for token in chinese for span in occurrences(folded, token)]
     spans += [(start, end) for start, end, word in words(folded) if word in tokens]
-    return _joined(sorted(spans))
+    return joined(sorted(spans))
 
 
-def _spans(folded: str, token: str) -> Iterator[tuple[int, int]]:
-    """Wherever a token stands."""
-    start = folded.find(token)
+def occurrences(text: str, part: str) -> Iterator[tuple[int, int]]:
+    """Wherever a part (not an empty one) stands: from where to where."""
+    start = text.find(part)
     while start >= 0:
-        yield start, start + len(token)
-        start = folded.find(token, start + 1)
+        yield start, start + len(part)
+        start = text.find(part, start + 1)
 
 
-def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Spans in order, those that overlap or touch as one."""
-    joined: list[tuple[int, int]] = []
+    found: list[tuple[int, int]] = []
     for start, end in spans:
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
         else:
-            joined.append((start, end))
-    return joined
+            found.append((start, end))
+    return found
