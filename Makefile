@@ -42,6 +42,13 @@ test-services: $(STAMP)  ## The same suite on PostgreSQL and Redis (DATABASE_URL
 	CELERY_BROKER_URL="$${CELERY_BROKER_URL:-redis://127.0.0.1:6379/1}" \
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: chaos
+chaos: $(STAMP)  ## Random faults under load to the end: SQLite, then PostgreSQL and Redis (minutes)
+	$(OWN_SERVICES) CHAOS_EVENTS="$${CHAOS_EVENTS:-5000}" $(BIN)/python -m pytest tests/chaos $(ARGS)
+	DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
+	CELERY_BROKER_URL="$${CELERY_BROKER_URL:-redis://127.0.0.1:6379/1}" \
+	CHAOS_EVENTS="$${CHAOS_EVENTS:-20000}" $(BIN)/python -m pytest tests/chaos $(ARGS)
+
 .PHONY: lint
 lint: $(STAMP)  ## ruff, mypy and import-linter
 	$(BIN)/ruff check .

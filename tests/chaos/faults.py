@@ -1,0 +1,157 @@
+"""What may befall workers, submitters, broker and database while events come in."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import redis
+from django.db import OperationalError, connection, transaction
+
+from tests.chaos.processes import Chaos
+from tests.integration.cluster import RabbitMQ, client
+
+Fault = Callable[[Chaos], None]
+
+
+# Processes
+
+
+def kill_a_worker(chaos: Chaos) -> None:
+    chaos.a_worker().kill()
+
+
+def stop_a_worker(chaos: Chaos) -> None:
+    chaos.a_worker().process.terminate()
+
+
+def kill_a_pool_process(chaos: Chaos) -> None:
+    chaos.kill_a_process_of(chaos.a_worker().children())
+
+
+def freeze_a_worker(chaos: Chaos) -> None:
+    worker = chaos.a_worker()
+    worker.freeze()
+    time.sleep(chaos.dice.uniform(1, 9))
+    worker.thaw()
+
+
+def kill_a_submitter(chaos: Chaos) -> None:
+    process = chaos.dice.choice(chaos.submitters)
+    process.kill()
+    process.wait()
+
+
+# The broker away, or without memory
+
+
+def restart_the_broker(chaos: Chaos) -> None:
+    chaos.cluster.broker.kill()
+    time.sleep(chaos.dice.uniform(0, 3))
+    chaos.cluster.broker.start()
+
+
+def wipe_the_broker(chaos: Chaos) -> None:
+    chaos.cluster.broker.wipe()
+
+
+def freeze_the_broker(chaos: Chaos) -> None:
+    chaos.cluster.broker.freeze()
+    time.sleep(chaos.dice.uniform(0.5, 4))
+    chaos.cluster.broker.thaw()
+
+
+# The broker that answers and refuses
+
+
+def fill_the_broker(chaos: Chaos) -> None:
+    with _redis(chaos) as server:
+        server.config_set("maxmemory", 1)
+        time.sleep(chaos.dice.uniform(0.5, 4))
+        server.config_set("maxmemory", 0)
+
+
+def make_the_broker_a_replica(chaos: Chaos) -> None:
+    """Of a server that does not exist: it keeps what it has, and takes nothing."""
+    with _redis(chaos) as server:
+        server.replicaof("127.0.0.1", _closed_port())
+        time.sleep(chaos.dice.uniform(0.5, 4))
+        server.replicaof("NO", "ONE")
+
+
+def change_the_brokers_password(chaos: Chaos) -> None:
+    with _redis(chaos) as server:
+        server.config_set("requirepass", "another")
+        server.client_kill_filter(_type="normal", skipme=True)
+        time.sleep(chaos.dice.uniform(0.5, 4))
+        server.config_set("requirepass", "")
+
+
+@contextmanager
+def _redis(chaos: Chaos) -> Iterator[redis.Redis]:
+    """One connection, so that it stays logged in whatever becomes of the password."""
+    with client(chaos.cluster.broker) as pool, pool.client() as server:
+        yield server
+
+
+def _closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+# The database
+
+
+def lock_the_database(chaos: Chaos) -> None:
+    with suppress(OperationalError), transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("LOCK TABLE neural_taskrun IN ACCESS EXCLUSIVE MODE")
+        time.sleep(chaos.dice.uniform(0.5, 4))
+
+
+def cut_the_databases_connections(chaos: Chaos) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+OF_PROCESSES: dict[Fault, int] = {
+    kill_a_worker: 4,
+    stop_a_worker: 2,
+    kill_a_pool_process: 4,
+    freeze_a_worker: 1,
+    kill_a_submitter: 2,
+}
+OF_THE_BROKER: dict[Fault, int] = {
+    restart_the_broker: 2,
+    wipe_the_broker: 2,
+    freeze_the_broker: 1,
+}
+OF_REDIS: dict[Fault, int] = {
+    fill_the_broker: 1,
+    make_the_broker_a_replica: 1,
+    change_the_brokers_password: 1,
+}
+OF_THE_DATABASE: dict[Fault, int] = {lock_the_database: 1}
+OF_POSTGRESQL: dict[Fault, int] = {cut_the_databases_connections: 2}
+
+
+def faults_here(chaos: Chaos) -> dict[Fault, int]:
+    """The faults that this broker and this database can have, and how often each comes."""
+    found = OF_PROCESSES | OF_THE_BROKER | OF_THE_DATABASE
+    if not isinstance(chaos.cluster.broker, RabbitMQ):
+        found |= OF_REDIS
+    if connection.vendor == "postgresql":
+        found |= OF_POSTGRESQL
+    return found
+
+
+def strike(chaos: Chaos) -> None:
+    """One fault, by the dice."""
+    faults = faults_here(chaos)
+    fault = chaos.dice.choices(list(faults), weights=list(faults.values()))[0]
+    fault(chaos)
+    chaos.done[fault.__name__] += 1

@@ -1,0 +1,95 @@
+"""The processes of a chaos run: workers that are started again, submitters, a broker."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter as Multiset
+from contextlib import suppress
+from pathlib import Path
+
+from tests.integration.cluster import ROOT, Cluster, Worker
+from zhilian.tether import tethered
+
+SUBMITTERS = 2
+WORKERS = 2
+LIMITS = {
+    "relay_seconds": 0.3,
+    "republish_seconds": 2,
+    "republish_lease_seconds": 3,
+    "heartbeat_seconds": 0.5,
+    # Far above what a busy machine makes a worker wait: only the dead shall be taken for it.
+    "worker_lost_seconds": 6,
+    "max_lost_deliveries": 50,  # random kills are no sign of poison
+    "max_retries": 10,
+    "publish_probe_seconds": 0.3,
+    "retry_base_seconds": 0.3,
+    "retry_cap_seconds": 2,
+}
+
+
+class Chaos:
+    """What runs, and what was done to it."""
+
+    def __init__(self, cluster: Cluster, dice: random.Random, seed: str) -> None:
+        self.cluster = cluster
+        self.dice = dice
+        self.seed = seed
+        self.done: Multiset[str] = Multiset()
+        self.submitters: list[subprocess.Popen] = []
+        self.started = 0
+
+    def fill_up(self) -> None:
+        """Start again what has ended, as a supervisor does."""
+        self.start_workers()
+        self.submitters = [each for each in self.submitters if each.poll() is None]
+        while len(self.submitters) < SUBMITTERS:
+            self._start_submitter()
+
+    def start_workers(self) -> None:
+        living = [worker for worker in self.cluster.workers if worker.is_running]
+        for _ in range(WORKERS - len(living)):
+            self.cluster.start_worker(concurrency=2, **LIMITS)
+
+    def _start_submitter(self) -> None:
+        self.started += 1
+        name = f"p{self.started}"
+        path = self._accepted_by(name)
+        command = [sys.executable, "-m", "tests.chaos.submitter", name, self.seed, str(path)]
+        with (self.cluster.directory / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                tethered(command),
+                cwd=ROOT,
+                env=self.cluster.environment(**LIMITS),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.submitters.append(process)
+
+    def stop_submitting(self) -> None:
+        for process in self.submitters:
+            process.kill()
+            process.wait()
+
+    def accepted(self) -> list[str]:
+        """What submitters were told is recorded. A line cut off by a kill does not count."""
+        texts = (path.read_text() for path in self.cluster.directory.glob("accepted-*"))
+        return [line for text in texts for line in text.split("\n")[:-1]]
+
+    def accepted_count(self) -> int:
+        """The same, counted without reading twice what grows."""
+        return sum(
+            path.read_bytes().count(b"\n") for path in self.cluster.directory.glob("accepted-*")
+        )
+
+    def _accepted_by(self, name: str) -> Path:
+        return self.cluster.directory / f"accepted-{name}"
+
+    def a_worker(self) -> Worker:
+        return self.dice.choice([worker for worker in self.cluster.workers if worker.is_running])
+
+    def kill_a_process_of(self, pids: set[int]) -> None:
+        if pids:
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.kill(self.dice.choice(sorted(pids)), signal.SIGKILL)
