@@ -9,12 +9,19 @@ import shutil
 import sys
 import tempfile
 
-PREFIX = "zhilian-test-"
+# Of `pytest -n 2` each process is "gw0" or "gw1", with a directory and a Redis database of its
+# own; pytest-django gives each a test database.
+PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "")
+PREFIX = f"zhilian-test-{PROCESS}-"
 
-# A process that a test starts inherits both names, and so the same directory.
+# A process that a test starts inherits these names, and so the same directory.
 if PREFIX not in os.environ.get("ZHILIAN_VAR", ""):
     os.environ["ZHILIAN_VAR"] = tempfile.mkdtemp(prefix=PREFIX)
     atexit.register(shutil.rmtree, os.environ["ZHILIAN_VAR"], ignore_errors=True)
+    if PROCESS and os.environ.get("CELERY_BROKER_URL", "").startswith("redis://"):
+        server, _, database = os.environ["CELERY_BROKER_URL"].rpartition("/")
+        mine = int(database) + 3 * int(PROCESS.removeprefix("gw"))  # beside it cache and results
+        os.environ["CELERY_BROKER_URL"] = f"{server}/{mine}"
 os.environ["ZHILIAN_ENV_FILE"] = ""
 
 from zhilian.settings import *  # noqa: E402, F403

@@ -5,16 +5,18 @@ import re
 from dataclasses import replace
 
 import pytest
-from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import flatten_fieldsets
 from django.urls import reverse
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
 from neural.admin import plans
 from neural.federated.model_types import model_type
+from neural.federated.shipped import TRAINING_SCHEDULE
 from neural.models import TrainingPlan, TrainingRound
+from neural.runs import shipped_schedules
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 
@@ -29,6 +31,13 @@ def form_of(client, plan, **changes):
     values = {name: form[name].value() for name in form.fields}
     found = {name: value for name, value in values.items() if value is not False}
     return {name: value for name, value in (found | changes).items() if value is not None}
+
+
+@pytest.fixture
+def training_schedule(db):
+    """The schedule that a migration made; a test that emptied the tables took it along."""
+    shipped_schedules.make(TRAINING_SCHEDULE)
+    return PeriodicTask.objects.get(name=TRAINING_SCHEDULE.name)
 
 
 def test_every_number_of_a_plan_can_be_edited():
@@ -62,6 +71,7 @@ def test_a_number_out_of_range_is_refused_with_a_word():
     assert "0.49" in answer.content.decode()
 
 
+@pytest.mark.usefixtures("training_schedule")
 @pytest.mark.parametrize(
     ("language", "texts"),
     [
@@ -86,14 +96,12 @@ def test_a_plans_page_explains_itself_in_both_languages(language, texts):
         assert text in page.content.decode()
 
 
-def test_a_plans_page_links_to_its_schedule_and_says_whether_it_is_on():
-    tasks = apps.get_model("django_celery_beat", "PeriodicTask")
-    scheduled = tasks.objects.get(name="neural: federated training")
-    address = reverse("admin:django_celery_beat_periodictask_change", args=[scheduled.pk])
+def test_a_plans_page_links_to_its_schedule_and_says_whether_it_is_on(training_schedule):
+    address = reverse("admin:django_celery_beat_periodictask_change", args=[training_schedule.pk])
     client = world.superuser()
 
     page = client.get(world.page_of(learning.plan())).content.decode()
-    tasks.objects.update(enabled=False)
+    PeriodicTask.objects.update(enabled=False)
     later = client.get(world.page_of(learning.plan())).content.decode()
 
     assert f'href="{address}"' in page
@@ -110,9 +118,10 @@ def test_a_plans_page_links_to_its_schedule_and_says_whether_it_is_on():
         ("*/2", "*", "en", "every 2 hours"),
     ],
 )
-def test_a_plans_page_says_when_its_rounds_are_opened(hour, weekday, language, shown):
-    tasks = apps.get_model("django_celery_beat", "PeriodicTask")
-    crontab = tasks.objects.get(name="neural: federated training").crontab
+def test_a_plans_page_says_when_its_rounds_are_opened(
+    training_schedule, hour, weekday, language, shown
+):
+    crontab = training_schedule.crontab
     crontab.hour, crontab.minute, crontab.day_of_week = hour, "5", weekday
     crontab.save()
 
