@@ -24,8 +24,10 @@ from neural.models import WorkerProcess
 from neural.runs import late_messages, relay, sql
 from neural.runs.claiming import Claimant
 from neural.runs.duties import do_duties
+from neural.runs.elsewhere import registered_work
 from neural.runs.kept_connections import drop_broken_connections
 from neural.runs.recovery import Recovery
+from neural.runs.unknown_tasks import see_to_unknown_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +83,7 @@ def _recorded(sender: Any) -> WorkerProcess:
         process_id=os.getpid(),
         queues=sorted(sender.app.amqp.queues.consume_from),
         concurrency=_number(sender.concurrency),
+        registered=registered_work(sender.app),
     )
 
 
@@ -190,6 +193,7 @@ class RelayThread(threading.Thread):
             return
         self._recovery.recover_from_dead_children(self.worker, self.living_processes)
         relay.publish_owed()
+        see_to_unknown_tasks(claimant())
         do_duties()
 
     def _beat(self) -> None:
