@@ -43,6 +43,9 @@ class NeuralSettings(BaseModel):
     max_lost_deliveries: int = Field(default=4, ge=1)
     """A run whose process died this often is dead, as poison."""
 
+    unknown_work_seconds: float = Field(default=600, ge=0)
+    """How long a run waits for a worker that knows its handler or task, where none lives."""
+
     take_along_runs: int = Field(default=100, ge=1)
     take_along_seconds: float = Field(default=0.05, gt=0)
     """A worker woken by one message takes along what else is due, up to these bounds."""

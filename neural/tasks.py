@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery import shared_task
-from django.utils import timezone
 
 from neural.analysis.analysing import ANALYSIS_TASK, analyse
 from neural.events.execution import EventTask
@@ -25,6 +24,7 @@ from neural.federated.rounds.receipts import train
 from neural.federated.rounds.watching import watch
 from neural.models.plan import DEFAULT_MODEL_TYPE
 from neural.runs import error_callbacks
+from neural.runs.clock import database_clock
 from neural.runs.following import ERROR_CALLBACK_TASK, SEND_TASK, send
 from neural.runs.retry import RetryPolicy
 from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
@@ -75,7 +75,7 @@ def analyse_demand(store_id: str | None = None, since: str | None = None) -> dic
     Without ``store_id`` it asks for a run for each store. ``since`` is a day in ISO 8601:
     only its week and later ones are looked at.
     """
-    return analyse(store_id=store_id, since=since, now=timezone.now())
+    return analyse(store_id=store_id, since=since, now=database_clock())
 
 
 # An exchange waits for two minutes: a run of it that failed must come again soon.
@@ -86,7 +86,7 @@ _LOW: Mapping[str, Any] = {"run_queue": LOW_PRIORITY_QUEUE, "run_priority": LOW_
 @shared_task(base=LedgerTask, name=ROUND_TASK, **_LOW)
 def run_federated_round(model_type: str = DEFAULT_MODEL_TYPE) -> dict[str, Any]:
     """Open a round of training across stores, unless one is open; returns which."""
-    return run_round(name=model_type, now=timezone.now())
+    return run_round(name=model_type, now=database_clock())
 
 
 @shared_task(base=LedgerTask, name=TRAIN_TASK, **_LOW)
@@ -98,7 +98,7 @@ def train_federated_model(
     It opens a round that invites every store with enough history, or joins the open one, and
     ends when the round has closed. Meanwhile it keeps no worker.
     """
-    return train(store_id=store_id, model_type=model_type, now=timezone.now())
+    return train(store_id=store_id, model_type=model_type, now=database_clock())
 
 
 # A store that hangs is not to keep a worker for longer than its exchange waits.
@@ -112,13 +112,15 @@ def train_federated_model(
 )
 def answer_training_exchange(round_id: int, exchange: int, stores: Sequence[str]) -> dict[str, Any]:
     """Let stores answer one question of a round, each from its own rows; returns counts."""
-    return answer_exchange(round_id=round_id, exchange=exchange, stores=stores, now=timezone.now())
+    return answer_exchange(
+        round_id=round_id, exchange=exchange, stores=stores, now=database_clock()
+    )
 
 
 @shared_task(base=LedgerTask, name=ADVANCE_TASK, retry_policy=_SOON, **_LOW)
 def advance_training_round(round_id: int) -> dict[str, Any]:
     """See to a round's deadlines for as long as it is open; returns how it ended."""
-    return watch(round_id=round_id, now=timezone.now())
+    return watch(round_id=round_id, now=database_clock())
 
 
 @shared_task(base=LedgerTask, name=FORECAST_TASK, **_LOW)
@@ -136,7 +138,7 @@ def make_forecasts(
         store_id=store_id,
         stores=stores,
         name=model_type,
-        now=timezone.now(),
+        now=database_clock(),
         as_of=dt.date.fromisoformat(as_of) if as_of else None,
     )
 

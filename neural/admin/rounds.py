@@ -12,7 +12,6 @@ from django.forms import Media
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -44,6 +43,7 @@ from neural.models import (
     TrainingRound,
 )
 from neural.models.round import ASKING_STATES
+from neural.runs.clock import database_clock
 
 HTMX = Media(js=("neural/vendor/htmx-2.0.11.min.js",))
 TRANSITIONS_SHOWN = 500
@@ -53,7 +53,7 @@ CANCEL = Verb(
     label=_("Cancel"),
     explanation=_("Cancel: end open rounds; the version in force stays"),
     permission="neural.cancel_traininground",
-    apply=lambda training, user: cancel_round(training, now=timezone.now()),
+    apply=lambda training, user: cancel_round(training, now=database_clock()),
     fits=lambda training: training.is_open,
     change=lambda training: audit.ROUND_CANCELLED,
 )
@@ -195,7 +195,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
 
     @admin.display(description=_("took"))
     def took(self, training: TrainingRound) -> str:
-        return duration((training.closed_at or timezone.now()) - training.opened_at)
+        return duration((training.closed_at or database_clock()) - training.opened_at)
 
     @admin.display(description=_("as on the morning of"))
     def morning(self, training: TrainingRound) -> str:
@@ -216,7 +216,7 @@ GOOD = ("invited", "accepted")
 
 
 def _progress(training: TrainingRound) -> dict[str, Any]:
-    now = timezone.now()
+    now = database_clock()
     return {
         "training": training,
         "progress": round_progress(training, now=now),

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Max
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -19,6 +18,7 @@ from neural.admin.learning_display import reason
 from neural.errors import NeuralError
 from neural.federated.rounds.opening import eligible_stores, open_round
 from neural.models import DailyDemand, TrainingPlan, TrainingRound
+from neural.runs.clock import database_clock
 
 MOST_TRIED = 10
 """Days that are looked at: stores that ended together share one."""
@@ -26,7 +26,7 @@ MOST_TRIED = 10
 
 def open_round_of(plan: TrainingPlan, user: Any) -> bool:
     """Open a round in this person's name. Says whether there is a new one."""
-    now = timezone.now()
+    now = database_clock()
     try:
         opened = open_round(
             name=plan.model_type,

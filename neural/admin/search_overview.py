@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from neural.admin.display import duration
@@ -13,6 +12,7 @@ from neural.admin.search_question import Question
 from neural.admin.search_scope import within
 from neural.errors import NeuralError
 from neural.models import IndexState, SearchIndex
+from neural.runs.clock import database_clock
 from neural.vectors import active
 from neural.vectors.collections import SearchCollection
 from neural.vectors.lag import Lag, counted, index_lag
@@ -55,7 +55,7 @@ def notices_of(index: SearchIndex) -> Sequence[str]:
 
 def lag_of(collection: str, stores: frozenset[str] | None = None) -> Lag:
     """How far the index of a collection is behind, with the records of these stores (or all)."""
-    return index_lag(now=timezone.now(), collection=collection, stores=stores)
+    return index_lag(now=database_clock(), collection=collection, stores=stores)
 
 
 def behind(lag: Lag) -> str:

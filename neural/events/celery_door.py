@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from neural.events import recording
 from neural.events.answers import EventRefused, Submission
 from neural.events.draft import EventDraft, Refused, StoreClocks, draft_event
+from neural.runs.clock import database_clock
 from neural.runs.enqueue import TaskIdTaken, check_task_id
 from neural.runs.options import aware
 
@@ -73,4 +73,4 @@ def due_time(countdown: float | None, eta: dt.datetime | None) -> dt.datetime | 
     """When a call's run is due, or None for at once."""
     if eta is not None:
         return aware(eta)
-    return timezone.now() + dt.timedelta(seconds=countdown) if countdown else None
+    return database_clock() + dt.timedelta(seconds=countdown) if countdown else None

@@ -8,13 +8,22 @@ from functools import partial
 from typing import Any
 
 from celery.result import AsyncResult
+from pydantic import ValidationError
 
 from neural.errors import PermanentError
 from neural.events.celery_door import due_time, submit_call
-from neural.events.registry import Handler, Received, atomic_handler_names, handler
-from neural.events.types import event_type
+from neural.events.registry import (
+    Handler,
+    HandlerUnknown,
+    Received,
+    atomic_handler_names,
+    handler,
+    handler_names,
+)
+from neural.events.types import EventTypeUnknown, event_type, event_types, fingerprint
 from neural.models import NeuralEvent, TaskRun
 from neural.runs.coroutines import run_to_its_end
+from neural.runs.elsewhere import unfit_here, unknown_here
 from neural.runs.enqueue import new_task_id
 from neural.runs.task import LedgerTask
 from neural.runs.work import Batch, Work, default_retry
@@ -22,6 +31,10 @@ from neural.runs.work import Batch, Work, default_retry
 
 class EventPruned(PermanentError):
     """An event's payload was pruned; its handlers cannot run again."""
+
+
+class PayloadUnfit(PermanentError):
+    """An event was recorded under another schema, and does not fit that of today."""
 
 
 class EventTask(LedgerTask):
@@ -67,11 +80,15 @@ class EventTask(LedgerTask):
     def companions(self) -> Sequence[str]:
         return atomic_handler_names()
 
+    def registered(self) -> Mapping[str, Any]:
+        types = {each.name: fingerprint(each) for each in event_types()}
+        return {"handlers": handler_names(), "event_types": types}
+
     def work_for(self, run: TaskRun) -> Work:
         if run.event is None:
             return super().work_for(run)
-        found = handler(run.handler)
-        item = partial(_received, run.event)
+        found = _handler(run)
+        item = partial(_received, run, run.event)
         return Work(
             function=partial(_handle, found, item),
             atomic=found.atomic,
@@ -80,10 +97,44 @@ class EventTask(LedgerTask):
         )
 
 
-def _received(event: NeuralEvent) -> Received[Any]:
+def _handler(run: TaskRun) -> Handler:
+    try:
+        return handler(run.handler)
+    except HandlerUnknown as unknown:
+        raise unknown_here(
+            run, unknown, knows=lambda known: run.handler in known.get("handlers", ())
+        ) from unknown
+
+
+def _received(run: TaskRun, event: NeuralEvent) -> Received[Any]:
     if event.payload is None:
         raise EventPruned(f"the payload of {event} was pruned on {event.pruned_at:%Y-%m-%d}")
-    return Received(event, event_type(event.type).schema.model_validate(event.payload))
+    try:
+        return Received(event, event_type(event.type).schema.model_validate(event.payload))
+    except EventTypeUnknown as unknown:
+        raise unknown_here(
+            run, unknown, knows=lambda known: event.type in known.get("event_types", ())
+        ) from unknown
+    except ValidationError as invalid:
+        raise _unfit(run, event, invalid) from invalid
+
+
+def _unfit(run: TaskRun, event: NeuralEvent, invalid: ValidationError) -> Exception:
+    problems = "; ".join(f"{_place(each)}: {each['msg']}" for each in invalid.errors()[:3])
+    error = PayloadUnfit(
+        f"the payload does not fit the schema of {event.type}, which was another when it was "
+        f"recorded: {problems}. Let the schema take what was recorded, then retry"
+    )
+    mine = fingerprint(event_type(event.type))
+    return unfit_here(
+        run,
+        error,
+        differs=lambda known: known.get("event_types", {}).get(event.type, mine) != mine,
+    )
+
+
+def _place(problem: Any) -> str:
+    return ".".join(map(str, problem["loc"])) or "payload"
 
 
 def _handle(found: Handler, item: Callable[[], Received[Any]]) -> Any:

@@ -127,6 +127,11 @@ def atomic_handler_names() -> tuple[str, ...]:
     return tuple(sorted(name for name, each in _handlers.items() if each.atomic))
 
 
+def handler_names() -> list[str]:
+    """Names of all handlers."""
+    return sorted(_handlers)
+
+
 def forget_lookups() -> None:
     """Look handlers up anew after one was added or removed."""
     handlers_of.cache_clear()

@@ -1,8 +1,11 @@
 """Event types: their names, payload schemas, queues and priorities."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.errors import PydanticUserError
 
 from neural.errors import NeuralError, PermanentError
 from neural.runs.routing import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES
@@ -63,3 +66,12 @@ def event_type(name: str) -> EventType:
 def event_types() -> list[EventType]:
     """All registered types by name."""
     return [_types[name] for name in sorted(_types)]
+
+
+def fingerprint(event_type: EventType) -> str:
+    """Tells one schema from another, as far as JSON Schema can say it; empty where it cannot."""
+    try:
+        schema = event_type.schema.model_json_schema()
+    except PydanticUserError:
+        return ""
+    return hashlib.blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=6).hexdigest()

@@ -10,11 +10,11 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from neural.health.clock import database_clock
 from neural.health.findings import Finding, listed, ok, problem, warning
 from neural.health.situation import Situation
 from neural.models import WorkerProcess
 from neural.runs import sql
+from neural.runs.clock import database_clock
 
 PATIENCE_SECONDS = 1
 CLOCK_WARNING_SECONDS = 2

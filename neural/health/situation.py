@@ -7,9 +7,9 @@ from functools import cached_property
 
 from neural.conf import conf
 from neural.health.broker import BrokerFacts, ask_broker
-from neural.health.clock import database_clock
 from neural.health.findings import COUNTED
 from neural.models import RunState, TaskRun, WorkerProcess
+from neural.runs.clock import database_clock
 from neural.runs.routing import PRIORITIES
 
 

@@ -2,9 +2,12 @@
 
 import datetime as dt
 
-from django.db import models
+from django.db import connections, models
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+MICROSECOND = dt.timedelta(microseconds=1)
 
 
 class WorkerProcessQuerySet(models.QuerySet):
@@ -33,6 +36,9 @@ class WorkerProcess(models.Model):
     heartbeat_at = models.DateTimeField(_("heartbeat"), db_default=Now())
     stopped_at = models.DateTimeField(_("stopped at"), null=True, blank=True)
     lost_at = models.DateTimeField(_("lost at"), null=True, blank=True)
+    # Both are NULL in the row of a worker of an older version.
+    clock_ahead = models.DurationField(_("clock ahead of the database's"), null=True, blank=True)
+    registered = models.JSONField(_("registered"), null=True, blank=True)
 
     objects = WorkerProcessQuerySet.as_manager()
 
@@ -52,13 +58,25 @@ class WorkerProcess(models.Model):
 
     def beat(self) -> None:
         """Say that this worker lives. One that had been given up is present again."""
-        type(self).objects.filter(pk=self.pk).update(heartbeat_at=Now(), lost_at=None)
+        me = type(self).objects.filter(pk=self.pk)
+        me.update(heartbeat_at=Now(), lost_at=None, clock_ahead=_clock_ahead(me.db))
 
     def stop(self) -> None:
         """Say goodbye."""
         type(self).objects.filter(pk=self.pk, stopped_at=None).update(stopped_at=Now())
 
-    def give_up(self, seconds: float) -> bool:
-        """Take this worker for dead unless it has been heard of meanwhile."""
-        silent = type(self).objects.filter(pk=self.pk).silent(seconds)
-        return bool(silent.update(lost_at=Now()))
+    def give_up(self) -> bool:
+        """Take this worker for dead unless it has been heard of since this row was read."""
+        # SQLite keeps milliseconds and compares text: the same moment is not the same text.
+        span = (self.heartbeat_at - MICROSECOND, self.heartbeat_at + MICROSECOND)
+        unheard = type(self).objects.present().filter(pk=self.pk, heartbeat_at__range=span)
+        return bool(unheard.update(lost_at=Now()))
+
+
+def _clock_ahead(database: str) -> models.Expression | None:
+    """By how much this host's clock is ahead of the database's. SQLite's is the host's own."""
+    if connections[database].vendor == "sqlite":
+        return None
+    return models.ExpressionWrapper(
+        models.Value(timezone.now(), models.DateTimeField()) - Now(), models.DurationField()
+    )

@@ -13,6 +13,9 @@ scheduler:
   broker breaks, between the two steps; the latter is logged.
 * **Moments missed while beat was down are made up for by one run**, as Celery does, when beat
   starts (django-celery-beat leaves a daily crontab out until its hour comes near again).
+* **What is due is told by the database's clock**, whatever the host's says. A last run that is
+  still to come (written by a host whose clock was ahead) silences no schedule: it counts from
+  when beat reads it.
 * **Edits** in the admin, or by ``save()``, take effect within five seconds. After
   ``queryset.update()`` call ``PeriodicTasks.update_changed()``; else it takes five minutes.
   Only disabling by ``update()`` is heeded at once.
@@ -37,12 +40,15 @@ from kombu import Producer
 
 from neural.models import TaskRun
 from neural.runs import sql
+from neural.runs.clock import carried
 from neural.runs.publishing import BrokerUnavailable, publisher, short_tempered_connection
 from neural.runs.schedules import LedgerEntry
 from neural.runs.task import LedgerTask
 
 logger = logging.getLogger(__name__)
 
+CLOCK_SET_SECONDS = 1
+"""A database's clock that differs by more from what beat makes of it has been set."""
 REQUESTED_BY_LENGTH: int = TaskRun._meta.get_field("requested_by").max_length or 0
 
 
@@ -159,6 +165,8 @@ class LedgerScheduler(DatabaseScheduler):
     def _read_what_changed(self) -> None:
         try:
             _drop_a_broken_connection()
+            if abs(carried.ask()) > CLOCK_SET_SECONDS:  # the heap is in order of times
+                self._read_at = None
             changed_at = self.Changes.last_change()  # first: what changes meanwhile is seen next
             if changed_at != self._changed_at or self._is_old():
                 self._schedule = self.all_as_schedule()

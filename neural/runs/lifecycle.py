@@ -24,7 +24,10 @@ from neural.models import WorkerProcess
 from neural.runs import late_messages, relay, sql
 from neural.runs.claiming import Claimant
 from neural.runs.duties import do_duties
+from neural.runs.elsewhere import registered_work
 from neural.runs.kept_connections import drop_broken_connections
+from neural.runs.recovery import Recovery
+from neural.runs.unknown_tasks import see_to_unknown_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +83,7 @@ def _recorded(sender: Any) -> WorkerProcess:
         process_id=os.getpid(),
         queues=sorted(sender.app.amqp.queues.consume_from),
         concurrency=_number(sender.concurrency),
+        registered=registered_work(sender.app),
     )
 
 
@@ -145,8 +149,7 @@ class RelayThread(threading.Thread):
         self._stop_asked = threading.Event()
         self._only_beat = False
         self._busy = threading.Lock()
-        self._last_beat = time.monotonic()
-        self._beats_on_time = True
+        self._recovery = Recovery()
         # A fork in the middle of a query would copy its locks, held for ever, into the child.
         os.register_at_fork(
             before=self._wait_for_quiet, after_in_parent=self._go_on, after_in_child=self._go_on
@@ -183,23 +186,19 @@ class RelayThread(threading.Thread):
     def _work(self) -> None:
         if time.monotonic() >= self._next_beat:
             self._beat()
-            if self._beats_on_time and not self._only_beat:
-                relay.give_up_silent_workers()
-                relay.recover_abandoned()
+            if not self._only_beat:
+                self._recovery.give_up_silent_workers()
+                self._recovery.recover_abandoned()
         if self._only_beat:
             return
-        relay.recover_from_dead_children(self.worker, self.living_processes)
+        self._recovery.recover_from_dead_children(self.worker, self.living_processes)
         relay.publish_owed()
+        see_to_unknown_tasks(claimant())
         do_duties()
 
     def _beat(self) -> None:
-        """Say that we live. Whoever could not say so in time must not judge others: when the
-        database was away, every worker has been silent."""
         self.worker.beat()
-        now = time.monotonic()
-        self._beats_on_time = now - self._last_beat < conf().worker_lost_seconds / 2
-        self._last_beat = now
-        self._next_beat = now + conf().heartbeat_seconds
+        self._next_beat = time.monotonic() + conf().heartbeat_seconds
 
     def living_processes(self) -> Collection[int]:
         """Process ids of the pool; this process for pools without processes."""

@@ -11,6 +11,7 @@ from kombu.utils.functional import maybe_list
 
 from neural.errors import PermanentError
 from neural.models import TaskRun
+from neural.runs.clock import database_clock
 from neural.runs.results import from_json, plain
 
 # What concerns one message on its way and not the work: a message sent again has its own.
@@ -100,7 +101,7 @@ def without_followers(kept: Mapping[str, Any]) -> dict[str, Any]:
 def _moment(expires: Any) -> str:
     """Celery's ``expires``: seconds from now, a moment, or a moment in ISO 8601."""
     if isinstance(expires, int | float):
-        return (timezone.now() + dt.timedelta(seconds=expires)).isoformat()
+        return (database_clock() + dt.timedelta(seconds=expires)).isoformat()
     return aware(expires).isoformat()
 
 

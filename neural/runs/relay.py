@@ -4,33 +4,24 @@ It runs in every worker (see ``lifecycle``) and needs neither beat nor a leader:
 is a compare-and-set, so that several relays side by side double nothing.
 """
 
-import datetime as dt
 import logging
-import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from celery import current_app
-from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from neural.conf import conf
 from neural.models import RunState, TaskRun, WorkerProcess
-from neural.models.run import TaskRunQuerySet
 from neural.models.transitions import tell
 from neural.runs import sql
 from neural.runs.duties import do_duties
 from neural.runs.enqueue import rings_for
-from neural.runs.options import time_limit
 from neural.runs.publishing import BrokerUnavailable, Publisher, publisher
-from neural.runs.settling import hand_back, lose
+from neural.runs.recovery import Recovery
+from neural.runs.settling import hand_back
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_TIME_LIMIT_SECONDS = 300
-OVERDUE_MARGIN_SECONDS = 120
-"""For the wait in the pool, and for clocks that differ."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +34,12 @@ class RelayReport:
 
 
 def relay_once() -> RelayReport:
-    """One whole turn: lost workers, their runs, duties, and the messages that are owed."""
-    given_up = give_up_silent_workers()
-    lost = recover_abandoned()
+    """One whole turn: lost workers, their runs, duties, and the messages that are owed.
+
+    A worker that seems to be silent is watched first, for ``worker_lost_seconds``."""
+    recovery = Recovery()
+    given_up = recovery.give_up_silent_workers_now()
+    lost = recovery.recover_abandoned()
     do_duties()
     return RelayReport(publish_owed(), lost, given_up)
 
@@ -123,78 +117,6 @@ def _owe_again(runs: Sequence[TaskRun]) -> None:
 def _companions() -> Mapping[str, Sequence[str]]:
     ledger_tasks = (task for task in current_app.tasks.values() if hasattr(task, "companions"))
     return {task.name: task.companions() for task in ledger_tasks}
-
-
-def give_up_silent_workers() -> int:
-    """Take workers for dead whose heartbeat is too old, by the database's clock."""
-    seconds = conf().worker_lost_seconds
-    silent = WorkerProcess.objects.silent(seconds)
-    return sum(_give_up(worker, seconds) for worker in silent)
-
-
-def _give_up(worker: WorkerProcess, seconds: float) -> bool:
-    gone = worker.give_up(seconds)
-    if gone:
-        logger.warning(
-            "event=worker_lost worker=%s silent_since=%s", worker.name, worker.heartbeat_at
-        )
-    return gone
-
-
-def recover_abandoned() -> int:
-    """Start again what lost or stopped workers had taken; return how many runs."""
-    return lose(
-        _abandoned(),
-        max_losses=conf().max_lost_deliveries,
-        why="its worker was lost",
-    )
-
-
-def _abandoned() -> list[TaskRun]:
-    """What a worker had taken before it went; or after it was given up, and never came back:
-    one that lived would have been heard of since, and would be present again."""
-    seconds = conf().worker_lost_seconds
-    gone = TaskRun.objects.running().filter(worker__lost_at__isnull=False)
-    late = gone.filter(started_at__lt=Now() - dt.timedelta(seconds=seconds))
-    return [
-        *TaskRun.objects.abandoned(),
-        *late.filter(started_at__gt=F("worker__lost_at")),
-        *_of_no_worker(),
-    ]
-
-
-def _of_no_worker() -> TaskRunQuerySet:
-    """What a process without a worker's row (``run_due``) took and cannot be at any more."""
-    limit = current_app.conf.task_time_limit or DEFAULT_TIME_LIMIT_SECONDS
-    longest = dt.timedelta(seconds=limit + OVERDUE_MARGIN_SECONDS)
-    return TaskRun.objects.running().filter(worker=None, started_at__lt=Now() - longest)
-
-
-def recover_from_dead_children(worker: WorkerProcess, living: Callable[[], Collection[int]]) -> int:
-    """Start again what this worker's dead pool processes had taken.
-
-    The runs are read before the processes are listed: whoever holds a run then was
-    started earlier, so that a process that is not in the list is dead.
-    """
-    held = list(TaskRun.objects.running().filter(worker=worker))
-    alive = living() if held else ()
-    limit = conf().max_lost_deliveries
-    orphans = [run for run in held if run.process_id not in alive]
-    forgotten = [run for run in held if run.process_id in alive and _is_overdue(run)]
-    return lose(orphans, max_losses=limit, why="its process died") + lose(
-        forgotten, max_losses=limit, why="it was running long after its time limit"
-    )
-
-
-def _is_overdue(run: TaskRun) -> bool:
-    """Whether a run stands as running although the pool would have killed its process by
-    now: the process lives and does not know of it. Only a pool of processes has limits."""
-    task = current_app.tasks.get(run.task)
-    limit = time_limit(run) or getattr(task, "time_limit", None)
-    limit = limit or current_app.conf.task_time_limit
-    if not limit or run.process_id == os.getpid() or run.started_at is None:
-        return False
-    return (timezone.now() - run.started_at).total_seconds() > limit + OVERDUE_MARGIN_SECONDS
 
 
 def hand_back_all(worker: WorkerProcess) -> int:

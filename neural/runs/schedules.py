@@ -2,20 +2,37 @@
 
 import copy
 import datetime as dt
+import logging
+from functools import partial
 from typing import Any
 
 from celery.utils.time import maybe_make_aware
 from django.db.models import F
 from django_celery_beat.schedulers import ModelEntry
 
+from neural.runs.clock import carried
+
+logger = logging.getLogger(__name__)
+
+AHEAD = dt.timedelta(seconds=2)
+"""What two beats may differ by, each with the database's clock as it carries it on."""
+
 
 class LedgerEntry(ModelEntry):
-    """A schedule as it was read, with the moment for which it is due next."""
+    """A schedule as it was read, with the moment for which it is due next.
+
+    What is due is told by the database's clock, not by the host's that beat runs on.
+    """
 
     def __init__(self, model: Any, app: Any = None) -> None:
+        _mend(model)
         # The parent puts a moment of its own into the model where the row has none.
         self.in_force_since = model.last_run_at or model.date_changed
         super().__init__(model, app=app)
+        self.schedule.nowfun = partial(_now, getattr(self.schedule, "tz", self.app.timezone))
+
+    def _default_now(self) -> dt.datetime:
+        return _now(self.app.timezone)
 
     @property
     def due_at(self) -> dt.datetime:
@@ -44,3 +61,19 @@ class LedgerEntry(ModelEntry):
         self.last_run_at = self.model.last_run_at = self.in_force_since = now
         self.model.total_run_count += 1
         self.total_run_count = self.model.total_run_count
+
+
+def _now(zone: dt.tzinfo) -> dt.datetime:
+    return carried.now().astimezone(zone)
+
+
+def _mend(model: Any) -> None:
+    """A last run that is still to come was written by a beat whose clock was wrong, or the
+    database's clock has been set: the schedule would be silent until then. It counts from now."""
+    now = carried.now()
+    if not model.last_run_at or maybe_make_aware(model.last_run_at) <= now + AHEAD:
+        return
+    logger.warning("event=schedule_ahead schedule=%r last_run=%s", model.name, model.last_run_at)
+    as_read = type(model).objects.filter(pk=model.pk, last_run_at=model.last_run_at)
+    as_read.update(last_run_at=now)
+    model.last_run_at = now

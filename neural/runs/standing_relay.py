@@ -15,6 +15,7 @@ from neural.conf import conf
 from neural.models import WorkerProcess
 from neural.runs import lifecycle, relay
 from neural.runs.duties import do_duties
+from neural.runs.recovery import Recovery
 from neural.runs.relay import RelayReport
 
 logger = logging.getLogger(__name__)
@@ -36,8 +37,8 @@ class StandingRelay:
         self.on_report = on_report
         self._stopped = False
         self._row: WorkerProcess | None = None
-        self._last_beat: float | None = None
-        self._may_judge = False
+        self._next_beat = 0.0
+        self._recovery = Recovery()
 
     def stop(self) -> None:
         """End after this turn. Safe in a signal handler: it only sets a flag."""
@@ -60,29 +61,21 @@ class StandingRelay:
     def turn(self) -> RelayReport:
         """One turn: heartbeat, lost workers, their runs, owed messages, duties."""
         lifecycle.be_impatient()
-        if self._last_beat is None or self._silent_for() >= conf().heartbeat_seconds:
+        given_up = 0
+        if time.monotonic() >= self._next_beat:
             self._beat()
-        given_up = relay.give_up_silent_workers() if self._may_judge else 0
-        lost = relay.recover_abandoned()
+            given_up = self._recovery.give_up_silent_workers()
+        lost = self._recovery.recover_abandoned()
         report = RelayReport(relay.publish_owed(), lost, given_up)
         do_duties()
         return report
 
     def _beat(self) -> None:
-        """Say that we live. Whoever has just come, or could not say so in time, judges nobody
-        until its next beat: when the database was away, every worker has been silent."""
         if self._row is None:
             self._row = _register()
         else:
             self._row.beat()
-        on_time = self._last_beat is not None and (
-            self._silent_for() < conf().worker_lost_seconds / 2
-        )
-        self._may_judge = on_time
-        self._last_beat = time.monotonic()
-
-    def _silent_for(self) -> float:
-        return time.monotonic() - (self._last_beat or 0)
+        self._next_beat = time.monotonic() + conf().heartbeat_seconds
 
     def _sleep(self) -> None:
         # In slices: a signal's handler does not end a sleep, and setting a threading.Event in

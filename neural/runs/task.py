@@ -9,8 +9,9 @@ from typing import Any
 from celery.exceptions import Ignore, Retry
 
 from neural.conf import conf
+from neural.errors import PermanentError
 from neural.models import RunState, TaskRun
-from neural.runs import enqueue, event_stream, late_messages
+from neural.runs import elsewhere, enqueue, event_stream, late_messages
 from neural.runs.asking_again import RetriedTask
 from neural.runs.coroutines import run_to_its_end
 from neural.runs.delivery import Delivery
@@ -22,6 +23,10 @@ from neural.runs.results import from_json, to_json
 from neural.runs.retry import RetryPolicy
 from neural.runs.settling import Outcome
 from neural.runs.work import Work, current_run
+
+
+class ArgumentsUnfit(PermanentError):
+    """A run's arguments are not those that its task takes."""
 
 
 class LedgerTask(RetriedTask, ForeignlyCalledTask):
@@ -81,15 +86,35 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask):
         """Handlers whose due runs a message of this task takes along."""
         return ()
 
+    def registered(self) -> Mapping[str, Any]:
+        """What a worker's row says of this task beside its name (``neural.runs.elsewhere``)."""
+        return {}
+
     def work_for(self, run: TaskRun) -> Work:
         """What a run of this task stands for."""
         args, kwargs = from_json(to_json([run.args, run.kwargs], what="the arguments"))
+        self._check_fit(run, args, kwargs)
         request = {**vars(self.request), **request_of(run), "args": args, "kwargs": kwargs}
         return Work(
             function=partial(self._call_body, request),
             atomic=self.atomic and not self._is_async(),
             retry=policy_of(self),
         )
+
+    def _check_fit(self, run: TaskRun, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """A call that the function does not take fails each time; a TypeError from inside it
+        may not."""
+        signature = elsewhere.signature_of(self)
+        if signature is None:
+            return
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:
+            unfit = ArgumentsUnfit(f"{self.name}{signature} cannot be called: {error}")
+            mine = elsewhere.parameters(self)
+            raise elsewhere.unfit_here(
+                run, unfit, differs=lambda known: _tasks(known).get(self.name, mine) != mine
+            ) from error
 
     def _perform(self) -> Any:
         queue, companions = self._delivered_on(), self.companions()
@@ -114,6 +139,11 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask):
             late_messages.note_more(queue, is_more)
         if is_more:
             publish_quietly(enqueue.next_ring(queue, self.companions()))
+
+
+def _tasks(known: elsewhere.Registered) -> Mapping[str, str]:
+    found: Mapping[str, str] = known.get("tasks", {})
+    return found
 
 
 def _late_message() -> Ignore:

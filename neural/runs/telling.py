@@ -41,7 +41,7 @@ def _tell_one(outcome: Outcome) -> None:
 
 def _change(outcome: Outcome) -> tuple[str, int]:
     if isinstance(outcome.exception, Postponed):
-        return "postponed", logging.DEBUG
+        return ("handed_back", logging.INFO) if outcome.error else ("postponed", logging.DEBUG)
     if outcome.not_started:
         return "put_back", logging.DEBUG
     if outcome.try_outcome == TryOutcome.FAILED and outcome.state == RunState.PENDING:

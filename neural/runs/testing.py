@@ -9,6 +9,7 @@ from celery import current_app
 from neural.models import TaskRun
 from neural.runs.alone import run_alone
 from neural.runs.claiming import Claimant, claim
+from neural.runs.elsewhere import HandedOn
 from neural.runs.settling import Outcome
 from neural.runs.work import Clock, WorkSource
 
@@ -18,22 +19,29 @@ def run_due(*, now: dt.datetime | None = None, queue: str | None = None) -> Sequ
 
     Runs that become due meanwhile (an event that a handler submits) are run too. A retry is
     not due before its time; give a later ``now`` to reach it. Errors of the work are recorded
-    as a worker records them, not raised: look at ``outcome.exception``.
+    as a worker records them, not raised: look at ``outcome.exception``. What is not known here
+    waits for a worker that knows it (``unknown_work_seconds``), and is looked at once.
     """
     current_app.loader.import_default_modules()
     outcomes: list[Outcome] = []
-    while run := _take_next(now, queue):
+    unknown: list[int] = []
+    while run := _take_next(now, queue, unknown):
         task = cast(WorkSource, current_app.tasks[run.task])
-        outcomes.append(run_alone(task, run, Clock.of(run)))
+        outcome = run_alone(task, run, Clock.of(run))
+        outcomes.append(outcome)
+        if isinstance(outcome.exception, HandedOn):
+            unknown.append(run.pk)
     return outcomes
 
 
-def _take_next(now: dt.datetime | None, queue: str | None) -> TaskRun | None:
-    due = TaskRun.objects.due(now).by_urgency()
+def _take_next(
+    now: dt.datetime | None, queue: str | None, unknown: Sequence[int]
+) -> TaskRun | None:
+    due = TaskRun.objects.due(now).exclude(pk__in=unknown).by_urgency()
     if queue is not None:
         due = due.filter(queue=queue)
     found = due.first()
     if found is None:
         return None
     runs = claim(task_id=found.task_id, claimant=Claimant(), now=now)
-    return runs[0] if runs else _take_next(now, queue)
+    return runs[0] if runs else _take_next(now, queue, unknown)

@@ -103,6 +103,8 @@ def _postponed(run: TaskRun, word: Postponed, started_at: dt.datetime, clock: Cl
         due_at=clock.now() + dt.timedelta(seconds=word.seconds),
         failures=run.failures,
         result=so_far,
+        try_outcome=TryOutcome.HANDED_BACK if word.is_first else None,
+        error=word.why,
         exception=word,
     )
 

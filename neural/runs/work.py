@@ -60,6 +60,11 @@ class Postponed(Retry):
     run's result meanwhile, and :func:`so_far` gives it to the next try.
     """
 
+    why = ""
+    """Stands as the run's error meanwhile."""
+    is_first = False
+    """Whether a try is kept all the same, which says why."""
+
     def __init__(self, seconds: float, *, so_far: Any = None) -> None:
         super().__init__(f"postponed by {seconds:g} s")
         self.seconds = seconds

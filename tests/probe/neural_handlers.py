@@ -1,11 +1,16 @@
 """Event types and handlers of this app."""
 
 import asyncio
+import os
 
 import neural
 from neural.runs.routing import HIGH_PRIORITY, HIGH_PRIORITY_QUEUE, LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from tests.probe import training  # noqa: F401  (registers its model types)
 from tests.probe.acting import Order, act, effect, effect_if_missing, misbehave, started
+
+IS_OLD = "PROBE_OLD" in os.environ
+"""Whether this process shall know nothing of what came with the new version."""
+NEW_TYPES = () if IS_OLD else ("probe.new_type",)
 
 for name, queue, priority in (
     ("probe.counted", "default", 5),
@@ -17,13 +22,15 @@ for name, queue, priority in (
     ("probe.pair", "default", 5),
     ("probe.unhandled", "default", 5),
     ("probe.policy", "default", 5),
+    ("probe.upgraded", "default", 5),
+    *((name, "default", 5) for name in NEW_TYPES),
 ):
     neural.register_event_type(
         neural.EventType(name=name, schema=Order, queue=queue, priority=priority)
     )
 
 
-@neural.handles("probe.counted", "probe.urgent", "probe.low", name="probe.count")
+@neural.handles("probe.counted", "probe.urgent", "probe.low", *NEW_TYPES, name="probe.count")
 def count(event, data):
     return act(data)
 
@@ -79,3 +86,10 @@ def right(event, data):
 )
 def own_policy(event, data):
     return act(data)
+
+
+if not IS_OLD:
+
+    @neural.handles("probe.upgraded", name="probe.new_handler")
+    def new_handler(event, data):
+        return act(data)

@@ -1,5 +1,6 @@
 """Tasks of this app on the ledger."""
 
+import os
 import time
 from contextlib import suppress
 
@@ -61,3 +62,11 @@ def asks_for_retry(self, key):
         raise self.retry(exc=ValueError("not yet"), countdown=0)
     effect_if_missing(Order(key=key))
     return self.request.retries
+
+
+if "PROBE_OLD" not in os.environ:
+
+    @shared_task(base=neural.LedgerTask, name="probe.new_task", atomic=True)
+    def new_task(**order):
+        """Of the new version: an old worker does not know it."""
+        return act(Order(**order))

@@ -3,14 +3,12 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-from celery import Celery, shared_task
-from django_celery_beat import models as beat_models
+from celery import shared_task
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
-from django_celery_beat.schedulers import ModelEntry
-from django_celery_beat.tzcrontab import TzAwareCrontab
 
 from neural.models import TaskRun
 from neural.runs.beat import LedgerScheduler
+from neural.runs.clock import carried
 from tests.probe import tasks  # noqa: F401  (registers them)
 from zhilian.celery import app
 
@@ -33,12 +31,8 @@ class Clock:
         self.now += dt.timedelta(**span)
 
     def rules(self, monkeypatch) -> "Clock":
-        monkeypatch.setattr(ModelEntry, "_default_now", lambda entry: self.now)
-        monkeypatch.setattr(beat_models, "now", lambda: self.now)
-        monkeypatch.setattr(Celery, "now", lambda app: self.now)
-        monkeypatch.setattr(
-            TzAwareCrontab, "nowfunc", lambda crontab: self.now.astimezone(crontab.tz)
-        )
+        monkeypatch.setattr(carried, "now", lambda: self.now)
+        monkeypatch.setattr(carried, "ask", lambda: 0.0)
         return self
 
 

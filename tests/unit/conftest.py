@@ -1,5 +1,7 @@
 """Fixtures of tests that call the domain, without workers or a broker."""
 
+import time
+
 import pytest
 from django_celery_beat.models import PeriodicTask
 
@@ -43,6 +45,28 @@ def rung(monkeypatch):
     recording = RecordingPublisher()
     monkeypatch.setattr(publishing, "_publisher", recording)
     return recording
+
+
+class Passing:
+    """A monotonic clock that stands still until the test says how much time passes."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def time_that(monkeypatch):
+    """`time_that.passes(20)`, as this process's own clock counts it; nobody really sleeps."""
+    passing = Passing()
+    monkeypatch.setattr(time, "monotonic", passing)
+    monkeypatch.setattr(time, "sleep", passing.passes)
+    return passing
 
 
 @pytest.fixture

@@ -53,3 +53,9 @@ def make_worker(name: str = "all@host", **fields: Any) -> WorkerProcess:
     queues = ["default", "high_priority", "low_priority"]
     values: dict[str, Any] = {"host": "host", "process_id": 1, "queues": queues}
     return WorkerProcess.objects.create(name=name, **(values | fields))
+
+
+def held(worker: WorkerProcess | None, process_id: int = 7, **fields: Any) -> TaskRun:
+    """A run that a worker's process has had for half a minute."""
+    values = {"worker": worker, "process_id": process_id, "started_at": ago(seconds=30)}
+    return make_run(RunState.RUNNING, **(values | fields))

@@ -1,13 +1,17 @@
 """Beat on the ledger: each due moment once, whoever is killed, doubled or away."""
 
+import datetime as dt
 import json
 
 import pytest
+from celery import Celery
 from django.db import OperationalError
+from django.utils import timezone
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
 from neural.models import TaskRun
 from neural.runs.beat import LedgerScheduler
+from neural.runs.clock import carried
 from tests.unit.beating import SHANGHAI, START, Beat, daily, killed, moments, schedule
 from zhilian.celery import app
 
@@ -211,3 +215,49 @@ def test_a_row_that_cannot_be_used_stops_no_other(beat, clock, caplog):
 
     assert len(moments()) == 1
     assert "event=schedule_unusable schedule='without a schedule'" in caplog.text
+
+
+# Clocks
+
+
+def test_a_last_run_that_is_still_to_come_silences_no_schedule(beat, clock):
+    """A beat whose host was ahead wrote it, and died."""
+    row = schedule(last_run_at=START + dt.timedelta(minutes=10))
+
+    for _ in range(3):
+        beat.looks()
+        clock.moves(seconds=61)
+        beat._read_at = None  # reading it again does not put it off again
+    beat.looks()
+
+    assert len(moments()) == 3
+    row.refresh_from_db()
+    assert row.last_run_at == clock.now
+
+
+def test_a_beat_on_a_host_that_is_ahead_is_not_early(beat, clock, monkeypatch):
+    """Neither its host nor Celery is asked what time it is."""
+    ahead = START + dt.timedelta(minutes=10)
+    monkeypatch.setattr(timezone, "now", lambda: ahead)
+    monkeypatch.setattr(Celery, "now", lambda app: ahead)
+    for number, kind in enumerate(({}, {"crontab": daily(9, 5)})):
+        schedule(f"schedule {number}", **kind)
+
+    beat.looks()
+
+    assert moments() == []
+
+
+def test_a_database_whose_clock_was_set_back_silences_no_schedule(beat, clock, monkeypatch):
+    schedule()
+    clock.moves(seconds=61)
+    beat.looks()
+
+    clock.moves(hours=-1)
+    monkeypatch.setattr(carried, "ask", lambda: -3600.0)
+    beat.looks()
+    monkeypatch.setattr(carried, "ask", lambda: 0.0)
+    clock.moves(seconds=61)
+    beat.looks()
+
+    assert len(moments()) == 2

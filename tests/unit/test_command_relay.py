@@ -84,7 +84,7 @@ def turns(number: int, **options) -> tuple[StandingRelay, list[RelayReport]]:
     return standing, reports
 
 
-def test_one_turn_publishes_what_is_owed_and_starts_lost_runs_again(doorbell, capsys):
+def test_one_turn_publishes_what_is_owed_and_starts_lost_runs_again(doorbell, sleeps, capsys):
     owed, lost = make_run(task_id="owed"), lost_run()
 
     call_command("relay", "--once")
@@ -167,14 +167,14 @@ def test_a_turn_that_did_nothing_is_not_reported(doorbell, sleeps):
 def test_it_waits_for_a_database_that_is_away(doorbell, sleeps, monkeypatch):
     make_run(task_id="owed")
     failures = iter([OperationalError("gone")])
-    recover = relay.recover_abandoned
+    publish = relay.publish_owed
 
-    def recover_or_fail():
+    def publish_or_fail():
         for failure in failures:
             raise failure
-        return recover()
+        return publish()
 
-    monkeypatch.setattr(relay, "recover_abandoned", recover_or_fail)
+    monkeypatch.setattr(relay, "publish_owed", publish_or_fail)
     standing, reports = turns(2)
 
     standing.run()
@@ -182,19 +182,19 @@ def test_it_waits_for_a_database_that_is_away(doorbell, sleeps, monkeypatch):
     assert reports == [RelayReport(published=1)]
 
 
-def test_it_judges_no_worker_before_it_has_been_there_for_a_heartbeat(doorbell, sleeps):
+def test_it_judges_a_worker_when_it_has_watched_it_for_long_enough(doorbell, sleeps):
     """It may have come with the database, while every worker was about to beat."""
     lost_run()
-    standing, reports = turns(1)
+    standing, reports = turns(4)
     standing.run()
     assert reports == []
 
-    standing, reports = turns(2)
+    standing, reports = turns(5)
     standing.run()
     assert reports == [RelayReport(published=1, lost=1, workers_given_up=1)]
 
 
-def test_after_it_was_silent_itself_it_judges_no_worker_at_once(doorbell, sleeps):
+def test_while_it_was_silent_itself_it_watched_nobody(doorbell, sleeps):
     lost_run()
     standing, reports = turns(2, interval=3600)
 

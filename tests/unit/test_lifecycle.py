@@ -1,7 +1,6 @@
 """A worker's life: its row, its heartbeat, whom it may judge, its goodbye."""
 
 import os
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -50,29 +49,33 @@ def test_the_heartbeat_is_not_written_every_turn(thread):
     assert WorkerProcess.objects.alive(10).count() == 0
 
 
-def test_a_worker_whose_heart_beats_on_time_gives_silent_ones_up(thread):
+def turns(thread, time_that, *, seconds):
+    """A turn each second."""
+    for _ in range(seconds + 1):
+        thread._work()
+        time_that.passes(1)
+
+
+def test_a_worker_gives_up_whom_it_has_not_heard_of_for_long_enough(thread, time_that):
     silent = a_silent_worker()
 
-    thread._work()
+    turns(thread, time_that, seconds=20)
 
     silent.refresh_from_db()
     assert silent.lost_at
     assert TaskRun.objects.get().losses == 1
 
 
-def test_a_worker_that_could_not_beat_itself_judges_nobody(thread):
+def test_a_worker_that_could_not_beat_itself_does_not_count_that_time(thread, time_that):
     """When the database was away, every worker has been silent."""
     silent = a_silent_worker()
-    thread._last_beat = time.monotonic() - 11
-
     thread._work()
+
+    time_that.passes(600)
+    turns(thread, time_that, seconds=5)
 
     silent.refresh_from_db()
     assert silent.lost_at is None
-    thread._next_beat = 0
-    thread._work()  # the next one is on time
-    silent.refresh_from_db()
-    assert silent.lost_at
 
 
 def test_a_stopping_worker_takes_no_process_for_lost(thread):

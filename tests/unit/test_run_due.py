@@ -120,7 +120,8 @@ def test_a_task_asks_for_its_own_retry():
     assert (second.succeeded, second.value) == (True, 1)
 
 
-def test_an_event_whose_handler_is_gone_is_dead_with_a_reason():
+def test_an_event_whose_handler_is_gone_is_dead_with_a_reason(settings):
+    settings.NEURAL = {"unknown_work_seconds": 0}
     submit("gone")
     TaskRun.objects.update(handler="somewhere.else")
 

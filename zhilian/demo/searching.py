@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from django.utils import timezone
-
 import neural
 from neural.models import IndexMark, SearchIndex
+from neural.runs.clock import database_clock
 from neural.vectors.active import active_index
 from neural.vectors.lag import index_lag
 from neural.vectors.stores.base import Within
@@ -28,7 +27,7 @@ class Searching:
         self.waiting = IndexMark.objects.waiting().count()
         self.most = max(self.most, self.waiting)
         self.is_through = not self.waiting
-        if self.waiting and (troubles := index_lag(now=timezone.now()).troubles):
+        if self.waiting and (troubles := index_lag(now=database_clock()).troubles):
             self.why_not, self.is_through = troubles[0], True
         return self.waiting
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.core.management import CommandError, CommandParser
 from django.db.models import QuerySet
-from django.utils import timezone
 from tqdm import tqdm
 
 from neural.management.teaching import TeachingCommand
 from neural.models import Forecast, NeuralEvent, RunState, TaskRun
+from neural.runs.clock import database_clock
 from neural.runs.pruning import (
     DEFAULT_DAYS,
     PRUNABLE_STATES,
@@ -84,7 +84,7 @@ class Command(TeachingCommand):
     ) -> None:
         """Prune runs, workers and, if asked, payloads; say what was done."""
         keep_days = retention(days, state)
-        now = timezone.now()
+        now = database_clock()
         would = "would be " if dry_run else ""
         with bar("runs", TaskRun.objects.all()) as done:
             runs = prune_runs(now=now, keep_days=keep_days, dry_run=dry_run, on_progress=done)
@@ -107,7 +107,7 @@ class Command(TeachingCommand):
     def _payloads(self, days: float, dry_run: bool, would: str) -> None:
         with bar("events", NeuralEvent.objects.filter(pruned_at=None)) as done:
             emptied = prune_payloads(
-                now=timezone.now(), keep_days=days, dry_run=dry_run, on_progress=done
+                now=database_clock(), keep_days=days, dry_run=dry_run, on_progress=done
             )
         self.stdout.write(
             f"{emptied:,} payloads of events older than {days:g} days {would}emptied."

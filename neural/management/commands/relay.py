@@ -22,7 +22,8 @@ class Command(TeachingCommand):
         starts their runs again. Every worker does this once a second in a thread of its own, so
         this command is for odd deployments only: workers that are started without the project's
         settings, or a look at what one turn does. Several relays side by side double nothing.
-        Without --once it runs until SIGTERM or Ctrl-C.
+        Without --once it runs until SIGTERM or Ctrl-C. With --once, where a worker seems to be
+        silent, it is watched first for as long as it may be silent (worker_lost_seconds).
     """
     after_help = """
         examples:

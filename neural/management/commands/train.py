@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.management import CommandError, CommandParser
-from django.utils import timezone
 from tqdm import tqdm
 
 from neural.errors import NeuralError
@@ -20,6 +19,7 @@ from neural.management.learning_text import ended, is_good, lines, outcome
 from neural.management.teaching import TeachingCommand
 from neural.models import ModelVersion, Store, StoreUpdate, TrainingRound
 from neural.models.plan import DEFAULT_MODEL_TYPE
+from neural.runs.clock import database_clock
 
 REQUESTER = "train"
 LOOK_SECONDS = 0.5
@@ -95,7 +95,7 @@ class Command(TeachingCommand):
     def _open(self, model_type: str, as_of: dt.date | None) -> TrainingRound:
         try:
             opened = open_round(
-                name=model_type, now=timezone.now(), requested_by=REQUESTER, as_of=as_of
+                name=model_type, now=database_clock(), requested_by=REQUESTER, as_of=as_of
             )
         except NeuralError as error:
             raise CommandError(str(error)) from error
@@ -141,7 +141,7 @@ def looks(number: int, *, work_here_too: bool) -> Iterator[Progress]:
     """How far the round is, now and then, until it has closed."""
     rounds = TrainingRound.objects.defer("draft", "question", "config")
     while (training := rounds.get(pk=number)).is_open:
-        yield round_progress(training, now=timezone.now())
+        yield round_progress(training, now=database_clock())
         worked = _work_a_while() if work_here_too else False
         if not worked:
             time.sleep(LOOK_SECONDS)

@@ -1,0 +1,142 @@
+"""Messages of tasks that this worker has not registered: nothing is lost with them."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+from celery.worker.consumer import Consumer
+from django.db import OperationalError
+
+from neural.models import RunState, TaskRun
+from neural.runs import unknown_tasks
+from neural.runs.claiming import Claimant
+from neural.runs.publishing import RUN_HEADER
+from neural.runs.unknown_tasks import see_to_unknown_tasks
+from tests.unit.ledger import make_run, make_worker
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+
+NEW = "app.new_task"
+
+
+class Message:
+    """What became of it is kept."""
+
+    def __init__(self, **headers) -> None:
+        self.headers = headers
+        self.delivery_info = {"routing_key": "default"}
+        self.properties: dict[str, str] = {}
+        self.fate: list[str] = []
+
+    def ack_log_error(self, logger, errors) -> None:
+        self.fate.append("acknowledged")
+
+    def reject_log_error(self, logger, errors, requeue=False) -> None:
+        self.fate.append("given back" if requeue else "rejected")
+
+
+@pytest.fixture
+def comes(monkeypatch) -> Iterator:
+    """A message of an unknown task comes to a worker."""
+    told = SimpleNamespace(backend=SimpleNamespace(mark_as_failure=lambda *a, **k: None))
+    consumer = SimpleNamespace(
+        app=told,
+        connection_errors=(OSError,),
+        event_dispatcher=None,
+        call_soon=lambda function, *args, **options: function(*args, **options),
+    )
+    for name in ("error", "dump_body"):
+        monkeypatch.setattr(f"celery.worker.consumer.consumer.{name}", lambda *a, **k: None)
+
+    def come(message: Message) -> Message:
+        Consumer.on_unknown_task(consumer, None, message, KeyError(NEW))
+        return message
+
+    yield come
+    unknown_tasks._runs.clear()
+    unknown_tasks._held.clear()
+
+
+def runs_message(run: TaskRun) -> Message:
+    return Message(**{"id": run.task_id, "task": NEW, RUN_HEADER: True})
+
+
+def test_a_runs_message_is_acknowledged_and_its_run_handed_on(comes):
+    make_worker(registered={"tasks": {NEW: ""}})
+    run = make_run(task=NEW)
+
+    message = comes(runs_message(run))
+    see_to_unknown_tasks(Claimant())
+
+    assert message.fate == ["acknowledged"]
+    run.refresh_from_db()
+    assert (run.state, run.failures, run.losses) == (RunState.PENDING, 0, 0)
+    assert run.publish_at == run.available_at > run.started_at
+    assert run.error.startswith(f"TaskUnknown: no installed app registers the task '{NEW}'")
+
+
+def test_a_run_of_a_task_that_nobody_knows_is_dead_after_the_stated_time(comes, settings):
+    run = make_run(task=NEW)
+    comes(runs_message(run))
+    see_to_unknown_tasks(Claimant())
+    assert TaskRun.objects.get().state == RunState.PENDING
+    TaskRun.objects.get().hurry()
+    settings.NEURAL = {"unknown_work_seconds": 0}
+
+    comes(runs_message(run))
+    see_to_unknown_tasks(Claimant())
+
+    run.refresh_from_db()
+    assert (run.state, run.failures) == (RunState.DEAD, 1)
+
+
+def test_a_late_message_changes_nothing(comes):
+    run = make_run(RunState.SUCCEEDED, task=NEW)
+
+    comes(runs_message(run))
+    see_to_unknown_tasks(Claimant())
+
+    assert TaskRun.objects.get().state == RunState.SUCCEEDED
+
+
+def test_a_plain_clients_message_goes_back_while_a_living_worker_has_the_task(comes):
+    make_worker(registered={"tasks": {NEW: ""}})
+
+    message = comes(Message(id="1", task=NEW))
+    assert message.fate == []  # it is held, so that it does not come again at once
+    see_to_unknown_tasks(Claimant())
+
+    assert message.fate == ["given back"]
+
+
+def test_a_plain_clients_message_of_a_task_that_nobody_has_is_dropped_as_celery_does(comes):
+    make_worker(registered={"tasks": {}})
+
+    message = comes(Message(id="1", task=NEW))
+    see_to_unknown_tasks(Claimant())
+
+    assert message.fate == ["rejected"]
+
+
+def test_a_message_that_celery_cannot_even_drop_is_rejected(comes):
+    message = comes(Message(task=NEW))  # it has no id
+    see_to_unknown_tasks(Claimant())
+
+    assert message.fate == ["rejected"]
+
+
+def test_while_the_database_is_away_a_plain_clients_message_is_kept(comes, monkeypatch):
+    def away(*args):
+        raise OperationalError("away")
+
+    make_worker(registered={"tasks": {NEW: ""}})
+    message = comes(Message(id="1", task=NEW))
+    with monkeypatch.context() as patch:
+        patch.setattr(unknown_tasks.elsewhere, "somebody", away)
+        with pytest.raises(OperationalError):
+            see_to_unknown_tasks(Claimant())
+    assert message.fate == []
+
+    see_to_unknown_tasks(Claimant())
+
+    assert message.fate == ["given back"]
