@@ -16,8 +16,7 @@ from neural.models import RunState, TaskRun, TaskTry, TryOutcome
 from neural.models.transitions import tell
 from neural.runs import sql
 from neural.runs.following import follow_death, follow_success
-
-ERROR_LENGTH = 500
+from neural.runs.raised import ERROR_LENGTH
 
 
 class Fenced(NeuralError):
