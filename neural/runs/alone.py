@@ -130,7 +130,8 @@ def record_failure(
     drop_broken_connection(error)
     outcome = failed(run, error, work, started_at, clock)
     try:
-        settle_in_time([outcome])
+        with _callers_transaction_kept_whole():
+            settle_in_time([outcome])
     except Fenced:
         return nothing_kept(run, error, started_at, clock)
     except Exception as second:  # noqa: BLE001

@@ -41,37 +41,37 @@ class Supervisor:
     """Calls the work of one transaction, or of one run in two steps."""
 
     def __init__(self, *, atomic: bool) -> None:
-        self.atomic = atomic
         self.changed_session = False
         """Whether work has changed the state of a database session."""
-        self._connections: list[BaseDatabaseWrapper] = connections.all()
+        self._watches = [_Watch(each, atomic=atomic) for each in connections.all()]
+        self._surroundings = surroundings.look()
 
     def call(self, function: Callable[[], Value], *, what: str) -> Value:
         """The function's value. What it raises is an Exception. Raises :class:`NothingKept`
         for work that ended well and left its writes undone. ``what`` names it in the log."""
-        watches = [_Watch(each, atomic=self.atomic) for each in self._connections]
-        found = surroundings.look()
+        for watch in self._watches:
+            watch.begin()
         try:
             with only_exceptions():
                 value = surroundings.apart(function)
         except _OF_THE_CONNECTION:
             raise
         except Exception as error:
-            if any(watch.is_lost() for watch in watches):
+            if any(watch.is_lost() for watch in self._watches):
                 raise TransactionLost(f"{_LOST}; after {describe(error)}") from error
             raise
         finally:
-            self._clear_up(watches, found, what)
-        for watch in watches:
+            self._clear_up(what)
+        for watch in self._watches:
             watch.expect_all_kept()
             watch.isolate_hooks(what)
         return value
 
-    def _clear_up(self, watches: "list[_Watch]", found: Any, what: str) -> None:
-        for watch in watches:
+    def _clear_up(self, what: str) -> None:
+        for watch in self._watches:
             watch.end()
             self.changed_session |= watch.statements.changed_session
-        if changed := surroundings.put_back(found):
+        if changed := surroundings.put_back(self._surroundings):
             logger.warning("event=surroundings_put_back work=%s changed=%r", what, changed)
 
     def renew_sessions(self) -> None:
@@ -86,6 +86,10 @@ class _Watch:
     def __init__(self, connection: BaseDatabaseWrapper, *, atomic: bool) -> None:
         self.connection = connection
         self.statements = Statements(connection, atomic=atomic)
+
+    def begin(self) -> None:
+        """The work is about to be called."""
+        connection = self.connection
         self._depth = len(connection.atomic_blocks)
         self._hooks = len(connection.run_on_commit)
         self._was_in_transaction = _status(connection) == _IN_TRANSACTION
@@ -170,7 +174,7 @@ def _status(connection: BaseDatabaseWrapper) -> int | None:
 
 
 _STATUS: Mapping[str, Callable[[Any], int]] = {
-    "postgresql": lambda driver: driver.info.transaction_status,
+    "postgresql": lambda driver: getattr(driver, "pgconn", driver.info).transaction_status,
     "sqlite": lambda driver: _IN_TRANSACTION if driver.in_transaction else 0,
 }
 

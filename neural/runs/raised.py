@@ -117,9 +117,7 @@ def presentable(error: Exception) -> Exception:
         is_fine = False
     if is_fine and _can_be_sent(error):
         return error
-    stand_in = TryFailed(describe(error))
-    stand_in.__cause__ = error
-    return stand_in
+    return TryFailed(describe(error))  # its traceback is in the ledger
 
 
 def _can_be_sent(error: Exception) -> bool:

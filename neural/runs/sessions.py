@@ -25,7 +25,8 @@ _CHANGES_THE_SESSION = re.compile(
     r"|.*?\bpg_(?:try_)?advisory_lock(?:_shared)?\s*\(",
     re.IGNORECASE | re.DOTALL,
 )
-_MAY_CHANGE_THE_SESSION = ("set_config", "advisory_lock")
+_ORDINARY = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "SAVEPOINT ", "RELEASE ")
+"""As Django's ORM writes them."""
 _NOT_CODE = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL
 )
@@ -68,6 +69,8 @@ class Statements:
             )
 
     def _look_at(self, sql: str) -> None:
+        if sql.startswith(_ORDINARY) and ";" not in sql and not _may_change_session(sql):
+            return
         for statement in _statements(sql):
             if self.atomic and (found := _ENDS_A_TRANSACTION.match(statement)):
                 raise TransactionStatementRefused(
@@ -88,12 +91,11 @@ def _statements(sql: str) -> list[str]:
 
 def changes_session(statement: str) -> bool:
     """Whether a statement changes what later ones of the same session find."""
-    start = statement.lstrip()[:8].upper()
-    if not start.startswith(("SET", "RESET", "DISCARD", "PRAGMA")) and not any(
-        word in statement for word in _MAY_CHANGE_THE_SESSION
-    ):
-        return False
-    return _CHANGES_THE_SESSION.match(statement) is not None
+    return bool(_CHANGES_THE_SESSION.match(statement))
+
+
+def _may_change_session(sql: str) -> bool:
+    return "set_config" in sql or "advisory_lock" in sql
 
 
 def renew() -> None:

@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -205,19 +204,19 @@ class ExitsWhenRead(Exception):
     __repr__ = __str__
 
 
+class Panic(BaseException):
+    """As gevent's Timeout and PyO3's PanicException."""
+
+
 class Unpicklable(Exception):
     def __reduce__(self):
-        raise KeyboardInterrupt
+        raise Panic("in the jar")
 
 
 class AsksInVain(Exception):
     @property
     def permanent(self):
         raise RuntimeError("nobody knows")
-
-
-class Panic(BaseException):
-    """As gevent's Timeout and PyO3's PanicException."""
 
 
 def throw(error: BaseException) -> Callable[[], None]:

@@ -15,7 +15,7 @@ from contextlib import closing
 from functools import partial
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.utils import timezone, translation
 
 from neural.models import RunState, TaskRun, TaskTry
@@ -143,10 +143,9 @@ def expect_to_go_on(before):
     assert state_of_things() == before
     perform(Source(), "next")
     assert TaskRun.objects.get(task_id="next").state == RunState.SUCCEEDED
-    with closing(connection.copy()) as another:  # it was committed
-        with another.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM probe_effect WHERE key = 'next'")
-            assert cursor.fetchone() == (1,)
+    with closing(connection.copy()) as another, another.cursor() as cursor:  # it was committed
+        cursor.execute("SELECT count(*) FROM probe_effect WHERE key = 'next'")
+        assert cursor.fetchone() == (1,)
 
 
 def state_of_things():
@@ -170,15 +169,68 @@ def session():
         if connection.vendor == "sqlite":
             names = ("query_only", "busy_timeout", "foreign_keys", "synchronous")
             return [cursor.execute(f"PRAGMA {name}").fetchone() for name in names]
-        cursor.execute("SELECT name, setting FROM pg_settings ORDER BY name")
-        settings = [row for row in cursor.fetchall() if row[0] != "transaction_isolation"]
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        cursor.execute("SELECT name, setting FROM pg_settings WHERE source = 'session'")
+        settings = sorted(cursor.fetchall())
+        locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = %s"
+        cursor.execute(locks, [connection.connection.info.backend_pid])
         return settings, cursor.fetchone()
 
 
 def case_for_this_database(name):
     found = {**BY_DATABASE[connection.vendor], **CASES}.get(name)
     return found or pytest.skip(f"not on {connection.vendor}")
+
+
+TWO_STEP = {
+    "block_not_left": misbehaving.LEFT_OPEN,
+    "autocommit_off": misbehaving.LEFT_OPEN,
+    "begin_statement": misbehaving.LEFT_OPEN,
+    "closed_connection": "",
+    "set_search_path": "",
+    "pragma_query_only": "",
+    "swallowed_integrity_error": "",
+    "fork_that_returns": "",
+    "sys_exit": "SystemExit",
+}
+
+
+@pytest.mark.parametrize(("name", "says"), TWO_STEP.items())
+def test_in_two_steps_it_leaves_no_transaction_open_and_no_session_changed(name, says):
+    """What it wrote may be kept, which is why such work must be idempotent."""
+    extra = {"begin_statement": misbehaving.Case(misbehaving.send("BEGIN"), False)}
+    case, before = {**extra, **ALL}[name], state_of_things()
+    if name in (*OF_POSTGRESQL, *OF_SQLITE):
+        case_for_this_database(name)
+
+    perform(Source(case.act, atomic=False), CULPRIT)
+
+    culprit = TaskRun.objects.get(task_id=CULPRIT)
+    assert culprit.state == (RunState.PENDING if says else RunState.SUCCEEDED)
+    assert says in culprit.error
+    expect_to_go_on(before)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("name", ["hook_raises", "hook_panics", "hook_misbehaves"])
+def test_a_hook_that_raises_is_told_and_keeps_no_other_from_its_turn(name, at_once, caplog):
+    """All is committed: nothing is called again."""
+    started, source = [], Source(CASES[name].act, at_once=at_once)
+    one = source.one
+
+    def with_hook(key):
+        started.append(key)
+        value = one(key)
+        transaction.on_commit(partial(misbehaving.hooks_called.append, key))
+        return value
+
+    source.one = with_hook
+    perform(source, *ALONG)
+
+    assert started == list(ALONG)
+    assert [key for key in misbehaving.hooks_called if key != "raised"] == list(ALONG)
+    if name != "hook_misbehaves":
+        assert "in the hook" in caplog.text
+        assert at_once or f"run={CULPRIT}" in caplog.text
 
 
 @pytest.mark.parametrize("name", ALL)
