@@ -4,7 +4,6 @@ Atomic work: effects and outcome are one transaction. Two-step work (long, outsi
 database, or ``async def``): work first, then the outcome; such work must be idempotent.
 """
 
-import asyncio
 import datetime as dt
 import logging
 import os
@@ -17,8 +16,10 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 from neural.conf import conf
 from neural.models import TaskRun
 from neural.runs import sql
+from neural.runs.conduct import NothingKept, Supervisor, isolate_hooks
 from neural.runs.contention import despite_contention
 from neural.runs.patience import insist
+from neural.runs.raised import describe, only_exceptions
 from neural.runs.settling import Fenced, Outcome, settle
 from neural.runs.telling import tell_outcomes
 from neural.runs.verdicts import expired, failed, is_expired, nothing_kept, succeeded
@@ -35,15 +36,24 @@ def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
         if is_expired(run, clock):
             outcome = _record_expiry(run, clock)
         else:
-            work = source.work_for(run)
+            with only_exceptions():
+                work = source.work_for(run)
             perform = _run_atomic if work.atomic else _run_two_step
             outcome = perform(run, work, clock)
     except Fenced as fenced:
-        outcome = nothing_kept(run, fenced, started_at, clock)
+        outcome = record_failure(run, _own_row_changed(fenced), work, started_at, clock)
     except Exception as error:  # noqa: BLE001 (recorded, whatever it is)
         outcome = record_failure(run, error, work, started_at, clock)
     tell_outcomes([outcome])
     return outcome
+
+
+def _own_row_changed(fenced: Fenced) -> NothingKept:
+    """By whoever took the run over; or by the work itself, and then that was undone with all
+    else that it wrote, the run is still this worker's and its try has failed."""
+    error = NothingKept("the run was changed while it was at work: nothing that it wrote is kept")
+    error.__cause__ = fenced
+    return error
 
 
 def _record_expiry(run: TaskRun, clock: Clock) -> Outcome:
@@ -53,18 +63,28 @@ def _record_expiry(run: TaskRun, clock: Clock) -> Outcome:
 
 
 def _run_atomic(run: TaskRun, work: Work, clock: Clock) -> Outcome:
+    supervisor = Supervisor(atomic=True)
+
     def transact() -> Outcome:
         with transaction.atomic():
-            outcome = call(run, work, clock.now(), clock)
+            outcome = call(run, work, clock.now(), clock, supervisor)
             settle([outcome])
+            isolate_hooks()
         return outcome
 
-    return despite_contention(transact)
+    try:
+        return despite_contention(transact)
+    finally:
+        supervisor.renew_sessions()
 
 
 def _run_two_step(run: TaskRun, work: Work, clock: Clock) -> Outcome:
-    with _callers_transaction_kept_whole():
-        outcome = call(run, work, clock.now(), clock)
+    supervisor = Supervisor(atomic=False)
+    try:
+        with _callers_transaction_kept_whole():
+            outcome = call(run, work, clock.now(), clock, supervisor)
+    finally:
+        supervisor.renew_sessions()
     with _callers_transaction_kept_whole():
         settle_in_time([outcome])
     return outcome
@@ -88,17 +108,19 @@ def _callers_transaction_kept_whole() -> Iterator[None]:
         raise
 
 
-def call(run: TaskRun, work: Work, started_at: dt.datetime, clock: Clock) -> Outcome:
+def call(
+    run: TaskRun, work: Work, started_at: dt.datetime, clock: Clock, supervisor: Supervisor
+) -> Outcome:
     """Do the work of one run; what it raises is the caller's to judge."""
+
+    def do() -> Outcome:
+        return succeeded(run, work.function(), started_at, clock)
+
     mark = current.set(run)
     try:
-        value = work.function()
-    except asyncio.CancelledError as cancelled:
-        # Not an Exception: it would end the pool's process and look like a lost delivery.
-        raise RuntimeError("the coroutine was cancelled") from cancelled
+        return supervisor.call(do, what=f"{run.work_name} run={run.task_id}")
     finally:
         current.reset(mark)
-    return succeeded(run, value, started_at, clock)
 
 
 def record_failure(
@@ -108,9 +130,12 @@ def record_failure(
     drop_broken_connection(error)
     outcome = failed(run, error, work, started_at, clock)
     try:
-        settle_in_time([outcome])
+        with _callers_transaction_kept_whole():
+            settle_in_time([outcome])
     except Fenced:
         return nothing_kept(run, error, started_at, clock)
+    except Exception as second:  # noqa: BLE001
+        _end_process([outcome], second)
     return outcome
 
 
@@ -132,7 +157,11 @@ def settle_in_time(outcomes: Sequence[Outcome]) -> None:
     try:
         insist(lambda: settle(outcomes), seconds=conf().settle_seconds)
     except (OperationalError, InterfaceError) as error:
-        if sql.ledger_connection().in_atomic_block:
-            raise  # a caller's transaction (tests)
-        logger.critical("event=outcome_not_recorded runs=%d error=%r", len(outcomes), str(error))
-        os._exit(70)
+        _end_process(outcomes, error)
+
+
+def _end_process(outcomes: Sequence[Outcome], error: Exception) -> None:
+    if sql.ledger_connection().in_atomic_block:
+        raise error  # a caller's transaction (tests)
+    logger.critical("event=outcome_not_recorded runs=%d error=%r", len(outcomes), describe(error))
+    os._exit(70)

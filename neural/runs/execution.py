@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from neural.models import TaskRun
 from neural.runs import pace
 from neural.runs.alone import run_alone
+from neural.runs.raised import describe
 from neural.runs.settling import Outcome
 from neural.runs.telling import tell_outcomes, tell_started
 from neural.runs.together import LimitStruck, after_the_limit, run_together
@@ -33,7 +34,7 @@ def _run_all(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[
         return after_the_limit(struck, runs, clock)
     except Exception as error:  # noqa: BLE001
         # A deadlock, a broken connection, one run taken away: nothing of the batch was kept.
-        logger.warning("event=batch_undone runs=%d error=%r", len(runs), str(error))
+        logger.warning("event=batch_undone runs=%d error=%r", len(runs), describe(error))
         return [run_alone(source, run, clock) for run in runs]
     tell_outcomes(outcomes)
     return outcomes

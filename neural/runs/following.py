@@ -43,10 +43,11 @@ def follow_death(run: TaskRun) -> None:
     three (request, error, traceback) are called by a run of ``call_error_callback``."""
     for callback in signatures(run, "link_error"):
         try:
-            if _takes_three(callback):
-                _ask(run, ERROR_CALLBACK_TASK, [callback, run.task_id])
-            else:
-                _start(run, callback, (run.task_id,), {})
+            with transaction.atomic():
+                if _takes_three(callback):
+                    _ask(run, ERROR_CALLBACK_TASK, [callback, run.task_id])
+                else:
+                    _start(run, callback, (run.task_id,), {})
         except (OperationalError, InterfaceError):
             raise
         except Exception:  # that the run is dead must be recorded, whatever else cannot be

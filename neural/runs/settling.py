@@ -10,14 +10,14 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.db.transaction import TransactionManagementError
 
 from neural.errors import NeuralError
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome
 from neural.models.transitions import tell
 from neural.runs import sql
 from neural.runs.following import follow_death, follow_success
-
-ERROR_LENGTH = 500
+from neural.runs.raised import ERROR_LENGTH
 
 
 class Fenced(NeuralError):
@@ -73,6 +73,8 @@ def settle(outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             if outcome.run.options:
                 _follow(outcome)
+        if sql.ledger_connection().needs_rollback:
+            raise TransactionManagementError("the outcome was undone by what follows the run")
 
 
 def _follow(outcome: Outcome) -> None:

@@ -18,6 +18,7 @@ from neural.runs.delivery import Delivery
 from neural.runs.foreign import ForeignlyCalledTask
 from neural.runs.policies import policy_of
 from neural.runs.publishing import RUN_HEADER, publish_quietly
+from neural.runs.raised import presentable
 from neural.runs.requests import request_of
 from neural.runs.results import from_json, to_json
 from neural.runs.retry import RetryPolicy
@@ -161,8 +162,8 @@ def _as_celery_sees_it(outcome: Outcome | None) -> Any:
         raise _late_message()
     if outcome.state == RunState.SUCCEEDED:
         return outcome.value
-    if outcome.state == RunState.DEAD and outcome.exception:
-        raise outcome.exception
+    if outcome.state == RunState.DEAD and isinstance(outcome.exception, Exception):
+        raise presentable(outcome.exception)
     if outcome.due_at and isinstance(outcome.exception, Exception):
-        raise Retry(outcome.error or None, outcome.exception, outcome.due_at)
+        raise Retry(outcome.error or None, presentable(outcome.exception), outcome.due_at)
     raise Ignore(outcome.error or "handed back")

@@ -17,6 +17,8 @@ from neural.conf import conf
 from neural.models import TaskRun
 from neural.runs import pace
 from neural.runs.alone import call, drop_broken_connection, record_failure, settle_in_time
+from neural.runs.conduct import Supervisor, TransactionLost, is_undone, isolate_hooks
+from neural.runs.raised import only_exceptions
 from neural.runs.recompute import at_the_end
 from neural.runs.settling import Fenced, Outcome, settle
 from neural.runs.telling import tell_outcomes
@@ -52,10 +54,15 @@ def run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> l
     """Work on runs and record what became of them, or keep nothing and raise."""
     deadline = clock.now() + dt.timedelta(seconds=conf().take_along_seconds)
     groups = _by_function(source, runs)  # before SQLite's one writer begins
-    with transaction.atomic():
-        with at_the_end(), working_on(runs[0].queue):
-            outcomes = _work_through(source, groups, deadline, clock)
-        settle(outcomes)
+    supervisor = Supervisor(atomic=True)
+    try:
+        with transaction.atomic():
+            with at_the_end(), working_on(runs[0].queue):
+                outcomes = _work_through(source, groups, deadline, clock, supervisor)
+            settle(outcomes)
+            isolate_hooks()
+    finally:
+        supervisor.renew_sessions()
     return outcomes
 
 
@@ -80,21 +87,26 @@ def _by_function(source: WorkSource, runs: Sequence[TaskRun]) -> Groups:
 
 def _part(source: WorkSource, run: TaskRun) -> tuple[BatchFunction | None, Part]:
     try:
-        batch = source.work_for(run).batch
-        return (batch.function, Part(run, batch.item())) if batch else (None, Part(run))
+        with only_exceptions():
+            batch = source.work_for(run).batch
+            return (batch.function, Part(run, batch.item())) if batch else (None, Part(run))
     except Exception:  # noqa: BLE001 (raised again, and recorded, when it is this run's turn)
         return None, Part(run)
 
 
 def _work_through(
-    source: WorkSource, groups: Groups, deadline: dt.datetime, clock: Clock
+    source: WorkSource,
+    groups: Groups,
+    deadline: dt.datetime,
+    clock: Clock,
+    supervisor: Supervisor,
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
     waiting = deque(groups.items())
     while waiting:
         function, theirs = waiting.popleft()
         left = (deadline - clock.now()).total_seconds()
-        if outcomes and left <= 0:
+        if outcomes and (left <= 0 or supervisor.changed_session):
             outcomes += [not_started(each.run, clock) for each in theirs]
             continue
         number = pace.fitting(function, seconds=left, unknown=FIRST_BATCH) if function else 1
@@ -102,26 +114,30 @@ def _work_through(
         if later:
             waiting.appendleft((function, later))
         if function is None or len(now) == 1:
-            outcomes.append(_in_savepoint(source, now[0].run, clock))
-        elif done := _at_once(function, now, clock):
+            outcomes.append(_in_savepoint(source, now[0].run, clock, supervisor))
+        elif done := _at_once(function, now, clock, supervisor):
             outcomes += done
         else:
             waiting.appendleft((None, now))
     return outcomes
 
 
-def _at_once(function: BatchFunction, parts: Sequence[Part], clock: Clock) -> list[Outcome]:
+def _at_once(
+    function: BatchFunction, parts: Sequence[Part], clock: Clock, supervisor: Supervisor
+) -> list[Outcome]:
     """Outcomes of runs that were done by one call; none if it failed and left no trace."""
     started_at = clock.now()
     runs = [part.run for part in parts]
     try:
         with transaction.atomic():
-            function([part.item for part in parts])
-    except (OperationalError, InterfaceError):
+            items = [part.item for part in parts]
+            supervisor.call(lambda: function(items), what=f"{runs[0].work_name} runs={len(runs)}")
+    except (OperationalError, InterfaceError, TransactionLost):
         raise  # concerns the whole transaction
     except SoftTimeLimitExceeded as error:
         raise LimitStruck(runs, error, started_at) from error
     except Exception as error:  # noqa: BLE001 (it will come again from the run that has it)
+        _expect_to_go_on(error)
         logger.info("event=batch_taken_apart runs=%d error=%r", len(runs), type(error).__name__)
         return []
     outcomes = [succeeded(run, None, started_at, clock) for run in runs]
@@ -130,20 +146,30 @@ def _at_once(function: BatchFunction, parts: Sequence[Part], clock: Clock) -> li
     return outcomes
 
 
-def _in_savepoint(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
+def _expect_to_go_on(error: Exception) -> None:
+    """The savepoint could not be rolled back to: others can write nothing any more."""
+    if is_undone():
+        raise TransactionLost("the transaction can only be rolled back") from error
+
+
+def _in_savepoint(
+    source: WorkSource, run: TaskRun, clock: Clock, supervisor: Supervisor
+) -> Outcome:
     started_at = clock.now()
     work = None
     try:
         if is_expired(run, clock):
             return expired(run, clock)
-        work = source.work_for(run)
+        with only_exceptions():
+            work = source.work_for(run)
         with transaction.atomic():
-            return call(run, work, started_at, clock)
-    except (OperationalError, InterfaceError):
+            return call(run, work, started_at, clock, supervisor)
+    except (OperationalError, InterfaceError, TransactionLost):
         raise  # concerns the whole transaction
     except SoftTimeLimitExceeded as error:
         raise LimitStruck([run], error, started_at, work) from error
     except Exception as error:  # noqa: BLE001 (recorded, whatever it is)
+        _expect_to_go_on(error)
         return failed(run, error, work, started_at, clock)
 
 

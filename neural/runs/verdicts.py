@@ -1,7 +1,6 @@
 """What became of a try: succeeded, tried again, dead, set aside, expired."""
 
 import datetime as dt
-import traceback
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +8,7 @@ from celery.exceptions import Ignore, MaxRetriesExceededError, Reject
 
 from neural.models import RunState, TaskRun, TryOutcome
 from neural.runs.options import expires_at
+from neural.runs.raised import describe, only_exceptions, traceback_of
 from neural.runs.results import to_json
 from neural.runs.retry import RetryPolicy
 from neural.runs.settling import Outcome
@@ -16,6 +16,18 @@ from neural.runs.work import Clock, Postponed, RetryRequested, Work, default_ret
 
 
 def failed(
+    run: TaskRun, error: BaseException, work: Work | None, started_at: dt.datetime, clock: Clock
+) -> Outcome:
+    """What becomes of a run whose try raised. Its policy, and what its error asks for, are the
+    work's own: where they cannot be followed the usual policy judges, and the run says why."""
+    try:
+        with only_exceptions():
+            return _judged(run, error, work, started_at, clock)
+    except Exception as second:  # noqa: BLE001 (it holds the first as its context)
+        return _judged(run, second, None, started_at, clock)
+
+
+def _judged(
     run: TaskRun, error: BaseException, work: Work | None, started_at: dt.datetime, clock: Clock
 ) -> Outcome:
     if isinstance(error, Reject | Ignore):
@@ -39,7 +51,7 @@ def failed(
         failures=failures,
         try_outcome=TryOutcome.FAILED,
         error=describe(error),
-        traceback=_storable("".join(traceback.format_exception(error))),
+        traceback=traceback_of(error),
         exception=error,
     )
     if is_hopeless or not policy.allows(failures):
@@ -163,17 +175,6 @@ def nothing_kept(
         exception=error,
         error=describe(error),
     )
-
-
-def describe(error: BaseException) -> str:
-    """One line about an error: its class and its message."""
-    message = _storable(" ".join(str(error).split()))
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
-
-
-def _storable(text: str) -> str:
-    """What the database can keep: no U+0000, no half of a surrogate pair."""
-    return text.replace("\x00", "�").encode("utf-8", "replace").decode()
 
 
 def is_expired(run: TaskRun, clock: Clock) -> bool:
