@@ -110,7 +110,7 @@ class LedgerScheduler(DatabaseScheduler):
         logger.info("event=schedule_recorded schedule=%r run=%s", entry.name, task_id)
 
     def _send(self, entry: LedgerEntry, now: dt.datetime) -> None:
-        publisher().depths([self.app.conf.task_default_queue])  # raises while it is away
+        publisher().must_accept()  # raises while it is away, or refuses
         if not self._take(entry, now):
             return
         entry.taken(now)

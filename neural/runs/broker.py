@@ -1,29 +1,156 @@
-"""Celery 5.7.0's worker exits when Redis goes away; this keeps it alive.
+"""A Redis that goes away, or that refuses, ends a worker of Celery 5.7.0 with kombu 5.7.0; these
+patches keep it alive. ``tests/integration`` does all of it to a broker under a worker.
 
-While Redis is gone, ``Channel._connparams`` is called on a channel whose connection has
-already been closed and fails with ``AttributeError: 'NoneType' object has no attribute
-'hostname'``, which nothing above expects (15 of 16 measured stops ended the worker).
-Raised as a ConnectionError, it is what the worker's own reconnect loop waits for.
-``tests/integration`` stops and restarts a broker under a worker to hold this.
+**Away.** ``Channel._connparams`` is called on a channel whose connection has been closed and
+fails with ``AttributeError: 'NoneType' object has no attribute 'hostname'``, which nothing
+above expects (15 of 16 measured stops ended the worker). Raised as a ConnectionError, it is
+what the worker's own reconnect loop (``Consumer.start``) waits for.
+
+**Refusing.** A server that is full (OOM), cannot write its file (MISCONF), has become a replica
+(READONLY, UNBLOCKED) or lacks replicas (NOREPLICAS) answers with ``redis.ResponseError``.
+``get_redis_error_classes`` counts that among the errors of a channel, after which
+``Consumer.start`` does not go on. Here it is one of the connection. The worker then waits,
+in ``Consumer.connection_for_read``, until the server takes a write: it lets in whoever
+asks, so that reconnecting alone would be a loop without a pause.
+
+**Full, while connected.** BRPOP still works, and only noting the message as taken
+(``QoS.append``) is refused. The message is worked on all the same: it is out of Redis already,
+and taking messages is what frees the memory.
+
+**An acknowledgement that fails** (``QoS.ack``, ``QoS.reject``) leaves its message counted as
+being worked on. As many as the worker has seats, and it asks for nothing more and does not even
+notice that its connection is gone: it stands still without a word. Here the seat is free again.
+Redis still has the message noted as taken, and hands it out anew after ``visibility_timeout``.
 """
 
+import logging
+import time
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
+
+from celery.worker.state import maybe_shutdown
+
+from neural.runs.accepting import is_redis, must_accept
+
+logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1.0
+"""Between two looks whether the broker takes messages, and between two connections."""
+LOG_SECONDS = 60.0
+"""Between two lines about the same trouble."""
+
+Method = Callable[..., Any]
 
 
 def survive_a_lost_broker() -> None:
-    """Patch kombu's Redis channel, once."""
+    """Patch kombu's Redis transport and Celery's consumer, once."""
     try:
-        from kombu.transport.redis import Channel
+        from kombu.transport.redis import Channel, QoS, Transport
+        from redis.exceptions import ResponseError
     except ImportError:  # another broker, and redis is not installed
         return
-    original = Channel._connparams  # type: ignore[attr-defined]
-    if getattr(original, "_neural", False):
-        return
+    from celery.worker.consumer.consumer import Consumer
 
+    if getattr(Channel._connparams, "_neural", False):  # type: ignore[attr-defined]
+        return
+    _replace(Channel, "_connparams", _of_a_lost_connection)
+    _replace(QoS, "append", _although_refused)
+    _replace(QoS, "ack", _freeing_its_seat)
+    _replace(QoS, "reject", _freeing_its_seat)
+    _replace(Consumer, "connection_for_read", _when_it_accepts)
+    Transport.connection_errors += (ResponseError,)  # type: ignore[attr-defined]
+
+
+def _replace(owner: Any, name: str, patch: Callable[[Method], Method]) -> None:
+    original = getattr(owner, name)
+    replaced = wraps(original)(patch(original))
+    replaced._neural = True  # type: ignore[attr-defined]
+    setattr(owner, name, replaced)
+
+
+def _of_a_lost_connection(original: Method) -> Method:
     def _connparams(self: Any, asynchronous: bool = False) -> Any:
         if self.connection is None or self.connection.client is None:
             raise ConnectionError("the broker is gone")
         return original(self, asynchronous)
 
-    _connparams._neural = True  # type: ignore[attr-defined]
-    Channel._connparams = _connparams  # type: ignore[attr-defined]
+    return _connparams
+
+
+def _although_refused(original: Method) -> Method:
+    from kombu.transport import virtual
+    from redis.exceptions import ResponseError
+
+    quiet = _Seldom()
+
+    def append(self: Any, message: Any, delivery_tag: str) -> None:
+        try:
+            original(self, message, delivery_tag)
+        except ResponseError as error:
+            virtual.QoS.append(self, message, delivery_tag)
+            if quiet.may_speak():
+                logger.warning("event=message_not_noted reason=%r", str(error))
+
+    return append
+
+
+def _freeing_its_seat(original: Method) -> Method:
+    from kombu.transport import virtual
+
+    def settle(self: Any, delivery_tag: str, *args: Any, **options: Any) -> None:
+        try:
+            original(self, delivery_tag, *args, **options)
+        except BaseException:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
+
+    return settle
+
+
+def _when_it_accepts(original: Method) -> Method:
+    def connection_for_read(self: Any, heartbeat: Any = None) -> Any:
+        _not_too_soon(self)
+        quiet = _Seldom()
+        while True:
+            connection = original(self, heartbeat=heartbeat)
+            try:
+                if is_redis(connection.default_channel):
+                    must_accept(connection.default_channel)
+                return connection
+            except connection.connection_errors as error:
+                if quiet.may_speak():
+                    logger.warning("event=broker_refuses reason=%r", str(error))
+                connection.release()
+            _pause()
+
+    return connection_for_read
+
+
+def _not_too_soon(consumer: Any) -> None:
+    """What the server refuses apart from writing (a key of another type) would be met again at
+    once."""
+    now = time.monotonic()
+    if now - getattr(consumer, "_neural_connected_at", 0) < PAUSE_SECONDS:
+        _pause()
+    consumer._neural_connected_at = time.monotonic()
+
+
+def _pause() -> None:
+    maybe_shutdown()
+    time.sleep(PAUSE_SECONDS)
+    maybe_shutdown()
+
+
+class _Seldom:
+    """Lets one line through in `LOG_SECONDS`."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def may_speak(self) -> bool:
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + LOG_SECONDS
+        return True

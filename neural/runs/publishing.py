@@ -6,7 +6,8 @@ one costs time, never work, so publishing may fail and must never make a caller 
 * it has a connection of its own with short timeouts, so a broker that is gone or frozen
   costs the caller about a second, once;
 * after that failure a breaker is open: nothing is tried until a probe, in a thread of its
-  own, has reached the broker again. Meanwhile the relay's turn comes later.
+  own, has written to the broker again (one that is full, or a replica, lets itself be read).
+  Meanwhile the relay's turn comes later.
 """
 
 import logging
@@ -20,6 +21,7 @@ from celery.exceptions import QueueNotFound
 from kombu import Connection, Producer
 
 from neural.conf import conf
+from neural.runs.accepting import must_accept
 from neural.runs.kept_clients import keep_client
 from neural.runs.messages import RUN_HEADER, Ring, is_queue, send
 
@@ -72,6 +74,10 @@ class Publisher:
     def depths(self, queues: Sequence[str]) -> dict[str, int]:
         """Messages waiting in each queue, or raise :class:`BrokerUnavailable`."""
         return self.lend(lambda it: {queue: depth_of(it.channel, queue) for queue in queues})
+
+    def must_accept(self) -> None:
+        """Do nothing, or raise :class:`BrokerUnavailable` when no message would be taken."""
+        self.lend(lambda it: must_accept(it.channel))
 
     def lend(self, use: Callable[[Producer], Result]) -> Result:
         """Let ``use`` have the connection, or raise :class:`BrokerUnavailable`."""
@@ -127,7 +133,7 @@ class Publisher:
         while not pause.wait(conf().publish_probe_seconds):
             connection = short_tempered_connection()
             try:
-                depth_of(connection.default_channel, "neural.probe")
+                must_accept(connection.default_channel)
             except Exception as error:  # noqa: BLE001 (a transport raises what it likes)
                 logger.debug("event=broker_still_lost error=%r", str(error))
                 continue

@@ -26,6 +26,10 @@ class RecordingPublisher(publishing.Publisher):
         self.sent += rings
         return len(rings)
 
+    def must_accept(self):
+        if self.away:
+            raise BrokerUnavailable("away")
+
     def depths(self, queues):
         if self.away:
             raise BrokerUnavailable("away")
