@@ -23,12 +23,15 @@ class NeuralConfig(AppConfig):
             demand_forecast,  # noqa: F401  (registers the model type)
             shipped,
         )
-        from neural.runs import broker, duties, lifecycle, shipped_schedules
+        from neural.runs import broker, door, duties, ending, entries, lifecycle, shipped_schedules
         from neural.vectors.asking import ask_for_indexing
         from neural.vectors.builtin import registered  # noqa: F401  (registers the collections)
         from neural.vectors.tending import TENDING_SCHEDULE
 
         broker.survive_a_lost_broker()
+        entries.survive_unreadable_entries()
+        door.connect()
+        ending.connect()
         lifecycle.connect()
         duties.register_duty("indexing", ask_for_indexing)
         schedules = [ANALYSIS_SCHEDULE, shipped.TRAINING_SCHEDULE, TENDING_SCHEDULE]
