@@ -185,7 +185,7 @@ LETTERS: dict[str, Case] = {
 DONE: dict[str, Case] = {
     "content-encoding unknown": case(content_encoding="utf-99"),
     "first protocol": first_protocol,
-    "arguments 90 deep": lambda name: entry(name, kwargs={"key": name, "result": nested(90)}),
+    "arguments 90 deep": lambda name: entry(name, kwargs={"key": name, "deep": nested(90)}),
     "timelimit of fractions": header(timelimit=[200.5, 100]),
     "stamps": header(stamped_headers=["a"], stamps={"a": "1"}, a="1"),
     "a queue of somebody else": case(delivery={"routing_key": "elsewhere"}),

@@ -76,12 +76,16 @@ def _a(value: object) -> str:
     return "null" if value is None else f"of type {type(value).__name__}"
 
 
+def _brief(value: object) -> str:
+    return shown(repr(value[:60]) if isinstance(value, str) else value, 60)
+
+
 def _check_time_limit(limit: Any) -> None:
     if not limit and not isinstance(limit, str | Mapping):
         return
     is_pair = isinstance(limit, list | tuple) and len(limit) == 2
     if not is_pair or not all(each is None or _is_seconds(each) for each in limit):
-        raise Unsound(f"its timelimit is {shown(limit, 60)} and no pair of seconds")
+        raise Unsound(f"its timelimit is {_brief(limit)} and no pair of seconds")
 
 
 def _is_seconds(value: Any) -> bool:
@@ -100,9 +104,9 @@ def _check_moment(name: str, value: Any, read_moment: Callable[[Any], Any]) -> N
     try:
         read = read_moment(value)
     except Exception as error:
-        raise Unsound(f"its {name} is {shown(value, 60)} and no time") from error
+        raise Unsound(f"its {name} is {_brief(value)} and no time") from error
     if read is None:
-        raise Unsound(f"its {name} is {shown(value, 60)} and no time")
+        raise Unsound(f"its {name} is {_brief(value)} and no time")
 
 
 def check_content(content: Any) -> None:
@@ -115,7 +119,7 @@ def check_content(content: Any) -> None:
     for name in _FOLLOWERS:
         followers = (embed or {}).get(name)
         if followers and not (_is_list(followers) and all(map(_is_mapping, followers))):
-            raise Unsound(f"its {name} are no list of signatures")
+            raise Unsound(f"its {name}: no list of signatures")
     if not _is_mapping((embed or {}).get("chord") or {}):
         raise Unsound("its chord is no signature")
 
@@ -138,11 +142,11 @@ def check_run(headers: Mapping[str, Any], embed: Mapping[str, Any], hidden: Set[
     for name in ("root_id", "parent_id", "group"):
         _expect(headers, name, str)
         if not _can_be_kept(headers.get(name) or ""):
-            raise Unsound(f"its {name} is {shown(headers[name], 60)!r}, which cannot be kept")
+            raise Unsound(f"its {name} is {_brief(headers[name])}, which cannot be kept")
     if strange := embed.keys() - {*_FOLLOWERS, "chord"}:
-        raise Unsound(f"its body says {shown(sorted(map(str, strange)), 60)} beside its arguments")
+        raise Unsound(f"its body says {_brief(sorted(map(str, strange)))} beside its arguments")
     if not hidden.isdisjoint(headers):
-        raise Unsound(f"it has a header {shown(min(hidden & headers.keys()), 60)}")
+        raise Unsound(f"it has a header {_brief(min(hidden & headers.keys()))}")
 
 
 def _can_be_kept(name: str) -> bool:

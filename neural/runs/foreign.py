@@ -14,8 +14,9 @@ from neural.runs.enqueue import TaskIdTaken
 from neural.runs.envelopes import REFUSED_HEADER
 from neural.runs.messages import is_queue
 from neural.runs.options import OptionNotKept, keep
-from neural.runs.received import name_of, refusal_in
+from neural.runs.received import refusal_in
 from neural.runs.refusing import MessageRefused, Refused, keep_refused
+from neural.runs.verdicts import describe
 
 QUEUE_LENGTH = 100
 FOREIGN_PAUSE_SECONDS = 1
@@ -26,6 +27,8 @@ class ForeignlyCalledTask(CalledTask):
     """A ledger task whose messages may come from anywhere."""
 
     abstract = True
+    throws = (MessageRefused,)
+    """It is told already: Celery logs it without a traceback."""
 
     def accept_foreign(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Record the run of a message that a plain Celery client sent; or, whatever is wrong
@@ -82,13 +85,14 @@ class ForeignlyCalledTask(CalledTask):
         error: Exception,
         before: Mapping[str, str],
     ) -> None:
-        is_told = isinstance(error, MessageRefused)
+        task_id = str(self.request.id)
         refused = Refused(
             task=self.name,
-            task_id=self.request.id if before["id"] in ("", self.request.id) else before["id"],
+            task_id=task_id,
+            said_id=before["id"] if before["reason"] else task_id,
             queue=self._delivered_on(),
             priority=self._priority(self._message_priority()),
-            reason=str(error) if is_told else name_of(error),
+            reason=describe(error),
             args=args,
             kwargs=kwargs,
             content=before["content"],
@@ -103,7 +107,9 @@ class ForeignlyCalledTask(CalledTask):
             return Ignore(str(error))
         if not isinstance(error, OptionNotKept):  # callbacks may be what was wrong
             self._take_followers_from_celery()
-        return error
+        refused = MessageRefused(describe(error))
+        refused.__cause__ = error
+        return error if isinstance(error, MessageRefused) else refused
 
     def _take_followers_from_celery(self) -> None:
         """They are the run's now; Celery must not start them a second time."""

@@ -90,6 +90,7 @@ def substitute_for(message: Any, *, task: str, reason: str) -> Substitute:
         content_type=content_type,
         content_encoding=encoding,
         delivery_info=message.delivery_info,
+        properties={"delivery_tag": str(message.delivery_tag)},
         headers=headers,
     )
 

@@ -17,7 +17,7 @@ from neural.errors import PermanentError
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome
 from neural.models.transitions import logger, pairs
 from neural.runs.enqueue import BY_MESSAGE, check_task_id, new_task_id
-from neural.runs.envelopes import shown
+from neural.runs.envelopes import SHOWN_LENGTH, shown
 from neural.runs.results import NotStorable, plain
 
 ERROR_LENGTH = 500
@@ -34,8 +34,9 @@ class Refused:
     """A message that was refused."""
 
     task: str
-    task_id: object
-    """As the message has it, whatever that is."""
+    task_id: str
+    said_id: str
+    """As the message had it, cut: another one where that could not be a task id."""
     queue: str
     priority: int
     reason: str
@@ -57,7 +58,7 @@ def keep_refused(refused: Refused, also: Callable[[Refused, TaskRun], object]) -
         if _inserted(run, refused, also):
             break
     facts = {"run": run.task_id, "task": run.task, "queue": run.queue, "reason": run.error}
-    facts |= {"id": shown(refused.task_id, 100), "arguments": _shown_arguments(refused, 300)}
+    facts |= {"id": shown(refused.said_id, 100), "arguments": _shown_arguments(refused, 300)}
     logger.error("event=message_refused %s", pairs(facts))
     return run
 
@@ -93,28 +94,27 @@ def _dead_run(refused: Refused) -> TaskRun:
     return run
 
 
-def _shown_arguments(refused: Refused, length: int = 2000) -> str:
+def _shown_arguments(refused: Refused, length: int = SHOWN_LENGTH) -> str:
     return shown(refused.content or f"{refused.args!r} {refused.kwargs!r}", length)
 
 
 def _ids(refused: Refused) -> Sequence[str]:
     """Its own, where that can be kept; one made of what it is, so that the same message is the
     same dead letter; and one that nothing else has."""
-    made = f"{refused.delivery_tag} {refused.task_id!r} {_shown_arguments(refused)}"
-    seed = f"{refused.task} {made}".encode("utf-8", "backslashreplace").decode()
-    others = [str(uuid.uuid5(uuid.NAMESPACE_OID, seed)), new_task_id()]
+    parts = (refused.task, refused.delivery_tag, refused.said_id, _shown_arguments(refused))
+    others = [str(uuid.uuid5(uuid.NAMESPACE_OID, shown(repr(parts), 4000))), new_task_id()]
     try:
-        check_task_id(str(refused.task_id))
+        check_task_id(refused.task_id)
     except ValueError:
         return others
-    return [str(refused.task_id), *others] if isinstance(refused.task_id, str | int) else others
+    return [refused.task_id, *others] if refused.task_id == refused.said_id else others
 
 
 def _error(refused: Refused, task_id: str) -> str:
-    reason = refused.reason
-    if str(refused.task_id) != task_id and refused.task_id is not None:
-        reason = f"{reason} (its id was {shown(refused.task_id, 100)})"
-    return shown(f"MessageRefused: {reason}", ERROR_LENGTH)
+    is_its_own = task_id == refused.said_id or not refused.said_id
+    told = "" if is_its_own else f" (its id was {shown(repr(refused.said_id), 100)})"
+    reason = shown(refused.reason, ERROR_LENGTH - len(told))
+    return reason + told
 
 
 def _inserted(run: TaskRun, refused: Refused, also: Callable[[Refused, TaskRun], object]) -> bool:

@@ -142,6 +142,12 @@ def _late_message() -> Ignore:
     return Ignore("a late message: its run is done, under way or not due")
 
 
+def _harmless(error: BaseException, described: str) -> Exception:
+    """Celery's main process ends of these, wherever they were raised."""
+    is_fatal = isinstance(error, MemoryError) or not isinstance(error, Exception)
+    return RuntimeError(described) if is_fatal else error  # type: ignore[return-value]
+
+
 def _as_celery_sees_it(outcome: Outcome | None) -> Any:
     """Return or raise what makes Celery log, count and trace the try for what it was."""
     if outcome is None:
@@ -149,7 +155,7 @@ def _as_celery_sees_it(outcome: Outcome | None) -> Any:
     if outcome.state == RunState.SUCCEEDED:
         return outcome.value
     if outcome.state == RunState.DEAD and outcome.exception:
-        raise outcome.exception
+        raise _harmless(outcome.exception, outcome.error)
     if outcome.due_at and isinstance(outcome.exception, Exception):
         raise Retry(outcome.error or None, outcome.exception, outcome.due_at)
     raise Ignore(outcome.error or "handed back")
