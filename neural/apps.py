@@ -23,13 +23,25 @@ class NeuralConfig(AppConfig):
             demand_forecast,  # noqa: F401  (registers the model type)
             shipped,
         )
-        from neural.runs import broker, duties, lifecycle, shipped_schedules, unknown_tasks
+        from neural.runs import (
+            broker,
+            door,
+            duties,
+            ending,
+            entries,
+            lifecycle,
+            shipped_schedules,
+            unknown_tasks,
+        )
         from neural.vectors.asking import ask_for_indexing
         from neural.vectors.builtin import registered  # noqa: F401  (registers the collections)
         from neural.vectors.tending import TENDING_SCHEDULE
 
         broker.survive_a_lost_broker()
+        entries.survive_unreadable_entries()
         unknown_tasks.keep_messages_of_unknown_tasks()
+        door.connect()
+        ending.connect()
         lifecycle.connect()
         duties.register_duty("indexing", ask_for_indexing)
         schedules = [ANALYSIS_SCHEDULE, shipped.TRAINING_SCHEDULE, TENDING_SCHEDULE]

@@ -35,6 +35,7 @@ def claim(
     *,
     task_id: str,
     claimant: Claimant,
+    task: str = "",
     queue: str = "",
     companions: Sequence[str] = (),
     limit: int = 1,
@@ -42,6 +43,7 @@ def claim(
 ) -> list[TaskRun]:
     """Take the run of this task id, if it is due, and take along what else is.
 
+    ``task`` is what the message is of: the run of another one is not for it to take.
     Taken along are due runs of the handlers named in ``companions`` on the same queue,
     most urgent first, ``limit`` runs in all. A run that was delivered before is taken
     alone: were it poison, it would condemn its neighbours; and so is one with options, whose
@@ -49,9 +51,9 @@ def claim(
     message came late: somebody else has done the work or is at it.
     """
     if companions and limit > 1:
-        chosen, parameters = _with_companions(task_id, queue, companions, limit, now)
+        chosen, parameters = _with_companions(task_id, task, queue, companions, limit, now)
     else:
-        chosen, parameters = _alone(task_id, now)
+        chosen, parameters = _alone(task_id, task, now)
     token = secrets.randbits(63)
     parameters += [token, claimant.worker_id, claimant.process_id]
     take = _take_with_events if sql.is_postgresql() else _take
@@ -135,25 +137,37 @@ def _due(now: dt.datetime | None) -> tuple[str, list[Any]]:
     return "available_at <= %s", [sql.moment(now)]
 
 
-def _alone(task_id: str, now: dt.datetime | None) -> tuple[str, list[Any]]:
+def _own(task_id: str, task: str) -> tuple[str, list[Any]]:
+    """The message's own run: by its id and, where the message is of a task, that task's."""
+    return ("task_id = %s AND task = %s", [task_id, task]) if task else ("task_id = %s", [task_id])
+
+
+def _alone(task_id: str, task: str, now: dt.datetime | None) -> tuple[str, list[Any]]:
+    own, own_parameters = _own(task_id, task)
     due, parameters = _due(now)
     statement = f"""
-        WITH chosen AS (SELECT id, event_id FROM neural_taskrun WHERE task_id = %s
+        WITH chosen AS (SELECT id, event_id FROM neural_taskrun WHERE {own}
             AND {sql.pending()} AND {due})
     """
-    return statement, [task_id, *parameters]
+    return statement, [*own_parameters, *parameters]
 
 
 def _with_companions(
-    task_id: str, queue: str, companions: Sequence[str], limit: int, now: dt.datetime | None
+    task_id: str,
+    task: str,
+    queue: str,
+    companions: Sequence[str],
+    limit: int,
+    now: dt.datetime | None,
 ) -> tuple[str, list[Any]]:
+    own, own_parameters = _own(task_id, task)
     due, due_parameters = _due(now)
     statement = f"""
         WITH own AS (
             SELECT id, event_id, failures + losses > 0 OR options <> '{{}}'
                 OR NOT ({sql.is_one_of("handler")}) AS alone
             FROM neural_taskrun
-            WHERE task_id = %s AND {sql.pending()} AND {due} {sql.skip_locked()}
+            WHERE {own} AND {sql.pending()} AND {due} {sql.skip_locked()}
         ), along AS (
             SELECT id, event_id FROM neural_taskrun
             WHERE queue = %s AND state = 'pending' AND {due}
@@ -167,7 +181,7 @@ def _with_companions(
     """
     names = sql.bound_list(companions)
     return statement, [
-        *(names, task_id, *due_parameters),
+        *(names, *own_parameters, *due_parameters),
         *(queue, *due_parameters, names, task_id, limit - 1),
     ]
 

@@ -19,13 +19,14 @@ class Delivery:
     """The work of one message, and what became of it."""
 
     def __init__(
-        self, source: WorkSource, task_id: str, *, queue: str, companions: Sequence[str]
+        self, source: WorkSource, task_id: str, *, task: str, queue: str, companions: Sequence[str]
     ) -> None:
         self.outcomes: list[Outcome] = []
         self.is_more: bool | None = None
         """Whether runs are left that could be taken along; None if nobody has looked."""
         self._source = source
         self._task_id = task_id
+        self._task = task
         self._queue = queue
         self._companions = companions
         self._began = time.perf_counter()
@@ -49,6 +50,7 @@ class Delivery:
     def _take(self, task_id: str, *, limit: int) -> None:
         runs = claim(
             task_id=task_id,
+            task=self._task,
             claimant=lifecycle.claimant(),
             queue=self._queue,
             companions=self._companions,

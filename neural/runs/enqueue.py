@@ -9,7 +9,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from neural.conf import conf
@@ -24,6 +24,8 @@ from neural.runs.routing import PRIORITIES
 
 TASK_ID_LENGTH = 255
 SHOWN_LENGTH = 200
+BY_MESSAGE = "celery message"
+"""Who asked for what a plain Celery client's message asked for."""
 
 
 class TaskIdTaken(PermanentError):
@@ -112,7 +114,11 @@ def record_foreign(
     options: Mapping[str, Any] = MappingProxyType({}),
     parent: str = "",
 ) -> None:
-    """Record the run that a message of a plain Celery client asks for, if it is new."""
+    """Record the run that a message of a plain Celery client asks for, if it is new.
+
+    Raises :class:`TaskIdTaken` where its id stands for other work already.
+    """
+    check_task_id(task_id)
     run = TaskRun(
         task=task,
         task_id=task_id,
@@ -122,12 +128,32 @@ def record_foreign(
         priority=priority,
         available_at=Now(),
         publish_at=Now() + dt.timedelta(seconds=conf().republish_seconds),
-        requested_by="celery message",
+        requested_by=BY_MESSAGE,
         options=dict(options),
         parent_task_id=parent,
     )
-    TaskRun.objects.bulk_create([run], ignore_conflicts=True)
-    _tell(run, "received")
+    if _inserted(run):
+        _tell(run, "received")
+
+
+def _inserted(run: TaskRun) -> bool:
+    """Whether it is new. Where it is not, that is found out by the insert's failure: most
+    messages come once, and a look beforehand would cost each a statement."""
+    try:
+        with transaction.atomic():
+            TaskRun.objects.bulk_create([run])
+    except IntegrityError:
+        found = TaskRun.objects.filter(task_id=run.task_id).first()
+        if found is None:
+            raise
+        if not _same_work(found, run):
+            raise _taken(run, found) from None
+        return False
+    return True
+
+
+def _taken(run: TaskRun, found: TaskRun) -> TaskIdTaken:
+    return TaskIdTaken(f"task id {run.task_id!r} was recorded before for other work: {found}")
 
 
 def _tell(run: TaskRun, change: str) -> None:
@@ -165,7 +191,7 @@ def _insert(run: TaskRun) -> TaskRun:
     TaskRun.objects.bulk_create([run], ignore_conflicts=True)
     found = TaskRun.objects.filter(task_id=run.task_id).first()
     if found is not None and not _same_work(found, run):
-        raise TaskIdTaken(f"task id {run.task_id!r} was recorded before for other work: {found}")
+        raise _taken(run, found)
     if found is None and run.unique_key:
         waiting = TaskRun.objects.filter(unique_key=run.unique_key, state=RunState.PENDING)
         found = waiting.first()

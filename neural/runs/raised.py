@@ -121,6 +121,8 @@ def presentable(error: Exception) -> Exception:
 
 
 def _can_be_sent(error: Exception) -> bool:
+    if isinstance(error, MemoryError):  # Celery's main process ends of it, wherever it was raised
+        return False
     try:
         with only_exceptions():
             text = pickle.dumps(error)

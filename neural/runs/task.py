@@ -11,6 +11,7 @@ from celery.exceptions import Ignore, Retry
 from neural.conf import conf
 from neural.errors import PermanentError
 from neural.models import RunState, TaskRun
+from neural.models.transitions import logger, pairs
 from neural.runs import elsewhere, enqueue, event_stream, late_messages
 from neural.runs.asking_again import RetriedTask
 from neural.runs.coroutines import run_to_its_end
@@ -19,6 +20,7 @@ from neural.runs.foreign import ForeignlyCalledTask
 from neural.runs.policies import policy_of
 from neural.runs.publishing import RUN_HEADER, publish_quietly
 from neural.runs.raised import presentable
+from neural.runs.refusing import refuse_to_run
 from neural.runs.requests import request_of
 from neural.runs.results import from_json, to_json
 from neural.runs.retry import RetryPolicy
@@ -93,6 +95,7 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask):
 
     def work_for(self, run: TaskRun) -> Work:
         """What a run of this task stands for."""
+        refuse_to_run(run)
         args, kwargs = from_json(to_json([run.args, run.kwargs], what="the arguments"))
         self._check_fit(run, args, kwargs)
         request = {**vars(self.request), **request_of(run), "args": args, "kwargs": kwargs}
@@ -119,12 +122,26 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask):
 
     def _perform(self) -> Any:
         queue, companions = self._delivered_on(), self.companions()
-        delivery = Delivery(self, str(self.request.id), queue=queue, companions=companions)
+        delivery = Delivery(
+            self, str(self.request.id), task=self.name, queue=queue, companions=companions
+        )
         delivery.work()
+        if not delivery.outcomes:
+            self._tell_of_another_tasks_run()
         self._tell_of(delivery.along)
         if companions and conf().take_along_runs > 1:  # otherwise each has its own message
             self._see_to_the_rest(queue, delivery.is_more)
         return _as_celery_sees_it(delivery.own)
+
+    def _tell_of_another_tasks_run(self) -> None:
+        """A message is late, or names a run that is not its task's. Looked for only where it
+        brought its worker to nothing: the claim has passed that run by."""
+        task_id = str(self.request.id)
+        found = TaskRun.objects.filter(task_id=task_id).exclude(task=self.name)
+        other = found.values_list("task", flat=True).first()
+        if other is not None:
+            facts = {"task": self.name, "id": task_id, "reason": f"that is a run of {other}"}
+            logger.error("event=message_refused %s", pairs(facts))
 
     def _tell_of(self, along: Sequence[Outcome]) -> None:
         """Say what became of runs that were taken along with the message of another one.

@@ -1,0 +1,50 @@
+"""How a worker's process ends: with 0 only where it was asked to.
+
+Whoever supervises workers starts again what failed. Celery 5.7.0 ends with 0 after an error that
+terminates it (no file left to open), after an exception of a task's that is a SystemExit, and,
+started by ``worker_main`` (``manage.py worker``), after every error.
+"""
+
+import logging
+import sys
+from typing import Any
+
+from celery import signals
+from celery.exceptions import WorkerShutdown
+from celery.platforms import EX_FAILURE
+from celery.worker import state
+
+logger = logging.getLogger(__name__)
+
+
+def connect() -> None:
+    """Attach to the signal of Celery's workers."""
+    signals.worker_init.connect(_watch, dispatch_uid="neural.ending")
+
+
+def _watch(*, sender: Any, **_: Any) -> None:
+    start, stop = sender.start, sender.stop
+    ends: list[BaseException | None] = []
+
+    def stop_for_a_reason(*arguments: Any, **options: Any) -> Any:
+        ends.append(sys.exc_info()[1])
+        return stop(*arguments, **options)
+
+    def start_and_end() -> None:
+        start()
+        code = sender.exitcode
+        if not was_asked(ends):
+            logger.critical("event=worker_ended_unasked worker=%s", sender.hostname)
+            raise SystemExit(code if isinstance(code, int) and code else EX_FAILURE)
+
+    sender.stop, sender.start = stop_for_a_reason, start_and_end
+
+
+def was_asked(ends: list[BaseException | None]) -> bool:
+    """Whether somebody told this process's worker to stop, by a signal or by remote control.
+
+    ``ends`` are the exceptions with which Celery stopped it.
+    """
+    flags = (state.should_stop, state.should_terminate)
+    by_signal = any(flag is not None and flag is not False for flag in flags)
+    return by_signal or any(isinstance(end, WorkerShutdown) and not end.code for end in ends)

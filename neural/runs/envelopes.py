@@ -1,0 +1,205 @@
+"""What a message must be, so that a worker's main process survives it.
+
+Everything that Celery and kombu do with a message before its task is called happens in that
+one process, for all queues. They trust what they read: a name that is a list, a time limit of
+letters or arguments nested 480 deep raise where nothing catches, and the message goes back to
+its queue, for the next worker. What is checked here is what they rely on, and no more; whether
+a task can do anything with its arguments is for the task to say.
+"""
+
+import math
+import pickle
+from collections.abc import Callable, Hashable, Mapping, Sequence, Set
+from typing import Any
+
+REFUSED_HEADER = "neural_refused"
+"""In the headers of what takes a refused message's place: what was wrong, and what it was."""
+SHOWN_LENGTH = 2000
+REASON_LENGTH = 400
+
+ID_LENGTH = 255
+_FOLLOWERS = ("callbacks", "errbacks", "chain")
+# Below this many containers arguments cannot be nested too deep.
+_SHALLOW = 100
+# The way to the pool goes through more functions than the trial of it.
+_MARGIN = 50
+
+
+class Unsound(ValueError):
+    """A message that is none; the text says why."""
+
+
+def shown(value: object, length: int = SHOWN_LENGTH) -> str:
+    """Whatever it is, as text that can be logged and kept: printable, and cut."""
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except Exception as error:  # noqa: BLE001 (nested too deep, or a repr that raises)
+        text = f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
+    text = text[: length + 1].encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def refusal(*, reason: str, task_id: object = None, content: object = "") -> dict[str, str]:
+    """The value of :data:`REFUSED_HEADER`."""
+    told = "" if task_id is None else shown(task_id, 100)
+    return {"reason": shown(reason, REASON_LENGTH), "id": told, "content": shown(content)}
+
+
+def check_headers(headers: Any, read_moment: Callable[[Any], Any]) -> None:
+    """Raise :class:`Unsound` for what Celery would fail on.
+
+    ``headers`` are those of protocol 2 or the body of protocol 1; ``read_moment`` reads ``eta``
+    and ``expires`` or raises.
+    """
+    for name in ("id", "task"):
+        if name not in headers:
+            raise Unsound(f"it has no {name}")
+    if not isinstance(headers["id"], Hashable) or headers["id"] is None:
+        raise Unsound(f"its id is {_a(headers['id'])} and no text")
+    if not isinstance(headers["task"], str):
+        raise Unsound(f"its task is {_a(headers['task'])} and no name")
+    _expect(headers, "shadow", str)
+    _expect(headers, "retries", int)
+    _check_time_limit(headers.get("timelimit"))
+    _check_stamps(headers)
+    for name in ("eta", "expires"):
+        if headers.get(name) is not None:
+            _check_moment(name, headers[name], read_moment)
+
+
+def _expect(headers: Mapping[str, Any], name: str, kind: type) -> None:
+    if headers.get(name) is not None and not isinstance(headers[name], kind):
+        raise Unsound(f"its {name} is {_a(headers[name])}")
+
+
+def _a(value: object) -> str:
+    return "null" if value is None else f"of type {type(value).__name__}"
+
+
+def _brief(value: object) -> str:
+    return shown(repr(value[:60]) if isinstance(value, str) else value, 60)
+
+
+def _check_time_limit(limit: Any) -> None:
+    if not limit and not isinstance(limit, str | Mapping):
+        return
+    is_pair = isinstance(limit, list | tuple) and len(limit) == 2
+    if not is_pair or not all(each is None or _is_seconds(each) for each in limit):
+        raise Unsound(f"its timelimit is {_brief(limit)} and no pair of seconds")
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and 0 <= value < 1e9
+
+
+def _check_stamps(headers: Mapping[str, Any]) -> None:
+    names = headers.get("stamped_headers")
+    if names and not (_is_list(names) and all(isinstance(each, str) for each in names)):
+        raise Unsound("its stamped_headers are no list of names")
+    if headers.get("stamps") and not isinstance(headers["stamps"], Mapping):
+        raise Unsound("its stamps are no object")
+
+
+def _check_moment(name: str, value: Any, read_moment: Callable[[Any], Any]) -> None:
+    try:
+        read = read_moment(value)
+    except Exception as error:
+        raise Unsound(f"its {name} is {_brief(value)} and no time") from error
+    if read is None:
+        raise Unsound(f"its {name} is {_brief(value)} and no time")
+
+
+def check_content(content: Any) -> None:
+    """Raise :class:`Unsound` unless it is arguments, keyword arguments and what follows."""
+    if not _is_list(content) or len(content) != 3:
+        raise Unsound(f"its body is {_a(content)} and not [args, kwargs, embed]")
+    embed = content[2]
+    if embed is not None and not isinstance(embed, Mapping):
+        raise Unsound("the third part of its body is no object")
+    for name in _FOLLOWERS:
+        followers = (embed or {}).get(name)
+        if followers and not (_is_list(followers) and all(map(_is_mapping, followers))):
+            raise Unsound(f"its {name}: no list of signatures")
+    if not _is_mapping((embed or {}).get("chord") or {}):
+        raise Unsound("its chord is no signature")
+
+
+def check_call(args: Any, kwargs: Any) -> None:
+    """Raise :class:`Unsound` for arguments that no function can be called with."""
+    if not _is_list(args):
+        raise Unsound(f"its args are {_a(args)} and no list")
+    if not _is_mapping(kwargs) or not all(isinstance(name, str) for name in kwargs):
+        raise Unsound(f"its kwargs are {_a(kwargs)} and no object with names")
+
+
+def check_run(headers: Mapping[str, Any], embed: Mapping[str, Any], hidden: Set[str]) -> None:
+    """Raise :class:`Unsound` for what would be taken for something else in a ledger task's run.
+
+    ``hidden`` are names that the task itself looks up in its request.
+    """
+    if not isinstance(headers["id"], str | int) or isinstance(headers["id"], bool):
+        raise Unsound(f"its id is {_a(headers['id'])} and no text")
+    for name in ("root_id", "parent_id", "group"):
+        _expect(headers, name, str)
+        if not _can_be_kept(headers.get(name) or ""):
+            raise Unsound(f"its {name} is {_brief(headers[name])}, which cannot be kept")
+    if strange := embed.keys() - {*_FOLLOWERS, "chord"}:
+        raise Unsound(f"its body says {_brief(sorted(map(str, strange)))} beside its arguments")
+    if not hidden.isdisjoint(headers):
+        raise Unsound(f"it has a header {_brief(min(hidden & headers.keys()))}")
+
+
+def _can_be_kept(name: str) -> bool:
+    is_text = "\x00" not in name and name.encode("utf-8", "ignore").decode() == name
+    return is_text and len(name) <= ID_LENGTH
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
+def check_outside(headers: Any, properties: Any) -> None:
+    """Raise :class:`Unsound` for headers or properties nested too deep for the way to the pool."""
+    outside = (headers, properties)
+    if not (is_flat(outside, 6) or survives(outside)):
+        raise Unsound("its headers are nested too deep for a worker")
+
+
+def check_depth(content: Any, body: Any) -> None:
+    """Raise :class:`Unsound` for what is nested too deep for the way to the pool.
+
+    ``body`` is the content as it came: counting its brackets is what most messages cost.
+    """
+    if not (_is_shallow(body) or survives(content)):
+        raise Unsound("it is nested too deep for a worker")
+
+
+def _is_shallow(body: Any) -> bool:
+    if isinstance(body, str):
+        return body.count("[") + body.count("{") <= _SHALLOW
+    return isinstance(body, bytes) and body.count(b"[") + body.count(b"{") <= _SHALLOW
+
+
+def is_flat(value: Any, levels: int) -> bool:
+    """Whether it holds no more than so many levels; meant for what is small."""
+    if not isinstance(value, dict | list | tuple):
+        return True
+    parts = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(is_flat(part, levels - 1) for part in parts)
+
+
+def survives(value: Any) -> bool:
+    """Whether it can be pickled, as for the pool, with room to spare."""
+    for _ in range(_MARGIN):
+        value = [value]
+    try:
+        pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except RecursionError:
+        return False
+    except Exception:  # noqa: BLE001 (content that only its own serializer can write)
+        return True
+    return True
