@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ from neural.runs.foreign import ForeignlyCalledTask
 from neural.runs.policies import policy_of
 from neural.runs.publishing import RUN_HEADER, publish_quietly
 from neural.runs.requests import request_of
-from neural.runs.results import from_json, to_json
+from neural.runs.results import from_json
 from neural.runs.retry import RetryPolicy
 from neural.runs.settling import Outcome
 from neural.runs.work import Work, current_run
@@ -83,7 +84,7 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask):
 
     def work_for(self, run: TaskRun) -> Work:
         """What a run of this task stands for."""
-        args, kwargs = from_json(to_json([run.args, run.kwargs], what="the arguments"))
+        args, kwargs = from_json(json.dumps([run.args, run.kwargs]))  # bounded when recorded
         request = {**vars(self.request), **request_of(run), "args": args, "kwargs": kwargs}
         return Work(
             function=partial(self._call_body, request),
