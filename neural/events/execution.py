@@ -4,13 +4,14 @@ import asyncio
 import datetime as dt
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from celery.result import AsyncResult
 
 from neural.errors import PermanentError
-from neural.events.celery_door import due_time, submit_call
+from neural.events.celery_door import due_time, refuse_message, submit_call
 from neural.events.registry import Handler, Received, atomic_handler_names, handler
 from neural.events.types import event_type
 from neural.models import NeuralEvent, TaskRun
@@ -69,7 +70,8 @@ class EventTask(LedgerTask):
 
     def work_for(self, run: TaskRun) -> Work:
         if run.event is None:
-            return super().work_for(run)
+            work = super().work_for(run)
+            return replace(work, function=partial(self._as_call, run, work.function))
         found = handler(run.handler)
         item = partial(_received, run.event)
         return Work(
@@ -78,6 +80,27 @@ class EventTask(LedgerTask):
             retry=found.retry or default_retry(),
             batch=Batch(found.function, item) if found.batch else None,
         )
+
+    def accept_foreign(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """As of any ledger task; and people see the event of a message that cannot be kept."""
+        try:
+            super().accept_foreign(args, kwargs)
+        except PermanentError as error:
+            refuse_message(self._named(args, kwargs), str(error))
+            raise
+
+    def _as_call(self, run: TaskRun, function: Callable[[], Any]) -> Any:
+        """A plain client's message has been looked at by nobody when it was sent."""
+        try:
+            inspect.signature(self.run).bind(*run.args, **run.kwargs)
+        except TypeError as error:
+            reason = f"is no call of {self.name}: {error}"
+            raise refuse_message(self._named(run.args, run.kwargs), reason) from error
+        return function()
+
+    def _named(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        names = inspect.signature(self.run).parameters
+        return {**dict(zip(names, args, strict=False)), **kwargs}
 
 
 def _received(event: NeuralEvent) -> Received[Any]:

@@ -1,11 +1,16 @@
 """Event types: their names, payload schemas, queues and priorities."""
 
+import datetime as dt
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
 from neural.errors import NeuralError, PermanentError
 from neural.runs.routing import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES
+
+LARGEST_OFFSET = dt.timedelta(hours=15, minutes=59, seconds=59)
+"""Of a time from UTC. PostgreSQL keeps no larger one, and no place on earth has it."""
+OFFSET_TOO_LARGE = "must not be more than 15:59 hours away from UTC"
 
 
 class EventTypeUnknown(PermanentError):
