@@ -32,8 +32,12 @@ class NeuralSettings(BaseModel):
     """An event further ahead is refused: a till with a wrong clock would win for ever."""
     max_json_bytes: int = Field(default=256 * 1024, gt=0)
     """Largest payload, argument list or result, as JSON in UTF-8."""
+    max_json_depth: int = Field(default=100, ge=10, le=500)
+    """Lists and objects within one another: Python could not read what is much deeper."""
     submit_chunk: int = Field(default=500, gt=0)
     """Events of ``submit_many`` that are recorded by one statement."""
+    refusals_kept_days: float = Field(default=30, ge=0)
+    """How long a refused event is shown after it last came; 0 keeps none."""
 
     max_retries: int = Field(default=3, ge=0)
     retry_base_seconds: float = Field(default=60, ge=0)

@@ -7,6 +7,7 @@ from typing import Any
 from celery import shared_task
 
 from neural.analysis.analysing import ANALYSIS_TASK, analyse
+from neural.events.celery_door import MESSAGE
 from neural.events.execution import EventTask
 from neural.events.recording import EVENT_TASK
 from neural.events.submit import submit
@@ -22,6 +23,7 @@ from neural.federated.rounds.names import (
 from neural.federated.rounds.opening import run_round
 from neural.federated.rounds.receipts import train
 from neural.federated.rounds.watching import watch
+from neural.models import Door
 from neural.models.plan import DEFAULT_MODEL_TYPE
 from neural.runs import error_callbacks
 from neural.runs.clock import database_clock
@@ -60,7 +62,8 @@ def process_neural_event(
         event_id=event_id,
         payload=data,
         priority=priority,
-        requested_by="celery message",
+        requested_by=MESSAGE,
+        door=Door.MESSAGE,
     )
     answer.or_raise()
     return str(answer.verdict)

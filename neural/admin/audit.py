@@ -27,6 +27,9 @@ REJECTED = gettext_noop("standing: candidate → rejected (reject)")
 ROLLED_BACK = gettext_noop("in force: yes → no, its parent is (roll back)")
 REBUILT = gettext_noop("built anew: asked for (rebuild)")
 BUILDING_CANCELLED = gettext_noop("state: being built → cancelled (cancel)")
+CORRECTED = gettext_noop("state: open → corrected (correct and submit)")
+DISMISSED = gettext_noop("state: open → dismissed (dismiss)")
+REOPENED = gettext_noop("state: dismissed → open (open again)")
 INDEXED_AGAIN = gettext_noop("state: refused → waiting (try again)")
 
 

@@ -19,6 +19,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from neural.conf import conf
+from neural.runs.json_depth import is_deeper
+
 NOTHING = "-"  # as the admin shows an empty value
 
 
@@ -85,6 +88,16 @@ def json_block(value: Any) -> SafeString | str:
         return NOTHING
     text = json.dumps(value, indent=2, ensure_ascii=False, cls=DjangoJSONEncoder)
     return format_html('<pre class="neural-code">{}</pre>', text)
+
+
+def indented(text: str) -> str:
+    """JSON text with its parts on lines of their own; any other text as it is."""
+    if is_deeper(text, conf().max_json_depth):
+        return text
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:
+        return text
 
 
 def one_line(text: Any) -> SafeString | str:

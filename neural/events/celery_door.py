@@ -12,12 +12,15 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from neural.events import recording
-from neural.events.answers import EventRefused, Submission
-from neural.events.draft import EventDraft, Refused, StoreClocks, draft_event
+from neural.events.answers import EventRefused, Problem, Refused, Submission
+from neural.events.draft import EventDraft, StoreClocks, draft_event
+from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_draft
+from neural.models import Door
 from neural.runs.clock import database_clock
 from neural.runs.enqueue import TaskIdTaken, check_task_id
 from neural.runs.options import aware
 
+MESSAGE = "celery message"
 _NAMES = {
     "event_id": "event_id",
     "event_type": "type",
@@ -47,16 +50,32 @@ def submit_call(
         check_task_id(task_id)
     request = {_NAMES[name]: value for name, value in arguments.items()}
     request |= {name: value for name, value in overrides.items() if value is not None}
+    asker = requested_by or "celery"
     try:
-        draft = draft_event(
-            request, StoreClocks(), backfill=False, requested_by=requested_by or "celery"
-        )
+        draft = draft_event(request, StoreClocks(), backfill=False, requested_by=asker)
     except Refused as refused:
+        _keep(refusal_of(request, refused.problems), asker)
         raise EventRefused(refused.problems) from refused
     draft = replace(draft, task_id=task_id, due_at=due_at, options=options, parent=parent)
     answer = _record(draft)
+    if answer.is_refused:
+        _keep(refusal_of_draft(draft, answer.problems), asker)
     answer.or_raise()
     return answer
+
+
+def refuse_message(arguments: Mapping[str, Any], reason: str) -> EventRefused:
+    """What a message of a plain client is refused with that is no call of this task at all; with
+    as much of the event as its arguments (by name) say."""
+    problem = Problem("event", reason)
+    request = {name: arguments[given] for given, name in _NAMES.items() if given in arguments}
+    refusal = refusal_of(request, [problem])
+    keep([refusal], door=Door.MESSAGE, requested_by=MESSAGE)
+    return EventRefused([problem])
+
+
+def _keep(refusal: Refusal, asker: str) -> None:
+    keep([refusal], door=Door.CELERY, requested_by=asker)
 
 
 def _record(draft: EventDraft) -> Submission:

@@ -6,11 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import Error as DatabaseAway
+
 from neural.conf import conf
 from neural.events.answers import Problem, Refused
 from neural.events.payloads import canonical, check_payload, content_hash
+from neural.events.readable import said_by
 from neural.events.registry import handlers_of
-from neural.events.types import EventType, EventTypeUnknown, event_type
+from neural.events.types import (
+    LARGEST_OFFSET,
+    OFFSET_TOO_LARGE,
+    EventType,
+    EventTypeUnknown,
+    event_type,
+)
 from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN
 from neural.runs.publishing import is_queue
@@ -21,6 +31,8 @@ _LENGTHS = {"source": 100, "event_id": 200}
 _FIELDS = frozenset(
     ("type", "store", "source", "event_id", "payload", "occurred_at", "priority", "queue")
 )
+
+_EARLIEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
 
 Identity = tuple[str, str, str]
 """Store, source and event id."""
@@ -74,9 +86,25 @@ class StoreClocks:
 def draft_event(
     request: Mapping[str, Any], clocks: StoreClocks, *, backfill: bool, requested_by: str
 ) -> EventDraft:
-    """Check one request as :func:`neural.submit` describes it, or raise :class:`Refused`."""
+    """Check one request as :func:`neural.submit` describes it, or raise :class:`Refused`.
+
+    Whatever the request is: its values may be of the caller's own classes, and their methods may
+    raise anything. Only what is not its fault goes through: the database, or the time limit.
+    """
+    try:
+        return _drafted(request, clocks, backfill, requested_by)
+    except (Refused, DatabaseAway, SoftTimeLimitExceeded):
+        raise
+    except Exception as error:
+        raise Refused(Problem("event", f"could not be read: {said_by(error)}")) from error
+
+
+def _drafted(
+    request: Mapping[str, Any], clocks: StoreClocks, backfill: bool, requested_by: str
+) -> EventDraft:
     if not isinstance(request, Mapping):
         raise Refused(Problem("event", "must be an object"))
+    request = {name: _plain(value) for name, value in request.items()}
     _check_fields(request)
     kind = _known_type(request["type"])
     payload = canonical(request["payload"])
@@ -98,9 +126,14 @@ def draft_event(
     )
 
 
+def _plain(value: Any) -> Any:
+    """Text of a subclass as text alone: what that class does with it is not looked at again."""
+    return str.__str__(value) if isinstance(value, str) else value
+
+
 def _check_fields(request: Mapping[str, Any]) -> None:
     problems = [
-        Problem(name, "is not a field of an event") for name in request if name not in _FIELDS
+        Problem(str(name), "is not a field of an event") for name in request if name not in _FIELDS
     ]
     for name in ("type", "store", "source", "event_id"):
         problems += _text_problems(name, request.get(name))
@@ -152,10 +185,16 @@ def _occurred_at(request: Mapping[str, Any], clocks: StoreClocks) -> dt.datetime
         return now
     try:
         moment = dt.datetime.fromisoformat(given) if isinstance(given, str) else given
-        moment = clocks.localize(request["store"], moment).astimezone(dt.UTC)
+        local = clocks.localize(request["store"], moment)
+        offset, moment = local.utcoffset(), local.astimezone(dt.UTC)
     except (AttributeError, TypeError, ValueError, OverflowError) as error:
         reason = "must be a time in ISO 8601, like 2026-03-01T12:30:00+08:00"
         raise Refused(Problem("occurred_at", reason)) from error
+    if offset is None or abs(offset) > LARGEST_OFFSET:
+        raise Refused(Problem("occurred_at", OFFSET_TOO_LARGE))
+    if moment < _EARLIEST:
+        reason = f"is before {_EARLIEST.year}; is the till's clock right?"
+        raise Refused(Problem("occurred_at", reason))
     if (moment - now).total_seconds() > conf().max_future_seconds:
         hours = conf().max_future_seconds / 3600
         reason = f"is more than {hours:g} hours ahead; is the till's clock right?"

@@ -11,7 +11,7 @@ from celery.result import AsyncResult
 from pydantic import ValidationError
 
 from neural.errors import PermanentError
-from neural.events.celery_door import due_time, submit_call
+from neural.events.celery_door import due_time, refuse_message, submit_call
 from neural.events.registry import (
     Handler,
     HandlerUnknown,
@@ -25,7 +25,8 @@ from neural.models import NeuralEvent, TaskRun
 from neural.runs.coroutines import run_to_its_end
 from neural.runs.elsewhere import unfit_here, unknown_here
 from neural.runs.enqueue import new_task_id
-from neural.runs.task import LedgerTask
+from neural.runs.refusing import Refused
+from neural.runs.task import ArgumentsUnfit, LedgerTask
 from neural.runs.work import Batch, Work, default_retry
 
 
@@ -95,6 +96,22 @@ class EventTask(LedgerTask):
             retry=found.retry or default_retry(),
             batch=Batch(found.function, item) if found.batch else None,
         )
+
+    def on_refused(self, refused: Refused, run: TaskRun) -> None:
+        """People see the event of a message that cannot be kept."""
+        refuse_message(self._named(refused.args, refused.kwargs), refused.reason)
+
+    def _check_fit(self, run: TaskRun, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """A plain client's message has been looked at by nobody when it was sent."""
+        try:
+            super()._check_fit(run, args, kwargs)
+        except ArgumentsUnfit as unfit:
+            refuse_message(self._named(args, kwargs), str(unfit))
+            raise
+
+    def _named(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        names = inspect.signature(self.run).parameters
+        return {**dict(zip(names, args, strict=False)), **kwargs}
 
 
 def _handler(run: TaskRun) -> Handler:

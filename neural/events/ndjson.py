@@ -5,14 +5,18 @@ lines around it go in. Memory does not grow with the input.
 """
 
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import IO, Any
 
 from neural.conf import conf
 from neural.events.answers import Problem, Submission
+from neural.events.readable import as_text
+from neural.events.refusals import Refusal
 from neural.events.submit import submit_many
+from neural.models import Door
+from neural.runs.json_depth import said_of
 
 # JSON may write a character of three bytes as an escape of six; the rest is for the fields
 # around the payload.
@@ -37,35 +41,44 @@ def bounded_lines(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def submit_lines(
-    lines: Iterable[bytes], *, backfill: bool = False, requested_by: str = ""
+    lines: Iterable[bytes],
+    *,
+    backfill: bool = False,
+    requested_by: str = "",
+    door: str = Door.PYTHON,
 ) -> Iterator[LineAnswer]:
     """Submit lines as they come and answer for each that is not blank, in order.
 
     A generator: events are recorded, a chunk at a time, as the answers are taken.
     """
-    numbered = enumerate(lines, 1)
-    while chunk := list(islice(numbered, conf().submit_chunk)):
-        read = [(number, _read(line, number)) for number, line in chunk if line.strip()]
-        events = [event for _, event in read if not isinstance(event, Submission)]
-        recorded = submit_many(events, backfill=backfill, requested_by=requested_by)
-        for number, event in read:
-            yield LineAnswer(number, event if isinstance(event, Submission) else next(recorded))
+    numbers: deque[int] = deque()
+
+    def read() -> Iterator[Mapping[str, Any]]:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                numbers.append(number)
+                yield _read(line, number)  # type: ignore[misc]  # or what it is refused for
+
+    for answer in submit_many(read(), backfill=backfill, requested_by=requested_by, door=door):
+        yield LineAnswer(numbers.popleft(), answer)
 
 
-def _read(line: bytes, number: int) -> Mapping[str, Any] | Submission:
+def _read(line: bytes, number: int) -> Mapping[str, Any] | Refusal:
     try:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         event = json.loads(text)
     except UnicodeDecodeError as error:
-        return _refused(f"is not UTF-8: {error.reason} at byte {error.start + 1}")
+        return _refused(line, f"is not UTF-8: {error.reason} at byte {error.start + 1}")
     except json.JSONDecodeError as error:
-        return _refused(f"is not JSON: {error.msg} at character {error.colno}")
-    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, 10,000 brackets
-        return _refused(f"is not JSON that can be read: {error}")
+        return _refused(line, f"is not JSON: {error.msg} at character {error.colno}")
+    except RecursionError:
+        return _refused(line, said_of(None, conf().max_json_depth))
+    except ValueError as error:  # a number of 5,000 digits
+        return _refused(line, f"is not JSON that can be read: {error}")
     if not isinstance(event, dict):
-        return _refused("must be one JSON object, {…}, on a line of its own")
+        return _refused(line, "must be one JSON object, {…}, on a line of its own")
     return event
 
 
-def _refused(reason: str) -> Submission:
-    return Submission.refused([Problem("event", reason)])
+def _refused(line: bytes, reason: str) -> Refusal:
+    return Refusal(payload=as_text(line.strip()), problems=(Problem("event", reason),))

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from neural.conf import conf
 from neural.events.answers import Problem, Refused
 from neural.events.types import EventType
+from neural.runs.json_depth import depth_of, is_deeper, said_of
 from neural.runs.results import has_nul
 
 _canonical = DjangoJSONEncoder(
@@ -20,19 +21,38 @@ _canonical = DjangoJSONEncoder(
 
 def canonical(payload: Mapping[str, Any]) -> str:
     """JSON with sorted keys and no spaces: equal content gives equal text."""
+    deepest = conf().max_json_depth
     try:
         text = _canonical.encode(payload)
-        size = len(text.encode())
+        raw = text.encode()
     except UnicodeEncodeError as error:
         raise Refused(Problem("payload", f"is not text that UTF-8 can write: {error}")) from error
-    except (TypeError, ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise Refused(Problem("payload", said_of(None, deepest))) from error
+    except (TypeError, ValueError) as error:
         raise Refused(Problem("payload", f"cannot be written as JSON: {error}")) from error
+    if len(raw) > conf().max_json_bytes:
+        limit = f"{conf().max_json_bytes:,}"
+        raise Refused(Problem("payload", f"has {len(raw):,} bytes; at most {limit} are kept"))
+    if is_deeper(text, deepest):
+        raise Refused(Problem("payload", said_of(depth_of(text), deepest)))
     if has_nul(text):
         raise Refused(Problem("payload", "contains the character U+0000, which cannot be kept"))
-    if size > conf().max_json_bytes:
-        limit = f"{conf().max_json_bytes:,}"
-        raise Refused(Problem("payload", f"has {size:,} bytes; at most {limit} are kept"))
+    if _TOO_MANY_DIGITS in raw.translate(_AS_ZEROS):  # perhaps within text
+        json.loads(text, parse_int=_of_bounded_size)
     return text
+
+
+MOST_DIGITS = 308
+_TOO_MANY_DIGITS = b"0" * (MOST_DIGITS + 1)
+_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+
+
+def _of_bounded_size(number: str) -> None:
+    digits = len(number.lstrip("-"))
+    if digits > MOST_DIGITS:
+        reason = f"has a number of {digits:,} digits; what computes with it reads {MOST_DIGITS}"
+        raise Refused(Problem("payload", reason))
 
 
 def content_hash(type_name: str, payload: str) -> str:

@@ -110,6 +110,12 @@ def _runs_of(draft: EventDraft) -> list[NewRun]:
     ]
 
 
+# All but the payload, which is large, and of an older release perhaps one that nobody can read.
+_LOOKED_AT = ", ".join(
+    f'"{field.column}"' for field in NeuralEvent._meta.concrete_fields if field.name != "payload"
+)
+
+
 def _recorded_before(identities: Collection[Identity]) -> dict[Identity, NeuralEvent]:
     if not identities:
         return {}
@@ -121,7 +127,7 @@ def _recorded_before(identities: Collection[Identity]) -> dict[Identity, NeuralE
         wanted = f"(SELECT {sql.extracted(('store', 'source', 'event_id'))} FROM json_each(%s))"
         parameters = [json.dumps(rows)]
     found = NeuralEvent.objects.raw(
-        "SELECT * FROM neural_neuralevent "
+        f"SELECT {_LOOKED_AT} FROM neural_neuralevent "
         f"WHERE (store_id, source, event_id) IN (SELECT * FROM {wanted} AS wanted)",
         parameters,
     )

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from neural.events.types import Payload
+from neural.events.types import LARGEST_OFFSET, OFFSET_TOO_LARGE, Payload
 from neural.models.amounts import AMOUNT_DIGITS, DECIMAL_PLACES, rounded
 
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2200
@@ -40,6 +40,20 @@ def _in_our_time(value: dt.date) -> dt.date:
     return value
 
 
+def _at_a_place_on_earth(value: dt.datetime) -> dt.datetime:
+    offset = value.utcoffset()
+    if offset is not None and abs(offset) > LARGEST_OFFSET:
+        raise ValueError(OFFSET_TOO_LARGE)
+    return value
+
+
+def _in_plain_digits(value: Any) -> Any:
+    """1e22 as a code: one database gives it back as digits and the other as it was."""
+    if isinstance(value, float) and not repr(value).replace(".", "").lstrip("-").isdigit():
+        raise ValueError("must be text, or a number in plain digits")
+    return value
+
+
 def _text(most: int, *, least: int = 0) -> Any:
     return StringConstraints(strip_whitespace=True, min_length=least, max_length=most)
 
@@ -55,17 +69,19 @@ Quantity = Annotated[_Number, Field(ge=0, lt=LARGEST_QUANTITY)]
 Level = _Number
 """A stock level. It may be below zero: more was used than was booked in."""
 
-Key = Annotated[str, Field(coerce_numbers_to_str=True), _text(100, least=1)]
-Code = Annotated[str, Field(coerce_numbers_to_str=True), _text(200, least=1)]
+_Coerced = Annotated[str, Field(coerce_numbers_to_str=True)]
+_PLAIN = BeforeValidator(_in_plain_digits)
+Key = Annotated[_Coerced, _text(100, least=1), _PLAIN]
+Code = Annotated[_Coerced, _text(200, least=1), _PLAIN]
 """The id of a dish or an item: often its name."""
-OptionalCode = Annotated[str, Field(coerce_numbers_to_str=True), _text(200)]
+OptionalCode = Annotated[_Coerced, _text(200), _PLAIN]
 Name = Annotated[str, _text(200)]
 Label = Annotated[str, _text(100)]
 Unit = Annotated[str, _text(30)]
 Reason = Annotated[str, _text(500)]
 Currency = Annotated[str, StringConstraints(pattern=r"^([A-Z]{3})?$")]
 """ISO 4217. Empty: the store's own, or for a payment the order's."""
-Moment = Annotated[dt.datetime, AfterValidator(_in_our_time)]
+Moment = Annotated[dt.datetime, AfterValidator(_in_our_time), AfterValidator(_at_a_place_on_earth)]
 Day = Annotated[dt.date, AfterValidator(_in_our_time)]
 
 
@@ -174,7 +190,7 @@ class ShiftPayload(Payload):
 class FeedbackPayload(Payload):
     text: Annotated[str, _text(5000, least=1)]
     rating: Annotated[int, Field(ge=1, le=5)] | None = None
-    order_id: Annotated[str, Field(coerce_numbers_to_str=True), _text(100)] = ""
+    order_id: Annotated[_Coerced, _text(100), _PLAIN] = ""
 
 
 class ReportedLine(Line):

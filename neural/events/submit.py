@@ -1,18 +1,19 @@
 """Submitting events: validate, record with their runs, ring the bell on commit.
 
-What is accepted is recorded in the caller's transaction; what is refused leaves nothing
-behind and the answer names the field and the reason.
+What is accepted is recorded in the caller's transaction. Of what is refused nothing is recorded
+but that it was: the answer names the field and the reason, and so does a row that people see.
 """
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from neural.conf import conf
 from neural.events import recording
 from neural.events.answers import Refused, Submission
 from neural.events.draft import EventDraft, StoreClocks, draft_event
+from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_draft
+from neural.models import Door
 
 
 def submit(
@@ -27,6 +28,7 @@ def submit(
     queue: str | None = None,
     backfill: bool = False,
     requested_by: str = "",
+    door: str = Door.PYTHON,
 ) -> Submission:
     """Submit one event.
 
@@ -36,7 +38,8 @@ def submit(
     it is the store's own time. ``priority`` (1 to 10, 10 is most urgent) and ``queue``
     replace those of the type; ``backfill`` marks history, which runs on ``low_priority``.
 
-    Nothing is raised for bad input: look at the answer, or call ``.or_raise()`` on it.
+    Nothing is raised for bad input: look at the answer, or call ``.or_raise()`` on it. What is
+    refused is shown to people as having come by ``door``; not at all if that is empty.
     """
     request = {
         "type": type,
@@ -48,38 +51,79 @@ def submit(
         "priority": priority,
         "queue": queue,
     }
-    (answer,) = submit_many([request], backfill=backfill, requested_by=requested_by)
+    (answer,) = submit_many([request], backfill=backfill, requested_by=requested_by, door=door)
     return answer
 
 
 def submit_many(
-    events: Iterable[Mapping[str, Any]], *, backfill: bool = False, requested_by: str = ""
+    events: Iterable[Mapping[str, Any]],
+    *,
+    backfill: bool = False,
+    requested_by: str = "",
+    door: str = Door.PYTHON,
 ) -> Iterator[Submission]:
     """Submit many events, each a mapping with the arguments of :func:`submit`.
 
     Streams: takes any iterable, records ``submit_chunk`` events at a time (each chunk in a
     transaction of its own, unless the caller has one open) and yields one answer per event,
-    in order. It is a generator: events are recorded as the answers are taken.
+    in order. It is a generator: events are recorded as the answers are taken. When the iterable
+    itself raises, what it gave before is recorded and answered first.
     """
     remaining = iter(events)
-    while chunk := list(_drafts(islice(remaining, conf().submit_chunk), backfill, requested_by)):
-        yield from _record(chunk)
+    while True:
+        chunk, error = _next_chunk(remaining, backfill, requested_by)
+        yield from _record(chunk, door, requested_by)
+        if error is not None:
+            raise error
+        if not chunk:
+            return
 
 
-def _drafts(
-    requests: Iterable[Mapping[str, Any]], backfill: bool, requested_by: str
-) -> Iterator[EventDraft | Submission]:
-    """What may be recorded, or the answer why not. A request is read and let go at once: held
-    for a whole chunk, the objects in it would cost Python's garbage collector a tenth."""
-    clocks = StoreClocks()
-    for request in requests:
+Chunk = Sequence[EventDraft | Refusal]
+
+
+def _next_chunk(
+    requests: Iterator[Any], backfill: bool, requested_by: str
+) -> tuple[Chunk, Exception | None]:
+    """What may be recorded and what is refused; and why the caller's iterable stopped. A request
+    is read and let go at once: held for a whole chunk, the objects in it would cost Python's
+    garbage collector a tenth."""
+    clocks, chunk = StoreClocks(), []
+    for _ in range(conf().submit_chunk):
         try:
-            yield draft_event(request, clocks, backfill=backfill, requested_by=requested_by)
-        except Refused as refused:
-            yield Submission.refused(refused.problems)
+            request = next(requests)
+        except StopIteration:
+            break
+        except Exception as error:  # noqa: BLE001 (the caller's own, raised again)
+            return chunk, error
+        chunk.append(_read(request, clocks, backfill, requested_by))
+    return chunk, None
 
 
-def _record(chunk: Sequence[EventDraft | Submission]) -> Iterator[Submission]:
-    answers = iter(recording.record([each for each in chunk if isinstance(each, EventDraft)]))
-    for each in chunk:
-        yield each if isinstance(each, Submission) else next(answers)
+def _read(
+    request: Any, clocks: StoreClocks, backfill: bool, requested_by: str
+) -> EventDraft | Refusal:
+    if isinstance(request, Refusal):  # of a line that could not even be read
+        return request
+    try:
+        return draft_event(request, clocks, backfill=backfill, requested_by=requested_by)
+    except Refused as refused:
+        return refusal_of(request, refused.problems, backfill=backfill)
+
+
+def _record(chunk: Chunk, door: str, requested_by: str) -> Iterator[Submission]:
+    drafts = [each for each in chunk if isinstance(each, EventDraft)]
+    recorded = iter(recording.record(drafts))
+    answers = [
+        next(recorded) if isinstance(each, EventDraft) else Submission.refused(each.problems)
+        for each in chunk
+    ]
+    refused = [pair for pair in zip(chunk, answers, strict=True) if pair[1].is_refused]
+    if refused and door:
+        refusals = [_refusal(each, answer) for each, answer in refused]
+        keep(refusals, door=door, requested_by=requested_by)
+    return iter(answers)
+
+
+def _refusal(what: EventDraft | Refusal, answer: Submission) -> Refusal:
+    return what if isinstance(what, Refusal) else refusal_of_draft(what, answer.problems)

@@ -1,5 +1,6 @@
 """Event types: their names, payload schemas, queues and priorities."""
 
+import datetime as dt
 import hashlib
 import json
 from dataclasses import dataclass
@@ -9,6 +10,10 @@ from pydantic.errors import PydanticUserError
 
 from neural.errors import NeuralError, PermanentError
 from neural.runs.routing import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES
+
+LARGEST_OFFSET = dt.timedelta(hours=15, minutes=59, seconds=59)
+"""Of a time from UTC. PostgreSQL keeps no larger one, and no place on earth has it."""
+OFFSET_TOO_LARGE = "must not be more than 15:59 hours away from UTC"
 
 
 class EventTypeUnknown(PermanentError):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from django.utils.translation import gettext as _
 
-from neural.health import database, failures, messages, runs, search, system, workers
+from neural.health import database, failures, messages, refusals, runs, search, system, workers
 from neural.health.findings import Finding, Status, problem, unknown
 from neural.health.situation import Situation
 
@@ -28,6 +28,7 @@ OF_LEDGER: Sequence[tuple[str, Probe]] = (
     ("lost runs", runs.lost_runs),
     ("failures", failures.failing_tries),
     ("dead letters", failures.dead_letters),
+    ("refused events", refusals.refused_events),
     ("unregistered", runs.unregistered_work),
     ("search", search.search_index),
 )

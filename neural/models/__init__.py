@@ -12,6 +12,7 @@ from neural.models.order_line import OrderLine
 from neural.models.payment import Payment, PaymentKind
 from neural.models.plan import Publishing, Strategy, TrainingPlan
 from neural.models.privacy_spend import PrivacySpend
+from neural.models.refused_event import Door, RefusalState, RefusedEvent
 from neural.models.round import GroupSum, RoundState, RoundTransition, TrainingRound
 from neural.models.run import RunState, TaskRun, TaskTry, TryOutcome
 from neural.models.search import Search
@@ -29,6 +30,7 @@ __all__ = [
     "DailyDemand",
     "DemandSummary",
     "Dish",
+    "Door",
     "Forecast",
     "GroupSum",
     "IndexLane",
@@ -44,6 +46,8 @@ __all__ = [
     "Period",
     "PrivacySpend",
     "Publishing",
+    "RefusalState",
+    "RefusedEvent",
     "RoundState",
     "RoundTransition",
     "RunState",

@@ -9,18 +9,18 @@ transaction, a process that dies would leave no trace and a poison would never b
 import datetime as dt
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from celery.exceptions import SoftTimeLimitExceeded
-from django.db import InterfaceError, OperationalError
 from django.db.models.functions import Now
 
 from neural.conf import conf
 from neural.models import NeuralEvent, RunState, TaskRun
 from neural.runs import joined_rows, sql
 from neural.runs.patience import insist
+from neural.runs.unreadable import NOT_OF_A_ROW, read_each
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,21 @@ def claim(
     parameters += [token, claimant.worker_id, claimant.process_id]
     take = _take_with_events if sql.is_postgresql() else _take
     try:
-        runs = take(chosen, parameters, companions)
-    except (OperationalError, InterfaceError, SoftTimeLimitExceeded):
+        runs = _taken(partial(take, chosen, parameters, companions), token)
+    except BaseException:  # whatever it is: of what it took nobody knows but the database
         _disown(token)
         raise
     runs.sort(key=lambda run: (run.task_id != task_id, -run.priority, run.available_at, run.pk))
     return runs
+
+
+def _taken(take: Callable[[], list[TaskRun]], token: int) -> list[TaskRun]:
+    try:
+        return take()
+    except NOT_OF_A_ROW:
+        raise
+    except Exception as error:  # noqa: BLE001 (raised again unless it is that of a row)
+        return list(read_each(token, error))
 
 
 _CHANGES = """state = 'running', token = %s, worker_id = %s, process_id = %s,

@@ -17,7 +17,15 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from neural.conf import conf
-from neural.models import Forecast, IndexMark, NeuralEvent, RunState, TaskRun, WorkerProcess
+from neural.models import (
+    Forecast,
+    IndexMark,
+    NeuralEvent,
+    RefusedEvent,
+    RunState,
+    TaskRun,
+    WorkerProcess,
+)
 from neural.models.run import TaskRunQuerySet
 from neural.runs import sql
 
@@ -126,6 +134,21 @@ def prune_forecasts(
     pruned = 0
     for low, high in _stretches(Forecast.objects.all(), "made_at", before=cutoff):
         old = Forecast.objects.filter(pk__gt=low, pk__lte=high, made_at__lt=cutoff)
+        pruned += old.count() if dry_run else old.delete()[0]
+        on_progress(high - low)
+    return pruned
+
+
+def prune_refusals(
+    *, now: dt.datetime, dry_run: bool = False, on_progress: Progress = _silent
+) -> int:
+    """Delete refused events that have not come again for ``refusals_kept_days``; returns how
+    many."""
+    cutoff = now - dt.timedelta(days=conf().refusals_kept_days)
+    pruned = 0
+    for low, high in _stretches(RefusedEvent.objects.all(), "refused_at", before=cutoff):
+        within = RefusedEvent.objects.filter(pk__gt=low, pk__lte=high)
+        old = within.filter(last_refused_at__lt=cutoff)
         pruned += old.count() if dry_run else old.delete()[0]
         on_progress(high - low)
     return pruned

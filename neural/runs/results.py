@@ -8,6 +8,7 @@ from kombu.utils import json as celery_json
 
 from neural.conf import conf
 from neural.errors import PermanentError
+from neural.runs.json_depth import depth_of, is_deeper, said_of
 
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -20,20 +21,25 @@ def to_json(value: Any, *, what: str) -> str:
     """JSON text of a value, or :class:`NotStorable`.
 
     Dates, Decimals and UUIDs are written as Celery writes them. Refused are NaN and
-    infinities (not JSON), the character U+0000 (PostgreSQL cannot keep it) and more than
-    ``max_json_bytes``.
+    infinities (not JSON), the character U+0000 (PostgreSQL cannot keep it), more than
+    ``max_json_bytes`` and more than ``max_json_depth`` levels.
     """
+    limit = conf().max_json_depth
     try:
         text: str = celery_json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+    except RecursionError as error:
+        raise NotStorable(f"{what} {said_of(None, limit)}") from error
+    except (TypeError, ValueError, OverflowError) as error:
         raise NotStorable(f"{what} cannot be written as JSON: {error}") from error
+    size = len(text.encode())
+    if size > conf().max_json_bytes:
+        raise NotStorable(f"{what} has {size:,} bytes; at most {conf().max_json_bytes:,} are kept")
+    if is_deeper(text, limit):
+        raise NotStorable(f"{what} {said_of(depth_of(text), limit)}")
     if has_nul(text):
         raise NotStorable(f"{what} contains the character U+0000, which cannot be kept")
     if "\\ud" in text and _has_half_a_pair(text):
         raise NotStorable(f"{what} contains half of a surrogate pair, which is not text")
-    size = len(text.encode())
-    if size > conf().max_json_bytes:
-        raise NotStorable(f"{what} has {size:,} bytes; at most {conf().max_json_bytes:,} are kept")
     return text
 
 

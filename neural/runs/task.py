@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -22,7 +23,7 @@ from neural.runs.publishing import RUN_HEADER, publish_quietly
 from neural.runs.raised import presentable
 from neural.runs.refusing import refuse_to_run
 from neural.runs.requests import request_of
-from neural.runs.results import from_json, to_json
+from neural.runs.results import from_json
 from neural.runs.retry import RetryPolicy
 from neural.runs.settling import Outcome
 from neural.runs.work import Work, current_run
@@ -96,7 +97,7 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask):
     def work_for(self, run: TaskRun) -> Work:
         """What a run of this task stands for."""
         refuse_to_run(run)
-        args, kwargs = from_json(to_json([run.args, run.kwargs], what="the arguments"))
+        args, kwargs = from_json(json.dumps([run.args, run.kwargs]))  # bounded when recorded
         self._check_fit(run, args, kwargs)
         request = {**vars(self.request), **request_of(run), "args": args, "kwargs": kwargs}
         return Work(

@@ -8,8 +8,9 @@ from django.core.management import CommandError, CommandParser
 from django.db.models import QuerySet
 from tqdm import tqdm
 
+from neural.conf import conf
 from neural.management.teaching import TeachingCommand
-from neural.models import Forecast, NeuralEvent, RunState, TaskRun
+from neural.models import Forecast, NeuralEvent, RefusedEvent, RunState, TaskRun
 from neural.runs.clock import database_clock
 from neural.runs.pruning import (
     DEFAULT_DAYS,
@@ -17,6 +18,7 @@ from neural.runs.pruning import (
     key_range,
     prune_forecasts,
     prune_payloads,
+    prune_refusals,
     prune_runs,
     prune_workers,
 )
@@ -34,7 +36,8 @@ class Command(TeachingCommand):
 
     help = f"""
         Deletes finished runs with their tries, rows of workers that no run names any more, and
-        forecasts that are more than {FORECAST_DAYS} days old.
+        forecasts that are more than {FORECAST_DAYS} days old, and refused events that have not
+        come again for as long as the setting refusals_kept_days says.
         How long runs are kept after they finished: {KEPT}.
         Waiting and running ones are never touched, nor are events: --payloads empties the
         payloads of old events, while their keys stay, so that an event sent again is still
@@ -100,6 +103,12 @@ class Command(TeachingCommand):
             )
         self.stdout.write(
             f"{forecasts:,} forecasts older than {FORECAST_DAYS} days {would}deleted."
+        )
+        with bar("refused events", RefusedEvent.objects.all()) as done:
+            refusals = prune_refusals(now=now, dry_run=dry_run, on_progress=done)
+        self.stdout.write(
+            f"{refusals:,} refused events older than {conf().refusals_kept_days:g} days "
+            f"{would}deleted."
         )
         workers = prune_workers(now=now, dry_run=dry_run)
         self.stdout.write(f"{workers:,} workers that no run names {would}deleted.")

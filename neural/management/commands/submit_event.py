@@ -12,12 +12,15 @@ from django.core.management import CommandError, CommandParser
 from django.db import DatabaseError
 from tqdm import tqdm
 
+from neural.conf import conf
 from neural.events.answers import Submission, Verdict
 from neural.events.ndjson import LineAnswer, bounded_lines, submit_lines
 from neural.events.submit import submit
 from neural.management.teaching import TeachingCommand
+from neural.models import Door
+from neural.runs.json_depth import said_of
 
-REQUESTED_BY = "manage.py submit_event"
+AS_COMMAND: Mapping[str, str] = {"requested_by": "manage.py submit_event", "door": Door.COMMAND}
 REQUIRED = ("type", "store", "source", "event_id", "payload")
 FOR_ONE = (*REQUIRED, "occurred_at", "priority", "queue")
 WRONG_USAGE = 2
@@ -88,7 +91,7 @@ class Command(TeachingCommand):
     def _submit_one(self, options: Mapping[str, Any], backfill: bool) -> Counter[Verdict]:
         event = {name: options[name] for name in FOR_ONE}
         event["payload"] = read_payload(options["payload"])
-        answer = submit(**event, backfill=backfill, requested_by=REQUESTED_BY)
+        answer = submit(**event, backfill=backfill, **AS_COMMAND)
         if answer.is_refused:
             self._report(answer)
         elif not self.as_json:
@@ -100,7 +103,7 @@ class Command(TeachingCommand):
         last = 0
         try:
             with opened(name) as lines:
-                for answer in submit_lines(lines, backfill=backfill, requested_by=REQUESTED_BY):
+                for answer in submit_lines(lines, backfill=backfill, **AS_COMMAND):
                     summary[answer.submission.verdict] += 1
                     last = answer.line
                     if answer.submission.is_refused:
@@ -159,7 +162,10 @@ def read_payload(given: str) -> Any:
         return json.loads(given)
     except OSError as error:
         raise CommandError(f"--payload: {error}", returncode=WRONG_USAGE) from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        reason = f"--payload {said_of(None, conf().max_json_depth)}"
+        raise CommandError(reason, returncode=WRONG_USAGE) from error
+    except ValueError as error:
         raise CommandError(f"--payload is not JSON: {error}", returncode=WRONG_USAGE) from error
 
 

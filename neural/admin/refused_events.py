@@ -1,0 +1,200 @@
+"""Refused events: what did not become an event and why, and correcting or dismissing it."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin import audit
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.correcting import CorrectingAdmin
+from neural.admin.display import (
+    NOTHING,
+    badge,
+    indented,
+    instant_column,
+    json_block,
+    link_column,
+    one_line,
+    short_instant_column,
+)
+from neural.admin.filters import EqualityFilter, EventTypeFilter, StoreFilter, choices_of
+from neural.admin.scope import HistoryAdmin
+from neural.models import Door, RefusalState, RefusedEvent
+
+MOST_LOOKED_THROUGH = 2_000
+"""The newest rows whose payloads a search reads: no index knows what is in them."""
+
+DISMISS = Verb(
+    name="dismiss",
+    label=_("Dismiss"),
+    explanation=_("Dismiss: nothing is to be done about these"),
+    permission="neural.dismiss_refusedevent",
+    apply=lambda refused, user: refused.dismiss(by=user.get_username()),
+    fits=lambda refused: refused.state == RefusalState.OPEN,
+    change=lambda refused: audit.DISMISSED,
+)
+REOPEN = Verb(
+    name="reopen",
+    label=_("Open again"),
+    explanation=_("Open again: these were dismissed, and something is to be done after all"),
+    permission="neural.dismiss_refusedevent",
+    apply=lambda refused, user: refused.reopen(),
+    fits=lambda refused: refused.state == RefusalState.DISMISSED,
+    change=lambda refused: audit.REOPENED,
+)
+
+
+class RefusalStateFilter(EqualityFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return choices_of(RefusalState)
+
+
+class DoorFilter(EqualityFilter):
+    title = _("came by")
+    parameter_name = "door"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return choices_of(Door)
+
+
+class StoreCodeFilter(StoreFilter):
+    """The store is a code, that of no store perhaps."""
+
+    more = True
+
+    def condition(self, value: str) -> Q:
+        return Q(store_code=value)
+
+
+@admin.register(RefusedEvent)
+class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
+    verbs = (DISMISS, REOPEN)
+    list_display = (
+        "type_shown",
+        "event_id_shown",
+        "state_shown",
+        "problem",
+        "store_code",
+        "source",
+        "door",
+        "times",
+        short_instant_column(RefusedEvent, "last_refused_at"),
+    )
+    list_display_links = ("type_shown", "event_id_shown")
+    list_filter = (RefusalStateFilter, EventTypeFilter, DoorFilter, StoreCodeFilter)
+    search_keys = ("event_id", "source", "store_code")
+    search_help_text = _(
+        "A whole event id, source or store code; or text in a payload of the newest 2,000."
+    )
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("type_shown", "state_shown"),
+                    "problems_shown",
+                    ("store_code", "source", "event_id_shown"),
+                    "details_shown",
+                    "payload_shown",
+                )
+            },
+        ),
+        (
+            _("Course"),
+            {
+                "fields": (
+                    ("door", "requested_by", "times"),
+                    (
+                        instant_column(RefusedEvent, "refused_at"),
+                        instant_column(RefusedEvent, "last_refused_at"),
+                    ),
+                    ("handled_by", instant_column(RefusedEvent, "handled_at")),
+                    link_column(RefusedEvent, "corrected_event"),
+                )
+            },
+        ),
+    )
+
+    def for_page(self, queryset: QuerySet) -> QuerySet:
+        return queryset.defer("payload")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """By a key; else within payloads, of which only the newest are read."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        term = search_term.strip()
+        if not term or found.order_by().exists():
+            return found, may_repeat
+        newest = queryset.order_by("-pk").values("pk")[:MOST_LOOKED_THROUGH]
+        return queryset.filter(pk__in=newest, payload__icontains=term), False
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> TemplateResponse:
+        refused = kwargs.get("obj")
+        if refused is not None and self.may_correct(request, refused):
+            context["correct_address"] = self.correct_address(refused)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    # Columns
+
+    @admin.display(description=_("type"))
+    def type_shown(self, refused: RefusedEvent) -> str:
+        return refused.type or "?"
+
+    @admin.display(description=_("event id"))
+    def event_id_shown(self, refused: RefusedEvent) -> str:
+        return refused.event_id or "?"
+
+    @admin.display(description=_("state"))
+    def state_shown(self, refused: RefusedEvent) -> SafeString:
+        return badge(COLOURS[refused.state], refused.get_state_display())
+
+    @admin.display(description=_("problem"))
+    def problem(self, refused: RefusedEvent) -> SafeString | str:
+        return one_line("; ".join(f"{field}: {reason}" for field, reason in problems_of(refused)))
+
+    @admin.display(description=_("problems"))
+    def problems_shown(self, refused: RefusedEvent) -> SafeString:
+        each = format_html_join("", "<li><code>{}</code> {}</li>", problems_of(refused))
+        return format_html('<ul class="neural-problems">{}</ul>', each)
+
+    @admin.display(description=_("also asked for"))
+    def details_shown(self, refused: RefusedEvent) -> SafeString | str:
+        return json_block(refused.details)
+
+    @admin.display(description=_("payload"))
+    def payload_shown(self, refused: RefusedEvent) -> SafeString | str:
+        """Indented where it is JSON; else as it came, and cut where it was too long to keep."""
+        if not refused.payload:
+            return NOTHING
+        shown = format_html('<pre class="neural-code">{}</pre>', indented(refused.payload))
+        if not refused.payload_cut:
+            return shown
+        return format_html(
+            '{}<p class="help">{}</p>',
+            shown,
+            _("It was longer than what is kept: the rest is cut."),
+        )
+
+
+COLOURS = {
+    RefusalState.OPEN: "dead",
+    RefusalState.CORRECTED: "succeeded",
+    RefusalState.DISMISSED: "discarded",
+}
+
+
+def problems_of(refused: RefusedEvent) -> list[tuple[str, str]]:
+    """Field and reason of each."""
+    return [(str(each["field"]), str(each["reason"])) for each in refused.problems]

@@ -1,0 +1,173 @@
+"""Keeping what was refused, so that people see it: one row for each different event.
+
+A row is written beside the answer, never instead of it: whoever submits is told 'refused' even
+where the row cannot be written, and that is one line in the log.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import transaction
+
+from neural.conf import conf
+from neural.events.answers import Problem
+from neural.events.draft import EventDraft
+from neural.events.readable import as_json, as_text, storable
+from neural.runs import sql
+
+logger = logging.getLogger(__name__)
+
+PAYLOAD_CHARACTERS = 64 * 1024
+DETAIL_CHARACTERS = 100
+REASON_CHARACTERS = 500
+MOST_PROBLEMS = 50
+_DETAILS = ("occurred_at", "queue", "priority")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A refused event as far as it could be read, as texts."""
+
+    store_code: str = ""
+    source: str = ""
+    event_id: str = ""
+    type: str = ""
+    payload: str = ""
+    """JSON text where it can be written as such, whole."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    problems: Sequence[Problem]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of who, what and content: the same again is the same row, whatever the reason."""
+        parts = (self.store_code, self.source, self.event_id, self.type, self.payload)
+        text = json.dumps(parts)  # ASCII: halves of surrogate pairs, too
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def refusal_of(request: Any, problems: Sequence[Problem], *, backfill: bool = False) -> Refusal:
+    """Read as much of a refused request as can be read; it may be anything."""
+    if not isinstance(request, Mapping):
+        return Refusal(payload=as_text(request), problems=problems)
+    try:
+        known = dict(request)
+    except Exception:  # noqa: BLE001 (a mapping of the caller's own, and there is an answer)
+        known = {}
+    details = {name: as_text(known[name]) for name in _DETAILS if known.get(name) is not None}
+    return Refusal(
+        store_code=as_text(known.get("store")),
+        source=as_text(known.get("source")),
+        event_id=as_text(known.get("event_id")),
+        type=as_text(known.get("type")),
+        payload=as_json(known["payload"]) if "payload" in known else "",
+        details=details | ({"backfill": True} if backfill else {}),
+        problems=problems,
+    )
+
+
+def refusal_of_draft(draft: EventDraft, problems: Sequence[Problem]) -> Refusal:
+    """Of an event that is sound, but in conflict with a recorded one."""
+    return Refusal(
+        store_code=draft.store,
+        source=draft.source,
+        event_id=draft.event_id,
+        type=draft.type,
+        payload=draft.payload,
+        details={"occurred_at": draft.occurred_at.isoformat()},
+        problems=problems,
+    )
+
+
+def keep(refusals: Sequence[Refusal], *, door: str, requested_by: str) -> None:
+    """Write rows for them, by one statement; raises nothing.
+
+    Within a caller's transaction the rows go with it, if it is rolled back; one that has failed
+    already is left as it is.
+    """
+    if not refusals or not conf().refusals_kept_days:
+        return
+    connection = sql.ledger_connection()
+    try:
+        with transaction.atomic(using=connection.alias):  # a savepoint: the caller's goes on
+            _write(refusals, door, requested_by)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001 (the answer is what counts)
+        about = f"refusals={len(refusals)} door={door}"
+        logger.error("event=refusal_not_kept %s error=%r", about, storable(str(error), 200))
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+
+
+_COLUMNS = {
+    "fingerprint": "text",
+    "store_code": "text",
+    "source": "text",
+    "event_id": "text",
+    "type": "text",
+    "payload": "text",
+    "payload_cut": "boolean",
+    "details": "jsonb",
+    "problems": "jsonb",
+    "times": "bigint",
+}
+_LENGTHS = {"store_code": 100, "source": 100, "event_id": 200, "type": 100}
+_RENEWED = ("details", "problems", "door", "requested_by", "last_refused_at")
+
+
+def _write(refusals: Iterable[Refusal], door: str, requested_by: str) -> None:
+    columns = ", ".join(_COLUMNS)
+    renewed = ", ".join(f"{name} = excluded.{name}" for name in _RENEWED)
+    statement = f"""
+        INSERT INTO neural_refusedevent ({columns},
+            door, requested_by, refused_at, last_refused_at, state, handled_by)
+        SELECT {_taken()}, %s, %s, {sql.clock()}, {sql.clock()}, 'open', '' FROM {_source()}
+        ON CONFLICT (fingerprint) DO UPDATE
+        SET times = neural_refusedevent.times + excluded.times, {renewed}
+    """
+    rows = json.dumps(_rows(refusals))
+    with sql.ledger_connection().cursor() as cursor:
+        cursor.execute(statement, [storable(door, 20), storable(requested_by, 150), rows])
+
+
+def _taken() -> str:
+    if not sql.is_postgresql():
+        return sql.extracted(_COLUMNS)
+    parts = (f"(value->>{n})::{kind} AS {name}" for n, (name, kind) in enumerate(_COLUMNS.items()))
+    return ", ".join(parts)
+
+
+def _source() -> str:
+    if sql.is_postgresql():
+        return "jsonb_array_elements(%s::jsonb)"
+    return "json_each(%s) WHERE true"  # else ON would be read as a join's
+
+
+def _rows(refusals: Iterable[Refusal]) -> list[list[Any]]:
+    """Each different one once, in order: so two writers never wait in a circle."""
+    rows: dict[str, list[Any]] = {}
+    for refusal in refusals:
+        times = rows[refusal.fingerprint][-1] if refusal.fingerprint in rows else 0
+        rows[refusal.fingerprint] = [*_row(refusal), times + 1]
+    return [rows[key] for key in sorted(rows)]
+
+
+def _row(refusal: Refusal) -> list[Any]:
+    texts = [storable(getattr(refusal, name), most) for name, most in _LENGTHS.items()]
+    details = {
+        name: value if value is True else storable(value, DETAIL_CHARACTERS)
+        for name, value in refusal.details.items()
+    }
+    problems = [
+        {"field": storable(each.field, 200), "reason": storable(each.reason, REASON_CHARACTERS)}
+        for each in refusal.problems[:MOST_PROBLEMS]
+    ]
+    payload = storable(refusal.payload, PAYLOAD_CHARACTERS)
+    is_cut = len(refusal.payload) > PAYLOAD_CHARACTERS
+    jsons = [json.dumps(each, ensure_ascii=False) for each in (details, problems)]
+    return [refusal.fingerprint, *texts, payload, is_cut, *jsons]

@@ -1,0 +1,126 @@
+"""Refused events: what did not become an event, why, and what a person made of it."""
+
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from neural.models.event import NeuralEvent
+from neural.models.store import StoreScopedQuerySet
+
+
+class Door(models.TextChoices):
+    """By which way an event came."""
+
+    PYTHON = "python", _("Python call")
+    CELERY = "celery", _("Celery call")
+    MESSAGE = "message", _("Celery message")
+    COMMAND = "command", _("command")
+    ADMIN = "admin", _("admin")
+
+
+class RefusalState(models.TextChoices):
+    OPEN = "open", _("open")
+    CORRECTED = "corrected", _("corrected")
+    DISMISSED = "dismissed", _("dismissed")
+
+
+class RefusedEventQuerySet(StoreScopedQuerySet):
+    """One that names no store, or none that there is, is for those who see every store."""
+
+    store_field = "store_code"
+
+    def open(self) -> "RefusedEventQuerySet":
+        """Those with which nobody has done anything yet."""
+        return self.filter(state=RefusalState.OPEN)
+
+
+class RefusedEvent(models.Model):
+    """An event as it was refused. The same one refused again is the same row, counted.
+
+    Every text is as it came, cut to its column, with what no database keeps (U+0000, halves of
+    surrogate pairs) written as an escape. The store is a code that need not exist.
+    """
+
+    fingerprint = models.CharField(max_length=32, unique=True, editable=False)
+    store_code = models.CharField(_("store"), max_length=100, blank=True, default="")
+    source = models.CharField(_("source"), max_length=100, blank=True, default="")
+    event_id = models.CharField(_("event id"), max_length=200, blank=True, default="")
+    type = models.CharField(_("type"), max_length=100, blank=True, default="")
+    payload = models.TextField(_("payload"), blank=True, default="")
+    payload_cut = models.BooleanField(_("payload is cut"), default=False)
+    details = models.JSONField(
+        _("details"), default=dict, blank=True, encoder=DjangoJSONEncoder, editable=False
+    )
+    """What else was asked for: ``occurred_at``, ``queue``, ``priority``, ``backfill``."""
+    problems = models.JSONField(_("problems"), default=list, encoder=DjangoJSONEncoder)
+    """Objects with ``field`` and ``reason``."""
+    door = models.CharField(_("came by"), max_length=20, choices=Door.choices)
+    requested_by = models.CharField(_("requested by"), max_length=150, blank=True, default="")
+    times = models.PositiveBigIntegerField(_("times"), default=1)
+    refused_at = models.DateTimeField(_("first refused at"), db_default=Now())
+    last_refused_at = models.DateTimeField(_("last refused at"), db_default=Now())
+
+    state = models.CharField(
+        _("state"), max_length=10, choices=RefusalState.choices, default=RefusalState.OPEN
+    )
+    corrected_event = models.ForeignKey(
+        NeuralEvent,
+        models.SET_NULL,
+        verbose_name=_("recorded as"),
+        related_name="refusals",
+        null=True,
+        blank=True,
+    )
+    handled_by = models.CharField(_("handled by"), max_length=150, blank=True, default="")
+    handled_at = models.DateTimeField(_("handled at"), null=True, blank=True)
+
+    objects = RefusedEventQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("refused event")
+        verbose_name_plural = _("refused events")
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(state__in=RefusalState.values), name="neural_refusal_known_state"
+            ),
+        )
+        indexes = (
+            models.Index(fields=["event_id"], name="neural_refusal_event_id"),
+            models.Index(fields=["source", "-id"], name="neural_refusal_source"),
+            models.Index(fields=["store_code", "-id"], name="neural_refusal_by_store"),
+            models.Index(fields=["type", "-id"], name="neural_refusal_by_type"),
+            models.Index(fields=["door", "-id"], name="neural_refusal_by_door"),
+            models.Index(
+                fields=["-last_refused_at"],
+                condition=models.Q(state=RefusalState.OPEN),
+                name="neural_refusal_open",
+            ),
+            models.Index(fields=["state", "-id"], name="neural_refusal_by_state"),
+        )
+        permissions = (
+            ("correct_refusedevent", "Can correct a refused event and submit it"),
+            ("dismiss_refusedevent", "Can dismiss a refused event"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.type or '?'} {self.event_id or '?'}"
+
+    def dismiss(self, *, by: str) -> bool:
+        """Nothing is to be done about it. Says whether it was open."""
+        return self._move(RefusalState.OPEN, RefusalState.DISMISSED, by=by)
+
+    def reopen(self) -> bool:
+        """Something is to be done about it after all. Says whether it was dismissed."""
+        return self._move(RefusalState.DISMISSED, RefusalState.OPEN, by="")
+
+    def mark_corrected(self, event: NeuralEvent, *, by: str) -> bool:
+        """This event stands for it now. Says whether it was open."""
+        return self._move(RefusalState.OPEN, RefusalState.CORRECTED, by=by, corrected_event=event)
+
+    def _move(self, old: RefusalState, new: RefusalState, *, by: str, **changes: Any) -> bool:
+        handled_at = None if new == RefusalState.OPEN else Now()
+        mine = type(self).objects.filter(pk=self.pk, state=old)
+        return bool(mine.update(state=new, handled_by=by, handled_at=handled_at, **changes))
