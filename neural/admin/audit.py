@@ -27,6 +27,9 @@ REJECTED = gettext_noop("standing: candidate → rejected (reject)")
 ROLLED_BACK = gettext_noop("in force: yes → no, its parent is (roll back)")
 REBUILT = gettext_noop("built anew: asked for (rebuild)")
 BUILDING_CANCELLED = gettext_noop("state: being built → cancelled (cancel)")
+SWITCHED_ON = gettext_noop("state: off → on (switch on)")
+SWITCHED_OFF = gettext_noop("state: on → off (switch off)")
+SCHEDULE_RUN = gettext_noop("runs: one more (run now)")
 INDEXED_AGAIN = gettext_noop("state: refused → waiting (try again)")
 
 
