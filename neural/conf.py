@@ -54,6 +54,16 @@ class NeuralSettings(BaseModel):
     take_along_seconds: float = Field(default=0.05, gt=0)
     """A worker woken by one message takes along what else is due, up to these bounds."""
 
+    login_failures: int = Field(default=5, ge=1)
+    login_failures_by_address: int = Field(default=50, ge=1)
+    """Failed logins of one account, and from one address, before the next has to wait."""
+    login_wait_seconds: float = Field(default=30, gt=0)
+    login_wait_cap_seconds: float = Field(default=900, gt=0)
+    """The first wait; each further failure doubles it, up to the cap."""
+    login_proxies: int = Field(default=0, ge=0)
+    """Proxies of one's own that add the client's address to ``X-Forwarded-For``. 0: the header
+    is not read."""
+
     publish_timeout_seconds: float = Field(default=0.5, gt=0)
     """Longest wait for the broker to connect or to answer when an event is submitted."""
     publish_probe_seconds: float = Field(default=1, gt=0)

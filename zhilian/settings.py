@@ -40,6 +40,7 @@ X_FRAME_OPTIONS = "DENY"
 INSTALLED_APPS = [
     "neural",
     "neural.replay",
+    "neural.logins",
     "zhilian",
     "django_celery_results",
     "django_celery_beat",
@@ -59,6 +60,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "neural.logins.middleware.LoginThrottle",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -86,6 +88,11 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+AUTHENTICATION_BACKENDS = [
+    # First: it turns away whoever has failed too often, before a password is looked at.
+    "neural.logins.backends.ThrottledLogins",
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -4,6 +4,8 @@ It is the stock admin: no theme, one small style sheet for what is ours. Whateve
 is read-only; a user limited to some stores sees and reaches their rows alone.
 """
 
+from django.apps import apps
+
 from neural.admin import (
     analysis,
     events,
@@ -22,6 +24,9 @@ from neural.admin import (
     versions,
     workers,
 )
+
+if apps.is_installed("django_celery_beat"):
+    from neural.admin import schedules  # noqa: F401  (guards its actions)
 
 __all__ = [
     "analysis",

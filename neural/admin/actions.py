@@ -19,11 +19,13 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from neural.admin.audit import log_changes
 from neural.admin.display import page_address
+from neural.models.store import sees_every_store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,7 @@ class Verb:
     ``apply(row, user)`` says whether the row was changed; ``fits(row)`` whether its button is
     shown; ``change(row)``, asked before, what the audit says; ``tell(row)`` what the person is
     told of a row that was changed (level and text), where more is to be said than how many.
+    ``whole_chain``: it concerns every store, so whoever is limited to some does not do it.
     """
 
     name: str
@@ -43,6 +46,12 @@ class Verb:
     fits: Callable[[Any], bool]
     change: Callable[[Any], str]
     tell: Callable[[Any], tuple[int, str]] | None = None
+    whole_chain: bool = False
+
+    def is_permitted(self, user: Any) -> bool:
+        """Whether this user may do it to rows that they see."""
+        permitted: bool = user.has_perm(self.permission)
+        return permitted and (not self.whole_chain or sees_every_store(user))
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,7 @@ class VerbsAdmin(admin.ModelAdmin):
 
     def verbs_for(self, request: HttpRequest) -> Sequence[Verb]:
         """The verbs that this user is permitted."""
-        return [verb for verb in self.verbs if request.user.has_perm(verb.permission)]
+        return [verb for verb in self.verbs if verb.is_permitted(request.user)]
 
     # For a selection
 
@@ -90,9 +99,20 @@ class VerbsAdmin(admin.ModelAdmin):
         """The stock actions, if any, and the verbs that this user is permitted."""
         actions: dict[str, Any] = super().get_actions(request)
         for verb in self.verbs_for(request):
-            function = partial(_act_on_selection, verb=verb)
+            function = partial(act_on_selection, verb=verb)
             actions[verb.name] = (function, verb.name, verb.explanation)
         return actions
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The stock list. A verb that is not permitted is refused with a sentence."""
+        names = set(request.POST.getlist("action"))
+        for verb in self.verbs:
+            if verb.name in names and not verb.is_permitted(request.user):
+                self.message_user(request, refusal(verb), messages.ERROR)
+                return HttpResponseRedirect(request.get_full_path())
+        return super().changelist_view(request, extra_context)
 
     # For one row
 
@@ -110,10 +130,22 @@ class VerbsAdmin(admin.ModelAdmin):
         row = self.get_object(request, unquote(object_id))  # within the user's stores
         if found is None or row is None:
             raise Http404
-        if found not in self.verbs_for(request) or not self.has_view_permission(request, row):
+        if not self.has_view_permission(request, row):
             raise PermissionDenied
+        if not found.is_permitted(request.user):
+            return self._refused(request, row, found)
         _tell(self, request, found, perform(verb=found, rows=[row], user=request.user))
         return HttpResponseRedirect(page_address(row))
+
+    def _refused(self, request: HttpRequest, row: Model, verb: Verb) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": verb.label,
+            "refusal": refusal(verb),
+            "back": page_address(row),
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/neural/refused.html", context, status=403)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -126,15 +158,28 @@ class VerbsAdmin(admin.ModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[return-value]
 
 
-def _act_on_selection(
-    model_admin: VerbsAdmin, request: HttpRequest, queryset: QuerySet, *, verb: Verb
+def refusal(verb: Verb) -> str:
+    """Why somebody may not, as far as it depends on them."""
+    if verb.whole_chain:
+        text = _(
+            "%(action)s concerns every store. It needs the permission for it, and the permission "
+            "to see the rows of every store."
+        )
+    else:
+        text = _("%(action)s needs a permission that you do not have.")
+    return text % {"action": verb.label}
+
+
+def act_on_selection(
+    model_admin: admin.ModelAdmin, request: HttpRequest, queryset: QuerySet, *, verb: Verb
 ) -> None:
+    """Do it to the chosen rows, and tell what came of it."""
     # By key, so that two people who act on the same rows do not wait for each other in a circle.
     rows = queryset.order_by("pk")
     _tell(model_admin, request, verb, perform(verb=verb, rows=rows, user=request.user))
 
 
-def _tell(model_admin: VerbsAdmin, request: HttpRequest, verb: Verb, tally: Tally) -> None:
+def _tell(model_admin: admin.ModelAdmin, request: HttpRequest, verb: Verb, tally: Tally) -> None:
     values = {"action": verb.label}
     if verb.tell:
         for row in tally.rows:

@@ -30,6 +30,9 @@ BUILDING_CANCELLED = gettext_noop("state: being built → cancelled (cancel)")
 CORRECTED = gettext_noop("state: open → corrected (correct and submit)")
 DISMISSED = gettext_noop("state: open → dismissed (dismiss)")
 REOPENED = gettext_noop("state: dismissed → open (open again)")
+SWITCHED_ON = gettext_noop("state: off → on (switch on)")
+SWITCHED_OFF = gettext_noop("state: on → off (switch off)")
+SCHEDULE_RUN = gettext_noop("runs: one more (run now)")
 INDEXED_AGAIN = gettext_noop("state: refused → waiting (try again)")
 
 

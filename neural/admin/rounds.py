@@ -56,6 +56,7 @@ CANCEL = Verb(
     apply=lambda training, user: cancel_round(training, now=database_clock()),
     fits=lambda training: training.is_open,
     change=lambda training: audit.ROUND_CANCELLED,
+    whole_chain=True,
 )
 
 

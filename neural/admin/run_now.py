@@ -100,4 +100,5 @@ RUN_NOW = Verb(
     fits=lambda plan: plan.enabled and _is_idle(plan),
     change=lambda plan: audit.ROUND_OPENED,
     tell=what_came_of_it,
+    whole_chain=True,
 )

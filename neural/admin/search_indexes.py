@@ -121,7 +121,7 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
             context |= _progress(index)
             context["live_media"] = HTMX if index.state == IndexState.BUILDING else ""
             context["notices"] = notices_of(index)
-            if request.user.has_perm(REBUILD.permission) and (why := why_it_waits(index)):
+            if REBUILD.is_permitted(request.user) and (why := why_it_waits(index)):
                 context["notices"] = [why]
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -41,6 +41,7 @@ REBUILD = Verb(
     fits=lambda index: index.state == IndexState.ACTIVE,
     change=lambda index: audit.REBUILT,
     tell=_what_came_of_it,
+    whole_chain=True,
 )
 CANCEL = Verb(
     name="cancel",
@@ -50,6 +51,7 @@ CANCEL = Verb(
     apply=lambda index, user: index.cancel(),
     fits=lambda index: index.state == IndexState.BUILDING,
     change=lambda index: audit.BUILDING_CANCELLED,
+    whole_chain=True,
 )
 RETRY = Verb(
     name="retry",

@@ -58,6 +58,7 @@ PUBLISH = Verb(
     fits=lambda version: _pointer(version) is None,
     change=lambda version: audit.PUBLISHED,
     tell=_now_in_force,
+    whole_chain=True,
 )
 REJECT = Verb(
     name="reject",
@@ -67,6 +68,7 @@ REJECT = Verb(
     apply=lambda version, user: version.reject(),
     fits=lambda version: version.standing == Standing.CANDIDATE,
     change=lambda version: audit.REJECTED,
+    whole_chain=True,
 )
 ROLL_BACK = Verb(
     name="roll_back",
@@ -77,6 +79,7 @@ ROLL_BACK = Verb(
     fits=lambda version: version.parent_id is not None and _pointer(version) is not None,
     change=lambda version: audit.ROLLED_BACK,
     tell=_now_in_force,
+    whole_chain=True,
 )
 
 

@@ -226,6 +226,7 @@ class TaskRun(models.Model):
             ("hurry_taskrun", "Can start waiting runs now"),
             ("cancel_taskrun", "Can cancel waiting runs"),
             ("discard_taskrun", "Can discard dead runs"),
+            ("run_schedule", "Can run schedules now"),
         )
 
     def __str__(self) -> str:

@@ -48,6 +48,13 @@ def sees_every_store(user: "User | AnonymousUser") -> bool:
     return bool(user.is_active and user.has_perm("neural.view_every_store"))
 
 
+def is_limited_to_stores(user: "User | AnonymousUser") -> bool:
+    """Whether a user operates some stores and may not see every one."""
+    if sees_every_store(user):
+        return False
+    return Store.objects.filter(operators=user.pk).exists()
+
+
 class StoreQuerySet(StoreScopedQuerySet):
     store_field = "pk"
 

@@ -1,0 +1,148 @@
+"""Schedules of django-celery-beat: who may switch and run them, and who did.
+
+Its own actions ask for no permission and leave no entry: whoever may look at schedules may stop
+and run them. They are replaced in its own classes, so that it holds on every site and in every
+subclass that registers them. A schedule concerns the whole chain: whoever is limited to some
+stores changes none.
+"""
+
+import logging
+from typing import Any
+
+from celery import current_app
+from django.contrib import admin, messages
+from django.db import DatabaseError, InterfaceError, transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django_celery_beat.admin import PeriodicTaskAdmin, ScheduleAdmin
+from django_celery_beat.models import PeriodicTasks
+from kombu.utils.json import loads
+
+from neural.admin import audit
+from neural.admin.actions import Verb, act_on_selection
+from neural.models.store import is_limited_to_stores
+from neural.runs.task import LedgerTask
+
+logger = logging.getLogger(__name__)
+
+RUN_SCHEDULE = "neural.run_schedule"
+CHANGE = "django_celery_beat.change_periodictask"
+
+
+def _switch(schedule: Any, *, on: bool) -> bool:
+    """As its own actions do it: a schedule that is switched off forgets when it last ran."""
+    forgotten = {} if on else {"last_run_at": None}
+    same = type(schedule)._default_manager.filter(pk=schedule.pk, enabled=not on)
+    changed = same.update(enabled=on, **forgotten)
+    PeriodicTasks.update_changed()
+    return bool(changed)
+
+
+ENABLE = Verb(
+    name="enable_tasks",
+    label=gettext_lazy("Switch on"),
+    explanation=gettext_lazy("Switch on: the chosen schedules run from now on"),
+    permission=CHANGE,
+    apply=lambda schedule, user: _switch(schedule, on=True),
+    fits=lambda schedule: not schedule.enabled,
+    change=lambda schedule: audit.SWITCHED_ON,
+)
+DISABLE = Verb(
+    name="disable_tasks",
+    label=gettext_lazy("Switch off"),
+    explanation=gettext_lazy("Switch off: the chosen schedules run no more"),
+    permission=CHANGE,
+    apply=lambda schedule, user: _switch(schedule, on=False),
+    fits=lambda schedule: schedule.enabled,
+    change=lambda schedule: audit.SWITCHED_OFF,
+)
+TOGGLE = Verb(
+    name="toggle_tasks",
+    label=gettext_lazy("Switch over"),
+    explanation=gettext_lazy("Switch over: those that are on go off, those that are off go on"),
+    permission=CHANGE,
+    apply=lambda schedule, user: _switch(schedule, on=not schedule.enabled),
+    fits=lambda schedule: True,
+    change=lambda schedule: audit.SWITCHED_OFF if schedule.enabled else audit.SWITCHED_ON,
+)
+
+
+def _action_of(verb: Verb) -> Any:
+    @admin.action(description=verb.explanation, permissions=["change"])
+    def action(model_admin: Any, request: HttpRequest, queryset: QuerySet) -> None:
+        act_on_selection(model_admin, request, queryset, verb=verb)
+
+    action.__name__ = verb.name
+    return action
+
+
+@admin.action(
+    description=gettext_lazy("Run now: ask for one run of each chosen schedule, in your name"),
+    permissions=["run"],
+)
+def run_tasks(model_admin: Any, request: HttpRequest, queryset: QuerySet) -> None:
+    """One run of each; what one of them refuses keeps no other from running."""
+    current_app.loader.import_default_modules()
+    asked = 0
+    for schedule in queryset.order_by("pk"):
+        try:
+            with transaction.atomic():
+                audit.log_changes(user=request.user, rows=[schedule], change=audit.SCHEDULE_RUN)
+                _ask_for_run(schedule, request.user.get_username())
+            asked += 1
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception as error:  # what beat would log: arguments, queue, a broker that is away
+            logger.exception("event=schedule_refused schedule=%r", schedule.name)
+            said = {"name": schedule.name, "reason": error}
+            text = _("%(name)s was not run: %(reason)s") % said
+            model_admin.message_user(request, text, messages.ERROR)
+    if asked:
+        text = ngettext("%(count)d run asked for.", "%(count)d runs asked for.", asked)
+        model_admin.message_user(request, text % {"count": asked}, messages.SUCCESS)
+
+
+def _ask_for_run(schedule: Any, username: str) -> None:
+    """In the person's name on the ledger; a plain task's message says the schedule's, as ever."""
+    task = current_app.tasks.get(schedule.task)
+    if task is None:
+        raise LookupError(_("there is no task of the name %(task)s") % {"task": schedule.task})
+    options = {"queue": schedule.queue, "priority": schedule.priority}
+    given = {name: value for name, value in options.items() if value}
+    headers = {**loads(schedule.headers or "{}"), "periodic_task_name": schedule.name}
+    if isinstance(task, LedgerTask):
+        given["requested_by"] = username
+    arguments = loads(schedule.args), loads(schedule.kwargs)
+    task.apply_async(*arguments, headers=headers, **given)
+
+
+def has_run_permission(model_admin: Any, request: HttpRequest) -> bool:
+    """Asked by Django before it offers and before it calls ``run_tasks``."""
+    user = request.user
+    return user.has_perm(RUN_SCHEDULE) and not is_limited_to_stores(user)
+
+
+def _for_the_whole_chain(name: str) -> Any:
+    stock = getattr(admin.ModelAdmin, name)
+
+    def permission(model_admin: Any, request: HttpRequest, *args: Any) -> bool:
+        return stock(model_admin, request, *args) and not is_limited_to_stores(request.user)
+
+    permission.__name__ = name
+    return permission
+
+
+def guard() -> None:
+    """Put what is above into django-celery-beat's classes."""
+    for verb in (ENABLE, DISABLE, TOGGLE):
+        setattr(PeriodicTaskAdmin, verb.name, _action_of(verb))
+    PeriodicTaskAdmin.run_tasks = run_tasks
+    PeriodicTaskAdmin.has_run_permission = has_run_permission
+    for model_admin in (PeriodicTaskAdmin, ScheduleAdmin):
+        for name in ("has_add_permission", "has_change_permission", "has_delete_permission"):
+            setattr(model_admin, name, _for_the_whole_chain(name))
+
+
+guard()

@@ -1,0 +1,21 @@
+"""The Django application."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class LoginsConfig(AppConfig):
+    name = "neural.logins"
+    label = "neural_logins"
+    verbose_name = _("Logins")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Hear of every login, whichever page or program it came through."""
+        from django.contrib.auth.signals import user_logged_in, user_login_failed
+
+        from neural.logins import checks  # noqa: F401  (registers the system check)
+        from neural.logins.hearing import heard_failure, heard_login
+
+        user_login_failed.connect(heard_failure, dispatch_uid="neural.logins")
+        user_logged_in.connect(heard_login, dispatch_uid="neural.logins")

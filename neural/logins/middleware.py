@@ -1,0 +1,44 @@
+"""The answer to a login that has to wait: 429, with how long."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.deprecation import MiddlewareMixin
+from django.utils.translation import gettext as _
+
+
+def sentence(seconds: int) -> str:
+    """What the person is told."""
+    if seconds > 90:
+        minutes = {"minutes": -(-seconds // 60)}
+        return _("Too many failed logins. Try again in %(minutes)d min.") % minutes
+    return _("Too many failed logins. Try again in %(seconds)d s.") % {"seconds": seconds}
+
+
+class LoginThrottle(MiddlewareMixin):
+    """Turns a page that says 'wrong password' into one that says how long to wait.
+
+    After LocaleMiddleware, whose language it speaks.
+    """
+
+    def process_template_response(self, request: HttpRequest, response: Any) -> Any:
+        """A page with a form says it in the form."""
+        form: Any = (response.context_data or {}).get("form")
+        if (seconds := _waits(request)) and hasattr(form, "add_error"):
+            form.errors.clear()
+            form.add_error(None, sentence(seconds))
+            response.status_code = 429
+        return response
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Any other answer is replaced."""
+        if not (seconds := _waits(request)):
+            return response
+        if response.status_code != 429:
+            response = HttpResponse(sentence(seconds), status=429, content_type="text/plain")
+        response.headers["Retry-After"] = str(seconds)
+        return response
+
+
+def _waits(request: HttpRequest) -> int:
+    return getattr(request, "login_waits", 0)

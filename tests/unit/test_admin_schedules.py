@@ -1,0 +1,181 @@
+"""Schedules of django-celery-beat: switched and run by who may, and it is written who did."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import RequestFactory
+from django.urls import reverse
+from django_celery_beat.admin import PeriodicTaskAdmin
+from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
+
+from neural.models import TaskRun, TrainingRound
+from tests.unit import admin_world as world
+from tests.unit import learning_world as learning
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+
+LIST = "admin:django_celery_beat_periodictask_changelist"
+
+
+def schedule(name: str = "nightly", **fields: Any) -> PeriodicTask:
+    every, _ = IntervalSchedule.objects.get_or_create(every=1, period="days")
+    fields.setdefault("task", "neural.tasks.analyse_demand")
+    return PeriodicTask.objects.create(name=name, interval=every, **fields)
+
+
+def user_with(*permissions: str, name: str = "lee") -> Any:
+    user = get_user_model().objects.create_user(name, is_staff=True)
+    named = ("view_periodictask", *permissions)
+    user.user_permissions.set(Permission.objects.filter(codename__in=named))
+    return user
+
+
+def act(user: Any, action: str, *rows: PeriodicTask, **options: Any) -> list[str]:
+    """What the person is told."""
+    client = world.logged_in(user)
+    answer = client.post(reverse(LIST), world.selection(action, *rows), follow=True, **options)
+    return [str(message) for message in answer.context["messages"]]
+
+
+def audited() -> list[tuple[str, str, str]]:
+    entries = LogEntry.objects.select_related("user").order_by("pk")
+    return [
+        (each.user.get_username(), each.object_repr, each.get_change_message()) for each in entries
+    ]
+
+
+@pytest.mark.parametrize(
+    ("action", "was", "becomes", "said"),
+    [
+        ("enable_tasks", False, True, "Changed state: off → on (switch on)."),
+        ("disable_tasks", True, False, "Changed state: on → off (switch off)."),
+        ("toggle_tasks", True, False, "Changed state: on → off (switch off)."),
+        ("toggle_tasks", False, True, "Changed state: off → on (switch on)."),
+    ],
+)
+def test_who_may_change_schedules_switches_them_and_it_is_written_who_did(
+    action: str, was: bool, becomes: bool, said: str
+) -> None:
+    chosen, left = schedule(enabled=was), schedule("other", enabled=was)
+    read_before = PeriodicTasks.last_change()
+
+    act(user_with("change_periodictask"), action, chosen)
+
+    chosen.refresh_from_db()
+    left.refresh_from_db()
+    assert (chosen.enabled, left.enabled) == (becomes, was)
+    assert audited() == [("lee", str(chosen), said)]
+    assert PeriodicTasks.last_change() != read_before  # beat reads them again
+
+
+def test_what_is_already_so_is_left_and_not_written_down() -> None:
+    told = act(user_with("change_periodictask"), "enable_tasks", schedule(enabled=True))
+
+    assert told == [
+        "Switch on: 1 was not in a state that allows it and was left as it is.",
+    ]
+    assert audited() == []
+
+
+def test_a_run_is_asked_for_in_the_persons_name() -> None:
+    chosen = schedule(priority=7, queue="low_priority")
+
+    told = act(user_with("run_schedule"), "run_tasks", chosen)
+
+    run = TaskRun.objects.get()
+    assert (run.task, run.requested_by, run.queue, run.priority) == (
+        "neural.tasks.analyse_demand",
+        "lee",
+        "low_priority",
+        7,
+    )
+    assert audited() == [("lee", str(chosen), "Changed runs: one more (run now).")]
+    assert told == ["1 run asked for."]
+
+
+@pytest.mark.parametrize("given", ["change_periodictask", "view_taskrun"])
+def test_running_needs_a_permission_of_its_own(given: str) -> None:
+    act(user_with(given), "run_tasks", schedule())
+
+    assert not TaskRun.objects.exists()
+    assert audited() == []
+
+
+def test_what_cannot_be_run_is_told_and_keeps_no_other_from_running() -> None:
+    rows = [
+        schedule("gone", task="no.such.task"),
+        schedule("wrong", args='["one", "too", "many"]'),
+        schedule("good"),
+    ]
+
+    told = act(user_with("run_schedule"), "run_tasks", *rows)
+
+    assert TaskRun.objects.count() == 1
+    assert [entry[1] for entry in audited()] == [str(rows[2])]
+    assert told[0] == "gone was not run: there is no task of the name no.such.task"
+    assert told[1].startswith("wrong was not run: ")
+    assert told[2:] == ["1 run asked for."]
+
+
+@pytest.mark.parametrize("action", ["run_tasks", "disable_tasks", "delete_selected"])
+def test_a_stores_user_neither_runs_nor_changes_what_concerns_every_store(action: str) -> None:
+    permissions = ("run_schedule", "change_periodictask", "delete_periodictask")
+    user, chosen = user_with(*permissions), schedule()
+    world.store("S1").operators.add(user)
+
+    act(user, action, chosen)
+
+    chosen.refresh_from_db()
+    assert chosen.enabled
+    assert not TaskRun.objects.exists()
+    assert audited() == []
+
+
+def test_another_site_and_a_class_derived_from_theirs_are_guarded_as_well() -> None:
+    site = admin.AdminSite("own")
+    site.register(PeriodicTask, type("OwnAdmin", (PeriodicTaskAdmin,), {}))
+    request = RequestFactory().get("/")
+    request.user = user_with()
+
+    offered = site._registry[PeriodicTask].get_actions(request)
+
+    assert set(offered) == set()
+
+
+def test_who_may_do_everything_is_offered_everything() -> None:
+    page = world.superuser().get(reverse(LIST)).content.decode()
+
+    for name in ("enable_tasks", "disable_tasks", "toggle_tasks", "run_tasks"):
+        assert f'value="{name}"' in page
+
+
+# Run now of a training plan: a round of the whole chain
+
+
+def test_run_now_is_refused_to_a_stores_user_with_a_sentence_and_its_button_is_not_there() -> None:
+    permissions = ("view_trainingplan", "run_traininground")
+    client, plan = world.client_of(*permissions, stores=[world.store("S1")]), learning.plan()
+
+    page = client.get(world.page_of(plan)).context
+    answer = client.post(world.act_on(plan, "run"))
+    listed = client.post(world.list_of("trainingplan"), world.selection("run", plan), follow=True)
+
+    assert [verb.name for verb in page["verbs"]] == []
+    assert answer.status_code == 403
+    sentence = "Run now concerns every store."
+    assert sentence in answer.content.decode()
+    assert str(next(iter(listed.context["messages"]))).startswith(sentence)
+    assert not TrainingRound.objects.exists()
+
+
+def test_a_verb_without_permission_is_refused_with_a_sentence() -> None:
+    run = world.run("dead")
+
+    answer = world.client_of().post(world.act_on(run, "retry"))
+
+    assert answer.status_code == 403
+    assert "Retry needs a permission that you do not have." in answer.content.decode()
