@@ -16,7 +16,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 
 from neural.conf import conf
 from neural.models import TaskRun
-from neural.runs import sql
+from neural.runs import pace, sql
 from neural.runs.contention import despite_contention
 from neural.runs.patience import insist
 from neural.runs.settling import Fenced, Outcome, settle
@@ -57,9 +57,19 @@ def _run_atomic(run: TaskRun, work: Work, clock: Clock) -> Outcome:
         with transaction.atomic():
             outcome = call(run, work, clock.now(), clock)
             settle([outcome])
+        _learn(outcome)
         return outcome
 
     return despite_contention(transact)
+
+
+def _learn(outcome: Outcome) -> None:
+    """Of one that could have been taken along: whoever was once slow, and is since given one run
+    at a time, learns by these alone that more fit."""
+    run = outcome.run
+    if run.handler and not run.goes_alone:
+        seconds = (outcome.finished_at - outcome.started_at).total_seconds()
+        pace.learn(run.queue, runs=1, seconds=seconds)
 
 
 def _run_two_step(run: TaskRun, work: Work, clock: Clock) -> Outcome:
