@@ -104,6 +104,8 @@ class NeuralSettings(BaseModel):
     """Indexing runs at the same time, and as many for history."""
     index_run_seconds: float = Field(default=10, gt=0)
     """After so long an indexing run or a slice of a rebuild makes room for others."""
+    index_patience_seconds: float = Field(default=10, ge=0)
+    """While other work waits, so long at least until a batch is indexed, and until the next."""
     index_tend_rows: int = Field(default=5_000, ge=1)
     """So many rows outside of its indexes let a table be compacted before its time."""
 

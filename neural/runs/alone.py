@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 
 from neural.conf import conf
 from neural.models import TaskRun
-from neural.runs import sql
+from neural.runs import pace, sql
 from neural.runs.conduct import NothingKept, Supervisor, isolate_hooks
 from neural.runs.contention import despite_contention
 from neural.runs.patience import insist
@@ -70,12 +70,22 @@ def _run_atomic(run: TaskRun, work: Work, clock: Clock) -> Outcome:
             outcome = call(run, work, clock.now(), clock, supervisor)
             settle([outcome])
             isolate_hooks()
+        _learn(outcome)
         return outcome
 
     try:
         return despite_contention(transact)
     finally:
         supervisor.renew_sessions()
+
+
+def _learn(outcome: Outcome) -> None:
+    """Of one that could have been taken along: whoever was once slow, and is since given one run
+    at a time, learns by these alone that more fit."""
+    run = outcome.run
+    if run.handler and not run.goes_alone:
+        seconds = (outcome.finished_at - outcome.started_at).total_seconds()
+        pace.learn(run.queue, runs=1, seconds=seconds)
 
 
 def _run_two_step(run: TaskRun, work: Work, clock: Clock) -> Outcome:

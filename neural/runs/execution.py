@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 
 from neural.models import TaskRun
-from neural.runs import pace
 from neural.runs.alone import run_alone
 from neural.runs.raised import describe
 from neural.runs.settling import Outcome
@@ -21,13 +20,6 @@ def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
     tell_started(runs)
     if len(runs) == 1:
         return [run_alone(source, runs[0], clock)]
-    outcomes = _run_all(source, runs, clock)
-    done = sum(not outcome.not_started for outcome in outcomes)
-    pace.learn(runs[0].queue, runs=max(done, 1), seconds=clock.seconds())
-    return outcomes
-
-
-def _run_all(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
     try:
         outcomes = run_together(source, runs, clock)
     except LimitStruck as struck:

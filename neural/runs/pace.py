@@ -2,7 +2,8 @@
 
 Each process learns for itself how long a run of a handler or of a queue takes. What was just
 slow counts at once and is forgotten by halves: that an urgent run does not wait is promised,
-how much is taken along is not.
+how much is taken along is not. What a transaction waited for before it began is no part of it:
+a process that waited once for SQLite's one writer would take a run at a time ever after.
 """
 
 from collections.abc import Hashable

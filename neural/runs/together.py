@@ -52,18 +52,26 @@ class LimitStruck(Exception):
 
 def run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
     """Work on runs and record what became of them, or keep nothing and raise."""
-    deadline = clock.now() + dt.timedelta(seconds=conf().take_along_seconds)
     groups = _by_function(source, runs)  # before SQLite's one writer begins
     supervisor = Supervisor(atomic=True)
     try:
         with transaction.atomic():
+            # From here: the wait for SQLite's one writer is over, and was none of the runs' doing.
+            began_at = clock.now()
+            deadline = began_at + dt.timedelta(seconds=conf().take_along_seconds)
             with at_the_end(), working_on(runs[0].queue):
                 outcomes = _work_through(source, groups, deadline, clock, supervisor)
+            done = sum(not outcome.not_started for outcome in outcomes)
+            _learn(runs[0].queue, done, began_at, clock)
             settle(outcomes)
             isolate_hooks()
     finally:
         supervisor.renew_sessions()
     return outcomes
+
+
+def _learn(queue: str, runs: int, began_at: dt.datetime, clock: Clock) -> None:
+    pace.learn(queue, runs=max(runs, 1), seconds=(clock.now() - began_at).total_seconds())
 
 
 class Part(NamedTuple):
@@ -178,6 +186,7 @@ def after_the_limit(struck: LimitStruck, runs: Sequence[TaskRun], clock: Clock) 
     second attempt. So only what was too slow has failed; the others wait again."""
     slow = _judged(struck, clock)
     tell_outcomes(slow)
+    _learn(runs[0].queue, len(struck.runs), struck.started_at, clock)
     others = [not_started(run, clock) for run in runs if run not in struck.runs]
     _settle_unless_fenced(others)
     return [*slow, *others]

@@ -10,7 +10,7 @@ from typing import Any
 from neural.conf import conf
 from neural.errors import NeuralError
 from neural.models import IndexLane, IndexMark
-from neural.runs.making_room import others_wait
+from neural.runs.making_room import LEAST_URGENT, others_wait
 from neural.runs.work import Postponed, current_run, so_far
 from neural.vectors.active import written_indexes
 from neural.vectors.asking import others_under_way
@@ -29,6 +29,7 @@ TROUBLE_SECONDS = 5.0
 def index_marked(*, lane: int, history: bool) -> dict[str, Any]:
     """Index what waits in a lane, until nothing does or its time is up; returns counts.
 
+    It ends after a batch where other work waits: the relay decides when it is asked for again.
     A collection that a person must see to (its model has gone, its table is lost) is passed
     over: its marks stand, and the lane says why. So is one that is away, but then the run fails
     in the end, to be tried again by the ledger for as long as it takes.
@@ -39,7 +40,7 @@ def index_marked(*, lane: int, history: bool) -> dict[str, Any]:
     lap.fail_for_what_is_away()
     if lap.troubles:
         raise Postponed(TROUBLE_SECONDS, so_far=lap.counts())
-    if not lap.is_done:
+    if not lap.is_done and not lap.gives_way:
         raise Postponed(0, so_far=lap.counts())
     return lap.counts()
 
@@ -54,7 +55,7 @@ class _Lap:
         self.refused = before.get("refused", 0)
         self.troubles: dict[str, Exception] = {}
         self.touched: set[str] = set()
-        self.is_done = False
+        self.is_done = self.gives_way = False
 
     def run(self) -> None:
         """Batch after batch, one at least, for as long as nobody else wants the process."""
@@ -62,25 +63,25 @@ class _Lap:
         while marks := self._next():
             for collection, theirs in _by_collection(marks).items():
                 self._index(collection, theirs)
-            if time.monotonic() > until or others_wait():
+            self.gives_way = self._is_in_the_way()
+            if self.gives_way or time.monotonic() > until:
                 break
         self.is_done = not marks
         _look_after(self.touched)
 
-    def _next(self) -> Sequence[IndexMark]:
-        """What fits in a batch is all the first lane's, unless others are at their shares; of
-        more, each lane has its share."""
-        if self.lane == 0 and not others_under_way(self.lane, history=self.history):
-            all_of_it = self._waiting(1)
-            if len(all_of_it) <= conf().index_batch:
-                return all_of_it[: _batch_size()]
-        return self._waiting(conf().index_lanes)[: _batch_size()]
+    def _is_in_the_way(self) -> bool:
+        """The first lane lets pass what is no less urgent; the others are there to use what
+        nobody else wants."""
+        return others_wait(least_priority=LEAST_URGENT if self.lane else None)
 
-    def _waiting(self, lanes: int) -> list[IndexMark]:
+    def _next(self) -> Sequence[IndexMark]:
+        """Of the lane's share; of all there is, where the first lane is at work alone."""
+        is_alone = self.lane == 0 and not others_under_way(self.lane, history=self.history)
+        lanes = 1 if is_alone else conf().index_lanes
         waiting = IndexMark.objects.in_lane(self.lane, of=lanes, history=self.history)
         if self.troubles:
             waiting = waiting.exclude(collection__in=self.troubles)
-        return list(waiting[: conf().index_batch + 1])
+        return list(waiting[: _batch_size()])
 
     def _index(self, collection: str, marks: Sequence[IndexMark]) -> None:
         try:

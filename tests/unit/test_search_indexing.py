@@ -6,14 +6,24 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from neural.models import IndexLane, IndexMark, IndexState, RunState, SearchIndex, SuppliedRecord
-from neural.runs.work import Postponed
+from neural.models import (
+    IndexLane,
+    IndexMark,
+    IndexState,
+    RunState,
+    SearchIndex,
+    SuppliedRecord,
+    WorkerProcess,
+)
+from neural.runs import lifecycle
+from neural.runs.work import Postponed, current
 from neural.tasks import index_marked
 from neural.vectors import indexing, rows
 from neural.vectors.active import written_indexes
 from neural.vectors.collections import collection_of
 from neural.vectors.embedders.base import EmbedderRefused, EmbedderUnavailable
 from neural.vectors.indexing import index_marks
+from neural.vectors.names import INDEX_TASK
 from neural.vectors.rebuilding import open_rebuild
 from neural.vectors.stores.base import StoreUnavailable
 from tests.unit import admin_world as world
@@ -463,13 +473,35 @@ def test_lanes_share_what_is_too_much_for_one_batch(guests, settings):
 
 def test_a_lap_ends_after_a_batch_when_others_want_its_process(guests, settings, monkeypatch):
     settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
-    monkeypatch.setattr("neural.vectors.laps.others_wait", lambda: True)
+    monkeypatch.setattr("neural.vectors.laps.others_wait", lambda **kind: True)
     mark(*(guests.put(str(number), title="x") for number in range(20)))
 
-    with pytest.raises(Postponed) as postponed:
-        index_marked(lane=0)
+    assert index_marked(lane=0)["indexed"] == 2
+    assert IndexMark.objects.waiting().count() == 18
 
-    assert (postponed.value.seconds, postponed.value.so_far["indexed"]) == (0, 2)
+
+def test_the_first_lane_takes_the_shares_of_all_where_it_is_at_work_alone(guests, settings):
+    settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
+    mark(*(guests.put(str(number), title="x") for number in range(20)))
+
+    assert index_marked(lane=0)["indexed"] == 20
+
+
+@pytest.mark.parametrize(("lane", "priority", "indexed"), [(0, 1, 4), (0, 5, 2), (1, 1, 2)])
+def test_the_first_lane_ends_for_what_is_no_less_urgent_and_the_others_for_any_work(
+    guests, settings, monkeypatch, lane, priority, indexed
+):
+    settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
+    monkeypatch.setattr(lifecycle, "_worker", WorkerProcess(queues=["default", "low_priority"]))
+    mark(*(guests.put(str(number), title="x") for number in range(4 * (1 + lane))))
+    own = world.run(RunState.RUNNING, task_id="mine", task=INDEX_TASK, queue="default", priority=5)
+    world.run(task_id="other", queue="low_priority", priority=priority)
+    token = current.set(own)
+
+    try:
+        assert index_marked(lane=lane)["indexed"] == indexed
+    finally:
+        current.reset(token)
 
 
 def test_the_first_lane_leaves_their_shares_to_others_that_are_at_work(guests):

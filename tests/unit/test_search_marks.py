@@ -19,6 +19,7 @@ from neural.runs.pruning import prune_payloads
 from neural.tasks import process_neural_event
 from neural.vectors.asking import ask_for_indexing
 from neural.vectors.names import INDEX_TASK
+from tests.unit.ledger import ago, make_run, make_worker
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]
 
@@ -299,3 +300,92 @@ def test_django_starts_without_the_libraries_of_search():
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 
     assert ended.stdout.strip() == "[]", ended.stderr
+
+
+# While other work waits
+
+
+def other_work(priority=5, queue="default"):
+    return make_run(queue=queue, priority=priority, available_at=ago(minutes=1))
+
+
+def marked(*, seconds_ago, number=1):
+    IndexMark.objects.mark("guests", [f"S1/{each}" for each in range(number)])
+    IndexMark.objects.update(marked_at=ago(seconds=seconds_ago))
+
+
+def lanes_asked():
+    ask_for_indexing()
+    waiting = index_runs(state=RunState.PENDING)
+    return sorted(run.kwargs["lane"] for run in waiting)
+
+
+def test_while_handlers_wait_indexing_waits_and_comes_at_once_when_they_are_through():
+    marked(seconds_ago=1)
+    waiting = other_work()
+    assert lanes_asked() == []
+
+    waiting.cancel()
+
+    assert lanes_asked() == [0]
+
+
+def test_however_long_handlers_go_on_one_lane_gets_on(settings):
+    settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
+    marked(seconds_ago=60, number=9)
+    other_work()
+
+    assert lanes_asked() == [0]
+
+
+def slice_ended(*, seconds_ago, took):
+    """The first lane's last run."""
+    index_runs().update(
+        state=RunState.SUCCEEDED,
+        started_at=ago(seconds=seconds_ago + took),
+        finished_at=ago(seconds=seconds_ago),
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "took", "asked"),
+    [(5, 0.1, []), (20, 0.1, [0]), (20, 4, []), (50, 4, [0]), (50, 300, []), (90, 300, [0])],
+    ids=["too soon", "rested", "too soon after a long one", "rested", "longest", "rested"],
+)
+def test_between_two_slices_it_rests_nine_times_as_long_within_bounds(seconds_ago, took, asked):
+    marked(seconds_ago=600)
+    other_work()
+    assert lanes_asked() == [0]
+
+    slice_ended(seconds_ago=seconds_ago, took=took)
+
+    assert lanes_asked() == asked
+
+
+def test_less_urgent_work_keeps_a_process_of_its_own_and_does_not_stop_indexing(settings):
+    settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
+    reader = make_worker()
+    marked(seconds_ago=1, number=9)
+    other_work(priority=1, queue="low_priority")
+    assert lanes_asked() == [0]
+
+    reader.stop()
+
+    assert lanes_asked() == [0, 1]
+
+
+def test_other_indexing_is_no_work_to_wait_for():
+    marked(seconds_ago=1)
+    make_run(task=INDEX_TASK, queue="default", priority=5, available_at=ago(minutes=1))
+
+    ask_for_indexing()
+
+    assert index_runs().count() == 2
+
+
+def test_with_patience_of_nothing_it_is_asked_for_as_soon_as_it_has_rested(settings):
+    settings.NEURAL = {**settings.NEURAL, "index_patience_seconds": 0}
+    marked(seconds_ago=0)
+    other_work()
+
+    assert lanes_asked() == [0]

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("neural", "0008_search_page"),
+        ("neural", "0009_refused_events"),
     ]
 
     operations = [

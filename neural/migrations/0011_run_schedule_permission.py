@@ -5,7 +5,7 @@ class Migration(migrations.Migration):
     """A permission, which `migrate` writes by itself; the table of runs is not touched."""
 
     dependencies = [
-        ("neural", "0008_search_page"),
+        ("neural", "0010_workers_say_what_they_know"),
     ]
 
     operations = [
