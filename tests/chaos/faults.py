@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 import redis
 from django.db import OperationalError, connection, transaction
 
+from tests import forged
 from tests.chaos.processes import Chaos
 from tests.integration.cluster import RabbitMQ, client
 
@@ -59,6 +60,17 @@ def freeze_the_broker(chaos: Chaos) -> None:
     chaos.cluster.broker.freeze()
     time.sleep(chaos.dice.uniform(0.5, 4))
     chaos.cluster.broker.thaw()
+
+
+# Messages that no client would send
+
+
+def send_forged_messages(chaos: Chaos) -> None:
+    kinds = forged.LETTERS | forged.LOGGED
+    with client(chaos.cluster.broker) as server:
+        for kind in chaos.dice.sample(sorted(kinds), 5):
+            name = f"{kind} {chaos.dice.random()}"
+            server.lpush("default", forged.as_bytes(kinds[kind](name)))
 
 
 # The broker that answers and refuses
@@ -134,6 +146,7 @@ OF_REDIS: dict[Fault, int] = {
     fill_the_broker: 1,
     make_the_broker_a_replica: 1,
     change_the_brokers_password: 1,
+    send_forged_messages: 3,
 }
 OF_THE_DATABASE: dict[Fault, int] = {lock_the_database: 1}
 OF_POSTGRESQL: dict[Fault, int] = {cut_the_databases_connections: 2}

@@ -14,6 +14,8 @@ from zhilian.tether import tethered
 
 SUBMITTERS = 2
 WORKERS = 2
+OLD_SHARE = 0.3
+"""Of the workers that are started, as in a rolling upgrade that takes its time."""
 LIMITS = {
     "relay_seconds": 0.3,
     "republish_seconds": 2,
@@ -26,6 +28,7 @@ LIMITS = {
     "publish_probe_seconds": 0.3,
     "retry_base_seconds": 0.3,
     "retry_cap_seconds": 2,
+    "unknown_work_seconds": 600,  # the new workers may all be dead for a while
 }
 
 
@@ -39,6 +42,8 @@ class Chaos:
         self.done: Multiset[str] = Multiset()
         self.submitters: list[subprocess.Popen] = []
         self.started = 0
+        self.old: Worker | None = None
+        """Its version knows nothing of the newest handlers and types."""
 
     def fill_up(self) -> None:
         """Start again what has ended, as a supervisor does."""
@@ -47,10 +52,20 @@ class Chaos:
         while len(self.submitters) < SUBMITTERS:
             self._start_submitter()
 
-    def start_workers(self) -> None:
-        living = [worker for worker in self.cluster.workers if worker.is_running]
-        for _ in range(WORKERS - len(living)):
-            self.cluster.start_worker(concurrency=2, **LIMITS)
+    def start_workers(self, *, may_be_old: bool = True) -> None:
+        """As many as there are to be. At most one of them is of an old version."""
+        for _ in range(WORKERS - len(self.living())):
+            is_old = may_be_old and self.old not in self.living() and self.dice.random() < OLD_SHARE
+            environment = {"PROBE_OLD": "1"} if is_old else {}
+            worker = self.cluster.start_worker(concurrency=2, environment=environment, **LIMITS)
+            self.old = worker if is_old else self.old
+
+    def retire_the_old_worker(self) -> None:
+        if self.old in self.living():
+            self.old.stop()
+
+    def living(self) -> list[Worker]:
+        return [worker for worker in self.cluster.workers if worker.is_running]
 
     def _start_submitter(self) -> None:
         self.started += 1
@@ -87,7 +102,7 @@ class Chaos:
         return self.cluster.directory / f"accepted-{name}"
 
     def a_worker(self) -> Worker:
-        return self.dice.choice([worker for worker in self.cluster.workers if worker.is_running])
+        return self.dice.choice(self.living())
 
     def kill_a_process_of(self, pids: set[int]) -> None:
         if pids:

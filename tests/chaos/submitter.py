@@ -7,11 +7,36 @@ event that was under way when this process is killed may be recorded or not; it 
 written down, and `NAME` in its key tells it from what others sent.
 """
 
+import json
 import random
 import sys
 import time
 
 import django
+
+KINDS = (
+    "probe.counted",
+    "probe.batched",
+    "probe.urgent",
+    "probe.low",
+    "probe.upgraded",
+    "probe.new_type",
+)
+MISBEHAVIOURS = (
+    "swallowed_integrity_error",
+    "set_rollback",
+    "closed_connection",
+    "block_not_left",
+    "hook_raises",
+    "hook_panics",
+    "error_without_message",
+    "error_not_picklable",
+    "panic",
+    "sys_exit",
+    "deep_recursion",
+    "fork_that_returns",
+)
+NESTED = json.loads("[" * 300 + "]" * 300)
 
 
 def main(name: str, seed: str, path: str) -> None:
@@ -36,18 +61,23 @@ def main(name: str, seed: str, path: str) -> None:
 
 
 def request(key: str, dice: random.Random) -> dict:
-    """Most are plain; some fail once, kill their process once, or are slow."""
+    """Most are plain; some fail or misbehave once, kill their process once, or are slow; and some
+    cannot be kept, which is to be refused without harm to those beside it."""
     payload = {"key": key}
     chance = dice.random()
-    if chance < 0.02:
+    if chance < 0.01:
         payload["fail_times"] = 1
+    elif chance < 0.02:
+        payload |= {"fail_times": 1, "misbehaviour": dice.choice(MISBEHAVIOURS)}
     elif chance < 0.023:
         payload["kill_times"] = 1
     elif chance < 0.05:
         payload["seconds"] = 0.05
     elif chance < 0.055:
         payload["permanent"] = True
-    kind = dice.choice(("probe.counted", "probe.batched", "probe.urgent", "probe.low"))
+    elif chance < 0.06:
+        payload["deep"] = dice.choice((NESTED, "\x00", "\ud800", float("nan"), 10**5000))
+    kind = dice.choice(KINDS)
     return {
         "type": kind,
         "store": f"S{dice.randrange(5)}",

@@ -63,11 +63,17 @@ def enough(chaos):
 
 def finish(chaos) -> None:
     """Let workers that stay alive end what is left, for as long as they get on."""
-    chaos.start_workers()
+    chaos.retire_the_old_worker()
+    chaos.start_workers(may_be_old=False)
     left = unfinished().count()
     while left:
         wait_until(lambda: unfinished().count() < left, 180)  # noqa: B023
         left = unfinished().count()
+
+
+def of_events():
+    """Others are dead letters of forged messages."""
+    return TaskRun.objects.filter(event__isnull=False)
 
 
 def unfinished():
@@ -76,8 +82,9 @@ def unfinished():
 
 def summary(chaos) -> str:
     losses = sum(TaskRun.objects.values_list("losses", flat=True))
-    dead = TaskRun.objects.dead().count()
-    return f"{sum(chaos.done.values())} faults, {losses:,} lost deliveries, {dead} dead"
+    dead, letters = of_events().dead().count(), TaskRun.objects.filter(event=None).count()
+    faults = sum(chaos.done.values())
+    return f"{faults} faults, {losses:,} lost deliveries, {dead} dead, {letters} forged messages"
 
 
 def assert_each_once(accepted: list[str]) -> None:
@@ -85,13 +92,16 @@ def assert_each_once(accepted: list[str]) -> None:
     recorded = set(NeuralEvent.objects.values_list("event_id", flat=True))
     assert set(accepted) <= recorded, "accepted, but not recorded"
 
-    runs = dict(TaskRun.objects.values_list("event__event_id", "state"))
+    runs = dict(of_events().values_list("event__event_id", "state"))
     assert set(runs) == recorded
     dead = {key for key, state in runs.items() if state == RunState.DEAD}
     permanent = NeuralEvent.objects.filter(payload__permanent=True)
     assert dead == set(permanent.values_list("event_id", flat=True)), "dead for no stated reason"
-    for run in TaskRun.objects.dead():
+    for run in of_events().dead():
         assert "NeverAgain" in run.error
+    forged = TaskRun.objects.filter(event=None)
+    assert not forged.exclude(state=RunState.DEAD).exists(), "a forged message was done"
+    assert not NeuralEvent.objects.filter(payload__has_key="deep").exists()
 
     expected = dict.fromkeys(recorded - dead, 1)
     counts = dict(Effect.counts())
