@@ -17,8 +17,10 @@ def must_accept(channel: Any) -> None:
             pipeline.lpush(PROBE, "").delete(PROBE).execute()
     elif hasattr(channel, "basic_publish_confirm"):
         # No queue has this name: dropped as soon as it is confirmed. With an alarm on, RabbitMQ
-        # reads nothing more from a connection that publishes, so that no answer comes.
-        channel.basic_publish_confirm(channel.prepare_message(""), routing_key=PROBE)
+        # takes a connection's first message, which makes it a publisher's; from there on it
+        # reads nothing more from it, so that no answer comes.
+        for _ in range(2):
+            channel.basic_publish_confirm(channel.prepare_message(b""), routing_key=PROBE)
 
 
 def is_redis(channel: Any) -> bool:

@@ -21,6 +21,10 @@ and taking messages is what frees the memory.
 being worked on. As many as the worker has seats, and it asks for nothing more and does not even
 notice that its connection is gone: it stands still without a word. Here the seat is free again.
 Redis still has the message noted as taken, and hands it out anew after ``visibility_timeout``.
+
+**RabbitMQ with an alarm on** (memory, disk) confirms nothing. ``Consumer.connection_for_write``
+is for a worker's own events, its heartbeat of every 2 s among them: waiting for one to be
+confirmed, the main process stood still until the alarm was over. They are not confirmed here.
 """
 
 import logging
@@ -29,6 +33,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from celery import signals
 from celery.worker.state import maybe_shutdown
 
 from neural.runs.accepting import is_redis, must_accept
@@ -40,26 +45,36 @@ PAUSE_SECONDS = 1.0
 LOG_SECONDS = 60.0
 """Between two lines about the same trouble."""
 
+EVENT_SECONDS = 1.0
+"""What an event may hold up its worker when nothing is read any more."""
+
 Method = Callable[..., Any]
 
 
 def survive_a_lost_broker() -> None:
-    """Patch kombu's Redis transport and Celery's consumer, once."""
+    """Patch kombu's Redis transport and, in workers, Celery's consumer: once."""
+    # Web processes need no consumer: it is not even imported there.
+    signals.worker_init.connect(_patch_consumer, dispatch_uid="neural.broker")
     try:
         from kombu.transport.redis import Channel, QoS, Transport
         from redis.exceptions import ResponseError
     except ImportError:  # another broker, and redis is not installed
         return
-    from celery.worker.consumer.consumer import Consumer
-
     if getattr(Channel._connparams, "_neural", False):  # type: ignore[attr-defined]
         return
     _replace(Channel, "_connparams", _of_a_lost_connection)
     _replace(QoS, "append", _although_refused)
     _replace(QoS, "ack", _freeing_its_seat)
     _replace(QoS, "reject", _freeing_its_seat)
-    _replace(Consumer, "connection_for_read", _when_it_accepts)
     Transport.connection_errors += (ResponseError,)  # type: ignore[attr-defined]
+
+
+def _patch_consumer(**_: Any) -> None:
+    from celery.worker.consumer.consumer import Consumer
+
+    if not hasattr(Consumer.connection_for_read, "_neural"):
+        _replace(Consumer, "connection_for_read", _when_it_accepts)
+        _replace(Consumer, "connection_for_write", _without_confirmation)
 
 
 def _replace(owner: Any, name: str, patch: Callable[[Method], Method]) -> None:
@@ -125,6 +140,17 @@ def _when_it_accepts(original: Method) -> Method:
             _pause()
 
     return connection_for_read
+
+
+def _without_confirmation(original: Method) -> Method:
+    def connection_for_write(self: Any, url: Any = None, heartbeat: Any = None) -> Any:
+        connection = self.app.connection_for_write(url=url, heartbeat=heartbeat)
+        if "confirm_publish" in connection.transport_options:
+            unheard = {"confirm_publish": False, "write_timeout": EVENT_SECONDS}
+            connection.transport_options = {**connection.transport_options, **unheard}
+        return self.ensure_connected(connection)
+
+    return connection_for_write
 
 
 def _not_too_soon(consumer: Any) -> None:

@@ -38,7 +38,8 @@ class BrokerUnavailable(ConnectionError):
     sent = 0
 
     def __init__(self, reason: object) -> None:
-        super().__init__(f"the broker is not available: {reason}")
+        said = str(reason) or type(reason).__name__  # a timeout says nothing
+        super().__init__(f"the broker is not available: {said}")
 
 
 class Publisher:
@@ -125,7 +126,7 @@ class Publisher:
         self.close()
         if not self._open.is_set():
             self._open.set()
-            logger.warning("event=broker_lost error=%r", str(error))
+            logger.warning("event=broker_lost error=%r", str(error) or type(error).__name__)
             threading.Thread(target=self._probe, name="neural-broker-probe", daemon=True).start()
 
     def _probe(self) -> None:
