@@ -135,8 +135,9 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
         term = search_term.strip()
         if not term or found.order_by().exists():
             return found, may_repeat
-        newest = queryset.order_by("-pk").values("pk")[:MOST_LOOKED_THROUGH]
-        return queryset.filter(pk__in=newest, payload__icontains=term), False
+        newest = queryset.order_by("-pk").only("pk")[:MOST_LOOKED_THROUGH]
+        least = min((each.pk for each in newest), default=0)
+        return queryset.filter(pk__gte=least, payload__icontains=term), False
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -156,6 +156,7 @@ def submitted() -> None:
     }
     for kind, payload in payloads.items():
         neural.submit(type=kind, store="S1", source="till", event_id=kind, payload=payload)
+    neural.submit(type=SCRIPT, store="S1", source=SCRIPT, event_id=SCRIPT, payload={SCRIPT: SCRIPT})
     neural.run_due()
     analyse_store(store=world.store(), since=None, now=timezone.now())
     WorkerProcess.objects.create(name="w", host="h", process_id=1)

@@ -16,13 +16,24 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
+import neural
 from neural.conf import conf
-from neural.health import Status, database, examine, failures, messages, runs, system, workers
+from neural.health import (
+    Status,
+    database,
+    examine,
+    failures,
+    messages,
+    refusals,
+    runs,
+    system,
+    workers,
+)
 from neural.health.broker import BrokerFacts
 from neural.health.findings import COUNTED
 from neural.health.situation import Situation
 from neural.management.language import language_of
-from neural.models import RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
+from neural.models import RefusedEvent, RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
 from tests.unit.ledger import ago, make_event, make_run, make_worker
 from zhilian.embedded import EmbeddedBroker
 
@@ -484,6 +495,33 @@ def test_runs_that_died_long_ago_are_ok():
     make_run(RunState.DEAD, finished_at=ago(days=3))
 
     assert failures.dead_letters(Situation()).status == Status.OK
+
+
+def refuse(*keys: str) -> None:
+    asked = {"type": "order.created", "store": "S1", "source": "till", "payload": {"order_id": "1"}}
+    list(neural.submit_many({**asked, "event_id": key} for key in keys))
+
+
+def test_refused_events_of_the_last_day_are_counted():
+    assert refusals.refused_events(Situation()).status == Status.OK
+    refuse("1", "2", "3", "4")
+    RefusedEvent.objects.filter(event_id="1").update(last_refused_at=ago(days=2))
+    RefusedEvent.objects.get(event_id="2").dismiss(by="lee")
+
+    assert is_found(
+        refusals.refused_events(Situation()),
+        Status.WARNING,
+        "2 events were refused in the last 24 h, such as order.created",
+        "of store S1 (payload.lines: Field required)",
+        "in the admin under Refused events",
+    )
+
+
+def test_looking_for_refused_events_ends_however_many_there_are(monkeypatch):
+    monkeypatch.setattr(refusals, "COUNTED", 3)
+    refuse(*"12345")
+
+    assert refusals.refused_events(Situation()).found.startswith("3 events or more were refused")
 
 
 @pytest.mark.parametrize("state", [RunState.PENDING, RunState.DEAD])
