@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.html import format_html_join
@@ -24,8 +24,10 @@ from neural.admin.display import (
     store_code_column,
 )
 from neural.admin.filters import EventTypeFilter, StoreFilter, UnhandledFilter
+from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
 from neural.admin.search_events import SimilarEvents
+from neural.admin.walks import Walk
 from neural.errors import NeuralError
 from neural.events.replay import missing_handlers, replay
 from neural.models import NeuralEvent, RunState, TaskRun, TaskTry
@@ -64,6 +66,11 @@ class NeuralEventAdmin(SimilarEvents, VerbsAdmin, HistoryAdmin):
     )
     list_display_links = ("type", "event_id")
     list_filter = (EventTypeFilter, UnhandledFilter, StoreFilter)
+    walks = (
+        Walk(parameter="unhandled", condition=Q(unhandled=True), values=("1",)),
+        by_store(),
+        Walk(parameter="type", column="type"),
+    )
     search_keys = ("event_id", "runs__task_id", "store")
     search_help_text = _("A whole event id, task id of a run or store code.")
     fieldsets = (

@@ -19,6 +19,7 @@ from neural.admin.filters import StoreFilter
 from neural.admin.learning_charts import chart_of
 from neural.admin.learning_display import method_sentence, portions
 from neural.admin.learning_filters import MadeOnFilter
+from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin, store_or_404
 from neural.federated.outlook import TOGETHER, outlook
 from neural.models import Forecast
@@ -38,6 +39,7 @@ class ForecastAdmin(HistoryAdmin):
     )
     list_display_links = ("made_on", "dish_name")
     list_filter = (StoreFilter, MadeOnFilter)
+    walks = (by_store("made_on", "dish"),)
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
     fieldsets = (

@@ -8,17 +8,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
 
 from neural.admin.paging import KeysetChangeList
+from neural.admin.walks import Place
 
 
 class OrderedChangeList(KeysetChangeList):
     """In the order of the admin's ``page_order``, which ends in the primary key."""
 
-    def page_of(self, queryset: QuerySet, **place: Any) -> tuple[Sequence[Any], bool, bool]:
+    def show(self, place: Place, request: HttpRequest) -> tuple[int | None, int | None]:
         """The page at this place, as :func:`ordered_page` has it."""
         model_admin: Any = self.model_admin
-        return ordered_page(queryset, order=model_admin.page_order, **place)
+        self.result_list, newer, older = ordered_page(
+            model_admin.for_page(self.queryset),
+            order=model_admin.page_order,
+            size=self.list_per_page,
+            before=place.before,
+            after=place.after,
+        )
+        rows = self.result_list
+        return rows[0].pk if newer else None, rows[-1].pk if older else None
 
 
 def ordered_page(

@@ -19,6 +19,7 @@ from neural.admin.display import (
     short_instant_column,
 )
 from neural.admin.filters import OrderDayFilter, OrderStateFilter, StoreFilter
+from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
 from neural.models import Order, OrderLine, Payment
 
@@ -78,6 +79,7 @@ class OrderAdmin(HistoryAdmin):
         "currency",
     )
     list_filter = (OrderStateFilter, StoreFilter, OrderDayFilter)
+    walks = (by_store("business_day"),)
     search_keys = ("number", "store")
     search_help_text = _("A whole order number or store code.")
     inlines = (OrderLineInline, PaymentInline)
@@ -126,6 +128,7 @@ class PaymentAdmin(HistoryAdmin):
         short_instant_column(Payment, "occurred_at"),
     )
     list_filter = (StoreFilter,)
+    walks = (by_store(),)
     search_keys = ("reference", "order__number", "store")
     search_help_text = _("A whole reference, order number or store code.")
     fieldsets = ((None, {"fields": (*list_display, "refund_of")}),)

@@ -4,14 +4,17 @@ A list of ten million rows is neither counted (COUNT reads them all) nor skipped
 (OFFSET reads what it skips). One page is one walk along the primary key's index.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+
+from neural.admin import bounded
+from neural.admin.bounded import Found
+from neural.admin.walks import Place
 
 BEFORE, AFTER = "before", "after"
 
@@ -38,23 +41,43 @@ class KeysetChangeList(ChangeList):
             self.filter_params.pop(name, None)
         return super().get_queryset(request, exclude_parameters)
 
+    looked_at: int | None = None
+    """How many rows this page looked at, where it stopped before it had a page or all."""
+
     def get_results(self, request: HttpRequest) -> None:
         """One page around the key in the address, or the newest rows."""
-        model_admin: Any = self.model_admin
-        self.result_list, newer, older = self.page_of(
-            model_admin.for_page(self.queryset),
-            size=self.list_per_page,
-            before=key_in(request.GET.get(BEFORE)),
+        place = Place(
+            before=key_in(request.GET.get(BEFORE)) if AFTER not in request.GET else None,
             after=key_in(request.GET.get(AFTER)),
         )
-        self.newer_url = self._address(AFTER, self.result_list[0]) if newer else None
-        self.older_url = self._address(BEFORE, self.result_list[-1]) if older else None
-        self.newest_url = self.get_query_string() if newer else None
+        newer, older = self.show(place, request)
+        self.newer_url = self._address(AFTER, newer)
+        self.older_url = self._address(BEFORE, older)
+        self.newest_url = None if newer is None else self.get_query_string()
         self._say_nothing_of_the_total(request)
 
-    def page_of(self, queryset: QuerySet, **place: Any) -> tuple[Sequence[Any], bool, bool]:
-        """The page at this place, as :func:`page_of` has it."""
-        return page_of(queryset, **place)
+    def show(self, place: Place, request: HttpRequest) -> tuple[int | None, int | None]:
+        """Load the rows of this page; returns the keys around which it has neighbours.
+
+        That there is something on the side one came from is taken for granted. Beyond the
+        newest row there is no page: the newest one is shown.
+        """
+        found = self._find(place, request)
+        if not found.keys and found.stopped_at is None and place.rises:
+            place = Place()
+            found = self._find(place, request)
+        model_admin: Any = self.model_admin
+        rows = model_admin.for_page(self.queryset).order_by().in_bulk(found.keys)
+        self.result_list = [rows[key] for key in found.keys if key in rows]
+        self.looked_at = None if found.stopped_at is None else bounded.MOST_ROWS
+        return _neighbours(found, place)
+
+    def _find(self, place: Place, request: HttpRequest) -> Found:
+        model_admin: Any = self.model_admin
+        found: Found = model_admin.find(
+            request, self.queryset, place=place, size=self.list_per_page
+        )
+        return found
 
     def _say_nothing_of_the_total(self, request: HttpRequest) -> None:
         """The counts that the stock templates ask for are those of this page."""
@@ -65,28 +88,19 @@ class KeysetChangeList(ChangeList):
             request, self.queryset.none(), self.list_per_page
         )
 
-    def _address(self, name: str, row: Model) -> str:
-        return self.get_query_string({name: row.pk})
+    def _address(self, name: str, key: int | None) -> str | None:
+        return None if key is None else self.get_query_string({name: key})
 
 
-def page_of(
-    queryset: QuerySet, *, size: int, before: int | None, after: int | None
-) -> tuple[Sequence[Any], bool, bool]:
-    """The rows of one page, newest first, and whether there are newer and older ones.
-
-    That there is something on the side one came from is taken for granted. Beyond the
-    newest row there is no page: the newest one is shown.
-    """
-    if after is not None:
-        rows = list(queryset.filter(pk__gt=after).order_by("pk")[: size + 1])
-        if rows:
-            return rows[size - 1 :: -1] if len(rows) > size else rows[::-1], len(rows) > size, True
-    elif before is not None:
-        rows = list(queryset.filter(pk__lt=before).order_by("-pk")[: size + 1])
-        if rows:
-            return rows[:size], True, len(rows) > size
-    rows = list(queryset.order_by("-pk")[: size + 1])
-    return rows[:size], False, len(rows) > size
+def _neighbours(found: Found, place: Place) -> tuple[int | None, int | None]:
+    """Above which key there are newer rows, and below which there are older ones."""
+    newest, oldest = (found.keys[0], found.keys[-1]) if found.keys else (None, None)
+    if place.after is not None:
+        onward = newest if found.stopped_at is None else found.stopped_at
+        return onward if found.more else None, oldest or place.after + 1
+    onward = oldest if found.stopped_at is None else found.stopped_at
+    back = None if place.before is None else newest or place.before - 1
+    return back, onward if found.more else None
 
 
 def key_in(text: str | None) -> int | None:

@@ -19,6 +19,7 @@ from neural.admin.display import (
     quantity_column,
 )
 from neural.admin.filters import DayFilter, LowStockFilter, StoreFilter
+from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
 from neural.models import DailyDemand, Dish, SalesReport, Shift, StockLevel
 from neural.models.newest import moment_of
@@ -49,6 +50,7 @@ class DishAdmin(ReadModelAdmin):
         link_column(Dish, "store"),
         "as_of",
     )
+    walks = (by_store("code"),)
     search_keys = ("code", "store")
     search_help_text = _("A whole dish code or store code.")
     fieldsets = ((None, {"fields": (*list_display, json_column(Dish, "details"))}),)
@@ -69,6 +71,7 @@ class StockLevelAdmin(ReadModelAdmin):
         "counted",
     )
     list_filter = (LowStockFilter, StoreFilter)
+    walks = (by_store("item"),)
     search_keys = ("item", "store")
     search_help_text = _("A whole item or store code.")
     fieldsets = ((None, {"fields": (*list_display, "reported_low")}),)
@@ -94,6 +97,7 @@ class ShiftAdmin(ReadModelAdmin):
         link_column(Shift, "store"),
         "as_of",
     )
+    walks = (by_store("starts_at"),)
     search_keys = ("code", "store")
     search_help_text = _("A whole shift code or store code.")
     fieldsets = ((None, {"fields": list_display}),)
@@ -103,6 +107,7 @@ class ShiftAdmin(ReadModelAdmin):
 class SalesReportAdmin(ReadModelAdmin):
     list_display = ("day", link_column(SalesReport, "store"), "as_of")
     list_filter = (StoreFilter, DayFilter)
+    walks = (by_store("day"),)
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
     fieldsets = (
@@ -133,6 +138,7 @@ class DailyDemandAdmin(ReadModelAdmin):
         link_column(DailyDemand, "store"),
     )
     list_filter = (StoreFilter, DayFilter)
+    walks = (by_store("day", "dish"),)
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
     fieldsets = (

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
@@ -25,10 +25,16 @@ from neural.admin.display import (
     store_code_column,
 )
 from neural.admin.filters import HandlerFilter, QueueFilter, RunStateFilter, StoreFilter, TaskFilter
+from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
+from neural.admin.walks import Walk
 from neural.models import RunState, TaskRun
 from neural.models.run import SET_ASIDE_STATES
 from neural.runs.history import tries_of
+
+PENDING, RUNNING = RunState.PENDING, RunState.RUNNING
+SET_ASIDE = Q(state__in=SET_ASIDE_STATES)
+URGENCY = ("queue", "-priority", "available_at")
 
 RETRY = Verb(
     name="retry",
@@ -82,6 +88,14 @@ class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
         "took",
     )
     list_filter = (RunStateFilter, QueueFilter, StoreFilter, HandlerFilter, TaskFilter)
+    walks = (
+        Walk(parameter="state", column="state", values=SET_ASIDE_STATES, condition=SET_ASIDE),
+        Walk(parameter="state", order=("worker",), values=(RUNNING,), condition=Q(state=RUNNING)),
+        Walk(parameter="state", order=URGENCY, values=(PENDING,), condition=Q(state=PENDING)),
+        by_store(condition=Q(store__isnull=False)),
+        Walk(parameter="handler", column="handler", condition=~Q(handler="")),
+        Walk(parameter="task", column="task", condition=Q(event__isnull=True)),
+    )
     search_keys = ("task_id", "event__event_id", "store")
     search_help_text = _("A whole task id, event id or store code.")
     fieldsets = (

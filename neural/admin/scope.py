@@ -5,12 +5,20 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
+from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 
+from neural.admin.bounded import Found, find, page_of_few
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
+from neural.admin.planning import STORE, plan
+from neural.admin.walks import Place, Walk
 from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN
+
+FEW = "few"
+MOST_FOUND = 1000
+"""Rows that a search shows: one event id may be in every store."""
 
 
 def store_or_404(request: HttpRequest, code: str) -> Store:
@@ -50,7 +58,9 @@ class ReadOnlyAdmin(NeuralAdmin):
     list_per_page = 50
     search_keys: tuple[str, ...] = ()
     """Fields that a search looks for exactly, one after the other; each leads an index
-    unless the table is small."""
+    unless the table is small. ``store`` is the last."""
+    walks: tuple[Walk, ...] = ()
+    """The indexes that serve the list's filters, the most telling first."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -75,7 +85,7 @@ class ReadOnlyAdmin(NeuralAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Only what ``list_filter`` names: any other lookup could read the whole table."""
-        return lookup in {getattr(each, "parameter_name", "") for each in self.list_filter}
+        return lookup in self.parameters
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return self.search_keys
@@ -85,16 +95,47 @@ class ReadOnlyAdmin(NeuralAdmin):
     ) -> tuple[QuerySet, bool]:
         """Rows of which a key is the term; the first key that knows it decides.
 
-        One equality a query, not an OR of all: each is answered by its index alone.
+        One equality a query, not an OR of all: each is answered by its index alone. What is
+        found is few; the rows of a store may be many, and the list pages through them.
         """
         term = search_term.strip()
         if not term:
             return queryset, False
+        request.searched = FEW  # type: ignore[attr-defined]
         for key in self.search_keys:
-            found = queryset.filter(**{key: term})
-            if found.order_by().exists():
-                return found, False
+            if key == STORE:
+                request.searched = term  # type: ignore[attr-defined]
+                return queryset.filter(store=term), False
+            if keys := _keys(queryset.filter(**{key: term})):
+                return queryset.filter(pk__in=keys), False
         return queryset.none(), False
+
+    def find(
+        self, request: HttpRequest, queryset: QuerySet, *, place: Place, **options: Any
+    ) -> Found:
+        """The keys of one page of a query, along the walks that serve what was chosen."""
+        chosen = {name: request.GET[name] for name in self.parameters if name in request.GET}
+        searched = getattr(request, "searched", "")
+        if searched is FEW:
+            return page_of_few(queryset, place=place, **options)
+        if searched:
+            chosen = {"searched": searched, STORE: searched, **chosen}
+        planned = plan(self.walks, chosen, user=request.user)
+        return find(queryset, place=place, **planned, **options)
+
+    @property
+    def parameters(self) -> set[str]:
+        """What the filters of the list are called in its address."""
+        return {getattr(each, "parameter_name", "") for each in self.list_filter}
+
+    def get_paginator(
+        self, request: HttpRequest, queryset: QuerySet, per_page: int, *args: Any, **kwargs: Any
+    ) -> Paginator:
+        """Autocompletion's; lists page by themselves."""
+        if not queryset.query.is_empty():
+            found = self.find(request, queryset, place=Place(), size=per_page)
+            queryset = queryset.filter(pk__in=found.keys)
+        return super().get_paginator(request, queryset, per_page, *args, **kwargs)
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet, *args: Any, **kwargs: Any
@@ -104,6 +145,10 @@ class ReadOnlyAdmin(NeuralAdmin):
         data["select_across"] = "0"
         request.POST = data  # type: ignore[assignment]
         return super().response_action(request, queryset, *args, **kwargs)
+
+
+def _keys(queryset: QuerySet) -> list[int]:
+    return list(queryset.order_by().values_list("pk", flat=True)[:MOST_FOUND])
 
 
 class HistoryAdmin(ReadOnlyAdmin, ScopedAdmin):

@@ -1,9 +1,7 @@
 """A backlog of which the database's statistics know nothing costs no more than another."""
 
-import json
-
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from neural.models import RunState, TaskRun
@@ -11,6 +9,7 @@ from neural.runs import relay
 from neural.runs.claiming import Claimant, claim
 from neural.runs.enqueue import new_task_id
 from tests.unit.ledger import ago, make_event
+from tests.unit.plans import read
 
 pytestmark = [
     pytest.mark.django_db,
@@ -46,22 +45,6 @@ def rows(number, **fields):
         for _ in range(number)
     ]
     return TaskRun.objects.bulk_create(runs)
-
-
-def read(statement):
-    """How many rows a statement looks at without wanting them, by its plan as executed."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}")
-        (plan,) = cursor.fetchone()
-        transaction.set_rollback(True)
-    return sum(_wasted(json.loads(plan)[0]["Plan"] if isinstance(plan, str) else plan[0]["Plan"]))
-
-
-def _wasted(node):
-    yield node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Join Filter", 0)
-    yield max(0, node["Actual Rows"] * node["Actual Loops"] - 200)
-    for child in node.get("Plans", ()):
-        yield from _wasted(child)
 
 
 def statements(work):

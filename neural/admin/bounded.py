@@ -1,0 +1,108 @@
+"""One page of a list, found along walks: bounded, however large the table and whatever is chosen.
+
+A page that the walks do not fill says where it stopped looking, and goes on from there.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from neural.admin.walks import WHOLE_TABLE, Place, Walk, along, ends, indexes_alone
+
+MOST_ROWS = 2500
+"""That a walk looks at for one page: some 10 ms of PostgreSQL where they are in memory."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The keys of a page's rows, newest first; whether there are more beyond; and the key at
+    which it stopped looking, if it stopped before it had a page or all."""
+
+    keys: Sequence[int]
+    more: bool
+    stopped_at: int | None = None
+
+
+def find(
+    queryset: QuerySet,
+    *,
+    walks: Sequence[Walk],
+    limits: Collection[str],
+    place: Place,
+    size: int,
+) -> Found:
+    """The page of a query at a place, by the first walk that has all of it.
+
+    ``limits`` names all by which the query leaves rows out; a walk sees to its own parameter.
+    """
+    page, tried = _Page(queryset, place, size), []
+    if not limits:
+        return page.of_few()  # the newest rows of the key
+    with indexes_alone(queryset.db):
+        for walk in walks or [WHOLE_TABLE]:
+            found = page.along(walk, is_filtered=bool(set(limits) - {walk.parameter}))
+            if found.stopped_at is None:
+                return found
+            tried.append(found)
+    return max(tried, key=lambda found: len(found.keys))
+
+
+def page_of_few(queryset: QuerySet, *, place: Place, size: int) -> Found:
+    """The page of a query that is known to have few rows."""
+    return _Page(queryset, place, size).of_few()
+
+
+@dataclass(frozen=True)
+class _Page:
+    queryset: QuerySet
+    place: Place
+    size: int
+
+    def along(self, walk: Walk, *, is_filtered: bool) -> Found:
+        if walk.column and not walk.lanes:
+            return Found([], more=False)
+        if not walk.is_by_key:
+            return self._all_of(walk)
+        wanted = self.size + 1
+        lanes = max(len(walk.lanes), 1)
+        most = max(wanted, MOST_ROWS // lanes) if is_filtered else wanted
+        keys = self._keys(walk, most)
+        if not is_filtered or (lanes == 1 and len(keys) == wanted):
+            return self._page(keys)
+        return self._cut(keys, ends(self.queryset.model, walk, self.place, most))
+
+    def of_few(self) -> Found:
+        return self._page(self._first(self.queryset))
+
+    def _all_of(self, walk: Walk) -> Found:
+        """All rows of an index in another order, if they are few; else along the key."""
+        most = max(MOST_ROWS // max(len(walk.lanes), 1), 1)
+        if ends(self.queryset.model, walk, self.place, most):
+            return self.along(WHOLE_TABLE, is_filtered=True)
+        return self._page(self._keys(walk, most))
+
+    def _keys(self, walk: Walk, most: int) -> list[int]:
+        """In the direction in which one goes, one more than a page has."""
+        return self._first(along(self.queryset, walk, self.place, most))
+
+    def _first(self, queryset: QuerySet) -> list[int]:
+        order = "pk" if self.place.rises else "-pk"
+        placed = queryset.select_related(None).filter(self.place.condition).order_by(order)
+        return list(placed.values_list("pk", flat=True)[: self.size + 1])
+
+    def _cut(self, keys: list[int], stops: list[int]) -> Found:
+        """Beyond the nearest end of a lane, rows of that lane would be missing."""
+        if not stops:
+            return self._page(keys)
+        stop = min(stops) if self.place.rises else max(stops)
+        whole = [key for key in keys if (key <= stop if self.place.rises else key >= stop)]
+        if len(whole) > self.size:
+            return self._page(whole)
+        return Found(self._newest_first(whole), more=True, stopped_at=stop)
+
+    def _page(self, keys: list[int]) -> Found:
+        return Found(self._newest_first(keys[: self.size]), more=len(keys) > self.size)
+
+    def _newest_first(self, keys: list[int]) -> list[int]:
+        return keys[::-1] if self.place.rises else keys

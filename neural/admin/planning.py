@@ -1,0 +1,39 @@
+"""Which walks serve a list as it was asked for: by whom, with which filters and which search."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from neural.admin.walks import Walk
+from neural.models import Store
+from neural.models.store import sees_every_store
+
+STORE = "store"
+"""The parameter by which lists are limited to a store; a user's scope is the same limit."""
+
+
+def by_store(*order: str, **options: Any) -> Walk:
+    """The index of a table that begins with the store."""
+    return Walk(parameter=STORE, column=STORE, order=order or ("-pk",), **options)
+
+
+def plan(walks: Sequence[Walk], chosen: Mapping[str, str], *, user: Any) -> dict[str, Any]:
+    """The walks of a query, the most telling first, and all by which it leaves rows out.
+
+    Who sees few stores has chosen these, whatever else is chosen.
+    """
+    limits = {name for name, value in chosen.items() if value}
+    stores = [chosen[STORE]] if chosen.get(STORE) else None
+    if not sees_every_store(user):
+        limits |= {STORE}
+        own = list(Store.objects.for_user(user).values_list("pk", flat=True))
+        stores = own if stores is None else [code for code in stores if code in own]
+    found = (_chosen(walk, chosen, stores) for walk in walks)
+    return {"walks": [walk for walk in found if walk], "limits": limits}
+
+
+def _chosen(walk: Walk, chosen: Mapping[str, str], stores: Sequence[str] | None) -> Walk | None:
+    if walk.parameter == STORE:
+        return None if stores is None else replace(walk, lanes=stores)
+    value = chosen.get(walk.parameter)
+    return walk.along(value) if value and walk.serves(value) else None

@@ -1,0 +1,173 @@
+"""Walks: which rows of a large table a page of a list looks at, and in which order.
+
+Left to itself a database takes the plan that its statistics make look cheap: it walks the whole
+key for a store with few rows, or for two filters that no index has together. A walk names one
+index and a number of rows, and a page looks at no more than these, whatever is in the table.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import connections, transaction
+from django.db.models import JSONField, Model, Q, QuerySet
+from django.db.models.expressions import RawSQL
+from django.db.models.sql.datastructures import BaseTable
+
+BY_KEY = ("-pk",)
+LANE = RawSQL("lane.value", ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walk:
+    """An index: rows with one value of ``column`` (or all of a partial index) in an order.
+
+    ``parameter`` is the filter whose value it serves, one of ``values`` if there are any named;
+    ``condition`` that of a partial index. In the order of the key it can be taken up anywhere;
+    in another it serves as long as there are few rows.
+    """
+
+    parameter: str = ""
+    column: str = ""
+    order: tuple[str, ...] = BY_KEY
+    condition: Q | None = None
+    values: Collection[str] | None = None
+    lanes: Sequence[str] = ()
+    """The values: of each, rows are looked at apart. Empty where there is no field."""
+
+    @property
+    def is_by_key(self) -> bool:
+        return self.order == BY_KEY
+
+    def serves(self, value: str) -> bool:
+        """Whether it has the rows of a filter that is set to this."""
+        return self.values is None or value in self.values
+
+    def along(self, value: str) -> "Walk":
+        """The same for one value."""
+        return replace(self, lanes=[value] if self.column else [])
+
+
+WHOLE_TABLE = Walk()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a list a page begins: below one key or above another; neither is the newest."""
+
+    before: int | None = None
+    after: int | None = None
+
+    @property
+    def rises(self) -> bool:
+        return self.after is not None
+
+    @property
+    def condition(self) -> Q:
+        if self.after is not None:
+            return Q(pk__gt=self.after)
+        return Q() if self.before is None else Q(pk__lt=self.before)
+
+
+def along(queryset: QuerySet, walk: Walk, place: Place, most: int) -> QuerySet:
+    """The same query on nothing but the next ``most`` rows of each lane."""
+    return _from(queryset, _Rows(_branch(queryset.model, walk, place)[:most], walk.lanes))
+
+
+def ends(model: type[Model], walk: Walk, place: Place, most: int) -> list[int]:
+    """The keys at which lanes end that have as many rows and may have more."""
+    last = _branch(model, walk, place)[most - 1 : most]
+    edges = _from(model._base_manager.order_by(), _Rows(last, walk.lanes))
+    return list(edges.values_list("pk", flat=True))
+
+
+@contextmanager
+def indexes_alone(alias: str) -> Iterator[None]:
+    """PostgreSQL follows the order of an index, and neither sorts nor reads the table instead."""
+    if connections[alias].vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic(using=alias, savepoint=False):
+        _set(alias, "off")
+        yield
+        _set(alias, "on")  # of a transaction that goes on
+
+
+def _set(alias: str, state: str) -> None:
+    # jit: what is switched off is not forbidden but made dear, and what is dear is compiled.
+    names = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "jit")
+    changes = ", ".join(f"set_config('{name}', '{state}', true)" for name in names)
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"SELECT {changes}")
+
+
+def _branch(model: type[Model], walk: Walk, place: Place) -> QuerySet:
+    large = [field.name for field in model._meta.fields if isinstance(field, JSONField)]
+    rows = model._base_manager.defer(*large).filter(walk.condition or Q())
+    order = _columns(model, [walk.column, *walk.order] if walk.column else walk.order)
+    if walk.is_by_key:
+        rows = rows.filter(place.condition)
+        order = _reversed(order) if place.rises else order
+    if walk.column:
+        # Not 'equal': the order by a column that is known would be left out, and with it the
+        # reason to take this index.
+        value: Any = walk.lanes[0] if len(walk.lanes) == 1 else LANE
+        rows = rows.filter(**{f"{walk.column}__gte": value, f"{walk.column}__lte": value})
+    return rows.order_by(*order)
+
+
+def _columns(model: type[Model], order: Sequence[str]) -> list[str]:
+    """A foreign key by its own column: by its name one would sort by the other table's order."""
+    keys = {field.name: field.attname for field in model._meta.concrete_fields}
+    return [keys.get(name, name) for name in order]
+
+
+def _reversed(order: Sequence[str]) -> list[str]:
+    return [name[1:] if name.startswith("-") else f"-{name}" for name in order]
+
+
+def _from(queryset: QuerySet, rows: "_Rows") -> QuerySet:
+    found = queryset.all()
+    table: Any = found.query.get_initial_alias()
+    found.query.alias_map[table] = _Window(table, table, rows)
+    return found
+
+
+@dataclass(frozen=True)
+class _Rows:
+    branch: QuerySet
+    lanes: Sequence[str]
+
+
+class _Window(BaseTable):
+    """A table of which a query sees some rows only, under the table's own name."""
+
+    def __init__(self, table_name: str, alias: str, rows: _Rows) -> None:
+        super().__init__(table_name, alias)
+        self.rows = rows
+
+    def relabeled_clone(self, change_map: Any) -> "_Window":
+        return _Window(
+            self.table_name, change_map.get(self.table_alias, self.table_alias), self.rows
+        )
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        lanes = self.rows.lanes if len(self.rows.lanes) > 1 else ()
+        branch = self.rows.branch
+        if lanes and connection.vendor != "postgresql":
+            branch = branch.values("pk")
+        sql, params = branch.query.get_compiler(connection=connection).as_sql()
+        name = compiler.quote_name_unless_alias(self.table_alias)
+        if not lanes:
+            return f"({sql}) {name}", list(params)
+        values = ", ".join(["(%s)"] * len(lanes))
+        each = f"WITH lane(value) AS (VALUES {values}) SELECT w.* FROM lane CROSS JOIN "  # noqa: S608
+        if connection.vendor == "postgresql":
+            each += f"LATERAL ({sql}) w"
+        else:  # SQLite knows no LATERAL
+            table, key = map(
+                connection.ops.quote_name, (self.table_name, branch.model._meta.pk.column)
+            )
+            each += f"{table} w WHERE w.{key} IN ({sql})"
+        return f"({each}) {name}", [*lanes, *params]
