@@ -12,13 +12,11 @@ import django
 django.setup()
 
 from django.core.management import call_command  # noqa: E402
-from django.db.models import Max, Min  # noqa: E402
 
 import neural  # noqa: E402
+from benchmarks.drain import drain_rate  # noqa: E402
 from benchmarks.load.events import sales_report, submit_all  # noqa: E402
 from benchmarks.machine import idle_share  # noqa: E402
-from benchmarks.workers import ALL, wait_until_done, workers  # noqa: E402
-from neural.models import RunState, TaskRun  # noqa: E402
 
 
 def main(events: int, repeats: int) -> None:
@@ -33,9 +31,9 @@ def _turn(name: str, events: int) -> dict[str, float]:
     return {
         "idle_before": idle_share(),
         "single_submit_per_second": _rate(lambda: _submit_each(f"{name}s", few), few),
-        "single_drain_per_second": _drain_rate(),
+        "single_drain_per_second": drain_rate(),
         "submit_many_per_second": _rate(lambda: _submit(f"{name}m", events), events),
-        "bulk_drain_per_second": _drain_rate(),
+        "bulk_drain_per_second": drain_rate(),
     }
 
 
@@ -52,16 +50,6 @@ def _rate(work: Callable[[], None], number: int) -> float:
     started = time.perf_counter()
     work()
     return number / (time.perf_counter() - started)
-
-
-def _drain_rate() -> float:
-    """Runs a second from the first start to the last end, by two processes of one worker."""
-    first = TaskRun.objects.filter(state=RunState.PENDING).aggregate(Min("pk"))["pk__min"]
-    with workers(ALL):
-        wait_until_done()
-    runs = TaskRun.objects.filter(pk__gte=first, state=RunState.SUCCEEDED)
-    times = runs.aggregate(Min("started_at"), Max("finished_at"))
-    return runs.count() / (times["finished_at__max"] - times["started_at__min"]).total_seconds()
 
 
 def _spread(values: list[float]) -> dict[str, Any]:

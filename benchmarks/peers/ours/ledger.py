@@ -8,7 +8,7 @@ from benchmarks.peers.work import Report
 WORKERS = [[sys.executable, "manage.py", "worker", "--concurrency", "2", "--verbosity", "0"]]
 OUTCOMES = """
     SELECT count(*) FILTER (WHERE state = 'succeeded'), min(started_at), max(finished_at)
-    FROM neural_taskrun
+    FROM neural_taskrun WHERE handler <> ''
 """
 EVENTS = "SELECT count(*) FROM neural_neuralevent"
 

@@ -1,6 +1,7 @@
-"""The project's settings with the benchmark's event type."""
+"""The project's settings with the benchmark's event type; without search, which no peer has."""
 
 from zhilian.settings import *  # noqa: F403
-from zhilian.settings import INSTALLED_APPS
+from zhilian.settings import INSTALLED_APPS, NEURAL
 
 INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks.peers.ours"]
+NEURAL = {**NEURAL, "search": False}
