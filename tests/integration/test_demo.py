@@ -52,7 +52,7 @@ class Demo:
 
     def report(self, *arguments: str) -> dict:
         process = self.start(*arguments)
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=400)
         assert process.returncode == 0, self.errors.read_text() + output
         return json.loads(output)
 
@@ -142,13 +142,13 @@ def test_it_runs_on_the_services_that_the_environment_names(transactional_db, br
 
 def test_stopped_in_the_middle_it_leaves_no_process_and_goes_on_later(demo):
     process = demo.start("--shops", "10", "--days", "300")
-    wait_until(lambda: "submitted" in demo.errors.read_text(), seconds=30)
-    wait_until(lambda: len(descendants(process.pid)) >= 5, seconds=30)
+    wait_until(lambda: "submitted" in demo.errors.read_text(), seconds=120)
+    wait_until(lambda: len(descendants(process.pid)) >= 5, seconds=120)
     family = descendants(process.pid)
 
     process.send_signal(signal.SIGINT)
 
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     assert process.returncode == 130
     assert not any(map(is_alive, family))
     assert "Traceback" not in demo.errors.read_text()
@@ -158,13 +158,13 @@ def test_stopped_in_the_middle_it_leaves_no_process_and_goes_on_later(demo):
 def test_a_worker_that_dies_is_started_again(demo):
     process = demo.start("--shops", "10", "--days", "300", "--json")
     workers = demo.directory / "var" / "demo-workers.log"
-    wait_until(lambda: workers.exists() and "ready" in workers.read_text(), seconds=30)
+    wait_until(lambda: workers.exists() and "ready" in workers.read_text(), seconds=120)
     # The worker itself, and with it its session: those of the demo's children that have some.
     parents = [pid for pid in descendants(process.pid) if descendants(pid)]
 
     os.kill(parents[0], signal.SIGKILL)
 
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=400)
     report = json.loads(output)
     assert report["ok"]
     assert any("was killed by SIGKILL" in notice for notice in report["worker_notices"])

@@ -3,11 +3,16 @@
 import time
 
 import pytest
+from django.conf import settings
 from django_celery_beat.models import PeriodicTask
 
 from neural.runs import pace, publishing
 from neural.runs.publishing import BrokerUnavailable
 from tests.unit import beating, searching
+
+# However slow the machine, one message's time is enough for all that a test takes along. Tests
+# of that time set their own.
+settings.NEURAL = {"take_along_seconds": 60, **settings.NEURAL}
 
 
 class RecordingPublisher(publishing.Publisher):
