@@ -190,8 +190,9 @@ def test_beyond_a_full_batch_of_a_late_message_the_next_is_rung(rung, settings, 
 
 @pytest.mark.parametrize(("seconds_a_run", "taken"), [(0.01, 5), (60, 2), (0.0001, 9)])
 def test_a_claim_takes_as_many_runs_as_fit_in_its_time_and_two_at_least(
-    seconds_a_run, taken, hurried
+    seconds_a_run, taken, hurried, settings
 ):
+    settings.NEURAL = {"take_along_seconds": 0.05}
     pace.learn("default", runs=1, seconds=seconds_a_run)
     runs = submitted(9)
 
