@@ -45,6 +45,6 @@ def was_asked(ends: list[BaseException | None]) -> bool:
 
     ``ends`` are the exceptions with which Celery stopped it.
     """
-    flags = (state.should_stop, state.should_terminate)
+    flags: tuple[Any, ...] = (state.should_stop, state.should_terminate)
     by_signal = any(flag is not None and flag is not False for flag in flags)
     return by_signal or any(isinstance(end, WorkerShutdown) and not end.code for end in ends)

@@ -96,14 +96,14 @@ class SoundMessage(virtual.Message):
 
 def survive_unreadable_entries() -> None:
     """Patch kombu's virtual transports and its Redis channel, once."""
-    virtual.Channel.Message = SoundMessage  # type: ignore[misc]
+    virtual.Channel.Message = SoundMessage
     try:
         from kombu.transport import redis
     except ImportError:  # another broker, and redis is not installed
         return
-    if getattr(redis.loads, "_neural", False):
+    if getattr(vars(redis)["loads"], "_neural", False):
         return
-    redis.loads = _reading(redis.loads)
+    vars(redis)["loads"] = _reading(vars(redis)["loads"])
     redis.Channel._brpop_read = _dropping(redis.Channel._brpop_read)  # type: ignore[attr-defined]
 
 

@@ -147,8 +147,9 @@ class ForeignlyCalledTask(CalledTask):
     def _delivered_on(self) -> str:
         """The queue that its message came from, as far as that is one."""
         named = (self.request.delivery_info or {}).get("routing_key")
-        is_one = isinstance(named, str) and 0 < len(named) <= QUEUE_LENGTH and is_queue(named)
-        return named if is_one else self._queue(None)
+        if isinstance(named, str) and 0 < len(named) <= QUEUE_LENGTH and is_queue(named):
+            return named
+        return self._queue(None)
 
 
 def _own_headers(headers: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def substitute_for(message: Any, *, task: str, reason: str) -> Substitute:
     content = before["content"] or ("" if call else message.body)
     refusal = envelopes.refusal(reason=reason, task_id=own_id, content=content)
     content_type, encoding, body = dumps([*(call or ((), {})), {}], serializer="json")
-    headers = {
+    headers: Any = {
         "id": own_id if _is_usable(own_id) else str(uuid.uuid4()),
         "task": task,
         REFUSED_HEADER: refusal,

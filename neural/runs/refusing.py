@@ -58,7 +58,7 @@ def keep_refused(refused: Refused, also: Callable[[Refused, TaskRun], object]) -
         if _inserted(run, refused, also):
             break
     facts = {"run": run.task_id, "task": run.task, "queue": run.queue, "reason": run.error}
-    facts |= {"id": shown(refused.said_id, 100), "arguments": _shown_arguments(refused, 300)}
+    facts |= {"id": shown(refused.said_id, 100)}  # not its arguments, which may be somebody's
     logger.error("event=message_refused %s", pairs(facts))
     return run
 

@@ -303,3 +303,11 @@ def test_a_claimed_run_is_whole(django_assert_num_queries):
 
 def fields_of(row):
     return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+
+
+@pytest.mark.parametrize("companions", [ALONG, ()])
+def test_a_message_takes_no_run_of_another_task(companions):
+    waiting = run(task="probe.count", available_at=ago(seconds=5))
+
+    assert take(waiting, task="probe.left", companions=companions, queue="elsewhere") == []
+    assert take(waiting, task="probe.count", companions=companions) == [waiting]

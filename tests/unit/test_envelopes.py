@@ -5,7 +5,7 @@ import pickle
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kombu.transport.virtual import Base64
 
@@ -31,10 +31,15 @@ anything = st.recursive(
 )
 
 
+# However busy the machine is.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 def message(entry):
     return SoundMessage(entry, channel=CHANNEL)
 
 
+@unhurried
 @given(anything)
 @example({"properties": {"delivery_tag": "t", "delivery_info": {}}})
 @example(forged.entry("x") | {"headers": [1]})
@@ -47,6 +52,7 @@ def test_a_message_can_be_made_of_every_entry(entry):
     json.dumps(made._raw)  # as Redis keeps it until it is acknowledged
 
 
+@unhurried
 @given(
     st.sampled_from(["headers", "properties", "body", "content-type", "content-encoding"]), anything
 )
@@ -56,6 +62,7 @@ def test_a_message_can_be_made_of_an_entry_of_which_any_part_is_anything(part, v
     described(made, "whatever it is")
 
 
+@unhurried
 @given(anything)
 def test_any_body_is_arguments_or_refused(body):
     made = message(forged.entry("x", body=body))
@@ -67,6 +74,7 @@ def test_any_body_is_arguments_or_refused(body):
     assert embed is None or isinstance(embed, dict)
 
 
+@unhurried
 @given(st.dictionaries(st.sampled_from(sorted(forged.entry("x")["headers"])), anything), anything)
 def test_what_takes_a_refused_messages_place_is_sound(headers, body):
     made = message(forged.entry("x", headers=headers, body=body))
@@ -113,6 +121,7 @@ def test_a_wide_message_is_not_a_deep_one():
     envelopes.check_depth(wide, json.dumps(wide))
 
 
+@unhurried
 @given(st.text() | anything, st.integers(min_value=2, max_value=80))
 def test_whatever_it_is_it_can_be_shown_and_cut(value, length):
     told = shown(value, length)

@@ -14,8 +14,10 @@ from neural.runs import enqueue, pace
 from neural.runs import foreign as foreign_messages
 from neural.runs.delivery import Delivery
 from neural.runs.execution import run_claimed
-from neural.runs.options import OptionNotKept, for_message
+from neural.runs.options import for_message
 from neural.runs.publishing import RUN_HEADER
+from neural.runs.settling import Outcome
+from neural.runs.task import _as_celery_sees_it
 from neural.tasks import process_neural_event
 from tests.probe import canvas, tasks
 from tests.probe.acting import Failing
@@ -300,16 +302,6 @@ def test_a_plain_client_that_waits_for_its_result_has_it_from_every_try(rung):
     assert headers == [{"ignore_result": False}, {}]
 
 
-def test_a_plain_clients_chord_is_refused_with_its_error_callbacks_left_to_celery(rung):
-    message = {"chord": dict(canvas.total.s()), "errbacks": [dict(canvas.note.s("error"))]}
-    with delivered(canvas.add, "foreign", foreign=True, **message) as task:
-        with pytest.raises(OptionNotKept, match="Use a chain"):
-            task(1, 2)
-        assert task.request.errbacks
-
-    assert not TaskRun.objects.exists()
-
-
 def test_a_run_with_limits_of_its_own_takes_nobody_along_and_is_not_taken(rung):
     run, *others = submitted(3)
     TaskRun.objects.filter(pk=run.pk).update(options={"time_limit": 5})
@@ -322,3 +314,20 @@ def test_a_run_with_limits_of_its_own_takes_nobody_along_and_is_not_taken(rung):
     with delivered(process_neural_event, others[1].task_id) as task:
         task()
     assert TaskRun.objects.get(state=RunState.PENDING).pk == others[0].pk
+
+
+@pytest.mark.parametrize("error", [MemoryError("full"), SystemExit(0), KeyboardInterrupt()])
+def test_what_celerys_main_process_would_end_of_it_hears_as_a_plain_failure(error):
+    """Wherever it was raised: the outcome in the ledger names it."""
+    run = ask()
+    outcome = Outcome(
+        run=run,
+        state=RunState.DEAD,
+        started_at=run.created_at,
+        finished_at=run.created_at,
+        error="MemoryError: full",
+        exception=error,
+    )
+
+    with pytest.raises(RuntimeError, match="MemoryError: full"):
+        _as_celery_sees_it(outcome)
