@@ -17,7 +17,17 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from neural.conf import conf
-from neural.health import Status, database, examine, failures, messages, runs, system, workers
+from neural.health import (
+    Status,
+    database,
+    examine,
+    failures,
+    messages,
+    runs,
+    system,
+    workers,
+    writing,
+)
 from neural.health.broker import BrokerFacts
 from neural.health.findings import COUNTED
 from neural.health.situation import Situation
@@ -133,13 +143,13 @@ def test_a_database_that_is_locked_is_found_within_a_second():
 
     try:
         with database.impatient_database(0.2):
-            finding = database.writing(Situation())
+            finding = writing.writing(Situation())
     finally:
         other.close()
 
     assert is_found(finding, Status.PROBLEM, "takes no write", "long transaction")
     assert time.monotonic() - started < 1
-    assert database.writing(Situation()).status == Status.OK
+    assert writing.writing(Situation()).status == Status.OK
 
 
 def test_looking_leaves_the_connections_patience_as_it_was():
@@ -155,7 +165,7 @@ def test_looking_leaves_the_connections_patience_as_it_was():
 
 
 def test_writing_leaves_no_row():
-    database.writing(Situation())
+    writing.writing(Situation())
 
     assert not WorkerProcess.objects.exists()
 
