@@ -49,12 +49,15 @@ class BrokerFacts:
 def ask_broker() -> BrokerFacts:
     """Ask the broker everything there is to ask, in about a second at most."""
     connection = short_tempered_connection()
-    about = {"address": connection.as_uri(), "driver": connection.transport.driver_type}
+    about: dict[str, Any] = {
+        "address": connection.as_uri(),
+        "driver": connection.transport.driver_type,
+    }
     started = time.perf_counter()
     try:
         channel = connection.default_channel
         seconds = time.perf_counter() - started
-        asked = {"messages": dict(_messages(channel)), **_durability(channel)}
+        asked: dict[str, Any] = {"messages": dict(_messages(channel)), **_durability(channel)}
         return BrokerFacts(**about, seconds=seconds, **asked, **_refusal(channel))
     except Exception as error:  # noqa: BLE001 (whatever a transport raises is the answer)
         return BrokerFacts(**about, error=_told(error), cause=cause_of(error))

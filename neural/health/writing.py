@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from django.db import DatabaseError, transaction
 from django.utils.functional import Promise
@@ -117,29 +118,27 @@ def _of_sqlite(error: str) -> str:
     if "is full" in error:
         return storage.cure()
     if "readonly" in error or not _may_be_written(file):
-        about = {"file": file, "directory": file.parent, "user": os.geteuid()}
+        user = {"file": file, "directory": file.parent, "user": os.geteuid()}
         return (
             _(
                 "let user %(user)d write %(file)s and its directory: chown and chmod u+w; or a "
                 "disk that is mounted read-only: mount -o remount,rw (findmnt -T %(directory)s)"
             )
-            % about
+            % user
         )
     if storage.free_bytes(file.parent) < storage.FULL:
         return storage.cure()
     if any(words in error for words in ("malformed", "not a database", "disk I/O error")):
-        about = {"file": file}
-        return (
-            _("%(file)s is damaged, or its disk is: see the kernel's log; put back a backup of it")
-            % about
+        told = _(
+            "%(file)s is damaged, or its disk is: see the kernel's log; put back a backup of it"
         )
+        return told % {"file": file}
     return ""
 
 
-def _may_be_written(file: os.PathLike[str]) -> bool:
+def _may_be_written(file: Path) -> bool:
     """Beside it SQLite writes two more, so the directory counts as well."""
-    places = [os.path.dirname(file), *([file] if os.path.exists(file) else [])]
-    return all(os.access(place, os.W_OK) for place in places)
+    return all(os.access(each, os.W_OK) for each in (file.parent, file) if each.exists())
 
 
 def first_line(error: Exception) -> str:

@@ -1,7 +1,6 @@
 """`manage.py doctor` says in which way a broker refuses, and what to do about that."""
 
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import redis
@@ -15,8 +14,8 @@ from neural.health.refusals import CURES, WHY, Cause, cause_of, cause_of_refusal
 from neural.health.situation import Situation
 from neural.runs.accepting import must_accept
 from neural.runs.publishing import short_tempered_connection
+from tests import refusing
 from tests.unit.test_command_doctor import is_found, set_broker
-from tests.watching import wait_until
 from zhilian.embedded import EmbeddedBroker
 
 SAID = {
@@ -79,32 +78,6 @@ def broker(embedded, monkeypatch):
 
 
 @contextmanager
-def setting(broker, name, value, before):
-    broker.config_set(name, value)
-    yield
-    broker.config_set(name, before)
-
-
-@contextmanager
-def replica(broker):
-    broker.replicaof("127.0.0.1", "1")
-    yield
-    broker.replicaof("NO", "ONE")
-
-
-@contextmanager
-def without_a_file(broker):
-    file = Path(broker.config_get("dir")["dir"]) / "dump.rdb"
-    broker.config_set("save", "3600 1000000")
-    file.mkdir()
-    broker.bgsave()
-    wait_until(lambda: broker.info("persistence")["rdb_last_bgsave_status"] == "err", 20)
-    yield
-    file.rmdir()
-    broker.config_set("save", "")
-
-
-@contextmanager
 def held_to_reading(broker):
     broker.execute_command("ACL", "SETUSER", "default", "-@write")
     yield
@@ -112,10 +85,10 @@ def held_to_reading(broker):
 
 
 REFUSING = {
-    "maxmemory": (lambda it: setting(it, "maxmemory", "1kb", "0"), "memory is full"),
-    "replica": (replica, "read-only replica"),
-    "disk": (without_a_file, "cannot write its file"),
-    "few replicas": (lambda it: setting(it, "min-replicas-to-write", "1", "0"), "fewer replicas"),
+    "maxmemory": (refusing.full, "memory is full"),
+    "replica": (refusing.replica, "read-only replica"),
+    "disk": (refusing.disk_full, "cannot write its file"),
+    "few replicas": (refusing.too_few_replicas, "fewer replicas"),
     "access list": (held_to_reading, "access list forbids"),
 }
 
@@ -134,7 +107,7 @@ def test_a_redis_that_refuses_is_told_from_one_that_is_away(broker, name):
 
 
 def test_what_a_refusing_redis_holds_is_told_all_the_same(broker):
-    with setting(broker, "min-replicas-to-write", "1", "0"):
+    with refusing.too_few_replicas(broker):
         assert messages.durability(Situation()).status == Status.OK
         assert Situation().broker.refusal
 
