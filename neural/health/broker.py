@@ -1,4 +1,4 @@
-"""The broker: does it answer, would it lose messages, and who reads what it holds?
+"""The broker: does it take messages, would it lose them, and who reads what it holds?
 
 Everything is asked on a connection with short timeouts of its own, so that a frozen broker
 costs half a second. What only Redis can be asked stays unknown elsewhere.
@@ -12,6 +12,8 @@ from typing import Any
 
 from celery import current_app
 
+from neural.health.refusals import Cause, cause_of, cause_of_refusal
+from neural.runs.accepting import must_accept
 from neural.runs.publishing import close_quietly, depth_of, short_tempered_connection
 
 KEYS_LOOKED_AT = 10_000
@@ -28,6 +30,11 @@ class BrokerFacts:
     address: str
     """Without its password."""
     error: str = ""
+    """Why nothing could be asked."""
+    refusal: str = ""
+    """What it says to a message, while it answers everything else."""
+    cause: Cause | None = None
+    """Of the error or the refusal."""
     seconds: float = 0
     driver: str = ""
     """What it is: 'redis', 'amqp'."""
@@ -42,22 +49,33 @@ class BrokerFacts:
 def ask_broker() -> BrokerFacts:
     """Ask the broker everything there is to ask, in about a second at most."""
     connection = short_tempered_connection()
-    address = connection.as_uri()
+    about: dict[str, Any] = {
+        "address": connection.as_uri(),
+        "driver": connection.transport.driver_type,
+    }
     started = time.perf_counter()
     try:
         channel = connection.default_channel
         seconds = time.perf_counter() - started
-        return BrokerFacts(
-            address=address,
-            seconds=seconds,
-            driver=connection.transport.driver_type,
-            messages=dict(_messages(channel)),
-            **_durability(channel),
-        )
+        asked: dict[str, Any] = {"messages": dict(_messages(channel)), **_durability(channel)}
+        return BrokerFacts(**about, seconds=seconds, **asked, **_refusal(channel))
     except Exception as error:  # noqa: BLE001 (whatever a transport raises is the answer)
-        return BrokerFacts(address=address, error=str(error) or type(error).__name__)
+        return BrokerFacts(**about, error=_told(error), cause=cause_of(error))
     finally:
         close_quietly(connection)
+
+
+def _refusal(channel: Any) -> dict[str, Any]:
+    """Asked last: RabbitMQ reads nothing more from a connection on which it refused."""
+    try:
+        must_accept(channel)
+    except Exception as error:  # noqa: BLE001 (as above)
+        return {"refusal": _told(error), "cause": cause_of_refusal(error)}
+    return {}
+
+
+def _told(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _durability(channel: Any) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""Probes of the database: is it there, complete, writable, and on time?"""
+"""Probes of the database: is it there, complete, and on time?"""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
@@ -12,11 +12,10 @@ from django.utils.translation import gettext as _
 
 from neural.health.findings import Finding, listed, ok, problem, warning
 from neural.health.situation import Situation
-from neural.models import WorkerProcess
+from neural.health.writing import PATIENCE_SECONDS, first_line, how_to_reach_it
 from neural.runs import sql
 from neural.runs.clock import database_clock
 
-PATIENCE_SECONDS = 1
 CLOCK_WARNING_SECONDS = 2
 CLOCK_PROBLEM_SECONDS = 60
 
@@ -63,8 +62,8 @@ def database(situation: Situation) -> Finding:
         return problem(
             "database",
             _("%(database)s does not answer: %(error)s")
-            % {"database": connection.display_name, "error": _first_line(error)},
-            _("start it: systemctl start postgresql; if it runs, correct DATABASE_URL"),
+            % {"database": connection.display_name, "error": first_line(error)},
+            how_to_reach_it(error),
         )
     milliseconds = (time.perf_counter() - started) * 1000
     about = {"database": connection.display_name, "milliseconds": f"{milliseconds:.0f}"}
@@ -92,10 +91,6 @@ def _journal_mode(cursor: CursorWrapper) -> str:
     return str(cursor.fetchone()[0])
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]
-
-
 def migrations(situation: Situation) -> Finding:
     """The tables are those of this code."""
     executor = MigrationExecutor(sql.ledger_connection())
@@ -108,27 +103,6 @@ def migrations(situation: Situation) -> Finding:
         names = _("%(names)s and %(count)d more") % about
     told = _("not applied: %(names)s") % {"names": names}
     return problem("migrations", told, _("type: manage.py migrate"))
-
-
-def writing(situation: Situation) -> Finding:
-    """A row can be written (and is taken back)."""
-    started = time.perf_counter()
-    try:
-        with transaction.atomic():
-            WorkerProcess.objects.create(name="doctor", host="", process_id=0)
-            transaction.set_rollback(True)
-    except DatabaseError as error:
-        return problem(
-            "writing",
-            _("the database takes no write within %(seconds)d s: %(error)s")
-            % {"seconds": PATIENCE_SECONDS, "error": _first_line(error)},
-            _(
-                "look for a long transaction, a full disk (type: df -h), a read-only replica or a "
-                "file of another user's"
-            ),
-        )
-    took = {"milliseconds": f"{(time.perf_counter() - started) * 1000:.0f}"}
-    return ok("writing", _("a row is written in %(milliseconds)s ms") % took)
 
 
 def clock(situation: Situation) -> Finding:

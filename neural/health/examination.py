@@ -4,7 +4,18 @@ from collections.abc import Callable, Sequence
 
 from django.utils.translation import gettext as _
 
-from neural.health import database, failures, messages, refusals, runs, search, system, workers
+from neural.health import (
+    database,
+    failures,
+    messages,
+    refused_events,
+    runs,
+    search,
+    storage,
+    system,
+    workers,
+    writing,
+)
 from neural.health.findings import Finding, Status, problem, unknown
 from neural.health.situation import Situation
 
@@ -12,6 +23,7 @@ Probe = Callable[[Situation], Finding]
 
 WITHOUT_DATABASE: Sequence[tuple[str, Probe]] = (
     ("settings", system.settings),
+    ("disk", storage.disk),
     ("broker", messages.broker),
     ("durability", messages.durability),
 )
@@ -19,8 +31,8 @@ OF_DATABASE: Sequence[tuple[str, Probe]] = (
     ("migrations", database.migrations),
     ("clock", database.clock),
 )
+WRITING: Sequence[tuple[str, Probe]] = (("writing", writing.writing),)
 OF_LEDGER: Sequence[tuple[str, Probe]] = (
-    ("writing", database.writing),
     ("workers", workers.workers),
     ("messages", messages.unread_messages),
     ("backlog", workers.backlog),
@@ -28,7 +40,7 @@ OF_LEDGER: Sequence[tuple[str, Probe]] = (
     ("lost runs", runs.lost_runs),
     ("failures", failures.failing_tries),
     ("dead letters", failures.dead_letters),
-    ("refused events", refusals.refused_events),
+    ("refused events", refused_events.refused_events),
     ("unregistered", runs.unregistered_work),
     ("search", search.search_index),
 )
@@ -42,12 +54,20 @@ def examine(situation: Situation | None = None) -> list[Finding]:
     findings.append(reached)
     if reached.status == Status.PROBLEM:
         because = _("the database does not answer")
-        return findings + _not_asked([*OF_DATABASE, *OF_LEDGER], because)
+        return findings + _not_asked([*OF_DATABASE, *WRITING, *OF_LEDGER], because)
     with database.impatient_database():
         findings += [_ask(name, probe, situation) for name, probe in OF_DATABASE]
-        if any(each.probe == "migrations" and each.status != Status.OK for each in findings):
-            return findings + _not_asked(OF_LEDGER, _("migrations are missing"))
+        if _is_wrong("migrations", findings):
+            return findings + _not_asked([*WRITING, *OF_LEDGER], _("migrations are missing"))
+        findings += [_ask(name, probe, situation) for name, probe in WRITING]
+        if _is_wrong("writing", findings):
+            # No heartbeat is written either: every worker would be called dead.
+            return findings + _not_asked(OF_LEDGER, _("the database takes no write"))
         return findings + [_ask(name, probe, situation) for name, probe in OF_LEDGER]
+
+
+def _is_wrong(probe: str, findings: Sequence[Finding]) -> bool:
+    return any(each.probe == probe and each.status != Status.OK for each in findings)
 
 
 def _ask(name: str, probe: Probe, situation: Situation) -> Finding:

@@ -5,6 +5,7 @@ from django.utils.translation import gettext as _
 
 from neural.health.broker import BrokerFacts
 from neural.health.findings import Finding, in_turn, listed, ok, problem, unknown, warning
+from neural.health.refusals import CURES, WHY, Cause
 from neural.health.situation import Situation
 
 FULL = 0.95
@@ -14,38 +15,68 @@ FULL = 0.95
 def broker(situation: Situation) -> Finding:
     """It answers, and takes messages."""
     facts = situation.broker
+    if facts.cause not in (None, Cause.UNREACHABLE):
+        return _refusing(facts, facts.cause)
     if facts.error:
-        return problem(
-            "broker",
-            _(
-                "%(address)s does not answer (%(error)s); nothing is lost: events are accepted "
-                "and run when it is back"
-            )
-            % {"address": facts.address, "error": facts.error.rstrip(".")},
-            _(
-                "start it: systemctl start redis-server (manage.py up starts the embedded one); if "
-                "it runs, correct address and password in CELERY_BROKER_URL"
-            ),
-        )
+        return _unreachable(facts)
     if facts.memory_used is not None and facts.memory_used >= FULL:
         return _full(facts)
     told = {"address": facts.address, "milliseconds": f"{facts.seconds * 1000:.0f}"}
     return ok("broker", _("%(address)s answers in %(milliseconds)s ms") % told)
 
 
+def _unreachable(facts: BrokerFacts) -> Finding:
+    return problem(
+        "broker",
+        _(
+            "%(address)s does not answer (%(error)s); nothing is lost: events are accepted "
+            "and run when it is back"
+        )
+        % {"address": facts.address, "error": facts.error.rstrip(".")},
+        _start_rabbitmq() if facts.driver == "amqp" else _start_redis(),
+    )
+
+
+def _start_redis() -> str:
+    return _(
+        "start it: systemctl start redis-server (manage.py up starts the embedded one); if "
+        "it runs, correct address and password in CELERY_BROKER_URL"
+    )
+
+
+def _start_rabbitmq() -> str:
+    return _(
+        "start it: systemctl start rabbitmq-server; if it runs, correct address and password in "
+        "CELERY_BROKER_URL"
+    )
+
+
+def _refusing(facts: BrokerFacts, cause: Cause) -> Finding:
+    about = {
+        "address": facts.address,
+        "why": WHY[cause],
+        "error": (facts.refusal or facts.error).rstrip("."),
+    }
+    return problem(
+        "broker",
+        _(
+            "%(address)s takes no messages: %(why)s (it says: %(error)s); nothing is lost: events "
+            "are accepted and run when it takes messages again"
+        )
+        % about,
+        str(CURES[cause]),
+    )
+
+
 def _full(facts: BrokerFacts) -> Finding:
     return problem(
         "broker",
         _(
-            "%(address)s has filled its memory to %(percent).0f%% of maxmemory and refuses "
-            "messages, or soon will; nothing is lost: events are accepted and run when it takes "
-            "messages again"
+            "%(address)s has filled its memory to %(percent).0f%% of maxmemory and soon refuses "
+            "messages; nothing is lost: events are accepted and run when it takes messages again"
         )
         % {"address": facts.address, "percent": (facts.memory_used or 0) * 100},
-        _(
-            "see what fills it: redis-cli --bigkeys; or give it more, in redis-cli: CONFIG SET "
-            "maxmemory BYTES, and the same in redis.conf"
-        ),
+        str(CURES[Cause.MEMORY]),
     )
 
 

@@ -1,45 +1,109 @@
-"""Probe of refused events: does anything wait for a person to correct it?"""
+"""Why a broker that may well be running takes no messages, and what to do about it."""
 
-import datetime as dt
+import enum
+from collections.abc import Iterator
 
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
-
-from neural.health.findings import COUNTED, Finding, ok, span, warning
-from neural.health.situation import Situation
-from neural.models import RefusedEvent
-
-RECENTLY = dt.timedelta(days=1)
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 
-def refused_events(situation: Situation) -> Finding:
-    """No event was refused lately with which nobody has done anything yet."""
-    lately = RefusedEvent.objects.open().filter(last_refused_at__gt=situation.now - RECENTLY)
-    columns = ("type", "event_id", "store_code", "source", "problems", "last_refused_at")
-    found = list(lately.order_by("-last_refused_at").only(*columns)[:COUNTED])
-    within = {"span": span(RECENTLY.total_seconds())}
-    if not found:
-        return ok("refused events", _("none in the last %(span)s") % within)
-    about = within | {"events": _told(len(found)), "last": _named(found[0])}
-    return warning(
-        "refused events",
-        _("%(events)s in the last %(span)s, such as %(last)s") % about,
-        _(
-            "correct and submit them, or dismiss them, in the admin under Refused events; where "
-            "one source is refused again and again, mend what it sends"
-        ),
-    )
+class Cause(enum.StrEnum):
+    """Of a broker's refusal; told apart by what it, or the lack of an answer, says."""
+
+    UNREACHABLE = "unreachable"
+    MEMORY = "memory"
+    DISK = "disk"
+    REPLICA = "replica"
+    FEW_REPLICAS = "few replicas"
+    LOGIN = "login"
+    FORBIDDEN = "forbidden"
+    LOADING = "loading"
+    CLIENTS = "clients"
+    ALARM = "alarm"
+    OTHER = "other"
 
 
-def _told(number: int) -> str:
-    if number >= COUNTED:
-        return _("%(count)s events or more were refused") % {"count": f"{number:,}"}
-    text = ngettext("%(count)s event was refused", "%(count)s events were refused", number)
-    return text % {"count": f"{number:,}"}
+# By the name of the exception (of redis-py, py-amqp and amqp's replies), else by its words.
+_NAMES = {
+    "OutOfMemoryError": Cause.MEMORY,
+    "ReadOnlyError": Cause.REPLICA,
+    "MasterDownError": Cause.REPLICA,
+    "AuthenticationError": Cause.LOGIN,
+    "AuthenticationWrongNumberOfArgsError": Cause.LOGIN,
+    "AccessRefused": Cause.LOGIN,
+    "NoPermissionError": Cause.FORBIDDEN,
+    "BusyLoadingError": Cause.LOADING,
+}
+_WORDS = {
+    "MISCONF": Cause.DISK,
+    "NOREPLICAS": Cause.FEW_REPLICAS,
+    "max number of clients": Cause.CLIENTS,
+}
+
+WHY: dict[Cause, str | Promise] = {
+    Cause.MEMORY: _("its memory is full (maxmemory)"),
+    Cause.DISK: _("it cannot write its file, perhaps because its disk is full"),
+    Cause.REPLICA: _("it is a read-only replica"),
+    Cause.FEW_REPLICAS: _("it has fewer replicas than min-replicas-to-write asks for"),
+    Cause.LOGIN: _("it does not take our name and password"),
+    Cause.FORBIDDEN: _("its access list forbids what a broker is for"),
+    Cause.LOADING: _("it is still reading its file"),
+    Cause.CLIENTS: _("it has no room for another client (maxclients)"),
+    Cause.ALARM: _("it answers, but confirms nothing: RabbitMQ has an alarm on (memory or disk)"),
+    Cause.OTHER: _("it refuses"),
+}
+
+CURES: dict[Cause, str | Promise] = {
+    Cause.MEMORY: _(
+        "see what fills it: redis-cli --bigkeys; or give it more, in redis-cli: CONFIG SET "
+        "maxmemory BYTES, and the same in redis.conf"
+    ),
+    Cause.DISK: _(
+        "free space on its host: df -h; what failed: redis-cli INFO persistence, and its log"
+    ),
+    Cause.REPLICA: _(
+        "let CELERY_BROKER_URL name the primary, or make this one the primary, in redis-cli: "
+        "REPLICAOF NO ONE"
+    ),
+    Cause.FEW_REPLICAS: _(
+        "start its replicas, or do without, in redis-cli: CONFIG SET min-replicas-to-write 0"
+    ),
+    Cause.LOGIN: _(
+        "correct address and password in CELERY_BROKER_URL, then restart web, workers and beat"
+    ),
+    Cause.FORBIDDEN: _(
+        "see what it refused, in redis-cli: ACL LOG; then allow it: ACL SETUSER NAME ~* &* +@all"
+    ),
+    Cause.LOADING: _("wait; how far it is: redis-cli INFO persistence"),
+    Cause.CLIENTS: _(
+        "see who is connected: redis-cli CLIENT LIST; or let in more, in redis-cli: CONFIG SET "
+        "maxclients NUMBER"
+    ),
+    Cause.ALARM: _("see which: rabbitmq-diagnostics alarms; free memory or disk on its host"),
+    Cause.OTHER: _("do what it says; its own log may say more"),
+}
 
 
-def _named(refused: RefusedEvent) -> str:
-    about = {"event": str(refused), "store": refused.store_code or "?"}
-    why = next(("{field}: {reason}".format(**each) for each in refused.problems), "?")
-    named = _("%(event)s of store %(store)s") % about
-    return f"{named} ({why})"
+def cause_of(error: BaseException) -> Cause:
+    """What stands behind an error of connecting."""
+    for each in _chain(error):
+        if type(each).__name__ in _NAMES:
+            return _NAMES[type(each).__name__]
+        for words, cause in _WORDS.items():
+            if words in str(each):
+                return cause
+    return Cause.UNREACHABLE
+
+
+def cause_of_refusal(error: BaseException) -> Cause:
+    """What stands behind an error of writing, on a connection that answered before."""
+    if isinstance(error, TimeoutError):
+        return Cause.ALARM
+    cause = cause_of(error)
+    return Cause.OTHER if cause == Cause.UNREACHABLE else cause
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -66,7 +66,7 @@ def survive_a_lost_broker() -> None:
     _replace(QoS, "append", _although_refused)
     _replace(QoS, "ack", _freeing_its_seat)
     _replace(QoS, "reject", _freeing_its_seat)
-    Transport.connection_errors += (ResponseError,)  # type: ignore[attr-defined]
+    Transport.connection_errors += (ResponseError,)
 
 
 def _patch_consumer(**_: Any) -> None:

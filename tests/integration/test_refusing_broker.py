@@ -1,89 +1,33 @@
 """A broker that answers and refuses: full, its disk full, a replica, another password. It is as
 if it were away: workers and beat live on, nothing is lost, all of it runs when it is over."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 import redis
 
 from neural.models import TaskRun
 from neural.runs.publishing import publisher
+from tests import refusing
 from tests.integration.cluster import client, expect_once, took, wait_for_runs, within
 from tests.integration.rabbitmq import RabbitMQ
 from tests.integration.submitting import names, submit
-from tests.watching import wait_until
 
 pytestmark = pytest.mark.integration
 
 QUICK = {"republish_seconds": 1, "republish_lease_seconds": 2}
-Server = redis.Redis
-
-
-@contextmanager
-def full(server: Server) -> Iterator[None]:
-    """OOM."""
-    server.config_set("maxmemory", "1kb")
-    yield
-    server.config_set("maxmemory", "0")
-
-
-@contextmanager
-def disk_full(server: Server) -> Iterator[None]:
-    """MISCONF: it cannot write its file, for there is a directory of that name."""
-    file = Path(server.config_get("dir")["dir"]) / "dump.rdb"
-    server.config_set("save", "3600 1000000")
-    file.mkdir()
-    server.bgsave()
-    wait_until(lambda: server.info("persistence")["rdb_last_bgsave_status"] == "err", 20)
-    yield
-    file.rmdir()
-    server.config_set("save", "")
-
-
-@contextmanager
-def replica(server: Server) -> Iterator[None]:
-    """READONLY; who waits for a message hears UNBLOCKED."""
-    server.replicaof("127.0.0.1", "1")
-    yield
-    server.replicaof("NO", "ONE")
-
-
-@contextmanager
-def without_replicas(server: Server) -> Iterator[None]:
-    """NOREPLICAS."""
-    server.config_set("min-replicas-to-write", "1")
-    yield
-    server.config_set("min-replicas-to-write", "0")
-
-
-@contextmanager
-def another_password(server: Server) -> Iterator[None]:
-    """NOAUTH."""
-    server.config_set("requirepass", "a secret")
-    server.client_kill_filter(_type="normal", skipme=True)
-    yield
-    server.config_set("requirepass", "")
-
-
-@contextmanager
-def no_room_for_clients(server: Server) -> Iterator[None]:
-    """'max number of clients reached'."""
-    before = server.config_get("maxclients")["maxclients"]
-    server.config_set("maxclients", "1")
-    server.client_kill_filter(_type="normal", skipme=True)
-    yield
-    server.config_set("maxclients", before)
-
-
-FAULTS: list[Callable] = [
-    full, disk_full, replica, without_replicas, another_password, no_room_for_clients,
-]  # fmt: skip
+FAULTS = {
+    "full": refusing.full,
+    "disk": refusing.disk_full,
+    "replica": refusing.replica,
+    "replicas": refusing.too_few_replicas,
+    "password": refusing.another_password,
+    "clients": refusing.no_room_for_clients,
+}
 
 
 @pytest.fixture
-def server(cluster) -> Iterator[Server]:
+def server(cluster) -> Iterator[redis.Redis]:
     if isinstance(cluster.broker, RabbitMQ):
         pytest.skip("of Redis alone")
     with client(cluster.broker) as connection:
@@ -97,21 +41,21 @@ def test_one_worker_outlives_every_way_in_which_redis_refuses(cluster, settings,
     worker.freeze()
     for key in keys:
         submit(key)
-    with full(server):
+    with refusing.full(server):
         worker.thaw()
         wait_for_runs()  # what is in a full broker is worked on, which empties it
 
-    for fault in FAULTS:
-        during = names(fault.__name__, 20)
+    for name, fault in FAULTS.items():
+        during = names(name, 20)
         with fault(server):
             with took() as seconds:
                 for key in during:
                     submit(key)
-            assert publisher().breaker_is_open, fault
-            assert seconds() < 6, fault  # one failure, not twenty
+            assert publisher().breaker_is_open, name
+            assert seconds() < 6, name  # one failure, not twenty
             # A probe that only reads would close the breaker again.
-            assert not within(1.5, lambda: not worker.is_running), fault
-            assert publisher().breaker_is_open, fault
+            assert not within(1.5, lambda: not worker.is_running), name
+            assert publisher().breaker_is_open, name
         keys += during
         wait_for_runs()
 

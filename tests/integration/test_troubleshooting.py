@@ -241,7 +241,7 @@ def test_the_broker_stands_still(cluster, doctor):
 def test_the_broker_wants_a_password(cluster, doctor, redis):
     redis.config_set("requirepass", "a secret")
     try:
-        remedy = doctor.finds("broker", "problem", "uthentication required", "nothing is lost")
+        remedy = doctor.finds("broker", "problem", "name and password", "nothing is lost")
     finally:
         redis.execute_command("AUTH", "a secret")
         redis.config_set("requirepass", "")
@@ -254,7 +254,7 @@ def test_the_broker_is_full(cluster, doctor, redis):
     redis.config_set("maxmemory", "1kb")
     submit("meanwhile")
 
-    remedy = doctor.finds("broker", "problem", "refuses messages", "nothing is lost")
+    remedy = doctor.finds("broker", "problem", "memory is full", "nothing is lost")
 
     assert "CONFIG SET maxmemory" in remedy
     redis.config_set("maxmemory", "0")

@@ -24,10 +24,11 @@ from neural.health import (
     examine,
     failures,
     messages,
-    refusals,
+    refused_events,
     runs,
     system,
     workers,
+    writing,
 )
 from neural.health.broker import BrokerFacts
 from neural.health.findings import COUNTED
@@ -144,13 +145,13 @@ def test_a_database_that_is_locked_is_found_within_a_second():
 
     try:
         with database.impatient_database(0.2):
-            finding = database.writing(Situation())
+            finding = writing.writing(Situation())
     finally:
         other.close()
 
     assert is_found(finding, Status.PROBLEM, "takes no write", "long transaction")
     assert time.monotonic() - started < 1
-    assert database.writing(Situation()).status == Status.OK
+    assert writing.writing(Situation()).status == Status.OK
 
 
 def test_looking_leaves_the_connections_patience_as_it_was():
@@ -166,7 +167,7 @@ def test_looking_leaves_the_connections_patience_as_it_was():
 
 
 def test_writing_leaves_no_row():
-    database.writing(Situation())
+    writing.writing(Situation())
 
     assert not WorkerProcess.objects.exists()
 
@@ -503,13 +504,13 @@ def refuse(*keys: str) -> None:
 
 
 def test_refused_events_of_the_last_day_are_counted():
-    assert refusals.refused_events(Situation()).status == Status.OK
+    assert refused_events.refused_events(Situation()).status == Status.OK
     refuse("1", "2", "3", "4")
     RefusedEvent.objects.filter(event_id="1").update(last_refused_at=ago(days=2))
     RefusedEvent.objects.get(event_id="2").dismiss(by="lee")
 
     assert is_found(
-        refusals.refused_events(Situation()),
+        refused_events.refused_events(Situation()),
         Status.WARNING,
         "2 events were refused in the last 24 h, such as order.created",
         "of store S1 (payload.lines: Field required)",
@@ -518,10 +519,12 @@ def test_refused_events_of_the_last_day_are_counted():
 
 
 def test_looking_for_refused_events_ends_however_many_there_are(monkeypatch):
-    monkeypatch.setattr(refusals, "COUNTED", 3)
+    monkeypatch.setattr(refused_events, "COUNTED", 3)
     refuse(*"12345")
 
-    assert refusals.refused_events(Situation()).found.startswith("3 events or more were refused")
+    assert refused_events.refused_events(Situation()).found.startswith(
+        "3 events or more were refused"
+    )
 
 
 @pytest.mark.parametrize("state", [RunState.PENDING, RunState.DEAD])

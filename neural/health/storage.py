@@ -1,0 +1,61 @@
+"""Probe of the disks: is there room where the database's file and the search index lie?"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+
+from neural.conf import conf
+from neural.health.findings import Finding, listed, ok, problem, warning
+from neural.health.situation import Situation
+from neural.runs import sql
+
+SCARCE = 1024**3
+FULL = 64 * 1024**2
+"""Bytes that are free: from here on what is written may not fit any more."""
+
+
+def disk(situation: Situation) -> Finding:
+    """Every file of ours has room to grow. Of other machines' disks nothing is known."""
+    free = {place: free_bytes(place) for place in dict.fromkeys(places())}
+    if not free:
+        return ok("disk", _("database and search index are not on disks of this machine"))
+    scarce = {place: left for place, left in free.items() if left < SCARCE}
+    told = listed(f"{place}: {filesizeformat(left)}" for place, left in (scarce or free).items())
+    found = _("free: %(places)s") % {"places": told}
+    if not scarce:
+        return ok("disk", found)
+    judge = problem if min(scarce.values()) < FULL else warning
+    return judge("disk", found, cure())
+
+
+def cure() -> str:
+    """What to do about a disk that is full."""
+    return _(
+        "make room: df -h shows which disk it is, du -xh --max-depth=2 PLACE what fills it; what "
+        "was refused meanwhile is done again"
+    )
+
+
+def places() -> Iterator[Path]:
+    """Directories on this machine that grow: SQLite's, and a search index's in files."""
+    if not sql.is_postgresql():
+        yield sqlite_file().parent
+    location = conf().vector_store_location
+    if conf().search and location and "://" not in location:
+        yield Path(location)
+
+
+def sqlite_file() -> Path:
+    """Where the database is, as it was set."""
+    return Path(str(sql.ledger_connection().settings_dict["NAME"])).absolute()
+
+
+def free_bytes(place: Path) -> int:
+    """Left to users that are not root, on the disk of a directory that perhaps is yet to come."""
+    while not place.exists():
+        place = place.parent
+    about = os.statvfs(place)
+    return about.f_bavail * about.f_frsize
