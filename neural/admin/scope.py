@@ -10,6 +10,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 
 from neural.admin.bounded import Found, find, page_of_few
+from neural.admin.nul import refuses_nul
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
 from neural.admin.planning import STORE, plan
 from neural.admin.walks import Place, Walk
@@ -31,6 +32,7 @@ def store_or_404(request: HttpRequest, code: str) -> Store:
     return store
 
 
+@refuses_nul
 class NeuralAdmin(admin.ModelAdmin):
     """The stock admin with one style sheet more."""
 
@@ -101,6 +103,8 @@ class ReadOnlyAdmin(NeuralAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
+        if "\0" in term:  # of autocompletion, whose address is the site's
+            return queryset.none(), False
         request.searched = FEW  # type: ignore[attr-defined]
         for key in self.search_keys:
             if key == STORE:
