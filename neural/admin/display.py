@@ -19,6 +19,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from neural.admin.written import value_of
+
 NOTHING = "-"  # as the admin shows an empty value
 
 
@@ -83,6 +85,8 @@ def json_block(value: Any) -> SafeString | str:
     """JSON, indented, its characters as people write them."""
     if value is None or value in ([], {}):
         return NOTHING
+    if isinstance(value, SafeString):
+        return value
     text = json.dumps(value, indent=2, ensure_ascii=False, cls=DjangoJSONEncoder)
     return format_html('<pre class="neural-code">{}</pre>', text)
 
@@ -141,14 +145,19 @@ def store_code_column(model: type[Model]) -> Any:
 
 
 def json_column(model: type[Model], field: str) -> Any:
-    """A field with JSON, shown in full."""
-    return _column(model, field, json_block)
+    """A field with JSON, shown in full, or as it is written where it is nested too deep."""
+    return _column(model, field, json_block, read=value_of)
 
 
-def _column(model: type[Model], field: str, show: Callable[[Any], Any]) -> Any:
+def _column(
+    model: type[Model],
+    field: str,
+    show: Callable[[Any], Any],
+    read: Callable[[Any, str], Any] = getattr,
+) -> Any:
     @admin.display(description=model._meta.get_field(field).verbose_name)  # type: ignore[union-attr]
     def column(row: Any) -> Any:
-        return show(getattr(row, field))
+        return show(read(row, field))
 
     column.__name__ = f"{field}_shown"
     return column

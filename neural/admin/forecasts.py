@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from neural.admin.display import NOTHING, instant_column, link, link_column, one_line
 from neural.admin.filters import StoreFilter
@@ -117,7 +118,7 @@ class ForecastAdmin(HistoryAdmin):
     def next_day(self, forecast: Forecast) -> str:
         return _band(forecast, 0)
 
-    @admin.display(description=_("method"))
+    @admin.display(description=pgettext_lazy("of a forecast", "method"))
     def method_in_short(self, forecast: Forecast) -> SafeString | str:
         return one_line(forecast.explanation)
 
@@ -125,7 +126,7 @@ class ForecastAdmin(HistoryAdmin):
     def version_number(self, forecast: Forecast) -> SafeString | str:
         return link(forecast.version, forecast.version and forecast.version.number)
 
-    @admin.display(description=_("method"))
+    @admin.display(description=pgettext_lazy("of a forecast", "method"))
     def method_shown(self, forecast: Forecast) -> str:
         return method_sentence(forecast.method)
 

@@ -50,13 +50,11 @@ class DishAdmin(ReadModelAdmin):
         link_column(Dish, "store"),
         "as_of",
     )
+    from_outside = ("details",)
     walks = (by_store("code"),)
     search_keys = ("code", "store")
     search_help_text = _("A whole dish code or store code.")
     fieldsets = ((None, {"fields": (*list_display, json_column(Dish, "details"))}),)
-
-    def for_page(self, queryset: QuerySet) -> QuerySet:
-        return queryset.defer("details")
 
 
 @admin.register(StockLevel)
@@ -107,6 +105,7 @@ class ShiftAdmin(ReadModelAdmin):
 class SalesReportAdmin(ReadModelAdmin):
     list_display = ("day", link_column(SalesReport, "store"), "as_of")
     list_filter = (StoreFilter, DayFilter)
+    from_outside = ("lines", "context")
     walks = (by_store("day"),)
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
@@ -122,9 +121,6 @@ class SalesReportAdmin(ReadModelAdmin):
             },
         ),
     )
-
-    def for_page(self, queryset: QuerySet) -> QuerySet:
-        return queryset.defer("lines", "context")
 
 
 @admin.register(DailyDemand)

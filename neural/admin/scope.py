@@ -61,6 +61,8 @@ class ReadOnlyAdmin(NeuralAdmin):
     search_keys: tuple[str, ...] = ()
     """Fields that a search looks for exactly, one after the other; each leads an index
     unless the table is small. ``store`` is the last."""
+    from_outside: tuple[str, ...] = ()
+    """JSON fields that hold what others sent: read when they are shown, as text."""
     walks: tuple[Walk, ...] = ()
     """The indexes that serve the list's filters, the most telling first."""
 
@@ -75,6 +77,9 @@ class ReadOnlyAdmin(NeuralAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return flatten_fieldsets(self.get_fieldsets(request, obj))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).defer(*self.from_outside)
 
     # Lists
 

@@ -83,6 +83,7 @@ class SuppliedRecordAdmin(HistoryAdmin):
         short_instant_column(SuppliedRecord, "supplied_at"),
     )
     list_filter: ClassVar[Any] = (CollectionFilter,)
+    from_outside = ("data",)
     fieldsets = (
         (
             None,
@@ -97,9 +98,6 @@ class SuppliedRecordAdmin(HistoryAdmin):
             },
         ),
     )
-
-    def for_page(self, queryset: QuerySet) -> QuerySet:
-        return queryset.defer("data")
 
     @admin.display(description=gettext_lazy("store"))
     def store_shown(self, record: SuppliedRecord) -> str:
