@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern
 from django.utils.translation import gettext as _
 
 Admin = type[Any]
@@ -20,13 +20,13 @@ Admin = type[Any]
 def refuses_nul(model_admin: Admin) -> Admin:
     """Every page of these admins refuses a NUL in its address, and in the choice of rows."""
 
-    def urls(self: admin.ModelAdmin) -> list[URLPattern | URLResolver]:
+    def urls(self: admin.ModelAdmin) -> list[URLPattern]:
         patterns = self.get_urls()
         for pattern in patterns:
             pattern.callback = _guarded(pattern.callback)
         return patterns
 
-    model_admin.urls = property(urls)  # type: ignore[assignment,method-assign]
+    model_admin.urls = property(urls)
     return model_admin
 
 

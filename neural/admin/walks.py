@@ -152,7 +152,7 @@ class _Window(BaseTable):
             self.table_name, change_map.get(self.table_alias, self.table_alias), self.rows
         )
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
         lanes = self.rows.lanes if len(self.rows.lanes) > 1 else ()
         branch = self.rows.branch
         if lanes and connection.vendor != "postgresql":
