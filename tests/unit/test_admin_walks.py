@@ -242,3 +242,25 @@ def test_events_are_bounded_as_well(stores: list[Store]) -> None:
     for query in ("", "type=sales.reported", "unhandled=1", "type=order.created&unhandled=1"):
         found = statements(client, f"{world.list_of('neuralevent')}?{query}")
         assert most_read(found, "neural_neuralevent") < 100, query
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="of SQLite's plans")
+@pytest.mark.parametrize("own", [("S2",), ("S1", "S2")], ids=str)
+def test_sqlite_reads_the_index_of_stores_as_well(
+    own: tuple[str, ...], stores: list[Store]
+) -> None:
+    runs(50)
+    client = world.client_of(stores=[each for each in stores if each.pk in own])
+
+    with CaptureQueriesContext(connection) as captured:
+        client.get(f"{world.list_of('taskrun')}?queue=default")
+    asked = [each["sql"] for each in captured if '"neural_taskrun"' in each["sql"]]
+    plans = []
+    for statement in asked:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
+            plans += [row[3] for row in cursor.fetchall()]
+
+    assert any("neural_run_by_store (store_id>? AND store_id<?" in line for line in plans)
+    assert not [line for line in plans if line.startswith("SCAN neural_taskrun USING INTEGER")]
+    assert not [line for line in plans if line == "SCAN w"]
