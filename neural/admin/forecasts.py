@@ -39,7 +39,7 @@ class ForecastAdmin(HistoryAdmin):
     )
     list_display_links = ("made_on", "dish_name")
     list_filter = (StoreFilter, MadeOnFilter)
-    walks = (by_store("made_on", "dish"),)
+    walks = (by_store("made_on", "dish", day="made_on"),)
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
     fieldsets = (

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from neural.admin.bounded import Found, find, page_of_few
 from neural.admin.nul import refuses_nul
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
-from neural.admin.planning import STORE, plan
+from neural.admin.planning import SEARCHED, STORE, plan
 from neural.admin.walks import Place, Walk
 from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN
@@ -128,7 +128,7 @@ class ReadOnlyAdmin(NeuralAdmin):
         if searched is FEW:
             return page_of_few(queryset, place=place, **options)
         if searched:
-            chosen = {"searched": searched, STORE: searched, **chosen}
+            chosen = {SEARCHED: searched, STORE: searched, **chosen}
         planned = plan(self.walks, chosen, user=request.user)
         return find(queryset, place=place, **planned, **options)
 
