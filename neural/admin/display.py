@@ -19,6 +19,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from neural.admin.written import value_of
 from neural.conf import conf
 from neural.runs.json_depth import is_deeper
 
@@ -86,6 +87,8 @@ def json_block(value: Any) -> SafeString | str:
     """JSON, indented, its characters as people write them."""
     if value is None or value in ([], {}):
         return NOTHING
+    if isinstance(value, SafeString):
+        return value
     text = json.dumps(value, indent=2, ensure_ascii=False, cls=DjangoJSONEncoder)
     return format_html('<pre class="neural-code">{}</pre>', text)
 
@@ -154,14 +157,19 @@ def store_code_column(model: type[Model]) -> Any:
 
 
 def json_column(model: type[Model], field: str) -> Any:
-    """A field with JSON, shown in full."""
-    return _column(model, field, json_block)
+    """A field with JSON, shown in full, or as it is written where it is nested too deep."""
+    return _column(model, field, json_block, read=value_of)
 
 
-def _column(model: type[Model], field: str, show: Callable[[Any], Any]) -> Any:
+def _column(
+    model: type[Model],
+    field: str,
+    show: Callable[[Any], Any],
+    read: Callable[[Any, str], Any] = getattr,
+) -> Any:
     @admin.display(description=model._meta.get_field(field).verbose_name)  # type: ignore[union-attr]
     def column(row: Any) -> Any:
-        return show(getattr(row, field))
+        return show(read(row, field))
 
     column.__name__ = f"{field}_shown"
     return column

@@ -37,7 +37,7 @@ from neural.runs.history import tries_of
 def _replay(event: NeuralEvent, user: Any) -> bool:
     try:
         return bool(replay(event, requested_by=user.get_username()))
-    except NeuralError:  # pruned, or of a type that is gone
+    except (NeuralError, RecursionError):  # pruned, of a type that is gone, or nested too deep
         return False
 
 
@@ -47,7 +47,7 @@ REPLAY = Verb(
     explanation=_("Replay: run the handlers that have not had these events"),
     permission="neural.replay_neuralevent",
     apply=_replay,
-    fits=lambda event: event.payload is not None and bool(missing_handlers(event)),
+    fits=lambda event: event.pruned_at is None and bool(missing_handlers(event)),
     change=lambda event: audit.REPLAYED,
 )
 
@@ -66,6 +66,7 @@ class NeuralEventAdmin(SimilarEvents, VerbsAdmin, HistoryAdmin):
     )
     list_display_links = ("type", "event_id")
     list_filter = (EventTypeFilter, UnhandledFilter, StoreFilter)
+    from_outside = ("payload",)
     walks = (
         Walk(parameter="unhandled", condition=Q(unhandled=True), values=("1",)),
         by_store(),
@@ -99,7 +100,7 @@ class NeuralEventAdmin(SimilarEvents, VerbsAdmin, HistoryAdmin):
     def for_page(self, queryset: QuerySet) -> QuerySet:
         """Without payloads; the states of all the page's runs in one query."""
         runs = TaskRun.objects.only("event_id", "state").order_by()
-        return queryset.defer("payload").prefetch_related(Prefetch("runs", runs))
+        return queryset.prefetch_related(Prefetch("runs", runs))
 
     def get_list_display(self, request: HttpRequest) -> Any:
         if request.user.has_perm("neural.view_taskrun"):
@@ -137,5 +138,6 @@ def _counted(state: RunState, count: int) -> SafeString:
 
 def _runs_with_tries(event: NeuralEvent) -> list[dict[str, Any]]:
     tries = TaskTry.objects.select_related("worker").defer("traceback")
-    runs = event.runs.select_related("worker").prefetch_related(Prefetch("tries", tries))
+    plain = event.runs.select_related("worker").defer("args", "kwargs", "result")
+    runs = plain.prefetch_related(Prefetch("tries", tries))
     return [{"run": run, "tries": tries_of(run)} for run in runs.order_by("handler")]

@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.display import NOTHING, instant_column, link, link_column, one_line
@@ -39,7 +39,7 @@ class ForecastAdmin(HistoryAdmin):
     )
     list_display_links = ("made_on", "dish_name")
     list_filter = (StoreFilter, MadeOnFilter)
-    walks = (by_store("made_on", "dish"),)
+    walks = (by_store("made_on", "dish", day="made_on"),)
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
     fieldsets = (
@@ -117,7 +117,7 @@ class ForecastAdmin(HistoryAdmin):
     def next_day(self, forecast: Forecast) -> str:
         return _band(forecast, 0)
 
-    @admin.display(description=_("method"))
+    @admin.display(description=pgettext_lazy("of a forecast", "method"))
     def method_in_short(self, forecast: Forecast) -> SafeString | str:
         return one_line(forecast.explanation)
 
@@ -125,7 +125,7 @@ class ForecastAdmin(HistoryAdmin):
     def version_number(self, forecast: Forecast) -> SafeString | str:
         return link(forecast.version, forecast.version and forecast.version.number)
 
-    @admin.display(description=_("method"))
+    @admin.display(description=pgettext_lazy("of a forecast", "method"))
     def method_shown(self, forecast: Forecast) -> str:
         return method_sentence(forecast.method)
 

@@ -79,7 +79,7 @@ class OrderAdmin(HistoryAdmin):
         "currency",
     )
     list_filter = (OrderStateFilter, StoreFilter, OrderDayFilter)
-    walks = (by_store("business_day"),)
+    walks = (by_store("business_day", day="day"),)
     search_keys = ("number", "store")
     search_help_text = _("A whole order number or store code.")
     inlines = (OrderLineInline, PaymentInline)

@@ -12,6 +12,17 @@ STORE = "store"
 """The parameter by which lists are limited to a store; a user's scope is the same limit."""
 
 
+SEARCHED = "searched"
+"""That the store was typed into the search."""
+
+
+class WholeNumbers:
+    """Every text that is a number of a row."""
+
+    def __contains__(self, text: object) -> bool:
+        return isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19
+
+
 def by_store(*order: str, **options: Any) -> Walk:
     """The index of a table that begins with the store."""
     return Walk(parameter=STORE, column=STORE, order=order or ("-pk",), **options)
@@ -34,6 +45,9 @@ def plan(walks: Sequence[Walk], chosen: Mapping[str, str], *, user: Any) -> dict
 
 def _chosen(walk: Walk, chosen: Mapping[str, str], stores: Sequence[str] | None) -> Walk | None:
     if walk.parameter == STORE:
+        # Of one chosen store alone: without one, lists have no filter of days.
+        day = chosen.get(walk.day) if chosen.get(STORE) and SEARCHED not in chosen else None
+        walk = walk.on_day(day) if day else walk
         return None if stores is None else replace(walk, lanes=stores)
     value = chosen.get(walk.parameter)
     return walk.along(value) if value and walk.serves(value) else None

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -21,6 +21,7 @@ from neural.admin.display import (
 from neural.admin.filters import DayFilter, LowStockFilter, StoreFilter
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
+from neural.admin.walks import Walk
 from neural.models import DailyDemand, Dish, SalesReport, Shift, StockLevel
 from neural.models.newest import moment_of
 
@@ -50,13 +51,11 @@ class DishAdmin(ReadModelAdmin):
         link_column(Dish, "store"),
         "as_of",
     )
+    from_outside = ("details",)
     walks = (by_store("code"),)
     search_keys = ("code", "store")
     search_help_text = _("A whole dish code or store code.")
     fieldsets = ((None, {"fields": (*list_display, json_column(Dish, "details"))}),)
-
-    def for_page(self, queryset: QuerySet) -> QuerySet:
-        return queryset.defer("details")
 
 
 @admin.register(StockLevel)
@@ -71,7 +70,10 @@ class StockLevelAdmin(ReadModelAdmin):
         "counted",
     )
     list_filter = (LowStockFilter, StoreFilter)
-    walks = (by_store("item"),)
+    walks = (
+        Walk(parameter="low", order=("store", "item"), values=("1",), condition=Q(low=True)),
+        by_store("item"),
+    )
     search_keys = ("item", "store")
     search_help_text = _("A whole item or store code.")
     fieldsets = ((None, {"fields": (*list_display, "reported_low")}),)
@@ -107,7 +109,8 @@ class ShiftAdmin(ReadModelAdmin):
 class SalesReportAdmin(ReadModelAdmin):
     list_display = ("day", link_column(SalesReport, "store"), "as_of")
     list_filter = (StoreFilter, DayFilter)
-    walks = (by_store("day"),)
+    from_outside = ("lines", "context")
+    walks = (by_store("day", day="day"),)
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
     fieldsets = (
@@ -123,9 +126,6 @@ class SalesReportAdmin(ReadModelAdmin):
         ),
     )
 
-    def for_page(self, queryset: QuerySet) -> QuerySet:
-        return queryset.defer("lines", "context")
-
 
 @admin.register(DailyDemand)
 class DailyDemandAdmin(ReadModelAdmin):
@@ -138,7 +138,7 @@ class DailyDemandAdmin(ReadModelAdmin):
         link_column(DailyDemand, "store"),
     )
     list_filter = (StoreFilter, DayFilter)
-    walks = (by_store("day", "dish"),)
+    walks = (by_store("day", "dish", day="day"),)
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
     fieldsets = (

@@ -88,6 +88,7 @@ class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
         "took",
     )
     list_filter = (RunStateFilter, QueueFilter, StoreFilter, HandlerFilter, TaskFilter)
+    from_outside = ("args", "kwargs", "result", "options")
     walks = (
         Walk(parameter="state", column="state", values=SET_ASIDE_STATES, condition=SET_ASIDE),
         Walk(parameter="state", order=("worker",), values=(RUNNING,), condition=Q(state=RUNNING)),
@@ -147,9 +148,6 @@ class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
         """With what the links of a row need; an event's payload may be large."""
         queryset = super().get_queryset(request)
         return queryset.select_related("event", "store", "worker").defer("event__payload")
-
-    def for_page(self, queryset: QuerySet) -> QuerySet:
-        return queryset.defer("args", "kwargs", "result", "event__payload")
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -22,6 +22,7 @@ from kombu.utils.json import loads
 
 from neural.admin import audit
 from neural.admin.actions import Verb, act_on_selection
+from neural.admin.nul import refuses_nul
 from neural.models.store import is_limited_to_stores
 from neural.runs.task import LedgerTask
 
@@ -141,6 +142,7 @@ def guard() -> None:
     PeriodicTaskAdmin.run_tasks = run_tasks
     PeriodicTaskAdmin.has_run_permission = has_run_permission
     for model_admin in (PeriodicTaskAdmin, ScheduleAdmin):
+        refuses_nul(model_admin)
         for name in ("has_add_permission", "has_change_permission", "has_delete_permission"):
             setattr(model_admin, name, _for_the_whole_chain(name))
 

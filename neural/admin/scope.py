@@ -10,8 +10,9 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 
 from neural.admin.bounded import Found, find, page_of_few
+from neural.admin.nul import refuses_nul
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
-from neural.admin.planning import STORE, plan
+from neural.admin.planning import SEARCHED, STORE, plan
 from neural.admin.walks import Place, Walk
 from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN
@@ -31,6 +32,7 @@ def store_or_404(request: HttpRequest, code: str) -> Store:
     return store
 
 
+@refuses_nul
 class NeuralAdmin(admin.ModelAdmin):
     """The stock admin with one style sheet more."""
 
@@ -59,6 +61,8 @@ class ReadOnlyAdmin(NeuralAdmin):
     search_keys: tuple[str, ...] = ()
     """Fields that a search looks for exactly, one after the other; each leads an index
     unless the table is small. ``store`` is the last."""
+    from_outside: tuple[str, ...] = ()
+    """JSON fields that hold what others sent: read when they are shown, as text."""
     walks: tuple[Walk, ...] = ()
     """The indexes that serve the list's filters, the most telling first."""
 
@@ -73,6 +77,9 @@ class ReadOnlyAdmin(NeuralAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return flatten_fieldsets(self.get_fieldsets(request, obj))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).defer(*self.from_outside)
 
     # Lists
 
@@ -101,6 +108,8 @@ class ReadOnlyAdmin(NeuralAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
+        if "\0" in term:  # of autocompletion, whose address is the site's
+            return queryset.none(), False
         request.searched = FEW  # type: ignore[attr-defined]
         for key in self.search_keys:
             if key == STORE:
@@ -119,7 +128,7 @@ class ReadOnlyAdmin(NeuralAdmin):
         if searched is FEW:
             return page_of_few(queryset, place=place, **options)
         if searched:
-            chosen = {"searched": searched, STORE: searched, **chosen}
+            chosen = {SEARCHED: searched, STORE: searched, **chosen}
         planned = plan(self.walks, chosen, user=request.user)
         return find(queryset, place=place, **planned, **options)
 

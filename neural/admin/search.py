@@ -27,6 +27,8 @@ NARROWING = ("collection", "store", "since", "until", "kind")
 class SearchAdmin(ReadOnlyAdmin):
     """One page in place of a list: its rows are those of other models."""
 
+    answers_anything = True
+
     class Media:
         css = {"all": ("neural/analysis.css", "neural/learning.css", "neural/search.css")}
 

@@ -49,7 +49,7 @@ class SimilarEvents(NeuralAdmin):
     ) -> TemplateResponse:
         """With the panel, where events can be searched."""
         event = kwargs.get("obj")
-        if event is not None and event.payload is not None:
+        if event is not None and event.pruned_at is None:
             context["live_media"] = HTMX
             context["similar_address"] = similar_address(event)
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[return-value]

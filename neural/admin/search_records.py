@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -22,6 +22,7 @@ from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
 from neural.admin.search_filters import CollectionFilter, RefusedFilter
 from neural.admin.search_scope import stores_of
 from neural.admin.search_verbs import RETRY
+from neural.admin.walks import Walk
 from neural.models import IndexMark, SuppliedRecord
 
 
@@ -38,6 +39,7 @@ class IndexMarkAdmin(VerbsAdmin, ReadOnlyAdmin):
         short_instant_column(IndexMark, "marked_at"),
     )
     list_filter = (RefusedFilter, CollectionFilter)
+    walks = (Walk(parameter="refused", values=("1",), condition=~Q(error="")),)
     fieldsets = (
         (
             None,
@@ -83,6 +85,7 @@ class SuppliedRecordAdmin(HistoryAdmin):
         short_instant_column(SuppliedRecord, "supplied_at"),
     )
     list_filter: ClassVar[Any] = (CollectionFilter,)
+    from_outside = ("data",)
     fieldsets = (
         (
             None,
@@ -97,9 +100,6 @@ class SuppliedRecordAdmin(HistoryAdmin):
             },
         ),
     )
-
-    def for_page(self, queryset: QuerySet) -> QuerySet:
-        return queryset.defer("data")
 
     @admin.display(description=gettext_lazy("store"))
     def store_shown(self, record: SuppliedRecord) -> str:

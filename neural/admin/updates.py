@@ -22,8 +22,9 @@ from neural.admin.display import (
 from neural.admin.filters import StoreFilter
 from neural.admin.learning_display import number, of_bytes, reason, update_badge
 from neural.admin.learning_filters import RoundFilter, UpdateStateFilter
-from neural.admin.planning import by_store
+from neural.admin.planning import WholeNumbers, by_store
 from neural.admin.scope import HistoryAdmin, SearchedByNumber
+from neural.admin.walks import Walk
 from neural.models import PrivacySpend, StoreUpdate
 
 
@@ -40,7 +41,10 @@ class StoreUpdateAdmin(HistoryAdmin):
         short_instant_column(StoreUpdate, "answered_at"),
     )
     list_filter = (UpdateStateFilter, RoundFilter, StoreFilter)
-    walks = (by_store(),)
+    walks = (
+        Walk(parameter="round", column="round", order=("store",), values=WholeNumbers()),
+        by_store(),
+    )
     search_keys = ("store",)
     search_help_text = _("A whole store code.")
     fieldsets = (

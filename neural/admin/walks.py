@@ -5,7 +5,8 @@ key for a store with few rows, or for two filters that no index has together. A 
 index and a number of rows, and a page looks at no more than these, whatever is in the table.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+import datetime as dt
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,7 +33,9 @@ class Walk:
     column: str = ""
     order: tuple[str, ...] = BY_KEY
     condition: Q | None = None
-    values: Collection[str] | None = None
+    values: Container[str] | None = None
+    day: str = ""
+    """The filter of a day, which is then the first column of the order."""
     lanes: Sequence[str] = ()
     """The values: of each, rows are looked at apart. Empty where there is no field."""
 
@@ -43,6 +46,14 @@ class Walk:
     def serves(self, value: str) -> bool:
         """Whether it has the rows of a filter that is set to this."""
         return self.values is None or value in self.values
+
+    def on_day(self, day: str) -> "Walk":
+        """The same for one day only, which the index has together; any other text is no day."""
+        try:
+            this = Q(**{self.order[0]: dt.date.fromisoformat(day)})
+        except ValueError:
+            return self
+        return replace(self, condition=(self.condition or Q()) & this)
 
     def along(self, value: str) -> "Walk":
         """The same for one value."""
@@ -152,7 +163,7 @@ class _Window(BaseTable):
             self.table_name, change_map.get(self.table_alias, self.table_alias), self.rows
         )
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
         lanes = self.rows.lanes if len(self.rows.lanes) > 1 else ()
         branch = self.rows.branch
         if lanes and connection.vendor != "postgresql":

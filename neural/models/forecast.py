@@ -5,6 +5,7 @@ import datetime as dt
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from neural.models.exact_json import ExactJSONField
 from neural.models.store import Store, StoreScopedQuerySet
@@ -46,7 +47,7 @@ class Forecast(models.Model):
         db_index=False,
         help_text=_("Empty: made by a simple rule, without a model."),
     )
-    method = models.CharField(_("method"), max_length=30)
+    method = models.CharField(pgettext_lazy("of a forecast", "method"), max_length=30)
     mean = ExactJSONField(_("mean"))
     p10 = ExactJSONField(_("P10"))
     p50 = ExactJSONField(_("P50"))

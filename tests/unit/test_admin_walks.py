@@ -3,6 +3,7 @@
 And it shows what a plain query would: no row twice, none left out, whichever way one pages.
 """
 
+import datetime as dt
 import random
 from typing import Any
 
@@ -14,8 +15,18 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from neural.admin import bounded
-from neural.models import NeuralEvent, Order, RunState, Store, TaskRun
+from neural.models import (
+    IndexMark,
+    NeuralEvent,
+    Order,
+    RunState,
+    SalesReport,
+    StockLevel,
+    Store,
+    TaskRun,
+)
 from tests.unit import admin_world as world
+from tests.unit import learning_world as learning
 from tests.unit.plans import read
 
 pytestmark = pytest.mark.django_db
@@ -157,6 +168,49 @@ def test_a_search_finds_what_no_page_would_have_looked_at(stores: list[Store]) -
         assert found.result_list == list(expected)
 
 
+def test_what_an_index_has_is_found_at_once_however_old_it_is() -> None:
+    old = dt.date(2026, 1, 5)
+    store, training = world.store("S1"), learning.training()
+    wanted = {
+        "order?store=S1&day=2026-01-05": Order.objects.create(
+            store=store, number="old", business_day=old, placed_at=timezone.now()
+        ),
+        "salesreport?store=S1&day=2026-01-05": SalesReport.objects.create(
+            store=store, day=old, lines=[]
+        ),
+        "stocklevel?low=1": StockLevel.objects.create(store=store, item="old", low=True),
+        f"storeupdate?round={training.pk}": learning.update(training, store),
+        "indexmark?refused=1": IndexMark.objects.create(
+            collection="orders", key="S1/old", error="no such field"
+        ),
+    }
+    newer = learning.training(opened_at=timezone.now())
+    for number in range(40):
+        day = dt.date(2026, 3, 1) + dt.timedelta(days=number)
+        Order.objects.create(
+            store=store, number=str(number), business_day=day, placed_at=timezone.now()
+        )
+        SalesReport.objects.create(store=store, day=day, lines=[])
+        StockLevel.objects.create(store=store, item=str(number))
+        learning.update(newer, world.store(f"T{number}"))
+        IndexMark.objects.create(collection="orders", key=f"S1/{number}")
+    client = world.superuser()
+
+    for address, row in wanted.items():
+        model, _, query = address.partition("?")
+        found = client.get(f"{world.list_of(model)}?{query}").context["cl"]
+        assert [each.pk for each in found.result_list] == [row.pk], address
+
+
+@pytest.mark.parametrize(
+    "address", ["order?store=S1&day=x", "storeupdate?round=x", "storeupdate?round=²", "order?day=x"]
+)
+def test_what_is_no_day_and_no_number_finds_nothing_or_all(address: str) -> None:
+    model, _, query = address.partition("?")
+
+    assert world.superuser().get(f"{world.list_of(model)}?{query}").status_code == 200
+
+
 # What PostgreSQL looks at, where its statistics say nothing of it
 
 
@@ -242,3 +296,25 @@ def test_events_are_bounded_as_well(stores: list[Store]) -> None:
     for query in ("", "type=sales.reported", "unhandled=1", "type=order.created&unhandled=1"):
         found = statements(client, f"{world.list_of('neuralevent')}?{query}")
         assert most_read(found, "neural_neuralevent") < 100, query
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="of SQLite's plans")
+@pytest.mark.parametrize("own", [("S2",), ("S1", "S2")], ids=str)
+def test_sqlite_reads_the_index_of_stores_as_well(
+    own: tuple[str, ...], stores: list[Store]
+) -> None:
+    runs(50)
+    client = world.client_of(stores=[each for each in stores if each.pk in own])
+
+    with CaptureQueriesContext(connection) as captured:
+        client.get(f"{world.list_of('taskrun')}?queue=default")
+    asked = [each["sql"] for each in captured if '"neural_taskrun"' in each["sql"]]
+    plans = []
+    for statement in asked:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
+            plans += [row[3] for row in cursor.fetchall()]
+
+    assert any("neural_run_by_store (store_id>? AND store_id<?" in line for line in plans)
+    assert not [line for line in plans if line.startswith("SCAN neural_taskrun USING INTEGER")]
+    assert not [line for line in plans if line == "SCAN w"]

@@ -1,0 +1,63 @@
+"""JSON from outside on a page: read as text, because what is nested too deep cannot be decoded.
+
+Python gives up at about a thousand levels, less what the page itself takes of them; what was
+recorded before there was a bound on depth may be close to it.
+"""
+
+import json
+import re
+from typing import Any
+
+from django.db.models import JSONField, Model, TextField
+from django.db.models.functions import Cast
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+DEEPEST = 100
+"""Levels that are shown in order, line by line."""
+SHOWN_CHARACTERS = 20_000
+"""Of what is deeper, as it is written."""
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_LEVEL = re.compile(r"[\[\]{}]")
+
+
+def depth_of(text: str) -> int:
+    """How deep arrays and objects are nested in a JSON text."""
+    depth = deepest = 0
+    for bracket in _LEVEL.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def value_of(row: Model, field: str) -> Any:
+    """A field's value; a SafeString where it is too deep to be one. Deferred fields are read as
+    text, all of a row at once."""
+    if field not in row.get_deferred_fields():
+        return getattr(row, field)
+    text = _texts_of(row)[field]
+    if text is None or depth_of(text) <= DEEPEST:
+        return None if text is None else json.loads(text)
+    return _as_written(text)
+
+
+def _texts_of(row: Any) -> dict[str, str | None]:
+    if not hasattr(row, "_written"):
+        deferred = row.get_deferred_fields()
+        names = [each.name for each in row._meta.fields if isinstance(each, JSONField)]
+        casts = {f"{name}_text": Cast(name, TextField()) for name in names if name in deferred}
+        found = type(row)._base_manager.filter(pk=row.pk).values(**casts).get()
+        row._written = {name.removesuffix("_text"): text for name, text in found.items()}
+    texts: dict[str, str | None] = row._written
+    return texts
+
+
+def _as_written(text: str) -> SafeString:
+    said = _("Nested %(depth)d levels deep. As it is written, its first characters:")
+    return format_html(
+        '<p><small>{}</small></p><pre class="neural-code">{}</pre>',
+        said % {"depth": depth_of(text)},
+        text[:SHOWN_CHARACTERS],
+    )
