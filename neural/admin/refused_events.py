@@ -59,7 +59,7 @@ class RefusalStateFilter(EqualityFilter):
 
 
 class DoorFilter(EqualityFilter):
-    title = _("came by")
+    title = _("way it came")
     parameter_name = "door"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
@@ -69,7 +69,10 @@ class DoorFilter(EqualityFilter):
 class StoreCodeFilter(StoreFilter):
     """The store is a code, that of no store perhaps."""
 
-    more = True
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        choices = super().lookups(request, model_admin)
+        self.more = True  # a field for a code of no store
+        return choices
 
     def condition(self, value: str) -> Q:
         return Q(store_code=value)
@@ -81,13 +84,11 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
     list_display = (
         "type_shown",
         "event_id_shown",
-        "state_shown",
+        "state_and_times",
         "problem",
-        "store_code",
-        "source",
-        "door",
-        "times",
+        "store_shown",
         short_instant_column(RefusedEvent, "last_refused_at"),
+        "source_shown",
     )
     list_display_links = ("type_shown", "event_id_shown")
     list_filter = (RefusalStateFilter, EventTypeFilter, DoorFilter, StoreCodeFilter)
@@ -150,16 +151,31 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
     # Columns
 
     @admin.display(description=_("type"))
-    def type_shown(self, refused: RefusedEvent) -> str:
-        return refused.type or "?"
+    def type_shown(self, refused: RefusedEvent) -> SafeString | str:
+        return one_line(refused.type or "?")
 
     @admin.display(description=_("event id"))
-    def event_id_shown(self, refused: RefusedEvent) -> str:
-        return refused.event_id or "?"
+    def event_id_shown(self, refused: RefusedEvent) -> SafeString | str:
+        return one_line(refused.event_id or "?")
+
+    @admin.display(description=_("store"))
+    def store_shown(self, refused: RefusedEvent) -> SafeString | str:
+        return one_line(refused.store_code)
+
+    @admin.display(description=_("source"))
+    def source_shown(self, refused: RefusedEvent) -> SafeString | str:
+        return one_line(refused.source)
 
     @admin.display(description=_("state"))
     def state_shown(self, refused: RefusedEvent) -> SafeString:
         return badge(COLOURS[refused.state], refused.get_state_display())
+
+    @admin.display(description=_("state"))
+    def state_and_times(self, refused: RefusedEvent) -> SafeString:
+        """In a list: with how often it has come."""
+        label = refused.get_state_display()
+        told = label if refused.times == 1 else f"{label} × {refused.times:,}"
+        return badge(COLOURS[refused.state], told)
 
     @admin.display(description=_("problem"))
     def problem(self, refused: RefusedEvent) -> SafeString | str:
