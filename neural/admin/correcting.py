@@ -18,6 +18,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -67,6 +68,8 @@ class CorrectionForm(forms.Form):
         self._user = user
         self._choose("type", (each.name for each in event_types()))
         self._choose("queue", current_app.amqp.queues)
+        for field in self.fields.values():
+            field.label = capfirst(str(field.label))
         for name in ("store", "source", "event_id", "occurred_at"):
             self.fields[name].widget = AdminTextInputWidget(
                 {"maxlength": self.fields[name].max_length}  # type: ignore[attr-defined]

@@ -3,15 +3,14 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin import audit
-from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.actions import VerbsAdmin
 from neural.admin.correcting import CorrectingAdmin
 from neural.admin.display import (
     NOTHING,
@@ -23,56 +22,19 @@ from neural.admin.display import (
     one_line,
     short_instant_column,
 )
-from neural.admin.filters import EqualityFilter, EventTypeFilter, StoreFilter, choices_of
+from neural.admin.filters import EventTypeFilter
+from neural.admin.refusal_verbs import (
+    DISMISS,
+    REOPEN,
+    DoorFilter,
+    RefusalStateFilter,
+    StoreCodeFilter,
+)
 from neural.admin.scope import HistoryAdmin
-from neural.models import Door, RefusalState, RefusedEvent
+from neural.models import RefusalState, RefusedEvent
 
 MOST_LOOKED_THROUGH = 2_000
 """The newest rows whose payloads a search reads: no index knows what is in them."""
-
-DISMISS = Verb(
-    name="dismiss",
-    label=_("Dismiss"),
-    explanation=_("Dismiss: nothing is to be done about these"),
-    permission="neural.dismiss_refusedevent",
-    apply=lambda refused, user: refused.dismiss(by=user.get_username()),
-    fits=lambda refused: refused.state == RefusalState.OPEN,
-    change=lambda refused: audit.DISMISSED,
-)
-REOPEN = Verb(
-    name="reopen",
-    label=_("Open again"),
-    explanation=_("Open again: these were dismissed, and something is to be done after all"),
-    permission="neural.dismiss_refusedevent",
-    apply=lambda refused, user: refused.reopen(),
-    fits=lambda refused: refused.state == RefusalState.DISMISSED,
-    change=lambda refused: audit.REOPENED,
-)
-
-
-class RefusalStateFilter(EqualityFilter):
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return choices_of(RefusalState)
-
-
-class DoorFilter(EqualityFilter):
-    title = _("came by")
-    parameter_name = "door"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return choices_of(Door)
-
-
-class StoreCodeFilter(StoreFilter):
-    """The store is a code, that of no store perhaps."""
-
-    more = True
-
-    def condition(self, value: str) -> Q:
-        return Q(store_code=value)
 
 
 @admin.register(RefusedEvent)
@@ -81,13 +43,11 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
     list_display = (
         "type_shown",
         "event_id_shown",
-        "state_shown",
+        "state_and_times",
         "problem",
-        "store_code",
-        "source",
-        "door",
-        "times",
+        "store_shown",
         short_instant_column(RefusedEvent, "last_refused_at"),
+        "source_shown",
     )
     list_display_links = ("type_shown", "event_id_shown")
     list_filter = (RefusalStateFilter, EventTypeFilter, DoorFilter, StoreCodeFilter)
@@ -150,16 +110,31 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
     # Columns
 
     @admin.display(description=_("type"))
-    def type_shown(self, refused: RefusedEvent) -> str:
-        return refused.type or "?"
+    def type_shown(self, refused: RefusedEvent) -> SafeString | str:
+        return one_line(refused.type or "?")
 
     @admin.display(description=_("event id"))
-    def event_id_shown(self, refused: RefusedEvent) -> str:
-        return refused.event_id or "?"
+    def event_id_shown(self, refused: RefusedEvent) -> SafeString | str:
+        return one_line(refused.event_id or "?")
+
+    @admin.display(description=_("store"))
+    def store_shown(self, refused: RefusedEvent) -> SafeString | str:
+        return one_line(refused.store_code)
+
+    @admin.display(description=_("source"))
+    def source_shown(self, refused: RefusedEvent) -> SafeString | str:
+        return one_line(refused.source)
 
     @admin.display(description=_("state"))
     def state_shown(self, refused: RefusedEvent) -> SafeString:
         return badge(COLOURS[refused.state], refused.get_state_display())
+
+    @admin.display(description=_("state"))
+    def state_and_times(self, refused: RefusedEvent) -> SafeString:
+        """In a list: with how often it has come."""
+        label = refused.get_state_display()
+        told = label if refused.times == 1 else f"{label} × {refused.times:,}"
+        return badge(COLOURS[refused.state], told)
 
     @admin.display(description=_("problem"))
     def problem(self, refused: RefusedEvent) -> SafeString | str:
@@ -189,7 +164,7 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
         )
 
 
-COLOURS = {
+COLOURS: dict[str, str] = {
     RefusalState.OPEN: "dead",
     RefusalState.CORRECTED: "succeeded",
     RefusalState.DISMISSED: "discarded",

@@ -104,7 +104,11 @@ def _drafted(
 ) -> EventDraft:
     if not isinstance(request, Mapping):
         raise Refused(Problem("event", "must be an object"))
-    request = {name: _plain(value) for name, value in request.items()}
+    # Text of a subclass as text alone: what that class does with it is not looked at again.
+    request = {
+        name: str.__str__(value) if isinstance(value, str) else value
+        for name, value in request.items()
+    }
     _check_fields(request)
     kind = _known_type(request["type"])
     payload = canonical(request["payload"])
@@ -124,11 +128,6 @@ def _drafted(
         priority=priority,
         requested_by=requested_by,
     )
-
-
-def _plain(value: Any) -> Any:
-    """Text of a subclass as text alone: what that class does with it is not looked at again."""
-    return str.__str__(value) if isinstance(value, str) else value
 
 
 def _check_fields(request: Mapping[str, Any]) -> None:

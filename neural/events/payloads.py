@@ -38,8 +38,8 @@ def canonical(payload: Mapping[str, Any]) -> str:
         raise Refused(Problem("payload", said_of(depth_of(text), deepest)))
     if has_nul(text):
         raise Refused(Problem("payload", "contains the character U+0000, which cannot be kept"))
-    if _TOO_MANY_DIGITS in raw.translate(_AS_ZEROS):  # perhaps within text
-        json.loads(text, parse_int=_of_bounded_size)
+    if len(raw) > MOST_DIGITS and _TOO_MANY_DIGITS in raw.translate(_AS_ZEROS):
+        json.loads(text, parse_int=_of_bounded_size)  # they may stand within text
     return text
 
 

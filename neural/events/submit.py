@@ -88,7 +88,8 @@ def _next_chunk(
     """What may be recorded and what is refused; and why the caller's iterable stopped. A request
     is read and let go at once: held for a whole chunk, the objects in it would cost Python's
     garbage collector a tenth."""
-    clocks, chunk = StoreClocks(), []
+    clocks = StoreClocks()
+    chunk: list[EventDraft | Refusal] = []
     for _ in range(conf().submit_chunk):
         try:
             request = next(requests)

@@ -49,11 +49,12 @@ def listed(client, query=""):
     return [row.event_id for row in client.get(f"{LIST}{query}").context["cl"].result_list]
 
 
-def test_the_list_names_what_was_refused_and_why():
+def test_the_list_names_what_was_refused_how_often_and_why():
+    refused()
     refused()
     page = world.client_of(SEES).get(LIST).content.decode()
 
-    for text in ("order.created", "e1", "payload.lines: Input should be a valid list", "Python"):
+    for text in ("order.created", "e1", "payload.lines: Input should be a valid list", "open × 2"):
         assert text in page
 
 

@@ -20,7 +20,7 @@ from neural.management.teaching import TeachingCommand
 from neural.models import Door
 from neural.runs.json_depth import said_of
 
-AS_COMMAND: Mapping[str, str] = {"requested_by": "manage.py submit_event", "door": Door.COMMAND}
+AS_COMMAND: Mapping[str, Any] = {"requested_by": "manage.py submit_event", "door": Door.COMMAND}
 REQUIRED = ("type", "store", "source", "event_id", "payload")
 FOR_ONE = (*REQUIRED, "occurred_at", "priority", "queue")
 WRONG_USAGE = 2
