@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from django.utils.translation import gettext as _
 
-from neural.health import database, failures, messages, runs, search, system, workers
+from neural.health import database, failures, messages, runs, search, system, versions, workers
 from neural.health.findings import Finding, Status, problem, unknown
 from neural.health.situation import Situation
 
@@ -29,6 +29,8 @@ OF_LEDGER: Sequence[tuple[str, Probe]] = (
     ("failures", failures.failing_tries),
     ("dead letters", failures.dead_letters),
     ("unregistered", runs.unregistered_work),
+    ("versions", versions.versions),
+    ("worker clocks", versions.clocks),
     ("search", search.search_index),
 )
 
