@@ -10,9 +10,11 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.display import badge, duration, instant_column
+from neural.admin.display import NOTHING, badge, duration, instant_column
 from neural.admin.scope import ReadOnlyAdmin
 from neural.models import WorkerProcess
+
+SAME_TIME_SECONDS = 1
 
 
 @admin.register(WorkerProcess)
@@ -47,6 +49,10 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
                     instant_column(WorkerProcess, "heartbeat_at"),
                     instant_column(WorkerProcess, "stopped_at"),
                     instant_column(WorkerProcess, "lost_at"),
+                    "clock_skew",
+                    "handlers",
+                    "tasks",
+                    "event_types",
                 )
             },
         ),
@@ -72,3 +78,31 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
     @admin.display(description=_("queues"))
     def queue_names(self, worker: WorkerProcess) -> str:
         return ", ".join(worker.queues)
+
+    @admin.display(description=_("clock"))
+    def clock_skew(self, worker: WorkerProcess) -> str:
+        """As of the last heartbeat."""
+        if worker.clock_ahead is None:
+            return NOTHING
+        seconds = worker.clock_ahead.total_seconds()
+        if abs(seconds) < SAME_TIME_SECONDS:
+            return str(_("as the database's"))
+        ahead, behind = _("%(span)s ahead of the database"), _("%(span)s behind the database")
+        return str((ahead if seconds > 0 else behind) % {"span": duration(abs(worker.clock_ahead))})
+
+    @admin.display(description=_("handlers"))
+    def handlers(self, worker: WorkerProcess) -> str:
+        return _names(worker, "handlers")
+
+    @admin.display(description=_("tasks"))
+    def tasks(self, worker: WorkerProcess) -> str:
+        return _names(worker, "tasks")
+
+    @admin.display(description=_("event types"))
+    def event_types(self, worker: WorkerProcess) -> str:
+        return _names(worker, "event_types")
+
+
+def _names(worker: WorkerProcess, what: str) -> str:
+    """What a worker has registered; nothing is known of one of an older version."""
+    return ", ".join((worker.registered or {}).get(what, ())) or NOTHING

@@ -5,7 +5,6 @@ recorded before there was a bound on depth may be close to it.
 """
 
 import json
-import re
 from typing import Any
 
 from django.db.models import JSONField, Model, TextField
@@ -14,22 +13,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from neural.runs.json_depth import depth_of
+
 DEEPEST = 100
 """Levels that are shown in order, line by line."""
 SHOWN_CHARACTERS = 20_000
 """Of what is deeper, as it is written."""
-
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_LEVEL = re.compile(r"[\[\]{}]")
-
-
-def depth_of(text: str) -> int:
-    """How deep arrays and objects are nested in a JSON text."""
-    depth = deepest = 0
-    for bracket in _LEVEL.findall(_STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def value_of(row: Model, field: str) -> Any:

@@ -13,6 +13,7 @@ from neural.health import (
     search,
     storage,
     system,
+    versions,
     workers,
     writing,
 )
@@ -42,6 +43,8 @@ OF_LEDGER: Sequence[tuple[str, Probe]] = (
     ("dead letters", failures.dead_letters),
     ("refused events", refused_events.refused_events),
     ("unregistered", runs.unregistered_work),
+    ("versions", versions.versions),
+    ("worker clocks", versions.clocks),
     ("search", search.search_index),
 )
 

@@ -21,6 +21,7 @@ from neural.health.findings import (
     span,
 )
 from neural.health.situation import Situation
+from neural.health.versions import known_work
 from neural.models import RunState, TaskRun
 from neural.models.run import TaskRunQuerySet
 
@@ -88,7 +89,7 @@ def unregistered_work(situation: Situation) -> Finding:
         if not _is_registered(what, name) and (number := _open_runs(runs))
     ]
     if not unknown:
-        return ok("unregistered", _("every run's task and handler is registered"))
+        return _known_by_nobody(situation)
     told = listed(f"{what} {name} ({runs_told(number)})" for what, name, number in unknown)
     died = in_turn(f"manage.py retry_runs --{what} {name}" for what, name, number in unknown[:3])
     return problem(
@@ -99,6 +100,30 @@ def unregistered_work(situation: Situation) -> Finding:
             "discard the runs in the admin"
         )
         % {"commands": died},
+    )
+
+
+def _known_by_nobody(situation: Situation) -> Finding:
+    """Registered here, but not where the runs that wait would be run."""
+    known = known_work(situation)
+    # One that does not say what it knows, being of an older version, may know it.
+    says_all = known and all(each.registered for each in situation.workers if each.queues)
+    waiting = [
+        (what, name, number)
+        for what, name, runs in _named_work()
+        if says_all and (what, name) not in known and (number := _open_runs(runs, RunState.PENDING))
+    ]
+    if not waiting:
+        return ok("unregistered", _("every run's task and handler is registered"))
+    told = listed(f"{what} {name} ({runs_told(number)})" for what, name, number in waiting)
+    return problem(
+        "unregistered",
+        _("no living worker knows %(work)s") % {"work": told},
+        _(
+            "restart the workers in the version that has it; runs that nobody knows for "
+            "%(span)s are dead then"
+        )
+        % {"span": span(conf().unknown_work_seconds)},
     )
 
 
@@ -129,7 +154,8 @@ def _is_registered(what: str, name: str) -> bool:
     return True
 
 
-def _open_runs(runs: TaskRunQuerySet) -> int:
+def _open_runs(runs: TaskRunQuerySet, *states: RunState) -> int:
     """How many of the newest have not come to a good end: older ones are not looked at."""
+    states = states or (RunState.PENDING, RunState.RUNNING, RunState.DEAD)
     newest = runs.order_by("-pk").values_list("state", flat=True)[:COUNTED]
-    return sum(state in (RunState.PENDING, RunState.RUNNING, RunState.DEAD) for state in newest)
+    return sum(state in states for state in newest)

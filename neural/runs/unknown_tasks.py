@@ -116,6 +116,6 @@ def _drop(held: Held) -> None:
     """What a message holds must not end the worker: nothing above expects an exception."""
     try:
         held.drop()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (whatever it is, it was this message's)
         logger.error("event=message_dropped task=%s error=%r", held.task, str(error))
         held.message.reject_log_error(logger, held.consumer.connection_errors)
