@@ -15,6 +15,7 @@ from neural.runs.work import Postponed, current_run, so_far
 from neural.vectors.active import written_indexes
 from neural.vectors.asking import others_under_way
 from neural.vectors.collections import collection_of
+from neural.vectors.filling import fill_gaps
 from neural.vectors.indexing import blames_a_record, index_marks, told
 from neural.vectors.sifting import sift
 from neural.vectors.tending import ask_for_tending
@@ -64,8 +65,14 @@ class _Lap:
                 self._index(collection, theirs)
             if time.monotonic() > until or others_wait():
                 break
-        self.is_done = not marks
+        # Behind all else: these records are found already, by their words.
+        self.is_done = not marks and not (self.fills_gaps and fill_gaps(_batch_size()))
         _look_after(self.touched)
+
+    @property
+    def fills_gaps(self) -> bool:
+        """One lane does, that of history."""
+        return self.history and self.lane == 0
 
     def _next(self) -> Sequence[IndexMark]:
         """What fits in a batch is all the first lane's, unless others are at their shares; of
