@@ -5,6 +5,7 @@ from neural.models.demand import DailyDemand, SalesReport
 from neural.models.dish import Dish
 from neural.models.event import NeuralEvent
 from neural.models.forecast import Forecast
+from neural.models.index_gap import IndexGap
 from neural.models.index_lane import IndexLane
 from neural.models.index_mark import IndexMark
 from neural.models.order import Order, OrderState
@@ -33,6 +34,7 @@ __all__ = [
     "Door",
     "Forecast",
     "GroupSum",
+    "IndexGap",
     "IndexLane",
     "IndexMark",
     "IndexState",

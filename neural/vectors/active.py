@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from neural.conf import conf
 from neural.errors import NeuralError
-from neural.models import IndexMark, IndexState, SearchIndex
+from neural.models import IndexGap, IndexMark, IndexState, SearchIndex
 from neural.vectors.collections import SearchCollection, collection_of
 from neural.vectors.embedders.base import Embedder
 from neural.vectors.embedders.choosing import embedder
@@ -102,10 +103,26 @@ def _misfits(index: SearchIndex) -> list[str]:
         )
     if index.token_form != TOKEN_FORM:
         found.append(_("was made by an older release, which took words apart in another way"))
+    found += _gaps(index)
     if index.left_out:
         lacks = _("lacks about %(count)s records that are older than it")
         found.append(lacks % {"count": f"{index.left_out:,}"})
     return found
+
+
+def _gaps(index: SearchIndex) -> list[str]:
+    """What another process wrote by its words alone; nothing, where that is told of this one."""
+    if its_embedder(index) is None:
+        return []
+    number = len(IndexGap.objects.filter(index=index).values("pk")[:MOST_COUNTED])
+    told = ngettext(
+        "has %(count)s record without its meaning, written by a worker whose settings name another "
+        "model than %(model)s; it is added by one that has it",
+        "has %(count)s records without their meaning, written by a worker whose settings name "
+        "another model than %(model)s; it is added by one that has it",
+        number,
+    )
+    return [told % {"count": f"{number:,}", "model": index.embedder}] if number else []
 
 
 def _trouble_of_embedder() -> list[str]:

@@ -24,6 +24,7 @@ from neural.runs.routing import (
     LOW_PRIORITY,
     LOW_PRIORITY_QUEUE,
 )
+from neural.vectors.filling import wants_filling
 from neural.vectors.names import INDEX_TASK
 
 _WHERE: dict[bool, dict[str, Any]] = {
@@ -43,6 +44,8 @@ def ask_for_indexing() -> None:
     if conf().search:
         for history in (False, True):
             lanes = _lanes_needed(history)
+            if history and not lanes:
+                lanes = int(wants_filling())
             if lanes:
                 _ask(history, lanes)
 

@@ -15,6 +15,7 @@ from neural.runs.work import Postponed, current_run, so_far
 from neural.vectors.active import written_indexes
 from neural.vectors.asking import others_under_way
 from neural.vectors.collections import collection_of
+from neural.vectors.filling import fill_gaps
 from neural.vectors.indexing import blames_a_record, index_marks, told
 from neural.vectors.sifting import sift
 from neural.vectors.tending import ask_for_tending
@@ -66,13 +67,19 @@ class _Lap:
             self.gives_way = self._is_in_the_way()
             if self.gives_way or time.monotonic() > until:
                 break
-        self.is_done = not marks
+        # Behind all else: these records are found already, by their words.
+        self.is_done = not marks and not (self.fills_gaps and fill_gaps(_batch_size()))
         _look_after(self.touched)
 
     def _is_in_the_way(self) -> bool:
         """The first lane lets pass what is no less urgent; the others are there to use what
         nobody else wants."""
         return others_wait(least_priority=LEAST_URGENT if self.lane else None)
+
+    @property
+    def fills_gaps(self) -> bool:
+        """One lane does, that of history."""
+        return self.history and self.lane == 0
 
     def _next(self) -> Sequence[IndexMark]:
         """Of the lane's share; of all there is, where the first lane is at work alone."""

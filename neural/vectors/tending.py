@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from neural.conf import conf
 from neural.errors import NeuralError
-from neural.models import IndexState, SearchIndex
+from neural.models import IndexGap, IndexState, SearchIndex
 from neural.runs.enqueue import enqueue
 from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.runs.shipped_schedules import ShippedSchedule
@@ -89,6 +89,7 @@ def drop_replaced() -> int:
         store_kind=conf().vector_store,
         ended_at__lt=Now() - KEPT_FOR,
     )
+    IndexGap.objects.of_ended().delete()
     names = set(ended.values_list("table", flat=True))
     there = sorted(names.intersection(vector_store().tables())) if names else []
     for table in there:

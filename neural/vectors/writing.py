@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 
+from neural.conf import conf
 from neural.errors import PermanentError
-from neural.models import SearchIndex
-from neural.vectors.active import table_shape
+from neural.models import IndexGap, SearchIndex
+from neural.vectors.active import its_embedder, table_shape
 from neural.vectors.documents import Document
 from neural.vectors.rows import Vectors, rows_for
 from neural.vectors.stores.base import Row, TableMissing
@@ -34,12 +36,35 @@ def write(
     """
     for index in indexes:
         rows = rows_for(index, documents, vectors, version=version)
+        _note_gaps(index, documents, version)
         try:
             _write(index, rows, gone)
         except TableMissing:
             if _is_written(index):
                 _make_table(index)
                 _write(index, rows, gone)
+
+
+def _note_gaps(index: SearchIndex, documents: Mapping[str, Document], version: int) -> None:
+    """Where this process has not the index's model: who has it writes them anew. Noted first, so
+    that a row without vectors is never without its gap."""
+    if documents and index.vectors and its_embedder(index) is None:
+        IndexGap.objects.note(index, documents.keys(), version=version)
+        _tell_gaps(index.pk, index.collection, index.embedder)
+
+
+@lru_cache
+def _tell_gaps(number: int, collection: str, model: str) -> None:
+    """In the log, once a process and index."""
+    logger.warning(
+        "event=index_of_another_model index='%s #%d' model=%s settings=%s reason='written by "
+        "words alone: a worker with its model adds the vectors, or manage.py rebuild_index %s'",
+        collection,
+        number,
+        model,
+        conf().embedder,
+        collection,
+    )
 
 
 def _write(index: SearchIndex, rows: Sequence[Row], gone: Collection[str]) -> None:
