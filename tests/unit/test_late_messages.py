@@ -158,7 +158,8 @@ def test_of_a_run_whose_success_nobody_heard_nothing_is_said_at_all(main, told, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_runs_that_were_taken_along_make_their_own_messages_late(main, rung):
+def test_runs_that_were_taken_along_make_their_own_messages_late(main, rung, settings):
+    settings.NEURAL = {"take_along_seconds": 60}
     own, *others = (run.task_id for run in submitted(3))
 
     deliver(own)
@@ -207,7 +208,7 @@ def test_what_is_not_committed_is_not_known_as_done(main, rung):
 @pytest.mark.parametrize(("number", "more"), [(2, False), (3, True), (4, True)])
 def test_a_full_delivery_expects_more(main, rung, settings, monkeypatch, number, more):
     monkeypatch.setattr(Delivery, "_has_time", lambda delivery: False)
-    settings.NEURAL = {"take_along_runs": 3}
+    settings.NEURAL = {"take_along_runs": 3, "take_along_seconds": 60}
     own, *_ = submitted(number)
 
     deliver(own.task_id)
