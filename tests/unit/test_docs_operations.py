@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from neural.health.examination import OF_DATABASE, OF_LEDGER, WITHOUT_DATABASE
+from neural.health.examination import OF_DATABASE, OF_LEDGER, WITHOUT_DATABASE, WRITING
 from neural.runs import telling
 from zhilian.brokers import REDIS_OPTIONS
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES = ["", ".zh"]
 TROUBLES = "tests/integration/test_troubleshooting.py"
+DOCTORS = [
+    "tests/unit/test_command_doctor.py",
+    "tests/unit/test_doctor_refusals.py",
+    "tests/unit/test_doctor_storage.py",
+]
 SQL = re.compile(r"```sql\n(.*?)```", re.S)
 
 
@@ -33,7 +38,10 @@ def guide(name: str, language: str) -> str:
 
 
 def probes() -> list[str]:
-    return ["database", *(name for name, _ in (*WITHOUT_DATABASE, *OF_DATABASE, *OF_LEDGER))]
+    return [
+        "database",
+        *(name for name, _ in (*WITHOUT_DATABASE, *OF_DATABASE, *WRITING, *OF_LEDGER)),
+    ]
 
 
 def log_lines() -> set[str]:
@@ -56,7 +64,9 @@ def test_every_probe_is_in_the_guide_to_troubles(language):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_trouble_of_the_tests_is_in_the_guide_and_no_other(language):
     troubles = set(re.findall(r"^def (test_\w+)", text(TROUBLES), re.M))
-    doctors = set(re.findall(r"^def (test_\w+)", text("tests/unit/test_command_doctor.py"), re.M))
+    doctors = {
+        name for file in DOCTORS for name in re.findall(r"^def (test_\w+)", text(file), re.M)
+    }
     named = set(re.findall(r"`(test_\w+)`", guide("troubleshooting", language)))
 
     assert len(troubles) > 10
