@@ -37,6 +37,8 @@ class Order(Payload):
     """Fail, until the run failed so often."""
     permanent: bool = False
     result: str = "done"
+    case: str = ""
+    """What `tests.probe.misbehaving` has under this name, once."""
 
 
 class Failing(Exception):

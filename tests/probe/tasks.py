@@ -8,7 +8,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 import neural
 from neural.runs.work import current_run
-from tests.probe import canvas  # noqa: F401  (Celery looks for tasks in modules of this name)
+from tests.probe import canvas, misbehaving  # noqa: F401  (Celery looks for tasks here alone)
 from tests.probe.acting import Order, act, effect_if_missing, started
 
 
@@ -61,3 +61,8 @@ def asks_for_retry(self, key):
         raise self.retry(exc=ValueError("not yet"), countdown=0)
     effect_if_missing(Order(key=key))
     return self.request.retries
+
+
+@shared_task(base=neural.LedgerTask, name="probe.misbehave", max_retries=0, atomic=True)
+def misbehave(name):
+    misbehaving.CASES[name].act()
