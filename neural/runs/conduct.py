@@ -84,7 +84,7 @@ class _Watch:
     """How a connection was before the work, and what has become of it."""
 
     def __init__(self, connection: BaseDatabaseWrapper, *, atomic: bool) -> None:
-        self.connection = connection
+        self.connection: Any = connection
         self.statements = Statements(connection, atomic=atomic)
 
     def begin(self) -> None:
@@ -160,7 +160,7 @@ def _call_hook(function: Callable[[], object], what: str) -> None:
         supervisor.renew_sessions()
 
 
-def _status(connection: BaseDatabaseWrapper) -> int | None:
+def _status(connection: Any) -> int | None:
     """What the driver says of the transaction, as libpq numbers it; no query is sent. None
     where there is no connection, or a driver that is not known."""
     driver: Any = connection.connection

@@ -8,6 +8,7 @@ a raised one is told, with the run that registered it, and changes nothing.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -45,7 +46,7 @@ def isolate(
 ) -> None:
     """Make the hooks that were registered last, after so many others, stand for themselves.
     ``call`` calls one, and raises nothing but an Exception."""
-    registered = connection.run_on_commit
+    registered: list[Any] = connection.run_on_commit
     for place in range(since, len(registered)):
         blocks, function, _ = registered[place]
         if not isinstance(function, Isolated):

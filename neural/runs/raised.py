@@ -46,14 +46,16 @@ class only_exceptions:  # noqa: N801 (read as the statement that it is)
         self, kind: object, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if os.getpid() != self._process_id:
-            os._exit(error.code if _is_exit_code(error) else 1 if error else 0)
+            os._exit(_exit_code(error))
         if error is None or isinstance(error, Exception) or _ends_the_worker(error):
             return
         raise NotAnException(f"{describe(error)} (not an Exception)") from error
 
 
-def _is_exit_code(error: BaseException | None) -> bool:
-    return isinstance(error, SystemExit) and isinstance(error.code, int)
+def _exit_code(error: BaseException | None) -> int:
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code
+    return 0 if error is None else 1
 
 
 def _ends_the_worker(error: BaseException) -> bool:
@@ -61,7 +63,7 @@ def _ends_the_worker(error: BaseException) -> bool:
     if isinstance(error, WorkerShutdown | WorkerTerminate):
         return True
     if isinstance(error, SystemExit):
-        return billiard.terminate_handler_fired()
+        return bool(billiard.terminate_handler_fired())  # type: ignore[attr-defined]  # new in 4.3
     # The pool's processes ignore SIGINT; elsewhere somebody has pressed Ctrl-C.
     is_interrupt = isinstance(error, KeyboardInterrupt)
     return is_interrupt and signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -20,11 +20,13 @@ def failed(
 ) -> Outcome:
     """What becomes of a run whose try raised. Its policy, and what its error asks for, are the
     work's own: where they cannot be followed the usual policy judges, and the run says why."""
-    try:
-        with only_exceptions():
-            return _judged(run, error, work, started_at, clock)
-    except Exception as second:  # noqa: BLE001 (it holds the first as its context)
-        return _judged(run, second, None, started_at, clock)
+    for theirs in (work, work, None):
+        try:
+            with only_exceptions():
+                return _judged(run, error, theirs, started_at, clock)
+        except Exception as second:  # noqa: BLE001 (it holds the one before as its context)
+            error = second
+    raise error
 
 
 def _judged(

@@ -21,6 +21,7 @@ KINDS = (
     "probe.low",
     "probe.upgraded",
     "probe.new_type",
+    "probe.misbehaving",
 )
 MISBEHAVIOURS = (
     "swallowed_integrity_error",
@@ -61,23 +62,11 @@ def main(name: str, seed: str, path: str) -> None:
 
 
 def request(key: str, dice: random.Random) -> dict:
-    """Most are plain; some fail or misbehave once, kill their process once, or are slow; and some
-    cannot be kept, which is to be refused without harm to those beside it."""
-    payload = {"key": key}
-    chance = dice.random()
-    if chance < 0.01:
-        payload["fail_times"] = 1
-    elif chance < 0.02:
-        payload |= {"fail_times": 1, "misbehaviour": dice.choice(MISBEHAVIOURS)}
-    elif chance < 0.023:
-        payload["kill_times"] = 1
-    elif chance < 0.05:
-        payload["seconds"] = 0.05
-    elif chance < 0.055:
-        payload["permanent"] = True
-    elif chance < 0.06:
-        payload["deep"] = dice.choice((NESTED, "\x00", "\ud800", float("nan"), 10**5000))
     kind = dice.choice(KINDS)
+    is_misbehaving = kind == "probe.misbehaving"
+    payload = misbehaving(key, dice) if is_misbehaving else ordinary(key, dice)
+    if dice.random() < 0.005:
+        payload["deep"] = dice.choice((NESTED, "\x00", "\ud800", float("nan"), 10**5000))
     return {
         "type": kind,
         "store": f"S{dice.randrange(5)}",
@@ -85,6 +74,26 @@ def request(key: str, dice: random.Random) -> dict:
         "event_id": key,
         "payload": payload,
     }
+
+
+def ordinary(key: str, dice: random.Random) -> dict:
+    """Most are plain; some fail once, kill their process once, are slow or fail for good."""
+    payload = {"key": key}
+    chance = dice.random()
+    if chance < 0.02:
+        payload["fail_times"] = 1
+    elif chance < 0.023:
+        payload["kill_times"] = 1
+    elif chance < 0.05:
+        payload["seconds"] = 0.05
+    elif chance < 0.055:
+        payload["permanent"] = True
+    return payload
+
+
+def misbehaving(key: str, dice: random.Random) -> dict:
+    """For a handler that does once what a handler must not do."""
+    return {"key": key, "case": dice.choice(MISBEHAVIOURS) if dice.random() < 0.2 else ""}
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from neural.errors import PermanentError
 from neural.events.types import Payload
 from neural.models import TaskRun
 from neural.runs.work import current_run
-from tests.probe import misbehaving
 from tests.probe.models import Counter, Effect
 
 _numbers = itertools.count()
@@ -36,10 +35,10 @@ class Order(Payload):
     """Kill this process, until so many of the run's deliveries were lost."""
     fail_times: int = 0
     """Fail, until the run failed so often."""
-    misbehaviour: str = ""
-    """How it fails, by its name in ``misbehaving``; some succeed all the same."""
     permanent: bool = False
     result: str = "done"
+    case: str = ""
+    """What `tests.probe.misbehaving` has under this name, once."""
 
 
 class Failing(Exception):
@@ -81,9 +80,6 @@ def misbehave(order: Order, run: TaskRun | None = None) -> str:
     if run and run.losses < order.kill_times:
         os.kill(os.getpid(), signal.SIGKILL)
     if run and run.failures < order.fail_times:
-        if order.misbehaviour:
-            misbehaving.CASES[order.misbehaviour].act()
-            return order.result
         raise Failing(f"failure {run.failures + 1} of {order.fail_times}")
     if order.permanent:
         raise NeverAgain("there is no use in trying again")

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 from django.utils import timezone, translation
 
+from tests.probe.acting import directory
 from tests.probe.models import Counter
 
 kept: list[Any] = []
@@ -376,3 +378,29 @@ OF_SQLITE: Mapping[str, Case] = {
     "pragma_query_only": Case(send("PRAGMA query_only = 1"), False, "readonly database"),
     "pragma_busy_timeout": Case(send("PRAGMA busy_timeout = 1"), True),
 }
+
+
+# Those that end their process, or hold it up: for real workers alone
+
+
+def hang_in_c():
+    """No signal but SIGKILL gets through, as in a library that waits in C."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    time.sleep(60)
+
+
+KILLERS: Mapping[str, Callable[[], Any]] = {
+    "os_exit": lambda: os._exit(0),
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "crashed": lambda: os.abort(),
+    "told_to_end": lambda: os.kill(os.getpid(), signal.SIGQUIT),
+    "hang_in_c": hang_in_c,
+}
+
+
+def once(key: str, name: str) -> None:
+    """Misbehave, but only the first time that this key comes here."""
+    mark = directory() / f"misbehaved-{key}"
+    if not mark.exists():
+        mark.touch()
+        (KILLERS[name] if name in KILLERS else CASES[name].act)()

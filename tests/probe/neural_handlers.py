@@ -5,8 +5,16 @@ import os
 
 import neural
 from neural.runs.routing import HIGH_PRIORITY, HIGH_PRIORITY_QUEUE, LOW_PRIORITY, LOW_PRIORITY_QUEUE
-from tests.probe import training  # noqa: F401  (registers its model types)
-from tests.probe.acting import Order, act, effect, effect_if_missing, misbehave, started
+from tests.probe import misbehaving, training  # noqa: F401  (registers its model types)
+from tests.probe.acting import (
+    Order,
+    act,
+    directory,
+    effect,
+    effect_if_missing,
+    misbehave,
+    started,
+)
 
 IS_OLD = "PROBE_OLD" in os.environ
 """Whether this process shall know nothing of what came with the new version."""
@@ -24,6 +32,9 @@ for name, queue, priority in (
     ("probe.policy", "default", 5),
     ("probe.upgraded", "default", 5),
     *((name, "default", 5) for name in NEW_TYPES),
+    ("probe.misbehaving", "default", 5),
+    ("probe.misbehaving_many", "default", 5),
+    ("probe.misbehaving_async", "default", 5),
 ):
     neural.register_event_type(
         neural.EventType(name=name, schema=Order, queue=queue, priority=priority)
@@ -93,3 +104,25 @@ if not IS_OLD:
     @neural.handles("probe.upgraded", name="probe.new_handler")
     def new_handler(event, data):
         return act(data)
+
+
+@neural.handles("probe.misbehaving", name="probe.misbehave")
+def misbehave_once(event, data):
+    effect(data)
+    if data.case:
+        misbehaving.once(data.key, data.case)
+
+
+@neural.handles("probe.misbehaving_many", name="probe.misbehave_many", batch=True)
+def misbehave_many(received):
+    for event, data in received:
+        misbehave_once(event, data)
+
+
+@neural.handles("probe.misbehaving_async", name="probe.misbehave_async")
+async def misbehave_async(event, data):
+    """Hangs once."""
+    if (mark := directory() / f"misbehaved-{data.key}").exists():
+        return await asyncio.to_thread(effect_if_missing_here, data)
+    mark.touch()
+    return await asyncio.sleep(60)

@@ -9,7 +9,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 import neural
 from neural.runs.work import current_run
-from tests.probe import canvas  # noqa: F401  (Celery looks for tasks in modules of this name)
+from tests.probe import canvas, misbehaving  # noqa: F401  (Celery looks for tasks here alone)
 from tests.probe.acting import Order, act, effect_if_missing, started
 
 
@@ -70,3 +70,8 @@ if "PROBE_OLD" not in os.environ:
     def new_task(**order):
         """Of the new version: an old worker does not know it."""
         return act(Order(**order))
+
+
+@shared_task(base=neural.LedgerTask, name="probe.misbehave", max_retries=0, atomic=True)
+def misbehave(name):
+    misbehaving.CASES[name].act()

@@ -9,10 +9,12 @@ import decimal
 import locale
 import logging
 import os
+import re
 import signal
 import sys
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import pytest
 from django.db import connection, connections, transaction
@@ -24,7 +26,7 @@ from neural.runs.claiming import Claimant, claim
 from neural.runs.execution import run_claimed
 from neural.runs.work import Batch, Work, default_retry
 from tests.probe import misbehaving
-from tests.probe.misbehaving import CASES, OF_POSTGRESQL, OF_SQLITE
+from tests.probe.misbehaving import CASES, KILLERS, OF_POSTGRESQL, OF_SQLITE
 from tests.probe.models import Counter, Effect
 from tests.unit.ledger import ago, make_run
 
@@ -261,3 +263,12 @@ def test_called_for_many_at_once_it_fails_by_itself(name):
 
     expect_as_promised(case, keys=ALONG)
     expect_to_go_on(before)
+
+
+def test_the_table_of_what_is_promised_names_every_case_and_no_other():
+    text = (Path(__file__).parents[2] / "docs" / "handlers.md").read_text()
+    section = text.partition("## What a handler may do wrong\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row.rsplit(" | ", 1)[1])]
+
+    assert sorted(named) == sorted({*ALL, *KILLERS, "hang_async"})
