@@ -52,5 +52,9 @@ def said_by(error: BaseException) -> str:
 
 def storable(text: str, most: int) -> str:
     """So many characters of it, with what no database keeps written as an escape."""
-    kept = text[:most].replace("\x00", "\\u0000").encode(errors="backslashreplace").decode()
-    return kept[:most]
+    return escaped(text[:most])[:most]
+
+
+def escaped(text: str) -> str:
+    """With U+0000 and halves of surrogate pairs written as escapes."""
+    return text.replace("\x00", "\\u0000").encode(errors="backslashreplace").decode()

@@ -17,7 +17,7 @@ from django.db import transaction
 from neural.conf import conf
 from neural.events.answers import Problem
 from neural.events.draft import EventDraft
-from neural.events.readable import as_json, as_text, storable
+from neural.events.readable import as_json, as_text, escaped, storable
 from neural.runs import sql
 
 logger = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ def _row(refusal: Refusal) -> list[Any]:
         {"field": storable(each.field, 200), "reason": storable(each.reason, REASON_CHARACTERS)}
         for each in refusal.problems[:MOST_PROBLEMS]
     ]
-    payload = storable(refusal.payload, PAYLOAD_CHARACTERS)
-    is_cut = len(refusal.payload) > PAYLOAD_CHARACTERS
+    whole = escaped(refusal.payload[: PAYLOAD_CHARACTERS + 1])
+    payload, is_cut = whole[:PAYLOAD_CHARACTERS], len(whole) > PAYLOAD_CHARACTERS
     jsons = [json.dumps(each, ensure_ascii=False) for each in (details, problems)]
     return [refusal.fingerprint, *texts, payload, is_cut, *jsons]

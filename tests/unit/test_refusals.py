@@ -127,8 +127,10 @@ def test_whatever_was_sent_is_kept_as_text(rung, sent, kept):
     assert {name: getattr(row, name) for name in kept} == kept
 
 
-def test_what_is_large_is_cut_and_marked(rung):
-    neural.submit(**event(payload={"order_id": "1", "text": "面" * 100_000}))
+@pytest.mark.parametrize("text", ["面" * 100_000, "\ud83d" * 30_000])
+def test_what_is_large_is_cut_and_marked(rung, text):
+    """An escape is longer than what it stands for."""
+    neural.submit(**event(payload={"order_id": "1", "text": text}))
 
     row = refused()
     assert (len(row.payload), row.payload_cut) == (refusals.PAYLOAD_CHARACTERS, True)
