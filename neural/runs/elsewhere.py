@@ -100,7 +100,10 @@ def parameters(task: Any) -> str:
     return ", ".join(map(_told, signature.parameters.values())) if signature else ""
 
 
-_MARKS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+_MARKS: Mapping[Any, str] = {
+    inspect.Parameter.VAR_POSITIONAL: "*",
+    inspect.Parameter.VAR_KEYWORD: "**",
+}
 
 
 def _told(parameter: inspect.Parameter) -> str:

@@ -58,7 +58,7 @@ def keep_messages_of_unknown_tasks() -> None:
         _take(self, message, str(exc.args[0]), partial(original, self, body, message, exc))
 
     on_unknown_task._neural = True  # type: ignore[attr-defined]
-    Consumer.on_unknown_task = on_unknown_task
+    Consumer.on_unknown_task = on_unknown_task  # type: ignore[method-assign]
 
 
 def _take(consumer: Any, message: Any, task: str, drop: Any) -> None:

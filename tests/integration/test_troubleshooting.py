@@ -91,7 +91,7 @@ def test_a_message_was_sent_to_a_queue_whose_name_is_mistyped(cluster, doctor, r
 def test_a_run_names_a_handler_that_is_not_deployed(cluster, doctor):
     submit("gone")
     TaskRun.objects.update(handler="probe.of_tomorrow")
-    worker = cluster.worker(concurrency=1)
+    worker = cluster.worker(concurrency=1, unknown_work_seconds=0)
     wait_for_runs(state=RunState.DEAD)
 
     remedy = doctor.finds("unregistered", "problem", "handler probe.of_tomorrow (1 run)")

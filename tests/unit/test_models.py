@@ -183,8 +183,7 @@ def test_an_unknown_time_zone_is_not_valid():
 def test_a_worker_is_present_until_it_stops_or_is_given_up():
     stays, stops, lost = (make_worker(f"{n}@h") for n in ("stays", "stops", "lost"))
     stops.stop()
-    WorkerProcess.objects.filter(pk=lost.pk).update(heartbeat_at=ago(minutes=1))
-    assert lost.give_up(20)
+    assert WorkerProcess.objects.get(pk=lost.pk).give_up()
 
     assert WorkerProcess.objects.present().get() == stays
 
@@ -194,7 +193,7 @@ def test_a_worker_that_was_heard_of_meanwhile_is_not_given_up():
     read_earlier = WorkerProcess.objects.silent(20).get()
     worker.beat()
 
-    assert not read_earlier.give_up(20)
+    assert not read_earlier.give_up()
 
 
 # Tries, told
