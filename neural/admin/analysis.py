@@ -41,6 +41,7 @@ from neural.models import DemandSummary, Period
 @admin.register(DemandSummary)
 class DemandSummaryAdmin(HistoryAdmin):
     page_order = ("-starts_on", "-unusual", "rank", "pk")
+    days = ("store", "period", "starts_on", "dish")
     list_display = (
         "beginning",
         "dish_name",

@@ -5,57 +5,84 @@ begins. An index on these columns serves it, whatever page it is.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
-from neural.admin.paging import KeysetChangeList
-from neural.admin.walks import Place
+from neural.admin import bounded
+from neural.admin.bounded import Found
+from neural.admin.days import Days
+from neural.admin.paging import KeysetChangeList, neighbours
+from neural.admin.planning import stores_of
+from neural.admin.walks import Place, indexes_alone, reverse
 
 
 class OrderedChangeList(KeysetChangeList):
-    """In the order of the admin's ``page_order``, which ends in the primary key."""
+    """In the order of the admin's ``page_order``: a day first, the primary key last.
+
+    Of a few stores only the next days are looked at, by the admin's ``days``.
+    """
 
     def show(self, place: Place, request: HttpRequest) -> tuple[int | None, int | None]:
-        """The page at this place, as :func:`ordered_page` has it."""
+        """The page at this place, as :func:`next_page` has it."""
         model_admin: Any = self.model_admin
-        self.result_list, newer, older = ordered_page(
-            model_admin.for_page(self.queryset),
-            order=model_admin.page_order,
+        order, size = model_admin.page_order, self.list_per_page
+        edge = self._edge(place, request)
+        place = place if edge else Place()
+        way = reverse(order) if place.rises else order
+        days = self._days(request, edge, place)
+        with indexes_alone(self.queryset.db) if days else nullcontext():
+            rows = model_admin.for_page(self.queryset)
+            page = next_page(days.of(rows) if days else rows, way=way, size=size, edge=edge)
+            cut = days is not None and days.stop is not None and len(page) <= size
+            stop = _last(days, way) if days and cut else None
+        if not page and place.rises and stop is None:
+            return self.show(Place(), request)
+        shown = page[:size]
+        self.result_list = shown[::-1] if place.rises else shown
+        self.looked_at = bounded.MOST_ROWS if cut else None
+        keys = [row.pk for row in self.result_list]
+        return neighbours(Found(keys, len(page) > size or cut, stop), place)
+
+    def _edge(self, place: Place, request: HttpRequest) -> Any:
+        """The row at the edge of the page one came from, if the user may see it. If it is gone:
+        the first page."""
+        key = place.after if place.rises else place.before
+        rows = self.model_admin.get_queryset(request)
+        return None if key is None else rows.filter(pk=key).first()
+
+    def _days(self, request: HttpRequest, edge: Any, place: Place) -> Days | None:
+        model_admin: Any = self.model_admin
+        stores = stores_of(model_admin.chosen(request), user=request.user)
+        if not stores:
+            return None  # of every store: the index of the order itself; of none: nothing
+        _, kind, day, *_ = model_admin.days
+        filters: Any = self.filter_specs
+        values = {each.parameter_name: each.value() for each in filters}
+        return Days(
+            self.model,
+            model_admin.days,
+            stores,
+            kind=values[kind],
+            day=getattr(edge, day, None),
+            rises=place.rises,
             size=self.list_per_page,
-            before=place.before,
-            after=place.after,
         )
-        rows = self.result_list
-        return rows[0].pk if newer else None, rows[-1].pk if older else None
 
 
-def ordered_page(
-    queryset: QuerySet, *, order: Sequence[str], size: int, before: int | None, after: int | None
-) -> tuple[Sequence[Any], bool, bool]:
-    """The rows of one page, and whether there are some ahead of and behind them.
-
-    ``before`` and ``after`` are keys of rows at the edge of the page one came from, as in
-    ``neural.admin.paging``. If that row is gone, the first page is shown.
-    """
-    key = after if after is not None else before
-    edge = queryset.filter(pk=key).first() if key is not None else None
-    if edge is not None:
-        way = reverse(order) if after is not None else order
-        rows = list(queryset.filter(behind(edge, way)).order_by(*way)[: size + 1])
-        more = len(rows) > size
-        if rows and after is not None:
-            return rows[:size][::-1], more, True
-        if rows:
-            return rows[:size], True, more
-    rows = list(queryset.order_by(*order)[: size + 1])
-    return rows[:size], False, len(rows) > size
+def next_page(
+    queryset: QuerySet, *, way: Sequence[str], size: int, edge: Model | None
+) -> Sequence[Any]:
+    """The rows of a page after an edge, and one more if there are more."""
+    rows = queryset if edge is None else queryset.filter(behind(edge, way))
+    return list(rows.order_by(*way)[: size + 1])
 
 
-def reverse(order: Sequence[str]) -> Sequence[str]:
-    """The same order from its end."""
-    return [name[1:] if name.startswith("-") else f"-{name}" for name in order]
+def _last(days: Days, way: Sequence[str]) -> int | None:
+    rows = days.of(days.model._base_manager.order_by(*reverse(way)))
+    return rows.values_list("pk", flat=True).first()
 
 
 def behind(edge: Model, order: Sequence[str]) -> Q:

@@ -70,7 +70,7 @@ class KeysetChangeList(ChangeList):
         rows = model_admin.for_page(self.queryset).order_by().in_bulk(found.keys)
         self.result_list = [rows[key] for key in found.keys if key in rows]
         self.looked_at = None if found.stopped_at is None else bounded.MOST_ROWS
-        return _neighbours(found, place)
+        return neighbours(found, place)
 
     def _find(self, place: Place, request: HttpRequest) -> Found:
         model_admin: Any = self.model_admin
@@ -92,7 +92,7 @@ class KeysetChangeList(ChangeList):
         return None if key is None else self.get_query_string({name: key})
 
 
-def _neighbours(found: Found, place: Place) -> tuple[int | None, int | None]:
+def neighbours(found: Found, place: Place) -> tuple[int | None, int | None]:
     """Above which key there are newer rows, and below which there are older ones."""
     newest, oldest = (found.keys[0], found.keys[-1]) if found.keys else (None, None)
     if place.after is not None:

@@ -34,13 +34,19 @@ def plan(walks: Sequence[Walk], chosen: Mapping[str, str], *, user: Any) -> dict
     Who sees few stores has chosen these, whatever else is chosen.
     """
     limits = {name for name, value in chosen.items() if value}
-    stores = [chosen[STORE]] if chosen.get(STORE) else None
-    if not sees_every_store(user):
-        limits |= {STORE}
-        own = list(Store.objects.for_user(user).values_list("pk", flat=True))
-        stores = own if stores is None else [code for code in stores if code in own]
+    stores = stores_of(chosen, user=user)
+    limits |= set() if stores is None else {STORE}
     found = (_chosen(walk, chosen, stores) for walk in walks)
     return {"walks": [walk for walk in found if walk], "limits": limits}
+
+
+def stores_of(chosen: Mapping[str, str], *, user: Any) -> Sequence[str] | None:
+    """The stores of which a list shows rows; None where it shows those of all."""
+    stores = [chosen[STORE]] if chosen.get(STORE) else None
+    if sees_every_store(user):
+        return stores
+    own = list(Store.objects.for_user(user).values_list("pk", flat=True))
+    return own if stores is None else [code for code in stores if code in own]
 
 
 def _chosen(walk: Walk, chosen: Mapping[str, str], stores: Sequence[str] | None) -> Walk | None:

@@ -123,14 +123,17 @@ class ReadOnlyAdmin(NeuralAdmin):
         self, request: HttpRequest, queryset: QuerySet, *, place: Place, **options: Any
     ) -> Found:
         """The keys of one page of a query, along the walks that serve what was chosen."""
-        chosen = {name: request.GET[name] for name in self.parameters if name in request.GET}
-        searched = getattr(request, "searched", "")
-        if searched is FEW:
+        if getattr(request, "searched", "") is FEW:
             return page_of_few(queryset, place=place, **options)
-        if searched:
-            chosen = {SEARCHED: searched, STORE: searched, **chosen}
-        planned = plan(self.walks, chosen, user=request.user)
+        planned = plan(self.walks, self.chosen(request), user=request.user)
         return find(queryset, place=place, **planned, **options)
+
+    def chosen(self, request: HttpRequest) -> dict[str, str]:
+        """What the filters of the list are set to; a store that is searched for is chosen too."""
+        chosen = {name: request.GET[name] for name in self.parameters if name in request.GET}
+        if searched := getattr(request, "searched", ""):
+            chosen = {SEARCHED: searched, STORE: searched, **chosen}
+        return chosen
 
     @property
     def parameters(self) -> set[str]:

@@ -83,13 +83,13 @@ class Place:
 
 def along(queryset: QuerySet, walk: Walk, place: Place, most: int) -> QuerySet:
     """The same query on nothing but the next ``most`` rows of each lane."""
-    return _from(queryset, _Rows(_branch(queryset.model, walk, place)[:most], walk.lanes))
+    return seeing(queryset, _branch(queryset.model, walk, place)[:most], walk.lanes)
 
 
 def ends(model: type[Model], walk: Walk, place: Place, most: int) -> list[int]:
     """The keys at which lanes end that have as many rows and may have more."""
     last = _branch(model, walk, place)[most - 1 : most]
-    edges = _from(model._base_manager.order_by(), _Rows(last, walk.lanes))
+    edges = seeing(model._base_manager.order_by(), last, walk.lanes)
     return list(edges.values_list("pk", flat=True))
 
 
@@ -116,10 +116,10 @@ def _set(alias: str, state: str) -> None:
 def _branch(model: type[Model], walk: Walk, place: Place) -> QuerySet:
     large = [field.name for field in model._meta.fields if isinstance(field, JSONField)]
     rows = model._base_manager.defer(*large).filter(walk.condition or Q())
-    order = _columns(model, [walk.column, *walk.order] if walk.column else walk.order)
+    order = columns_of(model, [walk.column, *walk.order] if walk.column else walk.order)
     if walk.is_by_key:
         rows = rows.filter(place.condition)
-        order = _reversed(order) if place.rises else order
+        order = reverse(order) if place.rises else order
     if walk.column:
         # Not 'equal': the order by a column that is known would be left out, and with it the
         # reason to take this index.
@@ -128,17 +128,20 @@ def _branch(model: type[Model], walk: Walk, place: Place) -> QuerySet:
     return rows.order_by(*order)
 
 
-def _columns(model: type[Model], order: Sequence[str]) -> list[str]:
+def columns_of(model: type[Model], order: Sequence[str]) -> list[str]:
     """A foreign key by its own column: by its name one would sort by the other table's order."""
     keys = {field.name: field.attname for field in model._meta.concrete_fields}
     return [keys.get(name, name) for name in order]
 
 
-def _reversed(order: Sequence[str]) -> list[str]:
+def reverse(order: Sequence[str]) -> list[str]:
+    """The same order from its end."""
     return [name[1:] if name.startswith("-") else f"-{name}" for name in order]
 
 
-def _from(queryset: QuerySet, rows: "_Rows") -> QuerySet:
+def seeing(queryset: QuerySet, branch: QuerySet, lanes: Sequence[str]) -> QuerySet:
+    """The same query on nothing but these rows of its table, for each lane apart."""
+    rows = _Rows(branch, lanes)
     found = queryset.all()
     table: Any = found.query.get_initial_alias()
     found.query.alias_map[table] = _Window(table, table, rows)

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from neural.admin import bounded
 from neural.models import (
+    DemandSummary,
     IndexMark,
     NeuralEvent,
     Order,
@@ -31,7 +32,7 @@ from tests.unit.plans import read
 
 pytestmark = pytest.mark.django_db
 
-ROWS = 60
+ROWS = 45
 STORES = ("S1", "S2", "S3", "S4")
 on_postgresql = pytest.mark.skipif(
     "connection.vendor != 'postgresql'", reason="SQLite keeps no such statistics"
@@ -132,6 +133,54 @@ def test_a_table_without_an_index_of_store_and_key_is_paged_as_well(
     user = django_user_model.objects.get(username="lee")
     expected = Order.objects.for_user(user).order_by("-pk")
     assert older == newer == list(expected.values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize("query", ["", "store=S1", "unusual=1", "period=week", "q=S2"])
+@pytest.mark.parametrize("own", [(), ("S1", "S2")], ids=str)
+def test_a_list_in_the_order_of_days_is_paged_as_well(
+    own: tuple[str, ...], query: str, stores: list[Store], django_user_model: Any
+) -> None:
+    summaries(25)
+    client = world.client_of(
+        "view_demandsummary", stores=[each for each in stores if each.pk in own]
+    )
+
+    older, newer = paged(client, f"{world.list_of('demandsummary')}?{query}")
+
+    filters: dict[str, Any] = {"period": "week" if "week" in query else "day"}
+    filters |= {"store": query[-2:]} if "S" in query else {}
+    filters |= {"unusual": True} if "unusual" in query else {}
+    user = django_user_model.objects.get(username="lee")
+    expected = DemandSummary.objects.for_user(user).filter(**filters)
+    ordered = expected.order_by("-starts_on", "-unusual", "rank", "pk")
+    assert older == newer == list(ordered.values_list("pk", flat=True))
+
+
+def summaries(days: int, **fields: Any) -> None:
+    """Three dishes a day of S1, one of S2 every tenth; some days are unusual."""
+    chance = random.Random(5)
+    DemandSummary.objects.bulk_create(
+        DemandSummary(
+            **{
+                "store_id": code,
+                "period": (period := chance.choice(["day", "day", "day", "week"])),
+                "starts_on": dt.date(2026, 1, 1) + dt.timedelta(days=day),
+                "dish": dish,
+                "rank": 1,
+                "days": 1,
+                "days_compared": 0,
+                "quantity": 1,
+                "revenue": 1,
+                "unusual": (odd := period == "day" and chance.random() < 0.1),
+                "score": 5.0 if odd else None,
+                "usual_quantity": 1 if odd else None,
+            }
+            | fields
+        )
+        for day in range(days)
+        for code, dish in (("S1", "a"), ("S1", "b"), ("S1", "c"), ("S2", "a"))
+        if code == "S1" or day % 10 == 0
+    )
 
 
 def test_a_page_that_stopped_looking_says_so_and_goes_on(stores: list[Store]) -> None:
@@ -318,3 +367,35 @@ def test_sqlite_reads_the_index_of_stores_as_well(
     assert any("neural_run_by_store (store_id>? AND store_id<?" in line for line in plans)
     assert not [line for line in plans if line.startswith("SCAN neural_taskrun USING INTEGER")]
     assert not [line for line in plans if line == "SCAN w"]
+
+
+@on_postgresql
+def test_the_days_of_a_few_stores_are_bounded_as_well(stores: list[Store]) -> None:
+    def rows(store: str, first: dt.date, days: int, dishes: int) -> None:
+        DemandSummary.objects.bulk_create(
+            DemandSummary(
+                store_id=store,
+                period="day",
+                starts_on=first + dt.timedelta(days=day),
+                dish=str(dish),
+                rank=1,
+                days=1,
+                days_compared=0,
+                quantity=1,
+                revenue=1,
+            )
+            for day in range(days)
+            for dish in range(dishes)
+        )
+
+    rows("S2", dt.date(2024, 1, 1), 300, 1)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE neural_demandsummary")
+    rows("S1", dt.date(2025, 1, 1), 300, 10)
+    client = world.client_of("view_demandsummary", stores=stores[:1])
+
+    for own in (["S2"], ["S3"], ["S2", "S3"], ["S1", "S2"]):
+        get_user_model().objects.get(username="lee").neural_stores.set(own)
+        for query in ("", "unusual=1"):
+            found = statements(client, f"{world.list_of('demandsummary')}?{query}")
+            assert most_read(found, "neural_demandsummary") < 100, (own, query)
