@@ -2,7 +2,8 @@
 
 A day on which the store sold something is open: a dish without a row is zero that day, unless it
 had never been sold before. A day without sales is closed, and nothing is known of it; nor is of
-one that is beyond belief. What reports say of a day beside sales is somebody's JSON: what cannot be read is ignored.
+one that is beyond belief. What reports say of a day beside sales is somebody's JSON: what cannot
+be read is ignored.
 """
 
 import datetime as dt

@@ -87,8 +87,8 @@ class Command(TeachingCommand):
                 continue
             for doubt in doubts_of(each, today=each.business_day(now)):
                 self.stderr.write(
-                    f"{each}: {doubt.day}: {doubt.name} {doubt.reported_shown} is doubtful (usually "
-                    f"{doubt.usual_shown}) and left out: send a corrected sales report"
+                    f"{each}: {doubt.day}: {doubt.reported_shown} of {doubt.name} is doubtful "
+                    f"(usually {doubt.usual_shown}) and left out: send a corrected sales report"
                 )
             yield from newest(each)
 
