@@ -7,10 +7,11 @@ Code reads them from :func:`conf`; an unknown name or a wrong type is refused at
 import json
 from functools import lru_cache
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.core.signals import setting_changed
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _parsed(value: object) -> object:
@@ -21,13 +22,25 @@ def _parsed(value: object) -> object:
 Options = Annotated[dict[str, str], BeforeValidator(_parsed)]
 
 
+def _known_zone(name: str) -> str:
+    if name:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{name!r} is not a time zone; write one like Europe/Berlin") from None
+    return name
+
+
 class NeuralSettings(BaseModel):
     """The settings, frozen. Durations are in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    default_time_zone: str = "Asia/Shanghai"
-    """Time zone of a store that was registered by its first event."""
+    default_time_zone: Annotated[str, AfterValidator(_known_zone)] = ""
+    """Time zone of new stores, and of the schedules that come with the app; empty: Django's
+    ``TIME_ZONE``."""
+    default_country: str = Field(default="", pattern=r"^([A-Z]{2})?$")
+    """Country of new stores (ISO 3166-1), for its public holidays; empty: none are known."""
     max_future_seconds: float = Field(default=24 * 3600, gt=0)
     """An event further ahead is refused: a till with a wrong clock would win for ever."""
     max_json_bytes: int = Field(default=256 * 1024, gt=0)
@@ -108,6 +121,11 @@ class NeuralSettings(BaseModel):
     """While other work waits, so long at least until a batch is indexed, and until the next."""
     index_tend_rows: int = Field(default=5_000, ge=1)
     """So many rows outside of its indexes let a table be compacted before its time."""
+
+    @property
+    def time_zone(self) -> str:
+        """The zone of new stores and of schedules."""
+        return self.default_time_zone or str(settings.TIME_ZONE)
 
 
 @lru_cache(maxsize=1)

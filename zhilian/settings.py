@@ -126,7 +126,12 @@ LOG_LEVEL = _environment.log_level
 LOGGING = logs.configuration(LOG_LEVEL)
 
 # The ledger's own settings; `neural/conf.py` has them all with their defaults.
-NEURAL = {"vector_store_location": str(VAR / "search"), **_environment.neural}
+NEURAL = {
+    "default_time_zone": "Asia/Shanghai",
+    "default_country": "CN",
+    "vector_store_location": str(VAR / "search"),
+    **_environment.neural,
+}
 
 # --- Celery -----------------------------------------------------------------------------------
 # Broker. Database 1 of Redis; database 0 is for cache and sessions, 2 for results.

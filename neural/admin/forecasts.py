@@ -21,6 +21,7 @@ from neural.admin.learning_display import method_sentence, portions
 from neural.admin.learning_filters import MadeOnFilter
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin, store_or_404
+from neural.federated.doubts import doubts_of
 from neural.federated.outlook import TOGETHER, outlook
 from neural.models import Forecast
 
@@ -99,6 +100,7 @@ class ForecastAdmin(HistoryAdmin):
             "is_old": bool(found.coming) and found.coming[-1] < today,
             "one_method": found.methods[0] if len(found.methods) == 1 else "",
             "together": TOGETHER,
+            "doubts": doubts_of(store, today=today),
         }
         return TemplateResponse(request, "admin/neural/forecast/store.html", context)
 

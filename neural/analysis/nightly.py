@@ -12,6 +12,5 @@ ANALYSIS_SCHEDULE = ShippedSchedule(
     ),
     hour="2",
     minute="0",
-    time_zone="Asia/Shanghai",
     comes_with="demand_summaries",
 )

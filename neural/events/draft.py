@@ -78,7 +78,7 @@ class StoreClocks:
         if moment.tzinfo:
             return moment
         if code not in self._stores:
-            unknown = Store(code=code, time_zone=conf().default_time_zone)
+            unknown = Store(code=code, time_zone=conf().time_zone)
             self._stores[code] = Store.objects.filter(code=code).first() or unknown
         return self._stores[code].localize(moment)
 

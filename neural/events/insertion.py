@@ -92,6 +92,11 @@ def _run_values(event_key: str, store: str) -> str:
     return f"{own}, {event_key}, {store}, {common}"
 
 
+def _new_store() -> tuple[str, str]:
+    """Zone and country of a store that an event names first."""
+    return conf().time_zone, conf().default_country
+
+
 def _run_parameters() -> list[Any]:
     return [sql.seconds(conf().republish_seconds), EVENT_TASK]
 
@@ -116,8 +121,8 @@ def _insert_postgresql(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
             SELECT {_taken_from_array(_EVENT_COLUMNS)}, value->{len(_EVENT_COLUMNS)} AS runs
             FROM jsonb_array_elements(%s::jsonb)
         ), new_stores AS (
-            INSERT INTO neural_store (code, time_zone)
-            SELECT DISTINCT store_id, %s FROM input
+            INSERT INTO neural_store (code, time_zone, country)
+            SELECT DISTINCT store_id, %s, %s FROM input
             WHERE NOT EXISTS (SELECT 1 FROM neural_store WHERE code = store_id)
             ORDER BY store_id
             ON CONFLICT DO NOTHING
@@ -137,8 +142,7 @@ def _insert_postgresql(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
     rows = ",".join(_as_json(draft, runs[draft.identity]) for draft in drafts)
     with sql.preparing_cursor() as cursor:
         marks = [_is_history(drafts)] if conf().search else []
-        zone = conf().default_time_zone
-        cursor.execute(statement, [f"[{rows}]", zone, *_run_parameters(), *marks])
+        cursor.execute(statement, [f"[{rows}]", *_new_store(), *_run_parameters(), *marks])
         return cursor.fetchall()
 
 
@@ -155,9 +159,10 @@ def _taken_from_array(columns: Mapping[str, str]) -> str:
 def _insert_sqlite(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
     with transaction.atomic(savepoint=False), sql.ledger_connection().cursor() as cursor:
         cursor.execute(
-            "INSERT INTO neural_store (code, time_zone) SELECT value, %s FROM json_each(%s) "
+            "INSERT INTO neural_store (code, time_zone, country) "
+            "SELECT value, %s, %s FROM json_each(%s) "
             "WHERE true ON CONFLICT DO NOTHING",
-            [conf().default_time_zone, json.dumps(sorted({draft.store for draft in drafts}))],
+            [*_new_store(), json.dumps(sorted({draft.store for draft in drafts}))],
         )
         cursor.execute(
             f"""INSERT INTO neural_neuralevent ({", ".join(_EVENT_COLUMNS)})

@@ -1,8 +1,9 @@
 """A store's sales as arrays, from its daily demand and its reports. Two queries.
 
 A day on which the store sold something is open: a dish without a row is zero that day, unless it
-had never been sold before. A day without sales is closed, and nothing is known of it. What
-reports say of a day beside sales is somebody's JSON: what cannot be read is ignored.
+had never been sold before. A day without sales is closed, and nothing is known of it; nor is of
+one that is beyond belief. What reports say of a day beside sales is somebody's JSON: what cannot
+be read is ignored.
 """
 
 import datetime as dt
@@ -14,6 +15,7 @@ import numpy as np
 from django.db.models import FloatField
 from django.db.models.functions import Cast
 
+from neural.federated.doubtful import DoubtfulDay, doubtful_days, without
 from neural.federated.protocol import NotEnoughHistory
 from neural.federated.series import HORIZONS, BoolArray, FloatArray, Sales
 from neural.models import DailyDemand, SalesReport, Store
@@ -78,6 +80,7 @@ class _Table(NamedTuple):
     open_days: BoolArray
     dishes: tuple[str, ...]
     names: tuple[str, ...]
+    doubtful: tuple[DoubtfulDay, ...]
 
 
 def _table(rows: list[Row], first: dt.date, days: int, most_dishes: int) -> _Table:
@@ -92,7 +95,10 @@ def _table(rows: list[Row], first: dt.date, days: int, most_dishes: int) -> _Tab
     chosen = _chosen(sold, open_days, most_dishes)
     dishes = tuple(dish for dish, place in codes.items() if chosen[place])
     known = _known(sold[:, chosen], open_days)
-    return _Table(known, open_days, dishes, tuple(names[dish] for dish in dishes))
+    doubtful = doubtful_days(known)
+    believed = without(known, doubtful)
+    told = tuple(names[dish] for dish in dishes)
+    return _Table(believed, open_days, dishes, told, tuple(doubtful))
 
 
 def _chosen(sold: FloatArray, open_days: BoolArray, most: int) -> BoolArray:
@@ -175,6 +181,7 @@ def _sales(store: Store, first: dt.date, table: _Table, facts: Mapping[dt.date, 
         school_holiday=flags["school_holiday"],
         country=store.country,
         names=table.names,
+        doubtful=table.doubtful,
     )
 
 

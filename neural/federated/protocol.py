@@ -33,6 +33,14 @@ class AnswerRefused(NeuralError):
         self.detail = detail
 
 
+def check_stores(answer: Json, *, asked: int) -> None:
+    """Raise :class:`AnswerRefused` if an answer claims to be of more or fewer stores than it was
+    asked of: how many they are is the asker's to say, as what a group added up is not judged
+    store by store again."""
+    if "stores" in answer and (type(answer["stores"]) is not int or answer["stores"] != asked):
+        raise AnswerRefused("out_of_range", f"stores is not {asked}, of how many it was asked")
+
+
 class NotEnoughHistory(NeuralError):
     """A store knows too little to take part."""
 

@@ -40,6 +40,9 @@ class Sales:
     """ISO 3166-1 alpha-2, in capitals; empty: of no known country."""
     names: tuple[str, ...] = field(default=())
     """What people call the dishes, in the same order."""
+    doubtful: tuple[tuple[int, int, float, float], ...] = ()
+    """Days whose reported quantity is beyond belief and so not known: row, column, what was
+    reported, what is usual."""
 
     def __post_init__(self) -> None:
         days, dishes = self.quantities.shape

@@ -26,7 +26,6 @@ TRAINING_SCHEDULE = ShippedSchedule(
     ),
     hour="3",
     minute="0",
-    time_zone="Asia/Shanghai",
     comes_with=COMES_WITH,
 )
 

@@ -15,6 +15,7 @@ from neural.federated.protocol import (
     NotEnoughHistory,
     Question,
     TrainingConfig,
+    check_stores,
 )
 from neural.federated.series import Sales
 
@@ -54,12 +55,13 @@ def simulate(
     done = Simulated(step.draft)
     while step.question is not None:
         question, answers = step.question, {}
-        for name, answer, refused in _answers(
+        for name, answer, refused, asked in _answers(
             kind, config, step.draft, question, taking_part, group if tamper is None else 1
         ):
             done.refused.update(refused)
             try:
                 sent = tamper(name, question, answer) if tamper else answer
+                check_stores(sent, asked=asked)
                 kind.program.check(config, step.draft, question, sent)
                 answers[name] = sent
             except AnswerRefused as error:
@@ -80,19 +82,20 @@ def _answers(
     question: Question,
     stores: Mapping[str, tuple[Sales, Memory]],
     group: int,
-) -> Iterator[tuple[str, Json, Mapping[str, str]]]:
+) -> Iterator[tuple[str, Json, Mapping[str, str], int]]:
     if question.together and kind.answer_together and group > 1:
         for names in _groups(list(stores), group):
             together = kind.answer_together(
                 config, draft, question, {name: stores[name] for name in names}
             )
-            yield names[0], together.answer, together.refused
+            asked = len(names) - len(together.refused)
+            yield names[0], together.answer, together.refused, asked
         return
     for name, (sales, memory) in stores.items():
         try:
-            yield name, kind.answer(config, draft, question, sales, memory), {}
+            yield name, kind.answer(config, draft, question, sales, memory), {}, 1
         except NotEnoughHistory as error:
-            yield name, {}, {name: f"no_history: {error}"}
+            yield name, {}, {name: f"no_history: {error}"}, 1
 
 
 def _groups(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -11,11 +11,23 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from neural.conf import conf
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
 COUNTRY_PATTERN = r"^([A-Z]{2})?\Z"
 STORE_CODE_PATTERN = r"^[^\s\x00-\x1f/]{1,64}\Z"
+
+
+def default_country() -> str:
+    """Of a new store, as the settings say."""
+    return conf().default_country
+
+
+def default_time_zone() -> str:
+    """Of a new store, as the settings say."""
+    return conf().time_zone
 
 
 def validate_time_zone(name: str) -> None:
@@ -76,7 +88,7 @@ class Store(models.Model):
         max_length=2,
         blank=True,
         db_default="CN",
-        default="CN",
+        default=default_country,
         validators=[RegexValidator(COUNTRY_PATTERN, _("Two capital letters, like CN."))],
         help_text=_("ISO 3166-1, for its holidays. Empty: no holidays are known."),
     )
@@ -84,7 +96,7 @@ class Store(models.Model):
         _("time zone"),
         max_length=64,
         db_default="Asia/Shanghai",
-        default="Asia/Shanghai",
+        default=default_time_zone,
         validators=[validate_time_zone],
     )
     day_ends_at = models.TimeField(

@@ -80,10 +80,13 @@ def _of_known_shops(requests: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[s
         yield request
 
 
-def register_shop(*, code: str, name: str, brand: str, country: str = "CN") -> None:
+def register_shop(*, code: str, name: str, brand: str, country: str | None = None) -> None:
     """Make a store known and confirmed, unless it is known: people may have changed it.
 
-    ``country`` is empty where nobody knows: its holidays are then those that are reported.
+    ``country`` is empty where nobody knows: its holidays are then those that are reported. None:
+    as the settings say.
     """
-    shop = Store(code=code, name=name, brand=brand, country=country, confirmed=True)
+    shop = Store(code=code, name=name, brand=brand, confirmed=True)
+    if country is not None:
+        shop.country = country
     Store.objects.bulk_create([shop], ignore_conflicts=True)

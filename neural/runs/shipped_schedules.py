@@ -13,19 +13,20 @@ from django.apps import AppConfig, apps
 from django.db import connections, router
 from django.db.models.signals import post_migrate
 
+from neural.conf import conf
+
 BEAT = "django_celery_beat"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShippedSchedule:
-    """A task at a time of each day."""
+    """A task at a time of each day, by the clock of new stores: night there."""
 
     name: str
     task: str
     description: str
     hour: str
     minute: str
-    time_zone: str
     comes_with: str
     """The end of the name of the app's migration after which it is made."""
 
@@ -74,7 +75,7 @@ def make(schedule: ShippedSchedule, *, using: str = "default") -> bool:
     at = {
         "minute": schedule.minute,
         "hour": schedule.hour,
-        "timezone": schedule.time_zone,
+        "timezone": conf().time_zone,
     }
     every = dict.fromkeys(("day_of_week", "day_of_month", "month_of_year"), "*")
     crontab = crontabs.filter(**at, **every).first() or crontabs.create(**at, **every)

@@ -26,7 +26,7 @@ _looked_at = -LOOKED_EVERY
 
 def wants_filling() -> bool:
     """Whether there are gaps that this process could fill, by a look once in a while."""
-    global _looked_at  # noqa: PLW0603 (one thread looks: the process's relay)
+    global _looked_at
     if time.monotonic() - _looked_at < LOOKED_EVERY:
         return False
     _looked_at = time.monotonic()
@@ -35,7 +35,7 @@ def wants_filling() -> bool:
 
 def forget_asking() -> None:
     """For tests: as if this process had just begun."""
-    global _looked_at  # noqa: PLW0603
+    global _looked_at
     _looked_at = -LOOKED_EVERY
 
 

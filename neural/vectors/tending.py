@@ -30,7 +30,6 @@ TENDING_SCHEDULE = ShippedSchedule(
     ),
     hour="*",
     minute="17",
-    time_zone="Asia/Shanghai",
     comes_with="_search",
 )
 

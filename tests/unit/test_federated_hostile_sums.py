@@ -111,3 +111,17 @@ def test_one_hostile_store_does_not_decide_the_bins_of_the_trees(clean):
     found = trained(by("describe", far_away))
 
     assert figures(found)["wape"] < 1.02 * figures(clean)["wape"]
+
+
+@pytest.mark.parametrize("claim", [2, 0, True, None])
+def test_how_many_stores_an_answer_is_of_is_the_askers_to_say(clean, claim):
+    """Else who claims to be a group is not judged beside the others: its gradient times -1,000
+    was taken."""
+
+    def many(answer):
+        return {**answer, "stores": claim}
+
+    found = trained(by("grow", many))
+
+    assert set(found.refused) == {HOSTILE}
+    assert found.refused[HOSTILE].startswith("out_of_range: stores is not 1")

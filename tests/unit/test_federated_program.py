@@ -298,18 +298,6 @@ def test_however_much_a_plan_trims_one_store_is_left_in_the_middle():
     assert trained(chain(5), replace(SMALL, trim_share=0.49)).refused == {}
 
 
-def all_wrong(store, question, answer):
-    """Sums that say of themselves that several stores made them."""
-    return {**answer, "stores": 3} if question.kind == "grow" else answer
-
-
-def test_a_group_of_stores_is_not_left_out_for_being_unlike_others():
-    def tamper(store, question, answer):
-        return all_wrong(store, question, wrong_sums(store, question, answer))
-
-    assert trained(chain(8), tamper=tamper).refused == {}
-
-
 # Differential privacy
 
 

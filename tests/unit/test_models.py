@@ -236,7 +236,7 @@ def test_anything_else_is_no_country(country):
         Store(code="S1", country=country).clean_fields()
 
 
-def test_a_store_that_an_event_names_first_is_in_china():
+def test_a_store_that_nobody_said_the_country_of_is_where_the_settings_say():
     make_event(store="S77")
 
     assert Store.objects.get(pk="S77").country == "CN"

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from neural.federated.protocol import AnswerRefused, Json
+from neural.federated.protocol import AnswerRefused, Json, check_stores
 from neural.federated.rounds.exchange import Exchange, exchange_of, light_round
 from neural.federated.rounds.recording import Given, record
 from neural.models import GroupSum, StoreUpdate, TrainingRound, UpdateState
@@ -102,7 +102,7 @@ def receive_sum(asked: Exchange, stores: Sequence[str], answer: Json, *, seconds
 
     That none of them is counted twice is seen to when sums are added up: one statement here.
     """
-    text = check(asked, answer)
+    text = check(asked, answer, stores=len(stores))
     row = GroupSum(
         round_id=asked.round_id,
         exchange=asked.number,
@@ -185,9 +185,10 @@ def still_missing(asked: Exchange, stores: Sequence[str]) -> "QuerySet[StoreUpda
     )
 
 
-def check(asked: Exchange, answer: Json) -> JsonText:
-    """An answer that can be used, as JSON text, or :class:`AnswerRefused`."""
+def check(asked: Exchange, answer: Json, *, stores: int = 1) -> JsonText:
+    """The answer of so many stores, if it can be used, as JSON text, or :class:`AnswerRefused`."""
     text = _text(answer)
+    check_stores(answer, asked=stores)
     claimed = answer.get("examples")
     if isinstance(claimed, int | float) and not 0 <= claimed <= MOST_CLAIMED:
         raise AnswerRefused("too_many_examples")

@@ -9,6 +9,7 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from neural.errors import NeuralError
+from neural.federated.doubts import doubts_of
 from neural.federated.forecasting import Model, forecast_store, model_in_force
 from neural.federated.outlook import portions
 from neural.federated.protocol import NotEnoughHistory
@@ -84,6 +85,11 @@ class Command(TeachingCommand):
             except NotEnoughHistory:
                 self.stderr.write(f"{each}: it has sold nothing lately")
                 continue
+            for doubt in doubts_of(each, today=each.business_day(now)):
+                self.stderr.write(
+                    f"{each}: {doubt.day}: {doubt.reported_shown} of {doubt.name} is doubtful "
+                    f"(usually {doubt.usual_shown}) and left out: send a corrected sales report"
+                )
             yield from newest(each)
 
 

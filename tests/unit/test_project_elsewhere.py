@@ -1,0 +1,122 @@
+"""A project elsewhere: new stores and schedules are where its settings say, not in Shanghai."""
+
+import datetime as dt
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
+from pydantic import ValidationError
+
+import neural
+from neural.analysis.nightly import ANALYSIS_SCHEDULE
+from neural.checks import check_country, check_settings
+from neural.conf import NeuralSettings
+from neural.federated.shipped import TRAINING_SCHEDULE
+from neural.models import DailyDemand, Store
+from neural.runs.shipped_schedules import make
+from neural.vectors.tending import TENDING_SCHEDULE
+from tests.unit.history import handle
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def berlin(settings):
+    settings.TIME_ZONE = settings.CELERY_TIMEZONE = "Europe/Berlin"
+    settings.NEURAL = {"search": False, "default_country": "DE"}
+
+
+def sale(**changes):
+    lines = [{"dish": "Brot", "quantity": 1, "price": "4"}]
+    payload = {"order_id": "1", "currency": "EUR", "lines": lines}
+    own = {"type": "order.created", "store": "B1", "source": "till", "event_id": "1"}
+    return {**own, "payload": payload, **changes}
+
+
+def test_a_sale_of_the_evening_without_zone_is_of_that_day(berlin, rung):
+    answer = neural.submit(**sale(occurred_at="2026-03-02T18:30:00"))
+
+    store = Store.objects.get(pk="B1")
+    assert (store.time_zone, store.country) == ("Europe/Berlin", "DE")
+    assert answer.event.occurred_at.isoformat() == "2026-03-02T17:30:00+00:00"
+    assert store.business_day(answer.event.occurred_at) == dt.date(2026, 3, 2)
+
+
+def test_a_sale_of_the_evening_counts_for_that_days_demand(berlin, rung):
+    handle(neural.submit(**sale(occurred_at="2026-03-02T18:30:00+01:00")).event)
+
+    assert DailyDemand.objects.get().day == dt.date(2026, 3, 2)
+
+
+def test_a_store_made_by_hand_is_there_too_and_those_that_are_there_keep_theirs(berlin, rung):
+    kept = Store.objects.create(code="S1", time_zone="Asia/Shanghai", country="CN")
+    made = Store.objects.create(code="B2")
+    neural.submit(**sale(store="S1"))
+
+    for store in (kept, made):
+        store.refresh_from_db()
+    assert (kept.time_zone, kept.country) == ("Asia/Shanghai", "CN")
+    assert (made.time_zone, made.country) == ("Europe/Berlin", "DE")
+
+
+def test_without_a_country_no_public_holidays_are_taken_for_granted(settings, rung):
+    settings.NEURAL = {"search": False}
+
+    neural.submit(**sale())
+
+    assert Store.objects.get(pk="B1").country == ""
+
+
+def test_stores_may_be_elsewhere_than_the_people_who_look(berlin, settings, rung):
+    settings.NEURAL = {"search": False, "default_time_zone": "America/New_York"}
+
+    neural.submit(**sale())
+
+    assert Store.objects.get(pk="B1").time_zone == "America/New_York"
+
+
+@pytest.mark.parametrize("schedule", [TRAINING_SCHEDULE, ANALYSIS_SCHEDULE, TENDING_SCHEDULE])
+def test_schedules_that_come_with_the_app_are_at_night_there(berlin, schedule):
+    PeriodicTask.objects.all().delete()
+    CrontabSchedule.objects.all().delete()
+
+    assert make(schedule)
+
+    assert str(PeriodicTask.objects.get().crontab.timezone) == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"default_time_zone": "Mars/Olympus"},
+        {"default_time_zone": "../etc/passwd"},
+        {"default_country": "de"},
+        {"default_country": "Germany"},
+    ],
+)
+def test_a_zone_or_country_that_is_none_is_refused_at_start(settings, wrong):
+    settings.NEURAL = wrong
+
+    with pytest.raises(ValidationError):
+        NeuralSettings(**wrong)
+    (error,) = check_settings()
+    assert error.id == "neural.E001"
+    assert next(iter(wrong)) in error.msg
+    with pytest.raises(SystemCheckError):
+        call_command("check")
+
+
+def test_a_country_whose_holidays_nobody_knows_is_told(settings):
+    settings.NEURAL = {"default_country": "XX"}
+
+    (warning,) = check_country()
+
+    assert (warning.id, "'XX'" in warning.msg) == ("neural.W002", True)
+    settings.NEURAL = {"default_country": "DE"}
+    assert check_country() == []
+
+
+def test_the_project_here_says_where_it_is(settings):
+    assert settings.NEURAL["default_time_zone"] == settings.TIME_ZONE == "Asia/Shanghai"
+    assert settings.NEURAL["default_country"] == "CN"
