@@ -47,6 +47,7 @@ class Child:
         self.started_at = 0.0
         self.start_at = 0.0
         self.backoff = FIRST_BACKOFF_SECONDS
+        self.early_ends = 0
         self.partial_line = b""
 
     def start(self, now: float) -> IO[bytes]:
@@ -89,8 +90,9 @@ class Child:
     def put_off(self, now: float) -> float:
         """Forget the dead process; return the seconds until it is to start again."""
         self.process = None
+        self.early_ends += 1
         if now - self.started_at > STEADY_SECONDS:
-            self.backoff = FIRST_BACKOFF_SECONDS
+            self.backoff, self.early_ends = FIRST_BACKOFF_SECONDS, 0
         seconds, self.backoff = self.backoff, min(2 * self.backoff, LONGEST_BACKOFF_SECONDS)
         self.start_at = now + seconds
         return seconds

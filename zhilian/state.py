@@ -10,12 +10,26 @@ from django.core.management.utils import get_random_secret_key
 
 # sun_path has 108 bytes on Linux, 104 elsewhere; kombu and valkey add nothing to it.
 LONGEST_SOCKET = 99
+OURS = {"secret-key", "zhilian.sqlite3"}
+"""What a state directory has in it, once it was used."""
 
 
 def make_var(var: Path) -> Path:
-    """Make the state directory, readable by its owner alone, and return it."""
+    """Make the state directory, readable by its owner alone, and return it.
+
+    One that somebody made beforehand, open to all as `mkdir` leaves it, is closed; not what
+    holds other things as well (a home, `/tmp`), nor what a group was let into on purpose.
+    """
     var.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = var.stat()
+    if status.st_mode & 0o007 and status.st_uid == os.getuid() and _is_ours_alone(var):
+        var.chmod(0o700)
     return var
+
+
+def _is_ours_alone(var: Path) -> bool:
+    names = {path.name for path in var.iterdir()}
+    return not names or bool(names & OURS)
 
 
 def secret_key(var: Path) -> str:

@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     candidates = _chosen(options.only)
     _refuse_broker_in_use(options.broker)
-    venv.make()
+    if any(candidate.own_venv for candidate in candidates):
+        venv.make()
     server = Server(options.postgresql)
     result = _about(server, candidates, options)
     try:
@@ -80,7 +81,7 @@ def _about(
         _say("WARNING: this server does not keep a commit through a power cut")
     return {
         "machine": machine(),
-        "packages_of_peers": venv.versions(),
+        "packages_of_peers": venv.versions() if venv.PEERS_PYTHON.exists() else {},
         "postgresql": postgresql,
         "broker": "a Redis server" if options.broker else "embedded Valkey, append-only file",
         "events": options.events,

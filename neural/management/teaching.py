@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from inspect import cleandoc
 from typing import Any
@@ -43,6 +43,7 @@ class TeachingCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run; end quietly when whoever reads the output has seen enough (`| head`)."""
+        _refuse_what_is_no_text(options)
         try:
             told = self.tells_of_runs or options.get("verbosity", 1) > 1
             with nullcontext() if told else ledger_kept_quiet():
@@ -56,6 +57,17 @@ class TeachingCommand(BaseCommand):
             if said is None or options.get("traceback"):
                 raise
             raise CommandError(said) from error
+
+
+def _refuse_what_is_no_text(options: Mapping[str, Any]) -> None:
+    """Python hands on bytes of the command line that are not UTF-8 as halves of surrogate pairs:
+    no database takes them, and no output shows them. The name of a file may be such bytes."""
+    for name, given in options.items():
+        texts = given if isinstance(given, list | tuple) else [given]
+        for text in texts if name != "file" else ():
+            if isinstance(text, str) and any("\ud800" <= each <= "\udfff" for each in text):
+                option = name.replace("_", "-")
+                raise CommandError(f"{option}: {text!r} is not text in UTF-8", returncode=2)
 
 
 @contextmanager

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from zhilian import state
 
 
@@ -32,6 +34,32 @@ def test_processes_that_start_at_once_agree_on_the_secret_key(tmp_path):
 
 def test_the_state_directory_is_private(tmp_path):
     assert state.make_var(tmp_path / "a" / "var").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("content", [None, "secret-key", "zhilian.sqlite3"])
+def test_one_that_was_made_by_hand_is_closed_to_others(tmp_path, content):
+    var = made(tmp_path / "var", 0o755, content)
+
+    assert state.make_var(var).stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("mode", "content"),
+    [(0o755, "letters"), (0o750, "secret-key")],
+    ids=["what holds other things", "what a group was let into"],
+)
+def test_what_is_not_its_own_to_close_stays_as_it_is(tmp_path, mode, content):
+    var = made(tmp_path / "var", mode, content)
+
+    assert state.make_var(var).stat().st_mode & 0o777 == mode
+
+
+def made(var, mode, content):
+    var.mkdir()
+    var.chmod(mode)
+    if content:
+        (var / content).touch()
+    return var
 
 
 def test_the_broker_socket_lies_beside_its_data(tmp_path):

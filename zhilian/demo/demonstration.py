@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -13,18 +13,24 @@ from zhilian.demo.searching import Searching
 from zhilian.demo.session import Session
 from zhilian.demo.training import Training
 from zhilian.demo.workers import WatchedConsole, supervisor
+from zhilian.processes import Child
 
 LOOK_SECONDS = 0.5
 WORKERS = 2
 SETTLING_SECONDS = 1.5
 """Between a worker's first word and its readiness: a live event before that would measure
 the worker's start."""
+EARLY_ENDS = 2
 STALLED_SECONDS = 180.0
 """More than it takes to replace a lost worker."""
 
 
 class Stalled(Exception):
     """Nothing has moved for a long time."""
+
+
+class WorkersCannotStart(Stalled):
+    """A worker has ended twice, soon after its start, and none has done anything."""
 
 
 class Demonstration:
@@ -147,10 +153,19 @@ class Demonstration:
             self.live.start()
 
     def _has_stalled(self) -> bool:
+        ended = [each.program.name for each in self.supervisor.children if ends_early(each)]
+        if ended and not self.session.has_finished_any():
+            said = "\n  ".join([f"{ended[0]} cannot start. It said last:", *self._last(ended[0])])
+            self.error = WorkersCannotStart(said)
+            return True
         if time.monotonic() < self._moved_at + STALLED_SECONDS:
             return False
         self.error = Stalled(f"nothing has moved for {STALLED_SECONDS:.0f} s")
         return True
+
+    def _last(self, name: str) -> Iterable[str]:
+        console = self.supervisor.console
+        return console.last_lines[name] if isinstance(console, WatchedConsole) else ()
 
     def _is_stopping(self) -> bool:
         """Asked by the jobs. A signal stops them at once, not after the workers."""
@@ -160,6 +175,11 @@ class Demonstration:
         for job in (self.replay, self.live):
             if job.ident is not None:
                 job.join()
+
+
+def ends_early(child: Child) -> bool:
+    """Whether it has ended again and again, each time soon after its start."""
+    return child.early_ends >= EARLY_ENDS
 
 
 @contextmanager

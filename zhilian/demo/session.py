@@ -32,6 +32,10 @@ class Session:
             Q(pk__gt=self.last_before) | Q(finished_at=None) | Q(finished_at__gte=self.began_at)
         )
 
+    def has_finished_any(self) -> bool:
+        """Whether any run was brought to an end since the session began."""
+        return self.runs().filter(finished_at__gte=self.began_at).exists()
+
     def open_by_queue(self) -> Counter[str]:
         """How many of them are not finished, by queue."""
         rows = self._open_runs().order_by().values_list("queue").annotate(Count("pk"))

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
@@ -10,6 +11,9 @@ from django.conf import settings
 
 from zhilian.console import Console
 from zhilian.processes import Program, Supervisor
+
+LINES_TOLD = 5
+"""Of what a worker said last, when it cannot start."""
 
 
 def programs(*, concurrency: int) -> list[Program]:
@@ -36,10 +40,13 @@ class WatchedConsole(Console):
         super().__init__(names, log)
         self.say = say
         self.notices: list[str] = []
+        self.last_lines = {name: deque[str](maxlen=LINES_TOLD) for name in names}
 
     def write(self, name: str, line: str) -> None:
         """One line; the supervisor's own are notices."""
         super().write(name, line)
+        if name in self.last_lines:
+            self.last_lines[name].append(line)
         if name == "up":
             self.notices.append(line)
             self.say(line)

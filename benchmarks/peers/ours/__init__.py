@@ -1,4 +1,5 @@
-"""Zhilian Neural as it comes, but for search, which no peer has: the project's settings and ``manage.py worker --concurrency 2``.
+"""Zhilian Neural as it comes, but for search, which no peer has: the project's settings and
+``manage.py worker --concurrency 2``.
 
 ``single`` submits events of a type of its own, whose handler does what the peers' tasks do;
 ``bulk`` submits the built-in ``sales.reported``. A submit validates, records the event with its
