@@ -19,6 +19,7 @@ REASON_LENGTH = 400
 
 ID_LENGTH = 255
 _FOLLOWERS = ("callbacks", "errbacks", "chain")
+_CONTAINERS = frozenset({dict, list, tuple})
 # Below this many containers arguments cannot be nested too deep.
 _SHALLOW = 100
 # The way to the pool goes through more functions than the trial of it.
@@ -185,11 +186,14 @@ def _is_shallow(body: Any) -> bool:
 
 
 def is_flat(value: Any, levels: int) -> bool:
-    """Whether it holds no more than so many levels; meant for what is small."""
-    if not isinstance(value, dict | list | tuple):
-        return True
-    parts = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(is_flat(part, levels - 1) for part in parts)
+    """Whether these parts hold no more than so many levels. For what is small; a loop, because
+    each message comes through here."""
+    if not levels:
+        return False
+    for part in value.values() if isinstance(value, dict) else value:
+        if type(part) in _CONTAINERS and not is_flat(part, levels - 1):
+            return False
+    return True
 
 
 def survives(value: Any) -> bool:
