@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from neural.logins.addresses import address_of
 from neural.logins.checks import check_place
+from neural.logins.middleware import sentence
 from neural.logins.models import LoginFailures
 from neural.logins.waiting import wait_after
 from tests.unit import admin_world as world
@@ -27,8 +28,8 @@ def lee(settings: Any) -> Any:
         **settings.NEURAL,
         "login_failures": 3,
         "login_failures_by_address": 5,
-        "login_wait_seconds": 30,
-        "login_wait_cap_seconds": 100,
+        "login_wait_seconds": 300,
+        "login_wait_cap_seconds": 1000,
     }
     return get_user_model().objects.create_superuser("lee", password=RIGHT)
 
@@ -69,15 +70,15 @@ def test_after_too_many_failures_even_the_right_password_waits_and_is_answered_4
     answer = log_in(password=RIGHT)
 
     assert answer.status_code == 429
-    assert 0 < int(answer["Retry-After"]) <= 30
+    assert 0 < int(answer["Retry-After"]) <= 300
     page = answer.content.decode()
-    assert re.search(r"Too many failed logins. Try again in \d+ s.", page)
+    assert re.search(r"Too many failed logins. Try again in \d min.", page)
     assert "Please enter the correct" not in page
 
 
 def test_the_wait_ends() -> None:
     failed(3)
-    seconds_go_by(31)
+    seconds_go_by(301)
 
     assert log_in(password=RIGHT).status_code == 302
 
@@ -87,14 +88,14 @@ def test_the_wait_grows_up_to_its_bound_and_tries_that_are_turned_away_do_not_le
     for _ in range(4):
         failed(3)  # the first time all are looked at, later one; the others are turned away
         waits.append(wait_of("lee"))
-        seconds_go_by(101)
+        seconds_go_by(1001)
 
-    assert waits == [30, 60, 100, 100]
+    assert waits == [300, 600, 1000, 1000]
 
 
 def test_after_an_hour_of_peace_counting_starts_anew() -> None:
     failed(3)
-    seconds_go_by(3700)
+    seconds_go_by(4000)
 
     assert failed(2) == [200, 200]
     assert wait_of("lee") == 0
@@ -102,7 +103,7 @@ def test_after_an_hour_of_peace_counting_starts_anew() -> None:
 
 def test_what_is_forgotten_is_deleted_with_the_next_failure() -> None:
     failed(1, "ann")
-    seconds_go_by(3700)
+    seconds_go_by(4000)
     failed(1, "bob", at="192.0.2.2")
 
     names = set(LoginFailures.objects.values_list("name", flat=True))
@@ -210,6 +211,13 @@ def test_a_count_is_seen_in_the_admin_and_deleting_it_lets_in_at_once() -> None:
     client.post(reverse("admin:neural_logins_loginfailures_delete", args=[row.pk]), {"post": "yes"})
 
     assert log_in(password=RIGHT).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(1, "in 1 s."), (90, "in 90 s."), (91, "in 2 min."), (900, "in 15 min.")]
+)
+def test_the_sentence_says_how_long(seconds: int, said: str) -> None:
+    assert sentence(seconds).endswith(said)
 
 
 # The policy, and its place
