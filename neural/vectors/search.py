@@ -3,10 +3,11 @@
 import datetime as dt
 import logging
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from django.utils.translation import gettext as _
 
+from neural.models import IndexMark
 from neural.vectors.active import ActiveIndex, active_index
 from neural.vectors.collections import collection_of
 from neural.vectors.documents import parts_of
@@ -18,6 +19,7 @@ from neural.vectors.lag import why_nothing_is_searched
 from neural.vectors.listing import Listing
 from neural.vectors.periods import moment
 from neural.vectors.questions import Question, question_like, question_of
+from neural.vectors.records import present
 from neural.vectors.stores.base import TableMissing, Vector, Within
 from neural.vectors.text.units import without_numbers
 
@@ -92,8 +94,8 @@ def _search(active: ActiveIndex, text: str, within: Within, top_k: int) -> Found
         question, lambda: _embedded(active, text, listing.vectors_asked(question), notices)
     )
     ranked = rank(question, candidates, vectors)
-    hits = [_hit(active, question, each) for each in ranked[:top_k]]
-    return Found(hits, notices=tuple(notices))
+    kept = _there(active, ranked, top_k, notices)
+    return Found([_hit(active, question, each) for each in kept], notices=tuple(notices))
 
 
 def _similar(active: ActiveIndex, key: str, within: Within, top_k: int) -> Found:
@@ -104,8 +106,31 @@ def _similar(active: ActiveIndex, key: str, within: Within, top_k: int) -> Found
     listing = _listing(active, within, top_k + 1)
     candidates, vectors = listing.candidates(question, lambda: row.vectors)
     others = [each for each in candidates if each.row.key != key]
-    ranked = rank(question, others, vectors)
-    return Found([_hit(active, question, each) for each in ranked[:top_k]])
+    ranked, notices = rank(question, others, vectors), list[str]()
+    kept = _there(active, ranked, top_k, notices)
+    return Found([_hit(active, question, each) for each in kept], notices=tuple(notices))
+
+
+def _there(
+    active: ActiveIndex, ranked: Sequence[Ranked], top_k: int, notices: list[str]
+) -> Sequence[Ranked]:
+    """The best of those whose record is in the database still. One that has just gone has a
+    mark; others are what the database knew before a backup was restored, which is told."""
+    looked_at = ranked[: 2 * top_k]
+    keys = {each.row.key for each in looked_at}
+    name = active.index.collection
+    gone = keys - present(collection_of(name), keys) if keys else set()
+    marks = IndexMark.objects.filter(collection=name, key__in=gone) if gone else ()
+    if gone.difference(mark.key for mark in marks):
+        logger.warning("event=index_knows_more_than_database collection=%s", name)
+        notices.append(
+            _(
+                "The index of %(name)s knows records that the database has not, as after a "
+                "restored backup: run manage.py rebuild_index %(name)s."
+            )
+            % {"name": name}
+        )
+    return [each for each in looked_at if each.row.key not in gone][:top_k]
 
 
 def _listing(active: ActiveIndex, within: Within, least: int) -> Listing:

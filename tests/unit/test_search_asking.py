@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from neural.models import SuppliedRecord
+from neural.models import IndexMark, SuppliedRecord
 from neural.vectors import search as asking
 from neural.vectors.collections import (
     CollectionUnknown,
@@ -43,6 +43,8 @@ def active(index, monkeypatch):
     """What of ``index`` a test changes is given by ``active(name=value)``."""
     register_collection(SearchCollection(name="menu", label="menu", document=lambda record: record))
     monkeypatch.setattr(asking, "active_index", lambda name: index)
+    # These records are in the index alone.
+    monkeypatch.setattr(asking, "present", lambda collection, keys: set(keys))
     yield lambda found: monkeypatch.setattr(asking, "active_index", lambda name: found)
     forget_collection("menu")
 
@@ -269,3 +271,33 @@ def test_similar_records_are_those_that_may_be_seen():
 @pytest.mark.parametrize(("key", "stores"), [("S1/99", None), ("S1/1", ["S2"]), ("", None)])
 def test_nothing_is_similar_to_what_is_not_there_to_be_seen(key, stores):
     assert list(similar("menu", key, stores=stores)) == []
+
+
+@pytest.mark.django_db
+def test_what_the_database_does_not_have_any_more_is_not_found_and_that_is_told(monkeypatch):
+    """As after a restored backup: the index has heard of what came later."""
+    monkeypatch.setattr(asking, "present", lambda collection, keys: set(keys) - {"S1/1"})
+
+    found = search("红烧肉", "menu")
+
+    assert "S1/1" not in [hit.key for hit in found]
+    assert {"S1/2", "S2/3"} <= {hit.key for hit in found}
+    assert "run manage.py rebuild_index menu" in " ".join(found.notices)
+
+
+@pytest.mark.django_db
+def test_of_a_record_that_has_just_gone_nothing_is_told(monkeypatch):
+    monkeypatch.setattr(asking, "present", lambda collection, keys: set(keys) - {"S1/1"})
+    IndexMark.objects.mark("menu", ["S1/1"])
+
+    assert search("红烧肉", "menu").notices == ()
+
+
+@pytest.mark.django_db
+def test_those_that_are_gone_leave_their_places_to_others(monkeypatch):
+    (first,) = search("红烧肉 米饭", "menu", top_k=1)
+    monkeypatch.setattr(asking, "present", lambda collection, keys: set(keys) - {first.key})
+
+    (second,) = search("红烧肉 米饭", "menu", top_k=1)
+
+    assert second.key != first.key

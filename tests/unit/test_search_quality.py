@@ -56,6 +56,7 @@ def collections(tmp_path_factory):
     made = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(asking, "active_index", made.__getitem__)
+        patch.setattr(asking, "present", lambda collection, keys: set(keys))
 
         def make(name, documents, vectors):
             if name not in made:
