@@ -92,12 +92,13 @@ def _has_waited(lane: IndexLane) -> bool:
 def _rests_until(lane: IndexLane, patience: dt.timedelta) -> dt.datetime | None:
     """When the lane may go on after its last run, if there was one."""
     ended = TaskRun.objects.filter(task_id=lane.task_id, started_at__lte=F("finished_at"))
-    last = ended.values_list("started_at", "finished_at").first()
+    last: Any = ended.values_list("started_at", "finished_at").first()
     if last is None:
         return None
-    started_at, finished_at = last
-    rest = min(RESTS_FOR_A_SLICE * (finished_at - started_at), LONGEST_REST)
-    return finished_at + max(rest, patience)  # type: ignore[no-any-return]
+    began_at: dt.datetime = last[0]
+    ended_at: dt.datetime = last[1]
+    rest = min(RESTS_FOR_A_SLICE * (ended_at - began_at), LONGEST_REST)
+    return ended_at + max(rest, patience)
 
 
 def others_under_way(lane: int, *, history: bool) -> bool:
