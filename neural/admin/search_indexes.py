@@ -28,7 +28,7 @@ from neural.admin.search_filters import CollectionFilter, IndexStateFilter
 from neural.admin.search_overview import behind, lag_of, notices_of
 from neural.admin.search_verbs import CANCEL, REBUILD
 from neural.models import IndexState, SearchIndex, TaskRun
-from neural.vectors.lag import why_it_waits
+from neural.vectors.lag import all_notices_of, why_it_waits
 
 
 @admin.register(SearchIndex)
@@ -120,7 +120,8 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
         if index is not None:
             context |= _progress(index)
             context["live_media"] = HTMX if index.state == IndexState.BUILDING else ""
-            context["notices"] = notices_of(index)
+            is_active = index.state == IndexState.ACTIVE
+            context["notices"] = all_notices_of(index) if is_active else ()
             if REBUILD.is_permitted(request.user) and (why := why_it_waits(index)):
                 context["notices"] = [why]
         return super().render_change_form(request, context, *args, **kwargs)

@@ -6,8 +6,8 @@ takes its place. Each change of state is a verb, a conditional UPDATE that says 
 
 from typing import Any, Self
 
-from django.db import models, transaction
-from django.db.models import Q
+from django.db import models, router, transaction
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -58,6 +58,7 @@ class SearchIndex(models.Model):
     rows = models.PositiveBigIntegerField(_("rows"), default=0)
     unindexed_rows = models.PositiveBigIntegerField(_("rows outside of its indexes"), default=0)
     bytes = models.PositiveBigIntegerField(_("size in bytes"), default=0)
+    writes = models.PositiveBigIntegerField(_("writes"), default=0, db_default=0)
 
     objects = SearchIndexQuerySet.as_manager()
 
@@ -133,6 +134,18 @@ class SearchIndex(models.Model):
         if tended:
             facts["tended_at"] = Now()
         type(self).objects.filter(pk=self.pk).update(**facts)
+
+    def count_write(self) -> int:
+        """One more write of its table; returns how many there are now."""
+        own = type(self).objects.using(router.db_for_write(type(self))).filter(pk=self.pk)
+        with transaction.atomic(using=own.db):
+            own.update(writes=F("writes") + 1)
+            return own.values_list("writes", flat=True).first() or 0
+
+    def counted_writes(self) -> int:
+        """How many there are now, as the database says that is written to: no replica's."""
+        own = type(self).objects.using(router.db_for_write(type(self)))
+        return own.filter(pk=self.pk).values_list("writes", flat=True).first() or 0
 
     def _change(self, allowed: IndexState, *, was_at: str | None = None, **changes: Any) -> bool:
         rows = type(self).objects.filter(pk=self.pk, state=allowed)

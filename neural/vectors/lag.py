@@ -19,6 +19,7 @@ from neural.models import (
 from neural.models.index_mark import IndexMarkQuerySet
 from neural.vectors.active import notices_of
 from neural.vectors.collections import SearchCollection, collection_of, collections
+from neural.vectors.restored import knows_more_than_database
 
 COUNTED = 1000
 """Counting stops here."""
@@ -83,11 +84,26 @@ def _first(marks: IndexMarkQuerySet, history: bool) -> Sequence[tuple[str, dt.da
 
 
 def index_notices() -> dict[str, tuple[str, ...]]:
-    """By collection, what does not fit between its index and the settings."""
+    """By collection, what does not fit between its index and the settings or the database."""
     known = {each.name for each in collections()}  # others cannot be rebuilt
     indexes = SearchIndex.objects.active().filter(collection__in=known)
-    found = {index.collection: notices_of(index) for index in indexes}
+    found = {index.collection: all_notices_of(index) for index in indexes}
     return {name: notices for name, notices in sorted(found.items()) if notices}
+
+
+def all_notices_of(index: SearchIndex) -> tuple[str, ...]:
+    """Those of every search, and what only a look into the vector store tells."""
+    return (*notices_of(index), *_of_another_state(index))
+
+
+def _of_another_state(index: SearchIndex) -> tuple[str, ...]:
+    if not knows_more_than_database(index):
+        return ()
+    told = _(
+        "The index of %(name)s has seen a later state of the database, which was restored from a "
+        "backup, or a copy of the database writes to it: run manage.py rebuild_index %(name)s."
+    )
+    return (told % {"name": index.collection},)
 
 
 def why_it_waits(index: SearchIndex) -> str:

@@ -17,6 +17,7 @@ from neural.vectors.asking import others_under_way
 from neural.vectors.collections import collection_of
 from neural.vectors.filling import fill_gaps
 from neural.vectors.indexing import blames_a_record, index_marks, told
+from neural.vectors.restored import count_writes
 from neural.vectors.sifting import sift
 from neural.vectors.tending import ask_for_tending
 from neural.vectors.writing import measure
@@ -162,5 +163,6 @@ def _look_after(collections: Iterable[str]) -> None:
     """Note the sizes of what was written, and have a table tended that has grown a lot."""
     for name in collections:
         indexes = written_indexes(collection_of(name))
+        count_writes(indexes)
         if measure(indexes) >= conf().index_tend_rows:
             ask_for_tending()

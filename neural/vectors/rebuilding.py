@@ -24,6 +24,7 @@ from neural.vectors.active import is_as_the_settings_say, new_index, table_shape
 from neural.vectors.collections import Record, collection_of
 from neural.vectors.indexing import blames_a_record, told
 from neural.vectors.names import REBUILD_TASK
+from neural.vectors.restored import count_writes
 from neural.vectors.rows import documents_of, vectors_for, version_now
 from neural.vectors.sifting import sift
 from neural.vectors.stores.choosing import vector_store
@@ -180,15 +181,16 @@ def _build(index: SearchIndex, page: Page) -> None:
 
 def _mark_gone(index: SearchIndex, page: Page) -> None:
     """A record that went while its page was written was taken out of the index before it was in:
-    it is looked at again. So is what was handed in and overtaken by an event meanwhile."""
+    it is looked at again. So is what was handed in and overtaken by an event meanwhile. As handed
+    in: they are not changed, and overtake nothing."""
     gone = page.records.keys() - page.again().keys()
-    # As handed in: they are not changed, and overtake nothing.
     IndexMark.objects.mark(index.collection, gone, supplied=True, history=True)
 
 
 def _switch(index: SearchIndex) -> None:
     """All is read: search in it from now on."""
     tend(index)
+    count_writes([index])
     if index.activate():
         logger.info(
             "event=index_activated collection=%s table=%s records=%d",

@@ -19,9 +19,11 @@ from neural.models import IndexMark, SuppliedRecord
 from neural.models.store import STORE_CODE_PATTERN
 from neural.runs.results import plain
 from neural.runs.work import Postponed, current_run, so_far
+from neural.vectors.active import written_indexes
 from neural.vectors.collections import Record, collection_of, document_of
 from neural.vectors.documents import RecordRefused, parts_of
 from neural.vectors.indexing import Indexed, blames_a_record, index_marks, told
+from neural.vectors.restored import count_writes
 from neural.vectors.sifting import sift
 
 ORDERS = "orders"
@@ -159,6 +161,8 @@ def _index(collection: str, marks: Sequence[IndexMark]) -> Indexed:
     refused = {mark.key: told(error) for mark, error in failed}
     for each in done:
         refused.update(each.refused)
+    if any(each.keys for each in done):
+        count_writes(written_indexes(collection_of(collection)))
     return Indexed(keys=[key for each in done for key in each.keys], refused=refused)
 
 

@@ -55,6 +55,8 @@ class MemoryStore(VectorStore):
     commits: list[tuple[str, int]] = []
     tended: list[str] = []
     fails: list[Exception] = []
+    noted: dict[str, int] = {}
+    notes_writes = True
     before_write = None
     _lock = threading.RLock()
 
@@ -63,7 +65,7 @@ class MemoryStore(VectorStore):
 
     @classmethod
     def forget(cls):
-        for each in (cls.kept, cls.commits, cls.tended, cls.fails):
+        for each in (cls.kept, cls.commits, cls.tended, cls.fails, cls.noted):
             each.clear()
         cls.before_write = None
 
@@ -83,6 +85,7 @@ class MemoryStore(VectorStore):
 
     def drop(self, table):
         self.kept.pop(table, None)
+        self.noted.pop(table, None)
 
     def tables(self):
         return sorted(self.kept)
@@ -123,6 +126,14 @@ class MemoryStore(VectorStore):
         rows = len(self._table(table))
         unindexed = 0 if table in self.tended else rows
         return TableSize(rows=rows, unindexed_rows=unindexed, bytes=rows * 100)
+
+    def writes_noted(self, table):
+        return self.noted.get(table)
+
+    def note_writes(self, table, number):
+        self._table(table)
+        with self._lock:
+            self.noted[table] = max(number, self.noted.get(table, 0))
 
 
 class Shelf:

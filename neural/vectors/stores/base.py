@@ -111,6 +111,11 @@ class VectorStore(ABC):
     """Whether the questions of one search are asked from several threads. Not where each thread
     would need a connection of its own, which sees nothing of the caller's transaction."""
 
+    notes_writes = False
+    """Whether it notes how often a table was written (:meth:`note_writes`), so that a database
+    that was restored from a backup is found out (``neural/vectors/restored.py``). Not where tables
+    are in the database itself: they are restored with it."""
+
     @abstractmethod
     def create(self, table: str, shape: Shape) -> None:
         """Make an empty table. One that is there already, of the same shape, stays as it is."""
@@ -161,3 +166,11 @@ class VectorStore(ABC):
     @abstractmethod
     def size(self, table: str) -> TableSize:
         """How large a table is, and how much of it is not indexed yet."""
+
+    def writes_noted(self, table: str) -> int | None:
+        """The greatest number that was noted of a table; None if none was, or none is kept."""
+        return None
+
+    def note_writes(self, table: str, number: int) -> None:  # noqa: B027 (most need not)
+        """Keep a number beside a table, unless a greater one is there, whoever else notes one at
+        the same time. It goes with the table."""

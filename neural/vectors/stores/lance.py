@@ -5,8 +5,17 @@ from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any
 
-from neural.vectors.stores import lance_indexes, lance_near, lance_tending
-from neural.vectors.stores.base import Match, Row, Shape, TableSize, Vector, VectorStore, Within
+from neural.vectors.stores import lance_indexes, lance_near, lance_tending, lance_writes
+from neural.vectors.stores.base import (
+    Match,
+    Row,
+    Shape,
+    TableMissing,
+    TableSize,
+    Vector,
+    VectorStore,
+    Within,
+)
 from neural.vectors.stores.lance_connection import Connection, checked
 from neural.vectors.stores.lance_errors import TableOfAnotherShape, after_conflicts, unavailable
 from neural.vectors.stores.lance_filters import filter_of, one_of, sees_nothing
@@ -30,6 +39,7 @@ class LanceStore(VectorStore):
     """Tables of LanceDB at a location: a directory, or ``s3://bucket/prefix``."""
 
     answers_at_once = True
+    notes_writes = True
 
     def __init__(self, location: str, *, storage_options: Mapping[str, str] = _NO_OPTIONS) -> None:
         self._connection = Connection(location, storage_options)
@@ -41,13 +51,15 @@ class LanceStore(VectorStore):
             after_conflicts(lambda: lance_indexes.make_first(made, shape))
 
     def drop(self, table: str) -> None:
-        self._connection.close(table)
         database = self._connection.database()
-        with unavailable(f"table {table!r} of {self._connection.location} cannot be dropped"):
-            database.drop_table(checked(table), ignore_missing=True)
+        # The number first: left alone, it would belong to nothing that anybody drops.
+        for name in (lance_writes.beside(checked(table)), table):
+            self._connection.close(name)
+            with unavailable(f"table {name!r} of {self._connection.location} cannot be dropped"):
+                database.drop_table(name, ignore_missing=True)
 
     def tables(self) -> list[str]:
-        return self._connection.names()
+        return [name for name in self._connection.names() if not lance_writes.is_beside(name)]
 
     def upsert(self, table: str, rows: Sequence[Row]) -> None:
         with self._connection.table(table) as opened:
@@ -106,6 +118,26 @@ class LanceStore(VectorStore):
     def size(self, table: str) -> TableSize:
         with self._connection.table(table) as opened:
             return lance_tending.size_of(opened)
+
+    def writes_noted(self, table: str) -> int | None:
+        try:
+            with self._connection.table(lance_writes.beside(table)) as opened:
+                return lance_writes.number_in(opened)
+        except TableMissing:
+            return None
+
+    def note_writes(self, table: str, number: int) -> None:
+        try:
+            self._note_writes(table, number)
+        except TableMissing:
+            with self._connection.table(table) as opened:
+                opened.count_rows()  # no number without its table
+                lance_writes.make(self._connection.database(), table)
+            self._note_writes(table, number)
+
+    def _note_writes(self, table: str, number: int) -> None:
+        with self._connection.table(lance_writes.beside(table)) as opened:
+            lance_writes.note(opened, number)
 
     def _turn(self, table: str, of: str) -> AbstractContextManager[bool]:
         return turn(self._connection.location, table, of=of)

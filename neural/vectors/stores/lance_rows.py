@@ -14,7 +14,7 @@ from neural.vectors.stores.base import Row, Shape, Vector
 from neural.vectors.stores.lance_filters import microseconds, moment
 
 PLAIN = ("key", "store", "kind", "at", "version", "title", "names", "text")
-_PRIMARY = {"lance-schema:unenforced-primary-key:position": "1"}
+PRIMARY = {"lance-schema:unenforced-primary-key:position": "1"}
 """Two writers that insert one key at once are then told so, and one of them tries again."""
 _TOKENS, _VECTOR = "tokens_", "vector_"
 
@@ -35,11 +35,11 @@ def vector_column(name: str) -> str:
 
 def schema_of(shape: Shape) -> Any:
     """The columns of a table."""
-    pa = _arrow()
+    pa = arrow()
     vector = pa.list_(pa.float32(), shape.dimensions)
     return pa.schema(
         [
-            pa.field("key", pa.string(), nullable=False, metadata=_PRIMARY),
+            pa.field("key", pa.string(), nullable=False, metadata=PRIMARY),
             pa.field("store", pa.string(), nullable=False),
             pa.field("kind", pa.string(), nullable=False),
             pa.field("at", pa.int64()),
@@ -87,7 +87,7 @@ def newest_of(rows: Sequence[Row]) -> list[Row]:
 
 def table_of(rows: Sequence[Row], schema: Any) -> Any:
     """Rows as a table of this schema."""
-    pa = _arrow()
+    pa = arrow()
     shape = shape_of(schema)
     columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in PLAIN}
     columns["at"] = [None if row.at is None else microseconds(row.at) for row in rows]
@@ -129,7 +129,7 @@ def _vectors(vectors: Sequence[Vector | None], dimensions: int) -> Any:
 
     A vector of zeros has no direction, so nothing is near it: it is kept as missing.
     """
-    pa = _arrow()
+    pa = arrow()
     flat = np.zeros((len(vectors), dimensions), dtype=np.float32)
     for index, vector in enumerate(vectors):
         if vector is not None:
@@ -139,7 +139,7 @@ def _vectors(vectors: Sequence[Vector | None], dimensions: int) -> Any:
     return pa.FixedSizeListArray.from_arrays(values, dimensions, mask=pa.array(missing))
 
 
-def _arrow() -> Any:
+def arrow() -> Any:
     """Arrow, which takes a while to load: not before somebody searches or indexes."""
     import pyarrow  # type: ignore[import-untyped]
 
