@@ -23,6 +23,7 @@ from neural.admin.display import (
     short_instant_column,
 )
 from neural.admin.filters import EventTypeFilter
+from neural.admin.planning import STORE
 from neural.admin.refusal_verbs import (
     DISMISS,
     REOPEN,
@@ -31,6 +32,7 @@ from neural.admin.refusal_verbs import (
     StoreCodeFilter,
 )
 from neural.admin.scope import HistoryAdmin
+from neural.admin.walks import Walk
 from neural.models import RefusalState, RefusedEvent
 
 MOST_LOOKED_THROUGH = 2_000
@@ -51,6 +53,12 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
     )
     list_display_links = ("type_shown", "event_id_shown")
     list_filter = (RefusalStateFilter, EventTypeFilter, DoorFilter, StoreCodeFilter)
+    walks = (
+        Walk(parameter=STORE, column="store_code"),
+        Walk(parameter="type", column="type"),
+        Walk(parameter="door", column="door"),
+        Walk(parameter="state", column="state"),
+    )
     search_keys = ("event_id", "source", "store_code")
     search_help_text = _(
         "A whole event id, source or store code; or text in a payload of the newest 2,000."

@@ -109,7 +109,7 @@ def storable(text: str) -> str:
     return text.replace("\x00", "�").encode("utf-8", "replace").decode()
 
 
-def presentable(error: Exception) -> Exception:
+def presentable(error: BaseException) -> Exception:
     """The error for Celery to log and to send to the worker's main process, or what stands for
     it where that would fail or take a megabyte."""
     try:
@@ -117,7 +117,7 @@ def presentable(error: Exception) -> Exception:
             is_fine = len(str(error)) + len(repr(error)) <= _LONGEST_SENT
     except Exception:  # noqa: BLE001 (whatever it is)
         is_fine = False
-    if is_fine and _can_be_sent(error):
+    if is_fine and isinstance(error, Exception) and _can_be_sent(error):
         return error
     return TryFailed(describe(error))  # its traceback is in the ledger
 

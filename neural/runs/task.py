@@ -180,7 +180,7 @@ def _as_celery_sees_it(outcome: Outcome | None) -> Any:
         raise _late_message()
     if outcome.state == RunState.SUCCEEDED:
         return outcome.value
-    if outcome.state == RunState.DEAD and isinstance(outcome.exception, Exception):
+    if outcome.state == RunState.DEAD and outcome.exception:
         raise presentable(outcome.exception)
     if outcome.due_at and isinstance(outcome.exception, Exception):
         raise Retry(outcome.error or None, presentable(outcome.exception), outcome.due_at)

@@ -98,10 +98,10 @@ def _rests_until(lane: IndexLane, patience: dt.timedelta) -> dt.datetime | None:
     last: Any = ended.values_list("started_at", "finished_at").first()
     if last is None:
         return None
-    started_at, finished_at = last
-    rest = min(RESTS_FOR_A_SLICE * (finished_at - started_at), LONGEST_REST)
-    until: dt.datetime = finished_at + max(rest, patience)
-    return until
+    began_at: dt.datetime = last[0]
+    ended_at: dt.datetime = last[1]
+    rest = min(RESTS_FOR_A_SLICE * (ended_at - began_at), LONGEST_REST)
+    return ended_at + max(rest, patience)
 
 
 def others_under_way(lane: int, *, history: bool) -> bool:

@@ -9,6 +9,8 @@ from collections import Counter as Multiset
 from contextlib import suppress
 from pathlib import Path
 
+from django.db import connection
+
 from tests.integration.cluster import ROOT, Cluster, Worker
 from zhilian.tether import tethered
 
@@ -16,6 +18,9 @@ SUBMITTERS = 2
 WORKERS = 2
 OLD_SHARE = 0.3
 """Of the workers that are started, as in a rolling upgrade that takes its time."""
+WRONG_SHARE = 0.2
+"""Of them, whose host's clock is ten minutes ahead or behind."""
+LIBFAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 LIMITS = {
     "relay_seconds": 0.3,
     "republish_seconds": 2,
@@ -56,9 +61,21 @@ class Chaos:
         """As many as there are to be. At most one of them is of an old version."""
         for _ in range(WORKERS - len(self.living())):
             is_old = may_be_old and self.old not in self.living() and self.dice.random() < OLD_SHARE
-            environment = {"PROBE_OLD": "1"} if is_old else {}
+            environment = ({"PROBE_OLD": "1"} if is_old else {}) | self._clock()
             worker = self.cluster.start_worker(concurrency=2, environment=environment, **LIMITS)
             self.old = worker if is_old else self.old
+
+    def _clock(self) -> dict[str, str]:
+        """Now and then a host's clock is wrong. On SQLite it would be the database's, too."""
+        if connection.vendor == "sqlite" or not LIBFAKETIME or self.dice.random() > WRONG_SHARE:
+            return {}
+        self.done["start_a_worker_with_a_wrong_clock"] += 1
+        return {
+            "LD_PRELOAD": str(LIBFAKETIME[0]),
+            "FAKETIME": self.dice.choice(("+10m", "-10m")),
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
+        }
 
     def retire_the_old_worker(self) -> None:
         if self.old in self.living():

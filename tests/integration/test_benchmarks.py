@@ -11,8 +11,8 @@ import pytest
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[2]
-APART = {"celery_peer", "django_q_peer", "django_tasks_peer", "procrastinate_peer"}
-"""These have a venv and settings of their own."""
+APART = {"celery_peer", "django_q_peer", "django_tasks_peer", "procrastinate_peer", "rows", "ours"}
+"""Apps of `benchmarks.peers`, which have settings of their own."""
 IMPORTING = """
 import importlib, json, sys
 import django
@@ -61,6 +61,7 @@ def modules():
         for path in paths
         if not APART.intersection(path.parts)
         and not path.name.startswith("__")
+        and not path.name.endswith("settings")
         and ".venv" not in path.parts
     )
 

@@ -195,7 +195,8 @@ def test_a_task_hangs_beyond_its_hard_limit(cluster, doctor):
     expect_once(["hung"])
 
 
-def test_runs_of_a_worker_that_is_gone_stay_behind_where_no_relay_lives(cluster, doctor):
+def test_runs_of_a_worker_that_is_gone_stay_behind_where_no_relay_lives(cluster):
+    doctor = Doctor(cluster, worker_lost_seconds=3)
     worker = cluster.worker(concurrency=1)
     submit("held", kind="probe.two_step", gate="open")
     cluster.wait_for_start("held")

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from celery.exceptions import WorkerTerminate
 from django.db import connection
 from django.utils import timezone
 
@@ -167,8 +168,9 @@ def outcome(training: TrainingRound) -> dict[str, Any]:
     }
 
 
-class Killed(BaseException):
-    """The process is gone: what had not been committed is undone, and nobody catches this."""
+class Killed(WorkerTerminate):
+    """The process is gone: what had not been committed is undone, and nobody catches this; no
+    error of the work, but what ends a worker."""
 
 
 def run_to_the_end() -> int:

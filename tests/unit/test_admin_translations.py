@@ -77,6 +77,8 @@ def test_the_compiled_catalogue_says_what_its_source_says(catalogue: polib.POFil
     compiled = polib.mofile(str(CATALOGUE / "django.mo"))
 
     def content(of: polib.POFile | polib.MOFile) -> dict[str, object]:
-        return {each.msgid: each.msgstr or each.msgstr_plural for each in of}
+        return {
+            f"{each.msgctxt or ''}|{each.msgid}": each.msgstr or each.msgstr_plural for each in of
+        }
 
     assert content(compiled) == content(catalogue), HOW

@@ -134,7 +134,7 @@ def test_what_should_be_known_goes_to_standard_error(searched, capsys):
         (["--like", "S1/D1", "--collection", "dishes", "--since", "2d"], "--top only", 2),
         (["tofu", "--collection", "wines"], "'wines' is not registered; known: ", 2),
         (["tofu", "--store", "S9"], "There is no store 'S9'.", 2),
-        (["tofu", "--store", "\udcff"], "There is no store '\\udcff'.", 2),
+        (["tofu", "--store", "\udcff"], "store: '\\udcff' is not text in UTF-8", 2),
         (["tofu", "--top", "0"], "--top: not from 1 to 100: 0", 1),  # 2 in a terminal
     ],
 )

@@ -13,7 +13,7 @@ from neural.events import refusals
 from neural.events.answers import EventRefused
 from neural.models import NeuralEvent, RefusalState, RefusedEvent, TaskRun
 from neural.runs.pruning import prune_refusals
-from neural.runs.results import NotStorable
+from neural.runs.refusing import MessageRefused
 from neural.tasks import process_neural_event
 from tests.unit.ledger import ago, make_run
 
@@ -209,7 +209,7 @@ def test_a_plain_clients_message_has_its_dead_run_and_its_row(rung, args, kwargs
 def test_a_plain_clients_message_that_cannot_be_kept_as_a_run(rung):
     process_neural_event.push_request(id="t1", delivery_info={"routing_key": "default"})
     try:
-        with pytest.raises(NotStorable):
+        with pytest.raises(MessageRefused, match="NotStorable"):
             process_neural_event.accept_foreign([], {**MESSAGE, "data": {"a": "\x00"}})
     finally:
         process_neural_event.pop_request()

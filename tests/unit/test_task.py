@@ -16,6 +16,7 @@ from neural.runs.delivery import Delivery
 from neural.runs.execution import run_claimed
 from neural.runs.options import for_message
 from neural.runs.publishing import RUN_HEADER
+from neural.runs.raised import TryFailed, describe
 from neural.runs.settling import Outcome
 from neural.runs.task import _as_celery_sees_it
 from neural.tasks import process_neural_event
@@ -326,9 +327,9 @@ def test_what_celerys_main_process_would_end_of_it_hears_as_a_plain_failure(erro
         state=RunState.DEAD,
         started_at=run.created_at,
         finished_at=run.created_at,
-        error="MemoryError: full",
+        error=describe(error),
         exception=error,
     )
 
-    with pytest.raises(RuntimeError, match="MemoryError: full"):
+    with pytest.raises(TryFailed, match=describe(error)):
         _as_celery_sees_it(outcome)
