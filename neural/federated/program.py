@@ -24,6 +24,7 @@ from neural.federated import (
     privacy,
     trees,
     trees_growing,
+    trees_judging,
 )
 from neural.federated.client import ALLOWED, DESCRIPTION, is_private
 from neural.federated.demand_model import SIZE, DemandModel
@@ -367,17 +368,12 @@ def _grown(config: TrainingConfig, draft: Json, question: Question, answers: Ans
         store: trees_growing.sums_from_json(draft=forest, answer=answer["sums"])
         for store, answer in answers.items()
     }
-    if any(answer["stores"] > 1 for answer in answers.values()):
-        # A group's sums have been judged store by store where they were added up; a whole group
-        # is not left out for being unlike others.
-        grown, out = (
-            trees_growing.grown(draft=forest, sums=trees_growing.added([*sums.values()])),
-            [],
-        )
-    else:
-        grown, left_out = trees_growing.advanced(draft=forest, answers=sums)
-        # Who was left out in an earlier exchange is not asked any more.
-        out = [store for store in left_out if store in answers]
+    # A group's sums have been judged store by store where they were added up; one store's are
+    # judged here, also beside those of groups.
+    of = {store: answer["stores"] for store, answer in answers.items()}
+    grown, left_out = trees_judging.advanced(draft=forest, answers=sums, stores=of)
+    # Who was left out in an earlier exchange is not asked any more.
+    out = [store for store in left_out if store in answers]
     model = {**draft["model"], "forest": grown.as_json()}
     return {"model": model, "refused": dict.fromkeys(out, "outlier")}
 

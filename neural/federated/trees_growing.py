@@ -5,8 +5,7 @@ A split is worth what it takes off the loss in its second-order approximation (C
 the stores, so that every coordinator grows the same trees.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +15,6 @@ from neural.federated.encoding import decode, encode
 from neural.federated.protocol import AnswerRefused, Json
 from neural.federated.trees import GRAIN, NO_SPLIT, Draft
 from neural.federated.trees_form import Form, features_taken
-from neural.federated.trees_histograms import outlying
 from neural.federated.trees_sums import STEPS, Sums, Whole
 
 Floats = NDArray[np.float64]
@@ -115,48 +113,6 @@ def added(several: Sequence[Sums]) -> Sums:
     for each in several[1:]:
         gradient, hessian = gradient + each.gradient, hessian + each.hessian
     return Sums(gradient, hessian)
-
-
-class Advanced(NamedTuple):
-    """The draft with one level more, and the stores whose answers it does without."""
-
-    draft: Draft
-    left_out: tuple[str, ...]
-
-
-def advanced(*, draft: Draft, answers: Mapping[str, Sums]) -> Advanced:
-    """One exchange's end: outliers are left out, what remains is added up, a level grows. Raises
-    AnswerRefused (``too_few``) if nothing remains."""
-    kept, out = without_outliers(draft=draft, answers=answers)
-    if not kept:
-        raise AnswerRefused("too_few", "no sums for the trees")
-    judged = replace(draft, left_out=out)
-    return Advanced(grown(draft=judged, sums=added(list(kept.values()))), out)
-
-
-def without_outliers(
-    *, draft: Draft, answers: Mapping[str, Sums]
-) -> tuple[dict[str, Sums], tuple[str, ...]]:
-    """The answers that count, and the stores that are left out from now on.
-
-    Judged where a stage begins, by the first tree. Who was left out once stays out: a store that
-    deceives a little would be found in some stages only.
-    """
-    kept = {store: answers[store] for store in sorted(answers) if store not in draft.left_out}
-    if draft.level > 0:
-        return kept, draft.left_out
-    first = layout(draft)[0].slice
-    lengths = [_lengths(each, first) for each in kept.values()]
-    gradient, hessian = np.array(lengths, dtype=np.float64).reshape(-1, 2).T
-    mask = outlying(gradient=gradient, hessian=hessian)
-    out = {store for store, is_out in zip(kept, mask, strict=True) if is_out}
-    counted = {store: each for store, each in kept.items() if store not in out}
-    return counted, tuple(sorted(out.union(draft.left_out)))
-
-
-def _lengths(sums: Sums, first: slice) -> tuple[float, float]:
-    gradient, hessian = (np.asarray(each[first], dtype=np.float64) for each in sums)
-    return float(np.sqrt(gradient @ gradient)), float(np.sqrt(hessian @ hessian))
 
 
 def grown(*, draft: Draft, sums: Sums) -> Draft:

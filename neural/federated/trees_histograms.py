@@ -57,17 +57,26 @@ def _unpacked(parts: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([gradient, parts[0] - gradient * _HALF])
 
 
-def outlying(*, gradient: NDArray[np.float64], hessian: NDArray[np.float64]) -> NDArray[np.bool_]:
+def outlying(
+    *,
+    gradient: NDArray[np.float64],
+    hessian: NDArray[np.float64],
+    stores: NDArray[np.intp] | None = None,
+) -> NDArray[np.bool_]:
     """Which stores' sums are left out: their gradient is more than four times as long, for their
-    hessian, as that of the median store. Takes the lengths (L2) of both, (stores,).
+    hessian, as that of the median store. Takes the lengths (L2) of both, (answers,), and of how
+    many stores each answer is (one, unless said): a group stands for all of its stores in the
+    median, and is not left out itself, as its stores were judged where they were added up.
 
     A store smaller than the median may scatter more, as the root of its size: no store without
     the median's weight gains by it more than one that has it. Fewer than three stores are not
     judged, for two have no majority.
     """
-    if len(hessian) < LEAST_TO_JUDGE:
+    of = np.ones(len(hessian), dtype=np.intp) if stores is None else stores
+    if of.sum() < LEAST_TO_JUDGE:
         return np.zeros(len(hessian), dtype=bool)
     sizes = np.maximum(hessian, 1.0)
     ratio = gradient / sizes
-    allowed = np.maximum(1.0, np.sqrt(np.median(sizes) / sizes))
-    return np.asarray(ratio > OUTLYING * np.median(ratio) * allowed)
+    ordinary_size, ordinary_ratio = (np.median(np.repeat(each, of)) for each in (sizes, ratio))
+    allowed = np.maximum(1.0, np.sqrt(ordinary_size / sizes))
+    return np.asarray((ratio > OUTLYING * ordinary_ratio * allowed) & (of == 1))

@@ -1,16 +1,21 @@
 """Days beyond belief: a typing error lifts no forecast, and is told."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from django.utils import timezone
 
+from neural.federated.demand_forecast import DEMAND_FORECAST
 from neural.federated.doubtful import doubtful_days, without
 from neural.federated.doubts import doubts_of
+from neural.federated.forecasts import forecast
 from neural.federated.lags import Past
 from neural.federated.loading import sales_of
+from neural.federated.simulation import simulate
 from tests.unit.demand import day, sell
+from tests.unit.forecasting import SMALL, chain
 from tests.unit.ledger import make_store
 
 USUAL = [60.0, 100.0, 80.0, 90.0, 110.0, 140.0, 120.0]
@@ -47,22 +52,61 @@ def test_the_level_is_that_of_the_other_days():
     assert Past(believed).level[-1, 0] == pytest.approx(100.0, rel=0.02)
 
 
-def test_a_feast_of_ten_times_the_usual_and_a_large_order_of_a_rare_dish_are_believed():
-    rare = np.full((70, 1), np.nan)
+def test_a_feast_of_five_times_the_usual_and_a_party_that_orders_a_rare_dish_are_believed():
+    rare = np.zeros((70, 1))
     rare[::3] = 1.0
-    rare[60] = 150.0
+    rare[60] = 20.0
 
-    assert rows(weeks(10, d50=1_000.0)) == []
+    assert rows(weeks(10, d50=500.0)) == []
     assert rows(rare) == []
 
 
-def test_a_new_level_is_believed_after_two_weeks_of_it():
-    sold = np.concatenate([weeks(10), 50 * weeks(10)])
+@pytest.mark.parametrize("typed", [600.0, 1_000.0, 100_000.0])
+def test_one_digit_too_many_is_enough(typed):
+    assert rows(np.where(np.arange(70) == 50, typed, 60.0)[:, None]) == [50]
 
-    found = rows(sold)
 
-    assert found[0] >= 70
-    assert found[-1] <= 70 + 15
+@pytest.mark.parametrize("every", [1, 3, 7])
+def test_two_hundred_of_a_dish_that_sells_two_is_doubtful_however_rarely_it_sells(every):
+    sold = np.zeros((140, 1))
+    sold[::every] = 2.0
+    sold[105] = 200.0
+
+    assert rows(sold) == [105]
+
+
+def test_a_weekday_that_sells_many_times_the_others_is_believed():
+    week = [10.0, 10.0, 10.0, 10.0, 10.0, 300.0, 0.0]
+
+    assert rows(np.array(week * 10)[:, None]) == []
+
+
+def test_a_new_level_is_believed_on_its_fourth_day():
+    assert rows(np.concatenate([weeks(10), 50 * weeks(10)])) == [70, 71, 72]
+
+
+def test_a_dish_that_grows_fast_is_believed():
+    assert rows(np.round(2 * 1.2 ** np.arange(40))[:, None]) == []
+
+
+@pytest.mark.parametrize("typed", [600.0, 1_000.0, 100_000.0])
+@pytest.mark.parametrize("back", [1, 5, 20])
+def test_the_forecast_stays_what_it_is_without_the_day(draft, typed, back):
+    store = chain(6, level=60.0)["S01"]
+    sold = store.quantities.copy()
+    sold[-back, 0] = typed
+    believed = without(sold, doubtful_days(sold))
+
+    before = forecast(draft, store)[0]
+    after = forecast(draft, replace(store, quantities=believed))[0]
+
+    assert after.mean == pytest.approx(before.mean, rel=0.05)
+
+
+@pytest.fixture(scope="module")
+def draft():
+    """A model of a chain that sells some 60 a day."""
+    return simulate(kind=DEMAND_FORECAST, config=SMALL, stores=chain(6, level=60.0)).draft
 
 
 def test_with_less_than_a_week_of_sales_nothing_is_doubtful():

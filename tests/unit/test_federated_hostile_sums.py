@@ -10,7 +10,7 @@ from neural.federated.demand_forecast import DEMAND_FORECAST
 from neural.federated.dispersion import SUMS
 from neural.federated.encoding import decode, encode
 from neural.federated.forecasts import forecast
-from neural.federated.protocol import AnswerRefused
+from neural.federated.protocol import AnswerRefused, check_stores
 from neural.federated.simulation import simulate
 from tests.unit.forecasting import SMALL, chain
 
@@ -111,6 +111,53 @@ def test_one_hostile_store_does_not_decide_the_bins_of_the_trees(clean):
     found = trained(by("describe", far_away))
 
     assert figures(found)["wape"] < 1.02 * figures(clean)["wape"]
+
+
+@pytest.mark.parametrize(("gradient", "hessian"), [(-1000, 1000), (-3000, 1000)])
+def test_one_hostile_store_does_not_decide_the_trees_by_sums_that_are_in_proportion(
+    clean, gradient, hessian
+):
+    """A gradient that long for its hessian is no outlier; what bounds it is its weight."""
+
+    def huge(answer):
+        for name, factor in (("gradient", gradient), ("hessian", hessian)):
+            sent = answer["sums"][name]
+            values = decode(sent, dtype=sent["dtype"], shape=(None,)).astype(np.int64)
+            answer["sums"][name] = encode(values * factor, dtype="<i8")
+        return answer
+
+    found = trained(by("grow", huge))
+
+    assert found.refused == {}
+    assert figures(found)["wape"] < 1.1 * figures(clean)["wape"]
+
+
+def test_a_group_answers_as_many_stores_beside_stores_that_answer_alone():
+    """What a group added up is taken whatever it is like; who answers alone is judged."""
+    stores = {name: (sales, {}) for name, sales in chain(10).items()}
+    step = DEMAND_FORECAST.program.begin(SMALL, None)
+    while step.question.kind != "grow":
+        answers = {name: answer_of(step, name, stores) for name in stores}
+        step = DEMAND_FORECAST.program.go_on(SMALL, step.draft, step.question, answers)
+    grouped = {name: stores[name] for name in list(stores)[:7] if name != HOSTILE}
+    group, refused = DEMAND_FORECAST.answer_together(SMALL, step.draft, step.question, grouped)
+    alone = {name: answer_of(step, name, stores) for name in stores if name not in grouped}
+    sent = alone[HOSTILE]["sums"]["gradient"]
+    alone[HOSTILE]["sums"]["gradient"] = encode(
+        decode(sent, dtype=sent["dtype"], shape=(None,)).astype(np.int64) * -1000
+    )
+
+    check_stores(group, asked=len(grouped))
+    step = DEMAND_FORECAST.program.go_on(
+        SMALL, step.draft, step.question, {next(iter(grouped)): group, **alone}
+    )
+
+    assert refused == {}
+    assert step.refused == {HOSTILE: "outlier"}
+
+
+def answer_of(step, name, stores):
+    return DEMAND_FORECAST.answer(SMALL, step.draft, step.question, *stores[name])
 
 
 @pytest.mark.parametrize("claim", [2, 0, True, None])

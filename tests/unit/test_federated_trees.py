@@ -17,12 +17,12 @@ from neural.federated.trees import Draft, begin
 from neural.federated.trees_form import Form, features_taken, rows_taken
 from neural.federated.trees_growing import (
     added,
-    advanced,
     layout,
     sums_as_json,
     sums_from_json,
 )
 from neural.federated.trees_histograms import outlying
+from neural.federated.trees_judging import advanced, bounded
 from neural.federated.trees_sums import (
     STEPS,
     Rows,
@@ -347,6 +347,70 @@ def test_two_stores_do_not_judge_each_other() -> None:
     judged = outlying(gradient=np.array([1.0, 1000.0]), hessian=np.array([10.0, 10.0]))
 
     assert not judged.any()
+
+
+def times(found: Sums, gradient: int, hessian: int = 1) -> Sums:
+    return Sums(found.gradient * gradient, found.hessian * hessian)
+
+
+def of_store(name: str) -> Sums:
+    return sums(draft=DRAFT, rows=STORES[name], memory={}).sums
+
+
+def of_group(*names: str) -> Sums:
+    return sums(draft=DRAFT, rows=joined([STORES[name] for name in names]), memory={}).sums
+
+
+def test_a_group_of_stores_is_not_left_out_for_being_unlike_others() -> None:
+    group = times(of_group("store-00", "store-01"), -10)
+    singles = {name: of_store(name) for name in ("store-02", "store-03", "store-04")}
+
+    found = advanced(draft=DRAFT, answers={"store-00": group, **singles}, stores={"store-00": 2})
+
+    assert found.left_out == ()
+
+
+@pytest.mark.parametrize("grouped", [2, 4])
+def test_one_store_is_judged_beside_groups_too(grouped: int) -> None:
+    names = list(STORES)
+    answers = {"store-00": of_group(*names[:grouped])}
+    answers |= {name: of_store(name) for name in names[grouped:]}
+    hostile = {**answers, "store-04": times(answers["store-04"], -1000)}
+
+    honest = advanced(draft=DRAFT, answers=answers, stores={"store-00": grouped})
+    found = advanced(draft=DRAFT, answers=hostile, stores={"store-00": grouped})
+
+    assert honest.left_out == ()
+    assert found.left_out == ("store-04",)
+
+
+def test_no_store_weighs_more_than_ten_ordinary_ones_however_large_its_sums() -> None:
+    answers = {name: of_store(name) for name in STORES}
+    huge, ten = (
+        advanced(draft=DRAFT, answers={**answers, "store-02": times(answers["store-02"], of, of)})
+        for of in (100_000, 1_000)
+    )
+    all_of_them = sum(int(answers[name].hessian.sum()) for name in STORES)
+    bound = bounded(
+        draft=DRAFT,
+        answers={**answers, "store-02": times(answers["store-02"], 100_000, 100_000)},
+        stores={},
+    )
+
+    assert huge.draft.as_json() == ten.draft.as_json()
+    assert huge.left_out == ()
+    assert added(bound).hessian.sum() < 4 * all_of_them
+
+
+def test_large_stores_and_groups_keep_their_weight() -> None:
+    answers = {name: of_store(name) for name in STORES}
+    answers["store-02"] = times(answers["store-02"], 5, 5)
+    answers["store-03"] = times(answers["store-03"], 1_000, 1_000)
+
+    found = bounded(draft=DRAFT, answers=answers, stores={"store-03": 3})
+
+    for sent, kept in zip(answers.values(), found, strict=True):
+        assert np.array_equal(sent.hessian, kept.hessian)
 
 
 def test_a_small_store_may_scatter_as_the_root_of_its_size() -> None:

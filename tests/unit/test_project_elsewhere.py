@@ -1,6 +1,7 @@
 """A project elsewhere: new stores and schedules are where its settings say, not in Shanghai."""
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import call_command
@@ -13,9 +14,10 @@ from neural.analysis.nightly import ANALYSIS_SCHEDULE
 from neural.checks import check_country, check_settings
 from neural.conf import NeuralSettings
 from neural.federated.shipped import TRAINING_SCHEDULE
-from neural.models import DailyDemand, Store
+from neural.models import DailyDemand, Store, TaskRun
 from neural.runs.shipped_schedules import make
 from neural.vectors.tending import TENDING_SCHEDULE
+from tests.unit.beating import Beat, Clock
 from tests.unit.history import handle
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +86,25 @@ def test_schedules_that_come_with_the_app_are_at_night_there(berlin, schedule):
     assert make(schedule)
 
     assert str(PeriodicTask.objects.get().crontab.timezone) == "Europe/Berlin"
+
+
+def test_beat_finds_them_due_in_the_night_there(berlin, monkeypatch):
+    PeriodicTask.objects.all().delete()
+    CrontabSchedule.objects.all().delete()
+    clock = Clock().rules(monkeypatch)
+    clock.now = dt.datetime(2026, 7, 1, 21, 30, tzinfo=dt.UTC)  # 23:30 there, 5:30 in Shanghai
+    for schedule in (TRAINING_SCHEDULE, ANALYSIS_SCHEDULE):
+        make(schedule)
+    PeriodicTask.objects.update(date_changed=clock.now)
+    beat, due = Beat(), {}
+
+    for _ in range(24 * 4):
+        beat.looks()
+        for run in TaskRun.objects.exclude(task__in=due):
+            due[run.task] = clock.now.astimezone(ZoneInfo("Europe/Berlin")).strftime("%H:%M")
+        clock.moves(minutes=15)
+
+    assert due == {ANALYSIS_SCHEDULE.task: "02:00", TRAINING_SCHEDULE.task: "03:00"}
 
 
 @pytest.mark.parametrize(
