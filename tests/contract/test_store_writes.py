@@ -87,10 +87,7 @@ def test_of_a_table_that_is_not_there_nothing_can_be_noted(store: VectorStore) -
 
 
 def test_of_several_that_note_at_once_the_greatest_counts(store: VectorStore, table: Table) -> None:
-    if not store.notes_writes:
-        pytest.skip("it keeps no number")
-
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda number: store.note_writes(table.name, number), range(1, 25)))
 
-    assert store.writes_noted(table.name) == 24
+    assert store.writes_noted(table.name) == noted(store, 24)

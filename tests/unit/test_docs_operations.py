@@ -18,6 +18,10 @@ DOCTORS = [
     "tests/unit/test_command_doctor.py",
     "tests/unit/test_doctor_refusals.py",
     "tests/unit/test_doctor_storage.py",
+    "tests/unit/test_federated_doubtful.py",
+    "tests/unit/test_project_elsewhere.py",
+    "tests/unit/test_search_gaps.py",
+    "tests/unit/test_search_restored.py",
 ]
 SQL = re.compile(r"```sql\n(.*?)```", re.S)
 

@@ -5,6 +5,7 @@ The "database" goes back by setting its count to what it was when the backup was
 
 import pytest
 from django.db import transaction
+from django.urls import reverse
 
 from neural.health.findings import Status
 from neural.health.search import search_index
@@ -117,6 +118,17 @@ def test_doctor_says_what_to_type(change):
     assert finding.status == Status.WARNING
     assert "later state of the database" in finding.found
     assert "manage.py rebuild_index guests" in finding.found
+
+
+def test_the_page_of_the_index_says_so_too(change, admin_client):
+    backup = change(1)
+    change(2)
+    page = reverse("admin:neural_searchindex_change", args=[backup.pk])
+    assert "later state" not in admin_client.get(page).text
+
+    go_back_to(backup)
+
+    assert "later state" in admin_client.get(page).text
 
 
 def test_killed_before_the_store_has_noted_it_nothing_is_told(change, monkeypatch):
