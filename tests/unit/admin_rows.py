@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.contrib.sessions.models import Session
 from django.db import models
 from django.utils import timezone
+from django_celery_beat.models import CrontabSchedule
 
 from neural.models import (
     DemandSummary,
@@ -88,7 +89,10 @@ _PARTICULAR: dict[str, Any] = {
     "NeuralEvent": lambda: {"type": "order.created", "payload": {}, "unhandled": True},
     "DailyDemand": lambda: {"reported_quantity": 1},
     "IndexMark": lambda: {"key": f"{STORE}/1", "error": "no such field"},
-    "PeriodicTask": lambda: {"task": "neural.tasks.analyse_demand"},
+    "PeriodicTask": lambda: {
+        "task": "neural.tasks.analyse_demand",
+        "crontab": CrontabSchedule.objects.create(),
+    },
 }
 
 

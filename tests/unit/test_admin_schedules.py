@@ -147,6 +147,8 @@ def test_another_site_and_a_class_derived_from_theirs_are_guarded_as_well() -> N
 
 
 def test_who_may_do_everything_is_offered_everything() -> None:
+    schedule()
+
     page = world.superuser().get(reverse(LIST)).content.decode()
 
     for name in ("enable_tasks", "disable_tasks", "toggle_tasks", "run_tasks"):
