@@ -7,7 +7,6 @@ from typing import Any
 from celery import shared_task
 
 from neural.analysis.analysing import ANALYSIS_TASK, analyse
-from neural.events.celery_door import MESSAGE
 from neural.events.execution import EventTask
 from neural.events.recording import EVENT_TASK
 from neural.events.submit import submit
@@ -27,6 +26,7 @@ from neural.models import Door
 from neural.models.plan import DEFAULT_MODEL_TYPE
 from neural.runs import error_callbacks
 from neural.runs.clock import database_clock
+from neural.runs.enqueue import BY_MESSAGE
 from neural.runs.following import ERROR_CALLBACK_TASK, SEND_TASK, send
 from neural.runs.retry import RetryPolicy
 from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
@@ -62,7 +62,7 @@ def process_neural_event(
         event_id=event_id,
         payload=data,
         priority=priority,
-        requested_by=MESSAGE,
+        requested_by=BY_MESSAGE,
         door=Door.MESSAGE,
     )
     answer.or_raise()

@@ -17,10 +17,9 @@ from neural.events.draft import EventDraft, StoreClocks, draft_event
 from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_draft
 from neural.models import Door
 from neural.runs.clock import database_clock
-from neural.runs.enqueue import TaskIdTaken, check_task_id
+from neural.runs.enqueue import BY_MESSAGE, TaskIdTaken, check_task_id
 from neural.runs.options import aware
 
-MESSAGE = "celery message"
 _NAMES = {
     "event_id": "event_id",
     "event_type": "type",
@@ -70,7 +69,7 @@ def refuse_message(arguments: Mapping[str, Any], reason: str) -> EventRefused:
     problem = Problem("event", reason)
     request = {name: arguments[given] for given, name in _NAMES.items() if given in arguments}
     refusal = refusal_of(request, [problem])
-    keep([refusal], door=Door.MESSAGE, requested_by=MESSAGE)
+    keep([refusal], door=Door.MESSAGE, requested_by=BY_MESSAGE)
     return EventRefused([problem])
 
 

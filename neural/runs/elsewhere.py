@@ -18,7 +18,7 @@ from typing import Any
 from neural.conf import conf
 from neural.errors import PermanentError
 from neural.models import TaskRun, TryOutcome, WorkerProcess
-from neural.runs.verdicts import describe
+from neural.runs.raised import describe
 from neural.runs.work import Postponed
 
 PAUSE_SECONDS = 2.0

@@ -14,9 +14,9 @@ from neural.runs.enqueue import TaskIdTaken
 from neural.runs.envelopes import REFUSED_HEADER
 from neural.runs.messages import is_queue
 from neural.runs.options import OptionNotKept, keep
+from neural.runs.raised import describe
 from neural.runs.received import refusal_in
 from neural.runs.refusing import MessageRefused, Refused, keep_refused
-from neural.runs.verdicts import describe
 
 QUEUE_LENGTH = 100
 FOREIGN_PAUSE_SECONDS = 1

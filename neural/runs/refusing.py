@@ -18,9 +18,9 @@ from neural.models import RunState, TaskRun, TaskTry, TryOutcome
 from neural.models.transitions import logger, pairs
 from neural.runs.enqueue import BY_MESSAGE, check_task_id, new_task_id
 from neural.runs.envelopes import SHOWN_LENGTH, shown
+from neural.runs.raised import ERROR_LENGTH
 from neural.runs.results import NotStorable, plain
 
-ERROR_LENGTH = 500
 _CUT = "refused"
 """Among a run's options: what is left of its arguments is for people to read."""
 

@@ -15,8 +15,9 @@ from django.db import InterfaceError, OperationalError
 from neural.errors import PermanentError
 from neural.models import NeuralEvent, TaskRun
 from neural.runs.alone import settle_in_time
+from neural.runs.raised import describe
 from neural.runs.telling import tell_outcomes
-from neural.runs.verdicts import describe, failed
+from neural.runs.verdicts import failed
 from neural.runs.work import Clock
 
 logger = logging.getLogger(__name__)
