@@ -25,6 +25,11 @@ Redis still has the message noted as taken, and hands it out anew after ``visibi
 **RabbitMQ with an alarm on** (memory, disk) confirms nothing. ``Consumer.connection_for_write``
 is for a worker's own events, its heartbeat of every 2 s among them: waiting for one to be
 confirmed, the main process stood still until the alarm was over. They are not confirmed here.
+
+**Gone while a worker stops.** ``Heart._send`` sends each heartbeat of the event stream again and
+again until the broker is back, and holds the dispatcher's lock meanwhile. In a worker that stops,
+a thread of the pool's does it, and the main process waits for that lock to say goodbye: it never
+ended. Here a heartbeat is sent once; the next is due in 2 s.
 """
 
 import logging
@@ -71,10 +76,12 @@ def survive_a_lost_broker() -> None:
 
 def _patch_consumer(**_: Any) -> None:
     from celery.worker.consumer.consumer import Consumer
+    from celery.worker.heartbeat import Heart
 
     if not hasattr(Consumer.connection_for_read, "_neural"):
         _replace(Consumer, "connection_for_read", _when_it_accepts)
         _replace(Consumer, "connection_for_write", _without_confirmation)
+        _replace(Heart, "_send", _once)
 
 
 def _replace(owner: Any, name: str, patch: Callable[[Method], Method]) -> None:
@@ -91,6 +98,13 @@ def _of_a_lost_connection(original: Method) -> Method:
         return original(self, asynchronous)
 
     return _connparams
+
+
+def _once(original: Method) -> Method:
+    def _send(self: Any, event: str, retry: bool = False) -> Any:
+        return original(self, event, retry=False)
+
+    return _send
 
 
 def _although_refused(original: Method) -> Method:

@@ -7,6 +7,7 @@ from neural.runs.publishing import publisher
 from tests.integration.cluster import client, expect_once, took, wait_for_runs, within
 from tests.integration.rabbitmq import RabbitMQ
 from tests.integration.submitting import names, submit, submit_together
+from tests.probe import tasks
 from tests.probe.models import Effect
 from tests.watching import wait_until
 
@@ -114,6 +115,20 @@ def test_without_the_patch_that_worker_ends(cluster, quick):
 
     assert within(10, lambda: not worker.is_running)
     assert "'NoneType' object has no attribute 'hostname'" in worker.text
+
+
+def test_a_worker_that_stops_ends_although_the_broker_goes_away_meanwhile(cluster):
+    worker = cluster.worker(environment={"PROBE_SOFT_SHUTDOWN": "6"})
+    tasks.count_in_two_steps.delay(key="long", gate="never opened")
+    cluster.wait_for_start("long")
+
+    worker.process.terminate()
+    wait_until(lambda: "Soft Shutdown" in worker.text, 60)
+    cluster.broker.kill()
+
+    assert worker.process.wait(90) == 0
+    run = TaskRun.objects.get()
+    assert (run.state, run.losses) == ("pending", 0)
 
 
 def test_a_frozen_broker_costs_a_submitter_about_a_second_once(cluster, quick):
