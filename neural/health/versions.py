@@ -57,8 +57,10 @@ def versions(situation: Situation) -> Finding:
 
 
 def _lacking(worker: WorkerProcess, newest: Mapping[Work, str]) -> Sequence[str]:
+    """Names, each once: a handler may be called as its event type is."""
     mine = _known_by(worker)
-    return [name for (what, name), said in newest.items() if mine.get((what, name)) != said]
+    lacking = (work for work, said in newest.items() if mine.get(work) != said)
+    return list(dict.fromkeys(name for _what, name in lacking))
 
 
 def _shortened(names: Sequence[str]) -> str:

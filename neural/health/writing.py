@@ -28,6 +28,10 @@ _OF_POSTGRESQL: Mapping[str, str | Promise] = {
         "give the tables to the user of DATABASE_URL, in psql: REASSIGN OWNED BY OTHER TO USER"
     ),
 }
+_TOO_MANY = gettext_lazy(
+    "see who is connected, in psql: SELECT * FROM pg_stat_activity; or let in more: "
+    "max_connections in postgresql.conf"
+)
 # What PostgreSQL says to who connects has no code, only words.
 _TO_WHO_CONNECTS: Mapping[str, str | Promise] = {
     "password authentication failed": gettext_lazy(
@@ -35,14 +39,8 @@ _TO_WHO_CONNECTS: Mapping[str, str | Promise] = {
     ),
     "does not exist": gettext_lazy("make it: createdb, createuser; or correct DATABASE_URL"),
     "pg_hba.conf": gettext_lazy("let this host and user in: pg_hba.conf, then reload PostgreSQL"),
-    "too many clients": gettext_lazy(
-        "see who is connected, in psql: SELECT * FROM pg_stat_activity; or let in more: "
-        "max_connections in postgresql.conf"
-    ),
-    "remaining connection slots": gettext_lazy(
-        "see who is connected, in psql: SELECT * FROM pg_stat_activity; or let in more: "
-        "max_connections in postgresql.conf"
-    ),
+    "too many clients": _TOO_MANY,
+    "remaining connection slots": _TOO_MANY,
     "the database system is": gettext_lazy(
         "wait: PostgreSQL runs and is starting, stopping or recovering; its log says how far it is"
     ),

@@ -58,6 +58,14 @@ def test_a_worker_that_does_not_say_what_it_knows_is_of_an_older_version():
     )
 
 
+def test_a_handler_that_is_called_as_its_event_type_is_named_once():
+    make_worker("old@h", registered=KNOWN)
+    newer = {"handlers": ["app.old", "app.x"], "event_types": {"app.type": "1", "app.x": "1"}}
+    make_worker("new@h", registered=KNOWN | newer)
+
+    assert "does not know app.x, or in" in versions.versions(Situation()).found
+
+
 def waits(handler: str) -> None:
     make_run(event=make_event(), handler=handler)
 
