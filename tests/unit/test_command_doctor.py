@@ -4,19 +4,14 @@ import datetime as dt
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-import redis
-from celery import current_app
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-import neural
 from neural.conf import conf
 from neural.health import (
     Status,
@@ -24,28 +19,22 @@ from neural.health import (
     examine,
     failures,
     messages,
-    refused_events,
     runs,
     system,
     workers,
     writing,
 )
-from neural.health.broker import BrokerFacts
 from neural.health.findings import COUNTED
 from neural.health.situation import Situation
 from neural.management.language import language_of
-from neural.models import RefusedEvent, RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
+from neural.models import RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
+from tests.unit import doctoring
+from tests.unit.doctoring import healthy, is_found, set_broker
 from tests.unit.ledger import ago, make_event, make_run, make_worker
 from zhilian.embedded import EmbeddedBroker
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).parents[2]
-
-
-def set_broker(monkeypatch, url: str) -> None:
-    """Celery asks the environment first, then its configuration."""
-    monkeypatch.setenv("CELERY_BROKER_URL", url)
-    monkeypatch.setattr(current_app.conf, "broker_url", url)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +46,7 @@ def embedded(tmp_path_factory):
 @pytest.fixture
 def broker(embedded, monkeypatch):
     """An empty broker that the project is set to; with a client."""
-    set_broker(monkeypatch, embedded.url)
-    with redis.Redis(unix_socket_path=str(embedded.socket), db=1) as client:
+    with doctoring.client_of(embedded, monkeypatch) as client:
         client.flushdb()
         yield client
 
@@ -66,15 +54,6 @@ def broker(embedded, monkeypatch):
 @pytest.fixture
 def no_broker(tmp_path, monkeypatch):
     set_broker(monkeypatch, f"redis+socket://{tmp_path}/none.sock")
-
-
-def is_found(finding, status: Status, *words: str) -> bool:
-    """Whether a finding has this status and says these words; the last is in the remedy."""
-    assert finding.status == status, finding
-    *found, cure = words
-    assert all(word in finding.found for word in found), finding
-    assert cure in finding.remedy, finding
-    return True
 
 
 def look(situation=None) -> dict:
@@ -498,35 +477,6 @@ def test_runs_that_died_long_ago_are_ok():
     assert failures.dead_letters(Situation()).status == Status.OK
 
 
-def refuse(*keys: str) -> None:
-    asked = {"type": "order.created", "store": "S1", "source": "till", "payload": {"order_id": "1"}}
-    list(neural.submit_many({**asked, "event_id": key} for key in keys))
-
-
-def test_refused_events_of_the_last_day_are_counted():
-    assert refused_events.refused_events(Situation()).status == Status.OK
-    refuse("1", "2", "3", "4")
-    RefusedEvent.objects.filter(event_id="1").update(last_refused_at=ago(days=2))
-    RefusedEvent.objects.get(event_id="2").dismiss(by="lee")
-
-    assert is_found(
-        refused_events.refused_events(Situation()),
-        Status.WARNING,
-        "2 events were refused in the last 24 h, such as order.created",
-        "of store S1 (payload.lines: Field required)",
-        "in the admin under Refused events",
-    )
-
-
-def test_looking_for_refused_events_ends_however_many_there_are(monkeypatch):
-    monkeypatch.setattr(refused_events, "COUNTED", 3)
-    refuse(*"12345")
-
-    assert refused_events.refused_events(Situation()).found.startswith(
-        "3 events or more were refused"
-    )
-
-
 @pytest.mark.parametrize("state", [RunState.PENDING, RunState.DEAD])
 def test_work_that_no_app_registers_any_more_is_found(state):
     event = make_event()
@@ -553,14 +503,6 @@ def test_unregistered_work_that_is_done_is_ok():
 
 
 # The whole
-
-
-def healthy() -> Situation:
-    situation = Situation()
-    situation.broker = BrokerFacts(
-        address="redis://", append_only=True, maxmemory_policy="noeviction"
-    )
-    return situation
 
 
 def test_when_all_is_well_every_probe_says_ok():
@@ -622,12 +564,8 @@ def test_with_database_and_broker_gone_it_still_answers_without_a_traceback(tmp_
         "CELERY_BROKER_URL": f"redis+socket://{tmp_path}/none.sock",
     }
 
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "doctor", "--json"],
-        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
+    ended, findings = doctoring.asked(environment)
 
-    findings = {each["probe"]: each for each in json.loads(ended.stdout)["findings"]}
     assert ended.returncode == 1
     assert findings["database"]["status"] == "problem"
     assert "DATABASE_URL" in findings["database"]["remedy"]

@@ -17,6 +17,7 @@ TROUBLES = "tests/integration/test_troubleshooting.py"
 DOCTORS = [
     "tests/unit/test_command_doctor.py",
     "tests/unit/test_doctor_refusals.py",
+    "tests/unit/test_doctor_refused_events.py",
     "tests/unit/test_doctor_storage.py",
     "tests/unit/test_federated_doubtful.py",
     "tests/unit/test_project_elsewhere.py",

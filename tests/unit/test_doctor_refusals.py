@@ -3,7 +3,6 @@
 from contextlib import contextmanager
 
 import pytest
-import redis
 from amqp.exceptions import AccessRefused
 from django.utils import translation
 from redis import exceptions
@@ -15,7 +14,7 @@ from neural.health.situation import Situation
 from neural.runs.accepting import must_accept
 from neural.runs.publishing import short_tempered_connection
 from tests import refusing
-from tests.unit.test_command_doctor import is_found, set_broker
+from tests.unit.doctoring import client_of, is_found, set_broker
 from zhilian.embedded import EmbeddedBroker
 
 SAID = {
@@ -72,8 +71,7 @@ def embedded(tmp_path_factory):
 
 @pytest.fixture
 def broker(embedded, monkeypatch):
-    set_broker(monkeypatch, embedded.url)
-    with redis.Redis(unix_socket_path=str(embedded.socket), db=1) as client:
+    with client_of(embedded, monkeypatch) as client:
         yield client
 
 

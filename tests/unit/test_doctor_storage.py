@@ -1,9 +1,7 @@
 """`manage.py doctor` on a database that cannot be written: full, read only, somebody else's."""
 
-import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,7 @@ from django.db import OperationalError, connection
 from neural.health import Status, examine, storage, writing
 from neural.health.situation import Situation
 from neural.models import WorkerProcess
-from tests.unit.test_command_doctor import healthy, is_found
+from tests.unit.doctoring import asked, healthy, is_found
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).parents[2]
@@ -160,11 +158,7 @@ def examined(database: Path) -> dict:
         "DATABASE_URL": f"sqlite:///{database}",
         "CELERY_BROKER_URL": f"redis+socket://{database.parent}/none.sock",
     }
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "doctor", "--json"],
-        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    return {each["probe"]: each for each in json.loads(ended.stdout)["findings"]}
+    return asked(environment)[1]
 
 
 @pytest.fixture
