@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from neural.models import IndexMark, SearchIndex
 from neural.vectors.collections import SearchCollection, forget_collection, register_collection
 from neural.vectors.documents import Document, RecordRefused, key_of
 from neural.vectors.embedders.base import Embedder
@@ -186,6 +187,16 @@ def collection(name="guests", *, source=None, vectors=("whole",)):
         yield shelf
     finally:
         forget_collection(name)
+
+
+def mark(*keys, **options):
+    """Guests that have changed."""
+    return IndexMark.objects.mark("guests", keys, **options)
+
+
+def active():
+    """The index in which guests are searched."""
+    return SearchIndex.objects.active().get(collection="guests")
 
 
 def titles(index):

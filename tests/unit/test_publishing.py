@@ -6,6 +6,7 @@ import time
 import pytest
 from celery import Celery, current_app, signals
 from kombu import Connection
+from kombu.transport import memory
 
 from neural.runs import publishing
 from neural.runs.publishing import BrokerUnavailable, Publisher, Ring, publish_quietly
@@ -191,6 +192,8 @@ def test_a_forked_process_has_a_publisher_of_its_own(monkeypatch):
 @pytest.fixture
 def wire(monkeypatch):
     """A publisher on a broker in memory; `wire.received()` is what lies in the queue."""
+    # Kombu keeps these queues for the whole process: other tests may have left messages there.
+    monkeypatch.setattr(memory.Channel, "queues", {})
     with Connection("memory://") as connection:
         monkeypatch.setattr(publishing, "short_tempered_connection", lambda: connection)
         yield Wire(connection)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from neural.models import IndexGap, IndexMark, SearchIndex, TaskRun
+from neural.models import IndexGap, IndexMark, TaskRun
 from neural.runs.work import Postponed
 from neural.tasks import index_marked, tend_search_indexes
 from neural.vectors import filling, writing
@@ -11,7 +11,7 @@ from neural.vectors.asking import ask_for_indexing
 from neural.vectors.filling import fill_gaps
 from neural.vectors.indexing import index_marks
 from neural.vectors.rebuilding import open_rebuild, rebuild
-from tests.unit.searching import MemoryStore, titles
+from tests.unit.searching import MemoryStore, active, titles
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung", "just_begun")]
 
@@ -42,10 +42,6 @@ def worker(settings):
 
 def change(guests, number, title):
     IndexMark.objects.mark("guests", [guests.put(str(number), title=title)])
-
-
-def active():
-    return SearchIndex.objects.active().get(collection="guests")
 
 
 def without_vectors(index):

@@ -10,38 +10,25 @@ from neural.models import (
     IndexLane,
     IndexMark,
     IndexState,
-    RunState,
     SearchIndex,
     SuppliedRecord,
-    WorkerProcess,
 )
-from neural.runs import lifecycle
-from neural.runs.work import Postponed, current
+from neural.runs.work import Postponed
 from neural.tasks import index_marked
 from neural.vectors import indexing, rows
 from neural.vectors.active import written_indexes
 from neural.vectors.collections import collection_of
 from neural.vectors.embedders.base import EmbedderRefused, EmbedderUnavailable
 from neural.vectors.indexing import index_marks
-from neural.vectors.names import INDEX_TASK
 from neural.vectors.rebuilding import open_rebuild
 from neural.vectors.stores.base import StoreUnavailable
-from tests.unit import admin_world as world
-from tests.unit.searching import MemoryStore, TinyEmbedder, titles
+from tests.unit.searching import MemoryStore, TinyEmbedder, active, mark, titles
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on")]
 
 
-def mark(*keys, **options):
-    return IndexMark.objects.mark("guests", keys, **options)
-
-
 def index_all():
     return index_marks("guests", list(IndexMark.objects.waiting().order_by("pk")))
-
-
-def active():
-    return SearchIndex.objects.active().get(collection="guests")
 
 
 def test_what_was_marked_is_in_the_index_and_its_mark_is_gone(guests):
@@ -447,83 +434,6 @@ def test_a_collection_that_is_away_holds_up_no_other(guests, clients, monkeypatc
 
     assert list(IndexMark.objects.values_list("collection", flat=True)) == ["guests"]
     assert IndexLane.objects.get().trouble == ""
-
-
-def test_when_its_time_is_up_it_makes_room_and_goes_on(guests, settings):
-    settings.NEURAL = {**settings.NEURAL, "index_batch": 2, "index_run_seconds": 1e-6}
-    mark(*(guests.put(str(number), title="x") for number in range(5)))
-
-    with pytest.raises(Postponed) as postponed:
-        index_marked(lane=0)
-
-    assert postponed.value.seconds == 0
-    assert postponed.value.so_far["indexed"] == 2
-    assert IndexMark.objects.waiting().count() == 3
-
-
-def test_lanes_share_what_is_too_much_for_one_batch(guests, settings):
-    settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
-    mark(*(guests.put(str(number), title="x") for number in range(20)))
-
-    second = index_marked(lane=1)["indexed"]
-    first = index_marked(lane=0)["indexed"]
-
-    assert (first, second) == (10, 10)
-
-
-def test_a_lap_ends_after_a_batch_when_others_want_its_process(guests, settings, monkeypatch):
-    settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
-    monkeypatch.setattr("neural.vectors.laps.others_wait", lambda **kind: True)
-    mark(*(guests.put(str(number), title="x") for number in range(20)))
-
-    assert index_marked(lane=0)["indexed"] == 2
-    assert IndexMark.objects.waiting().count() == 18
-
-
-def test_the_first_lane_takes_the_shares_of_all_where_it_is_at_work_alone(guests, settings):
-    settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
-    mark(*(guests.put(str(number), title="x") for number in range(20)))
-
-    assert index_marked(lane=0)["indexed"] == 20
-
-
-@pytest.mark.parametrize(("lane", "priority", "indexed"), [(0, 1, 4), (0, 5, 2), (1, 1, 2)])
-def test_the_first_lane_ends_for_what_is_no_less_urgent_and_the_others_for_any_work(
-    guests, settings, monkeypatch, lane, priority, indexed
-):
-    settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
-    monkeypatch.setattr(lifecycle, "_worker", WorkerProcess(queues=["default", "low_priority"]))
-    mark(*(guests.put(str(number), title="x") for number in range(4 * (1 + lane))))
-    own = world.run(RunState.RUNNING, task_id="mine", task=INDEX_TASK, queue="default", priority=5)
-    world.run(task_id="other", queue="low_priority", priority=priority)
-    token = current.set(own)
-
-    try:
-        assert index_marked(lane=lane)["indexed"] == indexed
-    finally:
-        current.reset(token)
-
-
-def test_the_first_lane_leaves_their_shares_to_others_that_are_at_work(guests):
-    run = world.run(RunState.PENDING, task_id="of lane 1")
-    IndexLane.objects.create(history=False, number=1, task_id=run.task_id)
-    mark(*(guests.put(str(number), title="x") for number in range(4)))
-
-    shared = index_marked(lane=0)["indexed"]
-    run.cancel()
-    left = index_marked(lane=0)["indexed"]
-
-    assert (shared, left) == (2, 2)
-
-
-def test_history_waits_behind_and_has_lanes_of_its_own(guests):
-    mark(guests.put("1", title="old"), history=True)
-    mark(guests.put("2", title="live"))
-
-    index_marked(lane=0)
-    assert titles(active()) == {"S1/2": "live"}
-    index_marked(lane=0, history=True)
-    assert titles(active()) == {"S1/1": "old", "S1/2": "live"}
 
 
 # The first index, another model
