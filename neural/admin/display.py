@@ -123,6 +123,21 @@ def link(row: Model | None, text: Any = None) -> SafeString | str:
     return format_html('<a href="{}">{}</a>', page_address(row), text or row)
 
 
+def of_bytes(count: int) -> str:
+    """A size, as people read it."""
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def coordinate(value: float) -> str:
+    """A number of a drawing, with a point whatever the language."""
+    return f"{value:.1f}"
+
+
 # Columns: callables for list_display and fieldsets, named by the model's own labels.
 
 

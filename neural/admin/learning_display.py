@@ -133,13 +133,3 @@ def portions(amount: float | None) -> str:
     if amount is None:
         return NOTHING
     return f"{amount:.0f}" if amount >= 20 or amount == round(amount) else f"{amount:.1f}"
-
-
-def of_bytes(count: int) -> str:
-    """A size, as people read it."""
-    size = float(count)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

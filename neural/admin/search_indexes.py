@@ -19,9 +19,9 @@ from neural.admin.display import (
     instant_column,
     json_column,
     link,
+    of_bytes,
     short_instant_column,
 )
-from neural.admin.learning_display import of_bytes
 from neural.admin.scope import SearchedByNumber
 from neural.admin.search import HTMX
 from neural.admin.search_filters import CollectionFilter, IndexStateFilter

@@ -15,12 +15,13 @@ from neural.admin.display import (
     json_column,
     link,
     link_column,
+    of_bytes,
     one_line,
     short_instant_column,
     store_code_column,
 )
 from neural.admin.filters import StoreFilter
-from neural.admin.learning_display import number, of_bytes, reason, update_badge
+from neural.admin.learning_display import number, reason, update_badge
 from neural.admin.learning_filters import RoundFilter, UpdateStateFilter
 from neural.admin.planning import WholeNumbers, by_store
 from neural.admin.scope import HistoryAdmin, SearchedByNumber

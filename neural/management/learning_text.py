@@ -1,10 +1,10 @@
 """How commands say what came of a round: lines for people, JSON for programs."""
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from neural.federated.report import FIGURES, Report, StoreReport
+from neural.management.teaching import wide
 from neural.models import RoundState, StoreUpdate, TrainingRound
 
 SHORT = {
@@ -82,17 +82,6 @@ def _store(store: StoreReport, methods: Sequence[str]) -> str:
     errors = "".join(f"{_figure('wape', store.wape(each)):>9}" for each in methods)
     gained = "-" if store.gain is None else f"{store.gain:+.1%}"
     return f"  {wide(str(store.update.store), 22)}{errors}{gained:>9}  {outcome(store.update)}"
-
-
-def wide(text: str, width: int) -> str:
-    """Cut or filled up to so many columns of a terminal, of which Chinese takes two each."""
-    shown, used = "", 0
-    for character in text:
-        columns = 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        if used + columns >= width:
-            break
-        shown, used = shown + character, used + columns
-    return shown + " " * (width - used)
 
 
 def outcome(update: StoreUpdate) -> str:

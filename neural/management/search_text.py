@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from neural.management.learning_text import wide
+from neural.management.teaching import wide
 from neural.vectors.hits import Found, Hit
 
 WAYS = {"pinyin": "sound"}

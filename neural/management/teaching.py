@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import sys
+import unicodedata
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -85,6 +86,11 @@ def ledger_kept_quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
+def day(text: str) -> dt.date:
+    """An option's day, from a day or an age."""
+    return timezone.localdate(point_in_time(text))
+
+
 def point_in_time(text: str) -> dt.datetime:
     """An option's moment: an age like '2h' or '3d', a day, or a time in ISO 8601.
 
@@ -100,3 +106,14 @@ def point_in_time(text: str) -> dt.datetime:
             "or a time (2026-03-01T12:30)"
         ) from error
     return moment if moment.tzinfo else timezone.make_aware(moment)
+
+
+def wide(text: str, width: int) -> str:
+    """Cut or filled up to so many columns of a terminal, of which Chinese takes two each."""
+    shown, used = "", 0
+    for character in text:
+        columns = 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if used + columns >= width:
+            break
+        shown, used = shown + character, used + columns
+    return shown + " " * (width - used)

@@ -11,7 +11,8 @@ register.filter("bias", learning_display.bias)
 register.filter("gain", learning_display.gain)
 register.filter("number", learning_display.number)
 register.filter("portions", learning_display.portions)
-register.filter("of_bytes", learning_display.of_bytes)
+register.filter("of_bytes", display.of_bytes)
+register.filter("coordinate", display.coordinate)
 register.filter("reason", learning_display.reason)
 register.filter("method_label", learning_display.method_label)
 register.filter("method_sentence", learning_display.method_sentence)
@@ -19,12 +20,6 @@ register.filter("state_badge", learning_display.state_badge)
 register.filter("update_badge", learning_display.update_badge)
 register.filter("day_title", learning_charts.day_title)
 register.filter("one_line", display.one_line)
-
-
-@register.filter
-def coordinate(value: float) -> str:
-    """A number of a drawing, with a point whatever the language."""
-    return f"{value:.1f}"
 
 
 @register.filter

@@ -2,11 +2,10 @@
 
 from django import template
 
-from neural.admin import search_display
-from neural.templatetags.neural_learning import coordinate
+from neural.admin import display, search_display
 
 register = template.Library()
-register.filter("coordinate", coordinate)
+register.filter("coordinate", display.coordinate)
 register.filter("score", search_display.score)
 register.filter("counted", search_display.counted)
 register.filter("lag_sentence", search_display.lag_sentence)

@@ -5,7 +5,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from neural.management.learning_text import wide
+from neural.management.teaching import wide
 from tests.unit import learning_world as learning
 from tests.unit.ledger import make_store
 

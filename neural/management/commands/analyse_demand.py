@@ -15,7 +15,7 @@ from neural.analysis.analysing import (
     stores_with_demand,
 )
 from neural.analysis.slices import analyse_store
-from neural.management.teaching import TeachingCommand, point_in_time
+from neural.management.teaching import TeachingCommand, day
 from neural.models import Store
 
 REQUESTER = "analyse_demand"
@@ -93,11 +93,6 @@ def chosen(codes: list[str] | None) -> Sequence[Store]:
 def shown(stores: Sequence[Store]) -> Iterator[Store]:
     """The stores, with a progress bar where there is a terminal."""
     yield from tqdm(stores, unit="store", leave=False, disable=None)
-
-
-def day(text: str) -> dt.date:
-    """An option's day, from a day or an age."""
-    return timezone.localdate(point_in_time(text))
 
 
 def runs(number: int) -> str:

@@ -15,8 +15,7 @@ from neural.federated.outlook import portions
 from neural.federated.protocol import NotEnoughHistory
 from neural.federated.series import HORIZONS
 from neural.management.commands.analyse_demand import chosen
-from neural.management.learning_text import wide
-from neural.management.teaching import TeachingCommand
+from neural.management.teaching import TeachingCommand, wide
 from neural.models import Forecast, Store
 from neural.models.plan import DEFAULT_MODEL_TYPE
 

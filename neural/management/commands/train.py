@@ -13,10 +13,9 @@ from neural.federated.report import report_of_round
 from neural.federated.rounds.names import ADVANCE_TASK, ANSWER_TASK, FORECAST_TASK
 from neural.federated.rounds.opening import open_round
 from neural.federated.rounds.progress import Progress, round_progress
-from neural.management.commands.analyse_demand import day
 from neural.management.here import work_here
 from neural.management.learning_text import ended, is_good, lines, outcome
-from neural.management.teaching import TeachingCommand
+from neural.management.teaching import TeachingCommand, day
 from neural.models import ModelVersion, Store, StoreUpdate, TrainingRound
 from neural.models.plan import DEFAULT_MODEL_TYPE
 from neural.runs.clock import database_clock
