@@ -5,7 +5,6 @@ from itertools import islice
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Max
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -17,7 +16,8 @@ from neural.admin.display import link
 from neural.admin.learning_display import reason
 from neural.errors import NeuralError
 from neural.federated.rounds.opening import eligible_stores, open_round
-from neural.models import DailyDemand, TrainingPlan, TrainingRound
+from neural.federated.sources import demand_source
+from neural.models import TrainingPlan, TrainingRound
 from neural.runs.clock import database_clock
 
 MOST_TRIED = 10
@@ -53,9 +53,7 @@ def morning_after_the_last_sales(plan: TrainingPlan, *, today: dt.date) -> dt.da
 def _last_days(plan: TrainingPlan) -> list[dt.date]:
     """The days on which stores sold last, each once, the latest first. Those that too few stores
     reach are left out."""
-    sold = DailyDemand.objects.filter(quantity__gt=0).values("store")
-    last = sold.annotate(last=Max("day")).values_list("last", flat=True).order_by("-last")
-    return list(dict.fromkeys(list(last)[plan.least_stores - 1 :]))
+    return list(dict.fromkeys(list(demand_source().last_days())[plan.least_stores - 1 :]))
 
 
 def _are_enough(plan: TrainingPlan, today: dt.date) -> bool:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from neural.federated.doubtful import WINDOW_DAYS
-from neural.federated.loading import sales_of
 from neural.federated.protocol import NotEnoughHistory
+from neural.federated.sales import sales_of
 from neural.models import Store
 
 SHOWN_DAYS = 2 * WINDOW_DAYS

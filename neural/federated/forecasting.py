@@ -9,19 +9,19 @@ from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 from neural.errors import PermanentError
 from neural.federated.kept import kept_stores
-from neural.federated.loading import RECENT_DAYS, nothing_sold, sales_of
 from neural.federated.model_types import DishForecast, Forecasting, model_type
 from neural.federated.protocol import Json, NotEnoughHistory
 from neural.federated.rounds.asking import in_groups
 from neural.federated.rounds.names import FORECAST_TASK
+from neural.federated.sales import RECENT_DAYS, nothing_sold, sales_of
 from neural.federated.series import Sales
+from neural.federated.sources import demand_source
 from neural.models import (
     ActiveModel,
-    DailyDemand,
     Forecast,
     ModelVersion,
     Store,
@@ -181,11 +181,11 @@ def _row(
 def _ask_for_all(name: str, now: dt.datetime, as_of: dt.date | None) -> int:
     today = as_of or now.date()
     since = today - dt.timedelta(days=RECENT_DAYS)
+    source = demand_source()
     # A day more at the end: each store has its own clock.
-    days = DailyDemand.objects.filter(day__gte=since, day__lte=today + dt.timedelta(days=1))
-    sold = days.filter(quantity__gt=0).values("store")
-    never_sold = ~Exists(DailyDemand.objects.filter(store=OuterRef("pk")))
-    opening = Q(confirmed=True, created_at__gte=now - dt.timedelta(days=OPENING_DAYS)) & never_sold
+    sold = source.selling_stores(first=since, last=today + dt.timedelta(days=1))
+    new = Q(confirmed=True, created_at__gte=now - dt.timedelta(days=OPENING_DAYS))
+    opening = new & ~source.ever_sold()
     wanted = Store.objects.filter(Q(pk__in=sold) | opening).order_by("pk")
     codes = list(wanted.values_list("pk", flat=True))
     enqueue_all([_run(name, each, as_of) for each in in_groups(codes, size=STORES_A_RUN)])

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from neural.federated.series import HORIZONS
-from neural.models import DailyDemand, Forecast, ModelVersion, Store
+from neural.federated.sources import demand_source
+from neural.models import Forecast, ModelVersion, Store
 
 PAST_DAYS = 56
 TOGETHER = 0.3
@@ -105,7 +106,7 @@ def outlook(
     dish = dish if dish in dict(dishes) else ""
     coming = _ahead(made_on) if made_on else []
     chosen = _chosen(coming, prepare_on or today + dt.timedelta(days=1))
-    last_sold = _last_sold(store)
+    last_sold = demand_source().last_day_of(store)
     return Outlook(
         dish=dish,
         dishes=dishes,
@@ -131,11 +132,6 @@ def _newest(store: Store) -> Sequence[Forecast]:
 
 def _ahead(made_on: dt.date) -> Sequence[dt.date]:
     return [made_on + dt.timedelta(days=ahead) for ahead in range(1, HORIZONS + 1)]
-
-
-def _last_sold(store: Store) -> dt.date | None:
-    demand = DailyDemand.objects.filter(store=store, quantity__gt=0)
-    return demand.order_by("-day").values_list("day", flat=True).first()
 
 
 def _chosen(coming: Sequence[dt.date], wanted: dt.date) -> dt.date | None:
@@ -185,7 +181,7 @@ def _days(
     weeks = -(-((last - max(known)).days + PAST_DAYS) // 7)
     every = [last - dt.timedelta(days=back) for back in reversed(range(weeks * 7))]
     first = every[0]
-    sold, bands = _sold(store, first), _bands(store, every, [dish] if dish else [])
+    sold, bands = _sold(store, first, last), _bands(store, every, [dish] if dish else [])
     wanted = [dish] if dish else forecast_dishes
     return [_day(day, sold, bands.get(day, {}), wanted) for day in every]
 
@@ -198,11 +194,12 @@ def _day(day: dt.date, sold: Sold, bands: Mapping[str, Band], wanted: Sequence[s
     return Day(day, quantity, together(list(bands.values())))
 
 
-def _sold(store: Store, first: dt.date) -> Sold:
+def _sold(store: Store, first: dt.date, last: dt.date) -> Sold:
     sold: dict[dt.date, dict[str, float]] = defaultdict(dict)
-    rows = DailyDemand.objects.filter(store=store, day__gte=first, quantity__gt=0)
-    for day, dish, quantity in rows.values_list("day", "dish", "quantity"):
-        sold[day][dish] = float(quantity)
+    until = last + dt.timedelta(days=1)
+    for day, dish, _, quantity in demand_source().sales(store, first=first, until=until):
+        if quantity > 0:
+            sold[day][dish] = quantity
     return sold
 
 

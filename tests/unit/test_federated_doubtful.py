@@ -12,7 +12,7 @@ from neural.federated.doubtful import doubtful_days, without
 from neural.federated.doubts import doubts_of
 from neural.federated.forecasts import forecast
 from neural.federated.lags import Past
-from neural.federated.loading import sales_of
+from neural.federated.sales import sales_of
 from neural.federated.simulation import simulate
 from tests.unit.demand import day, sell
 from tests.unit.forecasting import SMALL, chain

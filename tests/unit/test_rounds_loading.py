@@ -6,8 +6,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from neural.federated.loading import sales_of
 from neural.federated.protocol import NotEnoughHistory
+from neural.federated.sales import sales_of
 from neural.federated.series import HORIZONS, Sales
 from neural.models import DailyDemand, SalesReport, Store
 from tests.unit.demand import day, sell

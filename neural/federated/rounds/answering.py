@@ -16,7 +16,6 @@ from django.db import DatabaseError, InterfaceError, transaction
 
 from neural.conf import conf
 from neural.federated.kept import Kept, kept_stores
-from neural.federated.loading import sales_of
 from neural.federated.protocol import AnswerRefused, Json, NotEnoughHistory
 from neural.federated.rounds.advancing import advance, since
 from neural.federated.rounds.asking import ask_singly, ask_the_rest
@@ -29,6 +28,7 @@ from neural.federated.rounds.receiving import (
     still_missing,
     uncovered,
 )
+from neural.federated.sales import sales_of
 from neural.models import Store, TrainingRound, UpdateState
 from neural.runs.alone import drop_broken_connection
 from neural.runs.work import current_run

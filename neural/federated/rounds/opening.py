@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
-from django.db.models import Count
 
 from neural.errors import PermanentError
 from neural.federated.model_types import ModelType, model_type
@@ -14,9 +13,9 @@ from neural.federated.protocol import Step, TrainingConfig
 from neural.federated.rounds.advancing import advance
 from neural.federated.rounds.asking import ask_stores, watch_round
 from neural.federated.rounds.closing import after_close, ask_for_forecasts
+from neural.federated.sources import demand_source
 from neural.models import (
     ActiveModel,
-    DailyDemand,
     Store,
     StoreUpdate,
     TrainingPlan,
@@ -175,9 +174,7 @@ def eligible_stores(plan: TrainingPlan, *, today: dt.date) -> StoreQuerySet:
     # A day more on either side: each store has its own clock.
     first = today - dt.timedelta(days=plan.history_days + 1)
     end = today + dt.timedelta(days=1)
-    recent = DailyDemand.objects.filter(day__gte=first, day__lte=end, quantity__gt=0)
-    known = recent.values("store").annotate(days=Count("day", distinct=True))
-    enough = known.filter(days__gte=LEAST_DAYS).values("store")
+    enough = demand_source().selling_stores(first=first, last=end, least_days=LEAST_DAYS)
     stores: StoreQuerySet = Store.objects.filter(pk__in=enough).order_by("pk")
     if plan.participants.exists():
         stores = stores.filter(pk__in=plan.participants.values("pk"))

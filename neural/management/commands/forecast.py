@@ -14,7 +14,7 @@ from neural.federated.forecasting import Model, forecast_store, model_in_force
 from neural.federated.outlook import portions
 from neural.federated.protocol import NotEnoughHistory
 from neural.federated.series import HORIZONS
-from neural.management.commands.analyse_demand import chosen
+from neural.federated.sources import demand_source
 from neural.management.teaching import TeachingCommand, wide
 from neural.models import Forecast, Store
 from neural.models.plan import DEFAULT_MODEL_TYPE
@@ -90,6 +90,17 @@ class Command(TeachingCommand):
                     f"(usually {doubt.usual_shown}) and left out: send a corrected sales report"
                 )
             yield from newest(each)
+
+
+def chosen(codes: list[str] | None) -> Sequence[Store]:
+    """The stores of these codes, or every store that has sold something."""
+    if not codes:
+        return list(Store.objects.filter(demand_source().ever_sold()).order_by("pk"))
+    stores = Store.objects.in_bulk(codes)
+    for code in codes:
+        if code not in stores:
+            raise CommandError(f"there is no store {code!r}", returncode=2)
+    return [stores[code] for code in codes]
 
 
 def newest(store: Store) -> Sequence[Forecast]:

@@ -1,0 +1,99 @@
+"""Where sales come from is told by an installed app; training and forecasts know the interface."""
+
+import datetime as dt
+import sys
+
+import pytest
+from django.db.models import Exists, OuterRef
+
+from neural.federated import sources
+from neural.federated.forecasting import make_forecasts
+from neural.federated.outlook import outlook
+from neural.federated.sources import (
+    DemandSourceAlreadyRegistered,
+    NoDemandSource,
+    demand_source,
+    register_demand_source,
+)
+from neural.models import DailyDemand, Forecast, Store
+from neural.models.plan import DEFAULT_MODEL_TYPE
+from tests.unit.demand import LATER, day
+from tests.unit.ledger import make_store
+
+
+class Ledgerbook:
+    """A source without a table: each store sold ten portions of rice on each day."""
+
+    def sales(self, store, *, first, until):
+        days = (until - first).days
+        return [(first + dt.timedelta(days=each), "rice", "Rice", 10.0) for each in range(days)]
+
+    def reports(self, store, *, first, until):
+        return []
+
+    def selling_stores(self, *, first, last, least_days=1):
+        return Store.objects.values("pk")
+
+    def ever_sold(self):
+        return Exists(Store.objects.filter(pk=OuterRef("pk")))
+
+    def last_day_of(self, store):
+        return day(59)
+
+    def last_days(self):
+        return [day(59)]
+
+
+@pytest.fixture
+def unregistered(monkeypatch):
+    """No source yet, and nobody has looked for one."""
+    demand_source()  # what is put back afterwards
+    monkeypatch.setattr(sources, "_registered", [])
+    sources._discover.cache_clear()
+    for module in ("neural.neural_demand", "neural.federated.loading"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    yield
+    sources._discover.cache_clear()
+
+
+def test_the_source_of_an_installed_app_is_found_when_sales_are_first_asked_for(unregistered):
+    assert type(demand_source()).__name__ == "DailySales"
+    assert demand_source() is demand_source()
+
+
+@pytest.fixture
+def no_app_has_sales(unregistered, monkeypatch):
+    monkeypatch.setattr(sources, "MODULE", "neural_nothing")
+
+
+@pytest.mark.usefixtures("no_app_has_sales")
+def test_without_a_source_the_error_says_what_an_app_has_to_do():
+    with pytest.raises(NoDemandSource, match="neural_nothing that calls register_demand_source"):
+        demand_source()
+
+
+def test_two_sources_are_refused_by_the_names_of_both():
+    demand_source()
+
+    with pytest.raises(DemandSourceAlreadyRegistered) as refused:
+        register_demand_source(Ledgerbook())
+
+    assert "DailySales" in str(refused.value)
+    assert "Ledgerbook of tests.unit.test_demand_sources" in str(refused.value)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("no_app_has_sales")
+def test_forecasts_and_their_page_are_made_of_whatever_the_source_says():
+    register_demand_source(Ledgerbook())
+    store = make_store("S01")
+
+    make_forecasts(store_id="S01", stores=None, name=DEFAULT_MODEL_TYPE, now=LATER, as_of=day(60))
+
+    assert not DailyDemand.objects.exists()
+    (forecast,) = Forecast.objects.all()
+    assert (forecast.dish, forecast.made_on) == ("rice", day(59))
+    assert forecast.mean == pytest.approx([10.0] * 14)
+    found = outlook(store=store, today=day(60))
+    assert (found.last_sold, found.dishes) == (day(59), [("rice", "Rice")])
+    assert [each.sold for each in found.days if each.day == day(58)] == [10.0]
