@@ -1,5 +1,3 @@
 """Found by :mod:`neural.federated.sources`: where sales are."""
 
-from neural.federated import loading
-
-__all__ = ["loading"]
+import neural.federated.loading  # noqa: F401  (registers the source)
