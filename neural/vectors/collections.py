@@ -1,12 +1,15 @@
 """Collections: what can be searched, by name.
 
-Orders, dishes, staff and events come with the app (``builtin``). An installed app may register
-its own in its ``neural_handlers.py``.
+Events come with search itself (``builtin.event_rows``). Every other collection is registered by
+the app whose rows it holds, in that app's module ``neural_collections``.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
+
+from django.utils.module_loading import autodiscover_modules
 
 from neural.errors import NeuralError, PermanentError
 from neural.vectors.bounds import bounded
@@ -66,6 +69,7 @@ class SearchCollection:
     nothing more than to search."""
 
 
+MODULE = "neural_collections"
 _collections: dict[str, SearchCollection] = {}
 
 
@@ -79,6 +83,7 @@ def register_collection(collection: SearchCollection) -> SearchCollection:
 
 def collection_of(name: str) -> SearchCollection:
     """The registered collection of this name, or :class:`CollectionUnknown`."""
+    _discover()
     try:
         return _collections[name]
     except KeyError:
@@ -88,7 +93,15 @@ def collection_of(name: str) -> SearchCollection:
 
 def collections() -> list[SearchCollection]:
     """All registered collections by name."""
+    _discover()
     return [_collections[name] for name in sorted(_collections)]
+
+
+@cache
+def _discover() -> None:
+    """Import the ``neural_collections`` of every installed app. At first use, and not in some
+    app's ``ready()``: other apps may not be ready by then."""
+    autodiscover_modules(MODULE)
 
 
 def document_of(name: str, record: Record) -> Document:

@@ -66,6 +66,7 @@ def batch_index_orders(*, orders: Any) -> dict[str, Any]:
     """
     if not isinstance(orders, list | tuple):
         raise RecordRefused(f"orders must be a list of orders, not {type(orders).__name__}")
+    collection_of(ORDERS)
     told = so_far() or {"at": 0, "indexed": 0, "failed_count": 0, "failed": []}
     until = time.monotonic() + conf().index_run_seconds
     while told["at"] < len(orders):

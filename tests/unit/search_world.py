@@ -7,7 +7,6 @@ from types import ModuleType
 from typing import Any
 
 from neural.models import SearchIndex
-from neural.vectors.builtin import registered  # noqa: F401  (registers the collections)
 from neural.vectors.collections import collection_of
 from neural.vectors.hits import Found, Hit, Why
 

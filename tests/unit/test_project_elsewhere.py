@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 import neural
 from neural.analysis.nightly import ANALYSIS_SCHEDULE
-from neural.checks import check_country, check_settings
+from neural.checks import check_settings
 from neural.conf import NeuralSettings
+from neural.federated.checks import check_country
 from neural.federated.shipped import TRAINING_SCHEDULE
 from neural.models import DailyDemand, Store, TaskRun
 from neural.runs.shipped_schedules import make

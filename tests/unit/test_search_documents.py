@@ -1,13 +1,17 @@
 """What of a record is searched."""
 
 import datetime as dt
+import sys
 
 import pytest
 
+from neural.models import Order
 from neural.vectors import collections
-from neural.vectors.builtin import dishes, events, orders, registered, staff  # noqa: F401
+from neural.vectors.builtin import dishes, events, orders, staff
+from neural.vectors.builtin.rows_of_stores import permission_of
 from neural.vectors.collections import CollectionAlreadyRegistered, CollectionUnknown
 from neural.vectors.documents import Document, RecordRefused, parts_of
+from tests import probe
 
 
 def test_an_order_is_named_by_its_dishes_and_titled_by_its_number():
@@ -86,6 +90,35 @@ def test_a_record_without_words_is_refused_by_its_id():
 def test_an_unknown_collection_is_refused_with_those_that_are_known():
     with pytest.raises(CollectionUnknown, match="'menus' is not registered; known: dishes, events"):
         collections.document_of("menus", {"id": "1"})
+
+
+def test_an_installed_apps_collections_are_found_when_search_first_needs_one(tmp_path, monkeypatch):
+    (tmp_path / "spare_collections.py").write_text(GUESTS)
+    monkeypatch.setattr(probe, "__path__", [*probe.__path__, str(tmp_path)])
+    monkeypatch.setattr(collections, "MODULE", "spare_collections")
+    collections._discover.cache_clear()
+    try:
+        assert collections.collection_of("guests").label == "guests"
+    finally:
+        collections.forget_collection("guests")
+        sys.modules.pop("tests.probe.spare_collections", None)
+        collections._discover.cache_clear()
+
+
+GUESTS = """
+import neural
+
+neural.register_collection(
+    neural.SearchCollection(name="guests", label="guests", document=lambda record: record)
+)
+"""
+
+
+def test_a_collection_needs_the_permission_to_see_the_rows_that_it_holds():
+    needed = {each.name: each.permission for each in collections.collections()}
+
+    assert needed["orders"] == permission_of(Order)
+    assert needed["events"] == "neural.view_neuralevent"
 
 
 def test_a_collection_is_registered_once():

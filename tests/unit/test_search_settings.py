@@ -4,12 +4,12 @@ import pytest
 from django.core import checks
 from django.utils import timezone
 
-from neural.checks import check_search
 from neural.conf import NeuralSettings, conf
 from neural.health.search import search_index
 from neural.health.situation import Situation
 from neural.models import IndexLane, IndexMark, SearchIndex
 from neural.tasks import index_marked
+from neural.vectors.checks import check_search
 from neural.vectors.stores.choosing import StoreRefused, make_store, vector_store
 from tests.unit.searching import EMBEDDER, MemoryStore
 
@@ -64,7 +64,7 @@ def test_lancedb_that_is_not_installed_is_told_with_what_else_there_is(settings,
 
 
 def test_words_that_could_not_be_compared_are_told(settings, monkeypatch):
-    monkeypatch.setattr("neural.checks.find_spec", lambda name: None)
+    monkeypatch.setattr("neural.vectors.checks.find_spec", lambda name: None)
 
     ((number, message),) = said(settings)
 

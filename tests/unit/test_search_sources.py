@@ -8,10 +8,7 @@ from django.utils import timezone
 
 from neural.models import Dish, Order, OrderLine, OrderState, Shift
 from neural.models.newest import version_of
-from neural.vectors.builtin import (
-    registered,  # noqa: F401
-    rows_of_stores,
-)
+from neural.vectors.builtin import rows_of_stores
 from neural.vectors.collections import collection_of, document_of
 from tests.unit import admin_world as world
 

@@ -6,7 +6,7 @@ import neural
 from neural.models import IndexMark, SearchIndex, SuppliedRecord, TaskRun
 from neural.runs.work import Postponed
 from neural.tasks import batch_index_orders, index_to_vector_db
-from neural.vectors import rows, supplying
+from neural.vectors import collections, rows, supplying
 from neural.vectors.collections import CollectionUnknown
 from neural.vectors.documents import RecordRefused
 from neural.vectors.stores.base import StoreUnavailable
@@ -197,6 +197,14 @@ def test_failures_are_counted_all_and_listed_up_to_a_limit(monkeypatch):
     told = batch_index_orders([{"no": "id"}] * 10)
 
     assert (told["indexed"], told["failed_count"], len(told["failed"])) == (0, 10, 3)
+
+
+def test_where_no_app_has_orders_none_is_asked_for_its_reason(monkeypatch):
+    collections.collection_of("orders")
+    monkeypatch.delitem(collections._collections, "orders")
+
+    with pytest.raises(CollectionUnknown, match="'orders' is not registered"):
+        batch_index_orders([order(1)])
 
 
 @pytest.mark.parametrize("orders", [{"id": "1"}, "orders", None])

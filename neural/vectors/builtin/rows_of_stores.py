@@ -6,6 +6,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
+from django.contrib.auth import get_permission_codename
 from django.db.models import Model, Q, QuerySet
 from django.urls import NoReverseMatch, reverse
 
@@ -100,3 +101,8 @@ def page_of(model: type[Model], pk: Any) -> str:
         return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
     except NoReverseMatch:
         return ""
+
+
+def permission_of(model: type[Model]) -> str:
+    """What a user of the admin needs to see a model's rows, like ``neural.view_order``."""
+    return f"{model._meta.app_label}.{get_permission_codename('view', model._meta)}"

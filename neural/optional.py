@@ -1,0 +1,38 @@
+"""The parts of Neural that a project may leave out, and what is said where one is missing."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
+
+from neural.errors import NeuralError
+
+APP_OF: Mapping[str, str] = {
+    "neural.analysis": "neural",
+    "neural.vectors": "neural",
+    "neural.federated": "neural",
+    "neural.logins": "neural.logins",
+}
+"""By package: the app in ``INSTALLED_APPS`` that it belongs to."""
+
+
+class AppNotInstalled(NeuralError, ImportError):
+    """Something was asked for that belongs to an app which the project leaves out."""
+
+
+def attribute_of(module: str, name: str, *, asked: str) -> Any:
+    """An attribute of a part's module, or :class:`AppNotInstalled` that says ``asked``, as the
+    caller wrote it. Nothing of a part is imported where it is not installed."""
+    app = app_of(module)
+    if app is not None and not apps.is_installed(app):
+        raise AppNotInstalled(
+            f"{asked} belongs to the app {app}, which is not installed: add {app!r} to "
+            "INSTALLED_APPS"
+        )
+    return getattr(import_module(module), name)
+
+
+def app_of(module: str) -> str | None:
+    """The app that a module belongs to; None for what is always there."""
+    return next((APP_OF[part] for part in APP_OF if f"{module}.".startswith(f"{part}.")), None)

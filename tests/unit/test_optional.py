@@ -1,0 +1,51 @@
+"""What belongs to a part that a project leaves out says so when it is asked for."""
+
+import importlib
+
+import pytest
+
+import neural
+from neural import optional, tasks
+from neural.optional import AppNotInstalled
+
+
+@pytest.fixture
+def without_search(monkeypatch):
+    monkeypatch.setattr(optional, "APP_OF", {**optional.APP_OF, "neural.vectors": "neural.absent"})
+
+
+@pytest.mark.usefixtures("without_search")
+def test_a_task_of_an_app_that_is_not_installed_names_the_app():
+    with pytest.raises(AppNotInstalled) as refused:
+        importlib.import_module("neural.tasks").index_to_vector_db  # noqa: B018
+
+    assert str(refused.value) == (
+        "neural.tasks.index_to_vector_db belongs to the app neural.absent, which is not "
+        "installed: add 'neural.absent' to INSTALLED_APPS"
+    )
+
+
+@pytest.mark.usefixtures("without_search")
+def test_to_import_such_a_task_is_an_import_error_that_names_the_app():
+    with pytest.raises(ImportError, match=r"neural\.absent"):
+        from neural.tasks import index_to_vector_db  # noqa: F401
+
+
+@pytest.mark.usefixtures("without_search")
+def test_a_public_call_of_an_app_that_is_not_installed_names_the_app():
+    with pytest.raises(AppNotInstalled, match=r"neural\.search belongs to the app neural\.absent"):
+        neural.search("soup", "dishes")
+
+    assert callable(neural.submit)
+
+
+@pytest.mark.parametrize("name", sorted(tasks._HOMES))
+def test_every_task_of_a_part_is_reached_by_its_name(name):
+    task = getattr(tasks, name)
+
+    assert task.name == f"neural.tasks.{name}"
+    assert task.app.tasks[task.name].run == task.run
+
+
+def test_what_is_no_task_at_all_is_an_attribute_error():
+    assert not hasattr(tasks, "index_everything")
