@@ -4,6 +4,9 @@ from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
+import neural.federated.conf
+import neural.vectors.conf  # noqa: F401  (both register their settings)
+
 
 class NeuralConfig(AppConfig):
     name = "neural"

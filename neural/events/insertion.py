@@ -18,6 +18,7 @@ from neural.models.new_run import NewRun
 from neural.runs import sql
 from neural.runs.contention import despite_contention, is_contention
 from neural.runs.routing import LOW_PRIORITY_QUEUE
+from neural.vectors.conf import search_is_on
 
 EVENT_TASK = "neural.tasks.process_neural_event"
 
@@ -136,12 +137,12 @@ def _insert_postgresql(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
             FROM new_events AS event JOIN input USING (store_id, source, event_id),
                 LATERAL (SELECT {_taken_from_array(_RUN_COLUMNS)}
                     FROM jsonb_array_elements(runs)) AS run
-        ){_MARKS if conf().search else ""}
+        ){_MARKS if search_is_on() else ""}
         SELECT id, store_id, source, event_id FROM new_events
     """
     rows = ",".join(_as_json(draft, runs[draft.identity]) for draft in drafts)
     with sql.preparing_cursor() as cursor:
-        marks = [_is_history(drafts)] if conf().search else []
+        marks = [_is_history(drafts)] if search_is_on() else []
         cursor.execute(statement, [f"[{rows}]", *_new_store(), *_run_parameters(), *marks])
         return cursor.fetchall()
 
@@ -179,7 +180,7 @@ def _insert_sqlite(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
             FROM (SELECT {sql.extracted(names)} FROM json_each(%s)) AS run""",
             [*_run_parameters(), json.dumps(_runs_with_keys(new, drafts, runs))],
         )
-        if conf().search:
+        if search_is_on():
             cursor.execute(
                 f"""INSERT INTO neural_indexmark (collection, key, history)
                 SELECT 'events', store_id || '/' || id, %s

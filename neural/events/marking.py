@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import NamedTuple
 
-from neural.conf import conf
 from neural.models import IndexMark
 from neural.runs.recompute import Recomputation
 from neural.runs.work import works_on_history
+from neural.vectors.conf import search_is_on
 
 
 class Marked(NamedTuple):
@@ -29,7 +29,7 @@ def mark_for_search(*, collection: str, store: str, ids: Iterable[str]) -> None:
     ``collection`` is the name it was registered under. Inside a handler many calls cost one
     statement. Nothing happens while the setting ``search`` is off.
     """
-    if conf().search:
+    if search_is_on():
         history = works_on_history()
         MARKS.ask({Marked(history, collection, f"{store}/{name}") for name in ids})
 

@@ -3,12 +3,12 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from neural.conf import conf
 from neural.errors import NeuralError
 from neural.health.findings import Finding, in_turn, ok, problem, span, warning
 from neural.health.situation import Situation
 from neural.models import SearchIndex
 from neural.vectors.collections import collections
+from neural.vectors.conf import conf
 from neural.vectors.lag import Lag, counted, has_records, index_lag, index_notices
 from neural.vectors.stores.base import Within
 from neural.vectors.stores.choosing import vector_store

@@ -7,10 +7,10 @@ from pathlib import Path
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
-from neural.conf import conf
 from neural.health.findings import Finding, listed, ok, problem, warning
 from neural.health.situation import Situation
 from neural.runs import sql
+from neural.vectors.conf import conf
 
 SCARCE = 1024**3
 FULL = 64 * 1024**2

@@ -4,7 +4,7 @@ import ipaddress
 
 from django.http import HttpRequest
 
-from neural.conf import conf
+from neural.logins.conf import conf
 
 IPV6_SITE = 64
 """Bits: one customer has at least as many addresses as fit behind them."""

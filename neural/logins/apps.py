@@ -3,6 +3,8 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+import neural.logins.conf  # noqa: F401  (registers its settings)
+
 
 class LoginsConfig(AppConfig):
     name = "neural.logins"

@@ -13,7 +13,7 @@ from django.db import router, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from neural.conf import conf
+from neural.logins.conf import conf
 from neural.logins.models import NAME_LENGTH, CountedBy, LoginFailures
 from neural.logins.waiting import FORGOTTEN_AFTER, wait_after
 

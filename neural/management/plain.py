@@ -11,7 +11,7 @@ def sentence(error: BaseException) -> str | None:
     """What is wrong and what to do, or None for an error that only its traceback explains."""
     if isinstance(error, ImproperlyConfigured):
         return str(error)
-    if isinstance(error, ValidationError) and error.title == "NeuralSettings":
+    if isinstance(error, ValidationError) and error.title == "NEURAL":
         names = ", ".join(str(each["loc"][0]).upper() for each in error.errors())
         return f"NEURAL_{names} is not a valid setting: manage.py check says what it may be."
     if isinstance(error, OverflowError):

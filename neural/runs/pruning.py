@@ -28,6 +28,7 @@ from neural.models import (
 )
 from neural.models.run import TaskRunQuerySet
 from neural.runs import sql
+from neural.vectors.conf import search_is_on
 
 CHUNK = 1000
 DEFAULT_DAYS: Mapping[RunState, float] = {
@@ -115,7 +116,7 @@ def _empty(events: QuerySet[NeuralEvent]) -> int:
     with transaction.atomic():
         found = events.select_for_update(of=("self",)).values_list("store", "pk")
         keys = {pk: f"{store}/{pk}" for store, pk in found}
-        if conf().search:
+        if search_is_on():
             IndexMark.objects.mark("events", keys.values(), history=True)
         emptied = NeuralEvent.objects.filter(pk__in=keys)
         return emptied.update(payload=None, pruned_at=Now())

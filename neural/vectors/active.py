@@ -9,10 +9,10 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from neural.conf import conf
 from neural.errors import NeuralError
 from neural.models import IndexGap, IndexMark, IndexState, SearchIndex
 from neural.vectors.collections import SearchCollection, collection_of
+from neural.vectors.conf import conf
 from neural.vectors.embedders.base import Embedder
 from neural.vectors.embedders.choosing import embedder
 from neural.vectors.fields import TOKEN_FORM, shape_of

@@ -14,7 +14,6 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from neural.conf import conf
 from neural.models import IndexLane, IndexMark, RunState, TaskRun
 from neural.runs.enqueue import enqueue
 from neural.runs.making_room import LEAST_URGENT, backlog_waits
@@ -24,6 +23,7 @@ from neural.runs.routing import (
     LOW_PRIORITY,
     LOW_PRIORITY_QUEUE,
 )
+from neural.vectors.conf import conf
 from neural.vectors.filling import wants_filling
 from neural.vectors.names import INDEX_TASK
 

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, register
 from pydantic import ValidationError
 
-from neural.conf import conf
 from neural.errors import NeuralError, PermanentError
+from neural.vectors.conf import conf, search_is_on
 from neural.vectors.embedders.choosing import make_embedder
 from neural.vectors.stores.choosing import check_store
 
@@ -24,7 +24,7 @@ def check_search(**_: Any) -> list[CheckMessage]:
     return [
         Error(str(error), hint="The settings of search are in docs/settings.md.", id=number)
         for number, make in _PARTS_OF_SEARCH.items()
-        if conf().search and (error := _refusal(make))
+        if search_is_on() and (error := _refusal(make))
     ]
 
 

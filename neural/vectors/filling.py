@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from neural.conf import conf
 from neural.models import IndexGap, IndexMark, SearchIndex
 from neural.vectors.active import its_embedder
 from neural.vectors.collections import collection_of, collections
+from neural.vectors.conf import conf
 from neural.vectors.indexing import blames_a_record, told
 from neural.vectors.records import marked_records
 from neural.vectors.rows import documents_of, vectors_for, version_now

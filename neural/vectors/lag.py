@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
-from neural.conf import conf
 from neural.models import (
     IndexLane,
     IndexMark,
@@ -19,6 +18,7 @@ from neural.models import (
 from neural.models.index_mark import IndexMarkQuerySet
 from neural.vectors.active import notices_of
 from neural.vectors.collections import SearchCollection, collection_of, collections
+from neural.vectors.conf import conf
 from neural.vectors.restored import knows_more_than_database
 
 COUNTED = 1000

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from neural.conf import conf
 from neural.errors import NeuralError
 from neural.models import IndexLane, IndexMark
 from neural.runs.making_room import LEAST_URGENT, others_wait
@@ -15,6 +14,7 @@ from neural.runs.work import Postponed, current_run, so_far
 from neural.vectors.active import written_indexes
 from neural.vectors.asking import others_under_way
 from neural.vectors.collections import collection_of
+from neural.vectors.conf import conf
 from neural.vectors.filling import fill_gaps
 from neural.vectors.indexing import blames_a_record, index_marks, told
 from neural.vectors.restored import count_writes

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
-from neural.conf import conf
 from neural.errors import PermanentError
 from neural.models import IndexMark, IndexState, SearchIndex, SuppliedRecord
 from neural.runs.enqueue import enqueue
@@ -22,6 +21,7 @@ from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.runs.work import Postponed, current_run
 from neural.vectors.active import is_as_the_settings_say, new_index, table_shape
 from neural.vectors.collections import Record, collection_of
+from neural.vectors.conf import conf
 from neural.vectors.indexing import blames_a_record, told
 from neural.vectors.names import REBUILD_TASK
 from neural.vectors.restored import count_writes

@@ -13,9 +13,9 @@ from functools import partial
 
 from django.db import transaction
 
-from neural.conf import conf
 from neural.errors import NeuralError
 from neural.models import SearchIndex
+from neural.vectors.conf import conf
 from neural.vectors.stores.base import TableMissing
 from neural.vectors.stores.choosing import vector_store
 

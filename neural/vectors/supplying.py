@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models.functions import Now
 
-from neural.conf import conf
 from neural.errors import NeuralError
 from neural.models import IndexMark, SuppliedRecord
 from neural.models.store import STORE_CODE_PATTERN
@@ -21,6 +20,7 @@ from neural.runs.results import plain
 from neural.runs.work import Postponed, current_run, so_far
 from neural.vectors.active import written_indexes
 from neural.vectors.collections import Record, collection_of, document_of
+from neural.vectors.conf import conf
 from neural.vectors.documents import RecordRefused, parts_of
 from neural.vectors.indexing import Indexed, blames_a_record, index_marks, told
 from neural.vectors.restored import count_writes

@@ -6,12 +6,12 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from neural.conf import conf
 from neural.errors import NeuralError
 from neural.models import IndexGap, IndexState, SearchIndex
 from neural.runs.enqueue import enqueue
 from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.runs.shipped_schedules import ShippedSchedule
+from neural.vectors.conf import conf
 from neural.vectors.names import TEND_TASK
 from neural.vectors.stores.base import TableMissing, TableSize
 from neural.vectors.stores.choosing import vector_store

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
-from neural.conf import conf
 from neural.errors import PermanentError
 from neural.models import IndexGap, SearchIndex
 from neural.vectors.active import its_embedder, table_shape
+from neural.vectors.conf import conf
 from neural.vectors.documents import Document
 from neural.vectors.rows import Vectors, rows_for
 from neural.vectors.stores.base import Row, TableMissing

@@ -4,12 +4,12 @@ import pytest
 from django.core import checks
 from django.utils import timezone
 
-from neural.conf import NeuralSettings, conf
 from neural.health.search import search_index
 from neural.health.situation import Situation
 from neural.models import IndexLane, IndexMark, SearchIndex
 from neural.tasks import index_marked
 from neural.vectors.checks import check_search
+from neural.vectors.conf import SearchSettings, conf
 from neural.vectors.stores.choosing import StoreRefused, make_store, vector_store
 from tests.unit.searching import EMBEDDER, MemoryStore
 
@@ -88,15 +88,15 @@ def test_the_checks_are_among_those_of_django(settings):
 
 
 def test_options_come_from_the_environment_as_json():
-    read = NeuralSettings.model_validate({"embedder_options": '{"model": "e5"}', "search": "false"})
+    read = SearchSettings.model_validate({"embedder_options": '{"model": "e5"}', "search": "false"})
 
     assert (read.embedder_options, read.search) == ({"model": "e5"}, False)
-    assert NeuralSettings.model_validate({"embedder_options": ""}).embedder_options == {}
+    assert SearchSettings.model_validate({"embedder_options": ""}).embedder_options == {}
 
 
 def test_options_that_are_no_json_are_refused():
     with pytest.raises(ValueError, match="embedder_options"):
-        NeuralSettings.model_validate({"embedder_options": "model=e5"})
+        SearchSettings.model_validate({"embedder_options": "model=e5"})
 
 
 def test_a_store_of_your_own_is_called_with_location_and_options():

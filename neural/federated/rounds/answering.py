@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError, transaction
 
-from neural.conf import conf
+from neural.federated.conf import conf
 from neural.federated.kept import Kept, kept_stores
 from neural.federated.protocol import AnswerRefused, Json, NotEnoughHistory
 from neural.federated.rounds.advancing import advance, since

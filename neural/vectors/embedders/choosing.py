@@ -10,7 +10,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 from pydantic import TypeAdapter, ValidationError
 
-from neural.conf import conf
+from neural.vectors.conf import conf
 from neural.vectors.embedders.base import Embedder, EmbedderRefused
 from neural.vectors.embedders.remembered import Remembered
 

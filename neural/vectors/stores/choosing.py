@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from neural.conf import conf
 from neural.errors import PermanentError
 from neural.runs import sql
+from neural.vectors.conf import conf
 from neural.vectors.stores.base import VectorStore
 
 LANCEDB, PGVECTOR = "lancedb", "pgvector"
