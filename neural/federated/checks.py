@@ -8,6 +8,7 @@ from holidays import list_supported_countries
 from pydantic import ValidationError
 
 from neural.conf import conf
+from neural.federated.sources import DemandSourceAlreadyRegistered, NoDemandSource, demand_source
 
 
 @register()
@@ -26,3 +27,17 @@ def check_country(**_: Any) -> list[CheckMessage]:
             id="neural.W002",
         )
     ]
+
+
+@register()
+def check_demand_source(**_: Any) -> list[CheckMessage]:
+    """There is one place from which sales come."""
+    try:
+        demand_source()
+    except NoDemandSource as error:
+        hint = "Install an app that has one; until then nothing is trained or forecast."
+        return [checks.Warning(str(error), hint=hint, id="neural.W004")]
+    except DemandSourceAlreadyRegistered as error:
+        hint = "How an app says where sales are stands in docs/learning.md."
+        return [checks.Error(str(error), hint=hint, id="neural.E006")]
+    return []

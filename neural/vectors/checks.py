@@ -8,6 +8,7 @@ from django.core.checks import CheckMessage, Error, register
 from pydantic import ValidationError
 
 from neural.errors import NeuralError, PermanentError
+from neural.vectors.collections import collections
 from neural.vectors.conf import conf, search_is_on
 from neural.vectors.embedders.choosing import make_embedder
 from neural.vectors.stores.choosing import check_store
@@ -26,6 +27,14 @@ def check_search(**_: Any) -> list[CheckMessage]:
         for number, make in _PARTS_OF_SEARCH.items()
         if search_is_on() and (error := _refusal(make))
     ]
+
+
+@register()
+def check_collections(**_: Any) -> list[CheckMessage]:
+    """No two apps claim one collection: said now, and not when something is first searched."""
+    error = _refusal(collections)
+    hint = "Rename it in the neural_collections.py of one of the apps, or leave that app out."
+    return [Error(str(error), hint=hint, id="neural.E005")] if error else []
 
 
 def _embedder() -> None:
@@ -52,7 +61,7 @@ _PARTS_OF_SEARCH: Mapping[str, Callable[[], None]] = {
 }
 
 
-def _refusal(make: Callable[[], None]) -> NeuralError | None:
+def _refusal(make: Callable[[], object]) -> NeuralError | None:
     try:
         make()
     except NeuralError as error:

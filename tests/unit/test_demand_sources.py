@@ -7,6 +7,7 @@ import pytest
 from django.db.models import Exists, OuterRef
 
 from neural.federated import sources
+from neural.federated.checks import check_demand_source
 from neural.federated.forecasting import make_forecasts
 from neural.federated.outlook import outlook
 from neural.federated.sources import (
@@ -70,6 +71,9 @@ def no_app_has_sales(unregistered, monkeypatch):
 def test_without_a_source_the_error_says_what_an_app_has_to_do():
     with pytest.raises(NoDemandSource, match="neural_nothing that calls register_demand_source"):
         demand_source()
+    (warning,) = check_demand_source()
+    assert warning.id == "neural.W004"
+    assert "nothing is trained or forecast" in warning.hint
 
 
 def test_two_sources_are_refused_by_the_names_of_both():
@@ -80,6 +84,15 @@ def test_two_sources_are_refused_by_the_names_of_both():
 
     assert "DailySales" in str(refused.value)
     assert "Ledgerbook of tests.unit.test_demand_sources" in str(refused.value)
+
+
+def test_the_check_tells_of_two_sources(unregistered):
+    register_demand_source(Ledgerbook())
+
+    (error,) = check_demand_source()
+
+    assert error.id == "neural.E006"
+    assert "DailySales" in error.msg
 
 
 @pytest.mark.django_db

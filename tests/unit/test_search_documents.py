@@ -9,6 +9,7 @@ from neural.models import Order
 from neural.vectors import collections
 from neural.vectors.builtin import dishes, events, orders, staff
 from neural.vectors.builtin.rows_of_stores import permission_of
+from neural.vectors.checks import check_collections
 from neural.vectors.collections import CollectionAlreadyRegistered, CollectionUnknown
 from neural.vectors.documents import Document, RecordRefused, parts_of
 from tests import probe
@@ -92,17 +93,38 @@ def test_an_unknown_collection_is_refused_with_those_that_are_known():
         collections.document_of("menus", {"id": "1"})
 
 
-def test_an_installed_apps_collections_are_found_when_search_first_needs_one(tmp_path, monkeypatch):
-    (tmp_path / "spare_collections.py").write_text(GUESTS)
-    monkeypatch.setattr(probe, "__path__", [*probe.__path__, str(tmp_path)])
-    monkeypatch.setattr(collections, "MODULE", "spare_collections")
-    collections._discover.cache_clear()
-    try:
-        assert collections.collection_of("guests").label == "guests"
-    finally:
-        collections.forget_collection("guests")
-        sys.modules.pop("tests.probe.spare_collections", None)
+@pytest.fixture
+def collections_of_an_app(tmp_path, monkeypatch):
+    """What an installed app's module registers, found anew."""
+
+    def written(text):
+        (tmp_path / "spare_collections.py").write_text(text)
+        monkeypatch.setattr(probe, "__path__", [*probe.__path__, str(tmp_path)])
+        monkeypatch.setattr(collections, "MODULE", "spare_collections")
         collections._discover.cache_clear()
+
+    collections.collections()  # those of others are there
+    yield written
+    collections.forget_collection("guests")
+    sys.modules.pop("tests.probe.spare_collections", None)
+    collections._discover.cache_clear()
+
+
+def test_an_installed_apps_collections_are_found_when_search_first_needs_one(collections_of_an_app):
+    collections_of_an_app(GUESTS)
+
+    assert collections.collection_of("guests").label == "guests"
+    assert check_collections() == []
+
+
+def test_a_collection_that_two_apps_claim_is_told_at_start(collections_of_an_app):
+    collections_of_an_app(GUESTS.replace("guests", "orders"))
+
+    (error,) = check_collections()
+
+    assert error.id == "neural.E005"
+    assert "orders" in error.msg
+    assert "neural_collections.py" in error.hint
 
 
 GUESTS = """
