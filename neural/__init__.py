@@ -58,6 +58,6 @@ __all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'neural' has no attribute {name!r}")
-    # Not at the top: it needs Django, and this package is imported before settings are there.
+    # Not at the top: settings import this package, before Django can have loaded its applications.
     attribute_of = import_module("neural.optional").attribute_of
     return attribute_of(_HOMES[name], name, asked=f"neural.{name}")

@@ -114,6 +114,14 @@ def test_a_stores_page_says_it_in_both_languages(language, texts):
         assert shown in page
 
 
+def test_a_stores_page_leads_to_its_last_weeks():
+    learning.forecast(world.store(), version=learning.version())
+
+    page = text(world.superuser(), page_of())
+
+    assert '<a href="/admin/neural/demandsummary/store/S1/">Last weeks</a>' in page
+
+
 @pytest.mark.parametrize(
     ("method", "says"),
     [
