@@ -125,7 +125,7 @@ if DEBUG:
 LOG_LEVEL = _environment.log_level
 LOGGING = logs.configuration(LOG_LEVEL)
 
-# The ledger's own settings; `neural/conf.py` has them all with their defaults.
+# The ledger's own settings; docs/settings.md has them all with their defaults.
 NEURAL = {
     "default_time_zone": "Asia/Shanghai",
     "default_country": "CN",
