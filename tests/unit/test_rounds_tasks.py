@@ -71,7 +71,7 @@ def at(monkeypatch):
     """Tasks take the time from here."""
 
     def set_to(moment: dt.datetime) -> None:
-        monkeypatch.setattr("neural.tasks.database_clock", lambda: moment)
+        monkeypatch.setattr("neural.federated.tasks.database_clock", lambda: moment)
 
     return set_to
 

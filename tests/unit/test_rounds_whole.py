@@ -314,7 +314,7 @@ def test_at_half_time_the_missing_stores_are_asked_again_each_by_itself_and_once
     hang("S2", "S3")
     run_due()
 
-    advance(round_id=training.pk, now=later(seconds=59))
+    advance(round_id=training.pk, now=later(seconds=30))
     assert answer_runs(RunState.PENDING) == []
     for _ in range(2):
         advance(round_id=training.pk, now=later(seconds=61))
