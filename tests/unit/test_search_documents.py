@@ -4,9 +4,10 @@ import datetime as dt
 
 import pytest
 
+from neural.registry import AlreadyRegistered
 from neural.vectors import collections
 from neural.vectors.builtin import dishes, events, orders, registered, staff  # noqa: F401
-from neural.vectors.collections import CollectionAlreadyRegistered, CollectionUnknown
+from neural.vectors.collections import CollectionUnknown
 from neural.vectors.documents import Document, RecordRefused, parts_of
 
 
@@ -80,7 +81,7 @@ def test_a_record_without_words_is_refused_by_its_id():
         with pytest.raises(RecordRefused, match="bare: record '7' has no text"):
             collections.document_of("bare", {})
     finally:
-        collections.forget_collection("bare")
+        collections.COLLECTIONS.forget("bare")
 
 
 def test_an_unknown_collection_is_refused_with_those_that_are_known():
@@ -89,7 +90,7 @@ def test_an_unknown_collection_is_refused_with_those_that_are_known():
 
 
 def test_a_collection_is_registered_once():
-    with pytest.raises(CollectionAlreadyRegistered):
+    with pytest.raises(AlreadyRegistered, match="collection 'orders' is registered already"):
         collections.register_collection(collections.collection_of("orders"))
 
 
