@@ -17,25 +17,9 @@ class NeuralConfig(AppConfig):
             checks,  # noqa: F401  (registers the system checks)
             tasks,  # noqa: F401  (known to the relay in processes that are no workers, too)
         )
-        from neural.analysis.nightly import ANALYSIS_SCHEDULE
-        from neural.events import builtin  # noqa: F401  (registers the built-in types)
-        from neural.federated import (
-            demand_forecast,  # noqa: F401  (registers the model type)
-            shipped,
-        )
-        from neural.runs import (
-            broker,
-            door,
-            duties,
-            ending,
-            entries,
-            lifecycle,
-            shipped_schedules,
-            unknown_tasks,
-        )
-        from neural.vectors.asking import ask_for_indexing
-        from neural.vectors.builtin import registered  # noqa: F401  (registers the collections)
-        from neural.vectors.tending import TENDING_SCHEDULE
+        from neural.events.pruning import REFUSED_EVENTS
+        from neural.runs import broker, door, ending, entries, lifecycle, unknown_tasks
+        from neural.runs.pruning import register_prunable
 
         broker.survive_a_lost_broker()
         entries.survive_unreadable_entries()
@@ -43,8 +27,13 @@ class NeuralConfig(AppConfig):
         door.connect()
         ending.connect()
         lifecycle.connect()
-        duties.register_duty("indexing", ask_for_indexing)
-        schedules = [ANALYSIS_SCHEDULE, shipped.TRAINING_SCHEDULE, TENDING_SCHEDULE]
-        shipped_schedules.connect(self, schedules)
-        shipped.connect(self)
+        register_prunable(REFUSED_EVENTS)
+        self._add_apps()
         autodiscover_modules("neural_handlers")
+
+    def _add_apps(self) -> None:
+        """What lies in this app and is to be taken singly."""
+        from neural.ready import forecasting, restaurant, retrieval
+
+        for part in (restaurant, retrieval, forecasting):
+            part.add_to_core(self)

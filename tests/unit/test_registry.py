@@ -26,7 +26,7 @@ def test_a_name_that_is_taken_is_refused_with_what_to_do_and_the_first_one_stays
 
 
 def test_an_unknown_name_is_told_with_those_that_are_known(wines):
-    with pytest.raises(WineUnknown, match="wine 'white' is not registered; known: green, red$"):
+    with pytest.raises(WineUnknown, match=r"'white' is not registered; known: green, red$"):
         wines.get("white")
 
     assert wines.find("white") is None

@@ -1,0 +1,17 @@
+"""Probes that apps add to those of the core, asked after these, of a database that answers."""
+
+from collections.abc import Callable
+
+from neural.health.findings import Finding
+from neural.health.situation import Situation
+from neural.registry import Registry
+
+Probe = Callable[[Situation], Finding]
+
+PROBES: Registry[Probe] = Registry("probe")
+
+
+def register_probe(name: str, probe: Probe) -> None:
+    """Have doctor ask this, too. ``name`` is what its findings are called; it stands in a column of
+    16 characters."""
+    PROBES.add(name, probe)

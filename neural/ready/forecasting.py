@@ -1,0 +1,18 @@
+"""What forecasting adds to the core."""
+
+from django.apps import AppConfig
+
+from neural.federated import (
+    demand_forecast,  # noqa: F401  (registers the model type)
+    shipped,
+)
+from neural.federated.pruning import FORECASTS
+from neural.runs import shipped_schedules
+from neural.runs.pruning import register_prunable
+
+
+def add_to_core(app: AppConfig) -> None:
+    """Forecasts to prune, the plan and the schedule of training."""
+    register_prunable(FORECASTS)
+    shipped_schedules.connect(app, [shipped.TRAINING_SCHEDULE])
+    shipped.connect(app)
