@@ -12,6 +12,5 @@ PROBES: Registry[Probe] = Registry("probe")
 
 
 def register_probe(name: str, probe: Probe) -> None:
-    """Have doctor ask this, too. ``name`` is what its findings are called; it stands in a column of
-    16 characters."""
+    """Have doctor ask this, too. Its findings have the same name."""
     PROBES.add(name, probe)

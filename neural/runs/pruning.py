@@ -50,7 +50,7 @@ class Prunable:
     """Which of them go, in the command's help, like 'forecasts that are over a year old'."""
     model: type[Model]
     made_at: str
-    """The field that says when a row was made."""
+    """The field that says when a row was made; the primary key is a number that rises with it."""
     aged_from: str
     """The field from which its age counts."""
     kept_days: Callable[[], float]
@@ -71,14 +71,14 @@ def prune_old(
     dry_run: bool = False,
     on_progress: Progress = silent,
 ) -> int:
-    """Delete what is older than it is kept; returns how many rows."""
+    """Delete what is older than it is kept; returns how many, without what goes along with them."""
     cutoff = now - dt.timedelta(days=prunable.kept_days())
     rows = prunable.model._default_manager.all()
     pruned = 0
     for low, high in stretches(rows, prunable.made_at, before=cutoff):
         aged = {f"{prunable.aged_from}__lt": cutoff}
         old = rows.filter(pk__gt=low, pk__lte=high, **aged)
-        pruned += old.count() if dry_run else old.delete()[0]
+        pruned += old.count() if dry_run else old.delete()[1].get(prunable.model._meta.label, 0)
         on_progress(high - low)
     return pruned
 
