@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neural.events.marking import mark_for_search
+    from neural.events.changes import mark_for_search
     from neural.events.registry import Received, handles
     from neural.events.submit import submit, submit_many
     from neural.events.types import EventType, register_event_type
@@ -28,7 +28,7 @@ _HOMES = {
     "RetryPolicy": "neural.runs.retry",
     "SearchCollection": "neural.vectors.collections",
     "handles": "neural.events.registry",
-    "mark_for_search": "neural.events.marking",
+    "mark_for_search": "neural.events.changes",
     "register_collection": "neural.vectors.collections",
     "register_event_type": "neural.events.types",
     "run_due": "neural.runs.testing",

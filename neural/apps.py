@@ -20,14 +20,9 @@ class NeuralConfig(AppConfig):
             checks,  # noqa: F401  (registers the system checks)
             tasks,  # noqa: F401  (known to the relay in processes that are no workers, too)
         )
-        from neural.runs import (
-            broker,
-            door,
-            ending,
-            entries,
-            lifecycle,
-            unknown_tasks,
-        )
+        from neural.events.pruning import REFUSED_EVENTS
+        from neural.runs import broker, door, ending, entries, lifecycle, unknown_tasks
+        from neural.runs.pruning import register_prunable
 
         broker.survive_a_lost_broker()
         entries.survive_unreadable_entries()
@@ -35,43 +30,13 @@ class NeuralConfig(AppConfig):
         door.connect()
         ending.connect()
         lifecycle.connect()
-        _restaurant(self)
-        _search(self)
-        _forecasting(self)
+        register_prunable(REFUSED_EVENTS)
+        self._add_apps()
         autodiscover_modules("neural_handlers")
 
+    def _add_apps(self) -> None:
+        """What lies in this app and is to be taken singly."""
+        from neural.ready import forecasting, restaurant, retrieval
 
-def _restaurant(app: AppConfig) -> None:
-    """Event types of a restaurant, and the analysis of demand."""
-    from neural.analysis import tasks  # noqa: F401  (known to the relay)
-    from neural.analysis.nightly import ANALYSIS_SCHEDULE
-    from neural.events import builtin  # noqa: F401  (registers the built-in types)
-    from neural.runs import shipped_schedules
-
-    shipped_schedules.connect(app, [ANALYSIS_SCHEDULE])
-
-
-def _search(app: AppConfig) -> None:
-    from neural.runs import duties, shipped_schedules
-    from neural.vectors import (
-        checks,  # noqa: F401  (registers the system checks)
-        tasks,  # noqa: F401  (known to the relay)
-    )
-    from neural.vectors.asking import ask_for_indexing
-    from neural.vectors.tending import TENDING_SCHEDULE
-
-    duties.register_duty("indexing", ask_for_indexing)
-    shipped_schedules.connect(app, [TENDING_SCHEDULE])
-
-
-def _forecasting(app: AppConfig) -> None:
-    from neural.federated import (
-        checks,  # noqa: F401  (registers the system checks)
-        demand_forecast,  # noqa: F401  (registers the model type)
-        shipped,
-        tasks,  # noqa: F401  (known to the relay)
-    )
-    from neural.runs import shipped_schedules
-
-    shipped_schedules.connect(app, [shipped.TRAINING_SCHEDULE])
-    shipped.connect(app)
+        for part in (restaurant, retrieval, forecasting):
+            part.add_to_core(self)

@@ -6,24 +6,7 @@ is read-only; a user limited to some stores sees and reaches their rows alone.
 
 from django.apps import apps
 
-from neural.admin import (
-    analysis,
-    events,
-    forecasts,
-    orders,
-    plans,
-    readmodels,
-    refused_events,
-    rounds,
-    runs,
-    search,
-    search_indexes,
-    search_records,
-    stores,
-    updates,
-    versions,
-    workers,
-)
+from neural.admin import events, refused_events, runs, stores, workers
 
 if apps.is_installed("django_celery_beat"):
     from neural.admin import schedules  # noqa: F401  (guards its actions)
@@ -32,21 +15,19 @@ if apps.is_installed("django_celery_results"):
 if apps.is_installed("neural.logins"):
     from neural.admin import logins  # noqa: F401
 
-__all__ = [
-    "analysis",
-    "events",
-    "forecasts",
-    "orders",
-    "plans",
-    "readmodels",
-    "refused_events",
-    "rounds",
-    "runs",
-    "search",
-    "search_indexes",
-    "search_records",
-    "stores",
-    "updates",
-    "versions",
-    "workers",
-]
+__all__ = ["events", "refused_events", "runs", "stores", "workers"]
+
+# Pages of what is to be taken singly. Each is found by Django's admin itself once its app is one.
+# isort: split
+from neural.admin import analysis, orders, readmodels  # noqa: F401  (restaurants)
+
+# isort: split
+from neural.admin import (  # noqa: F401  (search)
+    search,
+    search_events,
+    search_indexes,
+    search_records,
+)
+
+# isort: split
+from neural.admin import forecasts, plans, rounds, updates, versions  # noqa: F401  (forecasting)

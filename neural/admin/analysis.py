@@ -34,6 +34,7 @@ from neural.admin.display import money_column, one_line, quantity_column
 from neural.admin.filters import StoreFilter
 from neural.admin.ordered_paging import OrderedChangeList
 from neural.admin.scope import HistoryAdmin, store_or_404
+from neural.admin.store_links import register_store_page
 from neural.analysis.review import review
 from neural.models import DemandSummary, Period
 
@@ -177,3 +178,6 @@ def _day(text: str | None) -> dt.date | None:
         return dt.date.fromisoformat(text or "")
     except ValueError:
         return None
+
+
+register_store_page("neural_demandsummary_store", _("last weeks"))

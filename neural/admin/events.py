@@ -26,7 +26,6 @@ from neural.admin.display import (
 from neural.admin.filters import EventTypeFilter, StoreFilter, UnhandledFilter
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
-from neural.admin.search_events import SimilarEvents
 from neural.admin.walks import Walk
 from neural.errors import NeuralError
 from neural.events.replay import missing_handlers, replay
@@ -53,7 +52,7 @@ REPLAY = Verb(
 
 
 @admin.register(NeuralEvent)
-class NeuralEventAdmin(SimilarEvents, VerbsAdmin, HistoryAdmin):
+class NeuralEventAdmin(VerbsAdmin, HistoryAdmin):
     verbs = (REPLAY,)
     list_display = (
         "type",

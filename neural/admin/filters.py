@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.events.registry import handlers_of
 from neural.events.types import event_types
-from neural.models import OrderState, RunState, Store
+from neural.models import RunState, Store
 
 STORES_LISTED = 25
 
@@ -85,10 +85,6 @@ class DayFilter(TextFilter):
             return Q(pk=None)
 
 
-class OrderDayFilter(DayFilter):
-    field = "business_day"
-
-
 def choices_of(choices: type[Choices]) -> Sequence[tuple[str, str]]:
     return [(str(each.value), str(each.label)) for each in choices]
 
@@ -99,14 +95,6 @@ class RunStateFilter(EqualityFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
         return choices_of(RunState)
-
-
-class OrderStateFilter(EqualityFilter):
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return choices_of(OrderState)
 
 
 class EventTypeFilter(EqualityFilter):
@@ -126,17 +114,6 @@ class UnhandledFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
         return queryset.unhandled() if self.value() == "1" else queryset
-
-
-class LowStockFilter(admin.SimpleListFilter):
-    title = _("alert")
-    parameter_name = "low"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
-        return [("1", _("low now"))]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
-        return queryset.low() if self.value() == "1" else queryset
 
 
 class QueueFilter(EqualityFilter):

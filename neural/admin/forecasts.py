@@ -21,9 +21,10 @@ from neural.admin.learning_display import method_sentence, portions
 from neural.admin.learning_filters import MadeOnFilter
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin, store_or_404
+from neural.admin.store_links import register_rows_of_stores, register_store_page
 from neural.federated.doubts import doubts_of
 from neural.federated.outlook import TOGETHER, outlook
-from neural.models import Forecast
+from neural.models import Forecast, StoreUpdate
 
 DAYS_LISTED = 28
 
@@ -155,3 +156,8 @@ def _day(text: str | None) -> dt.date | None:
         return dt.date.fromisoformat(text or "")
     except ValueError:
         return None
+
+
+register_store_page("neural_forecast_store", _("what to prepare"))
+register_rows_of_stores(Forecast)
+register_rows_of_stores(StoreUpdate)

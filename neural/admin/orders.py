@@ -1,5 +1,6 @@
 """Orders with their lines and payments, as events have made them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -18,10 +19,22 @@ from neural.admin.display import (
     quantity_column,
     short_instant_column,
 )
-from neural.admin.filters import OrderDayFilter, OrderStateFilter, StoreFilter
+from neural.admin.filters import DayFilter, EqualityFilter, StoreFilter, choices_of
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
-from neural.models import Order, OrderLine, Payment
+from neural.models import Order, OrderLine, OrderState, Payment
+
+
+class OrderDayFilter(DayFilter):
+    field = "business_day"
+
+
+class OrderStateFilter(EqualityFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return choices_of(OrderState)
 
 
 class ReadOnlyInline(admin.TabularInline):

@@ -1,5 +1,6 @@
 """What events add up to: menus, stock, shifts, reported sales and demand."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -18,11 +19,12 @@ from neural.admin.display import (
     money_column,
     quantity_column,
 )
-from neural.admin.filters import DayFilter, LowStockFilter, StoreFilter
+from neural.admin.filters import DayFilter, StoreFilter
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
+from neural.admin.store_links import register_rows_of_stores
 from neural.admin.walks import Walk
-from neural.models import DailyDemand, Dish, SalesReport, Shift, StockLevel
+from neural.models import DailyDemand, DemandSummary, Dish, Order, SalesReport, Shift, StockLevel
 from neural.models.newest import moment_of
 
 
@@ -56,6 +58,17 @@ class DishAdmin(ReadModelAdmin):
     search_keys = ("code", "store")
     search_help_text = _("A whole dish code or store code.")
     fieldsets = ((None, {"fields": (*list_display, json_column(Dish, "details"))}),)
+
+
+class LowStockFilter(admin.SimpleListFilter):
+    title = _("alert")
+    parameter_name = "low"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [("1", _("low now"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
+        return queryset.low() if self.value() == "1" else queryset
 
 
 @admin.register(StockLevel)
@@ -155,3 +168,7 @@ class DailyDemandAdmin(ReadModelAdmin):
             },
         ),
     )
+
+
+for _model in (Order, StockLevel, DailyDemand, DemandSummary):
+    register_rows_of_stores(_model)

@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, QuerySet
-from django.forms import Media
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -30,6 +29,7 @@ from neural.admin.display import (
 )
 from neural.admin.learning_display import phase, reason, state_badge
 from neural.admin.learning_filters import ModelTypeFilter, RoundStateFilter
+from neural.admin.panels import HTMX
 from neural.admin.scope import SearchedByNumber
 from neural.federated.model_types import label_of
 from neural.federated.report import report_of_round
@@ -45,7 +45,6 @@ from neural.models import (
 from neural.models.round import ASKING_STATES
 from neural.runs.clock import database_clock
 
-HTMX = Media(js=("neural/vendor/htmx-2.0.11.min.js",))
 TRANSITIONS_SHOWN = 500
 
 CANCEL = Verb(

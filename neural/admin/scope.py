@@ -8,10 +8,13 @@ from django.contrib.admin.utils import flatten_fieldsets
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern
 
 from neural.admin.bounded import Found, find, page_of_few
 from neural.admin.nul import refuses_nul
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
+from neural.admin.panels import add_panels, addresses_of
 from neural.admin.planning import SEARCHED, STORE, plan
 from neural.admin.walks import Place, Walk
 from neural.models import Store
@@ -34,10 +37,23 @@ def store_or_404(request: HttpRequest, code: str) -> Store:
 
 @refuses_nul
 class NeuralAdmin(admin.ModelAdmin):
-    """The stock admin with one style sheet more."""
+    """The stock admin with one style sheet more, and with the panels of other apps."""
 
     class Media:
         css = {"all": ("neural/admin.css",)}
+
+    def get_urls(self) -> list[URLPattern]:
+        """The stock addresses and those of panels."""
+        return [*addresses_of(self), *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> TemplateResponse:
+        """The stock page with its panels."""
+        row = kwargs.get("obj")
+        if row is not None:
+            add_panels(context, request, row)
+        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[return-value]
 
 
 class ScopedAdmin(NeuralAdmin):

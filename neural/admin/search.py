@@ -5,12 +5,12 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.forms import Media
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from neural.admin.panels import HTMX
 from neural.admin.scope import ReadOnlyAdmin
 from neural.admin.search_answer import answer_to, name_of
 from neural.admin.search_display import shown
@@ -18,7 +18,6 @@ from neural.admin.search_overview import overview
 from neural.admin.search_question import Question, question_of
 from neural.models import Search, Store
 
-HTMX = Media(js=("neural/vendor/htmx-2.0.11.min.js",))
 STORES_LISTED = 200
 NARROWING = ("collection", "store", "since", "until", "kind")
 

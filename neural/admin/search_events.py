@@ -1,15 +1,18 @@
 """Similar events on an event's page: loaded when they come into sight, as search may be slow."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
+from django.forms import Media
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from neural.admin.scope import NeuralAdmin
-from neural.admin.search import HTMX
+from neural.admin.panels import Panel, register_panel
 from neural.admin.search_answer import answer_to
 from neural.admin.search_display import shown
 from neural.admin.search_question import EVENTS, FEW_OF_EACH, Question
@@ -17,47 +20,41 @@ from neural.admin.search_scope import searchable_by, stores_of
 from neural.models import NeuralEvent
 from neural.vectors.documents import key_of
 
-
-class SimilarEvents(NeuralAdmin):
-    """An admin of events with one address more, and its panel on an event's page."""
-
-    class Media:
-        css = {"all": ("neural/analysis.css", "neural/learning.css", "neural/search.css")}
-
-    def get_urls(self) -> list[URLPattern]:
-        """One address more: events like one."""
-        view = self.admin_site.admin_view(self.similar_view)
-        name = "neural_neuralevent_similar"
-        return [path("<int:number>/similar/", view, name=name), *super().get_urls()]
-
-    def similar_view(self, request: HttpRequest, number: int) -> HttpResponse:
-        """Events like this one in the user's own stores: for htmx a piece, else a page."""
-        event = self.get_queryset(request).filter(pk=number).first()
-        if event is None:
-            raise Http404
-        if not self.has_view_permission(request, event):
-            raise PermissionDenied
-        context = _context(event, request.user)
-        if request.headers.get("HX-Request") == "true":
-            return TemplateResponse(request, "neural/search_similar.html", context)
-        context |= self.admin_site.each_context(request)
-        context |= {"title": _("Similar events"), "opts": self.opts, "media": self.media}
-        return TemplateResponse(request, "admin/neural/search_similar.html", context)
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> TemplateResponse:
-        """With the panel, where events can be searched."""
-        event = kwargs.get("obj")
-        if event is not None and event.pruned_at is None:
-            context["live_media"] = HTMX
-            context["similar_address"] = similar_address(event)
-        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[return-value]
+STYLES = Media(css={"all": ("neural/analysis.css", "neural/learning.css", "neural/search.css")})
 
 
 def similar_address(event: NeuralEvent) -> str:
     """Where events like this one are shown."""
     return reverse("admin:neural_neuralevent_similar", args=[event.pk])
+
+
+def _panel(request: HttpRequest, event: NeuralEvent) -> Mapping[str, Any] | None:
+    """Not of an event that was pruned: its payload is what would be compared."""
+    return None if event.pruned_at else {"address": similar_address(event)}
+
+
+def _addresses(model_admin: ModelAdmin) -> list[URLPattern]:
+    def view(request: HttpRequest, number: int) -> HttpResponse:
+        return _similar(model_admin, request, number)
+
+    guarded = model_admin.admin_site.admin_view(view)
+    return [path("<int:number>/similar/", guarded, name="neural_neuralevent_similar")]
+
+
+def _similar(model_admin: ModelAdmin, request: HttpRequest, number: int) -> HttpResponse:
+    """Events like this one in the user's own stores: for htmx a piece, else a page."""
+    event = model_admin.get_queryset(request).filter(pk=number).first()
+    if event is None:
+        raise Http404
+    if not model_admin.has_view_permission(request, event):
+        raise PermissionDenied
+    context = _context(event, request.user)
+    if request.headers.get("HX-Request") == "true":
+        return TemplateResponse(request, "neural/search_similar.html", context)
+    context |= model_admin.admin_site.each_context(request)
+    media = model_admin.media + STYLES
+    context |= {"title": _("Similar events"), "opts": model_admin.opts, "media": media}
+    return TemplateResponse(request, "admin/neural/search_similar.html", context)
 
 
 def _context(event: NeuralEvent, user: Any) -> dict[str, Any]:
@@ -76,3 +73,17 @@ def _context(event: NeuralEvent, user: Any) -> dict[str, Any]:
         "sections": shown(answer, question, user),
         "page_address": reverse("admin:neural_search_changelist"),
     }
+
+
+register_panel(
+    Panel(
+        name="similar",
+        model=NeuralEvent,
+        title=gettext_lazy("Similar events"),
+        template="neural/similar_panel.html",
+        context=_panel,
+        addresses=_addresses,
+        media=STYLES,
+        is_live=True,
+    )
+)

@@ -22,8 +22,8 @@ from neural.admin.display import (
     of_bytes,
     short_instant_column,
 )
+from neural.admin.panels import HTMX
 from neural.admin.scope import SearchedByNumber
-from neural.admin.search import HTMX
 from neural.admin.search_filters import CollectionFilter, IndexStateFilter
 from neural.admin.search_overview import behind, lag_of, notices_of
 from neural.admin.search_verbs import CANCEL, REBUILD

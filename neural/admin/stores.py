@@ -7,9 +7,7 @@ from django.contrib import admin
 from django.db import models
 from django.db.models import Model
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html_join
-from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -17,17 +15,8 @@ from neural.admin import audit
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import NOTHING, badge, instant_column
 from neural.admin.scope import ScopedAdmin
-from neural.models import (
-    DailyDemand,
-    DemandSummary,
-    Forecast,
-    NeuralEvent,
-    Order,
-    StockLevel,
-    Store,
-    StoreUpdate,
-    TaskRun,
-)
+from neural.admin.store_links import store_links
+from neural.models import Store
 from neural.models.store import sees_every_store
 
 CONFIRM = Verb(
@@ -96,28 +85,4 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
     @admin.display(description=_("records"))
     def records(self, store: Store) -> SafeString | str:
         """Links to the store's rows, each a list of its own."""
-        listed: tuple[type[Model], ...] = (
-            NeuralEvent,
-            TaskRun,
-            Order,
-            StockLevel,
-            DailyDemand,
-            DemandSummary,
-            Forecast,
-            StoreUpdate,
-        )
-        pages = (
-            (reverse(f"admin:neural_{name}_store", args=[store.pk]), label)
-            for name, label in (
-                ("forecast", _("what to prepare")),
-                ("demandsummary", _("last weeks")),
-            )
-        )
-        lists = ((_list_of(model, store), model._meta.verbose_name_plural) for model in listed)
-        links = [*pages, *lists]
-        return format_html_join(" · ", '<a href="{}">{}</a>', links) or NOTHING
-
-
-def _list_of(model: type[Model], store: Store) -> str:
-    address = reverse(f"admin:neural_{model._meta.model_name}_changelist")
-    return f"{address}?{urlencode({'store': store.pk})}"
+        return format_html_join(" · ", '<a href="{}">{}</a>', store_links(store)) or NOTHING

@@ -1,5 +1,5 @@
-"""Inserting new events, their runs, and the marks by which they get into the search index: one
-statement on PostgreSQL, four on SQLite.
+"""Inserting new events, their runs, and what apps have ride with them (``neural.events.riders``):
+one statement on PostgreSQL, three on SQLite and one more for each rider.
 
 Rows travel as one JSON text on both. psycopg would write arrays, one for each column, value
 by value: a quarter of the submitter's processor time.
@@ -14,11 +14,10 @@ from django.db import OperationalError, transaction
 
 from neural.conf import conf
 from neural.events.draft import EventDraft, Identity
+from neural.events.riders import riding
 from neural.models.new_run import NewRun
 from neural.runs import sql
 from neural.runs.contention import despite_contention, is_contention
-from neural.runs.routing import LOW_PRIORITY_QUEUE
-from neural.vectors.conf import search_is_on
 
 EVENT_TASK = "neural.tasks.process_neural_event"
 
@@ -102,21 +101,11 @@ def _run_parameters() -> list[Any]:
     return [sql.seconds(conf().republish_seconds), EVENT_TASK]
 
 
-def _is_history(drafts: Sequence[EventDraft]) -> bool:
-    """Whether what these events say may be searched later than what happens now. Told of a call
-    as a whole: those who load history load nothing else with it."""
-    return all(draft.queue == LOW_PRIORITY_QUEUE for draft in drafts)
-
-
-_MARKS = """, new_marks AS (
-            INSERT INTO neural_indexmark (collection, key, history)
-            SELECT 'events', store_id || '/' || id, %s FROM new_events
-        )"""
-
-
 def _insert_postgresql(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
     """Stores in order, like the events: else two submitters could wait in a circle."""
     columns = ", ".join(_EVENT_COLUMNS)
+    riders = riding(drafts)
+    ride = "".join(f", rider_{n} AS ({own})" for n, (own, _) in enumerate(riders))
     statement = f"""
         WITH input AS (
             SELECT {_taken_from_array(_EVENT_COLUMNS)}, value->{len(_EVENT_COLUMNS)} AS runs
@@ -137,13 +126,13 @@ def _insert_postgresql(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
             FROM new_events AS event JOIN input USING (store_id, source, event_id),
                 LATERAL (SELECT {_taken_from_array(_RUN_COLUMNS)}
                     FROM jsonb_array_elements(runs)) AS run
-        ){_MARKS if search_is_on() else ""}
+        ){ride}
         SELECT id, store_id, source, event_id FROM new_events
     """
     rows = ",".join(_as_json(draft, runs[draft.identity]) for draft in drafts)
     with sql.preparing_cursor() as cursor:
-        marks = [_is_history(drafts)] if search_is_on() else []
-        cursor.execute(statement, [f"[{rows}]", *_new_store(), *_run_parameters(), *marks])
+        own = [value for _, values in riders for value in values]
+        cursor.execute(statement, [f"[{rows}]", *_new_store(), *_run_parameters(), *own])
         return cursor.fetchall()
 
 
@@ -180,12 +169,11 @@ def _insert_sqlite(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
             FROM (SELECT {sql.extracted(names)} FROM json_each(%s)) AS run""",
             [*_run_parameters(), json.dumps(_runs_with_keys(new, drafts, runs))],
         )
-        if search_is_on():
+        columns = sql.extracted(("id", "store_id", "source", "event_id"))
+        for ride, values in riding(drafts):
             cursor.execute(
-                f"""INSERT INTO neural_indexmark (collection, key, history)
-                SELECT 'events', store_id || '/' || id, %s
-                FROM (SELECT {sql.extracted(("id", "store_id"))} FROM json_each(%s)) AS new""",
-                [_is_history(drafts), json.dumps(new)],
+                f"WITH new_events AS (SELECT {columns} FROM json_each(%s)) {ride}",
+                [json.dumps(new), *values],
             )
     return new
 

@@ -1,44 +1,34 @@
-"""Marking records for the search index, in the transaction that changes them.
+"""Marking changed records for the search index, in the transaction that changes them.
 
 What is marked is read, embedded and written to the index by a run of its own, later and outside
 of that transaction (``neural.vectors.indexing``).
 """
 
-from collections.abc import Iterable
-from itertools import groupby
-from typing import NamedTuple
+from collections.abc import Sequence
 
+from neural.events.draft import EventDraft
+from neural.events.riders import Rider
 from neural.models import IndexMark
-from neural.runs.recompute import Recomputation
-from neural.runs.work import works_on_history
+from neural.runs.routing import LOW_PRIORITY_QUEUE
 from neural.vectors.conf import search_is_on
 
 
-class Marked(NamedTuple):
-    """A record, by its collection and the key by which search knows it."""
-
-    history: bool
-    collection: str
-    key: str
-
-
-def mark_for_search(*, collection: str, store: str, ids: Iterable[str]) -> None:
-    """Have these records of a store taken up by the search index, soon after the caller's
-    transaction has committed; records that are gone by then are taken out of it.
-
-    ``collection`` is the name it was registered under. Inside a handler many calls cost one
-    statement. Nothing happens while the setting ``search`` is off.
-    """
+def mark(collection: str, keys: Sequence[str], history: bool) -> None:
+    """Mark changed records, unless the setting ``search`` is off."""
     if search_is_on():
-        history = works_on_history()
-        MARKS.ask({Marked(history, collection, f"{store}/{name}") for name in ids})
-
-
-def _mark(marked: list[Marked]) -> None:
-    for (history, collection), group in groupby(marked, key=lambda each: each[:2]):
-        keys = [each.key for each in group]
         IndexMark.objects.mark(collection, keys, history=history)
 
 
-MARKS = Recomputation(rank=9, compute=_mark)
-"""After all others: a record is marked by whoever holds its lock already."""
+def _history(drafts: Sequence[EventDraft]) -> Sequence[bool] | None:
+    """Whether what these events say may be searched later than what happens now. Told of a call
+    as a whole: those who load history load nothing else with it."""
+    if not search_is_on():
+        return None
+    return [all(draft.queue == LOW_PRIORITY_QUEUE for draft in drafts)]
+
+
+MARKS_OF_EVENTS = Rider(
+    statement="""INSERT INTO neural_indexmark (collection, key, history)
+            SELECT 'events', store_id || '/' || id, %s FROM new_events""",
+    parameters=_history,
+)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from neural.errors import NeuralError, PermanentError
+from neural.errors import PermanentError
 from neural.events.types import event_type
 from neural.models import NeuralEvent
+from neural.registry import Registry
 from neural.runs.retry import RetryPolicy
 
 HandlerFunction = TypeVar("HandlerFunction", bound=Callable[..., Any])
@@ -20,10 +21,6 @@ class Received(NamedTuple, Generic[Data]):
 
     event: NeuralEvent
     data: Data
-
-
-class HandlerAlreadyRegistered(NeuralError):
-    """Two functions claim one handler name."""
 
 
 class HandlerUnknown(PermanentError):
@@ -50,9 +47,6 @@ class Handler:
     def call(self, received: Received[Any]) -> Any:
         """Give one event to the function, by itself."""
         return self.function([received]) if self.batch else self.function(*received)
-
-
-_handlers: dict[str, Handler] = {}
 
 
 def handles(
@@ -96,43 +90,43 @@ def _add(handler: Handler) -> None:
         raise ValueError(f"handler {handler.name!r} names no event type")
     if handler.batch and not handler.atomic:
         raise ValueError(f"handler {handler.name!r}: only atomic handlers can take batches")
-    if handler.name in _handlers:
-        raise HandlerAlreadyRegistered(f"handler {handler.name!r} is registered already")
     for type_name in handler.types:
         event_type(type_name)  # raises for a type that nobody registered
-    _handlers[handler.name] = handler
-    forget_lookups()
+    HANDLERS.add(handler.name, handler)
 
 
 def handler(name: str) -> Handler:
     """The handler of this name, or :class:`HandlerUnknown`."""
-    try:
-        return _handlers[name]
-    except KeyError:
+    found = HANDLERS.find(name)
+    if found is None:
         raise HandlerUnknown(
             f"no installed app registers the handler {name!r}; retry when one does"
-        ) from None
+        )
+    return found
 
 
 @cache
 def handlers_of(type_name: str) -> tuple[Handler, ...]:
     """The handlers of an event type, by name."""
-    found = (each for each in _handlers.values() if type_name in each.types)
+    found = (each for each in HANDLERS if type_name in each.types)
     return tuple(sorted(found, key=lambda each: each.name))
 
 
 @cache
 def atomic_handler_names() -> tuple[str, ...]:
     """Names of the handlers that a worker may take along."""
-    return tuple(sorted(name for name, each in _handlers.items() if each.atomic))
+    return tuple(sorted(each.name for each in HANDLERS if each.atomic))
 
 
 def handler_names() -> list[str]:
     """Names of all handlers."""
-    return sorted(_handlers)
+    return HANDLERS.names()
 
 
-def forget_lookups() -> None:
+def _forget_lookups() -> None:
     """Look handlers up anew after one was added or removed."""
     handlers_of.cache_clear()
     atomic_handler_names.cache_clear()
+
+
+HANDLERS: Registry[Handler] = Registry("handler", changed=_forget_lookups)

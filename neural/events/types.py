@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 from pydantic.errors import PydanticUserError
 
-from neural.errors import NeuralError, PermanentError
+from neural.errors import PermanentError
+from neural.registry import Registry
 from neural.runs.routing import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES
 
 LARGEST_OFFSET = dt.timedelta(hours=15, minutes=59, seconds=59)
@@ -18,10 +19,6 @@ OFFSET_TOO_LARGE = "must not be more than 15:59 hours away from UTC"
 
 class EventTypeUnknown(PermanentError):
     """No installed app registered an event type of this name."""
-
-
-class EventTypeAlreadyRegistered(NeuralError):
-    """Two apps claim one event type."""
 
 
 class Payload(BaseModel):
@@ -45,32 +42,24 @@ class EventType:
     priority: int = DEFAULT_PRIORITY
 
 
-_types: dict[str, EventType] = {}
+TYPES: Registry[EventType] = Registry("event type", unknown=EventTypeUnknown)
 
 
 def register_event_type(event_type: EventType) -> EventType:
     """Make a type known. The name must be new; the priority between 1 and 10."""
-    if event_type.name in _types:
-        raise EventTypeAlreadyRegistered(f"event type {event_type.name!r} is registered already")
     if event_type.priority not in PRIORITIES:
         raise ValueError(f"priority of {event_type.name!r} must be from 1 to 10")
-    _types[event_type.name] = event_type
-    return event_type
+    return TYPES.add(event_type.name, event_type)
 
 
 def event_type(name: str) -> EventType:
     """The registered type of this name, or :class:`EventTypeUnknown`."""
-    try:
-        return _types[name]
-    except KeyError:
-        raise EventTypeUnknown(
-            f"event type {name!r} is not registered; known are {', '.join(sorted(_types))}"
-        ) from None
+    return TYPES.get(name)
 
 
 def event_types() -> list[EventType]:
     """All registered types by name."""
-    return [_types[name] for name in sorted(_types)]
+    return TYPES.by_name()
 
 
 def fingerprint(event_type: EventType) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from neural.errors import NeuralError, PermanentError
+from neural.errors import PermanentError
 from neural.federated.protocol import (
     Answer,
     AnswerTogether,
@@ -19,14 +19,11 @@ from neural.federated.protocol import (
     TrainingConfig,
 )
 from neural.federated.series import Sales
+from neural.registry import Registry
 
 
 class ModelTypeUnknown(PermanentError):
     """No installed app registered a model type of this name."""
-
-
-class ModelTypeAlreadyRegistered(NeuralError):
-    """Two apps claim one model type."""
 
 
 class DishForecast(NamedTuple):
@@ -79,41 +76,31 @@ class ModelType:
     costs is written down before the program is given the answers."""
 
 
-_types: dict[str, ModelType] = {}
+TYPES: Registry[ModelType] = Registry("model type", unknown=ModelTypeUnknown)
 
 
 def register_model_type(kind: ModelType) -> ModelType:
     """Make a type known. The name must be new."""
-    if kind.name in _types:
-        raise ModelTypeAlreadyRegistered(f"model type {kind.name!r} is registered already")
-    _types[kind.name] = kind
-    return kind
+    return TYPES.add(kind.name, kind)
 
 
 def model_type(name: str) -> ModelType:
     """The registered type of this name, or :class:`ModelTypeUnknown`."""
-    try:
-        return _types[name]
-    except KeyError:
-        known = ", ".join(sorted(_types)) or "none"
-        raise ModelTypeUnknown(f"model type {name!r} is not registered; known: {known}") from None
+    return TYPES.get(name)
 
 
 def label_of(name: str) -> str:
     """What people call the type; its name if its app is no longer installed."""
-    return str(_types[name].label) if name in _types else name
+    kind = TYPES.find(name)
+    return str(kind.label) if kind else name
 
 
 def can_forecast(name: str) -> bool:
     """Whether models of this type forecast; not if its app is no longer installed."""
-    return name in _types and _types[name].forecast is not None
+    kind = TYPES.find(name)
+    return kind is not None and kind.forecast is not None
 
 
 def model_types() -> list[ModelType]:
     """All registered types by name."""
-    return [_types[name] for name in sorted(_types)]
-
-
-def forget_model_type(name: str) -> None:
-    """For tests: as if nobody had registered it."""
-    _types.pop(name, None)
+    return TYPES.by_name()

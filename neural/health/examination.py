@@ -1,6 +1,6 @@
 """Asking every probe, in the order in which a person would."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
@@ -10,7 +10,6 @@ from neural.health import (
     messages,
     refused_events,
     runs,
-    search,
     storage,
     system,
     versions,
@@ -18,9 +17,8 @@ from neural.health import (
     writing,
 )
 from neural.health.findings import Finding, Status, problem, unknown
+from neural.health.probes import PROBES, Probe
 from neural.health.situation import Situation
-
-Probe = Callable[[Situation], Finding]
 
 WITHOUT_DATABASE: Sequence[tuple[str, Probe]] = (
     ("settings", system.settings),
@@ -45,8 +43,12 @@ OF_LEDGER: Sequence[tuple[str, Probe]] = (
     ("unregistered", runs.unregistered_work),
     ("versions", versions.versions),
     ("worker clocks", versions.clocks),
-    ("search", search.search_index),
 )
+
+
+def of_ledger() -> list[tuple[str, Probe]]:
+    """What is asked of a ledger that works: the core's probes, then those of apps."""
+    return [*OF_LEDGER, *PROBES.items()]
 
 
 def examine(situation: Situation | None = None) -> list[Finding]:
@@ -57,16 +59,16 @@ def examine(situation: Situation | None = None) -> list[Finding]:
     findings.append(reached)
     if reached.status == Status.PROBLEM:
         because = _("the database does not answer")
-        return findings + _not_asked([*OF_DATABASE, *WRITING, *OF_LEDGER], because)
+        return findings + _not_asked([*OF_DATABASE, *WRITING, *of_ledger()], because)
     with database.impatient_database():
         findings += [_ask(name, probe, situation) for name, probe in OF_DATABASE]
         if _is_wrong("migrations", findings):
-            return findings + _not_asked([*WRITING, *OF_LEDGER], _("migrations are missing"))
+            return findings + _not_asked([*WRITING, *of_ledger()], _("migrations are missing"))
         findings += [_ask(name, probe, situation) for name, probe in WRITING]
         if _is_wrong("writing", findings):
             # No heartbeat is written either: every worker would be called dead.
-            return findings + _not_asked(OF_LEDGER, _("the database takes no write"))
-        return findings + [_ask(name, probe, situation) for name, probe in OF_LEDGER]
+            return findings + _not_asked(of_ledger(), _("the database takes no write"))
+        return findings + [_ask(name, probe, situation) for name, probe in of_ledger()]
 
 
 def _is_wrong(probe: str, findings: Sequence[Finding]) -> bool:

@@ -1,5 +1,7 @@
 """Probe of search: does the index keep up, and does it fit the settings?"""
 
+from pathlib import Path
+
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -15,6 +17,12 @@ from neural.vectors.stores.choosing import vector_store
 
 PATIENCE_SECONDS = 300
 """How long a change may wait to be searched. History may wait for longer."""
+
+
+def index_directory() -> Path | None:
+    """Where the index is, if it is in files of this machine."""
+    location = conf().vector_store_location
+    return Path(location) if conf().search and location and "://" not in location else None
 
 
 def search_index(situation: Situation) -> Finding:

@@ -1,7 +1,7 @@
-"""Probe of the disks: is there room where the database's file and the search index lie?"""
+"""Probe of the disks: is there room where the database's file lies, and files of apps?"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from django.template.defaultfilters import filesizeformat
@@ -9,19 +9,29 @@ from django.utils.translation import gettext as _
 
 from neural.health.findings import Finding, listed, ok, problem, warning
 from neural.health.situation import Situation
+from neural.registry import Registry
 from neural.runs import sql
-from neural.vectors.conf import conf
 
 SCARCE = 1024**3
 FULL = 64 * 1024**2
 """Bytes that are free: from here on what is written may not fit any more."""
+
+Place = Callable[[], Path | None]
+"""A directory on this machine whose files grow; None if there is none."""
+
+PLACES: Registry[Place] = Registry("place of files")
+
+
+def register_place(name: str, place: Place) -> None:
+    """Have doctor see whether there is room in this directory, too."""
+    PLACES.add(name, place)
 
 
 def disk(situation: Situation) -> Finding:
     """Every file of ours has room to grow. Of other machines' disks nothing is known."""
     free = {place: free_bytes(place) for place in dict.fromkeys(places())}
     if not free:
-        return ok("disk", _("database and search index are not on disks of this machine"))
+        return ok("disk", _("nothing of ours that grows is on a disk of this machine"))
     scarce = {place: left for place, left in free.items() if left < SCARCE}
     told = listed(f"{place}: {filesizeformat(left)}" for place, left in (scarce or free).items())
     found = _("free: %(places)s") % {"places": told}
@@ -40,12 +50,12 @@ def cure() -> str:
 
 
 def places() -> Iterator[Path]:
-    """Directories on this machine that grow: SQLite's, and a search index's in files."""
+    """Directories on this machine that grow: SQLite's, and those of apps."""
     if not sql.is_postgresql():
         yield sqlite_file().parent
-    location = conf().vector_store_location
-    if conf().search and location and "://" not in location:
-        yield Path(location)
+    for place in PLACES:
+        if directory := place():
+            yield directory
 
 
 def sqlite_file() -> Path:

@@ -73,17 +73,15 @@ def _refuse_what_is_no_text(options: Mapping[str, Any]) -> None:
 
 @contextmanager
 def ledger_kept_quiet() -> Iterator[None]:
-    """A command says itself what it did: lines for each run, round and index are for services."""
-    names = ("neural.ledger", "neural.federated", "neural.vectors")
-    loggers = [logging.getLogger(name) for name in names]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
+    """A command says itself what it did: lines for each run, or whatever apps do, are for services.
+    A logger below that a project has set to a level of its own stays as it is."""
+    logger = logging.getLogger("neural")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
+        logger.setLevel(before)
 
 
 def day(text: str) -> dt.date:

@@ -8,21 +8,23 @@ harm when several relays do it side by side, and never opens what must not be op
 import logging
 from collections.abc import Callable
 
+from neural.registry import Registry
+
 logger = logging.getLogger(__name__)
 
 Duty = Callable[[], None]
 
-_duties: dict[str, Duty] = {}
+DUTIES: Registry[Duty] = Registry("duty")
 
 
 def register_duty(name: str, duty: Duty) -> None:
-    """Have every relay do this once a turn. The same name again replaces what it had."""
-    _duties[name] = duty
+    """Have every relay do this once a turn. The name must be new."""
+    DUTIES.add(name, duty)
 
 
 def do_duties() -> None:
     """Each once. One that fails is logged and stops nobody."""
-    for name, duty in list(_duties.items()):
+    for name, duty in DUTIES.items():
         try:
             duty()
         except Exception as error:

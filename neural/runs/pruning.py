@@ -8,27 +8,19 @@ read, and no index on times is needed.
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Model, Q, QuerySet
+from django.db.models.functions import Coalesce
 
-from neural.conf import conf
-from neural.models import (
-    Forecast,
-    IndexMark,
-    NeuralEvent,
-    RefusedEvent,
-    RunState,
-    TaskRun,
-    WorkerProcess,
-)
+from neural.models import RunState, TaskRun, WorkerProcess
 from neural.models.run import TaskRunQuerySet
+from neural.registry import Registry
 from neural.runs import sql
-from neural.vectors.conf import search_is_on
 
 CHUNK = 1000
 DEFAULT_DAYS: Mapping[RunState, float] = {
@@ -38,16 +30,57 @@ DEFAULT_DAYS: Mapping[RunState, float] = {
 }
 """How long runs are kept. Dead ones wait for a person's decision, however old."""
 PRUNABLE_STATES = (*DEFAULT_DAYS, RunState.DEAD)
-# A run in one of these may still need its event's payload.
-_NEEDING_PAYLOAD = (RunState.PENDING, RunState.RUNNING, RunState.DEAD)
 # A worker that was lost for longer than this does not wake up again.
 _WORKER_MEMORY = dt.timedelta(days=1)
 
 Progress = Callable[[int], None]
 
 
-def _silent(keys: int) -> None:
+def silent(keys: int) -> None:
     """No progress is shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prunable:
+    """Rows that are of no use when they are old, whatever else may be said of them."""
+
+    name: str
+    """Their plural, in the command's output."""
+    which: str
+    """Which of them go, in the command's help, like 'forecasts that are over a year old'."""
+    model: type[Model]
+    made_at: str
+    """The field that says when a row was made; the primary key is a number that rises with it."""
+    aged_from: str
+    """The field from which its age counts."""
+    kept_days: Callable[[], float]
+
+
+PRUNABLES: Registry[Prunable] = Registry("prunable")
+
+
+def register_prunable(prunable: Prunable) -> None:
+    """Have `manage.py prune` delete these rows, too."""
+    PRUNABLES.add(prunable.name, prunable)
+
+
+def prune_old(
+    prunable: Prunable,
+    *,
+    now: dt.datetime,
+    dry_run: bool = False,
+    on_progress: Progress = silent,
+) -> int:
+    """Delete what is older than it is kept; returns how many, without what goes along with them."""
+    cutoff = now - dt.timedelta(days=prunable.kept_days())
+    rows = prunable.model._default_manager.all()
+    pruned = 0
+    for low, high in stretches(rows, prunable.made_at, before=cutoff):
+        aged = {f"{prunable.aged_from}__lt": cutoff}
+        old = rows.filter(pk__gt=low, pk__lte=high, **aged)
+        pruned += old.count() if dry_run else old.delete()[1].get(prunable.model._meta.label, 0)
+        on_progress(high - low)
+    return pruned
 
 
 def prune_runs(
@@ -55,7 +88,7 @@ def prune_runs(
     now: dt.datetime,
     keep_days: Mapping[RunState, float],
     dry_run: bool = False,
-    on_progress: Progress = _silent,
+    on_progress: Progress = silent,
 ) -> Counter[RunState]:
     """Delete runs, with their tries, that finished longer ago than their state is kept.
 
@@ -68,8 +101,8 @@ def prune_runs(
     pruned: Counter[RunState] = Counter()
     if not cutoffs:
         return pruned
-    stretches = _stretches(TaskRun.objects.all(), "created_at", before=max(cutoffs.values()))
-    for low, high in stretches:
+    before = max(cutoffs.values())
+    for low, high in stretches(TaskRun.objects.all(), "created_at", before=before):
         old = TaskRun.objects.filter(_any_old(cutoffs), pk__gt=low, pk__lte=high)
         states = old.values_list("state", flat=True) if dry_run else _delete(old)
         pruned.update(map(RunState, states))
@@ -90,69 +123,6 @@ def _delete(runs: TaskRunQuerySet) -> list[str]:
         # And with them their tries.
         TaskRun.objects.filter(pk__in=[key for key, _ in found]).delete()
     return [state for _, state in found]
-
-
-def prune_payloads(
-    *, now: dt.datetime, keep_days: float, dry_run: bool = False, on_progress: Progress = _silent
-) -> int:
-    """Empty the payloads of events that were recorded longer ago and are done with.
-
-    An event is done with when none of its runs waits, runs or is dead. One that nobody
-    handled yet keeps its payload for a replay. Keys and content hash stay, so that the same
-    event sent again is still a duplicate, and a changed one still a conflict.
-    """
-    cutoff = now - dt.timedelta(days=keep_days)
-    pruned = 0
-    full = NeuralEvent.objects.filter(pruned_at=None)
-    for low, high in _stretches(full, "recorded_at", before=cutoff):
-        done = _done_with(full.filter(pk__gt=low, pk__lte=high, recorded_at__lt=cutoff))
-        pruned += done.count() if dry_run else _empty(done)
-        on_progress(high - low)
-    return pruned
-
-
-def _empty(events: QuerySet[NeuralEvent]) -> int:
-    """Empty these events' payloads, and have them taken out of the search index."""
-    with transaction.atomic():
-        found = events.select_for_update(of=("self",)).values_list("store", "pk")
-        keys = {pk: f"{store}/{pk}" for store, pk in found}
-        if search_is_on():
-            IndexMark.objects.mark("events", keys.values(), history=True)
-        emptied = NeuralEvent.objects.filter(pk__in=keys)
-        return emptied.update(payload=None, pruned_at=Now())
-
-
-def _done_with(events: QuerySet[NeuralEvent]) -> QuerySet[NeuralEvent]:
-    needing = TaskRun.objects.filter(event=OuterRef("pk"), state__in=_NEEDING_PAYLOAD)
-    return events.filter(~Exists(needing), unhandled=False)
-
-
-def prune_forecasts(
-    *, now: dt.datetime, keep_days: float, dry_run: bool = False, on_progress: Progress = _silent
-) -> int:
-    """Delete forecasts that were made longer ago; returns how many."""
-    cutoff = now - dt.timedelta(days=keep_days)
-    pruned = 0
-    for low, high in _stretches(Forecast.objects.all(), "made_at", before=cutoff):
-        old = Forecast.objects.filter(pk__gt=low, pk__lte=high, made_at__lt=cutoff)
-        pruned += old.count() if dry_run else old.delete()[0]
-        on_progress(high - low)
-    return pruned
-
-
-def prune_refusals(
-    *, now: dt.datetime, dry_run: bool = False, on_progress: Progress = _silent
-) -> int:
-    """Delete refused events that have not come again for ``refusals_kept_days``; returns how
-    many."""
-    cutoff = now - dt.timedelta(days=conf().refusals_kept_days)
-    pruned = 0
-    for low, high in _stretches(RefusedEvent.objects.all(), "refused_at", before=cutoff):
-        within = RefusedEvent.objects.filter(pk__gt=low, pk__lte=high)
-        old = within.filter(last_refused_at__lt=cutoff)
-        pruned += old.count() if dry_run else old.delete()[0]
-        on_progress(high - low)
-    return pruned
 
 
 def prune_workers(*, now: dt.datetime, dry_run: bool = False) -> int:
@@ -183,7 +153,7 @@ def key_range(rows: QuerySet[Any]) -> int:
     return 0 if first is None or last is None else last - first + 1
 
 
-def _stretches(
+def stretches(
     rows: QuerySet[Any], made_at: str, *, before: dt.datetime
 ) -> Iterator[tuple[int, int]]:
     """Ranges of primary keys, low excluded, high included, of rows made before a moment."""

@@ -11,17 +11,14 @@ from typing import Any, Protocol
 
 from django.utils.module_loading import autodiscover_modules
 
-from neural.errors import NeuralError, PermanentError
+from neural.errors import PermanentError
+from neural.registry import Registry
 from neural.vectors.bounds import bounded
 from neural.vectors.documents import Document, check
 
 
 class CollectionUnknown(PermanentError):
     """No installed app registered a collection of this name."""
-
-
-class CollectionAlreadyRegistered(NeuralError):
-    """Two apps claim one collection."""
 
 
 Record = Mapping[str, Any]
@@ -70,31 +67,24 @@ class SearchCollection:
 
 
 MODULE = "neural_collections"
-_collections: dict[str, SearchCollection] = {}
+COLLECTIONS: Registry[SearchCollection] = Registry("collection", unknown=CollectionUnknown)
 
 
 def register_collection(collection: SearchCollection) -> SearchCollection:
     """Make a collection known. The name must be new."""
-    if collection.name in _collections:
-        raise CollectionAlreadyRegistered(f"collection {collection.name!r} is registered already")
-    _collections[collection.name] = collection
-    return collection
+    return COLLECTIONS.add(collection.name, collection)
 
 
 def collection_of(name: str) -> SearchCollection:
     """The registered collection of this name, or :class:`CollectionUnknown`."""
     _discover()
-    try:
-        return _collections[name]
-    except KeyError:
-        known = ", ".join(sorted(_collections)) or "none"
-        raise CollectionUnknown(f"collection {name!r} is not registered; known: {known}") from None
+    return COLLECTIONS.get(name)
 
 
 def collections() -> list[SearchCollection]:
     """All registered collections by name."""
     _discover()
-    return [_collections[name] for name in sorted(_collections)]
+    return COLLECTIONS.by_name()
 
 
 @cache
@@ -108,8 +98,3 @@ def document_of(name: str, record: Record) -> Document:
     """The document of a record, as it is kept: it has an id and something to be found by, and is
     cut to what is searched."""
     return bounded(check(collection_of(name).document(record), collection=name))
-
-
-def forget_collection(name: str) -> None:
-    """For tests: as if nobody had registered it."""
-    _collections.pop(name, None)

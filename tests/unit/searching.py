@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from neural.models import IndexMark, SearchIndex
-from neural.vectors.collections import SearchCollection, forget_collection, register_collection
+from neural.vectors.collections import COLLECTIONS, SearchCollection, register_collection
 from neural.vectors.documents import Document, RecordRefused, key_of
 from neural.vectors.embedders.base import Embedder
 from neural.vectors.stores.base import TableMissing, TableSize, VectorStore
@@ -186,7 +186,7 @@ def collection(name="guests", *, source=None, vectors=("whole",)):
         )
         yield shelf
     finally:
-        forget_collection(name)
+        COLLECTIONS.forget(name)
 
 
 def mark(*keys, **options):

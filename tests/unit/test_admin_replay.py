@@ -24,8 +24,7 @@ def greeted() -> Iterator[list[str]]:
         calls.append(event.event_id)
 
     yield calls
-    del registry._handlers["tests.greet"]
-    registry.forget_lookups()
+    registry.HANDLERS.forget("tests.greet")
 
 
 def unhandled() -> NeuralEvent:

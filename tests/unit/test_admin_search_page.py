@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from neural.admin.search_marks import excerpt, marked
 from neural.models import Order
-from neural.vectors.collections import SearchCollection, forget_collection, register_collection
+from neural.vectors.collections import COLLECTIONS, SearchCollection, register_collection
 from neural.vectors.documents import Document
 from neural.vectors.stores.base import StoreUnavailable, TableMissing
 from tests.unit import admin_world as world
@@ -419,8 +419,8 @@ def test_another_apps_collection_may_name_a_permission_or_none(searched):
     try:
         text(world.client_of("view_search"), "?q=x")
     finally:
-        forget_collection("open")
-        forget_collection("closed")
+        COLLECTIONS.forget("open")
+        COLLECTIONS.forget("closed")
 
     asked = {each["collection"] for each in searched.asked}
     assert "open" in asked

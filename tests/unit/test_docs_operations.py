@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from neural.health.examination import OF_DATABASE, OF_LEDGER, WITHOUT_DATABASE, WRITING
+from neural.health.examination import OF_DATABASE, WITHOUT_DATABASE, WRITING, of_ledger
 from neural.runs import telling
 from zhilian.brokers import REDIS_OPTIONS
 
@@ -45,7 +45,7 @@ def guide(name: str, language: str) -> str:
 def probes() -> list[str]:
     return [
         "database",
-        *(name for name, _ in (*WITHOUT_DATABASE, *OF_DATABASE, *WRITING, *OF_LEDGER)),
+        *(name for name, _ in (*WITHOUT_DATABASE, *OF_DATABASE, *WRITING, *of_ledger())),
     ]
 
 

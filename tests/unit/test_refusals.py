@@ -11,8 +11,9 @@ from django.utils import timezone
 import neural
 from neural.events import refusals
 from neural.events.answers import EventRefused
+from neural.events.pruning import REFUSED_EVENTS
 from neural.models import NeuralEvent, RefusalState, RefusedEvent, TaskRun
-from neural.runs.pruning import prune_refusals
+from neural.runs.pruning import prune_old
 from neural.runs.refusing import MessageRefused
 from neural.tasks import process_neural_event
 from tests.unit.ledger import ago, make_run
@@ -293,8 +294,8 @@ def test_rows_are_pruned_when_they_have_not_come_for_so_long(rung):
     RefusedEvent.objects.update(refused_at=ago(days=40))
     RefusedEvent.objects.filter(event_id__in="12").update(last_refused_at=ago(days=31))
 
-    assert prune_refusals(now=timezone.now(), dry_run=True) == 2
-    assert prune_refusals(now=timezone.now()) == 2
+    assert prune_old(REFUSED_EVENTS, now=timezone.now(), dry_run=True) == 2
+    assert prune_old(REFUSED_EVENTS, now=timezone.now()) == 2
     assert set(RefusedEvent.objects.values_list("event_id", flat=True)) == {"0", "3"}
 
 

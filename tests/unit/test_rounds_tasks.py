@@ -8,7 +8,6 @@ from django.utils import timezone
 from neural.federated import forecasting
 from neural.federated.kept import Kept, kept_stores
 from neural.federated.model_types import (
-    ModelTypeAlreadyRegistered,
     ModelTypeUnknown,
     model_type,
     register_model_type,
@@ -29,6 +28,7 @@ from neural.models import (
     TrainingPlan,
     TrainingRound,
 )
+from neural.registry import AlreadyRegistered
 from neural.runs.testing import run_due
 from neural.tasks import (
     advance_training_round,
@@ -121,7 +121,7 @@ def test_a_model_type_that_nobody_knows_is_dead_at_once():
 
 
 def test_a_name_is_registered_once(chain):
-    with pytest.raises(ModelTypeAlreadyRegistered):
+    with pytest.raises(AlreadyRegistered):
         register_model_type(model_type(NAME))
     with pytest.raises(ModelTypeUnknown, match=NAME):
         model_type("nonsense")

@@ -9,9 +9,9 @@ import pytest
 from neural.models import IndexMark, SuppliedRecord
 from neural.vectors import search as asking
 from neural.vectors.collections import (
+    COLLECTIONS,
     CollectionUnknown,
     SearchCollection,
-    forget_collection,
     register_collection,
 )
 from neural.vectors.documents import Document
@@ -46,7 +46,7 @@ def active(index, monkeypatch):
     # These records are in the index alone.
     monkeypatch.setattr(asking, "present", lambda collection, keys: set(keys))
     yield lambda found: monkeypatch.setattr(asking, "active_index", lambda name: found)
-    forget_collection("menu")
+    COLLECTIONS.forget("menu")
 
 
 class Unavailable:

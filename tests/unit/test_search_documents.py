@@ -6,11 +6,12 @@ import sys
 import pytest
 
 from neural.models import Order
+from neural.registry import AlreadyRegistered
 from neural.vectors import collections
 from neural.vectors.builtin import dishes, events, orders, staff
 from neural.vectors.builtin.rows_of_stores import permission_of
 from neural.vectors.checks import check_collections
-from neural.vectors.collections import CollectionAlreadyRegistered, CollectionUnknown
+from neural.vectors.collections import CollectionUnknown
 from neural.vectors.documents import Document, RecordRefused, parts_of
 from tests import probe
 
@@ -85,7 +86,7 @@ def test_a_record_without_words_is_refused_by_its_id():
         with pytest.raises(RecordRefused, match="bare: record '7' has no text"):
             collections.document_of("bare", {})
     finally:
-        collections.forget_collection("bare")
+        collections.COLLECTIONS.forget("bare")
 
 
 def test_an_unknown_collection_is_refused_with_those_that_are_known():
@@ -144,7 +145,7 @@ def test_a_collection_needs_the_permission_to_see_the_rows_that_it_holds():
 
 
 def test_a_collection_is_registered_once():
-    with pytest.raises(CollectionAlreadyRegistered):
+    with pytest.raises(AlreadyRegistered, match="collection 'orders' is registered already"):
         collections.register_collection(collections.collection_of("orders"))
 
 

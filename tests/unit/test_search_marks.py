@@ -9,13 +9,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 import neural
+from neural.events.pruning import prune_payloads
 from neural.events.registry import handler
 from neural.events.submit import submit, submit_many
 from neural.models import IndexLane, IndexMark, NeuralEvent, RunState, TaskRun
 from neural.runs import duties, pace, relay
 from neural.runs.claiming import Claimant, claim
 from neural.runs.execution import run_claimed
-from neural.runs.pruning import prune_payloads
 from neural.tasks import process_neural_event
 from neural.vectors.asking import ask_for_indexing
 from neural.vectors.names import INDEX_TASK
@@ -282,13 +282,12 @@ def test_refused_records_ask_for_no_run():
     assert not index_runs().exists()
 
 
-def test_a_duty_that_fails_is_logged_and_stops_neither_the_relay_nor_the_next(monkeypatch, caplog):
+def test_a_duty_that_fails_is_logged_and_stops_neither_the_relay_nor_the_next(caplog):
     done = []
-    monkeypatch.setattr(duties, "_duties", {})
-    duties.register_duty("broken", lambda: 1 / 0)
-    duties.register_duty("sound", lambda: done.append(1))
-
-    relay.relay_once()
+    with duties.DUTIES.emptied():
+        duties.register_duty("broken", lambda: 1 / 0)
+        duties.register_duty("sound", lambda: done.append(1))
+        relay.relay_once()
 
     assert done == [1]
     assert "event=duty_failed duty=broken" in caplog.text

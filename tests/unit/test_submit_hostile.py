@@ -11,9 +11,9 @@ from django.db import OperationalError
 from pydantic import field_validator
 
 import neural
-from neural.events import draft, types
+from neural.events import draft
 from neural.events.answers import EventRefused
-from neural.events.types import EventType, Payload, register_event_type
+from neural.events.types import TYPES, EventType, Payload, register_event_type
 from neural.models import NeuralEvent, Order, RefusedEvent
 from neural.tasks import process_neural_event
 
@@ -150,7 +150,7 @@ def test_what_is_only_odd_is_recorded(rung, sound):
     assert answers[1].event.event_id == "x"
 
 
-def test_a_check_of_an_app_that_raises_refuses_the_event_alone(rung, monkeypatch):
+def test_a_check_of_an_app_that_raises_refuses_the_event_alone(rung, request):
     class Checked(Payload):
         key: str
 
@@ -159,7 +159,7 @@ def test_a_check_of_an_app_that_raises_refuses_the_event_alone(rung, monkeypatch
         def _looked_up(cls, value):
             raise {"deep": RecursionError, "lost": LookupError}.get(value, ZeroDivisionError)("bug")
 
-    monkeypatch.setattr(types, "_types", dict(types._types))
+    request.addfinalizer(lambda: TYPES.forget("probe.checked"))
     register_event_type(EventType(name="probe.checked", schema=Checked))
     bad = [event(key, type="probe.checked", payload={"key": key}) for key in ("deep", "lost", "x")]
 

@@ -1,6 +1,6 @@
 """Dishes: stated whole."""
 
-from neural.events.marking import mark_for_search
+from neural.events.changes import mark_for_search
 from neural.events.registry import handles
 from neural.events.schemas import DishPayload
 from neural.models import Dish, NeuralEvent

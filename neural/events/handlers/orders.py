@@ -4,8 +4,8 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from neural.events.changes import mark_for_search
 from neural.events.demand import DEMAND
-from neural.events.marking import mark_for_search
 from neural.events.money import MONEY
 from neural.events.registry import Received, handles
 from neural.events.schemas import CancellationPayload, OrderLinePayload, OrderPayload

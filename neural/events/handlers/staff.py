@@ -1,7 +1,7 @@
 """Shifts: stated whole."""
 
 from neural.errors import PermanentError
-from neural.events.marking import mark_for_search
+from neural.events.changes import mark_for_search
 from neural.events.registry import handles
 from neural.events.schemas import ShiftPayload
 from neural.models import NeuralEvent, Shift

@@ -8,24 +8,21 @@ from django.core.management import CommandError, CommandParser
 from django.db.models import QuerySet
 from tqdm import tqdm
 
-from neural.conf import conf
+from neural.events.pruning import prune_payloads
 from neural.management.teaching import TeachingCommand
-from neural.models import Forecast, NeuralEvent, RefusedEvent, RunState, TaskRun
+from neural.models import NeuralEvent, RunState, TaskRun
 from neural.runs.clock import database_clock
 from neural.runs.pruning import (
     DEFAULT_DAYS,
     PRUNABLE_STATES,
+    PRUNABLES,
     key_range,
-    prune_forecasts,
-    prune_payloads,
-    prune_refusals,
+    prune_old,
     prune_runs,
     prune_workers,
 )
 
 PAYLOAD_DAYS = 90
-FORECAST_DAYS = 400
-"""A year of hits and misses, and a month to look at it."""
 KEPT = ", ".join(f"{state} {days:g} days" for state, days in DEFAULT_DAYS.items())
 KEPT += ", dead until you say --state dead --days N"
 Done = Callable[[int], None]
@@ -35,9 +32,8 @@ class Command(TeachingCommand):
     """Keep the ledger at its size."""
 
     help = f"""
-        Deletes finished runs with their tries, rows of workers that no run names any more, and
-        forecasts that are more than {FORECAST_DAYS} days old, and refused events that have not
-        come again for as long as the setting refusals_kept_days says.
+        Deletes finished runs with their tries, and rows of workers that no run names any more.
+        {{others}}
         How long runs are kept after they finished: {KEPT}.
         Waiting and running ones are never touched, nor are events: --payloads empties the
         payloads of old events, while their keys stay, so that an event sent again is still
@@ -56,6 +52,11 @@ class Command(TeachingCommand):
           0  done
           2  wrong usage
     """
+
+    def create_parser(self, *args: Any, **options: Any) -> CommandParser:
+        """With what apps have pruned named in the help."""
+        self.help = type(self).help.format(others=_others())
+        return super().create_parser(*args, **options)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """What to prune, and how old it must be."""
@@ -97,19 +98,12 @@ class Command(TeachingCommand):
             )
         if payloads:
             self._payloads(PAYLOAD_DAYS if days is None else days, dry_run, would)
-        with bar("forecasts", Forecast.objects.all()) as done:
-            forecasts = prune_forecasts(
-                now=now, keep_days=FORECAST_DAYS, dry_run=dry_run, on_progress=done
+        for each in PRUNABLES:
+            with bar(each.name, each.model._default_manager.all()) as done:
+                number = prune_old(each, now=now, dry_run=dry_run, on_progress=done)
+            self.stdout.write(
+                f"{number:,} {each.name} older than {each.kept_days():g} days {would}deleted."
             )
-        self.stdout.write(
-            f"{forecasts:,} forecasts older than {FORECAST_DAYS} days {would}deleted."
-        )
-        with bar("refused events", RefusedEvent.objects.all()) as done:
-            refusals = prune_refusals(now=now, dry_run=dry_run, on_progress=done)
-        self.stdout.write(
-            f"{refusals:,} refused events older than {conf().refusals_kept_days:g} days "
-            f"{would}deleted."
-        )
         workers = prune_workers(now=now, dry_run=dry_run)
         self.stdout.write(f"{workers:,} workers that no run names {would}deleted.")
 
@@ -121,6 +115,11 @@ class Command(TeachingCommand):
         self.stdout.write(
             f"{emptied:,} payloads of events older than {days:g} days {would}emptied."
         )
+
+
+def _others() -> str:
+    """A sentence a line."""
+    return f"\n{8 * ' '}".join(f"Also deletes {each.which}." for each in PRUNABLES)
 
 
 def retention(days: float | None, states: list[str] | None) -> Mapping[RunState, float]:

@@ -1,0 +1,67 @@
+"""Panels: parts of a row's page that another app adds to it, with addresses of their own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.db.models import Model
+from django.forms import Media
+from django.http import HttpRequest
+from django.urls import URLPattern
+
+from neural.registry import Registry
+
+HTMX = Media(js=("neural/vendor/htmx-2.0.11.min.js",))
+
+
+def _no_addresses(model_admin: ModelAdmin) -> Sequence[URLPattern]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A section at the end of the pages of a model's rows."""
+
+    name: str
+    """Also the id of the section."""
+    model: type[Model]
+    title: Any
+    """Its heading; may be translated lazily."""
+    template: str
+    """What stands below the heading. It is given ``panel``: this panel's context."""
+    context: Callable[[HttpRequest, Any], Mapping[str, Any] | None]
+    """Of a row, for one who may see the row; None where the panel is left out."""
+    addresses: Callable[[ModelAdmin], Sequence[URLPattern]] = _no_addresses
+    """Under that of the model's list; each view sees to who may do what."""
+    media: Media = field(default_factory=Media)
+    is_live: bool = False
+    """Whether the template asks for more by itself, with htmx."""
+
+
+PANELS: Registry[Panel] = Registry("panel")
+
+
+def register_panel(panel: Panel) -> None:
+    """Add a panel to the pages of its model, which a :class:`~neural.admin.scope.NeuralAdmin`
+    shows. Call it in the app's ``admin`` module."""
+    PANELS.add(panel.name, panel)
+
+
+def addresses_of(model_admin: ModelAdmin) -> list[URLPattern]:
+    """Those of the model's panels."""
+    return [each for panel in _of(model_admin.model) for each in panel.addresses(model_admin)]
+
+
+def add_panels(page: dict[str, Any], request: HttpRequest, row: Model) -> None:
+    """Put the panels of a row into the context of its page, for ``neural/change_form.html``."""
+    found = [(panel, panel.context(request, row)) for panel in _of(type(row))]
+    shown = [(panel, context) for panel, context in found if context is not None]
+    page["panels"] = [{"of": panel, "context": context} for panel, context in shown]
+    page["has_live_panel"] = any(panel.is_live for panel, _ in shown)
+    own = [panel.media + HTMX if panel.is_live else panel.media for panel, _ in shown]
+    page["media"] = sum(own, page["media"])
+
+
+def _of(model: type[Model]) -> list[Panel]:
+    return [panel for panel in PANELS if panel.model is model]

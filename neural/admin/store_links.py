@@ -1,0 +1,67 @@
+"""Links from a store's page to what there is of the store: pages first, then lists of rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.db.models import Model
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from neural.models import NeuralEvent, Store, TaskRun
+from neural.registry import Registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreLink:
+    """Where something of a store is shown."""
+
+    name: str
+    label: Any
+    """May be translated lazily."""
+    address: Callable[[Store], str]
+    is_page: bool = False
+    """Whether it leads to a page about the store, rather than to a list of its rows."""
+
+
+STORE_LINKS: Registry[StoreLink] = Registry("link of stores")
+
+
+def register_store_link(link: StoreLink) -> None:
+    """Add a link to every store's page. Call it in the app's ``admin`` module."""
+    STORE_LINKS.add(link.name, link)
+
+
+def register_store_page(url_name: str, label: Any) -> None:
+    """A link to a page of the admin whose address has the store's ``code``."""
+    address = partial(_page, url_name)
+    register_store_link(StoreLink(name=url_name, label=label, address=address, is_page=True))
+
+
+def register_rows_of_stores(model: type[Model]) -> None:
+    """A link to the list of a model's rows, with the filter ``store``."""
+    label = model._meta.verbose_name_plural
+    register_store_link(
+        StoreLink(name=model._meta.label_lower, label=label, address=partial(_list, model))
+    )
+
+
+def store_links(store: Store) -> list[tuple[str, Any]]:
+    """Addresses and labels."""
+    pages_first = sorted(STORE_LINKS, key=lambda link: not link.is_page)
+    return [(link.address(store), link.label) for link in pages_first]
+
+
+def _page(url_name: str, store: Store) -> str:
+    return reverse(f"admin:{url_name}", args=[store.pk])
+
+
+def _list(model: type[Model], store: Store) -> str:
+    meta = model._meta
+    address = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
+    return f"{address}?{urlencode({'store': store.pk})}"
+
+
+register_rows_of_stores(NeuralEvent)
+register_rows_of_stores(TaskRun)

@@ -1,0 +1,101 @@
+"""Registries: what apps add to another part by name, like event types or probes. Pure."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+from neural.errors import NeuralError, PermanentError
+
+Thing = TypeVar("Thing")
+
+
+class AlreadyRegistered(NeuralError):
+    """Two things claim one name."""
+
+
+class NotRegistered(PermanentError):
+    """No installed app registered a thing of this name."""
+
+
+def _no_change() -> None:
+    """Nobody has looked anything up that could be out of date."""
+
+
+class Registry(Generic[Thing]):
+    """Things of one kind, by name, in the order in which they were added.
+
+    ``kind`` names them in errors, ``unknown`` is what :meth:`get` raises; ``changed`` is called
+    when one was added or removed.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        *,
+        unknown: type[NeuralError] = NotRegistered,
+        changed: Callable[[], None] = _no_change,
+    ) -> None:
+        self.kind = kind
+        self._unknown = unknown
+        self._changed = changed
+        self._things: dict[str, Thing] = {}
+
+    def add(self, name: str, thing: Thing) -> Thing:
+        """Make a thing known; its name must be new."""
+        if name in self._things:
+            raise AlreadyRegistered(
+                f"{self.kind} {name!r} is registered already: give one of the two another name, "
+                "or register it in one place only"
+            )
+        self._things[name] = thing
+        self._changed()
+        return thing
+
+    def get(self, name: str) -> Thing:
+        """The thing of this name, or the registry's own error, which names those that are known."""
+        try:
+            return self._things[name]
+        except KeyError:
+            known = ", ".join(self.names()) or "none"
+            raise self._unknown(f"{self.kind} {name!r} is not registered; known: {known}") from None
+
+    def find(self, name: str) -> Thing | None:
+        """The thing of this name, if there is one."""
+        return self._things.get(name)
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(self._things)
+
+    def by_name(self) -> list[Thing]:
+        """All things in the order of their names."""
+        return [self._things[name] for name in self.names()]
+
+    def items(self) -> list[tuple[str, Thing]]:
+        """All names and things, in the order in which they were added."""
+        return list(self._things.items())
+
+    def __iter__(self) -> Iterator[Thing]:
+        return iter(list(self._things.values()))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._things
+
+    def __len__(self) -> int:
+        return len(self._things)
+
+    def forget(self, name: str) -> None:
+        """For tests: as if nobody had registered it."""
+        self._things.pop(name, None)
+        self._changed()
+
+    @contextmanager
+    def emptied(self) -> Iterator[None]:
+        """For tests: nothing is registered inside the block but what it registers itself."""
+        before, self._things = self._things, {}
+        self._changed()
+        try:
+            yield
+        finally:
+            self._things = before
+            self._changed()

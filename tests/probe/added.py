@@ -1,0 +1,117 @@
+"""What this app would add to the core, if a test has it do so: one thing of each kind."""
+
+from contextlib import ExitStack, contextmanager
+
+from django.contrib.admin.models import LogEntry
+from django.db import models
+from django.forms import Media
+from django.http import HttpResponse
+from django.urls import path, reverse
+
+from neural.admin.panels import PANELS, Panel, register_panel
+from neural.admin.store_links import STORE_LINKS, register_rows_of_stores, register_store_page
+from neural.events.changes import LISTENERS, register_listener
+from neural.events.riders import RIDERS, Rider, register_rider
+from neural.health import findings
+from neural.health.probes import PROBES, register_probe
+from neural.health.storage import PLACES, register_place
+from neural.models import NeuralEvent, Store
+from neural.runs.duties import DUTIES
+from neural.runs.pruning import PRUNABLES, Prunable, register_prunable
+
+REGISTRIES = (PANELS, STORE_LINKS, LISTENERS, RIDERS, PROBES, PLACES, DUTIES, PRUNABLES)
+
+
+@contextmanager
+def core_alone():
+    """As if no app had added anything."""
+    with ExitStack() as stack:
+        for registry in REGISTRIES:
+            stack.enter_context(registry.emptied())
+        yield
+
+
+def add_panel(*, name="note", model: type[models.Model] = NeuralEvent, note="A note", **options):
+    """A panel with an address of its own."""
+
+    def more(request, key):
+        return HttpResponse(f"more of {key}")
+
+    def addresses(model_admin):
+        view = model_admin.admin_site.admin_view(more)
+        return [path(f"<str:key>/{name}/", view, name=f"probe_{name}")]
+
+    def context(request, row):
+        return note and {"note": note, "address": reverse(f"admin:probe_{name}", args=[row.pk])}
+
+    register_panel(
+        Panel(
+            name=name,
+            model=model,
+            title="Notes",
+            template="probe/note.html",
+            context=context,
+            addresses=addresses,
+            media=Media(css={"all": [f"probe/{name}.css"]}),
+            **options,
+        )
+    )
+
+
+def add_store_links():
+    """A page about a store, and a list of its rows."""
+    register_store_page("neural_store_history", "its history")
+    register_rows_of_stores(NeuralEvent)
+
+
+def add_probe(answer=None):
+    """A probe that answers this, or fails."""
+
+    def probe(situation):
+        if answer is None:
+            raise LookupError("no guests")
+        return findings.warning("guests", answer, "count them")
+
+    register_probe("guests", probe)
+
+
+def add_place(directory):
+    register_place("guests", lambda: directory)
+
+
+def add_prunable(days=100.0):
+    """The admin's log, which is nobody's of the core."""
+    register_prunable(
+        Prunable(
+            name="log entries",
+            which=f"log entries that are more than {days:g} days old",
+            model=LogEntry,
+            made_at="action_time",
+            aged_from="action_time",
+            kept_days=lambda: days,
+        )
+    )
+
+
+def add_rider(note="came"):
+    """An effect for each new event; none with ``note=None``."""
+    register_rider(
+        "effects",
+        Rider(
+            statement="""INSERT INTO probe_effect (key, at)
+                SELECT %s || ' ' || store_id || ' ' || source || ' ' || event_id, CURRENT_TIMESTAMP
+                FROM new_events WHERE id > %s""",
+            parameters=lambda drafts: note and [note, 0],
+        ),
+    )
+
+
+def add_listener():
+    """Returns what it hears."""
+    heard = []
+    register_listener("guests", lambda *changed: heard.append(changed))
+    return heard
+
+
+def store_page(code="S1"):
+    return reverse("admin:neural_store_change", args=[Store.objects.get_or_create(code=code)[0].pk])
