@@ -29,7 +29,11 @@ class NeuralConfig(AppConfig):
             duties,
             ending,
             entries,
+            following,
             lifecycle,
+            messages,
+            ports,
+            publishing,
             shipped_schedules,
             unknown_tasks,
         )
@@ -37,6 +41,11 @@ class NeuralConfig(AppConfig):
         from neural.vectors.builtin import registered  # noqa: F401  (registers the collections)
         from neural.vectors.tending import TENDING_SCHEDULE
 
+        ports.connect(
+            announcing=publishing.announce,
+            having_queue=messages.is_queue,
+            following=following.follow,
+        )
         broker.survive_a_lost_broker()
         entries.survive_unreadable_entries()
         unknown_tasks.keep_messages_of_unknown_tasks()
