@@ -23,8 +23,6 @@ from neural.runs.routing import PRIORITIES
 TASK_ID_LENGTH = 255
 BY_MESSAGE = "celery message"
 """Who asked for what a plain Celery client's message asked for."""
-
-
 _OF_ONE_RUN = {"link", "chain", "group_id", "group_index"}
 
 

@@ -170,7 +170,7 @@ def _take_away(
             process_id=run.process_id,
             error=error,
         )
-        if is_dead:
+        if is_dead and run.options:
             ports.follow(run, RunState.DEAD, None)
         transaction.on_commit(partial(_tell, run, outcome, error, state, losses), robust=True)
     return True

@@ -82,5 +82,6 @@ def test_what_follows_is_asked_of_every_ending_of_a_run_with_options(told):
 
 def test_of_a_run_without_options_nobody_is_asked_what_follows(told):
     settle([ended(taken(ask()), state=RunState.SUCCEEDED)])
+    lose([taken(ask())], max_losses=1, why="its process died")
 
     assert told == []
