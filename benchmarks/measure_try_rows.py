@@ -19,18 +19,20 @@ from django.db import connection  # noqa: E402
 import neural  # noqa: E402
 from benchmarks.in_process import drain, log_position  # noqa: E402
 from neural.models import TaskTry, TryOutcome  # noqa: E402
-from neural.runs import settling, together  # noqa: E402
+from neural.runs import together  # noqa: E402
+from neural.runs.settling import _try_row, settle  # noqa: E402
+from neural.runs.verdicts import Outcome  # noqa: E402
 
 REPEATS = 5
-Settle = Callable[[Sequence[settling.Outcome]], None]
+Settle = Callable[[Sequence[Outcome]], None]
 
 
 def main(runs: int) -> None:
     call_command("migrate", verbosity=0)
     figures: dict[str, list[dict[str, float]]] = {"without": [], "with": []}
     for repeat in range(REPEATS):
-        for name, settle in (("without", settling.settle), ("with", settle_with_rows)):
-            figures[name].append(_measure(f"{name}-{repeat}", runs, settle))
+        for name, recording in (("without", settle), ("with", settle_with_rows)):
+            figures[name].append(_measure(f"{name}-{repeat}", runs, recording))
     medians = {name: _medians(each) for name, each in figures.items()}
     ratio = {
         key: round(medians["with"][key] / value, 2)
@@ -40,18 +42,18 @@ def main(runs: int) -> None:
     json.dump({**medians, "with_to_without": ratio, "bytes_a_row": _row_bytes()}, sys.stdout)
 
 
-def settle_with_rows(outcomes: Sequence[settling.Outcome]) -> None:
+def settle_with_rows(outcomes: Sequence[Outcome]) -> None:
     """What settling would be if every try had a row."""
     tries = [replace(each, try_outcome=TryOutcome.SUCCEEDED) for each in outcomes]
-    TaskTry.objects.bulk_create([settling._try_row(each) for each in tries])
-    settling.settle(outcomes)
+    TaskTry.objects.bulk_create([_try_row(each) for each in tries])
+    settle(outcomes)
 
 
-def _measure(source: str, runs: int, settle: Settle) -> dict[str, float]:
+def _measure(source: str, runs: int, recording: Settle) -> dict[str, float]:
     for answer in neural.submit_many(_event(source, number) for number in range(runs)):
         answer.or_raise()
     log, started, processor = log_position(), time.perf_counter(), time.process_time()
-    with mock.patch.object(together, "settle", settle):
+    with mock.patch.object(together, "settle", recording):
         drain("high_priority")
     seconds = time.perf_counter() - started
     return {

@@ -21,9 +21,25 @@ class NeuralConfig(AppConfig):
             tasks,  # noqa: F401  (known to the relay in processes that are no workers, too)
         )
         from neural.events.pruning import REFUSED_EVENTS
-        from neural.runs import broker, door, ending, entries, lifecycle, unknown_tasks
+        from neural.runs import (
+            broker,
+            door,
+            ending,
+            entries,
+            following,
+            lifecycle,
+            messages,
+            ports,
+            publishing,
+            unknown_tasks,
+        )
         from neural.runs.pruning import register_prunable
 
+        ports.connect(
+            announcing=publishing.announce,
+            having_queue=messages.is_queue,
+            following=following.follow,
+        )
         broker.survive_a_lost_broker()
         entries.survive_unreadable_entries()
         unknown_tasks.keep_messages_of_unknown_tasks()

@@ -46,11 +46,13 @@ class Application(Celery):
         self, name: str, args: Any = None, kwargs: Any = None, **options: Any
     ) -> Any:
         """As Celery's, but a ledger task is recorded first, as by its own ``apply_async``."""
-        from neural.runs.publishing import RUN_HEADER
-
         self._set_up()
+        from neural.runs.messages import RUN_HEADER
+        from neural.runs.work import WorkSource
+
         task: Any = self.tasks.get(name)
-        if RUN_HEADER in (options.get("headers") or {}) or not hasattr(task, "companions"):
+        is_on_ledger = isinstance(task, WorkSource)
+        if RUN_HEADER in (options.get("headers") or {}) or not is_on_ledger:
             return super().send_task(name, args, kwargs, **options)
         return task.apply_async(args, kwargs, **options)
 

@@ -12,8 +12,8 @@ from benchmarks.growth.ledger import execute
 from benchmarks.growth.reports import finish_newest, reports, submit, submit_many
 from neural.events.registry import atomic_handler_names
 from neural.models import RunState, TaskRun
-from neural.runs import execution
 from neural.runs.claiming import Claimant, claim
+from neural.runs.execution import run_claimed
 from neural.runs.publishing import Publisher
 from neural.runs.relay import publish_owed
 from neural.runs.routing import DEFAULT_QUEUE
@@ -130,4 +130,4 @@ def _claim(task_id: str) -> list[TaskRun]:
 
 def _run(runs: Sequence[TaskRun]) -> None:
     source: Any = current_app.tasks[EVENT_TASK]
-    execution.run_claimed(source, runs)
+    run_claimed(source, runs)

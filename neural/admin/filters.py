@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.events.registry import handlers_of
 from neural.events.types import event_types
 from neural.models import RunState, Store
+from neural.runs.work import WorkSource
 
 STORES_LISTED = 25
 
@@ -144,7 +145,7 @@ class TaskFilter(EqualityFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
         current_app.loader.import_default_modules()
         tasks = current_app.tasks.values()
-        return _names(task.name for task in tasks if hasattr(task, "companions"))
+        return _names(task.name for task in tasks if isinstance(task, WorkSource))
 
     def condition(self, value: str) -> Q:
         return Q(event__isnull=True, task=value)

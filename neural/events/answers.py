@@ -43,6 +43,10 @@ class EventRefused(PermanentError):
         self.problems = tuple(problems)
 
 
+class EventPruned(PermanentError):
+    """An event's payload was pruned; its handlers cannot run again."""
+
+
 def _no_event() -> None:
     """What was refused was not recorded."""
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db import Error as DatabaseAway
 
 from neural.conf import conf
@@ -23,7 +22,8 @@ from neural.events.types import (
 )
 from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN
-from neural.runs.publishing import is_queue
+from neural.runs import ports
+from neural.runs.interrupts import SoftTimeLimitExceeded
 from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE, PRIORITIES
 
 _STORE_CODE = re.compile(STORE_CODE_PATTERN)
@@ -142,7 +142,7 @@ def _check_fields(request: Mapping[str, Any]) -> None:
     if priority is not None and (type(priority) is not int or priority not in PRIORITIES):
         problems.append(Problem("priority", "must be a whole number from 1 to 10 (most urgent)"))
     queue = request.get("queue")
-    if queue is not None and not (isinstance(queue, str) and is_queue(queue)):
+    if queue is not None and not (isinstance(queue, str) and ports.has_queue(queue)):
         problems.append(Problem("queue", "is not the name of a queue"))
     if problems:
         raise Refused(*problems)

@@ -11,6 +11,7 @@ from celery.result import AsyncResult
 from pydantic import ValidationError
 
 from neural.errors import PermanentError
+from neural.events.answers import EventPruned
 from neural.events.celery_door import due_time, refuse_message, submit_call
 from neural.events.registry import (
     Handler,
@@ -28,10 +29,6 @@ from neural.runs.enqueue import new_task_id
 from neural.runs.refusing import Refused
 from neural.runs.task import ArgumentsUnfit, LedgerTask
 from neural.runs.work import Batch, Work, default_retry
-
-
-class EventPruned(PermanentError):
-    """An event's payload was pruned; its handlers cannot run again."""
 
 
 class PayloadUnfit(PermanentError):

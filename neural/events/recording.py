@@ -16,14 +16,11 @@ from django.db.models import DEFERRED
 from neural.events.answers import Problem, Submission, Verdict
 from neural.events.draft import EventDraft, Identity
 from neural.events.insertion import EVENT_TASK, insert_new
-from neural.events.registry import atomic_handler_names
 from neural.models import NeuralEvent
 from neural.models.new_run import NewRun
 from neural.models.transitions import lines, logger, pairs
-from neural.runs import sql
-from neural.runs.enqueue import new_task_id, rings_for
-from neural.runs.options import without_followers
-from neural.runs.publishing import publish_quietly
+from neural.runs import ports, sql
+from neural.runs.enqueue import new_task_id, without_followers
 
 
 def record(drafts: Sequence[EventDraft]) -> list[Submission]:
@@ -39,7 +36,7 @@ def record(drafts: Sequence[EventDraft]) -> list[Submission]:
     new = insert_new(candidates, runs)
     known = _recorded_before(firsts.keys() - new.keys())
     due = (identity for identity in new if firsts[identity].due_at is None)
-    _publish_on_commit([run for identity in due for run in runs[identity]])
+    ports.announce([run for identity in due for run in runs[identity]])
     _tell_on_commit([firsts[identity] for identity in new], runs)
     return [_answer(draft, firsts, new, known) for draft in drafts]
 
@@ -132,12 +129,6 @@ def _recorded_before(identities: Collection[Identity]) -> dict[Identity, NeuralE
         parameters,
     )
     return {(event.store_id, event.source, event.event_id): event for event in found}
-
-
-def _publish_on_commit(runs: Sequence[NewRun]) -> None:
-    rings = rings_for(runs, {EVENT_TASK: atomic_handler_names()})
-    if rings:
-        transaction.on_commit(lambda: publish_quietly(rings), robust=True)
 
 
 def _tell_on_commit(drafts: Sequence[EventDraft], runs: Mapping[Identity, list[NewRun]]) -> None:

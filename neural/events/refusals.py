@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from neural.conf import conf
@@ -19,6 +18,7 @@ from neural.events.answers import Problem
 from neural.events.draft import EventDraft
 from neural.events.readable import as_json, as_text, escaped, storable
 from neural.runs import sql
+from neural.runs.interrupts import SoftTimeLimitExceeded
 
 logger = logging.getLogger(__name__)
 

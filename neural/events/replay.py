@@ -7,13 +7,13 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from neural.conf import conf
-from neural.events.execution import EventPruned
+from neural.events.answers import EventPruned
 from neural.events.recording import EVENT_TASK
-from neural.events.registry import atomic_handler_names, handlers_of
+from neural.events.registry import handlers_of
 from neural.events.types import event_type
 from neural.models import NeuralEvent, TaskRun
-from neural.runs.enqueue import new_task_id, rings_for
-from neural.runs.publishing import publish_quietly
+from neural.runs import ports
+from neural.runs.enqueue import new_task_id
 
 
 def missing_handlers(event: NeuralEvent) -> Sequence[str]:
@@ -38,9 +38,7 @@ def replay(event: NeuralEvent, *, requested_by: str = "") -> Sequence[TaskRun]:
         if handlers_of(event.type):
             NeuralEvent.objects.unhandled().filter(pk=event.pk).update(unhandled=False)
             event.unhandled = False
-    rings = rings_for(made, {EVENT_TASK: atomic_handler_names()})
-    if rings:
-        transaction.on_commit(lambda: publish_quietly(rings), robust=True)
+    ports.announce(made)
     return made
 
 

@@ -10,7 +10,8 @@ from celery import current_app
 from neural.models import TaskRun
 from neural.runs.alone import run_alone
 from neural.runs.claiming import Claimant, claim
-from neural.runs.settling import Outcome, hand_back
+from neural.runs.settling import hand_back
+from neural.runs.verdicts import Outcome
 from neural.runs.work import Clock, WorkSource
 
 

@@ -29,6 +29,11 @@ class NewRun(NamedTuple):
         return self.handler or self.task
 
     @property
+    def root_id(self) -> str:
+        """As a recorded run's."""
+        return self.options.get("root_id") or self.task_id
+
+    @property
     def goes_alone(self) -> bool:
         """As a recorded run's: nothing has befallen it yet, so its options alone decide."""
         return bool(self.options)

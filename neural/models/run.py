@@ -244,6 +244,23 @@ class TaskRun(models.Model):
         return bool(self.failures or self.losses or self.options)
 
     @property
+    def root_id(self) -> str:
+        """The task id of the run that all of this began with."""
+        return self.options.get("root_id") or self.task_id
+
+    @property
+    def expires_at(self) -> dt.datetime | None:
+        """When it is no longer wanted, if it has not started."""
+        text = self.options.get("expires_at")
+        return dt.datetime.fromisoformat(text) if text else None
+
+    @property
+    def time_limit(self) -> float | None:
+        """The hard limit that the call named, in seconds."""
+        limit: float | None = self.options.get("time_limit")
+        return limit
+
+    @property
     def try_number(self) -> int:
         """Which try is under way or was the last, from 1."""
         return self.failures + self.losses + (self.state in (RunState.RUNNING, RunState.SUCCEEDED))

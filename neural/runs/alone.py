@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
@@ -18,11 +17,12 @@ from neural.models import TaskRun
 from neural.runs import pace, sql
 from neural.runs.conduct import NothingKept, Supervisor, isolate_hooks
 from neural.runs.contention import despite_contention
+from neural.runs.interrupts import SoftTimeLimitExceeded
 from neural.runs.patience import insist
 from neural.runs.raised import describe, only_exceptions
-from neural.runs.settling import Fenced, Outcome, settle
+from neural.runs.settling import Fenced, settle
 from neural.runs.telling import tell_outcomes
-from neural.runs.verdicts import expired, failed, is_expired, nothing_kept, succeeded
+from neural.runs.verdicts import Outcome, expired, failed, is_expired, nothing_kept, succeeded
 from neural.runs.work import Clock, Work, WorkSource, current
 
 logger = logging.getLogger(__name__)

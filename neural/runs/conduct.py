@@ -9,12 +9,12 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from neural.errors import NeuralError
 from neural.runs import hooks, sessions, surroundings
+from neural.runs.interrupts import SoftTimeLimitExceeded
 from neural.runs.raised import describe, only_exceptions
 from neural.runs.sessions import Statements
 

@@ -1,15 +1,15 @@
 """``app.control`` that knows the ledger: ``Celery(…, control="neural.runs.control:Control")``."""
 
-import signal
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from billiard.common import TERM_SIGNAME
 from celery.app.control import Control as CeleryControl
-from celery.platforms import signals
 from celery.worker import state as worker_state
 from celery.worker.control import control_command
 from kombu.utils.functional import maybe_list
+
+from neural.runs.ending import heeded
 
 if TYPE_CHECKING:
     from neural.models import TaskRun
@@ -50,13 +50,6 @@ class Control(CeleryControl):
         elif run.revoke() and run.started_at:
             arguments = {"task_id": run.task_id, "signal": signal}
             self.broadcast("terminate_run", arguments=arguments, destination=destination)
-
-
-def heeded(name: str | int | None) -> str:
-    """The signal by which a pool process ends where SIGTERM is asked for: it ignores SIGTERM
-    itself where that one stops a worker softly (REMAP_SIGTERM)."""
-    number = signals.signum(name or TERM_SIGNAME)
-    return str(TERM_SIGNAME if number == signal.SIGTERM else signal.Signals(number).name)
 
 
 def _runs(task_ids: Iterable[str]) -> "list[TaskRun]":

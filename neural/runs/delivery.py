@@ -9,9 +9,9 @@ import time
 from collections.abc import Sequence
 
 from neural.conf import conf
-from neural.runs import execution, lifecycle, pace
+from neural.runs import execution, identity, pace
 from neural.runs.claiming import claim
-from neural.runs.settling import Outcome
+from neural.runs.verdicts import Outcome
 from neural.runs.work import WorkSource
 
 
@@ -51,7 +51,7 @@ class Delivery:
         runs = claim(
             task_id=task_id,
             task=self._task,
-            claimant=lifecycle.claimant(),
+            claimant=identity.claimant(),
             queue=self._queue,
             companions=self._companions,
             limit=limit,

@@ -32,7 +32,7 @@ from neural.runs.received import (
     settled,
     substitute_for,
 )
-from neural.runs.task import LedgerTask
+from neural.runs.work import WorkSource
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class Door:
     def _check_content(self, message: Any, said: Mapping[str, Any]) -> None:
         args, kwargs, embed = content_of(message)
         envelopes.check_depth((args, kwargs, embed), message.body)
-        if isinstance(self.app.tasks[said["task"]], LedgerTask):
+        if isinstance(self.app.tasks[said["task"]], WorkSource):
             envelopes.check_call(args, kwargs)
             envelopes.check_run(said, embed or {}, _METHODS)
 
@@ -157,7 +157,7 @@ class Door:
         name = said.get("task")
         task = self.app.tasks.get(name) if isinstance(name, str) else None
         is_run = bool(said.get(RUN_HEADER)) or isinstance(message, Substitute)
-        return isinstance(task, LedgerTask) and not is_run
+        return isinstance(task, WorkSource) and not is_run
 
     def _reject(self, message: Any) -> None:
         if not getattr(message, "acknowledged", False):

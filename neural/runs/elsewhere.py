@@ -19,7 +19,7 @@ from neural.conf import conf
 from neural.errors import PermanentError
 from neural.models import TaskRun, TryOutcome, WorkerProcess
 from neural.runs.raised import describe
-from neural.runs.work import Postponed
+from neural.runs.work import Postponed, WorkSource
 
 PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 60.0
@@ -87,7 +87,7 @@ def _handed_on_since(run: TaskRun, error: str) -> dt.datetime | None:
 
 def registered_work(app: Any) -> Registered:
     """What this process has registered, for its worker's row."""
-    tasks = {task.name: task for task in app.tasks.values() if hasattr(task, "companions")}
+    tasks = {name: task for name, task in app.tasks.items() if isinstance(task, WorkSource)}
     found: dict[str, Any] = {"tasks": {name: parameters(tasks[name]) for name in sorted(tasks)}}
     for task in tasks.values():
         found |= task.registered()

@@ -1,4 +1,4 @@
-"""How a worker's process ends: with 0 only where it was asked to.
+"""How a worker's process ends: with 0 only where it was asked to, and by which signal its pool's.
 
 Whoever supervises workers starts again what failed. Celery 5.7.0 ends with 0 after an error that
 terminates it (no file left to open), after an exception of a task's that is a SystemExit, and,
@@ -6,10 +6,12 @@ started by ``worker_main`` (``manage.py worker``), after every error.
 """
 
 import logging
+import signal
 import sys
 from typing import Any
 
-from celery import signals
+from billiard.common import TERM_SIGNAME
+from celery import platforms, signals
 from celery.exceptions import WorkerShutdown
 from celery.platforms import EX_FAILURE
 from celery.worker import state
@@ -38,6 +40,13 @@ def _watch(*, sender: Any, **_: Any) -> None:
             raise SystemExit(code if isinstance(code, int) and code else EX_FAILURE)
 
     sender.stop, sender.start = stop_for_a_reason, start_and_end
+
+
+def heeded(name: str | int | None) -> str:
+    """The signal by which a pool process ends where SIGTERM is asked for: it ignores SIGTERM
+    itself where that one stops a worker softly (REMAP_SIGTERM)."""
+    number = platforms.signals.signum(name or TERM_SIGNAME)
+    return str(TERM_SIGNAME if number == signal.SIGTERM else signal.Signals(number).name)
 
 
 def was_asked(ends: list[BaseException | None]) -> bool:

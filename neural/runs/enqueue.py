@@ -1,10 +1,10 @@
-"""Recording runs of tasks, and the messages that are owed for them."""
+"""Recording runs of tasks."""
 
 import datetime as dt
 import secrets
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -15,17 +15,15 @@ from django.db.models.functions import Now
 from neural.conf import conf
 from neural.errors import PermanentError
 from neural.models import RunState, TaskRun
-from neural.models.new_run import NewRun
 from neural.models.transitions import tell
-from neural.runs.options import for_message
-from neural.runs.publishing import Ring, is_queue, publish_quietly
+from neural.runs import ports
 from neural.runs.results import plain
 from neural.runs.routing import PRIORITIES
 
 TASK_ID_LENGTH = 255
-SHOWN_LENGTH = 200
 BY_MESSAGE = "celery message"
 """Who asked for what a plain Celery client's message asked for."""
+_OF_ONE_RUN = {"link", "chain", "group_id", "group_index"}
 
 
 class TaskIdTaken(PermanentError):
@@ -59,7 +57,7 @@ def enqueue(
 ) -> TaskRun:
     """Record a run in the caller's transaction; publish it on commit if it is due.
 
-    ``options`` are those of :func:`neural.runs.options.keep`; ``parent`` is the task id of
+    ``options`` are Celery's of the call, as they are kept; ``parent`` is the task id of
     the run that asks. A ``task_id`` that was recorded before with the same work is answered
     with that run; with other work it is refused (:class:`TaskIdTaken`).
     """
@@ -84,8 +82,7 @@ def enqueue(
     if recorded.task_id == run.task_id:
         transaction.on_commit(partial(_tell, run, "recorded"), robust=True)
     if recorded.task_id == run.task_id and not later:
-        ring = ring_of(run)
-        transaction.on_commit(lambda: publish_quietly([ring]), robust=True)
+        ports.announce([run])
     return recorded
 
 
@@ -98,9 +95,8 @@ def enqueue_all(runs: Sequence[TaskRun]) -> None:
         run.available_at = Now()
         run.publish_at = Now() + dt.timedelta(seconds=conf().republish_seconds)
     TaskRun.objects.bulk_create(runs)
-    rings = [ring_of(run) for run in runs]
     transaction.on_commit(partial(tell, "recorded", runs), robust=True)
-    transaction.on_commit(lambda: publish_quietly(rings), robust=True)
+    ports.announce(runs)
 
 
 def record_foreign(
@@ -166,7 +162,7 @@ def _tell(run: TaskRun, change: str) -> None:
 def _check(task_id: str | None, queue: str, priority: int) -> None:
     if priority not in PRIORITIES:
         raise ValueError(f"priority must be from 1 to 10 (most urgent), not {priority}")
-    if not is_queue(queue):
+    if not ports.has_queue(queue):
         raise ValueError(f"there is no queue {queue!r}")
     if task_id is not None:
         check_task_id(task_id)
@@ -178,6 +174,11 @@ def check_task_id(task_id: str) -> None:
         raise ValueError(f"a task id has 1 to {TASK_ID_LENGTH} characters, not {len(task_id)}")
     if "\x00" in task_id or any("\ud800" <= each <= "\udfff" for each in task_id):
         raise ValueError("a task id cannot contain U+0000 or half of a surrogate pair")
+
+
+def without_followers(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What holds for each run of a call that has several: not whatever waits for its result."""
+    return {name: value for name, value in options.items() if name not in _OF_ONE_RUN}
 
 
 def _later(due_in: float | None, due_at: dt.datetime | None) -> Any:
@@ -200,42 +201,3 @@ def _insert(run: TaskRun) -> TaskRun:
 
 def _same_work(one: TaskRun, other: TaskRun) -> bool:
     return (one.task, one.args, one.kwargs) == (other.task, other.args, other.kwargs)
-
-
-def ring_of(run: TaskRun | NewRun) -> Ring:
-    """The message of one run."""
-    shown_as = run.handler or f"args={run.args!r} kwargs={run.kwargs!r}"[:SHOWN_LENGTH]
-    options = for_message(run)  # type: ignore[arg-type]  # it reads nothing that is recorded later
-    return Ring(run.task_id, run.task, run.queue, shown_as, options)
-
-
-def rings_for(
-    runs: Iterable[TaskRun | NewRun], companions: Mapping[str, Sequence[str]]
-) -> list[Ring]:
-    """The messages that these runs need.
-
-    One message brings a worker that takes along what else is due: runs that may be taken
-    along need one for each batch, all others one each. ``companions`` has, for each task,
-    the handlers that its messages take along.
-    """
-    rings: list[Ring] = []
-    open_seats: dict[tuple[str, str], int] = {}
-    for run in runs:
-        seat = (run.task, run.queue)
-        shared = run.handler in companions.get(run.task, ()) and not run.goes_alone
-        if shared and open_seats.get(seat, 0) > 0:
-            open_seats[seat] -= 1
-            continue
-        if shared:
-            open_seats[seat] = conf().take_along_runs - 1
-        rings.append(ring_of(run))
-    return rings
-
-
-def next_ring(queue: str, companions: Sequence[str]) -> list[Ring]:
-    """A message for the most urgent run that could be taken along next."""
-    due = TaskRun.objects.due().filter(queue=queue, handler__in=companions)
-    # No third key, as in claiming: the index has none, and the whole backlog would be sorted.
-    along = due.filter(failures=0, losses=0, options={})
-    found = along.order_by("-priority", "available_at")
-    return [ring_of(run) for run in found[:1]]

@@ -8,7 +8,6 @@ from celery.app.task import Context
 
 from neural.models import TaskRun
 from neural.runs.celery_view import failure_of
-from neural.runs.options import root_of
 
 
 def call(callback: Mapping[str, Any], task_id: str) -> None:
@@ -30,7 +29,7 @@ def _request_of(run: TaskRun) -> Context:
         args=run.args,
         kwargs=run.kwargs,
         retries=run.failures,
-        root_id=root_of(run),
+        root_id=run.root_id,
         parent_id=run.parent_task_id or None,
         delivery_info={"routing_key": run.queue},
     )

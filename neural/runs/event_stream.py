@@ -19,9 +19,9 @@ from celery.worker.request import Request
 from kombu import Producer
 
 from neural.models import RunState, TryOutcome
-from neural.runs.control import heeded
+from neural.runs.ending import heeded
 from neural.runs.publishing import BrokerUnavailable, publisher
-from neural.runs.settling import Outcome
+from neural.runs.verdicts import Outcome
 
 LISTENED = "neural_listened"
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from neural.models import TaskRun
 from neural.runs.alone import run_alone
 from neural.runs.raised import describe
-from neural.runs.settling import Outcome
 from neural.runs.telling import tell_outcomes, tell_started
 from neural.runs.together import LimitStruck, after_the_limit, run_together
+from neural.runs.verdicts import Outcome
 from neural.runs.work import Clock, WorkSource
 
 logger = logging.getLogger(__name__)

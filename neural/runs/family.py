@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from celery import current_app
 
-from neural.runs.options import root_of
 from neural.runs.work import current_run
 
 
@@ -24,7 +23,7 @@ def asked_by(parent: str | None = None, root: str | None = None) -> Family:
 def _here() -> Family:
     run = current_run()
     if run is not None:
-        return Family(run.task_id, root_of(run))
+        return Family(run.task_id, run.root_id)
     task = current_app.current_worker_task
     if task is None:
         return Family(None, None)

@@ -17,15 +17,24 @@ from celery import current_app, signature
 from celery.utils.functional import arity_greater
 from django.db import InterfaceError, OperationalError, transaction
 
-from neural.models import TaskRun
+from neural.models import RunState, TaskRun
 from neural.runs import enqueue
-from neural.runs.options import root_of, signatures
+from neural.runs.options import signatures
 from neural.runs.routing import DEFAULT_PRIORITY, DEFAULT_QUEUE
+from neural.runs.work import WorkSource
 
 logger = logging.getLogger(__name__)
 
 SEND_TASK = "neural.tasks.send_signature"
 ERROR_CALLBACK_TASK = "neural.tasks.call_error_callback"
+
+
+def follow(run: TaskRun, state: RunState, value: Any) -> None:
+    """Start what the options of a run ask for now that it has ended so."""
+    if state == RunState.SUCCEEDED:
+        follow_success(run, value)
+    elif state == RunState.DEAD:
+        follow_death(run)
 
 
 def follow_success(run: TaskRun, value: Any) -> None:
@@ -57,7 +66,7 @@ def follow_death(run: TaskRun) -> None:
 def _start(
     run: TaskRun, given: Mapping[str, Any], args: tuple[Any, ...], options: Mapping[str, Any]
 ) -> None:
-    options = {**options, "parent_id": run.task_id, "root_id": root_of(run)}
+    options = {**options, "parent_id": run.task_id, "root_id": run.root_id}
     try:
         with transaction.atomic():
             _begin(run, signature(dict(given), app=current_app), args, options)
@@ -82,7 +91,7 @@ def _begins_on_the_ledger(following: Any) -> bool:
     name = following.get("task")
     if name == "celery.chain":
         return _begins_on_the_ledger(signature(following.tasks[0], app=current_app))
-    return hasattr(current_app.tasks.get(name), "companions")
+    return isinstance(current_app.tasks.get(name), WorkSource)
 
 
 def _send(
@@ -115,7 +124,7 @@ def _ask(run: TaskRun, task: str, args: Sequence[Any]) -> None:
         kwargs={},
         queue=DEFAULT_QUEUE,
         priority=DEFAULT_PRIORITY,
-        options={"root_id": root_of(run)},
+        options={"root_id": run.root_id},
         parent=run.task_id,
     )
 

@@ -14,8 +14,8 @@ from celery.worker import state, strategy
 from neural.runs import event_stream, sql
 from neural.runs.done_runs import Done, DoneRuns
 from neural.runs.kept_clients import keep_client
-from neural.runs.publishing import RUN_HEADER
-from neural.runs.settling import Outcome
+from neural.runs.messages import RUN_HEADER
+from neural.runs.verdicts import Outcome
 
 logger = logging.getLogger(__name__)
 

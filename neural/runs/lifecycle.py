@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -21,8 +21,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from neural.conf import conf
 from neural.models import WorkerProcess
-from neural.runs import late_messages, relay, sql
-from neural.runs.claiming import Claimant
+from neural.runs import identity, late_messages, relay, sql
 from neural.runs.duties import do_duties
 from neural.runs.elsewhere import registered_work
 from neural.runs.kept_connections import drop_broken_connections
@@ -34,18 +33,7 @@ logger = logging.getLogger(__name__)
 FORK_PATIENCE_SECONDS = 2
 DATABASE_PATIENCE_MILLISECONDS = 2000
 
-_worker: WorkerProcess | None = None
 _thread: "RelayThread | None" = None
-
-
-def claimant() -> Claimant:
-    """Who this process is to the ledger."""
-    return Claimant(worker_id=_worker.pk if _worker else None)
-
-
-def queues() -> Sequence[str]:
-    """Those that this process's worker reads; none outside of a worker."""
-    return _worker.queues if _worker else ()
 
 
 def connect() -> None:
@@ -58,9 +46,8 @@ def connect() -> None:
 
 def _register(*, sender: Any, **_: Any) -> None:
     """Before the pool is forked: its processes inherit the row's number."""
-    global _worker
     try:
-        _worker = _recorded(sender)
+        identity.be(_recorded(sender))
     except (DatabaseError, InterfaceError) as error:
         # Nobody would notice if a worker without a row died. Whoever supervises it starts it
         # again; SystemExit, because Celery goes on after any other error of a receiver.
@@ -93,12 +80,13 @@ def _number(concurrency: Any) -> int:
 
 def _start_relay(*, sender: Any, **_: Any) -> None:
     global _thread
-    if _worker is None:
+    worker = identity.worker()
+    if worker is None:
         return
-    _thread = RelayThread(_worker, sender.pool)
+    _thread = RelayThread(worker, sender.pool)
     _thread.start()
     _notice_stop_signals(_thread)
-    logger.info("event=worker_ready worker=%s row=%s", _worker.name, _worker.pk)
+    logger.info("event=worker_ready worker=%s row=%s", worker.name, worker.pk)
 
 
 def _notice_stop_signals(thread: "RelayThread") -> None:
@@ -119,18 +107,20 @@ def _stop_signal(thread: "RelayThread", before: Any, *arguments: Any) -> None:
 
 def _say_goodbye(**_: Any) -> None:
     """After the pool has stopped: what it could not finish is handed back, uncounted."""
-    global _worker, _thread
-    if _worker is not None and _worker.process_id != os.getpid():
+    global _thread
+    worker = identity.worker()
+    if worker is not None and worker.process_id != os.getpid():
         return  # a pool process that leaves is not the worker
     if _thread is not None:
         _thread.stop()
-    if _worker is not None:
+    if worker is not None:
         try:
-            _farewell(_worker)
+            _farewell(worker)
         except (DatabaseError, InterfaceError) as error:
-            logger.warning("event=goodbye_failed worker=%s error=%r", _worker.name, str(error))
+            logger.warning("event=goodbye_failed worker=%s error=%r", worker.name, str(error))
     late_messages.forget()
-    _worker = _thread = None
+    _thread = None
+    identity.be(None)
 
 
 def _farewell(worker: WorkerProcess) -> None:
@@ -193,7 +183,7 @@ class RelayThread(threading.Thread):
             return
         self._recovery.recover_from_dead_children(self.worker, self.living_processes)
         relay.publish_owed()
-        see_to_unknown_tasks(claimant())
+        see_to_unknown_tasks(identity.claimant())
         do_duties()
 
     def _beat(self) -> None:

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from neural.conf import conf
 from neural.models import TaskRun, WorkerProcess
 from neural.models.run import TaskRunQuerySet
-from neural.runs import lifecycle
+from neural.runs import identity
 from neural.runs.routing import PRIORITIES
 from neural.runs.work import current_run
 
@@ -24,7 +24,7 @@ LEAST_URGENT = min(PRIORITIES)
 def others_wait(*, least_priority: int | None = None) -> bool:
     """Whether other work, no less urgent than the run that is under way here (or than
     ``least_priority``), is due on a queue that this worker reads."""
-    run, queues = current_run(), lifecycle.queues()
+    run, queues = current_run(), identity.queues()
     if run is None or not queues:
         return False
     priority = run.priority if least_priority is None else least_priority

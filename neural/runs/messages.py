@@ -1,7 +1,7 @@
-"""A run's message, as Celery makes and sends it."""
+"""The messages of runs: which ones they need, what each says, and how Celery makes and sends it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -9,12 +9,19 @@ from celery import current_app
 from celery.exceptions import QueueNotFound
 from kombu import Producer
 
+from neural.conf import conf
+from neural.models import TaskRun
+from neural.runs.ports import AnyRun
+from neural.runs.work import WorkSource
+
 RUN_HEADER = "neural_run"
 CORRELATION_ID_BYTES = 255
+SHOWN_LENGTH = 200
 # Of the task's own options. Not its expiry and not its priority: nobody would write down that
 # a message was dropped, and on Redis 0 is most urgent.
 _LIMITS = ("time_limit", "soft_time_limit")
 _WRITTEN_AS = ("serializer", "compression", "delivery_mode")
+_OF_THE_RUN = ("time_limit", "soft_time_limit", "root_id", "group_id", "group_index", "shadow")
 
 
 class Ring(NamedTuple):
@@ -26,7 +33,73 @@ class Ring(NamedTuple):
     shown_as: str = ""
     """What Flower and ``inspect`` show as the arguments."""
     options: Mapping[str, Any] = MappingProxyType({})
-    """What each message of this run says beside its id (``neural.runs.options``)."""
+    """What each message of this run says beside its id."""
+
+
+def ring_of(run: AnyRun) -> Ring:
+    """The message of one run."""
+    shown_as = run.handler or f"args={run.args!r} kwargs={run.kwargs!r}"[:SHOWN_LENGTH]
+    return Ring(run.task_id, run.task, run.queue, shown_as, options_of(run))
+
+
+def options_of(run: AnyRun) -> dict[str, Any]:
+    """What each message of a run says beside its id: limits, headers, whose child it is.
+
+    Not the callbacks, which the ledger starts itself, and not the expiry: Celery would
+    drop the message and nobody would write down that the run has expired.
+    """
+    options = {name: run.options[name] for name in _OF_THE_RUN if name in run.options}
+    if run.parent_task_id:
+        options["parent_id"] = run.parent_task_id
+    if run.options.get("stamped_headers"):
+        options |= {"stamped_headers": run.options["stamped_headers"], **run.options["stamps"]}
+    # Whoever publishes it, a worker or a relay, it is the same message.
+    options["root_id"] = run.root_id
+    options["headers"] = {**run.options.get("headers", {}), **_result_wanted(run)}
+    return options
+
+
+def _result_wanted(run: AnyRun) -> dict[str, Any]:
+    """As a header: told as an option, the publisher would listen for the result itself."""
+    return {"ignore_result": False} if run.options.get("ignore_result") is False else {}
+
+
+def rings_for(runs: Iterable[AnyRun]) -> list[Ring]:
+    """The messages that these runs need.
+
+    One message brings a worker that takes along what else is due: runs that may be taken
+    along need one for each batch, all others one each.
+    """
+    rings: list[Ring] = []
+    companions: dict[str, Sequence[str]] = {}
+    open_seats: dict[tuple[str, str], int] = {}
+    for run in runs:
+        if run.task not in companions:
+            companions[run.task] = _companions(run.task)
+        seat = (run.task, run.queue)
+        shared = run.handler in companions[run.task] and not run.goes_alone
+        if shared and open_seats.get(seat, 0) > 0:
+            open_seats[seat] -= 1
+            continue
+        if shared:
+            open_seats[seat] = conf().take_along_runs - 1
+        rings.append(ring_of(run))
+    return rings
+
+
+def _companions(task: str) -> Sequence[str]:
+    """The handlers that a message of this task takes along."""
+    source = current_app.tasks.get(task)
+    return source.companions() if isinstance(source, WorkSource) else ()
+
+
+def next_ring(queue: str, companions: Sequence[str]) -> list[Ring]:
+    """A message for the most urgent run that could be taken along next."""
+    due = TaskRun.objects.due().filter(queue=queue, handler__in=companions)
+    # No third key, as in claiming: the index has none, and the whole backlog would be sorted.
+    along = due.filter(failures=0, losses=0, options={})
+    found = along.order_by("-priority", "available_at")
+    return [ring_of(run) for run in found[:1]]
 
 
 def is_queue(name: str) -> bool:

@@ -44,15 +44,6 @@ _KEPT_AS_THEY_ARE = {
     "group_index",
     "shadow",
 }
-_OF_THE_NEXT_MESSAGE = (
-    "time_limit",
-    "soft_time_limit",
-    "root_id",
-    "group_id",
-    "group_index",
-    "shadow",
-)
-_OF_ONE_RUN = {"link", "chain", "group_id", "group_index"}
 
 
 class OptionNotKept(PermanentError):
@@ -93,11 +84,6 @@ def _refuse(task: str, options: Mapping[str, Any]) -> None:
         )
 
 
-def without_followers(kept: Mapping[str, Any]) -> dict[str, Any]:
-    """What holds for each run of a call that has several: not whatever waits for its result."""
-    return {name: value for name, value in kept.items() if name not in _OF_ONE_RUN}
-
-
 def _moment(expires: Any) -> str:
     """Celery's ``expires``: seconds from now, a moment, or a moment in ISO 8601."""
     if isinstance(expires, int | float):
@@ -109,45 +95,6 @@ def aware(moment: dt.datetime | str) -> dt.datetime:
     """A moment as Celery reads it: in ISO 8601 too, and in UTC where it names no zone."""
     read: dt.datetime = maybe_iso8601(moment)  # type: ignore[assignment]  # it is not None
     return timezone.make_aware(read, dt.UTC) if timezone.is_naive(read) else read
-
-
-def time_limit(run: TaskRun) -> float | None:
-    """The hard limit that the call named, in seconds."""
-    limit: float | None = run.options.get("time_limit")
-    return limit
-
-
-def expires_at(run: TaskRun) -> dt.datetime | None:
-    """When a run that has not started is no longer wanted."""
-    text = run.options.get("expires_at")
-    return dt.datetime.fromisoformat(text) if text else None
-
-
-def for_message(run: TaskRun) -> dict[str, Any]:
-    """What each message of a run says beside its id: limits, headers, whose child it is.
-
-    Not the callbacks, which the ledger starts itself, and not the expiry: Celery would
-    drop the message and nobody would write down that the run has expired.
-    """
-    options = {name: run.options[name] for name in _OF_THE_NEXT_MESSAGE if name in run.options}
-    if run.parent_task_id:
-        options["parent_id"] = run.parent_task_id
-    if run.options.get("stamped_headers"):
-        options |= {"stamped_headers": run.options["stamped_headers"], **run.options["stamps"]}
-    # Whoever publishes it, a worker or a relay, it is the same message.
-    options["root_id"] = root_of(run)
-    options["headers"] = {**run.options.get("headers", {}), **_result_wanted(run)}
-    return options
-
-
-def _result_wanted(run: TaskRun) -> dict[str, Any]:
-    """As a header: told as an option, the publisher would listen for the result itself."""
-    return {"ignore_result": False} if run.options.get("ignore_result") is False else {}
-
-
-def root_of(run: TaskRun) -> str:
-    """The task id of the run that all of this began with."""
-    return run.options.get("root_id") or run.task_id
 
 
 def signatures(run: TaskRun, name: str) -> Sequence[dict[str, Any]]:

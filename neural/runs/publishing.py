@@ -14,18 +14,19 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from celery import current_app
 from celery.exceptions import QueueNotFound
+from django.db import transaction
 from kombu import Connection, Producer
 
 from neural.conf import conf
 from neural.runs.accepting import must_accept
 from neural.runs.kept_clients import keep_client
-from neural.runs.messages import RUN_HEADER, Ring, is_queue, send
-
-__all__ = ["RUN_HEADER", "Ring", "is_queue"]  # where they were before; and what is below
+from neural.runs.messages import Ring, rings_for, send
+from neural.runs.ports import AnyRun
 
 logger = logging.getLogger(__name__)
 
@@ -197,6 +198,17 @@ def _start_afresh() -> None:
 
 
 os.register_at_fork(after_in_child=_start_afresh)
+
+
+def announce(runs: Sequence[AnyRun]) -> None:
+    """Publish, when the transaction commits, the messages that its new runs need.
+
+    They are made at once: a caller's transaction may hold a million runs, of which most are taken
+    along and need none.
+    """
+    rings = rings_for(runs)
+    if rings:
+        transaction.on_commit(partial(publish_quietly, rings), robust=True)
 
 
 def publish_quietly(rings: Sequence[Ring]) -> None:

@@ -7,14 +7,11 @@ down that the try failed all the same.
 
 import os
 import pickle
-import signal
 import traceback
 from types import TracebackType
 
-from billiard import common as billiard
-from celery.exceptions import WorkerShutdown, WorkerTerminate
-
 from neural.errors import NeuralError
+from neural.runs.interrupts import ends_the_worker
 
 ERROR_LENGTH = 500
 TRACEBACK_LENGTH = 50_000
@@ -47,7 +44,7 @@ class only_exceptions:  # noqa: N801 (read as the statement that it is)
     ) -> None:
         if os.getpid() != self._process_id:
             os._exit(_exit_code(error))
-        if error is None or isinstance(error, Exception) or _ends_the_worker(error):
+        if error is None or isinstance(error, Exception) or ends_the_worker(error):
             return
         raise NotAnException(f"{describe(error)} (not an Exception)") from error
 
@@ -56,17 +53,6 @@ def _exit_code(error: BaseException | None) -> int:
     if isinstance(error, SystemExit) and isinstance(error.code, int):
         return error.code
     return 0 if error is None else 1
-
-
-def _ends_the_worker(error: BaseException) -> bool:
-    """Whether this was raised by a signal that asks the worker to end, and not by the work."""
-    if isinstance(error, WorkerShutdown | WorkerTerminate):
-        return True
-    if isinstance(error, SystemExit):
-        return bool(billiard.terminate_handler_fired())  # type: ignore[attr-defined]  # new in 4.3
-    # The pool's processes ignore SIGINT; elsewhere somebody has pressed Ctrl-C.
-    is_interrupt = isinstance(error, KeyboardInterrupt)
-    return is_interrupt and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def describe(error: BaseException) -> str:

@@ -14,7 +14,6 @@ from django.db.models import Q
 
 from neural.conf import conf
 from neural.models import TaskRun, WorkerProcess
-from neural.runs.options import time_limit
 from neural.runs.settling import lose
 from neural.runs.watch import Watch
 
@@ -110,7 +109,7 @@ def _is_overdue(run: TaskRun, seconds: float) -> bool:
     """Whether a run stands as running although the pool would have killed its process by
     now: the process lives and does not know of it. Only a pool of processes has limits."""
     task = current_app.tasks.get(run.task)
-    limit = time_limit(run) or getattr(task, "time_limit", None)
+    limit = run.time_limit or getattr(task, "time_limit", None)
     limit = limit or current_app.conf.task_time_limit
     if not limit or run.process_id == os.getpid():
         return False

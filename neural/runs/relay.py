@@ -5,10 +5,9 @@ is a compare-and-set, so that several relays side by side double nothing.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from celery import current_app
 from django.db.models.functions import Now
 
 from neural.conf import conf
@@ -16,7 +15,7 @@ from neural.models import RunState, TaskRun, WorkerProcess
 from neural.models.transitions import tell
 from neural.runs import sql
 from neural.runs.duties import do_duties
-from neural.runs.enqueue import rings_for
+from neural.runs.messages import rings_for
 from neural.runs.publishing import BrokerUnavailable, Publisher, publisher
 from neural.runs.recovery import Recovery
 from neural.runs.settling import hand_back
@@ -70,7 +69,7 @@ def _publish_queue(sender: Publisher, queue: str, room: int) -> int:
     if not runs:
         return 0
     try:
-        sender.publish(rings_for(runs, _companions()))
+        sender.publish(rings_for(runs))
     except BrokerUnavailable as error:
         logger.warning("event=relay_interrupted runs=%d reason=%r", len(runs), str(error))
         _owe_again(runs)
@@ -112,11 +111,6 @@ def _take_owed(queue: str, limit: int) -> list[TaskRun]:
 def _owe_again(runs: Sequence[TaskRun]) -> None:
     waiting = TaskRun.objects.filter(pk__in=[run.pk for run in runs], state="pending")
     waiting.update(publish_at=Now())
-
-
-def _companions() -> Mapping[str, Sequence[str]]:
-    ledger_tasks = (task for task in current_app.tasks.values() if hasattr(task, "companions"))
-    return {task.name: task.companions() for task in ledger_tasks}
 
 
 def hand_back_all(worker: WorkerProcess) -> int:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from neural.models import TaskRun
-from neural.runs.options import root_of
 
 
 def request_of(run: TaskRun) -> dict[str, Any]:
@@ -16,7 +15,7 @@ def request_of(run: TaskRun) -> dict[str, Any]:
         "is_eager": False,
         "retries": run.failures,
         "parent_id": run.parent_task_id or None,
-        "root_id": root_of(run),
+        "root_id": run.root_id,
         "group": options.get("group_id"),
         "group_index": options.get("group_index"),
         "expires": options.get("expires_at"),

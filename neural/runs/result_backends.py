@@ -20,6 +20,7 @@ from django_celery_results.backends.database import DatabaseBackend
 from neural.models import TaskRun
 from neural.runs import sql
 from neural.runs.celery_view import meta_of
+from neural.runs.work import WorkSource
 
 TERMINATED = "terminated"
 
@@ -148,4 +149,4 @@ class RedisResults(LedgerResults, RedisBackend):  # type: ignore[misc]
 
 
 def _is_on_ledger(app: Any, request: Any) -> bool:
-    return hasattr(app.tasks.get(getattr(request, "task", None)), "companions")
+    return isinstance(app.tasks.get(getattr(request, "task", None)), WorkSource)

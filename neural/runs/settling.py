@@ -1,10 +1,8 @@
 """Writing down what became of a try: many runs in one statement, each by its token."""
 
-import datetime as dt
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,43 +13,13 @@ from django.db.transaction import TransactionManagementError
 from neural.errors import NeuralError
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome
 from neural.models.transitions import tell
-from neural.runs import sql
-from neural.runs.following import follow_death, follow_success
+from neural.runs import ports, sql
 from neural.runs.raised import ERROR_LENGTH
+from neural.runs.verdicts import Outcome
 
 
 class Fenced(NeuralError):
     """A run is no longer this worker's: it was taken for dead and somebody else has it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of one try of one run."""
-
-    run: TaskRun
-    state: RunState
-    started_at: dt.datetime
-    finished_at: dt.datetime
-    failures: int = 0
-    result: str | None = None
-    """JSON text."""
-    due_at: dt.datetime | None = None
-    """When a pending run is tried again."""
-    try_outcome: TryOutcome | None = None
-    """For a try that gets a row of its own: one that did not succeed."""
-    error: str = ""
-    traceback: str = ""
-    exception: BaseException | None = None
-    value: Any = None
-
-    @property
-    def succeeded(self) -> bool:
-        return self.state == RunState.SUCCEEDED
-
-    @property
-    def not_started(self) -> bool:
-        """Taken along, but the time was up before its turn."""
-        return self.state == RunState.PENDING and self.try_outcome is None
 
 
 def settle(outcomes: Sequence[Outcome]) -> None:
@@ -72,16 +40,9 @@ def settle(outcomes: Sequence[Outcome]) -> None:
                 )
         for outcome in outcomes:
             if outcome.run.options:
-                _follow(outcome)
+                ports.follow(outcome.run, outcome.state, outcome.value)
         if sql.ledger_connection().needs_rollback:
             raise TransactionManagementError("the outcome was undone by what follows the run")
-
-
-def _follow(outcome: Outcome) -> None:
-    if outcome.state == RunState.SUCCEEDED:
-        follow_success(outcome.run, outcome.value)
-    elif outcome.state == RunState.DEAD:
-        follow_death(outcome.run)
 
 
 def _try_row(outcome: Outcome) -> TaskTry:
@@ -209,8 +170,8 @@ def _take_away(
             process_id=run.process_id,
             error=error,
         )
-        if is_dead:
-            follow_death(run)
+        if is_dead and run.options:
+            ports.follow(run, RunState.DEAD, None)
         transaction.on_commit(partial(_tell, run, outcome, error, state, losses), robust=True)
     return True
 

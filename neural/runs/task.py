@@ -13,27 +13,28 @@ from neural.conf import conf
 from neural.errors import PermanentError
 from neural.models import RunState, TaskRun
 from neural.models.transitions import logger, pairs
-from neural.runs import elsewhere, enqueue, event_stream, late_messages
+from neural.runs import elsewhere, event_stream, late_messages
 from neural.runs.asking_again import RetriedTask
 from neural.runs.coroutines import run_to_its_end
 from neural.runs.delivery import Delivery
 from neural.runs.foreign import ForeignlyCalledTask
+from neural.runs.messages import RUN_HEADER, next_ring
 from neural.runs.policies import policy_of
-from neural.runs.publishing import RUN_HEADER, publish_quietly
+from neural.runs.publishing import publish_quietly
 from neural.runs.raised import presentable
 from neural.runs.refusing import refuse_to_run
 from neural.runs.requests import request_of
 from neural.runs.results import from_json
 from neural.runs.retry import RetryPolicy
-from neural.runs.settling import Outcome
-from neural.runs.work import Work, current_run
+from neural.runs.verdicts import Outcome
+from neural.runs.work import Work, WorkSource, current_run
 
 
 class ArgumentsUnfit(PermanentError):
     """A run's arguments are not those that its task takes."""
 
 
-class LedgerTask(RetriedTask, ForeignlyCalledTask):
+class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
     """A task whose every run is a row of the ledger: ``@shared_task(base=LedgerTask)``.
 
     ``apply_async`` writes the row in the caller's transaction and publishes on commit; the
@@ -85,14 +86,6 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask):
             return self.body()(*request["args"], **request["kwargs"])
         finally:
             self.pop_request()
-
-    def companions(self) -> Sequence[str]:
-        """Handlers whose due runs a message of this task takes along."""
-        return ()
-
-    def registered(self) -> Mapping[str, Any]:
-        """What a worker's row says of this task beside its name (``neural.runs.elsewhere``)."""
-        return {}
 
     def work_for(self, run: TaskRun) -> Work:
         """What a run of this task stands for."""
@@ -157,7 +150,7 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask):
         if is_more is not None:
             late_messages.note_more(queue, is_more)
         if is_more:
-            publish_quietly(enqueue.next_ring(queue, self.companions()))
+            publish_quietly(next_ring(queue, self.companions()))
 
 
 def _tasks(known: elsewhere.Registered) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from neural.models import RunState, TaskRun, TryOutcome
 from neural.models.transitions import tell
-from neural.runs.settling import Outcome
+from neural.runs.verdicts import Outcome
 from neural.runs.work import Postponed
 
 

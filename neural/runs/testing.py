@@ -10,7 +10,7 @@ from neural.models import TaskRun
 from neural.runs.alone import run_alone
 from neural.runs.claiming import Claimant, claim
 from neural.runs.elsewhere import HandedOn
-from neural.runs.settling import Outcome
+from neural.runs.verdicts import Outcome
 from neural.runs.work import Clock, WorkSource
 
 

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
@@ -18,11 +17,20 @@ from neural.models import TaskRun
 from neural.runs import pace
 from neural.runs.alone import call, drop_broken_connection, record_failure, settle_in_time
 from neural.runs.conduct import Supervisor, TransactionLost, is_undone, isolate_hooks
+from neural.runs.interrupts import SoftTimeLimitExceeded
 from neural.runs.raised import only_exceptions
 from neural.runs.recompute import at_the_end
-from neural.runs.settling import Fenced, Outcome, settle
+from neural.runs.settling import Fenced, settle
 from neural.runs.telling import tell_outcomes
-from neural.runs.verdicts import expired, failed, is_expired, not_started, succeeded, taken_apart
+from neural.runs.verdicts import (
+    Outcome,
+    expired,
+    failed,
+    is_expired,
+    not_started,
+    succeeded,
+    taken_apart,
+)
 from neural.runs.work import Clock, Work, WorkSource, working_on
 
 logger = logging.getLogger(__name__)

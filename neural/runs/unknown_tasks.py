@@ -21,8 +21,8 @@ from neural.models import TaskRun
 from neural.runs import elsewhere
 from neural.runs.claiming import Claimant, claim
 from neural.runs.execution import run_claimed
-from neural.runs.publishing import RUN_HEADER
-from neural.runs.work import Work
+from neural.runs.messages import RUN_HEADER
+from neural.runs.work import Work, WorkSource
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def _hand_on(task_id: str, claimant: Claimant) -> None:
             run_claimed(_Unregistered(), runs)
 
 
-class _Unregistered:
+class _Unregistered(WorkSource):
     """Whoever knows nothing of a run's task."""
 
     def work_for(self, run: TaskRun) -> Work:

@@ -9,12 +9,12 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
 
 from neural.errors import PermanentError
 from neural.models import NeuralEvent, TaskRun
 from neural.runs.alone import settle_in_time
+from neural.runs.interrupts import SoftTimeLimitExceeded
 from neural.runs.raised import describe
 from neural.runs.telling import tell_outcomes
 from neural.runs.verdicts import failed

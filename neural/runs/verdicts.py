@@ -1,18 +1,45 @@
 """What became of a try: succeeded, tried again, dead, set aside, expired."""
 
 import datetime as dt
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from celery.exceptions import Ignore, MaxRetriesExceededError, Reject
-
 from neural.models import RunState, TaskRun, TryOutcome
-from neural.runs.options import expires_at
+from neural.runs.interrupts import Ignore, MaxRetriesExceededError, Reject
 from neural.runs.raised import describe, only_exceptions, traceback_of
 from neural.runs.results import to_json
 from neural.runs.retry import RetryPolicy
-from neural.runs.settling import Outcome
 from neural.runs.work import Clock, Postponed, RetryRequested, Work, default_retry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one try of one run."""
+
+    run: TaskRun
+    state: RunState
+    started_at: dt.datetime
+    finished_at: dt.datetime
+    failures: int = 0
+    result: str | None = None
+    """JSON text."""
+    due_at: dt.datetime | None = None
+    """When a pending run is tried again."""
+    try_outcome: TryOutcome | None = None
+    """For a try that gets a row of its own: one that did not succeed."""
+    error: str = ""
+    traceback: str = ""
+    exception: BaseException | None = None
+    value: Any = None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.state == RunState.SUCCEEDED
+
+    @property
+    def not_started(self) -> bool:
+        """Taken along, but the time was up before its turn."""
+        return self.state == RunState.PENDING and self.try_outcome is None
 
 
 def failed(
@@ -180,7 +207,7 @@ def nothing_kept(
 
 
 def is_expired(run: TaskRun, clock: Clock) -> bool:
-    limit = expires_at(run)
+    limit = run.expires_at
     return limit is not None and limit <= clock.now()
 
 

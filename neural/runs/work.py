@@ -3,15 +3,15 @@
 import contextvars
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, Self
-
-from celery.exceptions import Retry
+from typing import Any, NamedTuple, Self
 
 from neural.conf import conf
 from neural.models import TaskRun
+from neural.runs.interrupts import Retry
 from neural.runs.retry import RetryPolicy
 from neural.runs.routing import LOW_PRIORITY_QUEUE
 
@@ -71,10 +71,20 @@ class Postponed(Retry):
         self.so_far = so_far
 
 
-class WorkSource(Protocol):
-    """Whoever knows which function a run stands for: a ledger task."""
+class WorkSource(ABC):
+    """Whoever knows which function a run stands for: a task on the ledger."""
 
-    def work_for(self, run: TaskRun) -> Work: ...
+    @abstractmethod
+    def work_for(self, run: TaskRun) -> Work:
+        """What this run stands for."""
+
+    def companions(self) -> Sequence[str]:
+        """Handlers whose due runs a message of this one takes along."""
+        return ()
+
+    def registered(self) -> Mapping[str, Any]:
+        """What a worker's row says of this one beside its name."""
+        return {}
 
 
 @dataclass

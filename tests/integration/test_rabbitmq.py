@@ -13,7 +13,8 @@ from celery import current_app
 from neural.health.examination import examine
 from neural.health.findings import Status
 from neural.models import TaskRun
-from neural.runs.publishing import BrokerUnavailable, Ring, publisher
+from neural.runs.messages import Ring
+from neural.runs.publishing import BrokerUnavailable, publisher
 from tests.integration.cluster import UNHURRIED, Cluster, expect_once, took, wait_for_runs, within
 from tests.integration.conftest import point_this_process_to
 from tests.integration.rabbitmq import RabbitMQ, alone

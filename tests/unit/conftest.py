@@ -7,6 +7,7 @@ from django.conf import settings
 from django_celery_beat.models import PeriodicTask
 
 from neural.runs import pace, publishing
+from neural.runs.messages import Ring
 from neural.runs.publishing import BrokerUnavailable
 from tests.unit import beating, searching
 
@@ -20,7 +21,7 @@ class RecordingPublisher(publishing.Publisher):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sent: list[publishing.Ring] = []
+        self.sent: list[Ring] = []
         self.waiting: dict[str, int] = {}
         self.away = False
 

@@ -6,7 +6,7 @@ import pytest
 
 import neural
 from neural.events import registry
-from neural.events.execution import EventPruned
+from neural.events.answers import EventPruned
 from neural.events.replay import missing_handlers, replay
 from neural.models import NeuralEvent
 from tests.unit import admin_world as world

@@ -8,9 +8,10 @@ from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from neural.models import RunState, TaskRun
-from neural.runs import claiming, joined_rows
+from neural.runs import joined_rows
 from neural.runs.claiming import Claimant, claim
-from neural.runs.settling import Outcome, settle
+from neural.runs.settling import settle
+from neural.runs.verdicts import Outcome
 from tests.unit.ledger import ago, make_event, make_run, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -197,7 +198,7 @@ def test_a_claim_whose_answer_was_lost_is_given_back(monkeypatch):
         raise OperationalError("server closed the connection unexpectedly")
 
     with monkeypatch.context() as patched:
-        patched.setattr(claiming, "_load_events", cut_off)
+        patched.setattr("neural.runs.claiming._load_events", cut_off)
         patched.setattr(joined_rows, "runs_of", cut_off)
         with pytest.raises(OperationalError):
             take(own)

@@ -13,7 +13,7 @@ from neural.models import (
     TryOutcome,
     WorkerProcess,
 )
-from neural.runs import pruning
+from neural.runs.pruning import prune_runs
 from tests.unit.ledger import ago, make_event, make_run, make_store, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -106,7 +106,7 @@ def test_runs_that_are_not_finished_cannot_be_asked_for(state):
     with pytest.raises(CommandError, match="invalid choice"):
         call_command("prune", "--state", state)
     with pytest.raises(ValueError, match="never pruned"):
-        pruning.prune_runs(now=ago(), keep_days={state: 0})
+        prune_runs(now=ago(), keep_days={state: 0})
 
 
 def test_a_negative_age_is_refused():
@@ -130,16 +130,14 @@ def test_a_dry_run_counts_and_changes_nothing(prune):
 
 
 def test_rows_are_walked_by_key_and_the_walk_ends_where_rows_are_young(monkeypatch):
-    monkeypatch.setattr(pruning, "CHUNK", 2)
+    monkeypatch.setattr("neural.runs.pruning.CHUNK", 2)
     for _ in range(5):
         old_run(RunState.SUCCEEDED)
     for _ in range(6):
         make_run(RunState.SUCCEEDED)
     steps: list[int] = []
 
-    pruned = pruning.prune_runs(
-        now=ago(), keep_days={RunState.SUCCEEDED: 30}, on_progress=steps.append
-    )
+    pruned = prune_runs(now=ago(), keep_days={RunState.SUCCEEDED: 30}, on_progress=steps.append)
 
     assert pruned == {RunState.SUCCEEDED: 5}
     assert TaskRun.objects.count() == 6
@@ -150,7 +148,7 @@ def test_the_oldest_gap_of_keys_costs_no_progress(monkeypatch):
     first = old_run(RunState.SUCCEEDED, pk=1_000_000)
     steps: list[int] = []
 
-    pruning.prune_runs(now=ago(), keep_days={RunState.SUCCEEDED: 30}, on_progress=steps.append)
+    prune_runs(now=ago(), keep_days={RunState.SUCCEEDED: 30}, on_progress=steps.append)
 
     assert not TaskRun.objects.filter(pk=first.pk).exists()
     assert steps == [1]

@@ -43,7 +43,7 @@ def doorbell(monkeypatch):
 @pytest.fixture(autouse=True)
 def one_connection(monkeypatch):
     """The relay would renew its connection, and with it lose the test's transaction."""
-    monkeypatch.setattr(standing_relay.lifecycle, "be_impatient", lambda: None)
+    monkeypatch.setattr("neural.runs.lifecycle.be_impatient", lambda: None)
     monkeypatch.setattr(standing_relay.connections, "close_all", lambda: None)
 
 

@@ -16,7 +16,7 @@ from neural.runs.options import OptionNotKept
 from neural.runs.results import NotStorable
 from neural.runs.task import LedgerTask
 from tests.probe import tasks
-from tests.unit.ledger import make_run, make_store
+from tests.unit.ledger import make_store
 
 pytestmark = pytest.mark.django_db
 
@@ -178,16 +178,3 @@ def test_a_plain_clients_message_is_recorded_once():
 
     run = TaskRun.objects.get()
     assert (run.task_id, run.requested_by) == ("foreign", "celery message")
-
-
-def test_runs_that_may_be_taken_along_share_a_message_and_suspects_have_their_own():
-    companions = {"t": ["h"]}
-    shared = [make_run(task="t", handler="h") for _ in range(101)]
-    suspect = make_run(task="t", handler="h", losses=1)
-    elsewhere = make_run(task="t", handler="h", queue="low_priority")
-    alone = [make_run(task="t", handler="two_step"), make_run(task="t")]
-
-    rings = enqueue.rings_for([*shared, suspect, elsewhere, *alone], companions)
-
-    expected = [shared[0], shared[100], suspect, elsewhere, *alone]
-    assert [ring.task_id for ring in rings] == [run.task_id for run in expected]

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from neural.models import RunState, TaskRun, TryOutcome
 from neural.runs import event_stream, publishing
-from neural.runs.settling import Outcome
+from neural.runs.verdicts import Outcome
 
 
 def outcome(state: RunState, **fields) -> Outcome:

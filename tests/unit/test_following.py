@@ -9,10 +9,11 @@ from django.db import OperationalError, transaction
 
 import neural
 from neural.models import NeuralEvent, RunState, TaskRun
-from neural.runs import following, settling
+from neural.runs import following
 from neural.runs.claiming import Claimant, claim
 from neural.runs.following import ERROR_CALLBACK_TASK, SEND_TASK
-from neural.runs.settling import lose
+from neural.runs.settling import Fenced, lose, settle
+from neural.runs.verdicts import Outcome
 from tests.probe import canvas, tasks
 from tests.probe.models import Effect
 from tests.unit.canvas import ledger_task, record_plain_messages, run_all, runs_of
@@ -116,7 +117,7 @@ def test_the_outcome_and_what_follows_are_one_transaction(rung, sent, monkeypatc
     monkeypatch.setattr(following, "_begin", _database_away)
 
     with pytest.raises(OperationalError), transaction.atomic():
-        settling.settle([_succeeded(run)])
+        settle([_succeeded(run)])
 
     assert state(result) == RunState.RUNNING
 
@@ -127,7 +128,7 @@ def _database_away(*_):
 
 def _succeeded(run):
     times = {"started_at": run.started_at, "finished_at": run.started_at}
-    return settling.Outcome(run=run, state=RunState.SUCCEEDED, value=3, result="3", **times)
+    return Outcome(run=run, state=RunState.SUCCEEDED, value=3, result="3", **times)
 
 
 def test_nothing_follows_a_run_that_was_taken_away(rung, sent):
@@ -135,8 +136,8 @@ def test_nothing_follows_a_run_that_was_taken_away(rung, sent):
     (run,) = claim(task_id=result.id, claimant=Claimant())
     TaskRun.objects.get().revoke()
 
-    with pytest.raises(settling.Fenced), transaction.atomic():
-        settling.settle([_succeeded(run)])
+    with pytest.raises(Fenced), transaction.atomic():
+        settle([_succeeded(run)])
 
     assert len(runs_of(canvas.add)) == 1
 

@@ -10,7 +10,7 @@ from celery.worker import state
 from neural.models import NeuralEvent, RunState, TaskRun
 from neural.runs import event_stream, late_messages
 from neural.runs.delivery import Delivery
-from neural.runs.publishing import RUN_HEADER
+from neural.runs.messages import RUN_HEADER
 from neural.tasks import process_neural_event
 from tests.probe import tasks
 from tests.unit.test_task import delivered, submitted

@@ -8,7 +8,7 @@ from celery import current_app
 from django.db import OperationalError
 
 from neural.models import RunState, TaskRun, WorkerProcess
-from neural.runs import lifecycle, relay
+from neural.runs import identity, lifecycle, relay
 from tests.unit.ledger import ago, make_run, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -126,7 +126,7 @@ def test_a_turn_that_fails_ends_nothing(thread, monkeypatch, caplog):
 def registered(monkeypatch):
     monkeypatch.setattr(lifecycle.connections, "close_all", lambda: None)
     monkeypatch.setattr(lifecycle.atexit, "register", lambda function: None)
-    monkeypatch.setattr(lifecycle, "_worker", None)
+    monkeypatch.setattr(identity, "_worker", None)
     monkeypatch.setattr(lifecycle, "_thread", None)
     lifecycle._register(sender=SimpleNamespace(hostname="w@h", app=current_app, concurrency=3))
     return WorkerProcess.objects.get()
@@ -139,8 +139,8 @@ def test_a_worker_registers_with_its_queues_before_it_forks(registered):
         3,
     )
     assert registered.queues == ["default", "high_priority", "low_priority"]
-    assert lifecycle.claimant().worker_id == registered.pk
-    assert lifecycle.claimant().process_id == os.getpid()
+    assert identity.claimant().worker_id == registered.pk
+    assert identity.claimant().process_id == os.getpid()
 
 
 def test_a_goodbye_hands_runs_back_and_says_so(registered):
@@ -151,7 +151,7 @@ def test_a_goodbye_hands_runs_back_and_says_so(registered):
 
     assert (TaskRun.objects.get().state, TaskRun.objects.get().losses) == (RunState.PENDING, 0)
     assert WorkerProcess.objects.get().stopped_at
-    assert lifecycle.claimant().worker_id is None
+    assert identity.claimant().worker_id is None
 
 
 def test_a_pool_process_that_leaves_says_no_goodbye_for_its_worker(registered, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from neural.models import RunState, WorkerProcess
-from neural.runs import lifecycle
+from neural.runs import identity
 from neural.runs.making_room import backlog_waits, others_wait
 from neural.runs.work import current
 from tests.unit import admin_world as world
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def at_work(monkeypatch):
     """A run of a batch task of priority 5 in a worker of two queues."""
-    monkeypatch.setattr(lifecycle, "_worker", WorkerProcess(queues=["high_priority", "default"]))
+    monkeypatch.setattr(identity, "_worker", WorkerProcess(queues=["high_priority", "default"]))
     run = world.run(RunState.RUNNING, task_id="mine", task="batch", queue="default", priority=5)
     token = current.set(run)
     yield run
@@ -71,7 +71,7 @@ def test_what_is_less_urgent_counts_where_that_is_asked():
 
 
 def test_outside_of_a_worker_there_is_nobody_to_make_room_for(monkeypatch):
-    monkeypatch.setattr(lifecycle, "_worker", None)
+    monkeypatch.setattr(identity, "_worker", None)
     due("high_priority", priority=10)
 
     assert not others_wait()

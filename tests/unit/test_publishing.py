@@ -9,7 +9,8 @@ from kombu import Connection
 from kombu.transport import memory
 
 from neural.runs import publishing
-from neural.runs.publishing import BrokerUnavailable, Publisher, Ring, publish_quietly
+from neural.runs.messages import Ring
+from neural.runs.publishing import BrokerUnavailable, Publisher, publish_quietly
 from tests.watching import wait_until
 
 RING = Ring("id", "probe.count", "default")

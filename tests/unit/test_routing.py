@@ -3,7 +3,7 @@
 import pytest
 
 from neural.events.types import event_types
-from neural.runs import routing
+from neural.runs.routing import DEFAULT_PRIORITY, HIGH_PRIORITY, LOW_PRIORITY, PRIORITIES, QUEUES
 
 URGENT = {
     "order.created",
@@ -18,9 +18,9 @@ ORDINARY = {"dish.updated", "staff.scheduled", "feedback.received", "sales.repor
 
 
 def test_priority_10_is_most_urgent():
-    assert routing.HIGH_PRIORITY == 10 == max(routing.PRIORITIES)
-    assert routing.LOW_PRIORITY == 1 == min(routing.PRIORITIES)
-    assert routing.DEFAULT_PRIORITY == 5
+    assert HIGH_PRIORITY == 10 == max(PRIORITIES)
+    assert LOW_PRIORITY == 1 == min(PRIORITIES)
+    assert DEFAULT_PRIORITY == 5
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,6 @@ def test_each_queue_has_an_exchange_and_a_routing_key_of_its_own(settings):
     """`Queue(name)` alone binds to the default exchange: a message there runs three times."""
     queues = {queue.name: queue for queue in settings.CELERY_TASK_QUEUES}
 
-    assert set(queues) == set(routing.QUEUES)
+    assert set(queues) == set(QUEUES)
     for name, queue in queues.items():
         assert (queue.exchange.name, queue.routing_key) == (name, name)

@@ -3,7 +3,7 @@
 import pytest
 
 from neural.models import IndexLane, IndexMark, RunState, WorkerProcess
-from neural.runs import lifecycle
+from neural.runs import identity
 from neural.runs.work import Postponed, current
 from neural.tasks import index_marked
 from neural.vectors.names import INDEX_TASK
@@ -56,7 +56,7 @@ def test_the_first_lane_ends_for_what_is_no_less_urgent_and_the_others_for_any_w
     guests, settings, monkeypatch, lane, priority, indexed
 ):
     settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
-    monkeypatch.setattr(lifecycle, "_worker", WorkerProcess(queues=["default", "low_priority"]))
+    monkeypatch.setattr(identity, "_worker", WorkerProcess(queues=["default", "low_priority"]))
     mark(*(guests.put(str(number), title="x") for number in range(4 * (1 + lane))))
     own = world.run(RunState.RUNNING, task_id="mine", task=INDEX_TASK, queue="default", priority=5)
     world.run(task_id="other", queue="low_priority", priority=priority)

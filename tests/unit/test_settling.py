@@ -6,7 +6,8 @@ from django.utils import timezone
 
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome
 from neural.runs.claiming import Claimant, claim
-from neural.runs.settling import Fenced, Outcome, hand_back, lose, settle
+from neural.runs.settling import Fenced, hand_back, lose, settle
+from neural.runs.verdicts import Outcome
 from tests.probe.models import Counter
 from tests.unit.ledger import make_run, make_worker
 

@@ -189,7 +189,7 @@ def test_a_locked_sqlite_was_waited_for_already(always_undone):
 def test_the_last_of_many_events_need_no_more_memory_than_the_first(settings, monkeypatch, caplog):
     caplog.set_level("WARNING", logger="neural.ledger")  # pytest keeps each line
     settings.NEURAL = {"submit_chunk": 100}
-    monkeypatch.setattr("neural.events.recording.publish_quietly", lambda rings: None)
+    monkeypatch.setattr("neural.runs.publishing.publish_quietly", lambda rings: None)
     answers = neural.submit_many(event(number) for number in range(6500))
     take(answers, 500)  # whatever is made on first use
 

@@ -14,11 +14,10 @@ from neural.runs import enqueue, pace
 from neural.runs import foreign as foreign_messages
 from neural.runs.delivery import Delivery
 from neural.runs.execution import run_claimed
-from neural.runs.options import for_message
-from neural.runs.publishing import RUN_HEADER
+from neural.runs.messages import RUN_HEADER, options_of
 from neural.runs.raised import TryFailed, describe
-from neural.runs.settling import Outcome
 from neural.runs.task import _as_celery_sees_it
+from neural.runs.verdicts import Outcome
 from neural.tasks import process_neural_event
 from tests.probe import canvas, tasks
 from tests.probe.acting import Failing
@@ -300,7 +299,7 @@ def test_a_plain_client_that_waits_for_its_result_has_it_from_every_try(rung):
     with delivered(canvas.add, "does not", foreign=True, ignore_result=None) as task:
         task(1, 2)
 
-    headers = [for_message(run)["headers"] for run in TaskRun.objects.order_by("pk")]
+    headers = [options_of(run)["headers"] for run in TaskRun.objects.order_by("pk")]
     assert headers == [{"ignore_result": False}, {}]
 
 

@@ -10,7 +10,7 @@ from django.db import OperationalError
 from neural.models import RunState, TaskRun
 from neural.runs import unknown_tasks
 from neural.runs.claiming import Claimant
-from neural.runs.publishing import RUN_HEADER
+from neural.runs.messages import RUN_HEADER
 from neural.runs.unknown_tasks import see_to_unknown_tasks
 from tests.unit.ledger import make_run, make_worker
 

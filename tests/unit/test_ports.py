@@ -1,0 +1,87 @@
+"""The ledger by itself: what it asks of others may be nobody's."""
+
+import pytest
+from django.db.models.functions import Now
+
+from neural.models import RunState, TaskRun
+from neural.runs import ports, relay
+from neural.runs.claiming import Claimant, claim
+from neural.runs.enqueue import enqueue
+from neural.runs.settling import lose, settle
+from neural.runs.verdicts import Outcome
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def by_itself(monkeypatch):
+    """A ledger that nobody has connected anything to."""
+    monkeypatch.setattr(ports, "announce", ports._left_to_the_relay)
+    monkeypatch.setattr(ports, "has_queue", ports._every_queue)
+    monkeypatch.setattr(ports, "follow", ports._nothing)
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What the ledger says of runs that have ended."""
+    said = []
+    monkeypatch.setattr(ports, "follow", lambda run, *ended: said.append((run.task_id, *ended)))
+    return said
+
+
+def ask(**options):
+    what = {"task": "probe.give_back", "args": [1], "kwargs": {}, "queue": "default"}
+    return enqueue(**{**what, "priority": 5, **options})
+
+
+def taken(run):
+    (found,) = claim(task_id=run.task_id, claimant=Claimant())
+    return found
+
+
+def ended(run, **fields):
+    times = {"started_at": run.started_at, "finished_at": run.started_at}
+    return Outcome(run=run, **times, **fields)
+
+
+def test_where_nobody_publishes_a_run_waits_for_a_relay(
+    by_itself, rung, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        run = ask()
+    assert rung.sent == []
+
+    TaskRun.objects.filter(pk=run.pk).update(publish_at=Now())
+    assert relay.publish_owed(rung) == 1
+
+
+def test_where_nobody_knows_queues_each_may_be_named(by_itself):
+    assert ask(queue="of another broker").queue == "of another broker"
+
+
+def test_where_nothing_follows_a_run_ends_all_the_same(by_itself):
+    run = taken(ask(options={"link": [{"task": "probe.give_back"}]}))
+
+    settle([ended(run, state=RunState.SUCCEEDED, value=1, result="1")])
+
+    assert TaskRun.objects.get().state == RunState.SUCCEEDED
+
+
+def test_what_follows_is_asked_of_every_ending_of_a_run_with_options(told):
+    won, given_up, again = (taken(ask(options={"shadow": "x"})) for _ in range(3))
+
+    settle([ended(won, state=RunState.SUCCEEDED, value={"a": 1}, result='{"a": 1}')])
+    lose([given_up], max_losses=1, why="its process died")
+    lose([again], max_losses=9, why="its process died")
+
+    assert told == [
+        (won.task_id, RunState.SUCCEEDED, {"a": 1}),
+        (given_up.task_id, RunState.DEAD, None),
+    ]
+
+
+def test_of_a_run_without_options_nobody_is_asked_what_follows(told):
+    settle([ended(taken(ask()), state=RunState.SUCCEEDED)])
+    lose([taken(ask())], max_losses=1, why="its process died")
+
+    assert told == []
