@@ -3,7 +3,6 @@
 import neural
 from django.db.models import F
 from django.db.models.functions import Greatest
-from neural.errors import PermanentError
 from neural.models import NeuralEvent
 
 from loyalty import messenger
@@ -11,7 +10,7 @@ from loyalty.events import POINTS_EARNED, PointsEarned
 from loyalty.models import Account
 
 
-class AccountClosed(PermanentError):
+class AccountClosed(neural.PermanentError):
     """The guest has closed the account: trying again cannot help."""
 
 
