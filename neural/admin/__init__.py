@@ -1,4 +1,5 @@
-"""The ledger in the Django admin, registered on the default site.
+"""The ledger in the Django admin, registered on the default site; ``register(site)`` does it on
+another one.
 
 It is the stock admin: no theme, one small style sheet for what is ours. Whatever is history
 is read-only; a user limited to some stores sees and reaches their rows alone.
@@ -24,6 +25,7 @@ from neural.admin import (
     versions,
     workers,
 )
+from neural.admin.pages import register
 
 if apps.is_installed("django_celery_beat"):
     from neural.admin import schedules  # noqa: F401  (guards its actions)
@@ -40,6 +42,7 @@ __all__ = [
     "plans",
     "readmodels",
     "refused_events",
+    "register",
     "rounds",
     "runs",
     "search",

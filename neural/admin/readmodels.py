@@ -19,6 +19,7 @@ from neural.admin.display import (
     quantity_column,
 )
 from neural.admin.filters import DayFilter, LowStockFilter, StoreFilter
+from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
 from neural.admin.walks import Walk
@@ -39,7 +40,7 @@ class ReadModelAdmin(HistoryAdmin):
         return instant(moment_of(bytes(row.version)))
 
 
-@admin.register(Dish)
+@page(Dish)
 class DishAdmin(ReadModelAdmin):
     list_display = (
         "code",
@@ -58,7 +59,7 @@ class DishAdmin(ReadModelAdmin):
     fieldsets = ((None, {"fields": (*list_display, json_column(Dish, "details"))}),)
 
 
-@admin.register(StockLevel)
+@page(StockLevel)
 class StockLevelAdmin(ReadModelAdmin):
     list_display = (
         "item",
@@ -87,7 +88,7 @@ class StockLevelAdmin(ReadModelAdmin):
         return instant(moment_of(bytes(stock.level_version)))
 
 
-@admin.register(Shift)
+@page(Shift)
 class ShiftAdmin(ReadModelAdmin):
     list_display = (
         "code",
@@ -105,7 +106,7 @@ class ShiftAdmin(ReadModelAdmin):
     fieldsets = ((None, {"fields": list_display}),)
 
 
-@admin.register(SalesReport)
+@page(SalesReport)
 class SalesReportAdmin(ReadModelAdmin):
     list_display = ("day", link_column(SalesReport, "store"), "as_of")
     list_filter = (StoreFilter, DayFilter)
@@ -127,7 +128,7 @@ class SalesReportAdmin(ReadModelAdmin):
     )
 
 
-@admin.register(DailyDemand)
+@page(DailyDemand)
 class DailyDemandAdmin(ReadModelAdmin):
     list_display = (
         "day",

@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 
 from neural.admin.bounded import Found, find, page_of_few
 from neural.admin.nul import refuses_nul
+from neural.admin.pages import stays_on_its_site
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
 from neural.admin.planning import SEARCHED, STORE, plan
 from neural.admin.walks import Place, Walk
@@ -32,6 +33,7 @@ def store_or_404(request: HttpRequest, code: str) -> Store:
     return store
 
 
+@stays_on_its_site
 @refuses_nul
 class NeuralAdmin(admin.ModelAdmin):
     """The stock admin with one style sheet more."""

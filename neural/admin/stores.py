@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.db import models
 from django.db.models import Model
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -16,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.admin import audit
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import NOTHING, badge, instant_column
+from neural.admin.pages import page
 from neural.admin.scope import ScopedAdmin
 from neural.models import (
     DailyDemand,
@@ -29,6 +29,7 @@ from neural.models import (
     TaskRun,
 )
 from neural.models.store import sees_every_store
+from neural.sites import address_in_admin
 
 CONFIRM = Verb(
     name="confirm",
@@ -41,7 +42,7 @@ CONFIRM = Verb(
 )
 
 
-@admin.register(Store)
+@page(Store)
 class StoreAdmin(VerbsAdmin, ScopedAdmin):
     verbs = (CONFIRM,)
     list_display = ("code", "name", "brand", "region", "time_zone", "day_ends_at", "standing")
@@ -107,7 +108,7 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
             StoreUpdate,
         )
         pages = (
-            (reverse(f"admin:neural_{name}_store", args=[store.pk]), label)
+            (address_in_admin(f"neural_{name}_store", store.pk), label)
             for name, label in (
                 ("forecast", _("what to prepare")),
                 ("demandsummary", _("last weeks")),
@@ -119,5 +120,5 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
 
 
 def _list_of(model: type[Model], store: Store) -> str:
-    address = reverse(f"admin:neural_{model._meta.model_name}_changelist")
+    address = address_in_admin(f"neural_{model._meta.model_name}_changelist")
     return f"{address}?{urlencode({'store': store.pk})}"

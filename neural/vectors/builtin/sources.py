@@ -8,7 +8,8 @@ from django.db.models import Prefetch, QuerySet
 
 from neural.models import Dish, NeuralEvent, Order, OrderLine, OrderState, Shift
 from neural.models.newest import event_of, moment_of
-from neural.vectors.builtin.rows_of_stores import Rows, of_stores, page_of
+from neural.sites import page_of
+from neural.vectors.builtin.rows_of_stores import Rows, of_stores
 from neural.vectors.collections import Record
 from neural.vectors.documents import key_of, parts_of
 
