@@ -12,6 +12,7 @@ from neural.lazy import look_up
 if TYPE_CHECKING:
     from neural.errors import NeuralError, PermanentError
     from neural.events.answers import EventRefused, Problem, Submission, Verdict
+    from neural.events.asubmit import asubmit, asubmit_many
     from neural.events.marking import mark_for_search
     from neural.events.registry import Received, handles
     from neural.events.submit import submit, submit_many
@@ -66,6 +67,8 @@ _HOMES = {
     "Try": "neural.runs.history",
     "Verdict": "neural.events.answers",
     "Why": "neural.vectors.hits",
+    "asubmit": "neural.events.asubmit",
+    "asubmit_many": "neural.events.asubmit",
     "current_run": "neural.runs.work",
     "handles": "neural.events.registry",
     "mark_for_search": "neural.events.marking",
@@ -82,6 +85,8 @@ _HOMES = {
 __all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)
     "submit",
     "submit_many",
+    "asubmit",
+    "asubmit_many",
     "Submission",
     "Verdict",
     "Problem",
