@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from neural.vectors.hits import Found, Hit, Why
     from neural.vectors.search import search
     from neural.vectors.stores.base import StoreUnavailable, TableMissing
+    from neural.vectors.testing import temporary_search_index
 
 _HOMES = {
     "CollectionUnknown": "neural.vectors.collections",
@@ -79,6 +80,7 @@ _HOMES = {
     "so_far": "neural.runs.work",
     "submit": "neural.events.submit",
     "submit_many": "neural.events.submit",
+    "temporary_search_index": "neural.vectors.testing",
     "tries_of": "neural.runs.history",
 }
 
@@ -123,6 +125,7 @@ __all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)
     "StoreUnavailable",
     "TableMissing",
     "run_due",
+    "temporary_search_index",
     "Outcome",
 ]
 
