@@ -1,4 +1,5 @@
-"""The ledger in the Django admin, registered on the default site.
+"""The ledger in the Django admin, registered on the default site; ``register(site)`` does it on
+another one.
 
 It is the stock admin: no theme, one small style sheet for what is ours. Whatever is history
 is read-only; a user limited to some stores sees and reaches their rows alone.
@@ -7,6 +8,7 @@ is read-only; a user limited to some stores sees and reaches their rows alone.
 from django.apps import apps
 
 from neural.admin import events, refused_events, runs, stores, workers
+from neural.admin.pages import register
 
 if apps.is_installed("django_celery_beat"):
     from neural.admin import schedules  # noqa: F401  (guards its actions)
@@ -15,7 +17,7 @@ if apps.is_installed("django_celery_results"):
 if apps.is_installed("neural.logins"):
     from neural.admin import logins  # noqa: F401
 
-__all__ = ["events", "refused_events", "runs", "stores", "workers"]
+__all__ = ["events", "refused_events", "register", "runs", "stores", "workers"]
 
 # Pages of what is to be taken singly. Each is found by Django's admin itself once its app is one.
 # isort: split

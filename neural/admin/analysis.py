@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -33,13 +33,15 @@ from neural.admin.analysis_filters import (
 from neural.admin.display import money_column, one_line, quantity_column
 from neural.admin.filters import StoreFilter
 from neural.admin.ordered_paging import OrderedChangeList
+from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin, store_or_404
 from neural.admin.store_links import register_store_page
 from neural.analysis.review import review
 from neural.models import DemandSummary, Period
+from neural.sites import address_in_admin
 
 
-@admin.register(DemandSummary)
+@page(DemandSummary)
 class DemandSummaryAdmin(HistoryAdmin):
     page_order = ("-starts_on", "-unusual", "rank", "pk")
     days = ("store", "period", "starts_on", "dish")
@@ -168,7 +170,7 @@ class DemandSummaryAdmin(HistoryAdmin):
 
     @admin.display(description=_("store"))
     def store_weeks(self, summary: DemandSummary) -> SafeString:
-        address = reverse("admin:neural_demandsummary_store", args=[summary.store_id])
+        address = address_in_admin("neural_demandsummary_store", summary.store_id)
         return format_html('<a href="{}">{}</a>', address, one_line(summary.store))
 
 

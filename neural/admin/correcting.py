@@ -16,7 +16,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -32,6 +32,7 @@ from neural.models import RefusalState, RefusedEvent, Store
 from neural.models.store import sees_every_store
 from neural.runs.json_depth import depth_of, is_deeper, said_of
 from neural.runs.routing import PRIORITIES
+from neural.sites import address_in_admin
 
 PERMISSION = "neural.correct_refusedevent"
 
@@ -133,7 +134,7 @@ class CorrectingAdmin(admin.ModelAdmin):
         return [path("<path:object_id>/correct/", view, name=name), *super().get_urls()]
 
     def correct_address(self, refused: RefusedEvent) -> str:
-        return reverse("admin:neural_refusedevent_correct", args=[quote(refused.pk)])
+        return address_in_admin("neural_refusedevent_correct", quote(refused.pk))
 
     def may_correct(self, request: HttpRequest, refused: RefusedEvent) -> bool:
         return refused.state == RefusalState.OPEN and request.user.has_perm(PERMISSION)

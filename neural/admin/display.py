@@ -13,7 +13,6 @@ from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Model
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -22,6 +21,7 @@ from django.utils.translation import gettext as _
 from neural.admin.written import value_of
 from neural.conf import conf
 from neural.runs.json_depth import is_deeper
+from neural.sites import page_of
 
 NOTHING = "-"  # as the admin shows an empty value
 
@@ -111,16 +111,18 @@ def one_line(text: Any) -> SafeString | str:
 
 
 def page_address(row: Model) -> str:
-    """The address of a row's page in the admin."""
-    meta = row._meta
-    return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[quote(row.pk)])
+    """The address of a row's page in the admin site that is being shown; empty if it has none."""
+    return page_of(type(row), quote(row.pk))
 
 
 def link(row: Model | None, text: Any = None) -> SafeString | str:
-    """A link to a row's page in the admin."""
+    """A link to a row's page in the admin; its text alone where the site has no such page."""
     if row is None:
         return NOTHING
-    return format_html('<a href="{}">{}</a>', page_address(row), text or row)
+    address = page_address(row)
+    if not address:
+        return format_html("{}", text or row)
+    return format_html('<a href="{}">{}</a>', address, text or row)
 
 
 def of_bytes(count: int) -> str:

@@ -24,6 +24,7 @@ from neural.admin.display import (
     store_code_column,
 )
 from neural.admin.filters import EventTypeFilter, StoreFilter, UnhandledFilter
+from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
 from neural.admin.walks import Walk
@@ -51,7 +52,7 @@ REPLAY = Verb(
 )
 
 
-@admin.register(NeuralEvent)
+@page(NeuralEvent)
 class NeuralEventAdmin(VerbsAdmin, HistoryAdmin):
     verbs = (REPLAY,)
     list_display = (

@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -19,17 +19,19 @@ from neural.admin.filters import StoreFilter
 from neural.admin.learning_charts import chart_of
 from neural.admin.learning_display import method_sentence, portions
 from neural.admin.learning_filters import MadeOnFilter
+from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin, store_or_404
 from neural.admin.store_links import register_rows_of_stores, register_store_page
 from neural.federated.doubts import doubts_of
 from neural.federated.outlook import TOGETHER, outlook
 from neural.models import Forecast, StoreUpdate
+from neural.sites import address_in_admin
 
 DAYS_LISTED = 28
 
 
-@admin.register(Forecast)
+@page(Forecast)
 class ForecastAdmin(HistoryAdmin):
     list_display = (
         "made_on",
@@ -113,7 +115,7 @@ class ForecastAdmin(HistoryAdmin):
 
     @admin.display(description=_("store"))
     def store_outlook(self, forecast: Forecast) -> SafeString:
-        address = reverse("admin:neural_forecast_store", args=[forecast.store_id])
+        address = address_in_admin("neural_forecast_store", forecast.store_id)
         return format_html('<a href="{}">{}</a>', address, one_line(forecast.store))
 
     @admin.display(description=_("next day: P50, P10 to P90"))

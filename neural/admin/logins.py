@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django.http import HttpRequest
 
+from neural.admin.pages import page
 from neural.admin.scope import NeuralAdmin
 from neural.logins.models import LoginFailures
 
 
-@admin.register(LoginFailures)
+@page(LoginFailures)
 class LoginFailuresAdmin(NeuralAdmin):
     list_display = ("name", "counted_by", "failures", "failed_at", "waits_until")
     list_filter = ("counted_by",)

@@ -20,6 +20,7 @@ from neural.admin.display import (
     short_instant_column,
 )
 from neural.admin.filters import DayFilter, EqualityFilter, StoreFilter, choices_of
+from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
 from neural.models import Order, OrderLine, OrderState, Payment
@@ -79,7 +80,7 @@ class PaymentInline(ReadOnlyInline):
 MONEY = tuple(money_column(Order, field) for field in ("total", "paid", "refunded"))
 
 
-@admin.register(Order)
+@page(Order)
 class OrderAdmin(HistoryAdmin):
     list_display = (
         "number",
@@ -128,7 +129,7 @@ class OrderAdmin(HistoryAdmin):
         return instant(order.cancelled_at)
 
 
-@admin.register(Payment)
+@page(Payment)
 class PaymentAdmin(HistoryAdmin):
     list_display = (
         "reference",

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Field, Model
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.admin.actions import VerbsAdmin
 from neural.admin.display import NOTHING, badge, link
 from neural.admin.learning_display import state_badge
+from neural.admin.pages import page
 from neural.admin.privacy_cost import warning_of
 from neural.admin.run_now import RUN_NOW, newest_round_of
 from neural.admin.scope import NeuralAdmin
@@ -24,9 +25,10 @@ from neural.federated.model_types import label_of, model_types
 from neural.federated.rounds.names import ROUND_TASK
 from neural.models import TrainingPlan
 from neural.models.store import sees_every_store
+from neural.sites import address_in_admin
 
 
-@admin.register(TrainingPlan)
+@page(TrainingPlan)
 class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
     """A plan concerns every store: only who sees every store changes it."""
 
@@ -203,7 +205,7 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
 
 def _scheduled(task: Any) -> SafeString | str:
     try:
-        address = reverse("admin:django_celery_beat_periodictask_change", args=[task.pk])
+        address = address_in_admin("django_celery_beat_periodictask_change", task.pk)
         when = str(task.schedule)
     except (NoReverseMatch, ObjectDoesNotExist):
         return str(task.name)

@@ -20,6 +20,7 @@ from neural.admin.display import (
     quantity_column,
 )
 from neural.admin.filters import DayFilter, StoreFilter
+from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
 from neural.admin.store_links import register_rows_of_stores
@@ -41,7 +42,7 @@ class ReadModelAdmin(HistoryAdmin):
         return instant(moment_of(bytes(row.version)))
 
 
-@admin.register(Dish)
+@page(Dish)
 class DishAdmin(ReadModelAdmin):
     list_display = (
         "code",
@@ -71,7 +72,7 @@ class LowStockFilter(admin.SimpleListFilter):
         return queryset.low() if self.value() == "1" else queryset
 
 
-@admin.register(StockLevel)
+@page(StockLevel)
 class StockLevelAdmin(ReadModelAdmin):
     list_display = (
         "item",
@@ -100,7 +101,7 @@ class StockLevelAdmin(ReadModelAdmin):
         return instant(moment_of(bytes(stock.level_version)))
 
 
-@admin.register(Shift)
+@page(Shift)
 class ShiftAdmin(ReadModelAdmin):
     list_display = (
         "code",
@@ -118,7 +119,7 @@ class ShiftAdmin(ReadModelAdmin):
     fieldsets = ((None, {"fields": list_display}),)
 
 
-@admin.register(SalesReport)
+@page(SalesReport)
 class SalesReportAdmin(ReadModelAdmin):
     list_display = ("day", link_column(SalesReport, "store"), "as_of")
     list_filter = (StoreFilter, DayFilter)
@@ -140,7 +141,7 @@ class SalesReportAdmin(ReadModelAdmin):
     )
 
 
-@admin.register(DailyDemand)
+@page(DailyDemand)
 class DailyDemandAdmin(ReadModelAdmin):
     list_display = (
         "day",

@@ -23,6 +23,7 @@ from neural.admin.display import (
     short_instant_column,
 )
 from neural.admin.filters import EventTypeFilter
+from neural.admin.pages import page
 from neural.admin.planning import STORE
 from neural.admin.refusal_verbs import (
     DISMISS,
@@ -39,7 +40,7 @@ MOST_LOOKED_THROUGH = 2_000
 """The newest rows whose payloads a search reads: no index knows what is in them."""
 
 
-@admin.register(RefusedEvent)
+@page(RefusedEvent)
 class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
     verbs = (DISMISS, REOPEN)
     list_display = (

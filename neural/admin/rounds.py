@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +29,7 @@ from neural.admin.display import (
 )
 from neural.admin.learning_display import phase, reason, state_badge
 from neural.admin.learning_filters import ModelTypeFilter, RoundStateFilter
+from neural.admin.pages import page
 from neural.admin.panels import HTMX
 from neural.admin.scope import SearchedByNumber
 from neural.federated.model_types import label_of
@@ -44,6 +45,7 @@ from neural.models import (
 )
 from neural.models.round import ASKING_STATES
 from neural.runs.clock import database_clock
+from neural.sites import address_in_admin
 
 TRANSITIONS_SHOWN = 500
 
@@ -71,7 +73,7 @@ class Station:
     took: dt.timedelta | None
 
 
-@admin.register(TrainingRound)
+@page(TrainingRound)
 class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
     """A round belongs to no store. Of stores its page shows those that the user may see."""
 
@@ -222,7 +224,7 @@ def _progress(training: TrainingRound) -> dict[str, Any]:
         "progress": round_progress(training, now=now),
         "phase": phase(training),
         "round_left": max(training.closes_at - now, dt.timedelta(0)),
-        "progress_address": reverse("admin:neural_traininground_progress", args=[training.pk]),
+        "progress_address": address_in_admin("neural_traininground_progress", training.pk),
     }
 
 

@@ -25,6 +25,7 @@ from neural.admin.display import (
     store_code_column,
 )
 from neural.admin.filters import HandlerFilter, QueueFilter, RunStateFilter, StoreFilter, TaskFilter
+from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
 from neural.admin.walks import Walk
@@ -74,7 +75,7 @@ DISCARD = Verb(
 )
 
 
-@admin.register(TaskRun)
+@page(TaskRun)
 class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
     verbs = (RETRY, HURRY, CANCEL, DISCARD)
     list_display = (

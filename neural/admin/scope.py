@@ -13,6 +13,7 @@ from django.urls import URLPattern
 
 from neural.admin.bounded import Found, find, page_of_few
 from neural.admin.nul import refuses_nul
+from neural.admin.pages import stays_on_its_site
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
 from neural.admin.panels import add_panels, addresses_of
 from neural.admin.planning import SEARCHED, STORE, plan
@@ -35,6 +36,7 @@ def store_or_404(request: HttpRequest, code: str) -> Store:
     return store
 
 
+@stays_on_its_site
 @refuses_nul
 class NeuralAdmin(admin.ModelAdmin):
     """The stock admin with one style sheet more, and with the panels of other apps."""

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from neural.admin.pages import page
 from neural.admin.panels import HTMX
 from neural.admin.scope import ReadOnlyAdmin
 from neural.admin.search_answer import answer_to, name_of
@@ -17,12 +16,13 @@ from neural.admin.search_display import shown
 from neural.admin.search_overview import overview
 from neural.admin.search_question import Question, question_of
 from neural.models import Search, Store
+from neural.sites import address_in_admin
 
 STORES_LISTED = 200
 NARROWING = ("collection", "store", "since", "until", "kind")
 
 
-@admin.register(Search)
+@page(Search)
 class SearchAdmin(ReadOnlyAdmin):
     """One page in place of a list: its rows are those of other models."""
 
@@ -55,7 +55,7 @@ class SearchAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             "media": self.media,
             "live_media": HTMX,
-            "page_address": reverse("admin:neural_search_changelist"),
+            "page_address": address_in_admin("neural_search_changelist"),
             "question": question,
             "stores": _stores(request),
             "answer": answer,

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,6 +16,7 @@ from neural.admin.search_overview import Searchable, behind
 from neural.admin.search_question import EVENTS, Question
 from neural.admin.search_scope import searchable_by
 from neural.models import TaskRun
+from neural.sites import address_in_admin
 from neural.vectors.collections import SearchCollection
 from neural.vectors.hits import Hit
 
@@ -108,7 +108,7 @@ def _shown(
 ) -> ShownHit:
     parts = [*hit.why.names, *hit.why.parts]
     names = shown_names(hit)
-    page = reverse("admin:neural_search_changelist")
+    page = address_in_admin("neural_search_changelist")
     own = {"collection": collection.name, "q": "", "like": "", "kind": ""}
     told = sees_events and hit.collection != EVENTS and hit.store
     return ShownHit(

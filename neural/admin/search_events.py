@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.forms import Media
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -18,6 +18,7 @@ from neural.admin.search_display import shown
 from neural.admin.search_question import EVENTS, FEW_OF_EACH, Question
 from neural.admin.search_scope import searchable_by, stores_of
 from neural.models import NeuralEvent
+from neural.sites import address_in_admin
 from neural.vectors.documents import key_of
 
 STYLES = Media(css={"all": ("neural/analysis.css", "neural/learning.css", "neural/search.css")})
@@ -25,7 +26,7 @@ STYLES = Media(css={"all": ("neural/analysis.css", "neural/learning.css", "neura
 
 def similar_address(event: NeuralEvent) -> str:
     """Where events like this one are shown."""
-    return reverse("admin:neural_neuralevent_similar", args=[event.pk])
+    return address_in_admin("neural_neuralevent_similar", event.pk)
 
 
 def _panel(request: HttpRequest, event: NeuralEvent) -> Mapping[str, Any] | None:
@@ -71,7 +72,7 @@ def _context(event: NeuralEvent, user: Any) -> dict[str, Any]:
         "question": question,
         "answer": answer,
         "sections": shown(answer, question, user),
-        "page_address": reverse("admin:neural_search_changelist"),
+        "page_address": address_in_admin("neural_search_changelist"),
     }
 
 

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -22,16 +22,18 @@ from neural.admin.display import (
     of_bytes,
     short_instant_column,
 )
+from neural.admin.pages import page
 from neural.admin.panels import HTMX
 from neural.admin.scope import SearchedByNumber
 from neural.admin.search_filters import CollectionFilter, IndexStateFilter
 from neural.admin.search_overview import behind, lag_of, notices_of
 from neural.admin.search_verbs import CANCEL, REBUILD
 from neural.models import IndexState, SearchIndex, TaskRun
+from neural.sites import address_in_admin
 from neural.vectors.lag import all_notices_of, why_it_waits
 
 
-@admin.register(SearchIndex)
+@page(SearchIndex)
 class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
     """An index belongs to no store, and shows nothing of any."""
 
@@ -179,5 +181,5 @@ def _progress(index: SearchIndex) -> dict[str, Any]:
         "index": index,
         "done": min(index.records_done, index.records_total),
         "total": max(index.records_total, 1),
-        "progress_address": reverse("admin:neural_searchindex_progress", args=[index.pk]),
+        "progress_address": address_in_admin("neural_searchindex_progress", index.pk),
     }

@@ -18,6 +18,7 @@ from neural.admin.display import (
     one_line,
     short_instant_column,
 )
+from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
 from neural.admin.search_filters import CollectionFilter, RefusedFilter
 from neural.admin.search_scope import stores_of
@@ -26,7 +27,7 @@ from neural.admin.walks import Walk
 from neural.models import IndexMark, SuppliedRecord
 
 
-@admin.register(IndexMark)
+@page(IndexMark)
 class IndexMarkAdmin(VerbsAdmin, ReadOnlyAdmin):
     """Keys begin with the store, by which a user's own are known."""
 
@@ -76,7 +77,7 @@ class IndexMarkAdmin(VerbsAdmin, ReadOnlyAdmin):
         return one_line(mark.error)
 
 
-@admin.register(SuppliedRecord)
+@page(SuppliedRecord)
 class SuppliedRecordAdmin(HistoryAdmin):
     list_display = (
         "key",

@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 from django.db.models import Model
-from django.urls import reverse
 from django.utils.http import urlencode
 
 from neural.models import NeuralEvent, Store, TaskRun
 from neural.registry import Registry
+from neural.sites import address_in_admin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +54,12 @@ def store_links(store: Store) -> list[tuple[str, Any]]:
 
 
 def _page(url_name: str, store: Store) -> str:
-    return reverse(f"admin:{url_name}", args=[store.pk])
+    return address_in_admin(url_name, store.pk)
 
 
 def _list(model: type[Model], store: Store) -> str:
     meta = model._meta
-    address = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
+    address = address_in_admin(f"{meta.app_label}_{meta.model_name}_changelist")
     return f"{address}?{urlencode({'store': store.pk})}"
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.admin import audit
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import NOTHING, badge, instant_column
+from neural.admin.pages import page
 from neural.admin.scope import ScopedAdmin
 from neural.admin.store_links import store_links
 from neural.models import Store
@@ -30,7 +31,7 @@ CONFIRM = Verb(
 )
 
 
-@admin.register(Store)
+@page(Store)
 class StoreAdmin(VerbsAdmin, ScopedAdmin):
     verbs = (CONFIRM,)
     list_display = ("code", "name", "brand", "region", "time_zone", "day_ends_at", "standing")

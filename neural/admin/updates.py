@@ -23,13 +23,14 @@ from neural.admin.display import (
 from neural.admin.filters import StoreFilter
 from neural.admin.learning_display import number, reason, update_badge
 from neural.admin.learning_filters import RoundFilter, UpdateStateFilter
+from neural.admin.pages import page
 from neural.admin.planning import WholeNumbers, by_store
 from neural.admin.scope import HistoryAdmin, SearchedByNumber
 from neural.admin.walks import Walk
 from neural.models import PrivacySpend, StoreUpdate
 
 
-@admin.register(StoreUpdate)
+@page(StoreUpdate)
 class StoreUpdateAdmin(HistoryAdmin):
     list_display = (
         store_code_column(StoreUpdate),
@@ -125,7 +126,7 @@ class StoreUpdateAdmin(HistoryAdmin):
         return _("%(number).1f s") % {"number": update.seconds} if update.seconds else NOTHING
 
 
-@admin.register(PrivacySpend)
+@page(PrivacySpend)
 class PrivacySpendAdmin(SearchedByNumber):
     """The privacy ledger. It tells of the chain, of no store."""
 

@@ -24,6 +24,7 @@ from neural.admin.display import (
 from neural.admin.learning_charts import error_plot
 from neural.admin.learning_display import per_cent, reason, standing_badge
 from neural.admin.learning_filters import ModelTypeFilter, StandingFilter
+from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
 from neural.federated.model_types import label_of
 from neural.federated.report import CANDIDATE, by_method, report_of_version
@@ -83,7 +84,7 @@ ROLL_BACK = Verb(
 )
 
 
-@admin.register(ModelVersion)
+@page(ModelVersion)
 class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
     """A version belongs to no store. Of stores its page shows those that the user may see."""
 

@@ -11,13 +11,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.display import NOTHING, badge, duration, instant_column
+from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
 from neural.models import WorkerProcess
 
 SAME_TIME_SECONDS = 1
 
 
-@admin.register(WorkerProcess)
+@page(WorkerProcess)
 class WorkerProcessAdmin(ReadOnlyAdmin):
     """Workers belong to no store; nothing here tells of a store's rows."""
 

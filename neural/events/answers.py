@@ -11,6 +11,8 @@ from neural.models import NeuralEvent
 
 
 class Verdict(enum.StrEnum):
+    """What became of an event that was submitted."""
+
     NEW = "new"
     DUPLICATE = "duplicate"
     REFUSED = "refused"

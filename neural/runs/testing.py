@@ -1,7 +1,8 @@
 """For the tests of apps that use the ledger: run what is due, here and now, without a broker."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 from celery import current_app
@@ -9,6 +10,7 @@ from celery import current_app
 from neural.models import TaskRun
 from neural.runs.alone import run_alone
 from neural.runs.claiming import Claimant, claim
+from neural.runs.duties import Duty
 from neural.runs.elsewhere import HandedOn
 from neural.runs.verdicts import Outcome
 from neural.runs.work import Clock, WorkSource
@@ -20,18 +22,41 @@ def run_due(*, now: dt.datetime | None = None, queue: str | None = None) -> Sequ
     Runs that become due meanwhile (an event that a handler submits) are run too. A retry is
     not due before its time; give a later ``now`` to reach it. Errors of the work are recorded
     as a worker records them, not raised: look at ``outcome.exception``. What is not known here
-    waits for a worker that knows it (``unknown_work_seconds``), and is looked at once.
+    waits for a worker that knows it (``unknown_work_seconds``), and is looked at once. Records
+    are indexed for search only within :func:`neural.temporary_search_index`.
     """
     current_app.loader.import_default_modules()
     outcomes: list[Outcome] = []
     unknown: list[int] = []
+    while True:
+        for duty in list(_duties):
+            duty()
+        found = list(_run_all(now, queue, unknown))
+        outcomes += found
+        if not (found and _duties):
+            return outcomes
+
+
+@contextmanager
+def also_doing(duty: Duty) -> Iterator[None]:
+    """Have :func:`run_due` do this, too, within the block: what a relay does in a worker."""
+    _duties.append(duty)
+    try:
+        yield
+    finally:
+        _duties.remove(duty)
+
+
+_duties: list[Duty] = []
+
+
+def _run_all(now: dt.datetime | None, queue: str | None, unknown: list[int]) -> Iterator[Outcome]:
     while run := _take_next(now, queue, unknown):
         task = cast(WorkSource, current_app.tasks[run.task])
         outcome = run_alone(task, run, Clock.of(run))
-        outcomes.append(outcome)
         if isinstance(outcome.exception, HandedOn):
             unknown.append(run.pk)
-    return outcomes
+        yield outcome
 
 
 def _take_next(

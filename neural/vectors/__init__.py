@@ -3,4 +3,56 @@
 A collection (``collections``) turns a record into a document (``documents``). Its words become
 tokens (``text``), its sentences vectors (``embedders``); both are kept in a vector store
 (``stores``). ``indexing`` keeps the index up with the database, ``search`` asks it.
+
+Its public names are what an embedder or a vector store of one's own is made with; what searches
+and registers collections is reached from ``neural`` itself.
 """
+
+from typing import TYPE_CHECKING, Any
+
+from neural.lazy import look_up
+
+if TYPE_CHECKING:
+    from neural.vectors.embedders.base import Embedder, EmbedderRefused, EmbedderUnavailable
+    from neural.vectors.stores.base import (
+        Match,
+        Row,
+        Shape,
+        StoreUnavailable,
+        TableMissing,
+        TableSize,
+        VectorStore,
+        Within,
+    )
+
+_HOMES = {
+    "Embedder": "neural.vectors.embedders.base",
+    "EmbedderRefused": "neural.vectors.embedders.base",
+    "EmbedderUnavailable": "neural.vectors.embedders.base",
+    "Match": "neural.vectors.stores.base",
+    "Row": "neural.vectors.stores.base",
+    "Shape": "neural.vectors.stores.base",
+    "StoreUnavailable": "neural.vectors.stores.base",
+    "TableMissing": "neural.vectors.stores.base",
+    "TableSize": "neural.vectors.stores.base",
+    "VectorStore": "neural.vectors.stores.base",
+    "Within": "neural.vectors.stores.base",
+}
+
+__all__ = [
+    "Embedder",
+    "EmbedderRefused",
+    "EmbedderUnavailable",
+    "Match",
+    "Row",
+    "Shape",
+    "StoreUnavailable",
+    "TableMissing",
+    "TableSize",
+    "VectorStore",
+    "Within",
+]
+
+
+def __getattr__(name: str) -> Any:
+    return look_up(__name__, _HOMES, name)

@@ -60,7 +60,7 @@ def test_without_a_name_all_collections_are_rebuilt(filled, command):
     command("--now")
 
     names = set(SearchIndex.objects.active().values_list("collection", flat=True))
-    assert names == {"dishes", "events", "guests", "orders", "staff"}
+    assert names == {"dishes", "events", "guests", "loyalty_members", "orders", "staff"}
 
 
 def test_records_that_cannot_be_read_are_counted(filled, command):
@@ -151,7 +151,7 @@ def test_a_collection_that_nobody_registers_is_wrong_usage(command):
     refusal = refused(command, "recipes")
 
     assert refusal.returncode == 2
-    assert "known: dishes, events, orders, staff" in str(refusal)
+    assert "known: dishes, events, loyalty_members, orders, staff" in str(refusal)
 
 
 def test_wrong_settings_end_with_1(filled, command, settings):

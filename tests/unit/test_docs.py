@@ -8,7 +8,11 @@ import pytest
 from celery import current_app
 from django.apps import apps
 from django.core.management import get_commands
-from loyalty.tests import ExpirePointsTests, PointsEarnedTests  # noqa: F401  (they run here)
+from loyalty.tests import (  # noqa: F401  (they run here)
+    ExpirePointsTests,
+    PointsEarnedTests,
+    SearchTests,
+)
 
 import neural
 from neural.conf import owners

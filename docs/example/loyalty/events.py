@@ -3,11 +3,10 @@
 from typing import Annotated
 
 import neural
-from neural.events.types import Payload
 from pydantic import Field
 
 
-class PointsEarned(Payload):
+class PointsEarned(neural.Payload):
     """A guest has earned points with a purchase."""
 
     member: Annotated[str, Field(min_length=1, max_length=50)]

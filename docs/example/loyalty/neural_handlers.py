@@ -3,15 +3,15 @@
 import neural
 from django.db.models import F
 from django.db.models.functions import Greatest
-from neural.errors import PermanentError
 from neural.models import NeuralEvent
 
 from loyalty import messenger
 from loyalty.events import POINTS_EARNED, PointsEarned
 from loyalty.models import Account
+from loyalty.search import MEMBERS
 
 
-class AccountClosed(PermanentError):
+class AccountClosed(neural.PermanentError):
     """The guest has closed the account: trying again cannot help."""
 
 
@@ -29,6 +29,7 @@ def add_points(event: NeuralEvent, data: PointsEarned) -> None:
         points=F("points") + data.points,
         last_earned_at=Greatest("last_earned_at", event.occurred_at),
     )
+    neural.mark_for_search(collection=MEMBERS.name, store=event.store_id, ids=[data.member])
 
 
 @neural.handles(POINTS_EARNED.name, retry=neural.RetryPolicy(max_retries=5, base_seconds=30))

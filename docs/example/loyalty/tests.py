@@ -101,3 +101,24 @@ class ExpirePointsTests(TestCase):
             expire_points.apply_async(args=["S01"], kwargs={"days": 365}, unique_key="expire/S01")
 
         assert TaskRun.objects.count() == 1
+
+
+class SearchTests(TestCase):
+    def test_a_member_who_earned_points_is_found(self):
+        with neural.temporary_search_index():
+            earn(20)
+            neural.run_due()
+
+            (hit,) = neural.search("ann", "loyalty_members", store="S01")
+
+            assert (hit.title, hit.text) == ("ann", "20 points")
+
+    def test_a_member_whose_account_is_gone_is_not(self):
+        with neural.temporary_search_index():
+            earn(20)
+            neural.run_due()
+            Account.objects.all().delete()
+            neural.mark_for_search(collection="loyalty_members", store="S01", ids=["ann"])
+            neural.run_due()
+
+            assert neural.search("ann", "loyalty_members") == []

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.contrib.auth import get_permission_codename
 from django.db.models import Model, Q, QuerySet
-from django.urls import NoReverseMatch, reverse
 
+from neural.sites import page_of
 from neural.vectors.collections import Record
 from neural.vectors.documents import key_of, parts_of
 
@@ -93,14 +93,6 @@ def of_stores(wanted: Iterable[tuple[str, str]], *, named: str) -> Iterator[Q]:
     asked = [Q(**{"store": store, f"{named}__in": own}) for store, own in names.items()]
     for start in range(0, len(asked), _STORES_AT_A_TIME):
         yield reduce(or_, asked[start : start + _STORES_AT_A_TIME])
-
-
-def page_of(model: type[Model], pk: Any) -> str:
-    """Where a row is seen in the admin; empty where there is none."""
-    try:
-        return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
-    except NoReverseMatch:
-        return ""
 
 
 def permission_of(model: type[Model]) -> str:

@@ -31,7 +31,13 @@ def embedder() -> Embedder:
 
 @lru_cache(maxsize=1)
 def _chosen() -> Embedder:
-    return Remembered(make_embedder(conf().embedder, conf().embedder_options))
+    return Remembered(_loaded(conf().embedder, tuple(sorted(conf().embedder_options.items()))))
+
+
+@lru_cache(maxsize=1)
+def _loaded(kind: str, options: tuple[tuple[str, str], ...]) -> Embedder:
+    """A model takes seconds to load: tests that change other settings keep it."""
+    return make_embedder(kind, dict(options))
 
 
 def make_embedder(kind: str, options: Mapping[str, str]) -> Embedder:
