@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from neural.events.registry import Received, handles
     from neural.events.submit import submit, submit_many
     from neural.events.types import EventType, register_event_type
+    from neural.runs.app import LedgerCelery
     from neural.runs.retry import RetryPolicy
     from neural.runs.task import LedgerTask
     from neural.runs.testing import run_due
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Document": "neural.vectors.documents",
     "EventType": "neural.events.types",
+    "LedgerCelery": "neural.runs.app",
     "LedgerTask": "neural.runs.task",
     "Received": "neural.events.registry",
     "RetryPolicy": "neural.runs.retry",
@@ -49,6 +51,7 @@ __all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)
     "SearchCollection",
     "Document",
     "register_collection",
+    "LedgerCelery",
     "LedgerTask",
     "RetryPolicy",
     "run_due",

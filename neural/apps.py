@@ -1,6 +1,8 @@
 """The Django application."""
 
+from celery import current_app
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
@@ -25,6 +27,7 @@ class NeuralConfig(AppConfig):
         )
         from neural.runs import (
             broker,
+            celery_checks,  # noqa: F401  (registers the system checks)
             door,
             duties,
             ending,
@@ -47,4 +50,14 @@ class NeuralConfig(AppConfig):
         schedules = [ANALYSIS_SCHEDULE, shipped.TRAINING_SCHEDULE, TENDING_SCHEDULE]
         shipped_schedules.connect(self, schedules)
         shipped.connect(self)
+        _tell_beat_the_zone()
         autodiscover_modules("neural_handlers")
+
+
+def _tell_beat_the_zone() -> None:
+    """Where the project names no zone for Celery, Celery takes Django's, and the form of
+    django-celery-beat, which looks into Django's settings alone, would propose UTC."""
+    namespace = getattr(current_app, "namespace", None) or "CELERY"
+    name = f"{namespace}_TIMEZONE"
+    if not hasattr(settings, name):
+        setattr(settings, name, settings.TIME_ZONE)

