@@ -108,8 +108,9 @@ def stop_softly_on_sigterm() -> None:
     waits for a running task without limit, until the supervisor kills it.
 
     billiard reads REMAP_SIGTERM when it is imported, and the `celery` program imports it
-    before it imports the project. Nothing has copied its values at that point (they are
-    copied by celery.apps.worker and the pool), so reading it again is enough.
+    before it imports the project, and with it modules that copy the signal's name. So it is
+    read again, and told to them: a pool's process that ignores SIGTERM would be sent nothing
+    else, and a worker's stop would wait for its tasks all the same.
 
     Done with Celery 5.7.0, by `celery -A zhilian worker` and by `manage.py worker` alike: a
     task of 4 s ended and succeeded, one of 40 s was handed back, the process ended after
@@ -117,9 +118,13 @@ def stop_softly_on_sigterm() -> None:
     sooner; an idle worker ends in 2 s.
     """
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
-    billiard = sys.modules.get("billiard.common")
-    if billiard is not None and "celery.apps.worker" not in sys.modules:
-        importlib.reload(billiard)
+    billiard: Any = sys.modules.get("billiard.common")
+    if billiard is None or "celery.apps.worker" in sys.modules:
+        return
+    importlib.reload(billiard)
+    for name, loaded in list(sys.modules.items()):
+        if name.startswith("celery.") and hasattr(loaded, "TERM_SIGNAME"):
+            loaded.TERM_SIGNAME = billiard.TERM_SIGNAME
 
 
 def heed_sigquit(**_: Any) -> None:

@@ -232,8 +232,10 @@ class Cluster:
 
     def environment(self, **neural: object) -> dict[str, str]:
         settings = {f"NEURAL_{name.upper()}": str(value) for name, value in neural.items()}
+        # This process has set it by importing the project; a worker must do so by itself.
+        inherited = {name: value for name, value in os.environ.items() if name != "REMAP_SIGTERM"}
         return {
-            **os.environ,
+            **inherited,
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "DATABASE_URL": database_url(),
             "CELERY_BROKER_URL": self.broker.url,
