@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from neural.events.registry import Received, handles
     from neural.events.submit import submit, submit_many
     from neural.events.types import EventType, Payload, register_event_type
+    from neural.runs.app import LedgerCelery
     from neural.runs.enqueue import TaskIdTaken
     from neural.runs.history import Try, tries_of
     from neural.runs.options import OptionNotKept
@@ -46,6 +47,7 @@ _HOMES = {
     "EventType": "neural.events.types",
     "Found": "neural.vectors.hits",
     "Hit": "neural.vectors.hits",
+    "LedgerCelery": "neural.runs.app",
     "LedgerTask": "neural.runs.task",
     "NeuralError": "neural.errors",
     "NotStorable": "neural.runs.results",
@@ -124,6 +126,7 @@ __all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)
     "RecordRefused",
     "StoreUnavailable",
     "TableMissing",
+    "LedgerCelery",
     "run_due",
     "temporary_search_index",
     "Outcome",

@@ -1,6 +1,8 @@
 """The Django application."""
 
+from celery import current_app
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +25,7 @@ class NeuralConfig(AppConfig):
         from neural.events.pruning import REFUSED_EVENTS
         from neural.runs import (
             broker,
+            celery_checks,  # noqa: F401  (registers the system checks)
             door,
             ending,
             entries,
@@ -48,6 +51,7 @@ class NeuralConfig(AppConfig):
         lifecycle.connect()
         register_prunable(REFUSED_EVENTS)
         self._add_apps()
+        _tell_beat_the_zone()
         autodiscover_modules("neural_handlers")
 
     def _add_apps(self) -> None:
@@ -56,3 +60,12 @@ class NeuralConfig(AppConfig):
 
         for part in (restaurant, retrieval, forecasting):
             part.add_to_core(self)
+
+
+def _tell_beat_the_zone() -> None:
+    """Where the project names no zone for Celery, Celery takes Django's, and the form of
+    django-celery-beat, which looks into Django's settings alone, would propose UTC."""
+    namespace = getattr(current_app, "namespace", None) or "CELERY"
+    name = f"{namespace}_TIMEZONE"
+    if not hasattr(settings, name):
+        setattr(settings, name, settings.TIME_ZONE)

@@ -3,14 +3,20 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from celery import current_app
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
+from django.db import DEFAULT_DB_ALIAS, router
 from pydantic import ValidationError
 
 from neural.conf import owners, readers
 from neural.optional import app_of
+from neural.runs.transports import is_redis
+
+SHOWN = 3
 
 
 @register()
@@ -57,11 +63,11 @@ def check_visibility_timeout(**_: Any) -> list[CheckMessage]:
 
     RabbitMQ gives back what its worker's lost connection held, and nothing after a time.
     """
-    if str(getattr(settings, "CELERY_BROKER_URL", "")).startswith("amqp"):
+    celery = current_app.conf
+    if not is_redis(celery.broker_url):
         return []
-    limit = getattr(settings, "CELERY_TASK_TIME_LIMIT", None)
-    options = getattr(settings, "CELERY_BROKER_TRANSPORT_OPTIONS", {})
-    timeout = options.get("visibility_timeout", 3600)
+    limit = celery.task_time_limit
+    timeout = (celery.broker_transport_options or {}).get("visibility_timeout", 3600)
     if limit and timeout <= limit:
         return [
             checks.Warning(
@@ -71,3 +77,31 @@ def check_visibility_timeout(**_: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register()
+def check_database(**_: Any) -> list[CheckMessage]:
+    """Ledger, users and schedules are in one database, whose commit publishes.
+
+    Stores have users for their operators, a handler's writes and its outcome are one
+    transaction, and so are a schedule's moment and its run.
+    """
+    models = [get_user_model(), *apps.get_app_config("neural").get_models()]
+    if apps.is_installed("django_celery_beat"):
+        models.append(apps.get_model("django_celery_beat", "PeriodicTask"))
+    homes = ((model._meta.label, router.db_for_write(model)) for model in models)
+    # Read from a replica, a run may look as it was before it was claimed.
+    read = ((model._meta.label, router.db_for_read(model)) for model in models)
+    away = [f"{label} in {home!r}" for label, home in homes if home != DEFAULT_DB_ALIAS]
+    away += [f"{label} read from {home!r}" for label, home in read if home != DEFAULT_DB_ALIAS]
+    if not away:
+        return []
+    told = ", ".join(away[:SHOWN]) + (f" and {len(away) - SHOWN} more" if away[SHOWN:] else "")
+    return [
+        Error(
+            f"the ledger, its users and beat's schedules are not in one database: {told}",
+            hint="Let every router of DATABASE_ROUTERS answer 'default', or None, for the apps "
+            f"neural, django_celery_beat and {get_user_model()._meta.app_label}.",
+            id="neural.E101",
+        )
+    ]

@@ -147,12 +147,10 @@ def _url(values: Mapping[str, str], name: str, schemes: set[str]) -> str | None:
 
 
 def _result_backend(values: Mapping[str, str]) -> str:
-    """Results of plain tasks in the database or in Redis; of ledger tasks, the ledger's."""
+    """Results of plain tasks in the database or in Redis."""
     backend = values.get("CELERY_RESULT_BACKEND", "").strip() or "django-db"
-    if backend == "django-db":
-        return "neural.runs.result_backends.DatabaseResults"
-    if backend.startswith(("redis://", "rediss://")):
-        return f"neural.runs.result_backends.RedisResults+{backend}"
+    if backend == "django-db" or backend.startswith(("redis://", "rediss://")):
+        return backend
     raise ImproperlyConfigured(
         "CELERY_RESULT_BACKEND must be django-db or begin with redis:// or rediss://."
     )

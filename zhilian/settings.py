@@ -7,9 +7,7 @@ import os
 from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
-from kombu import Exchange, Queue
 
-from neural.runs.routing import TASK_QUEUES
 from zhilian import brokers, cache, environment, logs, state
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -134,17 +132,12 @@ NEURAL = {
 }
 
 # --- Celery -----------------------------------------------------------------------------------
+# What this deployment chooses. Queues, acknowledgement, what the broker is told and the like are
+# the defaults of `neural.LedgerCelery` (neural/runs/celery_defaults.py).
 # Broker. Database 1 of Redis; database 0 is for cache and sessions, 2 for results.
 EMBEDDED_BROKER_DIRECTORY = VAR / "broker"
 EMBEDDED_BROKER = _environment.broker_url is None
 CELERY_BROKER_URL = _environment.broker_url or state.broker_url(EMBEDDED_BROKER_DIRECTORY)
-CELERY_BROKER_TRANSPORT_OPTIONS = brokers.transport_options(
-    CELERY_BROKER_URL, visibility_timeout=_tuning.visibility_timeout
-)
-CELERY_BROKER_HEARTBEAT = brokers.RABBITMQ_HEARTBEAT_SECONDS  # Redis has none
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# None: for ever. The broker may be away for longer than Celery's hundred tries.
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 
 # Sessions are in the database and read through the cache: its loss locks nobody out.
 CACHES = {
@@ -152,68 +145,16 @@ CACHES = {
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 
-# Queues. Each has an exchange of its own: `Queue(name)` alone binds to the default exchange,
-# and a message sent there runs once for each queue. Urgency is the choice of queue, never a
-# message's priority, which on Redis is upside down (0 is most urgent) and outranks the queue.
-CELERY_TASK_QUEUES = [
-    Queue(name, Exchange(name), routing_key=name)
-    for name in ("high_priority", "default", "low_priority")
-]
-CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_DEFAULT_EXCHANGE = "default"
-CELERY_TASK_DEFAULT_ROUTING_KEY = "default"
-# Tasks by name, so that whoever sends one by name alone sends it to the right queue.
-CELERY_TASK_ROUTES = {name: {"queue": queue} for name, (queue, _priority) in TASK_QUEUES.items()}
-# A mistyped queue name is an error, not a new queue that no worker reads.
-CELERY_TASK_CREATE_MISSING_QUEUES = False
+# Results of plain tasks; of ledger tasks the ledger keeps every outcome. Where they go, and
+# that they are kept only where a task asks for it (ignore_result=False).
+CELERY_RESULT_BACKEND = _environment.result_backend
+CELERY_TASK_IGNORE_RESULT = True
+# Its name and, with django-celery-results, its traceback are kept only so.
+CELERY_RESULT_EXTENDED = True
 
-# Messages. JSON only: a pickle from the broker would be code from whoever reaches it.
-CELERY_TASK_SERIALIZER = "json"
-CELERY_RESULT_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_PUBLISH_RETRY = True
-# One quick try more, then the relay's turn. (Turning retries off is slower, not faster: the
-# second call after a lost connection then takes 6 s.)
-CELERY_TASK_PUBLISH_RETRY_POLICY = {
-    "max_retries": 1,
-    "interval_start": 0,
-    "interval_step": 0.1,
-    "interval_max": 0.1,
-}
-
-# Tasks. Late acknowledgement and a prefetch of 1: what a dead worker held comes back, and an
-# urgent message waits behind one task at most.
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
+# Workers. The visibility timeout of Redis follows from prefetch and hard limit.
 CELERY_WORKER_PREFETCH_MULTIPLIER = _tuning.prefetch_multiplier
 CELERY_TASK_SOFT_TIME_LIMIT = _tuning.soft_time_limit
 CELERY_TASK_TIME_LIMIT = _tuning.time_limit
-
-# Results. The ledger keeps every outcome; a result row on top would be a second history.
-CELERY_RESULT_BACKEND = _environment.result_backend
-CELERY_TASK_IGNORE_RESULT = True
-# A plain task that wants its result kept (ignore_result=False) has its name and, with
-# django-celery-results, its traceback kept only so.
-CELERY_RESULT_EXTENDED = True
-
-# Workers.
 CELERY_WORKER_CONCURRENCY = _tuning.concurrency
 CELERY_WORKER_MAX_TASKS_PER_CHILD = _tuning.max_tasks_per_child
-# Celery closes the database connection around every task unless told how often to keep it:
-# two to four times fewer tasks a second.
-CELERY_DB_REUSE_MAX = 1000
-# A task outlives a lost broker connection; its outcome is in the database either way.
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-# SIGTERM (see zhilian/celery.py) gives running tasks this long, then hands back what is left.
-# Below the grace of whoever stops the worker: 25 s in `manage.py up`.
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
-# Django's logging is used (zhilian/celery.py); print() in a task is not logged as a warning.
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_REDIRECT_STDOUTS = False
-# Events cost up to an eighth of the throughput (docs/flower.md). Flower turns them on.
-CELERY_WORKER_SEND_TASK_EVENTS = False
-CELERY_TASK_SEND_SENT_EVENT = False
-
-# Celery's own waits for a broker that is away, and repeats runs when it was killed.
-CELERY_BEAT_SCHEDULER = "neural.runs.beat:LedgerScheduler"
-CELERY_TIMEZONE = TIME_ZONE

@@ -32,15 +32,6 @@ class Tuning:
     max_tasks_per_child: int = 1000
     """After so many messages a process is replaced by a fresh one."""
 
-    @property
-    def visibility_timeout(self) -> int:
-        """After this time Redis hands out a message again that was not acknowledged.
-
-        A message waits in its worker behind as many as were prefetched, each up to the hard
-        limit, and then runs up to it; one more limit is to spare.
-        """
-        return (self.prefetch_multiplier + 2) * self.time_limit
-
 
 def read(values: Mapping[str, str]) -> Tuning:
     """The tuning that `values` (an environment) ask for. Raises ImproperlyConfigured."""

@@ -1,21 +1,24 @@
 """Result backends that answer for ledger tasks out of the ledger.
 
 ``AsyncResult`` of a ledger task needs no second history: its state, value and traceback are
-in the run and its tries. Results of plain tasks are stored and read as usual. Name one in
-``result_backend``: ``neural.runs.result_backends.DatabaseResults`` (django-celery-results)
-or ``neural.runs.result_backends.RedisResults+redis://host/2``.
+in the run and its tries. Results of plain tasks are stored and read as usual.
+:class:`neural.LedgerCelery` puts the ledger before whatever ``result_backend`` names. With a
+plain Celery application name one of these: ``neural.runs.result_backends.DatabaseResults``
+(django-celery-results), ``neural.runs.result_backends.RedisResults+redis://host/2``, or
+``neural.runs.result_backends.LedgerOnly`` where results of plain tasks are not kept.
 """
 
 import time
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from celery import states
-from celery.backends.base import SyncBackendMixin
+from celery.backends.base import BaseBackend, DisabledBackend, SyncBackendMixin
 from celery.backends.redis import RedisBackend
 from celery.exceptions import TimeoutError as ResultTimeout
 from celery.worker import state as worker_state
-from django_celery_results.backends.database import DatabaseBackend
+from django.apps import apps
 
 from neural.models import TaskRun
 from neural.runs import sql
@@ -23,6 +26,7 @@ from neural.runs.celery_view import meta_of
 from neural.runs.work import WorkSource
 
 TERMINATED = "terminated"
+UNKNOWN = {"status": states.PENDING, "result": None}
 
 
 class LedgerResults:
@@ -36,10 +40,11 @@ class LedgerResults:
     """Reading many results at once would pass the ledger by."""
     is_async = False
 
-    def _get_task_meta_for(self, task_id: str) -> Any:
+    def get_task_meta(self, task_id: str, *args: Any, **options: Any) -> Any:
+        """State, value and the rest. Nothing is remembered of a run: a person may retry it."""
         run = _run(task_id)
         if run is None:
-            return super()._get_task_meta_for(task_id)  # type: ignore[misc]
+            return super().get_task_meta(task_id, *args, **options)  # type: ignore[misc]
         return self.meta_from_decoded(meta_of(run))  # type: ignore[attr-defined]
 
     def task_result_exists(self, task_id: str) -> bool:
@@ -106,7 +111,7 @@ class LedgerResults:
 
     def _ended(self, task_ids: Iterable[str]) -> Iterator[tuple[str, Any]]:
         for task_id in list(task_ids):
-            meta = self.get_task_meta(task_id)  # type: ignore[attr-defined]
+            meta = self.get_task_meta(task_id)
             if meta["status"] in states.READY_STATES:
                 yield task_id, meta
 
@@ -115,37 +120,59 @@ def _run(task_id: str) -> TaskRun | None:
     return TaskRun.objects.select_related("worker").filter(task_id=task_id).first()
 
 
-class DatabaseResults(LedgerResults, DatabaseBackend):
-    """django-celery-results for plain tasks, the ledger for ledger tasks."""
+class LedgerOnly(LedgerResults, BaseBackend):  # type: ignore[misc]
+    """No result backend is named: the ledger answers for its tasks, and nobody for plain ones."""
 
-    def store_result(self, task_id: str, result: Any, state: str, **options: Any) -> Any:
-        """No second history, even where a plain client's message asks for its result."""
-        if _is_on_ledger(self.app, options.get("request")):
-            return result
-        return super().store_result(task_id, result, state, **options)
+    def get_task_meta(self, task_id: str, *args: Any, **options: Any) -> Any:
+        """Of an id that is not the ledger's nothing is known, or nothing yet."""
+        run = _run(task_id)
+        return self.meta_from_decoded(meta_of(run)) if run else dict(UNKNOWN)
+
+    def task_result_exists(self, task_id: str) -> bool:
+        return _run(task_id) is not None
+
+    def store_result(  # type: ignore[override]
+        self, task_id: str, result: Any, state: str, **options: Any
+    ) -> Any:
+        """Not kept."""
+        return result
+
+    def ensure_chords_allowed(self) -> None:
+        """A chord's count is kept by a result backend."""
+        raise NotImplementedError(
+            "a chord needs a result backend to count its header: install django-celery-results "
+            "or set CELERY_RESULT_BACKEND"
+        )
 
 
 class RedisResults(LedgerResults, RedisBackend):  # type: ignore[misc]
     """Redis for plain tasks, the ledger for ledger tasks. What a plain client asked for is
     stored in Redis as well: it has nothing else to read."""
 
-    def _store_result(
-        self,
-        task_id: str,
-        result: Any,
-        state: str,
-        traceback: Any = None,
-        request: Any = None,
-        **options: Any,
-    ) -> Any:
-        me: Any = self
-        if not _is_on_ledger(me.app, request):
-            usual: Any = RedisBackend._store_result  # type: ignore[attr-defined]
-            return usual(self, task_id, result, state, traceback, request, **options)
-        # Celery leaves a success as it is, and would hear of this one from the ledger.
-        meta = me._get_result_meta(result, state, traceback, request) | {"task_id": task_id}
-        me._set_with_state(me.get_key_for_task(task_id), me.encode(meta), state)
-        return result
+
+if apps.is_installed("django_celery_results"):
+    from django_celery_results.backends.database import DatabaseBackend
+
+    class DatabaseResults(LedgerResults, DatabaseBackend):
+        """django-celery-results for plain tasks, the ledger for ledger tasks."""
+
+        def store_result(self, task_id: str, result: Any, state: str, **options: Any) -> Any:
+            """No second history, even where a plain client's message asks for its result."""
+            if _is_on_ledger(self.app, options.get("request")):
+                return result
+            return super().store_result(task_id, result, state, **options)
+
+
+@cache
+def answering(backend: type) -> type:
+    """A class of result backends as it is, but for the ledger's answers before its own."""
+    if issubclass(backend, LedgerResults):
+        return backend
+    if issubclass(backend, DisabledBackend):
+        return LedgerOnly
+    if apps.is_installed("django_celery_results") and backend is DatabaseBackend:
+        return DatabaseResults
+    return type(backend.__name__, (LedgerResults, backend), {"__module__": __name__})
 
 
 def _is_on_ledger(app: Any, request: Any) -> bool:

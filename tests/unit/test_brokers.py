@@ -2,6 +2,7 @@
 
 import pytest
 
+from neural.runs import transports
 from zhilian import brokers, cache
 
 
@@ -41,8 +42,9 @@ def test_there_is_no_cache_where_no_database_is_free_for_it(broker):
 
 
 def test_each_broker_gets_the_options_that_it_knows():
-    redis = brokers.transport_options("redis://127.0.0.1/1", visibility_timeout=700)
-    rabbitmq = brokers.transport_options("amqps://127.0.0.1//", visibility_timeout=700)
+    redis = transports.transport_options("redis://127.0.0.1/1", time_limit=100)
+    rabbitmq = transports.transport_options("amqps://127.0.0.1//", time_limit=100)
 
-    assert redis["visibility_timeout"] == 700
+    assert redis["visibility_timeout"] == 300
     assert rabbitmq == {"confirm_publish": True}
+    assert transports.transport_options("memory://") == {}

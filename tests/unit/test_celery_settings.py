@@ -1,5 +1,6 @@
 """What the Celery application really runs with, beside settings.py's names for it."""
 
+import os
 import subprocess
 import sys
 
@@ -43,17 +44,21 @@ def test_a_worker_stops_within_the_grace_of_up():
 
 @pytest.mark.parametrize("first", ["import celery.bin.celery, celery.bin.worker", "import zhilian"])
 def test_sigterm_stops_a_worker_softly_however_it_was_started(first):
-    """The celery program has imported billiard before it imports the project."""
+    """The celery program has imported billiard before it imports the project, and with it
+    what sends the signal to the pool's processes."""
     code = (
-        f"{first}; import zhilian, celery.apps.worker as worker;"
-        "print(worker.install_worker_term_handler.keywords['how'])"
+        f"{first}; import zhilian, celery.apps.worker as worker, celery.worker.request as request;"
+        "print(worker.install_worker_term_handler.keywords['how'], request.TERM_SIGNAME)"
     )
+    # Of this process, which has imported the project, it would be inherited.
+    environment = {name: value for name, value in os.environ.items() if name != "REMAP_SIGTERM"}
 
     printed = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
 
-    assert printed.stdout.strip() == "Cold"  # soft while worker_soft_shutdown_timeout runs
+    # Soft while worker_soft_shutdown_timeout runs.
+    assert printed.stdout.split() == ["Cold", "SIGQUIT"]
 
 
 def test_the_worker_command_says_it_in_celerys_words():

@@ -9,7 +9,7 @@ from django.db import connection
 
 from neural.health.examination import OF_DATABASE, WITHOUT_DATABASE, WRITING, of_ledger
 from neural.runs import telling
-from zhilian.brokers import REDIS_OPTIONS
+from neural.runs.transports import REDIS_OPTIONS
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES = ["", ".zh"]

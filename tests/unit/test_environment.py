@@ -24,7 +24,7 @@ def test_everything_has_a_default(tmp_path):
     assert result.database_url is None
     assert result.broker_url is None
     assert result.cache_url is None
-    assert result.result_backend == "neural.runs.result_backends.DatabaseResults"
+    assert result.result_backend == "django-db"
 
 
 def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path):

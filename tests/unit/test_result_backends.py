@@ -3,16 +3,26 @@
 import pytest
 from billiard.exceptions import WorkerLostError
 from celery import chain, current_app, group, states
+from celery.backends.base import DisabledBackend
+from celery.backends.cache import CacheBackend
+from celery.backends.rpc import RPCBackend
 from celery.exceptions import Ignore, Reject, TaskRevokedError
 from celery.exceptions import TimeoutError as ResultTimeout
 from celery.result import AsyncResult, GroupResult
 from django.utils import timezone
+from django_celery_results.backends import DatabaseBackend
 from django_celery_results.models import TaskResult
 
 import neural
 from neural.errors import NeuralError
 from neural.models import RunState, TaskRun, TaskTry
-from neural.runs.result_backends import DatabaseResults, RedisResults
+from neural.runs.result_backends import (
+    DatabaseResults,
+    LedgerOnly,
+    LedgerResults,
+    RedisResults,
+    answering,
+)
 from neural.runs.settling import lose
 from tests.probe import canvas, tasks
 from tests.probe.acting import Failing, NeverAgain
@@ -29,7 +39,12 @@ class NowhereRedis(RedisResults):
         super().__init__(app=app, url="redis://127.0.0.1:1/2")
 
 
-@pytest.fixture(params=[DatabaseResults, NowhereRedis])
+def nowhere_rpc(app):
+    """Answers of plain tasks would come by messages, which nobody sends."""
+    return answering(RPCBackend)(app=app)
+
+
+@pytest.fixture(params=[DatabaseResults, NowhereRedis, LedgerOnly, nowhere_rpc])
 def backend(request, monkeypatch):
     """Each backend in its turn, as the application's."""
     backend = request.param(current_app._get_current_object())
@@ -305,6 +320,33 @@ def test_a_plain_tasks_result_is_stored_and_read_as_usual():
     backend.store_result("plain", {"a": 1}, states.SUCCESS)
 
     assert AsyncResult("plain", backend=backend).get(timeout=1) == {"a": 1}
+
+
+# Whatever backend is named
+
+
+def test_the_ledger_stands_before_any_backend_that_a_project_names():
+    assert answering(DatabaseBackend) is DatabaseResults
+    assert answering(DatabaseResults) is DatabaseResults
+    assert answering(DisabledBackend) is LedgerOnly
+    assert {CacheBackend, LedgerResults} <= set(answering(CacheBackend).__mro__)
+
+
+def test_a_plain_tasks_result_is_stored_and_read_in_any_backend():
+    backend = answering(CacheBackend)(app=current_app, url="memory://")
+    backend.store_result("plain", {"a": 1}, states.SUCCESS)
+
+    assert AsyncResult("plain", backend=backend).get(timeout=1) == {"a": 1}
+
+
+def test_where_no_backend_is_named_a_plain_tasks_result_is_not_kept():
+    backend = LedgerOnly(current_app)
+    backend.store_result("plain", 1, states.SUCCESS)
+
+    assert AsyncResult("plain", backend=backend).state == states.PENDING
+    assert not AsyncResult("plain", backend=backend).exists()
+    with pytest.raises(NotImplementedError, match="CELERY_RESULT_BACKEND"):
+        backend.ensure_chords_allowed()
 
 
 # Revoked by a worker

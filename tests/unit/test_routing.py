@@ -4,6 +4,7 @@ import pytest
 
 from neural.events.types import event_types
 from neural.runs.routing import DEFAULT_PRIORITY, HIGH_PRIORITY, LOW_PRIORITY, PRIORITIES, QUEUES
+from zhilian.celery import app
 
 URGENT = {
     "order.created",
@@ -32,9 +33,9 @@ def test_each_built_in_type_goes_where_the_design_says(names, queue, priority):
     assert {(types[name].queue, types[name].priority) for name in names} == {(queue, priority)}
 
 
-def test_each_queue_has_an_exchange_and_a_routing_key_of_its_own(settings):
+def test_each_queue_has_an_exchange_and_a_routing_key_of_its_own():
     """`Queue(name)` alone binds to the default exchange: a message there runs three times."""
-    queues = {queue.name: queue for queue in settings.CELERY_TASK_QUEUES}
+    queues = {queue.name: queue for queue in app.conf.task_queues}
 
     assert set(queues) == set(QUEUES)
     for name, queue in queues.items():

@@ -76,17 +76,15 @@ def test_the_soft_limit_must_strike_before_the_hard_one():
     ("prefetch", "limit", "seconds"), [("1", "300", 900), ("4", "300", 1800), ("1", "3600", 10800)]
 )
 def test_redis_waits_for_all_that_a_worker_may_have_taken(prefetch, limit, seconds):
-    asked = {"CELERY_WORKER_PREFETCH_MULTIPLIER": prefetch, "CELERY_TASK_TIME_LIMIT": limit}
+    environment = {
+        "CELERY_WORKER_PREFETCH_MULTIPLIER": prefetch,
+        "CELERY_TASK_TIME_LIMIT": limit,
+        "CELERY_BROKER_URL": "redis://127.0.0.1/1",
+    }
 
-    assert tuning.read(asked).visibility_timeout == seconds
+    [options] = configured(environment, "broker_transport_options")
 
-
-def test_the_visibility_timeout_follows_the_hard_limit_into_celery():
-    limits = {"CELERY_TASK_TIME_LIMIT": "4000", "CELERY_BROKER_URL": "redis://127.0.0.1/1"}
-
-    [options] = configured(limits, "broker_transport_options")
-
-    assert options["visibility_timeout"] == 12_000
+    assert options["visibility_timeout"] == seconds
 
 
 def test_a_timeout_that_is_not_above_the_hard_limit_is_warned_of(settings):
@@ -115,8 +113,8 @@ def test_rabbitmq_has_no_such_timeout(settings):
 )
 def test_no_choice_of_limits_is_warned_of(environment, settings):
     chosen = tuning.read(environment)
+    settings.CELERY_BROKER_URL = "redis://127.0.0.1/1"
     settings.CELERY_TASK_TIME_LIMIT = chosen.time_limit
-    settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": chosen.visibility_timeout}
 
     assert check_visibility_timeout() == []
 

@@ -9,6 +9,7 @@ from typing import TextIO
 
 from django.conf import settings
 
+from zhilian.celery import app
 from zhilian.console import Console
 from zhilian.processes import Program, Supervisor
 
@@ -18,7 +19,7 @@ LINES_TOLD = 5
 
 def programs(*, concurrency: int) -> list[Program]:
     """One worker for ``high_priority`` alone, one for all queues."""
-    queues = ",".join(queue.name for queue in settings.CELERY_TASK_QUEUES)
+    queues = ",".join(app.amqp.queues)
     return [
         _worker("demo-high", "high_priority", 1),
         _worker("demo-all", queues, concurrency),

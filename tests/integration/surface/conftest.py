@@ -11,6 +11,7 @@ import pytest
 from celery import current_app
 
 from neural.runs.result_backends import DatabaseResults, RedisResults
+from neural.runs.transports import transport_options
 from tests.integration.cluster import (
     UNHURRIED,
     Broker,
@@ -21,7 +22,6 @@ from tests.integration.cluster import (
     own_broker,
 )
 from tests.integration.rabbitmq import RabbitMQ, alone
-from zhilian import brokers
 
 RABBITMQ_URL = os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
 
@@ -58,8 +58,7 @@ def own_broker_server(request, tmp_path: Path) -> Iterator[Broker]:
     is_rabbitmq = isinstance(broker, RabbitMQ)
     if is_rabbitmq and not broker.answers():
         pytest.skip(f"no RabbitMQ answers on {urlsplit(RABBITMQ_URL).hostname} (RABBITMQ_URL)")
-    before = current_app.conf.broker_transport_options
-    options = brokers.transport_options(broker.url, visibility_timeout=900)
+    options = transport_options(broker.url)
     current_app.conf.broker_transport_options = options  # not by monkeypatch: it cannot undo it
     with alone() if is_rabbitmq else nullcontext():
         if is_rabbitmq:
@@ -69,7 +68,7 @@ def own_broker_server(request, tmp_path: Path) -> Iterator[Broker]:
         broker.stop()
         if is_rabbitmq:
             broker.empty()
-    current_app.conf.broker_transport_options = before
+    current_app.conf.changes.pop("broker_transport_options")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 
+from zhilian.celery import app
 from zhilian.embedded import BrokerAlreadyRunning, EmbeddedBroker
 from zhilian.processes import Program, Supervisor
 
@@ -123,7 +124,7 @@ def programs(*, port: int, concurrency: int) -> list[Program]:
     """What runs beside the broker. The Procfile lists the same."""
     python = sys.executable
     manage = str(Path(settings.BASE_DIR, "manage.py"))
-    queues = ",".join(queue.name for queue in settings.CELERY_TASK_QUEUES)
+    queues = ",".join(app.amqp.queues)
     gunicorn = f"gunicorn zhilian.wsgi --bind {ADDRESS}:{port} --workers 2 --threads 4"
     # Its control socket lies in the home directory, where two servers would share it.
     gunicorn += " --no-control-socket"
