@@ -1,13 +1,12 @@
 """System checks: what would break the ledger's promises is said at start, with the remedy."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
-from holidays import list_supported_countries
 from pydantic import ValidationError
 
 from neural.conf import conf
@@ -60,7 +59,7 @@ def check_country(**_: Any) -> list[CheckMessage]:
         country = conf().default_country
     except ValidationError:
         return []  # neural.E001 says what is wrong
-    if not country or country in list_supported_countries(include_aliases=False):
+    if not country or find_spec("holidays") is None or country in _countries():
         return []
     return [
         checks.Warning(
@@ -69,6 +68,12 @@ def check_country(**_: Any) -> list[CheckMessage]:
             id="neural.W002",
         )
     ]
+
+
+def _countries() -> Collection[str]:
+    from holidays import list_supported_countries  # of the extra `forecasting`
+
+    return list_supported_countries(include_aliases=False)
 
 
 @register()
@@ -103,7 +108,7 @@ def _words() -> None:
     if missing:
         raise PermanentError(
             f"{' and '.join(missing)} cannot be imported, by which search compares Chinese: "
-            "install the versions of requirements.txt, or switch NEURAL['search'] off"
+            "install zhilian-neural[search], or switch NEURAL['search'] off"
         )
 
 
