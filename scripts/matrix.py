@@ -125,7 +125,9 @@ def name_of(requirement: str) -> str:
 
 
 def pinned() -> dict[str, str]:
-    lines = [line for file in ROOT.glob("requirements*.txt") for line in file.open()]
+    lines = [
+        line for file in ROOT.glob("requirements*.txt") for line in file.read_text().splitlines()
+    ]
     return {name_of(line): line.split("#")[0].strip() for line in lines if "==" in line}
 
 
@@ -203,8 +205,12 @@ def main() -> int:
         missing = f"not tried: this machine has no Python {each.python}"
         results[each] = run(each, program) if program else missing
         print(f"{each}: {results[each]}", flush=True)
-    failed = sum(line.startswith("FAILED") for line in results.values())
-    print(f"{len(results)} combinations, {failed} failed")
+    counts = {
+        word: sum(line.startswith(word) for line in results.values())
+        for word in ("not tried", "FAILED")
+    }
+    failed = counts["FAILED"]
+    print(f"{len(results)} combinations, {counts['not tried']} not tried, {failed} failed")
     return 1 if failed or not results else 0
 
 
