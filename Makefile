@@ -5,6 +5,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Of two sizes: what the demo needs, and that with linters, types and tests.
+DEMO   := $(VENV)/.installed-demo
 STAMP  := $(VENV)/.installed
 MANAGE := $(BIN)/python manage.py
 
@@ -22,18 +24,22 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(STAMP)  ## Make .venv and install what is needed (only when it changed)
+setup: $(STAMP)  ## Make .venv and install all that is needed (only when it changed)
 
 $(STAMP): $(wildcard requirements*.txt)
-	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh all
+	@touch $(DEMO) $@
+
+$(DEMO): requirements.txt requirements-demo.txt
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh demo
 	@touch $@
 
 .PHONY: demo
-demo: $(STAMP)  ## Replay a bakery chain's real sales through real workers, and report
+demo: $(DEMO)  ## Replay a bakery chain's real sales through real workers, and report
 	@$(MANAGE) demo $(ARGS)
 
 .PHONY: up
-up: $(STAMP)  ## Web, workers, beat and broker in this terminal, until Ctrl-C
+up: $(DEMO)  ## Web, workers, beat and broker in this terminal, until Ctrl-C
 	@exec $(MANAGE) up $(ARGS)
 
 .PHONY: test
@@ -52,6 +58,10 @@ chaos: $(STAMP)  ## Random faults under load to the end: SQLite, then PostgreSQL
 	DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
 	CELERY_BROKER_URL="$${CELERY_BROKER_URL:-redis://127.0.0.1:6379/1}" \
 	CHAOS_EVENTS="$${CHAOS_EVENTS:-20000}" $(BIN)/python -m pytest tests/chaos $(ARGS)
+
+.PHONY: matrix
+matrix:  ## The ledger's tests with each Python, Django and Celery (minutes): ARGS="--python 3.12"
+	nice $(PYTHON) scripts/matrix.py $(ARGS)
 
 .PHONY: lint
 lint: $(STAMP)  ## ruff, mypy and import-linter

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes $VENV from $PYTHON and installs the requirements. Says what is missing, and the
+# Makes $VENV from $PYTHON and installs the requirements: with `demo` those of `make demo` and
+# `make up`, with `all` those of linters, types and tests as well. Says what is missing, and the
 # command that installs it, before anything is written.
 set -eu
 
@@ -27,7 +28,21 @@ command -v "$PYTHON" >/dev/null 2>&1 || die "$PYTHON was not found." "python3 py
     "$PYTHON" -m venv --clear "$VENV"
 }
 
-echo "setup: installing requirements into $VENV"
+# What is there already stays: `demo` takes nothing away from a venv that has all.
+what="${1:-all}"
+echo "setup: installing requirements into $VENV ($what)"
 pip="$VENV/bin/python -m pip --disable-pip-version-check --quiet install"
-$pip -r requirements-dev.txt
-$pip --no-deps -r requirements-demo.txt -r requirements-reference.txt
+case "$what" in
+demo)
+    $pip -r requirements.txt
+    $pip --no-deps -r requirements-demo.txt
+    ;;
+all)
+    $pip -r requirements-dev.txt
+    $pip --no-deps -r requirements-demo.txt -r requirements-reference.txt
+    ;;
+*)
+    echo "setup: '$what' is neither 'demo' nor 'all'." >&2
+    exit 1
+    ;;
+esac

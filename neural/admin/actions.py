@@ -95,9 +95,16 @@ class VerbsAdmin(admin.ModelAdmin):
 
     # For a selection
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """The stock actions, if any, and the verbs that this user is permitted."""
-        actions: dict[str, Any] = super().get_actions(request)
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
+        """The stock actions, if any, and the verbs that this user is permitted.
+
+        ``action_location`` is of Django 6.1 and later, and says on which page: on that of one row
+        verbs are buttons.
+        """
+        where = {} if action_location is None else {"action_location": action_location}
+        actions: dict[str, Any] = super().get_actions(request, **where)
+        if getattr(action_location, "name", "") == "CHANGE_FORM":
+            return actions
         for verb in self.verbs_for(request):
             function = partial(act_on_selection, verb=verb)
             actions[verb.name] = (function, verb.name, verb.explanation)

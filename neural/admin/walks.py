@@ -172,7 +172,9 @@ class _Window(BaseTable):
         if lanes and connection.vendor != "postgresql":
             branch = branch.values("pk")
         sql, params = branch.query.get_compiler(connection=connection).as_sql()
-        name = compiler.quote_name_unless_alias(self.table_alias)
+        # The second until Django 6.0.
+        quote = getattr(compiler, "quote_name", None) or compiler.quote_name_unless_alias
+        name = quote(self.table_alias)
         if not lanes:
             return f"({sql}) {name}", list(params)
         values = ", ".join(["(%s)"] * len(lanes))

@@ -56,7 +56,7 @@ class PrivacyAccountantMissing(PermanentError):
     def __init__(self) -> None:
         super().__init__(
             "differential privacy needs the package dp-accounting: "
-            "pip install -r requirements-privacy.txt"
+            "install zhilian-neural[privacy], or in a checkout requirements-privacy.txt"
         )
 
 

@@ -108,7 +108,7 @@ def _callers_transaction_kept_whole() -> Iterator[None]:
     if not connection.in_atomic_block:
         yield
         return
-    savepoint = transaction.savepoint(using=connection.alias)
+    savepoint = connection.savepoint()
     try:
         yield
     except Exception as error:

@@ -16,7 +16,6 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from neural.runs.celery_defaults import Completed, defaults
-from neural.runs.messages import RUN_HEADER
 from neural.runs.transports import transport_options
 
 SETTINGS_VARIABLE = "DJANGO_SETTINGS_MODULE"

@@ -39,8 +39,10 @@ class LedgerEntry(ModelEntry):
         """The next due moment, computed from the row alone: the same in every process."""
         last = maybe_make_aware(self.last_run_at).astimezone(dt.UTC)
         schedule = copy.copy(self.schedule)
-        schedule.nowfun = lambda: last  # as if it were still then
-        due = last + schedule.remaining_estimate(last)
+        # Celery 5.6 takes the hour of a crontab for one of the zone that this is in.
+        there = last.astimezone(getattr(schedule, "tz", dt.UTC))
+        schedule.nowfun = lambda: there  # as if it were still then
+        due = last + schedule.remaining_estimate(there)
         # A moment that had passed when the row was saved is due from then on.
         return max(due, self.in_force_since, self.model.start_time or due).astimezone(dt.UTC)
 

@@ -50,7 +50,7 @@ def _words() -> None:
     if missing:
         raise PermanentError(
             f"{' and '.join(missing)} cannot be imported, by which search compares Chinese: "
-            "install the versions of requirements.txt, or switch NEURAL['search'] off"
+            "install zhilian-neural[search], or switch NEURAL['search'] off"
         )
 
 

@@ -117,7 +117,7 @@ def never_leave_three_blocks():
 
 def leave_savepoints():
     for _ in range(3):
-        transaction.savepoint()
+        transaction.get_connection().savepoint()
 
 
 def dangling_reference():

@@ -101,7 +101,7 @@ def test_arguments_of_either_protocol_are_found():
 
 
 def test_arguments_that_cannot_go_to_the_pool_are_shown_as_text():
-    made = message(forged.entry("x", args=forged.nested(480)))
+    made = message(forged.entry("x", args=forged.nested(forged.DEEP)))
 
     substitute = substitute_for(made, task="probe.count", reason="too deep")
 
@@ -109,7 +109,9 @@ def test_arguments_that_cannot_go_to_the_pool_are_shown_as_text():
     assert refusal_in(substitute.headers)["content"].startswith("b'[[[[")
 
 
-@pytest.mark.parametrize(("levels", "goes"), [(90, True), (300, True), (480, False), (900, False)])
+@pytest.mark.parametrize(
+    ("levels", "goes"), [(90, True), (300, True), (forged.DEEP, False), (forged.DEEPER, False)]
+)
 def test_what_is_nested_goes_as_deep_as_the_pool_can_be_sent(levels, goes):
     """In a worker, whose stack is as deep as a test's."""
     assert survives(forged.nested(levels)) is goes

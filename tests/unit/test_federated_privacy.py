@@ -343,6 +343,6 @@ def test_without_the_accountant_nothing_is_released_and_the_error_says_what_to_i
 
     monkeypatch.setattr(builtins, "__import__", without)
 
-    with pytest.raises(PrivacyAccountantMissing, match=r"requirements-privacy\.txt") as raised:
+    with pytest.raises(PrivacyAccountantMissing, match=r"zhilian-neural\[privacy\]") as raised:
         check_budget([], [2.0], budget_epsilon=8.0, delta=1e-5)
     assert raised.value.permanent

@@ -10,6 +10,7 @@ from neural.errors import PermanentError
 from neural.models import RunState, TaskRun
 from neural.runs import relay, routing
 from neural.runs.options import OptionNotKept
+from tests.celery_versions import since_celery_5_7
 from tests.probe import canvas, tasks
 from tests.unit.canvas import ledger_task, run_all
 from tests.unit.ledger import ago, make_run
@@ -335,6 +336,7 @@ def test_dates_in_a_signature_come_back_as_dates(rung):
     assert TaskRun.objects.get(task="probe.give_back").result[0][1]["__type__"] == "date"
 
 
+@since_celery_5_7("a caller makes JSON of a model himself")
 def test_pydantic_tasks_take_models_and_give_them_to_the_body(rung):
     from pydantic import BaseModel
 

@@ -11,6 +11,7 @@ from kombu.transport import memory
 from neural.runs import publishing
 from neural.runs.messages import Ring
 from neural.runs.publishing import BrokerUnavailable, Publisher, publish_quietly
+from tests.celery_versions import since_celery_5_7
 from tests.watching import wait_until
 
 RING = Ring("id", "probe.count", "default")
@@ -235,6 +236,7 @@ OPTIONS = {
 }
 
 
+@since_celery_5_7("Celery leaves a task's own limits out of its message")
 @pytest.mark.parametrize("task", ["probe.count", "test.heavy", "no.such.task"])
 @pytest.mark.parametrize("options", [{"root_id": "id"}, {**OPTIONS, "time_limit": 7}])
 def test_a_message_is_the_one_that_celery_itself_would_send(wire, heavy, task, options):
@@ -314,6 +316,7 @@ def test_who_watches_celery_publish_sees_each_message(wire):
     assert message.headers["traceparent"] == "00-1"
 
 
+@since_celery_5_7("Celery looks once who listens to its signals")
 def test_a_queue_is_declared_once_a_connection(wire):
     declared = []
 

@@ -24,6 +24,7 @@ from neural.runs.result_backends import (
     answering,
 )
 from neural.runs.settling import lose
+from tests.celery_versions import since_celery_5_7
 from tests.probe import canvas, tasks
 from tests.probe.acting import Failing, NeverAgain
 from tests.unit.canvas import ledger_task, record_plain_messages, run_all, runs_of
@@ -81,6 +82,7 @@ def test_a_runs_state_in_celerys_words(backend, fields, expected):
     assert look(run).ready() == (expected in states.READY_STATES)
 
 
+@since_celery_5_7("AsyncResult has no exists()")
 def test_an_id_that_nobody_knows_is_pending_as_in_celery(monkeypatch):
     monkeypatch.setattr(current_app, "_backend_cache", DatabaseResults(current_app))
 
@@ -88,6 +90,7 @@ def test_an_id_that_nobody_knows_is_pending_as_in_celery(monkeypatch):
     assert not AsyncResult("nobody").exists()
 
 
+@since_celery_5_7("AsyncResult has no exists()")
 def test_a_run_exists_from_the_moment_it_was_recorded(backend):
     assert look(make_run()).exists()
 

@@ -539,7 +539,7 @@ def clean() -> dict:
 
 @contextmanager
 def undone() -> Iterator[None]:
-    point = transaction.savepoint()
+    point = transaction.get_connection().savepoint()
     yield
     transaction.savepoint_rollback(point)
 

@@ -84,6 +84,6 @@ def _installed() -> str:
         return version(PACKAGE)
     except PackageNotFoundError:
         raise EmbedderRefused(
-            f"{PACKAGE} is not installed: pip install -r requirements.txt,"
+            f"{PACKAGE} is not installed: install zhilian-neural[search],"
             " or choose another NEURAL['embedder']"
         ) from None

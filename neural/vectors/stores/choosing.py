@@ -53,7 +53,7 @@ def check_store(kind: str, *, location: str) -> None:
     """Raise :class:`StoreRefused` for what :func:`make_store` could not make; opens nothing."""
     if kind == LANCEDB and find_spec("lancedb") is None:
         raise StoreRefused(
-            "lancedb is not installed: install it in the version of requirements.txt, choose "
+            "lancedb is not installed: install zhilian-neural[search], choose "
             "another NEURAL['vector_store'], or switch NEURAL['search'] off"
         )
     if kind == LANCEDB and not location:
