@@ -18,6 +18,7 @@ class NeuralConfig(AppConfig):
             tasks,  # noqa: F401  (known to the relay in processes that are no workers, too)
         )
         from neural.analysis.nightly import ANALYSIS_SCHEDULE
+        from neural.djangotasks import registry
         from neural.events import builtin  # noqa: F401  (registers the built-in types)
         from neural.federated import (
             demand_forecast,  # noqa: F401  (registers the model type)
@@ -47,4 +48,5 @@ class NeuralConfig(AppConfig):
         schedules = [ANALYSIS_SCHEDULE, shipped.TRAINING_SCHEDULE, TENDING_SCHEDULE]
         shipped_schedules.connect(self, schedules)
         shipped.connect(self)
+        registry.connect()
         autodiscover_modules("neural_handlers")

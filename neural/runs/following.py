@@ -9,7 +9,7 @@ until it is sent, and dead, for everybody to see, when it cannot be.
 import functools
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -28,8 +28,23 @@ SEND_TASK = "neural.tasks.send_signature"
 ERROR_CALLBACK_TASK = "neural.tasks.call_error_callback"
 
 
+_ended: dict[str, Callable[[TaskRun], object]] = {}
+
+
+def when_ended(task: str, call: Callable[[TaskRun], object]) -> None:
+    """Have this called for each run of a task that has succeeded or is dead, in the transaction
+    of the outcome."""
+    _ended[task] = call
+
+
+def is_followed(run: TaskRun) -> bool:
+    """Whether anything starts, or anybody hears of it, when this run has ended."""
+    return bool(run.options) or run.task in _ended
+
+
 def follow_success(run: TaskRun, value: Any) -> None:
     """Start the links and the next task of the chain, each with the value."""
+    _tell_ended(run)
     for link in signatures(run, "link"):
         _start(run, link, (value,), {})
     rest = list(signatures(run, "chain"))
@@ -41,6 +56,7 @@ def follow_success(run: TaskRun, value: Any) -> None:
 def follow_death(run: TaskRun) -> None:
     """Start the error callbacks: of one argument with the task id, as Celery does; those of
     three (request, error, traceback) are called by a run of ``call_error_callback``."""
+    _tell_ended(run)
     for callback in signatures(run, "link_error"):
         try:
             with transaction.atomic():
@@ -52,6 +68,11 @@ def follow_death(run: TaskRun) -> None:
             raise
         except Exception:  # that the run is dead must be recorded, whatever else cannot be
             logger.exception("event=error_callback_lost run=%s", run.task_id)
+
+
+def _tell_ended(run: TaskRun) -> None:
+    if run.task in _ended:
+        _ended[run.task](run)
 
 
 def _start(

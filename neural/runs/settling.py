@@ -16,7 +16,7 @@ from neural.errors import NeuralError
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome
 from neural.models.transitions import tell
 from neural.runs import sql
-from neural.runs.following import follow_death, follow_success
+from neural.runs.following import follow_death, follow_success, is_followed
 from neural.runs.raised import ERROR_LENGTH
 
 
@@ -71,7 +71,7 @@ def settle(outcomes: Sequence[Outcome]) -> None:
                     f"{len(outcomes) - cursor.rowcount} of {len(outcomes)} runs were taken away"
                 )
         for outcome in outcomes:
-            if outcome.run.options:
+            if is_followed(outcome.run):
                 _follow(outcome)
         if sql.ledger_connection().needs_rollback:
             raise TransactionManagementError("the outcome was undone by what follows the run")
