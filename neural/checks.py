@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from neural.conf import conf
 from neural.errors import NeuralError, PermanentError
+from neural.runs.patched import newer_than_looked_at
 
 
 @register()
@@ -51,6 +52,20 @@ def check_visibility_timeout(**_: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register()
+def check_patched_versions(**_: Any) -> list[CheckMessage]:
+    """Celery and kombu, of which Neural replaces some methods, are no newer than was tried."""
+    return [
+        checks.Warning(
+            f"{name} {installed} is newer than {looked_at}, with which the patches of "
+            "neural.runs.broker and neural.runs.entries were tried",
+            hint=f"Install {name} {looked_at}, or see neural/runs/patched.py for what to look at.",
+            id="neural.W020",
+        )
+        for name, installed, looked_at in newer_than_looked_at()
+    ]
 
 
 @register()
