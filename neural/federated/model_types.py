@@ -112,8 +112,3 @@ def can_forecast(name: str) -> bool:
 def model_types() -> list[ModelType]:
     """All registered types by name."""
     return [_types[name] for name in sorted(_types)]
-
-
-def forget_model_type(name: str) -> None:
-    """For tests: as if nobody had registered it."""
-    _types.pop(name, None)

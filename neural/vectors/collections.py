@@ -95,8 +95,3 @@ def document_of(name: str, record: Record) -> Document:
     """The document of a record, as it is kept: it has an id and something to be found by, and is
     cut to what is searched."""
     return bounded(check(collection_of(name).document(record), collection=name))
-
-
-def forget_collection(name: str) -> None:
-    """For tests: as if nobody had registered it."""
-    _collections.pop(name, None)

@@ -108,7 +108,7 @@ def chain_of(*codes: str, days: int = 40, **plan: Any) -> Iterator[Chain]:
     try:
         yield chain
     finally:
-        model_types.forget_model_type(NAME)
+        model_types._types.pop(NAME, None)
 
 
 def sold(store: Store, by_day: Mapping[int, float], dish: str = "") -> None:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from neural.models import IndexMark, SearchIndex
-from neural.vectors.collections import SearchCollection, forget_collection, register_collection
+from neural.vectors import collections
+from neural.vectors.collections import SearchCollection, register_collection
 from neural.vectors.documents import Document, RecordRefused, key_of
 from neural.vectors.embedders.base import Embedder
 from neural.vectors.stores.base import TableMissing, TableSize, VectorStore
@@ -168,6 +169,11 @@ def document(record):
     if record.get("title") == "bad":
         raise RecordRefused(f"guests: record {record['id']!r} is bad")
     return Document(id=record["id"], store=record.get("store_id", ""), title=record["title"])
+
+
+def forget_collection(name):
+    """As if nobody had registered it."""
+    collections._collections.pop(name, None)
 
 
 @contextmanager

@@ -9,11 +9,12 @@ from django.urls import reverse
 
 from neural.admin.search_marks import excerpt, marked
 from neural.models import Order
-from neural.vectors.collections import SearchCollection, forget_collection, register_collection
+from neural.vectors.collections import SearchCollection, register_collection
 from neural.vectors.documents import Document
 from neural.vectors.stores.base import StoreUnavailable, TableMissing
 from tests.unit import admin_world as world
 from tests.unit.search_world import FakeSearch, hit
+from tests.unit.searching import forget_collection
 
 pytestmark = pytest.mark.django_db
 

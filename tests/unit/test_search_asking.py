@@ -11,7 +11,6 @@ from neural.vectors import search as asking
 from neural.vectors.collections import (
     CollectionUnknown,
     SearchCollection,
-    forget_collection,
     register_collection,
 )
 from neural.vectors.documents import Document
@@ -19,6 +18,7 @@ from neural.vectors.embedders.base import EmbedderUnavailable
 from neural.vectors.search import search, similar
 from neural.vectors.stores.base import TableMissing
 from tests.unit.search_menu import at, index_of
+from tests.unit.searching import forget_collection
 
 ORDERS = [
     Document(

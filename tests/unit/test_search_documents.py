@@ -8,6 +8,7 @@ from neural.vectors import collections
 from neural.vectors.builtin import dishes, events, orders, registered, staff  # noqa: F401
 from neural.vectors.collections import CollectionAlreadyRegistered, CollectionUnknown
 from neural.vectors.documents import Document, RecordRefused, parts_of
+from tests.unit.searching import forget_collection
 
 
 def test_an_order_is_named_by_its_dishes_and_titled_by_its_number():
@@ -80,7 +81,7 @@ def test_a_record_without_words_is_refused_by_its_id():
         with pytest.raises(RecordRefused, match="bare: record '7' has no text"):
             collections.document_of("bare", {})
     finally:
-        collections.forget_collection("bare")
+        forget_collection("bare")
 
 
 def test_an_unknown_collection_is_refused_with_those_that_are_known():

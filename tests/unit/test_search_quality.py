@@ -12,9 +12,10 @@ from benchmarks.search_quality import data, hybrid
 from benchmarks.search_quality.disturbing import Disturber
 from benchmarks.search_quality.scoring import scores
 from neural.vectors import search as asking
-from neural.vectors.collections import SearchCollection, forget_collection, register_collection
+from neural.vectors.collections import SearchCollection, register_collection
 from neural.vectors.search import search
 from tests.unit.search_menu import index_of, menu
+from tests.unit.searching import forget_collection
 
 BY_WORDS = {
     "麻婆豆腐": "麻婆豆腐",
