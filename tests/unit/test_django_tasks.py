@@ -22,7 +22,7 @@ from neural.djangotasks.routing import ledger_priority, queue_for
 from neural.models import TaskRun
 from neural.runs.claiming import Claimant, claim
 from neural.runs.results import NotStorable
-from neural.runs.settling import lose
+from neural.runs.settling import hand_back, lose
 from tests.probe import django_tasks as probe
 from tests.probe.models import Effect
 from tests.unit.ledger import make_run, make_worker
@@ -299,6 +299,18 @@ def test_a_task_whose_worker_died_says_so_and_is_finished_as_a_poison(rung, fini
     assert finished == [Status.FAILED]
     worker.delete()
     assert refreshed(result).worker_ids == ["process/77"] * 2
+
+
+@pytest.mark.django_db
+def test_a_task_that_a_stopping_worker_hands_back_has_had_no_attempt():
+    result = enqueue(probe.answer)
+    claim(task_id=result.id, claimant=Claimant(None, 77))
+    assert (refreshed(result).status, result.attempts) == (Status.RUNNING, 1)
+
+    hand_back(TaskRun.objects.running(), why="its worker stops")
+
+    assert (refreshed(result).status, result.attempts) == (Status.READY, 0)
+    assert (result.errors, result.started_at) == ([], None)
 
 
 @pytest.mark.django_db(transaction=True)
