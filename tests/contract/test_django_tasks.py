@@ -10,6 +10,7 @@ import dataclasses
 import datetime as dt
 import importlib
 import logging
+import signal
 from contextlib import contextmanager
 
 import pytest
@@ -157,8 +158,16 @@ def test_a_task_that_raises_has_failed(alias, task, raised, last_line):
         _ = result.return_value
 
 
+@pytest.fixture
+def a_terminal():
+    """Ctrl-C interrupts, as in a process that was not started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @performing
-def test_a_person_who_interrupts_is_heeded(alias):
+def test_a_person_who_interrupts_is_heeded(a_terminal, alias):
     with pytest.raises(KeyboardInterrupt):
         performed(probe.interrupt, alias)
 
@@ -392,13 +401,13 @@ def heard():
         told = []
         names = ("enqueued", "started", "finished")
         listeners = [(getattr(signals, f"task_{name}"), _listener(name, told)) for name in names]
-        for signal, listener in listeners:
-            signal.connect(listener, weak=False)
+        for sent, listener in listeners:
+            sent.connect(listener, weak=False)
         try:
             yield told
         finally:
-            for signal, listener in listeners:
-                signal.disconnect(listener)
+            for sent, listener in listeners:
+                sent.disconnect(listener)
 
     return listening
 
