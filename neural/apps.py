@@ -22,6 +22,7 @@ class NeuralConfig(AppConfig):
             checks,  # noqa: F401  (registers the system checks)
             tasks,  # noqa: F401  (known to the relay in processes that are no workers, too)
         )
+        from neural.djangotasks import registry as django_tasks
         from neural.events.pruning import REFUSED_EVENTS
         from neural.runs import (
             broker,
@@ -50,6 +51,7 @@ class NeuralConfig(AppConfig):
         ending.connect()
         lifecycle.connect()
         register_prunable(REFUSED_EVENTS)
+        django_tasks.connect()
         self._add_apps()
         _tell_beat_the_zone()
         autodiscover_modules("neural_handlers")

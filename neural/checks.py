@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from neural.conf import owners, readers
 from neural.optional import app_of
+from neural.runs.patched import newer_than_looked_at
 from neural.runs.transports import is_redis
 
 SHOWN = 3
@@ -80,6 +81,19 @@ def check_visibility_timeout(**_: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_patched_versions(**_: Any) -> list[CheckMessage]:
+    """Celery and kombu, of which Neural replaces some methods, are no newer than was tried."""
+    return [
+        checks.Warning(
+            f"{name} {installed} is newer than {looked_at}, with which the patches of "
+            "neural.runs.broker and neural.runs.entries were tried",
+            hint=f"Install {name} {looked_at}, or see neural/runs/patched.py for what to look at.",
+            id="neural.W020",
+        )
+        for name, installed, looked_at in newer_than_looked_at()
+    ]
+
+
 def check_database(**_: Any) -> list[CheckMessage]:
     """Ledger, users and schedules are in one database, whose commit publishes.
 

@@ -24,6 +24,8 @@ if PREFIX not in os.environ.get("ZHILIAN_VAR", ""):
         os.environ["CELERY_BROKER_URL"] = f"{server}/{mine}"
 os.environ["ZHILIAN_ENV_FILE"] = ""
 
+import django  # noqa: E402
+
 from zhilian.settings import *  # noqa: E402, F403
 
 # Slow on purpose elsewhere; tests make many users.
@@ -37,6 +39,28 @@ STORAGES["staticfiles"]["BACKEND"] = (  # noqa: F405
 
 # An app that counts what it does, and does what tests ask for: failing, hanging, dying.
 INSTALLED_APPS += ["tests.probe"]  # noqa: F405
+
+# Django's tasks framework: its own, or the backport (an app of its own) on Django 5.2.
+REFERENCE = "django.tasks" if django.VERSION >= (6,) else "django_tasks"
+INSTALLED_APPS += [] if django.VERSION >= (6,) else ["django_tasks"]
+LEDGER = "neural.djangotasks.backend.LedgerBackend"
+TASKS = {
+    "default": {"BACKEND": LEDGER},
+    "once": {"BACKEND": LEDGER, "OPTIONS": {"max_retries": 0}},
+    "atomic": {
+        "BACKEND": LEDGER,
+        "QUEUES": ["default", "letters"],
+        "OPTIONS": {
+            "atomic": True,
+            "max_retries": 1,
+            "retry_base_seconds": 7,
+            "retry_jitter": 0,
+            "queues": {"letters": "low_priority"},
+        },
+    },
+    "immediate": {"BACKEND": f"{REFERENCE}.backends.immediate.ImmediateBackend"},
+    "dummy": {"BACKEND": f"{REFERENCE}.backends.dummy.DummyBackend"},
+}
 
 # Seconds rather than minutes, where a test says so for the workers that it starts.
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = float(os.environ.get("PROBE_SOFT_SHUTDOWN", 10))

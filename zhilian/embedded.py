@@ -12,8 +12,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -187,15 +186,3 @@ def answers(path: Path) -> bool:
         connection.sendall(b"PING\r\n")
         return connection.recv(64).startswith(b"+PONG")
     return False
-
-
-@contextmanager
-def running_broker(directory: Path) -> Iterator[str]:
-    """The URL of a broker on `directory`: the one that already answers, else one of our own
-    that ends with the block."""
-    broker = EmbeddedBroker(directory)
-    if answers(broker.socket):
-        yield broker.url
-        return
-    with broker:
-        yield broker.url

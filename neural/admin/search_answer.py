@@ -59,12 +59,6 @@ def answer_to(question: Question) -> Answer:
     return Answer(sorted(sections, key=_by_meaning_alone), list(notices))
 
 
-def similar_to(collection: SearchCollection, key: str, *, stores: frozenset[str] | None) -> Answer:
-    """Records like the one with this key."""
-    asked = Question(like=key, collections=[collection], collection=collection.name, stores=stores)
-    return answer_to(asked)
-
-
 def name_of(question: Question) -> str:
     """What the record whose like is looked for is called, where the person may see it."""
     store, own = parts_of(question.like)

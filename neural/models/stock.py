@@ -1,6 +1,5 @@
 """Stock: how much there is of each item, and which items are low now."""
 
-import datetime as dt
 from decimal import Decimal
 from typing import Self
 
@@ -9,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.amounts import amount_field
-from neural.models.newest import NewestQuerySet, moment_of, version_field
+from neural.models.newest import NewestQuerySet, version_field
 from neural.models.store import Store
 
 
@@ -55,11 +54,6 @@ class StockLevel(models.Model):
 
     def __str__(self) -> str:
         return self.item
-
-    @property
-    def reported_at(self) -> dt.datetime | None:
-        """When the level was counted."""
-        return moment_of(self.level_version) if self.level_version else None
 
     def report(
         self, *, version: bytes, level: Decimal, unit: str, threshold: Decimal | None, low: bool

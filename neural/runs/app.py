@@ -72,6 +72,7 @@ class LedgerCelery(Celery):
     ) -> Any:
         """As Celery's, but a ledger task is recorded first, as by its own ``apply_async``."""
         self._set_up()
+        from neural.runs.messages import RUN_HEADER  # need the models
         from neural.runs.work import WorkSource
 
         task: Any = self.tasks.get(name)

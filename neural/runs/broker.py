@@ -1,17 +1,19 @@
 """A Redis that goes away, or that refuses, ends a worker of Celery 5.7.0 with kombu 5.7.0; these
-patches keep it alive. ``tests/integration`` does all of it to a broker under a worker.
+patches keep it alive. ``tests/integration`` does all of it to a broker under a worker. Where it
+was reported to Celery or kombu the issue is named; ``neural.runs.patched`` guards the versions.
 
 **Away.** ``Channel._connparams`` is called on a channel whose connection has been closed and
 fails with ``AttributeError: 'NoneType' object has no attribute 'hostname'``, which nothing
-above expects (15 of 16 measured stops ended the worker). Raised as a ConnectionError, it is
-what the worker's own reconnect loop (``Consumer.start``) waits for.
+above expects (15 of 16 measured stops ended the worker; celery/kombu#582). Raised as a
+ConnectionError, it is what the worker's own reconnect loop (``Consumer.start``) waits for.
 
 **Refusing.** A server that is full (OOM), cannot write its file (MISCONF), has become a replica
 (READONLY, UNBLOCKED) or lacks replicas (NOREPLICAS) answers with ``redis.ResponseError``.
 ``get_redis_error_classes`` counts that among the errors of a channel, after which
-``Consumer.start`` does not go on. Here it is one of the connection. The worker then waits,
-in ``Consumer.connection_for_read``, until the server takes a write: it lets in whoever
-asks, so that reconnecting alone would be a loop without a pause.
+``Consumer.start`` does not go on (celery/celery#5716 of a full one, #7946 of a replica). Here
+it is one of the connection. The worker then waits, in ``Consumer.connection_for_read``, until the
+server takes a write: it lets in whoever asks, so that reconnecting alone would be a loop without
+a pause.
 
 **Full, while connected.** BRPOP still works, and only noting the message as taken
 (``QoS.append``) is refused. The message is worked on all the same: it is out of Redis already,
@@ -19,29 +21,31 @@ and taking messages is what frees the memory.
 
 **An acknowledgement that fails** (``QoS.ack``, ``QoS.reject``) leaves its message counted as
 being worked on. As many as the worker has seats, and it asks for nothing more and does not even
-notice that its connection is gone: it stands still without a word. Here the seat is free again.
-Redis still has the message noted as taken, and hands it out anew after ``visibility_timeout``.
+notice that its connection is gone: it stands still without a word (celery/celery#10302 has the
+symptom and names no cause). Here the seat is free again. Redis still has the message noted as
+taken, and hands it out anew after ``visibility_timeout``.
 
 **RabbitMQ with an alarm on** (memory, disk) confirms nothing. ``Consumer.connection_for_write``
 is for a worker's own events, its heartbeat of every 2 s among them: waiting for one to be
-confirmed, the main process stood still until the alarm was over. They are not confirmed here.
+confirmed, the main process stood still until the alarm was over (of publishing in general:
+celery/celery#2689, #10386). They are not confirmed here.
 
 **Gone while a worker stops.** ``Heart._send`` sends each heartbeat of the event stream again and
 again until the broker is back, and holds the dispatcher's lock meanwhile. In a worker that stops,
 a thread of the pool's does it, and the main process waits for that lock to say goodbye: it never
-ended. Here a heartbeat is sent once; the next is due in 2 s.
+ended. Here a heartbeat is sent once, as celery/celery#6039 has it for the event after it, that the
+worker is offline; the next is due in 2 s.
 """
 
 import logging
 import time
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from celery import signals
 from celery.worker.state import maybe_shutdown
 
 from neural.runs.accepting import is_redis, must_accept
+from neural.runs.patched import Method, replace
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +57,6 @@ LOG_SECONDS = 60.0
 EVENT_SECONDS = 1.0
 """What an event may hold up its worker when nothing is read any more."""
 
-Method = Callable[..., Any]
-
 
 def survive_a_lost_broker() -> None:
     """Patch kombu's Redis transport and, in workers, Celery's consumer: once."""
@@ -65,12 +67,12 @@ def survive_a_lost_broker() -> None:
         from redis.exceptions import ResponseError
     except ImportError:  # another broker, and redis is not installed
         return
-    if getattr(Channel._connparams, "_neural", False):  # type: ignore[attr-defined]
+    if getattr(getattr(Channel, "_connparams", None), "_neural", False):
         return
-    _replace(Channel, "_connparams", _of_a_lost_connection)
-    _replace(QoS, "append", _although_refused)
-    _replace(QoS, "ack", _freeing_its_seat)
-    _replace(QoS, "reject", _freeing_its_seat)
+    replace(Channel, "_connparams", _of_a_lost_connection)
+    replace(QoS, "append", _although_refused)
+    replace(QoS, "ack", _freeing_its_seat)
+    replace(QoS, "reject", _freeing_its_seat)
     Transport.connection_errors += (ResponseError,)
 
 
@@ -78,17 +80,9 @@ def _patch_consumer(**_: Any) -> None:
     from celery.worker.consumer.consumer import Consumer
     from celery.worker.heartbeat import Heart
 
-    if not hasattr(Consumer.connection_for_read, "_neural"):
-        _replace(Consumer, "connection_for_read", _when_it_accepts)
-        _replace(Consumer, "connection_for_write", _without_confirmation)
-        _replace(Heart, "_send", _once)
-
-
-def _replace(owner: Any, name: str, patch: Callable[[Method], Method]) -> None:
-    original = getattr(owner, name)
-    replaced = wraps(original)(patch(original))
-    replaced._neural = True  # type: ignore[attr-defined]
-    setattr(owner, name, replaced)
+    replace(Consumer, "connection_for_read", _when_it_accepts)
+    replace(Consumer, "connection_for_write", _without_confirmation)
+    replace(Heart, "_send", _once)
 
 
 def _of_a_lost_connection(original: Method) -> Method:

@@ -70,11 +70,11 @@ def failure_of(run: TaskRun) -> tuple[dict[str, Any], str | None]:
     if last is None or last.outcome == TryOutcome.LOST:
         return {**_LOST, "exc_message": (run.error,)}, None
     kind, _, message = last.error.partition(": ")
-    where = _home(kind, last.traceback)
+    where = home_of(kind, last.traceback)
     return {"exc_type": kind, "exc_module": where, "exc_message": (message,)}, last.traceback
 
 
-def _home(kind: str, traceback: str) -> str:
+def home_of(kind: str, traceback: str) -> str:
     """The module of an exception, from the last line of its traceback that names it."""
     named = re.findall(rf"^([\w.]+)\.{re.escape(kind)}(?::|$)", traceback, re.M)
     return named[-1] if named else "builtins"

@@ -13,7 +13,7 @@ from django.db.transaction import TransactionManagementError
 from neural.errors import NeuralError
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome
 from neural.models.transitions import tell
-from neural.runs import ports, sql
+from neural.runs import listeners, ports, sql
 from neural.runs.raised import ERROR_LENGTH
 from neural.runs.verdicts import Outcome
 
@@ -41,6 +41,7 @@ def settle(outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             if outcome.run.options:
                 ports.follow(outcome.run, outcome.state, outcome.value)
+            listeners.tell(outcome.run, outcome.state)
         if sql.ledger_connection().needs_rollback:
             raise TransactionManagementError("the outcome was undone by what follows the run")
 

@@ -33,12 +33,6 @@ def wants_filling() -> bool:
     return any(True for _ in _fillable())
 
 
-def forget_asking() -> None:
-    """For tests: as if this process had just begun."""
-    global _looked_at
-    _looked_at = -LOOKED_EVERY
-
-
 def _fillable() -> Iterator[SearchIndex]:
     """Indexes with gaps, of the model that this process has."""
     known = [each.name for each in collections()]

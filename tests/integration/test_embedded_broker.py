@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from tests.watching import is_alive, wait_until
-from zhilian.embedded import BrokerAlreadyRunning, EmbeddedBroker, answers, running_broker
+from zhilian.embedded import BrokerAlreadyRunning, EmbeddedBroker, answers
 
 pytestmark = pytest.mark.integration
 
@@ -78,13 +78,6 @@ def test_a_frozen_one_can_be_stopped(broker):
 def test_a_second_one_on_the_same_directory_is_refused(broker):
     with pytest.raises(BrokerAlreadyRunning, match="already serves"):
         EmbeddedBroker(broker.directory).start()
-
-    assert answers(broker.socket)
-
-
-def test_one_that_answers_is_shared(broker):
-    with running_broker(broker.directory) as url:
-        assert url == broker.url
 
     assert answers(broker.socket)
 

@@ -9,7 +9,11 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 import neural
 from neural.runs.work import current_run
-from tests.probe import canvas, misbehaving  # noqa: F401  (Celery looks for tasks here alone)
+from tests.probe import (  # Celery looks for tasks here alone
+    canvas,  # noqa: F401
+    django_tasks,  # noqa: F401
+    misbehaving,
+)
 from tests.probe.acting import Order, act, effect_if_missing, started
 
 

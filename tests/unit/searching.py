@@ -170,6 +170,11 @@ def document(record):
     return Document(id=record["id"], store=record.get("store_id", ""), title=record["title"])
 
 
+def forget_collection(name):
+    """As if nobody had registered it."""
+    COLLECTIONS.forget(name)
+
+
 @contextmanager
 def collection(name="guests", *, source=None, vectors=("whole",)):
     """A collection that is registered for the length of a test; its records are on a shelf."""

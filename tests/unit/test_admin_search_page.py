@@ -9,11 +9,12 @@ from django.urls import reverse
 
 from neural.admin.search_marks import excerpt, marked
 from neural.models import Order
-from neural.vectors.collections import COLLECTIONS, SearchCollection, register_collection
+from neural.vectors.collections import SearchCollection, register_collection
 from neural.vectors.documents import Document
 from neural.vectors.stores.base import StoreUnavailable, TableMissing
 from tests.unit import admin_world as world
 from tests.unit.search_world import FakeSearch, hit
+from tests.unit.searching import forget_collection
 
 pytestmark = pytest.mark.django_db
 
@@ -419,8 +420,8 @@ def test_another_apps_collection_may_name_a_permission_or_none(searched):
     try:
         text(world.client_of("view_search"), "?q=x")
     finally:
-        COLLECTIONS.forget("open")
-        COLLECTIONS.forget("closed")
+        forget_collection("open")
+        forget_collection("closed")
 
     asked = {each["collection"] for each in searched.asked}
     assert "open" in asked

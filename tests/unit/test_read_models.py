@@ -20,6 +20,7 @@ from neural.models import (
     StockLevel,
     Store,
 )
+from neural.models.newest import moment_of
 from tests.unit.history import Teller, at, demand, handle, line, record, rows, sold
 
 pytestmark = pytest.mark.django_db
@@ -301,7 +302,7 @@ class TestStock:
         teller.tell("inventory.low", at(0), item="flour", level=3, threshold=5)
         teller.tell("inventory.updated", at(1), item="flour", level=5)
         assert StockLevel.objects.get().low
-        assert StockLevel.objects.get().reported_at == at(1)
+        assert moment_of(StockLevel.objects.get().level_version) == at(1)
 
     def test_a_level_below_zero_is_kept(self, teller):
         teller.tell("inventory.updated", item="flour", level="-1.5")

@@ -14,9 +14,10 @@ from neural.federated.protocol import AnswerRefused
 from neural.federated.rounds import answering
 from neural.federated.rounds.advancing import advance
 from neural.federated.rounds.closing import cancel_round
+from neural.federated.rounds.exchange import exchange_of
 from neural.federated.rounds.gathering import disjoint
 from neural.federated.rounds.opening import PlanMissing, open_round
-from neural.federated.rounds.receiving import Received, receive
+from neural.federated.rounds.receiving import receive_all
 from neural.models import (
     ActiveModel,
     GroupSum,
@@ -329,30 +330,29 @@ def test_at_half_time_the_missing_stores_are_asked_again_each_by_itself_and_once
 
 def test_an_answer_after_the_exchange_has_closed_is_late_and_changes_nothing(chain):
     training = opened()
+    asked = exchange_of(training)
     hang("S1")
     run_due()
     advance(round_id=training.pk, now=later(seconds=121))
-    answer = {"base": 0.0, "examples": 40, "mean": 10.0, "update_norm": 10.0}
+    answer = {"base": 0.0, "examples": 40, "mean": 99.0, "update_norm": 10.0}
 
-    verdict = receive(
-        round_id=training.pk, exchange=1, store="S1", answer=answer, now=later(seconds=122)
-    )
+    receive_all(asked, {"S1": (answer, 0.0)}, now=later(seconds=122))
 
-    assert verdict == Received.LATE
     run_due()
+    assert parts()["S1"] == ("late", "no_answer")
     assert ActiveModel.objects.version_of(NAME).load()["mean"] == pytest.approx(35.0)
 
 
 def test_a_redelivered_answer_is_a_duplicate_and_changes_nothing(chain):
-    training = opened()
+    asked = exchange_of(opened())
     answer = {"base": 0.0, "examples": 40, "mean": 10.0, "update_norm": 10.0}
-    given = {"round_id": training.pk, "exchange": 1, "store": "S1", "now": timezone.now()}
 
-    assert receive(**given, answer=answer) == Received.ACCEPTED
-    assert receive(**given, answer=answer | {"mean": 99.0}) == Received.DUPLICATE
-    assert receive(**given | {"store": "S9"}, answer=answer) == Received.NOT_INVITED
+    receive_all(asked, {"S1": (answer, 0.0)}, now=timezone.now())
+    receive_all(asked, {"S1": (answer | {"mean": 99.0}, 0.0)}, now=timezone.now())
+    receive_all(asked, {"S9": (answer, 0.0)}, now=timezone.now())  # not invited
 
     run_due()
+    assert parts() == dict.fromkeys(FIVE, USED)
     assert ActiveModel.objects.version_of(NAME).load()["mean"] == pytest.approx(30.0)
 
 
@@ -619,9 +619,9 @@ def test_a_run_works_for_so_long_and_leaves_the_rest_to_a_further_one(chain, mon
 
 def test_a_coordinator_that_was_killed_while_adding_up_is_taken_over(chain):
     training = opened()
-    for store in FIVE:
-        answer = {"base": 0.0, "examples": 40, "mean": 10.0, "update_norm": 10.0}
-        receive(round_id=training.pk, exchange=1, store=store, answer=answer, now=timezone.now())
+    answer = {"base": 0.0, "examples": 40, "mean": 10.0, "update_norm": 10.0}
+    answers = dict.fromkeys(FIVE, (answer, 0.0))
+    assert receive_all(exchange_of(training), answers, now=timezone.now()) == 0
     fresh(training).begin_aggregating()
 
     advance(round_id=training.pk, now=timezone.now(), take_over=False)

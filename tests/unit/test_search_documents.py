@@ -14,6 +14,7 @@ from neural.vectors.checks import check_collections
 from neural.vectors.collections import CollectionUnknown
 from neural.vectors.documents import Document, RecordRefused, parts_of
 from tests import probe
+from tests.unit.searching import forget_collection
 
 
 def test_an_order_is_named_by_its_dishes_and_titled_by_its_number():
@@ -86,7 +87,7 @@ def test_a_record_without_words_is_refused_by_its_id():
         with pytest.raises(RecordRefused, match="bare: record '7' has no text"):
             collections.document_of("bare", {})
     finally:
-        collections.COLLECTIONS.forget("bare")
+        forget_collection("bare")
 
 
 def test_an_unknown_collection_is_refused_with_those_that_are_known():

@@ -17,10 +17,16 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung"
 
 
 @pytest.fixture
-def just_begun():
+def just_begun(look_again):
     """What processes say or do once is said and done anew."""
-    for forget in (filling.forget_asking, writing._tell_gaps.cache_clear):
-        forget()
+    writing._tell_gaps.cache_clear()
+    look_again()
+
+
+@pytest.fixture
+def look_again(monkeypatch):
+    """Lets the next look for gaps be as the first one of a process."""
+    return lambda: monkeypatch.setattr(filling, "_looked_at", -filling.LOOKED_EVERY)
 
 
 @pytest.fixture
@@ -190,14 +196,16 @@ def test_a_gap_of_a_record_that_cannot_be_written_is_told_and_holds_up_no_other(
     assert IndexMark.objects.refused().get().key == "S1/1"
 
 
-def test_a_relay_that_has_the_model_asks_for_a_run_and_not_every_second(guests, worker, settings):
+def test_a_relay_that_has_the_model_asks_for_a_run_and_not_every_second(
+    guests, worker, settings, look_again
+):
     change(guests, 1, "first")
     worker("tiny")
     change(guests, 1, "second")
     worker("other")
     ask_for_indexing()
     assert not TaskRun.objects.exists()  # this one has it not
-    filling.forget_asking()
+    look_again()
     settings.NEURAL = {**settings.NEURAL, "embedder_options": {"model": "tiny"}}
 
     for _ in range(2):

@@ -9,7 +9,6 @@ from neural.models import IndexLane, IndexMark, SearchIndex
 from neural.tasks import index_marked
 from neural.vectors import lag as module
 from neural.vectors.active import active_index
-from neural.vectors.collections import COLLECTIONS
 from neural.vectors.lag import Lag, index_lag, index_notices, why_nothing_is_searched
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]
@@ -122,7 +121,7 @@ def test_of_a_collection_that_no_app_registers_any_more_nobody_is_advised_to_reb
     SearchIndex.objects.update(token_form=0)
     assert index_notices()
 
-    COLLECTIONS.forget("guests")
+    forget_collection("guests")
 
     assert index_notices() == {}
 

@@ -12,7 +12,7 @@ from benchmarks.search_quality import data, hybrid
 from benchmarks.search_quality.disturbing import Disturber
 from benchmarks.search_quality.scoring import scores
 from neural.vectors import search as asking
-from neural.vectors.collections import COLLECTIONS, SearchCollection, register_collection
+from neural.vectors.collections import SearchCollection, register_collection
 from neural.vectors.search import search
 from tests.unit.search_menu import index_of, menu
 
@@ -67,7 +67,7 @@ def collections(tmp_path_factory):
 
         yield make
     for name in made:
-        COLLECTIONS.forget(name)
+        forget_collection(name)
 
 
 def shared(read):

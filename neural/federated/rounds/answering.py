@@ -246,7 +246,7 @@ def _hand_in(asked: Exchange, parts: Parts, now: dt.datetime) -> int:
         for store, refusal in parts.refusals.items():
             leave_out(asked, store, *refusal)
         if parts.answers:
-            refused += receive_all(asked, parts.answers, now=now)[0]
+            refused += receive_all(asked, parts.answers, now=now)
         for summed in parts.sums:
             refused += _hand_in_sum(asked, *summed)
         if parts.rest:

@@ -8,7 +8,6 @@ the store's row, which also asks that the round still is in that exchange.
 import datetime as dt
 import logging
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -16,13 +15,12 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from neural.federated.protocol import AnswerRefused, Json, check_stores
-from neural.federated.rounds.exchange import Exchange, exchange_of, light_round
+from neural.federated.rounds.exchange import Exchange
 from neural.federated.rounds.recording import Given, record
 from neural.models import GroupSum, StoreUpdate, TrainingRound, UpdateState
 from neural.models.exact_json import JsonText, exact_json
 from neural.models.round import ASKING_STATES
 from neural.models.round_lines import tell_store
-from neural.models.store_update import TAKING_PART
 
 MOST_BYTES = 16 * 1024 * 1024
 """A larger answer is refused unread: it would fill the database."""
@@ -31,70 +29,21 @@ MOST_CLAIMED = 10**9
 DETAIL_LENGTH = 200
 
 
-class Received(StrEnum):
-    """What became of an answer."""
-
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    DUPLICATE = "duplicate"
-    LATE = "late"
-    NOT_INVITED = "not_invited"
-
-
-def receive(
-    *,
-    round_id: int,
-    exchange: int,
-    store: str,
-    answer: Json,
-    now: dt.datetime,
-    seconds: float = 0.0,
-) -> Received:
-    """Take a store's answer to an exchange's question, and say what became of it."""
-    training = light_round(round_id)
-    if not training.asks or training.exchange != exchange:
-        return _why_not(round_id, exchange, store)
-    return receive_here(exchange_of(training), store, answer, now=now, seconds=seconds)
-
-
-def receive_here(
-    asked: Exchange, store: str, answer: Json, *, now: dt.datetime, seconds: float = 0.0
-) -> Received:
-    """The same, where the exchange is at hand."""
-    if asked.adds_up:
-        return _receive_alone(asked, store, answer, seconds=seconds)
-    rejected, kept = receive_all(asked, {store: (answer, seconds)}, now=now)
-    if rejected:
-        return Received.REJECTED
-    return Received.ACCEPTED if kept else _why_not(asked.round_id, asked.number, store)
-
-
 def receive_all(
     asked: Exchange, answers: Mapping[str, tuple[Json, float]], *, now: dt.datetime
-) -> tuple[int, int]:
+) -> int:
     """Take the answers (and seconds) of several stores, each by itself, in the caller's
-    transaction; returns how many were rejected, and how many kept. The others were late, or
-    known already."""
+    transaction; returns how many were rejected. Those that are late, or known already, change
+    nothing."""
     given, rejected = [], 0
     for store, (answer, seconds) in answers.items():
         try:
             given.append(_given(asked, store, answer, check(asked, answer), seconds))
         except AnswerRefused as refused:
             rejected += _reject(asked, store, refused, seconds=seconds)
-    kept = record(given, round_id=asked.round_id, exchange=asked.number, now=now) if given else 0
-    return rejected, kept
-
-
-def _receive_alone(asked: Exchange, store: str, answer: Json, *, seconds: float) -> Received:
-    """A sum of one store, from outside of the ledger's own runs."""
-    if store not in uncovered(asked, [store]):
-        return _why_not(asked.round_id, asked.number, store)
-    try:
-        receive_sum(asked, [store], answer, seconds=seconds)
-    except AnswerRefused as refused:
-        _reject(asked, store, refused, seconds=seconds)
-        return Received.REJECTED
-    return Received.ACCEPTED
+    if given:
+        record(given, round_id=asked.round_id, exchange=asked.number, now=now)
+    return rejected
 
 
 def receive_sum(asked: Exchange, stores: Sequence[str], answer: Json, *, seconds: float) -> None:
@@ -242,21 +191,3 @@ def _reject(asked: Exchange, store: str, refused: AnswerRefused, *, seconds: flo
     state, reason, detail = UpdateState.REJECTED, refused.reason, refused.detail
     with transaction.atomic(savepoint=False):
         return leave_out(asked, store, state, reason, detail, seconds=seconds)
-
-
-def _why_not(round_id: int, exchange: int, store: str) -> Received:
-    found = StoreUpdate.objects.filter(round=round_id, store=store).values("state", "exchange")
-    row = found.first()
-    if row is None:
-        return Received.NOT_INVITED
-    in_play = row["state"] in TAKING_PART
-    if row["exchange"] >= exchange or (in_play and _is_in(round_id, exchange)):
-        return Received.DUPLICATE
-    return Received.REJECTED if row["state"] == UpdateState.REJECTED else Received.LATE
-
-
-def _is_in(round_id: int, exchange: int) -> bool:
-    """Whether the round still is in this exchange: then the store's answer is in a sum."""
-    return TrainingRound.objects.filter(
-        pk=round_id, exchange=exchange, state__in=ASKING_STATES
-    ).exists()

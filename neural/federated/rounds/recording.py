@@ -28,16 +28,15 @@ class Given(NamedTuple):
     """JSON text."""
 
 
-def record(given: Sequence[Given], *, round_id: int, exchange: int, now: dt.datetime) -> int:
-    """Keep answers of stores from which one is expected, while the round is in this exchange;
-    returns how many. Each is kept once, however often it is recorded."""
+def record(given: Sequence[Given], *, round_id: int, exchange: int, now: dt.datetime) -> None:
+    """Keep answers of stores from which one is expected, while the round is in this exchange.
+    Each is kept once, however often it is recorded."""
     rows = json.dumps([each._asdict() for each in given])
     parameters: list[Any] = [UpdateState.ACCEPTED.value, exchange, sql.moment(now), rows]
     parameters += [round_id, exchange, *map(str, TAKING_PART)]
     parameters += [round_id, exchange, *map(str, ASKING_STATES)]
     with sql.preparing_cursor() as cursor:
         cursor.execute(_statement(), parameters)
-        return int(cursor.rowcount)
 
 
 _COLUMNS = {

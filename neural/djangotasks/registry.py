@@ -1,0 +1,38 @@
+"""The Django tasks that this process knows, each with the Celery task of the same name.
+
+A task makes itself known where it is decorated. That may be before Django has loaded its models,
+and the Celery task needs them: it is then registered when Neural is ready.
+"""
+
+from typing import Any
+
+from django.apps import apps
+
+_known: dict[str, Any] = {}
+
+
+def note(task: Any) -> None:
+    """Let workers of this process know a task; of its variants (``using``) the first counts."""
+    path = task.module_path
+    is_new = path not in _known
+    if is_new or _known[path].func is not task.func:
+        _known[path] = task
+    if is_new and apps.models_ready:
+        _register(path)
+
+
+def known(path: str) -> Any:
+    """The task of this dotted path, or None."""
+    return _known.get(path)
+
+
+def connect() -> None:
+    """Register the tasks that were decorated before the models were there."""
+    for path in list(_known):
+        _register(path)
+
+
+def _register(path: str) -> None:
+    from neural.djangotasks.running import register  # not before the models are there
+
+    register(_known[path])

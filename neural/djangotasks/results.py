@@ -1,0 +1,104 @@
+"""A run in the words of Django's tasks framework: status, errors, attempts, times."""
+
+import re
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from neural.djangotasks import reference, registry
+from neural.djangotasks.asked import Asked
+from neural.models import RunState, TaskRun, TryOutcome
+from neural.runs.celery_view import home_of
+from neural.runs.history import Try, tries_of
+from neural.runs.raised import NotAnException
+
+_STATUSES = {
+    RunState.PENDING: "READY",
+    RunState.RUNNING: "RUNNING",
+    RunState.SUCCEEDED: "SUCCESSFUL",
+    RunState.DEAD: "FAILED",
+    RunState.CANCELLED: "FAILED",
+    RunState.DISCARDED: "FAILED",
+}
+_LOST = "billiard.exceptions.WorkerLostError"
+_REVOKED = "celery.exceptions.TaskRevokedError"
+_CAUSE = "\nThe above exception was the direct cause of the following exception:\n"
+
+
+def find_result(task_id: str) -> Any:
+    """The TaskResult of this id, or TaskResultDoesNotExist."""
+    run = TaskRun.objects.filter(task_id=task_id).select_related("worker").first()
+    task = task_of(run) if run else None
+    if run is None or task is None:
+        raise reference.TaskResultDoesNotExist(task_id)
+    return result_of(run, task)
+
+
+def task_of(run: TaskRun) -> Any:
+    """The Django task of a run, as it was asked for; None if it is not the run of one."""
+    asked = Asked.by(run)
+    if asked is None:
+        return registry.known(run.task)
+    if registry.known(run.task) is None:
+        import_module(asked.module)
+    task = registry.known(run.task)
+    return asked.variant(task) if task else None
+
+
+def result_of(run: TaskRun, task: Any) -> Any:
+    """The TaskResult of a run of this task."""
+    attempts = [each for each in tries_of(run) if each.outcome != TryOutcome.HANDED_BACK]
+    result = reference.base.TaskResult(
+        task=task,
+        id=run.task_id,
+        status=reference.base.TaskResultStatus[_STATUSES[RunState(run.state)]],
+        enqueued_at=run.created_at,
+        started_at=attempts[0].started_at if attempts else None,
+        last_attempted_at=attempts[-1].started_at if attempts else None,
+        finished_at=run.finished_at,
+        args=run.args,
+        kwargs=run.kwargs,
+        backend=task.backend,
+        errors=_errors(run, attempts),
+        worker_ids=[_worker_id(each) for each in attempts],
+    )
+    if run.state == RunState.SUCCEEDED:
+        object.__setattr__(result, "_return_value", run.result)  # as the framework's own do
+    return result
+
+
+def _worker_id(attempt: Try) -> str:
+    """The worker and its process; of a worker whose row was pruned, and of ``run_due``, the
+    process alone."""
+    name = attempt.worker.name if attempt.worker else "process"
+    return f"{name}/{attempt.process_id}"
+
+
+def _errors(run: TaskRun, attempts: Sequence[Try]) -> list[Any]:
+    """One for each attempt that failed. A run that a person withdrew says that it was."""
+    errors = [_error(each) for each in attempts if each.outcome in _FAILED]
+    if run.state == RunState.CANCELLED:
+        said = run.error or "The task was revoked"
+        errors.append(reference.base.TaskError(exception_class_path=_REVOKED, traceback=said))
+    return errors
+
+
+_FAILED = (TryOutcome.FAILED, TryOutcome.LOST)
+
+
+def _error(attempt: Try) -> Any:
+    if attempt.outcome == TryOutcome.LOST:
+        path, traceback = _LOST, attempt.error
+    else:
+        path, traceback = _raised(attempt.error, attempt.traceback)
+    return reference.base.TaskError(exception_class_path=path, traceback=traceback)
+
+
+def _raised(error: str, traceback: str) -> tuple[str, str]:
+    """The class of what was raised, and its traceback; of ``sys.exit`` and the like not the
+    exception by which the ledger tells of it."""
+    kind, _, message = error.partition(": ")
+    if kind == NotAnException.__name__:
+        found = re.match(r"\w+", message)
+        kind, traceback = found[0] if found else kind, traceback.rpartition(_CAUSE)[0] or traceback
+    return f"{home_of(kind, traceback)}.{kind}", traceback

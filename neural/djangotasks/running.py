@@ -1,0 +1,92 @@
+"""How a worker runs a Django task: by a Celery task of the same name."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from celery import shared_task
+from django.db import transaction
+
+from neural.djangotasks import reference, registry
+from neural.djangotasks.results import find_result, result_of, task_of
+from neural.djangotasks.routing import ledger_priority
+from neural.models import TaskRun
+from neural.runs.coroutines import run_to_its_end
+from neural.runs.listeners import when_ended
+from neural.runs.task import LedgerTask
+from neural.runs.work import Work, current_run
+
+
+class DjangoTask(LedgerTask):
+    """The Celery task behind a Django task. Schedules, chains and plain clients can name it, too;
+    what they leave open is as the decorator has it."""
+
+    abstract = True
+    # The function takes a context that no caller gives: what does not fit is found by the worker.
+    typing = False
+
+    @property
+    def run_queue(self) -> str:  # type: ignore[override]
+        """Of a run that was not asked for by the framework."""
+        task = registry.known(self.name)
+        return str(task.get_backend().queue_of(task))
+
+    @property
+    def run_priority(self) -> int:  # type: ignore[override]
+        """Of a run that was not asked for by the framework."""
+        return ledger_priority(registry.known(self.name).priority)
+
+    def work_for(self, run: TaskRun) -> Work:
+        """As the backend's options have it, of the alias with which it was enqueued."""
+        options = task_of(run).get_backend().ledger_options
+        work = super().work_for(run)
+        atomic = options.atomic and not self._is_async()
+        return replace(work, atomic=atomic, retry=options.policy(work.retry))
+
+    def body(self) -> Callable[..., Any]:
+        """The function, with the framework's context and signals where a run is worked on."""
+        run = current_run()
+        if run is None or run.task != self.name:
+            return super().body()
+        return partial(_perform, run, task_of(run))
+
+    def _check_fit(self, run: TaskRun, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        context = [None] if registry.known(self.name).takes_context else []
+        super()._check_fit(run, [*context, *args], kwargs)
+
+
+def register(task: Any) -> None:
+    """Make the Celery task of a Django task, and have its signals sent."""
+    shared_task(base=DjangoTask, name=task.module_path)(task.func)
+    when_ended(task.module_path, _tell_when_committed)
+
+
+def _perform(run: TaskRun, task: Any, *args: Any, **kwargs: Any) -> Any:
+    result = result_of(run, task)
+    sender = type(task.get_backend())
+    reference.signals.task_started.send(sender, task_result=result)
+    context = [reference.base.TaskContext(task_result=result)] if task.takes_context else []
+    value = task.func(*context, *args, **kwargs)
+    return _as_json(run_to_its_end(value) if inspect.iscoroutine(value) else value)
+
+
+def _as_json(value: Any) -> Any:
+    """The value as it will be read back. What is not JSON fails, and would fail each time."""
+    try:
+        return reference.normalize_json(value)
+    except (TypeError, ValueError) as error:
+        error.permanent = True  # type: ignore[union-attr]  # as a policy reads it
+        raise
+
+
+def _tell_when_committed(run: TaskRun) -> None:
+    transaction.on_commit(partial(_tell_of_the_end, run.task_id), robust=True)
+
+
+def _tell_of_the_end(task_id: str) -> None:
+    result = find_result(task_id)
+    if result.is_finished:  # and was not retried by somebody meanwhile
+        sender = type(result.task.get_backend())
+        reference.signals.task_finished.send(sender, task_result=result)

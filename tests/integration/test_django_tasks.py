@@ -1,0 +1,32 @@
+"""Tasks of Django's framework in real workers."""
+
+import pytest
+
+from neural.models import RunState
+from tests.integration.cluster import expect_once, wait_for_runs
+from tests.probe import django_tasks as probe
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_worker_runs_them_tries_them_again_and_their_results_can_be_read_here(cluster):
+    retried = probe.work_for_real.enqueue(key="retried", fail_times=1)
+    urgent = probe.work_for_real.using(priority=90).enqueue(key="urgent")
+    in_time = probe.give_back_async.enqueue(1, two=3)
+    hopeless = probe.fail.using(backend="once").enqueue()
+    worker = cluster.worker()
+
+    wait_for_runs(task_id__in=[retried.id, urgent.id, in_time.id])
+    wait_for_runs(task_id=hopeless.id, state=RunState.DEAD)
+
+    for result in (retried, urgent, in_time, hopeless):
+        result.refresh()
+    assert in_time.return_value == [[1], {"two": 3}]
+    assert retried.return_value == {"attempt": 2, "workers": retried.worker_ids}
+    assert retried.errors[0].exception_class_path == "tests.probe.acting.Failing"
+    assert urgent.attempts == 1
+    assert urgent.worker_ids[0].startswith(f"{worker.row.name}/")
+    assert hopeless.errors[0].exception_class is ValueError
+    expect_once(["retried", "urgent"])
+    assert f"Task {probe.give_back_async.module_path}[{in_time.id}] succeeded" in worker.text
+    assert f"id={hopeless.id} path={probe.fail.module_path} state=FAILED" in worker.text
