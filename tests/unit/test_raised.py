@@ -1,6 +1,7 @@
 """What work raises, and what can be said of it."""
 
 import pickle
+import signal
 
 import pytest
 from billiard.einfo import ExceptionInfo
@@ -112,5 +113,8 @@ def test_the_exit_of_a_process_that_was_told_to_end_passes(monkeypatch):
 
 def test_an_interrupt_passes_where_a_person_may_have_pressed_ctrl_c(monkeypatch):
     """In the pool's processes, which ignore that signal, it is the work's own."""
+    # A shell ignores it for what it starts in the background, this process perhaps.
+    monkeypatch.setattr(signal, "getsignal", lambda _number: signal.default_int_handler)
+
     with pytest.raises(KeyboardInterrupt), only_exceptions():
         raise KeyboardInterrupt
