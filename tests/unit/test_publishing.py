@@ -98,7 +98,7 @@ def test_the_breaker_closes_when_the_broker_is_back(broker):
     broker.up = False
     with pytest.raises(BrokerUnavailable):
         sender.publish([RING])
-    wait_until(lambda: broker.attempts == 3)  # so the first probe has found it still away
+    wait_until(lambda: broker.attempts >= 3)  # so the first probe has found it still away
     assert sender.breaker_is_open
 
     broker.up = True
