@@ -8,6 +8,7 @@ turns out to need more fails and says what.
 
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -37,7 +38,8 @@ SEEN = {
 }
 """Python's own audit events, and what they say of a test."""
 
-_seen: list[set[str]] = []
+_seen: list[tuple[int, set[str]]] = []
+"""By thread: those that an earlier test left running are not this test's doing."""
 
 
 def is_pure(item: pytest.Item) -> bool:
@@ -60,26 +62,31 @@ _sources: dict[object, str] = {}
 @contextmanager
 def watched() -> Iterator[set[str]]:
     """What the block does that depends on servers, in words."""
-    seen: set[str] = set()
-    _seen.append(seen)
+    watching = threading.get_ident(), set[str]()
+    _seen.append(watching)
     asked = type(connections).__getitem__
 
     def ask(self, alias):
-        seen.add("it asks for the database")
+        _note("it asks for the database")
         return asked(self, alias)
 
     type(connections).__getitem__ = ask
     try:
-        yield seen
+        yield watching[1]
     finally:
         type(connections).__getitem__ = asked
-        _seen.remove(seen)
+        _seen.remove(watching)
+
+
+def _note(what: str) -> None:
+    for thread, seen in _seen:
+        if thread == threading.get_ident():
+            seen.add(what)
 
 
 def _audit(event: str, _arguments: object) -> None:
     if _seen and event in SEEN:
-        for seen in _seen:
-            seen.add(SEEN[event])
+        _note(SEEN[event])
 
 
 sys.addaudithook(_audit)

@@ -3,10 +3,11 @@
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
 from tests import selection
 
@@ -73,6 +74,13 @@ def test_a_connection_that_it_opens_is_seen():
         client.connect(("127.0.0.1", 1))
 
     assert seen == {"it connects to a server"}
+
+
+def test_what_another_thread_does_is_not_this_tests_doing():
+    with selection.watched() as seen, ThreadPoolExecutor(1) as other:
+        assert other.submit(lambda: connections["default"].vendor).result()
+
+    assert seen == set()
 
 
 def test_nothing_is_seen_of_what_comes_afterwards():
