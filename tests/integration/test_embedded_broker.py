@@ -11,7 +11,7 @@ import redis
 from tests.watching import is_alive, wait_until
 from zhilian.embedded import BrokerAlreadyRunning, EmbeddedBroker, answers
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.once]
 
 ROOT = Path(__file__).parents[2]
 

@@ -68,6 +68,7 @@ def result(name: str) -> tuple:
     )
 
 
+@pytest.mark.faults
 def test_processes_killed_all_through_a_round_change_nothing_of_it(cluster, stores):
     seed = random.randrange(10**6)
     dice = random.Random(seed)

@@ -71,6 +71,7 @@ execute_from_command_line(["manage.py", "worker", "--name", "broken"])
 """
 
 
+@pytest.mark.faults
 def test_a_worker_that_ends_unasked_says_so_by_its_code(cluster):
     with (cluster.directory / "broken.log").open("wb") as log:
         command = tethered([sys.executable, "-c", BROKEN_WORKER])

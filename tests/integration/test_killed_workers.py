@@ -59,6 +59,7 @@ def test_a_killed_pool_process_costs_its_run_one_delivery(cluster, kind):
     assert worker.is_running
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("kind", ["probe.counted", "probe.batched"])
 def test_a_batch_whose_process_was_killed_starts_again_one_by_one(cluster, kind):
     keys = names("batch", 50)
@@ -75,6 +76,7 @@ def test_a_batch_whose_process_was_killed_starts_again_one_by_one(cluster, kind)
     assert set(TaskRun.objects.values_list("failures", flat=True)) == {0}
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("kind", ["probe.counted", "probe.batched"])
 def test_a_poison_is_stopped_after_four_lost_deliveries_and_its_neighbours_finish(cluster, kind):
     submit_together(names("before", 10), kind=kind)
@@ -111,6 +113,7 @@ def test_one_that_fails_in_a_batch_of_one_call_disturbs_no_neighbour(cluster):
     assert set(neighbours.values_list("failures", "losses")) == {(0, 0)}
 
 
+@pytest.mark.faults
 def test_a_task_that_outlives_its_hard_limit_is_recovered(cluster):
     from tests.probe.tasks import stuck
 
@@ -123,6 +126,7 @@ def test_a_task_that_outlives_its_hard_limit_is_recovered(cluster):
     assert TaskRun.objects.get().losses == 1
 
 
+@pytest.mark.faults
 def test_an_idle_workers_messages_are_not_lost_with_it(cluster):
     """What it had taken from the queue but not begun is published again."""
     first = cluster.worker(concurrency=1, **QUICK)
@@ -142,6 +146,7 @@ def test_an_idle_workers_messages_are_not_lost_with_it(cluster):
     assert Counter.read("all") == 6
 
 
+@pytest.mark.faults
 def test_a_plain_tasks_run_survives_its_process(cluster):
     cluster.worker(concurrency=1)
 

@@ -47,6 +47,7 @@ def test_they_reach_no_process_of_the_pool(cluster, backlog, pool):
     assert 0 < worker.text.count("] received") < len(EVENTS) / 3
 
 
+@pytest.mark.faults
 def test_processes_that_are_replaced_all_the_time_lose_nothing(cluster, backlog):
     """Each shares what those before it remembered, or did not come to remember."""
     cluster.worker(environment={"CELERY_WORKER_MAX_TASKS_PER_CHILD": "1"})

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.integration
 QUICK = {"heartbeat_seconds": 0.3, "worker_lost_seconds": 3}
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("kind", ["counted", "two_step"])
 def test_a_worker_thought_dead_that_wakes_up_changes_nothing(cluster, kind):
     """Fencing: its run was done by another meanwhile."""
@@ -92,6 +93,7 @@ def test_a_graceful_stop_lets_a_short_run_end(cluster):
     expect_once(["short"])
 
 
+@pytest.mark.faults
 def test_a_worker_that_stops_while_others_go_on_doubles_nothing(cluster):
     first = cluster.worker(concurrency=2)
     keys = names("stop", 300)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.watching import descendants, is_alive, wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.once]
 
 ROOT = Path(__file__).parents[2]
 

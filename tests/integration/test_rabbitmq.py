@@ -80,6 +80,7 @@ def test_messages_are_counted_and_a_queue_that_is_not_there_holds_none(cluster):
     assert publisher().depths(["no.such.queue", "default"]) == {"default": 2, "no.such.queue": 0}
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("fault", ["stop", "freeze"])
 def test_a_rabbitmq_that_is_away_costs_a_submitter_about_a_second_once(cluster, fault):
     worker = cluster.worker(**QUICK)
@@ -103,6 +104,7 @@ def test_a_rabbitmq_that_is_away_costs_a_submitter_about_a_second_once(cluster, 
     assert worker.is_running
 
 
+@pytest.mark.faults
 def test_a_worker_outlives_a_freeze_that_is_longer_than_its_heartbeats(cluster):
     worker = cluster.worker(**QUICK)
     submit("before", kind="probe.counted")
@@ -118,6 +120,7 @@ def test_a_worker_outlives_a_freeze_that_is_longer_than_its_heartbeats(cluster):
     assert worker.is_running
 
 
+@pytest.mark.faults
 def test_a_killed_worker_loses_and_doubles_nothing(cluster):
     limits = {**QUICK, "worker_lost_seconds": 3}
     first = cluster.worker(concurrency=1, **limits)

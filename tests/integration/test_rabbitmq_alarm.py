@@ -45,6 +45,7 @@ def cluster(transactional_db, settings, monkeypatch, tmp_path, node):
         print(f"--- {worker.name}, the end of its log ---\n{worker.text[-6000:]}")
 
 
+@pytest.mark.faults
 def test_a_rabbitmq_with_an_alarm_on_is_one_that_is_away(cluster, node):
     worker = cluster.worker(neighbourly=True, **QUICK)
     keys = names("before", 20)

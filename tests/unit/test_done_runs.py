@@ -8,6 +8,8 @@ import pytest
 from neural.runs.done_runs import Done, DoneRuns
 from neural.runs.enqueue import new_task_id
 
+pytestmark = pytest.mark.services  # some fork
+
 
 def in_a_child(work, *, then=lambda: os._exit(0)):
     child = os.fork()

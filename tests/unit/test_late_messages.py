@@ -235,6 +235,7 @@ def test_the_late_message_of_a_task_says_nothing_of_the_events_that_are_due(main
     assert not late_messages._done.expects_more(QUEUE)
 
 
+@pytest.mark.services
 def test_a_process_that_is_no_worker_remembers_nothing(monkeypatch):
     monkeypatch.setattr(late_messages, "_done", None)
     late_messages.note_more(QUEUE, True)

@@ -113,6 +113,7 @@ def test_amounts_are_read_exactly(amount):
     assert read("payment.completed", amount=str(amount)).amount == amount
 
 
+@pytest.mark.services
 @given(st.integers(0, 99_999_999))
 def test_a_number_that_json_wrote_as_a_float_is_the_decimal_that_was_meant(cents):
     assert read("payment.completed", amount=cents / 100).amount == Decimal(cents) / 100

@@ -10,6 +10,7 @@ from neural.tasks import index_marked
 from neural.vectors import lag as module
 from neural.vectors.active import active_index
 from neural.vectors.lag import Lag, index_lag, index_notices, why_nothing_is_searched
+from tests.unit.searching import forget_collection
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]
 

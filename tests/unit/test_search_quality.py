@@ -15,6 +15,7 @@ from neural.vectors import search as asking
 from neural.vectors.collections import SearchCollection, register_collection
 from neural.vectors.search import search
 from tests.unit.search_menu import index_of, menu
+from tests.unit.searching import forget_collection
 
 BY_WORDS = {
     "麻婆豆腐": "麻婆豆腐",

@@ -74,8 +74,16 @@ class Connection:
         database = self.database()
         table = self._tables.get(name)
         if table is None:
-            table = self._tables[name] = database.open_table(checked(name))
+            table = self._tables[name] = self._found(database, checked(name))
         return table
+
+    def _found(self, database: Any, name: str) -> Any:
+        try:
+            return database.open_table(name)
+        except RAISED_BY_LANCE:
+            if name not in self.names():
+                raise
+            return database.open_table(name)  # another writer has made it meanwhile
 
 
 def checked(name: str) -> str:

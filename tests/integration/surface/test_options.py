@@ -54,6 +54,7 @@ def test_the_calls_soft_limit_really_limits(surface, is_lost):
     assert not Effect.objects.exists()
 
 
+@pytest.mark.faults
 def test_the_calls_hard_limit_ends_the_process_and_is_a_lost_delivery(surface):
     worker = surface.worker(max_lost_deliveries=1)
     result = deaf.apply_async(("key", 60), time_limit=2)

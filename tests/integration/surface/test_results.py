@@ -62,6 +62,7 @@ def test_children_of_ledger_and_plain_tasks(surface):
     assert plain_parent.children[0].get(timeout=60) == 2
 
 
+@pytest.mark.faults
 def test_a_poisons_result_is_worker_lost_error(surface):
     surface.worker(max_lost_deliveries=1)
     result = tasks.count_in_two_steps.delay(key="k", kill_times=9)

@@ -1,0 +1,103 @@
+"""Celery workers forked off a process that has imported their libraries already.
+
+Half of the processor time that a worker's start takes goes into importing Django, Celery and what
+they need, and most tests start a worker or two. What this project adds is imported by each worker
+itself, after it has got its environment.
+
+    python -m tests.integration.launcher SOCKET
+
+It imports nothing of this project. Whoever connects sends one line of JSON and is told the worker's
+process id, and at its end its exit code. A process beside each worker waits for it; all of them end
+with the process that asked.
+"""
+
+import ctypes
+import importlib
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+
+LIBRARIES = (
+    "celery.app.base",
+    "cron_descriptor",
+    "django.contrib.admin.helpers",
+    "django.contrib.staticfiles.storage",
+    "django.core.management.commands.migrate",
+    "django.db.backends.base.base",
+    "django.db.models",
+    "django.views.generic",
+    "holidays",
+    "kombu.transport.redis",
+    "numpy",
+    "psycopg",
+    "pydantic",
+    "whitenoise.middleware",
+)
+"""Of what a worker imports: what reads neither settings nor the environment. Not billiard, whose
+REMAP_SIGTERM `zhilian.celery` is to set in time."""
+PR_SET_PDEATHSIG = 1
+
+
+def main(address: str) -> None:
+    """Serve until this process is ended."""
+    for name in LIBRARIES:
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how the waiting processes ended
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{address}.new")
+        listening.listen()
+        os.rename(f"{address}.new", address)  # seen only when it listens
+        while True:
+            connection, _ = listening.accept()
+            if os.fork() == 0:
+                listening.close()
+                _look_after_worker(connection)
+            connection.close()
+
+
+def _look_after_worker(connection: socket.socket) -> None:
+    _end_with_parent()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with connection.makefile("r") as lines:
+        asked = json.loads(lines.readline())
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        _end_with_parent()
+        _become_worker(**asked)
+    connection.sendall(f"{pid}\n".encode())
+    _, status = os.waitpid(pid, 0)
+    connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os._exit(0)
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _become_worker(arguments: list[str], environment: dict[str, str], log: str) -> None:
+    os.setsid()
+    for number, path, flags in (
+        (0, os.devnull, os.O_RDONLY),
+        (1, log, os.O_WRONLY | os.O_APPEND | os.O_CREAT),
+        (2, log, os.O_WRONLY | os.O_APPEND | os.O_CREAT),
+    ):
+        os.dup2(os.open(path, flags, 0o644), number)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    random.seed()
+    sys.argv = ["celery", *arguments]
+    from celery.__main__ import main as celery
+
+    sys.exit(celery())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
