@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import machine
-from neural.vectors.embedders.remembered import Remembered
-from neural.vectors.embedders.usem3 import Usem3
+from neural.retrieval.embedders.remembered import Remembered
+from neural.retrieval.embedders.usem3 import Usem3
 
 DATA = Path(os.environ.get("ZHILIAN_TEST_DATA", "../shared/data"), "dishes_zh.jsonl")
 BATCHES = (1, 8, 64, 256)

@@ -16,12 +16,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from benchmarks.forecasts import datasets
-from neural.federated import aggregation, evaluation, gate
-from neural.federated.demand_forecast import DEMAND_FORECAST
-from neural.federated.encoding import decode, encode
-from neural.federated.protocol import Json, Question, TrainingConfig
-from neural.federated.series import Sales
-from neural.federated.simulation import Tamper, simulate
+from neural.forecasting.core import aggregation, evaluation, gate
+from neural.forecasting.core.encoding import decode, encode
+from neural.forecasting.core.protocol import Json, Question, TrainingConfig
+from neural.forecasting.core.series import Sales
+from neural.forecasting.core.simulation import Tamper, simulate
+from neural.forecasting.demand_forecast import DEMAND_FORECAST
 
 Attack = Callable[[Question, Json, TrainingConfig], Json]
 

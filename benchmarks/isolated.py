@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine
-from zhilian.embedded import EmbeddedBroker
+from zhilian.supervision.embedded import EmbeddedBroker
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = "postgres://postgres@127.0.0.1:5432/postgres"

@@ -23,9 +23,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
 django.setup()
 
 from benchmarks.machine import machine  # noqa: E402
+from neural.ledger.record import new_task_id  # noqa: E402
 from neural.models import NeuralEvent, TaskRun  # noqa: E402
-from neural.models.transitions import logger, tell  # noqa: E402
-from neural.runs.enqueue import new_task_id  # noqa: E402
+from neural.models.run_log import logger, tell  # noqa: E402
 from zhilian.logs import KeyValueFormatter  # noqa: E402
 
 BATCH, BATCHES, REPEATS = 50, 200, 7

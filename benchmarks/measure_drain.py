@@ -17,7 +17,7 @@ from django.test import override_settings  # noqa: E402
 from benchmarks.drain import drain_rate  # noqa: E402
 from benchmarks.load.events import sales_report, submit_all  # noqa: E402
 from benchmarks.machine import idle_share  # noqa: E402
-from neural.models import IndexMark  # noqa: E402
+from neural.retrieval.models import IndexMark  # noqa: E402
 
 KINDS = {"without_search": False, "with_search": True}
 

@@ -20,8 +20,8 @@ from django.core.management import call_command  # noqa: E402
 from django.db.models import Max, Min  # noqa: E402
 
 import neural  # noqa: E402
+from neural.broker.publisher import publisher  # noqa: E402
 from neural.models import RunState, TaskRun  # noqa: E402
-from neural.runs.publishing import publisher  # noqa: E402
 
 QUEUE = "high_priority"
 CELERY = [sys.executable, "-m", "celery", "--quiet", "-A", "zhilian"]

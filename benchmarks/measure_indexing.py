@@ -19,9 +19,9 @@ from benchmarks.load.events import submit_all  # noqa: E402
 from benchmarks.load.menu import described_dishes, orders  # noqa: E402
 from benchmarks.machine import idle_share  # noqa: E402
 from benchmarks.workers import ALL, wait_until_done, workers  # noqa: E402
-from neural.models import IndexMark, SuppliedRecord  # noqa: E402
-from neural.vectors.collections import collection_of, document_of  # noqa: E402
-from neural.vectors.fields import texts_of  # noqa: E402
+from neural.retrieval.collections.registry import collection_of, document_of  # noqa: E402
+from neural.retrieval.index.fields import texts_of  # noqa: E402
+from neural.retrieval.models import IndexMark, SuppliedRecord  # noqa: E402
 
 LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 1800

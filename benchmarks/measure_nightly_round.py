@@ -20,7 +20,8 @@ from django.db.models import Max, Sum  # noqa: E402
 from benchmarks.load.demand import make_stores  # noqa: E402
 from benchmarks.machine import busy_seconds, idle_share  # noqa: E402
 from benchmarks.workers import ALL, workers  # noqa: E402
-from neural.models import RoundTransition, StoreUpdate, TaskRun, TrainingPlan, TrainingRound  # noqa: E402
+from neural.forecasting.models import RoundTransition, StoreUpdate, TrainingPlan, TrainingRound  # noqa: E402
+from neural.models import TaskRun  # noqa: E402
 from neural.tasks import run_federated_round  # noqa: E402
 
 LOOK_SECONDS = 0.2

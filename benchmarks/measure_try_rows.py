@@ -18,10 +18,10 @@ from django.db import connection  # noqa: E402
 
 import neural  # noqa: E402
 from benchmarks.in_process import drain, log_position  # noqa: E402
+from neural.ledger import batch  # noqa: E402
+from neural.ledger.outcome import Outcome  # noqa: E402
+from neural.ledger.settle import _try_row, settle  # noqa: E402
 from neural.models import TaskTry, TryOutcome  # noqa: E402
-from neural.runs import together  # noqa: E402
-from neural.runs.settling import _try_row, settle  # noqa: E402
-from neural.runs.verdicts import Outcome  # noqa: E402
 
 REPEATS = 5
 Settle = Callable[[Sequence[Outcome]], None]
@@ -53,7 +53,7 @@ def _measure(source: str, runs: int, recording: Settle) -> dict[str, float]:
     for answer in neural.submit_many(_event(source, number) for number in range(runs)):
         answer.or_raise()
     log, started, processor = log_position(), time.perf_counter(), time.process_time()
-    with mock.patch.object(together, "settle", recording):
+    with mock.patch.object(batch, "settle", recording):
         drain("high_priority")
     seconds = time.perf_counter() - started
     return {

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 from neural.lazy import look_up
 
 if TYPE_CHECKING:
+    from neural.celeryapp.app import LedgerCelery
+    from neural.celeryapp.options import OptionNotKept
+    from neural.celeryapp.task import LedgerTask
     from neural.errors import NeuralError, PermanentError
     from neural.events.answers import EventRefused, Problem, Submission, Verdict
     from neural.events.asubmit import asubmit, asubmit_many
@@ -17,73 +20,70 @@ if TYPE_CHECKING:
     from neural.events.registry import Received, handles
     from neural.events.submit import submit, submit_many
     from neural.events.types import EventType, Payload, register_event_type
-    from neural.runs.app import LedgerCelery
-    from neural.runs.enqueue import TaskIdTaken
-    from neural.runs.history import Try, tries_of
-    from neural.runs.options import OptionNotKept
-    from neural.runs.results import NotStorable
-    from neural.runs.retry import RetryPolicy
-    from neural.runs.settling import Outcome
-    from neural.runs.task import LedgerTask
-    from neural.runs.testing import run_due
-    from neural.runs.work import Postponed, current_run, so_far
-    from neural.vectors.builtin.rows_of_stores import Rows
-    from neural.vectors.collections import (
+    from neural.ledger.history import Try, tries_of
+    from neural.ledger.record import TaskIdTaken
+    from neural.ledger.retry import RetryPolicy
+    from neural.ledger.settle import Outcome
+    from neural.ledger.work import Postponed, current_run, so_far
+    from neural.retrieval.collections.documents import Document, RecordRefused
+    from neural.retrieval.collections.registry import (
         CollectionUnknown,
         SearchCollection,
         Source,
         register_collection,
     )
-    from neural.vectors.documents import Document, RecordRefused
-    from neural.vectors.hits import Found, Hit, Why
-    from neural.vectors.search import search
-    from neural.vectors.stores.base import StoreUnavailable, TableMissing
-    from neural.vectors.testing import temporary_search_index
+    from neural.retrieval.collections.rows_of_stores import Rows
+    from neural.retrieval.query.hits import Found, Hit, Why
+    from neural.retrieval.query.searching import search
+    from neural.retrieval.stores.base import StoreUnavailable, TableMissing
+    from neural.retrieval.testing import temporary_search_index
+    from neural.stored_json import NotStorable
+    from neural.worker.in_process import run_due
 
 _HOMES = {
-    "CollectionUnknown": "neural.vectors.collections",
-    "Document": "neural.vectors.documents",
+    "CollectionUnknown": "neural.retrieval.collections.registry",
+    "Document": "neural.retrieval.collections.documents",
     "EventRefused": "neural.events.answers",
     "EventType": "neural.events.types",
-    "Found": "neural.vectors.hits",
-    "Hit": "neural.vectors.hits",
-    "LedgerCelery": "neural.runs.app",
-    "LedgerTask": "neural.runs.task",
+    "Found": "neural.retrieval.query.hits",
+    "Hit": "neural.retrieval.query.hits",
+    "LedgerCelery": "neural.celeryapp.app",
+    "LedgerTask": "neural.celeryapp.task",
     "NeuralError": "neural.errors",
-    "NotStorable": "neural.runs.results",
-    "OptionNotKept": "neural.runs.options",
-    "Outcome": "neural.runs.settling",
+    "NotStorable": "neural.stored_json",
+    "OptionNotKept": "neural.celeryapp.options",
+    "Outcome": "neural.ledger.settle",
     "Payload": "neural.events.types",
     "PermanentError": "neural.errors",
-    "Postponed": "neural.runs.work",
+    "Postponed": "neural.ledger.work",
     "Problem": "neural.events.answers",
     "Received": "neural.events.registry",
-    "RecordRefused": "neural.vectors.documents",
-    "RetryPolicy": "neural.runs.retry",
-    "Rows": "neural.vectors.builtin.rows_of_stores",
-    "SearchCollection": "neural.vectors.collections",
-    "Source": "neural.vectors.collections",
-    "StoreUnavailable": "neural.vectors.stores.base",
+    "RecordRefused": "neural.retrieval.collections.documents",
+    "RetryPolicy": "neural.ledger.retry",
+    "Rows": "neural.retrieval.collections.rows_of_stores",
+    "SearchCollection": "neural.retrieval.collections.registry",
+    "Source": "neural.retrieval.collections.registry",
+    "StoreUnavailable": "neural.retrieval.stores.base",
     "Submission": "neural.events.answers",
-    "TableMissing": "neural.vectors.stores.base",
-    "TaskIdTaken": "neural.runs.enqueue",
-    "Try": "neural.runs.history",
+    "TableMissing": "neural.retrieval.stores.base",
+    "TaskIdTaken": "neural.ledger.record",
+    "Try": "neural.ledger.history",
     "Verdict": "neural.events.answers",
-    "Why": "neural.vectors.hits",
+    "Why": "neural.retrieval.query.hits",
     "asubmit": "neural.events.asubmit",
     "asubmit_many": "neural.events.asubmit",
-    "current_run": "neural.runs.work",
+    "current_run": "neural.ledger.work",
     "handles": "neural.events.registry",
     "mark_for_search": "neural.events.changes",
-    "register_collection": "neural.vectors.collections",
+    "register_collection": "neural.retrieval.collections.registry",
     "register_event_type": "neural.events.types",
-    "run_due": "neural.runs.testing",
-    "search": "neural.vectors.search",
-    "so_far": "neural.runs.work",
+    "run_due": "neural.worker.in_process",
+    "search": "neural.retrieval.query.searching",
+    "so_far": "neural.ledger.work",
     "submit": "neural.events.submit",
     "submit_many": "neural.events.submit",
-    "temporary_search_index": "neural.vectors.testing",
-    "tries_of": "neural.runs.history",
+    "temporary_search_index": "neural.retrieval.testing",
+    "tries_of": "neural.ledger.history",
 }
 
 __all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)

@@ -6,8 +6,8 @@ from django.conf import settings
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
-import neural.federated.conf
-import neural.vectors.conf  # noqa: F401  (both register their settings)
+import neural.forecasting.conf
+import neural.retrieval.conf  # noqa: F401  (both register their settings)
 
 
 class NeuralConfig(AppConfig):
@@ -22,34 +22,26 @@ class NeuralConfig(AppConfig):
             checks,  # noqa: F401  (registers the system checks)
             tasks,  # noqa: F401  (known to the relay in processes that are no workers, too)
         )
+        from neural.broker import entries, message, patches, publisher  # noqa: F401  (registers the system checks)
+        from neural.celeryapp import callbacks
+        from neural.celeryapp import checks as celery_checks  # noqa: F401  (registers the system checks)
         from neural.djangotasks import registry as django_tasks
         from neural.events.pruning import REFUSED_EVENTS
-        from neural.runs import (
-            broker,
-            celery_checks,  # noqa: F401  (registers the system checks)
-            door,
-            ending,
-            entries,
-            following,
-            lifecycle,
-            messages,
-            ports,
-            publishing,
-            unknown_tasks,
-        )
-        from neural.runs.pruning import register_prunable
+        from neural.ledger import ports  # noqa: F401  (registers the system checks)
+        from neural.ledger.prune import register_prunable
+        from neural.worker import door, ending, process, unknown_tasks  # noqa: F401  (registers the system checks)
 
         ports.connect(
-            announcing=publishing.announce,
-            having_queue=messages.is_queue,
-            following=following.follow,
+            announcing=publisher.announce,
+            having_queue=message.is_queue,
+            following=callbacks.follow,
         )
-        broker.survive_a_lost_broker()
+        patches.survive_a_lost_broker()
         entries.survive_unreadable_entries()
         unknown_tasks.keep_messages_of_unknown_tasks()
         door.connect()
         ending.connect()
-        lifecycle.connect()
+        process.connect()
         register_prunable(REFUSED_EVENTS)
         django_tasks.connect()
         self._add_apps()

@@ -12,10 +12,10 @@ from django.core.checks import CheckMessage, Error, register
 from django.db import DEFAULT_DB_ALIAS, router
 from pydantic import ValidationError
 
+from neural.broker.patched import newer_than_looked_at
+from neural.broker.transports import is_redis
 from neural.conf import owners, readers
 from neural.optional import app_of
-from neural.runs.patched import newer_than_looked_at
-from neural.runs.transports import is_redis
 
 SHOWN = 3
 
@@ -86,8 +86,8 @@ def check_patched_versions(**_: Any) -> list[CheckMessage]:
     return [
         checks.Warning(
             f"{name} {installed} is newer than {looked_at}, with which the patches of "
-            "neural.runs.broker and neural.runs.entries were tried",
-            hint=f"Install {name} {looked_at}, or see neural/runs/patched.py for what to look at.",
+            "neural.broker.patches and neural.broker.entries were tried",
+            hint=f"Install {name} {looked_at}, or see neural/broker/patched.py for what to look at.",
             id="neural.W020",
         )
         for name, installed, looked_at in newer_than_looked_at()

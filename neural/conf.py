@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from neural.errors import NeuralError
 
-_MODULES = ("neural.federated.conf", "neural.vectors.conf", "neural.logins.conf")
+_MODULES = ("neural.forecasting.conf", "neural.retrieval.conf", "neural.logins.conf")
 """Where the settings are of what a project may leave out."""
 
 

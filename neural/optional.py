@@ -9,9 +9,9 @@ from django.apps import apps
 from neural.errors import NeuralError
 
 APP_OF: Mapping[str, str] = {
-    "neural.analysis": "neural",
-    "neural.vectors": "neural",
-    "neural.federated": "neural",
+    "neural.restaurant.analysis": "neural",
+    "neural.retrieval": "neural",
+    "neural.forecasting": "neural",
     "neural.logins": "neural.logins",
 }
 """By package: the app in ``INSTALLED_APPS`` that it belongs to."""

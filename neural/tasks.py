@@ -9,28 +9,28 @@ from typing import Any
 
 from celery import shared_task
 
-from neural.events.execution import EventTask
+from neural.celeryapp import error_callbacks
+from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK, SEND_TASK, send
+from neural.celeryapp.event_task import EventTask
+from neural.celeryapp.task import LedgerTask
 from neural.events.recording import EVENT_TASK
 from neural.events.submit import submit
+from neural.ledger.record import BY_MESSAGE
 from neural.models import Door
 from neural.optional import attribute_of
-from neural.runs import error_callbacks
-from neural.runs.enqueue import BY_MESSAGE
-from neural.runs.following import ERROR_CALLBACK_TASK, SEND_TASK, send
-from neural.runs.task import LedgerTask
 
 _HOMES = {
-    "advance_training_round": "neural.federated.tasks",
-    "analyse_demand": "neural.analysis.tasks",
-    "answer_training_exchange": "neural.federated.tasks",
-    "batch_index_orders": "neural.vectors.tasks",
-    "index_marked": "neural.vectors.tasks",
-    "index_to_vector_db": "neural.vectors.tasks",
-    "make_forecasts": "neural.federated.tasks",
-    "rebuild_search_index": "neural.vectors.tasks",
-    "run_federated_round": "neural.federated.tasks",
-    "tend_search_indexes": "neural.vectors.tasks",
-    "train_federated_model": "neural.federated.tasks",
+    "advance_training_round": "neural.forecasting.tasks",
+    "analyse_demand": "neural.restaurant.tasks",
+    "answer_training_exchange": "neural.forecasting.tasks",
+    "batch_index_orders": "neural.retrieval.tasks",
+    "index_marked": "neural.retrieval.tasks",
+    "index_to_vector_db": "neural.retrieval.tasks",
+    "make_forecasts": "neural.forecasting.tasks",
+    "rebuild_search_index": "neural.retrieval.tasks",
+    "run_federated_round": "neural.forecasting.tasks",
+    "tend_search_indexes": "neural.retrieval.tasks",
+    "train_federated_model": "neural.forecasting.tasks",
 }
 
 

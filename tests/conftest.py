@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 
 from tests import selection
-from zhilian.embedded import EmbeddedBroker, answers
+from zhilian.supervision.embedded import EmbeddedBroker, answers
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -65,7 +65,7 @@ TASKS = {
 # Seconds rather than minutes, where a test says so for the workers that it starts.
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = float(os.environ.get("PROBE_SOFT_SHUTDOWN", 10))
 CELERY_WORKER_PREFETCH_MULTIPLIER = int(os.environ.get("PROBE_PREFETCH", 1))
-if "PROBE_WITHOUT_PATCH" in os.environ:  # to see what the patch of neural.runs.broker is for
+if "PROBE_WITHOUT_PATCH" in os.environ:  # to see what the patch of neural.broker.patches is for
     from kombu.transport.redis import Channel
 
     Channel._connparams._neural = True

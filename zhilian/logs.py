@@ -1,4 +1,4 @@
-"""One log line a record: `2026-01-31T12:00:00.123Z level=info logger=neural.runs …`."""
+"""One log line a record: `2026-01-31T12:00:00.123Z level=info logger=neural.ledger …`."""
 
 import json
 import logging

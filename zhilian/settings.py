@@ -133,7 +133,7 @@ NEURAL = {
 
 # --- Celery -----------------------------------------------------------------------------------
 # What this deployment chooses. Queues, acknowledgement, what the broker is told and the like are
-# the defaults of `neural.LedgerCelery` (neural/runs/celery_defaults.py).
+# the defaults of `neural.LedgerCelery` (neural/celeryapp/defaults.py).
 # Broker. Database 1 of Redis; database 0 is for cache and sessions, 2 for results.
 EMBEDDED_BROKER_DIRECTORY = VAR / "broker"
 EMBEDDED_BROKER = _environment.broker_url is None

@@ -16,8 +16,8 @@ from typing import Any
 from benchmarks.forecasts import datasets, scoring
 from benchmarks.forecasts.methods import METHODS, Method, Settings, Window
 from benchmarks.forecasts.windows import origins, task
-from neural.federated.evaluation import Sums, added, figures
-from neural.federated.series import Sales
+from neural.forecasting.core.evaluation import Sums, added, figures
+from neural.forecasting.core.series import Sales
 
 BANDED = "blend"
 MEASURED_AGAINST = "pooled LightGBM"

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from neural.federated.calendars import calendar
-from neural.federated.series import HORIZONS, Sales
+from neural.forecasting.core.calendars import calendar
+from neural.forecasting.core.series import HORIZONS, Sales
 from neural.replay import bakery
 
 FRESHRETAIL = Path("../shared/data/freshretail_daily.parquet")

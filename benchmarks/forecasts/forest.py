@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.forecasts.windows import Task
-from neural.federated import binning, trees, trees_growing, trees_sums
-from neural.federated.features import FEATURES
-from neural.federated.glm import FARTHEST
-from neural.federated.protocol import TrainingConfig
-from neural.federated.trees_form import Form
+from neural.forecasting.core import binning
+from neural.forecasting.core.features import FEATURES
+from neural.forecasting.core.glm import FARTHEST
+from neural.forecasting.core.protocol import TrainingConfig
+from neural.forecasting.core.trees import growing, trees
+from neural.forecasting.core.trees import sums as trees_sums
+from neural.forecasting.core.trees.form import Form
 
 
 def grown(task: Task, *, form: Form, bins: int = TrainingConfig.bins) -> trees.Draft:
@@ -36,7 +38,7 @@ def grown(task: Task, *, form: Form, bins: int = TrainingConfig.bins) -> trees.D
     memory: dict[str, object] = {}
     while not draft.is_complete:
         told = trees_sums.sums(draft=draft, rows=rows, memory=memory)
-        draft = trees_growing.grown(draft=draft, sums=told.sums)
+        draft = growing.grown(draft=draft, sums=told.sums)
     return draft
 
 

@@ -10,14 +10,14 @@ import numpy as np
 
 from benchmarks.forecasts import forest
 from benchmarks.forecasts.windows import Task
-from neural.federated import aggregation, baselines, glm, personal
-from neural.federated.client import HORIZONS_EACH
-from neural.federated.demand_forecast import DEMAND_FORECAST
-from neural.federated.demand_model import SHARE_BEFORE_TREES, DemandModel, blended
-from neural.federated.features import Examples, training_examples
-from neural.federated.protocol import TrainingConfig
-from neural.federated.simulation import simulate
-from neural.federated.trees_form import Form
+from neural.forecasting.core import aggregation, baselines, glm, personal
+from neural.forecasting.core.client import HORIZONS_EACH
+from neural.forecasting.core.demand_model import SHARE_BEFORE_TREES, DemandModel, blended
+from neural.forecasting.core.features import Examples, training_examples
+from neural.forecasting.core.protocol import TrainingConfig
+from neural.forecasting.core.simulation import simulate
+from neural.forecasting.core.trees.form import Form
+from neural.forecasting.demand_forecast import DEMAND_FORECAST
 
 Forecasts = dict[str, np.ndarray]
 Train = Callable[[glm.Problem, np.ndarray], np.ndarray]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.forecasts.windows import Task
-from neural.federated import dispersion
-from neural.federated.evaluation import Sums, added, band_sums, naive_errors, point_sums
+from neural.forecasting.core import dispersion
+from neural.forecasting.core.evaluation import Sums, added, band_sums, naive_errors, point_sums
 
 Residuals = list[dict[str, list[float]]]
 

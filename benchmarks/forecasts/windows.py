@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from neural.federated.features import ALL_HORIZONS, Examples, training_examples
-from neural.federated.series import HORIZONS, Sales
+from neural.forecasting.core.features import ALL_HORIZONS, Examples, training_examples
+from neural.forecasting.core.series import HORIZONS, Sales
 
 HORIZONS_EACH = 4
 """From so many of the 14 horizons each target is seen in training."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.growth.database import GROWN, Server
 from benchmarks.isolated import SERVER
-from zhilian.embedded import EmbeddedBroker
+from zhilian.supervision.embedded import EmbeddedBroker
 
 
 def main() -> int:

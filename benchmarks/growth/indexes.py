@@ -12,16 +12,16 @@ from django.test import RequestFactory
 import neural
 from benchmarks.growth.kinds import EVENT_TASK
 from benchmarks.growth.measuring import SilentPublisher
+from neural.celeryapp.celery_view import meta_of
 from neural.events.registry import atomic_handler_names
 from neural.health.failures import failing_tries
 from neural.health.situation import Situation
+from neural.ledger.claim import Claimant, claim
+from neural.ledger.history import tries_of
+from neural.ledger.record import enqueue
 from neural.models import NeuralEvent, RunState, TaskRun, WorkerProcess
-from neural.runs.celery_view import meta_of
-from neural.runs.claiming import Claimant, claim
-from neural.runs.enqueue import enqueue
-from neural.runs.history import tries_of
-from neural.runs.relay import hand_back_all, publish_owed
-from neural.runs.routing import DEFAULT_QUEUE
+from neural.queues import DEFAULT_QUEUE
+from neural.worker.relay import hand_back_all, publish_owed
 
 
 class Sample:

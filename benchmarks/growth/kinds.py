@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from neural.runs.routing import (
+from neural.queues import (
     DEFAULT_PRIORITY,
     DEFAULT_QUEUE,
     HIGH_PRIORITY,

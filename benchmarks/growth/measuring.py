@@ -10,13 +10,13 @@ from celery import current_app
 from benchmarks.growth.kinds import EVENT_TASK
 from benchmarks.growth.ledger import execute
 from benchmarks.growth.reports import finish_newest, reports, submit, submit_many
+from neural.broker.publisher import Publisher
 from neural.events.registry import atomic_handler_names
+from neural.ledger.claim import Claimant, claim
+from neural.ledger.execute import run_claimed
 from neural.models import RunState, TaskRun
-from neural.runs.claiming import Claimant, claim
-from neural.runs.execution import run_claimed
-from neural.runs.publishing import Publisher
-from neural.runs.relay import publish_owed
-from neural.runs.routing import DEFAULT_QUEUE
+from neural.queues import DEFAULT_QUEUE
+from neural.worker.relay import publish_owed
 
 SINGLE, MANY, KEPT = 500, 8000, 2000
 BATCH, CLAIMS = 50, 10

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 from django.utils import timezone
 
-from neural.models import DailyDemand, Store
+from neural.models import Store
+from neural.restaurant.models import DailyDemand
 
 DISHES = ("D1", "D2", "D3")
 WEEKDAYS = np.array([0.85, 0.9, 0.95, 1.0, 1.15, 1.3, 0.85])

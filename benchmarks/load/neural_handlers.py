@@ -4,7 +4,7 @@ import time
 
 from neural import EventType, handles, register_event_type
 from neural.events.types import Payload
-from neural.runs.routing import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE
+from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE
 
 
 class Milliseconds(Payload):

@@ -13,7 +13,7 @@ from benchmarks.isolated import ROOT
 from benchmarks.peers.server import Server
 from benchmarks.peers.systems import Candidate, Measurement
 from benchmarks.peers.venv import PEERS_PYTHON
-from zhilian.embedded import EmbeddedBroker
+from zhilian.supervision.embedded import EmbeddedBroker
 
 
 class StepFailed(Exception):

@@ -9,9 +9,9 @@ from lancedb.index import FTS
 from lancedb.query import MatchQuery
 
 from benchmarks.search_quality.scoring import DEPTH, Find
-from neural.vectors.documents import Document
-from neural.vectors.embedders.base import Embedder
-from neural.vectors.fields import texts_of
+from neural.retrieval.collections.documents import Document
+from neural.retrieval.embedders.base import Embedder
+from neural.retrieval.index.fields import texts_of
 
 _RANKS = 60
 """Reciprocal rank fusion: 1 / (60 + rank), Cormack et al. 2009."""

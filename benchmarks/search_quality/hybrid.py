@@ -3,14 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from neural.vectors.active import written_indexes
-from neural.vectors.builtin import dishes
-from neural.vectors.collections import SearchCollection, collection_of, register_collection
-from neural.vectors.documents import Document
-from neural.vectors.rows import documents_of, vectors_for, version_now
-from neural.vectors.search import search
-from neural.vectors.stores.choosing import vector_store
-from neural.vectors.writing import write
+from neural.restaurant.documents import dishes
+from neural.retrieval.collections.documents import Document
+from neural.retrieval.collections.registry import (
+    SearchCollection,
+    collection_of,
+    register_collection,
+)
+from neural.retrieval.index.active import written_indexes
+from neural.retrieval.index.rows import documents_of, vectors_for, version_now
+from neural.retrieval.index.writing import write
+from neural.retrieval.query.searching import search
+from neural.retrieval.stores.choosing import vector_store
 
 DISHES, RESTAURANTS = "quality_dishes", "quality_restaurants"
 VECTORS = ("whole", "title")

@@ -17,9 +17,9 @@ from benchmarks.vector_store import corpus, exact
 from benchmarks.vector_store.building import fill, peak_megabytes, table_of
 from benchmarks.vector_store.stores import STORES
 from benchmarks.vector_store.timing import milliseconds, overhead, told
-from neural.vectors.listing import LISTED, Listing
-from neural.vectors.questions import Question, question_of
-from neural.vectors.stores.base import Match, VectorStore, Within
+from neural.retrieval.query.listing import LISTED, Listing
+from neural.retrieval.query.questions import Question, question_of
+from neural.retrieval.stores.base import Match, VectorStore, Within
 
 COLUMNS = ("names", "words", "sounds")
 UNINDEXED = 20_000

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.vector_store import corpus
 from benchmarks.vector_store.stores import STORES
-from neural.vectors.stores.base import VectorStore
+from neural.retrieval.stores.base import VectorStore
 
 COMMIT = 2_000
 """Rows a commit."""

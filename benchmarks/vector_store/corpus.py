@@ -14,9 +14,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from neural.vectors.documents import Document
-from neural.vectors.fields import TOKENS, tokens_of
-from neural.vectors.stores.base import Row, Shape
+from neural.retrieval.collections.documents import Document
+from neural.retrieval.index.fields import TOKENS, tokens_of
+from neural.retrieval.stores.base import Row, Shape
 
 DIMENSIONS = 512
 STORES = 300

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.vector_store import corpus
-from neural.vectors.embedders.usem3 import Usem3
+from neural.retrieval.embedders.usem3 import Usem3
 
 
 def embed(folder: Path, orders: int, questions: int) -> None:

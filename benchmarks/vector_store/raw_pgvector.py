@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from django.db import connection, transaction
 
-from neural.vectors.stores.pgvector_tables import rows_table
+from neural.retrieval.stores.pgvector.tables import rows_table
 
 
 class RawPgVector:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from neural.vectors.stores.base import VectorStore
+from neural.retrieval.stores.base import VectorStore
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Measured:
 
 def _lance() -> Measured:
     from benchmarks.vector_store.raw_lance import RawLance
-    from neural.vectors.stores.lance import LanceStore
+    from neural.retrieval.stores.lance.store import LanceStore
 
     return Measured(LanceStore, RawLance)
 
@@ -30,7 +30,7 @@ def _pgvector() -> Measured:
 
     django.setup()
     from benchmarks.vector_store.raw_pgvector import RawPgVector
-    from neural.vectors.stores.pgvector import PgVectorStore
+    from neural.retrieval.stores.pgvector.store import PgVectorStore
 
     return Measured(lambda location: PgVectorStore(), RawPgVector)
 

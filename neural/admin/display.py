@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from neural.admin.written import value_of
 from neural.conf import conf
-from neural.runs.json_depth import is_deeper
+from neural.json_depth import is_deeper
 from neural.sites import page_of
 
 NOTHING = "-"  # as the admin shows an empty value

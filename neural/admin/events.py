@@ -30,8 +30,8 @@ from neural.admin.scope import HistoryAdmin
 from neural.admin.walks import Walk
 from neural.errors import NeuralError
 from neural.events.replay import missing_handlers, replay
+from neural.ledger.history import tries_of
 from neural.models import NeuralEvent, RunState, TaskRun, TaskTry
-from neural.runs.history import tries_of
 
 
 def _replay(event: NeuralEvent, user: Any) -> bool:

@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.events.registry import handlers_of
 from neural.events.types import event_types
+from neural.ledger.work import WorkSource
 from neural.models import RunState, Store
-from neural.runs.work import WorkSource
 
 STORES_LISTED = 25
 

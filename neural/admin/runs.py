@@ -29,9 +29,9 @@ from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
 from neural.admin.walks import Walk
+from neural.ledger.history import tries_of
 from neural.models import RunState, TaskRun
 from neural.models.run import SET_ASIDE_STATES
-from neural.runs.history import tries_of
 
 PENDING, RUNNING = RunState.PENDING, RunState.RUNNING
 SET_ASIDE = Q(state__in=SET_ASIDE_STATES)

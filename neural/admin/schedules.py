@@ -23,8 +23,8 @@ from kombu.utils.json import loads
 from neural.admin import audit
 from neural.admin.actions import Verb, act_on_selection
 from neural.admin.nul import refuses_nul
+from neural.celeryapp.task import LedgerTask
 from neural.models.store import is_limited_to_stores
-from neural.runs.task import LedgerTask
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from typing import Any
 from django.core.checks import CheckMessage, Error
 from pydantic import ValidationError
 
+from neural.broker.message import is_queue
 from neural.djangotasks import reference, registry
 from neural.djangotasks.options import LedgerOptions
 from neural.djangotasks.routing import queue_for
-from neural.runs.messages import is_queue
-from neural.runs.routing import QUEUES
+from neural.queues import QUEUES
 
 
 class LedgerBackend(reference.BaseTaskBackend):
@@ -51,7 +51,7 @@ class LedgerBackend(reference.BaseTaskBackend):
         """Record a run in the caller's transaction; it is published when that commits.
 
         Raises TypeError for arguments that are not JSON and
-        :class:`~neural.runs.results.NotStorable` for those that the ledger cannot keep.
+        :class:`~neural.stored_json.NotStorable` for those that the ledger cannot keep.
         """
         from neural.djangotasks.recording import record
 

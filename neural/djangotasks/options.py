@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from neural.runs.retry import RetryPolicy
+from neural.ledger.retry import RetryPolicy
 
 _POLICY = {
     "max_retries": "max_retries",

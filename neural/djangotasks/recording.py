@@ -8,17 +8,17 @@ from typing import Any
 from celery import current_app
 from django.db import transaction
 
+from neural.broker.message import is_queue
+from neural.celeryapp.family import asked_by
+from neural.celeryapp.options import keep
 from neural.djangotasks import reference
 from neural.djangotasks.asked import Asked
 from neural.djangotasks.results import result_of
 from neural.djangotasks.routing import ledger_priority
 from neural.djangotasks.running import DjangoTask
+from neural.ledger.clock import database_clock
+from neural.ledger.record import enqueue
 from neural.models import TaskRun
-from neural.runs.clock import database_clock
-from neural.runs.enqueue import enqueue
-from neural.runs.family import asked_by
-from neural.runs.messages import is_queue
-from neural.runs.options import keep
 
 
 def record(backend: Any, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+from neural.celeryapp.celery_view import home_of
 from neural.djangotasks import reference, registry
 from neural.djangotasks.asked import Asked
+from neural.ledger.history import Try, tries_of
+from neural.ledger.raised import NotAnException
 from neural.models import RunState, TaskRun, TryOutcome
-from neural.runs.celery_view import home_of
-from neural.runs.history import Try, tries_of
-from neural.runs.raised import NotAnException
 
 _STATUSES = {
     RunState.PENDING: "READY",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from neural.runs.routing import (
+from neural.queues import (
     DEFAULT_PRIORITY,
     DEFAULT_QUEUE,
     HIGH_PRIORITY,

@@ -9,14 +9,14 @@ from typing import Any
 from celery import shared_task
 from django.db import transaction
 
+from neural.celeryapp.coroutines import run_to_its_end
+from neural.celeryapp.task import LedgerTask
 from neural.djangotasks import reference, registry
 from neural.djangotasks.results import find_result, result_of, task_of
 from neural.djangotasks.routing import ledger_priority
+from neural.ledger.listeners import when_ended
+from neural.ledger.work import Work, current_run
 from neural.models import TaskRun
-from neural.runs.coroutines import run_to_its_end
-from neural.runs.listeners import when_ended
-from neural.runs.task import LedgerTask
-from neural.runs.work import Work, current_run
 
 
 class DjangoTask(LedgerTask):

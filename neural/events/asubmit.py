@@ -22,7 +22,7 @@ from asgiref.sync import sync_to_async
 from neural.conf import conf
 from neural.events.answers import Submission
 from neural.events.submit import submit, submit_many
-from neural.runs.sql import ledger_connection
+from neural.ledger.dialects import ledger_connection
 
 Answer = TypeVar("Answer")
 Events = Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from neural.ledger.recompute import Recomputation
+from neural.ledger.work import works_on_history
 from neural.registry import Registry
-from neural.runs.recompute import Recomputation
-from neural.runs.work import works_on_history
 
 Listener = Callable[[str, Sequence[str], bool], None]
 """Takes a collection, the sorted keys of its records that have changed, and whether history has

@@ -20,11 +20,11 @@ from neural.events.types import (
     EventTypeUnknown,
     event_type,
 )
+from neural.ledger import ports
+from neural.ledger.interrupts import SoftTimeLimitExceeded
 from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN
-from neural.runs import ports
-from neural.runs.interrupts import SoftTimeLimitExceeded
-from neural.runs.routing import LOW_PRIORITY, LOW_PRIORITY_QUEUE, PRIORITIES
+from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE, PRIORITIES
 
 _STORE_CODE = re.compile(STORE_CODE_PATTERN)
 _LENGTHS = {"source": 100, "event_id": 200}
@@ -59,7 +59,7 @@ class EventDraft:
     due_at: dt.datetime | None = None
     """When its handlers may run, where not at once."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Celery's options of its runs (``neural.runs.options``)."""
+    """Celery's options of its runs (``neural.celeryapp.options``)."""
     parent: str = ""
     """Task id of the run that asks for it as a Celery call."""
 

@@ -15,9 +15,9 @@ from django.db import OperationalError, transaction
 from neural.conf import conf
 from neural.events.draft import EventDraft, Identity
 from neural.events.riders import riding
+from neural.ledger import dialects
+from neural.ledger.contention import despite_contention, is_contention
 from neural.models.new_run import NewRun
-from neural.runs import sql
-from neural.runs.contention import despite_contention, is_contention
 
 EVENT_TASK = "neural.tasks.process_neural_event"
 
@@ -39,12 +39,12 @@ def insert_new(drafts: Sequence[EventDraft], runs: Runs) -> dict[Identity, int]:
 
 def _may_be_repeated(error: OperationalError) -> bool:
     """Not on SQLite: who finds it locked has waited for its ``timeout`` already."""
-    is_its_own = sql.ledger_connection().get_autocommit()
-    return is_its_own and sql.is_postgresql() and is_contention(error)
+    is_its_own = dialects.ledger_connection().get_autocommit()
+    return is_its_own and dialects.is_postgresql() and is_contention(error)
 
 
 def _insert(drafts: Sequence[EventDraft], runs: Runs) -> dict[Identity, int]:
-    insert = _insert_postgresql if sql.is_postgresql() else _insert_sqlite
+    insert = _insert_postgresql if dialects.is_postgresql() else _insert_sqlite
     return {(store, source, name): pk for pk, store, source, name in insert(drafts, runs)}
 
 
@@ -74,20 +74,20 @@ _RUN_TARGETS = """task_id, handler, queue, priority, requested_by, options, pare
 
 
 def _event_row(draft: EventDraft) -> tuple[Any, ...]:
-    occurred_at = sql.moment(draft.occurred_at)
+    occurred_at = dialects.moment(draft.occurred_at)
     what = (draft.type, draft.payload, draft.content_hash, occurred_at, not draft.handlers)
     return (*draft.identity, *what)
 
 
 def _run_row(run: NewRun, draft: EventDraft) -> tuple[Any, ...]:
     where = (run.task_id, run.handler, run.queue, run.priority, run.requested_by)
-    return (*where, run.options, run.parent_task_id, sql.moment(draft.due_at))
+    return (*where, run.options, run.parent_task_id, dialects.moment(draft.due_at))
 
 
 def _run_values(event_key: str, store: str) -> str:
     own = ", ".join(f"run.{name}" for name in _RUN_COLUMNS if name != "due_at")
-    due_at = f"COALESCE(run.due_at, {sql.clock()})"
-    owed_at = f"COALESCE(run.due_at, {sql.clock_plus()})"
+    due_at = f"COALESCE(run.due_at, {dialects.clock()})"
+    owed_at = f"COALESCE(run.due_at, {dialects.clock_plus()})"
     common = f"{due_at}, {owed_at}, %s, '[]', '{{}}', 'pending', 0, 0, ''"
     return f"{own}, {event_key}, {store}, {common}"
 
@@ -98,7 +98,7 @@ def _new_store() -> tuple[str, str]:
 
 
 def _run_parameters() -> list[Any]:
-    return [sql.seconds(conf().republish_seconds), EVENT_TASK]
+    return [dialects.seconds(conf().republish_seconds), EVENT_TASK]
 
 
 def _insert_postgresql(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
@@ -130,7 +130,7 @@ def _insert_postgresql(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
         SELECT id, store_id, source, event_id FROM new_events
     """
     rows = ",".join(_as_json(draft, runs[draft.identity]) for draft in drafts)
-    with sql.preparing_cursor() as cursor:
+    with dialects.preparing_cursor() as cursor:
         own = [value for _, values in riders for value in values]
         cursor.execute(statement, [f"[{rows}]", *_new_store(), *_run_parameters(), *own])
         return cursor.fetchall()
@@ -147,7 +147,7 @@ def _taken_from_array(columns: Mapping[str, str]) -> str:
 
 
 def _insert_sqlite(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
-    with transaction.atomic(savepoint=False), sql.ledger_connection().cursor() as cursor:
+    with transaction.atomic(savepoint=False), dialects.ledger_connection().cursor() as cursor:
         cursor.execute(
             "INSERT INTO neural_store (code, time_zone, country) "
             "SELECT value, %s, %s FROM json_each(%s) "
@@ -156,7 +156,7 @@ def _insert_sqlite(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
         )
         cursor.execute(
             f"""INSERT INTO neural_neuralevent ({", ".join(_EVENT_COLUMNS)})
-            SELECT {sql.extracted(_EVENT_COLUMNS)} FROM json_each(%s) WHERE true
+            SELECT {dialects.extracted(_EVENT_COLUMNS)} FROM json_each(%s) WHERE true
             ON CONFLICT (event_id, store_id, source) DO NOTHING
             RETURNING id, store_id, source, event_id""",
             [json.dumps([_event_row(draft) for draft in drafts])],
@@ -166,10 +166,10 @@ def _insert_sqlite(drafts: Sequence[EventDraft], runs: Runs) -> Rows:
         cursor.execute(
             f"""INSERT INTO neural_taskrun ({_RUN_TARGETS})
             SELECT {_run_values("run.event_pk", "run.store_id")}
-            FROM (SELECT {sql.extracted(names)} FROM json_each(%s)) AS run""",
+            FROM (SELECT {dialects.extracted(names)} FROM json_each(%s)) AS run""",
             [*_run_parameters(), json.dumps(_runs_with_keys(new, drafts, runs))],
         )
-        columns = sql.extracted(("id", "store_id", "source", "event_id"))
+        columns = dialects.extracted(("id", "store_id", "source", "event_id"))
         for ride, values in riding(drafts):
             cursor.execute(
                 f"WITH new_events AS (SELECT {columns} FROM json_each(%s)) {ride}",

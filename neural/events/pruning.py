@@ -8,8 +8,8 @@ from django.db.models.functions import Now
 
 from neural.conf import conf
 from neural.events.changes import record_changed
+from neural.ledger.prune import Progress, Prunable, silent, stretches
 from neural.models import NeuralEvent, RefusedEvent, RunState, TaskRun
-from neural.runs.pruning import Progress, Prunable, silent, stretches
 
 # A run in one of these may still need its event's payload.
 _NEEDING_PAYLOAD = (RunState.PENDING, RunState.RUNNING, RunState.DEAD)

@@ -16,11 +16,11 @@ from django.db.models import DEFERRED
 from neural.events.answers import Problem, Submission, Verdict
 from neural.events.draft import EventDraft, Identity
 from neural.events.insertion import EVENT_TASK, insert_new
+from neural.ledger import dialects, ports
+from neural.ledger.record import new_task_id, without_followers
 from neural.models import NeuralEvent
 from neural.models.new_run import NewRun
-from neural.models.transitions import lines, logger, pairs
-from neural.runs import ports, sql
-from neural.runs.enqueue import new_task_id, without_followers
+from neural.models.run_log import lines, logger, pairs
 
 
 def record(drafts: Sequence[EventDraft]) -> list[Submission]:
@@ -86,7 +86,7 @@ def _event(draft: EventDraft, pk: int) -> NeuralEvent:
         "pruned_at": None,
     }
     values = [known.get(name, DEFERRED) for name in _EVENT_FIELDS]
-    return NeuralEvent.from_db(sql.ledger_connection().alias, _EVENT_FIELDS, values)
+    return NeuralEvent.from_db(dialects.ledger_connection().alias, _EVENT_FIELDS, values)
 
 
 def _runs_of(draft: EventDraft) -> list[NewRun]:
@@ -117,11 +117,13 @@ def _recorded_before(identities: Collection[Identity]) -> dict[Identity, NeuralE
     if not identities:
         return {}
     rows: list[Sequence[Any]] = list(identities)
-    if sql.is_postgresql():
+    if dialects.is_postgresql():
         wanted = "unnest(%s::text[], %s::text[], %s::text[])"
-        parameters: list[Any] = sql.columns(rows, width=3)
+        parameters: list[Any] = dialects.columns(rows, width=3)
     else:
-        wanted = f"(SELECT {sql.extracted(('store', 'source', 'event_id'))} FROM json_each(%s))"
+        wanted = (
+            f"(SELECT {dialects.extracted(('store', 'source', 'event_id'))} FROM json_each(%s))"
+        )
         parameters = [json.dumps(rows)]
     found = NeuralEvent.objects.raw(
         f"SELECT {_LOOKED_AT} FROM neural_neuralevent "

@@ -17,8 +17,8 @@ from neural.conf import conf
 from neural.events.answers import Problem
 from neural.events.draft import EventDraft
 from neural.events.readable import as_json, as_text, escaped, storable
-from neural.runs import sql
-from neural.runs.interrupts import SoftTimeLimitExceeded
+from neural.ledger import dialects
+from neural.ledger.interrupts import SoftTimeLimitExceeded
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def keep(refusals: Sequence[Refusal], *, door: str, requested_by: str) -> None:
     """
     if not refusals or not conf().refusals_kept_days:
         return
-    connection = sql.ledger_connection()
+    connection = dialects.ledger_connection()
     try:
         with transaction.atomic(using=connection.alias):  # a savepoint: the caller's goes on
             _write(refusals, door, requested_by)
@@ -126,24 +126,24 @@ def _write(refusals: Iterable[Refusal], door: str, requested_by: str) -> None:
     statement = f"""
         INSERT INTO neural_refusedevent ({columns},
             door, requested_by, refused_at, last_refused_at, state, handled_by)
-        SELECT {_taken()}, %s, %s, {sql.clock()}, {sql.clock()}, 'open', '' FROM {_source()}
+        SELECT {_taken()}, %s, %s, {dialects.clock()}, {dialects.clock()}, 'open', '' FROM {_source()}
         ON CONFLICT (fingerprint) DO UPDATE
         SET times = neural_refusedevent.times + excluded.times, {renewed}
     """
     rows = json.dumps(_rows(refusals))
-    with sql.ledger_connection().cursor() as cursor:
+    with dialects.ledger_connection().cursor() as cursor:
         cursor.execute(statement, [storable(door, 20), storable(requested_by, 150), rows])
 
 
 def _taken() -> str:
-    if not sql.is_postgresql():
-        return sql.extracted(_COLUMNS)
+    if not dialects.is_postgresql():
+        return dialects.extracted(_COLUMNS)
     parts = (f"(value->>{n})::{kind} AS {name}" for n, (name, kind) in enumerate(_COLUMNS.items()))
     return ", ".join(parts)
 
 
 def _source() -> str:
-    if sql.is_postgresql():
+    if dialects.is_postgresql():
         return "jsonb_array_elements(%s::jsonb)"
     return "json_each(%s) WHERE true"  # else ON would be read as a join's
 

@@ -8,9 +8,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from neural.errors import PermanentError
 from neural.events.types import event_type
+from neural.ledger.retry import RetryPolicy
 from neural.models import NeuralEvent
 from neural.registry import Registry
-from neural.runs.retry import RetryPolicy
 
 HandlerFunction = TypeVar("HandlerFunction", bound=Callable[..., Any])
 Data = TypeVar("Data")

@@ -11,9 +11,9 @@ from neural.events.answers import EventPruned
 from neural.events.recording import EVENT_TASK
 from neural.events.registry import handlers_of
 from neural.events.types import event_type
+from neural.ledger import ports
+from neural.ledger.record import new_task_id
 from neural.models import NeuralEvent, TaskRun
-from neural.runs import ports
-from neural.runs.enqueue import new_task_id
 
 
 def missing_handlers(event: NeuralEvent) -> Sequence[str]:

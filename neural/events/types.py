@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.errors import PydanticUserError
 
 from neural.errors import PermanentError
+from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES
 from neural.registry import Registry
-from neural.runs.routing import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES
 
 LARGEST_OFFSET = dt.timedelta(hours=15, minutes=59, seconds=59)
 """Of a time from UTC. PostgreSQL keeps no larger one, and no place on earth has it."""

@@ -12,9 +12,9 @@ from typing import Any
 
 from celery import current_app
 
+from neural.broker.accepting import must_accept
+from neural.broker.publisher import close_quietly, depth_of, short_tempered_connection
 from neural.health.refusals import Cause, cause_of, cause_of_refusal
-from neural.runs.accepting import must_accept
-from neural.runs.publishing import close_quietly, depth_of, short_tempered_connection
 
 KEYS_LOOKED_AT = 10_000
 # kombu's own bookkeeping and the replies to `celery inspect`, which expire by themselves.

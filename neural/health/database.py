@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from neural.health.findings import Finding, listed, ok, problem, warning
 from neural.health.situation import Situation
 from neural.health.writing import PATIENCE_SECONDS, first_line, how_to_reach_it
-from neural.runs import sql
-from neural.runs.clock import database_clock
+from neural.ledger import dialects
+from neural.ledger.clock import database_clock
 
 CLOCK_WARNING_SECONDS = 2
 CLOCK_PROBLEM_SECONDS = 60
@@ -23,7 +23,7 @@ CLOCK_PROBLEM_SECONDS = 60
 @contextmanager
 def impatient_database(seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
     """Statements in this block give up soon; afterwards the connection is as before."""
-    connection = sql.ledger_connection()
+    connection = dialects.ledger_connection()
     with connection.cursor() as cursor:
         before = _patience(cursor)
         _set_patience(cursor, str(int(seconds * 1000)))
@@ -36,7 +36,7 @@ def impatient_database(seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
 
 
 def _patience(cursor: CursorWrapper) -> str:
-    if sql.is_postgresql():
+    if dialects.is_postgresql():
         cursor.execute("SELECT current_setting('statement_timeout')")
     else:
         cursor.execute("PRAGMA busy_timeout")
@@ -44,7 +44,7 @@ def _patience(cursor: CursorWrapper) -> str:
 
 
 def _set_patience(cursor: CursorWrapper, value: str) -> None:
-    if sql.is_postgresql():
+    if dialects.is_postgresql():
         cursor.execute("SELECT set_config('statement_timeout', %s, false)", [value])
     else:
         cursor.execute(f"PRAGMA busy_timeout = {int(value)}")
@@ -52,7 +52,7 @@ def _set_patience(cursor: CursorWrapper, value: str) -> None:
 
 def database(situation: Situation) -> Finding:
     """It answers."""
-    connection = sql.ledger_connection()
+    connection = dialects.ledger_connection()
     started = time.perf_counter()
     try:
         with connection.cursor() as cursor:
@@ -85,7 +85,7 @@ def _judged_by_mode(mode: str, answers: str) -> Finding:
 
 def _journal_mode(cursor: CursorWrapper) -> str:
     """SQLite's journal mode; empty for other databases."""
-    if sql.is_postgresql():
+    if dialects.is_postgresql():
         return ""
     cursor.execute("PRAGMA journal_mode")
     return str(cursor.fetchone()[0])
@@ -93,7 +93,7 @@ def _journal_mode(cursor: CursorWrapper) -> str:
 
 def migrations(situation: Situation) -> Finding:
     """The tables are those of this code."""
-    executor = MigrationExecutor(sql.ledger_connection())
+    executor = MigrationExecutor(dialects.ledger_connection())
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if not plan:
         return ok("migrations", _("all are applied"))

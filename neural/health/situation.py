@@ -8,9 +8,9 @@ from functools import cached_property
 from neural.conf import conf
 from neural.health.broker import BrokerFacts, ask_broker
 from neural.health.findings import COUNTED
+from neural.ledger.clock import database_clock
 from neural.models import RunState, TaskRun, WorkerProcess
-from neural.runs.clock import database_clock
-from neural.runs.routing import PRIORITIES
+from neural.queues import PRIORITIES
 
 
 @dataclass(frozen=True, kw_only=True)

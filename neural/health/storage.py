@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from neural.health.findings import Finding, listed, ok, problem, warning
 from neural.health.situation import Situation
+from neural.ledger import dialects
 from neural.registry import Registry
-from neural.runs import sql
 
 SCARCE = 1024**3
 FULL = 64 * 1024**2
@@ -51,7 +51,7 @@ def cure() -> str:
 
 def places() -> Iterator[Path]:
     """Directories on this machine that grow: SQLite's, and those of apps."""
-    if not sql.is_postgresql():
+    if not dialects.is_postgresql():
         yield sqlite_file().parent
     for place in PLACES:
         if directory := place():
@@ -60,7 +60,7 @@ def places() -> Iterator[Path]:
 
 def sqlite_file() -> Path:
     """Where the database is, as it was set."""
-    return Path(str(sql.ledger_connection().settings_dict["NAME"])).absolute()
+    return Path(str(dialects.ledger_connection().settings_dict["NAME"])).absolute()
 
 
 def free_bytes(place: Path) -> int:

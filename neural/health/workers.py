@@ -19,7 +19,7 @@ from neural.health.findings import (
 )
 from neural.health.situation import Situation, Waiting
 from neural.models import WorkerProcess
-from neural.runs.routing import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE, QUEUES
+from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE, QUEUES
 
 # How long due runs of a queue may wait before somebody should look.
 PATIENCE_SECONDS = {HIGH_PRIORITY_QUEUE: 60, LOW_PRIORITY_QUEUE: 24 * 3600}

@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy
 from neural.health import storage
 from neural.health.findings import Finding, ok, problem
 from neural.health.situation import Situation
+from neural.ledger import dialects
 from neural.models import WorkerProcess
-from neural.runs import sql
 
 PATIENCE_SECONDS = 1
 READ_ONLY = "25006"
@@ -52,7 +52,7 @@ def writing(situation: Situation) -> Finding:
     on the disk, and would be taken by a full one."""
     started = time.perf_counter()
     try:
-        with transaction.atomic(), sql.ledger_connection().cursor() as cursor:
+        with transaction.atomic(), dialects.ledger_connection().cursor() as cursor:
             row = WorkerProcess.objects.create(name="doctor", host="", process_id=0)
             cursor.execute("DELETE FROM neural_workerprocess WHERE id = %s", [row.pk])
     except DatabaseError as error:
@@ -67,7 +67,7 @@ def writing(situation: Situation) -> Finding:
 
 
 def _remedy(error: DatabaseError) -> str:
-    if not sql.is_postgresql():
+    if not dialects.is_postgresql():
         return _of_sqlite(str(error)) or _general()
     state = getattr(error.__cause__, "sqlstate", None)
     if state == READ_ONLY:
@@ -83,7 +83,7 @@ def _general() -> str:
 
 
 def _of_read_only_postgresql() -> str:
-    with sql.ledger_connection().cursor() as cursor:
+    with dialects.ledger_connection().cursor() as cursor:
         cursor.execute("SELECT pg_is_in_recovery()")
         (is_standby,) = cursor.fetchone()
     if is_standby:
@@ -100,7 +100,7 @@ def _of_read_only_postgresql() -> str:
 
 def how_to_reach_it(error: DatabaseError) -> str:
     """What to do about a database that does not answer."""
-    if not sql.is_postgresql():
+    if not dialects.is_postgresql():
         return _of_sqlite(str(error)) or _("correct DATABASE_URL: its file is no database of ours")
     known = (cure for words, cure in _TO_WHO_CONNECTS.items() if words in str(error))
     start = _("start it: systemctl start postgresql; if it runs, correct DATABASE_URL")

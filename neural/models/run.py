@@ -2,8 +2,8 @@
 
 A run is written when the work is asked for, not when it ends. Each change of state is
 a verb of :class:`TaskRun`, a conditional UPDATE that says whether it happened; the
-worker's own changes, many runs in one statement, are in ``neural.runs.claiming`` and
-``neural.runs.settling``.
+worker's own changes, many runs in one statement, are in ``neural.ledger.claim`` and
+``neural.ledger.settle``.
 """
 
 import datetime as dt
@@ -18,8 +18,8 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.models.event import NeuralEvent
 from neural.models.json_keys import Without
+from neural.models.run_log import tell
 from neural.models.store import Store, StoreScopedQuerySet
-from neural.models.transitions import tell
 from neural.models.worker import WorkerProcess
 
 
@@ -327,7 +327,7 @@ class TaskTry(models.Model):
 
     A try that succeeds needs no row: its times, worker and outcome are the run's own, and a
     row for each would cost a third more processor time and 1.4 GB in ten million runs
-    (docs/performance.md). ``neural.runs.history`` puts both together.
+    (docs/performance.md). ``neural.ledger.history`` puts both together.
     """
 
     run = models.ForeignKey(TaskRun, models.CASCADE, verbose_name=_("run"), related_name="tries")

@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import Any
 
 from neural.events.answers import Submission
-from neural.models import Order, OrderState, RunState, TaskRun
+from neural.models import RunState, TaskRun
+from neural.queues import HIGH_PRIORITY, HIGH_PRIORITY_QUEUE
 from neural.replay import drills
 from neural.replay.live import Request, line, order, payment, request, stock, total
-from neural.runs.routing import HIGH_PRIORITY, HIGH_PRIORITY_QUEUE
+from neural.restaurant.models import Order, OrderState
 
 URGENT: dict[str, Any] = {"queue": HIGH_PRIORITY_QUEUE, "priority": HIGH_PRIORITY}
 LATE = dt.timedelta(minutes=40)

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from neural.errors import NeuralError, PermanentError
 from neural.events.types import Payload
-from neural.runs.retry import RetryPolicy
+from neural.ledger.retry import RetryPolicy
 
 DRILL_RETRY = "drill.retry"
 DRILL_DEAD = "drill.dead"

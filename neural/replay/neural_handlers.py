@@ -2,9 +2,9 @@
 
 from neural.events.registry import handles
 from neural.events.types import EventType, register_event_type
+from neural.ledger.work import current_run
 from neural.models import NeuralEvent
 from neural.replay import drills
-from neural.runs.work import current_run
 
 register_event_type(EventType(name=drills.DRILL_RETRY, schema=drills.RetryDrill))
 register_event_type(EventType(name=drills.DRILL_DEAD, schema=drills.DeadDrill))

@@ -5,8 +5,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from neural.admin import display
+from neural.ledger.history import Try
 from neural.models import TaskRun
-from neural.runs.history import Try
 
 register = template.Library()
 register.filter("instant", display.instant)

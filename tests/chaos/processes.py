@@ -12,7 +12,7 @@ from pathlib import Path
 from django.db import connection
 
 from tests.integration.cluster import ROOT, Cluster, Worker
-from zhilian.tether import tethered
+from zhilian.supervision.tether import tethered
 
 SUBMITTERS = 2
 WORKERS = 2

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from neural.vectors.stores.base import VectorStore
+from neural.retrieval.stores.base import VectorStore
 from tests.contract.rows import SHAPE, Table
 from tests.contract.vector_stores import STORES, parameters
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neural.vectors.stores.base import Row, Shape, TableSize, Vector, VectorStore, Within
+from neural.retrieval.stores.base import Row, Shape, TableSize, Vector, VectorStore, Within
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 ANYWHERE = Within.every_store()

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from neural.vectors.stores.base import Within
+from neural.retrieval.stores.base import Within
 from tests.contract.rows import ANYWHERE, NOON, Table, pointing, row
 
 SECOND = dt.timedelta(seconds=1)

@@ -5,8 +5,8 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from neural.vectors.bounds import LONGEST_KIND, LONGEST_TEXT
-from neural.vectors.stores.base import TableMissing, VectorStore
+from neural.retrieval.collections.bounds import LONGEST_KIND, LONGEST_TEXT
+from neural.retrieval.stores.base import TableMissing, VectorStore
 from tests.contract.rows import ANYWHERE, NOON, SHAPE, Table, pointing, row
 
 

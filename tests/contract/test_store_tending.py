@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neural.vectors.stores.base import VectorStore, Within
+from neural.retrieval.stores.base import VectorStore, Within
 from tests.contract.rows import ANYWHERE, Table, pointing, row
 
 

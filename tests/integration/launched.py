@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.watching import wait_until
-from zhilian.tether import tethered
+from zhilian.supervision.tether import tethered
 
 ROOT = Path(__file__).parents[2]
 

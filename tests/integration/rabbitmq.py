@@ -10,8 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from kombu import Connection
 
-from neural.runs.publishing import depth_of
-from neural.runs.routing import QUEUES
+from neural.broker.publisher import depth_of
+from neural.queues import QUEUES
 from tests.integration.forwarder import Forwarder
 
 

@@ -18,7 +18,7 @@ from neural.models import TaskRun
 from tests.integration.cluster import ROOT, wait_for_runs, within
 from tests.integration.forwarder import Forwarder
 from tests.watching import wait_until
-from zhilian.tether import tethered
+from zhilian.supervision.tether import tethered
 
 pytestmark = pytest.mark.integration
 

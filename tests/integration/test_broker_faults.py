@@ -2,8 +2,8 @@
 
 import pytest
 
+from neural.broker.publisher import publisher
 from neural.models import TaskRun
-from neural.runs.publishing import publisher
 from tests.integration.cluster import client, expect_once, took, wait_for_runs, within
 from tests.integration.rabbitmq import RabbitMQ
 from tests.integration.submitting import names, submit, submit_together
@@ -108,7 +108,7 @@ def test_a_worker_outlives_a_broker_that_goes_away_under_load(cluster, quick):
 
 @pytest.mark.faults
 def test_without_the_patch_that_worker_ends(cluster, quick):
-    """Should this fail, Celery has mended it: `neural/runs/broker.py` can go."""
+    """Should this fail, Celery has mended it: `neural/broker/patches.py` can go."""
     if isinstance(cluster.broker, RabbitMQ):
         pytest.skip("the patch is for Redis")
     environment = {**UNSATURATED, "PROBE_WITHOUT_PATCH": "1"}

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from tests.watching import is_alive, wait_until
-from zhilian.embedded import BrokerAlreadyRunning, EmbeddedBroker, answers
+from zhilian.supervision.embedded import BrokerAlreadyRunning, EmbeddedBroker, answers
 
 pytestmark = [pytest.mark.integration, pytest.mark.once]
 
@@ -95,7 +95,7 @@ def test_celery_understands_its_url_in_a_directory_with_any_name(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_it_dies_with_its_parent_however_that_ends(tmp_path, number):
     code = (
-        "import pathlib, sys, time; from zhilian.embedded import EmbeddedBroker\n"
+        "import pathlib, sys, time; from zhilian.supervision.embedded import EmbeddedBroker\n"
         f"broker = EmbeddedBroker(pathlib.Path({str(tmp_path)!r})); broker.start()\n"
         "print(broker.pid, flush=True); time.sleep(60)"
     )

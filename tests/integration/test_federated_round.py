@@ -8,17 +8,9 @@ import time
 import pytest
 from django.utils import timezone
 
-from neural.federated.rounds.opening import open_round
-from neural.models import (
-    ActiveModel,
-    RunState,
-    StoreUpdate,
-    TaskRun,
-    TaskTry,
-    TrainingPlan,
-    TrainingRound,
-    TryOutcome,
-)
+from neural.forecasting.models import ActiveModel, StoreUpdate, TrainingPlan, TrainingRound
+from neural.forecasting.rounds.opening import open_round
+from neural.models import RunState, TaskRun, TaskTry, TryOutcome
 from tests.probe.training import DISTURBED, UNDISTURBED
 from tests.unit.ledger import make_store
 from tests.unit.rounds import sold

@@ -17,7 +17,7 @@ from tests.integration.cluster import ROOT, Cluster, wait_for_runs
 from tests.integration.submitting import names, submit
 from tests.integration.test_up import free_port
 from tests.watching import wait_until
-from zhilian.tether import tethered
+from zhilian.supervision.tether import tethered
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ from tests.integration.cluster import ROOT, client, expect_once
 from tests.integration.rabbitmq import RabbitMQ
 from tests.probe.models import Effect
 from tests.watching import wait_until
-from zhilian.tether import tethered
+from zhilian.supervision.tether import tethered
 
 pytestmark = pytest.mark.integration
 

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
+from neural.ledger.record import enqueue
 from neural.models import TaskRun, TaskTry, TryOutcome
-from neural.runs.enqueue import enqueue
 from tests.integration.cluster import expect_once, wait_for_runs
 from tests.integration.submitting import names, submit, submit_together
 from tests.probe.models import Counter, Effect

@@ -20,7 +20,7 @@ class Supervised:
 
     def __init__(self, program: str, output: Path, grace: float = 10.0) -> None:
         code = (
-            "import sys; from zhilian.processes import Program, Supervisor\n"
+            "import sys; from zhilian.supervision.processes import Program, Supervisor\n"
             f"it = Program(name='it', arguments=[sys.executable, '-u', '-c', {program!r}])\n"
             f"Supervisor([it], grace={grace}).run()"
         )

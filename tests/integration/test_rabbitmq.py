@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 import pytest
 from celery import current_app
 
+from neural.broker import transports
+from neural.broker.message import Ring
+from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.health.examination import examine
 from neural.health.findings import Status
 from neural.models import TaskRun
-from neural.runs import transports
-from neural.runs.messages import Ring
-from neural.runs.publishing import BrokerUnavailable, publisher
 from tests.integration.cluster import UNHURRIED, Cluster, expect_once, took, wait_for_runs, within
 from tests.integration.conftest import point_this_process_to
 from tests.integration.rabbitmq import RabbitMQ, alone

@@ -3,8 +3,8 @@
 import pytest
 from celery import current_app
 
-from neural.runs import transports
-from neural.runs.publishing import publisher
+from neural.broker import transports
+from neural.broker.publisher import publisher
 from tests.integration.cluster import UNHURRIED, Cluster, expect_once, took, wait_for_runs, within
 from tests.integration.conftest import point_this_process_to
 from tests.integration.rabbitmq import RabbitMQ

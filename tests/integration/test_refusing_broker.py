@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from neural.broker.publisher import publisher
 from neural.models import TaskRun
-from neural.runs.publishing import publisher
 from tests import refusing
 from tests.integration.cluster import client, expect_once, took, wait_for_runs, within
 from tests.integration.rabbitmq import RabbitMQ

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from neural.vectors.stores.base import Within
-from neural.vectors.stores.lance import LanceStore
+from neural.retrieval.stores.base import Within
+from neural.retrieval.stores.lance.store import LanceStore
 from tests.integration.writing_rows import KEYS, SHAPE, TABLE, batches, row
 
 pytestmark = [pytest.mark.integration, pytest.mark.once]
@@ -71,7 +71,7 @@ def test_processes_that_cannot_take_turns_lose_no_row_and_double_none(
     """As at an ``s3://`` location, where nobody can be kept waiting."""
     script = f"""
         import contextlib, sys
-        from neural.vectors.stores import lance
+        from neural.retrieval.stores import lance
         from tests.integration.writing_rows import write
 
         lance.turn = lambda location, table, of: contextlib.nullcontext(False)
@@ -89,7 +89,7 @@ def test_a_writer_that_is_killed_in_its_turn_keeps_nobody_waiting(
 ) -> None:
     script = f"""
         import time
-        from neural.vectors.stores.lance_turns import WRITERS, turn
+        from neural.retrieval.stores.lance.turns import WRITERS, turn
 
         with turn({str(tmp_path)!r}, {TABLE!r}, of=WRITERS):
             print("mine", flush=True)
@@ -111,8 +111,8 @@ def test_forked_children_open_it_on_their_own(store: LanceStore, tmp_path: Path)
     """As worker children do, whose parent made the object and opened nothing."""
     script = f"""
         import os, sys
-        from neural.vectors.stores.base import Within
-        from neural.vectors.stores.lance import LanceStore
+        from neural.retrieval.stores.base import Within
+        from neural.retrieval.stores.lance.store import LanceStore
         from tests.integration import writing_rows
 
         store = LanceStore({str(tmp_path)!r})
@@ -138,8 +138,8 @@ def test_a_child_of_a_process_that_had_it_open_opens_it_anew(
     """Not how it is meant to be used, and it must not hang nevertheless."""
     script = f"""
         import os, sys
-        from neural.vectors.stores.base import Within
-        from neural.vectors.stores.lance import LanceStore
+        from neural.retrieval.stores.base import Within
+        from neural.retrieval.stores.lance.store import LanceStore
 
         store = LanceStore({str(tmp_path)!r})
         count = lambda: store.count({TABLE!r}, within=Within.every_store())

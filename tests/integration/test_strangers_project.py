@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.elsewhere import StrangersProject, readme_blocks
 from tests.watching import wait_until
-from zhilian.embedded import EmbeddedBroker
+from zhilian.supervision.embedded import EmbeddedBroker
 
 pytestmark = pytest.mark.integration
 

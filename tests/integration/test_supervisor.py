@@ -16,7 +16,7 @@ from tests.integration.submitting import names, submit, submit_together
 from tests.integration.test_up import free_port
 from tests.probe.models import Effect
 from tests.watching import descendants, is_alive, wait_until
-from zhilian.tether import tethered
+from zhilian.supervision.tether import tethered
 
 pytestmark = pytest.mark.integration
 

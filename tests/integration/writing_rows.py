@@ -5,8 +5,8 @@ import random
 import sys
 from collections.abc import Iterator
 
-from neural.vectors.stores.base import Row, Shape
-from neural.vectors.stores.lance import LanceStore
+from neural.retrieval.stores.base import Row, Shape
+from neural.retrieval.stores.lance.store import LanceStore
 
 TABLE, KEYS = "orders", 400
 SHAPE = Shape(tokens=("words",), vectors=("whole",), dimensions=16)

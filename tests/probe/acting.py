@@ -14,8 +14,8 @@ from django.db import transaction
 
 from neural.errors import PermanentError
 from neural.events.types import Payload
+from neural.ledger.work import current_run
 from neural.models import TaskRun
-from neural.runs.work import current_run
 from tests.probe.models import Counter, Effect
 
 _numbers = itertools.count()

@@ -15,9 +15,9 @@ from neural.events.riders import RIDERS, Rider, register_rider
 from neural.health import findings
 from neural.health.probes import PROBES, register_probe
 from neural.health.storage import PLACES, register_place
+from neural.ledger.prune import PRUNABLES, Prunable, register_prunable
 from neural.models import NeuralEvent, Store
-from neural.runs.duties import DUTIES
-from neural.runs.pruning import PRUNABLES, Prunable, register_prunable
+from neural.worker.duties import DUTIES
 
 REGISTRIES = (PANELS, STORE_LINKS, LISTENERS, RIDERS, PROBES, PLACES, DUTIES, PRUNABLES)
 

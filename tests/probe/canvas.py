@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
 import neural
-from neural.runs.work import current_run
+from neural.ledger.work import current_run
 from tests.probe.acting import Failing, Order, directory, effect_if_missing, started
 from tests.probe.models import Effect
 

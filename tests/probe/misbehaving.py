@@ -142,8 +142,8 @@ def leave_cursors_open():
 
 
 def change_its_own_run():
+    from neural.ledger.work import current_run
     from neural.models import TaskRun
-    from neural.runs.work import current_run
 
     run = current_run()
     task_id = run.task_id if run else "culprit"  # many at once have none
@@ -237,13 +237,13 @@ def recurse(depth: int = 0) -> int:
 
 
 def postpone_with_no_json():
-    from neural.runs.work import Postponed
+    from neural.ledger.work import Postponed
 
     raise Postponed(1, so_far=object())
 
 
 def retry_at_no_time():
-    from neural.runs.work import RetryRequested
+    from neural.ledger.work import RetryRequested
 
     raise RetryRequested(ValueError("later"), countdown=float("nan"))
 

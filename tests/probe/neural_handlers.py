@@ -4,7 +4,7 @@ import asyncio
 import os
 
 import neural
-from neural.runs.routing import HIGH_PRIORITY, HIGH_PRIORITY_QUEUE, LOW_PRIORITY, LOW_PRIORITY_QUEUE
+from neural.queues import HIGH_PRIORITY, HIGH_PRIORITY_QUEUE, LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from tests.probe import misbehaving, training  # noqa: F401  (registers its model types)
 from tests.probe.acting import (
     Order,

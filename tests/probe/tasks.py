@@ -8,7 +8,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
 import neural
-from neural.runs.work import current_run
+from neural.ledger.work import current_run
 from tests.probe import (  # Celery looks for tasks here alone
     canvas,  # noqa: F401
     django_tasks,  # noqa: F401

@@ -7,8 +7,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from neural.federated.model_types import ModelType, register_model_type
-from neural.federated.protocol import AnswerRefused, Json, Question, Step, Together, TrainingConfig
+from neural.forecasting.core.protocol import (
+    AnswerRefused,
+    Json,
+    Question,
+    Step,
+    Together,
+    TrainingConfig,
+)
+from neural.forecasting.core.types import ModelType, register_model_type
 
 KEYS = {
     "fit": {"base", "examples", "mean", "update_norm"},

@@ -12,17 +12,10 @@ from django.db import models
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule
 
-from neural.models import (
-    DemandSummary,
-    Forecast,
-    ModelVersion,
-    Period,
-    Search,
-    SearchIndex,
-    Shift,
-    Store,
-    TrainingRound,
-)
+from neural.forecasting.models import Forecast, ModelVersion, TrainingRound
+from neural.models import Store
+from neural.restaurant.models import DemandSummary, Period, Shift
+from neural.retrieval.models import Search, SearchIndex
 from tests.unit import learning_world as learning
 
 STORE = "S2"

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 from celery import shared_task
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
+from neural.celeryapp.beat import LedgerScheduler
+from neural.ledger.clock import carried
 from neural.models import TaskRun
-from neural.runs.beat import LedgerScheduler
-from neural.runs.clock import carried
 from tests.probe import tasks  # noqa: F401  (registers them)
 from zhilian.celery import app
 

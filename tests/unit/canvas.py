@@ -7,8 +7,8 @@ from celery import Celery, current_app
 from django.utils import timezone
 
 import neural
+from neural.celeryapp.task import LedgerTask
 from neural.models import TaskRun
-from neural.runs.task import LedgerTask
 
 
 class Sent(NamedTuple):

@@ -6,9 +6,10 @@ import pytest
 from django.conf import settings
 from django_celery_beat.models import PeriodicTask
 
-from neural.runs import pace, publishing
-from neural.runs.messages import Ring
-from neural.runs.publishing import BrokerUnavailable
+from neural.broker import publisher
+from neural.broker.message import Ring
+from neural.broker.publisher import BrokerUnavailable
+from neural.ledger import pace
 from tests.unit import beating, searching
 
 # However slow the machine, one message's time is enough for all that a test takes along. Tests
@@ -16,7 +17,7 @@ from tests.unit import beating, searching
 settings.NEURAL = {"take_along_seconds": 60, **settings.NEURAL}
 
 
-class RecordingPublisher(publishing.Publisher):
+class RecordingPublisher(publisher.Publisher):
     """Keeps the messages instead of sending them; `away` makes it fail like a lost broker."""
 
     def __init__(self) -> None:
@@ -53,7 +54,7 @@ def _pace_unlearned():
 def rung(monkeypatch):
     """What this test publishes goes here: `rung.sent`."""
     recording = RecordingPublisher()
-    monkeypatch.setattr(publishing, "_publisher", recording)
+    monkeypatch.setattr(publisher, "_publisher", recording)
     return recording
 
 

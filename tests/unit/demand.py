@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from neural.analysis.slices import Progress, analyse_store
-from neural.models import DailyDemand, DemandSummary, Store
+from neural.models import Store
+from neural.restaurant.analysis.slices import Progress, analyse_store
+from neural.restaurant.models import DailyDemand, DemandSummary
 
 MONDAY = dt.date(2026, 3, 2)
 LATER = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)

@@ -13,7 +13,7 @@ from celery import current_app
 from neural.health import Status
 from neural.health.broker import BrokerFacts
 from neural.health.situation import Situation
-from zhilian.embedded import EmbeddedBroker
+from zhilian.supervision.embedded import EmbeddedBroker
 
 ROOT = Path(__file__).parents[2]
 

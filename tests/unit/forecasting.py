@@ -4,8 +4,8 @@ import datetime as dt
 
 import numpy as np
 
-from neural.federated.protocol import TrainingConfig
-from neural.federated.series import HORIZONS, Sales
+from neural.forecasting.core.protocol import TrainingConfig
+from neural.forecasting.core.series import HORIZONS, Sales
 
 WEEK = np.array([0.8, 0.9, 0.95, 1.0, 1.2, 1.4, 0.75])
 FIRST_DAY = dt.date(2026, 1, 1)

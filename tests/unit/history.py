@@ -10,19 +10,18 @@ from django.db import models, transaction
 
 from neural.events.registry import Handler, Received, handlers_of
 from neural.events.types import event_type
-from neural.models import (
+from neural.ledger.recompute import at_the_end
+from neural.models import NeuralEvent, Store
+from neural.restaurant.models import (
     DailyDemand,
     Dish,
-    NeuralEvent,
     Order,
     OrderLine,
     Payment,
     SalesReport,
     Shift,
     StockLevel,
-    Store,
 )
-from neural.runs.recompute import at_the_end
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 READ_MODELS = (Order, OrderLine, Payment, Dish, StockLevel, Shift, SalesReport, DailyDemand)

@@ -6,19 +6,19 @@ from typing import Any
 
 from django.utils import timezone
 
-from neural.models import (
+from neural.forecasting.models import (
     ActiveModel,
-    DailyDemand,
     Forecast,
     ModelVersion,
     RoundState,
     RoundTransition,
-    Store,
     StoreUpdate,
     TrainingPlan,
     TrainingRound,
 )
-from neural.models.round import CLOSED_STATES
+from neural.forecasting.models.round import CLOSED_STATES
+from neural.models import Store
+from neural.restaurant.models import DailyDemand
 
 TYPE = "demand_forecast"
 ERRORS = {

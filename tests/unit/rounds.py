@@ -13,22 +13,15 @@ from celery.exceptions import WorkerTerminate
 from django.db import connection
 from django.utils import timezone
 
-from neural.federated import model_types
-from neural.federated.model_types import DishForecast, ModelType, register_model_type
-from neural.federated.protocol import AnswerRefused, Json, Question, Together
-from neural.federated.rounds.opening import open_round
-from neural.models import (
-    DailyDemand,
-    ModelVersion,
-    RunState,
-    Store,
-    StoreUpdate,
-    TaskRun,
-    TrainingPlan,
-    TrainingRound,
-)
-from neural.runs.settling import lose
-from neural.runs.testing import run_due
+from neural.forecasting.core import types
+from neural.forecasting.core.protocol import AnswerRefused, Json, Question, Together
+from neural.forecasting.core.types import DishForecast, ModelType, register_model_type
+from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingPlan, TrainingRound
+from neural.forecasting.rounds.opening import open_round
+from neural.ledger.settle import lose
+from neural.models import RunState, Store, TaskRun
+from neural.restaurant.models import DailyDemand
+from neural.worker.in_process import run_due
 from tests.probe.training import MeanProgram
 from tests.unit.ledger import make_store
 
@@ -108,7 +101,7 @@ def chain_of(*codes: str, days: int = 40, **plan: Any) -> Iterator[Chain]:
     try:
         yield chain
     finally:
-        model_types.TYPES.forget(NAME)
+        types.TYPES.forget(NAME)
 
 
 def sold(store: Store, by_day: Mapping[int, float], dish: str = "") -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from neural.federated.series import HORIZONS, Sales
+from neural.forecasting.core.series import HORIZONS, Sales
 
 MONDAY = dt.date(2025, 3, 3)
 

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from neural.vectors import fields
-from neural.vectors.active import ActiveIndex
-from neural.vectors.documents import Document
-from neural.vectors.embedders.usem3 import Usem3
-from neural.vectors.stores.base import Row
-from neural.vectors.stores.lance import LanceStore
+from neural.retrieval.collections.documents import Document
+from neural.retrieval.embedders.usem3 import Usem3
+from neural.retrieval.index import fields
+from neural.retrieval.index.active import ActiveIndex
+from neural.retrieval.stores.base import Row
+from neural.retrieval.stores.lance.store import LanceStore
 
 MENU = {
     "麻婆豆腐": "四川名菜，嫩豆腐配牛肉末和花椒，又麻又辣，很下饭。",

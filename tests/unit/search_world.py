@@ -6,22 +6,22 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from neural.models import SearchIndex
-from neural.vectors.collections import collection_of
-from neural.vectors.hits import Found, Hit, Why
+from neural.retrieval.collections.registry import collection_of
+from neural.retrieval.models import SearchIndex
+from neural.retrieval.query.hits import Found, Hit, Why
 
 
 class FakeSearch:
-    """In the place of ``neural.vectors.search``."""
+    """In the place of ``neural.retrieval.query.searching``."""
 
     def __init__(self, monkeypatch: Any) -> None:
         self.asked: list[dict[str, Any]] = []
         self.hits: dict[str, list[Hit]] = {}
         self.notices: tuple[str, ...] = ()
         self.error: Exception | None = None
-        module: Any = ModuleType("neural.vectors.search")
+        module: Any = ModuleType("neural.retrieval.query.searching")
         module.search, module.similar = self.search, self.similar
-        monkeypatch.setitem(sys.modules, "neural.vectors.search", module)
+        monkeypatch.setitem(sys.modules, "neural.retrieval.query.searching", module)
 
     def finds(self, *hits: Hit) -> None:
         """What is found from now on, each in its collection."""

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from neural.models import IndexMark, SearchIndex
-from neural.vectors.collections import COLLECTIONS, SearchCollection, register_collection
-from neural.vectors.documents import Document, RecordRefused, key_of
-from neural.vectors.embedders.base import Embedder
-from neural.vectors.stores.base import TableMissing, TableSize, VectorStore
+from neural.retrieval.collections.documents import Document, RecordRefused, key_of
+from neural.retrieval.collections.registry import COLLECTIONS, SearchCollection, register_collection
+from neural.retrieval.embedders.base import Embedder
+from neural.retrieval.models import IndexMark, SearchIndex
+from neural.retrieval.stores.base import TableMissing, TableSize, VectorStore
 
 STORE = "tests.unit.searching.MemoryStore"
 EMBEDDER = "tests.unit.searching.TinyEmbedder"

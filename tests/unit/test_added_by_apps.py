@@ -14,10 +14,11 @@ from neural.events.pruning import prune_payloads
 from neural.health import examine, storage
 from neural.health.findings import Status
 from neural.health.situation import Situation
-from neural.models import IndexMark, NeuralEvent, Store
+from neural.ledger.recompute import at_the_end
+from neural.models import NeuralEvent, Store
 from neural.registry import AlreadyRegistered
-from neural.runs import duties, relay
-from neural.runs.recompute import at_the_end
+from neural.retrieval.models import IndexMark
+from neural.worker import duties, relay
 from tests.probe import added
 from tests.probe.models import Effect
 from tests.unit import admin_world as world

@@ -10,9 +10,9 @@ from django.contrib import admin
 from django.db import connection
 from django.urls import reverse
 
-from neural.admin.analysis_display import bars, change
-from neural.analysis.review import Day, review
-from neural.models import DemandSummary
+from neural.restaurant.admin.analysis_display import bars, change
+from neural.restaurant.analysis.review import Day, review
+from neural.restaurant.models import DemandSummary
 from tests.unit import admin_world as world
 from tests.unit.demand import analyse, day, sell
 
@@ -33,7 +33,7 @@ def shop(code: str = "S1", **dishes: dict[int, Any]) -> Any:
 
 
 def weeks_of(code: str = "S1") -> str:
-    return reverse("admin:neural_demandsummary_store", args=[code])
+    return reverse("admin:neural_restaurant_demandsummary_store", args=[code])
 
 
 def shown(client: Any, query: str = "") -> list[DemandSummary]:

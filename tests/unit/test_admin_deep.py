@@ -11,7 +11,8 @@ from django.db import connection
 from django.urls import reverse
 
 from neural.admin.written import SHOWN_CHARACTERS, depth_of
-from neural.models import Dish, NeuralEvent, SalesReport, TaskRun
+from neural.models import NeuralEvent, TaskRun
+from neural.restaurant.models import Dish, SalesReport
 from tests.unit import admin_rows
 from tests.unit import admin_world as world
 

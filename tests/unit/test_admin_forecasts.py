@@ -8,9 +8,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from neural.admin.learning_charts import chart_of
-from neural.federated.outlook import TOGETHER, Band, Day, outlook, portions, together
-from neural.models import DailyDemand
+from neural.forecasting.admin.charts import chart_of
+from neural.forecasting.outlook.review import TOGETHER, Band, Day, outlook, portions, together
+from neural.restaurant.models import DailyDemand
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 
@@ -34,7 +34,7 @@ def sell(store, quantities, dish="rice"):
 
 
 def page_of(code="S1", query=""):
-    return reverse("admin:neural_forecast_store", args=[code]) + query
+    return reverse("admin:neural_forecasting_forecast_store", args=[code]) + query
 
 
 def text(client, address, language="en"):
@@ -119,7 +119,7 @@ def test_a_stores_page_leads_to_its_last_weeks():
 
     page = text(world.superuser(), page_of())
 
-    assert '<a href="/admin/neural/demandsummary/store/S1/">Last weeks</a>' in page
+    assert '<a href="/admin/neural_restaurant/demandsummary/store/S1/">Last weeks</a>' in page
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,9 @@ def test_an_address_that_says_nothing_shows_the_usual_page(query):
     assert world.superuser().get(page_of(query=query)).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["neural_forecast_store", "neural_demandsummary_store"])
+@pytest.mark.parametrize(
+    "name", ["neural_forecasting_forecast_store", "neural_restaurant_demandsummary_store"]
+)
 def test_what_cannot_be_a_stores_code_is_no_store_to_any_database(name, admin_client):
     answer = admin_client.get(reverse(f"admin:{name}", args=["S1"]).replace("S1", "S%00"))
 

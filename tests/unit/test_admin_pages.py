@@ -7,17 +7,10 @@ from django.contrib import admin
 from django.utils import timezone
 
 import neural
-from neural.analysis.slices import analyse_store
-from neural.models import (
-    IndexMark,
-    NeuralEvent,
-    PrivacySpend,
-    Search,
-    SuppliedRecord,
-    TaskRun,
-    TaskTry,
-    WorkerProcess,
-)
+from neural.forecasting.models import PrivacySpend
+from neural.models import NeuralEvent, TaskRun, TaskTry, WorkerProcess
+from neural.restaurant.analysis.slices import analyse_store
+from neural.retrieval.models import IndexMark, Search, SuppliedRecord
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 from tests.unit import search_world

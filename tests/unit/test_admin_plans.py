@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from neural.admin import plans
-from neural.federated.model_types import model_type
-from neural.federated.shipped import TRAINING_SCHEDULE
-from neural.models import TrainingPlan, TrainingRound
-from neural.runs import shipped_schedules
+from neural.celeryapp import shipped_schedules
+from neural.forecasting.admin import plans
+from neural.forecasting.core.types import model_type
+from neural.forecasting.models import TrainingPlan, TrainingRound
+from neural.forecasting.shipped import TRAINING_SCHEDULE
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 
@@ -238,7 +238,7 @@ def test_a_plan_is_made_for_a_registered_type_that_has_none(monkeypatch):
     learning.plan()
     types = [model_type(learning.TYPE)]
     monkeypatch.setattr(plans, "model_types", lambda: types)
-    client, address = world.superuser(), reverse("admin:neural_trainingplan_add")
+    client, address = world.superuser(), reverse("admin:neural_forecasting_trainingplan_add")
 
     assert client.get(address).status_code == 403
     types.append(replace(types[0], name="other", label="Another"))

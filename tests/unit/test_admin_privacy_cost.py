@@ -2,9 +2,9 @@
 
 import pytest
 
-from neural.admin.privacy_cost import warning_of
-from neural.federated import privacy
-from neural.models import PrivacySpend
+from neural.forecasting.admin.privacy_cost import warning_of
+from neural.forecasting.core import privacy
+from neural.forecasting.models import PrivacySpend
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 
@@ -40,7 +40,7 @@ def test_without_the_accountant_it_says_what_to_install(monkeypatch):
     def missing(*_args, **_options):
         raise privacy.PrivacyAccountantMissing
 
-    monkeypatch.setattr("neural.federated.rounds.spending.check_budget", missing)
+    monkeypatch.setattr("neural.forecasting.rounds.spending.check_budget", missing)
 
     assert "dp-accounting" in warning_of(learning.plan(**PRIVATE))
 

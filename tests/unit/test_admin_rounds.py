@@ -6,8 +6,8 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from neural.admin.rounds import stations
-from neural.models import PrivacySpend, StoreUpdate
+from neural.forecasting.admin.rounds import stations
+from neural.forecasting.models import PrivacySpend, StoreUpdate
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 
@@ -24,7 +24,7 @@ def text(client, address, language="en"):
 
 
 def progress_of(training):
-    return reverse("admin:neural_traininground_progress", args=[training.pk])
+    return reverse("admin:neural_forecasting_traininground_progress", args=[training.pk])
 
 
 def test_the_list_shows_state_reason_stores_and_version():

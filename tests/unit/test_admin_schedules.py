@@ -12,7 +12,8 @@ from django.urls import reverse
 from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
 
-from neural.models import TaskRun, TrainingRound
+from neural.forecasting.models import TrainingRound
+from neural.models import TaskRun
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 

@@ -5,7 +5,8 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils import timezone
 
-from neural.models import Order, Payment, WorkerProcess
+from neural.models import WorkerProcess
+from neural.restaurant.models import Order, Payment
 from tests.unit import admin_world as world
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 from django.utils import timezone
 
-from neural.models import IndexMark, IndexState, SearchIndex, SuppliedRecord
+from neural.retrieval.models import IndexMark, IndexState, SearchIndex, SuppliedRecord
 from tests.unit import admin_world as world
 from tests.unit.ledger import make_run
 from tests.unit.search_world import index
@@ -25,7 +25,7 @@ def text(client, address, language="en"):
 
 
 def progress_of(building):
-    return reverse("admin:neural_searchindex_progress", args=[building.pk])
+    return reverse("admin:neural_retrieval_searchindex_progress", args=[building.pk])
 
 
 def mark(key="S1/D1", error="", **fields):
@@ -98,7 +98,9 @@ def test_progress_is_for_those_who_may_see_indexes():
 
     assert world.client_of().get(progress_of(building)).status_code == 403
     building.delete()
-    assert world.superuser().get("/admin/neural/searchindex/1/progress/").status_code == 404
+    assert (
+        world.superuser().get("/admin/neural_retrieval/searchindex/1/progress/").status_code == 404
+    )
 
 
 def test_the_page_says_what_is_wrong_with_an_index_and_what_to_do():

@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 import pytest
 from django.urls import reverse
 
-from neural.admin.search_marks import excerpt, marked
-from neural.models import Order
-from neural.vectors.collections import SearchCollection, register_collection
-from neural.vectors.documents import Document
-from neural.vectors.stores.base import StoreUnavailable, TableMissing
+from neural.restaurant.models import Order
+from neural.retrieval.admin.marks import excerpt, marked
+from neural.retrieval.collections.documents import Document
+from neural.retrieval.collections.registry import SearchCollection, register_collection
+from neural.retrieval.stores.base import StoreUnavailable, TableMissing
 from tests.unit import admin_world as world
 from tests.unit.search_world import FakeSearch, hit
 from tests.unit.searching import forget_collection
@@ -28,7 +28,7 @@ def searched(monkeypatch):
 
 
 def page_of(query=""):
-    return reverse("admin:neural_search_changelist") + query
+    return reverse("admin:neural_retrieval_search_changelist") + query
 
 
 def text(client, query="", *, language="en", **headers):
@@ -243,7 +243,7 @@ def test_where_nothing_is_found_it_says_what_to_try(searched):
 
     assert "Nothing found" in page
     assert "What may help" in page
-    assert 'href="/admin/neural/search/?q=xyzzy"' in page
+    assert 'href="/admin/neural_retrieval/search/?q=xyzzy"' in page
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_the_longest_question_fits_in_an_address_that_a_web_server_reads(searche
 
     address = urlencode({"q": "豆" * longest, "kind": "payment.completed", **asked})
 
-    assert len(f"GET /admin/neural/search/?{address} HTTP/1.1") < 4094
+    assert len(f"GET /admin/neural_retrieval/search/?{address} HTTP/1.1") < 4094
 
 
 def test_what_cannot_be_read_is_said_and_left_out(searched):
@@ -473,7 +473,7 @@ def test_a_user_without_any_store_finds_nothing(searched):
 
 
 def test_the_name_of_another_stores_record_is_not_told(searched):
-    from neural.models import Dish
+    from neural.restaurant.models import Dish
 
     Dish.objects.create(store=world.store("S2"), code="D1", name="Secret soup", version=b"")
     client = world.client_of(*EVERYTHING, stores=[world.store("S1")])
@@ -556,7 +556,7 @@ def test_the_overview_says_what_is_wrong_with_an_index_as_the_answer_does(monkey
     def fails(name):
         raise error
 
-    monkeypatch.setattr("neural.vectors.active.active_index", fails)
+    monkeypatch.setattr("neural.retrieval.index.active.active_index", fails)
 
     page = text(world.superuser())
 

@@ -7,8 +7,10 @@ from django.core.management import call_command
 from django.urls import reverse
 
 import neural
-from neural.models import IndexMark, NeuralEvent, Order
-from neural.vectors.laps import index_marked
+from neural.models import NeuralEvent
+from neural.restaurant.models import Order
+from neural.retrieval.index.laps import index_marked
+from neural.retrieval.models import IndexMark
 from tests.unit import admin_world as world
 from tests.unit import searching
 
@@ -45,7 +47,7 @@ def indexed(settings, tmp_path):
 
 
 def page(client, query, language="en"):
-    address = reverse("admin:neural_search_changelist") + query
+    address = reverse("admin:neural_retrieval_search_changelist") + query
     answer = client.get(address, headers={"accept-language": language})
     assert answer.status_code == 200
     return re.sub(r"\s+", " ", answer.content.decode())
@@ -106,7 +108,7 @@ def test_a_user_limited_to_stores_finds_what_is_theirs_by_no_way_more():
 
 def test_who_sees_every_store_is_told_how_many_records_there_are_and_others_how_many_of_theirs():
     def records(client):
-        found = client.get(reverse("admin:neural_search_changelist")).context["overview"]
+        found = client.get(reverse("admin:neural_retrieval_search_changelist")).context["overview"]
         return {each.collection.name: each.records for each in found}
 
     assert records(world.superuser())["orders"] == 3
@@ -130,7 +132,7 @@ def test_whatever_is_asked_of_the_real_index_there_is_an_answer():
     texts = ["  ", "鱼", "🍜", "'", '"', "a AND (b", "x" * 5000, "*", "%", "\x00"]
 
     for text in texts:
-        answer = client.get(reverse("admin:neural_search_changelist"), {"q": text})
+        answer = client.get(reverse("admin:neural_retrieval_search_changelist"), {"q": text})
         assert answer.status_code == 200, text
         assert answer.context["answer"] is None or answer.context["answer"].works, text
 

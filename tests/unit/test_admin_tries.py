@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
+from neural.ledger.history import tries_of
 from neural.models import TaskRun, TaskTry
-from neural.runs.history import tries_of
 from tests.unit import admin_world as world
 
 pytestmark = pytest.mark.django_db

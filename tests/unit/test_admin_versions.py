@@ -5,10 +5,10 @@ import re
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from neural.admin.learning_charts import SHOWN_STORES, error_plot
-from neural.admin.learning_display import bias, gain, per_cent
-from neural.federated.report import report_of_version
-from neural.models import ActiveModel, ModelVersion, StoreUpdate
+from neural.forecasting.admin.charts import SHOWN_STORES, error_plot
+from neural.forecasting.admin.display import bias, gain, per_cent
+from neural.forecasting.models import ActiveModel, ModelVersion, StoreUpdate
+from neural.forecasting.outlook.report import report_of_version
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 

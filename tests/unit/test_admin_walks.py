@@ -15,17 +15,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from neural.admin import bounded
-from neural.models import (
-    DemandSummary,
-    IndexMark,
-    NeuralEvent,
-    Order,
-    RunState,
-    SalesReport,
-    StockLevel,
-    Store,
-    TaskRun,
-)
+from neural.models import NeuralEvent, RunState, Store, TaskRun
+from neural.restaurant.models import DemandSummary, Order, SalesReport, StockLevel
+from neural.retrieval.models import IndexMark
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 from tests.unit.plans import read

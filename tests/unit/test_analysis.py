@@ -6,8 +6,9 @@ import pytest
 from django.db import IntegrityError, transaction
 
 import neural
-from neural.analysis import analysing, slices
-from neural.models import DailyDemand, DemandSummary, RunState, TaskRun
+from neural.models import RunState, TaskRun
+from neural.restaurant.analysis import analysing, slices
+from neural.restaurant.models import DailyDemand, DemandSummary
 from neural.tasks import analyse_demand
 from tests.unit.demand import LATER, MONDAY, analyse, day, rows, sell, summary
 from tests.unit.ledger import make_store

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from neural.analysis.arithmetic import (
+from neural.restaurant.analysis.arithmetic import (
     Comparison,
     compare,
     deviation,
@@ -13,7 +13,7 @@ from neural.analysis.arithmetic import (
     ranks,
     same_weekdays_before,
 )
-from neural.analysis.summarising import Sale, Summary, summarise
+from neural.restaurant.analysis.summarising import Sale, Summary, summarise
 
 MONDAY = dt.date(2026, 3, 2)
 

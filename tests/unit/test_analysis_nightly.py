@@ -8,9 +8,9 @@ from django.db.models.signals import post_migrate
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from django_celery_beat.schedulers import ModelEntry
 
-from neural.analysis.nightly import ANALYSIS_SCHEDULE
+from neural.celeryapp import shipped_schedules
 from neural.models import TaskRun
-from neural.runs import shipped_schedules
+from neural.restaurant.analysis.nightly import ANALYSIS_SCHEDULE
 from neural.tasks import analyse_demand
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]

@@ -9,7 +9,8 @@ from django.db.models import Sum
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neural.models import DailyDemand, NeuralEvent, Order, PaymentKind, SalesReport, Store
+from neural.models import NeuralEvent, Store
+from neural.restaurant.models import DailyDemand, Order, PaymentKind, SalesReport
 from tests.unit.history import at, handle, in_batches, record, rows, undone
 
 pytestmark = pytest.mark.django_db

@@ -4,10 +4,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from neural.ledger.claim import Claimant, claim
+from neural.ledger.record import new_task_id
 from neural.models import RunState, TaskRun
-from neural.runs import relay
-from neural.runs.claiming import Claimant, claim
-from neural.runs.enqueue import new_task_id
+from neural.worker import relay
 from tests.unit.ledger import ago, make_event
 from tests.unit.plans import read
 

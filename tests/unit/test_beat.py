@@ -9,9 +9,9 @@ from django.db import OperationalError
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
+from neural.celeryapp.beat import LedgerScheduler
+from neural.ledger.clock import carried
 from neural.models import TaskRun
-from neural.runs.beat import LedgerScheduler
-from neural.runs.clock import carried
 from tests.unit.beating import SHANGHAI, START, Beat, daily, killed, moments, schedule
 from zhilian.celery import app
 

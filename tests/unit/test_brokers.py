@@ -2,7 +2,7 @@
 
 import pytest
 
-from neural.runs import transports
+from neural.broker import transports
 from zhilian import brokers, cache
 
 

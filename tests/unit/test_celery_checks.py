@@ -16,11 +16,11 @@ from django.core.management.base import SystemCheckError
 from kombu import Exchange, Queue
 
 import neural
+from neural.celeryapp.checks import findings
+from neural.celeryapp.expectations import EXPECTATIONS
 from neural.checks import check_database, check_visibility_timeout
 from neural.models import TaskRun
-from neural.runs.celery_checks import findings
-from neural.runs.celery_expectations import EXPECTATIONS
-from neural.runs.routing import QUEUES
+from neural.queues import QUEUES
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
@@ -56,7 +56,7 @@ def application(kind: str, settings: dict, **options):
 
 
 def said(kind: str, settings: dict) -> set[str]:
-    options = {} if kind == LEDGERS else {"control": "neural.runs.control:Control"}
+    options = {} if kind == LEDGERS else {"control": "neural.celeryapp.control:Control"}
     app = application(kind, settings, **options)
     found = {each.id.removeprefix("neural."): each for each in findings(app)}
     app.close()

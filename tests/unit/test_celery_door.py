@@ -9,8 +9,8 @@ from django.utils import timezone
 
 import neural
 from neural.events.answers import EventRefused
+from neural.ledger.record import TaskIdTaken
 from neural.models import NeuralEvent, RunState, TaskRun
-from neural.runs.enqueue import TaskIdTaken
 from neural.tasks import process_neural_event
 from tests.probe import canvas
 from tests.probe.models import Effect

@@ -37,7 +37,7 @@ def test_a_message_comes_back_later_than_the_hard_limit():
 
 
 def test_a_worker_stops_within_the_grace_of_up():
-    from zhilian.processes import GRACE_SECONDS
+    from zhilian.supervision.processes import GRACE_SECONDS
 
     assert app.conf.worker_soft_shutdown_timeout + 10 <= GRACE_SECONDS
 

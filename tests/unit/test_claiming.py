@@ -7,11 +7,11 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
+from neural.ledger.claim import Claimant, claim
+from neural.ledger.dialects import joined_rows
+from neural.ledger.outcome import Outcome
+from neural.ledger.settle import settle
 from neural.models import RunState, TaskRun
-from neural.runs import joined_rows
-from neural.runs.claiming import Claimant, claim
-from neural.runs.settling import settle
-from neural.runs.verdicts import Outcome
 from tests.unit.ledger import ago, make_event, make_run, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -198,7 +198,7 @@ def test_a_claim_whose_answer_was_lost_is_given_back(monkeypatch):
         raise OperationalError("server closed the connection unexpectedly")
 
     with monkeypatch.context() as patched:
-        patched.setattr("neural.runs.claiming._load_events", cut_off)
+        patched.setattr("neural.ledger.claim._load_events", cut_off)
         patched.setattr(joined_rows, "runs_of", cut_off)
         with pytest.raises(OperationalError):
             take(own)

@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 from django.db import connection
 
-from neural.runs import clock
-from neural.runs.clock import CarriedClock, database_clock
+from neural.ledger import clock
+from neural.ledger.clock import CarriedClock, database_clock
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 

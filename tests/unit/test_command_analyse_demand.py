@@ -3,7 +3,8 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from neural.models import DemandSummary, TaskRun
+from neural.models import TaskRun
+from neural.restaurant.models import DemandSummary
 from tests.unit.demand import sell
 from tests.unit.ledger import make_store
 

@@ -26,12 +26,12 @@ from neural.health import (
 )
 from neural.health.findings import COUNTED
 from neural.health.situation import Situation
-from neural.management.language import language_of
+from neural.management.commands.language import language_of
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
 from tests.unit import doctoring
 from tests.unit.doctoring import healthy, is_found, set_broker
 from tests.unit.ledger import ago, make_event, make_run, make_worker
-from zhilian.embedded import EmbeddedBroker
+from zhilian.supervision.embedded import EmbeddedBroker
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).parents[2]

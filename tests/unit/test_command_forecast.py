@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from neural.models import Forecast
+from neural.forecasting.models import Forecast
 from tests.unit.ledger import make_store
 from tests.unit.rounds import NAME, chain_of, finished
 

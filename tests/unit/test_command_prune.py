@@ -4,16 +4,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 import neural
-from neural.models import (
-    Forecast,
-    NeuralEvent,
-    RunState,
-    TaskRun,
-    TaskTry,
-    TryOutcome,
-    WorkerProcess,
-)
-from neural.runs.pruning import prune_runs
+from neural.forecasting.models import Forecast
+from neural.ledger.prune import prune_runs
+from neural.models import NeuralEvent, RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
 from tests.unit.ledger import ago, make_event, make_run, make_store, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -130,7 +123,7 @@ def test_a_dry_run_counts_and_changes_nothing(prune):
 
 
 def test_rows_are_walked_by_key_and_the_walk_ends_where_rows_are_young(monkeypatch):
-    monkeypatch.setattr("neural.runs.pruning.CHUNK", 2)
+    monkeypatch.setattr("neural.ledger.prune.CHUNK", 2)
     for _ in range(5):
         old_run(RunState.SUCCEEDED)
     for _ in range(6):

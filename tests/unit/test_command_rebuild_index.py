@@ -3,10 +3,11 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from neural.management.commands import rebuild_index as module
-from neural.models import IndexState, SearchIndex, TaskRun
-from neural.vectors.rebuilding import open_rebuild
-from neural.vectors.stores.base import StoreUnavailable
+from neural.models import TaskRun
+from neural.retrieval.index.rebuilding import open_rebuild
+from neural.retrieval.management.commands import rebuild_index as module
+from neural.retrieval.models import IndexState, SearchIndex
+from neural.retrieval.stores.base import StoreUnavailable
 from tests.unit.ledger import ago
 from tests.unit.searching import MemoryStore, titles
 

@@ -7,11 +7,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
+from neural.broker import publisher
+from neural.broker.publisher import BrokerUnavailable
 from neural.models import RunState, TaskRun, WorkerProcess
-from neural.runs import publishing, relay, standing_relay
-from neural.runs.publishing import BrokerUnavailable
-from neural.runs.relay import RelayReport
-from neural.runs.standing_relay import StandingRelay
+from neural.worker import relay, standing_relay
+from neural.worker.relay import RelayReport
+from neural.worker.standing_relay import StandingRelay
 from tests.unit.ledger import ago, make_run, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -36,14 +37,14 @@ class Doorbell:
 @pytest.fixture
 def doorbell(monkeypatch):
     bell = Doorbell()
-    monkeypatch.setattr(publishing, "_publisher", bell)
+    monkeypatch.setattr(publisher, "_publisher", bell)
     return bell
 
 
 @pytest.fixture(autouse=True)
 def one_connection(monkeypatch):
     """The relay would renew its connection, and with it lose the test's transaction."""
-    monkeypatch.setattr("neural.runs.lifecycle.be_impatient", lambda: None)
+    monkeypatch.setattr("neural.worker.process.be_impatient", lambda: None)
     monkeypatch.setattr(standing_relay.connections, "close_all", lambda: None)
 
 

@@ -5,8 +5,8 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
+from neural.ledger import select
 from neural.models import RunState, TaskRun
-from neural.runs import selection
 from tests.unit.ledger import ago, make_event, make_run, make_store, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -149,22 +149,22 @@ def test_it_goes_on_when_agreed_to(run, monkeypatch, arguments, answer):
 
 def test_what_somebody_else_changes_meanwhile_stays_as_they_left_it(monkeypatch):
     run = make_run(RunState.DEAD)
-    monkeypatch.setattr(selection, "_keys", lambda runs: [[run.pk]])
+    monkeypatch.setattr(select, "_keys", lambda runs: [[run.pk]])
     run.discard()
 
-    assert selection.retry(selection.Selection()) == 0
+    assert select.retry(select.Selection()) == 0
 
     run.refresh_from_db()
     assert run.state == RunState.DISCARDED
 
 
 def test_runs_are_changed_a_chunk_at_a_time(monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr(selection, "CHUNK", 2)
+    monkeypatch.setattr(select, "CHUNK", 2)
     for _ in range(5):
         make_run(RunState.DEAD)
     sizes: list[int] = []
 
-    assert selection.retry(selection.Selection(), on_progress=sizes.append) == 5
+    assert select.retry(select.Selection(), on_progress=sizes.append) == 5
 
     assert sizes == [2, 2, 1]
 

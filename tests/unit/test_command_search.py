@@ -6,8 +6,8 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from neural.models import SuppliedRecord
-from neural.vectors.stores.base import StoreUnavailable, TableMissing
+from neural.retrieval.models import SuppliedRecord
+from neural.retrieval.stores.base import StoreUnavailable, TableMissing
 from tests.unit.ledger import make_store
 from tests.unit.search_world import FakeSearch, hit
 

@@ -6,9 +6,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from neural.management.commands import train as module
-from neural.models import Forecast, TaskRun, TrainingPlan, TrainingRound
-from neural.runs.enqueue import enqueue
+from neural.forecasting.management.commands import train as module
+from neural.forecasting.models import Forecast, TrainingPlan, TrainingRound
+from neural.ledger.record import enqueue
+from neural.models import TaskRun
 from tests.unit.ledger import make_store
 from tests.unit.rounds import NAME, chain_of, opened
 

@@ -14,9 +14,9 @@ from neural.conf import (
     owners,
     register_settings,
 )
-from neural.federated import conf as training
+from neural.forecasting import conf as training
 from neural.logins import conf as logins
-from neural.vectors import conf as search
+from neural.retrieval import conf as search
 
 
 def test_each_app_reads_its_own_part_of_one_neural(settings):
@@ -56,7 +56,9 @@ def test_the_check_says_all_that_is_wrong_whosever_it_is(settings):
 
 
 def test_a_setting_of_an_app_that_is_not_installed_warns_with_the_remedy(settings, monkeypatch):
-    monkeypatch.setattr(optional, "APP_OF", {**optional.APP_OF, "neural.vectors": "neural.absent"})
+    monkeypatch.setattr(
+        optional, "APP_OF", {**optional.APP_OF, "neural.retrieval": "neural.absent"}
+    )
     settings.NEURAL = {"index_batch": 8, "max_retries": 7}
 
     assert check_settings() == []

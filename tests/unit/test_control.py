@@ -4,8 +4,8 @@ import pytest
 from celery import current_app, group
 from celery.app.control import Control as CeleryControl
 
+from neural.celeryapp.control import Control, terminate_run
 from neural.models import RunState, TaskRun
-from neural.runs.control import Control, terminate_run
 from tests.probe import canvas
 from tests.unit.ledger import make_run
 

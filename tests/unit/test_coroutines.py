@@ -4,8 +4,8 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection, connections
 
+from neural.celeryapp.coroutines import run_to_its_end
 from neural.models import Store
-from neural.runs.coroutines import run_to_its_end
 
 
 async def count_stores() -> int:

@@ -6,18 +6,20 @@ import sys
 import pytest
 from django.db.models import Exists, OuterRef
 
-from neural.federated import sources
-from neural.federated.checks import check_demand_source
-from neural.federated.forecasting import make_forecasts
-from neural.federated.outlook import outlook
-from neural.federated.sources import (
+from neural.forecasting import sources
+from neural.forecasting.checks import check_demand_source
+from neural.forecasting.models import Forecast
+from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
+from neural.forecasting.outlook.next_days import make_forecasts
+from neural.forecasting.outlook.review import outlook
+from neural.forecasting.sources import (
     DemandSourceAlreadyRegistered,
     NoDemandSource,
     demand_source,
     register_demand_source,
 )
-from neural.models import DailyDemand, Forecast, Store
-from neural.models.plan import DEFAULT_MODEL_TYPE
+from neural.models import Store
+from neural.restaurant.models import DailyDemand
 from tests.unit.demand import LATER, day
 from tests.unit.ledger import make_store
 
@@ -51,7 +53,7 @@ def unregistered(monkeypatch):
     demand_source()  # what is put back afterwards
     monkeypatch.setattr(sources, "_registered", [])
     sources._discover.cache_clear()
-    for module in ("neural.neural_demand", "neural.federated.loading"):
+    for module in ("neural.neural_demand", "neural.restaurant.neural_demand"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     yield
     sources._discover.cache_clear()

@@ -9,7 +9,7 @@ from neural.models import RunState
 from tests.unit.ledger import make_run
 from zhilian.demo.demonstration import Demonstration, WorkersCannotStart
 from zhilian.demo.jobs import REQUESTED_BY
-from zhilian.processes import STEADY_SECONDS
+from zhilian.supervision.processes import STEADY_SECONDS
 
 pytestmark = pytest.mark.django_db
 

@@ -19,10 +19,10 @@ import neural
 from neural.djangotasks import reference, registry
 from neural.djangotasks.reference import signals
 from neural.djangotasks.routing import ledger_priority, queue_for
+from neural.ledger.claim import Claimant, claim
+from neural.ledger.settle import hand_back, lose
 from neural.models import TaskRun
-from neural.runs.claiming import Claimant, claim
-from neural.runs.results import NotStorable
-from neural.runs.settling import hand_back, lose
+from neural.stored_json import NotStorable
 from tests.probe import django_tasks as probe
 from tests.probe.models import Effect
 from tests.unit.ledger import make_run, make_worker

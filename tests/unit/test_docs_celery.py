@@ -7,9 +7,9 @@ import pytest
 from celery import current_app
 
 import neural
+from neural import queues
+from neural.celeryapp.results import LedgerResults
 from neural.models import TaskRun
-from neural.runs import routing
-from neural.runs.result_backends import LedgerResults
 from tests.unit.canvas import record_plain_messages
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,7 @@ def test_the_code_of_the_guide_runs_from_top_to_bottom(rung, monkeypatch, tasks_
 def test_every_name_of_the_routing_table_is_a_task():
     current_app.loader.import_default_modules()
 
-    assert [name for name in routing.TASK_QUEUES if name not in current_app.tasks] == []
+    assert [name for name in queues.TASK_QUEUES if name not in current_app.tasks] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

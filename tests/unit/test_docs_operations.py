@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from neural.broker.transports import REDIS_OPTIONS
 from neural.health.examination import OF_DATABASE, WITHOUT_DATABASE, WRITING, of_ledger
-from neural.runs import telling
-from neural.runs.transports import REDIS_OPTIONS
+from neural.ledger import log
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES = ["", ".zh"]
@@ -55,7 +55,7 @@ def log_lines() -> set[str]:
     written |= set(re.findall(r'"event=([a-z]+_[a-z_]+)"', source()))
     told = re.findall(r'\b(?:tell|_change|lines)\(\s*"(\w+)"|_tell(?:\(|, )run, "(\w+)"', source())
     changes = {first or second for first, second in told}
-    changes |= {change for change, level in telling._CHANGES.values()} | {"put_back", "failed"}
+    changes |= {change for change, level in log._CHANGES.values()} | {"put_back", "failed"}
     return {name.replace("runs_", "run_") for name in written} | {f"run_{name}" for name in changes}
 
 

@@ -7,15 +7,15 @@ from amqp.exceptions import AccessRefused
 from django.utils import translation
 from redis import exceptions
 
+from neural.broker.accepting import must_accept
+from neural.broker.publisher import short_tempered_connection
 from neural.health import Status, messages
 from neural.health.broker import BrokerFacts
 from neural.health.refusals import CURES, WHY, Cause, cause_of, cause_of_refusal
 from neural.health.situation import Situation
-from neural.runs.accepting import must_accept
-from neural.runs.publishing import short_tempered_connection
 from tests import refusing
 from tests.unit.doctoring import client_of, is_found, set_broker
-from zhilian.embedded import EmbeddedBroker
+from zhilian.supervision.embedded import EmbeddedBroker
 
 pytestmark = pytest.mark.services
 

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from neural.runs.done_runs import Done, DoneRuns
-from neural.runs.enqueue import new_task_id
+from neural.ledger.record import new_task_id
+from neural.worker.done_runs import Done, DoneRuns
 
 pytestmark = pytest.mark.services  # some fork
 

@@ -10,10 +10,10 @@ from celery.exceptions import WorkerShutdown, WorkerTerminate
 from celery.worker import state
 from celery.worker.consumer import Consumer
 
-from neural.runs import door, ending
-from neural.runs.door import Door
-from neural.runs.entries import SoundMessage
-from neural.runs.envelopes import REFUSED_HEADER, Unsound
+from neural.broker.entries import SoundMessage
+from neural.broker.envelopes import REFUSED_HEADER, Unsound
+from neural.worker import door, ending
+from neural.worker.door import Door
 from tests import forged
 from tests.unit.test_envelopes import CHANNEL
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 import neural
 from neural.events.types import event_type, fingerprint
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome
-from neural.runs import elsewhere
+from neural.worker import elsewhere
 from tests.unit.canvas import ledger_task
 from tests.unit.ledger import make_event, make_run, make_worker
 

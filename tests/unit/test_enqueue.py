@@ -10,11 +10,11 @@ from django.db import transaction
 from django.utils import timezone
 
 import neural
+from neural.celeryapp.options import OptionNotKept
+from neural.celeryapp.task import LedgerTask
+from neural.ledger import record
 from neural.models import RunState, TaskRun
-from neural.runs import enqueue
-from neural.runs.options import OptionNotKept
-from neural.runs.results import NotStorable
-from neural.runs.task import LedgerTask
+from neural.stored_json import NotStorable
 from tests.probe import tasks
 from tests.unit.ledger import make_store
 
@@ -174,7 +174,7 @@ def test_an_async_task_called_directly_runs_to_its_end():
 def test_a_plain_clients_message_is_recorded_once():
     message = {"task": "probe.count", "task_id": "foreign", "args": [], "kwargs": {"key": "k"}}
     for _ in range(2):
-        enqueue.record_foreign(**message, queue="default", priority=5)
+        record.record_foreign(**message, queue="default", priority=5)
 
     run = TaskRun.objects.get()
     assert (run.task_id, run.requested_by) == ("foreign", "celery message")

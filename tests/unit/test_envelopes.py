@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kombu.transport.virtual import Base64
 
-from neural.runs import envelopes
-from neural.runs.entries import SoundMessage, sound_entry
-from neural.runs.envelopes import REFUSED_HEADER, Unsound, shown, survives
-from neural.runs.received import call_of, content_of, described, refusal_in, substitute_for
+from neural.broker import envelopes
+from neural.broker.entries import SoundMessage, sound_entry
+from neural.broker.envelopes import REFUSED_HEADER, Unsound, shown, survives
+from neural.broker.received import call_of, content_of, described, refusal_in, substitute_for
 from tests import forged
 
 CHANNEL = SimpleNamespace(

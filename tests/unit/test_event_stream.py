@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
+from neural.broker import publisher
+from neural.ledger.outcome import Outcome
 from neural.models import RunState, TaskRun, TryOutcome
-from neural.runs import event_stream, publishing
-from neural.runs.verdicts import Outcome
+from neural.worker import event_stream
 
 
 def outcome(state: RunState, **fields) -> Outcome:
@@ -23,7 +24,7 @@ class Stream:
     def __init__(self, monkeypatch) -> None:
         self.sent: list[tuple[str, dict]] = []
         monkeypatch.setattr(event_stream, "EventDispatcher", lambda *_, **__: self)
-        monkeypatch.setattr(publishing, "_publisher", self)
+        monkeypatch.setattr(publisher, "_publisher", self)
 
     def lend(self, use):
         use(SimpleNamespace(connection=None, channel=None))
@@ -65,9 +66,9 @@ def test_nothing_is_said_of_runs_that_wait_again(monkeypatch):
 def test_a_broker_that_is_away_is_no_failure(monkeypatch):
     class Away:
         def lend(self, use):
-            raise publishing.BrokerUnavailable("gone")
+            raise publisher.BrokerUnavailable("gone")
 
-    monkeypatch.setattr(publishing, "_publisher", Away())
+    monkeypatch.setattr(publisher, "_publisher", Away())
 
     event_stream.tell([outcome(RunState.SUCCEEDED)], hostname="all@here")
 

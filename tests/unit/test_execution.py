@@ -10,12 +10,12 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError, OperationalError, transaction
 
 from neural.errors import PermanentError
+from neural.ledger import alone, outages
+from neural.ledger.claim import Claimant, claim
+from neural.ledger.execute import run_claimed
+from neural.ledger.retry import RetryPolicy
+from neural.ledger.work import Work, current_run, default_retry
 from neural.models import RunState, TaskRun, TaskTry
-from neural.runs import alone, patience
-from neural.runs.claiming import Claimant, claim
-from neural.runs.execution import run_claimed
-from neural.runs.retry import RetryPolicy
-from neural.runs.work import Work, current_run, default_retry
 from tests.probe.models import Counter, Effect
 from tests.unit.ledger import ago, make_run
 
@@ -301,7 +301,7 @@ def test_an_outcome_waits_for_a_database_that_is_away(monkeypatch):
         real(outcomes)
 
     monkeypatch.setattr(alone, "settle", settle)
-    monkeypatch.setattr(patience.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(outages.time, "sleep", lambda seconds: None)
     perform(effect("a"), atomic=False)
 
     assert the_run().state == RunState.SUCCEEDED

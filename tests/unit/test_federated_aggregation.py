@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from neural.federated.aggregation import (
+from neural.forecasting.core.aggregation import (
     STRATEGIES,
     TooFewUpdates,
     aggregate,
@@ -22,7 +22,7 @@ from neural.federated.aggregation import (
     weighted_mean,
     without_leverage,
 )
-from neural.federated.protocol import AnswerRefused, TrainingConfig
+from neural.forecasting.core.protocol import AnswerRefused, TrainingConfig
 
 numbers = st.floats(-1e6, 1e6, allow_subnormal=False)
 counts = st.integers(1, 10**12)

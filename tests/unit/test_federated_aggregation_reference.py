@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from neural.federated.aggregation import (
+from neural.forecasting.core.aggregation import (
     coordinate_median,
     trimmed_count,
     trimmed_mean,

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from neural.federated.baselines import seasonal_naive, weekday_mean
-from neural.federated.features import Examples, forecast_examples, training_examples
-from neural.federated.series import Sales
+from neural.forecasting.core.baselines import seasonal_naive, weekday_mean
+from neural.forecasting.core.features import Examples, forecast_examples, training_examples
+from neural.forecasting.core.series import Sales
 from tests.unit.sales_of_a_store import sales_of, weekly_demand
 
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from neural.federated.binning import Bins, agree, binned, check_sketch, sketch
-from neural.federated.encoding import decode, encode
-from neural.federated.protocol import AnswerRefused, Json
+from neural.forecasting.core.binning import Bins, agree, binned, check_sketch, sketch
+from neural.forecasting.core.encoding import decode, encode
+from neural.forecasting.core.protocol import AnswerRefused, Json
 
 
 def column(*values: float) -> NDArray[np.float32]:

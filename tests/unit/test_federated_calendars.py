@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from neural.federated.calendars import Calendar, calendar
+from neural.forecasting.core.calendars import Calendar, calendar
 
 
 def flags(found: Calendar, first_day: dt.date, name: str) -> list[str]:

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neural.federated import client
-from neural.federated.demand_forecast import DEMAND_FORECAST
-from neural.federated.program import DemandProgram
-from neural.federated.protocol import NotEnoughHistory
+from neural.forecasting.core import client
+from neural.forecasting.core.program import DemandProgram
+from neural.forecasting.core.protocol import NotEnoughHistory
+from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from tests.unit.forecasting import SMALL, chain, store
 
 PROGRAM = DemandProgram()

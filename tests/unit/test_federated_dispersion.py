@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neural.federated.dispersion import SUMS, Dispersion, fitted, residual_sums
+from neural.forecasting.core.dispersion import SUMS, Dispersion, fitted, residual_sums
 
 SCATTER = Dispersion((1.5, 1.5, 1.5), (0.05, 0.05, 0.05))
 MEANS = np.array([0.1, 0.5, 1.0, 2.0, 5.0, 12.0, 25.0])

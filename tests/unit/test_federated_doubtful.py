@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from neural.federated.demand_forecast import DEMAND_FORECAST
-from neural.federated.doubtful import doubtful_days, without
-from neural.federated.doubts import doubts_of
-from neural.federated.forecasts import forecast
-from neural.federated.lags import Past
-from neural.federated.sales import sales_of
-from neural.federated.simulation import simulate
+from neural.forecasting.core.doubtful import doubtful_days, without
+from neural.forecasting.core.expectation import forecast
+from neural.forecasting.core.lags import Past
+from neural.forecasting.core.simulation import simulate
+from neural.forecasting.demand_forecast import DEMAND_FORECAST
+from neural.forecasting.outlook.doubts import doubts_of
+from neural.forecasting.sales import sales_of
 from tests.unit.demand import day, sell
 from tests.unit.forecasting import SMALL, chain
 from tests.unit.ledger import make_store
@@ -132,7 +132,7 @@ def test_the_forecasts_page_shows_a_doubtful_day(admin_client):
     start = (today - day(0)).days
     sell(store, {start - back: 100 for back in range(1, 40)} | {start - 5: 100_000})
 
-    page = admin_client.get("/admin/neural/forecast/store/S01/").content.decode()
+    page = admin_client.get("/admin/neural_forecasting/forecast/store/S01/").content.decode()
 
     doubtful = today - dt.timedelta(days=5)
     assert f"{doubtful} is doubtful and left out of forecasts: 100,000 of Rice" in page

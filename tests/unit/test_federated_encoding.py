@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from neural.federated.encoding import DTYPES, decode, encode
-from neural.federated.protocol import AnswerRefused
+from neural.forecasting.core.encoding import DTYPES, decode, encode
+from neural.forecasting.core.protocol import AnswerRefused
 
 SENT = {"dtype": "<f8", "shape": [2], "data": "AAAAAAAA8D8AAAAAAAAAQA=="}  # 1.0, 2.0
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neural.federated.evaluation import (
+from neural.forecasting.core.evaluation import (
     added,
     band_sums,
     figures,

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neural.federated.days import OF_DAY
-from neural.federated.features import (
+from neural.forecasting.core.days import OF_DAY
+from neural.forecasting.core.features import (
     FEATURES,
     SCHEMA_HASH,
     Examples,

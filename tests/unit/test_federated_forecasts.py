@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neural.federated.demand_forecast import DEMAND_FORECAST
-from neural.federated.forecasts import forecast
-from neural.federated.series import HORIZONS, Sales
-from neural.federated.simulation import simulate
+from neural.forecasting.core.expectation import forecast
+from neural.forecasting.core.series import HORIZONS, Sales
+from neural.forecasting.core.simulation import simulate
+from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from tests.unit.forecasting import FIRST_DAY, SMALL, chain, store
 
 
@@ -66,7 +66,7 @@ def test_a_store_whose_last_weeks_a_rule_knew_clearly_better_is_forecast_by_the_
     days = (np.arange(90) + FIRST_DAY.weekday()) % 7
     strange = replace(store(dishes=1), quantities=week[days][:, None])
     skewed = {**content, "model": {**content["model"], "variance": None}}
-    from neural.federated.encoding import decode, encode
+    from neural.forecasting.core.encoding import decode, encode
 
     weights = decode(content["model"]["weights"], dtype="<f8", shape=(None,)).copy()
     weights[0] += 0.7

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from neural.federated import glm
-from neural.federated.features import FEATURES, Examples, training_examples
+from neural.forecasting.core import glm
+from neural.forecasting.core.features import FEATURES, Examples, training_examples
 from tests.unit.sales_of_a_store import sales_of, weekly_demand
 
 SIZE = len(FEATURES) + 1

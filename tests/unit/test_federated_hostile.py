@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from neural.federated.aggregation import (
+from neural.forecasting.core.aggregation import (
     STRATEGIES,
     aggregate,
     clip_to_median_norm,
@@ -18,9 +18,9 @@ from neural.federated.aggregation import (
     update_norm,
     weighted_mean,
 )
-from neural.federated.encoding import decode, encode
-from neural.federated.privacy import private_mean
-from neural.federated.protocol import AnswerRefused, TrainingConfig
+from neural.forecasting.core.encoding import decode, encode
+from neural.forecasting.core.privacy import private_mean
+from neural.forecasting.core.protocol import AnswerRefused, TrainingConfig
 
 FEATURES = 6
 HOSTILE = "07-hostile"

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from neural.federated import dispersion_bounds, evaluation, gate, judging
-from neural.federated.demand_forecast import DEMAND_FORECAST
-from neural.federated.dispersion import SUMS
-from neural.federated.encoding import decode, encode
-from neural.federated.forecasts import forecast
-from neural.federated.protocol import AnswerRefused, check_stores
-from neural.federated.simulation import simulate
+from neural.forecasting.core import dispersion_bounds, evaluation, gate, judging
+from neural.forecasting.core.dispersion import SUMS
+from neural.forecasting.core.encoding import decode, encode
+from neural.forecasting.core.expectation import forecast
+from neural.forecasting.core.protocol import AnswerRefused, check_stores
+from neural.forecasting.core.simulation import simulate
+from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from tests.unit.forecasting import SMALL, chain
 
 HOSTILE = "S03"

@@ -12,8 +12,8 @@ from dp_accounting.rdp import RdpAccountant
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neural.federated.aggregation import TooFewUpdates, update_norm
-from neural.federated.privacy import (
+from neural.forecasting.core.aggregation import TooFewUpdates, update_norm
+from neural.forecasting.core.privacy import (
     GRID_BITS,
     PrivacyAccountantMissing,
     PrivacyBudgetSpent,
@@ -24,7 +24,7 @@ from neural.federated.privacy import (
     private_mean,
     to_grid,
 )
-from neural.federated.protocol import AnswerRefused
+from neural.forecasting.core.protocol import AnswerRefused
 
 ONCE_IN_A_MILLION = 4.892
 """A Gaussian number is so many standard deviations off, up or down, once in 10^6."""

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neural.federated import aggregation, gate
-from neural.federated.demand_forecast import DEMAND_FORECAST
-from neural.federated.demand_model import DemandModel
-from neural.federated.encoding import decode, encode
-from neural.federated.program import DemandProgram, expected_exchanges
-from neural.federated.protocol import AnswerRefused
-from neural.federated.simulation import simulate
+from neural.forecasting.core import aggregation, gate
+from neural.forecasting.core.demand_model import DemandModel
+from neural.forecasting.core.encoding import decode, encode
+from neural.forecasting.core.program import DemandProgram, expected_exchanges
+from neural.forecasting.core.protocol import AnswerRefused
+from neural.forecasting.core.simulation import simulate
+from neural.forecasting.demand_forecast import DEMAND_FORECAST
 from tests.unit.forecasting import SMALL, chain
 from tests.unit.test_federated_client import KINDS, exchanges
 

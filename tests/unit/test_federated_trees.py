@@ -10,20 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neural.federated.binning import Bins, agree, binned, sketch
-from neural.federated.encoding import encode
-from neural.federated.protocol import AnswerRefused, Json, Memory
-from neural.federated.trees import Draft, begin
-from neural.federated.trees_form import Form, features_taken, rows_taken
-from neural.federated.trees_growing import (
-    added,
-    layout,
-    sums_as_json,
-    sums_from_json,
-)
-from neural.federated.trees_histograms import outlying
-from neural.federated.trees_judging import advanced, bounded
-from neural.federated.trees_sums import (
+from neural.forecasting.core.binning import Bins, agree, binned, sketch
+from neural.forecasting.core.encoding import encode
+from neural.forecasting.core.protocol import AnswerRefused, Json, Memory
+from neural.forecasting.core.trees.form import Form, features_taken, rows_taken
+from neural.forecasting.core.trees.growing import added, layout, sums_as_json, sums_from_json
+from neural.forecasting.core.trees.histograms import outlying
+from neural.forecasting.core.trees.judging import advanced, bounded
+from neural.forecasting.core.trees.sums import (
     STEPS,
     Rows,
     Sums,
@@ -32,6 +26,7 @@ from neural.federated.trees_sums import (
     sums,
     whole_derivatives,
 )
+from neural.forecasting.core.trees.trees import Draft, begin
 
 FEATURES = 6
 FORM = Form(stages=5, together=2, depth=3, learning_rate=0.3, least_hessian=5.0, ridge=1.0)

@@ -8,12 +8,12 @@ from celery.result import AsyncResult
 from django.db import OperationalError, transaction
 
 import neural
+from neural.celeryapp import callbacks
+from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK, SEND_TASK
+from neural.ledger.claim import Claimant, claim
+from neural.ledger.outcome import Outcome
+from neural.ledger.settle import Fenced, lose, settle
 from neural.models import NeuralEvent, RunState, TaskRun
-from neural.runs import following
-from neural.runs.claiming import Claimant, claim
-from neural.runs.following import ERROR_CALLBACK_TASK, SEND_TASK
-from neural.runs.settling import Fenced, lose, settle
-from neural.runs.verdicts import Outcome
 from tests.probe import canvas, tasks
 from tests.probe.models import Effect
 from tests.unit.canvas import ledger_task, record_plain_messages, run_all, runs_of
@@ -114,7 +114,7 @@ def test_the_outcome_and_what_follows_are_one_transaction(rung, sent, monkeypatc
     """A database that goes away between them leaves neither."""
     result = canvas.add.apply_async((1, 2), link=canvas.add.s(1))
     (run,) = claim(task_id=result.id, claimant=Claimant())
-    monkeypatch.setattr(following, "_begin", _database_away)
+    monkeypatch.setattr(callbacks, "_begin", _database_away)
 
     with pytest.raises(OperationalError), transaction.atomic():
         settle([_succeeded(run)])
@@ -174,7 +174,7 @@ def test_its_id_is_known_before_it_is_sent_and_stays_when_it_is_sent_again(rung,
     sent.away = False
     run_all()
 
-    assert [message.options["task_id"] for message in sent] == [following.sent_id(sending)]
+    assert [message.options["task_id"] for message in sent] == [callbacks.sent_id(sending)]
 
 
 def test_a_mixed_chain_goes_through_plain_tasks_with_its_rest(rung, sent):

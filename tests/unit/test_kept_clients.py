@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from neural.runs.kept_clients import keep_client
+from neural.broker.kept_clients import keep_client
 
 
 class Channel:

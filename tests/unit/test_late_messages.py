@@ -7,11 +7,11 @@ from celery import current_app
 from celery.exceptions import Ignore
 from celery.worker import state
 
+from neural.broker.message import RUN_HEADER
 from neural.models import NeuralEvent, RunState, TaskRun
-from neural.runs import event_stream, late_messages
-from neural.runs.delivery import Delivery
-from neural.runs.messages import RUN_HEADER
 from neural.tasks import process_neural_event
+from neural.worker import event_stream, late_messages
+from neural.worker.delivery import Delivery
 from tests.probe import tasks
 from tests.unit.test_task import delivered, submitted
 

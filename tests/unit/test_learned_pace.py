@@ -7,11 +7,11 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
+from neural.ledger import alone, batch, execute, pace
+from neural.ledger.claim import Claimant, claim
+from neural.ledger.execute import run_claimed
+from neural.ledger.work import Work, default_retry
 from neural.models import RunState, TaskRun
-from neural.runs import alone, execution, pace, together
-from neural.runs.claiming import Claimant, claim
-from neural.runs.execution import run_claimed
-from neural.runs.work import Work, default_retry
 from tests.unit.ledger import ago, make_run
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ class HandTurnedClock:
 def clock(monkeypatch, settings):
     settings.NEURAL = {**settings.NEURAL, "take_along_seconds": MESSAGE_SECONDS}
     monkeypatch.setattr(HandTurnedClock, "elapsed", 0.0)
-    monkeypatch.setattr(execution, "Clock", HandTurnedClock)
+    monkeypatch.setattr(execute, "Clock", HandTurnedClock)
 
 
 def passes(seconds):
@@ -98,7 +98,7 @@ def wait_before_each_transaction(monkeypatch, seconds):
             inside.pop()
             return self.inner.__exit__(*error)
 
-    for module in (together, alone):
+    for module in (batch, alone):
         monkeypatch.setattr(module, "transaction", SimpleNamespace(atomic=Atomic))
 
 

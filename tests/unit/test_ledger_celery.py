@@ -15,11 +15,11 @@ from celery.signals import setup_logging
 from django.core.exceptions import ImproperlyConfigured
 
 import neural
+from neural.celeryapp import app as module
+from neural.celeryapp.control import Control
+from neural.celeryapp.results import LedgerResults
 from neural.models import TaskRun
-from neural.runs import app as module
-from neural.runs.control import Control
-from neural.runs.result_backends import LedgerResults
-from neural.runs.routing import QUEUES, TASK_QUEUES
+from neural.queues import QUEUES, TASK_QUEUES
 from tests.probe import tasks
 
 REDIS = "redis://127.0.0.1/1"
@@ -177,7 +177,7 @@ def test_another_namespace_is_heeded(make):
 def test_beat_and_results_are_those_of_the_apps_that_are_there(make, settings, monkeypatch):
     monkeypatch.delenv("CELERY_RESULT_BACKEND", raising=False)
     with_both = make().conf
-    assert with_both.beat_scheduler == "neural.runs.beat:LedgerScheduler"
+    assert with_both.beat_scheduler == "neural.celeryapp.beat:LedgerScheduler"
     assert with_both.result_backend == "django-db"
 
     settings.INSTALLED_APPS = ["neural", "django.contrib.admin"]

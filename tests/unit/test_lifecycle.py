@@ -7,8 +7,9 @@ import pytest
 from celery import current_app
 from django.db import OperationalError
 
+from neural.ledger import identity
 from neural.models import RunState, TaskRun, WorkerProcess
-from neural.runs import identity, lifecycle, relay
+from neural.worker import process, relay
 from tests.unit.ledger import ago, make_run, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +22,7 @@ def thread(monkeypatch, settings):
     monkeypatch.setattr(os, "register_at_fork", lambda **hooks: None)
     monkeypatch.setattr(relay, "publish_owed", lambda: 0)
     pool = SimpleNamespace(info={"processes": [7, 8]})
-    thread = lifecycle.RelayThread(make_worker(), pool)
+    thread = process.RelayThread(make_worker(), pool)
     thread._next_beat = 0
     return thread
 
@@ -113,8 +114,8 @@ def test_a_turn_that_fails_ends_nothing(thread, monkeypatch, caplog):
         raise OperationalError("the database is away")
 
     monkeypatch.setattr(thread, "_work", away)
-    monkeypatch.setattr(lifecycle, "be_impatient", lambda: None)
-    monkeypatch.setattr(lifecycle.connections, "close_all", lambda: None)
+    monkeypatch.setattr(process, "be_impatient", lambda: None)
+    monkeypatch.setattr(process.connections, "close_all", lambda: None)
 
     thread._turn()
 
@@ -124,11 +125,11 @@ def test_a_turn_that_fails_ends_nothing(thread, monkeypatch, caplog):
 
 @pytest.fixture
 def registered(monkeypatch):
-    monkeypatch.setattr(lifecycle.connections, "close_all", lambda: None)
-    monkeypatch.setattr(lifecycle.atexit, "register", lambda function: None)
+    monkeypatch.setattr(process.connections, "close_all", lambda: None)
+    monkeypatch.setattr(process.atexit, "register", lambda function: None)
     monkeypatch.setattr(identity, "_worker", None)
-    monkeypatch.setattr(lifecycle, "_thread", None)
-    lifecycle._register(sender=SimpleNamespace(hostname="w@h", app=current_app, concurrency=3))
+    monkeypatch.setattr(process, "_thread", None)
+    process._register(sender=SimpleNamespace(hostname="w@h", app=current_app, concurrency=3))
     return WorkerProcess.objects.get()
 
 
@@ -146,8 +147,8 @@ def test_a_worker_registers_with_its_queues_before_it_forks(registered):
 def test_a_goodbye_hands_runs_back_and_says_so(registered):
     make_run(RunState.RUNNING, worker=registered, started_at=ago(seconds=5))
 
-    lifecycle._say_goodbye()
-    lifecycle._say_goodbye()  # at exit, once more: nothing happens
+    process._say_goodbye()
+    process._say_goodbye()  # at exit, once more: nothing happens
 
     assert (TaskRun.objects.get().state, TaskRun.objects.get().losses) == (RunState.PENDING, 0)
     assert WorkerProcess.objects.get().stopped_at
@@ -157,6 +158,6 @@ def test_a_goodbye_hands_runs_back_and_says_so(registered):
 def test_a_pool_process_that_leaves_says_no_goodbye_for_its_worker(registered, monkeypatch):
     monkeypatch.setattr(os, "getpid", lambda: registered.process_id + 1)
 
-    lifecycle._say_goodbye()
+    process._say_goodbye()
 
     assert WorkerProcess.objects.get().stopped_at is None

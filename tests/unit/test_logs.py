@@ -8,7 +8,7 @@ from zhilian.logs import KeyValueFormatter
 
 def line(message: str, *arguments: object, **extra: object) -> str:
     record = logging.makeLogRecord(
-        {"name": "neural.runs", "levelno": 20, "levelname": "INFO", "msg": message,
+        {"name": "neural.ledger", "levelno": 20, "levelname": "INFO", "msg": message,
          "args": arguments, **extra}
     )  # fmt: skip
     return KeyValueFormatter().format(record)

@@ -5,10 +5,10 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
+from neural.ledger import identity
+from neural.ledger.making_room import backlog_waits, others_wait
+from neural.ledger.work import current
 from neural.models import RunState, WorkerProcess
-from neural.runs import identity
-from neural.runs.making_room import backlog_waits, others_wait
-from neural.runs.work import current
 from tests.unit import admin_world as world
 from tests.unit.ledger import ago, make_worker
 

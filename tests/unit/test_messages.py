@@ -3,8 +3,8 @@
 import pytest
 from celery import current_app
 
-from neural.runs import messages
-from neural.runs.work import WorkSource
+from neural.broker import message
+from neural.ledger.work import WorkSource
 from tests.unit.ledger import make_run
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def test_runs_that_may_be_taken_along_share_a_message_and_suspects_have_their_ow
     elsewhere = make_run(task="t", handler="h", queue="low_priority")
     alone = [make_run(task="t", handler="two_step"), make_run(task="t")]
 
-    rings = messages.rings_for([*shared, suspect, elsewhere, *alone])
+    rings = message.rings_for([*shared, suspect, elsewhere, *alone])
 
     expected = [shared[0], shared[100], suspect, elsewhere, *alone]
     assert [ring.task_id for ring in rings] == [run.task_id for run in expected]
@@ -36,6 +36,6 @@ def test_runs_that_may_be_taken_along_share_a_message_and_suspects_have_their_ow
 def test_of_a_task_that_takes_nobody_along_each_run_has_a_message():
     runs = [make_run(task="no such task", handler="h") for _ in range(3)]
 
-    rings = messages.rings_for(runs)
+    rings = message.rings_for(runs)
 
     assert [ring.task_id for ring in rings] == [run.task_id for run in runs]

@@ -20,11 +20,11 @@ import pytest
 from django.db import connection, connections, transaction
 from django.utils import timezone, translation
 
+from neural.ledger import pace
+from neural.ledger.claim import Claimant, claim
+from neural.ledger.execute import run_claimed
+from neural.ledger.work import Batch, Work, default_retry
 from neural.models import RunState, TaskRun, TaskTry
-from neural.runs import pace
-from neural.runs.claiming import Claimant, claim
-from neural.runs.execution import run_claimed
-from neural.runs.work import Batch, Work, default_retry
 from tests.probe import misbehaving
 from tests.probe.misbehaving import CASES, KILLERS, OF_POSTGRESQL, OF_SQLITE
 from tests.probe.models import Counter, Effect

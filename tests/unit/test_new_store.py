@@ -5,11 +5,12 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from neural.federated import forecasting
-from neural.federated.demand_forecast import DEMAND_FORECAST
-from neural.federated.protocol import NotEnoughHistory
-from neural.federated.simulation import simulate
-from neural.models import ActiveModel, Forecast, ModelVersion, Store, TaskRun
+from neural.forecasting.core.protocol import NotEnoughHistory
+from neural.forecasting.core.simulation import simulate
+from neural.forecasting.demand_forecast import DEMAND_FORECAST
+from neural.forecasting.models import ActiveModel, Forecast, ModelVersion
+from neural.forecasting.outlook import next_days
+from neural.models import Store, TaskRun
 from neural.tasks import make_forecasts
 from tests.unit import learning_world as learning
 from tests.unit.forecasting import SMALL, chain
@@ -34,8 +35,8 @@ def version():
 
 
 def forecast(store):
-    model = forecasting.model_in_force("demand_forecast")
-    return forecasting.forecast_store(store, model=model, now=NOW)
+    model = next_days.model_in_force("demand_forecast")
+    return next_days.forecast_store(store, model=model, now=NOW)
 
 
 def test_it_gets_the_chains_model_at_the_usual_levels_and_says_so(new_store, version):
@@ -66,7 +67,7 @@ def test_without_a_model_nothing_is_said_of_it(new_store):
 def test_the_night_forecasts_a_store_that_is_about_to_open(new_store, changes, asked):
     Store.objects.filter(pk="NEW").update(**changes)
 
-    forecasting.make_forecasts(store_id=None, stores=None, name="demand_forecast", now=NOW)
+    next_days.make_forecasts(store_id=None, stores=None, name="demand_forecast", now=NOW)
 
     runs = TaskRun.objects.filter(task=make_forecasts.name)
     assert [run.kwargs["stores"] for run in runs] == ([["NEW"]] if asked else [])
@@ -77,7 +78,7 @@ def test_as_of_an_earlier_day_a_store_that_sold_only_later_is_not_forecast():
     learning.sold_until(Store.objects.create(code="OLD"), dt.date(2019, 4, 30))
     learning.sold_until(Store.objects.create(code="NEW", confirmed=True), NOW.date(), days=1)
 
-    forecasting.make_forecasts(
+    next_days.make_forecasts(
         store_id=None,
         stores=None,
         name="demand_forecast",

@@ -11,7 +11,9 @@ from neural.optional import AppNotInstalled
 
 @pytest.fixture
 def without_search(monkeypatch):
-    monkeypatch.setattr(optional, "APP_OF", {**optional.APP_OF, "neural.vectors": "neural.absent"})
+    monkeypatch.setattr(
+        optional, "APP_OF", {**optional.APP_OF, "neural.retrieval": "neural.absent"}
+    )
 
 
 @pytest.mark.usefixtures("without_search")

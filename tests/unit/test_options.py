@@ -6,10 +6,11 @@ import pytest
 from celery import current_app
 
 import neural
+from neural import queues
+from neural.celeryapp.options import OptionNotKept
 from neural.errors import PermanentError
 from neural.models import RunState, TaskRun
-from neural.runs import relay, routing
-from neural.runs.options import OptionNotKept
+from neural.worker import relay
 from tests.celery_versions import since_celery_5_7
 from tests.probe import canvas, tasks
 from tests.unit.canvas import ledger_task, run_all
@@ -228,12 +229,12 @@ def test_an_eta_without_a_zone_is_utc_as_celery_reads_it(rung):
     assert ask(eta=dt.datetime(2099, 1, 1)).available_at == dt.datetime(2099, 1, 1, tzinfo=dt.UTC)
 
 
-@pytest.mark.parametrize(("name", "place"), sorted(routing.TASK_QUEUES.items()))
+@pytest.mark.parametrize(("name", "place"), sorted(queues.TASK_QUEUES.items()))
 def test_a_name_of_the_routing_table_has_its_queue_and_priority(name, place):
     queue, priority = place
 
     assert current_app.amqp.router.route({}, name)["queue"].name == queue
-    assert (routing.queue_of(name), routing.priority_of(name)) == (queue, priority)
+    assert (queues.queue_of(name), queues.priority_of(name)) == (queue, priority)
 
 
 def test_the_routed_names_are_those_of_the_guide_and_ours():
@@ -251,11 +252,11 @@ def test_the_routed_names_are_those_of_the_guide_and_ours():
         "analyse_demand": ("low_priority", 1),
     }
 
-    assert {f"neural.tasks.{name}": to for name, to in expected.items()} == routing.TASK_QUEUES
+    assert {f"neural.tasks.{name}": to for name, to in expected.items()} == queues.TASK_QUEUES
 
 
 def test_the_routing_table_decides_where_a_tasks_runs_go(rung, monkeypatch):
-    monkeypatch.setitem(routing.TASK_QUEUES, "probe.add", ("low_priority", 1))
+    monkeypatch.setitem(queues.TASK_QUEUES, "probe.add", ("low_priority", 1))
 
     run = ask(canvas.add, args=[1, 1])
 

@@ -1,6 +1,6 @@
 """How much is taken at once follows from how long it took before."""
 
-from neural.runs import pace
+from neural.ledger import pace
 
 
 def fitting(seconds):

@@ -7,7 +7,7 @@ import pytest
 from celery.worker.heartbeat import Heart
 
 from neural import checks
-from neural.runs import broker, entries, patched
+from neural.broker import entries, patched, patches
 
 REQUIREMENTS = (Path(__file__).parents[2] / "requirements.txt").read_text()
 
@@ -32,11 +32,11 @@ def test_a_check_names_what_is_newer_than_was_looked_at(monkeypatch, installed, 
     assert [each.id for each in found] == ["neural.W020"] * warned
     for each in found:
         assert f"kombu {installed} is newer than 5.7.0" in each.msg
-        assert "neural/runs/patched.py" in each.hint
+        assert "neural/broker/patched.py" in each.hint
 
 
 def test_each_patch_names_its_upstream_issue():
-    paragraphs = [*broker.__doc__.split("\n\n**")[1:], entries.__doc__]
+    paragraphs = [*patches.__doc__.split("\n\n**")[1:], entries.__doc__]
     without = [text.split("**")[0] for text in paragraphs if "celery/" not in text]
 
     assert without == ["Full, while connected."]  # a part of the one before it
@@ -46,7 +46,7 @@ def test_a_method_that_a_newer_version_does_not_have_is_told_and_left_out(caplog
     class Renamed:
         """What a newer version has in the place of a class that is patched."""
 
-    patched.replace(Renamed, "_send", broker._once)
+    patched.replace(Renamed, "_send", patches._once)
 
     assert not hasattr(Renamed, "_send")
     assert "event=patch_left_out what=Renamed._send" in caplog.text
@@ -54,9 +54,9 @@ def test_a_method_that_a_newer_version_does_not_have_is_told_and_left_out(caplog
 
 def test_a_method_is_replaced_once(monkeypatch):
     monkeypatch.setattr(Heart, "_send", lambda self, event, retry=True: retry)
-    patched.replace(Heart, "_send", broker._once)
+    patched.replace(Heart, "_send", patches._once)
     once = Heart._send
-    patched.replace(Heart, "_send", broker._once)
+    patched.replace(Heart, "_send", patches._once)
 
     assert Heart._send is once
     assert Heart._send(None, "worker-heartbeat", retry=True) is False

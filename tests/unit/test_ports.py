@@ -3,12 +3,13 @@
 import pytest
 from django.db.models.functions import Now
 
+from neural.ledger import ports
+from neural.ledger.claim import Claimant, claim
+from neural.ledger.outcome import Outcome
+from neural.ledger.record import enqueue
+from neural.ledger.settle import lose, settle
 from neural.models import RunState, TaskRun
-from neural.runs import ports, relay
-from neural.runs.claiming import Claimant, claim
-from neural.runs.enqueue import enqueue
-from neural.runs.settling import lose, settle
-from neural.runs.verdicts import Outcome
+from neural.worker import relay
 
 pytestmark = pytest.mark.django_db
 

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 import neural
 from neural.errors import NeuralError
+from neural.ledger.work import Postponed, so_far
 from neural.models import RunState, TaskRun, TaskTry
-from neural.runs.work import Postponed, so_far
 from tests.unit.canvas import ledger_task
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]

@@ -10,14 +10,15 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from pydantic import ValidationError
 
 import neural
-from neural.analysis.nightly import ANALYSIS_SCHEDULE
+from neural.celeryapp.shipped_schedules import make
 from neural.checks import check_settings
 from neural.conf import NeuralSettings
-from neural.federated.checks import check_country
-from neural.federated.shipped import TRAINING_SCHEDULE
-from neural.models import DailyDemand, Store, TaskRun
-from neural.runs.shipped_schedules import make
-from neural.vectors.tending import TENDING_SCHEDULE
+from neural.forecasting.checks import check_country
+from neural.forecasting.shipped import TRAINING_SCHEDULE
+from neural.models import Store, TaskRun
+from neural.restaurant.analysis.nightly import ANALYSIS_SCHEDULE
+from neural.restaurant.models import DailyDemand
+from neural.retrieval.index.tending import TENDING_SCHEDULE
 from tests.unit.beating import Beat, Clock
 from tests.unit.history import handle
 

@@ -17,7 +17,7 @@ DOCUMENTS = [
     ROOT / "benchmarks" / "README.md",
     ROOT / "deploy" / "README.md",
 ]
-LISTED = ("neural", "neural.vectors", "neural.federated")
+LISTED = ("neural", "neural.retrieval", "neural.forecasting")
 """Packages whose names docs/api.md lists one by one."""
 PUBLIC = {*LISTED, "neural.models", "neural.tasks", "neural.admin"}
 

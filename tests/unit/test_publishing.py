@@ -7,9 +7,9 @@ from celery import Celery, current_app, signals
 from kombu import Connection
 from kombu.transport import memory
 
-from neural.runs import publishing
-from neural.runs.messages import Ring
-from neural.runs.publishing import BrokerUnavailable, Publisher, publish_quietly
+from neural.broker import publisher
+from neural.broker.message import Ring
+from neural.broker.publisher import BrokerUnavailable, Publisher, publish_quietly
 from tests.celery_versions import since_celery_5_7
 from tests.watching import wait_until
 
@@ -55,8 +55,8 @@ def broker(monkeypatch, settings):
             raise OSError("gone")
         broker.sent.append(ring)
 
-    monkeypatch.setattr(publishing, "short_tempered_connection", Connection)
-    monkeypatch.setattr(publishing, "Producer", lambda channel, auto_declare: Made(channel))
+    monkeypatch.setattr(publisher, "short_tempered_connection", Connection)
+    monkeypatch.setattr(publisher, "Producer", lambda channel, auto_declare: Made(channel))
     monkeypatch.setattr(Publisher, "_send", send)
     yield broker
     broker.up = True
@@ -148,12 +148,12 @@ def test_depths_open_the_breaker_too(broker):
 
 
 def test_published_quietly_a_failure_is_nobodys_error(broker, monkeypatch):
-    monkeypatch.setattr(publishing, "_publisher", Publisher())
+    monkeypatch.setattr(publisher, "_publisher", Publisher())
     broker.up = False
 
     publish_quietly([RING])
 
-    assert publishing.publisher().breaker_is_open
+    assert publisher.publisher().breaker_is_open
 
 
 def test_many_threads_meet_a_lost_broker_once(broker, monkeypatch):
@@ -179,12 +179,12 @@ def test_many_threads_meet_a_lost_broker_once(broker, monkeypatch):
 
 
 def test_a_forked_process_has_a_publisher_of_its_own(monkeypatch):
-    mine = publishing.publisher()
-    monkeypatch.setattr(publishing, "_publisher", mine)
+    mine = publisher.publisher()
+    monkeypatch.setattr(publisher, "_publisher", mine)
 
-    publishing._start_afresh()
+    publisher._start_afresh()
 
-    assert publishing.publisher() is not mine
+    assert publisher.publisher() is not mine
 
 
 # What is in a message
@@ -196,7 +196,7 @@ def wire(monkeypatch):
     # Kombu keeps these queues for the whole process: other tests may have left messages there.
     monkeypatch.setattr(memory.Channel, "queues", {})
     with Connection("memory://") as connection:
-        monkeypatch.setattr(publishing, "short_tempered_connection", lambda: connection)
+        monkeypatch.setattr(publisher, "short_tempered_connection", lambda: connection)
         yield Wire(connection)
 
 

@@ -8,7 +8,7 @@ from billiard.einfo import ExceptionInfo
 from celery.exceptions import WorkerShutdown, WorkerTerminate
 from celery.utils.serialization import get_pickleable_exception
 
-from neural.runs.raised import (
+from neural.ledger.raised import (
     ERROR_LENGTH,
     TRACEBACK_LENGTH,
     NotAnException,

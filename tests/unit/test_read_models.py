@@ -7,8 +7,9 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import IntegrityError, transaction
 
-from neural.events.handlers.staff import ShiftEndsBeforeItStarts
-from neural.models import (
+from neural.models import Store
+from neural.restaurant.handlers.staff import ShiftEndsBeforeItStarts
+from neural.restaurant.models import (
     DailyDemand,
     Dish,
     Order,
@@ -18,9 +19,8 @@ from neural.models import (
     SalesReport,
     Shift,
     StockLevel,
-    Store,
 )
-from neural.models.newest import moment_of
+from neural.restaurant.models.newest import moment_of
 from tests.unit.history import Teller, at, demand, handle, line, record, rows, sold
 
 pytestmark = pytest.mark.django_db

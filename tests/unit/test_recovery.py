@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from neural.models import RunState, TaskRun, WorkerProcess
-from neural.runs.recovery import Recovery
+from neural.worker.recovery import Recovery
 from tests.unit.ledger import ago, held, make_worker
 
 pytestmark = pytest.mark.django_db

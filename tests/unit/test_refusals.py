@@ -9,12 +9,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 import neural
+from neural.celeryapp.refusing import MessageRefused
 from neural.events import refusals
 from neural.events.answers import EventRefused
 from neural.events.pruning import REFUSED_EVENTS
+from neural.ledger.prune import prune_old
 from neural.models import NeuralEvent, RefusalState, RefusedEvent, TaskRun
-from neural.runs.pruning import prune_old
-from neural.runs.refusing import MessageRefused
 from neural.tasks import process_neural_event
 from tests.unit.ledger import ago, make_run
 

@@ -8,7 +8,7 @@ from kombu.transport import virtual
 from kombu.transport.redis import QoS, Transport
 from redis import exceptions
 
-from neural.runs import broker
+from neural.broker import patches
 
 FULL = exceptions.OutOfMemoryError("command not allowed")
 REFUSALS = [
@@ -83,7 +83,7 @@ def test_an_acknowledgement_that_fails_keeps_no_seat(error, settle):
 @pytest.fixture
 def pauses(monkeypatch):
     seen: list[float] = []
-    monkeypatch.setattr(broker.time, "sleep", seen.append)
+    monkeypatch.setattr(patches.time, "sleep", seen.append)
     return seen
 
 
@@ -107,8 +107,8 @@ def answering(monkeypatch, *answers):
         if error := waiting.pop(0):
             raise error
 
-    monkeypatch.setattr(broker, "must_accept", look)
-    return broker._when_it_accepts(lambda self, heartbeat=None: Connection())
+    monkeypatch.setattr(patches, "must_accept", look)
+    return patches._when_it_accepts(lambda self, heartbeat=None: Connection())
 
 
 def test_a_worker_waits_until_redis_takes_a_message_and_says_so_once(monkeypatch, pauses, caplog):
@@ -116,7 +116,7 @@ def test_a_worker_waits_until_redis_takes_a_message_and_says_so_once(monkeypatch
 
     assert isinstance(connect(SimpleNamespace()), Connection)
 
-    assert pauses == [broker.PAUSE_SECONDS] * 3
+    assert pauses == [patches.PAUSE_SECONDS] * 3
     assert caplog.text.count("event=broker_refuses") == 1
 
 
@@ -126,7 +126,7 @@ def test_a_worker_that_is_stopped_while_it_waits_stops(monkeypatch, pauses):
     def stop():
         raise SystemExit(0)
 
-    monkeypatch.setattr(broker, "maybe_shutdown", stop)
+    monkeypatch.setattr(patches, "maybe_shutdown", stop)
 
     with pytest.raises(SystemExit):
         connect(SimpleNamespace())
@@ -140,7 +140,7 @@ def test_a_connection_that_is_lost_at_once_again_and_again_is_no_hot_loop(monkey
     assert pauses == []
     connect(consumer)
 
-    assert pauses == [broker.PAUSE_SECONDS]
+    assert pauses == [patches.PAUSE_SECONDS]
 
 
 def test_a_workers_own_events_are_not_waited_for():
@@ -149,7 +149,7 @@ def test_a_workers_own_events_are_not_waited_for():
     app = SimpleNamespace(connection_for_write=lambda url, heartbeat: connection)
     consumer = SimpleNamespace(app=app, ensure_connected=lambda it: it)
 
-    made = broker._without_confirmation(Consumer.connection_for_write)(consumer)
+    made = patches._without_confirmation(Consumer.connection_for_write)(consumer)
 
     assert made.transport_options["confirm_publish"] is False
-    assert made.transport_options["write_timeout"] == broker.EVENT_SECONDS
+    assert made.transport_options["write_timeout"] == patches.EVENT_SECONDS

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from neural.models import RunState, TaskRun
-from neural.runs import relay
+from neural.worker import relay
 from tests.unit.ledger import ago, held, make_run, make_worker
 
 pytestmark = pytest.mark.django_db

@@ -12,10 +12,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 import neural
-from neural.models import DailyDemand, NeuralEvent, RunState, SalesReport, Store, TaskRun
+from neural.models import NeuralEvent, RunState, Store, TaskRun
 from neural.replay import bakery, cases, live, replaying
 from neural.replay.bakery import BakeryDataMissing, BakeryDataUnexpected, bakery_sales
 from neural.replay.replaying import Tally, in_steps, replay_bakery
+from neural.restaurant.models import DailyDemand, SalesReport
 from zhilian.demo.figures import figures_of, milliseconds
 from zhilian.demo.progress import Progress
 

@@ -14,16 +14,16 @@ from django_celery_results.backends import DatabaseBackend
 from django_celery_results.models import TaskResult
 
 import neural
-from neural.errors import NeuralError
-from neural.models import RunState, TaskRun, TaskTry
-from neural.runs.result_backends import (
+from neural.celeryapp.results import (
     DatabaseResults,
     LedgerOnly,
     LedgerResults,
     RedisResults,
     answering,
 )
-from neural.runs.settling import lose
+from neural.errors import NeuralError
+from neural.ledger.settle import lose
+from neural.models import RunState, TaskRun, TaskTry
 from tests.celery_versions import since_celery_5_7
 from tests.probe import canvas, tasks
 from tests.probe.acting import Failing, NeverAgain

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neural.errors import NeuralError, PermanentError
-from neural.runs.retry import RetryPolicy
+from neural.ledger.retry import RetryPolicy
 
 
 def test_three_retries_wait_60_120_and_240_seconds_without_jitter():

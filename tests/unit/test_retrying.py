@@ -7,10 +7,10 @@ from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from django.utils import timezone
 
 import neural
+from neural.celeryapp.policies import policy_of
 from neural.errors import PermanentError
+from neural.ledger import retry
 from neural.models import RunState, TaskRun
-from neural.runs import retry
-from neural.runs.policies import policy_of
 from tests.probe import canvas, tasks
 from tests.probe.acting import Failing
 from tests.probe.models import Effect

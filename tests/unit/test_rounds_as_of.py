@@ -5,9 +5,10 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from neural.federated.rounds.opening import open_round
-from neural.models import DailyDemand, Forecast, TrainingRound
-from neural.runs.testing import run_due
+from neural.forecasting.models import Forecast, TrainingRound
+from neural.forecasting.rounds.opening import open_round
+from neural.restaurant.models import DailyDemand
+from neural.worker.in_process import run_due
 from tests.unit.rounds import NAME, chain_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("rung")]

@@ -4,8 +4,8 @@ import datetime as dt
 
 import numpy as np
 
-from neural.federated.kept import Kept, KeptStores, size_of
-from neural.federated.series import HORIZONS, Sales
+from neural.forecasting.core.series import HORIZONS, Sales
+from neural.forecasting.rounds.kept import Kept, KeptStores, size_of
 
 OPENED = dt.datetime(2026, 3, 2, 3, tzinfo=dt.UTC)
 

@@ -6,10 +6,11 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from neural.federated.protocol import NotEnoughHistory
-from neural.federated.sales import sales_of
-from neural.federated.series import HORIZONS, Sales
-from neural.models import DailyDemand, SalesReport, Store
+from neural.forecasting.core.protocol import NotEnoughHistory
+from neural.forecasting.core.series import HORIZONS, Sales
+from neural.forecasting.sales import sales_of
+from neural.models import Store
+from neural.restaurant.models import DailyDemand, SalesReport
 from tests.unit.demand import day, sell
 from tests.unit.ledger import make_store
 

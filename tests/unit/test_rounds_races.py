@@ -6,14 +6,14 @@ import time
 import pytest
 from django.utils import timezone
 
-from neural.federated.rounds import advancing, answering
-from neural.federated.rounds.advancing import advance
-from neural.federated.rounds.closing import cancel_round
-from neural.federated.rounds.exchange import exchange_of
-from neural.federated.rounds.receiving import leave_out, receive_sum
-from neural.models import Forecast, GroupSum, RoundState, TrainingPlan, UpdateState
-from neural.runs.testing import run_due
+from neural.forecasting.models import Forecast, GroupSum, RoundState, TrainingPlan, UpdateState
+from neural.forecasting.rounds import advancing, answering
+from neural.forecasting.rounds.advancing import advance
+from neural.forecasting.rounds.closing import cancel_round
+from neural.forecasting.rounds.exchange import exchange_of
+from neural.forecasting.rounds.receiving import leave_out, receive_sum
 from neural.tasks import answer_training_exchange, run_federated_round
+from neural.worker.in_process import run_due
 from tests.unit.rounds import NAME, chain_of, finished, fresh, opened, parts
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]

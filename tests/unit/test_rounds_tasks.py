@@ -5,37 +5,30 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from neural.federated import forecasting
-from neural.federated.kept import Kept, kept_stores
-from neural.federated.model_types import (
-    ModelTypeUnknown,
-    model_type,
-    register_model_type,
-)
-from neural.federated.rounds import receipts, watching
-from neural.federated.rounds.closing import cancel_round
-from neural.federated.rounds.progress import round_progress
-from neural.models import (
+from neural.forecasting.core.types import ModelTypeUnknown, model_type, register_model_type
+from neural.forecasting.models import (
     ActiveModel,
-    DailyDemand,
     Forecast,
     PrivacySpend,
-    RunState,
-    Store,
     StoreUpdate,
-    TaskRun,
-    TaskTry,
     TrainingPlan,
     TrainingRound,
 )
+from neural.forecasting.outlook import next_days
+from neural.forecasting.rounds import receipts, watching
+from neural.forecasting.rounds.closing import cancel_round
+from neural.forecasting.rounds.kept import Kept, kept_stores
+from neural.forecasting.rounds.progress import round_progress
+from neural.models import RunState, Store, TaskRun, TaskTry
 from neural.registry import AlreadyRegistered
-from neural.runs.testing import run_due
+from neural.restaurant.models import DailyDemand
 from neural.tasks import (
     advance_training_round,
     make_forecasts,
     run_federated_round,
     train_federated_model,
 )
+from neural.worker.in_process import run_due
 from tests.unit.ledger import make_store
 from tests.unit.rounds import (
     NAME,
@@ -71,7 +64,7 @@ def at(monkeypatch):
     """Tasks take the time from here."""
 
     def set_to(moment: dt.datetime) -> None:
-        monkeypatch.setattr("neural.federated.tasks.database_clock", lambda: moment)
+        monkeypatch.setattr("neural.forecasting.tasks.database_clock", lambda: moment)
 
     return set_to
 
@@ -370,7 +363,7 @@ def test_a_store_that_cannot_be_forecast_harms_no_other(chain, monkeypatch):
 
 
 def test_a_run_of_forecasts_leaves_the_rest_to_a_further_one(chain, monkeypatch):
-    monkeypatch.setattr(forecasting, "RUN_SECONDS", -1)
+    monkeypatch.setattr(next_days, "RUN_SECONDS", -1)
     finished()
 
     assert Forecast.objects.count() == 3

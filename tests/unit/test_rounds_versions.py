@@ -3,8 +3,8 @@
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from neural.models import ActiveModel, ModelVersion, Publishing, Standing, TrainingPlan
-from neural.models.version import VersionContentChanged, VersionImmutable
+from neural.forecasting.models import ActiveModel, ModelVersion, Publishing, Standing, TrainingPlan
+from neural.forecasting.models.version import VersionContentChanged, VersionImmutable
 from tests.unit.rounds import NAME, chain_of, finished
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]

@@ -10,27 +10,26 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from neural.federated.protocol import AnswerRefused
-from neural.federated.rounds import answering
-from neural.federated.rounds.advancing import advance
-from neural.federated.rounds.closing import cancel_round
-from neural.federated.rounds.exchange import exchange_of
-from neural.federated.rounds.gathering import disjoint
-from neural.federated.rounds.opening import PlanMissing, open_round
-from neural.federated.rounds.receiving import receive_all
-from neural.models import (
+from neural.forecasting.core.protocol import AnswerRefused
+from neural.forecasting.models import (
     ActiveModel,
     GroupSum,
     ModelVersion,
     RoundState,
-    RunState,
     StoreUpdate,
-    TaskRun,
     TrainingPlan,
     TrainingRound,
 )
-from neural.runs.testing import run_due
+from neural.forecasting.rounds import answering
+from neural.forecasting.rounds.advancing import advance
+from neural.forecasting.rounds.closing import cancel_round
+from neural.forecasting.rounds.exchange import exchange_of
+from neural.forecasting.rounds.gathering import disjoint
+from neural.forecasting.rounds.opening import PlanMissing, open_round
+from neural.forecasting.rounds.receiving import receive_all
+from neural.models import RunState, TaskRun
 from neural.tasks import answer_training_exchange, run_federated_round
+from neural.worker.in_process import run_due
 from tests.unit import rounds
 from tests.unit.ledger import make_store
 from tests.unit.rounds import (

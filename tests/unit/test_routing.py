@@ -3,7 +3,7 @@
 import pytest
 
 from neural.events.types import event_types
-from neural.runs.routing import DEFAULT_PRIORITY, HIGH_PRIORITY, LOW_PRIORITY, PRIORITIES, QUEUES
+from neural.queues import DEFAULT_PRIORITY, HIGH_PRIORITY, LOW_PRIORITY, PRIORITIES, QUEUES
 from zhilian.celery import app
 
 URGENT = {

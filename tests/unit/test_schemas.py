@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from neural.events.registry import handlers_of
 from neural.events.types import event_type, event_types
-from neural.models import Dish, Order, OrderLine, Payment, Shift, StockLevel
-from neural.models.amounts import rounded
+from neural.restaurant.models import Dish, Order, OrderLine, Payment, Shift, StockLevel
+from neural.restaurant.models.amounts import rounded
 from tests.unit.history import line, sold
 
 VALID: dict[str, dict[str, Any]] = {

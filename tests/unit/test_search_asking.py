@@ -6,18 +6,18 @@ from functools import partial
 
 import pytest
 
-from neural.models import IndexMark, SuppliedRecord
-from neural.vectors import search as asking
-from neural.vectors.collections import (
+from neural.retrieval.collections.documents import Document
+from neural.retrieval.collections.registry import (
     COLLECTIONS,
     CollectionUnknown,
     SearchCollection,
     register_collection,
 )
-from neural.vectors.documents import Document
-from neural.vectors.embedders.base import EmbedderUnavailable
-from neural.vectors.search import search, similar
-from neural.vectors.stores.base import TableMissing
+from neural.retrieval.embedders.base import EmbedderUnavailable
+from neural.retrieval.models import IndexMark, SuppliedRecord
+from neural.retrieval.query import searching as asking
+from neural.retrieval.query.searching import search, similar
+from neural.retrieval.stores.base import TableMissing
 from tests.unit.search_menu import at, index_of
 
 ORDERS = [

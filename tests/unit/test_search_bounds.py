@@ -4,11 +4,11 @@ import datetime as dt
 
 import pytest
 
-from neural.vectors import bounds
-from neural.vectors.bounds import bounded
-from neural.vectors.builtin import dishes, orders
-from neural.vectors.documents import Document, RecordRefused, check
-from neural.vectors.fields import tokens_of
+from neural.restaurant.documents import dishes, orders
+from neural.retrieval.collections import bounds
+from neural.retrieval.collections.bounds import bounded
+from neural.retrieval.collections.documents import Document, RecordRefused, check
+from neural.retrieval.index.fields import tokens_of
 
 
 def _document(**said) -> Document:

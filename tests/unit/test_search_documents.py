@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from neural.models import Order
 from neural.registry import AlreadyRegistered
-from neural.vectors import collections
-from neural.vectors.builtin import dishes, events, orders, staff
-from neural.vectors.builtin.rows_of_stores import permission_of
-from neural.vectors.checks import check_collections
-from neural.vectors.collections import CollectionUnknown
-from neural.vectors.documents import Document, RecordRefused, parts_of
+from neural.restaurant.documents import dishes, orders, staff
+from neural.restaurant.models import Order
+from neural.retrieval.checks import check_collections
+from neural.retrieval.collections import events, registry
+from neural.retrieval.collections.documents import Document, RecordRefused, parts_of
+from neural.retrieval.collections.registry import CollectionUnknown
+from neural.retrieval.collections.rows_of_stores import permission_of
 from tests import probe
 from tests.unit.searching import forget_collection
 
@@ -74,25 +74,25 @@ def test_an_event_says_whatever_its_payload_says():
 @pytest.mark.parametrize("collection", ["orders", "dishes", "staff", "events"])
 def test_a_record_without_an_id_is_refused_by_name(collection):
     with pytest.raises(RecordRefused, match=rf"^{collection}: a record without an id"):
-        collections.document_of(collection, {"title": "面", "lines": ["面"]})
+        registry.document_of(collection, {"title": "面", "lines": ["面"]})
 
 
 def test_a_record_without_words_is_refused_by_its_id():
-    collections.register_collection(
-        collections.SearchCollection(
+    registry.register_collection(
+        registry.SearchCollection(
             name="bare", label="bare", document=lambda record: Document(id="7", title=" ")
         )
     )
     try:
         with pytest.raises(RecordRefused, match="bare: record '7' has no text"):
-            collections.document_of("bare", {})
+            registry.document_of("bare", {})
     finally:
         forget_collection("bare")
 
 
 def test_an_unknown_collection_is_refused_with_those_that_are_known():
     with pytest.raises(CollectionUnknown, match="'menus' is not registered; known: dishes, events"):
-        collections.document_of("menus", {"id": "1"})
+        registry.document_of("menus", {"id": "1"})
 
 
 @pytest.fixture
@@ -102,20 +102,20 @@ def collections_of_an_app(tmp_path, monkeypatch):
     def written(text):
         (tmp_path / "spare_collections.py").write_text(text)
         monkeypatch.setattr(probe, "__path__", [*probe.__path__, str(tmp_path)])
-        monkeypatch.setattr(collections, "MODULE", "spare_collections")
-        collections._discover.cache_clear()
+        monkeypatch.setattr(registry, "MODULE", "spare_collections")
+        registry._discover.cache_clear()
 
-    collections.collections()  # those of others are there
+    registry.collections()  # those of others are there
     yield written
-    collections.forget_collection("guests")
+    registry.forget_collection("guests")
     sys.modules.pop("tests.probe.spare_collections", None)
-    collections._discover.cache_clear()
+    registry._discover.cache_clear()
 
 
 def test_an_installed_apps_collections_are_found_when_search_first_needs_one(collections_of_an_app):
     collections_of_an_app(GUESTS)
 
-    assert collections.collection_of("guests").label == "guests"
+    assert registry.collection_of("guests").label == "guests"
     assert check_collections() == []
 
 
@@ -139,7 +139,7 @@ neural.register_collection(
 
 
 def test_a_collection_needs_the_permission_to_see_the_rows_that_it_holds():
-    needed = {each.name: each.permission for each in collections.collections()}
+    needed = {each.name: each.permission for each in registry.collections()}
 
     assert needed["orders"] == permission_of(Order)
     assert needed["events"] == "neural.view_neuralevent"
@@ -147,7 +147,7 @@ def test_a_collection_needs_the_permission_to_see_the_rows_that_it_holds():
 
 def test_a_collection_is_registered_once():
     with pytest.raises(AlreadyRegistered, match="collection 'orders' is registered already"):
-        collections.register_collection(collections.collection_of("orders"))
+        registry.register_collection(registry.collection_of("orders"))
 
 
 @pytest.mark.parametrize("store", ["S/1", "x" * 65])

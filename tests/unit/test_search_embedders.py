@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from neural.vectors.embedders.base import Embedder, EmbedderRefused
-from neural.vectors.embedders.choosing import embedder, make_embedder
-from neural.vectors.embedders.reading import LONGEST_TEXT, readable
-from neural.vectors.embedders.remembered import Remembered
-from neural.vectors.embedders.usem3 import Usem3, in_parts
+from neural.retrieval.embedders.base import Embedder, EmbedderRefused
+from neural.retrieval.embedders.choosing import embedder, make_embedder
+from neural.retrieval.embedders.reading import LONGEST_TEXT, readable
+from neural.retrieval.embedders.remembered import Remembered
+from neural.retrieval.embedders.usem3 import Usem3, in_parts
 
 FIRST = [0.0712, 0.0250, -0.0179, 0.0419]
 """The first numbers of 麻婆豆腐."""

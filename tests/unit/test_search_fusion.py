@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neural.vectors.fusion import Candidate, columns_asked, rank
-from neural.vectors.questions import MOST_SOUNDS, MOST_UNITS, question_of
-from neural.vectors.stores.base import Row
+from neural.retrieval.query.fusion import Candidate, columns_asked, rank
+from neural.retrieval.query.questions import MOST_SOUNDS, MOST_UNITS, question_of
+from neural.retrieval.stores.base import Row
 
 ACROSS, UP = np.eye(2, dtype=np.float32)
 

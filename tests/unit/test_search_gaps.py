@@ -2,15 +2,16 @@
 
 import pytest
 
-from neural.models import IndexGap, IndexMark, TaskRun
-from neural.runs.work import Postponed
+from neural.ledger.work import Postponed
+from neural.models import TaskRun
+from neural.retrieval.index import filling, writing
+from neural.retrieval.index.active import active_index
+from neural.retrieval.index.asking import ask_for_indexing
+from neural.retrieval.index.filling import fill_gaps
+from neural.retrieval.index.indexing import index_marks
+from neural.retrieval.index.rebuilding import open_rebuild, rebuild
+from neural.retrieval.models import IndexGap, IndexMark
 from neural.tasks import index_marked, tend_search_indexes
-from neural.vectors import filling, writing
-from neural.vectors.active import active_index
-from neural.vectors.asking import ask_for_indexing
-from neural.vectors.filling import fill_gaps
-from neural.vectors.indexing import index_marks
-from neural.vectors.rebuilding import open_rebuild, rebuild
 from tests.unit.searching import MemoryStore, active, titles
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung", "just_begun")]
@@ -187,7 +188,7 @@ def test_a_gap_of_a_record_that_cannot_be_written_is_told_and_holds_up_no_other(
     worker("other")
     tokens_of = writing.rows_for.__globals__["tokens_of"]
     broken = lambda document: 1 / 0 if document.title == "odd" else tokens_of(document)  # noqa: E731
-    monkeypatch.setattr("neural.vectors.rows.tokens_of", broken)
+    monkeypatch.setattr("neural.retrieval.index.rows.tokens_of", broken)
 
     worker("tiny")
 

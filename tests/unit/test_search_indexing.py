@@ -6,22 +6,16 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from neural.models import (
-    IndexLane,
-    IndexMark,
-    IndexState,
-    SearchIndex,
-    SuppliedRecord,
-)
-from neural.runs.work import Postponed
+from neural.ledger.work import Postponed
+from neural.retrieval.collections.registry import collection_of
+from neural.retrieval.embedders.base import EmbedderRefused, EmbedderUnavailable
+from neural.retrieval.index import indexing, rows
+from neural.retrieval.index.active import written_indexes
+from neural.retrieval.index.indexing import index_marks
+from neural.retrieval.index.rebuilding import open_rebuild
+from neural.retrieval.models import IndexLane, IndexMark, IndexState, SearchIndex, SuppliedRecord
+from neural.retrieval.stores.base import StoreUnavailable
 from neural.tasks import index_marked
-from neural.vectors import indexing, rows
-from neural.vectors.active import written_indexes
-from neural.vectors.collections import collection_of
-from neural.vectors.embedders.base import EmbedderRefused, EmbedderUnavailable
-from neural.vectors.indexing import index_marks
-from neural.vectors.rebuilding import open_rebuild
-from neural.vectors.stores.base import StoreUnavailable
 from tests.unit.searching import MemoryStore, TinyEmbedder, active, mark, titles
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on")]
@@ -462,7 +456,7 @@ def test_lanes_that_begin_at_once_make_one_first_index_and_none_loses_what_it_wr
             mark(guests.put("2", title="Bob"))
         return 0
 
-    monkeypatch.setattr("neural.vectors.active._unmarked_records", another_lane_is_quicker)
+    monkeypatch.setattr("neural.retrieval.index.active._unmarked_records", another_lane_is_quicker)
 
     written_indexes(collection_of("guests"))
     index_marked(lane=0)
@@ -481,7 +475,7 @@ def test_what_comes_while_a_first_index_is_made_is_written_to_all_that_there_are
         return 0
 
     monkeypatch.setattr(
-        "neural.vectors.active._unmarked_records", others_make_it_and_begin_to_rebuild_it
+        "neural.retrieval.index.active._unmarked_records", others_make_it_and_begin_to_rebuild_it
     )
     mark(guests.put("1", title="Anna"))
 
@@ -526,7 +520,7 @@ def test_with_another_store_marks_wait_until_the_index_is_rebuilt(guests):
 
 
 def test_changes_are_written_to_the_index_that_is_being_built_too(guests):
-    from neural.vectors.active import new_index
+    from neural.retrieval.index.active import new_index
 
     mark(guests.put("1", title="Anna"))
     index_marked(lane=0)

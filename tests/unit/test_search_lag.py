@@ -5,11 +5,11 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from neural.models import IndexLane, IndexMark, SearchIndex
+from neural.retrieval.index import lag as module
+from neural.retrieval.index.active import active_index
+from neural.retrieval.index.lag import Lag, index_lag, index_notices, why_nothing_is_searched
+from neural.retrieval.models import IndexLane, IndexMark, SearchIndex
 from neural.tasks import index_marked
-from neural.vectors import lag as module
-from neural.vectors.active import active_index
-from neural.vectors.lag import Lag, index_lag, index_notices, why_nothing_is_searched
 from tests.unit.searching import forget_collection
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]

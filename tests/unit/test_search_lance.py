@@ -9,16 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neural.vectors.stores import lance_errors, lance_near
-from neural.vectors.stores.base import Row, Shape, StoreUnavailable, Within
-from neural.vectors.stores.lance import LanceStore
-from neural.vectors.stores.lance_connection import TableNameRefused
-from neural.vectors.stores.lance_errors import (
-    TableOfAnotherShape,
-    ValueRefused,
-    after_conflicts,
-)
-from neural.vectors.stores.lance_rows import VectorOfAnotherLength
+from neural.retrieval.stores.base import Row, Shape, StoreUnavailable, Within
+from neural.retrieval.stores.lance import errors
+from neural.retrieval.stores.lance import near as lance_near
+from neural.retrieval.stores.lance.connection import TableNameRefused
+from neural.retrieval.stores.lance.errors import TableOfAnotherShape, ValueRefused, after_conflicts
+from neural.retrieval.stores.lance.rows import VectorOfAnotherLength
+from neural.retrieval.stores.lance.store import LanceStore
 
 SHAPE = Shape(tokens=("words",), vectors=("whole",), dimensions=64)
 EVERYWHERE = Within.every_store()
@@ -42,7 +39,7 @@ def test_nothing_is_loaded_or_made_before_the_first_call(tmp_path: Path) -> None
     location = tmp_path / "search"
     script = (
         "import sys\n"
-        "from neural.vectors.stores.lance import LanceStore\n"
+        "from neural.retrieval.stores.lance.store import LanceStore\n"
         f"LanceStore({str(location)!r})\n"
         "assert not {'lancedb', 'pyarrow'} & set(sys.modules)\n"
     )
@@ -54,7 +51,7 @@ def test_nothing_is_loaded_or_made_before_the_first_call(tmp_path: Path) -> None
 
 def test_an_open_store_keeps_no_process_from_ending_and_says_nothing(tmp_path: Path) -> None:
     script = (
-        "from neural.vectors.stores.lance import LanceStore\n"
+        "from neural.retrieval.stores.lance.store import LanceStore\n"
         "from tests.unit.test_search_lance import SHAPE, row\n"
         f"store = LanceStore({str(tmp_path)!r})\n"
         "store.create('dishes', SHAPE)\n"
@@ -183,7 +180,7 @@ def test_a_conflict_of_writers_is_tried_again() -> None:
 def test_what_is_no_conflict_is_not_tried_again_and_conflicts_not_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lance_errors, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(errors, "_PATIENCE_SECONDS", 0.2)
     attempts = []
 
     def attempt(said: str) -> None:

@@ -2,11 +2,12 @@
 
 import pytest
 
-from neural.models import IndexLane, IndexMark, RunState, WorkerProcess
-from neural.runs import identity
-from neural.runs.work import Postponed, current
+from neural.ledger import identity
+from neural.ledger.work import Postponed, current
+from neural.models import RunState, WorkerProcess
+from neural.retrieval.models import IndexLane, IndexMark
+from neural.retrieval.names import INDEX_TASK
 from neural.tasks import index_marked
-from neural.vectors.names import INDEX_TASK
 from tests.unit import admin_world as world
 from tests.unit.searching import active, mark, titles
 
@@ -37,7 +38,7 @@ def test_lanes_share_what_is_too_much_for_one_batch(guests, settings):
 
 def test_a_lap_ends_after_a_batch_when_others_want_its_process(guests, settings, monkeypatch):
     settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
-    monkeypatch.setattr("neural.vectors.laps.others_wait", lambda **kind: True)
+    monkeypatch.setattr("neural.retrieval.index.laps.others_wait", lambda **kind: True)
     mark(*(guests.put(str(number), title="x") for number in range(20)))
 
     assert index_marked(lane=0)["indexed"] == 2

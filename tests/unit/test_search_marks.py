@@ -12,13 +12,15 @@ import neural
 from neural.events.pruning import prune_payloads
 from neural.events.registry import handler
 from neural.events.submit import submit, submit_many
-from neural.models import IndexLane, IndexMark, NeuralEvent, RunState, TaskRun
-from neural.runs import duties, pace, relay
-from neural.runs.claiming import Claimant, claim
-from neural.runs.execution import run_claimed
+from neural.ledger import pace
+from neural.ledger.claim import Claimant, claim
+from neural.ledger.execute import run_claimed
+from neural.models import NeuralEvent, RunState, TaskRun
+from neural.retrieval.index.asking import ask_for_indexing
+from neural.retrieval.models import IndexLane, IndexMark
+from neural.retrieval.names import INDEX_TASK
 from neural.tasks import process_neural_event
-from neural.vectors.asking import ask_for_indexing
-from neural.vectors.names import INDEX_TASK
+from neural.worker import duties, relay
 from tests.unit.ledger import ago, make_run, make_worker
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]

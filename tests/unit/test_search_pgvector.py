@@ -4,16 +4,11 @@ import numpy as np
 import pytest
 from django.db import connection, transaction
 
-from neural.vectors.stores import (
-    pgvector_creation,
-    pgvector_filters,
-    pgvector_near,
-    pgvector_tending,
-)
-from neural.vectors.stores.base import Row, TableMissing, VectorStore, Within
-from neural.vectors.stores.pgvector import PgVectorStore
-from neural.vectors.stores.pgvector_connection import PgVectorUnusable, ValueRefused
-from neural.vectors.stores.pgvector_tables import TableRefused, index_name
+from neural.retrieval.stores.base import Row, TableMissing, VectorStore, Within
+from neural.retrieval.stores.pgvector import creation, filters, near, tending
+from neural.retrieval.stores.pgvector.connection import PgVectorUnusable, ValueRefused
+from neural.retrieval.stores.pgvector.store import PgVectorStore
+from neural.retrieval.stores.pgvector.tables import TableRefused, index_name
 from tests.contract.rows import ANYWHERE, SHAPE, Table, row
 from tests.contract.vector_stores import STORES
 
@@ -82,7 +77,7 @@ def test_a_user_who_may_not_create_the_extension_is_told_who_may(table: Table) -
 
 @needs_postgresql
 def test_a_server_without_the_extension_is_told_what_to_install(table: Table, monkeypatch) -> None:
-    monkeypatch.setattr(pgvector_creation, "EXTENSION", "neural_test_not_there")
+    monkeypatch.setattr(creation, "EXTENSION", "neural_test_not_there")
 
     with pytest.raises(PgVectorUnusable, match="apt-get install postgresql-17-pgvector"):
         table.store.create("dishes_2", SHAPE)
@@ -90,7 +85,7 @@ def test_a_server_without_the_extension_is_told_what_to_install(table: Table, mo
 
 @needs_postgresql
 def test_an_extension_that_is_too_old_is_named(table: Table, monkeypatch) -> None:
-    monkeypatch.setattr(pgvector_creation, "OLDEST_VERSION", (99, 0))
+    monkeypatch.setattr(creation, "OLDEST_VERSION", (99, 0))
 
     with pytest.raises(PgVectorUnusable, match=r"pgvector 0\.\d+\.\d+ is too old"):
         table.store.create("dishes_2", SHAPE)
@@ -139,7 +134,7 @@ def test_a_vector_of_other_dimensions_is_refused(table: Table) -> None:
 def test_a_large_table_gets_an_index_for_each_vector_when_it_is_tended(
     table: Table, monkeypatch
 ) -> None:
-    monkeypatch.setattr(pgvector_tending, "INDEXED_ROWS", 100)
+    monkeypatch.setattr(tending, "INDEXED_ROWS", 100)
     table.upsert(*_in_groups(99))
     table.tend()
     indexes = "SELECT count(*) FROM pg_indexes WHERE indexdef LIKE '%%USING hnsw%%'"
@@ -157,9 +152,9 @@ def test_a_large_table_gets_an_index_for_each_vector_when_it_is_tended(
 def test_by_the_index_a_filter_still_leaves_as_many_rows_as_asked_for(
     table: Table, monkeypatch, stores: list[str] | None
 ) -> None:
-    monkeypatch.setattr(pgvector_tending, "INDEXED_ROWS", 50)
-    monkeypatch.setattr(pgvector_filters, "FEW_ROWS", 50)
-    monkeypatch.setattr(pgvector_near, "EXPLORED", 10)
+    monkeypatch.setattr(tending, "INDEXED_ROWS", 50)
+    monkeypatch.setattr(filters, "FEW_ROWS", 50)
+    monkeypatch.setattr(near, "EXPLORED", 10)
     rows = _in_groups(2000)
     table.upsert(*rows)
     table.tend()

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 
-from neural.vectors.stores import pgvector_tending
-from neural.vectors.stores.base import StoreUnavailable, VectorStore
-from neural.vectors.stores.pgvector_connection import cursor_on, named_errors
+from neural.retrieval.stores.base import StoreUnavailable, VectorStore
+from neural.retrieval.stores.pgvector import tending
+from neural.retrieval.stores.pgvector.connection import cursor_on, named_errors
 from tests.contract.rows import ANYWHERE, SHAPE, Table, pointing, row
 from tests.contract.vector_stores import STORES
 
@@ -94,7 +94,7 @@ def _without_a_transaction(table: Table) -> None:
 
 
 def test_an_index_whose_making_was_cut_short_is_made_again(table: Table, monkeypatch) -> None:
-    monkeypatch.setattr(pgvector_tending, "INDEXED_ROWS", 10)
+    monkeypatch.setattr(tending, "INDEXED_ROWS", 10)
     table.upsert(*(row(f"a/{n}", lead=pointing(1, n), words=["豆腐"]) for n in range(20)))
     table.tend()
     with connection.cursor() as cursor:
@@ -114,7 +114,7 @@ def test_an_index_whose_making_was_cut_short_is_made_again(table: Table, monkeyp
 
 
 def test_tending_and_writing_at_once_lose_nothing(table: Table, monkeypatch) -> None:
-    monkeypatch.setattr(pgvector_tending, "INDEXED_ROWS", 10)
+    monkeypatch.setattr(tending, "INDEXED_ROWS", 10)
 
     def work(number: int) -> None:
         for turn in range(5):
@@ -134,7 +134,7 @@ def test_tending_and_writing_at_once_lose_nothing(table: Table, monkeypatch) -> 
 
 
 def test_a_table_may_be_tended_by_several_at_once(table: Table, monkeypatch) -> None:
-    monkeypatch.setattr(pgvector_tending, "INDEXED_ROWS", 10)
+    monkeypatch.setattr(tending, "INDEXED_ROWS", 10)
     table.upsert(*(row(f"a/{n}", lead=pointing(1, n), words=["豆腐"]) for n in range(500)))
 
     _at_once(lambda _: table.tend(), threads=4)

@@ -11,9 +11,9 @@ import pytest
 from benchmarks.search_quality import data, hybrid
 from benchmarks.search_quality.disturbing import Disturber
 from benchmarks.search_quality.scoring import scores
-from neural.vectors import search as asking
-from neural.vectors.collections import SearchCollection, register_collection
-from neural.vectors.search import search
+from neural.retrieval.collections.registry import SearchCollection, register_collection
+from neural.retrieval.query import searching as asking
+from neural.retrieval.query.searching import search
 from tests.unit.search_menu import index_of, menu
 from tests.unit.searching import forget_collection
 

@@ -5,16 +5,17 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from neural.management.here import work_here
-from neural.models import IndexMark, IndexState, SearchIndex, SuppliedRecord, TaskRun
+from neural.models import TaskRun
+from neural.retrieval.collections.registry import CollectionUnknown
+from neural.retrieval.index import indexing, rows
+from neural.retrieval.index.indexing import index_marks
+from neural.retrieval.index.rebuilding import SettingsChanged, open_rebuild, rebuild
+from neural.retrieval.index.tending import tend_search_indexes
+from neural.retrieval.models import IndexMark, IndexState, SearchIndex, SuppliedRecord
+from neural.retrieval.names import REBUILD_TASK
+from neural.retrieval.stores.base import StoreUnavailable
 from neural.tasks import index_marked, rebuild_search_index
-from neural.vectors import indexing, rows
-from neural.vectors.collections import CollectionUnknown
-from neural.vectors.indexing import index_marks
-from neural.vectors.names import REBUILD_TASK
-from neural.vectors.rebuilding import SettingsChanged, open_rebuild, rebuild
-from neural.vectors.stores.base import StoreUnavailable
-from neural.vectors.tending import tend_search_indexes
+from neural.worker.here import work_here
 from tests.unit.searching import MemoryStore, titles
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]

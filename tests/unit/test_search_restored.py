@@ -8,14 +8,14 @@ from django.db import transaction
 from django.urls import reverse
 
 from neural.health.findings import Status
-from neural.health.search import search_index
 from neural.health.situation import Situation
-from neural.models import IndexMark, SearchIndex, SuppliedRecord
+from neural.retrieval.health import search_index
+from neural.retrieval.index.lag import index_notices
+from neural.retrieval.index.rebuilding import open_rebuild, rebuild
+from neural.retrieval.index.restored import FOR_GOOD, count_writes, knows_more_than_database
+from neural.retrieval.models import IndexMark, SearchIndex, SuppliedRecord
+from neural.retrieval.stores.base import StoreUnavailable
 from neural.tasks import index_marked, index_to_vector_db
-from neural.vectors.lag import index_notices
-from neural.vectors.rebuilding import open_rebuild, rebuild
-from neural.vectors.restored import FOR_GOOD, count_writes, knows_more_than_database
-from neural.vectors.stores.base import StoreUnavailable
 from tests.unit.searching import MemoryStore
 
 pytestmark = [
@@ -123,7 +123,7 @@ def test_doctor_says_what_to_type(change):
 def test_the_page_of_the_index_says_so_too(change, admin_client):
     backup = change(1)
     change(2)
-    page = reverse("admin:neural_searchindex_change", args=[backup.pk])
+    page = reverse("admin:neural_retrieval_searchindex_change", args=[backup.pk])
     assert "later state" not in admin_client.get(page).text
 
     go_back_to(backup)

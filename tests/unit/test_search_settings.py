@@ -4,13 +4,13 @@ import pytest
 from django.core import checks
 from django.utils import timezone
 
-from neural.health.search import search_index
 from neural.health.situation import Situation
-from neural.models import IndexLane, IndexMark, SearchIndex
+from neural.retrieval.checks import check_search
+from neural.retrieval.conf import SearchSettings, conf
+from neural.retrieval.health import search_index
+from neural.retrieval.models import IndexLane, IndexMark, SearchIndex
+from neural.retrieval.stores.choosing import StoreRefused, make_store, vector_store
 from neural.tasks import index_marked
-from neural.vectors.checks import check_search
-from neural.vectors.conf import SearchSettings, conf
-from neural.vectors.stores.choosing import StoreRefused, make_store, vector_store
 from tests.unit.searching import EMBEDDER, MemoryStore
 
 
@@ -55,7 +55,7 @@ def test_a_vector_store_that_there_is_not_is_told(settings, changes, why):
 
 
 def test_lancedb_that_is_not_installed_is_told_with_what_else_there_is(settings, monkeypatch):
-    monkeypatch.setattr("neural.vectors.stores.choosing.find_spec", lambda name: None)
+    monkeypatch.setattr("neural.retrieval.stores.choosing.find_spec", lambda name: None)
 
     ((number, message),) = said(settings)
 
@@ -64,7 +64,7 @@ def test_lancedb_that_is_not_installed_is_told_with_what_else_there_is(settings,
 
 
 def test_words_that_could_not_be_compared_are_told(settings, monkeypatch):
-    monkeypatch.setattr("neural.vectors.checks.find_spec", lambda name: None)
+    monkeypatch.setattr("neural.retrieval.checks.find_spec", lambda name: None)
 
     ((number, message),) = said(settings)
 
@@ -116,7 +116,7 @@ def test_the_store_of_a_process_is_one_until_the_settings_change(settings):
 
 
 def test_pgvector_needs_postgresql(settings, monkeypatch):
-    monkeypatch.setattr("neural.runs.sql.is_postgresql", lambda: False)
+    monkeypatch.setattr("neural.ledger.dialects.is_postgresql", lambda: False)
 
     with pytest.raises(StoreRefused, match="the database is not PostgreSQL: use lancedb"):
         make_store("pgvector", location="", options={})

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from neural.models import Dish, Order, OrderLine, OrderState, Shift
-from neural.models.newest import version_of
-from neural.vectors.builtin import rows_of_stores
-from neural.vectors.collections import collection_of, document_of
+from neural.restaurant.models import Dish, Order, OrderLine, OrderState, Shift
+from neural.restaurant.models.newest import version_of
+from neural.retrieval.collections import rows_of_stores
+from neural.retrieval.collections.registry import collection_of, document_of
 from tests.unit import admin_world as world
 
 pytestmark = pytest.mark.django_db

@@ -3,13 +3,15 @@
 import pytest
 
 import neural
-from neural.models import IndexMark, SearchIndex, SuppliedRecord, TaskRun
-from neural.runs.work import Postponed
+from neural.ledger.work import Postponed
+from neural.models import TaskRun
+from neural.retrieval.collections import registry
+from neural.retrieval.collections.documents import RecordRefused
+from neural.retrieval.collections.registry import CollectionUnknown
+from neural.retrieval.index import rows, supplying
+from neural.retrieval.models import IndexMark, SearchIndex, SuppliedRecord
+from neural.retrieval.stores.base import StoreUnavailable
 from neural.tasks import batch_index_orders, index_to_vector_db
-from neural.vectors import collections, rows, supplying
-from neural.vectors.collections import CollectionUnknown
-from neural.vectors.documents import RecordRefused
-from neural.vectors.stores.base import StoreUnavailable
 from tests.unit import searching
 from tests.unit.searching import MemoryStore, TinyEmbedder, titles
 
@@ -200,8 +202,8 @@ def test_failures_are_counted_all_and_listed_up_to_a_limit(monkeypatch):
 
 
 def test_where_no_app_has_orders_none_is_asked_for_its_reason(monkeypatch):
-    collections.collection_of("orders")
-    monkeypatch.delitem(collections._collections, "orders")
+    registry.collection_of("orders")
+    monkeypatch.delitem(registry._collections, "orders")
 
     with pytest.raises(CollectionUnknown, match="'orders' is not registered"):
         batch_index_orders([order(1)])

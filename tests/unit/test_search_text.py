@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from neural.vectors.documents import Document
-from neural.vectors.fields import TOKENS, VECTORS, shape_of, texts_of, tokens_of
-from neural.vectors.text.forms import fold, fold_with_places
-from neural.vectors.text.parts import parts_of
-from neural.vectors.text.sounds import likeness, pieces, sound_of
-from neural.vectors.text.tokens import name_tokens, word_tokens
+from neural.retrieval.collections.documents import Document
+from neural.retrieval.index.fields import TOKENS, VECTORS, shape_of, texts_of, tokens_of
+from neural.retrieval.text.forms import fold, fold_with_places
+from neural.retrieval.text.parts import parts_of
+from neural.retrieval.text.sounds import likeness, pieces, sound_of
+from neural.retrieval.text.tokens import name_tokens, word_tokens
 
 
 @pytest.mark.parametrize("typed", ["Ｍojito莫吉託", "MOJITO莫吉托", "mojito莫吉托"])

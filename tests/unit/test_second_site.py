@@ -11,7 +11,9 @@ from django.test import Client
 from django.urls import path, resolve
 
 import neural.admin
-from neural.models import NeuralEvent, Order, Store, StoreUpdate, TaskRun
+from neural.forecasting.models import StoreUpdate
+from neural.models import NeuralEvent, Store, TaskRun
+from neural.restaurant.models import Order
 from neural.sites import address_in_admin, on_site
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
@@ -123,13 +125,13 @@ def test_no_page_of_the_second_site_links_out_of_it(mounted, rows):
     names = {resolve(place).url_name for place in pages}
     assert {
         "neural_taskrun_change",
-        "neural_search_changelist",
+        "neural_retrieval_search_changelist",
         "neural_neuralevent_similar",
-        "neural_forecast_store",
-        "neural_demandsummary_store",
+        "neural_forecasting_forecast_store",
+        "neural_restaurant_demandsummary_store",
         "neural_refusedevent_correct",
-        "neural_searchindex_progress",
-        "neural_traininground_progress",
+        "neural_retrieval_searchindex_progress",
+        "neural_forecasting_traininground_progress",
     } <= names
     assert {
         f"neural_{model._meta.model_name}_changelist" for model in registered("neural")

@@ -4,10 +4,10 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from neural.ledger.claim import Claimant, claim
+from neural.ledger.outcome import Outcome
+from neural.ledger.settle import Fenced, hand_back, lose, settle
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome
-from neural.runs.claiming import Claimant, claim
-from neural.runs.settling import Fenced, hand_back, lose, settle
-from neural.runs.verdicts import Outcome
 from tests.probe.models import Counter
 from tests.unit.ledger import make_run, make_worker
 

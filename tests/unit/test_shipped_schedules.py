@@ -8,11 +8,12 @@ from django.db.models.signals import post_migrate
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from django_celery_beat.schedulers import ModelEntry
 
-from neural.analysis.nightly import ANALYSIS_SCHEDULE
-from neural.federated.protocol import TrainingConfig
-from neural.federated.shipped import TRAINING_SCHEDULE, make_plan
-from neural.models import TaskRun, TrainingPlan
-from neural.runs import shipped_schedules
+from neural.celeryapp import shipped_schedules
+from neural.forecasting.core.protocol import TrainingConfig
+from neural.forecasting.models import TrainingPlan
+from neural.forecasting.shipped import TRAINING_SCHEDULE, make_plan
+from neural.models import TaskRun
+from neural.restaurant.analysis.nightly import ANALYSIS_SCHEDULE
 from neural.tasks import run_federated_round
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]

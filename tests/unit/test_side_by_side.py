@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from neural.models import NeuralEvent, Order, Store
+from neural.models import NeuralEvent, Store
+from neural.restaurant.models import Order
 from tests.unit.history import NOON, at, demand, handle, line, record, rows, sold, undone
 
 pytestmark = [

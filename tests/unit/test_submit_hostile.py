@@ -14,7 +14,8 @@ import neural
 from neural.events import draft
 from neural.events.answers import EventRefused
 from neural.events.types import TYPES, EventType, Payload, register_event_type
-from neural.models import NeuralEvent, Order, RefusedEvent
+from neural.models import NeuralEvent, RefusedEvent
+from neural.restaurant.models import Order
 from neural.tasks import process_neural_event
 
 pytestmark = pytest.mark.django_db

@@ -12,8 +12,8 @@ from django.db import OperationalError, connection, transaction
 
 import neural
 from neural.events import insertion
+from neural.ledger import contention
 from neural.models import NeuralEvent, Store, TaskRun
-from neural.runs import contention
 
 pytestmark = pytest.mark.django_db(transaction=True)
 on_postgresql = pytest.mark.skipif(
@@ -189,7 +189,7 @@ def test_a_locked_sqlite_was_waited_for_already(always_undone):
 def test_the_last_of_many_events_need_no_more_memory_than_the_first(settings, monkeypatch, caplog):
     caplog.set_level("WARNING", logger="neural.ledger")  # pytest keeps each line
     settings.NEURAL = {"submit_chunk": 100}
-    monkeypatch.setattr("neural.runs.publishing.publish_quietly", lambda rings: None)
+    monkeypatch.setattr("neural.broker.publisher.publish_quietly", lambda rings: None)
     answers = neural.submit_many(event(number) for number in range(6500))
     take(answers, 500)  # whatever is made on first use
 

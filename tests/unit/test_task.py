@@ -9,16 +9,16 @@ from django.db import OperationalError
 from django.db.models.functions import Now
 
 import neural
+from neural.broker.message import RUN_HEADER, options_of
+from neural.celeryapp import foreign as foreign_messages
+from neural.celeryapp.task import _as_celery_sees_it
+from neural.ledger import pace, record
+from neural.ledger.execute import run_claimed
+from neural.ledger.outcome import Outcome
+from neural.ledger.raised import TryFailed, describe
 from neural.models import RunState, TaskRun
-from neural.runs import enqueue, pace
-from neural.runs import foreign as foreign_messages
-from neural.runs.delivery import Delivery
-from neural.runs.execution import run_claimed
-from neural.runs.messages import RUN_HEADER, options_of
-from neural.runs.raised import TryFailed, describe
-from neural.runs.task import _as_celery_sees_it
-from neural.runs.verdicts import Outcome
 from neural.tasks import process_neural_event
+from neural.worker.delivery import Delivery
 from tests.probe import canvas, tasks
 from tests.probe.acting import Failing
 from tests.probe.models import Effect
@@ -125,7 +125,7 @@ def test_a_plain_clients_message_goes_back_while_the_database_is_away(rung, monk
     def away(**_):
         raise OperationalError("the database is away")
 
-    monkeypatch.setattr(enqueue, "record_foreign", away)
+    monkeypatch.setattr(record, "record_foreign", away)
     broken = SimpleNamespace(close=lambda: None)
     monkeypatch.setattr(foreign_messages.sql, "ledger_connection", lambda: broken)
     monkeypatch.setattr(foreign_messages, "FOREIGN_PAUSE_SECONDS", 0)
@@ -240,7 +240,7 @@ def test_runs_by_themselves_are_claimed_one_by_one(settings, monkeypatch):
         tokens.append([run.token for run in runs])
         return run_claimed(source, runs)
 
-    monkeypatch.setattr("neural.runs.delivery.execution.run_claimed", note)
+    monkeypatch.setattr("neural.worker.delivery.execution.run_claimed", note)
     with delivered(process_neural_event, first.task_id) as task:
         task()
 

@@ -8,7 +8,7 @@ from loyalty.models import Account
 
 import neural
 from neural.conf import conf
-from neural.models import IndexMark, SearchIndex
+from neural.retrieval.models import IndexMark, SearchIndex
 from tests.contract.vector_stores import has_pgvector
 from tests.unit.searching import EMBEDDER, MemoryStore
 from tests.unit.searching import STORE as MEMORY

@@ -11,12 +11,12 @@ from django.test.utils import CaptureQueriesContext
 import neural
 from neural.errors import PermanentError
 from neural.events.registry import Handler, handler, handles
+from neural.ledger import pace
+from neural.ledger.claim import Claimant, claim
+from neural.ledger.execute import run_claimed
+from neural.ledger.retry import RetryPolicy
+from neural.ledger.work import Batch, Work, default_retry
 from neural.models import NeuralEvent, RunState, TaskRun
-from neural.runs import pace
-from neural.runs.claiming import Claimant, claim
-from neural.runs.execution import run_claimed
-from neural.runs.retry import RetryPolicy
-from neural.runs.work import Batch, Work, default_retry
 from neural.tasks import process_neural_event
 from tests.probe.models import Effect
 from tests.unit.ledger import ago, make_event, make_run

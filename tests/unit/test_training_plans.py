@@ -4,8 +4,8 @@ from dataclasses import fields
 
 import pytest
 
-from neural.federated.protocol import TrainingConfig
-from neural.models import TrainingPlan
+from neural.forecasting.core.protocol import TrainingConfig
+from neural.forecasting.models import TrainingPlan
 
 OF_A_ROUND = {"invited_stores", "as_of"}
 """What only a round knows."""

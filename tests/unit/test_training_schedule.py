@@ -6,9 +6,9 @@ import pytest
 from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 
-from neural.federated.shipped import TRAINING_SCHEDULE
+from neural.celeryapp import shipped_schedules
+from neural.forecasting.shipped import TRAINING_SCHEDULE
 from neural.models import TaskRun
-from neural.runs import shipped_schedules
 from neural.tasks import run_federated_round
 from tests.unit.beating import SHANGHAI, START, Beat, Clock, daily
 

@@ -9,12 +9,12 @@ from django.core.management import call_command
 from pydantic import ValidationError
 
 import neural
+from neural.ledger.claim import Claimant, claim
+from neural.ledger.execute import run_claimed
+from neural.ledger.settle import hand_back, lose
 from neural.models import RunState, TaskRun
-from neural.models.transitions import LONGEST_LIST_BYTES, pairs, tell
-from neural.runs import relay
-from neural.runs.claiming import Claimant, claim
-from neural.runs.execution import run_claimed
-from neural.runs.settling import hand_back, lose
+from neural.models.run_log import LONGEST_LIST_BYTES, pairs, tell
+from neural.worker import relay
 from tests.probe.acting import Order
 from tests.probe.tasks import count
 from tests.unit.ledger import ago, make_event, make_run, make_worker

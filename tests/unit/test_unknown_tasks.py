@@ -7,11 +7,11 @@ import pytest
 from celery.worker.consumer import Consumer
 from django.db import OperationalError
 
+from neural.broker.message import RUN_HEADER
+from neural.ledger.claim import Claimant
 from neural.models import RunState, TaskRun
-from neural.runs import unknown_tasks
-from neural.runs.claiming import Claimant
-from neural.runs.messages import RUN_HEADER
-from neural.runs.unknown_tasks import see_to_unknown_tasks
+from neural.worker import unknown_tasks
+from neural.worker.unknown_tasks import see_to_unknown_tasks
 from tests.unit.ledger import make_run, make_worker
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]

@@ -4,9 +4,9 @@ import pytest
 from django.db import OperationalError, connection
 
 import neural
+from neural.ledger import unreadable
+from neural.ledger.claim import Claimant, _take, _take_with_events, claim
 from neural.models import NeuralEvent, RunState, TaskRun
-from neural.runs import unreadable
-from neural.runs.claiming import Claimant, _take, _take_with_events, claim
 from tests.probe.models import Effect
 from tests.probe.tasks import give_back
 from tests.unit.ledger import ago, make_event, make_run
@@ -68,8 +68,8 @@ def test_what_is_taken_that_way_is_worked_on_as_ever(rung):
 def test_whatever_cannot_be_read_of_a_run_its_reason_names_it(column, monkeypatch):
     """Within a list of companions or alone."""
     run = make_run(task=give_back.name, available_at=ago(seconds=5))
-    monkeypatch.setattr("neural.runs.claiming._take", cannot_be_read)
-    monkeypatch.setattr("neural.runs.claiming._take_with_events", cannot_be_read)
+    monkeypatch.setattr("neural.ledger.claim._take", cannot_be_read)
+    monkeypatch.setattr("neural.ledger.claim._take_with_events", cannot_be_read)
     monkeypatch.setattr(unreadable, "_value", unreadable_is(column))
 
     assert take(run, companions=(), limit=1) == []
@@ -109,7 +109,7 @@ def test_an_error_that_is_not_of_a_row_gives_back_whatever_was_taken(monkeypatch
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(f"neural.runs.claiming.{take_all.__name__}", fail)
+        patched.setattr(f"neural.ledger.claim.{take_all.__name__}", fail)
         with pytest.raises(type(error)):
             take(runs[0])
 
@@ -121,8 +121,8 @@ def test_an_error_before_anything_was_taken_is_raised_as_it_is(monkeypatch):
     def fail(*_):
         raise TypeError("a bug")
 
-    monkeypatch.setattr("neural.runs.claiming._take", fail)
-    monkeypatch.setattr("neural.runs.claiming._take_with_events", fail)
+    monkeypatch.setattr("neural.ledger.claim._take", fail)
+    monkeypatch.setattr("neural.ledger.claim._take_with_events", fail)
 
     with pytest.raises(TypeError, match="a bug"):
         take(event_run("a"))

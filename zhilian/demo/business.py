@@ -4,8 +4,8 @@ from typing import Any
 
 from django.db.models import Count, Max, Min, Sum
 
-from neural.models import DailyDemand, Order, StockLevel
 from neural.replay import bakery, live
+from neural.restaurant.models import DailyDemand, Order, StockLevel
 
 SHOWN = 5
 

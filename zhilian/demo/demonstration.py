@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from neural.runs.routing import LOW_PRIORITY_QUEUE
+from neural.queues import LOW_PRIORITY_QUEUE
 from zhilian.demo.jobs import LiveJob, ReplayJob
 from zhilian.demo.progress import Progress
 from zhilian.demo.searching import Searching
 from zhilian.demo.session import Session
 from zhilian.demo.training import Training
 from zhilian.demo.workers import WatchedConsole, supervisor
-from zhilian.processes import Child
+from zhilian.supervision.processes import Child
 
 LOOK_SECONDS = 0.5
 WORKERS = 2

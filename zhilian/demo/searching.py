@@ -3,11 +3,11 @@
 from typing import Any
 
 import neural
-from neural.models import IndexMark, SearchIndex
-from neural.runs.clock import database_clock
-from neural.vectors.active import active_index
-from neural.vectors.lag import index_lag
-from neural.vectors.stores.base import Within
+from neural.ledger.clock import database_clock
+from neural.retrieval.index.active import active_index
+from neural.retrieval.index.lag import index_lag
+from neural.retrieval.models import IndexMark, SearchIndex
+from neural.retrieval.stores.base import Within
 
 ASKED, COLLECTION = "egg tart", "orders"
 SHOWN = 3

@@ -8,25 +8,23 @@ from typing import Any
 
 from django.db.models import Count, Max
 
-from neural.federated.forecasting import forecast_store, model_in_force
-from neural.federated.outlook import Outlook, outlook
-from neural.federated.report import report_of_round
-from neural.federated.rounds.names import FORECAST_TASK
-from neural.federated.rounds.opening import LEAST_DAYS, open_round
-from neural.federated.rounds.progress import Progress, round_progress
-from neural.models import (
-    DailyDemand,
+from neural.forecasting.models import (
     ModelVersion,
     RoundState,
-    RunState,
-    Store,
     StoreUpdate,
-    TaskRun,
     TrainingPlan,
     TrainingRound,
 )
-from neural.models.plan import DEFAULT_MODEL_TYPE
+from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
+from neural.forecasting.names import FORECAST_TASK
+from neural.forecasting.outlook.next_days import forecast_store, model_in_force
+from neural.forecasting.outlook.report import report_of_round
+from neural.forecasting.outlook.review import Outlook, outlook
+from neural.forecasting.rounds.opening import LEAST_DAYS, open_round
+from neural.forecasting.rounds.progress import Progress, round_progress
+from neural.models import RunState, Store, TaskRun
 from neural.replay.bakery import BRAND
+from neural.restaurant.models import DailyDemand
 from zhilian.demo import business
 from zhilian.demo.jobs import REQUESTED_BY
 

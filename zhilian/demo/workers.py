@@ -10,8 +10,8 @@ from typing import TextIO
 from django.conf import settings
 
 from zhilian.celery import app
-from zhilian.console import Console
-from zhilian.processes import Program, Supervisor
+from zhilian.supervision.console import Console
+from zhilian.supervision.processes import Program, Supervisor
 
 LINES_TOLD = 5
 """Of what a worker said last, when it cannot start."""

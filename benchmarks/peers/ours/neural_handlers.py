@@ -2,8 +2,8 @@
 
 from benchmarks.peers.work import add_demand
 from neural import EventType, handles, register_event_type
-from neural.events.schemas import SalesReportPayload
 from neural.models import NeuralEvent
+from neural.restaurant.schemas import SalesReportPayload
 
 register_event_type(EventType(name="peers.reported", schema=SalesReportPayload))
 

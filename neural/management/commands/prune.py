@@ -9,10 +9,8 @@ from django.db.models import QuerySet
 from tqdm import tqdm
 
 from neural.events.pruning import prune_payloads
-from neural.management.teaching import TeachingCommand
-from neural.models import NeuralEvent, RunState, TaskRun
-from neural.runs.clock import database_clock
-from neural.runs.pruning import (
+from neural.ledger.clock import database_clock
+from neural.ledger.prune import (
     DEFAULT_DAYS,
     PRUNABLE_STATES,
     PRUNABLES,
@@ -21,6 +19,8 @@ from neural.runs.pruning import (
     prune_runs,
     prune_workers,
 )
+from neural.management.teaching import TeachingCommand
+from neural.models import NeuralEvent, RunState, TaskRun
 
 PAYLOAD_DAYS = 90
 KEPT = ", ".join(f"{state} {days:g} days" for state, days in DEFAULT_DAYS.items())

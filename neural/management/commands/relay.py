@@ -7,11 +7,11 @@ from django.core.management import CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils import timezone
 
+from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.management.teaching import TeachingCommand
-from neural.runs.publishing import BrokerUnavailable, publisher
-from neural.runs.relay import RelayReport, relay_once
-from neural.runs.routing import DEFAULT_QUEUE
-from neural.runs.standing_relay import StandingRelay
+from neural.queues import DEFAULT_QUEUE
+from neural.worker.relay import RelayReport, relay_once
+from neural.worker.standing_relay import StandingRelay
 
 
 class Command(TeachingCommand):

@@ -7,10 +7,10 @@ from django.core.management import CommandError, CommandParser
 from tqdm import tqdm
 
 from neural.conf import conf
+from neural.ledger.select import Group, Selection, groups, retry
 from neural.management.teaching import TeachingCommand, point_in_time
 from neural.models import RunState, WorkerProcess
 from neural.models.run import SET_ASIDE_STATES
-from neural.runs.selection import Group, Selection, groups, retry
 
 SHOWN_GROUPS = 10
 SHOWN_EXAMPLES = 3

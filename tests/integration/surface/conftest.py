@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from celery import current_app
 
-from neural.runs.result_backends import DatabaseResults, RedisResults
-from neural.runs.transports import transport_options
+from neural.broker.transports import transport_options
+from neural.celeryapp.results import DatabaseResults, RedisResults
 from tests.integration.cluster import (
     UNHURRIED,
     Broker,

@@ -3,8 +3,8 @@
 import pytest
 from celery import chain, chord, group
 
+from neural.celeryapp.options import OptionNotKept
 from neural.models import RunState, TaskRun
-from neural.runs.options import OptionNotKept
 from tests.integration.cluster import wait_for_runs
 from tests.probe.acting import Failing
 from tests.probe.canvas import add, fail, note, on_error, plain_add, plain_fail, plain_note, total

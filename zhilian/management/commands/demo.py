@@ -10,15 +10,15 @@ from typing import Any
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 
-from neural.management.commands.replay_bakery import positive, positive_rate
+from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.management.teaching import ledger_kept_quiet
+from neural.queues import QUEUES
 from neural.replay.bakery import DAYS, SHOPS, BakeryDataMissing, data_file
-from neural.runs.publishing import BrokerUnavailable, publisher
-from neural.runs.routing import QUEUES
+from neural.replay.management.commands.replay_bakery import positive, positive_rate
 from zhilian.demo import report as demo_report
 from zhilian.demo import text
 from zhilian.demo.demonstration import Demonstration, Stalled
-from zhilian.embedded import BrokerAlreadyRunning, EmbeddedBroker, answers
+from zhilian.supervision.embedded import BrokerAlreadyRunning, EmbeddedBroker, answers
 
 
 class Command(BaseCommand):

@@ -15,8 +15,8 @@ from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 
 from zhilian.celery import app
-from zhilian.embedded import BrokerAlreadyRunning, EmbeddedBroker
-from zhilian.processes import Program, Supervisor
+from zhilian.supervision.embedded import BrokerAlreadyRunning, EmbeddedBroker
+from zhilian.supervision.processes import Program, Supervisor
 
 ADDRESS = "127.0.0.1"
 LOGIN = "admin"

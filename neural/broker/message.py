@@ -1,0 +1,160 @@
+"""The messages of runs: which ones they need, what each says, and how Celery makes and sends it."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from celery import current_app
+from celery.exceptions import QueueNotFound
+from kombu import Producer
+
+from neural.conf import conf
+from neural.ledger.ports import AnyRun
+from neural.ledger.work import WorkSource
+from neural.models import TaskRun
+
+RUN_HEADER = "neural_run"
+CORRELATION_ID_BYTES = 255
+SHOWN_LENGTH = 200
+# Of the task's own options. Not its expiry and not its priority: nobody would write down that
+# a message was dropped, and on Redis 0 is most urgent.
+_LIMITS = ("time_limit", "soft_time_limit")
+_WRITTEN_AS = ("serializer", "compression", "delivery_mode")
+_OF_THE_RUN = ("time_limit", "soft_time_limit", "root_id", "group_id", "group_index", "shadow")
+
+
+class Ring(NamedTuple):
+    """One message to send: the doorbell of a run."""
+
+    task_id: str
+    task: str
+    queue: str
+    shown_as: str = ""
+    """What Flower and ``inspect`` show as the arguments."""
+    options: Mapping[str, Any] = MappingProxyType({})
+    """What each message of this run says beside its id."""
+
+
+def ring_of(run: AnyRun) -> Ring:
+    """The message of one run."""
+    shown_as = run.handler or f"args={run.args!r} kwargs={run.kwargs!r}"[:SHOWN_LENGTH]
+    return Ring(run.task_id, run.task, run.queue, shown_as, options_of(run))
+
+
+def options_of(run: AnyRun) -> dict[str, Any]:
+    """What each message of a run says beside its id: limits, headers, whose child it is.
+
+    Not the callbacks, which the ledger starts itself, and not the expiry: Celery would
+    drop the message and nobody would write down that the run has expired.
+    """
+    options = {name: run.options[name] for name in _OF_THE_RUN if name in run.options}
+    if run.parent_task_id:
+        options["parent_id"] = run.parent_task_id
+    if run.options.get("stamped_headers"):
+        options |= {"stamped_headers": run.options["stamped_headers"], **run.options["stamps"]}
+    # Whoever publishes it, a worker or a relay, it is the same message.
+    options["root_id"] = run.root_id
+    options["headers"] = {**run.options.get("headers", {}), **_result_wanted(run)}
+    return options
+
+
+def _result_wanted(run: AnyRun) -> dict[str, Any]:
+    """As a header: told as an option, the publisher would listen for the result itself."""
+    return {"ignore_result": False} if run.options.get("ignore_result") is False else {}
+
+
+def rings_for(runs: Iterable[AnyRun]) -> list[Ring]:
+    """The messages that these runs need.
+
+    One message brings a worker that takes along what else is due: runs that may be taken
+    along need one for each batch, all others one each.
+    """
+    rings: list[Ring] = []
+    companions: dict[str, Sequence[str]] = {}
+    open_seats: dict[tuple[str, str], int] = {}
+    for run in runs:
+        if run.task not in companions:
+            companions[run.task] = _companions(run.task)
+        seat = (run.task, run.queue)
+        shared = run.handler in companions[run.task] and not run.goes_alone
+        if shared and open_seats.get(seat, 0) > 0:
+            open_seats[seat] -= 1
+            continue
+        if shared:
+            open_seats[seat] = conf().take_along_runs - 1
+        rings.append(ring_of(run))
+    return rings
+
+
+def _companions(task: str) -> Sequence[str]:
+    """The handlers that a message of this task takes along."""
+    source = current_app.tasks.get(task)
+    return source.companions() if isinstance(source, WorkSource) else ()
+
+
+def next_ring(queue: str, companions: Sequence[str]) -> list[Ring]:
+    """A message for the most urgent run that could be taken along next."""
+    due = TaskRun.objects.due().filter(queue=queue, handler__in=companions)
+    # No third key, as in claiming: the index has none, and the whole backlog would be sorted.
+    along = due.filter(failures=0, losses=0, options={})
+    found = along.order_by("-priority", "available_at")
+    return [ring_of(run) for run in found[:1]]
+
+
+def is_queue(name: str) -> bool:
+    """Whether messages can be sent to this queue: it is configured, or made when missing."""
+    settings = current_app.conf
+    return bool(settings.task_create_missing_queues) or name in current_app.amqp.queues
+
+
+def send(producer: Producer, ring: Ring, *, declare: bool) -> None:
+    """Send one message, or raise QueueNotFound.
+
+    Celery's own two steps, with its signals and events; but not its ``send_task``, which
+    looks up routes, the result backend and the task at work for each message and so takes
+    twice as long. The queue is declared only when asked.
+    """
+    amqp = current_app.amqp
+    try:
+        queue = amqp.queues[ring.queue]
+    except KeyError as error:
+        raise QueueNotFound(ring.queue) from error
+    amqp.send_task_message(
+        producer,
+        ring.task,
+        _message(ring),
+        queue=queue,
+        declare=[queue] if declare else [],
+        headers={**ring.options.get("headers", {}), RUN_HEADER: True},
+        retry=False,
+        priority=None,
+        correlation_id=_short(ring.task_id),
+        **_of_task(ring.task, _WRITTEN_AS),
+    )
+
+
+def _message(ring: Ring) -> Any:
+    options = {**_of_task(ring.task, _LIMITS), **ring.options}
+    return current_app.amqp.create_task_message(
+        ring.task_id,
+        ring.task,
+        argsrepr=ring.shown_as or "()",
+        kwargsrepr="{}",
+        ignore_result=True,
+        reply_to=current_app.thread_oid,
+        create_sent_event=current_app.conf.task_send_sent_event,
+        **options,
+    )
+
+
+def _of_task(name: str, options: tuple[str, ...]) -> dict[str, Any]:
+    task = current_app.tasks.get(name)
+    asked = ((option, getattr(task, option, None)) for option in options)
+    return {option: value for option, value in asked if value is not None}
+
+
+def _short(task_id: str) -> str:
+    """RabbitMQ's correlation id has room for 255 bytes, where a task id has characters."""
+    is_short = len(task_id.encode()) <= CORRELATION_ID_BYTES
+    return task_id if is_short else hashlib.sha256(task_id.encode()).hexdigest()

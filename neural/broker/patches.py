@@ -1,0 +1,190 @@
+"""A Redis that goes away, or that refuses, ends a worker of Celery 5.7.0 with kombu 5.7.0; these
+patches keep it alive. ``tests/integration`` does all of it to a broker under a worker. Where it
+was reported to Celery or kombu the issue is named; ``neural.broker.patched`` guards the versions.
+
+**Away.** ``Channel._connparams`` is called on a channel whose connection has been closed and
+fails with ``AttributeError: 'NoneType' object has no attribute 'hostname'``, which nothing
+above expects (15 of 16 measured stops ended the worker; celery/kombu#582). Raised as a
+ConnectionError, it is what the worker's own reconnect loop (``Consumer.start``) waits for.
+
+**Refusing.** A server that is full (OOM), cannot write its file (MISCONF), has become a replica
+(READONLY, UNBLOCKED) or lacks replicas (NOREPLICAS) answers with ``redis.ResponseError``.
+``get_redis_error_classes`` counts that among the errors of a channel, after which
+``Consumer.start`` does not go on (celery/celery#5716 of a full one, #7946 of a replica). Here
+it is one of the connection. The worker then waits, in ``Consumer.connection_for_read``, until the
+server takes a write: it lets in whoever asks, so that reconnecting alone would be a loop without
+a pause.
+
+**Full, while connected.** BRPOP still works, and only noting the message as taken
+(``QoS.append``) is refused. The message is worked on all the same: it is out of Redis already,
+and taking messages is what frees the memory.
+
+**An acknowledgement that fails** (``QoS.ack``, ``QoS.reject``) leaves its message counted as
+being worked on. As many as the worker has seats, and it asks for nothing more and does not even
+notice that its connection is gone: it stands still without a word (celery/celery#10302 has the
+symptom and names no cause). Here the seat is free again. Redis still has the message noted as
+taken, and hands it out anew after ``visibility_timeout``.
+
+**RabbitMQ with an alarm on** (memory, disk) confirms nothing. ``Consumer.connection_for_write``
+is for a worker's own events, its heartbeat of every 2 s among them: waiting for one to be
+confirmed, the main process stood still until the alarm was over (of publishing in general:
+celery/celery#2689, #10386). They are not confirmed here.
+
+**Gone while a worker stops.** ``Heart._send`` sends each heartbeat of the event stream again and
+again until the broker is back, and holds the dispatcher's lock meanwhile. In a worker that stops,
+a thread of the pool's does it, and the main process waits for that lock to say goodbye: it never
+ended. Here a heartbeat is sent once, as celery/celery#6039 has it for the event after it, that the
+worker is offline; the next is due in 2 s.
+"""
+
+import logging
+import time
+from typing import Any
+
+from celery import signals
+from celery.worker.state import maybe_shutdown
+
+from neural.broker.accepting import is_redis, must_accept
+from neural.broker.patched import Method, replace
+
+logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1.0
+"""Between two looks whether the broker takes messages, and between two connections."""
+LOG_SECONDS = 60.0
+"""Between two lines about the same trouble."""
+
+EVENT_SECONDS = 1.0
+"""What an event may hold up its worker when nothing is read any more."""
+
+
+def survive_a_lost_broker() -> None:
+    """Patch kombu's Redis transport and, in workers, Celery's consumer: once."""
+    # Web processes need no consumer: it is not even imported there.
+    signals.worker_init.connect(_patch_consumer, dispatch_uid="neural.broker")
+    try:
+        from kombu.transport.redis import Channel, QoS, Transport
+        from redis.exceptions import ResponseError
+    except ImportError:  # another broker, and redis is not installed
+        return
+    if getattr(getattr(Channel, "_connparams", None), "_neural", False):
+        return
+    replace(Channel, "_connparams", _of_a_lost_connection)
+    replace(QoS, "append", _although_refused)
+    replace(QoS, "ack", _freeing_its_seat)
+    replace(QoS, "reject", _freeing_its_seat)
+    Transport.connection_errors += (ResponseError,)
+
+
+def _patch_consumer(**_: Any) -> None:
+    from celery.worker.consumer.consumer import Consumer
+    from celery.worker.heartbeat import Heart
+
+    replace(Consumer, "connection_for_read", _when_it_accepts)
+    replace(Consumer, "connection_for_write", _without_confirmation)
+    replace(Heart, "_send", _once)
+
+
+def _of_a_lost_connection(original: Method) -> Method:
+    def _connparams(self: Any, asynchronous: bool = False) -> Any:
+        if self.connection is None or self.connection.client is None:
+            raise ConnectionError("the broker is gone")
+        return original(self, asynchronous)
+
+    return _connparams
+
+
+def _once(original: Method) -> Method:
+    def _send(self: Any, event: str, retry: bool = False) -> Any:
+        return original(self, event, retry=False)
+
+    return _send
+
+
+def _although_refused(original: Method) -> Method:
+    from kombu.transport import virtual
+    from redis.exceptions import ResponseError
+
+    quiet = _Seldom()
+
+    def append(self: Any, message: Any, delivery_tag: str) -> None:
+        try:
+            original(self, message, delivery_tag)
+        except ResponseError as error:
+            virtual.QoS.append(self, message, delivery_tag)
+            if quiet.may_speak():
+                logger.warning("event=message_not_noted reason=%r", str(error))
+
+    return append
+
+
+def _freeing_its_seat(original: Method) -> Method:
+    from kombu.transport import virtual
+
+    def settle(self: Any, delivery_tag: str, *args: Any, **options: Any) -> None:
+        try:
+            original(self, delivery_tag, *args, **options)
+        except BaseException:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
+
+    return settle
+
+
+def _when_it_accepts(original: Method) -> Method:
+    def connection_for_read(self: Any, heartbeat: Any = None) -> Any:
+        _not_too_soon(self)
+        quiet = _Seldom()
+        while True:
+            connection = original(self, heartbeat=heartbeat)
+            try:
+                if is_redis(connection.default_channel):
+                    must_accept(connection.default_channel)
+                return connection
+            except connection.connection_errors as error:
+                if quiet.may_speak():
+                    logger.warning("event=broker_refuses reason=%r", str(error))
+                connection.release()
+            _pause()
+
+    return connection_for_read
+
+
+def _without_confirmation(original: Method) -> Method:
+    def connection_for_write(self: Any, url: Any = None, heartbeat: Any = None) -> Any:
+        connection = self.app.connection_for_write(url=url, heartbeat=heartbeat)
+        if "confirm_publish" in connection.transport_options:
+            unheard = {"confirm_publish": False, "write_timeout": EVENT_SECONDS}
+            connection.transport_options = {**connection.transport_options, **unheard}
+        return self.ensure_connected(connection)
+
+    return connection_for_write
+
+
+def _not_too_soon(consumer: Any) -> None:
+    """What the server refuses apart from writing (a key of another type) would be met again at
+    once."""
+    now = time.monotonic()
+    if now - getattr(consumer, "_neural_connected_at", 0) < PAUSE_SECONDS:
+        _pause()
+    consumer._neural_connected_at = time.monotonic()
+
+
+def _pause() -> None:
+    maybe_shutdown()
+    time.sleep(PAUSE_SECONDS)
+    maybe_shutdown()
+
+
+class _Seldom:
+    """Lets one line through in `LOG_SECONDS`."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def may_speak(self) -> bool:
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + LOG_SECONDS
+        return True

@@ -1,0 +1,220 @@
+"""Messages: 'something is due'.
+
+A message carries a run's task id and nothing else; what to do is in the ledger. Losing
+one costs time, never work, so publishing may fail and must never make a caller wait:
+
+* it has a connection of its own with short timeouts, so a broker that is gone or frozen
+  costs the caller about a second, once;
+* after that failure a breaker is open: nothing is tried until a probe, in a thread of its
+  own, has written to the broker again (one that is full, or a replica, lets itself be read).
+  Meanwhile the relay's turn comes later.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from celery import current_app
+from celery.exceptions import QueueNotFound
+from django.db import transaction
+from kombu import Connection, Producer
+
+from neural.broker.accepting import must_accept
+from neural.broker.kept_clients import keep_client
+from neural.broker.message import Ring, rings_for, send
+from neural.conf import conf
+from neural.ledger.ports import AnyRun
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+class BrokerUnavailable(ConnectionError):
+    """The broker did not take the messages; ``sent`` of them went out before."""
+
+    sent = 0
+
+    def __init__(self, reason: object) -> None:
+        said = str(reason) or type(reason).__name__  # a timeout says nothing
+        super().__init__(f"the broker is not available: {said}")
+
+
+class Publisher:
+    """A connection for publishing, with a breaker. One for each process; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._producer: Producer | None = None
+        self._declared: set[str] = set()
+        self._open = threading.Event()
+
+    @property
+    def breaker_is_open(self) -> bool:
+        """Whether publishing is given up until the broker is back."""
+        return self._open.is_set()
+
+    def publish(self, rings: Iterable[Ring]) -> int:
+        """Send messages and return their number, or raise :class:`BrokerUnavailable`."""
+        sent = 0
+
+        def send_all(producer: Producer) -> None:
+            nonlocal sent
+            for ring in rings:
+                sent += self._send_if_possible(producer, ring)
+
+        try:
+            self.lend(send_all)
+        except BrokerUnavailable as error:
+            error.sent = sent
+            raise
+        return sent
+
+    def depths(self, queues: Sequence[str]) -> dict[str, int]:
+        """Messages waiting in each queue, or raise :class:`BrokerUnavailable`."""
+        return self.lend(lambda it: {queue: depth_of(it.channel, queue) for queue in queues})
+
+    def must_accept(self) -> None:
+        """Do nothing, or raise :class:`BrokerUnavailable` when no message would be taken."""
+        self.lend(lambda it: must_accept(it.channel))
+
+    def lend(self, use: Callable[[Producer], Result]) -> Result:
+        """Let ``use`` have the connection, or raise :class:`BrokerUnavailable`."""
+        with self._lock:
+            if self.breaker_is_open:
+                raise BrokerUnavailable("waiting until it is back")
+            try:
+                return use(self._connected())
+            except Exception as error:  # whatever a transport raises, the relay comes later
+                self._give_up(error)
+                raise BrokerUnavailable(error) from error
+
+    def close(self) -> None:
+        """Drop the connection; the next call makes a new one."""
+        producer, self._producer, self._declared = self._producer, None, set()
+        if producer is not None:
+            close_quietly(producer.connection)
+
+    def _send_if_possible(self, producer: Producer, ring: Ring) -> bool:
+        """A run of a queue that is not configured is not the broker's fault."""
+        try:
+            self._send(producer, ring)
+        except QueueNotFound:
+            logger.error("event=queue_unknown queue=%s run=%s", ring.queue, ring.task_id)
+            return False
+        return True
+
+    def _send(self, producer: Producer, ring: Ring) -> None:
+        send(producer, ring, declare=ring.queue not in self._declared)
+        self._declared.add(ring.queue)
+
+    def _connected(self) -> Producer:
+        if self._producer is None:
+            connection = short_tempered_connection()
+            try:
+                channel = connection.default_channel
+            except BaseException:
+                close_quietly(connection)
+                raise
+            keep_client(channel)
+            self._producer = Producer(channel, auto_declare=False)
+        return self._producer
+
+    def _give_up(self, error: BaseException) -> None:
+        self.close()
+        if not self._open.is_set():
+            self._open.set()
+            logger.warning("event=broker_lost error=%r", str(error) or type(error).__name__)
+            threading.Thread(target=self._probe, name="neural-broker-probe", daemon=True).start()
+
+    def _probe(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(conf().publish_probe_seconds):
+            connection = short_tempered_connection()
+            try:
+                must_accept(connection.default_channel)
+            except Exception as error:  # noqa: BLE001 (a transport raises what it likes)
+                logger.debug("event=broker_still_lost error=%r", str(error))
+                continue
+            finally:
+                close_quietly(connection)
+            self._open.clear()
+            logger.info("event=broker_back")
+            return
+
+
+def short_tempered_connection() -> Connection:
+    """A connection, not yet open, that gives up soon instead of waiting for a broker."""
+    timeout = conf().publish_timeout_seconds
+    return current_app.connection_for_write(
+        connect_timeout=timeout,
+        transport_options={
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
+            "retry_on_timeout": False,
+            "read_timeout": timeout,
+            "write_timeout": timeout,
+            # kombu itself tries again, by default for ever and after 2 s, whatever the timeout.
+            "max_retries": 1,
+            "interval_start": 0.1,
+            "interval_max": 0.1,
+        },
+    )
+
+
+def close_quietly(connection: Any) -> None:
+    """Drop a connection, whatever state it is in."""
+    try:
+        connection.collect(socket_timeout=0.1)
+    except Exception as error:  # noqa: BLE001 (it is given up anyway)
+        logger.debug("event=close_failed error=%r", str(error))
+
+
+def depth_of(channel: Any, queue: str) -> int:
+    """Messages in a queue; a queue that does not exist yet holds none."""
+    size = getattr(channel, "_size", None)
+    if size is not None:  # kombu's virtual transports (Redis)
+        return int(size(queue))
+    try:
+        return int(channel.queue_declare(queue=queue, passive=True).message_count)
+    except channel.connection.channel_errors:
+        return 0
+
+
+_publisher = Publisher()
+
+
+def publisher() -> Publisher:
+    """This process's publisher."""
+    return _publisher
+
+
+def _start_afresh() -> None:
+    global _publisher
+    _publisher = Publisher()  # the parent's socket, lock and probe thread stay with the parent
+
+
+os.register_at_fork(after_in_child=_start_afresh)
+
+
+def announce(runs: Sequence[AnyRun]) -> None:
+    """Publish, when the transaction commits, the messages that its new runs need.
+
+    They are made at once: a caller's transaction may hold a million runs, of which most are taken
+    along and need none.
+    """
+    rings = rings_for(runs)
+    if rings:
+        transaction.on_commit(partial(publish_quietly, rings), robust=True)
+
+
+def publish_quietly(rings: Sequence[Ring]) -> None:
+    """Publish what can be published: for ``on_commit``. A failure is logged, never raised."""
+    try:
+        publisher().publish(rings)
+    except BrokerUnavailable as error:
+        left = len(rings) - error.sent
+        logger.debug("event=publish_left_to_relay runs=%d reason=%r", left, str(error))

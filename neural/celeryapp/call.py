@@ -1,0 +1,121 @@
+"""Calling a ledger task: what a call asks for becomes a run."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from celery import Task
+from celery.result import AsyncResult
+
+from neural import queues
+from neural.celeryapp.family import asked_by
+from neural.celeryapp.limits import limits_of
+from neural.celeryapp.options import OptionNotKept, aware, keep
+from neural.ledger import record
+
+
+class CalledTask(Task):
+    """``apply_async`` and ``delay`` of a ledger task."""
+
+    abstract = True
+
+    run_priority: int | None = None
+    """From 1 to 10; 10 is most urgent. By default what Celery's ``priority`` of the task says,
+    the routing table, or 5."""
+    run_queue: str | None = None
+    """Where its runs go unless the call says otherwise; by default what Celery's ``queue`` of
+    the task says, the routing table (``neural.queues``), or ``task_routes``."""
+
+    def apply_async(  # type: ignore[override]
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        task_id: str | None = None,
+        countdown: float | None = None,
+        eta: dt.datetime | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        unique_key: str | None = None,
+        store: str | None = None,
+        requested_by: str = "",
+        headers: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> AsyncResult:
+        """Record a run; it is published when the transaction commits.
+
+        Celery's options are kept in the run, so that a message sent again is the same
+        message: ``expires``, ``time_limit``, ``soft_time_limit``, ``headers``, ``link``,
+        ``link_error``, chains and groups. ``unique_key``: while a run with this key waits, no
+        second one is recorded and the result is that of the first. ``store``: code of the
+        store whose users see the run. Raises :class:`~neural.celeryapp.options.OptionNotKept` for
+        an option that would be lost with the message, and TypeError for arguments that the
+        task does not take.
+        """
+        args, kwargs = self._checked(args or (), kwargs or {})
+        _refuse_followers_of_another(self.name, unique_key, options)
+        parent, kept = self._family(options, headers)
+        run = record.enqueue(
+            task=self.name,
+            args=args,
+            kwargs=kwargs,
+            task_id=task_id,
+            queue=self._queue(queue),
+            priority=self._priority(priority),
+            due_in=countdown,
+            due_at=aware(eta) if eta else None,
+            unique_key=unique_key,
+            store=store,
+            requested_by=requested_by or (headers or {}).get("periodic_task_name", ""),
+            options=kept,
+            parent=parent,
+        )
+        return self._result_of(run.task_id, options)
+
+    def _checked(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """The arguments, if the task takes them, with pydantic's models as plain data."""
+        check = getattr(self, "__header__", None) if self.typing else None
+        if check is not None:
+            check(*args, **kwargs)
+        dump = getattr(self, "_dump_pydantic_arguments", None)
+        return dump(args, kwargs) if dump else (args, kwargs)
+
+    def _family(
+        self, options: Mapping[str, Any], headers: Mapping[str, Any] | None
+    ) -> tuple[str, dict[str, Any]]:
+        """Whose child a new run is, and its options as they are kept."""
+        family = asked_by(options.get("parent_id"), options.get("root_id"))
+        given = {name: value for name, value in options.items() if name != "parent_id"}
+        given.setdefault("expires", self.expires)
+        given |= {"headers": headers, "root_id": family.root, **limits_of(self, options)}
+        return family.parent or "", keep(self.name, given)
+
+    def _result_of(self, task_id: str, options: Mapping[str, Any]) -> AsyncResult:
+        result = self.AsyncResult(task_id)
+        parent = self.app.current_worker_task
+        if parent and options.get("add_to_parent", True):
+            parent.add_trail(result)  # a plain task's ``children``; of a run they are in the ledger
+        return result
+
+    def _queue(self, chosen: Any) -> str:
+        """The call's, the task's, the routing table's, the settings'."""
+        said = chosen or self.run_queue or getattr(self, "queue", None)
+        name = said or queues.queue_of(self.name) or self._routed()
+        return str(getattr(name, "name", name) or self.app.conf.task_default_queue)
+
+    def _routed(self) -> Any:
+        return self.app.amqp.router.route({}, self.name).get("queue")
+
+    def _priority(self, chosen: int | None) -> int:
+        said = (chosen, self.run_priority, self.priority, queues.priority_of(self.name))
+        return next(each for each in said if each is not None)
+
+
+def _refuse_followers_of_another(task: str, unique_key: Any, options: Mapping[str, Any]) -> None:
+    """Where a run waits already the call's own followers would wait for ever."""
+    followers = sorted({"link", "link_error", "chain"} & options.keys())
+    if unique_key and followers:
+        what = " and ".join(followers)
+        raise OptionNotKept(f"{task}: a run with a unique_key cannot have {what}")

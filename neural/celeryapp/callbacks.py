@@ -1,0 +1,153 @@
+"""What starts when a run has ended: its links, the rest of its chain, its error callbacks.
+
+They are recorded in the transaction of the outcome, so that none is lost or doubled. What
+cannot be recorded there as a ledger task (a plain Celery task, a chord, a call that is
+refused) becomes a run of ``send_signature``, which starts it from a worker: tried again
+until it is sent, and dead, for everybody to see, when it cannot be.
+"""
+
+import functools
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from celery import current_app, signature
+from celery.utils.functional import arity_greater
+from django.db import InterfaceError, OperationalError, transaction
+
+from neural.celeryapp.options import signatures
+from neural.ledger import record
+from neural.ledger.work import WorkSource
+from neural.models import RunState, TaskRun
+from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
+
+logger = logging.getLogger(__name__)
+
+SEND_TASK = "neural.tasks.send_signature"
+ERROR_CALLBACK_TASK = "neural.tasks.call_error_callback"
+
+
+def follow(run: TaskRun, state: RunState, value: Any) -> None:
+    """Start what the options of a run ask for now that it has ended so."""
+    if state == RunState.SUCCEEDED:
+        follow_success(run, value)
+    elif state == RunState.DEAD:
+        follow_death(run)
+
+
+def follow_success(run: TaskRun, value: Any) -> None:
+    """Start the links and the next task of the chain, each with the value."""
+    for link in signatures(run, "link"):
+        _start(run, link, (value,), {})
+    rest = list(signatures(run, "chain"))
+    if rest:  # Celery keeps a chain with its next task last
+        following = rest.pop()
+        _start(run, following, (value,), {"chain": rest} if rest else {})
+
+
+def follow_death(run: TaskRun) -> None:
+    """Start the error callbacks: of one argument with the task id, as Celery does; those of
+    three (request, error, traceback) are called by a run of ``call_error_callback``."""
+    for callback in signatures(run, "link_error"):
+        try:
+            with transaction.atomic():
+                if _takes_three(callback):
+                    _ask(run, ERROR_CALLBACK_TASK, [callback, run.task_id])
+                else:
+                    _start(run, callback, (run.task_id,), {})
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:  # that the run is dead must be recorded, whatever else cannot be
+            logger.exception("event=error_callback_lost run=%s", run.task_id)
+
+
+def _start(
+    run: TaskRun, given: Mapping[str, Any], args: tuple[Any, ...], options: Mapping[str, Any]
+) -> None:
+    options = {**options, "parent_id": run.task_id, "root_id": run.root_id}
+    try:
+        with transaction.atomic():
+            _begin(run, signature(dict(given), app=current_app), args, options)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever it is, it shows in a run of its own)
+        logger.warning("event=follower_refused run=%s reason=%r", run.task_id, str(error))
+        _send(run, given, args, options)
+
+
+def _begin(run: TaskRun, following: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
+    if following.get("task") == "celery.group":
+        for member in following.tasks:
+            _begin(run, signature(member, app=current_app), args, options)
+    elif _begins_on_the_ledger(following):
+        following.apply_async(args, **options)
+    else:
+        _send(run, following, args, options)
+
+
+def _begins_on_the_ledger(following: Any) -> bool:
+    name = following.get("task")
+    if name == "celery.chain":
+        return _begins_on_the_ledger(signature(following.tasks[0], app=current_app))
+    return isinstance(current_app.tasks.get(name), WorkSource)
+
+
+def _send(
+    run: TaskRun,
+    following: Mapping[str, Any],
+    args: tuple[Any, ...],
+    options: Mapping[str, Any],
+) -> None:
+    """Its id is given here: sent twice, it is one task, and ``result.children`` knows it."""
+    following = dict(following)
+    if not following.get("subtask_type"):
+        own = following.get("options") or {}
+        following["options"] = {"task_id": str(uuid.uuid4()), **own}
+    _ask(run, SEND_TASK, [following, list(args), dict(options)])
+
+
+def send(following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str, Any]) -> str:
+    """Start what ``send_signature`` was given; the id of its result. Of several tasks either
+    all are recorded or none: what is refused in the middle would begin anew at each try."""
+    what = signature(dict(following), app=current_app)
+    several = bool(what.get("subtask_type")) or _begins_on_the_ledger(what)
+    with transaction.atomic() if several else nullcontext():
+        return str(what.apply_async(tuple(args), **options).id)
+
+
+def _ask(run: TaskRun, task: str, args: Sequence[Any]) -> None:
+    record.enqueue(
+        task=task,
+        args=args,
+        kwargs={},
+        queue=DEFAULT_QUEUE,
+        priority=DEFAULT_PRIORITY,
+        options={"root_id": run.root_id},
+        parent=run.task_id,
+    )
+
+
+def sent_id(run: TaskRun) -> str | None:
+    """The id of the plain task that a run of ``send_signature`` sends."""
+    following = run.args[0] if run.task == SEND_TASK and run.args else {}
+    task_id: str | None = (following.get("options") or {}).get("task_id")
+    return task_id
+
+
+def _takes_three(callback: Mapping[str, Any]) -> bool:
+    """Celery's rule: by the arguments that the signature leaves open. A task that is not
+    known here is started with the task id."""
+    task = current_app.tasks.get(callback["task"])
+    header = getattr(task, "__header__", None)
+    if callback.get("subtask_type") or callback.get("immutable"):
+        return False
+    if header is None:
+        return False
+    given, named = callback.get("args") or (), callback.get("kwargs") or {}
+    left = functools.partial(header, *given, **named) if given or named else header
+    try:
+        return bool(arity_greater(left, 1))
+    except TypeError:  # more than it takes: started, and refused there
+        return False

@@ -1,0 +1,93 @@
+"""A run in Celery's words: state, result, traceback, children."""
+
+import re
+from typing import Any
+
+from celery import states
+
+from neural.celeryapp.callbacks import sent_id
+from neural.models import RunState, TaskRun, TryOutcome
+from neural.models.run import FINISHED_STATES
+from neural.stored_json import from_json, to_json
+
+_STATES = {
+    RunState.RUNNING: states.STARTED,
+    RunState.SUCCEEDED: states.SUCCESS,
+    RunState.DEAD: states.FAILURE,
+    RunState.CANCELLED: states.REVOKED,
+}
+_LOST = {"exc_type": "WorkerLostError", "exc_module": "billiard.exceptions"}
+_REVOKED = {"exc_type": "TaskRevokedError", "exc_module": "celery.exceptions"}
+
+
+def state_of(run: TaskRun) -> str:
+    """Celery's word for the state of a run.
+
+    A run that a person gave up is the failure that it was; one that said ``Ignore`` is
+    IGNORED, which is no final state to Celery: ``get()`` waits for ever, as it does there.
+    """
+    if run.state == RunState.PENDING:
+        return str(states.RETRY if run.failures else states.PENDING)
+    if run.state == RunState.DISCARDED:
+        return str(states.FAILURE if run.error else states.IGNORED)
+    return str(_STATES[RunState(run.state)])
+
+
+def meta_of(run: TaskRun) -> dict[str, Any]:
+    """A run as a result backend tells of it."""
+    state = state_of(run)
+    result, traceback = _result(run, state)
+    return {
+        "task_id": run.task_id,
+        "status": state,
+        "result": result,
+        "traceback": traceback,
+        "children": _children(run),
+        "date_done": run.finished_at,
+        "name": run.task,
+        "args": run.args,
+        "kwargs": run.kwargs,
+        "worker": _worker(run),
+        "queue": run.queue,
+        "retries": run.failures,
+        "parent_id": run.parent_task_id or None,
+    }
+
+
+def _result(run: TaskRun, state: str) -> tuple[Any, str | None]:
+    if state in (states.FAILURE, states.RETRY):
+        return failure_of(run)
+    if state == states.REVOKED:
+        return {**_REVOKED, "exc_message": (run.error or "revoked",)}, None
+    if state == states.STARTED:
+        return {"pid": run.process_id, "hostname": _worker(run)}, None
+    return from_json(to_json(run.result, what="the result")), None
+
+
+def failure_of(run: TaskRun) -> tuple[dict[str, Any], str | None]:
+    """The last error of a run, as Celery's result backends keep one, and its traceback."""
+    last = run.tries.exclude(outcome=TryOutcome.HANDED_BACK).last()
+    if last is None or last.outcome == TryOutcome.LOST:
+        return {**_LOST, "exc_message": (run.error,)}, None
+    kind, _, message = last.error.partition(": ")
+    where = home_of(kind, last.traceback)
+    return {"exc_type": kind, "exc_module": where, "exc_message": (message,)}, last.traceback
+
+
+def home_of(kind: str, traceback: str) -> str:
+    """The module of an exception, from the last line of its traceback that names it."""
+    named = re.findall(rf"^([\w.]+)\.{re.escape(kind)}(?::|$)", traceback, re.M)
+    return named[-1] if named else "builtins"
+
+
+def _worker(run: TaskRun) -> str | None:
+    return run.worker.name if run.worker_id and run.worker else None
+
+
+def _children(run: TaskRun) -> list[Any]:
+    """Runs that it asked for and what followed it; read when it has ended, as in Celery."""
+    if run.state not in FINISHED_STATES:
+        return []
+    found = TaskRun.objects.filter(parent_task_id=run.task_id).order_by("pk")
+    children = found.only("task_id", "task", "args")
+    return [((sent_id(child) or child.task_id, None), None) for child in children]

@@ -1,0 +1,69 @@
+"""``app.control`` that knows the ledger: ``Celery(…, control="neural.celeryapp.control:Control")``."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from billiard.common import TERM_SIGNAME
+from celery.app.control import Control as CeleryControl
+from celery.worker import state as worker_state
+from celery.worker.control import control_command
+from kombu.utils.functional import maybe_list
+
+from neural.worker.ending import heeded
+
+if TYPE_CHECKING:
+    from neural.models import TaskRun
+
+
+class Control(CeleryControl):
+    """Revoking a ledger task cancels its run, whether or not a worker listens."""
+
+    def revoke(
+        self,
+        task_id: str | Iterable[str],
+        destination: Any = None,
+        terminate: bool = False,
+        signal: str | int | None = TERM_SIGNAME,
+        **options: Any,
+    ) -> Any:
+        """Cancel a run that waits; with ``terminate`` also one that is under way.
+
+        What it has done so far in a transaction is rolled back, and what it does later is not
+        kept: its worker is fenced off even if the signal does not reach it. Workers are not
+        told to refuse the id, as they are for a plain task: a person may retry the run.
+        """
+        wanted = set(maybe_list(task_id) or ())
+        word = heeded(signal)
+        runs = _runs(wanted)
+        for run in runs:
+            self._revoke_run(run, terminate, word, destination)
+        plain = sorted(wanted - {run.task_id for run in runs})
+        if not plain:
+            return None
+        return super().revoke(
+            plain, destination=destination, terminate=terminate, signal=word, **options
+        )
+
+    def _revoke_run(self, run: "TaskRun", terminate: bool, signal: str, destination: Any) -> None:
+        if not terminate:
+            run.cancel()
+        elif run.revoke() and run.started_at:
+            arguments = {"task_id": run.task_id, "signal": signal}
+            self.broadcast("terminate_run", arguments=arguments, destination=destination)
+
+
+def _runs(task_ids: Iterable[str]) -> "list[TaskRun]":
+    # Not above: `celery inspect` and `celery control` need this class, and no models.
+    from neural.models import TaskRun
+
+    return list(TaskRun.objects.filter(task_id__in=task_ids))
+
+
+@control_command(args=[("task_id", str), ("signal", str)], signature="<task_id> [signal]")
+def terminate_run(state: Any, task_id: str, signal: str = TERM_SIGNAME) -> dict[str, str]:
+    """End the pool process that works on a run; the run has been cancelled before."""
+    for request in list(worker_state.active_requests):
+        if request.id == task_id:
+            request.terminate(state.consumer.pool, signal=signal)
+            return {"ok": f"terminated {task_id}"}
+    return {"ok": f"{task_id} is not at work here"}

@@ -1,0 +1,94 @@
+"""Submitting an event as a Celery task call: ``process_neural_event.apply_async(kwargs=…)``.
+
+The same door as :func:`neural.submit`: the same checks, the same duplicates, the same
+queues. What is refused is refused here, to the caller, and not later in a worker.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from neural.celeryapp.options import aware
+from neural.events import recording
+from neural.events.answers import EventRefused, Problem, Refused, Submission
+from neural.events.draft import EventDraft, StoreClocks, draft_event
+from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_draft
+from neural.ledger.clock import database_clock
+from neural.ledger.record import BY_MESSAGE, TaskIdTaken, check_task_id
+from neural.models import Door
+
+_NAMES = {
+    "event_id": "event_id",
+    "event_type": "type",
+    "event_source": "source",
+    "store_id": "store",
+    "data": "payload",
+    "priority": "priority",
+}
+
+
+def submit_call(
+    *,
+    arguments: Mapping[str, Any],
+    task_id: str | None,
+    due_at: dt.datetime | None,
+    options: Mapping[str, Any],
+    parent: str = "",
+    requested_by: str = "",
+    **overrides: Any,
+) -> Submission:
+    """Record the event that a call of ``process_neural_event`` stands for.
+
+    ``arguments`` are the task's by name; ``overrides`` (queue, priority) outrank them. Its
+    first run gets the task id. Raises :class:`EventRefused` or :class:`TaskIdTaken`.
+    """
+    if task_id is not None:
+        check_task_id(task_id)
+    request = {_NAMES[name]: value for name, value in arguments.items()}
+    request |= {name: value for name, value in overrides.items() if value is not None}
+    asker = requested_by or "celery"
+    try:
+        draft = draft_event(request, StoreClocks(), backfill=False, requested_by=asker)
+    except Refused as refused:
+        _keep(refusal_of(request, refused.problems), asker)
+        raise EventRefused(refused.problems) from refused
+    draft = replace(draft, task_id=task_id, due_at=due_at, options=options, parent=parent)
+    answer = _record(draft)
+    if answer.is_refused:
+        _keep(refusal_of_draft(draft, answer.problems), asker)
+    answer.or_raise()
+    return answer
+
+
+def refuse_message(arguments: Mapping[str, Any], reason: str) -> EventRefused:
+    """What a message of a plain client is refused with that is no call of this task at all; with
+    as much of the event as its arguments (by name) say."""
+    problem = Problem("event", reason)
+    request = {name: arguments[given] for given, name in _NAMES.items() if given in arguments}
+    refusal = refusal_of(request, [problem])
+    keep([refusal], door=Door.MESSAGE, requested_by=BY_MESSAGE)
+    return EventRefused([problem])
+
+
+def _keep(refusal: Refusal, asker: str) -> None:
+    keep([refusal], door=Door.CELERY, requested_by=asker)
+
+
+def _record(draft: EventDraft) -> Submission:
+    if draft.task_id is None:
+        return recording.record([draft])[0]
+    try:
+        with transaction.atomic():  # a savepoint: the caller's transaction goes on
+            return recording.record([draft])[0]
+    except IntegrityError as error:
+        raise TaskIdTaken(f"task id {draft.task_id!r} was recorded before") from error
+
+
+def due_time(countdown: float | None, eta: dt.datetime | None) -> dt.datetime | None:
+    """When a call's run is due, or None for at once."""
+    if eta is not None:
+        return aware(eta)
+    return database_clock() + dt.timedelta(seconds=countdown) if countdown else None

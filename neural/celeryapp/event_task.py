@@ -1,0 +1,158 @@
+"""How the run of an event is worked on: its handler, called with the event and its data."""
+
+import asyncio
+import datetime as dt
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from celery.result import AsyncResult
+from pydantic import ValidationError
+
+from neural.celeryapp.coroutines import run_to_its_end
+from neural.celeryapp.event_call import due_time, refuse_message, submit_call
+from neural.celeryapp.refusing import Refused
+from neural.celeryapp.task import ArgumentsUnfit, LedgerTask
+from neural.errors import PermanentError
+from neural.events.answers import EventPruned
+from neural.events.registry import (
+    Handler,
+    HandlerUnknown,
+    Received,
+    atomic_handler_names,
+    handler,
+    handler_names,
+)
+from neural.events.types import EventTypeUnknown, event_type, event_types, fingerprint
+from neural.ledger.record import new_task_id
+from neural.ledger.work import Batch, Work, default_retry
+from neural.models import NeuralEvent, TaskRun
+from neural.worker.elsewhere import unfit_here, unknown_here
+
+
+class PayloadUnfit(PermanentError):
+    """An event was recorded under another schema, and does not fit that of today."""
+
+
+class EventTask(LedgerTask):
+    """The task whose runs are events' handlers."""
+
+    abstract = True
+
+    def apply_async(  # type: ignore[override]
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        task_id: str | None = None,
+        countdown: float | None = None,
+        eta: dt.datetime | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        requested_by: str = "",
+        headers: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> AsyncResult:
+        """Submit the event; the type decides the queue unless ``queue`` does.
+
+        ``priority`` (1 to 10) orders within the queue and outranks the argument of that name.
+        The result is that of the event's first run; an event that nobody handles has none.
+        Links and a chain follow that run, and nothing where the event was recorded before.
+        """
+        arguments = inspect.signature(self.run).bind(*(args or ()), **(kwargs or {})).arguments
+        parent, kept = self._family(options, headers)
+        event = submit_call(
+            arguments=arguments,
+            task_id=task_id,
+            due_at=due_time(countdown, eta),
+            options=kept,
+            parent=parent,
+            requested_by=requested_by or (headers or {}).get("periodic_task_name", ""),
+            queue=queue,
+            priority=priority,
+        ).or_raise()
+        runs = event.runs.order_by("pk").values_list("task_id", flat=True)
+        return self._result_of(runs.first() or task_id or new_task_id(), options)
+
+    def companions(self) -> Sequence[str]:
+        return atomic_handler_names()
+
+    def registered(self) -> Mapping[str, Any]:
+        types = {each.name: fingerprint(each) for each in event_types()}
+        return {"handlers": handler_names(), "event_types": types}
+
+    def work_for(self, run: TaskRun) -> Work:
+        if run.event is None:
+            return super().work_for(run)
+        found = _handler(run)
+        item = partial(_received, run, run.event)
+        return Work(
+            function=partial(_handle, found, item),
+            atomic=found.atomic,
+            retry=found.retry or default_retry(),
+            batch=Batch(found.function, item) if found.batch else None,
+        )
+
+    def on_refused(self, refused: Refused, run: TaskRun) -> None:
+        """People see the event of a message that cannot be kept."""
+        refuse_message(self._named(refused.args, refused.kwargs), refused.reason)
+
+    def _check_fit(self, run: TaskRun, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """A plain client's message has been looked at by nobody when it was sent."""
+        try:
+            super()._check_fit(run, args, kwargs)
+        except ArgumentsUnfit as unfit:
+            refuse_message(self._named(args, kwargs), str(unfit))
+            raise
+
+    def _named(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        names = inspect.signature(self.run).parameters
+        return {**dict(zip(names, args, strict=False)), **kwargs}
+
+
+def _handler(run: TaskRun) -> Handler:
+    try:
+        return handler(run.handler)
+    except HandlerUnknown as unknown:
+        raise unknown_here(
+            run, unknown, knows=lambda known: run.handler in known.get("handlers", ())
+        ) from unknown
+
+
+def _received(run: TaskRun, event: NeuralEvent) -> Received[Any]:
+    if event.payload is None:
+        raise EventPruned(f"the payload of {event} was pruned on {event.pruned_at:%Y-%m-%d}")
+    try:
+        return Received(event, event_type(event.type).schema.model_validate(event.payload))
+    except EventTypeUnknown as unknown:
+        raise unknown_here(
+            run, unknown, knows=lambda known: event.type in known.get("event_types", ())
+        ) from unknown
+    except ValidationError as invalid:
+        raise _unfit(run, event, invalid) from invalid
+
+
+def _unfit(run: TaskRun, event: NeuralEvent, invalid: ValidationError) -> Exception:
+    problems = "; ".join(f"{_place(each)}: {each['msg']}" for each in invalid.errors()[:3])
+    error = PayloadUnfit(
+        f"the payload does not fit the schema of {event.type}, which was another when it was "
+        f"recorded: {problems}. Let the schema take what was recorded, then retry"
+    )
+    mine = fingerprint(event_type(event.type))
+    return unfit_here(
+        run,
+        error,
+        differs=lambda known: known.get("event_types", {}).get(event.type, mine) != mine,
+    )
+
+
+def _place(problem: Any) -> str:
+    return ".".join(map(str, problem["loc"])) or "payload"
+
+
+def _handle(found: Handler, item: Callable[[], Received[Any]]) -> Any:
+    value = found.call(item())
+    if asyncio.iscoroutine(value):
+        return run_to_its_end(value)
+    return None if found.batch else value

@@ -1,0 +1,159 @@
+"""Messages of plain Celery clients, which know nothing of the ledger."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from celery.exceptions import Ignore, Reject
+from django.db import InterfaceError, OperationalError
+
+from neural import queues
+from neural.broker.envelopes import REFUSED_HEADER
+from neural.broker.message import is_queue
+from neural.broker.received import refusal_in
+from neural.celeryapp.call import CalledTask
+from neural.celeryapp.options import OptionNotKept, keep
+from neural.celeryapp.refusing import MessageRefused, Refused, keep_refused
+from neural.ledger import dialects, record
+from neural.ledger.raised import describe
+from neural.ledger.record import TaskIdTaken
+from neural.models import TaskRun
+
+QUEUE_LENGTH = 100
+FOREIGN_PAUSE_SECONDS = 1
+"""Before a message that could not be recorded goes back to its queue."""
+
+
+class ForeignlyCalledTask(CalledTask):
+    """A ledger task whose messages may come from anywhere."""
+
+    abstract = True
+    throws = (MessageRefused,)
+    """It is told already: Celery logs it without a traceback."""
+
+    def accept_foreign(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Record the run of a message that a plain Celery client sent; or, whatever is wrong
+        with it, a dead letter, and raise what was wrong.
+
+        Until it is recorded nothing but the message knows of it: while the database is away
+        it goes back to its queue.
+        """
+        try:
+            refused = self._recorded_or_refused(args, kwargs)
+        except (OperationalError, InterfaceError) as error:
+            dialects.ledger_connection().close()
+            time.sleep(FOREIGN_PAUSE_SECONDS)
+            raise Reject(str(error), requeue=True) from error
+        if refused is not None:
+            raise refused
+        self._take_followers_from_celery()
+
+    def on_refused(self, refused: Refused, run: TaskRun) -> None:
+        """A plain client's message was refused; ``run`` is its dead letter, and whatever is
+        written here commits with it. Called in a worker. Nothing else is kept by default."""
+
+    def _recorded_or_refused(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Exception | None:
+        before = refusal_in({REFUSED_HEADER: self.request.get(REFUSED_HEADER)})
+        try:
+            if before["reason"]:
+                raise MessageRefused(before["reason"])
+            self._record(args, kwargs)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever a message holds)
+            self._keep_refused(args, kwargs, error, before)
+            return self._as_celery_is_told(error)
+        return None
+
+    def _record(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        record.record_foreign(
+            task=self.name,
+            task_id=str(self.request.id),
+            args=list(args),
+            kwargs=dict(kwargs),
+            queue=self._delivered_on(),
+            priority=self._priority(self._message_priority()),
+            options=self._options_of_the_message(),
+            parent=self.request.parent_id or "",
+        )
+
+    def _keep_refused(
+        self,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        error: Exception,
+        before: Mapping[str, str],
+    ) -> None:
+        task_id = str(self.request.id)
+        refused = Refused(
+            task=self.name,
+            task_id=task_id,
+            said_id=before["id"] if before["reason"] else task_id,
+            queue=self._delivered_on(),
+            priority=self._priority(self._message_priority()),
+            reason=describe(error),
+            args=args,
+            kwargs=kwargs,
+            content=before["content"],
+            delivery_tag=str((self.request.properties or {}).get("delivery_tag", "")),
+        )
+        keep_refused(refused, also=self.on_refused)
+
+    def _as_celery_is_told(self, error: Exception) -> Exception:
+        """Celery tells whoever waits for the result, and calls the message's own error
+        callbacks. Not where the id is that of other work, whose result would be overwritten."""
+        if isinstance(error, TaskIdTaken):
+            return Ignore(str(error))
+        if not isinstance(error, OptionNotKept):  # callbacks may be what was wrong
+            self._take_followers_from_celery()
+        refused = MessageRefused(describe(error))
+        refused.__cause__ = error
+        return error if isinstance(error, MessageRefused) else refused
+
+    def _take_followers_from_celery(self) -> None:
+        """They are the run's now; Celery must not start them a second time."""
+        self.request.update(callbacks=None, errbacks=None, chain=None)
+
+    def _message_priority(self) -> int | None:
+        """A plain client's own; without one the message says 0."""
+        priority = (self.request.delivery_info or {}).get("priority")
+        return priority if priority in queues.PRIORITIES else None
+
+    def _options_of_the_message(self) -> dict[str, Any]:
+        request = self.request
+        hard, soft = request.timelimit or (None, None)
+        given = {
+            "link": request.callbacks,
+            "link_error": request.errbacks,
+            "chain": request.chain,
+            "chord": request.chord,
+            "expires": request.expires,
+            "time_limit": hard,
+            "soft_time_limit": soft,
+            "root_id": request.root_id,
+            "group_id": request.group,
+            "group_index": request.group_index,
+            "shadow": request.shadow,
+            "headers": _own_headers(request.headers),
+            "stamped_headers": request.stamped_headers,
+            **(request.stamps or {}),
+        }
+        kept = keep(self.name, given)
+        # It may read its result in Redis; so whatever comes of later tries is stored there.
+        wants_result = vars(request).get("ignore_result") is False
+        return {**kept, "ignore_result": False} if wants_result else kept
+
+    def _delivered_on(self) -> str:
+        """The queue that its message came from, as far as that is one."""
+        named = (self.request.delivery_info or {}).get("routing_key")
+        if isinstance(named, str) and 0 < len(named) <= QUEUE_LENGTH and is_queue(named):
+            return named
+        return self._queue(None)
+
+
+def _own_headers(headers: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A plain client's, without what the worker itself has added (``event_stream``)."""
+    given = headers or {}
+    return {name: given[name] for name in given if not name.startswith("neural_")}

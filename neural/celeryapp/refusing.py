@@ -1,0 +1,131 @@
+"""Messages of plain Celery clients that are refused: each is kept as a dead letter.
+
+Nobody stands at a door to whom it could be said. So the run that it would have been is recorded
+as dead, with the reason as its error: under the message's own id where that can be kept and
+stands for nothing else, with its arguments where they can be kept and else a part of them.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from neural.broker.envelopes import SHOWN_LENGTH, shown
+from neural.errors import PermanentError
+from neural.ledger.raised import ERROR_LENGTH
+from neural.ledger.record import BY_MESSAGE, check_task_id, new_task_id
+from neural.models import RunState, TaskRun, TaskTry, TryOutcome
+from neural.models.run_log import logger, pairs
+from neural.stored_json import NotStorable, plain
+
+_CUT = "refused"
+"""Among a run's options: what is left of its arguments is for people to read."""
+
+
+class MessageRefused(PermanentError):
+    """A message asked for something that cannot be done, whoever asks for it again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """A message that was refused."""
+
+    task: str
+    task_id: str
+    said_id: str
+    """As the message had it, cut: another one where that could not be a task id."""
+    queue: str
+    priority: int
+    reason: str
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    content: str = ""
+    """What can be shown of a message that has no arguments to keep."""
+    delivery_tag: str = ""
+
+
+def keep_refused(refused: Refused, also: Callable[[Refused, TaskRun], object]) -> TaskRun:
+    """Record the dead letter of a message, once however often it comes; log it.
+
+    ``also`` is called in the same transaction, with what else is to be kept of it.
+    """
+    run = _dead_run(refused)
+    for task_id in _ids(refused):
+        run.task_id, run.error = task_id, _error(refused, task_id)
+        if _inserted(run, refused, also):
+            break
+    facts = {"run": run.task_id, "task": run.task, "queue": run.queue, "reason": run.error}
+    facts |= {"id": shown(refused.said_id, 100)}  # not its arguments, which may be somebody's
+    logger.error("event=message_refused %s", pairs(facts))
+    return run
+
+
+def refuse_to_run(run: TaskRun) -> None:
+    """Raise :class:`MessageRefused` for the run of a message of which only a part was kept."""
+    if run.options.get(_CUT):
+        raise MessageRefused(
+            "the message was refused, and this is a part of it: have it sent again, mended"
+        )
+
+
+def _dead_run(refused: Refused) -> TaskRun:
+    run = TaskRun(
+        task=refused.task,
+        queue=refused.queue,
+        priority=refused.priority,
+        requested_by=BY_MESSAGE,
+        state=RunState.DEAD,
+        available_at=Now(),
+        publish_at=Now(),
+        finished_at=Now(),
+    )
+    try:
+        run.args = plain(list(refused.args), what="args")
+        run.kwargs = plain(dict(refused.kwargs), what="kwargs")
+        if not refused.content:
+            return run
+    except NotStorable:
+        pass
+    run.args, run.kwargs = [], {"message": _shown_arguments(refused)}
+    run.options = {_CUT: True}
+    return run
+
+
+def _shown_arguments(refused: Refused, length: int = SHOWN_LENGTH) -> str:
+    return shown(refused.content or f"{refused.args!r} {refused.kwargs!r}", length)
+
+
+def _ids(refused: Refused) -> Sequence[str]:
+    """Its own, where that can be kept; one made of what it is, so that the same message is the
+    same dead letter; and one that nothing else has."""
+    parts = (refused.task, refused.delivery_tag, refused.said_id, _shown_arguments(refused))
+    others = [str(uuid.uuid5(uuid.NAMESPACE_OID, shown(repr(parts), 4000))), new_task_id()]
+    try:
+        check_task_id(refused.task_id)
+    except ValueError:
+        return others
+    return [refused.task_id, *others] if refused.task_id == refused.said_id else others
+
+
+def _error(refused: Refused, task_id: str) -> str:
+    is_its_own = task_id == refused.said_id or not refused.said_id
+    told = "" if is_its_own else f" (its id was {shown(repr(refused.said_id), 100)})"
+    reason = shown(refused.reason, ERROR_LENGTH - len(told))
+    return reason + told
+
+
+def _inserted(run: TaskRun, refused: Refused, also: Callable[[Refused, TaskRun], object]) -> bool:
+    """Whether this id is this message's now, or was before."""
+    try:
+        with transaction.atomic():
+            TaskRun.objects.bulk_create([run])
+            failed = TryOutcome.FAILED
+            TaskTry.objects.create(run=run, outcome=failed, started_at=Now(), error=run.error)
+            also(refused, run)
+    except IntegrityError:
+        same = {"task": run.task, "error": run.error, "args": run.args, "kwargs": run.kwargs}
+        return TaskRun.objects.filter(task_id=run.task_id, **same).exists()
+    return True

@@ -1,0 +1,179 @@
+"""Result backends that answer for ledger tasks out of the ledger.
+
+``AsyncResult`` of a ledger task needs no second history: its state, value and traceback are
+in the run and its tries. Results of plain tasks are stored and read as usual.
+:class:`neural.LedgerCelery` puts the ledger before whatever ``result_backend`` names. With a
+plain Celery application name one of these: ``neural.celeryapp.results.DatabaseResults``
+(django-celery-results), ``neural.celeryapp.results.RedisResults+redis://host/2``, or
+``neural.celeryapp.results.LedgerOnly`` where results of plain tasks are not kept.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+from celery import states
+from celery.backends.base import BaseBackend, DisabledBackend, SyncBackendMixin
+from celery.backends.redis import RedisBackend
+from celery.exceptions import TimeoutError as ResultTimeout
+from celery.worker import state as worker_state
+from django.apps import apps
+
+from neural.celeryapp.celery_view import meta_of
+from neural.ledger import dialects
+from neural.ledger.work import WorkSource
+from neural.models import TaskRun
+
+TERMINATED = "terminated"
+UNKNOWN = {"status": states.PENDING, "result": None}
+
+
+class LedgerResults:
+    """Mixed into a result backend: ledger tasks are answered from the ledger.
+
+    Whoever waits asks again and again: nobody publishes the end of a run to a waiting client,
+    and whether an id is the ledger's may be known only later (the next of a chain).
+    """
+
+    supports_native_join = False
+    """Reading many results at once would pass the ledger by."""
+    is_async = False
+
+    def get_task_meta(self, task_id: str, *args: Any, **options: Any) -> Any:
+        """State, value and the rest. Nothing is remembered of a run: a person may retry it."""
+        run = _run(task_id)
+        if run is None:
+            return super().get_task_meta(task_id, *args, **options)  # type: ignore[misc]
+        return self.meta_from_decoded(meta_of(run))  # type: ignore[attr-defined]
+
+    def task_result_exists(self, task_id: str) -> bool:
+        """Whether the id is known: a run is, from the moment in which it was recorded."""
+        known = TaskRun.objects.filter(task_id=task_id).exists()
+        return known or super().task_result_exists(task_id)  # type: ignore[misc]
+
+    def mark_as_revoked(self, task_id: str, reason: str = "", **options: Any) -> Any:
+        """A worker was told to refuse or to end a task (``celery control revoke``, stamps). A
+        run is cancelled instead, and the worker forgets it: a person may retry the run."""
+        run = _run(task_id)
+        if run is None:
+            return super().mark_as_revoked(task_id, reason, **options)  # type: ignore[misc]
+        changed = run.revoke() if reason == TERMINATED else run.cancel()
+        worker_state.revoked.discard(task_id)
+        if not dialects.ledger_connection().in_atomic_block:
+            dialects.ledger_connection().close()  # the worker's parent process keeps none
+        return changed
+
+    # Waiting, by asking
+
+    def add_pending_result(self, result: Any, *args: Any, **options: Any) -> Any:
+        """Nothing to listen to."""
+        return result
+
+    def remove_pending_result(self, result: Any) -> Any:
+        return result
+
+    def wait_for_pending(self, result: Any, *args: Any, **options: Any) -> Any:
+        """``AsyncResult.get()``."""
+        polling: Any = SyncBackendMixin.wait_for_pending
+        return polling(self, result, *args, **options)
+
+    def wait_for(self, *args: Any, **options: Any) -> Any:
+        """What polling calls."""
+        polling: Any = SyncBackendMixin.wait_for
+        return polling(self, *args, **options)
+
+    def iter_native(self, result: Any, *args: Any, **options: Any) -> Any:
+        """``GroupResult.iter_native()``."""
+        polling: Any = SyncBackendMixin.iter_native
+        return polling(self, result, *args, **options)
+
+    def get_many(
+        self,
+        task_ids: Iterable[str],
+        timeout: float | None = None,
+        interval: float = 0.5,
+        max_iterations: int | None = None,
+        **options: Any,
+    ) -> Iterator[tuple[str, Any]]:
+        """Each task as it ends."""
+        waiting, began, looks = set(task_ids), time.monotonic(), 0
+        while waiting:
+            for task_id, meta in self._ended(waiting):
+                waiting.discard(task_id)
+                yield task_id, meta
+            looks += 1
+            if not waiting or looks == max_iterations:
+                return
+            if timeout is not None and time.monotonic() - began >= timeout:
+                raise ResultTimeout(f"{len(waiting)} tasks have not ended in {timeout} s")
+            time.sleep(interval)
+
+    def _ended(self, task_ids: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        for task_id in list(task_ids):
+            meta = self.get_task_meta(task_id)
+            if meta["status"] in states.READY_STATES:
+                yield task_id, meta
+
+
+def _run(task_id: str) -> TaskRun | None:
+    return TaskRun.objects.select_related("worker").filter(task_id=task_id).first()
+
+
+class LedgerOnly(LedgerResults, BaseBackend):  # type: ignore[misc]
+    """No result backend is named: the ledger answers for its tasks, and nobody for plain ones."""
+
+    def get_task_meta(self, task_id: str, *args: Any, **options: Any) -> Any:
+        """Of an id that is not the ledger's nothing is known, or nothing yet."""
+        run = _run(task_id)
+        return self.meta_from_decoded(meta_of(run)) if run else dict(UNKNOWN)
+
+    def task_result_exists(self, task_id: str) -> bool:
+        return _run(task_id) is not None
+
+    def store_result(  # type: ignore[override]
+        self, task_id: str, result: Any, state: str, **options: Any
+    ) -> Any:
+        """Not kept."""
+        return result
+
+    def ensure_chords_allowed(self) -> None:
+        """A chord's count is kept by a result backend."""
+        raise NotImplementedError(
+            "a chord needs a result backend to count its header: install django-celery-results "
+            "or set CELERY_RESULT_BACKEND"
+        )
+
+
+class RedisResults(LedgerResults, RedisBackend):  # type: ignore[misc]
+    """Redis for plain tasks, the ledger for ledger tasks. What a plain client asked for is
+    stored in Redis as well: it has nothing else to read."""
+
+
+if apps.is_installed("django_celery_results"):
+    from django_celery_results.backends.database import DatabaseBackend
+
+    class DatabaseResults(LedgerResults, DatabaseBackend):
+        """django-celery-results for plain tasks, the ledger for ledger tasks."""
+
+        def store_result(self, task_id: str, result: Any, state: str, **options: Any) -> Any:
+            """No second history, even where a plain client's message asks for its result."""
+            if _is_on_ledger(self.app, options.get("request")):
+                return result
+            return super().store_result(task_id, result, state, **options)
+
+
+@cache
+def answering(backend: type) -> type:
+    """A class of result backends as it is, but for the ledger's answers before its own."""
+    if issubclass(backend, LedgerResults):
+        return backend
+    if issubclass(backend, DisabledBackend):
+        return LedgerOnly
+    if apps.is_installed("django_celery_results") and backend is DatabaseBackend:
+        return DatabaseResults
+    return type(backend.__name__, (LedgerResults, backend), {"__module__": __name__})
+
+
+def _is_on_ledger(app: Any, request: Any) -> bool:
+    return isinstance(app.tasks.get(getattr(request, "task", None)), WorkSource)

@@ -1,0 +1,81 @@
+"""A schedule of django-celery-beat, with what beat needs to see to each due moment once."""
+
+import copy
+import datetime as dt
+import logging
+from functools import partial
+from typing import Any
+
+from celery.utils.time import maybe_make_aware
+from django.db.models import F
+from django_celery_beat.schedulers import ModelEntry
+
+from neural.ledger.clock import carried
+
+logger = logging.getLogger(__name__)
+
+AHEAD = dt.timedelta(seconds=2)
+"""What two beats may differ by, each with the database's clock as it carries it on."""
+
+
+class LedgerEntry(ModelEntry):
+    """A schedule as it was read, with the moment for which it is due next.
+
+    What is due is told by the database's clock, not by the host's that beat runs on.
+    """
+
+    def __init__(self, model: Any, app: Any = None) -> None:
+        _mend(model)
+        # The parent puts a moment of its own into the model where the row has none.
+        self.in_force_since = model.last_run_at or model.date_changed
+        super().__init__(model, app=app)
+        self.schedule.nowfun = partial(_now, getattr(self.schedule, "tz", self.app.timezone))
+
+    def _default_now(self) -> dt.datetime:
+        return _now(self.app.timezone)
+
+    @property
+    def due_at(self) -> dt.datetime:
+        """The next due moment, computed from the row alone: the same in every process."""
+        last = maybe_make_aware(self.last_run_at).astimezone(dt.UTC)
+        schedule = copy.copy(self.schedule)
+        # Celery 5.6 takes the hour of a crontab for one of the zone that this is in.
+        there = last.astimezone(getattr(schedule, "tz", dt.UTC))
+        schedule.nowfun = lambda: there  # as if it were still then
+        due = last + schedule.remaining_estimate(there)
+        # A moment that had passed when the row was saved is due from then on.
+        return max(due, self.in_force_since, self.model.start_time or due).astimezone(dt.UTC)
+
+    @property
+    def run_id(self) -> str:
+        """The task id of the run that is due next."""
+        return f"schedule-{self.model.pk}-{self.due_at:%Y-%m-%dT%H:%M:%S.%fZ}"
+
+    def take(self, now: dt.datetime) -> bool:
+        """Use up the due moment in the database, if the row is still as it was read."""
+        row = type(self.model).objects.filter(
+            pk=self.model.pk, enabled=True, total_run_count=self.model.total_run_count
+        )
+        return bool(row.update(last_run_at=now, total_run_count=F("total_run_count") + 1))
+
+    def taken(self, now: dt.datetime) -> None:
+        """The same in memory, once it has committed."""
+        self.last_run_at = self.model.last_run_at = self.in_force_since = now
+        self.model.total_run_count += 1
+        self.total_run_count = self.model.total_run_count
+
+
+def _now(zone: dt.tzinfo) -> dt.datetime:
+    return carried.now().astimezone(zone)
+
+
+def _mend(model: Any) -> None:
+    """A last run that is still to come was written by a beat whose clock was wrong, or the
+    database's clock has been set: the schedule would be silent until then. It counts from now."""
+    now = carried.now()
+    if not model.last_run_at or maybe_make_aware(model.last_run_at) <= now + AHEAD:
+        return
+    logger.warning("event=schedule_ahead schedule=%r last_run=%s", model.name, model.last_run_at)
+    as_read = type(model).objects.filter(pk=model.pk, last_run_at=model.last_run_at)
+    as_read.update(last_run_at=now)
+    model.last_run_at = now

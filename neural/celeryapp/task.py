@@ -1,0 +1,180 @@
+"""The base class that puts a Celery task on the ledger."""
+
+import asyncio
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from celery.exceptions import Ignore, Retry
+
+from neural.broker.message import RUN_HEADER, next_ring
+from neural.broker.publisher import publish_quietly
+from neural.celeryapp.coroutines import run_to_its_end
+from neural.celeryapp.foreign import ForeignlyCalledTask
+from neural.celeryapp.policies import policy_of
+from neural.celeryapp.refusing import refuse_to_run
+from neural.celeryapp.requests import request_of
+from neural.celeryapp.retry import RetriedTask
+from neural.conf import conf
+from neural.errors import PermanentError
+from neural.ledger.outcome import Outcome
+from neural.ledger.raised import presentable
+from neural.ledger.retry import RetryPolicy
+from neural.ledger.work import Work, WorkSource, current_run
+from neural.models import RunState, TaskRun
+from neural.models.run_log import logger, pairs
+from neural.stored_json import from_json
+from neural.worker import elsewhere, event_stream, late_messages
+from neural.worker.delivery import Delivery
+
+
+class ArgumentsUnfit(PermanentError):
+    """A run's arguments are not those that its task takes."""
+
+
+class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
+    """A task whose every run is a row of the ledger: ``@shared_task(base=LedgerTask)``.
+
+    ``apply_async`` writes the row in the caller's transaction and publishes on commit; the
+    worker's claim, retries and outcome are rows too, so that nothing depends on the broker.
+    """
+
+    abstract = True
+    Request = "neural.worker.event_stream:LedgerRequest"
+    Strategy = "neural.worker.late_messages:acknowledging"
+    acks_late = True
+    # The relay finds a lost process, counts and in the end stops what kills it: a message
+    # that comes again before that finds its run taken. For a plain client's message that was
+    # lost before it was recorded, coming again is all there is.
+    reject_on_worker_lost = True
+    ignore_result = True
+
+    atomic = False
+    """Whether the body's database writes and the run's outcome are one transaction.
+    Otherwise the body must be idempotent: it runs again when its worker is lost."""
+    retry_policy: RetryPolicy | None = None
+    """Replaces the policy of the settings."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """In a worker: what the message asks for. Called directly: the body."""
+        if self.request.is_eager:
+            return self.body()(*args, **kwargs)
+        if self.request.called_directly or current_run() is not None:
+            return self._call_body({"args": args, "kwargs": kwargs})
+        if not self.request.get(RUN_HEADER):
+            self.accept_foreign(args, kwargs)
+        return self._perform()
+
+    def body(self) -> Callable[..., Any]:
+        """The function behind the task; ``async def`` runs to its end."""
+        # Not Celery's wrapper for autoretry_for: the policy does what that does.
+        run = getattr(self, "_orig_run", self.run)
+        if not self._is_async():
+            return run
+        return lambda *args, **kwargs: run_to_its_end(run(*args, **kwargs))
+
+    def _is_async(self) -> bool:
+        run = getattr(self, "_orig_run", self.run)
+        return asyncio.iscoroutinefunction(inspect.unwrap(run))
+
+    def _call_body(self, request: Mapping[str, Any]) -> Any:
+        """The body, which finds this request as ``self.request``."""
+        self.push_request(**request)
+        try:
+            return self.body()(*request["args"], **request["kwargs"])
+        finally:
+            self.pop_request()
+
+    def work_for(self, run: TaskRun) -> Work:
+        """What a run of this task stands for."""
+        refuse_to_run(run)
+        args, kwargs = from_json(json.dumps([run.args, run.kwargs]))  # bounded when recorded
+        self._check_fit(run, args, kwargs)
+        request = {**vars(self.request), **request_of(run), "args": args, "kwargs": kwargs}
+        return Work(
+            function=partial(self._call_body, request),
+            atomic=self.atomic and not self._is_async(),
+            retry=policy_of(self),
+        )
+
+    def _check_fit(self, run: TaskRun, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """A call that the function does not take fails each time; a TypeError from inside it
+        may not."""
+        signature = elsewhere.signature_of(self)
+        if signature is None:
+            return
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:
+            unfit = ArgumentsUnfit(f"{self.name}{signature} cannot be called: {error}")
+            mine = elsewhere.parameters(self)
+            raise elsewhere.unfit_here(
+                run, unfit, differs=lambda known: _tasks(known).get(self.name, mine) != mine
+            ) from error
+
+    def _perform(self) -> Any:
+        queue, companions = self._delivered_on(), self.companions()
+        delivery = Delivery(
+            self, str(self.request.id), task=self.name, queue=queue, companions=companions
+        )
+        delivery.work()
+        if not delivery.outcomes:
+            self._tell_of_another_tasks_run()
+        self._tell_of(delivery.along)
+        if companions and conf().take_along_runs > 1:  # otherwise each has its own message
+            self._see_to_the_rest(queue, delivery.is_more)
+        return _as_celery_sees_it(delivery.own)
+
+    def _tell_of_another_tasks_run(self) -> None:
+        """A message is late, or names a run that is not its task's. Looked for only where it
+        brought its worker to nothing: the claim has passed that run by."""
+        task_id = str(self.request.id)
+        found = TaskRun.objects.filter(task_id=task_id).exclude(task=self.name)
+        other = found.values_list("task", flat=True).first()
+        if other is not None:
+            facts = {"task": self.name, "id": task_id, "reason": f"that is a run of {other}"}
+            logger.error("event=message_refused %s", pairs(facts))
+
+    def _tell_of(self, along: Sequence[Outcome]) -> None:
+        """Say what became of runs that were taken along with the message of another one.
+        Of that one Celery itself tells."""
+        listened = bool(self.request.get(event_stream.LISTENED))
+        late_messages.note(along, told=listened)
+        if listened:
+            event_stream.tell(along, hostname=self.request.hostname)
+
+    def _see_to_the_rest(self, queue: str, is_more: bool | None) -> None:
+        """Bring somebody to the runs that had no seat or no time, if there may be any."""
+        if is_more is not None:
+            late_messages.note_more(queue, is_more)
+        if is_more:
+            publish_quietly(next_ring(queue, self.companions()))
+
+
+def _tasks(known: elsewhere.Registered) -> Mapping[str, str]:
+    found: Mapping[str, str] = known.get("tasks", {})
+    return found
+
+
+def _late_message() -> Ignore:
+    """Its run is done, under way or not due, whatever others it may have brought.
+
+    Not a success to Celery: it would not cancel a later try of this id when it stops, and
+    Flower would show a run as succeeded that is dead.
+    """
+    return Ignore("a late message: its run is done, under way or not due")
+
+
+def _as_celery_sees_it(outcome: Outcome | None) -> Any:
+    """Return or raise what makes Celery log, count and trace the try for what it was."""
+    if outcome is None:
+        raise _late_message()
+    if outcome.state == RunState.SUCCEEDED:
+        return outcome.value
+    if outcome.state == RunState.DEAD and outcome.exception:
+        raise presentable(outcome.exception)
+    if outcome.due_at and isinstance(outcome.exception, Exception):
+        raise Retry(outcome.error or None, presentable(outcome.exception), outcome.due_at)
+    raise Ignore(outcome.error or "handed back")

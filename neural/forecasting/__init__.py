@@ -1,0 +1,56 @@
+"""Demand forecasts, trained across stores: a store's rows stay in its task.
+
+Its public names are what a model type of one's own is made with.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from neural.lazy import look_up
+
+if TYPE_CHECKING:
+    from neural.forecasting.core.protocol import (
+        AnswerRefused,
+        NotEnoughHistory,
+        Program,
+        Question,
+        Step,
+        Together,
+        TrainingConfig,
+    )
+    from neural.forecasting.core.series import Sales
+    from neural.forecasting.core.simulation import simulate
+    from neural.forecasting.core.types import DishForecast, ModelType, register_model_type
+
+_HOMES = {
+    "AnswerRefused": "neural.forecasting.core.protocol",
+    "DishForecast": "neural.forecasting.core.types",
+    "ModelType": "neural.forecasting.core.types",
+    "NotEnoughHistory": "neural.forecasting.core.protocol",
+    "Program": "neural.forecasting.core.protocol",
+    "Question": "neural.forecasting.core.protocol",
+    "Sales": "neural.forecasting.core.series",
+    "Step": "neural.forecasting.core.protocol",
+    "Together": "neural.forecasting.core.protocol",
+    "TrainingConfig": "neural.forecasting.core.protocol",
+    "register_model_type": "neural.forecasting.core.types",
+    "simulate": "neural.forecasting.core.simulation",
+}
+
+__all__ = [
+    "AnswerRefused",
+    "DishForecast",
+    "ModelType",
+    "NotEnoughHistory",
+    "Program",
+    "Question",
+    "Sales",
+    "Step",
+    "Together",
+    "TrainingConfig",
+    "register_model_type",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    return look_up(__name__, _HOMES, name)

@@ -1,0 +1,172 @@
+"""The geometry of the charts of forecasts and errors, in the units of their view boxes.
+
+Charts are SVG made on the server: no script, no inline style. They are stretched to the width
+of the page, so that texts stand beside them as HTML.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from neural.forecasting.admin.display import method_label, per_cent, portions
+from neural.forecasting.outlook.report import CANDIDATE, Report, StoreReport
+from neural.forecasting.outlook.review import Day
+
+DAY_WIDTH, BAR_WIDTH, HEIGHT = 10, 6, 100
+SHORTEST = 0.8
+SCALE_WIDTH = 1000
+SHOWN_STORES = 100
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A rectangle, and what the pointer reads."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    kind: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A store's days: what was sold as bars, the band P10 to P90, P50 as a line in it."""
+
+    width: int
+    top: float
+    bars: Sequence[Mark]
+    bands: Sequence[Mark]
+    middles: Sequence[Mark]
+    ahead: float
+    """Where the days begin of which no sales are known yet."""
+
+    @property
+    def rest(self) -> float:
+        """How wide these days are."""
+        return self.width - self.ahead
+
+
+def chart_of(days: Sequence[Day]) -> Chart:
+    """The chart, as high as the highest bar or band."""
+    highs = [day.band.high for day in days if day.band]
+    top = max([*highs, *(day.sold for day in days if day.sold is not None)], default=0.0) or 1.0
+    places = list(enumerate(days))
+    known = [place for place, day in places if day.sold is not None]
+    return Chart(
+        width=len(days) * DAY_WIDTH,
+        top=top,
+        bars=[_bar(place, day, top) for place, day in places if day.sold is not None],
+        bands=[_band(place, day, top) for place, day in places if day.band],
+        middles=[_middle(place, day, top) for place, day in places if day.band],
+        ahead=(max(known, default=-1) + 1) * DAY_WIDTH,
+    )
+
+
+def _bar(place: int, day: Day, top: float) -> Mark:
+    height = max((day.sold or 0.0) / top * HEIGHT, SHORTEST)
+    x = place * DAY_WIDTH + (DAY_WIDTH - BAR_WIDTH) / 2
+    kind = day.verdict or "unjudged"
+    return Mark(x, HEIGHT - height, BAR_WIDTH, height, kind, day_title(day))
+
+
+def _band(place: int, day: Day, top: float) -> Mark:
+    assert day.band is not None
+    y = HEIGHT - day.band.high / top * HEIGHT
+    height = max((day.band.high - day.band.low) / top * HEIGHT, SHORTEST)
+    return Mark(place * DAY_WIDTH, y, DAY_WIDTH, height, "band", day_title(day))
+
+
+def _middle(place: int, day: Day, top: float) -> Mark:
+    assert day.band is not None
+    y = HEIGHT - day.band.middle / top * HEIGHT
+    return Mark(place * DAY_WIDTH, y, DAY_WIDTH, 0, "middle", day_title(day))
+
+
+def day_title(day: Day) -> str:
+    """A day in words: 2026-03-02 Mon: sold 41; forecast 38, 29 to 48."""
+    parts = []
+    if day.sold is not None:
+        parts.append(_("sold %(quantity)s") % {"quantity": portions(day.sold)})
+    if day.band:
+        values = {
+            "middle": portions(day.band.middle),
+            "low": portions(day.band.low),
+            "high": portions(day.band.high),
+        }
+        parts.append(_("forecast %(middle)s, %(low)s to %(high)s") % values)
+    return f"{date_format(day.day, 'Y-m-d D')}: {'; '.join(parts)}"
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A method's error on the scale of a store's row."""
+
+    x: float
+    method: str
+    title: str
+
+
+@dataclass(frozen=True)
+class ErrorRow:
+    """A store's errors, each method a dot."""
+
+    store: StoreReport
+    dots: Sequence[Dot]
+    left: float
+    right: float
+
+
+@dataclass(frozen=True)
+class ErrorPlot:
+    """WAPE by store. ``ticks`` are what the scale reads at its quarters."""
+
+    rows: Sequence[ErrorRow]
+    methods: Sequence[str]
+    ticks: Sequence[str]
+    left_out: int
+    """Stores that are not shown because there are too many."""
+
+
+def error_plot(report: Report) -> ErrorPlot:
+    """Stores that gain least first: these are what one looks for."""
+    judged = [each for each in report.stores if each.methods]
+    shown = sorted(judged, key=_gain)[:SHOWN_STORES]
+    top = _round_up(max((w for each in shown for w in _errors(each)), default=0.0))
+    rows = [_row(each, report.methods, top) for each in shown]
+    ticks = [per_cent(top * quarter / 4).replace(".0%", "%") for quarter in range(5)]
+    return ErrorPlot(rows, report.methods, ticks, len(judged) - len(shown))
+
+
+def _gain(store: StoreReport) -> tuple[bool, float, str]:
+    known = store.gain
+    return known is None, known or 0.0, store.update.store_id
+
+
+def _errors(store: StoreReport) -> Iterable[float]:
+    return (figures["wape"] or 0.0 for figures in store.methods.values())
+
+
+def _row(store: StoreReport, methods: Sequence[str], top: float) -> ErrorRow:
+    # The candidate last: it is drawn over the others.
+    names = [name for name in reversed(methods) if store.wape(name) is not None]
+    dots = [_dot(store, name, top) for name in names]
+    places = [dot.x for dot in dots]
+    return ErrorRow(store, dots, min(places, default=0), max(places, default=0))
+
+
+def _dot(store: StoreReport, method: str, top: float) -> Dot:
+    wape = store.wape(method) or 0.0
+    kind = method if method in KNOWN else "other"
+    return Dot(wape / top * SCALE_WIDTH, kind, f"{method_label(method)}: {per_cent(wape)}")
+
+
+KNOWN = (CANDIDATE, "active", "local", "weekday_mean", "seasonal_naive")
+
+
+def _round_up(error: float) -> float:
+    """The next multiple of 20 %, so that the quarters of the scale are round."""
+    return max(-(-error // 0.2) * 0.2, 0.2)

@@ -1,0 +1,135 @@
+"""How rounds, versions and forecasts are shown: badges, methods in words, ratios as per cent."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from neural.admin.display import NOTHING, badge
+from neural.forecasting.models import ModelVersion, RoundState, StoreUpdate, TrainingRound
+from neural.forecasting.models.forecast import FORECAST_METHODS
+
+METHOD_LABELS: Mapping[str, Any] = {
+    "candidate": gettext_lazy("the new version"),
+    "active": gettext_lazy("the version in force before"),
+    "local": gettext_lazy("each store's own model"),
+    "weekday_mean": gettext_lazy("mean of the last four same weekdays"),
+    "seasonal_naive": gettext_lazy("as on the last same weekday"),
+}
+"""What stands beside the new version when it is judged."""
+
+METHOD_SENTENCES: Mapping[str, Any] = {
+    "blend": gettext_lazy("The chain's model with this store's own habits."),
+    "personal": gettext_lazy("The chain's model with this store's own habits."),
+    "global": gettext_lazy("This store is new: the chain's model, not yet its own habits."),
+    "local": gettext_lazy("This store's own model: it did better here than the chain's."),
+    "weekday_mean": gettext_lazy(
+        "A simple rule: the mean of the last four same weekdays. No model is in force, or it "
+        "did no better here."
+    ),
+    "seasonal_naive": gettext_lazy(
+        "A simple rule: as on the last same weekday. No model is in force, or it did no better "
+        "here."
+    ),
+}
+"""How a forecast was made, for whoever cooks by it."""
+
+QUESTION_LABELS: Mapping[str, Any] = {
+    "describe": gettext_lazy("stores say how much they have to learn from"),
+    "fit": gettext_lazy("stores improve the linear model"),
+    "spread": gettext_lazy("stores say how far they differ"),
+    "grow": gettext_lazy("trees are grown"),
+    "calibrate": gettext_lazy("the width of the forecast band is measured"),
+    "judge": gettext_lazy("stores judge the new model on days that it has not seen"),
+    "confirm": gettext_lazy("stores compare it with what was judged, now that it knows those days"),
+}
+"""What a round is doing, by the kind of its question."""
+
+
+def state_badge(training: TrainingRound) -> SafeString:
+    """A round's state. One that waits for a person is not shown as refused."""
+    if training.state == RoundState.REJECTED and training.reason == "candidate":
+        return badge("candidate", _("waits for a person"))
+    return badge(training.state, training.get_state_display())
+
+
+def standing_badge(version: ModelVersion, *, active: bool) -> SafeString:
+    """Whether a version is in force, or what was decided about it."""
+    if active:
+        return badge("active", _("in force"))
+    return badge(version.standing, version.get_standing_display())
+
+
+def update_badge(update: StoreUpdate) -> SafeString:
+    """What became of a store's part."""
+    return badge(update.state, update.get_state_display())
+
+
+def reason(row: TrainingRound | StoreUpdate) -> str:
+    """Why it ended as it did, in words, with the detail."""
+    if not row.reason:
+        return NOTHING
+    detail = row.detail
+    if row.reason == "no_better":
+        for name, label in METHOD_LABELS.items():
+            detail = detail.replace(f"{name}:", f"{label}:")
+    elif found := _TOO_FEW.fullmatch(detail):
+        values = {"found": found["found"].replace(" of ", " / "), "needed": found["needed"]}
+        detail = _("%(found)s; %(needed)s are needed") % values
+    return f"{row.explanation} ({detail})" if detail else row.explanation
+
+
+_TOO_FEW = re.compile(r"(?P<found>\d+(?: of \d+)?); (?P<needed>\d+) are needed")
+"""The detail of a round without a quorum, which is kept in English."""
+
+
+def phase(training: TrainingRound) -> str:
+    """What a round is doing now."""
+    kind = (training.question or {}).get("kind", "")
+    return str(QUESTION_LABELS.get(kind, kind) or training.get_state_display())
+
+
+def method_label(name: str) -> str:
+    """A method that was judged, in words."""
+    return str(METHOD_LABELS.get(name, name))
+
+
+def method_sentence(name: str) -> str:
+    """How a forecast was made, in a sentence."""
+    return str(METHOD_SENTENCES.get(name) or FORECAST_METHODS.get(name, name))
+
+
+def per_cent(ratio: float | None) -> str:
+    """0.1834 as 18.3%."""
+    return NOTHING if ratio is None else f"{ratio:.1%}"
+
+
+def bias(ratio: float | None) -> str:
+    """Forecast / demand as what is too much or too little: +2.1%."""
+    return NOTHING if ratio is None else signed(ratio - 1)
+
+
+def signed(ratio: float) -> str:
+    """Per cent with its sign; none on nothing."""
+    text = f"{ratio:+.1%}".replace("-", "−")
+    return "0.0%" if text[1:] == "0.0%" else text
+
+
+def gain(ratio: float | None) -> str:
+    """By how much of the better simple rule's error the new version errs less: +12.0%."""
+    return NOTHING if ratio is None else signed(ratio)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure without unit."""
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def portions(amount: float | None) -> str:
+    """Portions, to a tenth where that says anything."""
+    if amount is None:
+        return NOTHING
+    return f"{amount:.0f}" if amount >= 20 or amount == round(amount) else f"{amount:.1f}"

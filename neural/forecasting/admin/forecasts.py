@@ -1,0 +1,168 @@
+"""Forecasts: the list, and a store's page: what to prepare, and how good the last ones were."""
+
+import datetime as dt
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.display import NOTHING, instant_column, link, link_column, one_line
+from neural.admin.filters import StoreFilter
+from neural.admin.pages import page
+from neural.admin.planning import by_store
+from neural.admin.scope import HistoryAdmin, store_or_404
+from neural.admin.store_links import register_rows_of_stores, register_store_page
+from neural.forecasting.admin.charts import chart_of
+from neural.forecasting.admin.display import method_sentence, portions
+from neural.forecasting.admin.filters import MadeOnFilter
+from neural.forecasting.models import Forecast, StoreUpdate
+from neural.forecasting.outlook.doubts import doubts_of
+from neural.forecasting.outlook.review import TOGETHER, outlook
+from neural.sites import address_in_admin
+
+DAYS_LISTED = 28
+
+
+@page(Forecast)
+class ForecastAdmin(HistoryAdmin):
+    list_display = (
+        "made_on",
+        "dish_name",
+        "store_outlook",
+        "next_day",
+        "method_in_short",
+        "version_number",
+    )
+    list_display_links = ("made_on", "dish_name")
+    list_filter = (StoreFilter, MadeOnFilter)
+    walks = (by_store("made_on", "dish", day="made_on"),)
+    search_keys = ("store",)
+    search_help_text = _("A whole store code.")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "store_outlook",
+                    ("dish", "name"),
+                    "made_on",
+                    "method_shown",
+                    link_column(Forecast, "version"),
+                    instant_column(Forecast, "made_at"),
+                    "days",
+                )
+            },
+        ),
+    )
+
+    class Media:
+        css = {"all": ("neural_restaurant/analysis.css", "neural_forecasting/learning.css")}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        rows = super().get_queryset(request).select_related("store", "version")
+        return rows.defer("version__content", "version__metrics")
+
+    # A store's page
+
+    def get_urls(self) -> list[URLPattern]:
+        """One address more: a store's forecast."""
+        view = self.admin_site.admin_view(self.store_view)
+        return [
+            path("store/<str:code>/", view, name="neural_forecasting_forecast_store"),
+            *super().get_urls(),
+        ]
+
+    def store_view(self, request: HttpRequest, code: str) -> HttpResponse:
+        """Eight weeks back and two ahead; ``?dish=`` one dish, ``?day=`` to prepare for."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        store = store_or_404(request, code)
+        today = store.business_day(timezone.now())
+        found = outlook(
+            store=store,
+            today=today,
+            dish=request.GET.get("dish", ""),
+            prepare_on=_day(request.GET.get("day")),
+        )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Forecast of %(store)s") % {"store": store},
+            "opts": self.opts,
+            "media": self.media,
+            "store": store,
+            "outlook": found,
+            "chart": chart_of(found.days),
+            "weeks": found.days[::7],
+            "judged": found.judged[:DAYS_LISTED],
+            "is_tomorrow": found.prepare_on == today + dt.timedelta(days=1),
+            "is_old": bool(found.coming) and found.coming[-1] < today,
+            "one_method": found.methods[0] if len(found.methods) == 1 else "",
+            "together": TOGETHER,
+            "doubts": doubts_of(store, today=today),
+        }
+        return TemplateResponse(request, "admin/neural_forecasting/forecast/store.html", context)
+
+    # Columns
+
+    @admin.display(description=_("dish"))
+    def dish_name(self, forecast: Forecast) -> SafeString | str:
+        return one_line(forecast.name or forecast.dish)
+
+    @admin.display(description=_("store"))
+    def store_outlook(self, forecast: Forecast) -> SafeString:
+        address = address_in_admin("neural_forecasting_forecast_store", forecast.store_id)
+        return format_html('<a href="{}">{}</a>', address, one_line(forecast.store))
+
+    @admin.display(description=_("next day: P50, P10 to P90"))
+    def next_day(self, forecast: Forecast) -> str:
+        return _band(forecast, 0)
+
+    @admin.display(description=pgettext_lazy("of a forecast", "method"))
+    def method_in_short(self, forecast: Forecast) -> SafeString | str:
+        return one_line(forecast.explanation)
+
+    @admin.display(description=_("version"))
+    def version_number(self, forecast: Forecast) -> SafeString | str:
+        return link(forecast.version, forecast.version and forecast.version.number)
+
+    @admin.display(description=pgettext_lazy("of a forecast", "method"))
+    def method_shown(self, forecast: Forecast) -> str:
+        return method_sentence(forecast.method)
+
+    @admin.display(description=_("days ahead: P50, P10 to P90"))
+    def days(self, forecast: Forecast) -> SafeString:
+        lines = [
+            f"{forecast.day(place):%Y-%m-%d}  {_band(forecast, place)}"
+            for place in range(len(forecast.p50))
+        ]
+        return format_html('<pre class="neural-code">{}</pre>', "\n".join(lines))
+
+
+def _band(forecast: Forecast, place: int) -> str:
+    if place >= len(forecast.p50) or forecast.p50[place] is None:
+        return gettext("closed") if place < len(forecast.p50) else NOTHING
+    low, middle, high = (
+        portions(each[place]) for each in (forecast.p10, forecast.p50, forecast.p90)
+    )
+    return f"{middle} ({low} – {high})"
+
+
+def _day(text: str | None) -> dt.date | None:
+    """A day as the address has it; anything else is ignored."""
+    try:
+        return dt.date.fromisoformat(text or "")
+    except ValueError:
+        return None
+
+
+register_store_page("neural_forecasting_forecast_store", _("what to prepare"))
+register_rows_of_stores(Forecast)
+register_rows_of_stores(StoreUpdate)

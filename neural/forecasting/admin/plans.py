@@ -1,0 +1,233 @@
+"""Training plans: edited by people, and run now."""
+
+from typing import Any
+
+from django import forms
+from django.apps import apps
+from django.contrib import admin, messages
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Field, Model
+from django.http import HttpRequest
+from django.urls import NoReverseMatch
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.actions import VerbsAdmin
+from neural.admin.display import NOTHING, badge, link
+from neural.admin.pages import page
+from neural.admin.scope import NeuralAdmin
+from neural.forecasting.admin.display import state_badge
+from neural.forecasting.admin.privacy_cost import warning_of
+from neural.forecasting.admin.run_now import RUN_NOW, newest_round_of
+from neural.forecasting.core.types import label_of, model_types
+from neural.forecasting.models import TrainingPlan
+from neural.forecasting.names import ROUND_TASK
+from neural.models.store import sees_every_store
+from neural.sites import address_in_admin
+
+
+@page(TrainingPlan)
+class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
+    """A plan concerns every store: only who sees every store changes it."""
+
+    verbs = (RUN_NOW,)
+    list_display = ("type_name", "standing", "strategy", "quorum_shown", "publishing", "newest")
+    filter_horizontal = ("participants",)
+    fieldsets = (
+        (
+            None,
+            {
+                "description": _(
+                    "A round asks stores again and again: each answers from its own sales, and "
+                    "only sums and weights leave it. What you change here counts from the next "
+                    "round on."
+                ),
+                "fields": ("model_type", "enabled", "publishing", "schedule", "newest"),
+            },
+        ),
+        (
+            _("Who takes part, and how long is waited"),
+            {
+                "description": _(
+                    "A round goes on without stores that fail, hang or are late, as long as there "
+                    "are enough others: the quorum. Otherwise it ends and the version in force "
+                    "stays."
+                ),
+                "fields": (
+                    "participants",
+                    ("least_stores", "least_share"),
+                    ("exchange_seconds", "deadline_seconds"),
+                    "stores_per_run",
+                ),
+            },
+        ),
+        (
+            _("What is learned from"),
+            {
+                "description": _(
+                    "The last days are kept apart: nobody trains on them, and the new version is "
+                    "judged by them."
+                ),
+                "fields": (
+                    ("history_days", "held_out_days", "refit_exchanges"),
+                    ("dishes_per_store", "max_examples"),
+                ),
+            },
+        ),
+        (
+            _("Linear model"),
+            {
+                "description": _(
+                    "Stores improve common weights together. The clipping norm bounds what one "
+                    "store can do to them; trimmed mean and median stand up to stores that send "
+                    "nonsense, at the price of some precision."
+                ),
+                "fields": (
+                    ("strategy", "fit_exchanges"),
+                    ("proximal", "ridge"),
+                    ("clipping_norm", "trim_share"),
+                ),
+            },
+        ),
+        (
+            _("Trees"),
+            {
+                "description": _(
+                    "Trees find what a linear model cannot. They are grown from sums over the "
+                    "stores and take most of a round's time. Without trees a round is short and "
+                    "forecasts err by about three per cent more."
+                ),
+                "fields": (
+                    ("trees", "trees_together", "tree_depth"),
+                    ("learning_rate", "bins"),
+                    "seed",
+                ),
+            },
+        ),
+        (
+            _("Privacy"),
+            {
+                "description": _(
+                    "With noise nobody can tell from the model whether a store took part. It costs "
+                    "precision: useful from about two hundred stores on. Each noisy release spends "
+                    "some of the budget, which is never given back."
+                ),
+                "fields": ("noise_multiplier", ("epsilon_budget", "delta")),
+            },
+        ),
+    )
+
+    class Media:
+        css = {"all": ("neural_forecasting/learning.css",)}
+
+    # Who may
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """For a registered type that has no plan yet."""
+        permitted = super().has_add_permission(request) and sees_every_store(request.user)
+        return permitted and bool(_types_without_plan())
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        permitted = super().has_change_permission(request, obj)
+        return permitted and sees_every_store(request.user)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Switch it off instead: rounds name their plan."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return ("schedule", "newest") if obj is None else ("type_name", "schedule", "newest")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Participants are stores, which not everybody may see. A type that is no longer to be
+        chosen stands there in words."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is not None:
+            first, *others = fieldsets
+            named = ("type_name", *_without(first[1]["fields"], "model_type"))
+            fieldsets = [(first[0], first[1] | {"fields": named}), *others]
+        if sees_every_store(request.user):
+            return fieldsets
+        return [
+            (title, options | {"fields": _without(options["fields"], "participants")})
+            for title, options in fieldsets
+        ]
+
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
+        """A type is chosen among those that have no plan."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "model_type" and field is not None:
+            choices = [(name, label_of(name)) for name in _types_without_plan()]
+            field = forms.ChoiceField(choices=choices, label=field.label)
+        return field
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Said at once: noise that the budget does not allow for would be spent for nothing."""
+        super().save_model(request, obj, form, change)
+        if warning := warning_of(obj):
+            self.message_user(request, warning, messages.WARNING)
+
+    # Columns
+
+    @admin.display(description=_("model type"), ordering="model_type")
+    def type_name(self, plan: TrainingPlan) -> str:
+        return label_of(plan.model_type)
+
+    @admin.display(description=_("state"))
+    def standing(self, plan: TrainingPlan) -> SafeString:
+        if plan.enabled:
+            return badge("succeeded", _("enabled"))
+        return badge("discarded", _("switched off"))
+
+    @admin.display(description=_("quorum"))
+    def quorum_shown(self, plan: TrainingPlan) -> str:
+        values = {"stores": plan.least_stores, "share": f"{plan.least_share:.0%}"}
+        return str(_("%(stores)d stores and %(share)s of the invited") % values)
+
+    @admin.display(description=_("newest round"))
+    def newest(self, plan: TrainingPlan) -> SafeString | str:
+        found = newest_round_of(plan)
+        if found is None:
+            return NOTHING
+        return format_html("{} {}", link(found, f"#{found.pk}"), state_badge(found))
+
+    @admin.display(description=_("schedule"))
+    def schedule(self, plan: TrainingPlan) -> SafeString | str:
+        """The rows of beat that open rounds, to be edited or switched off there."""
+        if not apps.is_installed("django_celery_beat"):
+            return NOTHING
+        tasks = apps.get_model("django_celery_beat", "PeriodicTask")._default_manager
+        shown = [_scheduled(task) for task in tasks.filter(task=ROUND_TASK).order_by("name")]
+        return format_html("{}" + "<br>{}" * (len(shown) - 1), *shown) if shown else NOTHING
+
+
+def _scheduled(task: Any) -> SafeString | str:
+    try:
+        address = address_in_admin("django_celery_beat_periodictask_change", task.pk)
+        when = str(task.schedule)
+    except (NoReverseMatch, ObjectDoesNotExist):
+        return str(task.name)
+    state = badge("succeeded", _("on")) if task.enabled else badge("discarded", _("off"))
+    human = _in_words(task.crontab) if task.crontab else when
+    return format_html('<a href="{}">{}</a> {} {}', address, task.name, state, human)
+
+
+def _in_words(crontab: Any) -> str:
+    """Every night's in the reader's language; others as its tables say them, in English."""
+    days = (crontab.day_of_week, crontab.day_of_month, crontab.month_of_year)
+    hour, minute = str(crontab.hour), str(crontab.minute)
+    if any(each != "*" for each in days) or not (hour.isdigit() and minute.isdigit()):
+        return str(crontab.human_readable)
+    values = {"time": f"{hour:0>2}:{minute:0>2}", "zone": crontab.timezone}
+    return gettext("every day at %(time)s, %(zone)s") % values
+
+
+def _types_without_plan() -> list[str]:
+    planned = set(TrainingPlan.objects.values_list("model_type", flat=True))
+    return [each.name for each in model_types() if each.name not in planned]
+
+
+def _without(fields: Any, name: str) -> tuple[Any, ...]:
+    return tuple(each for each in fields if each != name)

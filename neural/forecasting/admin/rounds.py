@@ -1,0 +1,276 @@
+"""Rounds of training: where they are, how they went, which store was left out and why."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Prefetch, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin import audit
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.display import (
+    NOTHING,
+    duration,
+    instant_column,
+    json_column,
+    link,
+    link_column,
+    one_line,
+    short_instant_column,
+)
+from neural.admin.pages import page
+from neural.admin.panels import HTMX
+from neural.admin.scope import SearchedByNumber
+from neural.forecasting.admin.display import phase, reason, state_badge
+from neural.forecasting.admin.filters import ModelTypeFilter, RoundStateFilter
+from neural.forecasting.core.types import label_of
+from neural.forecasting.models import (
+    ModelVersion,
+    RoundState,
+    RoundTransition,
+    StoreUpdate,
+    TrainingRound,
+)
+from neural.forecasting.models.round import ASKING_STATES
+from neural.forecasting.outlook.report import report_of_round
+from neural.forecasting.rounds.closing import cancel_round
+from neural.forecasting.rounds.progress import round_progress
+from neural.ledger.clock import database_clock
+from neural.sites import address_in_admin
+
+TRANSITIONS_SHOWN = 500
+
+CANCEL = Verb(
+    name="cancel",
+    label=_("Cancel"),
+    explanation=_("Cancel: end open rounds; the version in force stays"),
+    permission="neural_forecasting.cancel_traininground",
+    apply=lambda training, user: cancel_round(training, now=database_clock()),
+    fits=lambda training: training.is_open,
+    change=lambda training: audit.ROUND_CANCELLED,
+    whole_chain=True,
+)
+
+
+@dataclass(frozen=True)
+class Station:
+    """A stretch of a round's course. Exchanges are many: those in a row are one station. 0 where
+    stores were asked nothing."""
+
+    state: RoundState
+    first_exchange: int
+    last_exchange: int
+    began_at: dt.datetime
+    took: dt.timedelta | None
+
+
+@page(TrainingRound)
+class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
+    """A round belongs to no store. Of stores its page shows those that the user may see."""
+
+    verbs = (CANCEL,)
+    list_display = (
+        "number",
+        "state_and_reason",
+        "version_made",
+        "stores",
+        "exchange",
+        short_instant_column(TrainingRound, "opened_at"),
+        "took",
+        "type_name",
+    )
+    list_filter = (ModelTypeFilter, RoundStateFilter)
+    search_keys = ("pk",)
+    search_help_text = _("A round's number.")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "state_shown",
+                    "why",
+                    "type_name",
+                    ("version_made", link_column(TrainingRound, "base_version")),
+                    ("stores", "quorum"),
+                    (
+                        instant_column(TrainingRound, "opened_at"),
+                        instant_column(TrainingRound, "closed_at"),
+                        "took",
+                    ),
+                    ("requested_by", "morning", link_column(TrainingRound, "plan")),
+                )
+            },
+        ),
+        (
+            _("Numbers"),
+            {"classes": ("collapse",), "fields": (json_column(TrainingRound, "config"),)},
+        ),
+    )
+
+    class Media:
+        css = {"all": ("neural_restaurant/analysis.css", "neural_forecasting/learning.css")}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Without the draft, which is the whole model; versions without theirs. What each
+        store's part came to, but not what it sent."""
+        version = ModelVersion.objects.defer("content")
+        rounds = super().get_queryset(request).defer("draft").select_related("plan")
+        made = Prefetch("version", version), Prefetch("base_version", version)
+        parts = StoreUpdate.objects.only("round_id", "state", "exchange")
+        return rounds.prefetch_related(*made, Prefetch("updates", parts))
+
+    def for_page(self, queryset: QuerySet) -> QuerySet:
+        return queryset.defer("draft", "question", "config")
+
+    # A round's page
+
+    def get_urls(self) -> list[URLPattern]:
+        """One address more: how far a round is, as a piece of its page."""
+        view = self.admin_site.admin_view(self.progress_view)
+        name = "neural_forecasting_traininground_progress"
+        return [path("<int:number>/progress/", view, name=name), *super().get_urls()]
+
+    def progress_view(self, request: HttpRequest, number: int) -> HttpResponse:
+        """The piece that refreshes. When the round has ended the whole page is loaded anew."""
+        found = self.get_queryset(request).filter(pk=number).first()
+        if found is None:
+            raise Http404
+        if not self.has_view_permission(request, found):
+            raise PermissionDenied
+        answer = TemplateResponse(
+            request, "neural_forecasting/round_progress.html", _progress(found)
+        )
+        if not found.is_open:
+            answer.headers["HX-Refresh"] = "true"
+        return answer
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> TemplateResponse:
+        found: TrainingRound | None = kwargs.get("obj")
+        if found is not None:
+            mine = StoreUpdate.objects.for_user(request.user)
+            transitions = list(found.transitions.order_by("pk")[:TRANSITIONS_SHOWN])
+            context |= _progress(found)
+            context["live_media"] = HTMX if found.is_open else ""
+            context["report"] = report_of_round(found, shown=mine)
+            context["stations"] = stations(transitions, found)
+            context["transitions"] = transitions
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    # Columns
+
+    @admin.display(description=_("round"))
+    def number(self, training: TrainingRound) -> str:
+        return f"#{training.pk}"
+
+    @admin.display(description=_("state"))
+    def state_shown(self, training: TrainingRound) -> SafeString:
+        return state_badge(training)
+
+    @admin.display(description=_("state"))
+    def state_and_reason(self, training: TrainingRound) -> SafeString:
+        """The badge, and under it why the round ended so."""
+        shown = state_badge(training)
+        if training.reason:
+            words = one_line(reason(training))
+            shown = format_html("{}<br><small>{}</small>", shown, words)
+        return shown
+
+    @admin.display(description=_("model type"))
+    def type_name(self, training: TrainingRound) -> str:
+        return label_of(training.model_type)
+
+    @admin.display(description=_("stores"))
+    def stores(self, training: TrainingRound) -> str:
+        parts = training.updates.all()
+        # Those whose answers count, of those that were asked.
+        good = sum(each.state in GOOD and each.exchange > 0 for each in parts)
+        return f"{good} / {training.invited}"
+
+    @admin.display(description=_("took"))
+    def took(self, training: TrainingRound) -> str:
+        return duration((training.closed_at or database_clock()) - training.opened_at)
+
+    @admin.display(description=_("as on the morning of"))
+    def morning(self, training: TrainingRound) -> str:
+        """The day as of which it trains, where sales ended long ago."""
+        return training.config.get("as_of") or str(_("the day it was opened"))
+
+    @admin.display(description=_("version"))
+    def version_made(self, training: TrainingRound) -> SafeString | str:
+        version = getattr(training, "version", None)
+        return link(version, version.number) if version else NOTHING
+
+    @admin.display(description=_("reason"))
+    def why(self, training: TrainingRound) -> str:
+        return reason(training)
+
+
+GOOD = ("invited", "accepted")
+
+
+def _progress(training: TrainingRound) -> dict[str, Any]:
+    now = database_clock()
+    return {
+        "training": training,
+        "progress": round_progress(training, now=now),
+        "phase": phase(training),
+        "round_left": max(training.closes_at - now, dt.timedelta(0)),
+        "progress_address": address_in_admin(
+            "neural_forecasting_traininground_progress", training.pk
+        ),
+    }
+
+
+def stations(transitions: Sequence[RoundTransition], training: TrainingRound) -> Sequence[Station]:
+    """The course of a round: adding up belongs to the collecting that it ends. Trees are grown
+    exchange upon exchange without a transition, so a station lasts until the next one's first
+    exchange."""
+    starts: list[RoundTransition] = []
+    for each in transitions:
+        if not starts or _station(each) != _station(starts[-1]):
+            starts.append(each)
+    following = [*starts[1:], None][: len(starts)]
+    ends = [each.at if each else training.closed_at for each in following]
+    return [
+        Station(
+            _station(each),
+            each.exchange if _asks(each) else 0,
+            _last_exchange(each, after, training) if _asks(each) else 0,
+            each.at,
+            _between(each.at, end),
+        )
+        for each, after, end in zip(starts, following, ends, strict=True)
+    ]
+
+
+def _station(transition: RoundTransition) -> RoundState:
+    state = RoundState(transition.to_state)
+    return RoundState.COLLECTING if state == RoundState.AGGREGATING else state
+
+
+def _asks(transition: RoundTransition) -> bool:
+    return _station(transition) in ASKING_STATES
+
+
+def _last_exchange(
+    begun: RoundTransition, after: RoundTransition | None, training: TrainingRound
+) -> int:
+    """Of a station: the one before the next station's first, or where the round stands."""
+    if after is None:
+        return training.exchange
+    return max(begun.exchange, after.exchange - 1 if _asks(after) else after.exchange)
+
+
+def _between(begin: dt.datetime, end: dt.datetime | None) -> dt.timedelta | None:
+    return end - begin if end and end > begin else None

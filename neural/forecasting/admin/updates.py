@@ -1,0 +1,175 @@
+"""What each store sent in each round, in figures, and what differential privacy has spent."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.display import (
+    NOTHING,
+    instant_column,
+    json_column,
+    link,
+    link_column,
+    of_bytes,
+    one_line,
+    short_instant_column,
+    store_code_column,
+)
+from neural.admin.filters import StoreFilter
+from neural.admin.pages import page
+from neural.admin.planning import WholeNumbers, by_store
+from neural.admin.scope import HistoryAdmin, SearchedByNumber
+from neural.admin.walks import Walk
+from neural.forecasting.admin.display import number, reason, update_badge
+from neural.forecasting.admin.filters import RoundFilter, UpdateStateFilter
+from neural.forecasting.models import PrivacySpend, StoreUpdate
+
+
+@page(StoreUpdate)
+class StoreUpdateAdmin(HistoryAdmin):
+    list_display = (
+        store_code_column(StoreUpdate),
+        "round_number",
+        "state_and_reason",
+        "answered",
+        "examples",
+        "sent",
+        "worked",
+        short_instant_column(StoreUpdate, "answered_at"),
+    )
+    list_filter = (UpdateStateFilter, RoundFilter, StoreFilter)
+    walks = (
+        Walk(parameter="round", column="round", order=("store",), values=WholeNumbers()),
+        by_store(),
+    )
+    search_keys = ("store",)
+    search_help_text = _("A whole store code.")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    link_column(StoreUpdate, "store"),
+                    link_column(StoreUpdate, "round"),
+                    "state_shown",
+                    "why",
+                    ("exchange", instant_column(StoreUpdate, "answered_at")),
+                    ("examples", "norm"),
+                    ("sent", "worked"),
+                )
+            },
+        ),
+        (
+            _("Figures"),
+            {
+                "description": _(
+                    "Sums over the days that the store kept back, by method. All that it sends of "
+                    "them; there is no row among them."
+                ),
+                "classes": ("collapse",),
+                "fields": (json_column(StoreUpdate, "figures"),),
+            },
+        ),
+    )
+
+    class Media:
+        css = {"all": ("neural_forecasting/learning.css",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        rows = super().get_queryset(request).select_related("store", "round")
+        return rows.defer("payload", "round__draft", "round__question", "round__config")
+
+    def for_page(self, queryset: QuerySet) -> QuerySet:
+        return queryset.defer(
+            "payload", "figures", "round__draft", "round__question", "round__config"
+        )
+
+    @admin.display(description=_("state"))
+    def state_shown(self, update: StoreUpdate) -> SafeString:
+        return update_badge(update)
+
+    @admin.display(description=_("round"))
+    def round_number(self, update: StoreUpdate) -> SafeString | str:
+        return link(update.round, f"#{update.round_id}")
+
+    @admin.display(description=_("state"))
+    def state_and_reason(self, update: StoreUpdate) -> SafeString:
+        """The badge, and under it why the store's part was not used."""
+        shown = update_badge(update)
+        if not update.reason:
+            return shown
+        return format_html("{}<br><small>{}</small>", shown, one_line(reason(update)))
+
+    @admin.display(description=_("exchange"))
+    def answered(self, update: StoreUpdate) -> int:
+        return update.exchange
+
+    @admin.display(description=_("reason"))
+    def why(self, update: StoreUpdate) -> str:
+        return reason(update)
+
+    @admin.display(description=_("length of the update"))
+    def norm(self, update: StoreUpdate) -> str:
+        return number(update.update_norm)
+
+    @admin.display(description=_("sent"))
+    def sent(self, update: StoreUpdate) -> str:
+        return of_bytes(update.bytes_sent)
+
+    @admin.display(description=_("worked"))
+    def worked(self, update: StoreUpdate) -> Any:
+        return _("%(number).1f s") % {"number": update.seconds} if update.seconds else NOTHING
+
+
+@page(PrivacySpend)
+class PrivacySpendAdmin(SearchedByNumber):
+    """The privacy ledger. It tells of the chain, of no store."""
+
+    list_display = (
+        link_column(PrivacySpend, "round"),
+        "exchange",
+        "noise_multiplier",
+        "stores",
+        "spent",
+        "budget",
+        short_instant_column(PrivacySpend, "at"),
+    )
+    search_keys = ("round",)
+    search_help_text = _("A round's number.")
+    fieldsets = (
+        (
+            None,
+            {
+                "description": _(
+                    "Written before the noisy sum is released. What is spent is never given back: "
+                    "a round that would pass the budget fails."
+                ),
+                "fields": (
+                    link_column(PrivacySpend, "round"),
+                    "exchange",
+                    "noise_multiplier",
+                    "stores",
+                    "spent",
+                    "budget",
+                    instant_column(PrivacySpend, "at"),
+                ),
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        rows = super().get_queryset(request).select_related("round__plan")
+        return rows.defer("round__draft", "round__question", "round__config")
+
+    @admin.display(description=_("ε afterwards"))
+    def spent(self, spend: PrivacySpend) -> str:
+        return number(spend.epsilon)
+
+    @admin.display(description=_("budget"))
+    def budget(self, spend: PrivacySpend) -> str:
+        return number(spend.round.plan.epsilon_budget)

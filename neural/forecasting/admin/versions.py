@@ -1,0 +1,188 @@
+"""Model versions: how good they are, and which one is in force."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin import audit
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.display import (
+    NOTHING,
+    instant,
+    instant_column,
+    link,
+    link_column,
+    short_instant_column,
+)
+from neural.admin.pages import page
+from neural.admin.scope import ReadOnlyAdmin
+from neural.forecasting.admin.charts import error_plot
+from neural.forecasting.admin.display import per_cent, reason, standing_badge
+from neural.forecasting.admin.filters import ModelTypeFilter, StandingFilter
+from neural.forecasting.core.types import label_of
+from neural.forecasting.models import ActiveModel, ModelVersion, Standing, StoreUpdate
+from neural.forecasting.outlook.report import CANDIDATE, by_method, report_of_version
+
+
+def _pointer(version: ModelVersion) -> ActiveModel | None:
+    """The pointer, if it stands on this version."""
+    return ActiveModel.objects.filter(version=version).first()
+
+
+def _roll_back(version: ModelVersion, user: Any) -> bool:
+    pointer = _pointer(version)
+    return pointer is not None and pointer.roll_back(by=user.get_username())
+
+
+def _now_in_force(version: ModelVersion) -> tuple[int, str]:
+    """Which version has been put in force, and what that changes."""
+    number = ActiveModel.objects.get(model_type=version.model_type).version.number
+    text = gettext(
+        "Version %(number)s is in force. Forecasts are made with it from the next night on."
+    )
+    return messages.SUCCESS, text % {"number": number}
+
+
+PUBLISH = Verb(
+    name="publish",
+    label=_("Publish"),
+    explanation=_("Publish: put this version in force from now on"),
+    permission="neural_forecasting.publish_modelversion",
+    apply=lambda version, user: version.publish(by=user.get_username()),
+    fits=lambda version: _pointer(version) is None,
+    change=lambda version: audit.PUBLISHED,
+    tell=_now_in_force,
+    whole_chain=True,
+)
+REJECT = Verb(
+    name="reject",
+    label=_("Reject"),
+    explanation=_("Reject: decide that candidates will not be published"),
+    permission="neural_forecasting.reject_modelversion",
+    apply=lambda version, user: version.reject(),
+    fits=lambda version: version.standing == Standing.CANDIDATE,
+    change=lambda version: audit.REJECTED,
+    whole_chain=True,
+)
+ROLL_BACK = Verb(
+    name="roll_back",
+    label=_("Roll back"),
+    explanation=_("Roll back: put the version in force from which this one was trained"),
+    permission="neural_forecasting.roll_back_modelversion",
+    apply=_roll_back,
+    fits=lambda version: version.parent_id is not None and _pointer(version) is not None,
+    change=lambda version: audit.ROLLED_BACK,
+    tell=_now_in_force,
+    whole_chain=True,
+)
+
+
+@page(ModelVersion)
+class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
+    """A version belongs to no store. Of stores its page shows those that the user may see."""
+
+    verbs = (PUBLISH, REJECT, ROLL_BACK)
+    list_display = (
+        "version_number",
+        "standing_shown",
+        "type_name",
+        "error",
+        "parent_number",
+        "round_number",
+        short_instant_column(ModelVersion, "created_at"),
+        short_instant_column(ModelVersion, "published_at"),
+    )
+    list_filter = (ModelTypeFilter, StandingFilter)
+    search_keys = ("sha256",)
+    search_help_text = _("A whole SHA-256.")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "standing_shown",
+                    "type_name",
+                    "version_number",
+                    (link_column(ModelVersion, "round"), "how_it_ended"),
+                    link_column(ModelVersion, "parent"),
+                    (
+                        instant_column(ModelVersion, "created_at"),
+                        instant_column(ModelVersion, "published_at"),
+                    ),
+                    "in_force_since",
+                    "sha256",
+                    "schema_hash",
+                )
+            },
+        ),
+    )
+
+    class Media:
+        css = {"all": ("neural_restaurant/analysis.css", "neural_forecasting/learning.css")}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Without the model itself; with whether it is in force."""
+        active = Exists(ActiveModel.objects.filter(version=OuterRef("pk")))
+        rows = super().get_queryset(request).select_related("parent", "round")
+        rows = rows.defer("content", "parent__content", "round__draft", "round__question")
+        return rows.annotate(is_active=active)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> TemplateResponse:
+        version = kwargs.get("obj")
+        if version is not None:
+            report = report_of_version(version, shown=StoreUpdate.objects.for_user(request.user))
+            context["report"] = report
+            context["plot"] = error_plot(report)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    # Columns
+
+    @admin.display(description=_("version"))
+    def version_number(self, version: ModelVersion) -> str:
+        return str(version.number)
+
+    @admin.display(description=_("trained from"))
+    def parent_number(self, version: ModelVersion) -> SafeString | str:
+        return link(version.parent, version.parent and version.parent.number)
+
+    @admin.display(description=_("round"))
+    def round_number(self, version: ModelVersion) -> SafeString | str:
+        return link(version.round, f"#{version.round_id}")
+
+    @admin.display(description=_("standing"))
+    def standing_shown(self, version: Any) -> SafeString:
+        return standing_badge(version, active=version.is_active)
+
+    @admin.display(description=_("model type"))
+    def type_name(self, version: ModelVersion) -> str:
+        return label_of(version.model_type)
+
+    @admin.display(description=_("error (WAPE)"))
+    def error(self, version: ModelVersion) -> str:
+        return per_cent(by_method(version.metrics).get(CANDIDATE, {}).get("wape"))
+
+    @admin.display(description=_("how its round ended"))
+    def how_it_ended(self, version: ModelVersion) -> str:
+        return reason(version.round) if version.round else NOTHING
+
+    @admin.display(description=_("in force since"))
+    def in_force_since(self, version: ModelVersion) -> SafeString | str:
+        """Since when and by whom; or which version is instead."""
+        active = ActiveModel.objects.filter(model_type=version.model_type)
+        pointer = active.select_related("version").defer("version__content").first()
+        if pointer is None:
+            return str(_("no version is in force"))
+        if pointer.version_id != version.pk:
+            other = {"version": pointer.version.number}
+            return link(pointer.version, _("version %(version)s is in force") % other)
+        by = pointer.changed_by or gettext("the round itself")
+        return format_html("{} · {}", instant(pointer.changed_at), by)

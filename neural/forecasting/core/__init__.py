@@ -1,0 +1,4 @@
+"""The arithmetic of federated training: arrays in, arrays out.
+
+Knows neither Django nor the ledger.
+"""

@@ -1,0 +1,84 @@
+"""What is known of a day beforehand: weekday, season, holidays, opening days. Pure."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neural.forecasting.core.calendars import calendar
+from neural.forecasting.core.lags import shifted
+from neural.forecasting.core.series import BoolArray, FloatArray, Sales
+
+OF_DAY = (
+    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+    "year_sine", "year_cosine", "half_year_sine", "half_year_cosine",
+    "holiday", "special_holiday", "special_workday", "christmas", "eve", "holiday_in_2_days",
+    "day_after", "working_weekend", "school_holiday", "closed_before", "closed_after",
+)  # fmt: skip
+"""Names of the columns of :func:`of_each_day`."""
+
+
+def of_each_day(sales: Sales) -> NDArray[np.float32]:
+    """(days + HORIZONS, len(OF_DAY)): what the calendar says of each day."""
+    weekday = _weekdays(sales)
+    turn = 2 * np.pi * (_dates(sales) - _dates(sales).astype("M8[Y]")).astype(float) / 365.25
+    seen = _year_seen(sales.days)
+    columns: list[NDArray[np.generic]] = [*(weekday == each for each in range(7))]
+    columns += [seen * wave(each * turn) for each in (1, 2) for wave in (np.sin, np.cos)]
+    columns += _holidays(sales)
+    closed = sales.closed.astype(np.float64)
+    columns += [sales.school_holiday, shifted(closed, 1), _next(closed)]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def usual_holidays(sales: Sales) -> BoolArray:
+    """(7,): whether a weekday mostly is a holiday (where reports call weekends so), from Monday."""
+    weekday = _weekdays(sales)
+    count = np.maximum(np.bincount(weekday, minlength=7), 1)
+    free = np.bincount(weekday, weights=(sales.holiday > 0), minlength=7)
+    return np.asarray(free / count > 0.5)
+
+
+def special_days(sales: Sales) -> BoolArray:
+    """(days + HORIZONS,): holidays, or working days, unlike others of their weekday."""
+    return np.asarray((sales.holiday > 0) != usual_holidays(sales)[_weekdays(sales)])
+
+
+def _weekdays(sales: Sales) -> NDArray[np.int64]:
+    """(days + HORIZONS,): 0 is Monday."""
+    return (sales.first_day.weekday() + np.arange(len(sales.closed))) % 7
+
+
+def _dates(sales: Sales) -> NDArray[np.datetime64]:
+    return np.datetime64(sales.first_day) + np.arange(len(sales.closed))
+
+
+def _year_seen(days: int) -> float:
+    """From 0 (half a year of history) to 1 (a year). Waves of a year that are fitted to a part
+    of it go astray in the next weeks."""
+    return float(np.clip((days - 182) / 182, 0.0, 1.0))
+
+
+def _holidays(sales: Sales) -> list[FloatArray]:
+    """From ``holiday`` to ``working_weekend``, in the order of OF_DAY."""
+    days, dates = len(sales.closed), _dates(sales)
+    known = calendar(country=sales.country, first_day=sales.first_day, days=days + 2)
+    free = known.holiday.astype(np.float64)
+    free[:days] = np.maximum(free[:days], sales.holiday)
+    here, work, special = free[:days], 1.0 - free[:days], special_days(sales)
+    # 25 December is day 24 of its month, counted from 0.
+    in_month = (dates - dates.astype("M8[M]")).astype(np.int64)
+    christmas = (dates.astype("M8[M]").astype(np.int64) % 12 == 11) & (in_month == 24)
+    return [
+        here,
+        here * special,
+        work * special,
+        here * christmas,
+        work * free[1 : days + 1],
+        work * (1.0 - free[1 : days + 1]) * free[2:],
+        work * shifted(here, 1),
+        known.working_weekend[:days].astype(np.float64),
+    ]
+
+
+def _next(values: FloatArray) -> FloatArray:
+    """The values of the row after; 0 after the last."""
+    return shifted(values[::-1], 1)[::-1]

@@ -1,0 +1,117 @@
+"""The demand model: what a version holds, and what it says of a store's examples. Pure.
+
+The content of a version is JSON: the standard of the features, the chain's linear weights, the
+prior variance of personal weights, the trees, usual levels of dishes, the dispersion. A store's
+personal weights are made from its own rows where they are needed, and never leave it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neural.forecasting.core import glm, personal
+from neural.forecasting.core.binning import binned
+from neural.forecasting.core.encoding import decode, encode
+from neural.forecasting.core.features import FEATURES, SCHEMA_HASH, Examples
+from neural.forecasting.core.protocol import AnswerRefused, Json
+from neural.forecasting.core.series import FloatArray
+from neural.forecasting.core.trees import trees
+
+SIZE = len(FEATURES) + 1
+"""Weights of the linear model, the intercept first."""
+SHARE_BEFORE_TREES = 0.5
+"""Trees are grown on top of so much of the linear predictor: the rest is theirs to find."""
+SHARE_OF_TREES = 0.75
+"""What is forecast is so much of what the trees say (with what they are on top of), and for the
+rest the linear predictor alone. Measured: benchmarks/forecasts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemandModel:
+    """What stores share."""
+
+    standard: glm.Standard
+    weights: FloatArray
+    """(SIZE,): the chain's, of standardised features."""
+    variance: FloatArray
+    """(SIZE,): of the stores around them."""
+    forest: trees.Draft | None = None
+    levels: Mapping[str, float] = field(default_factory=dict)
+    """Usual level of a dish in portions a day, where enough stores sell it."""
+
+    def as_json(self) -> Json:
+        """The model as a draft and a version keep it."""
+        return {
+            "schema": SCHEMA_HASH,
+            "mean": encode(self.standard.mean, dtype="<f8"),
+            "scale": encode(self.standard.scale, dtype="<f8"),
+            "weights": encode(self.weights, dtype="<f8"),
+            "variance": encode(self.variance, dtype="<f8"),
+            "forest": self.forest and self.forest.as_json(),
+            "levels": dict(self.levels),
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> "DemandModel":
+        """The model that :meth:`as_json` wrote. Raises AnswerRefused (``wrong_version``) for one
+        of other features: it cannot be used with these."""
+        if value.get("schema") != SCHEMA_HASH:
+            raise AnswerRefused("wrong_version", "the model was made with other features")
+        features = (len(FEATURES),)
+        forest = value["forest"]
+        return cls(
+            standard=glm.Standard(
+                mean=decode(value["mean"], dtype="<f8", shape=features),
+                scale=decode(value["scale"], dtype="<f8", shape=features),
+            ),
+            weights=decode(value["weights"], dtype="<f8", shape=(SIZE,)),
+            variance=decode(value["variance"], dtype="<f8", shape=(SIZE,)),
+            forest=None if forest is None else trees.Draft.from_json(forest),
+            levels=value["levels"],
+        )
+
+    def personal_weights(self, train: Examples, problem: glm.Problem | None = None) -> FloatArray:
+        """(SIZE,): the store's own, from its examples; the chain's where it has none."""
+        if not len(train):
+            return self.weights
+        return personal.personal_weights(
+            problem or glm.problem(train, self.standard),
+            centre=self.weights,
+            variance=self.variance,
+            temper=temper_of(train),
+        )
+
+    def before_trees(self, examples: Examples, weights: FloatArray) -> FloatArray:
+        """(n,): log of what the trees start from, with these linear weights."""
+        return np.asarray(examples.offset + SHARE_BEFORE_TREES * self._linear(examples, weights))
+
+    def forecast(self, examples: Examples, weights: FloatArray) -> FloatArray:
+        """(n,): expected portions, with these linear weights and the trees."""
+        linear = self._linear(examples, weights)
+        if self.forest is None or not len(self.forest.finished):
+            return np.asarray(np.exp(examples.offset + linear))
+        with_trees = SHARE_BEFORE_TREES * linear + self._margin(examples.values)
+        return np.asarray(np.exp(examples.offset + blended(linear, with_trees)))
+
+    def _linear(self, examples: Examples, weights: FloatArray) -> FloatArray:
+        return glm.linear_predictor(self.standard.apply(examples.values), weights)
+
+    def _margin(self, values: NDArray[np.float32]) -> FloatArray:
+        assert self.forest is not None
+        codes = binned(values=values, bins=self.forest.bins)
+        margin = self.forest.finished.margins(codes)
+        return np.asarray(np.clip(margin, -glm.FARTHEST, glm.FARTHEST))
+
+
+def blended(linear: FloatArray, with_trees: FloatArray) -> FloatArray:
+    """(n,): log of forecast / level, from that of either part: a weighted geometric mean."""
+    return (1 - SHARE_OF_TREES) * linear + SHARE_OF_TREES * with_trees
+
+
+def temper_of(examples: Examples) -> float:
+    """What the noise of a store's examples is multiplied by, from its days of history."""
+    if not len(examples):
+        return 1.0
+    return personal.temper(len(np.unique(examples.day))) * personal.sightings(examples)

@@ -1,0 +1,285 @@
+"""Examples for learning from a store's sales: what was known h days before, and what sold. Pure.
+
+A target is a day of a dish; an example is a target seen from h days before (its horizon). It
+uses quantities of days up to then, and of the target's day only what is known ahead: promotion,
+opening days, holidays, the calendar. A forecast is exp(offset + ...), where the offset is the
+log of the dish's mean over the last 28 days: dishes of all sizes share one model. Recipe and
+measurements: docs/learning.md.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neural.forecasting.core.days import OF_DAY, of_each_day, special_days, usual_holidays
+from neural.forecasting.core.lags import Past, log_ratio, shifted, weekly, windowed
+from neural.forecasting.core.series import HORIZONS, FloatArray, Sales
+
+VERSION = 4
+"""Raised whenever a feature is computed otherwise under the same name."""
+
+ALL_HORIZONS = tuple(range(1, HORIZONS + 1))
+
+_OF_ORIGIN = (
+    "mean_3_days", "mean_7_days", "mean_14_days", "trend", "last_day", "last_3_days",
+    "last_7_days", "store_last_day", "store_last_7_days", "scatter", "noise", "days_without_sale",
+    "level", "promotion_28_days",
+)  # fmt: skip
+_OF_WEEKDAY = (
+    "like_days", "weekday_1", "weekday_2", "weekday_4", "weekday_8", "weekday_index",
+    "weekday_unknown", "weekday_promotion_1", "weekday_promotion_4",
+    "weekday_holiday_1", "weekday_holiday_4",
+)  # fmt: skip
+_OF_DISH_DAY = ("promotion", "promotion_day_before", "promotion_week_before")
+_MIXED = (
+    "horizon", "last_day_soon", "last_3_days_soon", "store_last_day_soon", "last_7_days_late",
+    "weekday_1_late", "noisy_like_days", "noisy_last_7_days",
+)  # fmt: skip
+
+FEATURES: tuple[str, ...] = _OF_ORIGIN + _OF_WEEKDAY + OF_DAY + _OF_DISH_DAY + _MIXED
+"""Names of the columns of ``Examples.values``, in order."""
+
+SCHEMA_HASH = hashlib.sha256("\n".join([str(VERSION), *FEATURES]).encode()).hexdigest()
+"""Models and updates of another schema are refused."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """n examples; row i of every array is the same one. Ordered by target day, horizon, dish."""
+
+    values: NDArray[np.float32]
+    """(n, len(FEATURES)), finite."""
+    offset: FloatArray
+    """(n,): log of the level, in portions a day."""
+    target: FloatArray
+    """(n,): what sold; NaN where it is not known yet."""
+    day: NDArray[np.int32]
+    """(n,): row of the target's day in ``Sales``."""
+    dish: NDArray[np.int32]
+    """(n,): column of the dish in ``Sales.quantities``."""
+    horizon: NDArray[np.int16]
+    """(n,): days between what was known and the target."""
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def where(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Examples":
+        """The examples that a mask or an index chooses."""
+        return Examples(**{each.name: getattr(self, each.name)[chosen] for each in fields(self)})
+
+
+def training_examples(
+    sales: Sales,
+    *,
+    first_day: int,
+    end_day: int,
+    horizons: Sequence[int] = ALL_HORIZONS,
+    horizons_each: int | None = None,
+) -> Examples:
+    """Examples of the targets in rows [first_day, end_day) that are known and open.
+
+    Each is seen from all ``horizons``, or from ``horizons_each`` of them, which differ from day
+    to day and spread over all (the same at every call). Left out are examples of dishes that
+    had no level of their own yet.
+    """
+    targets = np.arange(max(first_day, 1), min(end_day, sales.days))
+    chosen = _chosen_horizons(targets, tuple(horizons), horizons_each)
+    rows = np.repeat(targets, chosen.shape[1])
+    return _examples(sales, rows, chosen.ravel(), typical=None)
+
+
+def forecast_examples(
+    sales: Sales,
+    *,
+    horizons: Sequence[int] = ALL_HORIZONS,
+    typical: FloatArray | None = None,
+) -> Examples:
+    """Examples of the days after the last known one, with NaN targets; none of closed days.
+
+    ``typical``, (dishes,), is the chain's usual level of each dish in portions a day, NaN where
+    it has none: it stands in for dishes without a level of their own, whose ratios are neutral.
+    """
+    ahead = np.asarray(horizons, dtype=np.int64)
+    return _examples(sales, sales.days - 1 + ahead, ahead, typical=typical)
+
+
+def _chosen_horizons(
+    targets: NDArray[np.int64], horizons: tuple[int, ...], each: int | None
+) -> NDArray[np.int64]:
+    """(targets, chosen): which horizons every target is seen from."""
+    count = len(horizons)
+    if each is None or each >= count:
+        return np.broadcast_to(np.array(horizons), (len(targets), count))
+    # Steps of 3 go through all horizons before one comes again, and never in step with weeks.
+    step = next(step for step in (3, 5, 1) if np.gcd(step, count) == 1)
+    spread = (np.arange(each) * count) // each
+    return np.array(horizons)[(targets[:, None] * step + spread) % count]
+
+
+def _examples(
+    sales: Sales, rows: NDArray[np.int64], horizon: NDArray[np.int64], typical: FloatArray | None
+) -> Examples:
+    origin = rows - horizon
+    rows, horizon, origin = (each[origin >= 0] for each in (rows, horizon, origin))
+    past = Past(sales.quantities, special_days(sales)[: sales.days])
+    offset, usable = _offsets(past, origin, typical)
+    target = _targets(sales, rows)
+    known = np.isfinite(target) | (rows >= sales.days)[:, None]
+    kept = usable & known & ~sales.closed[rows][:, None]
+    values = _values(sales, past, rows, horizon, origin)
+    dish = np.broadcast_to(np.arange(len(sales.dishes)), kept.shape)
+    return Examples(
+        values=values[kept],
+        offset=offset[kept],
+        target=target[kept],
+        day=np.broadcast_to(rows[:, None], kept.shape)[kept].astype(np.int32),
+        dish=dish[kept].astype(np.int32),
+        horizon=np.broadcast_to(horizon[:, None], kept.shape)[kept].astype(np.int16),
+    )
+
+
+def _offsets(
+    past: Past, origin: NDArray[np.int64], typical: FloatArray | None
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """log of the levels, and where there is one."""
+    level, usable = past.level[origin], past.has_level[origin] > 0
+    if typical is not None:
+        given = np.isfinite(typical) & (np.nan_to_num(typical) > 0)
+        level = np.where(usable | ~given, level, np.where(given, typical, 1.0))
+        usable = usable | given
+    return np.log(level), usable
+
+
+def _targets(sales: Sales, rows: NDArray[np.int64]) -> FloatArray:
+    ahead = np.full((HORIZONS, len(sales.dishes)), np.nan)
+    return np.concatenate([sales.quantities, ahead])[rows]
+
+
+def _values(
+    sales: Sales,
+    past: Past,
+    rows: NDArray[np.int64],
+    horizon: NDArray[np.int64],
+    origin: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """(rows, dishes, features)."""
+    shape = (len(rows), len(sales.dishes), len(FEATURES))
+    values = np.empty(shape, dtype=np.float32)
+    ends = np.cumsum([len(_OF_ORIGIN), len(_OF_WEEKDAY), len(OF_DAY), len(_OF_DISH_DAY)])
+    of_origin, of_weekday, of_day, of_dish_day, mixed = np.split(values, ends, axis=2)
+    of_origin[:] = _of_origin(sales, past)[origin]
+    of_weekday[:] = _of_weekday(sales, past, rows, horizon, origin)
+    of_day[:] = of_each_day(sales)[rows][:, None, :]
+    of_dish_day[:] = _of_dish_day(sales)[rows]
+    mixed[:] = _mixed(values, horizon)
+    return values
+
+
+def _of_origin(sales: Sales, past: Past) -> NDArray[np.float32]:
+    """(days, dishes, ...): what is known at the end of each day."""
+    promoted = windowed(sales.promotion[: sales.days], 28)
+    days = np.minimum(np.arange(1, sales.days + 1), 28)[:, None]
+    columns = [
+        past.mean_of_days(3),
+        past.mean_of_days(7),
+        past.mean_of_days(14),
+        past.trend(),
+        past.surprise(1),
+        past.surprise(3),
+        past.surprise(7),
+        past.store_surprise(1),
+        past.store_surprise(7),
+        past.scatter(),
+        past.noise(),
+        past.days_without_sale(),
+        np.log(past.level),
+        promoted / days,
+    ]
+    return np.stack(columns, axis=2, dtype=np.float32, casting="same_kind")
+
+
+def _of_weekday(
+    sales: Sales,
+    past: Past,
+    rows: NDArray[np.int64],
+    horizon: NDArray[np.int64],
+    origin: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """(rows, dishes, ...): the target's weekday in the weeks up to the origin, / the level."""
+    row = rows - 7 * -(-horizon // 7)
+    there, row = (row >= 0)[:, None], np.maximum(row, 0)
+    level = past.level[origin]
+    means: list[FloatArray] = []
+    sums = [past.weekday_last(), *(past.weekday_sums(weeks) for weeks in (2, 4, 8))]
+    for sold, count in sums:
+        ratio = log_ratio(sold[row], count[row] * level * there)
+        # What is not known of the last weeks is what was known before.
+        means.append(np.where(count[row] > 0, ratio, means[0] if means else 0.0))
+    like = _like_days(sales, past, rows, origin, means[2])
+    holiday = np.broadcast_to(sales.holiday[:, None], sales.promotion.shape)
+    flags = [
+        weekly(each, weeks)[row] / weeks * there
+        for each in (sales.promotion, holiday)
+        for weeks in (1, 4)
+    ]
+    unknown = 1.0 - np.minimum(weekly(past.ordinary, 4), 1.0)[row] * there
+    index = past.weekday_index(8)[row] * there
+    return np.stack(
+        [like, *means, index, unknown, *flags], axis=2, dtype=np.float32, casting="same_kind"
+    )
+
+
+def _like_days(
+    sales: Sales,
+    past: Past,
+    rows: NDArray[np.int64],
+    origin: NDArray[np.int64],
+    weekday: FloatArray,
+) -> FloatArray:
+    """(rows, dishes): the weekday's ratio on an ordinary day, the last Sundays' on a holiday, that
+    of the last two weeks' working days on a weekend that is worked."""
+    usual, special = usual_holidays(sales), special_days(sales)
+    of_week = (sales.first_day.weekday() + np.arange(sales.days)) % 7
+    like = weekday.copy()
+    for holiday, days in ((True, of_week == 6), (False, ~usual[of_week])):
+        chosen = special[rows] & ((sales.holiday[rows] > 0) == holiday)
+        if not chosen.any():
+            continue
+        counted = past.ordinary * days[:, None]
+        sold, count = windowed(past.sold * counted, 28), windowed(counted, 28)
+        at = origin[chosen]
+        ratio = log_ratio(sold[at], count[at] * past.level[at])
+        like[chosen] = np.where(count[at] > 0, ratio, weekday[chosen])
+    return like
+
+
+def _of_dish_day(sales: Sales) -> NDArray[np.float32]:
+    """(days + HORIZONS, dishes, ...): what is known ahead of a dish on a day."""
+    promotion = sales.promotion
+    columns = [promotion, shifted(promotion, 1), shifted(promotion, 7)]
+    return np.stack(columns, axis=2, dtype=np.float32, casting="same_kind")
+
+
+def _mixed(values: NDArray[np.float32], horizon: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(rows, dishes, ...): lags, weighed by how far away the target is. What the last days tell
+    fades with the horizon; a linear model cannot find that alone."""
+    far = ((horizon - 1) / (HORIZONS - 1)).astype(np.float32)[:, None]
+    soon = np.exp(-(horizon - 1) / 3.0).astype(np.float32)[:, None]
+
+    def of(name: str) -> NDArray[np.float32]:
+        return values[:, :, FEATURES.index(name)]
+
+    columns: list[NDArray[np.float32]] = [
+        np.broadcast_to(far, values.shape[:2]),
+        of("last_day") * soon,
+        of("last_3_days") * soon,
+        of("store_last_day") * soon,
+        of("last_7_days") * far,
+        of("weekday_1") * far,
+        of("noise") * of("like_days"),
+        of("noise") * of("last_7_days"),
+    ]
+    return np.stack(columns, axis=2, dtype=np.float32, casting="same_kind")

@@ -1,0 +1,204 @@
+"""Differential privacy of the linear weights, at the level of a store. Pure.
+
+A *release* is one noisy mean of updates, which a round broadcasts. Whoever sees all releases (the
+other stores, readers of model versions) learns almost nothing of whether one store took part, let
+alone of one of its days: (ε, δ)-differential privacy, one store added or removed (Dwork & Roth
+2014, https://doi.org/10.1561/0400000042; McMahan et al. 2018, arXiv:1710.06963). The coordinator
+itself sees each store's update: it is trusted.
+
+Each update is clipped to length C, so that one store changes the sum by at most C. The sum is
+divided by a number that does not depend on who answered, and Gaussian noise of standard deviation
+z·C, divided likewise, is added to each coordinate. z is the noise multiplier.
+
+What is released from the same stores any other way (sums for standardising, quantiles, tree sums,
+validation sums) is not covered by this ε.
+"""
+
+import math
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from neural.errors import PermanentError
+from neural.forecasting.core.aggregation import (
+    TooFewUpdates,
+    Updates,
+    check_update,
+    clip,
+    column_sums,
+)
+from neural.forecasting.core.series import FloatArray
+
+Noise: TypeAlias = Callable[[tuple[int, ...], float], FloatArray]
+"""``noise(shape, standard_deviation)``: independent Gaussian numbers of mean 0."""
+
+GRID_BITS = 24
+"""What is released is rounded to a 2^-24th of the noise's standard deviation, or less."""
+
+LEAST_NOISE, MOST_NOISE = 1e-3, 1e5
+"""Between these noise multipliers the accountant's floating point is sound (far below them it
+finds an ε of 0). ε is over 500,000 at the first, and counted as infinite below it; above the
+second it is counted as at it."""
+
+
+class PrivacyBudgetSpent(PermanentError):
+    """What is planned would cost more privacy than the budget has left."""
+
+    def __init__(self, *, epsilon: float, epsilon_after: float, budget_epsilon: float) -> None:
+        super().__init__(
+            f"epsilon is {epsilon:.3g} and would be {epsilon_after:.3g}, "
+            f"more than the budget of {budget_epsilon:.3g}"
+        )
+        self.epsilon = epsilon
+        self.epsilon_after = epsilon_after
+        self.budget_epsilon = budget_epsilon
+
+
+class PrivacyAccountantMissing(PermanentError):
+    """The package that accounts for privacy is not installed; without it nothing is released."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "differential privacy needs the package dp-accounting: "
+            "install zhilian-neural[privacy], or in a checkout requirements-privacy.txt"
+        )
+
+
+def private_mean(
+    updates: Updates,
+    *,
+    shape: tuple[int, ...],
+    invited_stores: int,
+    clipping_norm: float,
+    noise_multiplier: float,
+    noise: Noise | None = None,
+    least_updates: int = 1,
+) -> FloatArray:
+    """A noisy mean of the updates (float64 of ``shape``), all of the same weight.
+
+    The denominator is ``invited_stores``, however many answered: a store that did not answer
+    counts as an update of zeros, so that its absence changes the mean by no more than its answer
+    does. Noise comes from the operating system's generator unless given (in tests). Two calls
+    are two releases, with noise of their own: keep the first result, never draw again.
+
+    Raises :class:`AnswerRefused` for too few updates or one that is no such array, ValueError for
+    more updates than were invited or a noise multiplier or norm that is not positive.
+    """
+    if len(updates) > invited_stores:
+        raise ValueError(f"{len(updates)} stores answered, {invited_stores} were invited")
+    if len(updates) < max(1, least_updates):
+        raise TooFewUpdates(found=len(updates), needed=max(1, least_updates))
+    deviation = noise_deviation(
+        clipping_norm=clipping_norm,
+        noise_multiplier=noise_multiplier,
+        invited_stores=invited_stores,
+    )
+    mean = _clipped_sum(updates, shape=shape, norm=clipping_norm) / invited_stores
+    drawn = (noise or gaussian_noise)(shape, deviation)
+    return to_grid(mean + drawn, standard_deviation=deviation)
+
+
+def noise_deviation(*, clipping_norm: float, noise_multiplier: float, invited_stores: int) -> float:
+    """The standard deviation of the noise on each coordinate of the mean: z·C / stores."""
+    for name, value in (("clipping norm", clipping_norm), ("noise multiplier", noise_multiplier)):
+        if not 0 < value < math.inf:
+            raise ValueError(f"a {name} is positive and finite, not {value}")
+    return noise_multiplier * clipping_norm / invited_stores
+
+
+def _clipped_sum(updates: Updates, *, shape: tuple[int, ...], norm: float) -> FloatArray:
+    for store in sorted(updates):
+        check_update(updates[store], shape=shape)
+    # Exactly rounded: else one store more could change the rounding of all the others.
+    return column_sums(np.stack([clip(update, norm=norm) for update in updates.values()]))
+
+
+def gaussian_noise(shape: tuple[int, ...], standard_deviation: float) -> FloatArray:
+    """Independent Gaussian numbers from the operating system's generator, which nobody can
+    foresee (numpy's generators can be, from their past numbers).
+
+    Box & Muller (1958, https://doi.org/10.1214/aoms/1177706645) in float64 from uniform numbers
+    of 64 bits: none is beyond 9.5 standard deviations, where 1e-20 of a Gaussian lies. In
+    floating point some results never occur, and the last bits of value + noise can give away the
+    value (Mironov 2012, https://doi.org/10.1145/2382196.2382264): round with :func:`to_grid`.
+    """
+    size = math.prod(shape)
+    pairs = (size + 1) // 2
+    bits = np.frombuffer(secrets.token_bytes(16 * pairs), dtype="<u8").reshape(2, pairs)
+    # From above 0 to 1: the logarithm of 0 does not exist. Halves keep both ends apart.
+    uniform = (bits.astype(np.float64) + 0.5) / 2.0**64
+    radius = np.sqrt(-2.0 * np.log(uniform[0]))
+    angle = 2.0 * np.pi * uniform[1]
+    gaussian = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:size]
+    return np.asarray(gaussian.reshape(shape) * standard_deviation, dtype=np.float64)
+
+
+def to_grid(values: FloatArray, *, standard_deviation: float) -> FloatArray:
+    """The values, rounded to a grid that only the noise's standard deviation decides: the power
+    of two at most 2^-``GRID_BITS`` of it.
+
+    Each point then stands for some 2^28 values that the noise can take, so that the gaps between
+    those no longer tell what was added to it. Rounding afterwards costs no privacy.
+    """
+    grid = 2.0 ** (math.floor(math.log2(standard_deviation)) - GRID_BITS)
+    return np.asarray(np.round(values / grid) * grid, dtype=np.float64)
+
+
+def epsilon_of(releases: Iterable[float], *, delta: float) -> float:
+    """ε of all these releases together, each given by its noise multiplier, at this δ.
+
+    Noise multipliers z₁, z₂, … on the same stores are as good as one release with
+    1/z² = Σ 1/zᵢ², exactly, even where later rounds depend on what earlier ones released (Dong,
+    Roth & Su 2019, arXiv:1905.02383); its ε is that of the analytic Gaussian mechanism (Balle &
+    Wang 2018, arXiv:1805.06530), by Google's dp-accounting. No release costs 0; next to no noise
+    (together below :data:`LEAST_NOISE`) costs infinity. Raises ValueError for δ outside (0, 1) or
+    a negative noise multiplier, and :class:`PrivacyAccountantMissing`.
+    """
+    if not 0 < delta < 1:
+        raise ValueError(f"delta is between 0 and 1, not {delta}")
+    multipliers = list(releases)
+    if not all(each >= 0 for each in multipliers):  # NaN is not, either
+        raise ValueError("a noise multiplier is not negative")
+    if not multipliers:
+        return 0.0
+    if min(multipliers) < LEAST_NOISE:
+        return math.inf
+    # By way of the smallest: 1/z² itself may be too large a number.
+    least = min(multipliers)
+    together = least / math.sqrt(math.fsum((least / each) ** 2 for each in multipliers))
+    if together < LEAST_NOISE:
+        return math.inf
+    # With much noise it asks for the logarithm of 0 on its way, and is right about it.
+    with np.errstate(divide="ignore"):
+        return float(_accountant().get_epsilon_gaussian(min(together, MOST_NOISE), delta))
+
+
+def check_budget(
+    past: Sequence[float], planned: Sequence[float], *, budget_epsilon: float, delta: float
+) -> float:
+    """ε after the planned releases, if the budget allows for them.
+
+    ``past`` and ``planned`` are noise multipliers, one for each release; past ones count whether
+    or not anything was published of them. Raises :class:`PrivacyBudgetSpent` if ε would pass
+    ``budget_epsilon``, and what :func:`epsilon_of` raises.
+    """
+    after = epsilon_of([*past, *planned], delta=delta)
+    # Not `after > budget`: a budget that is no number allows for nothing.
+    if not after <= budget_epsilon:
+        raise PrivacyBudgetSpent(
+            epsilon=epsilon_of(past, delta=delta),
+            epsilon_after=after,
+            budget_epsilon=budget_epsilon,
+        )
+    return after
+
+
+def _accountant() -> Any:
+    """dp-accounting, which few installations need and which takes a second to import."""
+    try:
+        import dp_accounting
+    except ImportError:
+        raise PrivacyAccountantMissing from None
+    return dp_accounting

@@ -1,0 +1,1 @@
+"""Histogram trees, grown from sums over stores."""

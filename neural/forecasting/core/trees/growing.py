@@ -1,0 +1,189 @@
+"""From the stores' sums to the next level of the trees. Pure.
+
+A split is worth what it takes off the loss in its second-order approximation (Chen and Guestrin
+2016, formula 7). Everything is computed from whole numbers that do not depend on the order of
+the stores, so that every coordinator grows the same trees.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neural.forecasting.core.encoding import decode, encode
+from neural.forecasting.core.protocol import AnswerRefused, Json
+from neural.forecasting.core.trees.form import Form, features_taken
+from neural.forecasting.core.trees.sums import STEPS, Sums, Whole
+from neural.forecasting.core.trees.trees import GRAIN, NO_SPLIT, Draft
+
+Floats = NDArray[np.float64]
+
+LARGEST_SUM = 2**50
+"""Sums of a thousand answers stay within int64."""
+
+
+def sums_as_json(sums: Sums) -> Json:
+    """Sums as an answer carries them: in four bytes a number where all of them fit."""
+    largest = max(int(np.abs(each).max(initial=0)) for each in sums)
+    dtype = "<i4" if largest < 2**31 else "<i8"
+    return {
+        "gradient": encode(sums.gradient, dtype=dtype),
+        "hessian": encode(sums.hessian, dtype=dtype),
+    }
+
+
+def sums_from_json(*, draft: Draft, answer: object) -> Sums:
+    """The sums of an answer to the level that the draft asks for.
+
+    Raises AnswerRefused for other keys, types or shapes (``wrong_keys``, ``wrong_type``,
+    ``wrong_shape``), for sums too large or a negative hessian (``out_of_range``), and where a
+    node's features do not add up to the same (``inconsistent``): each row is in one bin of
+    every feature.
+    """
+    if not isinstance(answer, dict) or set(answer) != {"gradient", "hessian"}:
+        raise AnswerRefused("wrong_keys", "sums are gradient and hessian")
+    shape = (sum(part.size for part in layout(draft)),)
+    sums = Sums(_whole(answer["gradient"], shape), _whole(answer["hessian"], shape))
+    if (sums.hessian < 0).any() or any(_is_too_large(each) for each in sums):
+        raise AnswerRefused("out_of_range", "a sum")
+    _check_totals(draft, sums)
+    return sums
+
+
+def _is_too_large(values: Whole) -> bool:
+    # Not by abs: that of the least int64 is negative.
+    return bool(((values > LARGEST_SUM) | (values < -LARGEST_SUM)).any())
+
+
+def _whole(value: object, shape: tuple[int]) -> Whole:
+    dtype = value.get("dtype") if isinstance(value, dict) else None
+    wanted = "<i4" if dtype == "<i4" else "<i8"
+    return np.asarray(decode(value, dtype=wanted, shape=shape), dtype=np.int64)
+
+
+def _check_totals(draft: Draft, sums: Sums) -> None:
+    for part in layout(draft):
+        for values in sums:
+            totals = np.add.reduceat(values[part.slice], part.starts)
+            by_feature = totals.reshape(-1, part.nodes)
+            if (by_feature != by_feature[0]).any():
+                raise AnswerRefused("inconsistent", "sums of a node's features differ")
+
+
+class Part(NamedTuple):
+    """Where a tree's sums lie among all: by feature, then node, then bin."""
+
+    features: NDArray[np.intp]
+    counts: Whole
+    nodes: int
+    slice: slice
+
+    @property
+    def size(self) -> int:
+        """How many sums the tree has."""
+        return self.slice.stop - self.slice.start
+
+    @property
+    def starts(self) -> NDArray[np.intp]:
+        """Where each feature's and node's sums begin, within the tree's."""
+        lengths = np.repeat(self.counts, self.nodes)
+        return np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)
+
+
+def layout(draft: Draft) -> list[Part]:
+    """Where the sums of the stage's trees lie, tree by tree."""
+    parts, start, nodes = [], 0, 2**draft.level
+    for tree in range(draft.form.together):
+        features = features_taken(
+            form=draft.form, stage=draft.stage, tree=tree, counts=draft.bins.counts
+        )
+        counts = draft.bins.counts[features]
+        end = start + nodes * int(counts.sum())
+        parts.append(Part(features, counts, nodes, slice(start, end)))
+        start = end
+    return parts
+
+
+def added(several: Sequence[Sums]) -> Sums:
+    """The sums of several answers. Raises ValueError for none."""
+    if not several:
+        raise ValueError("no sums")
+    gradient, hessian = several[0]
+    for each in several[1:]:
+        gradient, hessian = gradient + each.gradient, hessian + each.hessian
+    return Sums(gradient, hessian)
+
+
+def grown(*, draft: Draft, sums: Sums) -> Draft:
+    """The draft with one level more, from the sums of all stores for it; with the last level of
+    a stage its trees are finished."""
+    found = [_split(draft.form, part, sums) for part in layout(draft)]
+    deeper = draft.with_level(
+        feature=np.stack([each.feature for each in found]),
+        threshold=np.stack([each.threshold for each in found]),
+    )
+    if deeper.level < draft.form.depth:
+        return deeper
+    return deeper.with_values(np.stack([each.value for each in found]))
+
+
+class _Level(NamedTuple):
+    feature: NDArray[np.int32]
+    threshold: NDArray[np.int32]
+    value: NDArray[np.float32]
+    """Of the children of all nodes, should they be leaves."""
+
+
+def _split(form: Form, part: Part, sums: Sums) -> _Level:
+    gradient = _below(sums.gradient[part.slice], part)
+    hessian = _below(sums.hessian[part.slice], part)
+    gain = _gains(form, gradient, hessian)
+    nodes, _, bins = gain.shape
+    best = gain.reshape(nodes, -1).argmax(axis=1)
+    node = np.arange(nodes)
+    worth = gain.reshape(nodes, -1)[node, best] > 0
+    # Without a split the last bin is the threshold: all is below it.
+    feature = np.where(worth, best // bins, 0)
+    threshold = np.where(worth, best % bins, bins - 1)
+    lower = (gradient[node, feature, threshold], hessian[node, feature, threshold])
+    upper = (gradient[node, 0, -1] - lower[0], hessian[node, 0, -1] - lower[1])
+    values = np.stack([_value(form, *lower), _value(form, *upper)], axis=1).ravel()
+    return _Level(
+        part.features[feature].astype(np.int32),
+        np.where(worth, threshold, NO_SPLIT).astype(np.int32),
+        values.astype(np.float32),
+    )
+
+
+def _below(values: Whole, part: Part) -> Floats:
+    """Sums of each bin and those below it, in average examples: (nodes, features, most bins).
+    Where a feature has fewer bins, its total repeats."""
+    most = int(part.counts.max())
+    place = np.minimum(np.arange(most), part.counts[:, None, None] - 1)
+    starts = part.starts.reshape(len(part.counts), part.nodes, 1)
+    # One sum runs through all nodes; what came before a node is taken off. Whole: exact.
+    running = np.concatenate([[0], np.cumsum(values)])
+    below = running[starts + place + 1] - running[starts]
+    return np.asarray(below.transpose(1, 0, 2) / STEPS, dtype=np.float64)
+
+
+def _gains(form: Form, gradient: Floats, hessian: Floats) -> Floats:
+    """What each split takes off the loss; minus infinity where a side would be too small."""
+    total, weight = gradient[:, :, -1:], hessian[:, :, -1:]
+    above, rest = total - gradient, weight - hessian
+    gain = gradient**2 / _curved(form, hessian) + above**2 / _curved(form, rest)
+    gain -= total**2 / _curved(form, weight)
+    allowed = np.minimum(hessian, rest) >= max(form.least_hessian, 1.0 / STEPS)
+    return np.where(allowed, gain, -np.inf)
+
+
+def _value(form: Form, gradient: Floats, hessian: Floats) -> Floats:
+    step = np.clip(-gradient / _curved(form, hessian), -form.longest_step, form.longest_step)
+    step *= form.learning_rate / form.together
+    return np.asarray(np.rint(step / GRAIN) * GRAIN + 0.0, dtype=np.float64)
+
+
+def _curved(form: Form, hessian: Floats) -> Floats:
+    """The hessian with the ridge; never zero, even where both are."""
+    return np.maximum(hessian + form.ridge, 1.0 / STEPS)

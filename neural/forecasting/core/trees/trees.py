@@ -1,0 +1,198 @@
+"""Trees boosted from sums: the draft of them, and what they predict. Pure.
+
+Histogram gradient boosting (Friedman 2001; Ke et al. 2017) of the logarithm of a Poisson mean,
+with an offset. All trees have the same depth and are complete: node ``n`` has the children
+``2n + 1`` and ``2n + 2``. A value whose bin is above the threshold goes to the second. A node
+that is not worth a split sends everything to the first child.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neural.forecasting.core.binning import Bins, Codes
+from neural.forecasting.core.encoding import decode, encode
+from neural.forecasting.core.protocol import AnswerRefused, Json
+from neural.forecasting.core.trees.form import Form
+
+Integers = NDArray[np.int32]
+Floats32 = NDArray[np.float32]
+
+NO_SPLIT = 255
+"""A threshold that no bin is above."""
+GRAIN = 2.0**-20
+"""Leaves are whole multiples of it, so that sums of them are exact in any order."""
+_AT_ONCE = 2**17
+"""Trees × examples that are looked up together: they stay in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Complete trees of one depth. ``feature`` and ``threshold``: int32 (trees, inner nodes);
+    ``value``: float32 (trees, leaves), learning rate
+    included, in whole multiples of GRAIN."""
+
+    feature: Integers
+    threshold: Integers
+    value: Floats32
+
+    @classmethod
+    def none(cls, depth: int) -> "Trees":
+        """No trees yet."""
+        inner = np.empty((0, 2**depth - 1), dtype=np.int32)
+        return cls(inner, inner.copy(), np.empty((0, 2**depth), dtype=np.float32))
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def with_more(self, more: "Trees") -> "Trees":
+        """These and then others."""
+        return Trees(
+            np.concatenate([self.feature, more.feature]),
+            np.concatenate([self.threshold, more.threshold]),
+            np.concatenate([self.value, more.value]),
+        )
+
+    def margins(self, codes: Codes, *, first: int = 0) -> NDArray[np.float64]:
+        """What the trees from ``first`` on add to the logarithm of the demand: float64
+        (examples,). ``codes`` has shape (features, examples). Exact, whatever the order."""
+        total = np.zeros(codes.shape[1], dtype=np.float64)
+        step = max(1, _AT_ONCE // max(codes.shape[1], 1))
+        for start in range(first, len(self), step):
+            total += self._of(codes, slice(start, start + step))
+        return total
+
+    def _of(self, codes: Codes, chosen: slice) -> NDArray[np.float64]:
+        value = self.value[chosen]
+        node = np.zeros((len(value), codes.shape[1]), dtype=np.intp)
+        for level in range(int(value.shape[1]).bit_length() - 1):
+            inner = slice(2**level - 1, 2 ** (level + 1) - 1)
+            node = descend(
+                codes=codes,
+                node=node,
+                feature=self.feature[chosen, inner],
+                threshold=self.threshold[chosen, inner],
+            )
+        leaves = value.ravel().take(node + value.shape[1] * np.arange(len(value))[:, None])
+        return np.asarray(leaves.sum(axis=0, dtype=np.float64))
+
+
+def descend(
+    *, codes: Codes, node: NDArray[np.intp], feature: Integers, threshold: Integers
+) -> NDArray[np.intp]:
+    """From the nodes of one level, numbered from 0, to those of the next. ``node`` has shape
+    (trees, examples), the others (trees, nodes of the level)."""
+    trees, examples = node.shape
+    # Places in flat arrays: numpy looks up several times faster in one dimension than in two.
+    place = node + feature.shape[1] * np.arange(trees)[:, None]
+    code = feature.ravel().take(place) * np.intp(examples) + np.arange(examples)
+    return np.asarray(2 * node + (codes.ravel().take(code) > threshold.ravel().take(place)))
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Trees under construction: the finished ones, and the levels so far of a stage's."""
+
+    form: Form
+    bins: Bins
+    unit: float
+    """Demand of one average example of the chain, portions: what a hessian is divided by."""
+    finished: Trees
+    feature: Integers
+    """(trees of the stage, nodes of the levels so far)"""
+    threshold: Integers
+    left_out: tuple[str, ...] = ()
+    """Stores whose sums the trees do without, from the stage on in which they were found to be
+    far from the others'."""
+
+    @property
+    def stage(self) -> int:
+        """Which stage grows now, from 0."""
+        return len(self.finished) // self.form.together
+
+    @property
+    def level(self) -> int:
+        """Which level is asked for next, from 0."""
+        return (self.feature.shape[1] + 1).bit_length() - 1
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all trees are grown."""
+        return self.stage >= self.form.stages
+
+    def continues(self, earlier: "Draft") -> bool:
+        """Whether this is an earlier draft with nothing but more levels or trees."""
+        count, levels = len(earlier.finished), earlier.feature.shape[1]
+        same = [
+            (self.bins.edges, earlier.bins.edges),
+            (self.finished.feature[:count], earlier.finished.feature),
+            (self.finished.threshold[:count], earlier.finished.threshold),
+            (self.finished.value[:count], earlier.finished.value),
+        ]
+        if self.stage == earlier.stage:
+            same.append((self.feature[:, :levels], earlier.feature))
+            same.append((self.threshold[:, :levels], earlier.threshold))
+        alike = (self.form, self.unit) == (earlier.form, earlier.unit)
+        return alike and all(np.array_equal(mine, theirs) for mine, theirs in same)
+
+    def as_json(self) -> Json:
+        """The draft as a round keeps it."""
+        return {
+            "form": self.form.as_json(),
+            "bins": self.bins.as_json(),
+            "unit": self.unit,
+            "finished": {
+                "feature": encode(self.finished.feature, dtype="<i4"),
+                "threshold": encode(self.finished.threshold, dtype="<i4"),
+                "value": encode(self.finished.value, dtype="<f4"),
+            },
+            "feature": encode(self.feature, dtype="<i4"),
+            "threshold": encode(self.threshold, dtype="<i4"),
+            "left_out": list(self.left_out),
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> "Draft":
+        """The draft that :meth:`as_json` wrote. Raises AnswerRefused for anything else."""
+        form = Form.from_json(value["form"])
+        inner, trees = 2**form.depth - 1, value["finished"]
+        return cls(
+            form=form,
+            bins=Bins.from_json(value["bins"]),
+            unit=float(value["unit"]),
+            finished=Trees(
+                decode(trees["feature"], dtype="<i4", shape=(None, inner)),
+                decode(trees["threshold"], dtype="<i4", shape=(None, inner)),
+                decode(trees["value"], dtype="<f4", shape=(None, inner + 1)),
+            ),
+            feature=decode(value["feature"], dtype="<i4", shape=(form.together, None)),
+            threshold=decode(value["threshold"], dtype="<i4", shape=(form.together, None)),
+            left_out=tuple(value["left_out"]),
+        )
+
+    def with_level(self, *, feature: Integers, threshold: Integers) -> "Draft":
+        """The draft with one more level of the stage's trees."""
+        return replace(
+            self,
+            feature=np.concatenate([self.feature, feature], axis=1, dtype=np.int32),
+            threshold=np.concatenate([self.threshold, threshold], axis=1, dtype=np.int32),
+        )
+
+    def with_values(self, value: Floats32) -> "Draft":
+        """The draft with the stage's trees finished, their levels being complete."""
+        nothing = np.empty((self.form.together, 0), dtype=np.int32)
+        return replace(
+            self,
+            finished=self.finished.with_more(Trees(self.feature, self.threshold, value)),
+            feature=nothing,
+            threshold=nothing,
+        )
+
+
+def begin(*, form: Form, bins: Bins, unit: float) -> Draft:
+    """A draft without trees. ``unit`` is the mean demand of the chain's examples, in portions."""
+    if not (np.isfinite(unit) and unit > 0):
+        raise AnswerRefused("not_finite", "the mean demand must be above zero")
+    nothing = np.empty((form.together, 0), dtype=np.int32)
+    return Draft(form, bins, unit, Trees.none(form.depth), nothing, nothing)

@@ -1,0 +1,22 @@
+"""The model type that comes with the app: how much of each dish a store will sell."""
+
+from django.utils.translation import gettext_lazy as _
+
+from neural.forecasting.core import client, program
+from neural.forecasting.core.expectation import forecast
+from neural.forecasting.core.features import SCHEMA_HASH
+from neural.forecasting.core.types import ModelType, register_model_type
+
+DEMAND_FORECAST = register_model_type(
+    ModelType(
+        name="demand_forecast",
+        label=_("demand forecast"),
+        program=program.DemandProgram(),
+        answer=client.answer,
+        answer_together=client.answer_together,
+        schema_hash=SCHEMA_HASH,
+        forecast=forecast,
+        expected_exchanges=program.expected_exchanges,
+        releases=program.releases,
+    )
+)

@@ -1,0 +1,158 @@
+"""`manage.py train`: a round of federated training, waited for."""
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management import CommandError, CommandParser
+from tqdm import tqdm
+
+from neural.errors import NeuralError
+from neural.forecasting.management.text import ended, is_good, lines, outcome
+from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingRound
+from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
+from neural.forecasting.names import ADVANCE_TASK, ANSWER_TASK, FORECAST_TASK
+from neural.forecasting.outlook.report import report_of_round
+from neural.forecasting.rounds.opening import open_round
+from neural.forecasting.rounds.progress import Progress, round_progress
+from neural.ledger.clock import database_clock
+from neural.management.teaching import TeachingCommand, day
+from neural.models import Store
+from neural.worker.here import work_here
+
+REQUESTER = "train"
+LOOK_SECONDS = 0.5
+NO_VERSION = 3
+
+
+class Command(TeachingCommand):
+    """Open a round or join the open one, and wait until it has closed."""
+
+    help = """
+        Trains the demand forecast across stores: opens a round that invites every store with
+        enough history, or joins the one that is open, shows how far it is, and says how it ended.
+        Stores train on their own sales alone, in runs on low_priority, which workers do when
+        nothing more urgent waits; with --now the work is done here and needs no worker. It
+        happens every night by itself where beat runs. The round goes on when this command is
+        stopped.
+    """
+    after_help = """
+        examples:
+          manage.py train
+          manage.py train --store S01               (ends with what became of this store)
+          manage.py train --no-wait
+          manage.py train --now                     (without workers)
+          manage.py train --as-of 2019-05-01        (sales ended long ago: as on that morning)
+
+        exit codes:
+          0    a version was published, or waits for a person to publish it; with --no-wait: the
+               round is open
+          1    the plan is switched off or missing
+          2    wrong usage, or there is no such store
+          3    the round made no version that is better, or failed: it says why, and the version
+               in force stays
+          130  stopped with Ctrl-C; the round goes on where workers run
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which model and store, and whether to wait."""
+        parser.add_argument("--model-type", default=DEFAULT_MODEL_TYPE, metavar="NAME")
+        parser.add_argument("--store", metavar="CODE", help="say what became of this store")
+        parser.add_argument(
+            "--as-of",
+            type=day,
+            metavar="DAY",
+            help="train and forecast as on the morning of this day, for sales that ended long ago",
+        )
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument("--no-wait", action="store_true", help="open the round and leave it")
+        how.add_argument("--now", action="store_true", help="work here, without workers")
+
+    def handle(
+        self,
+        *,
+        model_type: str,
+        store: str | None,
+        as_of: dt.date | None,
+        no_wait: bool,
+        now: bool,
+        **options: Any,
+    ) -> None:
+        """Open, wait, say."""
+        if store is not None and not Store.objects.filter(pk=store).exists():
+            raise CommandError(f"there is no store {store!r}", returncode=2)
+        training = self._open(model_type, as_of)
+        if no_wait:
+            return
+        try:
+            wait(training.pk, work_here_too=now)
+        except KeyboardInterrupt:
+            self.stderr.write("Stopped. The round goes on where workers run (or: train --now).")
+            raise SystemExit(130) from None
+        self._report(TrainingRound.objects.defer("draft").get(pk=training.pk), store)
+
+    def _open(self, model_type: str, as_of: dt.date | None) -> TrainingRound:
+        try:
+            opened = open_round(
+                name=model_type, now=database_clock(), requested_by=REQUESTER, as_of=as_of
+            )
+        except NeuralError as error:
+            raise CommandError(str(error)) from error
+        training = opened.round
+        if training is None:
+            raise CommandError(f"The plan of {model_type} is switched off: see the admin.")
+        what = "is opened" if opened.is_new else "was open already"
+        self.stdout.write(f"Round {training.pk} {what}: {training.invited:,} stores are invited.")
+        return training
+
+    def _report(self, training: TrainingRound, store: str | None) -> None:
+        report = report_of_round(training, shown=StoreUpdate.objects.all())
+        for line in lines(report):
+            self.stdout.write(line)
+        version = ModelVersion.objects.filter(round=training).only("number").first()
+        self.stdout.write(ended(training, version.number if version else None))
+        if store is not None:
+            self.stdout.write(self._receipt(training, store))
+        if not is_good(training):
+            raise CommandError("The version in force stays.", returncode=NO_VERSION)
+
+    def _receipt(self, training: TrainingRound, store: str) -> str:
+        update = StoreUpdate.objects.filter(round=training, store=store).first()
+        if update is None:
+            return f"{store}: not invited, it has not enough history"
+        return f"{store}: {outcome(update)}"
+
+
+def wait(number: int, *, work_here_too: bool) -> None:
+    """Until the round has closed (and, where the work is done here, forecasts are made)."""
+    with tqdm(unit=" exchanges", leave=False, disable=None) as bar:
+        for progress in looks(number, work_here_too=work_here_too):
+            bar.total, bar.n = progress.about, progress.exchange
+            bar.set_postfix_str(
+                f"{progress.label}, {progress.stores_in} of {progress.taking_part} stores in"
+            )
+    if work_here_too:
+        for _ in tqdm(work_here([FORECAST_TASK]), unit=" runs", leave=False, disable=None):
+            pass
+
+
+def looks(number: int, *, work_here_too: bool) -> Iterator[Progress]:
+    """How far the round is, now and then, until it has closed."""
+    rounds = TrainingRound.objects.defer("draft", "question", "config")
+    while (training := rounds.get(pk=number)).is_open:
+        yield round_progress(training, now=database_clock())
+        worked = _work_a_while() if work_here_too else False
+        if not worked:
+            time.sleep(LOOK_SECONDS)
+
+
+def _work_a_while() -> bool:
+    """Runs of rounds for half a second, or one that takes longer."""
+    until = time.monotonic() + LOOK_SECONDS
+    worked = False
+    for _ in work_here([ANSWER_TASK, ADVANCE_TASK]):
+        worked = True
+        if time.monotonic() > until:
+            break
+    return worked

@@ -1,0 +1,199 @@
+"""Plans: how a model type is trained across stores. People edit them in the admin."""
+
+import math
+from dataclasses import fields
+from typing import Any
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from neural.forecasting.core.protocol import TrainingConfig
+from neural.forecasting.core.types import label_of
+from neural.models.store import Store
+
+DEFAULT_MODEL_TYPE = "demand_forecast"
+
+
+class Strategy(models.TextChoices):
+    FEDAVG = "fedavg", _("FedAvg: mean of the updates")
+    FEDPROX = "fedprox", _("FedProx: mean, and no store goes far from the common model")
+    TRIMMED_MEAN = "trimmed_mean", _("trimmed mean: the extremes are cut")
+    MEDIAN = "median", _("median of the updates")
+
+
+class Publishing(models.TextChoices):
+    AUTOMATIC = "automatic", _("at once, when it is better")
+    BY_A_PERSON = "by_a_person", _("when a person says so")
+
+
+def _between(low: float, high: float) -> dict[str, Any]:
+    return {"validators": [MinValueValidator(low), MaxValueValidator(high)]}
+
+
+class TrainingPlan(models.Model):
+    """How the models of one type are trained: by whom, how long, with which numbers.
+
+    A round keeps a copy of the numbers that it was opened with: changes count from the next
+    round on.
+    """
+
+    model_type = models.CharField(_("model type"), max_length=100, unique=True)
+    enabled = models.BooleanField(
+        _("enabled"), default=True, help_text=_("Otherwise no new round is opened.")
+    )
+
+    least_stores = models.PositiveIntegerField(
+        _("quorum"),
+        default=2,
+        help_text=_("A round with fewer good answers fails, and the old model stays."),
+        **_between(1, 1_000_000),
+    )
+    least_share = models.FloatField(
+        _("quorum as a share of the invited"), default=0.5, **_between(0, 1)
+    )
+    exchange_seconds = models.PositiveIntegerField(
+        _("seconds for an exchange"),
+        default=120,
+        help_text=_("Who has not answered by then is late, and the round goes on without it."),
+        **_between(1, 86_400),
+    )
+    deadline_seconds = models.PositiveIntegerField(
+        _("seconds for a round"), default=3600, **_between(1, 7 * 86_400)
+    )
+    stores_per_run = models.PositiveIntegerField(
+        _("stores a run"),
+        default=25,
+        help_text=_("How many stores of one trust domain answer in one run."),
+        **_between(1, 10_000),
+    )
+    participants = models.ManyToManyField(
+        Store,
+        verbose_name=_("participants"),
+        related_name="+",
+        blank=True,
+        help_text=_("Empty: every store with enough history."),
+    )
+    publishing = models.CharField(
+        _("publishing"),
+        max_length=20,
+        choices=Publishing.choices,
+        default=Publishing.AUTOMATIC,
+    )
+
+    strategy = models.CharField(
+        _("strategy"), max_length=20, choices=Strategy.choices, default=Strategy.FEDPROX
+    )
+    fit_exchanges = models.PositiveIntegerField(
+        _("exchanges of the linear model"), default=10, **_between(1, 100)
+    )
+    proximal = models.FloatField(
+        _("proximal term (μ)"),
+        default=0.5,
+        help_text=_("How strongly FedProx holds a store to the common weights."),
+        **_between(0, 1e6),
+    )
+    ridge = models.FloatField(_("ridge"), default=0.01, **_between(0, 1e6))
+    clipping_norm = models.FloatField(
+        _("clipping norm"),
+        default=1.0,
+        help_text=_("The longest update of the linear weights that a store may send (L2)."),
+        **_between(1e-6, 1e6),
+    )
+    trim_share = models.FloatField(
+        _("trimmed share (β)"), default=0.1, help_text=_("At each end."), **_between(0, 0.49)
+    )
+    max_examples = models.PositiveIntegerField(
+        _("greatest example count"),
+        default=100_000,
+        help_text=_("No store weighs more than with so many."),
+        **_between(1, 100_000_000),
+    )
+    history_days = models.PositiveIntegerField(
+        _("days of history"), default=365, **_between(28, 3660)
+    )
+    held_out_days = models.PositiveIntegerField(
+        _("days kept for judging"), default=14, **_between(1, 90)
+    )
+    dishes_per_store = models.PositiveIntegerField(
+        _("dishes a store"),
+        default=50,
+        help_text=_("Those of which a store sells most."),
+        **_between(1, 1000),
+    )
+    trees = models.PositiveIntegerField(
+        _("trees"), default=128, help_text=_("0: the linear model alone."), **_between(0, 2000)
+    )
+    trees_together = models.PositiveSmallIntegerField(
+        _("trees side by side"),
+        default=8,
+        help_text=_("So many grow in the same exchanges; their mean is one step."),
+        **_between(1, 32),
+    )
+    tree_depth = models.PositiveSmallIntegerField(_("depth of trees"), default=5, **_between(1, 8))
+    learning_rate = models.FloatField(_("learning rate"), default=0.3, **_between(1e-4, 1))
+    bins = models.PositiveSmallIntegerField(_("bins"), default=16, **_between(2, 256))
+    seed = models.PositiveIntegerField(_("seed"), default=0)
+    refit_exchanges = models.PositiveIntegerField(
+        _("exchanges of the refit"),
+        default=3,
+        help_text=_(
+            "What is better is trained again with the days that were kept for judging. 0: it is "
+            "published as it was judged."
+        ),
+        **_between(0, 100),
+    )
+
+    noise_multiplier = models.FloatField(
+        _("noise multiplier (z)"),
+        default=0.0,
+        help_text=_("Differential privacy at store level; 0 is off. With it no trees are grown."),
+        **_between(0, 1000),
+    )
+    epsilon_budget = models.FloatField(
+        _("privacy budget (ε)"),
+        default=8.0,
+        help_text=_("A round that would pass it in all, with the rounds before it, fails."),
+        **_between(0, 1e6),
+    )
+    delta = models.FloatField(_("privacy (δ)"), default=1e-5, **_between(1e-12, 0.1))
+
+    class Meta:
+        verbose_name = _("training plan")
+        verbose_name_plural = _("training plans")
+        ordering = ("model_type",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(strategy__in=Strategy.values), name="neural_plan_known_strategy"
+            ),
+            models.CheckConstraint(
+                condition=Q(publishing__in=Publishing.values), name="neural_plan_known_publishing"
+            ),
+            models.CheckConstraint(
+                condition=Q(least_stores__gte=1, least_share__gte=0, least_share__lte=1),
+                name="neural_plan_quorum_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(exchange_seconds__gte=1, deadline_seconds__gte=1)
+                & Q(stores_per_run__gte=1, dishes_per_store__gte=1),
+                name="neural_plan_bounds_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(noise_multiplier__gte=0, epsilon_budget__gte=0)
+                & Q(delta__gt=0, delta__lt=1),
+                name="neural_plan_privacy_in_range",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return label_of(self.model_type)
+
+    def config(self) -> TrainingConfig:
+        """The numbers that a round is given."""
+        names = [each.name for each in fields(TrainingConfig) if hasattr(self, each.name)]
+        return TrainingConfig(**{name: getattr(self, name) for name in names})
+
+    def quorum_of(self, invited: int) -> int:
+        """How many of so many invited stores must give good answers."""
+        return max(self.least_stores, math.ceil(self.least_share * invited))

@@ -1,0 +1,321 @@
+"""Rounds of training: a state machine of which every change is a compare-and-set.
+
+A round is a series of exchanges. What is next follows from the row alone: the draft (the
+model under construction), the question that is asked, who has answered it. Whoever finds all
+answers in moves the round on, and only one succeeds.
+"""
+
+import datetime as dt
+from typing import Any, Self
+
+from django.db import models, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from neural.forecasting.core.types import label_of
+from neural.forecasting.models.plan import TrainingPlan
+from neural.forecasting.models.round_lines import tell_round
+from neural.models.exact_json import ExactJSONField
+
+
+class RoundState(models.TextChoices):
+    PLANNED = "planned", _("planned")
+    SELECTING = "selecting", _("choosing stores")
+    COLLECTING = "collecting", _("collecting answers")
+    AGGREGATING = "aggregating", _("adding up")
+    EVALUATING = "evaluating", _("judging")
+    PUBLISHED = "published", _("published")
+    REJECTED = "rejected", _("rejected")
+    FAILED_QUORUM = "failed_quorum", _("failed: too few stores")
+    FAILED_ERROR = "failed_error", _("failed: error")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+CLOSED_STATES = (
+    RoundState.PUBLISHED,
+    RoundState.REJECTED,
+    RoundState.FAILED_QUORUM,
+    RoundState.FAILED_ERROR,
+    RoundState.CANCELLED,
+)
+OPEN_STATES = tuple(state for state in RoundState if state not in CLOSED_STATES)
+ASKING_STATES = (RoundState.COLLECTING, RoundState.EVALUATING)
+"""A question is out; answers are taken."""
+
+ROUND_REASONS = {
+    "better": _("better than the version in force before and the simple rules"),
+    "candidate": _("better; it waits for a person to publish it"),
+    "no_better": _("no better than the version in force or a simple rule"),
+    "not_judged": _("no store could judge it"),
+    "overtaken": _("meanwhile another version was put in force"),
+    "quorum": _("too few stores gave a usable answer"),
+    "no_stores": _("too few stores have sold enough lately"),
+    "deadline": _("the round took too long"),
+    "privacy_budget": _("the privacy budget is spent"),
+    "program": _("the program refused or failed"),
+    "by_a_person": _("cancelled by a person"),
+}
+"""Why a round ended as it did, by code."""
+
+
+class TrainingRoundQuerySet(models.QuerySet):
+    def open(self) -> Self:
+        """Rounds that have not ended."""
+        return self.filter(state__in=OPEN_STATES)
+
+    def closed(self) -> Self:
+        """Rounds that have ended."""
+        return self.filter(state__in=CLOSED_STATES)
+
+    def overdue(self, now: dt.datetime) -> Self:
+        """Open rounds, or exchanges of them, whose time is up."""
+        return self.open().filter(Q(exchange_closes_at__lte=now) | Q(closes_at__lte=now))
+
+
+class TrainingRound(models.Model):
+    """One training of one model type across stores."""
+
+    plan = models.ForeignKey(
+        TrainingPlan, models.PROTECT, verbose_name=_("plan"), related_name="rounds", db_index=False
+    )
+    model_type = models.CharField(_("model type"), max_length=100)
+    state = models.CharField(
+        _("state"), max_length=15, choices=RoundState.choices, default=RoundState.PLANNED
+    )
+    exchange = models.PositiveIntegerField(
+        _("exchange"), default=0, help_text=_("Which question of the round is out, from 1.")
+    )
+    exchanges_expected = models.PositiveIntegerField(_("exchanges expected"), default=0)
+    config = ExactJSONField(_("numbers"), default=dict)
+    draft = ExactJSONField(_("draft"), default=dict)
+    question = ExactJSONField(_("question"), null=True, blank=True)
+    base_version = models.ForeignKey(
+        "ModelVersion",
+        models.PROTECT,
+        verbose_name=_("starts from"),
+        related_name="+",
+        null=True,
+        blank=True,
+        db_index=False,
+    )
+    requested_by = models.CharField(_("requested by"), max_length=150, blank=True, default="")
+    seed = models.BigIntegerField(_("seed"), default=0)
+    invited = models.PositiveIntegerField(_("stores invited"), default=0)
+    taking_part = models.PositiveIntegerField(
+        _("stores taking part"), default=0, help_text=_("Those whose answers still count.")
+    )
+    quorum = models.PositiveIntegerField(_("quorum"), default=1)
+    exchange_seconds = models.PositiveIntegerField(_("seconds for an exchange"), default=120)
+    stores_per_run = models.PositiveIntegerField(_("stores a run"), default=25)
+    dishes_per_store = models.PositiveIntegerField(_("dishes a store"), default=50)
+
+    opened_at = models.DateTimeField(_("opened at"))
+    exchange_opened_at = models.DateTimeField(_("exchange opened at"), null=True, blank=True)
+    exchange_closes_at = models.DateTimeField(_("exchange closes at"), null=True, blank=True)
+    asked_again = models.PositiveIntegerField(_("exchange asked again"), default=0)
+    closes_at = models.DateTimeField(_("closes at"))
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    reason = models.CharField(_("reason"), max_length=50, blank=True, default="")
+    detail = models.CharField(_("detail"), max_length=500, blank=True, default="")
+
+    objects = TrainingRoundQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("training round")
+        verbose_name_plural = _("training rounds")
+        ordering = ("-id",)
+        constraints = (
+            # Also the index by which the open round of a type is found.
+            models.UniqueConstraint(
+                fields=("model_type",),
+                condition=Q(state__in=OPEN_STATES),
+                name="neural_round_one_open",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=RoundState.values), name="neural_round_known_state"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=CLOSED_STATES) | Q(closed_at__isnull=False),
+                name="neural_round_closed_has_time",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=ASKING_STATES)
+                | Q(question__isnull=False, exchange_closes_at__isnull=False),
+                name="neural_round_asking_has_question",
+            ),
+        )
+        indexes = (
+            # Admin: the rounds of a type, newest first.
+            models.Index(fields=["model_type", "-id"], name="neural_round_by_type"),
+        )
+        permissions = (
+            ("run_traininground", "Can open training rounds"),
+            ("cancel_traininground", "Can cancel training rounds"),
+        )
+
+    def __str__(self) -> str:
+        return f"{label_of(self.model_type)} #{self.pk}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN_STATES
+
+    @property
+    def asks(self) -> bool:
+        """Whether answers to a question are being taken."""
+        return self.state in ASKING_STATES
+
+    @property
+    def explanation(self) -> str:
+        """Why it ended as it did, for people."""
+        if self.reason == "better" and self.base_version_id is None:
+            return str(_("better than the simple rules; no version was in force before"))
+        return str(ROUND_REASONS.get(self.reason, self.reason))
+
+    # Verbs. Each is a compare-and-set on state and exchange as they were read here, and says
+    # whether it happened. Those who change more with it do so in one transaction.
+
+    def select(self) -> bool:
+        """Begin to choose stores."""
+        return self._become(RoundState.SELECTING, RoundState.PLANNED)
+
+    def ask(
+        self, *, draft: Any, question: Any, judges: bool, taking_part: int, now: dt.datetime
+    ) -> bool:
+        """Put the next question, with the draft as it has become."""
+        return self._become(
+            RoundState.EVALUATING if judges else RoundState.COLLECTING,
+            (RoundState.SELECTING, *ASKING_STATES, RoundState.AGGREGATING),
+            draft=draft,
+            question=question,
+            exchange=question["number"],
+            taking_part=taking_part,
+            exchange_opened_at=now,
+            exchange_closes_at=now + dt.timedelta(seconds=self.exchange_seconds),
+        )
+
+    def begin_aggregating(self) -> bool:
+        """Say that the answers are being added up."""
+        return self._become(RoundState.AGGREGATING, RoundState.COLLECTING)
+
+    def ask_again(self) -> bool:
+        """Ask the stores again that have not answered: once an exchange."""
+        theirs = type(self).objects.filter(pk=self.pk, exchange=self.exchange)
+        return bool(theirs.filter(asked_again__lt=self.exchange).update(asked_again=self.exchange))
+
+    def publish(self, *, now: dt.datetime) -> bool:
+        """End with a version that is active now."""
+        return self._close(RoundState.PUBLISHED, "better", now=now)
+
+    def reject(self, reason: str, detail: str = "", *, now: dt.datetime) -> bool:
+        """End with a version that is kept and not active (or, as ``candidate``, not yet)."""
+        return self._close(RoundState.REJECTED, reason, detail, now=now)
+
+    def fail_quorum(self, reason: str, detail: str = "", *, now: dt.datetime) -> bool:
+        """End without a version: too few stores."""
+        return self._close(RoundState.FAILED_QUORUM, reason, detail, now=now)
+
+    def fail(self, reason: str, detail: str = "", *, now: dt.datetime) -> bool:
+        """End without a version: an error."""
+        return self._close(RoundState.FAILED_ERROR, reason, detail, now=now)
+
+    def cancel(self, *, now: dt.datetime) -> bool:
+        """End without a version because a person says so, wherever it has come to."""
+        rounds = type(self).objects
+        while True:
+            found = rounds.only("state", "exchange").get(pk=self.pk)
+            if not found.is_open:
+                return False
+            self.state, self.exchange = found.state, found.exchange
+            if self._close(RoundState.CANCELLED, "by_a_person", now=now):
+                return True
+
+    def _close(self, state: RoundState, reason: str, detail: str = "", *, now: dt.datetime) -> bool:
+        return self._become(
+            state,
+            OPEN_STATES,
+            draft={},  # a finished one is the version's content
+            question=None,
+            exchange_closes_at=None,
+            closed_at=now,
+            reason=reason,
+            detail=detail[:500],
+        )
+
+    def _become(
+        self, state: RoundState, allowed: RoundState | tuple[RoundState, ...], **changes: Any
+    ) -> bool:
+        states = (allowed,) if isinstance(allowed, RoundState) else allowed
+        was, exchange = self.state, self.exchange
+        if was not in states:
+            return False
+        with transaction.atomic(savepoint=False):
+            theirs = type(self).objects.filter(pk=self.pk, state=was, exchange=exchange)
+            if not theirs.update(state=state, **changes):
+                return False
+            for name, value in {"state": state, **changes}.items():
+                setattr(self, name, value)
+            if state != was:  # sums follow sums by the hundred
+                RoundTransition.objects.create(
+                    round_id=self.pk, from_state=was, to_state=state, exchange=self.exchange
+                )
+            tell_round(self, was)
+        return True
+
+
+class RoundTransition(models.Model):
+    """One change of a round's state, and when."""
+
+    round = models.ForeignKey(
+        TrainingRound, models.CASCADE, verbose_name=_("round"), related_name="transitions"
+    )
+    from_state = models.CharField(_("from"), max_length=15, choices=RoundState.choices)
+    to_state = models.CharField(_("to"), max_length=15, choices=RoundState.choices)
+    exchange = models.PositiveIntegerField(_("exchange"))
+    at = models.DateTimeField(_("at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("transition of a round")
+        verbose_name_plural = _("transitions of rounds")
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.from_state} → {self.to_state}"
+
+
+class GroupSum(models.Model):
+    """What stores of one trust domain answered together; kept until its exchange closes.
+
+    A store that was asked again may be in two of them; which counts is decided when they are
+    added up (``neural.forecasting.rounds.gathering``).
+    """
+
+    round = models.ForeignKey(
+        TrainingRound,
+        models.CASCADE,
+        verbose_name=_("round"),
+        related_name="sums",
+        db_index=False,
+    )
+    exchange = models.PositiveIntegerField(_("exchange"))
+    first_store = models.CharField(_("first store"), max_length=64)
+    store_count = models.PositiveIntegerField(_("number of stores"))
+    stores = models.JSONField(_("stores"), default=list)
+    payload = ExactJSONField(_("answer"))
+    bytes_sent = models.BigIntegerField(_("bytes sent"), default=0)
+    seconds = models.FloatField(_("seconds"), default=0)
+
+    class Meta:
+        verbose_name = _("sum of a group")
+        verbose_name_plural = _("sums of groups")
+        constraints = (
+            # Also the index of an exchange's sums.
+            models.UniqueConstraint(
+                fields=("round", "exchange", "first_store", "store_count"),
+                name="neural_sum_identity",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.round_id}/{self.exchange} {self.first_store}"

@@ -1,0 +1,40 @@
+"""Log lines of rounds: identifiers, states and counts; never an answer, a row or a message of an
+error that could carry one."""
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from neural.models.run_log import pairs
+
+if TYPE_CHECKING:
+    from neural.forecasting.models.round import TrainingRound
+
+logger = logging.getLogger("neural.forecasting")
+
+
+def tell_round(of: "TrainingRound", was: str) -> None:
+    """On commit: ``event=round_published round=7 model_type=demand_forecast from=evaluating``"""
+    facts: dict[str, Any] = {
+        "round": of.pk,
+        "model_type": of.model_type,
+        "exchange": of.exchange,
+        "from": was,
+    }
+    if of.reason:
+        facts["reason"] = of.reason
+    # Hundreds of exchanges a night: their lines are for whoever looks for them.
+    level = logging.DEBUG if of.is_open and of.exchange > 1 else logging.INFO
+    tell = partial(logger.log, level, "event=round_%s %s", str(of.state), pairs(facts))
+    transaction.on_commit(tell, robust=True)
+
+
+def tell_store(
+    what: str, *, round_id: int, store: str, level: int = logging.INFO, **facts: Any
+) -> None:
+    """What became of one store's part: ``event=store_rejected round=7 store=S01 reason=…``"""
+    logger.log(
+        level, "event=store_%s %s", what, pairs({"round": round_id, "store": store, **facts})
+    )

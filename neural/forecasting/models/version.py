@@ -1,0 +1,226 @@
+"""Model versions, which never change, and the pointer to the one in force."""
+
+import hashlib
+import json
+import logging
+from typing import Any, NoReturn, Self
+
+from django.db import IntegrityError, models, transaction
+from django.db.models import Max, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from neural.errors import PermanentError
+from neural.forecasting.core.types import label_of
+from neural.forecasting.models.round import TrainingRound
+from neural.models.exact_json import ExactJSONField, exact_json
+from neural.models.run_log import pairs
+
+logger = logging.getLogger("neural.forecasting")
+
+
+class VersionImmutable(PermanentError):
+    """Somebody tried to change or delete a model version."""
+
+
+class VersionContentChanged(PermanentError):
+    """A version's content is not what was kept: its sum is another one."""
+
+
+class Standing(models.TextChoices):
+    CANDIDATE = "candidate", _("candidate")
+    PUBLISHED = "published", _("published")
+    REJECTED = "rejected", _("rejected")
+
+
+CHANGEABLE = {"standing", "published_at"}
+
+
+def sum_of(text: str) -> str:
+    """The SHA-256 of a version's content, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    def of(self, model_type: str) -> Self:
+        return self.filter(model_type=model_type)
+
+    def update(self, **changes: Any) -> int:
+        if others := set(changes) - CHANGEABLE:
+            raise VersionImmutable(f"a model version keeps its {', '.join(sorted(others))}")
+        return super().update(**changes)
+
+    def delete(self) -> NoReturn:
+        raise VersionImmutable("model versions are never deleted")
+
+    def add(self, *, model_type: str, content: Any, **fields: Any) -> "ModelVersion":
+        """Keep a new version under the next number. Within a transaction, in which the
+        round's compare-and-set stands first: two of one round cannot be."""
+        text = exact_json(content)
+        last = self.of(model_type).aggregate(last=Max("number"))["last"] or 0
+        return self.create(
+            model_type=model_type, number=last + 1, content=text, sha256=sum_of(text), **fields
+        )
+
+
+class ModelVersion(models.Model):
+    """A trained model: written once. Only what people decide about it changes."""
+
+    model_type = models.CharField(_("model type"), max_length=100)
+    number = models.PositiveIntegerField(_("number"))
+    parent = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        verbose_name=_("trained from"),
+        related_name="children",
+        null=True,
+        blank=True,
+        db_index=False,
+    )
+    round = models.OneToOneField(
+        TrainingRound,
+        models.PROTECT,
+        verbose_name=_("round"),
+        related_name="version",
+        null=True,
+        blank=True,
+    )
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    schema_hash = models.CharField(_("hash of the features"), max_length=64, blank=True, default="")
+    content = models.TextField(_("content"), editable=False)
+    metrics = ExactJSONField(_("figures"), default=dict)
+    standing = models.CharField(
+        _("standing"), max_length=10, choices=Standing.choices, default=Standing.CANDIDATE
+    )
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    published_at = models.DateTimeField(_("published at"), null=True, blank=True)
+
+    objects = ModelVersionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("model version")
+        verbose_name_plural = _("model versions")
+        ordering = ("-id",)
+        constraints = (
+            # Also the index of a type's versions.
+            models.UniqueConstraint(fields=("model_type", "number"), name="neural_version_number"),
+            models.CheckConstraint(
+                condition=Q(standing__in=Standing.values), name="neural_version_known_standing"
+            ),
+            models.CheckConstraint(
+                condition=~Q(standing=Standing.PUBLISHED) | Q(published_at__isnull=False),
+                name="neural_version_published_has_time",
+            ),
+        )
+        permissions = (
+            ("publish_modelversion", "Can publish model versions"),
+            ("reject_modelversion", "Can reject model versions"),
+            ("roll_back_modelversion", "Can roll back to an earlier model version"),
+        )
+
+    def __str__(self) -> str:
+        return f"{label_of(self.model_type)} {self.number}"
+
+    def save(self, *args: Any, **options: Any) -> None:
+        if not self._state.adding:
+            raise VersionImmutable(f"model version {self} cannot be changed")
+        super().save(*args, **options)
+
+    def delete(self, *args: Any, **options: Any) -> NoReturn:
+        raise VersionImmutable(f"model version {self} cannot be deleted")
+
+    def load(self) -> Any:
+        """The model, or :class:`VersionContentChanged` if somebody changed it."""
+        if sum_of(self.content) != self.sha256:
+            raise VersionContentChanged(
+                f"the content of model version {self} was changed: its SHA-256 is "
+                f"{sum_of(self.content)}, {self.sha256} was kept"
+            )
+        return json.loads(self.content)
+
+    def reject(self) -> bool:
+        """Decide that a candidate will not be published. Returns whether it was one."""
+        candidates = type(self).objects.filter(pk=self.pk, standing=Standing.CANDIDATE)
+        if not candidates.update(standing=Standing.REJECTED):
+            return False
+        self.standing = Standing.REJECTED
+        _tell("rejected", self)
+        return True
+
+    def publish(self, *, by: str = "") -> bool:
+        """Put this version in force instead of the one that is. Returns whether that was news."""
+        active = ActiveModel.objects.version_of(self.model_type)
+        if active == self:
+            return False
+        return ActiveModel.objects.publish(self, instead_of=active, by=by)
+
+
+def _tell(what: str, version: ModelVersion, by: str = "") -> None:
+    facts = {"model_type": version.model_type, "version": version.number}
+    logger.info("event=version_%s %s", what, pairs(facts | ({"by": by} if by else {})))
+
+
+class ActiveModelManager(models.Manager["ActiveModel"]):
+    def version_of(self, model_type: str) -> ModelVersion | None:
+        """The version in force, if there is one."""
+        found = self.filter(model_type=model_type).select_related("version").first()
+        return found.version if found else None
+
+    def publish(
+        self, version: ModelVersion, *, instead_of: ModelVersion | None, by: str = ""
+    ) -> bool:
+        """Put a version in force if ``instead_of`` still is; says whether it did."""
+        with transaction.atomic():
+            if not self._point(version, instead_of, by):
+                return False
+            versions = ModelVersion.objects.filter(pk=version.pk)
+            versions.update(standing=Standing.PUBLISHED, published_at=Now())
+            version.refresh_from_db(fields=["standing", "published_at"])
+            transaction.on_commit(lambda: _tell("published", version, by), robust=True)
+        return True
+
+    def _point(self, version: ModelVersion, instead_of: ModelVersion | None, by: str) -> bool:
+        changes = {"version": version, "changed_by": by[:150]}
+        if instead_of is not None:
+            mine = self.filter(model_type=version.model_type, version=instead_of)
+            return bool(mine.update(changed_at=Now(), **changes))
+        try:
+            with transaction.atomic():
+                self.create(model_type=version.model_type, **changes)
+        except IntegrityError:
+            return False
+        return True
+
+
+class ActiveModel(models.Model):
+    """Which version of a model type is in force."""
+
+    model_type = models.CharField(_("model type"), max_length=100, unique=True)
+    version = models.ForeignKey(
+        ModelVersion, models.PROTECT, verbose_name=_("version"), related_name="+", db_index=False
+    )
+    changed_at = models.DateTimeField(_("changed at"), db_default=Now())
+    changed_by = models.CharField(_("changed by"), max_length=150, blank=True, default="")
+
+    objects = ActiveModelManager()
+
+    class Meta:
+        verbose_name = _("active model")
+        verbose_name_plural = _("active models")
+        ordering = ("model_type",)
+
+    def __str__(self) -> str:
+        return f"{self.model_type}: {self.version.number}"
+
+    def roll_back(self, *, by: str = "") -> bool:
+        """Put the version in force from which this one was trained. Says whether it did: not
+        if there is none, nor if somebody moved the pointer meanwhile."""
+        parent = self.version.parent
+        if parent is None:
+            return False
+        rows = type(self).objects.filter(pk=self.pk, version=self.version)
+        if not rows.update(version=parent, changed_at=Now(), changed_by=by[:150]):
+            return False
+        self.refresh_from_db()
+        _tell("rolled_back_to", parent, by)
+        return True

@@ -1,0 +1,1 @@
+"""What the next days will sell, and how good the last forecasts were."""

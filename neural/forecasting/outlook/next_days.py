@@ -1,0 +1,201 @@
+"""Forecasts of the days to come, store by store: each from its own rows, in its own run."""
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError, InterfaceError, transaction
+from django.db.models import Q
+
+from neural.errors import PermanentError
+from neural.forecasting.core.protocol import Json, NotEnoughHistory
+from neural.forecasting.core.series import Sales
+from neural.forecasting.core.types import DishForecast, Forecasting, model_type
+from neural.forecasting.models import ActiveModel, Forecast, ModelVersion, TrainingPlan
+from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
+from neural.forecasting.models.round_lines import tell_store
+from neural.forecasting.names import FORECAST_TASK
+from neural.forecasting.rounds.asking import in_groups
+from neural.forecasting.rounds.kept import kept_stores
+from neural.forecasting.sales import RECENT_DAYS, nothing_sold, sales_of
+from neural.forecasting.sources import demand_source
+from neural.ledger.alone import drop_broken_connection
+from neural.ledger.record import enqueue_all
+from neural.models import Store, TaskRun
+from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
+
+RUN_SECONDS = 20.0
+STORES_A_RUN = 25
+OPENING_DAYS = 60
+"""A confirmed store that has not sold anything yet is forecast for so long after it was made."""
+KEY = ("store", "made_on", "dish")
+WRITTEN = ("name", "version", "method", "mean", "p10", "p50", "p90", "made_at")
+
+
+class ForecastUnavailable(PermanentError):
+    """A model type does not say how its models forecast."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """What forecasts are made with: the version in force, or none."""
+
+    forecast: Forecasting
+    version: ModelVersion | None
+    content: Json | None
+    history_days: int
+    most_dishes: int
+
+
+def make_forecasts(
+    *,
+    store_id: str | None,
+    stores: Sequence[str] | None,
+    name: str,
+    now: dt.datetime,
+    as_of: dt.date | None = None,
+) -> dict[str, Any]:
+    """What one run of the task does; returns counts, and the stores that failed.
+
+    Without stores it asks for the runs of all that have sold something lately. ``as_of``: as on
+    the morning of that day.
+    """
+    chosen = [store_id] if store_id is not None else stores
+    if chosen is None:
+        return {"stores": _ask_for_all(name, now, as_of)}
+    # They follow a round's end, in every process: the examples it kept may go. Those of another
+    # round that is under way are made again.
+    kept_stores.clear()
+    model = model_in_force(name)
+    made, failed, rest = 0, {}, []
+    ends_at = time.monotonic() + RUN_SECONDS
+    for place, store in enumerate(chosen):
+        if place and time.monotonic() > ends_at:
+            rest = list(chosen[place:])
+            break
+        try:
+            made += forecast_store(Store.objects.get(pk=store), model=model, now=now, as_of=as_of)
+        except NotEnoughHistory:
+            failed[store] = "no_history"
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001 (one store's trouble is not the others')
+            drop_broken_connection(error)
+            failed[store] = type(error).__name__
+            tell_store(
+                "not_forecast", round_id=0, store=store, level=logging.WARNING, error=failed[store]
+            )
+            if isinstance(error, SoftTimeLimitExceeded):
+                rest = list(chosen[place + 1 :])
+                break
+    if rest:
+        enqueue_all([_run(name, rest, as_of)])
+    told: dict[str, Any] = {"dishes": made}
+    told |= {"failed": failed} if failed else {}
+    return told | ({"rest": len(rest)} if rest else {})
+
+
+def model_in_force(name: str) -> Model:
+    """The active version of a model type, read once for many stores, or
+    :class:`ForecastUnavailable`.
+
+    A version made with other features than the type has now is left aside, as if there were none.
+    """
+    kind = model_type(name)
+    if kind.forecast is None:
+        raise ForecastUnavailable(f"{name} does not forecast")
+    version = ActiveModel.objects.version_of(name)
+    if version is not None and version.schema_hash != kind.schema_hash:
+        version = None
+    plan = TrainingPlan.objects.filter(model_type=name).first() or TrainingPlan(model_type=name)
+    return Model(
+        forecast=kind.forecast,
+        version=version,
+        content=version.load() if version else None,
+        history_days=plan.history_days,
+        most_dishes=plan.dishes_per_store,
+    )
+
+
+def forecast_store(
+    store: Store, *, model: Model, now: dt.datetime, as_of: dt.date | None = None
+) -> int:
+    """Forecast and keep the next days of one store; returns for how many dishes.
+
+    A store that has sold nothing yet is forecast by what the chain's model says of its usual
+    dishes; raises NotEnoughHistory where that is nothing.
+    """
+    sales = _sales(store, model, as_of or store.business_day(now))
+    found = model.forecast(model.content, sales)
+    if not found:
+        raise NotEnoughHistory(f"store {store.pk} has sold nothing, and no model knows its dishes")
+    names = dict(zip(sales.dishes, sales.names or sales.dishes, strict=True))
+    rows = [_row(store, sales, each, model, names.get(each.dish, ""), now) for each in found]
+    with transaction.atomic():
+        Forecast.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=KEY, update_fields=WRITTEN
+        )
+        # Made again after a correction, a dish may have gone.
+        that_day = Forecast.objects.filter(store=store, made_on=sales.last_day)
+        that_day.exclude(dish__in=[row.dish for row in rows]).delete()
+    return len(rows)
+
+
+def _sales(store: Store, model: Model, today: dt.date) -> Sales:
+    try:
+        return sales_of(
+            store, today=today, history_days=model.history_days, most_dishes=model.most_dishes
+        )
+    except NotEnoughHistory:
+        return nothing_sold(store, today=today)
+
+
+def _row(
+    store: Store, sales: Sales, of: DishForecast, model: Model, name: str, now: dt.datetime
+) -> Forecast:
+    return Forecast(
+        store=store,
+        dish=of.dish,
+        name=name,
+        made_on=sales.last_day,
+        version=model.version if of.uses_version else None,
+        method=of.method,
+        mean=list(of.mean),
+        p10=list(of.p10),
+        p50=list(of.p50),
+        p90=list(of.p90),
+        made_at=now,
+    )
+
+
+def _ask_for_all(name: str, now: dt.datetime, as_of: dt.date | None) -> int:
+    today = as_of or now.date()
+    since = today - dt.timedelta(days=RECENT_DAYS)
+    source = demand_source()
+    # A day more at the end: each store has its own clock.
+    sold = source.selling_stores(first=since, last=today + dt.timedelta(days=1))
+    new = Q(confirmed=True, created_at__gte=now - dt.timedelta(days=OPENING_DAYS))
+    opening = new & ~source.ever_sold()
+    wanted = Store.objects.filter(Q(pk__in=sold) | opening).order_by("pk")
+    codes = list(wanted.values_list("pk", flat=True))
+    enqueue_all([_run(name, each, as_of) for each in in_groups(codes, size=STORES_A_RUN)])
+    return len(codes)
+
+
+def _run(name: str, stores: Sequence[str], as_of: dt.date | None) -> TaskRun:
+    kwargs: dict[str, Any] = {"stores": list(stores)}
+    if name != DEFAULT_MODEL_TYPE:
+        kwargs["model_type"] = name
+    if as_of:
+        kwargs["as_of"] = as_of.isoformat()
+    return TaskRun(
+        task=FORECAST_TASK,
+        kwargs=kwargs,
+        queue=LOW_PRIORITY_QUEUE,
+        priority=LOW_PRIORITY,
+        store_id=stores[0] if len(stores) == 1 else None,
+    )

@@ -1,0 +1,268 @@
+"""One run's work: some stores answer one exchange's question, each from its own rows alone.
+
+A store that raises harms no other: it is recorded as failed, with the class of its error and
+never the message, which could carry rows. A run that was tried before takes its stores apart,
+one run each, so that the one that hangs or kills its process is found.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError, InterfaceError, transaction
+
+from neural.forecasting.conf import conf
+from neural.forecasting.core.protocol import AnswerRefused, Json, NotEnoughHistory
+from neural.forecasting.models import TrainingRound, UpdateState
+from neural.forecasting.rounds.advancing import advance, since
+from neural.forecasting.rounds.asking import ask_singly, ask_the_rest
+from neural.forecasting.rounds.exchange import Exchange, ExchangeOver, exchange_of, light_round
+from neural.forecasting.rounds.gathering import all_are_in
+from neural.forecasting.rounds.kept import Kept, kept_stores
+from neural.forecasting.rounds.receiving import (
+    leave_out,
+    receive_all,
+    receive_sum,
+    still_missing,
+    uncovered,
+)
+from neural.forecasting.sales import sales_of
+from neural.ledger.alone import drop_broken_connection
+from neural.ledger.work import current_run
+from neural.models import Store
+
+RUN_SECONDS = 20.0
+"""After so long a run leaves the rest of its stores to a further one."""
+
+
+class Refusal(NamedTuple):
+    """Why a store's part cannot be used."""
+
+    state: UpdateState
+    reason: str
+    detail: str = ""
+
+
+@dataclass
+class Parts:
+    """What a run's stores have come to, to be handed in together."""
+
+    answers: dict[str, tuple[Json, float]] = field(default_factory=dict)
+    """Answer and seconds by store."""
+    sums: list[tuple[Sequence[str], Json, float]] = field(default_factory=list)
+    refusals: dict[str, Refusal] = field(default_factory=dict)
+    rest: Sequence[str] = ()
+    """Stores whose turn did not come."""
+
+
+def answer_exchange(
+    *, round_id: int, exchange: int, stores: Sequence[str], now: dt.datetime
+) -> dict[str, Any]:
+    """What one run does; returns counts. The last one that answers moves the round on."""
+    began = time.monotonic()
+    training = light_round(round_id)
+    if not training.is_open or training.exchange != exchange:
+        return {"late": True}
+    counts: dict[str, Any] = {}
+    if training.asks:
+        try:
+            asked = exchange_of(training)
+            counts = _answer(asked, stores, now)
+        except ExchangeOver:
+            return {"late": True}
+    _move_on(training, since(now, began), is_news=bool(counts.get("refused")))
+    return counts
+
+
+def _answer(asked: Exchange, stores: Sequence[str], now: dt.datetime) -> dict[str, Any]:
+    mine = _mine(asked, stores)
+    if not mine:
+        return {"answered": 0}
+    if len(mine) > 1 and _was_tried():
+        ask_singly(asked.round_id, asked.number, mine)
+        return {"taken_apart": len(mine)}
+    parts = (_together if asked.adds_up else _one_by_one)(asked, mine)
+    refused = _hand_in(asked, parts, now)
+    answered = len(mine) - len(parts.rest) - refused
+    rest = {"rest": len(parts.rest)} if parts.rest else {}
+    return {"answered": answered, **({"refused": refused} if refused else {}), **rest}
+
+
+def _mine(asked: Exchange, stores: Sequence[str]) -> list[str]:
+    """Those of a run's stores whose answer is still expected."""
+    if asked.adds_up:
+        # A run that is new has been asked for with the question: all of them are expected.
+        return uncovered(asked, stores) if _was_tried() or len(stores) == 1 else sorted(stores)
+    return sorted(still_missing(asked, stores).values_list("store_id", flat=True))
+
+
+def _move_on(training: TrainingRound, now: dt.datetime, *, is_news: bool) -> None:
+    """The run that was the last to answer moves the round on itself: no message, no waiting."""
+    if is_news or all_are_in(training):
+        advance(round_id=training.pk, now=now, take_over=_was_tried())
+
+
+def _was_tried() -> bool:
+    run = current_run()
+    return run is not None and bool(run.failures or run.losses)
+
+
+# Each by itself
+
+
+def _one_by_one(asked: Exchange, stores: Sequence[str]) -> Parts:
+    parts = Parts()
+    ends_at = time.monotonic() + RUN_SECONDS
+    for place, store in enumerate(stores):
+        if place and time.monotonic() > ends_at:
+            parts.rest = stores[place:]
+            break
+        if not _isolated(parts, store, lambda store=store: _one(asked, parts, store)):  # type: ignore[misc]
+            parts.rest = stores[place + 1 :]
+            break
+    return parts
+
+
+def _one(asked: Exchange, parts: Parts, store: str) -> None:
+    started = time.perf_counter()
+    kept = _kept(asked, store)
+    answer = asked.kind.answer(asked.config, asked.draft, asked.question, kept.sales, kept.memory)
+    _keep(asked, store, kept)
+    parts.answers[store] = (answer, time.perf_counter() - started)
+
+
+def _isolated(parts: Parts, store: str, work: Callable[[], object]) -> bool:
+    """Do a store's part, and record why it failed if it did. False: the time is up."""
+    try:
+        work()
+    except SoftTimeLimitExceeded as error:
+        drop_broken_connection(error)
+        parts.refusals[store] = Refusal(UpdateState.FAILED, "too_slow")
+        return False
+    except (DatabaseError, InterfaceError):
+        raise  # no fault of the store's: the run is tried again
+    except NotEnoughHistory:
+        parts.refusals[store] = Refusal(UpdateState.FAILED, "no_history")
+    except AnswerRefused as refused:
+        parts.refusals[store] = Refusal(UpdateState.REJECTED, refused.reason, refused.detail)
+    except Exception as error:  # noqa: BLE001 (whatever a store's rows make of the arithmetic)
+        parts.refusals[store] = Refusal(UpdateState.FAILED, "error", type(error).__name__)
+    return True
+
+
+def _kept(asked: Exchange, store: str) -> Kept:
+    kept = kept_stores.take((asked.round_id, asked.opened_at, store))
+    if kept is not None:
+        return kept
+    row = Store.objects.get(pk=store)
+    sales = sales_of(
+        row,
+        today=_today(asked, row),
+        history_days=asked.config.history_days,
+        most_dishes=asked.dishes,
+    )
+    return Kept(sales)
+
+
+def _today(asked: Exchange, store: Store) -> dt.date:
+    if asked.config.as_of:
+        return dt.date.fromisoformat(asked.config.as_of)
+    return store.business_day(asked.opened_at)
+
+
+def _keep(asked: Exchange, store: str, kept: Kept) -> None:
+    key = (asked.round_id, asked.opened_at, store)
+    kept_stores.put(key, kept, limit=conf().training_memory_bytes)
+
+
+# Together
+
+
+def _together(asked: Exchange, stores: Sequence[str]) -> Parts:
+    parts = Parts()
+    held: dict[str, Kept] = {}
+    ends_at = time.monotonic() + RUN_SECONDS
+    for place, store in enumerate(stores):
+        if place and time.monotonic() > ends_at:
+            parts.rest = stores[place:]
+            break
+
+        def load(store: str = store) -> None:
+            held[store] = _kept(asked, store)
+
+        if not _isolated(parts, store, load):
+            parts.rest = stores[place + 1 :]
+            break
+    if held:
+        _add_up(asked, parts, held)
+    return parts
+
+
+def _add_up(asked: Exchange, parts: Parts, held: dict[str, Kept]) -> None:
+    """The sum of these stores; if they cannot be added up, each by itself."""
+    if len(held) == 1 or not _sums(asked, Parts(), held, into=parts):
+        for store, kept in held.items():
+            alone = {store: kept}
+            _isolated(parts, store, lambda alone=alone: _sum(asked, parts, alone))  # type: ignore[misc]
+
+
+def _sums(asked: Exchange, trial: Parts, held: dict[str, Kept], *, into: Parts) -> bool:
+    """Whether the stores could be added up; what came of it is in ``into``."""
+    (first, *_) = held
+    if not _isolated(trial, first, lambda: _sum(asked, trial, held)):
+        return False
+    if first in trial.refusals and not trial.sums:
+        return False
+    into.sums += trial.sums
+    into.refusals |= trial.refusals
+    return True
+
+
+def _sum(asked: Exchange, parts: Parts, held: dict[str, Kept]) -> None:
+    started = time.perf_counter()
+    assert asked.kind.answer_together is not None
+    given = {store: (kept.sales, kept.memory) for store, kept in held.items()}
+    answer, refused = asked.kind.answer_together(asked.config, asked.draft, asked.question, given)
+    for store, kept in held.items():
+        _keep(asked, store, kept)
+    for store, why in refused.items():
+        reason, _, detail = why.partition(": ")
+        parts.refusals[store] = Refusal(UpdateState.LEFT_OUT, reason, detail)
+    if stores := [store for store in held if store not in refused]:
+        parts.sums.append((stores, answer, time.perf_counter() - started))
+
+
+# Handing in
+
+
+def _hand_in(asked: Exchange, parts: Parts, now: dt.datetime) -> int:
+    """Record everything in one transaction; returns how many stores could not be used."""
+    refused = len(parts.refusals)
+    if len(parts.sums) == 1 and not (parts.refusals or parts.rest):
+        return _hand_in_sum(asked, *parts.sums[0])  # one statement needs no transaction
+    with transaction.atomic():
+        for store, refusal in parts.refusals.items():
+            leave_out(asked, store, *refusal)
+        if parts.answers:
+            refused += receive_all(asked, parts.answers, now=now)
+        for summed in parts.sums:
+            refused += _hand_in_sum(asked, *summed)
+        if parts.rest:
+            ask_the_rest(asked.round_id, asked.number, parts.rest)
+    return refused
+
+
+def _hand_in_sum(asked: Exchange, stores: Sequence[str], answer: Json, seconds: float) -> int:
+    try:
+        receive_sum(asked, stores, answer, seconds=seconds)
+    except AnswerRefused as refused:
+        if len(stores) > 1:  # nobody knows whose fault it is
+            ask_singly(asked.round_id, asked.number, stores)
+            return 0
+        with transaction.atomic(savepoint=False):
+            leave_out(asked, stores[0], UpdateState.REJECTED, refused.reason, refused.detail)
+        return 1
+    return 0

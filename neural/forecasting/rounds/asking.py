@@ -1,0 +1,78 @@
+"""Asking stores: the runs in which they answer one exchange's question."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from neural.forecasting.models import TrainingRound
+from neural.forecasting.names import ADVANCE_TASK, ANSWER_TASK
+from neural.ledger.record import enqueue, enqueue_all
+from neural.models import TaskRun
+from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
+
+TOGETHER = 2
+"""Adding up is quick, and each run costs the ledger as much as many stores: so many times as
+many stores a run, as long as two processes have something to do."""
+
+
+def ask_stores(training: TrainingRound, stores: Sequence[str], *, together: bool) -> None:
+    """Ask for the runs of the round's exchange, several stores each. In the transaction that
+    put the question: asked for with it or not at all."""
+    size = training.stores_per_run
+    if together:
+        size = min(size * TOGETHER, max(math.ceil(len(stores) / 2), 1))
+    groups = in_groups(sorted(stores), size=size)
+    enqueue_all([_answer_run(training.pk, training.exchange, each) for each in groups])
+
+
+def ask_singly(round_id: int, exchange: int, stores: Sequence[str]) -> None:
+    """Ask each store by itself: whichever hangs or kills its process harms no other."""
+    for store in sorted(stores):
+        enqueue(
+            task=ANSWER_TASK,
+            args=[],
+            kwargs=_arguments(round_id, exchange, [store]),
+            queue=LOW_PRIORITY_QUEUE,
+            priority=LOW_PRIORITY,
+            unique_key=f"answer:{round_id}:{exchange}:{store}",
+            store=store,
+        )
+
+
+def ask_the_rest(round_id: int, exchange: int, stores: Sequence[str]) -> None:
+    """Hand stores on to a further run: this one has worked long enough."""
+    enqueue_all([_answer_run(round_id, exchange, stores)])
+
+
+def watch_round(training: TrainingRound, *, due_in: float) -> None:
+    """Ask for the run that sees to a round's deadlines, for as long as it is open."""
+    enqueue(
+        task=ADVANCE_TASK,
+        args=[],
+        kwargs={"round_id": training.pk},
+        queue=LOW_PRIORITY_QUEUE,
+        priority=LOW_PRIORITY,
+        task_id=f"training-round-{training.pk}",
+        due_in=due_in,
+    )
+
+
+def in_groups(stores: Sequence[str], *, size: int) -> Iterator[Sequence[str]]:
+    """Groups of at most ``size``, as equal as can be."""
+    count = math.ceil(len(stores) / size)
+    for place in range(count):
+        yield stores[place * len(stores) // count : (place + 1) * len(stores) // count]
+
+
+def _answer_run(round_id: int, exchange: int, stores: Sequence[str]) -> TaskRun:
+    return TaskRun(
+        task=ANSWER_TASK,
+        kwargs=_arguments(round_id, exchange, stores),
+        queue=LOW_PRIORITY_QUEUE,
+        priority=LOW_PRIORITY,
+        store_id=stores[0] if len(stores) == 1 else None,
+    )
+
+
+def _arguments(round_id: int, exchange: int, stores: Sequence[str]) -> Mapping[str, Any]:
+    return {"round_id": round_id, "exchange": exchange, "stores": list(stores)}

@@ -1,0 +1,176 @@
+"""Opening a round: the stores that are invited, and the first question."""
+
+import datetime as dt
+from dataclasses import asdict, replace
+from typing import Any, NamedTuple
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
+
+from neural.errors import PermanentError
+from neural.forecasting.core.protocol import Step, TrainingConfig
+from neural.forecasting.core.types import ModelType, model_type
+from neural.forecasting.models import ActiveModel, StoreUpdate, TrainingPlan, TrainingRound
+from neural.forecasting.rounds.advancing import advance
+from neural.forecasting.rounds.asking import ask_stores, watch_round
+from neural.forecasting.rounds.closing import after_close, ask_for_forecasts
+from neural.forecasting.sources import demand_source
+from neural.ledger.work import current_run
+from neural.models import Store
+from neural.models.store import StoreQuerySet
+
+LEAST_DAYS = 28
+"""A store takes part from so many days with sales on."""
+
+
+class PlanMissing(PermanentError):
+    """There is no training plan for this model type."""
+
+
+class Opened(NamedTuple):
+    """The open round of a model type, or none where its plan is switched off."""
+
+    round: TrainingRound | None
+    is_new: bool
+
+
+def run_round(*, name: str, now: dt.datetime) -> dict[str, Any]:
+    """What the nightly task does; returns which round is open, and whether it is new.
+
+    Where the plan is switched off, forecasts are made all the same, with the version in force.
+    """
+    run = current_run()
+    requested_by = (run.requested_by if run else "") or "run_federated_round"
+    opened = open_round(name=name, now=now, requested_by=requested_by)
+    if opened.round is None:
+        ask_for_forecasts(name=name, requested_by=requested_by)
+        return {"round": None, "reason": "switched_off"}
+    return {"round": opened.round.pk, "state": opened.round.state, "new": opened.is_new}
+
+
+def open_round(
+    *, name: str, now: dt.datetime, requested_by: str = "", as_of: dt.date | None = None
+) -> Opened:
+    """Open a round of this model type, or join the one that is open.
+
+    ``as_of``: train as on the morning of that day, for sales that ended long ago.
+    Raises :class:`PlanMissing` and :class:`~neural.forecasting.core.types.ModelTypeUnknown`.
+    """
+    kind = model_type(name)
+    plan = _plan(name)
+    found = _open_one(name, now)
+    if found is not None:
+        return Opened(found, False)
+    if not plan.enabled:
+        return Opened(None, False)
+    try:
+        with transaction.atomic():
+            return Opened(_open(plan, kind, now, requested_by, as_of), True)
+    except IntegrityError:
+        found = TrainingRound.objects.open().filter(model_type=name).first()
+        if found is None:
+            raise
+        return Opened(found, False)  # somebody else was quicker
+
+
+def _plan(name: str) -> TrainingPlan:
+    plan = TrainingPlan.objects.filter(model_type=name).first()
+    if plan is None:
+        raise PlanMissing(f"there is no training plan for {name!r}: make one in the admin")
+    return plan
+
+
+def _open_one(name: str, now: dt.datetime) -> TrainingRound | None:
+    """The open round; one whose time is up is closed first, should its own run be gone."""
+    rounds = TrainingRound.objects.open().filter(model_type=name)
+    for pk in rounds.overdue(now).values_list("pk", flat=True):
+        advance(round_id=pk, now=now)
+    return rounds.first()
+
+
+def _open(
+    plan: TrainingPlan,
+    kind: ModelType,
+    now: dt.datetime,
+    requested_by: str,
+    as_of: dt.date | None,
+) -> TrainingRound:
+    today = as_of or now.date()
+    stores = list(eligible_stores(plan, today=today).values_list("pk", flat=True))
+    day = as_of.isoformat() if as_of else ""
+    config = replace(plan.config(), invited_stores=len(stores), as_of=day)
+    training = TrainingRound.objects.create(
+        plan=plan,
+        model_type=plan.model_type,
+        config=asdict(config),
+        exchanges_expected=kind.expected_exchanges(config),
+        base_version=ActiveModel.objects.version_of(plan.model_type),
+        requested_by=requested_by[:150],
+        seed=plan.seed,
+        invited=len(stores),
+        quorum=plan.quorum_of(len(stores)),
+        exchange_seconds=plan.exchange_seconds,
+        stores_per_run=plan.stores_per_run,
+        dishes_per_store=plan.dishes_per_store,
+        opened_at=now,
+        closes_at=now + dt.timedelta(seconds=plan.deadline_seconds),
+    )
+    training.select()
+    _invite(training, kind, config, stores, now)
+    return training
+
+
+def _invite(
+    training: TrainingRound,
+    kind: ModelType,
+    config: TrainingConfig,
+    stores: list[str],
+    now: dt.datetime,
+) -> None:
+    StoreUpdate.objects.bulk_create(StoreUpdate(round=training, store_id=store) for store in stores)
+    if len(stores) < training.quorum:
+        detail = f"{len(stores)}; {training.quorum} are needed"
+        training.fail_quorum("no_stores", detail, now=now)
+        after_close(training)
+        return
+    step = _begin(training, kind, config, now)
+    if step is not None and step.question is not None:
+        training.ask(
+            draft=step.draft,
+            question=step.question.as_json(),
+            judges=step.question.judges,
+            taking_part=len(stores),
+            now=now,
+        )
+        ask_stores(training, stores, together=step.question.together)
+        watch_round(training, due_in=training.exchange_seconds / 2)
+
+
+def _begin(
+    training: TrainingRound, kind: ModelType, config: TrainingConfig, now: dt.datetime
+) -> Step | None:
+    """The program's first step; None if it failed, and the round with it."""
+    version = training.base_version
+    try:
+        step = kind.program.begin(config, version.load() if version else None)
+        if step.question is None:
+            raise ValueError("a program begins with a question")
+    except (DatabaseError, InterfaceError, SoftTimeLimitExceeded):
+        raise
+    except Exception as error:  # noqa: BLE001 (the program's, or a version that was changed)
+        training.fail("program", type(error).__name__, now=now)
+        after_close(training)
+        return None
+    return step
+
+
+def eligible_stores(plan: TrainingPlan, *, today: dt.date) -> StoreQuerySet:
+    """Stores of the plan with enough days of demand, confirmed or not, by code."""
+    # A day more on either side: each store has its own clock.
+    first = today - dt.timedelta(days=plan.history_days + 1)
+    end = today + dt.timedelta(days=1)
+    enough = demand_source().selling_stores(first=first, last=end, least_days=LEAST_DAYS)
+    stores: StoreQuerySet = Store.objects.filter(pk__in=enough).order_by("pk")
+    if plan.participants.exists():
+        stores = stores.filter(pk__in=plan.participants.values("pk"))
+    return stores

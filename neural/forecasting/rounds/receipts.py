@@ -1,0 +1,65 @@
+"""What becomes of one store in a round: its receipt, for whoever asked for the training."""
+
+import datetime as dt
+from typing import Any
+
+from neural.errors import PermanentError
+from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingRound
+from neural.forecasting.rounds.exchange import light_round
+from neural.forecasting.rounds.opening import open_round
+from neural.forecasting.rounds.progress import round_progress
+from neural.ledger.work import Postponed, current_run, so_far
+from neural.models import Store
+
+WAIT_SECONDS = 30.0
+"""A run that waits for its round looks again after so long, or when the round has closed."""
+
+
+class StoreUnknown(PermanentError):
+    """Training was asked for a store that does not exist."""
+
+
+def train(*, store_id: str | None, model_type: str, now: dt.datetime) -> dict[str, Any]:
+    """What one run of the task does: opens a round or joins the open one, waits without keeping
+    a worker, and gives the receipt when the round has closed.
+
+    Called outside of a run it does not wait: the receipt says how far the round is.
+    """
+    if store_id is not None and not Store.objects.filter(pk=store_id).exists():
+        raise StoreUnknown(f"there is no store {store_id!r}")
+    training = _round(model_type, now)
+    if training is None:
+        return {"round": None, "store": store_id, "outcome": "switched_off"}
+    if training.is_open and current_run() is not None:
+        raise Postponed(WAIT_SECONDS, so_far=round_progress(training, now=now).as_json())
+    return receipt(training, store_id)
+
+
+def _round(model_type: str, now: dt.datetime) -> TrainingRound | None:
+    waited_for = so_far()
+    if waited_for:
+        return light_round(waited_for["round"])
+    run = current_run()
+    requested_by = (run.requested_by if run else "") or "train_federated_model"
+    return open_round(name=model_type, now=now, requested_by=requested_by).round
+
+
+def receipt(training: TrainingRound, store_id: str | None) -> dict[str, Any]:
+    """How a round ended, for the chain or for one store: codes, no rows."""
+    version = ModelVersion.objects.filter(round=training.pk).only("number", "standing").first()
+    told = {
+        "round": training.pk,
+        "state": training.state,
+        "reason": training.reason,
+        "version": version.number if version else None,
+    }
+    if store_id is None:
+        return told
+    update = StoreUpdate.objects.filter(round=training.pk, store=store_id).first()
+    if update is None:
+        return told | {"store": store_id, "outcome": "not_invited", "store_reason": "no_history"}
+    return told | {
+        "store": store_id,
+        "outcome": update.state,
+        "store_reason": update.reason,
+    }

@@ -1,0 +1,193 @@
+"""The one door through which answers of stores come in.
+
+An answer is checked before it is kept. One that cannot be used is recorded as rejected, with the
+reason, and its store is not asked again in this round. Each is taken once: a compare-and-set on
+the store's row, which also asks that the round still is in that exchange.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from neural.forecasting.core.protocol import AnswerRefused, Json, check_stores
+from neural.forecasting.models import GroupSum, StoreUpdate, TrainingRound, UpdateState
+from neural.forecasting.models.round import ASKING_STATES
+from neural.forecasting.models.round_lines import tell_store
+from neural.forecasting.rounds.exchange import Exchange
+from neural.forecasting.rounds.recording import Given, record
+from neural.models.exact_json import JsonText, exact_json
+
+MOST_BYTES = 16 * 1024 * 1024
+"""A larger answer is refused unread: it would fill the database."""
+MOST_CLAIMED = 10**9
+"""No store has so many examples. A claim between the plan's greatest count and this is capped."""
+DETAIL_LENGTH = 200
+
+
+def receive_all(
+    asked: Exchange, answers: Mapping[str, tuple[Json, float]], *, now: dt.datetime
+) -> int:
+    """Take the answers (and seconds) of several stores, each by itself, in the caller's
+    transaction; returns how many were rejected. Those that are late, or known already, change
+    nothing."""
+    given, rejected = [], 0
+    for store, (answer, seconds) in answers.items():
+        try:
+            given.append(_given(asked, store, answer, check(asked, answer), seconds))
+        except AnswerRefused as refused:
+            rejected += _reject(asked, store, refused, seconds=seconds)
+    if given:
+        record(given, round_id=asked.round_id, exchange=asked.number, now=now)
+    return rejected
+
+
+def receive_sum(asked: Exchange, stores: Sequence[str], answer: Json, *, seconds: float) -> None:
+    """Take what stores answered together, or raise :class:`AnswerRefused`.
+
+    That none of them is counted twice is seen to when sums are added up: one statement here.
+    """
+    text = check(asked, answer, stores=len(stores))
+    row = GroupSum(
+        round_id=asked.round_id,
+        exchange=asked.number,
+        first_store=stores[0],
+        store_count=len(stores),
+        stores=list(stores),
+        payload=text,
+        bytes_sent=len(text.encode()),
+        seconds=seconds,
+    )
+    GroupSum.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def uncovered(asked: Exchange, stores: Sequence[str]) -> list[str]:
+    """Those of these stores that take part and are in no sum of this exchange yet.
+
+    A sum with a store that has been left out since is not used: the others in it answer again.
+    """
+    part = StoreUpdate.objects.taking_part().filter(round=asked.round_id)
+    taking_part = set(part.values_list("store_id", flat=True))
+    sums = GroupSum.objects.filter(round=asked.round_id, exchange=asked.number)
+    used = [
+        names for names in sums.values_list("stores", flat=True) if taking_part.issuperset(names)
+    ]
+    return sorted(taking_part.intersection(stores).difference(*used))
+
+
+def leave_out(
+    asked: Exchange,
+    store: str,
+    state: UpdateState,
+    reason: str,
+    detail: str = "",
+    *,
+    seconds: float = 0.0,
+) -> bool:
+    """Record that a store's part cannot be used, in the caller's transaction. Returns whether
+    that was news."""
+    _lock_round(asked)
+    rows = still_missing(asked, [store]).update(
+        state=state,
+        reason=reason[:50],
+        detail=detail[:DETAIL_LENGTH],
+        seconds=F("seconds") + seconds,
+    )
+    if rows:
+        theirs = TrainingRound.objects.filter(pk=asked.round_id, exchange=asked.number)
+        theirs.update(taking_part=F("taking_part") - 1)
+        tell_later(asked, store, state, reason)
+    return bool(rows)
+
+
+def _lock_round(asked: Exchange) -> None:
+    """First the round, then its stores, as a coordinator does: neither waits for the other."""
+    theirs = TrainingRound.objects.select_for_update(no_key=True).filter(pk=asked.round_id)
+    list(theirs.values_list("pk", flat=True))
+
+
+def tell_later(asked: Exchange, store: str, state: UpdateState, reason: str) -> None:
+    """Log on commit that a store's part was not used."""
+    tell = partial(
+        tell_store,
+        state.value,
+        round_id=asked.round_id,
+        store=store,
+        level=logging.WARNING,
+        exchange=asked.number,
+        reason=reason,
+    )
+    transaction.on_commit(tell, robust=True)
+
+
+def still_missing(asked: Exchange, stores: Sequence[str]) -> "QuerySet[StoreUpdate]":
+    """Those of these stores whose answer is still expected, if the round still is there."""
+    return StoreUpdate.objects.missing(asked.number).filter(
+        round=asked.round_id,
+        store__in=stores,
+        round__state__in=ASKING_STATES,
+        round__exchange=asked.number,
+    )
+
+
+def check(asked: Exchange, answer: Json, *, stores: int = 1) -> JsonText:
+    """The answer of so many stores, if it can be used, as JSON text, or :class:`AnswerRefused`."""
+    text = _text(answer)
+    check_stores(answer, asked=stores)
+    claimed = answer.get("examples")
+    if isinstance(claimed, int | float) and not 0 <= claimed <= MOST_CLAIMED:
+        raise AnswerRefused("too_many_examples")
+    try:
+        asked.kind.program.check(asked.config, asked.draft, asked.question, answer)
+    except AnswerRefused:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        # A check that stumbles over an answer has found that it is not what was asked for.
+        raise AnswerRefused("wrong_shape", type(error).__name__) from error
+    return text
+
+
+def _text(answer: Any) -> JsonText:
+    if not isinstance(answer, dict):
+        raise AnswerRefused("wrong_type", type(answer).__name__)
+    try:
+        text = exact_json(answer)
+        size = len(text.encode())
+    except ValueError as error:
+        raise AnswerRefused("not_finite") from error
+    except (TypeError, RecursionError, OverflowError) as error:
+        raise AnswerRefused("not_json", type(error).__name__) from error
+    if size > MOST_BYTES:
+        raise AnswerRefused("too_large", f"{size} bytes")
+    return text
+
+
+def _given(asked: Exchange, store: str, answer: Json, text: JsonText, seconds: float) -> Given:
+    """What is kept of an answer; its figures stay when it has been used. How many examples it has
+    judged by does not stand in for how many it was trained on."""
+    examples = None if asked.question.judges else answer.get("examples")
+    norm = answer.get("update_norm")
+    figures = answer.get("figures") if asked.question.judges else None
+    return Given(
+        store=store,
+        payload=text,
+        bytes_sent=len(text.encode()),
+        seconds=seconds,
+        examples=(
+            int(min(examples, asked.config.max_examples))
+            if isinstance(examples, int | float)
+            else None
+        ),
+        update_norm=float(norm) if isinstance(norm, int | float) else None,
+        figures=exact_json(figures) if isinstance(figures, dict) else None,
+    )
+
+
+def _reject(asked: Exchange, store: str, refused: AnswerRefused, *, seconds: float) -> bool:
+    state, reason, detail = UpdateState.REJECTED, refused.reason, refused.detail
+    with transaction.atomic(savepoint=False):
+        return leave_out(asked, store, state, reason, detail, seconds=seconds)

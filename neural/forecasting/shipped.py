@@ -1,0 +1,51 @@
+"""What comes with the app: a plan for the demand forecast, and its round every night.
+
+Both are made once, after a migration, and are people's from then on.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.db import router
+from django.db.models.signals import post_migrate
+
+from neural.celeryapp.shipped_schedules import ShippedSchedule
+from neural.forecasting.models import TrainingPlan
+from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
+from neural.forecasting.names import ROUND_TASK
+
+COMES_WITH = "federated_rounds"
+
+TRAINING_SCHEDULE = ShippedSchedule(
+    name="neural: federated training",
+    task=ROUND_TASK,
+    description=(
+        "Trains the demand forecast across stores (docs/learning.md). Yours to change: it is "
+        "made once and never overwritten."
+    ),
+    hour="3",
+    minute="0",
+    comes_with=COMES_WITH,
+)
+
+
+def connect(app: AppConfig) -> None:
+    """Make the plan after the migration that brings plans."""
+    post_migrate.connect(_after_migration, sender=app, dispatch_uid="neural.shipped_plan")
+
+
+def _after_migration(*, using: str, plan: Sequence[Any] = (), **_: Any) -> None:
+    news = any(
+        migration.app_label == "neural" and migration.name.endswith(COMES_WITH)
+        for migration, backwards in plan
+        if not backwards
+    )
+    if news and router.allow_migrate_model(using, TrainingPlan):
+        make_plan(using=using)
+
+
+def make_plan(*, using: str = "default") -> bool:
+    """Make the plan of the demand forecast unless there is one. Returns whether it did."""
+    plans = TrainingPlan.objects.using(using)
+    return plans.get_or_create(model_type=DEFAULT_MODEL_TYPE)[1]

@@ -1,0 +1,89 @@
+"""The Celery tasks of training and forecasts: names, arguments and one domain call each."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from celery import shared_task
+
+from neural.celeryapp.task import LedgerTask
+from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
+from neural.forecasting.names import (
+    ADVANCE_TASK,
+    ANSWER_TASK,
+    FORECAST_TASK,
+    ROUND_TASK,
+    TRAIN_TASK,
+)
+from neural.forecasting.outlook import next_days
+from neural.forecasting.rounds.answering import answer_exchange
+from neural.forecasting.rounds.opening import run_round
+from neural.forecasting.rounds.receipts import train
+from neural.forecasting.rounds.watching import watch
+from neural.ledger.clock import database_clock
+from neural.ledger.retry import RetryPolicy
+from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
+
+# An exchange waits for two minutes: a run of it that failed must come again soon.
+_SOON = RetryPolicy(max_retries=5, base_seconds=2, cap_seconds=15)
+_LOW: Mapping[str, Any] = {"run_queue": LOW_PRIORITY_QUEUE, "run_priority": LOW_PRIORITY}
+
+
+@shared_task(base=LedgerTask, name=ROUND_TASK, **_LOW)
+def run_federated_round(model_type: str = DEFAULT_MODEL_TYPE) -> dict[str, Any]:
+    """Open a round of training across stores, unless one is open; returns which."""
+    return run_round(name=model_type, now=database_clock())
+
+
+@shared_task(base=LedgerTask, name=TRAIN_TASK, **_LOW)
+def train_federated_model(
+    store_id: str | None = None, model_type: str = DEFAULT_MODEL_TYPE
+) -> dict[str, Any]:
+    """Train a model across stores; returns the receipt of the round, and of this store.
+
+    It opens a round that invites every store with enough history, or joins the open one, and
+    ends when the round has closed. Meanwhile it keeps no worker.
+    """
+    return train(store_id=store_id, model_type=model_type, now=database_clock())
+
+
+# A store that hangs is not to keep a worker for longer than its exchange waits.
+@shared_task(
+    base=LedgerTask,
+    name=ANSWER_TASK,
+    retry_policy=_SOON,
+    soft_time_limit=60,
+    time_limit=90,
+    **_LOW,
+)
+def answer_training_exchange(round_id: int, exchange: int, stores: Sequence[str]) -> dict[str, Any]:
+    """Let stores answer one question of a round, each from its own rows; returns counts."""
+    return answer_exchange(
+        round_id=round_id, exchange=exchange, stores=stores, now=database_clock()
+    )
+
+
+@shared_task(base=LedgerTask, name=ADVANCE_TASK, retry_policy=_SOON, **_LOW)
+def advance_training_round(round_id: int) -> dict[str, Any]:
+    """See to a round's deadlines for as long as it is open; returns how it ended."""
+    return watch(round_id=round_id, now=database_clock())
+
+
+@shared_task(base=LedgerTask, name=FORECAST_TASK, **_LOW)
+def make_forecasts(
+    store_id: str | None = None,
+    stores: Sequence[str] | None = None,
+    model_type: str = DEFAULT_MODEL_TYPE,
+    as_of: str | None = None,
+) -> dict[str, Any]:
+    """Forecast the next 14 days of some stores, or ask for the runs of all of them.
+
+    ``as_of`` is a day in ISO 8601: as on the morning of that day.
+    """
+    return next_days.make_forecasts(
+        store_id=store_id,
+        stores=stores,
+        name=model_type,
+        now=database_clock(),
+        as_of=dt.date.fromisoformat(as_of) if as_of else None,
+    )

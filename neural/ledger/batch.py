@@ -1,0 +1,217 @@
+"""Many atomic runs in one transaction, as many as fit in the time of a message.
+
+Each is in a savepoint of its own, so that one that fails disturbs no neighbour; those of a
+handler that takes many at once are in one savepoint together, and one by one after any error.
+"""
+
+import datetime as dt
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from django.db import InterfaceError, OperationalError, transaction
+
+from neural.conf import conf
+from neural.ledger import pace
+from neural.ledger.alone import call, drop_broken_connection, record_failure, settle_in_time
+from neural.ledger.conduct import Supervisor, TransactionLost, is_undone, isolate_hooks
+from neural.ledger.interrupts import SoftTimeLimitExceeded
+from neural.ledger.log import tell_outcomes
+from neural.ledger.outcome import (
+    Outcome,
+    expired,
+    failed,
+    is_expired,
+    not_started,
+    succeeded,
+    taken_apart,
+)
+from neural.ledger.raised import only_exceptions
+from neural.ledger.recompute import at_the_end
+from neural.ledger.settle import Fenced, settle
+from neural.ledger.work import Clock, Work, WorkSource, working_on
+from neural.models import TaskRun
+
+logger = logging.getLogger(__name__)
+
+FIRST_BATCH = 5
+"""Runs given at once to a handler of which it is not known yet how long it takes."""
+
+BatchFunction = Callable[[list[Any]], object]
+
+
+class LimitStruck(Exception):
+    """The soft time limit came while one run of a batch was at work, or many at once."""
+
+    def __init__(
+        self,
+        runs: Sequence[TaskRun],
+        error: Exception,
+        started_at: dt.datetime,
+        work: Work | None = None,
+    ) -> None:
+        super().__init__(str(error))
+        self.runs = runs
+        self.error = error
+        self.started_at = started_at
+        self.work = work
+
+
+def run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
+    """Work on runs and record what became of them, or keep nothing and raise."""
+    groups = _by_function(source, runs)  # before SQLite's one writer begins
+    supervisor = Supervisor(atomic=True)
+    try:
+        with transaction.atomic():
+            # From here: the wait for SQLite's one writer is over, and was none of the runs' doing.
+            began_at = clock.now()
+            deadline = began_at + dt.timedelta(seconds=conf().take_along_seconds)
+            with at_the_end(), working_on(runs[0].queue):
+                outcomes = _work_through(source, groups, deadline, clock, supervisor)
+            done = sum(not outcome.not_started for outcome in outcomes)
+            _learn(runs[0].queue, done, began_at, clock)
+            settle(outcomes)
+            isolate_hooks()
+    finally:
+        supervisor.renew_sessions()
+    return outcomes
+
+
+def _learn(queue: str, runs: int, began_at: dt.datetime, clock: Clock) -> None:
+    pace.learn(queue, runs=max(runs, 1), seconds=(clock.now() - began_at).total_seconds())
+
+
+class Part(NamedTuple):
+    """A run, and what stands for it in the list of a batch function."""
+
+    run: TaskRun
+    item: Any = None
+
+
+Groups = Mapping[BatchFunction | None, Sequence[Part]]
+"""By the function that takes them at once; None for those that go one by one."""
+
+
+def _by_function(source: WorkSource, runs: Sequence[TaskRun]) -> Groups:
+    groups: dict[BatchFunction | None, list[Part]] = {}
+    for run in runs:
+        function, part = _part(source, run)
+        groups.setdefault(function, []).append(part)
+    return groups
+
+
+def _part(source: WorkSource, run: TaskRun) -> tuple[BatchFunction | None, Part]:
+    try:
+        with only_exceptions():
+            batch = source.work_for(run).batch
+            return (batch.function, Part(run, batch.item())) if batch else (None, Part(run))
+    except Exception:  # noqa: BLE001 (raised again, and recorded, when it is this run's turn)
+        return None, Part(run)
+
+
+def _work_through(
+    source: WorkSource,
+    groups: Groups,
+    deadline: dt.datetime,
+    clock: Clock,
+    supervisor: Supervisor,
+) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    waiting = deque(groups.items())
+    while waiting:
+        function, theirs = waiting.popleft()
+        left = (deadline - clock.now()).total_seconds()
+        if outcomes and (left <= 0 or supervisor.changed_session):
+            outcomes += [not_started(each.run, clock) for each in theirs]
+            continue
+        number = pace.fitting(function, seconds=left, unknown=FIRST_BATCH) if function else 1
+        now, later = theirs[:number], theirs[number:]
+        if later:
+            waiting.appendleft((function, later))
+        if function is None or len(now) == 1:
+            outcomes.append(_in_savepoint(source, now[0].run, clock, supervisor))
+        elif done := _at_once(function, now, clock, supervisor):
+            outcomes += done
+        else:
+            waiting.appendleft((None, now))
+    return outcomes
+
+
+def _at_once(
+    function: BatchFunction, parts: Sequence[Part], clock: Clock, supervisor: Supervisor
+) -> list[Outcome]:
+    """Outcomes of runs that were done by one call; none if it failed and left no trace."""
+    started_at = clock.now()
+    runs = [part.run for part in parts]
+    try:
+        with transaction.atomic():
+            items = [part.item for part in parts]
+            supervisor.call(lambda: function(items), what=f"{runs[0].work_name} runs={len(runs)}")
+    except (OperationalError, InterfaceError, TransactionLost):
+        raise  # concerns the whole transaction
+    except SoftTimeLimitExceeded as error:
+        raise LimitStruck(runs, error, started_at) from error
+    except Exception as error:  # noqa: BLE001 (it will come again from the run that has it)
+        _expect_to_go_on(error)
+        logger.info("event=batch_taken_apart runs=%d error=%r", len(runs), type(error).__name__)
+        return []
+    outcomes = [succeeded(run, None, started_at, clock) for run in runs]
+    seconds = (outcomes[-1].finished_at - started_at).total_seconds()
+    pace.learn(function, runs=len(runs), seconds=seconds)
+    return outcomes
+
+
+def _expect_to_go_on(error: Exception) -> None:
+    """The savepoint could not be rolled back to: others can write nothing any more."""
+    if is_undone():
+        raise TransactionLost("the transaction can only be rolled back") from error
+
+
+def _in_savepoint(
+    source: WorkSource, run: TaskRun, clock: Clock, supervisor: Supervisor
+) -> Outcome:
+    started_at = clock.now()
+    work = None
+    try:
+        if is_expired(run, clock):
+            return expired(run, clock)
+        with only_exceptions():
+            work = source.work_for(run)
+        with transaction.atomic():
+            return call(run, work, started_at, clock, supervisor)
+    except (OperationalError, InterfaceError, TransactionLost):
+        raise  # concerns the whole transaction
+    except SoftTimeLimitExceeded as error:
+        raise LimitStruck([run], error, started_at, work) from error
+    except Exception as error:  # noqa: BLE001 (recorded, whatever it is)
+        _expect_to_go_on(error)
+        return failed(run, error, work, started_at, clock)
+
+
+def after_the_limit(struck: LimitStruck, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
+    """The limit may have struck in a query, and comes once a delivery: it cannot guard a
+    second attempt. So only what was too slow has failed; the others wait again."""
+    slow = _judged(struck, clock)
+    tell_outcomes(slow)
+    _learn(runs[0].queue, len(struck.runs), struck.started_at, clock)
+    others = [not_started(run, clock) for run in runs if run not in struck.runs]
+    _settle_unless_fenced(others)
+    return [*slow, *others]
+
+
+def _judged(struck: LimitStruck, clock: Clock) -> list[Outcome]:
+    if len(struck.runs) == 1:
+        (run,) = struck.runs
+        return [record_failure(run, struck.error, struck.work, struck.started_at, clock)]
+    drop_broken_connection(struck.error)
+    slow = [taken_apart(run, struck.error, struck.started_at, clock) for run in struck.runs]
+    _settle_unless_fenced(slow)
+    return slow
+
+
+def _settle_unless_fenced(outcomes: Sequence[Outcome]) -> None:
+    try:
+        settle_in_time(outcomes)
+    except Fenced as fenced:
+        logger.warning("event=runs_fenced runs=%d reason=%r", len(outcomes), str(fenced))

@@ -1,0 +1,206 @@
+"""Taking runs: a conditional UPDATE that only one worker can win.
+
+A claim writes a fencing token. Whatever the worker does later with the run (succeed,
+fail, hand back) needs that token, so that a worker thought dead that wakes up changes
+nothing. A claim is committed before the work starts: were it part of the work's
+transaction, a process that dies would leave no trace and a poison would never be counted.
+"""
+
+import datetime as dt
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from django.db.models.functions import Now
+
+from neural.conf import conf
+from neural.ledger import dialects
+from neural.ledger.dialects import joined_rows
+from neural.ledger.outages import insist
+from neural.ledger.unreadable import NOT_OF_A_ROW, read_each
+from neural.models import NeuralEvent, RunState, TaskRun
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """Who takes runs: a worker's row and the process that does the work."""
+
+    worker_id: int | None = None
+    process_id: int = field(default_factory=os.getpid)
+
+
+def claim(
+    *,
+    task_id: str,
+    claimant: Claimant,
+    task: str = "",
+    queue: str = "",
+    companions: Sequence[str] = (),
+    limit: int = 1,
+    now: dt.datetime | None = None,
+) -> list[TaskRun]:
+    """Take the run of this task id, if it is due, and take along what else is.
+
+    ``task`` is what the message is of: the run of another one is not for it to take.
+    Taken along are due runs of the handlers named in ``companions`` on the same queue,
+    most urgent first, ``limit`` runs in all. A run that was delivered before is taken
+    alone: were it poison, it would condemn its neighbours; and so is one with options, whose
+    limits are for it alone. An empty list means that the
+    message came late: somebody else has done the work or is at it.
+    """
+    if companions and limit > 1:
+        chosen, parameters = _with_companions(task_id, task, queue, companions, limit, now)
+    else:
+        chosen, parameters = _alone(task_id, task, now)
+    token = secrets.randbits(63)
+    parameters += [token, claimant.worker_id, claimant.process_id]
+    take = _take_with_events if dialects.is_postgresql() else _take
+    try:
+        runs = _taken(partial(take, chosen, parameters, companions), token)
+    except BaseException:  # whatever it is: of what it took nobody knows but the database
+        _disown(token)
+        raise
+    runs.sort(key=lambda run: (run.task_id != task_id, -run.priority, run.available_at, run.pk))
+    return runs
+
+
+def _taken(take: Callable[[], list[TaskRun]], token: int) -> list[TaskRun]:
+    try:
+        return take()
+    except NOT_OF_A_ROW:
+        raise
+    except Exception as error:  # noqa: BLE001 (raised again unless it is that of a row)
+        return list(read_each(token, error))
+
+
+_CHANGES = """state = 'running', token = %s, worker_id = %s, process_id = %s,
+    finished_at = NULL, unique_key = NULL"""
+
+
+def _take(chosen: str, parameters: list[Any], _companions: Sequence[str]) -> list[TaskRun]:
+    statement = f"""
+        {chosen}
+        UPDATE neural_taskrun SET {_CHANGES}, started_at = {dialects.clock()}
+        WHERE {dialects.pending()} AND id IN (SELECT id FROM chosen)
+        RETURNING *
+    """
+    runs = list(TaskRun.objects.raw(statement, parameters))
+    _load_events(runs)
+    return runs
+
+
+def _take_with_events(
+    chosen: str, parameters: list[Any], companions: Sequence[str]
+) -> list[TaskRun]:
+    """The events come with the runs: one statement less."""
+    connection = dialects.ledger_connection()
+    unhurried, more_parameters = _not_waiting_for_the_disk(companions)
+    statement = f"""
+        {chosen}
+        UPDATE neural_taskrun AS run SET {_CHANGES}, started_at = {dialects.clock()}
+        FROM chosen {joined_rows.JOINS}
+        WHERE run.{dialects.pending()} AND run.id = chosen.id
+        RETURNING {joined_rows.columns()}, {unhurried}
+    """
+    with dialects.preparing_cursor() as cursor:
+        cursor.execute(statement, [*parameters, *more_parameters])
+        return joined_rows.runs_of(cursor.fetchall(), connection)
+
+
+def _not_waiting_for_the_disk(companions: Sequence[str]) -> tuple[str, list[Any]]:
+    """An expression that spares the claim of atomic work its wait for the disk at the commit.
+
+    The commit of the work's effects waits, and with it the claim before it is on the disk. If
+    the server's machine fails in between, the claim is lost with the effects, and the run is
+    pending again. Work in two steps has effects elsewhere: its claim is to survive.
+
+    It is set for one transaction: that of the statement itself. Within a caller's (tests) it
+    would spare that one's commit, too.
+    """
+    if not companions or dialects.ledger_connection().in_atomic_block:
+        return "NULL", []
+    quick = "set_config('synchronous_commit', 'off', true)"
+    return f"CASE WHEN {dialects.is_one_of('run.handler')} THEN {quick} END", [
+        dialects.bound_list(companions)
+    ]
+
+
+def _disown(token: int) -> None:
+    """Return what this token took, if anything: a connection that broke may have broken after
+    the claim was committed, and a run that its living process does not know of would be
+    nobody's. A caller's transaction (tests) needs nothing: it is rolled back."""
+    connection = dialects.ledger_connection()
+    if connection.in_atomic_block:
+        return
+    connection.close()
+    taken = TaskRun.objects.running().filter(token=token)
+    back = {"state": RunState.PENDING, "token": None, "publish_at": Now()}
+    insist(lambda: taken.update(**back), seconds=conf().settle_seconds)
+
+
+def _due(now: dt.datetime | None) -> tuple[str, list[Any]]:
+    if now is None:
+        return f"available_at <= {dialects.clock()}", []
+    return "available_at <= %s", [dialects.moment(now)]
+
+
+def _own(task_id: str, task: str) -> tuple[str, list[Any]]:
+    """The message's own run: by its id and, where the message is of a task, that task's."""
+    return ("task_id = %s AND task = %s", [task_id, task]) if task else ("task_id = %s", [task_id])
+
+
+def _alone(task_id: str, task: str, now: dt.datetime | None) -> tuple[str, list[Any]]:
+    own, own_parameters = _own(task_id, task)
+    due, parameters = _due(now)
+    statement = f"""
+        WITH chosen AS (SELECT id, event_id FROM neural_taskrun WHERE {own}
+            AND {dialects.pending()} AND {due})
+    """
+    return statement, [*own_parameters, *parameters]
+
+
+def _with_companions(
+    task_id: str,
+    task: str,
+    queue: str,
+    companions: Sequence[str],
+    limit: int,
+    now: dt.datetime | None,
+) -> tuple[str, list[Any]]:
+    own, own_parameters = _own(task_id, task)
+    due, due_parameters = _due(now)
+    statement = f"""
+        WITH own AS (
+            SELECT id, event_id, failures + losses > 0 OR options <> '{{}}'
+                OR NOT ({dialects.is_one_of("handler")}) AS alone
+            FROM neural_taskrun
+            WHERE {own} AND {dialects.pending()} AND {due} {dialects.skip_locked()}
+        ), along AS (
+            SELECT id, event_id FROM neural_taskrun
+            WHERE queue = %s AND state = 'pending' AND {due}
+              AND failures = 0 AND losses = 0 AND options = '{{}}'
+              AND {dialects.is_one_of("handler")} AND task_id <> %s
+              AND NOT EXISTS (SELECT 1 FROM own WHERE alone)
+            ORDER BY priority DESC, available_at LIMIT %s {dialects.skip_locked()}
+        ), chosen AS (
+            SELECT id, event_id FROM own UNION ALL SELECT id, event_id FROM along
+        )
+    """
+    names = dialects.bound_list(companions)
+    return statement, [
+        *(names, *own_parameters, *due_parameters),
+        *(queue, *due_parameters, names, task_id, limit - 1),
+    ]
+
+
+def _load_events(runs: Sequence[TaskRun]) -> None:
+    wanted = {run.event_id for run in runs if run.event_id is not None}
+    if not wanted:
+        return
+    events = NeuralEvent.objects.select_related("store").in_bulk(wanted)
+    for run in runs:
+        if run.event_id is not None:
+            run.event = events[run.event_id]

@@ -1,0 +1,178 @@
+"""Deleting what is finished and old, so that the ledger keeps its size.
+
+Rows are walked by primary key in short transactions. A key is given when a row is made, so
+the walk ends at the first stretch of rows that are all too young: what is recent is never
+read, and no index on times is needed.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Model, Q, QuerySet
+from django.db.models.functions import Coalesce
+
+from neural.ledger import dialects
+from neural.models import RunState, TaskRun, WorkerProcess
+from neural.models.run import TaskRunQuerySet
+from neural.registry import Registry
+
+CHUNK = 1000
+DEFAULT_DAYS: Mapping[RunState, float] = {
+    RunState.SUCCEEDED: 30,
+    RunState.CANCELLED: 90,
+    RunState.DISCARDED: 90,
+}
+"""How long runs are kept. Dead ones wait for a person's decision, however old."""
+PRUNABLE_STATES = (*DEFAULT_DAYS, RunState.DEAD)
+# A worker that was lost for longer than this does not wake up again.
+_WORKER_MEMORY = dt.timedelta(days=1)
+
+Progress = Callable[[int], None]
+
+
+def silent(keys: int) -> None:
+    """No progress is shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prunable:
+    """Rows that are of no use when they are old, whatever else may be said of them."""
+
+    name: str
+    """Their plural, in the command's output."""
+    which: str
+    """Which of them go, in the command's help, like 'forecasts that are over a year old'."""
+    model: type[Model]
+    made_at: str
+    """The field that says when a row was made; the primary key is a number that rises with it."""
+    aged_from: str
+    """The field from which its age counts."""
+    kept_days: Callable[[], float]
+
+
+PRUNABLES: Registry[Prunable] = Registry("prunable")
+
+
+def register_prunable(prunable: Prunable) -> None:
+    """Have `manage.py prune` delete these rows, too."""
+    PRUNABLES.add(prunable.name, prunable)
+
+
+def prune_old(
+    prunable: Prunable,
+    *,
+    now: dt.datetime,
+    dry_run: bool = False,
+    on_progress: Progress = silent,
+) -> int:
+    """Delete what is older than it is kept; returns how many, without what goes along with them."""
+    cutoff = now - dt.timedelta(days=prunable.kept_days())
+    rows = prunable.model._default_manager.all()
+    pruned = 0
+    for low, high in stretches(rows, prunable.made_at, before=cutoff):
+        aged = {f"{prunable.aged_from}__lt": cutoff}
+        old = rows.filter(pk__gt=low, pk__lte=high, **aged)
+        pruned += old.count() if dry_run else old.delete()[1].get(prunable.model._meta.label, 0)
+        on_progress(high - low)
+    return pruned
+
+
+def prune_runs(
+    *,
+    now: dt.datetime,
+    keep_days: Mapping[RunState, float],
+    dry_run: bool = False,
+    on_progress: Progress = silent,
+) -> Counter[RunState]:
+    """Delete runs, with their tries, that finished longer ago than their state is kept.
+
+    Returns how many by state; with ``dry_run`` how many would be. ``on_progress`` is told
+    how many primary keys each step has passed. States that are not finished are refused.
+    """
+    if unprunable := set(keep_days) - set(PRUNABLE_STATES):
+        raise ValueError(f"runs are never pruned while {', '.join(sorted(unprunable))}")
+    cutoffs = {state: now - dt.timedelta(days=days) for state, days in keep_days.items()}
+    pruned: Counter[RunState] = Counter()
+    if not cutoffs:
+        return pruned
+    before = max(cutoffs.values())
+    for low, high in stretches(TaskRun.objects.all(), "created_at", before=before):
+        old = TaskRun.objects.filter(_any_old(cutoffs), pk__gt=low, pk__lte=high)
+        states = old.values_list("state", flat=True) if dry_run else _delete(old)
+        pruned.update(map(RunState, states))
+        on_progress(high - low)
+    return pruned
+
+
+def _any_old(cutoffs: Mapping[RunState, dt.datetime]) -> Q:
+    each = (Q(state=state, finished_at__lt=cutoff) for state, cutoff in cutoffs.items())
+    return reduce(or_, each)
+
+
+def _delete(runs: TaskRunQuerySet) -> list[str]:
+    """Delete these runs as they are now, and return their states: one that a person retries
+    meanwhile stays."""
+    with transaction.atomic():
+        found = list(runs.select_for_update().values_list("pk", "state"))
+        # And with them their tries.
+        TaskRun.objects.filter(pk__in=[key for key, _ in found]).delete()
+    return [state for _, state in found]
+
+
+def prune_workers(*, now: dt.datetime, dry_run: bool = False) -> int:
+    """Delete workers that had gone before the oldest run was recorded: no run names them."""
+    oldest = TaskRun.objects.order_by("pk").values_list("created_at", flat=True).first()
+    before = min(now - _WORKER_MEMORY, oldest or now)
+    gone = WorkerProcess.objects.filter(~Q(stopped_at=None) | ~Q(lost_at=None))
+    forgotten = gone.annotate(gone_at=Coalesce("stopped_at", "lost_at")).filter(gone_at__lt=before)
+    if dry_run:
+        return forgotten.count()
+    # One by one, and past Django's own look for rows that refer to them: each look reads all
+    # runs, as no index serves it. The database's own constraint is enough.
+    return sum(map(_delete_worker, list(forgotten.values_list("pk", flat=True))))
+
+
+def _delete_worker(key: int) -> int:
+    try:
+        with transaction.atomic():
+            return WorkerProcess.objects.filter(pk=key)._raw_delete(
+                dialects.ledger_connection().alias
+            )
+    except IntegrityError:
+        return 0  # a run with a key out of order names it still
+
+
+def key_range(rows: QuerySet[Any]) -> int:
+    """How many primary keys a walk passes at most: what a progress bar is full at."""
+    keys = rows.order_by().values_list("pk", flat=True)
+    first, last = keys.order_by("pk").first(), keys.order_by("-pk").first()
+    return 0 if first is None or last is None else last - first + 1
+
+
+def stretches(
+    rows: QuerySet[Any], made_at: str, *, before: dt.datetime
+) -> Iterator[tuple[int, int]]:
+    """Ranges of primary keys, low excluded, high included, of rows made before a moment."""
+    in_order = rows.order_by("pk").values_list("pk", made_at)
+    low = (in_order.values_list("pk", flat=True).first() or 1) - 1
+    young = False
+    while end := _end_of_stretch(in_order.filter(pk__gt=low)):
+        high, made = end
+        if young and made >= before:
+            return  # and so are the rows between this end and the one before
+        yield low, high
+        low, young = high, made >= before
+
+
+def _end_of_stretch(rows: QuerySet[Any, tuple[int, dt.datetime]]) -> Any:
+    """The last of the next CHUNK rows, or of those that are left."""
+    for end in (rows[CHUNK - 1 : CHUNK], rows.reverse()[:1]):
+        for row in end:
+            return row
+    return None

@@ -1,0 +1,203 @@
+"""Recording runs of tasks."""
+
+import datetime as dt
+import secrets
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from neural.conf import conf
+from neural.errors import PermanentError
+from neural.ledger import ports
+from neural.models import RunState, TaskRun
+from neural.models.run_log import tell
+from neural.queues import PRIORITIES
+from neural.stored_json import plain
+
+TASK_ID_LENGTH = 255
+BY_MESSAGE = "celery message"
+"""Who asked for what a plain Celery client's message asked for."""
+_OF_ONE_RUN = {"link", "chain", "group_id", "group_index"}
+
+
+class TaskIdTaken(PermanentError):
+    """A task id was given that stands for other work already."""
+
+
+def new_task_id() -> str:
+    """A UUID of version 7 (RFC 9562): ids made one after the other are near in the index."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds & (1 << 48) - 1) << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 7 << 76
+    value = value & ~(3 << 62) | 2 << 62
+    return str(uuid.UUID(int=value))
+
+
+def enqueue(
+    *,
+    task: str,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    queue: str,
+    priority: int,
+    task_id: str | None = None,
+    due_in: float | None = None,
+    due_at: dt.datetime | None = None,
+    unique_key: str | None = None,
+    store: str | None = None,
+    requested_by: str = "",
+    options: Mapping[str, Any] = MappingProxyType({}),
+    parent: str = "",
+) -> TaskRun:
+    """Record a run in the caller's transaction; publish it on commit if it is due.
+
+    ``options`` are Celery's of the call, as they are kept; ``parent`` is the task id of
+    the run that asks. A ``task_id`` that was recorded before with the same work is answered
+    with that run; with other work it is refused (:class:`TaskIdTaken`).
+    """
+    _check(task_id, queue, priority)
+    run = TaskRun(
+        task=task,
+        task_id=task_id or new_task_id(),
+        args=plain(list(args), what=f"the arguments of {task}"),
+        kwargs=plain(dict(kwargs), what=f"the keyword arguments of {task}"),
+        queue=queue,
+        priority=priority,
+        unique_key=unique_key,
+        store_id=store,
+        requested_by=requested_by,
+        options=dict(options),
+        parent_task_id=parent,
+    )
+    later = _later(due_in, due_at)
+    run.available_at = later or Now()
+    run.publish_at = later or Now() + dt.timedelta(seconds=conf().republish_seconds)
+    recorded = _insert(run)
+    if recorded.task_id == run.task_id:
+        transaction.on_commit(partial(_tell, run, "recorded"), robust=True)
+    if recorded.task_id == run.task_id and not later:
+        ports.announce([run])
+    return recorded
+
+
+def enqueue_all(runs: Sequence[TaskRun]) -> None:
+    """Record new runs, all due, in the caller's transaction by one statement; publish them on
+    commit. For work whose caller knows that it asks for it once: ids and keys are not looked up.
+    """
+    for run in runs:
+        run.task_id = run.task_id or new_task_id()
+        run.available_at = Now()
+        run.publish_at = Now() + dt.timedelta(seconds=conf().republish_seconds)
+    TaskRun.objects.bulk_create(runs)
+    transaction.on_commit(partial(tell, "recorded", runs), robust=True)
+    ports.announce(runs)
+
+
+def record_foreign(
+    *,
+    task: str,
+    task_id: str,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    queue: str,
+    priority: int,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    parent: str = "",
+) -> None:
+    """Record the run that a message of a plain Celery client asks for, if it is new.
+
+    Raises :class:`TaskIdTaken` where its id stands for other work already.
+    """
+    check_task_id(task_id)
+    run = TaskRun(
+        task=task,
+        task_id=task_id,
+        args=plain(list(args), what=f"the arguments of {task}"),
+        kwargs=plain(dict(kwargs), what=f"the keyword arguments of {task}"),
+        queue=queue,
+        priority=priority,
+        available_at=Now(),
+        publish_at=Now() + dt.timedelta(seconds=conf().republish_seconds),
+        requested_by=BY_MESSAGE,
+        options=dict(options),
+        parent_task_id=parent,
+    )
+    if _inserted(run):
+        _tell(run, "received")
+
+
+def _inserted(run: TaskRun) -> bool:
+    """Whether it is new. Where it is not, that is found out by the insert's failure: most
+    messages come once, and a look beforehand would cost each a statement."""
+    try:
+        with transaction.atomic():
+            TaskRun.objects.bulk_create([run])
+    except IntegrityError:
+        found = TaskRun.objects.filter(task_id=run.task_id).first()
+        if found is None:
+            raise
+        if not _same_work(found, run):
+            raise _taken(run, found) from None
+        return False
+    return True
+
+
+def _taken(run: TaskRun, found: TaskRun) -> TaskIdTaken:
+    return TaskIdTaken(f"task id {run.task_id!r} was recorded before for other work: {found}")
+
+
+def _tell(run: TaskRun, change: str) -> None:
+    """Under a task id of the caller's own it may have been recorded before."""
+    asked = {"by": run.requested_by, "parent": run.parent_task_id}
+    facts: dict[str, Any] = {name: value for name, value in asked.items() if value}
+    tell(change, [run], **facts)
+
+
+def _check(task_id: str | None, queue: str, priority: int) -> None:
+    if priority not in PRIORITIES:
+        raise ValueError(f"priority must be from 1 to 10 (most urgent), not {priority}")
+    if not ports.has_queue(queue):
+        raise ValueError(f"there is no queue {queue!r}")
+    if task_id is not None:
+        check_task_id(task_id)
+
+
+def check_task_id(task_id: str) -> None:
+    """Raise ValueError for a task id that cannot be kept."""
+    if not 0 < len(task_id) <= TASK_ID_LENGTH:
+        raise ValueError(f"a task id has 1 to {TASK_ID_LENGTH} characters, not {len(task_id)}")
+    if "\x00" in task_id or any("\ud800" <= each <= "\udfff" for each in task_id):
+        raise ValueError("a task id cannot contain U+0000 or half of a surrogate pair")
+
+
+def without_followers(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What holds for each run of a call that has several: not whatever waits for its result."""
+    return {name: value for name, value in options.items() if name not in _OF_ONE_RUN}
+
+
+def _later(due_in: float | None, due_at: dt.datetime | None) -> Any:
+    if due_at is not None:
+        return due_at
+    return Now() + dt.timedelta(seconds=due_in) if due_in and due_in > 0 else None
+
+
+def _insert(run: TaskRun) -> TaskRun:
+    """The run as recorded: itself, or the one that already stands for it."""
+    TaskRun.objects.bulk_create([run], ignore_conflicts=True)
+    found = TaskRun.objects.filter(task_id=run.task_id).first()
+    if found is not None and not _same_work(found, run):
+        raise _taken(run, found)
+    if found is None and run.unique_key:
+        waiting = TaskRun.objects.filter(unique_key=run.unique_key, state=RunState.PENDING)
+        found = waiting.first()
+    return found or _insert(run)  # the waiting one has started meanwhile
+
+
+def _same_work(one: TaskRun, other: TaskRun) -> bool:
+    return (one.task, one.args, one.kwargs) == (other.task, other.args, other.kwargs)

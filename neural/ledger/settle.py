@@ -1,0 +1,187 @@
+"""Writing down what became of a try: many runs in one statement, each by its token."""
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.db.transaction import TransactionManagementError
+
+from neural.errors import NeuralError
+from neural.ledger import dialects, listeners, ports
+from neural.ledger.outcome import Outcome
+from neural.ledger.raised import ERROR_LENGTH
+from neural.models import RunState, TaskRun, TaskTry, TryOutcome
+from neural.models.run_log import tell
+
+
+class Fenced(NeuralError):
+    """A run is no longer this worker's: it was taken for dead and somebody else has it."""
+
+
+def settle(outcomes: Sequence[Outcome]) -> None:
+    """Record outcomes in the current transaction, or raise :class:`Fenced`.
+
+    When one of the runs has been taken away nothing may be kept: the caller's transaction,
+    with the effects of the work, must be rolled back.
+    """
+    with transaction.atomic(savepoint=False):
+        tries = [_try_row(outcome) for outcome in outcomes if outcome.try_outcome]
+        if tries:
+            TaskTry.objects.bulk_create(tries)
+        with dialects.preparing_cursor() as cursor:
+            cursor.execute(_statement(), [json.dumps([_row(each) for each in outcomes])])
+            if cursor.rowcount != len(outcomes):
+                raise Fenced(
+                    f"{len(outcomes) - cursor.rowcount} of {len(outcomes)} runs were taken away"
+                )
+        for outcome in outcomes:
+            if outcome.run.options:
+                ports.follow(outcome.run, outcome.state, outcome.value)
+            listeners.tell(outcome.run, outcome.state)
+        if dialects.ledger_connection().needs_rollback:
+            raise TransactionManagementError("the outcome was undone by what follows the run")
+
+
+def _try_row(outcome: Outcome) -> TaskTry:
+    return TaskTry(
+        run=outcome.run,
+        outcome=outcome.try_outcome or TryOutcome.FAILED,
+        started_at=outcome.started_at,
+        finished_at=outcome.finished_at,
+        worker_id=outcome.run.worker_id,
+        process_id=outcome.run.process_id,
+        error=outcome.error[:ERROR_LENGTH],
+        traceback=outcome.traceback,
+    )
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    finished = outcome.state != RunState.PENDING
+    return {
+        "id": outcome.run.pk,
+        "token": outcome.run.token,
+        "state": outcome.state.value,
+        "started_at": dialects.moment(outcome.started_at),
+        "finished_at": dialects.moment(outcome.finished_at) if finished else None,
+        "due_at": dialects.moment(outcome.due_at),
+        "failures": outcome.failures,
+        "result": outcome.result,
+        "error": outcome.error[:ERROR_LENGTH],
+    }
+
+
+_COLUMNS = {
+    "id": "bigint",
+    "token": "bigint",
+    "state": "text",
+    "started_at": "timestamptz",
+    "finished_at": "timestamptz",
+    "due_at": "timestamptz",
+    "failures": "smallint",
+    "result": "text",
+    "error": "text",
+}
+
+
+def _statement() -> str:
+    return f"""
+        UPDATE neural_taskrun AS run SET
+            state = settled.state,
+            token = NULL,
+            started_at = settled.started_at,
+            finished_at = settled.finished_at,
+            available_at = COALESCE(settled.due_at, run.available_at),
+            publish_at = COALESCE(settled.due_at, run.publish_at),
+            failures = settled.failures,
+            result = {_result()},
+            error = settled.error
+        FROM {_rows()} WHERE run.id = settled.id
+          AND run.token = settled.token AND run.state = 'running'
+    """
+
+
+def _result() -> str:
+    """What a postponed run has said so far outlives a later try that fails."""
+    result = "settled.result::jsonb" if dialects.is_postgresql() else "settled.result"
+    return (
+        f"CASE settled.state WHEN 'pending' THEN COALESCE({result}, run.result) ELSE {result} END"
+    )
+
+
+def _rows() -> str:
+    if dialects.is_postgresql():
+        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+        return f"jsonb_to_recordset(%s::jsonb) AS settled({columns})"
+    columns = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in _COLUMNS)
+    return f"(SELECT {columns} FROM json_each(%s)) AS settled"
+
+
+def lose(runs: Iterable[TaskRun], *, max_losses: int, why: str) -> int:
+    """Count a lost delivery for runs whose process is gone, and make them due again.
+
+    One that lost so many is a poison and dead. Returns how many were still theirs.
+    """
+    return sum(_lose_one(run, max_losses, why) for run in runs)
+
+
+def _lose_one(run: TaskRun, max_losses: int, why: str) -> bool:
+    poison = run.losses + 1 >= max_losses
+    error = f"{why}; given up as poison after {max_losses} lost deliveries" if poison else why
+    return _take_away(
+        run,
+        TryOutcome.LOST,
+        error,
+        state=RunState.DEAD if poison else RunState.PENDING,
+        losses=run.losses + 1,
+    )
+
+
+def hand_back(runs: Iterable[TaskRun], *, why: str) -> int:
+    """Return runs of a worker that stops gracefully. Nothing is counted against them."""
+    return sum(
+        _take_away(run, TryOutcome.HANDED_BACK, why, state=RunState.PENDING, losses=run.losses)
+        for run in runs
+    )
+
+
+def _take_away(
+    run: TaskRun,
+    outcome: TryOutcome,
+    error: str,
+    *,
+    state: RunState,
+    losses: int,
+) -> bool:
+    changes: dict[str, Any] = {"state": state, "token": None, "losses": losses, "error": error}
+    is_dead = state == RunState.DEAD
+    changes |= {"finished_at": Now()} if is_dead else {"available_at": Now(), "publish_at": Now()}
+    with transaction.atomic():
+        theirs = TaskRun.objects.running().filter(pk=run.pk, token=run.token)
+        if not theirs.update(**changes):
+            return False
+        TaskTry.objects.create(
+            run=run,
+            outcome=outcome,
+            started_at=run.started_at or Now(),
+            worker_id=run.worker_id,
+            process_id=run.process_id,
+            error=error,
+        )
+        if is_dead and run.options:
+            ports.follow(run, RunState.DEAD, None)
+        transaction.on_commit(partial(_tell, run, outcome, error, state, losses), robust=True)
+    return True
+
+
+def _tell(run: TaskRun, outcome: TryOutcome, error: str, state: RunState, losses: int) -> None:
+    facts: dict[str, Any] = {"reason": error, "losses": losses, "process": run.process_id}
+    if outcome == TryOutcome.LOST:
+        tell("lost", [run], level=logging.WARNING, **facts)
+    else:
+        tell("handed_back", [run], **facts)
+    if state == RunState.DEAD:
+        tell("dead", [run], level=logging.ERROR, error=error, losses=losses)

@@ -1,0 +1,187 @@
+"""Summaries of demand: the list, a summary, and a store's last weeks."""
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.display import money_column, one_line, quantity_column
+from neural.admin.filters import StoreFilter
+from neural.admin.ordered_paging import OrderedChangeList
+from neural.admin.pages import page
+from neural.admin.scope import HistoryAdmin, store_or_404
+from neural.admin.store_links import register_store_page
+from neural.restaurant.admin.analysis_display import (
+    CHANGE_RULE,
+    RULE,
+    bars,
+    change,
+    days_compared,
+    highest,
+    unusual_badge,
+)
+from neural.restaurant.admin.analysis_filters import (
+    BeginningFilter,
+    BestSellerFilter,
+    PeriodFilter,
+    UnusualFilter,
+)
+from neural.restaurant.analysis.review import review
+from neural.restaurant.models import DemandSummary, Period
+from neural.sites import address_in_admin
+
+
+@page(DemandSummary)
+class DemandSummaryAdmin(HistoryAdmin):
+    page_order = ("-starts_on", "-unusual", "rank", "pk")
+    days = ("store", "period", "starts_on", "dish")
+    list_display = (
+        "beginning",
+        "dish_name",
+        "store_weeks",
+        quantity_column(DemandSummary, "quantity"),
+        "change_shown",
+        "rank",
+        "unusual_shown",
+        money_column(DemandSummary, "revenue"),
+    )
+    list_display_links = ("beginning", "dish_name")
+    list_filter = (PeriodFilter, StoreFilter, UnusualFilter, BestSellerFilter, BeginningFilter)
+    search_keys = ("store",)
+    search_help_text = _("A whole store code.")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "period",
+                    "beginning",
+                    "store_weeks",
+                    "dish",
+                    "name",
+                    quantity_column(DemandSummary, "quantity"),
+                    money_column(DemandSummary, "revenue"),
+                    "days",
+                    "rank",
+                )
+            },
+        ),
+        (
+            _("Change"),
+            {
+                "description": CHANGE_RULE,
+                "fields": (
+                    "change_shown",
+                    quantity_column(DemandSummary, "previous_quantity"),
+                    "days_compared",
+                ),
+            },
+        ),
+        (
+            _("Unusual days"),
+            {
+                "description": RULE,
+                "fields": (
+                    "unusual_shown",
+                    quantity_column(DemandSummary, "usual_quantity"),
+                    "deviations",
+                ),
+            },
+        ),
+    )
+
+    class Media:
+        css = {"all": ("neural_restaurant/analysis.css",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("store")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[OrderedChangeList]:
+        return OrderedChangeList
+
+    # A store's page
+
+    def get_urls(self) -> list[URLPattern]:
+        """One address more: a store's last weeks."""
+        view = self.admin_site.admin_view(self.store_view)
+        return [
+            path("store/<str:code>/", view, name="neural_restaurant_demandsummary_store"),
+            *super().get_urls(),
+        ]
+
+    def store_view(self, request: HttpRequest, code: str) -> HttpResponse:
+        """Eight weeks of one store, the last ones unless ``?until=`` names a day."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        store = store_or_404(request, code)
+        found = review(store=store, until=_day(request.GET.get("until")))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Demand of %(store)s") % {"store": store},
+            "opts": self.opts,
+            "media": self.media,
+            "store": store,
+            "review": found,
+            "bars": bars(found.days) if found else (),
+            "highest": highest(found.days) if found else None,
+            "rule": RULE,
+            "change_rule": CHANGE_RULE,
+        }
+        return TemplateResponse(
+            request, "admin/neural_restaurant/demandsummary/store.html", context
+        )
+
+    # Columns
+
+    @admin.display(description=_("begins on"))
+    def beginning(self, summary: DemandSummary) -> str:
+        if summary.period == Period.DAY:
+            return date_format(summary.starts_on, "Y-m-d D")
+        return f"{summary.starts_on} – {summary.starts_on + dt.timedelta(days=6):%m-%d}"
+
+    @admin.display(description=_("dish"))
+    def dish_name(self, summary: DemandSummary) -> SafeString | str:
+        return one_line(summary.name or summary.dish)
+
+    @admin.display(description=_("change"))
+    def change_shown(self, summary: DemandSummary) -> SafeString | str:
+        shown = change(summary.change)
+        if summary.change is None or summary.days_compared == summary.days:
+            return shown
+        return format_html("{} <small>{}</small>", shown, days_compared(summary.days_compared))
+
+    @admin.display(description=_("unusual"))
+    def unusual_shown(self, summary: DemandSummary) -> SafeString | str:
+        return unusual_badge(summary)
+
+    @admin.display(description=_("deviation"))
+    def deviations(self, summary: DemandSummary) -> str:
+        if summary.score is None:
+            return gettext("too little is known")
+        return gettext("%(score)s median absolute deviations") % {"score": f"{summary.score:+.1f}"}
+
+    @admin.display(description=_("store"))
+    def store_weeks(self, summary: DemandSummary) -> SafeString:
+        address = address_in_admin("neural_restaurant_demandsummary_store", summary.store_id)
+        return format_html('<a href="{}">{}</a>', address, one_line(summary.store))
+
+
+def _day(text: str | None) -> dt.date | None:
+    """A day as the address has it; anything else is ignored."""
+    try:
+        return dt.date.fromisoformat(text or "")
+    except ValueError:
+        return None
+
+
+register_store_page("neural_restaurant_demandsummary_store", _("last weeks"))

@@ -1,0 +1,94 @@
+"""How changes and unusual days are shown, and the chart of a store's days."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from neural.admin.display import NOTHING, badge, quantity
+from neural.restaurant.analysis.arithmetic import LEAST_HISTORY, UNUSUAL_SCORE, USUAL_WEEKS
+from neural.restaurant.analysis.review import Day
+from neural.restaurant.models import DemandSummary
+
+RULE = format_lazy(
+    gettext_lazy(
+        "A day is unusual when a dish sold at least {score:g} median absolute deviations more or "
+        "less than the median of the same weekday in the {weeks} weeks before, of which at least "
+        "{least} must be known. One deviation counts as no less than the square root of that "
+        "median. A day on which the store sold nothing at all counts as closed: it is missing, "
+        "not zero."
+    ),
+    score=UNUSUAL_SCORE,
+    weeks=USUAL_WEEKS,
+    least=LEAST_HISTORY,
+)
+CHANGE_RULE = gettext_lazy(
+    "The change is on the week before, like with like: only days that are known in both weeks "
+    "are compared."
+)
+
+BAR_WIDTH, CHART_HEIGHT = 10, 100
+SHORTEST_BAR = 1
+"""So that a day on which little was sold differs from one of which nothing is known."""
+
+
+def change(ratio: float | None) -> str:
+    """A ratio as per cent, with its sign: +12.3%, −8.0%."""
+    if ratio is None:
+        return NOTHING
+    text = f"{ratio:+.1%}".replace("-", "−")
+    return "0.0%" if text[1:] == "0.0%" else text
+
+
+def days_compared(days: int) -> str:
+    """How many days a change rests on."""
+    return ngettext("%(count)d day compared", "%(count)d days compared", days) % {"count": days}
+
+
+def unusual_badge(summary: DemandSummary) -> SafeString | str:
+    """Which way a day was unusual, and what is usual."""
+    if not summary.unusual:
+        return NOTHING
+    high = (summary.score or 0) > 0
+    label = _("unusually high") if high else _("unusually low")
+    usual = _("usually %(quantity)s") % {"quantity": quantity(summary.usual_quantity)}
+    shown = badge("high" if high else "low", label)
+    return format_html('{} <small class="neural-usual">{}</small>', shown, usual)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A day of the chart, in the units of its view box."""
+
+    x: int
+    y: int
+    height: int
+    unusual: bool
+    title: str
+
+
+def bars(days: Sequence[Day]) -> Sequence[Bar]:
+    """A bar for each day of which something is known."""
+    known = [(place, day, day.quantity) for place, day in enumerate(days) if day.quantity]
+    top = highest(days) or Decimal(1)
+    return [_bar(place, day, float(sold / top)) for place, day, sold in known]
+
+
+def highest(days: Sequence[Day]) -> Decimal | None:
+    """The most that was sold on one of these days."""
+    return max((day.quantity for day in days if day.quantity), default=None)
+
+
+def _bar(place: int, day: Day, share: float) -> Bar:
+    height = max(round(share * CHART_HEIGHT), SHORTEST_BAR)
+    dishes = ", ".join(each.name or each.dish for each in day.unusual)
+    title = f"{date_format(day.day, 'Y-m-d D')}: {quantity(day.quantity)}"
+    if dishes:
+        title += " · " + _("unusual: %(dishes)s") % {"dishes": dishes}
+    return Bar(place * BAR_WIDTH, CHART_HEIGHT - height, height, bool(day.unusual), title)

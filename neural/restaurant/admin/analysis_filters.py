@@ -1,0 +1,71 @@
+"""Filters of the summaries of demand."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.filters import DayFilter, EqualityFilter
+from neural.restaurant.models import Period
+from neural.restaurant.models.summary import BEST_SELLER_PLACES
+
+
+class PeriodFilter(EqualityFilter):
+    """Days or weeks, never both: a list of both would say everything twice."""
+
+    title = _("period")
+    parameter_name = "period"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [(Period.DAY.value, _("days")), (Period.WEEK.value, _("weeks"))]
+
+    def value(self) -> str:
+        value = super().value()
+        return value if value in Period.values else Period.DAY.value
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for value, label in self.lookup_choices:
+            address = changelist.get_query_string({self.parameter_name: value})
+            yield {"selected": value == self.value(), "query_string": address, "display": label}
+
+
+class BeginningFilter(DayFilter):
+    """The day, or the Monday of the week."""
+
+    title = _("begins on")
+    field = "starts_on"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        self.usable = True
+        return ()
+
+
+class FlagFilter(admin.SimpleListFilter):
+    """One choice, which a method of the query set answers."""
+
+    method = ""
+    choice: Any = ""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [("1", self.choice)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return getattr(queryset, self.method)() if self.value() == "1" else queryset
+
+
+class UnusualFilter(FlagFilter):
+    title = _("unusual days")
+    parameter_name = "unusual"
+    method = "unusual"
+    choice = _("unusual")
+
+
+class BestSellerFilter(FlagFilter):
+    title = _("best sellers")
+    parameter_name = "best"
+    method = "best_sellers"
+    choice = format_lazy(_("place 1 to {places}"), places=BEST_SELLER_PLACES)

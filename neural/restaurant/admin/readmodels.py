@@ -1,0 +1,183 @@
+"""What events add up to: menus, stock, shifts, reported sales and demand."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.display import (
+    NOTHING,
+    badge,
+    instant,
+    instant_column,
+    json_column,
+    link_column,
+    money_column,
+    quantity_column,
+)
+from neural.admin.filters import DayFilter, StoreFilter
+from neural.admin.pages import page
+from neural.admin.planning import by_store
+from neural.admin.scope import HistoryAdmin
+from neural.admin.store_links import register_rows_of_stores
+from neural.admin.walks import Walk
+from neural.restaurant.models import (
+    DailyDemand,
+    DemandSummary,
+    Dish,
+    Order,
+    SalesReport,
+    Shift,
+    StockLevel,
+)
+from neural.restaurant.models.newest import moment_of
+
+
+class ReadModelAdmin(HistoryAdmin):
+    """A row for each thing that a store reported, with the time of the newest report."""
+
+    list_filter: ClassVar[Any] = (StoreFilter,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("store")
+
+    @admin.display(description=_("as of"))
+    def as_of(self, row: Any) -> SafeString | str:
+        return instant(moment_of(bytes(row.version)))
+
+
+@page(Dish)
+class DishAdmin(ReadModelAdmin):
+    list_display = (
+        "code",
+        "name",
+        "category",
+        money_column(Dish, "price"),
+        "currency",
+        "available",
+        link_column(Dish, "store"),
+        "as_of",
+    )
+    from_outside = ("details",)
+    walks = (by_store("code"),)
+    search_keys = ("code", "store")
+    search_help_text = _("A whole dish code or store code.")
+    fieldsets = ((None, {"fields": (*list_display, json_column(Dish, "details"))}),)
+
+
+class LowStockFilter(admin.SimpleListFilter):
+    title = _("alert")
+    parameter_name = "low"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [("1", _("low now"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
+        return queryset.low() if self.value() == "1" else queryset
+
+
+@page(StockLevel)
+class StockLevelAdmin(ReadModelAdmin):
+    list_display = (
+        "item",
+        "alert",
+        quantity_column(StockLevel, "level"),
+        "unit",
+        quantity_column(StockLevel, "threshold"),
+        link_column(StockLevel, "store"),
+        "counted",
+    )
+    list_filter = (LowStockFilter, StoreFilter)
+    walks = (
+        Walk(parameter="low", order=("store", "item"), values=("1",), condition=Q(low=True)),
+        by_store("item"),
+    )
+    search_keys = ("item", "store")
+    search_help_text = _("A whole item or store code.")
+    fieldsets = ((None, {"fields": (*list_display, "reported_low")}),)
+
+    @admin.display(description=_("alert"))
+    def alert(self, stock: StockLevel) -> SafeString | str:
+        return badge("dead", _("low")) if stock.low else NOTHING
+
+    @admin.display(description=_("counted at"))
+    def counted(self, stock: StockLevel) -> SafeString | str:
+        return instant(moment_of(bytes(stock.level_version)))
+
+
+@page(Shift)
+class ShiftAdmin(ReadModelAdmin):
+    list_display = (
+        "code",
+        "staff_code",
+        "staff_name",
+        "role",
+        instant_column(Shift, "starts_at"),
+        instant_column(Shift, "ends_at"),
+        link_column(Shift, "store"),
+        "as_of",
+    )
+    walks = (by_store("starts_at"),)
+    search_keys = ("code", "store")
+    search_help_text = _("A whole shift code or store code.")
+    fieldsets = ((None, {"fields": list_display}),)
+
+
+@page(SalesReport)
+class SalesReportAdmin(ReadModelAdmin):
+    list_display = ("day", link_column(SalesReport, "store"), "as_of")
+    list_filter = (StoreFilter, DayFilter)
+    from_outside = ("lines", "context")
+    walks = (by_store("day", day="day"),)
+    search_keys = ("store",)
+    search_help_text = _("A whole store code.")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    *list_display,
+                    json_column(SalesReport, "lines"),
+                    json_column(SalesReport, "context"),
+                )
+            },
+        ),
+    )
+
+
+@page(DailyDemand)
+class DailyDemandAdmin(ReadModelAdmin):
+    list_display = (
+        "day",
+        "dish",
+        "name",
+        quantity_column(DailyDemand, "quantity"),
+        money_column(DailyDemand, "revenue"),
+        link_column(DailyDemand, "store"),
+    )
+    list_filter = (StoreFilter, DayFilter)
+    walks = (by_store("day", "dish", day="day"),)
+    search_keys = ("store",)
+    search_help_text = _("A whole store code.")
+    fieldsets = (
+        (None, {"fields": list_display}),
+        (
+            _("Where it comes from"),
+            {
+                "fields": (
+                    quantity_column(DailyDemand, "reported_quantity"),
+                    quantity_column(DailyDemand, "ordered_quantity"),
+                    money_column(DailyDemand, "reported_revenue"),
+                    money_column(DailyDemand, "ordered_revenue"),
+                )
+            },
+        ),
+    )
+
+
+for _model in (Order, StockLevel, DailyDemand, DemandSummary):
+    register_rows_of_stores(_model)

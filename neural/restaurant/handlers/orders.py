@@ -1,0 +1,99 @@
+"""Orders: stated whole, each aspect by its newest event."""
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from neural.events.changes import mark_for_search
+from neural.events.registry import Received, handles
+from neural.restaurant.models import Order, OrderLine
+from neural.restaurant.models.newest import version_of
+from neural.restaurant.schemas import CancellationPayload, OrderLinePayload, OrderPayload
+from neural.restaurant.totals.demand import DEMAND
+from neural.restaurant.totals.money import MONEY
+
+Orders = dict[tuple[str, str], Order]
+"""By store and number."""
+
+
+@handles("order.created", "order.updated", name="neural.record_order", batch=True)
+def record_orders(received: Sequence[Received[OrderPayload]]) -> None:
+    """Take orders as they stand, unless a newer statement of one is known."""
+    orders = _locked(received)
+    before = _counted(orders)
+    changed: dict[int, Order] = {}
+    for event, data in received:
+        order = orders[event.store_id, data.order_id]
+        if order.restate(
+            version=version_of(event),
+            placed_at=event.store.localize(data.placed_at) if data.placed_at else None,
+            currency=data.currency,
+            lines=[_line(each) for each in data.lines],
+        ):
+            changed[order.pk] = order
+    _keep(changed.values(), before)
+
+
+@handles("order.cancelled", name="neural_restaurant.cancel_order", batch=True)
+def cancel_orders(received: Sequence[Received[CancellationPayload]]) -> None:
+    """Cancel orders, unless a newer statement says that one stands. Its lines stay."""
+    orders = _locked(received)
+    before = _counted(orders)
+    changed: dict[int, Order] = {}
+    for event, data in received:
+        order = orders[event.store_id, data.order_id]
+        if order.cancel(version=version_of(event), reason=data.reason):
+            changed[order.pk] = order
+    _keep(changed.values(), before)
+
+
+def _locked(received: Sequence[Received[OrderPayload] | Received[CancellationPayload]]) -> Orders:
+    stores = {event.store_id: event.store for event, _ in received}
+    keys = {(data.order_id, event.store_id) for event, data in received}
+    orders = Order.objects.all_locked(keys, key=("number", "store"))
+    for order in orders:
+        order.store = stores[order.store_id]
+    return {(order.store_id, order.number): order for order in orders}
+
+
+class Counted(NamedTuple):
+    """What of an order other rows were computed from."""
+
+    day: dt.date | None
+    currency: str
+
+
+def _counted(orders: Orders) -> dict[int, Counted]:
+    return {order.pk: Counted(order.counted_day, order.currency) for order in orders.values()}
+
+
+def _keep(changed: Collection[Order], before: dict[int, Counted]) -> None:
+    Order.objects.keep(changed)
+    OrderLine.objects.replace(changed)
+    for order in changed:
+        mark_for_search(collection="orders", store=order.store_id, ids=[order.number])
+    DEMAND.ask(set(_days(changed, before)))
+    MONEY.ask({order.pk for order in changed if _other_money(order, before[order.pk].currency)})
+
+
+def _days(orders: Iterable[Order], before: dict[int, Counted]) -> Iterable[tuple[str, dt.date]]:
+    """The days in which these orders counted and those in which they count now."""
+    for order in orders:
+        for day in {before[order.pk].day, order.counted_day} - {None}:
+            assert day
+            yield (order.store_id, day)
+
+
+def _other_money(order: Order, currency: str) -> bool:
+    """Whether sums of payments in one currency no longer hold."""
+    return order.currency != currency and bool(currency or order.paid or order.refunded)
+
+
+def _line(stated: OrderLinePayload) -> OrderLine:
+    return OrderLine(
+        dish=stated.dish_code,
+        name=stated.name,
+        quantity=stated.quantity,
+        price=stated.price,
+        amount=stated.amount,
+    )

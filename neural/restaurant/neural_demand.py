@@ -1,0 +1,60 @@
+"""Where forecasting finds sales: in daily demand and in sales reports."""
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Count, Exists, FloatField, Max, OuterRef, QuerySet
+from django.db.models.functions import Cast
+
+from neural.forecasting.sources import SoldRow, register_demand_source
+from neural.models import Store
+from neural.restaurant.models import DailyDemand, SalesReport
+
+
+class DailySales:
+    """A :class:`~neural.forecasting.sources.DemandSource` of the app's own rows."""
+
+    def sales(self, store: Store, *, first: dt.date, until: dt.date) -> Iterable[SoldRow]:
+        """Rows of daily demand."""
+        found = DailyDemand.objects.filter(store=store, day__gte=first, day__lt=until)
+        # As floats: reading a Decimal each costs more than all the rest.
+        amount = Cast("quantity", FloatField())
+        rows = found.annotate(amount=amount).values_list("day", "dish", "name", "amount")
+        return rows.order_by("day", "dish")
+
+    def reports(
+        self, store: Store, *, first: dt.date, until: dt.date
+    ) -> Iterable[tuple[dt.date, Any]]:
+        """What sales reports say beside their lines, by their versions."""
+        reports = SalesReport.objects.filter(store=store, day__gte=first, day__lt=until)
+        rows = reports.exclude(context={}).order_by("version")
+        return rows.values_list("day", "context")
+
+    def selling_stores(
+        self, *, first: dt.date, last: dt.date, least_days: int = 1
+    ) -> QuerySet[Any, Any]:
+        """One row a store where its days are counted."""
+        sold = DailyDemand.objects.filter(day__gte=first, day__lte=last, quantity__gt=0)
+        stores = sold.values("store")
+        if least_days == 1:
+            return stores
+        known = stores.annotate(days=Count("day", distinct=True))
+        return known.filter(days__gte=least_days).values("store")
+
+    def ever_sold(self) -> Exists:
+        """Any row of demand."""
+        return Exists(DailyDemand.objects.filter(store=OuterRef("pk")))
+
+    def last_day_of(self, store: Store) -> dt.date | None:
+        """The newest row with a quantity."""
+        demand = DailyDemand.objects.filter(store=store, quantity__gt=0)
+        return demand.order_by("-day").values_list("day", flat=True).first()
+
+    def last_days(self) -> Iterable[dt.date]:
+        """The newest row of each store."""
+        sold = DailyDemand.objects.filter(quantity__gt=0).values("store")
+        return sold.annotate(last=Max("day")).values_list("last", flat=True).order_by("-last")
+
+
+register_demand_source(DailySales())

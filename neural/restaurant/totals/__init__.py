@@ -1,0 +1,1 @@
+"""Sums that are always computed anew from the rows that they sum up."""

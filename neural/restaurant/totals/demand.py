@@ -1,0 +1,108 @@
+"""A day's demand, computed from the store's report of the day and from its orders."""
+
+import datetime as dt
+import hashlib
+import json
+from typing import Any
+
+from neural.ledger import dialects
+from neural.ledger.recompute import Recomputation
+
+Day = tuple[str, dt.date]
+"""A store's code and its business day."""
+
+COMPUTED = ("name", "reported_quantity", "ordered_quantity", "reported_revenue", "ordered_revenue")
+
+
+def recompute_demand(days: list[Day]) -> None:
+    """Make the demand of these days what their reports and orders say, row by row.
+
+    First the locks, then everything is read: what another transaction committed while
+    this one waited is seen by the later statements. Rows that are right already are left.
+    """
+    if not days:
+        return
+    with dialects.preparing_cursor() as cursor:
+        if dialects.is_postgresql():
+            # SQLite has one writer at a time and needs no lock.
+            cursor.execute(_LOCK, [sorted({_lock_key(day) for day in days})])
+            stores, dates = map(list, zip(*days, strict=True))
+            cursor.execute(_WITH_POSTGRESQL + _GONE_IN_ONE + _UPSERT, [stores, dates])
+        else:
+            chosen = [json.dumps([(store, str(day)) for store, day in days])]
+            cursor.execute(_WITH_SQLITE + _DELETE, chosen)
+            cursor.execute(_WITH_SQLITE + _UPSERT, chosen)
+
+
+# One transaction at a time computes a day, even one that has no row yet. Keys are locked in
+# their own order, so that two transactions never wait for each other.
+_LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
+
+
+def _lock_key(day: Day) -> int:
+    text = f"neural.demand/{day[0]}/{day[1]}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), signed=True)
+
+
+def _with(days: str, lines: str) -> str:
+    """What reports and orders state, line by line, and its sums by dish: common table
+    expressions. A report may name a dish on several lines; revenue is optional on each."""
+    return f"""
+    WITH days (store_id, day) AS ({days}),
+    stated AS (
+        SELECT report.store_id, report.day, line.value->>'dish' AS dish,
+               line.value->>'name' AS reported_name, '' AS ordered_name,
+               CAST(line.value->>'quantity' AS numeric) AS reported_quantity,
+               CAST(line.value->>'revenue' AS numeric) AS reported_revenue,
+               NULL AS ordered_quantity, NULL AS ordered_revenue
+        FROM days JOIN neural_salesreport AS report USING (store_id, day) {lines}
+        UNION ALL
+        SELECT days.store_id, days.day, line.dish, '', line.name, NULL, NULL,
+               line.quantity, line.amount
+        FROM days JOIN neural_order AS placed
+             ON placed.store_id = days.store_id AND placed.business_day = days.day
+        JOIN neural_orderline AS line ON line.order_id = placed.id
+        WHERE placed.state = 'placed'
+    ), demand AS (
+        SELECT store_id, day, dish,
+               COALESCE(NULLIF(MAX(reported_name), ''), MAX(ordered_name)) AS name,
+               ROUND(SUM(reported_quantity), 3) AS reported_quantity,
+               ROUND(SUM(ordered_quantity), 3) AS ordered_quantity,
+               ROUND(SUM(reported_revenue), 3) AS reported_revenue,
+               ROUND(SUM(ordered_revenue), 3) AS ordered_revenue
+        FROM stated GROUP BY store_id, day, dish
+    )
+    """
+
+
+_WITH_POSTGRESQL = _with(
+    "SELECT * FROM unnest(%s::text[], %s::date[])",
+    "CROSS JOIN jsonb_array_elements(report.lines) AS line (value)",
+)
+_WITH_SQLITE = _with(
+    "SELECT value->>0, value->>1 FROM json_each(%s)",
+    "JOIN json_each(report.lines) AS line",
+)
+
+_DELETE = """
+    DELETE FROM neural_dailydemand AS kept
+    WHERE (kept.store_id, kept.day) IN (SELECT store_id, day FROM days)
+      AND (kept.store_id, kept.day, kept.dish) NOT IN (SELECT store_id, day, dish FROM demand)
+"""
+_GONE_IN_ONE = f", gone AS ({_DELETE})"
+
+
+def _upsert() -> str:
+    columns = ", ".join(("store_id", "day", "dish", *COMPUTED))
+    sets = ", ".join(f"{name} = excluded.{name}" for name in COMPUTED)
+    kept = ", ".join(f"kept.{name}" for name in COMPUTED)
+    new = ", ".join(f"excluded.{name}" for name in COMPUTED)
+    return f"""
+    INSERT INTO neural_dailydemand AS kept ({columns}) SELECT {columns} FROM demand WHERE true
+    ON CONFLICT (store_id, day, dish) DO UPDATE SET {sets} WHERE ({kept}) IS DISTINCT FROM ({new})
+    """
+
+
+_UPSERT: Any = _upsert()
+
+DEMAND = Recomputation(rank=2, compute=recompute_demand)

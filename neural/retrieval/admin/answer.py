@@ -1,0 +1,119 @@
+"""What the search page answers: hits of each collection, and what to know about them."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from neural.errors import NeuralError
+from neural.retrieval.admin.question import FEW_OF_EACH, MANY, Question
+from neural.retrieval.collections.documents import parts_of
+from neural.retrieval.collections.registry import SearchCollection, document_of
+from neural.retrieval.query.hits import Found, Hit
+from neural.retrieval.stores.base import StoreUnavailable, TableMissing
+
+logger = logging.getLogger("neural.search")
+
+
+@dataclass(frozen=True)
+class Section:
+    """What was found in one collection."""
+
+    collection: SearchCollection
+    hits: Sequence[Hit]
+    there_may_be_more: bool
+    more_address: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that was found, and sentences about it. Not ``works``: the search could not be made."""
+
+    sections: Sequence[Section] = ()
+    notices: Sequence[str] = ()
+    works: bool = True
+
+    @property
+    def count(self) -> int:
+        """How many hits there are."""
+        return sum(len(section.hits) for section in self.sections)
+
+
+def answer_to(question: Question) -> Answer:
+    """Look for it within what the person may see. What does not work is said, not raised."""
+    if not question.store_is_known:
+        return Answer()
+    notices: dict[str, None] = {}
+    sections = []
+    try:
+        for collection in question.chosen:
+            found = _found(question, collection)
+            notices |= dict.fromkeys(found.notices)
+            sections.append(_section(question, collection, found))
+    except NeuralError as error:
+        logger.warning("event=search_failed error=%r", str(error))
+        return Answer(notices=[what_is_wrong(error)], works=False)
+    sections = [each for each in sections if each.hits]
+    return Answer(sorted(sections, key=_by_meaning_alone), list(notices))
+
+
+def name_of(question: Question) -> str:
+    """What the record whose like is looked for is called, where the person may see it."""
+    store, own = parts_of(question.like)
+    if question.stores is not None and store not in question.stores:
+        return ""
+    for collection in question.chosen:
+        records = collection.source.load([question.like]) if collection.source else {}
+        for record in records.values():
+            with suppress(Exception):  # it is no document any more, or its app cannot say
+                return document_of(collection.name, record).title
+    return own
+
+
+def _found(question: Question, collection: SearchCollection) -> Found:
+    # Not before somebody searches: these bring the languages' tables into memory.
+    from neural.retrieval.query.searching import search, similar
+
+    if question.like:
+        return similar(collection.name, question.like, stores=question.stores, top_k=_top(question))
+    since, until = question.period
+    return search(
+        question.text,
+        collection.name,
+        question.store or None,
+        since,
+        _top(question),
+        until=until,
+        kind=question.kind or None,
+        stores=question.stores,
+    )
+
+
+def _section(question: Question, collection: SearchCollection, found: Iterable[Hit]) -> Section:
+    hits = list(found)
+    more = question.address(collection=collection.name, top=MANY if question.collection else "")
+    is_full = len(hits) >= _top(question) and _top(question) < MANY
+    return Section(collection, hits, is_full, more)
+
+
+def _by_meaning_alone(section: Section) -> bool:
+    """Something is always nearest: what also has a word of the question comes before."""
+    return all(set(hit.why.scores) <= {"meaning"} for hit in section.hits)
+
+
+def _top(question: Question) -> int:
+    return question.top_k if question.collection else FEW_OF_EACH
+
+
+def what_is_wrong(error: NeuralError) -> str:
+    """For whoever searches; the log has the rest."""
+    if isinstance(error, StoreUnavailable):
+        return _(
+            "The search index cannot be reached just now. Try again in a minute; if that does not "
+            "help, manage.py doctor says what will."
+        )
+    if isinstance(error, TableMissing):
+        return _("The search index is gone. It is built anew with: manage.py rebuild_index")
+    return _("The search could not be made: %(error)s") % {"error": error}

@@ -1,0 +1,178 @@
+"""How hits are shown: what matched marked, why in words and bars, links to what belongs to them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from neural.admin.display import NOTHING
+from neural.models import TaskRun
+from neural.retrieval.admin.answer import Answer
+from neural.retrieval.admin.marks import LONGEST, excerpt, marked
+from neural.retrieval.admin.overview import Searchable, behind
+from neural.retrieval.admin.question import EVENTS, Question
+from neural.retrieval.admin.scope import searchable_by
+from neural.retrieval.collections.registry import SearchCollection
+from neural.retrieval.query.hits import Hit
+from neural.sites import address_in_admin
+
+MOST_NAMES = 12
+WAYS: Mapping[str, Any] = {
+    "names": gettext_lazy("names"),
+    "words": gettext_lazy("words"),
+    "pinyin": gettext_lazy("sound"),
+    "meaning": gettext_lazy("meaning"),
+}
+"""How something is found, by what it added to the score."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One of the ways in which a hit was found, and how much that counted."""
+
+    way: str
+    label: str
+    names: str
+    score: float
+    width: float
+    """Of its bar, in per cent."""
+
+
+@dataclass(frozen=True)
+class ShownHit:
+    """A hit as the page has it."""
+
+    hit: Hit
+    title: SafeString
+    names: Sequence[SafeString]
+    names_left: int
+    text: SafeString
+    reasons: Sequence[Reason]
+    address: str
+    similar_address: str
+    kind_address: str
+    events_address: str
+    runs: Sequence[TaskRun]
+
+
+@dataclass(frozen=True)
+class ShownSection:
+    """The hits of one collection as the page has them."""
+
+    collection: SearchCollection
+    hits: Sequence[ShownHit]
+    there_may_be_more: bool
+    more_address: str
+
+
+def shown(answer: Answer, question: Question, user: Any) -> list[ShownSection]:
+    """Everything that was found, with links to what this user may see."""
+    sees_events = EVENTS in {each.name for each in searchable_by(user)}
+    sections = []
+    for section in answer.sections:
+        runs = runs_of(section.hits, user) if section.collection.name == EVENTS else {}
+        whole = max(1.0, *(each for hit in section.hits for each in hit.why.scores.values()), 0)
+        hits = [
+            _shown(hit, section.collection, question, runs.get(hit.id, ()), sees_events, whole)
+            for hit in section.hits
+        ]
+        more = section.there_may_be_more, section.more_address
+        sections.append(ShownSection(section.collection, hits, *more))
+    return sections
+
+
+def runs_of(hits: Sequence[Hit], user: Any) -> dict[str, list[TaskRun]]:
+    """The runs of events by the events' ids, where the user may see runs."""
+    # An event that was handed in has an id of any kind, or more digits than a number here may.
+    numbers = [int(hit.id) for hit in hits if re.fullmatch("[0-9]{1,18}", hit.id)]
+    found: dict[str, list[TaskRun]] = {}
+    if not user.has_perm("neural.view_taskrun"):
+        return found
+    runs: Any = TaskRun.objects.for_user(user).filter(event_id__in=numbers)
+    for run in runs.only("event_id", "state", "handler", "task").order_by("handler", "pk"):
+        found.setdefault(str(run.event_id), []).append(run)
+    return found
+
+
+def _shown(
+    hit: Hit,
+    collection: SearchCollection,
+    question: Question,
+    runs: Sequence[TaskRun],
+    sees_events: bool,
+    whole: float,
+) -> ShownHit:
+    parts = [*hit.why.names, *hit.why.parts]
+    names = shown_names(hit)
+    page = address_in_admin("neural_retrieval_search_changelist")
+    own = {"collection": collection.name, "q": "", "like": "", "kind": ""}
+    told = sees_events and hit.collection != EVENTS and hit.store
+    return ShownHit(
+        hit=hit,
+        title=marked(hit.title, parts),
+        names=[marked(name, parts) for name in names],
+        names_left=len(hit.names) - len(names) if names else 0,
+        text=excerpt(hit.text, parts),
+        reasons=reasons_of(hit, whole=whole),
+        address=collection.address(hit.key) if collection.address else "",
+        similar_address=page + Question(like=hit.key, collection=collection.name).address(),
+        kind_address=page + question.address(**own | {"q": question.text, "kind": hit.kind})
+        if question.text
+        else "",
+        events_address=page + Question(text=hit.id, collection=EVENTS, store=hit.store).address()
+        if told
+        else "",
+        runs=runs,
+    )
+
+
+def shown_names(hit: Hit) -> list[str]:
+    """Names that the text does not say anyhow; as many as a line or two hold, those that matched
+    among them."""
+    if len(hit.text) <= LONGEST and all(name in hit.text for name in hit.names):
+        return []
+    matched = [name for name in hit.names if any(part in name for part in hit.why.parts)]
+    first = dict.fromkeys([*hit.why.names, *matched, *hit.names])
+    kept = [name for name in first if name in hit.names][:MOST_NAMES]
+    return sorted(kept, key=hit.names.index)
+
+
+def reasons_of(hit: Hit, *, whole: float) -> list[Reason]:
+    """Why it was found: by which names, and how much each way counted, the known ways first.
+    A score of ``whole`` has a full bar."""
+    scores = hit.why.scores
+    ways = [*(way for way in WAYS if way in scores), *(way for way in scores if way not in WAYS)]
+    return [
+        Reason(
+            way=way if way in WAYS else "other",
+            label=str(WAYS.get(way, way)),
+            names=", ".join(hit.why.names) if way == "names" else "",
+            score=scores[way],
+            width=min(100.0, 100 * scores[way] / whole),
+        )
+        for way in ways
+        if scores[way] > 0
+    ]
+
+
+def score(value: float) -> str:
+    """What a way of finding added to the score."""
+    return f"{value:.2f}"
+
+
+def counted(number: int | None) -> str:
+    """A count, its thousands apart."""
+    return NOTHING if number is None else f"{number:,}"
+
+
+def lag_sentence(searchable: Searchable) -> str:
+    """How far the index of a collection is behind."""
+    if not searchable.is_indexed:
+        return _("nothing has been indexed yet")
+    if searchable.trouble:
+        return searchable.trouble
+    return behind(searchable.lag)

@@ -1,0 +1,69 @@
+"""What can be searched: how many records, and how far the index is behind."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.utils.translation import gettext as _
+
+from neural.admin.display import duration
+from neural.errors import NeuralError
+from neural.ledger.clock import database_clock
+from neural.retrieval.admin.answer import what_is_wrong
+from neural.retrieval.admin.question import Question
+from neural.retrieval.admin.scope import within
+from neural.retrieval.collections.registry import SearchCollection
+from neural.retrieval.index import active
+from neural.retrieval.index.lag import Lag, counted, index_lag
+from neural.retrieval.models import IndexState, SearchIndex
+
+
+@dataclass(frozen=True)
+class Searchable:
+    """One collection. ``records`` are those that the person may see; None if nobody can say."""
+
+    collection: SearchCollection
+    is_indexed: bool = False
+    records: int | None = None
+    lag: Lag = field(default_factory=Lag)
+    notices: Sequence[str] = ()
+    trouble: str = ""
+    """Why nobody can say how many records there are."""
+
+
+def overview(question: Question) -> list[Searchable]:
+    """The collections that the person may search."""
+    return [_searchable(each, question) for each in question.collections]
+
+
+def _searchable(collection: SearchCollection, question: Question) -> Searchable:
+    try:
+        found = active.active_index(collection.name)
+        if found is None:
+            return Searchable(collection)
+        records = found.store.count(found.index.table, within=within(question.stores))
+        lag = lag_of(collection.name, question.stores)
+    except NeuralError as error:
+        return Searchable(collection, is_indexed=True, trouble=what_is_wrong(error))
+    return Searchable(collection, True, records, lag, found.notices)
+
+
+def notices_of(index: SearchIndex) -> Sequence[str]:
+    """What is wrong with an index that is searched, and what to do."""
+    return active.notices_of(index) if index.state == IndexState.ACTIVE else ()
+
+
+def lag_of(collection: str, stores: frozenset[str] | None = None) -> Lag:
+    """How far the index of a collection is behind, with the records of these stores (or all)."""
+    return index_lag(now=database_clock(), collection=collection, stores=stores)
+
+
+def behind(lag: Lag) -> str:
+    """The same in words."""
+    if not lag.waiting:
+        return _("up to date")
+    values = {
+        "number": counted(lag.waiting),
+        "time": duration(dt.timedelta(seconds=lag.oldest_seconds)),
+    }
+    return _("%(number)s waiting, the first for %(time)s") % values

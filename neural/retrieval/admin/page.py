@@ -1,0 +1,80 @@
+"""The search page: what is looked for, live, and why each hit is one."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+
+from neural.admin.pages import page
+from neural.admin.panels import HTMX
+from neural.admin.scope import ReadOnlyAdmin
+from neural.models import Store
+from neural.retrieval.admin.answer import answer_to, name_of
+from neural.retrieval.admin.display import shown
+from neural.retrieval.admin.overview import overview
+from neural.retrieval.admin.question import Question, question_of
+from neural.retrieval.models import Search
+from neural.sites import address_in_admin
+
+STORES_LISTED = 200
+NARROWING = ("collection", "store", "since", "until", "kind")
+
+
+@page(Search)
+class SearchAdmin(ReadOnlyAdmin):
+    """One page in place of a list: its rows are those of other models."""
+
+    answers_anything = True
+
+    class Media:
+        css = {
+            "all": (
+                "neural_restaurant/analysis.css",
+                "neural_forecasting/learning.css",
+                "neural_retrieval/search.css",
+            )
+        }
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Indexes have pages of their own."""
+        return super().get_queryset(request).none()
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The page; for htmx, the part of it that changes while one types."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        question = question_of(request.GET, request.user)
+        context = self._context(request, question) | (extra_context or {})
+        if request.headers.get("HX-Request") == "true":
+            return TemplateResponse(request, "neural_retrieval/search_answer.html", context)
+        return TemplateResponse(request, "admin/neural_retrieval/search_page.html", context)
+
+    def _context(self, request: HttpRequest, question: Question) -> dict[str, Any]:
+        answer = answer_to(question) if question.asks else None
+        return {
+            **self.admin_site.each_context(request),
+            "title": _("Search"),
+            "opts": self.opts,
+            "media": self.media,
+            "live_media": HTMX,
+            "page_address": address_in_admin("neural_retrieval_search_changelist"),
+            "question": question,
+            "stores": _stores(request),
+            "answer": answer,
+            "sections": shown(answer, question, request.user) if answer else (),
+            "widest_address": question.address(**dict.fromkeys(NARROWING)),
+            "like_name": name_of(question) if question.like else "",
+            "overview": () if question.asks else overview(question),
+        }
+
+
+def _stores(request: HttpRequest) -> list[Store] | None:
+    """The user's stores to choose from; None where they are too many for that."""
+    mine = Store.objects.for_user(request.user).only("code", "name").order_by("code")
+    found = list(mine[: STORES_LISTED + 1])
+    return found if len(found) <= STORES_LISTED else None

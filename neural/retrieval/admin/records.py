@@ -1,0 +1,107 @@
+"""Records that wait to be indexed or cannot be, and records that were handed in."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from neural.admin.actions import VerbsAdmin
+from neural.admin.display import (
+    NOTHING,
+    badge,
+    instant_column,
+    json_column,
+    one_line,
+    short_instant_column,
+)
+from neural.admin.pages import page
+from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
+from neural.admin.walks import Walk
+from neural.retrieval.admin.scope import stores_of
+from neural.retrieval.admin.shared import CollectionFilter, RefusedFilter
+from neural.retrieval.admin.verbs import RETRY
+from neural.retrieval.models import IndexMark, SuppliedRecord
+
+
+@page(IndexMark)
+class IndexMarkAdmin(VerbsAdmin, ReadOnlyAdmin):
+    """Keys begin with the store, by which a user's own are known."""
+
+    verbs = (RETRY,)
+    list_display = (
+        "key",
+        "collection",
+        "state",
+        "error_shown",
+        short_instant_column(IndexMark, "marked_at"),
+    )
+    list_filter = (RefusedFilter, CollectionFilter)
+    walks = (Walk(parameter="refused", values=("1",), condition=~Q(error="")),)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "collection",
+                    "key",
+                    "state",
+                    "error",
+                    ("supplied", "history"),
+                    instant_column(IndexMark, "marked_at"),
+                )
+            },
+        ),
+    )
+
+    class Media:
+        css = {"all": ("neural_retrieval/search.css",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Those of the user's own stores."""
+        rows: Any = super().get_queryset(request)
+        stores = stores_of(request.user)
+        return rows if stores is None else rows.of_stores(stores)
+
+    @admin.display(description=gettext_lazy("state"))
+    def state(self, mark: IndexMark) -> SafeString:
+        if mark.error:
+            return badge("refused", _("refused"))
+        return badge("pending", _("waiting"))
+
+    @admin.display(description=gettext_lazy("refused because"))
+    def error_shown(self, mark: IndexMark) -> SafeString | str:
+        return one_line(mark.error)
+
+
+@page(SuppliedRecord)
+class SuppliedRecordAdmin(HistoryAdmin):
+    list_display = (
+        "key",
+        "collection",
+        "store_shown",
+        short_instant_column(SuppliedRecord, "supplied_at"),
+    )
+    list_filter: ClassVar[Any] = (CollectionFilter,)
+    from_outside = ("data",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "collection",
+                    "key",
+                    "store_shown",
+                    instant_column(SuppliedRecord, "supplied_at"),
+                    json_column(SuppliedRecord, "data"),
+                )
+            },
+        ),
+    )
+
+    @admin.display(description=gettext_lazy("store"))
+    def store_shown(self, record: SuppliedRecord) -> str:
+        return record.store_code or NOTHING

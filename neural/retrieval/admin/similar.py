@@ -1,0 +1,98 @@
+"""Similar events on an event's page: loaded when they come into sight, as search may be slow."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.forms import Media
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from neural.admin.panels import Panel, register_panel
+from neural.models import NeuralEvent
+from neural.retrieval.admin.answer import answer_to
+from neural.retrieval.admin.display import shown
+from neural.retrieval.admin.question import EVENTS, FEW_OF_EACH, Question
+from neural.retrieval.admin.scope import searchable_by, stores_of
+from neural.retrieval.collections.documents import key_of
+from neural.sites import address_in_admin
+
+STYLES = Media(
+    css={
+        "all": (
+            "neural_restaurant/analysis.css",
+            "neural_forecasting/learning.css",
+            "neural_retrieval/search.css",
+        )
+    }
+)
+
+
+def similar_address(event: NeuralEvent) -> str:
+    """Where events like this one are shown."""
+    return address_in_admin("neural_neuralevent_similar", event.pk)
+
+
+def _panel(request: HttpRequest, event: NeuralEvent) -> Mapping[str, Any] | None:
+    """Not of an event that was pruned: its payload is what would be compared."""
+    return None if event.pruned_at else {"address": similar_address(event)}
+
+
+def _addresses(model_admin: ModelAdmin) -> list[URLPattern]:
+    def view(request: HttpRequest, number: int) -> HttpResponse:
+        return _similar(model_admin, request, number)
+
+    guarded = model_admin.admin_site.admin_view(view)
+    return [path("<int:number>/similar/", guarded, name="neural_neuralevent_similar")]
+
+
+def _similar(model_admin: ModelAdmin, request: HttpRequest, number: int) -> HttpResponse:
+    """Events like this one in the user's own stores: for htmx a piece, else a page."""
+    event = model_admin.get_queryset(request).filter(pk=number).first()
+    if event is None:
+        raise Http404
+    if not model_admin.has_view_permission(request, event):
+        raise PermissionDenied
+    context = _context(event, request.user)
+    if request.headers.get("HX-Request") == "true":
+        return TemplateResponse(request, "neural_retrieval/search_similar.html", context)
+    context |= model_admin.admin_site.each_context(request)
+    media = model_admin.media + STYLES
+    context |= {"title": _("Similar events"), "opts": model_admin.opts, "media": media}
+    return TemplateResponse(request, "admin/neural_retrieval/search_similar.html", context)
+
+
+def _context(event: NeuralEvent, user: Any) -> dict[str, Any]:
+    question = Question(
+        like=key_of(store=event.store_id, id=str(event.pk)),
+        collections=[each for each in searchable_by(user) if each.name == EVENTS],
+        collection=EVENTS,
+        stores=stores_of(user),
+        top_k=FEW_OF_EACH,
+    )
+    answer = answer_to(question)
+    return {
+        "event": event,
+        "question": question,
+        "answer": answer,
+        "sections": shown(answer, question, user),
+        "page_address": address_in_admin("neural_retrieval_search_changelist"),
+    }
+
+
+register_panel(
+    Panel(
+        name="similar",
+        model=NeuralEvent,
+        title=gettext_lazy("Similar events"),
+        template="neural_retrieval/similar_panel.html",
+        context=_panel,
+        addresses=_addresses,
+        media=STYLES,
+        is_live=True,
+    )
+)

@@ -1,0 +1,4 @@
+"""What an app says to have its records searched.
+
+A collection, its documents, and how rows become them.
+"""

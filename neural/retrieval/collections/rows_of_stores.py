@@ -1,0 +1,100 @@
+"""Records that are rows of one model, each with a store and a name within it."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.contrib.auth import get_permission_codename
+from django.db.models import Model, Q, QuerySet
+
+from neural.retrieval.collections.documents import key_of, parts_of
+from neural.retrieval.collections.registry import Record
+from neural.sites import page_of
+
+_STORES_AT_A_TIME = 100
+"""SQLite takes a condition of no more than 1,000 parts."""
+
+
+class Rows:
+    """Rows of one model that have a store and a name within it."""
+
+    model: type[Model]
+    name: str
+    """The field that is the record's own id."""
+    walked_by: tuple[str, str]
+    """The columns of a unique index, in its order."""
+
+    def record(self, row: Any) -> Record:
+        raise NotImplementedError
+
+    def all(self) -> QuerySet[Any]:
+        """Rows that can be searched."""
+        return self.model._default_manager.all()
+
+    def load(self, keys: Collection[str]) -> Mapping[str, Record]:
+        """Records by key; those that are gone are left out."""
+        rows = {self._key(row): row for some in self._rows(keys) for row in self.with_parts(some)}
+        return {key: self.record(rows[key]) for key in keys if key in rows}
+
+    def _rows(self, keys: Collection[str]) -> Iterator[QuerySet[Any]]:
+        """The rows of these keys alone."""
+        return map(self.all().filter, of_stores(map(parts_of, keys), named=self.name))
+
+    def there(self, keys: Collection[str]) -> set[str]:
+        """Those of these keys that :meth:`load` would find."""
+        wanted = [some.values_list("store_id", self.name) for some in self._rows(keys)]
+        return {key_of(store=store, id=name) for some in wanted for store, name in some}
+
+    def with_parts(self, rows: QuerySet[Any]) -> Iterable[Any]:
+        """Rows with what else :meth:`record` reads."""
+        return rows
+
+    def pages(self, *, after: str, size: int) -> Iterator[Sequence[str]]:
+        """Keys in the order of the index, from a key on."""
+        first, second = self.walked_by
+        rows = self.all().order_by(first, second).values_list("store_id", self.name)
+        while page := list(self._from(rows, after)[:size]):
+            keys = [key_of(store=store, id=name) for store, name in page]
+            after = keys[-1]
+            yield keys
+
+    def _from(self, rows: QuerySet[Any], after: str) -> QuerySet[Any]:
+        if not after:
+            return rows
+        store, name = parts_of(after)
+        at = {"store": store, self.name: name}
+        first, second = self.walked_by
+        # A range of the index and not an OR, which the database would read it all for.
+        passed = Q(**{first: at[first], f"{second}__lte": at[second]})
+        return rows.filter(**{f"{first}__gte": at[first]}).exclude(passed)
+
+    def count(self) -> int:
+        """How many records there are."""
+        return self.all().count()
+
+    def address(self, key: str) -> str:
+        """The record's page in the admin; empty if it is gone or there is no admin."""
+        store, name = parts_of(key)
+        found = self.all().filter(**{self.name: name, "store": store})
+        pk = found.values_list("pk", flat=True).first()
+        return page_of(self.model, pk) if pk is not None else ""
+
+    def _key(self, row: Any) -> str:
+        return key_of(store=row.store_id, id=getattr(row, self.name))
+
+
+def of_stores(wanted: Iterable[tuple[str, str]], *, named: str) -> Iterator[Q]:
+    """Conditions of rows by store and name, and of no others: many stores number alike."""
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    for store, name in wanted:
+        names[store].add(name)
+    asked = [Q(**{"store": store, f"{named}__in": own}) for store, own in names.items()]
+    for start in range(0, len(asked), _STORES_AT_A_TIME):
+        yield reduce(or_, asked[start : start + _STORES_AT_A_TIME])
+
+
+def permission_of(model: type[Model]) -> str:
+    """What a user of the admin needs to see a model's rows, like ``neural_restaurant.view_order``."""
+    return f"{model._meta.app_label}.{get_permission_codename('view', model._meta)}"

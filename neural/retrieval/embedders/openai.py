@@ -1,0 +1,128 @@
+"""Any server that speaks OpenAI's ``/v1/embeddings``: also Ollama, vLLM, llama.cpp and others."""
+
+import json
+import os
+import ssl
+from collections.abc import Sequence
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import urllib3
+from pydantic import Field
+
+from neural.retrieval.embedders.base import Embedder, EmbedderRefused, EmbedderUnavailable, Vectors
+from neural.retrieval.embedders.openai_answers import message_of, vectors_of
+from neural.retrieval.embedders.reading import LONGEST_TEXT, embed_readable
+
+_WORTH_ANOTHER_TRY = (408, 425, 429)
+
+
+class OpenAiCompatible(Embedder):
+    """Asks a server. Nothing is tried twice here: the ledger tries an indexing run again.
+
+    ``url`` ends before ``/embeddings``, like ``http://localhost:11434/v1``. ``dimensions`` is
+    the length of the model's vectors; with ``shorten`` the server is asked for that length, where
+    its model can. ``api_key_env`` names the environment variable that holds the key, which is
+    kept nowhere else. ``timeout`` is in seconds of silence; ``batch`` is in texts a request.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        model: Annotated[str, Field(min_length=1, max_length=120)],
+        dimensions: Annotated[int, Field(ge=1)],
+        api_key_env: str = "",
+        shorten: bool = False,
+        batch: Annotated[int, Field(ge=1)] = 64,
+        timeout: Annotated[float, Field(gt=0)] = 10,
+        longest: Annotated[int, Field(ge=1)] = LONGEST_TEXT,
+    ) -> None:
+        self._url = _address(url)
+        self._model, self._dimensions, self._shorten = model, dimensions, shorten
+        self._batch, self._longest = batch, longest
+        self._key_variable = api_key_env
+        self._headers()  # a missing key is told at once
+        # No retries means no redirects either: a POST loses its body and another host gets the key.
+        self._http = urllib3.PoolManager(maxsize=4, retries=False, timeout=timeout)
+
+    @property
+    def name(self) -> str:
+        return f"openai/{self._model}"
+
+    @property
+    def dimensions(self) -> int:
+        return self._dimensions
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        return embed_readable(
+            texts, self._encode, dimensions=self._dimensions, longest=self._longest
+        )
+
+    def _encode(self, texts: list[str]) -> Vectors:
+        starts = range(0, len(texts), self._batch)
+        return np.concatenate([self._ask(texts[start : start + self._batch]) for start in starts])
+
+    def _ask(self, texts: list[str]) -> Vectors:
+        wanted: dict[str, Any] = {"model": self._model, "input": texts}
+        if self._shorten:
+            wanted["dimensions"] = self._dimensions
+        answer = self._post(json.dumps(wanted).encode())
+        if answer.status != 200:
+            raise self._error(answer)
+        return vectors_of(answer.data, count=len(texts), dimensions=self._dimensions)
+
+    def _post(self, body: bytes) -> urllib3.BaseHTTPResponse:
+        try:
+            return self._http.request("POST", self._url, body=body, headers=self._headers())
+        except urllib3.exceptions.HTTPError as error:
+            if any(isinstance(each, ssl.SSLCertVerificationError) for each in error.args):
+                raise EmbedderRefused(f"{self._url}: its certificate is not valid here") from error
+            kind = type(error).__name__
+            raise EmbedderUnavailable(f"{self._url} does not answer ({kind})") from error
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Content-Type": "application/json"}
+        if key := self._key():
+            headers["Authorization"] = f"Bearer {key}"
+        return headers
+
+    def _error(self, answer: urllib3.BaseHTTPResponse) -> EmbedderRefused | EmbedderUnavailable:
+        said = f"{self._url} answered {answer.status}"
+        if answer.status in (401, 403):
+            # Some servers repeat parts of the key in their message.
+            asked = f"the key in {self._key_variable}" if self._key_variable else "without a key"
+            return EmbedderRefused(f"{said}: it does not let us in ({asked})")
+        if 300 <= answer.status < 400:
+            return EmbedderRefused(f"{said}, a redirect: set url to where the server really is")
+        return self._complaint(answer, f"{said}: {message_of(answer.data, secret=self._key())}")
+
+    def _complaint(
+        self, answer: urllib3.BaseHTTPResponse, said: str
+    ) -> EmbedderRefused | EmbedderUnavailable:
+        if answer.status < 500 and answer.status not in _WORTH_ANOTHER_TRY:
+            return EmbedderRefused(said)
+        later = answer.headers.get("Retry-After")
+        return EmbedderUnavailable(f"{said} (try again after: {later})" if later else said)
+
+    def _key(self) -> str:
+        return _key_in(self._key_variable) if self._key_variable else ""
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise EmbedderRefused("url must be like http://localhost:11434/v1")
+    if parts.username or parts.password or parts.query:
+        raise EmbedderRefused("url holds more than an address: a key belongs in api_key_env")
+    return url.rstrip("/").removesuffix("/embeddings") + "/embeddings"
+
+
+def _key_in(variable: str) -> str:
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise EmbedderRefused(f"environment variable {variable} holds no key")
+    if not (key.isascii() and key.isprintable()):
+        raise EmbedderRefused(f"the key in environment variable {variable} cannot be sent")
+    return key

@@ -1,0 +1,87 @@
+"""Probe of search: does the index keep up, and does it fit the settings?"""
+
+from pathlib import Path
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from neural.errors import NeuralError
+from neural.health.findings import Finding, in_turn, ok, problem, span, warning
+from neural.health.situation import Situation
+from neural.retrieval.collections.registry import collections
+from neural.retrieval.conf import conf
+from neural.retrieval.index.lag import Lag, counted, has_records, index_lag, index_notices
+from neural.retrieval.models import SearchIndex
+from neural.retrieval.stores.base import Within
+from neural.retrieval.stores.choosing import vector_store
+
+PATIENCE_SECONDS = 300
+"""How long a change may wait to be searched. History may wait for longer."""
+
+
+def index_directory() -> Path | None:
+    """Where the index is, if it is in files of this machine."""
+    location = conf().vector_store_location
+    return Path(location) if conf().search and location and "://" not in location else None
+
+
+def search_index(situation: Situation) -> Finding:
+    """What was changed is searched soon, and every index is as the settings say."""
+    if not conf().search:
+        return ok("search", _("switched off (NEURAL search): nothing new is indexed"))
+    lag = index_lag(now=situation.now)
+    if lag.troubles:
+        return problem("search", in_turn(lag.troubles), _("do what it says; nothing is lost"))
+    if lag.waiting > lag.history and lag.oldest_seconds > PATIENCE_SECONDS:
+        return problem("search", _told(lag), _remedy())
+    return _unreadable() or _of_indexes(lag)
+
+
+def _unreadable() -> Finding | None:
+    """Of the indexes that are searched, those that cannot be."""
+    failed: dict[str, str] = {}
+    here = SearchIndex.objects.active().filter(store_kind=conf().vector_store, rows__gt=0)
+    for index in here.order_by("collection"):
+        try:
+            vector_store().rows(index.table, ["/"], within=Within.every_store())
+        except NeuralError as error:
+            failed[index.collection] = str(error)
+    if not failed:
+        return None
+    remedy = _("let it be reached; what is gone or damaged: manage.py rebuild_index %(names)s")
+    return problem("search", in_turn(failed.values()), remedy % {"names": " ".join(failed)})
+
+
+def _of_indexes(lag: Lag) -> Finding:
+    notices = [notice for own in index_notices().values() for notice in own]
+    missing = _never_built()
+    if notices or missing:
+        never = _("never indexed: %(names)s") % {"names": ", ".join(missing)}
+        found = in_turn([*dict.fromkeys(notices), *([never] if missing else [])])
+        return warning("search", found, _("type: manage.py rebuild_index"))
+    if lag.refused:
+        told = {"told": _told(lag), "refused": counted(lag.refused)}
+        return warning(
+            "search",
+            _("%(told)s; records that cannot be indexed: %(refused)s") % told,
+            _("see why in the admin, under Records to index, and try them again there"),
+        )
+    return ok("search", _told(lag))
+
+
+def _told(lag: Lag) -> str:
+    if not lag.waiting:
+        return _("up to date")
+    number = ngettext("%(count)s record waits", "%(count)s records wait", lag.waiting)
+    told = {"waits": number % {"count": counted(lag.waiting)}, "span": span(lag.oldest_seconds)}
+    return _("%(waits)s to be indexed, the first for %(span)s") % told
+
+
+def _remedy() -> str:
+    return _("see that a worker reads the queue default, and what runs of index_marked say")
+
+
+def _never_built() -> list[str]:
+    """Collections whose records are in the database and in no index."""
+    have = set(SearchIndex.objects.written().values_list("collection", flat=True))
+    return [each.name for each in collections() if each.name not in have and has_records(each)]

@@ -1,0 +1,1 @@
+"""From a change to its vector: marks, lanes, rebuilding and upkeep."""

@@ -1,0 +1,204 @@
+"""The index in which a collection is searched now, and those that changes are written to."""
+
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from neural.errors import NeuralError
+from neural.retrieval.collections.registry import SearchCollection, collection_of
+from neural.retrieval.conf import conf
+from neural.retrieval.embedders.base import Embedder
+from neural.retrieval.embedders.choosing import embedder
+from neural.retrieval.index.fields import TOKEN_FORM, shape_of
+from neural.retrieval.models import IndexGap, IndexMark, IndexState, SearchIndex
+from neural.retrieval.stores.base import Shape, VectorStore
+from neural.retrieval.stores.choosing import vector_store
+
+MOST_COUNTED = 20_000
+"""Waiting marks that are looked at to see whether a new index lacks older records."""
+_SLUG_LENGTH = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActiveIndex:
+    """Where to look, and how."""
+
+    index: SearchIndex
+    store: VectorStore
+    shape: Shape
+    embedder: Embedder | None
+    """None: its vectors are of another model than the settings', so that meaning is left out."""
+    notices: tuple[str, ...] = ()
+    """What the person who searches should know, like that and what to do."""
+
+
+def active_index(collection: str) -> ActiveIndex | None:
+    """The index of a collection; None if nothing was indexed yet."""
+    index = SearchIndex.objects.active().filter(collection=collection).first()
+    if index is None or index.store_kind != conf().vector_store:
+        return None
+    return ActiveIndex(
+        index=index,
+        store=vector_store(),
+        shape=table_shape(index),
+        embedder=its_embedder(index),
+        notices=notices_of(index),
+    )
+
+
+def table_shape(index: SearchIndex) -> Shape:
+    """Shape of an index's table."""
+    return shape_of(index.vectors, index.dimensions)
+
+
+def its_embedder(index: SearchIndex) -> Embedder | None:
+    """The embedder of the settings, if this index's vectors are of its model."""
+    try:
+        found = embedder()
+        same = (found.name, found.dimensions) == (index.embedder, index.dimensions)
+    except NeuralError:  # wrongly set up: words are found all the same
+        return None
+    return found if same else None
+
+
+def notices_of(index: SearchIndex) -> tuple[str, ...]:
+    """What does not fit between an index and the settings, and what to do about it, in the
+    language that is active."""
+    remedy = _("run manage.py rebuild_index %(name)s") % {"name": index.collection}
+    about = {"name": index.collection, "remedy": remedy}
+    notices = [
+        _("The index of %(name)s %(what)s: %(remedy)s.") % {**about, "what": what}
+        for what in _misfits(index)
+    ]
+    return tuple(_switched_off() + notices + _trouble_of_embedder())
+
+
+def _models(index: SearchIndex, chosen: Embedder) -> dict[str, str]:
+    """What they are called; of one name, with what else tells them apart."""
+    if index.embedder != chosen.name:
+        return {"old": index.embedder, "new": chosen.name}
+    lengths = {"old": index.dimensions, "new": chosen.dimensions}
+    return {which: f"{chosen.name} ({length})" for which, length in lengths.items()}
+
+
+def _switched_off() -> list[str]:
+    off = _("What has happened lately is not found: search is switched off (NEURAL search).")
+    return [] if conf().search else [off]
+
+
+def _misfits(index: SearchIndex) -> list[str]:
+    found = []
+    if index.store_kind != conf().vector_store:
+        about = {"old": index.store_kind, "new": conf().vector_store}
+        found.append(_("is in %(old)s, the settings say %(new)s") % about)
+    if not _trouble_of_embedder() and its_embedder(index) is None:
+        about = _models(index, embedder())
+        found.append(
+            _("was made with %(old)s, the settings say %(new)s; meaning is left out") % about
+        )
+    if index.token_form != TOKEN_FORM:
+        found.append(_("was made by an older release, which took words apart in another way"))
+    found += _gaps(index)
+    if index.left_out:
+        lacks = _("lacks about %(count)s records that are older than it")
+        found.append(lacks % {"count": f"{index.left_out:,}"})
+    return found
+
+
+def _gaps(index: SearchIndex) -> list[str]:
+    """What another process wrote by its words alone; nothing, where that is told of this one."""
+    if its_embedder(index) is None:
+        return []
+    number = len(IndexGap.objects.filter(index=index).values("pk")[:MOST_COUNTED])
+    told = ngettext(
+        "has %(count)s record without its meaning, written by a worker whose settings name another "
+        "model than %(model)s; it is added by one that has it",
+        "has %(count)s records without their meaning, written by a worker whose settings name "
+        "another model than %(model)s; it is added by one that has it",
+        number,
+    )
+    return [told % {"count": f"{number:,}", "model": index.embedder}] if number else []
+
+
+def _trouble_of_embedder() -> list[str]:
+    try:
+        embedder()
+    except NeuralError as error:
+        return [_("Meaning is left out: %(error)s") % {"error": error}]
+    return []
+
+
+def written_indexes(collection: SearchCollection) -> list[SearchIndex]:
+    """The indexes of a collection that changes are written to, the first one made if need be.
+
+    Empty when the settings have moved to another vector store: then it must be rebuilt.
+    """
+    written = SearchIndex.objects.written().filter(collection=collection.name)
+    indexes = list(written)
+    if not indexes:
+        _make_first_index(collection)
+        indexes = list(written.all())  # all: somebody may have begun to rebuild
+    return [index for index in indexes if index.store_kind == conf().vector_store]
+
+
+def _make_first_index(collection: SearchCollection) -> None:
+    """Made and searched at once: what is marked from now on is found soon. Records that are
+    older than it are counted, so that people can be told that it lacks them."""
+    older = _unmarked_records(collection)
+    mine = SearchIndex.objects.filter(collection=collection.name)
+    try:
+        with transaction.atomic():
+            index = new_index(collection.name, requested_by="first index")
+            # Only one is being built at a time: whoever was quicker has committed by now.
+            if mine.active().exists():
+                transaction.set_rollback(True)
+                return
+            index.activate()
+            index.lacks(older)
+    except IntegrityError:  # one is being built
+        if not mine.written().exists():
+            raise
+
+
+def _unmarked_records(collection: SearchCollection) -> int:
+    if collection.source is None:
+        return 0
+    records = collection.source.count()  # first: what is marked meanwhile is no older record
+    waiting = IndexMark.objects.waiting().filter(collection=collection.name)
+    marked = len(set(waiting.values_list("key", flat=True)[:MOST_COUNTED]))
+    return max(0, records - marked) if marked < MOST_COUNTED else 0
+
+
+def new_index(collection: str, *, requested_by: str, records: int = 0) -> SearchIndex:
+    """A generation that is being built of about so many records, as the settings are now;
+    IntegrityError if there is one already."""
+    chosen = embedder()
+    return SearchIndex.objects.create(
+        collection=collection,
+        table=_table_name(collection),
+        store_kind=conf().vector_store,
+        embedder=chosen.name,
+        dimensions=chosen.dimensions,
+        vectors=list(collection_of(collection).vectors),
+        token_form=TOKEN_FORM,
+        state=IndexState.BUILDING,
+        records_total=records,
+        requested_by=requested_by[:150],
+    )
+
+
+def _table_name(collection: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "_", collection.lower()).strip("_")[:_SLUG_LENGTH]
+    return f"{slug or 'collection'}_{secrets.token_hex(4)}"
+
+
+def is_as_the_settings_say(index: SearchIndex) -> bool:
+    """Whether an index made now would be like this one."""
+    vectors: Sequence[str] = collection_of(index.collection).vectors
+    same = index.store_kind == conf().vector_store and index.token_form == TOKEN_FORM
+    return same and its_embedder(index) is not None and tuple(index.vectors) == tuple(vectors)

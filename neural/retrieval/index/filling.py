@@ -1,0 +1,83 @@
+"""Filling gaps: records that a process without an index's model wrote by their words alone are
+written anew, with their vectors, by one that has it."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from neural.retrieval.collections.registry import collection_of, collections
+from neural.retrieval.conf import conf
+from neural.retrieval.index.active import its_embedder
+from neural.retrieval.index.indexing import blames_a_record, told
+from neural.retrieval.index.records import marked_records
+from neural.retrieval.index.rows import documents_of, vectors_for, version_now
+from neural.retrieval.index.sifting import sift
+from neural.retrieval.index.writing import write
+from neural.retrieval.models import IndexGap, IndexMark, SearchIndex
+
+logger = logging.getLogger(__name__)
+
+LOOKED_EVERY = 10.0
+"""Seconds between two looks of a process for gaps to fill. The run that it asks for may fall to a
+worker that has not the model either, and is then asked for again."""
+_looked_at = -LOOKED_EVERY
+
+
+def wants_filling() -> bool:
+    """Whether there are gaps that this process could fill, by a look once in a while."""
+    global _looked_at
+    if time.monotonic() - _looked_at < LOOKED_EVERY:
+        return False
+    _looked_at = time.monotonic()
+    return any(True for _ in _fillable())
+
+
+def _fillable() -> Iterator[SearchIndex]:
+    """Indexes with gaps, of the model that this process has."""
+    known = [each.name for each in collections()]
+    written = SearchIndex.objects.written().filter(
+        collection__in=known,
+        store_kind=conf().vector_store,
+        pk__in=IndexGap.objects.values("index"),
+    )
+    return (index for index in written.order_by("pk") if its_embedder(index) is not None)
+
+
+def fill_gaps(size: int) -> int:
+    """Fill up to so many gaps of each index that this process can; returns how many went."""
+    return sum(_fill(index, size) for index in list(_fillable()))
+
+
+def _fill(index: SearchIndex, size: int) -> int:
+    gaps = IndexGap.objects.filter(index=index).order_by("pk")
+    keys = sorted(set(gaps.values_list("key", flat=True)[:size]))
+    version = version_now()  # after the gaps were looked up: what is read now is newer than they
+    failed = _failed(index, keys, version)
+    if failed:
+        IndexMark.objects.note_refused(index.collection, failed)
+    IndexGap.objects.filled(index, keys, version=version)
+    logger.info("event=index_gaps_filled index=%r records=%d", str(index), len(keys))
+    return len(keys)
+
+
+def _failed(index: SearchIndex, keys: Sequence[str], version: int) -> Mapping[str, str]:
+    """Why some could not be written; all of them, where code trips over each."""
+    work = partial(_write, index, version)
+    try:
+        _done, failed = sift(keys, work, blames=blames_a_record)
+    except Exception as error:
+        if not blames_a_record(error):
+            raise
+        return dict.fromkeys(keys, told(error))
+    return {key: told(error) for key, error in failed}
+
+
+def _write(index: SearchIndex, version: int, keys: Sequence[str]) -> None:
+    """To this index alone: in those of other models it would open the gap again. A record that
+    is gone, or no document any more, has a mark of its own."""
+    collection = collection_of(index.collection)
+    # As marks of what was handed in: they tell no event's time, and what stands is written.
+    marks = [IndexMark(collection=index.collection, key=key, supplied=True) for key in keys]
+    documents = documents_of(index.collection, marked_records(collection, marks).found).read
+    write([index], documents, vectors_for(documents.values(), [index]), version=version)

@@ -1,0 +1,130 @@
+"""How far the indexes are behind the database, and what people should know about them."""
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.utils.translation import gettext as _
+
+from neural.models import RunState, TaskRun
+from neural.retrieval.collections.registry import SearchCollection, collection_of, collections
+from neural.retrieval.conf import conf
+from neural.retrieval.index.active import notices_of
+from neural.retrieval.index.restored import knows_more_than_database
+from neural.retrieval.models import IndexLane, IndexMark, IndexState, SearchIndex, SuppliedRecord
+from neural.retrieval.models.index_mark import IndexMarkQuerySet
+
+COUNTED = 1000
+"""Counting stops here."""
+
+
+def counted(number: int) -> str:
+    """A number of records as people read it; '1,000+' where counting stopped."""
+    return f"{number:,}" + ("+" if number >= COUNTED else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lag:
+    """Records that wait to be indexed. Numbers are at most COUNTED."""
+
+    waiting: int = 0
+    oldest_seconds: float = 0.0
+    """For how long the first of them has been waiting; 0 if none is."""
+    history: int = 0
+    """Those among them that were loaded as history and may wait."""
+    refused: int = 0
+    """Records that cannot be indexed; their marks say why."""
+    collections: Mapping[str, int] = field(default_factory=dict)
+    """Those that wait by collection, as far as they were counted."""
+    troubles: Sequence[str] = ()
+    """Why indexing cannot get on until a person does something."""
+
+
+def index_lag(
+    *, now: dt.datetime, collection: str | None = None, stores: Collection[str] | None = None
+) -> Lag:
+    """How far behind the index of a collection is, or all of them; ``now`` by the database's
+    clock, by which marks are written. With ``stores``, of records of these alone."""
+    marks: IndexMarkQuerySet = IndexMark.objects.all()
+    if stores is not None:
+        marks = marks.of_stores(stores)
+    if collection is not None:
+        marks = marks.filter(collection=collection)
+    live, history = (_first(marks.waiting(), kind) for kind in (False, True))
+    oldest = min((at for _name, at in [*live[:1], *history[:1]]), default=now)
+    by_name: dict[str, int] = {}
+    for name, _at in (*live, *history):
+        by_name[name] = by_name.get(name, 0) + 1
+    return Lag(
+        waiting=min(len(live) + len(history), COUNTED),
+        oldest_seconds=max(0.0, (now - oldest).total_seconds()),
+        history=len(history),
+        refused=len(marks.refused().values_list("pk")[:COUNTED]),
+        collections=by_name,
+        troubles=_troubles(),
+    )
+
+
+def _troubles() -> tuple[str, ...]:
+    """Each once, of the lanes that there still are."""
+    lanes = IndexLane.objects.troubled().filter(number__lt=conf().index_lanes).order_by("pk")
+    return tuple(dict.fromkeys(lane.trouble for lane in lanes))
+
+
+def _first(marks: IndexMarkQuerySet, history: bool) -> Sequence[tuple[str, dt.datetime]]:
+    own = marks.filter(history=history).order_by("pk")
+    return list(own.values_list("collection", "marked_at")[:COUNTED])
+
+
+def index_notices() -> dict[str, tuple[str, ...]]:
+    """By collection, what does not fit between its index and the settings or the database."""
+    known = {each.name for each in collections()}  # others cannot be rebuilt
+    indexes = SearchIndex.objects.active().filter(collection__in=known)
+    found = {index.collection: all_notices_of(index) for index in indexes}
+    return {name: notices for name, notices in sorted(found.items()) if notices}
+
+
+def all_notices_of(index: SearchIndex) -> tuple[str, ...]:
+    """Those of every search, and what only a look into the vector store tells."""
+    return (*notices_of(index), *_of_another_state(index))
+
+
+def _of_another_state(index: SearchIndex) -> tuple[str, ...]:
+    if not knows_more_than_database(index):
+        return ()
+    told = _(
+        "The index of %(name)s has seen a later state of the database, which was restored from a "
+        "backup, or a copy of the database writes to it: run manage.py rebuild_index %(name)s."
+    )
+    return (told % {"name": index.collection},)
+
+
+def why_it_waits(index: SearchIndex) -> str:
+    """Why an index that is being built does not get on: what the last try failed for, until the
+    next one. Empty if nothing did."""
+    if index.state != IndexState.BUILDING:
+        return ""
+    waits = TaskRun.objects.filter(
+        task_id=index.task_id, state=RunState.PENDING, failures__gt=0
+    ).first()
+    return waits.error if waits else ""
+
+
+def why_nothing_is_searched(collection: str) -> tuple[str, ...]:
+    """What to know where a collection has no index that can be searched. Nothing, if there is
+    nothing to find either."""
+    index = SearchIndex.objects.active().filter(collection=collection).first()
+    if index is not None:
+        return notices_of(index)  # it is in another vector store
+    if not has_records(collection_of(collection)):
+        return ()
+    told = _("Nothing of %(collection)s is indexed yet: manage.py rebuild_index %(collection)s")
+    return (told % {"collection": collection},)
+
+
+def has_records(collection: SearchCollection) -> bool:
+    """Whether there is anything to be indexed."""
+    source = collection.source
+    if source is not None and next(iter(source.pages(after="", size=1)), None):
+        return True
+    return SuppliedRecord.objects.filter(collection=collection.name).exists()

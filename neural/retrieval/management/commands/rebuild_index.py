@@ -1,0 +1,142 @@
+"""`manage.py rebuild_index`: search indexes made anew from the database."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.core.management import CommandError, CommandParser
+from tqdm import tqdm
+
+from neural.errors import NeuralError
+from neural.management.teaching import TeachingCommand
+from neural.models import RunState, TaskRun
+from neural.retrieval.collections.registry import CollectionUnknown, collection_of, collections
+from neural.retrieval.index.lag import why_it_waits
+from neural.retrieval.index.rebuilding import open_rebuild
+from neural.retrieval.models import IndexMark, IndexState, SearchIndex
+from neural.retrieval.names import REBUILD_TASK
+from neural.worker.here import work_here
+
+REQUESTER = "rebuild_index"
+LOOK_SECONDS = 0.5
+GIVEN_UP = 3
+
+
+class Command(TeachingCommand):
+    """Open the building of indexes or join it, and wait until they are searched."""
+
+    help = """
+        Makes search indexes anew from the database: after a change of model, vector store or
+        release, or to take in what is older than the index. The old index is searched until the
+        new one is whole; what changes meanwhile is in both. The work is done by runs on
+        low_priority, in slices, which workers do when nothing more urgent waits; with --now it is
+        done here and needs no worker. It goes on when this command is stopped. Without a
+        COLLECTION all of them are rebuilt.
+    """
+    after_help = """
+        examples:
+          manage.py rebuild_index
+          manage.py rebuild_index dishes orders
+          manage.py rebuild_index dishes --no-wait
+          manage.py rebuild_index --now             (without workers)
+
+        exit codes:
+          0    the new indexes are searched; with --no-wait: they are being built
+          1    an index cannot be made: the message says why
+          2    wrong usage, or there is no such collection
+          3    a building was given up, in the admin or because the settings changed
+          130  stopped with Ctrl-C; the building goes on where workers run
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which collections, and whether to wait."""
+        parser.add_argument("collections", nargs="*", metavar="COLLECTION")
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument("--no-wait", action="store_true", help="begin and leave it")
+        how.add_argument("--now", action="store_true", help="work here, without workers")
+
+    def handle(
+        self, *, collections: Sequence[str], no_wait: bool, now: bool, **options: Any
+    ) -> None:
+        """Open all, wait for each, say."""
+        indexes = [self._open(name) for name in _chosen(collections)]
+        if no_wait:
+            return
+        try:
+            for index in indexes:
+                wait(index.pk, work_here_too=now)
+                self._report(index)
+        except KeyboardInterrupt:
+            self.stderr.write(
+                "Stopped. The building goes on where workers run (or: rebuild_index --now)."
+            )
+            raise SystemExit(130) from None
+
+    def _open(self, name: str) -> SearchIndex:
+        try:
+            opened = open_rebuild(name, requested_by=REQUESTER)
+        except NeuralError as error:
+            raise CommandError(str(error)) from error
+        what = "is being built" if opened.is_new else "was being built already"
+        self.stdout.write(
+            f"{name}: index {opened.index.pk} {what}: about {opened.index.records_total:,} records."
+        )
+        return opened.index
+
+    def _report(self, index: SearchIndex) -> None:
+        index.refresh_from_db()
+        if index.state == IndexState.CANCELLED:
+            raise CommandError(
+                f"{index.collection}: the building was given up; the old index stays.",
+                returncode=GIVEN_UP,
+            )
+        said = f"{index.collection}: {index.rows:,} records are searched"
+        refused = IndexMark.objects.refused().filter(collection=index.collection).count()
+        if refused:
+            said += f"; {refused:,} cannot be: the admin says why (Records to index)"
+        self.stdout.write(f"{said}.")
+
+
+def _chosen(names: Sequence[str]) -> list[str]:
+    """These collections, or all."""
+    try:
+        return [collection_of(name).name for name in dict.fromkeys(names)] or [
+            each.name for each in collections()
+        ]
+    except CollectionUnknown as error:
+        raise CommandError(str(error), returncode=2) from error
+
+
+def wait(number: int, *, work_here_too: bool) -> None:
+    """Until an index is searched or given up."""
+    told = ""
+    with tqdm(unit=" records", leave=False, disable=None) as bar:
+        for index in looks(number, work_here_too=work_here_too):
+            if (why := why_it_waits(index)) and why != told:
+                told = why
+                bar.write(f"{index.collection}: {why}; it is tried again", file=sys.stderr)
+            bar.set_description_str(index.collection)
+            bar.total, bar.n = max(index.records_total, index.records_done), index.records_done
+            bar.refresh()
+
+
+def looks(number: int, *, work_here_too: bool) -> Iterator[SearchIndex]:
+    """How far the building is, now and then, until it has ended."""
+    while (index := SearchIndex.objects.get(pk=number)).state == IndexState.BUILDING:
+        yield index
+        if not (work_here_too and next(work_here([REBUILD_TASK]), None)):
+            time.sleep(LOOK_SECONDS)
+        _stop_if_it_failed(index, work_here_too=work_here_too)
+
+
+def _stop_if_it_failed(index: SearchIndex, *, work_here_too: bool) -> None:
+    """Say what is wrong instead of waiting: nobody tries a dead run again, and here nobody a
+    failed one."""
+    run = TaskRun.objects.filter(task_id=index.task_id).first()
+    if run is not None and (run.state == RunState.DEAD or (work_here_too and run.failures)):
+        index.refresh_from_db()
+        given_up = index.state == IndexState.CANCELLED
+        raise CommandError(
+            f"{index.collection}: {run.error}", returncode=GIVEN_UP if given_up else 1
+        )

@@ -1,0 +1,150 @@
+"""`manage.py search`: what fits a question, and why."""
+
+import argparse
+from typing import Any
+
+from django.core.management import CommandError, CommandParser
+
+from neural.errors import NeuralError
+from neural.management.teaching import TeachingCommand, point_in_time
+from neural.models import Store
+from neural.retrieval.collections.documents import UNSTORABLE
+from neural.retrieval.collections.registry import CollectionUnknown, collection_of, collections
+from neural.retrieval.management.text import as_json, table
+from neural.retrieval.models import SuppliedRecord
+from neural.retrieval.query.hits import Found
+from neural.retrieval.stores.base import TableMissing
+
+NOTHING_FOUND = 1
+WRONG_USAGE = 2
+NOT_POSSIBLE = 3
+MOST = 100
+NOTHING_LIKE_IT = (
+    "Nothing like it was found, or no record has this key: it is STORE/ID, the last column of hits."
+)
+
+
+class Command(TeachingCommand):
+    """Search the collections, as the admin's page does."""
+
+    help = """
+        Finds orders, dishes, shifts and events by what they say, in Chinese or English: by whole
+        names, by words, by sound (pinyin) and by meaning. Each hit says why it is one: the names
+        that stand in the question, and how much each way of finding added to its score. It sees
+        every store; in the admin, people see their own.
+    """
+    after_help = """
+        examples:
+          manage.py search 麻婆豆腐
+          manage.py search 'something light with fish' --collection dishes --store S01
+          manage.py search mapodoufu --collection orders --since 30d --top 20
+          manage.py search refund --collection events --kind payment.refunded --since 2026-01-01
+          manage.py search --like S01/D7 --collection dishes
+          manage.py search 不要辣 --json | jq -r 'select(.why.parts != []) | .key'
+
+        exit codes:
+          0  something was found
+          1  nothing was found
+          2  wrong usage, or there is no such collection or store
+          3  the index cannot be searched just now; what to do is said
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """What is looked for, where, and how it is shown."""
+        parser.add_argument("text", nargs="?", metavar="TEXT", help="what is looked for")
+        parser.add_argument(
+            "--like", metavar="KEY", help="records like this one; its key is STORE/ID, as in --json"
+        )
+        parser.add_argument("--collection", metavar="NAME", help="only this one (all)")
+        parser.add_argument("--store", metavar="CODE", help="only this store (all)")
+        parser.add_argument(
+            "--since",
+            type=point_in_time,
+            metavar="TIME",
+            help="happened at or after this: an age (90m, 2h, 3d), a day, or ISO 8601",
+        )
+        parser.add_argument(
+            "--until", type=point_in_time, metavar="TIME", help="happened before this"
+        )
+        parser.add_argument(
+            "--kind", help="only this kind: an event's type, an order's state, a dish's category"
+        )
+        parser.add_argument(
+            "--top", type=_top, default=10, metavar="N",
+            help="so many hits of a collection (10; at most 100)",
+        )  # fmt: skip
+        parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
+
+    def handle(self, **options: Any) -> None:
+        """Search, print, say what there is to know."""
+        names = chosen(options)
+        found = 0
+        for name in names:
+            hits = asked(name, options)
+            for notice in hits.notices:
+                self.stderr.write(notice)
+            found += len(hits)
+            printed = as_json(hits) if options["json"] else table(name, hits)
+            for line in printed:
+                self.stdout.write(line)
+        if not found:
+            said = NOTHING_LIKE_IT if options["like"] else "Nothing was found."
+            raise CommandError(said, returncode=NOTHING_FOUND)
+
+
+def _top(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= MOST:
+        raise argparse.ArgumentTypeError(f"not from 1 to {MOST}: {number}")
+    return number
+
+
+def chosen(options: dict[str, Any]) -> list[str]:
+    """Names of the collections to search; wrong usage ends here."""
+    if bool(options["text"]) == bool(options["like"]):
+        raise CommandError("Give a TEXT to look for, or --like KEY.", returncode=WRONG_USAGE)
+    if options["like"] and not options["collection"]:
+        raise CommandError("--like KEY needs the --collection of the key.", returncode=WRONG_USAGE)
+    if options["like"] and any(options[each] for each in ("since", "until", "kind")):
+        raise CommandError("--like KEY goes with --store and --top only.", returncode=WRONG_USAGE)
+    if options["store"] and not is_known(options["store"]):
+        raise CommandError(f"There is no store {options['store']!r}.", returncode=WRONG_USAGE)
+    if not options["collection"]:
+        return [each.name for each in collections()]
+    try:
+        return [collection_of(options["collection"]).name]
+    except CollectionUnknown as error:
+        raise CommandError(f"{error}.", returncode=WRONG_USAGE) from error
+
+
+def is_known(store: str) -> bool:
+    """Whether there is such a store, or a record was handed in as one of its own."""
+    if UNSTORABLE.search(store):
+        return False  # what a terminal sent in another encoding
+    if Store.objects.filter(pk=store).exists():
+        return True
+    return SuppliedRecord.objects.filter(store_code=store).exists()
+
+
+def asked(collection: str, options: dict[str, Any]) -> Found:
+    """What is found in a collection."""
+    # Not before somebody searches: these bring the languages' tables into memory.
+    from neural.retrieval.query.searching import search, similar
+
+    try:
+        if options["like"]:
+            stores = [options["store"]] if options["store"] else None
+            return similar(collection, options["like"], stores=stores, top_k=options["top"])
+        return search(
+            options["text"],
+            collection,
+            options["store"],
+            options["since"],
+            options["top"],
+            until=options["until"],
+            kind=options["kind"],
+        )
+    except NeuralError as error:
+        remedy = f"rebuild_index {collection}" if isinstance(error, TableMissing) else "doctor"
+        said = f"{collection} cannot be searched: {error}. Type: manage.py {remedy}"
+        raise CommandError(said, returncode=NOT_POSSIBLE) from error

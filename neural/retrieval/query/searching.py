@@ -1,0 +1,194 @@
+"""Search: records that fit a question, and why each does."""
+
+import datetime as dt
+import logging
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from django.utils.translation import gettext as _
+
+from neural.retrieval.collections.documents import parts_of
+from neural.retrieval.collections.registry import collection_of
+from neural.retrieval.embedders.base import EmbedderRefused, EmbedderUnavailable
+from neural.retrieval.index.active import ActiveIndex, active_index
+from neural.retrieval.index.lag import why_nothing_is_searched
+from neural.retrieval.index.records import present
+from neural.retrieval.models import IndexMark
+from neural.retrieval.query.explaining import why
+from neural.retrieval.query.fusion import Ranked, rank
+from neural.retrieval.query.hits import Found, Hit
+from neural.retrieval.query.listing import Listing
+from neural.retrieval.query.periods import moment
+from neural.retrieval.query.questions import Question, question_like, question_of
+from neural.retrieval.stores.base import TableMissing, Vector, Within
+from neural.retrieval.text.units import without_numbers
+
+MOST = 100
+"""Hits that one search gives at most."""
+_EMBEDDED = 500
+"""Characters of a question that are embedded."""
+_UNKEPT = re.compile("[\\0\ud800-\udfff]")
+
+logger = logging.getLogger(__name__)
+
+
+def search(
+    text: str,
+    collection: str,
+    store: str | None = None,
+    since: dt.date | None = None,
+    top_k: int = 10,
+    *,
+    until: dt.date | None = None,
+    kind: str | None = None,
+    stores: Collection[str] | None = None,
+) -> Found:
+    """Records of a collection that fit ``text``, best first.
+
+    ``store`` is one store's code, ``stores`` those that the caller may see (None: all); with both
+    only what is in both is found. ``since <= at < until``; a date stands for the whole of its day.
+    """
+    collection_of(collection)
+    within = Within(
+        stores=_visible(store, stores),
+        kinds=None if kind is None else _keepable({kind}),
+        since=moment(since),
+        until=moment(until, days=1),
+    )
+    return _asked(collection, _checked(top_k), lambda active: _search(active, text, within, top_k))
+
+
+def similar(
+    collection: str, key: str, *, stores: Collection[str] | None = None, top_k: int = 10
+) -> Found:
+    """Records like the one with this key, itself left out; none if it is not there to be seen."""
+    collection_of(collection)
+    within = Within(stores=_visible(None, stores))
+    return _asked(collection, _checked(top_k), lambda active: _similar(active, key, within, top_k))
+
+
+def _asked(collection: str, top_k: int, ask: Callable[[ActiveIndex], Found]) -> Found:
+    """The answer of the collection's index, and what should be known of it."""
+    for last in (False, True):
+        active = active_index(collection)
+        if active is None:
+            return Found([], notices=why_nothing_is_searched(collection))
+        try:
+            found = ask(active)
+        except TableMissing:
+            # Another index may just have taken its place: that one is asked.
+            if last:
+                raise
+        else:
+            return Found(found[:top_k], notices=(*active.notices, *found.notices))
+    raise AssertionError("unreachable")
+
+
+def _search(active: ActiveIndex, text: str, within: Within, top_k: int) -> Found:
+    question = question_of(text)
+    if question.blank:
+        return Found([])
+    listing = _listing(active, within, top_k)
+    notices: list[str] = []
+    candidates, vectors = listing.candidates(
+        question, lambda: _embedded(active, text, listing.vectors_asked(question), notices)
+    )
+    ranked = rank(question, candidates, vectors)
+    kept = _there(active, ranked, top_k, notices)
+    return Found([_hit(active, question, each) for each in kept], notices=tuple(notices))
+
+
+def _similar(active: ActiveIndex, key: str, within: Within, top_k: int) -> Found:
+    row = active.store.rows(active.index.table, list(_keepable([key])), within=within).get(key)
+    if row is None:
+        return Found([])
+    question = question_like(row.title, row.names)
+    listing = _listing(active, within, top_k + 1)
+    candidates, vectors = listing.candidates(question, lambda: row.vectors)
+    others = [each for each in candidates if each.row.key != key]
+    ranked, notices = rank(question, others, vectors), list[str]()
+    kept = _there(active, ranked, top_k, notices)
+    return Found([_hit(active, question, each) for each in kept], notices=tuple(notices))
+
+
+def _there(
+    active: ActiveIndex, ranked: Sequence[Ranked], top_k: int, notices: list[str]
+) -> Sequence[Ranked]:
+    """The best of those whose record is in the database still. One that has just gone has a
+    mark; others are what the database knew before a backup was restored, which is told."""
+    looked_at = ranked[: 2 * top_k]
+    keys = {each.row.key for each in looked_at}
+    name = active.index.collection
+    gone = keys - present(collection_of(name), keys) if keys else set()
+    marks = IndexMark.objects.filter(collection=name, key__in=gone) if gone else ()
+    if gone.difference(mark.key for mark in marks):
+        logger.warning("event=index_knows_more_than_database collection=%s", name)
+        notices.append(
+            _(
+                "The index of %(name)s knows records that the database has not, as after a "
+                "restored backup: run manage.py rebuild_index %(name)s."
+            )
+            % {"name": name}
+        )
+    return [each for each in looked_at if each.row.key not in gone][:top_k]
+
+
+def _listing(active: ActiveIndex, within: Within, least: int) -> Listing:
+    return Listing(
+        store=active.store,
+        table=active.index.table,
+        columns=active.shape.vectors,
+        within=within,
+        least=least,
+    )
+
+
+def _embedded(
+    active: ActiveIndex, text: str, columns: Collection[str], notices: list[str]
+) -> Mapping[str, Vector]:
+    """The question's vector for each column; none if it cannot be made, which ``notices`` say."""
+    if active.embedder is None:
+        return {}  # the index's own notices say why
+    if question_of(without_numbers(text)).blank:
+        return {}  # an id is near to everything and nothing
+    try:
+        vector = active.embedder.embed([text[:_EMBEDDED]])[0]
+    except (EmbedderUnavailable, EmbedderRefused) as error:
+        logger.warning("search without meaning embedder=%s error=%s", active.embedder.name, error)
+        notices.append(_("What is meant was left out: the model cannot be asked just now."))
+        return {}
+    return dict.fromkeys(columns, vector) if vector.any() else {}
+
+
+def _hit(active: ActiveIndex, question: Question, ranked: Ranked) -> Hit:
+    row = ranked.row
+    return Hit(
+        collection=active.index.collection,
+        id=parts_of(row.key)[1],
+        store=row.store,
+        kind=row.kind,
+        at=row.at,
+        title=row.title,
+        names=row.names,
+        text=row.text,
+        score=ranked.score,
+        why=why(question, ranked),
+    )
+
+
+def _checked(top_k: int) -> int:
+    if isinstance(top_k, bool) or not isinstance(top_k, int) or not 1 <= top_k <= MOST:
+        raise ValueError(f"top_k is a whole number from 1 to {MOST}, not {top_k!r}")
+    return top_k
+
+
+def _visible(store: str | None, stores: Collection[str] | None) -> frozenset[str] | None:
+    if store is None:
+        return None if stores is None else _keepable(stores)
+    return _keepable({store}) if stores is None or store in stores else frozenset()
+
+
+def _keepable(codes: Collection[str]) -> frozenset[str]:
+    """Without those that no database holds, with NUL or half a surrogate pair: nothing has them,
+    and to ask for them would be an error."""
+    return frozenset(each for each in codes if not _UNKEPT.search(each))

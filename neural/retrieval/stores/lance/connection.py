@@ -1,0 +1,113 @@
+"""The connection to LanceDB: opened when first needed, and anew after a fork."""
+
+import datetime as dt
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from neural.errors import PermanentError
+from neural.retrieval.stores.base import StoreUnavailable, TableMissing
+from neural.retrieval.stores.lance.errors import RAISED_BY_LANCE, told, unavailable
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+class TableNameRefused(PermanentError):
+    """A name that cannot be a table's."""
+
+
+class Connection:
+    """One process's connection to a location, and the tables that it has open.
+
+    The library's threads and locks do not survive a fork. Whoever forks should not have opened
+    it before; a child that inherits an open connection leaves it alone and opens its own.
+    """
+
+    def __init__(self, location: str, storage_options: Mapping[str, str]) -> None:
+        self.location = location
+        self._options = dict(storage_options)
+        self._forget(os.getpid())
+
+    def _forget(self, pid: int) -> None:
+        self._pid = pid
+        self._lock = threading.Lock()
+        self._database: Any = None
+        self._tables: dict[str, Any] = {}
+
+    def database(self) -> Any:
+        """The open connection of this process."""
+        if self._pid != os.getpid():
+            self._forget(os.getpid())
+        with self._lock:
+            if self._database is None:
+                with unavailable(f"the vector store at {self.location} cannot be opened"):
+                    self._database = _connect(self.location, self._options)
+            return self._database
+
+    def names(self) -> list[str]:
+        """Names of the tables that are there."""
+        database = self.database()
+        with unavailable(f"the tables of {self.location} cannot be listed"):
+            return sorted(_names(database))
+
+    @contextmanager
+    def table(self, name: str) -> Iterator[Any]:
+        """A table to work with; the library's errors come out as ours."""
+        try:
+            yield self._open(name)
+        except RAISED_BY_LANCE as error:
+            self.close(name)
+            if name not in self.names():
+                raise TableMissing(f"no table {name!r} in {self.location}") from error
+            raise StoreUnavailable(
+                f"table {name!r} of {self.location} cannot be read or written: {told(error)}"
+            ) from error
+
+    def close(self, name: str) -> None:
+        """Forget what is known of a table."""
+        self._tables.pop(name, None)
+
+    def _open(self, name: str) -> Any:
+        database = self.database()
+        table = self._tables.get(name)
+        if table is None:
+            table = self._tables[name] = self._found(database, checked(name))
+        return table
+
+    def _found(self, database: Any, name: str) -> Any:
+        try:
+            return database.open_table(name)
+        except RAISED_BY_LANCE:
+            if name not in self.names():
+                raise
+            return database.open_table(name)  # another writer has made it meanwhile
+
+
+def checked(name: str) -> str:
+    """The name, if it can be a table's."""
+    if not _NAME.fullmatch(name):
+        raise TableNameRefused(f"{name!r} cannot be a table's name: letters, digits, '_', '-', '.'")
+    return name
+
+
+def _connect(location: str, options: dict[str, str]) -> Any:
+    # Its remarks on ordinary steps go to standard error otherwise. Loading it starts threads, so
+    # it is not done before somebody searches or indexes.
+    os.environ.setdefault("LANCEDB_LOG", "error")
+    import lancedb
+
+    # Every call looks whether another process has written: one listing of a directory.
+    return lancedb.connect(
+        location, read_consistency_interval=dt.timedelta(0), storage_options=options or None
+    )
+
+
+def _names(database: Any) -> Iterator[str]:
+    page = database.list_tables()
+    yield from page.tables
+    while page.page_token:
+        page = database.list_tables(page_token=page.page_token)
+        yield from page.tables

@@ -1,0 +1,188 @@
+"""LanceDB: tables in a directory or an ``s3://`` bucket, no server."""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from types import MappingProxyType
+from typing import Any
+
+from neural.retrieval.stores.base import (
+    Match,
+    Row,
+    Shape,
+    TableMissing,
+    TableSize,
+    Vector,
+    VectorStore,
+    Within,
+)
+from neural.retrieval.stores.lance import indexes, near, tending, writes
+from neural.retrieval.stores.lance.connection import Connection, checked
+from neural.retrieval.stores.lance.errors import TableOfAnotherShape, after_conflicts, unavailable
+from neural.retrieval.stores.lance.filters import filter_of, one_of, sees_nothing
+from neural.retrieval.stores.lance.rows import (
+    PLAIN,
+    fitting,
+    newest_of,
+    rows_of,
+    schema_of,
+    shape_of,
+    table_of,
+    token_column,
+    vector_column,
+)
+from neural.retrieval.stores.lance.turns import TENDERS, WRITERS, turn
+
+_NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
+
+
+class LanceStore(VectorStore):
+    """Tables of LanceDB at a location: a directory, or ``s3://bucket/prefix``."""
+
+    answers_at_once = True
+    notes_writes = True
+
+    def __init__(self, location: str, *, storage_options: Mapping[str, str] = _NO_OPTIONS) -> None:
+        self._connection = Connection(location, storage_options)
+
+    def create(self, table: str, shape: Shape) -> None:
+        database = self._connection.database()
+        with unavailable(f"table {table!r} cannot be made in {self._connection.location}"):
+            made = _made(database, checked(table), shape)
+            after_conflicts(lambda: indexes.make_first(made, shape))
+
+    def drop(self, table: str) -> None:
+        database = self._connection.database()
+        # The number first: left alone, it would belong to nothing that anybody drops.
+        for name in (writes.beside(checked(table)), table):
+            self._connection.close(name)
+            with unavailable(f"table {name!r} of {self._connection.location} cannot be dropped"):
+                database.drop_table(name, ignore_missing=True)
+
+    def tables(self) -> list[str]:
+        return [name for name in self._connection.names() if not writes.is_beside(name)]
+
+    def upsert(self, table: str, rows: Sequence[Row]) -> None:
+        with self._connection.table(table) as opened:
+            written = table_of(newest_of(rows), opened.schema)
+            if written.num_rows:
+                with self._turn(table, WRITERS) as alone:
+                    after_conflicts(lambda: _merge(opened, written, alone=alone))
+
+    def delete(self, table: str, keys: Collection[str]) -> None:
+        with self._connection.table(table) as opened:
+            if keys:
+                with self._turn(table, WRITERS):
+                    after_conflicts(lambda: opened.delete(one_of("key", keys)))
+
+    def count(self, table: str, *, within: Within) -> int:
+        with self._connection.table(table) as opened:
+            return 0 if sees_nothing(within) else opened.count_rows(filter_of(within))
+
+    def nearest(
+        self, table: str, *, column: str, vector: Vector, within: Within, limit: int
+    ) -> list[Match]:
+        with self._connection.table(table) as opened:
+            if sees_nothing(within) or not vector.any():
+                return []
+            asked = fitting(vector, shape_of(opened.schema).dimensions)
+            query = opened.search(asked, vector_column_name=vector_column(column))
+            condition = filter_of(within)
+            left = None if condition is None else opened.count_rows(condition)
+            query = near.nearly(query, rows=left)
+            found = _answer(query, within, "_distance", limit)
+            return _best((key, 1.0 - distance) for key, distance in found)
+
+    def matching(
+        self, table: str, *, column: str, tokens: Collection[str], within: Within, limit: int
+    ) -> list[Match]:
+        with self._connection.table(table) as opened:
+            if sees_nothing(within) or not tokens:
+                return []
+            query = opened.search(_any_of(tokens, column), query_type="fts")
+            return _best(_answer(query, within, "_score", limit))
+
+    def rows(self, table: str, keys: Sequence[str], *, within: Within) -> dict[str, Row]:
+        with self._connection.table(table) as opened:
+            if sees_nothing(within) or not keys:
+                return {}
+            shape = shape_of(opened.schema)
+            columns = [*PLAIN, *map(vector_column, shape.vectors)]
+            query = opened.search().where(filter_of(within, keys=set(keys)) or "")
+            return rows_of(query.select(columns).limit(len(keys)).to_arrow(), shape)
+
+    def tend(self, table: str) -> TableSize:
+        with self._connection.table(table) as opened, self._turn(table, TENDERS):
+            tending.tend(opened, shape_of(opened.schema))
+            return tending.size_of(opened)
+
+    def size(self, table: str) -> TableSize:
+        with self._connection.table(table) as opened:
+            return tending.size_of(opened)
+
+    def writes_noted(self, table: str) -> int | None:
+        try:
+            with self._connection.table(writes.beside(table)) as opened:
+                return writes.number_in(opened)
+        except TableMissing:
+            return None
+
+    def note_writes(self, table: str, number: int) -> None:
+        try:
+            self._note_writes(table, number)
+        except TableMissing:
+            with self._connection.table(table) as opened:
+                opened.count_rows()  # no number without its table
+                writes.make(self._connection.database(), table)
+            self._note_writes(table, number)
+
+    def _note_writes(self, table: str, number: int) -> None:
+        with self._connection.table(writes.beside(table)) as opened:
+            writes.note(opened, number)
+
+    def _turn(self, table: str, of: str) -> AbstractContextManager[bool]:
+        return turn(self._connection.location, table, of=of)
+
+
+def _made(database: Any, name: str, shape: Shape) -> Any:
+    """The table, made unless it is there."""
+    try:
+        return database.create_table(name, schema=schema_of(shape), exist_ok=True)
+    except ValueError as error:
+        if "does not match existing" not in str(error):
+            raise
+        there = shape_of(database.open_table(name).schema)
+        raise TableOfAnotherShape(f"table {name!r} is there with {there}, not {shape}") from error
+
+
+def _merge(table: Any, rows: Any, *, alone: bool) -> None:
+    """Insert what is new, write over what is not newer: one commit.
+
+    The index on keys makes this quick, but with it a writer does not notice a new key that
+    another commits meanwhile, and it would be kept twice. Without it, it does notice, as key is
+    declared primary (``lance_rows``).
+    """
+    merge = table.merge_insert("key").use_index(alone).when_not_matched_insert_all()
+    merge = merge.when_matched_update_all(where="source.version >= target.version")
+    merge.execute(rows, on_bad_vectors="null")  # the library's name for missing ones
+
+
+def _any_of(tokens: Collection[str], column: str) -> Any:
+    """A query for rows with any of these tokens. Nothing in them is read as an operator."""
+    from lancedb import query
+
+    match: Any = query.MatchQuery  # its type asks for every argument that has a default
+    return match(" ".join(dict.fromkeys(tokens)), token_column(column))
+
+
+def _answer(query: Any, within: Within, score: str, limit: int) -> Any:
+    """Keys and scores of a query's rows. The filter narrows what is searched, not the answer."""
+    condition = filter_of(within)
+    if condition is not None:
+        query = query.where(condition, prefilter=True)
+    found = query.select(["key", score]).limit(limit).to_arrow()
+    return zip(found["key"].to_pylist(), found[score].to_pylist(), strict=True)
+
+
+def _best(found: Any) -> list[Match]:
+    """Best first, those that are equal by key."""
+    return sorted((Match(*pair) for pair in found), key=lambda match: (-match.score, match.key))

@@ -1,0 +1,62 @@
+"""The number of writes noted beside a table: a table of one row, which every location can keep.
+
+A file would be simpler, but at ``s3://`` nobody could raise its number without overwriting what
+another process has just noted.
+"""
+
+import datetime as dt
+from typing import Any
+
+from neural.retrieval.stores.lance.errors import after_conflicts
+from neural.retrieval.stores.lance.rows import PRIMARY, arrow
+
+_BESIDE = ".writes"
+_KEY = "writes"
+_COMPACTED_EVERY = 64
+_KEEP_VERSIONS_FOR = dt.timedelta(minutes=10)
+
+
+def beside(table: str) -> str:
+    """The name of the table that has the number of this one."""
+    return table + _BESIDE
+
+
+def is_beside(name: str) -> bool:
+    """Whether this is a table of a number, and none of rows."""
+    return name.endswith(_BESIDE)
+
+
+def number_in(table: Any) -> int | None:
+    """What is noted."""
+    numbers = table.search().select(["number"]).limit(1).to_arrow()["number"].to_pylist()
+    return int(numbers[0]) if numbers else None
+
+
+def make(database: Any, table: str) -> None:
+    """Make the table of the number, unless it is there."""
+    name = beside(table)
+    after_conflicts(lambda: database.create_table(name, schema=_schema(), exist_ok=True))
+
+
+def note(table: Any, number: int) -> None:
+    """Raise what is noted; the library tells a writer whom another has overtaken, and it tries
+    again."""
+    row = arrow().table({"key": [_KEY], "number": [number]}, schema=_schema())
+    after_conflicts(lambda: _raise(table, row))
+    if number % _COMPACTED_EVERY == 0:
+        after_conflicts(lambda: table.optimize(cleanup_older_than=_KEEP_VERSIONS_FOR))
+
+
+def _raise(table: Any, row: Any) -> None:
+    merge = table.merge_insert("key").when_not_matched_insert_all()
+    merge.when_matched_update_all(where="source.number > target.number").execute(row)
+
+
+def _schema() -> Any:
+    pa = arrow()
+    return pa.schema(
+        [
+            pa.field("key", pa.string(), nullable=False, metadata=PRIMARY),
+            pa.field("number", pa.int64(), nullable=False),
+        ]
+    )

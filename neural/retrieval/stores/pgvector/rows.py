@@ -1,0 +1,102 @@
+"""Rows as the pgvector store writes and reads them."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from neural.retrieval.stores.base import Row, Shape
+from neural.retrieval.stores.pgvector import wire
+from neural.retrieval.stores.pgvector.filters import Filter
+from neural.retrieval.stores.pgvector.tables import (
+    hashes_column,
+    rows_table,
+    vector_column,
+    weights_column,
+)
+from neural.retrieval.stores.pgvector.words import repeated
+
+_PLAIN = {
+    "key": "text",
+    "store": "text",
+    "kind": "text",
+    "at": "timestamptz",
+    "version": "bigint",
+    "title": "text",
+    "names": "text[]",
+    "text": "text",
+}
+
+
+def newest_of(rows: Sequence[Row]) -> list[Row]:
+    """Of each key the row with the greatest version, by key: writers that lock rows in one
+    order wait for each other, and never in a circle."""
+    newest = {row.key: row for row in sorted(rows, key=lambda row: row.version)}
+    return [newest[key] for key in sorted(newest)]
+
+
+def upsert_statement(table: str, shape: Shape) -> str:
+    """Writes one row, unless the one that is there was read later."""
+    types = _types(shape)
+    places = ", ".join(f"%s::{each}" for each in types.values())
+    changes = ", ".join(f"{name} = excluded.{name}" for name in types)
+    return (
+        f"INSERT INTO {rows_table(table)} AS kept ({', '.join(types)}) VALUES ({places})"
+        f" ON CONFLICT (key) DO UPDATE SET {changes} WHERE excluded.version >= kept.version"
+    )
+
+
+def values_of(row: Row, shape: Shape) -> list[Any]:
+    """What :func:`upsert_statement` binds."""
+    return [
+        *(row.key, row.store, row.kind, row.at, row.version),
+        wire.text(row.title),
+        [wire.text(name) for name in row.names],
+        wire.text(row.text),
+        *(value for name in shape.tokens for value in _token_values(row.tokens.get(name, ()))),
+        *(_vector_value(row, name) for name in shape.vectors),
+    ]
+
+
+def selection(table: str, shape: Shape, only: Filter) -> str:
+    """Reads rows by their keys, then what the filter binds."""
+    vectors = [f"vector_send({vector_column(name)})" for name in shape.vectors]
+    return (
+        f"SELECT {', '.join([*_PLAIN, *vectors])} FROM {rows_table(table)}"
+        f" WHERE key = ANY(%s::text[]) AND {only.sql}"
+    )
+
+
+def row_of(values: Sequence[Any], shape: Shape) -> Row:
+    """The row that was read."""
+    plain = dict(zip(_PLAIN, values, strict=False))
+    sent = zip(shape.vectors, values[len(_PLAIN) :], strict=True)
+    at = plain["at"]
+    return Row(
+        **{
+            **plain,
+            "at": at and at.astimezone(dt.UTC),
+            "names": tuple(plain["names"]),
+            "vectors": {name: wire.vector_from(each) for name, each in sent if each is not None},
+        }
+    )
+
+
+def _types(shape: Shape) -> dict[str, str]:
+    """Types of all columns by their quoted names, in the order of :func:`values_of`."""
+    types = dict(_PLAIN)
+    for name in shape.tokens:
+        types |= {hashes_column(name): "bigint[]", weights_column(name): "sparsevec"}
+    return types | {vector_column(name): "vector" for name in shape.vectors}
+
+
+def _token_values(tokens: Sequence[str]) -> tuple[wire.Binary | None, wire.Binary | None]:
+    occurrences = wire.hashes_of(tokens)
+    if not occurrences:
+        return None, None
+    return wire.bigints(list(occurrences)), wire.weights(repeated(occurrences))
+
+
+def _vector_value(row: Row, name: str) -> wire.Binary | None:
+    """One of zeros has no direction, and nothing is near it: it is kept as missing."""
+    vector = row.vectors.get(name)
+    return None if vector is None or not vector.any() else wire.vector(vector)

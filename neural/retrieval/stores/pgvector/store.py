@@ -1,0 +1,113 @@
+"""PostgreSQL with pgvector: tables beside Neural's own, where the database is PostgreSQL."""
+
+from collections.abc import Collection, Sequence
+
+from django.db.backends.utils import CursorWrapper
+
+from neural.retrieval.stores.base import Match, Row, Shape, TableSize, Vector, VectorStore, Within
+from neural.retrieval.stores.pgvector import near, tending, words
+from neural.retrieval.stores.pgvector.connection import database, transact
+from neural.retrieval.stores.pgvector.creation import create, shape_of, table_names
+from neural.retrieval.stores.pgvector.filters import filter_of
+from neural.retrieval.stores.pgvector.rows import (
+    newest_of,
+    row_of,
+    selection,
+    upsert_statement,
+    values_of,
+)
+from neural.retrieval.stores.pgvector.tables import rows_table, words_table
+from neural.retrieval.stores.pgvector.wire import hashes_of
+
+
+class PgVectorStore(VectorStore):
+    """Tables in the database that holds Neural's models.
+
+    It speaks on Django's connection of the thread. Within a caller's transaction a call is part
+    of it; one that fails leaves it as it was before.
+    """
+
+    def create(self, table: str, shape: Shape) -> None:
+        transact(table, lambda cursor: create(cursor, table, shape))
+
+    def drop(self, table: str) -> None:
+        both = f"{rows_table(table)}, {words_table(table)}"
+        transact(table, lambda cursor: cursor.execute(f"DROP TABLE IF EXISTS {both}"))
+
+    def tables(self) -> list[str]:
+        return transact("", table_names)
+
+    def upsert(self, table: str, rows: Sequence[Row]) -> None:
+        def write(cursor: CursorWrapper) -> None:
+            shape = shape_of(cursor, table)
+            written = [values_of(row, shape) for row in newest_of(rows)]
+            cursor.executemany(upsert_statement(table, shape), written)
+
+        transact(table, write)
+
+    def delete(self, table: str, keys: Collection[str]) -> None:
+        # Locked in the order of upserts, so that neither waits for the other in a circle.
+        statement = (
+            f"DELETE FROM {rows_table(table)} WHERE key IN (SELECT key FROM {rows_table(table)}"
+            " WHERE key = ANY(%s::text[]) ORDER BY key FOR UPDATE)"
+        )
+        transact(table, lambda cursor: cursor.execute(statement, [list(keys)]))
+
+    def count(self, table: str, *, within: Within) -> int:
+        only = filter_of(within)
+
+        def ask(cursor: CursorWrapper) -> int:
+            cursor.execute(
+                f"SELECT count(*) FROM {rows_table(table)} WHERE {only.sql}", only.values
+            )
+            return int(cursor.fetchone()[0])
+
+        return transact(table, ask)
+
+    def nearest(
+        self, table: str, *, column: str, vector: Vector, within: Within, limit: int
+    ) -> list[Match]:
+        return transact(
+            table,
+            lambda cursor: near.nearest(
+                cursor,
+                table=table,
+                column=column,
+                vector=vector,
+                only=filter_of(within),
+                limit=limit,
+            ),
+        )
+
+    def matching(
+        self, table: str, *, column: str, tokens: Collection[str], within: Within, limit: int
+    ) -> list[Match]:
+        return transact(
+            table,
+            lambda cursor: words.matching(
+                cursor,
+                table=table,
+                column=column,
+                tokens=list(hashes_of(tokens)),
+                only=filter_of(within),
+                limit=limit,
+            ),
+        )
+
+    def rows(self, table: str, keys: Sequence[str], *, within: Within) -> dict[str, Row]:
+        only = filter_of(within)
+
+        def read(cursor: CursorWrapper) -> dict[str, Row]:
+            shape = shape_of(cursor, table)
+            cursor.execute(selection(table, shape, only), [list(keys), *only.values])
+            return {values[0]: row_of(values, shape) for values in cursor.fetchall()}
+
+        return transact(table, read)
+
+    def tend(self, table: str) -> TableSize:
+        shape = transact(table, lambda cursor: shape_of(cursor, table))
+        tending.tend(database(), table, shape)
+        return self.size(table)
+
+    def size(self, table: str) -> TableSize:
+        return transact(table, lambda cursor: tending.size_of(cursor, table))

@@ -1,0 +1,134 @@
+"""Tables of the pgvector store: their names, columns and statements.
+
+A table of rows is ``neural_vectors_…``; beside it ``neural_words_…`` counts in how many rows a
+token is. The row table's comment keeps its name (PostgreSQL cuts names at 63 bytes) and shape.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict
+
+from neural.errors import PermanentError
+from neural.retrieval.stores.base import Shape
+
+ROWS, _WORDS = "neural_vectors_", "neural_words_"
+_COLUMN = re.compile(r"[a-z][a-z0-9_]{0,40}\Z")
+_COUNTS = (
+    "field text NOT NULL, hash bigint NOT NULL, rows bigint NOT NULL, PRIMARY KEY (field, hash)"
+)
+_LONGEST = 40  # leaves room for the names of indexes
+
+
+class TableRefused(PermanentError):
+    """A table cannot be made like this: it says why."""
+
+
+def rows_table(table: str) -> str:
+    """The quoted name of the table of rows."""
+    return f'"{ROWS}{_stem(table)}"'
+
+
+def words_table(table: str) -> str:
+    """The quoted name of the table of token counts."""
+    return f'"{_WORDS}{_stem(table)}"'
+
+
+def index_name(table: str, column: str) -> str:
+    """The quoted name of the index of a vector column."""
+    digest = hashlib.sha256(column.encode()).hexdigest()[:8]
+    return f'"neural_near_{_stem(table)}_{digest}"'
+
+
+def hashes_column(name: str) -> str:
+    """The column with the hashes of a row's tokens."""
+    return f'"hashes_{_checked(name)}"'
+
+
+def weights_column(name: str) -> str:
+    """The column with what each token's repetitions are worth."""
+    return f'"weights_{_checked(name)}"'
+
+
+def vector_column(name: str) -> str:
+    """The column of a vector."""
+    return f'"vector_{_checked(name)}"'
+
+
+def comment(table: str, shape: Shape) -> str:
+    """What a table's comment says of it."""
+    return json.dumps({"table": table, **asdict(shape)})
+
+
+def name_in(text: str) -> str:
+    """The table's name from its comment."""
+    return str(json.loads(text)["table"])
+
+
+def shape_in(text: str) -> Shape:
+    """The table's shape from its comment."""
+    said = json.loads(text)
+    return Shape(
+        tokens=tuple(said["tokens"]),
+        vectors=tuple(said["vectors"]),
+        dimensions=said["dimensions"],
+    )
+
+
+def creation(table: str, shape: Shape) -> list[str]:
+    """The statements that make a table. A comment is no place for bound values, so that it is
+    written as a literal."""
+    rows, words = rows_table(table), words_table(table)
+    said = comment(table, shape).replace("'", "''")
+    return [
+        f"CREATE TABLE {rows} ({', '.join(_columns(shape))})",
+        # Tokens stay in the row, where scoring reads thousands of them; vectors, read by the
+        # hundred, are kept outside of it and not compressed, as they do not shrink.
+        *(f"ALTER TABLE {rows} ALTER {each} SET STORAGE MAIN" for each in _token_columns(shape)),
+        f"CREATE INDEX ON {rows} (store, at)",
+        f"CREATE INDEX ON {rows} (kind, at)",
+        # Without fastupdate a query never reads a list of what is not indexed yet.
+        *(
+            f"CREATE INDEX ON {rows} USING gin ({hashes_column(each)}) WITH (fastupdate = off)"
+            for each in shape.tokens
+        ),
+        f"CREATE TABLE {words} ({_COUNTS})",
+        f"COMMENT ON TABLE {rows} IS '{said}'",
+    ]
+
+
+def _columns(shape: Shape) -> list[str]:
+    return [
+        'key text COLLATE "C" PRIMARY KEY',
+        'store text COLLATE "C" NOT NULL',
+        'kind text COLLATE "C" NOT NULL',
+        "at timestamptz",
+        "version bigint NOT NULL",
+        "title text NOT NULL",
+        "names text[] NOT NULL",
+        "text text NOT NULL",
+        *(f"{hashes_column(each)} bigint[]" for each in shape.tokens),
+        *(f"{weights_column(each)} sparsevec" for each in shape.tokens),
+        *(f"{vector_column(each)} vector({int(shape.dimensions)})" for each in shape.vectors),
+    ]
+
+
+def _token_columns(shape: Shape) -> list[str]:
+    return [of(each) for each in shape.tokens for of in (hashes_column, weights_column)]
+
+
+def _stem(table: str) -> str:
+    """The table's name as part of an identifier: as it is, or cut and told apart by a digest."""
+    plain = re.sub(r"[^a-z0-9_]", "_", table)
+    if plain == table and len(plain) <= _LONGEST:
+        return plain
+    return f"{plain[: _LONGEST - 13]}_{hashlib.sha256(table.encode()).hexdigest()[:12]}"
+
+
+def _checked(name: str) -> str:
+    if not _COLUMN.match(name):
+        raise TableRefused(
+            f"a column of the pgvector store cannot be called {name!r}: lower case letters, "
+            "digits and _, at most 41"
+        )
+    return name

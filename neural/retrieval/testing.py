@@ -1,0 +1,55 @@
+"""For the tests of apps that can be searched: an index of the test's own, gone when it ends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.test.utils import override_settings
+
+from neural.conf import NeuralSettings
+from neural.ledger.dialects import ledger_connection
+from neural.retrieval.index.asking import ask_for_indexing
+from neural.retrieval.models import SearchIndex
+from neural.retrieval.stores.choosing import LANCEDB, vector_store
+from neural.worker.in_process import also_doing
+
+UNHURRIED = {"index_run_seconds": 3600.0}
+"""However slow the machine, one run indexes all that waits."""
+
+
+@contextmanager
+def temporary_search_index(**changes: Any) -> Iterator[None]:
+    """Let :func:`neural.run_due` index what was marked, and :func:`neural.search` find it.
+
+    Search is switched on, with the vector store and the embedder of the settings, or what
+    ``changes`` (of ``NEURAL``) say. LanceDB keeps its tables in a directory of this block's own;
+    tables in any other store are dropped when the block ends, with the rows that name them.
+    Use it with ``with``, as a decorator, or in ``setUp``: ``self.enterContext(…)``.
+    """
+    with TemporaryDirectory(prefix="neural-search-") as directory:
+        chosen = {**getattr(settings, "NEURAL", {}), "search": True, **UNHURRIED, **changes}
+        if NeuralSettings(**chosen).vector_store == LANCEDB:
+            chosen |= {"vector_store_location": directory, "vector_store_options": {}}
+        asking = also_doing(ask_for_indexing)
+        with override_settings(NEURAL=chosen), _dropping_what_is_new(), asking:
+            yield
+
+
+@contextmanager
+def _dropping_what_is_new() -> Iterator[None]:
+    tables = set(vector_store().tables())
+    indexes = set(SearchIndex.objects.values_list("pk", flat=True))
+    try:
+        yield
+    finally:
+        try:
+            SearchIndex.objects.exclude(pk__in=indexes).delete()
+            for table in set(vector_store().tables()) - tables:
+                vector_store().drop(table)
+        except DatabaseError:
+            # A test's transaction in which something failed is undone as a whole, tables as well.
+            if not ledger_connection().in_atomic_block:
+                raise

@@ -1,0 +1,95 @@
+"""What one message brings a worker to: its own run, then what else is due on its queue.
+
+Only runs of atomic handlers are taken along: until none is due or the message's time
+(``take_along_seconds``) is up. Going through the broker for each would cost a worker several
+times what a quick run does.
+"""
+
+import time
+from collections.abc import Sequence
+
+from neural.conf import conf
+from neural.ledger import execute, identity, pace
+from neural.ledger.claim import claim
+from neural.ledger.outcome import Outcome
+from neural.ledger.work import WorkSource
+
+
+class Delivery:
+    """The work of one message, and what became of it."""
+
+    def __init__(
+        self, source: WorkSource, task_id: str, *, task: str, queue: str, companions: Sequence[str]
+    ) -> None:
+        self.outcomes: list[Outcome] = []
+        self.is_more: bool | None = None
+        """Whether runs are left that could be taken along; None if nobody has looked."""
+        self._source = source
+        self._task_id = task_id
+        self._task = task
+        self._queue = queue
+        self._companions = companions
+        self._began = time.perf_counter()
+
+    @property
+    def own(self) -> Outcome | None:
+        """Of the message's own run; None if it came late."""
+        return self._own_among(self.outcomes)
+
+    @property
+    def along(self) -> Sequence[Outcome]:
+        """Of the others."""
+        return [each for each in self.outcomes if each.run.task_id != self._task_id]
+
+    def work(self) -> None:
+        """Claim and run, first what the message is for."""
+        self._take(self._task_id, limit=self._first_seats() if self._companions else 1)
+        while self._companions and self.is_more and self._has_time():
+            self._take("", limit=self._seats() + 1)  # nobody has the seat of the message's own
+
+    def _take(self, task_id: str, *, limit: int) -> None:
+        runs = claim(
+            task_id=task_id,
+            task=self._task,
+            claimant=identity.claimant(),
+            queue=self._queue,
+            companions=self._companions,
+            limit=limit,
+        )
+        outcomes = execute.run_claimed(self._source, runs) if runs else []
+        self.outcomes += outcomes
+        self.is_more = self._left_more(outcomes, limit)
+
+    def _left_more(self, outcomes: Sequence[Outcome], limit: int) -> bool | None:
+        own = self._own_among(outcomes)
+        if own and self._goes_alone(own):
+            return None
+        seats = limit if own else limit - 1
+        return len(outcomes) >= seats or any(each.not_started for each in outcomes)
+
+    def _own_among(self, outcomes: Sequence[Outcome]) -> Outcome | None:
+        return next((each for each in outcomes if each.run.task_id == self._task_id), None)
+
+    def _goes_alone(self, outcome: Outcome) -> bool:
+        """Whether nobody was looked for beside it. Nor does anybody follow: limits that its
+        message has are for it alone."""
+        return outcome.run.goes_alone or outcome.run.handler not in self._companions
+
+    def _first_seats(self) -> int:
+        """Two at least where more than one is allowed: its own run is perhaps done already."""
+        most = conf().take_along_runs
+        return min(most, max(2, self._fitting(conf().take_along_seconds)))
+
+    def _seats(self) -> int:
+        return min(conf().take_along_runs, self._fitting(self._seconds_left()))
+
+    def _fitting(self, seconds: float) -> int:
+        """By what this queue's last runs took."""
+        return pace.fitting(self._queue, seconds=seconds, unknown=conf().take_along_runs)
+
+    def _has_time(self) -> bool:
+        """Half of it: what is taken along shall not outlast the message's time by much."""
+        return self._seconds_left() > conf().take_along_seconds / 2
+
+    def _seconds_left(self) -> float:
+        return conf().take_along_seconds - (time.perf_counter() - self._began)

@@ -1,0 +1,223 @@
+"""A worker's life: its row, its heartbeat, its relay thread, its goodbye.
+
+The thread shares nothing with the consumer: it has its own database and broker connections
+with short timeouts, so that a stalled database or broker can never stall the consumer.
+"""
+
+import atexit
+import gc
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Collection
+from functools import partial
+from typing import Any
+
+from celery import signals
+from django.db import DatabaseError, InterfaceError, connections
+
+from neural.conf import conf
+from neural.ledger import dialects, identity
+from neural.models import WorkerProcess
+from neural.worker import late_messages, relay
+from neural.worker.duties import do_duties
+from neural.worker.elsewhere import registered_work
+from neural.worker.kept_connections import drop_broken_connections
+from neural.worker.recovery import Recovery
+from neural.worker.unknown_tasks import see_to_unknown_tasks
+
+logger = logging.getLogger(__name__)
+
+FORK_PATIENCE_SECONDS = 2
+DATABASE_PATIENCE_MILLISECONDS = 2000
+
+_thread: "RelayThread | None" = None
+
+
+def connect() -> None:
+    """Attach to the signals of Celery's workers."""
+    signals.worker_init.connect(_register, dispatch_uid="neural.register")
+    signals.worker_ready.connect(_start_relay, dispatch_uid="neural.start_relay")
+    signals.worker_shutdown.connect(_say_goodbye, dispatch_uid="neural.say_goodbye")
+    signals.task_prerun.connect(drop_broken_connections, dispatch_uid="neural.connections")
+
+
+def _register(*, sender: Any, **_: Any) -> None:
+    """Before the pool is forked: its processes inherit the row's number."""
+    try:
+        identity.be(_recorded(sender))
+    except (DatabaseError, InterfaceError) as error:
+        # Nobody would notice if a worker without a row died. Whoever supervises it starts it
+        # again; SystemExit, because Celery goes on after any other error of a receiver.
+        logger.critical("event=worker_not_recorded error=%r", str(error))
+        raise SystemExit(1) from error
+    late_messages.prepare()
+    connections.close_all()
+    # What is loaded by now stays: collecting garbage shall not look through it again and again,
+    # nor write to pages of memory that the pool's processes share.
+    gc.collect()
+    gc.freeze()
+    # A cold shutdown (a second signal, or the end of the soft one) sends no worker_shutdown.
+    atexit.register(_say_goodbye)
+
+
+def _recorded(sender: Any) -> WorkerProcess:
+    return WorkerProcess.objects.create(
+        name=sender.hostname,
+        host=socket.gethostname(),
+        process_id=os.getpid(),
+        queues=sorted(sender.app.amqp.queues.consume_from),
+        concurrency=_number(sender.concurrency),
+        registered=registered_work(sender.app),
+    )
+
+
+def _number(concurrency: Any) -> int:
+    return concurrency if isinstance(concurrency, int) and concurrency else os.cpu_count() or 1
+
+
+def _start_relay(*, sender: Any, **_: Any) -> None:
+    global _thread
+    worker = identity.worker()
+    if worker is None:
+        return
+    _thread = RelayThread(worker, sender.pool)
+    _thread.start()
+    _notice_stop_signals(_thread)
+    logger.info("event=worker_ready worker=%s row=%s", worker.name, worker.pk)
+
+
+def _notice_stop_signals(thread: "RelayThread") -> None:
+    """Hear of a stop before Celery does: it ends the pool's processes first and tells later,
+    and processes that are told to end are not lost."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # a worker embedded in a thread is not stopped by signals
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
+        before = signal.getsignal(number)
+        if callable(before):
+            signal.signal(number, partial(_stop_signal, thread, before))
+
+
+def _stop_signal(thread: "RelayThread", before: Any, *arguments: Any) -> None:
+    thread.only_beat()
+    before(*arguments)
+
+
+def _say_goodbye(**_: Any) -> None:
+    """After the pool has stopped: what it could not finish is handed back, uncounted."""
+    global _thread
+    worker = identity.worker()
+    if worker is not None and worker.process_id != os.getpid():
+        return  # a pool process that leaves is not the worker
+    if _thread is not None:
+        _thread.stop()
+    if worker is not None:
+        try:
+            _farewell(worker)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("event=goodbye_failed worker=%s error=%r", worker.name, str(error))
+    late_messages.forget()
+    _thread = None
+    identity.be(None)
+
+
+def _farewell(worker: WorkerProcess) -> None:
+    handed_back = relay.hand_back_all(worker)
+    worker.stop()
+    logger.info("event=worker_stopped worker=%s handed_back=%d", worker.name, handed_back)
+
+
+class RelayThread(threading.Thread):
+    """Heartbeat, recovery, publishing and duties, once a second, until stopped."""
+
+    def __init__(self, worker: WorkerProcess, pool: Any) -> None:
+        super().__init__(name="neural-relay", daemon=True)
+        self.worker = worker
+        self.pool = pool
+        self._stop_asked = threading.Event()
+        self._only_beat = False
+        self._busy = threading.Lock()
+        self._recovery = Recovery()
+        # A fork in the middle of a query would copy its locks, held for ever, into the child.
+        os.register_at_fork(
+            before=self._wait_for_quiet, after_in_parent=self._go_on, after_in_child=self._go_on
+        )
+
+    def run(self) -> None:
+        self._next_beat = time.monotonic() + conf().heartbeat_seconds
+        while not self._stop_asked.wait(conf().relay_seconds):
+            with self._busy:
+                self._turn()
+        connections.close_all()
+
+    def stop(self) -> None:
+        self._stop_asked.set()
+        self.join(timeout=FORK_PATIENCE_SECONDS * 2)
+
+    def only_beat(self) -> None:
+        """Judge nobody any more; the heartbeat goes on to the end."""
+        self._only_beat = True
+
+    def _turn(self) -> None:
+        try:
+            be_impatient()
+            self._work()
+        except Exception as error:
+            logger.warning(
+                "event=relay_failed error=%r", str(error), exc_info=not _is_outage(error)
+            )
+            connections.close_all()
+        finally:
+            if not dialects.is_postgresql():
+                connections.close_all()  # SQLite must not be open while a process is forked
+
+    def _work(self) -> None:
+        if time.monotonic() >= self._next_beat:
+            self._beat()
+            if not self._only_beat:
+                self._recovery.give_up_silent_workers()
+                self._recovery.recover_abandoned()
+        if self._only_beat:
+            return
+        self._recovery.recover_from_dead_children(self.worker, self.living_processes)
+        relay.publish_owed()
+        see_to_unknown_tasks(identity.claimant())
+        do_duties()
+
+    def _beat(self) -> None:
+        self.worker.beat()
+        self._next_beat = time.monotonic() + conf().heartbeat_seconds
+
+    def living_processes(self) -> Collection[int]:
+        """Process ids of the pool; this process for pools without processes."""
+        info = self.pool.info if self.pool is not None else {}
+        return set(info.get("processes") or ()) | {os.getpid()}
+
+    def _wait_for_quiet(self) -> None:
+        self._held = self._busy.acquire(timeout=FORK_PATIENCE_SECONDS)
+
+    def _go_on(self) -> None:
+        if self._held:
+            self._busy.release()
+
+
+def be_impatient() -> None:
+    """This thread's database connection gives up soon instead of waiting for a lock."""
+    connection = dialects.ledger_connection()
+    if connection.in_atomic_block:
+        return  # a caller's transaction (tests)
+    connection.close_if_unusable_or_obsolete()
+    if connection.connection is not None:
+        return  # it was made impatient when it was opened
+    with connection.cursor() as cursor:
+        if dialects.is_postgresql():
+            cursor.execute("SET statement_timeout = %s", [DATABASE_PATIENCE_MILLISECONDS])
+        else:
+            cursor.execute(f"PRAGMA busy_timeout = {DATABASE_PATIENCE_MILLISECONDS}")
+
+
+def _is_outage(error: Exception) -> bool:
+    return isinstance(error, DatabaseError | InterfaceError | OSError)

@@ -1,0 +1,118 @@
+"""The relay: whatever is owed a message gets one, whatever was lost starts again.
+
+It runs in every worker (see ``lifecycle``) and needs neither beat nor a leader: each step
+is a compare-and-set, so that several relays side by side double nothing.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models.functions import Now
+
+from neural.broker.message import rings_for
+from neural.broker.publisher import BrokerUnavailable, Publisher, publisher
+from neural.conf import conf
+from neural.ledger import dialects
+from neural.ledger.settle import hand_back
+from neural.models import RunState, TaskRun, WorkerProcess
+from neural.models.run_log import tell
+from neural.worker.duties import do_duties
+from neural.worker.recovery import Recovery
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RelayReport:
+    """What one turn of the relay did."""
+
+    published: int = 0
+    lost: int = 0
+    workers_given_up: int = 0
+
+
+def relay_once() -> RelayReport:
+    """One whole turn: lost workers, their runs, duties, and the messages that are owed.
+
+    A worker that seems to be silent is watched first, for ``worker_lost_seconds``."""
+    recovery = Recovery()
+    given_up = recovery.give_up_silent_workers_now()
+    lost = recovery.recover_abandoned()
+    do_duties()
+    return RelayReport(publish_owed(), lost, given_up)
+
+
+def publish_owed(sender: Publisher | None = None) -> int:
+    """Publish runs whose message is owed, and return how many runs that covers.
+
+    A queue that already holds many messages is left alone: it is not for lack of
+    messages that its runs wait. With the broker away nothing is touched.
+    """
+    sender = sender or publisher()
+    queues = _queues_that_owe()
+    if not queues:
+        return 0
+    try:
+        depths = sender.depths(queues)
+    except BrokerUnavailable as error:
+        logger.debug("event=relay_waits reason=%r", str(error))
+        return 0
+    limit = conf().queue_depth_limit
+    room = {queue: limit - depth for queue, depth in depths.items() if depth < limit}
+    return sum(_publish_queue(sender, queue, seats) for queue, seats in room.items())
+
+
+def _publish_queue(sender: Publisher, queue: str, room: int) -> int:
+    """One batch a turn: each row written costs the database as much as a run does."""
+    runs = _take_owed(queue, min(room, conf().relay_batch))
+    if not runs:
+        return 0
+    try:
+        sender.publish(rings_for(runs))
+    except BrokerUnavailable as error:
+        logger.warning("event=relay_interrupted runs=%d reason=%r", len(runs), str(error))
+        _owe_again(runs)
+        return 0
+    tell("published", runs, by="relay")
+    return len(runs)
+
+
+def _queues_that_owe() -> list[str]:
+    """Queues with a run that is owed a message: two looks into an index for each, where a
+    DISTINCT would read the whole backlog, every second, in every worker."""
+    waiting = TaskRun.objects.filter(state=RunState.PENDING).order_by("queue")
+    queues: list[str] = []
+    last: str | None = ""
+    while last := waiting.filter(queue__gt=last).values_list("queue", flat=True).first():
+        if TaskRun.objects.unpublished().filter(queue=last).exists():
+            queues.append(last)
+    return queues
+
+
+def _take_owed(queue: str, limit: int) -> list[TaskRun]:
+    """Runs that this relay alone will publish now: a lease on their messages."""
+    # Not IN (SELECT … LIMIT …): PostgreSQL may run such a subquery once for each row, and
+    # every time it skips what is locked already. A CTE that locks runs once.
+    statement = f"""
+        WITH owed AS (
+            SELECT id FROM neural_taskrun
+            WHERE state = 'pending' AND publish_at <= {dialects.clock()} AND queue = %s
+            ORDER BY publish_at LIMIT %s {dialects.skip_locked()}
+        )
+        UPDATE neural_taskrun SET publish_at = {dialects.clock_plus()}
+        WHERE {dialects.pending()} AND publish_at <= {dialects.clock()} AND id IN (SELECT id FROM owed)
+        RETURNING *
+    """
+    parameters = [queue, limit, dialects.seconds(conf().republish_lease_seconds)]
+    return list(TaskRun.objects.raw(statement, parameters))
+
+
+def _owe_again(runs: Sequence[TaskRun]) -> None:
+    waiting = TaskRun.objects.filter(pk__in=[run.pk for run in runs], state="pending")
+    waiting.update(publish_at=Now())
+
+
+def hand_back_all(worker: WorkerProcess) -> int:
+    """Return what a stopping worker still holds, counting nothing."""
+    return hand_back(TaskRun.objects.running().filter(worker=worker), why="its worker was stopped")

@@ -1,0 +1,96 @@
+"""A relay in a process of its own, for deployments whose workers run without one.
+
+It keeps a worker's row with no queues, so that people and ``doctor`` see that it lives.
+"""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+
+from django.db import connections
+
+from neural.conf import conf
+from neural.models import WorkerProcess
+from neural.worker import process, relay
+from neural.worker.duties import do_duties
+from neural.worker.recovery import Recovery
+from neural.worker.relay import RelayReport
+
+logger = logging.getLogger(__name__)
+
+LONGEST_SLEEP_SECONDS = 0.2
+
+
+class StandingRelay:
+    """Turns of the relay, ``interval`` seconds apart, until :meth:`stop`.
+
+    ``on_report`` is told of every turn that did something. A database that is away is
+    waited for.
+    """
+
+    def __init__(
+        self, *, interval: float, on_report: Callable[[RelayReport], None] = lambda report: None
+    ) -> None:
+        self.interval = interval
+        self.on_report = on_report
+        self._stopped = False
+        self._row: WorkerProcess | None = None
+        self._next_beat = 0.0
+        self._recovery = Recovery()
+
+    def stop(self) -> None:
+        """End after this turn. Safe in a signal handler: it only sets a flag."""
+        self._stopped = True
+
+    def run(self) -> None:
+        """Work until stopped, then say goodbye."""
+        while not self._stopped:
+            try:
+                report = self.turn()
+            except Exception as error:  # noqa: BLE001 (whatever a turn meets, the next one comes)
+                logger.warning("event=relay_failed error=%r", str(error))
+                connections.close_all()
+            else:
+                if report != RelayReport():
+                    self.on_report(report)
+            self._sleep()
+        self._say_goodbye()
+
+    def turn(self) -> RelayReport:
+        """One turn: heartbeat, lost workers, their runs, owed messages, duties."""
+        process.be_impatient()
+        given_up = 0
+        if time.monotonic() >= self._next_beat:
+            self._beat()
+            given_up = self._recovery.give_up_silent_workers()
+        lost = self._recovery.recover_abandoned()
+        report = RelayReport(relay.publish_owed(), lost, given_up)
+        do_duties()
+        return report
+
+    def _beat(self) -> None:
+        if self._row is None:
+            self._row = _register()
+        else:
+            self._row.beat()
+        self._next_beat = time.monotonic() + conf().heartbeat_seconds
+
+    def _sleep(self) -> None:
+        # In slices: a signal's handler does not end a sleep, and setting a threading.Event in
+        # one can deadlock with the thread that waits for it.
+        wake_at = time.monotonic() + self.interval
+        while not self._stopped and (left := wake_at - time.monotonic()) > 0:
+            time.sleep(min(left, LONGEST_SLEEP_SECONDS))
+
+    def _say_goodbye(self) -> None:
+        if self._row is not None:
+            self._row.stop()
+
+
+def _register() -> WorkerProcess:
+    host = socket.gethostname()
+    return WorkerProcess.objects.create(
+        name=f"relay@{host}", host=host, process_id=os.getpid(), queues=[], concurrency=0
+    )

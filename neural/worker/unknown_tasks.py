@@ -1,0 +1,121 @@
+"""Messages of tasks that this worker has not registered.
+
+Celery logs such a message, throws it away, and stores a failure under its id. In a rolling
+upgrade it is a message for another worker. That of a run has done its duty with its id: the run
+is handed on as ``neural.worker.elsewhere`` says. One of a plain Celery client is all there is, so it
+goes back to its queue while a living worker that reads it has the task on its ledger.
+
+The consumer must not wait for the database; so the relay's thread sees to both, once a turn.
+"""
+
+import logging
+from collections import deque
+from functools import partial, wraps
+from typing import Any, NamedTuple
+
+from celery.worker.consumer import Consumer
+from django.db import InterfaceError, OperationalError, transaction
+
+from neural.broker.message import RUN_HEADER
+from neural.errors import PermanentError
+from neural.ledger.claim import Claimant, claim
+from neural.ledger.execute import run_claimed
+from neural.ledger.work import Work, WorkSource
+from neural.models import TaskRun
+from neural.worker import elsewhere
+
+logger = logging.getLogger(__name__)
+
+RUNS_A_TURN = 50
+
+
+class TaskUnknown(PermanentError):
+    """A run names a task that no installed app registers any more."""
+
+
+class Held(NamedTuple):
+    """A message of a plain client, not acknowledged until it is known whose it is."""
+
+    consumer: Any
+    message: Any
+    task: str
+    drop: Any
+    """What Celery does with it."""
+
+
+_runs: deque[str] = deque(maxlen=1000)  # what falls out gets its next message by its lease
+_held: deque[Held] = deque()
+
+
+def keep_messages_of_unknown_tasks() -> None:
+    """Patch Celery's consumer, once."""
+    original = Consumer.on_unknown_task
+    if getattr(original, "_neural", False):
+        return
+
+    @wraps(original)
+    def on_unknown_task(self: Any, body: Any, message: Any, exc: Any) -> None:
+        _take(self, message, str(exc.args[0]), partial(original, self, body, message, exc))
+
+    on_unknown_task._neural = True  # type: ignore[attr-defined]
+    Consumer.on_unknown_task = on_unknown_task  # type: ignore[method-assign]
+
+
+def _take(consumer: Any, message: Any, task: str, drop: Any) -> None:
+    headers = message.headers or {}
+    if not headers.get(RUN_HEADER):
+        _held.append(Held(consumer, message, task, drop))
+        return
+    logger.info("event=task_unknown task=%s run=%s", task, headers.get("id"))
+    _runs.append(str(headers.get("id")))
+    message.ack_log_error(logger, consumer.connection_errors)
+
+
+def see_to_unknown_tasks(claimant: Claimant) -> None:
+    """Hand on the runs, give back or drop the messages, that came since the last turn."""
+    for _ in range(min(len(_runs), RUNS_A_TURN)):
+        _hand_on(_runs.popleft(), claimant)
+    for _ in range(len(_held)):
+        held = _held.popleft()
+        try:
+            _decide(held)
+        except (OperationalError, InterfaceError):
+            _held.append(held)
+            raise
+
+
+def _hand_on(task_id: str, claimant: Claimant) -> None:
+    """In one transaction: whatever goes wrong, the run is pending, and its next message comes."""
+    with transaction.atomic():
+        if runs := claim(task_id=task_id, claimant=claimant):
+            run_claimed(_Unregistered(), runs)
+
+
+class _Unregistered(WorkSource):
+    """Whoever knows nothing of a run's task."""
+
+    def work_for(self, run: TaskRun) -> Work:
+        what = f"no installed app registers the task {run.task!r}; retry when one does"
+        raise elsewhere.unknown_here(
+            run, TaskUnknown(what), knows=lambda known: run.task in known.get("tasks", ())
+        )
+
+
+def _decide(held: Held) -> None:
+    """Put off to the consumer's thread, whose channel it is."""
+    queue = str((held.message.delivery_info or {}).get("routing_key") or "")
+    if elsewhere.somebody(queue, lambda known: held.task in known.get("tasks", ())):
+        logger.info("event=task_unknown task=%s queue=%s given_back=yes", held.task, queue)
+        errors = held.consumer.connection_errors
+        held.consumer.call_soon(held.message.reject_log_error, logger, errors, requeue=True)
+    else:
+        held.consumer.call_soon(_drop, held)
+
+
+def _drop(held: Held) -> None:
+    """What a message holds must not end the worker: nothing above expects an exception."""
+    try:
+        held.drop()
+    except Exception as error:  # noqa: BLE001 (whatever it is, it was this message's)
+        logger.error("event=message_dropped task=%s error=%r", held.task, str(error))
+        held.message.reject_log_error(logger, held.consumer.connection_errors)

