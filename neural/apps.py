@@ -6,9 +6,6 @@ from django.conf import settings
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
-import neural.forecasting.conf
-import neural.retrieval.conf  # noqa: F401  (both register their settings)
-
 
 class NeuralConfig(AppConfig):
     name = "neural"
@@ -22,14 +19,18 @@ class NeuralConfig(AppConfig):
             checks,  # noqa: F401  (registers the system checks)
             tasks,  # noqa: F401  (known to the relay in processes that are no workers, too)
         )
-        from neural.broker import entries, message, patches, publisher  # noqa: F401  (registers the system checks)
-        from neural.celeryapp import callbacks
-        from neural.celeryapp import checks as celery_checks  # noqa: F401  (registers the system checks)
+        from neural.broker import entries, message, patches, publisher
+        from neural.celeryapp import (
+            callbacks,
+        )
+        from neural.celeryapp import (
+            checks as celery_checks,  # noqa: F401  (registers the system checks)
+        )
         from neural.djangotasks import registry as django_tasks
         from neural.events.pruning import REFUSED_EVENTS
-        from neural.ledger import ports  # noqa: F401  (registers the system checks)
+        from neural.ledger import ports
         from neural.ledger.prune import register_prunable
-        from neural.worker import door, ending, process, unknown_tasks  # noqa: F401  (registers the system checks)
+        from neural.worker import door, ending, process, unknown_tasks
 
         ports.connect(
             announcing=publisher.announce,
@@ -44,16 +45,8 @@ class NeuralConfig(AppConfig):
         process.connect()
         register_prunable(REFUSED_EVENTS)
         django_tasks.connect()
-        self._add_apps()
         _tell_beat_the_zone()
         autodiscover_modules("neural_handlers")
-
-    def _add_apps(self) -> None:
-        """What lies in this app and is to be taken singly."""
-        from neural.ready import forecasting, restaurant, retrieval
-
-        for part in (restaurant, retrieval, forecasting):
-            part.add_to_core(self)
 
 
 def _tell_beat_the_zone() -> None:

@@ -100,7 +100,8 @@ def check_database(**_: Any) -> list[CheckMessage]:
     Stores have users for their operators, a handler's writes and its outcome are one
     transaction, and so are a schedule's moment and its run.
     """
-    models = [get_user_model(), *apps.get_app_config("neural").get_models()]
+    ours = [each for each in apps.get_models() if each.__module__.startswith("neural.")]
+    models = [get_user_model(), *ours]
     if apps.is_installed("django_celery_beat"):
         models.append(apps.get_model("django_celery_beat", "PeriodicTask"))
     homes = ((model._meta.label, router.db_for_write(model)) for model in models)

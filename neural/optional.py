@@ -1,6 +1,5 @@
 """The parts of Neural that a project may leave out, and what is said where one is missing."""
 
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -8,13 +7,8 @@ from django.apps import apps
 
 from neural.errors import NeuralError
 
-APP_OF: Mapping[str, str] = {
-    "neural.restaurant.analysis": "neural",
-    "neural.retrieval": "neural",
-    "neural.forecasting": "neural",
-    "neural.logins": "neural.logins",
-}
-"""By package: the app in ``INSTALLED_APPS`` that it belongs to."""
+PARTS = ("neural.restaurant", "neural.retrieval", "neural.forecasting", "neural.logins")
+"""Each is a package and an app in ``INSTALLED_APPS`` of that name."""
 
 
 class AppNotInstalled(NeuralError, ImportError):
@@ -35,4 +29,4 @@ def attribute_of(module: str, name: str, *, asked: str) -> Any:
 
 def app_of(module: str) -> str | None:
     """The app that a module belongs to; None for what is always there."""
-    return next((APP_OF[part] for part in APP_OF if f"{module}.".startswith(f"{part}.")), None)
+    return next((part for part in PARTS if f"{module}.".startswith(f"{part}.")), None)

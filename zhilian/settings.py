@@ -37,6 +37,9 @@ X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [
     "neural",
+    "neural.restaurant",
+    "neural.retrieval",
+    "neural.forecasting",
     "neural.replay",
     "neural.logins",
     "zhilian",

@@ -18,13 +18,3 @@ if apps.is_installed("neural.logins"):
     from neural.admin import logins  # noqa: F401
 
 __all__ = ["events", "refused_events", "register", "runs", "stores", "workers"]
-
-# Pages of what is to be taken singly. Each is found by Django's admin itself once its app is one.
-# isort: split
-from neural.restaurant.admin import analysis, orders, readmodels  # noqa: F401  (restaurants)
-
-# isort: split
-from neural.retrieval.admin import indexes, page, records, similar  # noqa: F401  (search)
-
-# isort: split
-from neural.forecasting.admin import forecasts, plans, rounds, updates, versions  # noqa: F401  (forecasting)

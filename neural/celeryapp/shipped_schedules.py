@@ -13,6 +13,7 @@ from django.apps import AppConfig, apps
 from django.db import connections, router
 from django.db.models.signals import post_migrate
 
+from neural.adopting import brings_tables
 from neural.conf import conf
 
 BEAT = "django_celery_beat"
@@ -28,7 +29,7 @@ class ShippedSchedule:
     hour: str
     minute: str
     comes_with: str
-    """The end of the name of the app's migration after which it is made."""
+    """The end of the name of the migration that once made what it needs, in the app `neural`."""
 
 
 def connect(app: AppConfig, schedules: Sequence[ShippedSchedule]) -> None:
@@ -38,24 +39,26 @@ def connect(app: AppConfig, schedules: Sequence[ShippedSchedule]) -> None:
         def after_migration(
             *, using: str, plan: Sequence[Any] = (), of: ShippedSchedule = schedule, **_: Any
         ) -> None:
-            make_if_news(of, using=using, plan=plan)
+            make_if_news(of, app_label=app.label, using=using, plan=plan)
 
         post_migrate.connect(
             after_migration, sender=app, weak=False, dispatch_uid=f"neural: {schedule.name}"
         )
 
 
-def make_if_news(schedule: ShippedSchedule, *, using: str, plan: Sequence[Any]) -> None:
+def make_if_news(
+    schedule: ShippedSchedule, *, app_label: str, using: str, plan: Sequence[Any]
+) -> None:
     """Make a schedule if the migrations of this plan have just brought what it needs."""
-    news = any(_brings(schedule, migration) for migration, backwards in plan if not backwards)
+    news = any(_brings(schedule, app_label, each) for each, backwards in plan if not backwards)
     if news and apps.is_installed(BEAT) and has_tables(using):
         make(schedule, using=using)
 
 
-def _brings(schedule: ShippedSchedule, migration: Any) -> bool:
+def _brings(schedule: ShippedSchedule, app_label: str, migration: Any) -> bool:
     if migration.app_label == BEAT:
         return bool(migration.name.startswith("0001_"))
-    return bool(migration.app_label == "neural" and migration.name.endswith(schedule.comes_with))
+    return brings_tables(migration, app_label, schedule.comes_with)
 
 
 def has_tables(using: str) -> bool:

@@ -10,6 +10,7 @@ from django.apps import AppConfig
 from django.db import router
 from django.db.models.signals import post_migrate
 
+from neural.adopting import brings_tables
 from neural.celeryapp.shipped_schedules import ShippedSchedule
 from neural.forecasting.models import TrainingPlan
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
@@ -36,11 +37,8 @@ def connect(app: AppConfig) -> None:
 
 
 def _after_migration(*, using: str, plan: Sequence[Any] = (), **_: Any) -> None:
-    news = any(
-        migration.app_label == "neural" and migration.name.endswith(COMES_WITH)
-        for migration, backwards in plan
-        if not backwards
-    )
+    label = TrainingPlan._meta.app_label
+    news = any(brings_tables(each, label, COMES_WITH) for each, backwards in plan if not backwards)
     if news and router.allow_migrate_model(using, TrainingPlan):
         make_plan(using=using)
 

@@ -1,1 +1,25 @@
 """The models, one story a file."""
+
+from neural.forecasting.models.forecast import Forecast
+from neural.forecasting.models.plan import Publishing, Strategy, TrainingPlan
+from neural.forecasting.models.privacy_spend import PrivacySpend
+from neural.forecasting.models.round import GroupSum, RoundState, RoundTransition, TrainingRound
+from neural.forecasting.models.store_update import StoreUpdate, UpdateState
+from neural.forecasting.models.version import ActiveModel, ModelVersion, Standing
+
+__all__ = [
+    "ActiveModel",
+    "Forecast",
+    "GroupSum",
+    "ModelVersion",
+    "PrivacySpend",
+    "Publishing",
+    "RoundState",
+    "RoundTransition",
+    "Standing",
+    "StoreUpdate",
+    "Strategy",
+    "TrainingPlan",
+    "TrainingRound",
+    "UpdateState",
+]

@@ -57,6 +57,7 @@ class Forecast(models.Model):
     objects = StoreScopedQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_forecast"
         verbose_name = _("forecast")
         verbose_name_plural = _("forecasts")
         constraints = (

@@ -160,6 +160,7 @@ class TrainingPlan(models.Model):
     delta = models.FloatField(_("privacy (δ)"), default=1e-5, **_between(1e-12, 0.1))
 
     class Meta:
+        db_table = "neural_trainingplan"
         verbose_name = _("training plan")
         verbose_name_plural = _("training plans")
         ordering = ("model_type",)

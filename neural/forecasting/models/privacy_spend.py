@@ -27,6 +27,7 @@ class PrivacySpend(models.Model):
     at = models.DateTimeField(_("at"), db_default=Now())
 
     class Meta:
+        db_table = "neural_privacyspend"
         verbose_name = _("privacy spent")
         verbose_name_plural = _("privacy spent")
         ordering = ("id",)

@@ -122,6 +122,7 @@ class TrainingRound(models.Model):
     objects = TrainingRoundQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_traininground"
         verbose_name = _("training round")
         verbose_name_plural = _("training rounds")
         ordering = ("-id",)
@@ -276,6 +277,7 @@ class RoundTransition(models.Model):
     at = models.DateTimeField(_("at"), db_default=Now())
 
     class Meta:
+        db_table = "neural_roundtransition"
         verbose_name = _("transition of a round")
         verbose_name_plural = _("transitions of rounds")
         ordering = ("id",)
@@ -307,6 +309,7 @@ class GroupSum(models.Model):
     seconds = models.FloatField(_("seconds"), default=0)
 
     class Meta:
+        db_table = "neural_groupsum"
         verbose_name = _("sum of a group")
         verbose_name_plural = _("sums of groups")
         constraints = (

@@ -93,6 +93,7 @@ class StoreUpdate(models.Model):
     objects = StoreUpdateQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_storeupdate"
         verbose_name = _("store's update")
         verbose_name_plural = _("stores' updates")
         constraints = (

@@ -98,6 +98,7 @@ class ModelVersion(models.Model):
     objects = ModelVersionQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_modelversion"
         verbose_name = _("model version")
         verbose_name_plural = _("model versions")
         ordering = ("-id",)
@@ -205,6 +206,7 @@ class ActiveModel(models.Model):
     objects = ActiveModelManager()
 
     class Meta:
+        db_table = "neural_activemodel"
         verbose_name = _("active model")
         verbose_name_plural = _("active models")
         ordering = ("model_type",)

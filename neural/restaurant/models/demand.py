@@ -31,6 +31,7 @@ class SalesReport(models.Model):
     objects = NewestQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_salesreport"
         verbose_name = _("sales report")
         verbose_name_plural = _("sales reports")
         constraints = (
@@ -75,6 +76,7 @@ class DailyDemand(models.Model):
     objects = StoreScopedQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_dailydemand"
         verbose_name = _("daily demand")
         verbose_name_plural = _("daily demand")
         constraints = (

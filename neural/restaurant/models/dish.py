@@ -34,6 +34,7 @@ class Dish(models.Model):
     objects = NewestQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_dish"
         verbose_name = _("dish")
         verbose_name_plural = _("dishes")
         constraints = (

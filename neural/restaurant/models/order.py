@@ -84,6 +84,7 @@ class Order(models.Model):
     objects = OrderQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_order"
         verbose_name = _("order")
         verbose_name_plural = _("orders")
         constraints = (

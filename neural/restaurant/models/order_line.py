@@ -38,6 +38,7 @@ class OrderLine(models.Model):
     objects = OrderLineQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_orderline"
         verbose_name = _("order line")
         verbose_name_plural = _("order lines")
         ordering = ("order", "position")

@@ -65,6 +65,7 @@ class Payment(models.Model):
     objects = PaymentQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_payment"
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
         constraints = (

@@ -25,6 +25,7 @@ class Shift(models.Model):
     objects = NewestQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_shift"
         verbose_name = _("shift")
         verbose_name_plural = _("shifts")
         constraints = (

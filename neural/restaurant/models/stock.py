@@ -41,6 +41,7 @@ class StockLevel(models.Model):
     objects = StockQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_stocklevel"
         verbose_name = _("stock level")
         verbose_name_plural = _("stock levels")
         constraints = (

@@ -80,6 +80,7 @@ class DemandSummary(models.Model):
     objects = DemandSummaryQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_demandsummary"
         verbose_name = _("demand summary")
         verbose_name_plural = _("demand summaries")
         constraints = (

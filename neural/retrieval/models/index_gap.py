@@ -49,6 +49,7 @@ class IndexGap(models.Model):
     objects = IndexGapQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_indexgap"
         verbose_name = _("record without vectors")
         verbose_name_plural = _("records without vectors")
         indexes = (models.Index(fields=["index", "key"], name="neural_index_gap_record"),)

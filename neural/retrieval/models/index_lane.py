@@ -37,6 +37,7 @@ class IndexLane(models.Model):
     objects = IndexLaneQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_indexlane"
         verbose_name = _("indexing lane")
         verbose_name_plural = _("indexing lanes")
         constraints = (

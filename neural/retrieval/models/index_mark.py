@@ -96,6 +96,7 @@ class IndexMark(models.Model):
     objects = IndexMarkQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_indexmark"
         verbose_name = _("record to index")
         verbose_name_plural = _("records to index")
         indexes = (

@@ -63,6 +63,7 @@ class SearchIndex(models.Model):
     objects = SearchIndexQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_searchindex"
         verbose_name = _("search index")
         verbose_name_plural = _("search indexes")
         constraints = (

@@ -24,6 +24,7 @@ class SuppliedRecord(models.Model):
     objects = SuppliedRecordQuerySet.as_manager()
 
     class Meta:
+        db_table = "neural_suppliedrecord"
         verbose_name = _("record handed in")
         verbose_name_plural = _("records handed in")
         constraints = (

@@ -1,0 +1,29 @@
+"""The Django application."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+import neural.forecasting.conf  # noqa: F401  (registers its settings)
+
+
+class ForecastingConfig(AppConfig):
+    name = "neural.forecasting"
+    label = "neural_forecasting"
+    verbose_name = _("Forecasts")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the model type of the demand forecast; ship its plan and nightly round."""
+        from neural.celeryapp import shipped_schedules
+        from neural.forecasting import (
+            checks,  # noqa: F401  (registers the system checks)
+            demand_forecast,  # noqa: F401  (registers the model type)
+            shipped,
+            tasks,  # noqa: F401  (known to the relay)
+        )
+        from neural.forecasting.pruning import FORECASTS
+        from neural.ledger.prune import register_prunable
+
+        register_prunable(FORECASTS)
+        shipped_schedules.connect(self, [shipped.TRAINING_SCHEDULE])
+        shipped.connect(self)
