@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.db import connection
+from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -21,7 +23,7 @@ def client_of(*permissions: str, stores: Any = (), name: str = "lee") -> Client:
     user = get_user_model().objects.create_user(name, is_staff=True)
     names = [*VIEW, *permissions, *(() if stores else ("view_every_store",))]
     user.user_permissions.set(
-        Permission.objects.filter(content_type__app_label="neural", codename__in=names)
+        Permission.objects.filter(content_type__app_label__startswith="neural", codename__in=names)
     )
     for store in stores:
         store.operators.add(user)
@@ -72,16 +74,33 @@ def run(state: str = RunState.PENDING, *, task_id: str = "t1", **fields: Any) ->
     return TaskRun.objects.create(state=state, task_id=task_id, **fields)
 
 
+OURS = tuple(app.label for app in apps.get_app_configs() if app.name.split(".")[0] == "neural")
+"""The labels of our apps."""
+
+
+def named(model: str) -> type[Model]:
+    """The model of one of our apps, whichever it is."""
+    (found,) = (
+        each
+        for label in OURS
+        for each in apps.get_app_config(label).get_models()
+        if each._meta.model_name == model
+    )
+    return found
+
+
 def list_of(model: str) -> str:
-    return reverse(f"admin:neural_{model}_changelist")
+    return reverse(f"admin:{named(model)._meta.app_label}_{model}_changelist")
 
 
 def page_of(row: Any) -> str:
-    return reverse(f"admin:neural_{row._meta.model_name}_change", args=[row.pk])
+    meta = row._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])
 
 
 def act_on(row: Any, verb: str) -> str:
-    return reverse(f"admin:neural_{row._meta.model_name}_act", args=[row.pk, verb])
+    meta = row._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_act", args=[row.pk, verb])
 
 
 def selection(verb: str, *rows: Any, **more: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 SCRIPT = "<script>alert(1)</script>"
 ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"
-MODELS = [model for model in admin.site._registry if model._meta.app_label == "neural"]
+MODELS = [model for model in admin.site._registry if model._meta.app_label in world.OURS]
 
 
 def page(row: Any, **headers: Any) -> str:

@@ -20,7 +20,7 @@ from tests.unit import admin_world as world
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
 
 ALL = admin_rows.registered()
-OF_THE_CHAIN = admin_rows.registered("neural", "django_celery_beat")
+OF_THE_CHAIN = admin_rows.registered(*world.OURS, "django_celery_beat")
 CONFIRMED = {"post": "yes"}
 
 

@@ -20,7 +20,7 @@ def migrated(*names: str, backwards: bool = False) -> None:
     """What Django says after it has applied these migrations."""
     steps = [name.split(".") for name in names]
     plan = [(SimpleNamespace(app_label=app, name=name), backwards) for app, name in steps]
-    config = apps.get_app_config("neural")
+    config = apps.get_app_config("neural_restaurant")
     post_migrate.send(
         sender=config, app_config=config, using="default", plan=plan, verbosity=0,
         interactive=False, apps=apps, stdout=None,

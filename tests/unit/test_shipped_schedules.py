@@ -25,11 +25,12 @@ def migrated(*names: str, backwards: bool = False) -> None:
     """What Django says after it has applied these migrations."""
     steps = [name.split(".") for name in names]
     plan = [(SimpleNamespace(app_label=app, name=name), backwards) for app, name in steps]
-    config = apps.get_app_config("neural")
-    post_migrate.send(
-        sender=config, app_config=config, using="default", plan=plan, verbosity=0,
-        interactive=False, apps=apps, stdout=None,
-    )  # fmt: skip
+    for label in ("neural_restaurant", "neural_retrieval", "neural_forecasting"):
+        config = apps.get_app_config(label)
+        post_migrate.send(
+            sender=config, app_config=config, using="default", plan=plan, verbosity=0,
+            interactive=False, apps=apps, stdout=None,
+        )  # fmt: skip
 
 
 @pytest.fixture

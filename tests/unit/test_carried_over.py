@@ -1,0 +1,171 @@
+"""A database of the time when everything was the app `neural` is carried over by `migrate`."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
+from django.db import connection, connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django_celery_beat.models import PeriodicTask
+
+from neural.adopting import TablesHalfThere
+from neural.forecasting.models import TrainingPlan
+from neural.models import Store
+from neural.restaurant.models import Order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OTHER = "carried"
+LAST = "0013_writes_of_search_indexes"
+OTHER_APPS = ("admin", "auth", "contenttypes", "django_celery_beat", "django_celery_results")
+
+
+@pytest.fixture
+def other(tmp_path) -> Iterator[str]:
+    """Another database, empty."""
+    PeriodicTask.objects.all().delete()  # beat looks for a name in the default database alone
+    opened = connections["default"].copy(OTHER)
+    name = opened.settings_dict["NAME"] = str(tmp_path / "carried.sqlite3")
+    if connection.vendor == "postgresql":
+        name = opened.settings_dict["NAME"] = f"{connection.settings_dict['NAME']}_carried"
+        _forget(name)
+        _execute(f'CREATE DATABASE "{name}"')
+    connections[OTHER] = opened
+    try:
+        yield OTHER
+    finally:
+        opened.close()
+        del connections[OTHER]
+        if connection.vendor == "postgresql":
+            _forget(name)
+
+
+def _forget(name: str) -> None:
+    _execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _execute(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def migrate_as_then(last: str) -> None:
+    """Migrate to a state of that time, with what Django makes after a migration."""
+    for app in OTHER_APPS:
+        call_command("migrate", app, database=OTHER, verbosity=0)
+    executor = MigrationExecutor(connections[OTHER])
+    executor.loader = MigrationLoader(connections[OTHER], replace_migrations=False)
+    state = executor.migrate([("neural", last)])
+    for model in state.apps.get_models():
+        if model._meta.app_label == "neural":
+            of_then = ContentType.objects.using(OTHER).create(
+                app_label="neural", model=model._meta.model_name
+            )
+            Permission.objects.using(OTHER).create(
+                content_type=of_then, codename=f"view_{model._meta.model_name}", name="Can view"
+            )
+
+
+def migrate() -> None:
+    call_command("migrate", database=OTHER, verbosity=0)
+
+
+def schema(alias: str) -> dict[str, tuple[set, dict]]:
+    """Of each table of ours its columns, and its constraints and indexes by name."""
+    introspection = connections[alias].introspection
+    found = {}
+    with connections[alias].cursor() as cursor:
+        for table in introspection.table_names(cursor):
+            if table.startswith("neural_"):
+                columns = introspection.get_table_description(cursor, table)
+                constraints = introspection.get_constraints(cursor, table)
+                found[table] = (
+                    {(column.name, column.type_code, column.null_ok) for column in columns},
+                    {
+                        name: (each["columns"], each["unique"], each["index"], each["check"])
+                        for name, each in constraints.items()
+                        if not name.startswith("__unnamed")
+                    },
+                )
+    return found
+
+
+@pytest.mark.parametrize("last", ["0003_run_options", "0008_search_page", LAST])
+def test_its_tables_become_those_that_a_new_database_has(other, last):
+    migrate_as_then(last)
+
+    migrate()
+
+    assert schema(other) == schema("default")
+
+
+@pytest.mark.parametrize("last", ["0008_search_page", LAST])
+def test_people_keep_what_they_may_and_what_they_did(other, last):
+    migrate_as_then(last)
+    person = get_user_model().objects.using(other).create(username="lee")
+    kinds = ContentType.objects.using(other)
+    orders = kinds.get(app_label="neural", model="order")
+    person.user_permissions.set(Permission.objects.using(other).filter(content_type=orders))
+    LogEntry.objects.using(other).create(
+        user=person, content_type=orders, object_id="1", object_repr="A-17", action_flag=CHANGE
+    )
+
+    migrate()
+
+    assert person.user_permissions.get().content_type.app_label == "neural_restaurant"
+    entry = LogEntry.objects.using(other).get()
+    assert (entry.content_type.app_label, entry.object_repr) == ("neural_restaurant", "A-17")
+    stale = [each for each in kinds.filter(app_label="neural") if each.model_class() is None]
+    assert stale == []
+
+
+def test_rows_stay_where_they_are(other):
+    migrate_as_then(LAST)
+    store = Store.objects.using(other).create(code="S1")
+    placed = Order.objects.using(other).create(store=store, number="A-17", state="placed")
+    plan = TrainingPlan.objects.using(other).create(model_type="demand_glm")
+    plan.participants.add(store)
+
+    migrate()
+
+    assert Order.objects.using(other).get() == placed
+    assert list(TrainingPlan.objects.using(other).get().participants.all()) == [store]
+
+
+def test_what_people_deleted_of_what_came_with_it_stays_away(other):
+    migrate_as_then(LAST)
+
+    migrate()
+
+    assert not PeriodicTask.objects.using(other).filter(name__startswith="neural").exists()
+    assert not TrainingPlan.objects.using(other).exists()
+
+
+def test_a_new_database_gets_what_comes_with_the_apps(other):
+    migrate()
+
+    names = PeriodicTask.objects.using(other).values_list("name", flat=True)
+    assert sorted(name for name in names if name.startswith("neural")) == [
+        "neural: demand analysis",
+        "neural: federated training",
+        "neural: search indexes",
+    ]
+    assert TrainingPlan.objects.using(other).count() == 1
+
+
+def test_it_is_refused_where_only_some_tables_are_there(other):
+    migrate_as_then(LAST)
+    with connections[other].cursor() as cursor:
+        cursor.execute("DROP TABLE neural_shift")
+
+    with pytest.raises(TablesHalfThere, match="neural_shift.*restore the database"):
+        migrate()
+
+    assert settings.DATABASES  # the other tables were not touched
+    assert "neural_order" in schema(other)
