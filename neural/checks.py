@@ -87,7 +87,7 @@ def check_patched_versions(**_: Any) -> list[CheckMessage]:
         checks.Warning(
             f"{name} {installed} is newer than {looked_at}, with which the patches of "
             "neural.broker.patches and neural.broker.entries were tried",
-            hint=f"Install {name} {looked_at}, or see neural/broker/patched.py for what to look at.",
+            hint=f"Install {name} {looked_at}, or see what to look at in neural/broker/patched.py.",
             id="neural.W020",
         )
         for name, installed, looked_at in newer_than_looked_at()

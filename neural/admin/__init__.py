@@ -14,7 +14,5 @@ if apps.is_installed("django_celery_beat"):
     from neural.admin import schedules  # noqa: F401  (guards its actions)
 if apps.is_installed("django_celery_results"):
     from neural.admin import results  # noqa: F401  (guards its pages)
-if apps.is_installed("neural.logins"):
-    from neural.admin import logins  # noqa: F401
 
 __all__ = ["events", "refused_events", "register", "runs", "stores", "workers"]

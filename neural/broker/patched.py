@@ -1,9 +1,9 @@
 """What the patches of Celery and kombu were made for, and how one is put in its place.
 
-``neural.broker.patches`` and ``neural.broker.entries`` replace methods of both. A newer version may have
-mended what a patch is for, or do without what it replaces: whoever upgrades reads the issues that
-are named beside each patch, runs ``tests/integration`` with PROBE_WITHOUT_PATCH=1 and without, and
-writes the version down here.
+``neural.broker.patches`` and ``neural.broker.entries`` replace methods of both. A newer version
+may have mended what a patch is for, or do without what it replaces: whoever upgrades reads the
+issues that are named beside each patch, runs ``tests/integration`` with PROBE_WITHOUT_PATCH=1 and
+without, and writes the version down here.
 """
 
 import logging

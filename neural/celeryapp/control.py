@@ -1,4 +1,4 @@
-"""``app.control`` that knows the ledger: ``Celery(…, control="neural.celeryapp.control:Control")``."""
+"""``app.control`` that knows the ledger: ``neural.LedgerCelery`` brings it."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any

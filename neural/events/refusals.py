@@ -126,7 +126,8 @@ def _write(refusals: Iterable[Refusal], door: str, requested_by: str) -> None:
     statement = f"""
         INSERT INTO neural_refusedevent ({columns},
             door, requested_by, refused_at, last_refused_at, state, handled_by)
-        SELECT {_taken()}, %s, %s, {dialects.clock()}, {dialects.clock()}, 'open', '' FROM {_source()}
+        SELECT {_taken()}, %s, %s, {dialects.clock()}, {dialects.clock()}, 'open', ''
+        FROM {_source()}
         ON CONFLICT (fingerprint) DO UPDATE
         SET times = neural_refusedevent.times + excluded.times, {renewed}
     """

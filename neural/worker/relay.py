@@ -101,7 +101,8 @@ def _take_owed(queue: str, limit: int) -> list[TaskRun]:
             ORDER BY publish_at LIMIT %s {dialects.skip_locked()}
         )
         UPDATE neural_taskrun SET publish_at = {dialects.clock_plus()}
-        WHERE {dialects.pending()} AND publish_at <= {dialects.clock()} AND id IN (SELECT id FROM owed)
+        WHERE {dialects.pending()} AND publish_at <= {dialects.clock()}
+          AND id IN (SELECT id FROM owed)
         RETURNING *
     """
     parameters = [queue, limit, dialects.seconds(conf().republish_lease_seconds)]

@@ -2,8 +2,8 @@
 
 Celery logs such a message, throws it away, and stores a failure under its id. In a rolling
 upgrade it is a message for another worker. That of a run has done its duty with its id: the run
-is handed on as ``neural.worker.elsewhere`` says. One of a plain Celery client is all there is, so it
-goes back to its queue while a living worker that reads it has the task on its ledger.
+is handed on as ``neural.worker.elsewhere`` says. One of a plain Celery client is all there is, so
+it goes back to its queue while a living worker that reads it has the task on its ledger.
 
 The consumer must not wait for the database; so the relay's thread sees to both, once a turn.
 """

@@ -164,7 +164,7 @@ def test_it_is_refused_where_only_some_tables_are_there(other):
     with connections[other].cursor() as cursor:
         cursor.execute("DROP TABLE neural_shift")
 
-    with pytest.raises(TablesHalfThere, match="neural_shift.*restore the database"):
+    with pytest.raises(TablesHalfThere, match=r"neural_shift.*restore the database"):
         migrate()
 
     assert settings.DATABASES  # the other tables were not touched

@@ -1,8 +1,8 @@
 """Whether a candidate is published: it must beat what is there. Pure.
 
 Every store that judges gives, for each method, its sums over days that nobody trained on
-(``neural.forecasting.core.evaluation``). The measure is the Poisson deviance of a row, weighted by rows:
-sums of all stores over counts of all stores. All methods are judged on the same rows.
+(``neural.forecasting.core.evaluation``). The measure is the Poisson deviance of a row, weighted
+by rows: sums of all stores over counts of all stores. All methods are judged on the same rows.
 
 A store could lie when it judges. So, from five stores on, those where the candidate did best and
 worst against a method are left out of that comparison, a tenth at either end; and no store's

@@ -34,7 +34,7 @@ class DishForecast(NamedTuple):
 
     dish: str
     method: str
-    """A code of ``neural.forecasting.models.forecast.FORECAST_METHODS``, or one of the type's own."""
+    """A code of ``forecasting.models.forecast.FORECAST_METHODS``, or one of the type's own."""
     mean: Sequence[float | None]
     p10: Sequence[float | None]
     p50: Sequence[float | None]

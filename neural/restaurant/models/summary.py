@@ -41,7 +41,7 @@ class DemandSummaryQuerySet(StoreScopedQuerySet):
 class DemandSummary(models.Model):
     """What a store sold of one dish in one day or week (from Monday).
 
-    Computed from daily demand (``neural.restaurant.analysis``), never counted up. A day on which the
+    Computed from daily demand (``restaurant.analysis``), never counted up. A day on which the
     store sold nothing, or of which nothing is known, has no row.
     """
 

@@ -53,7 +53,7 @@ class SearchCollection:
     label: Any
     """What people call it; may be translated lazily."""
     document: Callable[[Record], Document]
-    """Pure: raises :class:`~neural.retrieval.collections.documents.RecordRefused` for what cannot be read."""
+    """Pure: raises :class:`neural.RecordRefused` for what cannot be read."""
     source: Source | None = None
     """None: records are only handed in (``index_to_vector_db``) and kept as they came."""
     vectors: tuple[str, ...] = ("whole",)
@@ -62,8 +62,8 @@ class SearchCollection:
     address: Callable[[str], str] | None = None
     """Where the record with this key is seen in the admin."""
     permission: str = ""
-    """What a user of the admin needs to see its records there, like ``neural_restaurant.view_order``; empty:
-    nothing more than to search."""
+    """What a user of the admin needs to see its records there, like
+    ``neural_restaurant.view_order``; empty: nothing more than to search."""
 
 
 MODULE = "neural_collections"

@@ -96,5 +96,5 @@ def of_stores(wanted: Iterable[tuple[str, str]], *, named: str) -> Iterator[Q]:
 
 
 def permission_of(model: type[Model]) -> str:
-    """What a user of the admin needs to see a model's rows, like ``neural_restaurant.view_order``."""
+    """What a user of the admin needs to see a model's rows: ``neural_restaurant.view_order``."""
     return f"{model._meta.app_label}.{get_permission_codename('view', model._meta)}"

@@ -45,9 +45,8 @@ class Supplied(NamedTuple):
 def index_to_vector_db(*, collection: str, data: Any) -> dict[str, Any]:
     """Make one record, or each of a list, searchable; returns how many and their ids.
 
-    Raises :class:`~neural.retrieval.collections.registry.CollectionUnknown`, and
-    :class:`~neural.retrieval.collections.documents.RecordRefused` that names the first record which cannot be
-    one: then none of the call is kept.
+    Raises :class:`neural.CollectionUnknown`, and :class:`neural.RecordRefused` that names the
+    first record which cannot be one: then none of the call is kept.
     """
     collection_of(collection)
     records = list(data) if isinstance(data, list | tuple) else [data]

@@ -113,7 +113,7 @@ class VectorStore(ABC):
 
     notes_writes = False
     """Whether it notes how often a table was written (:meth:`note_writes`), so that a database
-    that was restored from a backup is found out (``neural/retrieval/index/restored.py``). Not where tables
+    that was restored from a backup is found out (``retrieval/index/restored.py``). Not where tables
     are in the database itself: they are restored with it."""
 
     @abstractmethod
