@@ -127,7 +127,7 @@ def stop_softly_on_sigterm() -> None:
     importlib.reload(billiard)
     for name, loaded in list(sys.modules.items()):
         if name.startswith("celery.") and hasattr(loaded, "TERM_SIGNAME"):
-            loaded.TERM_SIGNAME = billiard.TERM_SIGNAME
+            vars(loaded)["TERM_SIGNAME"] = billiard.TERM_SIGNAME
 
 
 def heed_sigquit(**_: Any) -> None:

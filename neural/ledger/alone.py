@@ -108,7 +108,7 @@ def _callers_transaction_kept_whole() -> Iterator[None]:
     if not connection.in_atomic_block:
         yield
         return
-    savepoint = connection.savepoint()
+    savepoint: Any = connection.savepoint()
     try:
         yield
     except Exception as error:
