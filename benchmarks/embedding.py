@@ -1,6 +1,7 @@
 """How fast texts become vectors, beside the package's own calls: `python -m benchmarks.embedding`.
 
-Needs dishes_zh.jsonl (HowToCook's recipes) in ../shared/data or ZHILIAN_TEST_DATA.
+Needs dishes_zh.jsonl (HowToCook's recipes) in ../shared/data or ZHILIAN_TEST_DATA. With `--quick`
+a few invented texts are enough: that shows whether it works at all.
 """
 
 import json
@@ -18,13 +19,17 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.load.menu import described_dishes
 from benchmarks.machine import machine
 from neural.retrieval.embedders.remembered import Remembered
 from neural.retrieval.embedders.usem3 import Usem3
 
 DATA = Path(os.environ.get("ZHILIAN_TEST_DATA", "../shared/data"), "dishes_zh.jsonl")
-BATCHES = (1, 8, 64, 256)
-ROUNDS, SECONDS = 4, 0.3
+QUICK = "--quick" in sys.argv  # in the processes that it starts as well
+KINDS = ("orders",) if QUICK else ("names", "orders", "descriptions")
+BATCHES = (8,) if QUICK else (1, 8, 64, 256)
+THREADS = (1,) if QUICK else (1, 2)
+ROUNDS, SECONDS, SECONDS_OF_TWO = (1, 0.01, 0.01) if QUICK else (4, 0.3, 4)
 """The best of some rounds, in which the ways take turns: other work disturbs them all alike."""
 
 Encode = Callable[[list[str]], Any]
@@ -34,7 +39,7 @@ def main() -> None:
     texts = _texts()
     figures: dict[str, Any] = {"machine": machine(), "first_call": _first_call()}
     figures["characters"] = {kind: _mean_length(each) for kind, each in texts.items()}
-    figures["texts_per_second"] = {kind: _rates(each) for kind, each in texts.items()}
+    figures["texts_per_second"] = {kind: _rates(texts[kind]) for kind in KINDS}
     figures["two_processes_at_once"] = _two_processes()
     figures["remembered"] = _remembered(texts["orders"])
     figures["one_query_ms"] = _queries(texts["names"], texts["descriptions"])
@@ -42,14 +47,20 @@ def main() -> None:
     print()
 
 
-def _texts() -> dict[str, list[str]]:
+def _dishes() -> list[dict[str, Any]]:
+    if QUICK:
+        return list(described_dishes(20))
     if not DATA.is_file():
         sys.exit(f"there is no {DATA}: set ZHILIAN_TEST_DATA to the folder that has it")
     with DATA.open(encoding="utf-8") as lines:
-        dishes = [json.loads(line) for line in lines]
+        return [json.loads(line) for line in lines]
+
+
+def _texts() -> dict[str, list[str]]:
+    dishes = _dishes()
     names = [dish["title"] for dish in dishes]
     chance = random.Random(1)
-    orders = [" ".join(chance.sample(names, 3)) for _ in range(4000)]
+    orders = [" ".join(chance.sample(names, 3)) for _ in range(40 if QUICK else 4000)]
     return {
         "names": names,
         "orders": orders,
@@ -117,7 +128,7 @@ def _for_ever(texts: list[str], batch: int) -> Iterator[list[str]]:
 def _two_processes() -> dict[str, float]:
     """Orders a second of two processes together, each with one BLAS thread or with two."""
     both = {}
-    for threads in (1, 2):
+    for threads in THREADS:
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
             list(pool.map(_loaded, [threads] * 2))
             both[f"{threads} threads each"] = round(sum(pool.map(_rate_of_orders, [threads] * 2)))
@@ -130,7 +141,7 @@ def _loaded(threads: int) -> None:
 
 
 def _rate_of_orders(threads: int) -> float:
-    return _rate(Usem3(threads=threads).embed, _texts()["orders"], 256, seconds=4)[0]
+    return _rate(Usem3(threads=threads).embed, _texts()["orders"], 256, seconds=SECONDS_OF_TWO)[0]
 
 
 def _remembered(orders: list[str]) -> dict[str, float]:

@@ -29,10 +29,11 @@ LOOKS = 10
 
 def main(runs: int) -> None:
     call_command("migrate", verbosity=0)
+    few = min(FEW, runs)
     figures = {
-        "submit": _cost(FEW, lambda: _submit_each("single", FEW)),
-        "submit_many": _cost(FEW * 10, lambda: _submit("many", FEW * 10)),
-        "drain": _cost(FEW * 11, lambda: drain("default")),
+        "submit": _cost(few, lambda: _submit_each("single", few)),
+        "submit_many": _cost(few * 10, lambda: _submit("many", few * 10)),
+        "drain": _cost(few * 11, lambda: drain("default")),
         "worker": _worker(runs),
     }
     json.dump(figures, sys.stdout)

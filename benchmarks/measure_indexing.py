@@ -31,11 +31,13 @@ def main(count: int, descriptions: int, repeats: int) -> None:
     call_command("migrate", verbosity=0)
     idle_before = round(idle_share(), 2)
     with workers(ALL):
-        orders_indexed(2_000, seed=0)  # afterwards the models of both processes are loaded
+        orders_indexed(
+            min(2_000, count), seed=0
+        )  # afterwards the models of both processes are loaded
         short = [orders_indexed(count, seed=each) for each in range(1, repeats + 1)]
         long = [descriptions_indexed(descriptions, seed=each) for each in range(repeats)]
     with workers(ALL):  # new processes, which remember no text
-        descriptions_indexed(600, seed=repeats)  # loads their models
+        descriptions_indexed(min(600, descriptions), seed=repeats)  # loads their models
         alone = marked_again(count)
     bare = [descriptions / seconds for seconds in bare_seconds(descriptions, repeats)]
     figures = {

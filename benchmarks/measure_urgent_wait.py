@@ -23,10 +23,10 @@ LOW_MILLISECONDS = 20
 PAUSE_SECONDS = 0.05
 
 
-def main(urgent: int, *backlogs: int) -> None:
+def main(urgent: int, history: int, *backlogs: int) -> None:
     call_command("migrate", verbosity=0)
     figures = {f"behind_{low}_low_runs": _behind_low_runs(low, urgent) for low in backlogs}
-    figures["behind_a_running_backfill"] = _behind_a_backfill(urgent)
+    figures["behind_a_running_backfill"] = _behind_a_backfill(urgent, history)
     json.dump(figures, sys.stdout)
 
 
@@ -36,9 +36,9 @@ def _behind_low_runs(low: int, urgent: int) -> dict[str, Any]:
     return _measure(name, urgent)
 
 
-def _behind_a_backfill(urgent: int) -> dict[str, Any]:
+def _behind_a_backfill(urgent: int, history: int) -> dict[str, Any]:
     """History is submitted as fast as it can be and worked on while urgent events come."""
-    submit_all((sales_report("head", each) for each in range(5000)), backfill=True)
+    submit_all((sales_report("head", each) for each in range(history)), backfill=True)
     with _loading():
         return _measure("backfill", urgent)
 

@@ -14,8 +14,10 @@ def main() -> None:
     arguments = parser("How long an urgent event waits behind a backlog.")
     arguments.add_argument("--low", type=int, nargs="+", default=[10_000, 100_000])
     arguments.add_argument("--urgent", type=int, default=1000, help="urgent events, 20 a second")
+    arguments.add_argument("--history", type=int, default=5000, help="events loaded beforehand")
     options = arguments.parse_args()
-    measure("benchmarks.measure_urgent_wait", [options.urgent, *options.low], options)
+    given = [options.urgent, options.history, *options.low]
+    measure("benchmarks.measure_urgent_wait", given, options)
 
 
 if __name__ == "__main__":

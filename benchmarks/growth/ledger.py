@@ -49,7 +49,7 @@ def prepare() -> None:
 
 def empty() -> None:
     """Delete what was measured at the size before: an empty ledger is empty."""
-    execute(f"TRUNCATE {', '.join((*TABLES, *READ_MODELS))}")
+    execute(f"TRUNCATE {', '.join((*TABLES, *READ_MODELS))} CASCADE")
 
 
 def vacuum(*tables: str) -> None:

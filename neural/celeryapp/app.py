@@ -125,9 +125,10 @@ def stop_softly_on_sigterm() -> None:
     if billiard is None or "celery.apps.worker" in sys.modules:
         return
     importlib.reload(billiard)
-    for name, loaded in list(sys.modules.items()):
-        if name.startswith("celery.") and hasattr(loaded, "TERM_SIGNAME"):
-            vars(loaded)["TERM_SIGNAME"] = billiard.TERM_SIGNAME
+    loaded: dict[str, Any] = dict(sys.modules)
+    for name, module in loaded.items():
+        if name.startswith("celery.") and "TERM_SIGNAME" in vars(module):
+            module.TERM_SIGNAME = billiard.TERM_SIGNAME
 
 
 def heed_sigquit(**_: Any) -> None:

@@ -9,7 +9,6 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.test.utils import override_settings
 
-from neural.conf import NeuralSettings
 from neural.ledger.dialects import ledger_connection
 from neural.retrieval.index.asking import ask_for_indexing
 from neural.retrieval.models import SearchIndex
@@ -31,7 +30,7 @@ def temporary_search_index(**changes: Any) -> Iterator[None]:
     """
     with TemporaryDirectory(prefix="neural-search-") as directory:
         chosen = {**getattr(settings, "NEURAL", {}), "search": True, **UNHURRIED, **changes}
-        if NeuralSettings(**chosen).vector_store == LANCEDB:
+        if chosen.get("vector_store", LANCEDB) == LANCEDB:
             chosen |= {"vector_store_location": directory, "vector_store_options": {}}
         asking = also_doing(ask_for_indexing)
         with override_settings(NEURAL=chosen), _dropping_what_is_new(), asking:

@@ -1,8 +1,10 @@
-"""Every benchmark still fits the code that it measures: all are imported, and those that need
-no service and little time are run with a handful of events."""
+"""Every benchmark still fits the code that it measures: they are run with a handful of events, on
+SQLite where they can be, and all modules are imported, also those of other packages."""
 
+import datetime as dt
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,9 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from tests.conftest import database_url
+
+pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parents[2]
 APART = {"celery_peer", "django_q_peer", "django_tasks_peer", "procrastinate_peer", "rows", "ours"}
 """Apps of `benchmarks.peers`, which have settings of their own."""
@@ -27,16 +32,44 @@ for name in json.load(sys.stdin):
         missing[name] = error.name
 print(json.dumps(missing))
 """
-SMALL = [
-    ("rates", "--drain-only", "--events", "40", "--repeats", "1"),
-    ("try_rows", "--runs", "20"),
-]
+HERE = ["--database", "sqlite"]
+SMALL = {
+    "costs": ["--runs", "20", *HERE],
+    "embedding": ["--quick"],
+    "event_cost": ["--events", "10", "--repeats", "1", *HERE],
+    "forecasts": ["--data", "{sales}", "--windows", "1", "--only", "seasonal naive"],
+    "hostile_stores": ["--data", "{sales}"],
+    "log_lines": [],
+    "nightly_round": ["--stores", "3", "--days", "60", "--trees", "0", *HERE],
+    "rates": ["--events", "40", "--repeats", "1", *HERE],
+    "rates --drain-only": ["--events", "40", "--repeats", "1", *HERE],
+    "try_rows": ["--runs", "20", *HERE],
+    "vector_store": ["--rows", "300", "--embedded", "50", "--questions", "5"],
+}
+"""By command: the arguments with which it is done soonest; `{sales}` is a file of a few stores'."""
+SMALL_ON_POSTGRESQL = {
+    "peers": ["--events", "50", "--repeats", "1", "--only", "neural"],
+}
+ONLY_IMPORTED = {"growth", "indexing", "search_quality", "urgent_wait"}
+"""Their smallest runs take minutes on a busy machine."""
 
 
-@pytest.fixture(autouse=True)
-def _once():
-    if connection.vendor != "sqlite":
-        pytest.skip("benchmarks make their own databases: once is enough")
+@pytest.fixture
+def files(tmp_path) -> dict[str, Path]:
+    """Sales of a hundred and fifty days with a week's rhythm."""
+    path = tmp_path / "sales.csv"
+    path.write_text(sales())
+    return {"sales": path}
+
+
+def sales() -> str:
+    first = dt.date(2025, 1, 6)
+    rows = [
+        f"S{store:02},bun,{first + dt.timedelta(days=day)},{10 + store + 3 * (day % 7)}"
+        for store in range(8)
+        for day in range(150)
+    ]
+    return "\n".join(["store,dish,day,quantity", *rows])
 
 
 def run(arguments, **options):
@@ -47,7 +80,7 @@ def run(arguments, **options):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
         **options,
     )
@@ -66,6 +99,7 @@ def modules():
     )
 
 
+@pytest.mark.once
 def test_all_modules_can_be_imported(tmp_path, monkeypatch):
     monkeypatch.setenv("ZHILIAN_VAR", str(tmp_path))
 
@@ -76,11 +110,38 @@ def test_all_modules_can_be_imported(tmp_path, monkeypatch):
         print(f"{name} not imported: {package} is not installed")
 
 
-@pytest.mark.parametrize("arguments", SMALL, ids=lambda each: each[0])
-def test_small_runs_come_to_their_end(arguments):
-    name, *options = arguments
+@pytest.mark.once
+@pytest.mark.parametrize("command", SMALL)
+def test_each_comes_to_its_end(command, files):
+    expect_figures(command, [option.format(**files) for option in SMALL[command]])
 
-    done = run(["-m", f"benchmarks.{name}", *options, "--database", "sqlite"])
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="they measure PostgreSQL")
+@pytest.mark.parametrize("command", SMALL_ON_POSTGRESQL)
+def test_each_of_postgresql_comes_to_its_end(transactional_db, command):
+    server = database_url()
+    expect_figures(command, [*SMALL_ON_POSTGRESQL[command], "--postgresql", server])
+
+
+def expect_figures(command: str, options: list[str]) -> None:
+    """Figures, unless a package or data that only the benchmark needs are not here."""
+    name, *more = command.split()
+
+    done = run(["-m", f"benchmarks.{name}", *more, *options])
+
+    absent = re.search(r"No module named '(\w+)|skipped: .*|set ZHILIAN_TEST_DATA.*", done.stderr)
+    if absent and absent[1] not in ("benchmarks", "neural", "zhilian", "tests"):
+        pytest.skip(absent[0])
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["sqlite"]
+    assert json.loads(done.stdout)
+
+
+@pytest.mark.once
+def test_no_benchmark_is_forgotten():
+    folder = ROOT / "benchmarks"
+    scripts = {path.stem for path in folder.glob("*.py") if "__main__" in path.read_text()}
+    started = {name for name in scripts if name.startswith("measure_")}  # by the others
+    packages = {path.parent.name for path in folder.glob("*/__main__.py")}
+
+    tried = {command.split()[0] for command in (*SMALL, *SMALL_ON_POSTGRESQL)}
+    assert tried | ONLY_IMPORTED == scripts - started | packages

@@ -59,9 +59,9 @@ def add_panel(*, name="note", model: type[models.Model] = NeuralEvent, note="A n
 
 
 def add_store_links():
-    """A page about a store, and a list of its rows."""
-    register_store_page("neural_store_history", "its history")
+    """A list of a store's rows, and a page about it."""
     register_rows_of_stores(NeuralEvent)
+    register_store_page("neural_store_history", "its history")
 
 
 def add_probe(answer=None):

@@ -9,7 +9,6 @@ from django.urls import reverse
 import neural
 from neural.models import NeuralEvent
 from neural.restaurant.models import Order
-from neural.retrieval.index.laps import index_marked
 from neural.retrieval.models import IndexMark
 from tests.unit import admin_world as world
 from tests.unit import searching
@@ -29,21 +28,15 @@ def order(store, number, *dishes, **more):
 
 
 @pytest.fixture
-def indexed(settings, tmp_path):
+def indexed():
     """Orders of two stores, their events, and an index of both."""
-    settings.NEURAL = {
-        "search": True,
-        "vector_store": "lancedb",
-        "vector_store_location": str(tmp_path),
-        "embedder": searching.EMBEDDER,
-    }
-    order("S1", "A-17", "麻婆豆腐", "米饭", note="<b>不要辣</b>")
-    order("S1", "A-18", "鱼香肉丝")
-    order("S2", "B-17", "麻婆豆腐")
-    neural.run_due()
-    for lane in range(2):
-        index_marked(lane=lane, history=False)
-    assert not IndexMark.objects.exists()
+    with neural.temporary_search_index(vector_store="lancedb", embedder=searching.EMBEDDER):
+        order("S1", "A-17", "麻婆豆腐", "米饭", note="<b>不要辣</b>")
+        order("S1", "A-18", "鱼香肉丝")
+        order("S2", "B-17", "麻婆豆腐")
+        neural.run_due()
+        assert not IndexMark.objects.exists()
+        yield
 
 
 def page(client, query, language="en"):

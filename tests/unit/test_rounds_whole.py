@@ -314,10 +314,11 @@ def test_at_half_time_the_missing_stores_are_asked_again_each_by_itself_and_once
     hang("S2", "S3")
     run_due()
 
-    advance(round_id=training.pk, now=later(seconds=30))
+    began = fresh(training).exchange_opened_at
+    advance(round_id=training.pk, now=began + dt.timedelta(seconds=59))
     assert answer_runs(RunState.PENDING) == []
     for _ in range(2):
-        advance(round_id=training.pk, now=later(seconds=61))
+        advance(round_id=training.pk, now=began + dt.timedelta(seconds=61))
 
     asked = answer_runs(RunState.PENDING)
     assert [each.kwargs["stores"] for each in asked] == [["S2"], ["S3"]]

@@ -149,9 +149,8 @@ def test_nor_within_a_tests_transaction():
 def breaking_test():
     earn("ann")
     neural.run_due()
-    with (
-        connection.cursor() as cursor
-    ):  # without a savepoint: nothing else can be said to PostgreSQL
+    # Without a savepoint: PostgreSQL hears nothing more in this transaction.
+    with connection.cursor() as cursor:
         cursor.execute("INSERT INTO neural_store SELECT * FROM neural_store")
 
 
