@@ -108,7 +108,8 @@ def _callers_transaction_kept_whole() -> Iterator[None]:
     if not connection.in_atomic_block:
         yield
         return
-    savepoint: Any = connection.savepoint()
+    savepoint = connection.savepoint()
+    assert savepoint is not None  # for the type checker: every database here has them
     try:
         yield
     except Exception as error:
