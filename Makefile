@@ -16,6 +16,11 @@ PROCESSES ?= 2
 # each kind. All of it on either: ARGS="-m ''".
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal
 
+# Each app that can be left out has a catalogue of its own; the core's has none of their texts.
+APPS       := restaurant retrieval forecasting
+TRANSLATED := neural $(addprefix neural/,$(APPS)) zhilian
+APART      := $(foreach app,$(APPS),--ignore '$(app)/*')
+
 # `make test` shows the same on every machine, whatever the shell or .env names.
 OWN_SERVICES := env -u DATABASE_URL -u CELERY_BROKER_URL -u CELERY_RESULT_BACKEND ZHILIAN_ENV_FILE=
 
@@ -82,10 +87,12 @@ migrations: $(STAMP)  ## Write missing migrations: make migrations ARGS="neural 
 	$(OWN_SERVICES) $(MANAGE) makemigrations $(ARGS)
 
 .PHONY: messages
-messages: $(STAMP)  ## Collect and compile the Chinese translation (needs gettext)
-	@for app in neural zhilian; do ( cd $$app && \
-		../$(BIN)/python ../manage.py makemessages --locale zh_Hans --no-wrap --add-location file && \
-		../$(BIN)/python ../manage.py compilemessages --locale zh_Hans ) || exit 1; done
+messages: $(STAMP)  ## Collect and compile the Chinese translations (needs gettext)
+	@for app in $(TRANSLATED); do ( cd $$app && \
+		python=$(CURDIR)/$(BIN)/python manage=$(CURDIR)/manage.py && \
+		$$python $$manage makemessages --locale zh_Hans --no-wrap --no-obsolete --add-location file \
+			$(APART) && \
+		$$python $$manage compilemessages --locale zh_Hans $(APART) ) || exit 1; done
 
 .PHONY: clean
 clean:  ## Remove var/: database, broker's file, secret key

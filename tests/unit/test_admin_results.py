@@ -1,19 +1,14 @@
 """The admin pages of django-celery-results send people to the ledger."""
 
-from pathlib import Path
-
-import polib
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django_celery_results.models import TaskResult
 
-import zhilian
 from tests.unit import admin_world as world
 
 pytestmark = pytest.mark.django_db
 
-CATALOGUE = Path(zhilian.__file__).parent / "locale" / "zh_Hans" / "LC_MESSAGES"
 LISTS = ["taskresult", "groupresult"]
 
 
@@ -91,17 +86,3 @@ def test_who_may_see_runs_is():
 
 def test_results_themselves_need_their_own_permission():
     assert world.client_of().get(address("taskresult")).status_code == 403
-
-
-def test_every_text_of_the_project_is_translated_and_compiled():
-    source = polib.pofile(str(CATALOGUE / "django.po"))
-    compiled = polib.mofile(str(CATALOGUE / "django.mo"))
-
-    assert not source.untranslated_entries()
-    assert not source.fuzzy_entries()
-    assert {each.msgid: each.msgstr for each in source} == {
-        each.msgid: each.msgstr for each in compiled
-    }
-    for template in (CATALOGUE.parents[2] / "templates").rglob("*.html"):
-        place = template.relative_to(CATALOGUE.parents[2]).as_posix()
-        assert any(place in dict(entry.occurrences) for entry in source), place

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRA_OF = {"neural/vectors": "search", "neural/federated": "forecasting"}
+EXTRA_OF = {"neural/retrieval": "search", "neural/forecasting": "forecasting"}
 """Of the rooms that have one; everything else does with the core's dependencies."""
 BROUGHT = {"asgiref": "django"}
 """Packages that another one documents as part of its own interface."""
@@ -61,6 +61,9 @@ def test_the_wheel_holds_every_file_of_neural_and_nothing_else(wheel):
         "neural/py.typed",
         "neural/migrations/__init__.py",
         "neural/locale/zh_Hans/LC_MESSAGES/django.mo",
+        "neural/restaurant/locale/zh_Hans/LC_MESSAGES/django.mo",
+        "neural/retrieval/locale/zh_Hans/LC_MESSAGES/django.mo",
+        "neural/forecasting/locale/zh_Hans/LC_MESSAGES/django.mo",
         "neural/templates/neural/tries.html",
         "neural/static/neural/admin.css",
     ],
