@@ -34,7 +34,7 @@ def record_orders(received: Sequence[Received[OrderPayload]]) -> None:
     _keep(changed.values(), before)
 
 
-@handles("order.cancelled", name="neural_restaurant.cancel_order", batch=True)
+@handles("order.cancelled", name="neural.cancel_order", batch=True)
 def cancel_orders(received: Sequence[Received[CancellationPayload]]) -> None:
     """Cancel orders, unless a newer statement says that one stands. Its lines stay."""
     orders = _locked(received)
