@@ -64,7 +64,7 @@ class ForecastAdmin(HistoryAdmin):
     )
 
     class Media:
-        css = {"all": ("neural_restaurant/analysis.css", "neural_forecasting/learning.css")}
+        css = {"all": ("neural/figures.css", "neural_forecasting/learning.css")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows = super().get_queryset(request).select_related("store", "version")

@@ -120,7 +120,7 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
     )
 
     class Media:
-        css = {"all": ("neural_forecasting/learning.css",)}
+        css = {"all": ("neural/figures.css", "neural_forecasting/learning.css")}
 
     # Who may
 

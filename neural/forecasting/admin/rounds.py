@@ -117,7 +117,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
     )
 
     class Media:
-        css = {"all": ("neural_restaurant/analysis.css", "neural_forecasting/learning.css")}
+        css = {"all": ("neural/figures.css", "neural_forecasting/learning.css")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Without the draft, which is the whole model; versions without theirs. What each

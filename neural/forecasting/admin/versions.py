@@ -125,7 +125,7 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
     )
 
     class Media:
-        css = {"all": ("neural_restaurant/analysis.css", "neural_forecasting/learning.css")}
+        css = {"all": ("neural/figures.css", "neural_forecasting/learning.css")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Without the model itself; with whether it is in force."""

@@ -101,7 +101,7 @@ class DemandSummaryAdmin(HistoryAdmin):
     )
 
     class Media:
-        css = {"all": ("neural_restaurant/analysis.css",)}
+        css = {"all": ("neural/figures.css",)}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("store")

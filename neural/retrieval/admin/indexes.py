@@ -93,13 +93,7 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
     )
 
     class Media:
-        css = {
-            "all": (
-                "neural_restaurant/analysis.css",
-                "neural_forecasting/learning.css",
-                "neural_retrieval/search.css",
-            )
-        }
+        css = {"all": ("neural/figures.css", "neural_retrieval/search.css")}
 
     # The progress of one that is being built
 

@@ -30,13 +30,7 @@ class SearchAdmin(ReadOnlyAdmin):
     answers_anything = True
 
     class Media:
-        css = {
-            "all": (
-                "neural_restaurant/analysis.css",
-                "neural_forecasting/learning.css",
-                "neural_retrieval/search.css",
-            )
-        }
+        css = {"all": ("neural/figures.css", "neural_retrieval/search.css")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Indexes have pages of their own."""

@@ -21,15 +21,7 @@ from neural.retrieval.admin.scope import searchable_by, stores_of
 from neural.retrieval.collections.documents import key_of
 from neural.sites import address_in_admin
 
-STYLES = Media(
-    css={
-        "all": (
-            "neural_restaurant/analysis.css",
-            "neural_forecasting/learning.css",
-            "neural_retrieval/search.css",
-        )
-    }
-)
+STYLES = Media(css={"all": ("neural/figures.css", "neural_retrieval/search.css")})
 
 
 def similar_address(event: NeuralEvent) -> str:
