@@ -19,12 +19,12 @@ DOCUMENTS = [
 ]
 LISTED = ("neural", "neural.retrieval", "neural.forecasting")
 """Packages whose names docs/api.md lists one by one."""
-PUBLIC = {*LISTED, "neural.models", "neural.tasks", "neural.admin"}
+PUBLIC = {*LISTED, "neural.models", "neural.restaurant.models", "neural.tasks", "neural.admin"}
 
 IMPORTS = re.compile(
     r"\bfrom\s+(neural[\w.]*)\s+import\s+(\w.*|\([^)]*\))|\bimport\s+(neural[\w.]*)"
 )
-USED = re.compile(r"\b(neural(?:\.vectors|\.federated)?)\.([A-Za-z_]\w*)\(")
+USED = re.compile(r"\b(neural(?:\.retrieval|\.forecasting)?)\.([A-Za-z_]\w*)\(")
 
 
 def names_by_topic() -> str:
