@@ -151,7 +151,9 @@ def test_what_was_found_links_into_the_second_site(mounted, rows, monkeypatch):
     client = world.superuser()
     of_event = f"{HOME}neural/neuralevent/{event.pk}/"
     expected = {
-        f"{HOME}neural/search/?q=rice": [f"{HOME}neural/order/{order.pk}/change/"],
+        f"{HOME}neural_retrieval/search/?q=rice": [
+            f"{HOME}neural_restaurant/order/{order.pk}/change/"
+        ],
         f"{of_event}similar/": [f"{of_event}change/"],
     }
 
