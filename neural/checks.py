@@ -94,6 +94,7 @@ def check_patched_versions(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register()
 def check_database(**_: Any) -> list[CheckMessage]:
     """Ledger, users and schedules are in one database, whose commit publishes.
 
