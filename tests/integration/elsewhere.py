@@ -27,7 +27,7 @@ DATABASE_ROUTERS = ["archive.routers.ArchiveRouter"]
 LANGUAGE_CODE = "de"
 TIME_ZONE = "Europe/Berlin"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-# The README's alternative to a place for the index, and what wins over a default.
+# An app that is installed and switched off, and what wins over a default.
 NEURAL = {"search": False, "retry_base_seconds": 0.1}
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 1
 """
