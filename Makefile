@@ -14,7 +14,7 @@ MANAGE := $(BIN)/python manage.py
 PROCESSES ?= 2
 # What depends on no server runs once, in `make test`; faults are left to PostgreSQL but for one of
 # each kind. All of it on either: ARGS="-m ''".
-PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal
+PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile
 
 # `make test` shows the same on every machine, whatever the shell or .env names.
 OWN_SERVICES := env -u DATABASE_URL -u CELERY_BROKER_URL -u CELERY_RESULT_BACKEND ZHILIAN_ENV_FILE=
