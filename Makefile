@@ -14,7 +14,7 @@ MANAGE := $(BIN)/python manage.py
 PROCESSES ?= 2
 # What depends on no server runs once, in `make test`; faults are left to PostgreSQL but for one of
 # each kind. All of it on either: ARGS="-m ''".
-PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal
+PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile
 
 # Each app that can be left out has a catalogue of its own; the core's has none of their texts.
 APPS       := restaurant retrieval forecasting

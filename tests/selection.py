@@ -2,8 +2,8 @@
 
 Some say so: what they are about brings its own database and broker, as ``make demo`` does. Of the
 others those are *pure* that ask for no database and no broker, start no process and connect to
-nothing. That is decided when they are collected, and held against what each then does: one that
-turns out to need more fails and says what.
+nothing. That is decided when they are collected. With WATCH_ONCE=1 in the environment it is held
+against what each then does: one that turns out to need more fails and says what.
 """
 
 import re

@@ -124,5 +124,10 @@ def test_all_pages_are_there_for_their_users_and_lead_nowhere_else(tmp_path):
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "statuses [200, 405]\n" in done.stdout  # buttons are for POST alone
-    for page in ("order/1/change/", "taskrun/1/change/", "store/S1/change/", "search/"):
-        assert f"/kitchen/neural/{page}\n" in done.stdout
+    for page in (
+        "neural_restaurant/order/1/change/",
+        "neural/taskrun/1/change/",
+        "neural/store/S1/change/",
+        "neural_retrieval/search/",
+    ):
+        assert f"/kitchen/{page}\n" in done.stdout
