@@ -41,8 +41,11 @@ class Registry(Generic[Thing]):
         self._things: dict[str, Thing] = {}
 
     def add(self, name: str, thing: Thing) -> Thing:
-        """Make a thing known; its name must be new."""
+        """Make a thing known; its name must be new. The same thing again is no news: Django makes
+        its applications ready anew when a test changes ``INSTALLED_APPS``."""
         if name in self._things:
+            if self._things[name] is thing:
+                return thing
             raise AlreadyRegistered(
                 f"{self.kind} {name!r} is registered already: give one of the two another name, "
                 "or register it in one place only"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from typing import Any, TypeVar
 
 from django.apps import apps
@@ -11,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern
 
+from neural.optional import PARTS
 from neural.sites import on_site
 
 Page = TypeVar("Page", bound=type[Any])
@@ -39,6 +41,8 @@ def register(site: admin.AdminSite) -> None:
     What the site has registered already stays as it is. Links in the pages lead to pages of the
     same site; the default site need not be in the URLs at all.
     """
+    for part in filter(apps.is_installed, PARTS):
+        import_module(f"{part}.admin")  # nobody else may, where the default site is not used
     for model, model_admin in [*_pages.items(), *_pages_of_other_apps()]:
         if not site.is_registered(model):
             site.register(model, model_admin)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from django.db.models import Model
+from django.urls import NoReverseMatch
 from django.utils.http import urlencode
 
 from neural.models import NeuralEvent, Store, TaskRun
@@ -48,9 +49,17 @@ def register_rows_of_stores(model: type[Model]) -> None:
 
 
 def store_links(store: Store) -> list[tuple[str, Any]]:
-    """Addresses and labels."""
+    """Addresses and labels, of the pages that the site has."""
     pages_first = sorted(STORE_LINKS, key=lambda link: not link.is_page)
-    return [(link.address(store), link.label) for link in pages_first]
+    found = [(_address(link, store), link.label) for link in pages_first]
+    return [(address, label) for address, label in found if address]
+
+
+def _address(link: StoreLink, store: Store) -> str:
+    try:
+        return link.address(store)
+    except NoReverseMatch:
+        return ""
 
 
 def _page(url_name: str, store: Store) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 from django.core.checks import CheckMessage, Error
 from pydantic import ValidationError
 
-from neural.broker.message import is_queue
 from neural.djangotasks import reference, registry
 from neural.djangotasks.options import LedgerOptions
 from neural.djangotasks.routing import queue_for
@@ -81,9 +80,11 @@ def _told(alias: str, error: Any) -> str:
 def _unknown_queues(
     alias: str, names: Iterable[str], options: LedgerOptions
 ) -> Iterator[CheckMessage]:
+    from neural.ledger import ports  # not before the models are there
+
     for name in sorted(names):
         queue = queue_for(name, 0, options.queues)
-        if not is_queue(queue):
+        if not ports.has_queue(queue):
             yield Error(
                 f"settings.TASKS[{alias!r}]: there is no Celery queue {queue!r}, to which tasks "
                 f"of the queue {name!r} would go",

@@ -173,6 +173,7 @@ def _take_away(
         )
         if is_dead and run.options:
             ports.follow(run, RunState.DEAD, None)
+        listeners.tell(run, state)
         transaction.on_commit(partial(_tell, run, outcome, error, state, losses), robust=True)
     return True
 

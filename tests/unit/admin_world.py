@@ -74,8 +74,8 @@ def run(state: str = RunState.PENDING, *, task_id: str = "t1", **fields: Any) ->
     return TaskRun.objects.create(state=state, task_id=task_id, **fields)
 
 
-OURS = tuple(app.label for app in apps.get_app_configs() if app.name.split(".")[0] == "neural")
-"""The labels of our apps."""
+OURS = ("neural", "neural_restaurant", "neural_retrieval", "neural_forecasting")
+"""The labels of the core and of the apps on it."""
 
 
 def named(model: str) -> type[Model]:

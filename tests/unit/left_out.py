@@ -128,6 +128,7 @@ def loaded_in_vain(apps: list[str]) -> list[str]:
     wanted = {library for app in apps for library in LIBRARIES.get(app, ())}
     vain = {f"neural.{app}" for app in APPS if app not in apps}
     vain |= {library for of in LIBRARIES.values() for library in of} - wanted
+    vain.add("redis")  # the broker is in memory
     return sorted(
         name for name in sys.modules if any(f"{name}.".startswith(f"{each}.") for each in vain)
     )

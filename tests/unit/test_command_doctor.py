@@ -26,7 +26,7 @@ from neural.health import (
 )
 from neural.health.findings import COUNTED
 from neural.health.situation import Situation
-from neural.management.commands.language import language_of
+from neural.management.language import language_of
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
 from tests.unit import doctoring
 from tests.unit.doctoring import healthy, is_found, set_broker

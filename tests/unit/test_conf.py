@@ -1,10 +1,10 @@
 """The settings: one NEURAL for the ledger and every app, each part defined by its own app."""
 
 import pytest
+from django.apps import apps
 from django.core.checks import Error, Warning  # noqa: A004 (their names in Django)
 from pydantic import ValidationError
 
-from neural import optional
 from neural.checks import check_settings, check_settings_of_absent_apps
 from neural.conf import (
     NeuralSettings,
@@ -55,10 +55,12 @@ def test_the_check_says_all_that_is_wrong_whosever_it_is(settings):
     assert all(name in told for name in ("max_retries", "index_batch", "no_such"))
 
 
+ABSENT = "neural.retrieval"
+
+
 def test_a_setting_of_an_app_that_is_not_installed_warns_with_the_remedy(settings, monkeypatch):
-    monkeypatch.setattr(
-        optional, "APP_OF", {**optional.APP_OF, "neural.retrieval": "neural.absent"}
-    )
+    installed = apps.is_installed
+    monkeypatch.setattr(apps, "is_installed", lambda name: name != ABSENT and installed(name))
     settings.NEURAL = {"index_batch": 8, "max_retries": 7}
 
     assert check_settings() == []
@@ -67,9 +69,9 @@ def test_a_setting_of_an_app_that_is_not_installed_warns_with_the_remedy(setting
     assert isinstance(warning, Warning)
     assert warning.id == "neural.W003"
     assert warning.msg == (
-        "settings.NEURAL['index_batch'] does nothing: the app neural.absent is not installed"
+        "settings.NEURAL['index_batch'] does nothing: the app neural.retrieval is not installed"
     )
-    assert "'neural.absent' to INSTALLED_APPS" in warning.hint
+    assert "'neural.retrieval' to INSTALLED_APPS" in warning.hint
 
 
 def test_settings_of_installed_apps_warn_of_nothing():
@@ -80,7 +82,7 @@ def test_two_apps_cannot_have_a_setting_of_one_name():
     class Loyalty(Settings):
         index_batch: int = 1
 
-    with pytest.raises(SettingAlreadyRegistered, match=r"index_batch: .*neural\.vectors\.conf"):
+    with pytest.raises(SettingAlreadyRegistered, match=r"index_batch: .*neural\.retrieval\.conf"):
         register_settings(Loyalty)
 
     assert Loyalty not in owners().values()

@@ -16,7 +16,7 @@ def line(message: str, *arguments: object, **extra: object) -> str:
 
 def test_a_line_tells_time_level_logger_process_and_message():
     assert re.fullmatch(
-        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=info logger=neural\.runs pid=\d+ "
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=info logger=neural\.ledger pid=\d+ "
         r"run\.succeeded run=7",
         line("run.succeeded run=%s", 7),
     )

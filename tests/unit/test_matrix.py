@@ -69,6 +69,7 @@ def program(path: Path, text: str) -> str:
     return str(path)
 
 
+@pytest.mark.services  # it starts a process
 def test_a_shim_stands_for_the_python_that_it_leads_to(matrix, tmp_path):
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     shim = program(tmp_path / "shim", f'exec {sys.executable} "$@"')

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRA_OF = {"neural/vectors": "search", "neural/federated": "forecasting"}
+EXTRA_OF = {"neural/retrieval": "search", "neural/forecasting": "forecasting"}
 """Of the rooms that have one; everything else does with the core's dependencies."""
 BROUGHT = {"asgiref": "django"}
 """Packages that another one documents as part of its own interface."""

@@ -148,7 +148,7 @@ def test_while_the_database_is_away_a_refused_message_goes_back_too(monkeypatch)
 
     monkeypatch.setattr(foreign_messages, "keep_refused", away)
     monkeypatch.setattr(foreign_messages, "FOREIGN_PAUSE_SECONDS", 0)
-    monkeypatch.setattr(foreign_messages.sql, "ledger_connection", lambda: Closed())
+    monkeypatch.setattr(foreign_messages.dialects, "ledger_connection", lambda: Closed())
 
     assert refused(tasks.count, key="\x00", raises=Reject).requeue
 

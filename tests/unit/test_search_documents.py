@@ -107,7 +107,7 @@ def collections_of_an_app(tmp_path, monkeypatch):
 
     registry.collections()  # those of others are there
     yield written
-    registry.forget_collection("guests")
+    forget_collection("guests")
     sys.modules.pop("tests.probe.spare_collections", None)
     registry._discover.cache_clear()
 

@@ -203,9 +203,11 @@ def test_failures_are_counted_all_and_listed_up_to_a_limit(monkeypatch):
 
 def test_where_no_app_has_orders_none_is_asked_for_its_reason(monkeypatch):
     registry.collection_of("orders")
-    monkeypatch.delitem(registry._collections, "orders")
 
-    with pytest.raises(CollectionUnknown, match="'orders' is not registered"):
+    with (
+        registry.COLLECTIONS.emptied(),
+        pytest.raises(CollectionUnknown, match="'orders' is not registered"),
+    ):
         batch_index_orders([order(1)])
 
 

@@ -23,7 +23,7 @@ from tests.unit.search_world import FakeSearch, hit, index
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
 
 HOME = "/back/office/"
-OURS = ("neural", "neural_logins", "django_celery_beat", "django_celery_results")
+OURS = (*world.OURS, "neural_logins", "django_celery_beat", "django_celery_results")
 
 site = admin.AdminSite("backoffice")
 neural.admin.register(site)
@@ -134,7 +134,8 @@ def test_no_page_of_the_second_site_links_out_of_it(mounted, rows):
         "neural_forecasting_traininground_progress",
     } <= names
     assert {
-        f"neural_{model._meta.model_name}_changelist" for model in registered("neural")
+        f"{model._meta.app_label}_{model._meta.model_name}_changelist"
+        for model in registered(*world.OURS)
     } <= names
     assert leaving(pages) == set()
 
@@ -150,7 +151,9 @@ def test_what_was_found_links_into_the_second_site(mounted, rows, monkeypatch):
     client = world.superuser()
     of_event = f"{HOME}neural/neuralevent/{event.pk}/"
     expected = {
-        f"{HOME}neural/search/?q=rice": [f"{HOME}neural/order/{order.pk}/change/"],
+        f"{HOME}neural_retrieval/search/?q=rice": [
+            f"{HOME}neural_restaurant/order/{order.pk}/change/"
+        ],
         f"{of_event}similar/": [f"{of_event}change/"],
     }
 

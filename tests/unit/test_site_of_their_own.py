@@ -12,7 +12,8 @@ FILES = {
     "settings.py": """
         SECRET_KEY, DEBUG, ALLOWED_HOSTS = "x" * 50, True, ["testserver"]
         INSTALLED_APPS = [
-            "neural", "people", "django.contrib.admin.apps.SimpleAdminConfig",
+            "neural", "neural.restaurant", "neural.retrieval", "neural.forecasting",
+            "people", "django.contrib.admin.apps.SimpleAdminConfig",
             "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions",
             "django.contrib.messages", "django.contrib.staticfiles",
         ]

@@ -127,7 +127,7 @@ def test_a_plain_clients_message_goes_back_while_the_database_is_away(rung, monk
 
     monkeypatch.setattr(record, "record_foreign", away)
     broken = SimpleNamespace(close=lambda: None)
-    monkeypatch.setattr(foreign_messages.sql, "ledger_connection", lambda: broken)
+    monkeypatch.setattr(foreign_messages.dialects, "ledger_connection", lambda: broken)
     monkeypatch.setattr(foreign_messages, "FOREIGN_PAUSE_SECONDS", 0)
 
     with delivered(tasks.count, "foreign", foreign=True) as task, pytest.raises(Reject) as raised:
@@ -240,7 +240,7 @@ def test_runs_by_themselves_are_claimed_one_by_one(settings, monkeypatch):
         tokens.append([run.token for run in runs])
         return run_claimed(source, runs)
 
-    monkeypatch.setattr("neural.worker.delivery.execution.run_claimed", note)
+    monkeypatch.setattr("neural.worker.delivery.execute.run_claimed", note)
     with delivered(process_neural_event, first.task_id) as task:
         task()
 

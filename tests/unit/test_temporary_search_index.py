@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection
 from loyalty.models import Account
 
 import neural
-from neural.conf import conf
+from neural.retrieval.conf import conf
 from neural.retrieval.models import IndexMark, SearchIndex
 from tests.contract.vector_stores import has_pgvector
 from tests.unit.searching import EMBEDDER, MemoryStore

@@ -13,7 +13,7 @@ from django.utils import translation
 
 from neural.health import Finding, Status, examine
 from neural.health.findings import STATUS_NAMES
-from neural.management.commands.language import language_of
+from neural.management.language import language_of
 from neural.management.teaching import TeachingCommand
 
 NAME_WIDTH, STATUS_WIDTH = 12, 7
