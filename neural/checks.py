@@ -9,14 +9,15 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
-from django.db import DEFAULT_DB_ALIAS, router
+from django.db import DEFAULT_DB_ALIAS, connection, router
 from pydantic import ValidationError
 
 from neural.broker.patched import newer_than_looked_at
 from neural.broker.transports import is_redis
 from neural.conf import owners, readers
-from neural.optional import app_of
+from neural.optional import app_of, said_of_an_absent_task
 
+BEAT = "django_celery_beat"
 SHOWN = 3
 
 
@@ -46,7 +47,7 @@ def _refused(read: Callable[[], object]) -> Sequence[Any]:
 def check_settings_of_absent_apps(**_: Any) -> list[CheckMessage]:
     """No setting of an app that is not installed is taken for one that does something."""
     given = getattr(settings, "NEURAL", {})
-    apps_of = {name: app_of(part.__module__) for name, part in owners().items() if name in given}
+    apps_of = {name: app_of(part.__module__) for name, part in owners(given).items()}
     return [
         checks.Warning(
             f"settings.NEURAL[{name!r}] does nothing: the app {app} is not installed",
@@ -103,8 +104,8 @@ def check_database(**_: Any) -> list[CheckMessage]:
     """
     ours = [each for each in apps.get_models() if each.__module__.startswith("neural.")]
     models = [get_user_model(), *ours]
-    if apps.is_installed("django_celery_beat"):
-        models.append(apps.get_model("django_celery_beat", "PeriodicTask"))
+    if apps.is_installed(BEAT):
+        models.append(apps.get_model(BEAT, "PeriodicTask"))
     homes = ((model._meta.label, router.db_for_write(model)) for model in models)
     # Read from a replica, a run may look as it was before it was claimed.
     read = ((model._meta.label, router.db_for_read(model)) for model in models)
@@ -120,4 +121,26 @@ def check_database(**_: Any) -> list[CheckMessage]:
             f"neural, django_celery_beat and {get_user_model()._meta.app_label}.",
             id="neural.E101",
         )
+    ]
+
+
+@register(checks.Tags.database)
+def check_schedules(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """No schedule waits for a task whose app is not installed. Asked of the database, so by
+    `migrate` and by `check --database default`."""
+    if DEFAULT_DB_ALIAS not in (databases or ()) or not apps.is_installed(BEAT):
+        return []
+    schedules = apps.get_model(BEAT, "PeriodicTask")
+    if schedules._meta.db_table not in connection.introspection.table_names():
+        return []
+    enabled = schedules._default_manager.filter(enabled=True).order_by("name")
+    absent = ((row.name, row.task, said_of_an_absent_task(row.task)) for row in enabled)
+    return [
+        checks.Warning(
+            f"nobody does what the schedule {name!r} asks for: {task} {said}",
+            hint="Or switch the schedule off, or delete it, in the admin.",
+            id="neural.W021",
+        )
+        for name, task, said in absent
+        if said
     ]

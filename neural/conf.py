@@ -6,7 +6,7 @@ ledger are here and read by :func:`conf`. An app that can be left out has its ow
 type is refused at start.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache, lru_cache, partial
 from importlib import import_module
 from typing import Annotated, Any, TypeVar
@@ -134,10 +134,20 @@ def register_settings(part: type[Part]) -> Callable[[], Part]:
     return partial(_read, part)
 
 
-def owners() -> Mapping[str, type[Settings]]:
-    """Every setting that there is, by name, installed or not: the part that it is in."""
-    for module in _MODULES:
-        import_module(module)
+def owners(names: Collection[str] | None = None) -> Mapping[str, type[Settings]]:
+    """Of settings by these names, or of every one, the part that it is in, installed or not.
+
+    What is not installed is imported only for a name that is in nothing that is.
+    """
+    found = _owners()
+    if names is None or not found.keys() >= set(names):
+        for module in _MODULES:
+            import_module(module)
+        found = _owners()
+    return {name: part for name, part in found.items() if names is None or name in names}
+
+
+def _owners() -> dict[str, type[Settings]]:
     parts: tuple[type[Settings], ...] = (NeuralSettings, *_parts)
     return {name: part for part in parts for name in part.model_fields}
 
@@ -152,7 +162,7 @@ def _read(part: type[Settings]) -> Any:
     given = _given()
     others = given.keys() - part.model_fields.keys()
     if others and part is NeuralSettings:
-        others &= owners().keys()  # what is nobody's is refused with the ledger's
+        others &= owners(others).keys()  # what is nobody's is refused with the ledger's
     return part.model_validate({name: given[name] for name in given if name not in others})
 
 

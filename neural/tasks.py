@@ -17,27 +17,13 @@ from neural.events.recording import EVENT_TASK
 from neural.events.submit import submit
 from neural.ledger.record import BY_MESSAGE
 from neural.models import Door
-from neural.optional import attribute_of
-
-_HOMES = {
-    "advance_training_round": "neural.forecasting.tasks",
-    "analyse_demand": "neural.restaurant.tasks",
-    "answer_training_exchange": "neural.forecasting.tasks",
-    "batch_index_orders": "neural.retrieval.tasks",
-    "index_marked": "neural.retrieval.tasks",
-    "index_to_vector_db": "neural.retrieval.tasks",
-    "make_forecasts": "neural.forecasting.tasks",
-    "rebuild_search_index": "neural.retrieval.tasks",
-    "run_federated_round": "neural.forecasting.tasks",
-    "tend_search_indexes": "neural.retrieval.tasks",
-    "train_federated_model": "neural.forecasting.tasks",
-}
+from neural.optional import TASKS, attribute_of
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in TASKS:
         raise AttributeError(f"module 'neural.tasks' has no attribute {name!r}")
-    return attribute_of(_HOMES[name], name, asked=f"neural.tasks.{name}")
+    return attribute_of(TASKS[name], name, asked=f"neural.tasks.{name}")
 
 
 @shared_task(base=EventTask, name=EVENT_TASK)

@@ -15,6 +15,7 @@ from typing import Any
 from kombu.transport import virtual
 
 from neural.broker.envelopes import REFUSED_HEADER, is_flat, refusal, shown, survives
+from neural.broker.patched import patch_redis
 from neural.models.run_log import pairs
 
 logger = logging.getLogger(__name__)
@@ -98,6 +99,10 @@ class SoundMessage(virtual.Message):
 def survive_unreadable_entries() -> None:
     """Patch kombu's virtual transports and its Redis channel, once."""
     virtual.Channel.Message = SoundMessage
+    patch_redis(_patch_transport)
+
+
+def _patch_transport() -> None:
     try:
         from kombu.transport import redis
     except ImportError:  # another broker, and redis is not installed

@@ -8,10 +8,13 @@ without, and writes the version down here.
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from importlib.metadata import version
 from typing import Any, NamedTuple
+
+from kombu.transport import TRANSPORT_ALIASES
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +42,35 @@ def _release(text: str) -> tuple[int, ...]:
     """5.7.1rc2 as (5, 7, 1)."""
     leading = re.match(r"\d+(\.\d+)*", text)
     return tuple(map(int, leading[0].split("."))) if leading else ()
+
+
+# Kombu's Redis transport
+
+REDIS = "kombu.transport.redis"
+
+_of_redis: list[Callable[[], None]] = []
+
+
+def patch_redis(patch: Callable[[], None]) -> None:
+    """Call ``patch``, which may be called again, before kombu first connects to Redis. Loading
+    redis-py would cost a process that never does 7 MB, and as much time as all of the ledger."""
+    if REDIS in sys.modules:
+        patch()
+    _of_redis.append(patch)
+    for name, path in TRANSPORT_ALIASES.items():
+        if isinstance(path, str) and path.startswith(f"{REDIS}:"):
+            TRANSPORT_ALIASES[name] = _patched(path)
+
+
+def _patched(path: str) -> Callable[[], str]:
+    """What kombu's table may hold in the place of a path: it is called when the name is used."""
+
+    def transport() -> str:
+        for patch in _of_redis:
+            patch()
+        return path
+
+    return transport
 
 
 def replace(owner: Any, name: str, patch: Callable[[Method], Method]) -> None:

@@ -45,7 +45,7 @@ from celery import signals
 from celery.worker.state import maybe_shutdown
 
 from neural.broker.accepting import is_redis, must_accept
-from neural.broker.patched import Method, replace
+from neural.broker.patched import Method, patch_redis, replace
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,10 @@ def survive_a_lost_broker() -> None:
     """Patch kombu's Redis transport and, in workers, Celery's consumer: once."""
     # Web processes need no consumer: it is not even imported there.
     signals.worker_init.connect(_patch_consumer, dispatch_uid="neural.broker")
+    patch_redis(_patch_transport)
+
+
+def _patch_transport() -> None:
     try:
         from kombu.transport.redis import Channel, QoS, Transport
         from redis.exceptions import ResponseError

@@ -17,7 +17,6 @@ from django.core import checks
 from django.core.checks import CheckMessage, register
 
 from neural.celeryapp.app import LedgerCelery
-from neural.celeryapp.control import Control
 from neural.celeryapp.expectations import EXPECTATIONS
 from neural.queues import QUEUES
 
@@ -57,7 +56,8 @@ def _doors(app: Any) -> Iterator[CheckMessage]:
         hint=f"{hint}, or call the task's own apply_async.",
         id="neural.W102",
     )
-    if not isinstance(app.control, Control):
+    control: Any = import_module("neural.celeryapp.control")  # and with it a worker's own
+    if not isinstance(app.control, control.Control):
         yield checks.Warning(
             "revoke() of a ledger task would leave its run pending",
             hint=f'{hint}, or give Celery(…) control="neural.celeryapp.control:Control".',

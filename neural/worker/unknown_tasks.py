@@ -13,7 +13,7 @@ from collections import deque
 from functools import partial, wraps
 from typing import Any, NamedTuple
 
-from celery.worker.consumer import Consumer
+from celery import signals
 from django.db import InterfaceError, OperationalError, transaction
 
 from neural.broker.message import RUN_HEADER
@@ -22,6 +22,7 @@ from neural.ledger.claim import Claimant, claim
 from neural.ledger.execute import run_claimed
 from neural.ledger.work import Work, WorkSource
 from neural.models import TaskRun
+from neural.optional import said_of_an_absent_task
 from neural.worker import elsewhere
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,13 @@ _held: deque[Held] = deque()
 
 
 def keep_messages_of_unknown_tasks() -> None:
-    """Patch Celery's consumer, once."""
+    """Patch Celery's consumer, once, where there is a worker: others do not even import it."""
+    signals.worker_init.connect(_patch_consumer, dispatch_uid="neural.unknown_tasks")
+
+
+def _patch_consumer(**_: Any) -> None:
+    from celery.worker.consumer import Consumer
+
     original = Consumer.on_unknown_task
     if getattr(original, "_neural", False):
         return
@@ -96,6 +103,8 @@ class _Unregistered(WorkSource):
 
     def work_for(self, run: TaskRun) -> Work:
         what = f"no installed app registers the task {run.task!r}; retry when one does"
+        if said := said_of_an_absent_task(run.task):
+            what = f"the task {run.task} {said}"
         raise elsewhere.unknown_here(
             run, TaskUnknown(what), knows=lambda known: run.task in known.get("tasks", ())
         )
@@ -109,6 +118,8 @@ def _decide(held: Held) -> None:
         errors = held.consumer.connection_errors
         held.consumer.call_soon(held.message.reject_log_error, logger, errors, requeue=True)
     else:
+        if said := said_of_an_absent_task(held.task):
+            logger.error("event=task_unknown task=%s reason=%r", held.task, f"it {said}")
         held.consumer.call_soon(_drop, held)
 
 

@@ -40,6 +40,7 @@ SMALL = {
     "forecasts": ["--data", "{sales}", "--windows", "1", "--only", "seasonal naive"],
     "hostile_stores": ["--data", "{sales}"],
     "log_lines": [],
+    "start": ["--repeats", "1"],
     "nightly_round": ["--stores", "3", "--days", "60", "--trees", "0", *HERE],
     "rates": ["--events", "40", "--repeats", "1", *HERE],
     "rates --drain-only": ["--events", "40", "--repeats", "1", *HERE],

@@ -1,6 +1,10 @@
 """The patches of Celery and kombu know for which versions they were made."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,3 +64,43 @@ def test_a_method_is_replaced_once(monkeypatch):
 
     assert Heart._send is once
     assert Heart._send(None, "worker-heartbeat", retry=True) is False
+
+
+FIRST_CONNECTION = """
+import json, os, sys
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+import django
+
+django.setup()
+before = "kombu.transport.redis" in sys.modules
+from celery import current_app
+
+for url in ("redis://127.0.0.1/1", "rediss://127.0.0.1/1", "sentinel://127.0.0.1/1"):
+    found = current_app.connection_for_write(url).get_transport_cls()
+from kombu.transport import redis
+
+print(json.dumps([before, [
+    hasattr(redis.Channel._connparams, "_neural"),
+    hasattr(redis.QoS.ack, "_neural"),
+    hasattr(redis.loads, "_neural"),
+    found is redis.SentinelTransport,
+]]))
+"""
+
+
+def test_redis_is_loaded_and_patched_with_the_first_connection():
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("DJANGO_")}
+    asked = subprocess.run(
+        [sys.executable, "-c", FIRST_CONNECTION],
+        env={**environment, "DATABASE_URL": "", "CELERY_BROKER_URL": ""},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert asked.returncode == 0, asked.stderr
+    before, patched_then = json.loads(asked.stdout)
+    assert before is False
+    assert patched_then == [True] * 4

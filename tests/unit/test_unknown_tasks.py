@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from celery.worker.consumer import Consumer
+from django.apps import apps
 from django.db import OperationalError
 
 from neural.broker.message import RUN_HEADER
@@ -17,6 +18,7 @@ from tests.unit.ledger import make_run, make_worker
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
 
 NEW = "app.new_task"
+ABSENT = "neural.tasks.tend_search_indexes"
 
 
 class Message:
@@ -38,6 +40,7 @@ class Message:
 @pytest.fixture
 def comes(monkeypatch) -> Iterator:
     """A message of an unknown task comes to a worker."""
+    unknown_tasks._patch_consumer()
     told = SimpleNamespace(backend=SimpleNamespace(mark_as_failure=lambda *a, **k: None))
     consumer = SimpleNamespace(
         app=told,
@@ -48,8 +51,8 @@ def comes(monkeypatch) -> Iterator:
     for name in ("error", "dump_body"):
         monkeypatch.setattr(f"celery.worker.consumer.consumer.{name}", lambda *a, **k: None)
 
-    def come(message: Message) -> Message:
-        Consumer.on_unknown_task(consumer, None, message, KeyError(NEW))
+    def come(message: Message, task: str = NEW) -> Message:
+        Consumer.on_unknown_task(consumer, None, message, KeyError(task))
         return message
 
     yield come
@@ -88,6 +91,40 @@ def test_a_run_of_a_task_that_nobody_knows_is_dead_after_the_stated_time(comes, 
 
     run.refresh_from_db()
     assert (run.state, run.failures) == (RunState.DEAD, 1)
+
+
+@pytest.fixture
+def without_search(monkeypatch):
+    installed = apps.is_installed
+    absent = "neural.retrieval"
+    monkeypatch.setattr(apps, "is_installed", lambda name: name != absent and installed(name))
+
+
+@pytest.mark.usefixtures("without_search")
+def test_the_dead_letter_of_an_app_that_is_not_installed_says_which_to_add(comes, settings):
+    settings.NEURAL = {"unknown_work_seconds": 0}
+    run = make_run(task=ABSENT)
+    for _ in range(2):
+        TaskRun.objects.get().hurry()
+        comes(Message(**{"id": run.task_id, "task": ABSENT, RUN_HEADER: True}))
+        see_to_unknown_tasks(Claimant())
+
+    run.refresh_from_db()
+    assert run.state == RunState.DEAD
+    assert run.error == (
+        f"TaskUnknown: the task {ABSENT} belongs to the app neural.retrieval, which is not "
+        "installed: add 'neural.retrieval' to INSTALLED_APPS"
+    )
+
+
+@pytest.mark.usefixtures("without_search")
+def test_a_message_for_an_app_that_is_not_installed_is_dropped_and_says_which_to_add(comes, caplog):
+    message = comes(Message(id="1", task=ABSENT), ABSENT)
+    see_to_unknown_tasks(Claimant())
+
+    assert message.fate == ["rejected"]
+    assert f"task={ABSENT} " in caplog.text
+    assert "add 'neural.retrieval' to INSTALLED_APPS" in caplog.text
 
 
 def test_a_late_message_changes_nothing(comes):
