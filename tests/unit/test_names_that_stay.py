@@ -1,0 +1,85 @@
+"""Names that rows, messages and other programs have: they stay when code moves."""
+
+from celery import current_app
+from django.apps import apps
+
+from neural.events.registry import handler_names
+
+TASKS = {
+    "neural.tasks.advance_training_round",
+    "neural.tasks.analyse_demand",
+    "neural.tasks.answer_training_exchange",
+    "neural.tasks.batch_index_orders",
+    "neural.tasks.call_error_callback",
+    "neural.tasks.index_marked",
+    "neural.tasks.index_to_vector_db",
+    "neural.tasks.make_forecasts",
+    "neural.tasks.process_neural_event",
+    "neural.tasks.rebuild_search_index",
+    "neural.tasks.run_federated_round",
+    "neural.tasks.send_signature",
+    "neural.tasks.tend_search_indexes",
+    "neural.tasks.train_federated_model",
+}
+HANDLERS = {
+    "neural.cancel_order",
+    "neural.record_dish",
+    "neural.record_order",
+    "neural.record_payment",
+    "neural.record_refund",
+    "neural.record_sales",
+    "neural.record_stock",
+    "neural.schedule_shift",
+}
+TABLES = {
+    "neural_activemodel",
+    "neural_dailydemand",
+    "neural_demandsummary",
+    "neural_dish",
+    "neural_forecast",
+    "neural_groupsum",
+    "neural_indexgap",
+    "neural_indexlane",
+    "neural_indexmark",
+    "neural_logins_loginfailures",
+    "neural_modelversion",
+    "neural_neuralevent",
+    "neural_order",
+    "neural_orderline",
+    "neural_payment",
+    "neural_privacyspend",
+    "neural_refusedevent",
+    "neural_roundtransition",
+    "neural_salesreport",
+    "neural_searchindex",
+    "neural_searchindex",
+    "neural_shift",
+    "neural_stocklevel",
+    "neural_store",
+    "neural_store_operators",
+    "neural_storeupdate",
+    "neural_suppliedrecord",
+    "neural_taskrun",
+    "neural_tasktry",
+    "neural_trainingplan",
+    "neural_trainingplan_participants",
+    "neural_traininground",
+    "neural_workerprocess",
+}
+
+
+def test_tasks_keep_their_names():
+    current_app.finalize()
+
+    assert {name for name in current_app.tasks if name.startswith("neural.")} == TASKS
+
+
+def test_handlers_keep_their_names():
+    assert {name for name in handler_names() if name.startswith("neural.")} == HANDLERS
+
+
+def test_tables_keep_their_names():
+    models = apps.get_models(include_auto_created=True)
+    tables = {model._meta.db_table for model in models}
+
+    assert {name for name in tables if name.startswith("neural_")} == TABLES
