@@ -52,7 +52,6 @@ TABLES = {
     "neural_roundtransition",
     "neural_salesreport",
     "neural_searchindex",
-    "neural_searchindex",
     "neural_shift",
     "neural_stocklevel",
     "neural_store",
