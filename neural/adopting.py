@@ -28,6 +28,8 @@ class AdoptingMigration(migrations.Migration):
         TablesHalfThere: Some of them exist.
     """
 
+    # Not one that `--fake-initial` would record without the content types.
+    initial = False
     made_tables = False
     """Whether it has just made them: what comes with the app comes with its tables."""
 
@@ -38,6 +40,8 @@ class AdoptingMigration(migrations.Migration):
         collect_sql: bool = False,
     ) -> ProjectState:
         """Make the tables, or take them over."""
+        if collect_sql:  # it is only shown, and of a new database
+            return super().apply(project_state, schema_editor, collect_sql)
         after = self.mutate_state(project_state.clone())
         _take_over_content_types(self._names(), self.app_label, schema_editor)
         if self._all_there(after, schema_editor):

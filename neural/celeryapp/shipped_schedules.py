@@ -51,7 +51,9 @@ def make_if_news(
 ) -> None:
     """Make a schedule if the migrations of this plan have just brought what it needs."""
     news = any(_brings(schedule, app_label, each) for each, backwards in plan if not backwards)
-    if news and apps.is_installed(BEAT) and has_tables(using):
+    if not news or not router.allow_migrate(using, app_label):
+        return
+    if apps.is_installed(BEAT) and has_tables(using):
         make(schedule, using=using)
 
 

@@ -1,8 +1,10 @@
 """A database of the time when everything was the app `neural` is carried over by `migrate`."""
 
 from collections.abc import Iterator
+from io import StringIO
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
@@ -125,6 +127,63 @@ def test_people_keep_what_they_may_and_what_they_did(other, last):
     assert (entry.content_type.app_label, entry.object_repr) == ("neural_restaurant", "A-17")
     stale = [each for each in kinds.filter(app_label="neural") if each.model_class() is None]
     assert stale == []
+
+
+def holder_of_orders() -> ContentType:
+    return ContentType.objects.using(OTHER).get(model="order")
+
+
+def test_people_keep_it_whoever_asks_to_fake_what_is_there(other):
+    migrate_as_then(LAST)
+    before = holder_of_orders().pk
+
+    call_command("migrate", database=OTHER, verbosity=0, fake_initial=True)
+
+    assert (holder_of_orders().pk, holder_of_orders().app_label) == (before, "neural_restaurant")
+
+
+def test_what_is_only_shown_changes_nothing(other):
+    migrate_as_then(LAST)
+    before = schema(other)
+    shown = StringIO()
+
+    call_command("sqlmigrate", "neural_restaurant", "0001", database=OTHER, stdout=shown)
+    call_command("migrate", database=OTHER, plan=True, stdout=shown)
+
+    assert 'CREATE TABLE "neural_order"' in shown.getvalue()
+    assert "Create model Order" in shown.getvalue()
+    assert schema(other) == before
+    assert holder_of_orders().app_label == "neural"
+
+
+def test_apps_that_were_carried_over_can_be_taken_out_and_come_again(other):
+    migrate_as_then(LAST)
+    migrate()
+
+    for app in ("neural_restaurant", "neural_retrieval", "neural_forecasting"):
+        call_command("migrate", app, "zero", database=OTHER, verbosity=0)
+        theirs = {model._meta.db_table for model in apps.get_app_config(app).get_models()}
+        assert not theirs & set(schema(other))
+    migrate()
+
+    assert schema(other) == schema("default")
+    assert holder_of_orders().app_label == "neural_restaurant"
+
+
+def test_a_database_that_gets_no_table_gets_nothing_that_comes_with_them(other, settings):
+    settings.DATABASE_ROUTERS = [NothingOfOurs()]
+
+    migrate()
+
+    assert schema(other) == {}
+    assert not PeriodicTask.objects.using(other).filter(name__startswith="neural").exists()
+
+
+class NothingOfOurs:
+    """A router that keeps our tables out of every database."""
+
+    def allow_migrate(self, db, app_label, **hints):
+        return False if app_label.startswith("neural") else None
 
 
 def test_rows_stay_where_they_are(other):

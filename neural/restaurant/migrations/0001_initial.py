@@ -11,8 +11,6 @@ from neural.adopting import AdoptingMigration
 
 
 class Migration(AdoptingMigration):
-    initial = True
-
     dependencies = [
         ("neural", "0001_squashed_0013_events_and_outcomes"),
     ]
