@@ -57,9 +57,10 @@ def patch_redis(patch: Callable[[], None]) -> None:
     if REDIS in sys.modules:
         patch()
     _of_redis.append(patch)
-    for name, path in TRANSPORT_ALIASES.items():
+    aliases: dict[str, Any] = TRANSPORT_ALIASES  # paths, or what is called for one
+    for name, path in aliases.items():
         if isinstance(path, str) and path.startswith(f"{REDIS}:"):
-            TRANSPORT_ALIASES[name] = _patched(path)
+            aliases[name] = _patched(path)
 
 
 def _patched(path: str) -> Callable[[], str]:
