@@ -112,6 +112,9 @@ def _start(directory: Path, stage: str) -> tuple[float, float]:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("CELERY_")},
         "PYTHONPATH": os.pathsep.join([str(directory), str(ROOT)]),
+        # Compiled once, as where it is installed, whatever this process was told.
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(directory.parent / "compiled"),
     }
     command = [sys.executable, "-c", STARTED, stage]
     done = subprocess.run(

@@ -38,7 +38,7 @@ def _known_zone(name: str) -> str:
 class Settings(BaseModel):
     """A part of ``NEURAL``, frozen. Durations are in seconds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="NEURAL")
+    model_config = ConfigDict(frozen=True, extra="forbid", title="NEURAL", defer_build=True)
 
 
 class NeuralSettings(Settings):

@@ -13,6 +13,7 @@ from neural.broker.transports import RABBITMQ_HEARTBEAT_SECONDS
 from neural.queues import DEFAULT_QUEUE, QUEUES, TASK_QUEUES
 
 TRANSPORT_OPTIONS = "broker_transport_options"
+LEDGER_SCHEDULER = "neural.celeryapp.beat:LedgerScheduler"
 
 QUEUE_SETTINGS: Mapping[str, Any] = {
     "task_default_queue": DEFAULT_QUEUE,
@@ -69,7 +70,7 @@ def defaults(installed_apps: Collection[str]) -> dict[str, Any]:
     if "django_celery_results" in apps:  # of plain tasks; the ledger answers for its own
         found["result_backend"] = "django-db"
     if "django_celery_beat" in apps:
-        found["beat_scheduler"] = "neural.celeryapp.beat:LedgerScheduler"
+        found["beat_scheduler"] = LEDGER_SCHEDULER
     return found
 
 

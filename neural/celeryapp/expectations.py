@@ -14,6 +14,7 @@ from django.core.checks import CheckMessage
 from kombu.utils.imports import symbol_by_name
 
 from neural.broker.transports import is_rabbitmq, is_redis
+from neural.celeryapp.defaults import LEDGER_SCHEDULER
 
 HEARTBEAT_CAP_SECONDS = 60
 RESTORE_CAP_SECONDS = 60
@@ -61,7 +62,8 @@ def _has_soft_limit(conf: Any) -> bool:
 
 
 def _beat_records(conf: Any) -> bool:
-    if not apps.is_installed("django_celery_beat"):
+    is_the_default = conf.beat_scheduler == LEDGER_SCHEDULER  # no need to load beat
+    if is_the_default or not apps.is_installed("django_celery_beat"):
         return True
     beat: Any = import_module("neural.celeryapp.beat")  # only where django-celery-beat is there
     return issubclass(symbol_by_name(conf.beat_scheduler), beat.LedgerScheduler)
