@@ -25,6 +25,13 @@ def test_a_name_that_is_taken_is_refused_with_what_to_do_and_the_first_one_stays
     assert wines.get("red") == "Merlot"
 
 
+def test_the_same_thing_again_is_no_news(wines):
+    """A test that changes INSTALLED_APPS makes Django's applications ready anew."""
+    wines.add("red", wines.get("red"))
+
+    assert wines.names() == ["green", "red"]
+
+
 def test_an_unknown_name_is_told_with_those_that_are_known(wines):
     with pytest.raises(WineUnknown, match=r"'white' is not registered; known: green, red$"):
         wines.get("white")

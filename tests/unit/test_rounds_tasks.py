@@ -1,6 +1,7 @@
 """The tasks around a round: its receipt, the run that watches its deadlines, forecasts, privacy."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 from django.utils import timezone
@@ -115,7 +116,7 @@ def test_a_model_type_that_nobody_knows_is_dead_at_once():
 
 def test_a_name_is_registered_once(chain):
     with pytest.raises(AlreadyRegistered):
-        register_model_type(model_type(NAME))
+        register_model_type(replace(model_type(NAME)))
     with pytest.raises(ModelTypeUnknown, match=NAME):
         model_type("nonsense")
 
