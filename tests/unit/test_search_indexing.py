@@ -1,10 +1,12 @@
 """Indexing: what was marked is in the index soon, once, whatever is killed or comes in between."""
 
+import datetime as dt
 import time
 
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from neural.ledger.work import Postponed
 from neural.retrieval.collections.registry import collection_of
@@ -210,6 +212,21 @@ STEPS = (
     "forget_outdated",
     "_settle",
 )
+
+
+def test_what_was_handed_in_at_a_full_second_is_overtaken_as_well(guests):
+    supply("S1/4", "overtaken")
+    second = timezone.now().replace(microsecond=0) - dt.timedelta(seconds=1)
+    with connection.cursor() as cursor:  # as the database itself writes it
+        zone = "+00" if connection.vendor == "postgresql" else ""
+        text = f"{second:%Y-%m-%d %H:%M:%S}.000{zone}"
+        cursor.execute("UPDATE neural_suppliedrecord SET supplied_at = %s", [text])
+    mark(guests.put("4", title="Dora"))
+
+    index_marked(lane=0)
+
+    assert titles(active()) == {"S1/4": "Dora"}
+    assert not SuppliedRecord.objects.exists()
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])

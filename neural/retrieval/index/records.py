@@ -60,6 +60,8 @@ def _changes(marks: Iterable[IndexMark]) -> dict[str, dt.datetime]:
 def forget_outdated(records: Records) -> None:
     """Delete what was handed in and is overtaken, once the newer state is in the index."""
     for each in records.outdated:
-        # As it was then: it may have been handed in anew. Not "=", as SQLite keeps milliseconds as
-        # text, and what Django writes beside it has three digits more.
-        SuppliedRecord.objects.filter(pk=each.pk, supplied_at__lte=each.supplied_at).delete()
+        # As it was then: it may have been handed in anew. SQLite keeps milliseconds as text, and
+        # what Django writes beside it has three digits more, or none at a full second: so neither
+        # "=" nor "<=".
+        later = each.supplied_at + dt.timedelta(microseconds=1)
+        SuppliedRecord.objects.filter(pk=each.pk, supplied_at__lt=later).delete()
