@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from celery import current_app
+from kombu import pools
 
 from neural.broker.transports import transport_options
 from neural.celeryapp.results import DatabaseResults, RedisResults
@@ -90,9 +91,14 @@ def results(request, tmp_path: Path, monkeypatch) -> Iterator[str]:
 def surface(cluster: Cluster, results: str, settings, monkeypatch) -> Iterator[Surface]:
     """This process sends and looks as any client does; what it had open before is forgotten."""
     settings.NEURAL = {**UNHURRIED, **Surface.QUICK}
-    monkeypatch.setattr(current_app, "_pool", None)
-    monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
-    current_app.__dict__.pop("control", None)
+    forget_connections()
     yield Surface(cluster, results)
-    current_app.pool.force_close_all()
+    forget_connections()
+
+
+def forget_connections() -> None:
+    """Kombu keeps pools by address for the whole process: one that is closed stays closed for
+    every later test that has the same broker."""
+    pools.reset()
+    current_app._pool = current_app.amqp._producer_pool = None
     current_app.__dict__.pop("control", None)

@@ -61,7 +61,7 @@ class Connection:
         except RAISED_BY_LANCE as error:
             self.close(name)
             if name not in self.names():
-                raise TableMissing(f"no table {name!r} in {self.location}") from error
+                raise self._missing(name) from error
             raise StoreUnavailable(
                 f"table {name!r} of {self.location} cannot be read or written: {told(error)}"
             ) from error
@@ -80,10 +80,14 @@ class Connection:
     def _found(self, database: Any, name: str) -> Any:
         try:
             return database.open_table(name)
-        except RAISED_BY_LANCE:
+        except RAISED_BY_LANCE as error:
             if name not in self.names():
-                raise
+                # Said here: looked for once more, it may be there, made by another writer.
+                raise self._missing(name) from error
             return database.open_table(name)  # another writer has made it meanwhile
+
+    def _missing(self, name: str) -> TableMissing:
+        return TableMissing(f"no table {name!r} in {self.location}")
 
 
 def checked(name: str) -> str:
