@@ -54,6 +54,7 @@ def cluster(
 
 def point_this_process_to(url: str, monkeypatch) -> None:
     """Submit to this broker: Celery asks the environment first, then its configuration."""
-    monkeypatch.setenv("CELERY_BROKER_URL", url)
+    # In this order: what is put back is read before, and is the environment's where it has one.
     monkeypatch.setattr(current_app.conf, "broker_url", url)
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
     monkeypatch.setattr(publisher, "_publisher", publisher.Publisher())

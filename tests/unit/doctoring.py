@@ -20,8 +20,9 @@ ROOT = Path(__file__).parents[2]
 
 def set_broker(monkeypatch, url: str) -> None:
     """Celery asks the environment first, then its configuration."""
-    monkeypatch.setenv("CELERY_BROKER_URL", url)
+    # In this order: what is put back is read before, and is the environment's where it has one.
     monkeypatch.setattr(current_app.conf, "broker_url", url)
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
 
 
 @contextmanager
