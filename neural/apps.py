@@ -15,17 +15,13 @@ class NeuralConfig(AppConfig):
 
     def ready(self) -> None:
         """Find every app's event types and handlers, and attach to Celery's workers."""
+        import neural.celeryapp.checks
+        import neural.checks  # noqa: F401  (both register system checks)
         from neural import (
-            checks,  # noqa: F401  (registers the system checks)
             tasks,  # noqa: F401  (known to the relay in processes that are no workers, too)
         )
         from neural.broker import entries, message, patches, publisher
-        from neural.celeryapp import (
-            callbacks,
-        )
-        from neural.celeryapp import (
-            checks as celery_checks,  # noqa: F401  (registers the system checks)
-        )
+        from neural.celeryapp import callbacks
         from neural.djangotasks import registry as django_tasks
         from neural.events.pruning import REFUSED_EVENTS
         from neural.ledger import ports

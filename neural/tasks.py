@@ -15,15 +15,14 @@ from neural.celeryapp.event_task import EventTask
 from neural.celeryapp.task import LedgerTask
 from neural.events.recording import EVENT_TASK
 from neural.events.submit import submit
+from neural.lazy import look_up
 from neural.ledger.record import BY_MESSAGE
 from neural.models import Door
-from neural.optional import TASKS, attribute_of
+from neural.optional import TASKS
 
 
 def __getattr__(name: str) -> Any:
-    if name not in TASKS:
-        raise AttributeError(f"module 'neural.tasks' has no attribute {name!r}")
-    return attribute_of(TASKS[name], name, asked=f"neural.tasks.{name}")
+    return look_up(__name__, TASKS, name)
 
 
 @shared_task(base=EventTask, name=EVENT_TASK)

@@ -10,7 +10,8 @@ from neural.models import NeuralEvent
 from neural.retrieval.collections import events
 from neural.retrieval.collections.documents import key_of, parts_of
 from neural.retrieval.collections.registry import Record, SearchCollection, register_collection
-from neural.retrieval.collections.rows_of_stores import page_of, permission_of
+from neural.retrieval.collections.rows_of_stores import permission_of
+from neural.sites import page_of
 
 
 @dataclass(frozen=True)
