@@ -8,12 +8,10 @@ import atexit
 import gc
 import logging
 import os
-import signal
 import socket
 import threading
 import time
 from collections.abc import Collection
-from functools import partial
 from typing import Any
 
 from celery import signals
@@ -22,7 +20,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from neural.conf import conf
 from neural.ledger import dialects, identity
 from neural.models import WorkerProcess
-from neural.worker import late_messages, relay
+from neural.worker import late_messages, relay, stop_signals
 from neural.worker.duties import do_duties
 from neural.worker.elsewhere import registered_work
 from neural.worker.kept_connections import drop_broken_connections
@@ -86,24 +84,10 @@ def _start_relay(*, sender: Any, **_: Any) -> None:
         return
     _thread = RelayThread(worker, sender.pool)
     _thread.start()
-    _notice_stop_signals(_thread)
+    # Before Celery acts: it ends the pool's processes first and tells later, and processes that
+    # are told to end are not lost.
+    stop_signals.notice(_thread.only_beat)
     logger.info("event=worker_ready worker=%s row=%s", worker.name, worker.pk)
-
-
-def _notice_stop_signals(thread: "RelayThread") -> None:
-    """Hear of a stop before Celery does: it ends the pool's processes first and tells later,
-    and processes that are told to end are not lost."""
-    if threading.current_thread() is not threading.main_thread():
-        return  # a worker embedded in a thread is not stopped by signals
-    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
-        before = signal.getsignal(number)
-        if callable(before):
-            signal.signal(number, partial(_stop_signal, thread, before))
-
-
-def _stop_signal(thread: "RelayThread", before: Any, *arguments: Any) -> None:
-    thread.only_beat()
-    before(*arguments)
 
 
 def _say_goodbye(**_: Any) -> None:
