@@ -8,7 +8,6 @@ from typing import Any
 from celery import current_app
 from django.db import transaction
 
-from neural.broker.message import is_queue
 from neural.celeryapp.family import asked_by
 from neural.celeryapp.options import keep
 from neural.djangotasks import reference
@@ -16,6 +15,7 @@ from neural.djangotasks.asked import Asked
 from neural.djangotasks.results import result_of
 from neural.djangotasks.routing import ledger_priority
 from neural.djangotasks.running import DjangoTask
+from neural.ledger import ports
 from neural.ledger.clock import database_clock
 from neural.ledger.record import enqueue
 from neural.models import TaskRun
@@ -56,7 +56,7 @@ def _later(run_after: dt.datetime | None) -> dt.datetime | None:
 def _expect_somebody(task: Any, queue: str) -> None:
     """Raise InvalidTask for a task of which a message would bring nobody to its run."""
     path = task.module_path
-    if not is_queue(queue):
+    if not ports.has_queue(queue):
         raise reference.InvalidTask(
             f"{path}: there is no Celery queue {queue!r}. Say in OPTIONS['queues'] of "
             f"TASKS[{task.backend!r}] which one the queue {task.queue_name!r} stands for"
