@@ -7,7 +7,7 @@ models cannot be imported before Django has loaded its applications.
 
 from typing import TYPE_CHECKING, Any
 
-from neural.lazy import look_up
+from neural.optional import look_up
 
 if TYPE_CHECKING:
     from neural.celeryapp.app import LedgerCelery

@@ -15,10 +15,9 @@ from neural.celeryapp.event_task import EventTask
 from neural.celeryapp.task import LedgerTask
 from neural.events.recording import EVENT_TASK
 from neural.events.submit import submit
-from neural.lazy import look_up
 from neural.ledger.record import BY_MESSAGE
 from neural.models import Door
-from neural.optional import TASKS
+from neural.optional import TASKS, look_up
 
 
 def __getattr__(name: str) -> Any:
