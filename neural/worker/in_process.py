@@ -7,8 +7,8 @@ from typing import cast
 
 from celery import current_app
 
-from neural.ledger.alone import run_alone
 from neural.ledger.claim import Claimant, claim
+from neural.ledger.execute import run_alone
 from neural.ledger.outcome import Outcome
 from neural.ledger.work import Clock, WorkSource
 from neural.models import TaskRun

@@ -18,8 +18,8 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from neural.broker.message import RUN_HEADER
 from neural.errors import PermanentError
+from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.execute import run_claimed
 from neural.ledger.work import Work, WorkSource
 from neural.models import TaskRun
 from neural.optional import said_of_an_absent_task

@@ -13,8 +13,8 @@ from neural.events.pruning import prune_payloads
 from neural.events.registry import handler
 from neural.events.submit import submit, submit_many
 from neural.ledger import pace
+from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.execute import run_claimed
 from neural.models import NeuralEvent, RunState, TaskRun
 from neural.retrieval.index.asking import ask_for_indexing
 from neural.retrieval.models import IndexLane, IndexMark

@@ -13,7 +13,7 @@ from neural.broker.message import RUN_HEADER, options_of
 from neural.celeryapp import foreign as foreign_messages
 from neural.celeryapp.task import _as_celery_sees_it
 from neural.ledger import pace, record
-from neural.ledger.execute import run_claimed
+from neural.ledger.batch import run_claimed
 from neural.ledger.outcome import Outcome
 from neural.ledger.raised import TryFailed, describe
 from neural.models import RunState, TaskRun

@@ -12,8 +12,8 @@ import neural
 from neural.errors import PermanentError
 from neural.events.registry import Handler, handler, handles
 from neural.ledger import pace
+from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.execute import run_claimed
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import Batch, Work, default_retry
 from neural.models import NeuralEvent, RunState, TaskRun

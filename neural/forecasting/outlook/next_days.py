@@ -23,7 +23,7 @@ from neural.forecasting.rounds.asking import in_groups
 from neural.forecasting.rounds.kept import kept_stores
 from neural.forecasting.sales import RECENT_DAYS, nothing_sold, sales_of
 from neural.forecasting.sources import demand_source
-from neural.ledger.alone import drop_broken_connection
+from neural.ledger.execute import drop_broken_connection
 from neural.ledger.record import enqueue_all
 from neural.models import Store, TaskRun
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
