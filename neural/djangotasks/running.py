@@ -14,7 +14,7 @@ from neural.celeryapp.task import LedgerTask
 from neural.djangotasks import reference, registry
 from neural.djangotasks.results import find_result, result_of, task_of
 from neural.djangotasks.routing import ledger_priority
-from neural.ledger.listeners import when_ended
+from neural.ledger.ports import when_ended
 from neural.ledger.work import Work, current_run
 from neural.models import TaskRun
 
