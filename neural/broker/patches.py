@@ -44,7 +44,7 @@ from typing import Any
 from celery import signals
 from celery.worker.state import maybe_shutdown
 
-from neural.broker.accepting import is_redis, must_accept
+from neural.broker.connections import is_redis, must_accept
 from neural.broker.patched import Method, patch_redis, replace
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 from celery import Task
 from celery.worker import state, strategy
 
-from neural.broker.kept_clients import keep_client
+from neural.broker.connections import keep_client
 from neural.broker.message import RUN_HEADER
 from neural.ledger import dialects
 from neural.ledger.outcome import Outcome
