@@ -12,8 +12,8 @@ from neural.ledger.execute import run_alone
 from neural.ledger.outcome import Outcome
 from neural.ledger.work import Clock, WorkSource
 from neural.models import TaskRun
-from neural.worker.duties import Duty
 from neural.worker.elsewhere import HandedOn
+from neural.worker.relay import Duty
 
 
 def run_due(*, now: dt.datetime | None = None, queue: str | None = None) -> Sequence[Outcome]:

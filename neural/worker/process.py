@@ -21,7 +21,6 @@ from neural.conf import conf
 from neural.ledger import dialects, identity
 from neural.models import WorkerProcess
 from neural.worker import late_messages, relay, stop_signals
-from neural.worker.duties import do_duties
 from neural.worker.elsewhere import registered_work
 from neural.worker.kept_connections import drop_broken_connections
 from neural.worker.recovery import Recovery
@@ -169,7 +168,7 @@ class RelayThread(threading.Thread):
         self._recovery.recover_from_dead_children(self.worker, self.living_processes)
         relay.publish_owed()
         see_to_unknown_tasks(identity.claimant())
-        do_duties()
+        relay.do_duties()
 
     def _beat(self) -> None:
         self.worker.beat()

@@ -14,7 +14,6 @@ from django.db import connections
 from neural.conf import conf
 from neural.models import WorkerProcess
 from neural.worker import process, relay
-from neural.worker.duties import do_duties
 from neural.worker.recovery import Recovery
 from neural.worker.relay import RelayReport
 
@@ -67,7 +66,7 @@ class StandingRelay:
             given_up = self._recovery.give_up_silent_workers()
         lost = self._recovery.recover_abandoned()
         report = RelayReport(relay.publish_owed(), lost, given_up)
-        do_duties()
+        relay.do_duties()
         return report
 
     def _beat(self) -> None:

@@ -17,7 +17,7 @@ from neural.health.probes import PROBES, register_probe
 from neural.health.storage import PLACES, register_place
 from neural.ledger.prune import PRUNABLES, Prunable, register_prunable
 from neural.models import NeuralEvent, Store
-from neural.worker.duties import DUTIES
+from neural.worker.relay import DUTIES
 
 REGISTRIES = (PANELS, STORE_LINKS, LISTENERS, RIDERS, PROBES, PLACES, DUTIES, PRUNABLES)
 
