@@ -13,7 +13,8 @@ from django.db import connections
 
 from neural.conf import conf
 from neural.models import WorkerProcess
-from neural.worker import process, relay
+from neural.worker import relay
+from neural.worker.connections import be_impatient
 from neural.worker.recovery import Recovery
 from neural.worker.relay import RelayReport
 
@@ -59,7 +60,7 @@ class StandingRelay:
 
     def turn(self) -> RelayReport:
         """One turn: heartbeat, lost workers, their runs, owed messages, duties."""
-        process.be_impatient()
+        be_impatient()
         given_up = 0
         if time.monotonic() >= self._next_beat:
             self._beat()
