@@ -10,10 +10,9 @@ from typing import Any
 from celery.result import AsyncResult
 from pydantic import ValidationError
 
-from neural.celeryapp.coroutines import run_to_its_end
 from neural.celeryapp.event_call import due_time, refuse_message, submit_call
 from neural.celeryapp.refusing import Refused
-from neural.celeryapp.task import ArgumentsUnfit, LedgerTask
+from neural.celeryapp.task import ArgumentsUnfit, LedgerTask, run_to_its_end
 from neural.errors import PermanentError
 from neural.events.answers import EventPruned
 from neural.events.registry import (

@@ -8,7 +8,7 @@ from typing import Any
 from celery import current_app
 from django.db import transaction
 
-from neural.celeryapp.family import asked_by
+from neural.celeryapp.call import asked_by
 from neural.celeryapp.options import keep
 from neural.djangotasks import reference
 from neural.djangotasks.asked import Asked

@@ -9,8 +9,7 @@ from typing import Any
 from celery import shared_task
 from django.db import transaction
 
-from neural.celeryapp.coroutines import run_to_its_end
-from neural.celeryapp.task import LedgerTask
+from neural.celeryapp.task import LedgerTask, run_to_its_end
 from neural.djangotasks import reference, registry
 from neural.djangotasks.results import find_result, result_of, task_of
 from neural.djangotasks.routing import ledger_priority
