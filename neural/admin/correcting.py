@@ -26,7 +26,7 @@ from neural.admin import audit
 from neural.admin.display import indented, link, page_address
 from neural.conf import conf
 from neural.events.answers import Submission
-from neural.events.correcting import RefusalClosed, correct
+from neural.events.submit import RefusalClosed, correct
 from neural.events.types import event_types
 from neural.models import RefusalState, RefusedEvent, Store
 from neural.models.store import sees_every_store
