@@ -24,9 +24,9 @@ from neural.events.registry import (
     handler_names,
 )
 from neural.events.types import EventTypeUnknown, event_type, event_types, fingerprint
-from neural.ledger.record import new_task_id
 from neural.ledger.work import Batch, Work, default_retry
 from neural.models import NeuralEvent, TaskRun
+from neural.models.new_run import new_task_id
 from neural.worker.elsewhere import unfit_here, unknown_here
 
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from neural.ledger.record import new_task_id
+from neural.models.new_run import new_task_id
 from neural.worker.late_messages import Done, DoneRuns
 
 pytestmark = pytest.mark.services  # some fork
