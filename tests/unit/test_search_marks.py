@@ -21,6 +21,7 @@ from neural.retrieval.models import IndexLane, IndexMark
 from neural.retrieval.names import INDEX_TASK
 from neural.tasks import process_neural_event
 from neural.worker import relay
+from tests.registries import emptied
 from tests.unit.ledger import ago, make_run, make_worker
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]
@@ -286,7 +287,7 @@ def test_refused_records_ask_for_no_run():
 
 def test_a_duty_that_fails_is_logged_and_stops_neither_the_relay_nor_the_next(caplog):
     done = []
-    with relay.DUTIES.emptied():
+    with emptied(relay.DUTIES):
         relay.register_duty("broken", lambda: 1 / 0)
         relay.register_duty("sound", lambda: done.append(1))
         relay.relay_once()
