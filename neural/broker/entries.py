@@ -15,7 +15,7 @@ from typing import Any
 from kombu.transport import virtual
 
 from neural.broker.envelopes import REFUSED_HEADER, is_flat, refusal, shown, survives
-from neural.broker.patches import patch_redis
+from neural.broker.patches import Method, patch_redis, replace
 from neural.models.run_log import pairs
 
 logger = logging.getLogger(__name__)
@@ -107,24 +107,21 @@ def _patch_transport() -> None:
         from kombu.transport import redis
     except ImportError:  # another broker, and redis is not installed
         return
-    if getattr(vars(redis)["loads"], "_neural", False):
-        return
-    vars(redis)["loads"] = _reading(vars(redis)["loads"])
-    redis.Channel._brpop_read = _dropping(redis.Channel._brpop_read)  # type: ignore[attr-defined]
+    replace(redis, "loads", _reading)
+    replace(redis.Channel, "_brpop_read", _dropping)
 
 
-def _reading(original: Any) -> Any:
+def _reading(original: Method) -> Method:
     def loads(text: Any, *arguments: Any, **options: Any) -> Any:
         try:
             return original(text, *arguments, **options)
         except Exception as error:
             raise UnreadableEntry(f"{type(error).__name__}: {shown(text, 200)}") from error
 
-    loads._neural = True  # type: ignore[attr-defined]
     return loads
 
 
-def _dropping(original: Any) -> Any:
+def _dropping(original: Method) -> Method:
     def _brpop_read(self: Any, **options: Any) -> Any:
         try:
             return original(self, **options)
