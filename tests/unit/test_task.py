@@ -240,7 +240,7 @@ def test_runs_by_themselves_are_claimed_one_by_one(settings, monkeypatch):
         tokens.append([run.token for run in runs])
         return run_claimed(source, runs)
 
-    monkeypatch.setattr("neural.worker.delivery.execute.run_claimed", note)
+    monkeypatch.setattr("neural.worker.delivery.batch.run_claimed", note)
     with delivered(process_neural_event, first.task_id) as task:
         task()
 
