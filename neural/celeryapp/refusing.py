@@ -83,9 +83,13 @@ def _dead_run(refused: Refused) -> TaskRun:
 
 
 def _row(refused: Refused, **what: Any) -> TaskRun:
-    where = {"queue": refused.queue, "priority": refused.priority}
-    asked = new_run(task=refused.task, requested_by=BY_MESSAGE, **where, **what)
-    return asked.row(state=RunState.DEAD, finished_at=Now())
+    return new_run(
+        task=refused.task,
+        queue=refused.queue,
+        priority=refused.priority,
+        requested_by=BY_MESSAGE,
+        **what,
+    ).row(state=RunState.DEAD, finished_at=Now())
 
 
 def _shown_arguments(refused: Refused, length: int = SHOWN_LENGTH) -> str:
