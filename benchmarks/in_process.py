@@ -7,8 +7,8 @@ from django.db import connection
 
 from neural.events.recording import EVENT_TASK
 from neural.events.registry import atomic_handler_names
+from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.execute import run_claimed
 
 
 def drain(queue: str) -> None:

@@ -23,8 +23,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
 django.setup()
 
 from benchmarks.machine import machine  # noqa: E402
-from neural.ledger.record import new_task_id  # noqa: E402
 from neural.models import NeuralEvent, TaskRun  # noqa: E402
+from neural.models.new_run import new_task_id  # noqa: E402
 from neural.models.run_log import logger, tell  # noqa: E402
 from zhilian.logs import KeyValueFormatter  # noqa: E402
 

@@ -7,7 +7,7 @@ models cannot be imported before Django has loaded its applications.
 
 from typing import TYPE_CHECKING, Any
 
-from neural.lazy import look_up
+from neural.optional import look_up
 
 if TYPE_CHECKING:
     from neural.celeryapp.app import LedgerCelery
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from neural.events.submit import submit, submit_many
     from neural.events.types import EventType, Payload, register_event_type
     from neural.ledger.history import Try, tries_of
+    from neural.ledger.outcome import Outcome
     from neural.ledger.record import TaskIdTaken
     from neural.ledger.retry import RetryPolicy
-    from neural.ledger.settle import Outcome
     from neural.ledger.work import Postponed, current_run, so_far
     from neural.retrieval.collections.documents import Document, RecordRefused
     from neural.retrieval.collections.registry import (
@@ -52,7 +52,7 @@ _HOMES = {
     "NeuralError": "neural.errors",
     "NotStorable": "neural.stored_json",
     "OptionNotKept": "neural.celeryapp.options",
-    "Outcome": "neural.ledger.settle",
+    "Outcome": "neural.ledger.outcome",
     "Payload": "neural.events.types",
     "PermanentError": "neural.errors",
     "Postponed": "neural.ledger.work",

@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.db import DEFAULT_DB_ALIAS, connection, router
 from pydantic import ValidationError
 
-from neural.broker.patched import newer_than_looked_at
+from neural.broker.patches import newer_than_looked_at
 from neural.broker.transports import is_redis
 from neural.conf import owners, readers
 from neural.optional import app_of, said_of_an_absent_task
@@ -88,7 +88,7 @@ def check_patched_versions(**_: Any) -> list[CheckMessage]:
         checks.Warning(
             f"{name} {installed} is newer than {looked_at}, with which the patches of "
             "neural.broker.patches and neural.broker.entries were tried",
-            hint=f"Install {name} {looked_at}, or see what to look at in neural/broker/patched.py.",
+            hint=f"Install {name} {looked_at}, or see what to look at in neural/broker/patches.py.",
             id="neural.W020",
         )
         for name, installed, looked_at in newer_than_looked_at()

@@ -1,10 +1,13 @@
-"""The parts of Neural that a project may leave out, and what is said where one is missing."""
+"""The parts of Neural that a project may leave out, and names that are loaded when first used.
+
+Models cannot be imported before Django has loaded its applications, and what a project does not
+use (LanceDB, a model) should cost it no start. What is asked of a part that is missing says which
+app to add.
+"""
 
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
-
-from django.apps import apps
 
 from neural.errors import NeuralError
 
@@ -32,12 +35,14 @@ class AppNotInstalled(NeuralError, ImportError):
     """Something was asked for that belongs to an app which the project leaves out."""
 
 
-def attribute_of(module: str, name: str, *, asked: str) -> Any:
-    """An attribute of a part's module, or :class:`AppNotInstalled` that says ``asked``, as the
-    caller wrote it. Nothing of a part is imported where it is not installed."""
-    if said := _said_of_an_absent_app(module):
-        raise AppNotInstalled(f"{asked} {said}")
-    return getattr(import_module(module), name)
+def look_up(package: str, homes: Mapping[str, str], name: str) -> Any:
+    """What ``name`` is in its home, for a package's own ``__getattr__``; or
+    :class:`AppNotInstalled`. Nothing of a part is imported where it is not installed."""
+    if name not in homes:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    if said := _said_of_an_absent_app(homes[name]):
+        raise AppNotInstalled(f"{package}.{name} {said}")
+    return getattr(import_module(homes[name]), name)
 
 
 def said_of_an_absent_task(task: str) -> str:
@@ -49,6 +54,8 @@ def said_of_an_absent_task(task: str) -> str:
 
 
 def _said_of_an_absent_app(module: str) -> str:
+    from django.apps import apps  # not above: `import neural` alone loads no Django
+
     app = app_of(module)
     if app is None or apps.is_installed(app):
         return ""

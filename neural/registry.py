@@ -1,7 +1,6 @@
 """Registries: what apps add to another part by name, like event types or probes. Pure."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from neural.errors import NeuralError, PermanentError
@@ -25,7 +24,7 @@ class Registry(Generic[Thing]):
     """Things of one kind, by name, in the order in which they were added.
 
     ``kind`` names them in errors, ``unknown`` is what :meth:`get` raises; ``changed`` is called
-    when one was added or removed.
+    when one was added.
     """
 
     def __init__(
@@ -86,19 +85,3 @@ class Registry(Generic[Thing]):
 
     def __len__(self) -> int:
         return len(self._things)
-
-    def forget(self, name: str) -> None:
-        """For tests: as if nobody had registered it."""
-        self._things.pop(name, None)
-        self._changed()
-
-    @contextmanager
-    def emptied(self) -> Iterator[None]:
-        """For tests: nothing is registered inside the block but what it registers itself."""
-        before, self._things = self._things, {}
-        self._changed()
-        try:
-            yield
-        finally:
-            self._things = before
-            self._changed()

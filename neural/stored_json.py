@@ -1,14 +1,18 @@
-"""Arguments and results as JSON, in the form that Celery writes."""
+"""Arguments and results as JSON, in the form that Celery writes, and how deep JSON may be nested.
+
+Python reads and writes JSON by recursion. What one process could just write, another whose stack
+is deeper cannot read: so depth is bounded where a value comes in, and found without recursion.
+"""
 
 import json
 import re
+from itertools import accumulate
 from typing import Any
 
 from kombu.utils import json as celery_json
 
 from neural.conf import conf
 from neural.errors import PermanentError
-from neural.json_depth import depth_of, is_deeper, said_of
 
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -64,3 +68,29 @@ def from_json(text: str) -> Any:
 def plain(value: Any, *, what: str) -> Any:
     """The value as it will be read back by plain JSON: what a JSONField should be given."""
     return json.loads(to_json(value, what=what))
+
+
+_MARKS = b'[]{}"'
+_ALL_ELSE = bytes(set(range(256)) - set(_MARKS))
+_STEPS = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
+
+
+def is_deeper(text: str, limit: int) -> bool:
+    """Whether JSON text is nested more than ``limit`` levels deep; ``[]`` has one."""
+    if text.count("[") + text.count("{") <= limit:  # nearly always, and then it costs nothing
+        return False
+    return depth_of(text) > limit
+
+
+def depth_of(text: str) -> int:
+    """Levels of lists and objects within one another. Brackets within strings are none."""
+    without_escapes = text.encode(errors="replace").replace(b"\\\\", b"").replace(b'\\"', b"")
+    marks = without_escapes.translate(None, delete=_ALL_ELSE)
+    brackets = b"".join(marks.split(b'"')[::2])
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+
+
+def said_of(depth: int | None, limit: int) -> str:
+    """Why it is refused. None: so deep that it could not even be read or written."""
+    how = "so deep that it cannot be read" if depth is None else f"{depth:,} levels deep"
+    return f"is nested {how}; at most {limit} levels are kept"

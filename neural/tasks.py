@@ -9,16 +9,16 @@ from typing import Any
 
 from celery import shared_task
 
-from neural.celeryapp import error_callbacks
-from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK, SEND_TASK, send
+from neural.celeryapp import callbacks
+from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK
+from neural.celeryapp.celery_view import SEND_TASK
 from neural.celeryapp.event_task import EventTask
 from neural.celeryapp.task import LedgerTask
 from neural.events.recording import EVENT_TASK
 from neural.events.submit import submit
-from neural.lazy import look_up
 from neural.ledger.record import BY_MESSAGE
 from neural.models import Door
-from neural.optional import TASKS
+from neural.optional import TASKS, look_up
 
 
 def __getattr__(name: str) -> Any:
@@ -58,10 +58,10 @@ def send_signature(
     following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str, Any]
 ) -> str:
     """Send the message of a plain Celery task that follows a ledger task; returns its id."""
-    return send(following, args, options)
+    return callbacks.send(following, args, options)
 
 
 @shared_task(base=LedgerTask, name=ERROR_CALLBACK_TASK)
 def call_error_callback(callback: Mapping[str, Any], task_id: str) -> None:
     """Call an error callback of three arguments for the run that is dead."""
-    error_callbacks.call(callback, task_id)
+    callbacks.call_error_callback(callback, task_id)

@@ -12,8 +12,8 @@ from benchmarks.growth.ledger import execute
 from benchmarks.growth.reports import finish_newest, reports, submit, submit_many
 from neural.broker.publisher import Publisher
 from neural.events.registry import atomic_handler_names
+from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.execute import run_claimed
 from neural.models import RunState, TaskRun
 from neural.queues import DEFAULT_QUEUE
 from neural.worker.relay import publish_owed

@@ -26,13 +26,13 @@ from neural.admin import audit
 from neural.admin.display import indented, link, page_address
 from neural.conf import conf
 from neural.events.answers import Submission
-from neural.events.correcting import RefusalClosed, correct
+from neural.events.submit import RefusalClosed, correct
 from neural.events.types import event_types
-from neural.json_depth import depth_of, is_deeper, said_of
 from neural.models import RefusalState, RefusedEvent, Store
 from neural.models.store import sees_every_store
 from neural.queues import PRIORITIES
 from neural.sites import address_in_admin
+from neural.stored_json import depth_of, is_deeper, said_of
 
 PERMISSION = "neural.correct_refusedevent"
 

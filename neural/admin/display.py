@@ -20,8 +20,8 @@ from django.utils.translation import gettext as _
 
 from neural.admin.written import value_of
 from neural.conf import conf
-from neural.json_depth import is_deeper
 from neural.sites import page_of
+from neural.stored_json import is_deeper
 
 NOTHING = "-"  # as the admin shows an empty value
 

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from neural.json_depth import depth_of
+from neural.stored_json import depth_of
 
 DEEPEST = 100
 """Levels that are shown in order, line by line."""

@@ -3,7 +3,7 @@
 kombu 5.7.0 trusts what it takes from a list: text that is no JSON, an entry without properties
 or with a body that is no base64 raise in the worker's loop (``Channel._brpop_read`` of its Redis
 transport and ``virtual.Message``), which ends the worker (celery/celery#7975; celery/kombu#2421 is
-the same in its transport for SQS). ``neural.broker.patched`` guards the version. Where no message
+the same in its transport for SQS). ``neural.broker.patches`` guards the version. Where no message
 can be made of an entry, what is made here is a message that says so. It goes the way of all others
 to where they are refused (``door``). ``tests/integration/test_hostile_messages.py`` holds this.
 """
@@ -15,7 +15,7 @@ from typing import Any
 from kombu.transport import virtual
 
 from neural.broker.envelopes import REFUSED_HEADER, is_flat, refusal, shown, survives
-from neural.broker.patched import patch_redis
+from neural.broker.patches import Method, patch_redis, replace
 from neural.models.run_log import pairs
 
 logger = logging.getLogger(__name__)
@@ -107,24 +107,21 @@ def _patch_transport() -> None:
         from kombu.transport import redis
     except ImportError:  # another broker, and redis is not installed
         return
-    if getattr(vars(redis)["loads"], "_neural", False):
-        return
-    vars(redis)["loads"] = _reading(vars(redis)["loads"])
-    redis.Channel._brpop_read = _dropping(redis.Channel._brpop_read)  # type: ignore[attr-defined]
+    replace(redis, "loads", _reading)
+    replace(redis.Channel, "_brpop_read", _dropping)
 
 
-def _reading(original: Any) -> Any:
+def _reading(original: Method) -> Method:
     def loads(text: Any, *arguments: Any, **options: Any) -> Any:
         try:
             return original(text, *arguments, **options)
         except Exception as error:
             raise UnreadableEntry(f"{type(error).__name__}: {shown(text, 200)}") from error
 
-    loads._neural = True  # type: ignore[attr-defined]
     return loads
 
 
-def _dropping(original: Any) -> Any:
+def _dropping(original: Method) -> Method:
     def _brpop_read(self: Any, **options: Any) -> Any:
         try:
             return original(self, **options)

@@ -1,6 +1,10 @@
 """A Redis that goes away, or that refuses, ends a worker of Celery 5.7.0 with kombu 5.7.0; these
 patches keep it alive. ``tests/integration`` does all of it to a broker under a worker. Where it
-was reported to Celery or kombu the issue is named; ``neural.broker.patched`` guards the versions.
+was reported to Celery or kombu the issue is named.
+
+A newer version may have mended what a patch is for, or do without what it replaces: whoever
+upgrades reads these issues, runs ``tests/integration`` with PROBE_WITHOUT_PATCH=1 and without, and
+writes the version down here (``LOOKED_AT``). ``neural.broker.entries`` patches kombu as well.
 
 **Away.** ``Channel._connparams`` is called on a channel whose connection has been closed and
 fails with ``AttributeError: 'NoneType' object has no attribute 'hostname'``, which nothing
@@ -38,16 +42,24 @@ worker is offline; the next is due in 2 s.
 """
 
 import logging
+import re
+import sys
 import time
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from importlib.metadata import version
+from typing import Any, NamedTuple
 
 from celery import signals
 from celery.worker.state import maybe_shutdown
+from kombu.transport import TRANSPORT_ALIASES
 
-from neural.broker.accepting import is_redis, must_accept
-from neural.broker.patched import Method, patch_redis, replace
+from neural.broker.connections import is_redis, must_accept
 
 logger = logging.getLogger(__name__)
+
+LOOKED_AT: Mapping[str, str] = {"celery": "5.7.0", "kombu": "5.7.0"}
+"""The newest version of each with which the patches were tried."""
 
 PAUSE_SECONDS = 1.0
 """Between two looks whether the broker takes messages, and between two connections."""
@@ -56,6 +68,11 @@ LOG_SECONDS = 60.0
 
 EVENT_SECONDS = 1.0
 """What an event may hold up its worker when nothing is read any more."""
+
+Method = Callable[..., Any]
+
+
+# The patches
 
 
 def survive_a_lost_broker() -> None:
@@ -192,3 +209,70 @@ class _Seldom:
             return False
         self._next = now + LOG_SECONDS
         return True
+
+
+# How one is put in its place
+
+REDIS = "kombu.transport.redis"
+
+_of_redis: list[Callable[[], None]] = []
+
+
+def patch_redis(patch: Callable[[], None]) -> None:
+    """Call ``patch``, which may be called again, before kombu first connects to Redis. Loading
+    redis-py would cost a process that never does 7 MB, and as much time as all of the ledger."""
+    if REDIS in sys.modules:
+        patch()
+    _of_redis.append(patch)
+    aliases: dict[str, Any] = TRANSPORT_ALIASES  # paths, or what is called for one
+    for name, path in aliases.items():
+        if isinstance(path, str) and path.startswith(f"{REDIS}:"):
+            aliases[name] = _patched(path)
+
+
+def _patched(path: str) -> Callable[[], str]:
+    """What kombu's table may hold in the place of a path: it is called when the name is used."""
+
+    def transport() -> str:
+        for patch in _of_redis:
+            patch()
+        return path
+
+    return transport
+
+
+def replace(owner: Any, name: str, patch: Callable[[Method], Method]) -> None:
+    """Put a patch in the place of a method, once. Where a newer version has no such method the
+    patch is left out, and said to be: better a worker without it than none."""
+    original = getattr(owner, name, None)
+    if original is None:
+        logger.error("event=patch_left_out what=%s.%s", owner.__name__, name)
+        return
+    if getattr(original, "_neural", False):
+        return
+    replaced = wraps(original)(patch(original))
+    replaced._neural = True  # type: ignore[attr-defined]
+    setattr(owner, name, replaced)
+
+
+# What they were made for
+
+
+class Newer(NamedTuple):
+    """A distribution that is installed in a version that nobody has looked at."""
+
+    name: str
+    installed: str
+    looked_at: str
+
+
+def newer_than_looked_at() -> Sequence[Newer]:
+    """What is installed in a newer version than the patches were tried with."""
+    found = [Newer(name, version(name), known) for name, known in LOOKED_AT.items()]
+    return [each for each in found if _release(each.installed) > _release(each.looked_at)]
+
+
+def _release(text: str) -> tuple[int, ...]:
+    """5.7.1rc2 as (5, 7, 1)."""
+    leading = re.match(r"\d+(\.\d+)*", text)
+    return tuple(map(int, leading[0].split("."))) if leading else ()

@@ -15,15 +15,19 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from celery import current_app
 from celery.exceptions import QueueNotFound
 from django.db import transaction
-from kombu import Connection, Producer
+from kombu import Producer
 
-from neural.broker.accepting import must_accept
-from neural.broker.kept_clients import keep_client
+from neural.broker.connections import (
+    close_quietly,
+    depth_of,
+    keep_client,
+    must_accept,
+    short_tempered_connection,
+)
 from neural.broker.message import Ring, rings_for, send
 from neural.conf import conf
 from neural.ledger.ports import AnyRun
@@ -144,44 +148,6 @@ class Publisher:
             self._open.clear()
             logger.info("event=broker_back")
             return
-
-
-def short_tempered_connection() -> Connection:
-    """A connection, not yet open, that gives up soon instead of waiting for a broker."""
-    timeout = conf().publish_timeout_seconds
-    return current_app.connection_for_write(
-        connect_timeout=timeout,
-        transport_options={
-            "socket_timeout": timeout,
-            "socket_connect_timeout": timeout,
-            "retry_on_timeout": False,
-            "read_timeout": timeout,
-            "write_timeout": timeout,
-            # kombu itself tries again, by default for ever and after 2 s, whatever the timeout.
-            "max_retries": 1,
-            "interval_start": 0.1,
-            "interval_max": 0.1,
-        },
-    )
-
-
-def close_quietly(connection: Any) -> None:
-    """Drop a connection, whatever state it is in."""
-    try:
-        connection.collect(socket_timeout=0.1)
-    except Exception as error:  # noqa: BLE001 (it is given up anyway)
-        logger.debug("event=close_failed error=%r", str(error))
-
-
-def depth_of(channel: Any, queue: str) -> int:
-    """Messages in a queue; a queue that does not exist yet holds none."""
-    size = getattr(channel, "_size", None)
-    if size is not None:  # kombu's virtual transports (Redis)
-        return int(size(queue))
-    try:
-        return int(channel.queue_declare(queue=queue, passive=True).message_count)
-    except channel.connection.channel_errors:
-        return 0
 
 
 _publisher = Publisher()

@@ -38,7 +38,8 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 from django_celery_beat.schedulers import SCHEDULE_SYNC_MAX_INTERVAL, DatabaseScheduler
 from kombu import Producer
 
-from neural.broker.publisher import BrokerUnavailable, publisher, short_tempered_connection
+from neural.broker.connections import short_tempered_connection
+from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.celeryapp.schedules import LedgerEntry
 from neural.celeryapp.task import LedgerTask
 from neural.ledger import dialects

@@ -1,17 +1,19 @@
-"""Calling a ledger task: what a call asks for becomes a run."""
+"""Calling a ledger task: what a call asks for becomes a run, with its limits and its family."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from celery import Task
+from celery import Task, current_app
 from celery.result import AsyncResult
 
 from neural import queues
-from neural.celeryapp.family import asked_by
-from neural.celeryapp.limits import limits_of
 from neural.celeryapp.options import OptionNotKept, aware, keep
 from neural.ledger import record
+from neural.ledger.work import current_run
+
+SOFT_SHARE = 0.9
+"""Of a hard limit that comes alone: time to end the try before the process is ended."""
 
 
 class CalledTask(Task):
@@ -119,3 +121,55 @@ def _refuse_followers_of_another(task: str, unique_key: Any, options: Mapping[st
     if unique_key and followers:
         what = " and ".join(followers)
         raise OptionNotKept(f"{task}: a run with a unique_key cannot have {what}")
+
+
+class Family(NamedTuple):
+    """Task ids; None where there is none."""
+
+    parent: str | None
+    root: str | None
+
+
+def asked_by(parent: str | None = None, root: str | None = None) -> Family:
+    """The family of what is asked for here and now; what is given is kept."""
+    here = _here()
+    return Family(parent or here.parent, root or (None if parent else here.root))
+
+
+def _here() -> Family:
+    run = current_run()
+    if run is not None:
+        return Family(run.task_id, run.root_id)
+    task = current_app.current_worker_task
+    if task is None:
+        return Family(None, None)
+    return Family(task.request.id, task.request.root_id or task.request.id)
+
+
+def limits_of(task: Any, given: Mapping[str, Any]) -> dict[str, float]:
+    """``time_limit`` and ``soft_time_limit`` for a call, in seconds, such that they hold; empty:
+    the usual ones.
+
+    Celery's pool sets one timer for a task: for the soft limit where there is one, and for the hard
+    one only when that has rung. A call's hard limit below the usual soft one (240 s) would not be
+    heeded before it, and a soft one beyond the usual hard one would put that off.
+
+    Raises ValueError for a soft limit beyond the hard one.
+    """
+    conf = task.app.conf
+    usual_hard = task.time_limit or conf.task_time_limit
+    usual_soft = task.soft_time_limit or conf.task_soft_time_limit
+    hard, soft = given.get("time_limit"), given.get("soft_time_limit")
+    if hard is None and soft is None and not _is_late(usual_soft, usual_hard):
+        return {}
+    longest = hard or usual_hard
+    if soft is None:
+        soft = longest * SOFT_SHARE if _is_late(usual_soft, longest) else usual_soft
+    if longest and soft > longest:
+        raise ValueError(f"{task.name}: soft_time_limit {soft} is beyond time_limit {longest}")
+    found = {"time_limit": hard, "soft_time_limit": soft}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _is_late(soft: float | None, hard: float | None) -> bool:
+    return hard is not None and (soft is None or soft >= hard)

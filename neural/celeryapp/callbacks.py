@@ -17,6 +17,7 @@ from celery import current_app, signature
 from celery.utils.functional import arity_greater
 from django.db import InterfaceError, OperationalError, transaction
 
+from neural.celeryapp.celery_view import SEND_TASK, context_of, failure_of
 from neural.celeryapp.options import signatures
 from neural.ledger import record
 from neural.ledger.work import WorkSource
@@ -25,7 +26,6 @@ from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
 
 logger = logging.getLogger(__name__)
 
-SEND_TASK = "neural.tasks.send_signature"
 ERROR_CALLBACK_TASK = "neural.tasks.call_error_callback"
 
 
@@ -117,6 +117,19 @@ def send(following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str
         return str(what.apply_async(tuple(args), **options).id)
 
 
+def call_error_callback(callback: Mapping[str, Any], task_id: str) -> None:
+    """Call a ``link_error`` callback of three arguments, here, with what the ledger knows of the
+    dead run, as Celery would have.
+
+    ``request`` has the run's id, task, args, kwargs and retries; ``error`` is the exception
+    as :class:`AsyncResult` gives it, ``traceback`` its text.
+    """
+    run = TaskRun.objects.get(task_id=task_id)
+    failure, traceback = failure_of(run)
+    error = current_app.backend.exception_to_python(failure)
+    signature(dict(callback), app=current_app)(context_of(run), error, traceback)
+
+
 def _ask(run: TaskRun, task: str, args: Sequence[Any]) -> None:
     record.enqueue(
         task=task,
@@ -127,13 +140,6 @@ def _ask(run: TaskRun, task: str, args: Sequence[Any]) -> None:
         options={"root_id": run.root_id},
         parent=run.task_id,
     )
-
-
-def sent_id(run: TaskRun) -> str | None:
-    """The id of the plain task that a run of ``send_signature`` sends."""
-    following = run.args[0] if run.task == SEND_TASK and run.args else {}
-    task_id: str | None = (following.get("options") or {}).get("task_id")
-    return task_id
 
 
 def _takes_three(callback: Mapping[str, Any]) -> bool:

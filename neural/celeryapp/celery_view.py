@@ -1,14 +1,17 @@
-"""A run in Celery's words: state, result, traceback, children."""
+"""A run in Celery's words: state, result, traceback, children, and ``self.request``."""
 
 import re
 from typing import Any
 
 from celery import states
+from celery.app.task import Context
 
-from neural.celeryapp.callbacks import sent_id
 from neural.models import RunState, TaskRun, TryOutcome
 from neural.models.run import FINISHED_STATES
 from neural.stored_json import from_json, to_json
+
+SEND_TASK = "neural.tasks.send_signature"
+"""The task whose run stands for a plain Celery task that it sends."""
 
 _STATES = {
     RunState.RUNNING: states.STARTED,
@@ -91,3 +94,47 @@ def _children(run: TaskRun) -> list[Any]:
     found = TaskRun.objects.filter(parent_task_id=run.task_id).order_by("pk")
     children = found.only("task_id", "task", "args")
     return [((sent_id(child) or child.task_id, None), None) for child in children]
+
+
+def sent_id(run: TaskRun) -> str | None:
+    """The id of the plain task that a run of ``send_signature`` sends."""
+    following = run.args[0] if run.task == SEND_TASK and run.args else {}
+    task_id: str | None = (following.get("options") or {}).get("task_id")
+    return task_id
+
+
+def request_of(run: TaskRun) -> dict[str, Any]:
+    """What a task finds as ``self.request``: the run, whatever the message says."""
+    options = run.options
+    return {
+        "id": run.task_id,
+        "task": run.task,
+        "called_directly": False,
+        "is_eager": False,
+        "retries": run.failures,
+        "parent_id": run.parent_task_id or None,
+        "root_id": run.root_id,
+        "group": options.get("group_id"),
+        "group_index": options.get("group_index"),
+        "expires": options.get("expires_at"),
+        "timelimit": [options.get("time_limit"), options.get("soft_time_limit")],
+        "headers": options.get("headers") or {},
+        "shadow": options.get("shadow"),
+        "stamped_headers": options.get("stamped_headers"),
+        "stamps": options.get("stamps"),
+        "_children": None,
+    }
+
+
+def context_of(run: TaskRun) -> Context:
+    """The request of a run that has ended, for its error callbacks."""
+    return Context(
+        id=run.task_id,
+        task=run.task,
+        args=run.args,
+        kwargs=run.kwargs,
+        retries=run.failures,
+        root_id=run.root_id,
+        parent_id=run.parent_task_id or None,
+        delivery_info={"routing_key": run.queue},
+    )

@@ -10,10 +10,9 @@ from typing import Any
 from celery.result import AsyncResult
 from pydantic import ValidationError
 
-from neural.celeryapp.coroutines import run_to_its_end
 from neural.celeryapp.event_call import due_time, refuse_message, submit_call
 from neural.celeryapp.refusing import Refused
-from neural.celeryapp.task import ArgumentsUnfit, LedgerTask
+from neural.celeryapp.task import ArgumentsUnfit, LedgerTask, run_to_its_end
 from neural.errors import PermanentError
 from neural.events.answers import EventPruned
 from neural.events.registry import (
@@ -25,9 +24,9 @@ from neural.events.registry import (
     handler_names,
 )
 from neural.events.types import EventTypeUnknown, event_type, event_types, fingerprint
-from neural.ledger.record import new_task_id
 from neural.ledger.work import Batch, Work, default_retry
 from neural.models import NeuralEvent, TaskRun
+from neural.models.new_run import new_task_id
 from neural.worker.elsewhere import unfit_here, unknown_here
 
 

@@ -7,6 +7,7 @@ stands for nothing else, with its arguments where they can be kept and else a pa
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +17,11 @@ from django.db.models.functions import Now
 from neural.broker.envelopes import SHOWN_LENGTH, shown
 from neural.errors import PermanentError
 from neural.ledger.raised import ERROR_LENGTH
-from neural.ledger.record import BY_MESSAGE, check_task_id, new_task_id
+from neural.ledger.record import BY_MESSAGE, check_task_id
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome
+from neural.models.new_run import new_run, new_task_id
 from neural.models.run_log import logger, pairs
-from neural.stored_json import NotStorable, plain
+from neural.stored_json import NotStorable
 
 _CUT = "refused"
 """Among a run's options: what is left of its arguments is for people to read."""
@@ -72,26 +74,22 @@ def refuse_to_run(run: TaskRun) -> None:
 
 
 def _dead_run(refused: Refused) -> TaskRun:
-    run = TaskRun(
+    if not refused.content:
+        with suppress(NotStorable):
+            return _row(refused, args=refused.args, kwargs=refused.kwargs)
+    run = _row(refused, options={_CUT: True})
+    run.kwargs = {"message": _shown_arguments(refused)}
+    return run
+
+
+def _row(refused: Refused, **what: Any) -> TaskRun:
+    return new_run(
         task=refused.task,
         queue=refused.queue,
         priority=refused.priority,
         requested_by=BY_MESSAGE,
-        state=RunState.DEAD,
-        available_at=Now(),
-        publish_at=Now(),
-        finished_at=Now(),
-    )
-    try:
-        run.args = plain(list(refused.args), what="args")
-        run.kwargs = plain(dict(refused.kwargs), what="kwargs")
-        if not refused.content:
-            return run
-    except NotStorable:
-        pass
-    run.args, run.kwargs = [], {"message": _shown_arguments(refused)}
-    run.options = {_CUT: True}
-    return run
+        **what,
+    ).row(state=RunState.DEAD, finished_at=Now())
 
 
 def _shown_arguments(refused: Refused, length: int = SHOWN_LENGTH) -> str:

@@ -3,20 +3,20 @@
 import asyncio
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+from asgiref.sync import sync_to_async
 from celery.exceptions import Ignore, Retry
+from django.db import close_old_connections
 
 from neural.broker.message import RUN_HEADER, next_ring
 from neural.broker.publisher import publish_quietly
-from neural.celeryapp.coroutines import run_to_its_end
+from neural.celeryapp.celery_view import request_of
 from neural.celeryapp.foreign import ForeignlyCalledTask
-from neural.celeryapp.policies import policy_of
 from neural.celeryapp.refusing import refuse_to_run
-from neural.celeryapp.requests import request_of
-from neural.celeryapp.retry import RetriedTask
+from neural.celeryapp.retry import RetriedTask, policy_of
 from neural.conf import conf
 from neural.errors import PermanentError
 from neural.ledger.outcome import Outcome
@@ -28,6 +28,8 @@ from neural.models.run_log import logger, pairs
 from neural.stored_json import from_json
 from neural.worker import elsewhere, event_stream, late_messages
 from neural.worker.delivery import Delivery
+
+Value = TypeVar("Value")
 
 
 class ArgumentsUnfit(PermanentError):
@@ -178,3 +180,16 @@ def _as_celery_sees_it(outcome: Outcome | None) -> Any:
     if outcome.due_at and isinstance(outcome.exception, Exception):
         raise Retry(outcome.error or None, presentable(outcome.exception), outcome.due_at)
     raise Ignore(outcome.error or "handed back")
+
+
+def run_to_its_end(body: Coroutine[Any, Any, Value]) -> Value:
+    """The coroutine's value. Not ``async_to_sync``: that runs it in another thread, where
+    Celery's ``self.request`` is not the task's."""
+    return asyncio.run(_with_sound_connections(body))
+
+
+async def _with_sound_connections(body: Coroutine[Any, Any, Value]) -> Value:
+    """Django's ORM works in a thread of its own here, whose connections nobody else tests:
+    one that the database cut would fail every later coroutine of this process."""
+    await sync_to_async(close_old_connections)()
+    return await body

@@ -8,8 +8,7 @@ from django.core.checks import CheckMessage, Error
 from pydantic import ValidationError
 
 from neural.djangotasks import reference, registry
-from neural.djangotasks.options import LedgerOptions
-from neural.djangotasks.routing import queue_for
+from neural.djangotasks.options import LedgerOptions, queue_for
 from neural.queues import QUEUES
 
 
@@ -52,7 +51,7 @@ class LedgerBackend(reference.BaseTaskBackend):
         Raises TypeError for arguments that are not JSON and
         :class:`~neural.stored_json.NotStorable` for those that the ledger cannot keep.
         """
-        from neural.djangotasks.recording import record
+        from neural.djangotasks.runs import record
 
         self.validate_task(task)
         return record(self, task, args, kwargs)

@@ -23,4 +23,3 @@ def _either(name: str) -> Any:
 InvalidTask = _either("InvalidTask")
 InvalidTaskBackend = _either("InvalidTaskBackend")
 TaskResultDoesNotExist: Any = _exceptions.TaskResultDoesNotExist
-TaskResultMismatch: Any = _exceptions.TaskResultMismatch

@@ -1,7 +1,8 @@
 """The Django tasks that this process knows, each with the Celery task of the same name.
 
 A task makes itself known where it is decorated. That may be before Django has loaded its models,
-and the Celery task needs them: it is then registered when Neural is ready.
+and the Celery task needs them: it is then registered when Neural is ready. Nothing of the
+framework is imported here: it need not be installed.
 """
 
 from typing import Any
@@ -33,6 +34,6 @@ def connect() -> None:
 
 
 def _register(path: str) -> None:
-    from neural.djangotasks.running import register  # not before the models are there
+    from neural.djangotasks.runs import register  # not before the models are there
 
     register(_known[path])

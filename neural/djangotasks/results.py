@@ -1,17 +1,19 @@
-"""A run in the words of Django's tasks framework: status, errors, attempts, times."""
+"""A run in the words of Django's tasks framework: what was asked for, status, errors, attempts."""
 
+import datetime as dt
 import re
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Self
 
 from neural.celeryapp.celery_view import home_of
 from neural.djangotasks import reference, registry
-from neural.djangotasks.asked import Asked
 from neural.ledger.history import Try, tries_of
 from neural.ledger.raised import NotAnException
 from neural.models import RunState, TaskRun, TryOutcome
 
+_HEADER = "django_task"
 _STATUSES = {
     RunState.PENDING: "READY",
     RunState.RUNNING: "RUNNING",
@@ -23,6 +25,49 @@ _STATUSES = {
 _LOST = "billiard.exceptions.WorkerLostError"
 _REVOKED = "celery.exceptions.TaskRevokedError"
 _CAUSE = "\nThe above exception was the direct cause of the following exception:\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a task was asked with beside its arguments, in the terms of Django's framework, as its
+    run keeps it; the run's own columns are in the ledger's."""
+
+    module: str
+    """Whose import makes the task known."""
+    backend: str
+    priority: int
+    queue_name: str
+    run_after: str | None
+
+    @classmethod
+    def of(cls, task: Any) -> Self:
+        return cls(
+            module=task.func.__module__,
+            backend=task.backend,
+            priority=task.priority,
+            queue_name=task.queue_name,
+            run_after=task.run_after.isoformat() if task.run_after else None,
+        )
+
+    @classmethod
+    def by(cls, run: TaskRun) -> Self | None:
+        """None for a run that was asked for by Celery's means: a schedule, a plain client."""
+        kept = run.options.get("headers", {}).get(_HEADER)
+        return cls(**kept) if kept else None
+
+    def header(self) -> dict[str, Any]:
+        """As a header, so that it is kept with the run and sent with each of its messages."""
+        return {_HEADER: asdict(self)}
+
+    def variant(self, task: Any) -> Any:
+        """The task with these terms."""
+        run_after = dt.datetime.fromisoformat(self.run_after) if self.run_after else None
+        return task.using(
+            priority=self.priority,
+            queue_name=self.queue_name,
+            run_after=run_after,
+            backend=self.backend,
+        )
 
 
 def find_result(task_id: str) -> Any:

@@ -16,7 +16,7 @@ from neural.conf import conf
 from neural.events.draft import EventDraft, Identity
 from neural.events.riders import riding
 from neural.ledger import dialects
-from neural.ledger.contention import despite_contention, is_contention
+from neural.ledger.outages import despite_contention, is_contention
 from neural.models.new_run import NewRun
 
 EVENT_TASK = "neural.tasks.process_neural_event"

@@ -15,8 +15,8 @@ from neural.events.answers import Problem, Submission
 from neural.events.readable import as_text
 from neural.events.refusals import Refusal
 from neural.events.submit import submit_many
-from neural.json_depth import said_of
 from neural.models import Door
+from neural.stored_json import said_of
 
 # JSON may write a character of three bytes as an escape of six; the rest is for the fields
 # around the payload.

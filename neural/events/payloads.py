@@ -11,8 +11,7 @@ from pydantic import ValidationError
 from neural.conf import conf
 from neural.events.answers import Problem, Refused
 from neural.events.types import EventType
-from neural.json_depth import depth_of, is_deeper, said_of
-from neural.stored_json import has_nul
+from neural.stored_json import depth_of, has_nul, is_deeper, said_of
 
 _canonical = DjangoJSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False

@@ -17,9 +17,9 @@ from neural.events.answers import Problem, Submission, Verdict
 from neural.events.draft import EventDraft, Identity
 from neural.events.insertion import EVENT_TASK, insert_new
 from neural.ledger import dialects, ports
-from neural.ledger.record import new_task_id, without_followers
+from neural.ledger.record import without_followers
 from neural.models import NeuralEvent
-from neural.models.new_run import NewRun
+from neural.models.new_run import NewRun, new_run
 from neural.models.run_log import lines, logger, pairs
 
 
@@ -93,15 +93,17 @@ def _runs_of(draft: EventDraft) -> list[NewRun]:
     """The runs of an event, known by their task ids: its own key is not known yet. The first
     one's result is that of a Celery call; so links and chains are the first one's."""
     return [
-        NewRun(
-            task_id=(draft.task_id if place == 0 else None) or new_task_id(),
+        new_run(
+            task_id=draft.task_id if place == 0 else None,
             task=EVENT_TASK,
             handler=handler,
+            store=draft.store,
             queue=draft.queue,
             priority=draft.priority,
+            due_at=draft.due_at,
             requested_by=draft.requested_by,
             options=draft.options if place == 0 else without_followers(draft.options),
-            parent_task_id=draft.parent,
+            parent=draft.parent,
         )
         for place, handler in enumerate(draft.handlers)
     ]

@@ -1,19 +1,16 @@
 """Running the handlers that an event has missed: those registered after it was recorded."""
 
-import datetime as dt
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models.functions import Now
 
-from neural.conf import conf
 from neural.events.answers import EventPruned
 from neural.events.recording import EVENT_TASK
 from neural.events.registry import handlers_of
 from neural.events.types import event_type
 from neural.ledger import ports
-from neural.ledger.record import new_task_id
 from neural.models import NeuralEvent, TaskRun
+from neural.models.new_run import new_run
 
 
 def missing_handlers(event: NeuralEvent) -> Sequence[str]:
@@ -44,18 +41,15 @@ def replay(event: NeuralEvent, *, requested_by: str = "") -> Sequence[TaskRun]:
 
 def _run_of(event: NeuralEvent, handler: str, requested_by: str) -> TaskRun:
     kind = event_type(event.type)
-    return TaskRun(
-        task_id=new_task_id(),
+    return new_run(
         task=EVENT_TASK,
         handler=handler,
-        event=event,
-        store_id=event.store_id,
+        event_id=event.pk,
+        store=event.store_id,
         queue=kind.queue,
         priority=kind.priority,
         requested_by=requested_by,
-        available_at=Now(),
-        publish_at=Now() + dt.timedelta(seconds=conf().republish_seconds),
-    )
+    ).row()
 
 
 def _insert(runs: Sequence[TaskRun]) -> Sequence[TaskRun]:

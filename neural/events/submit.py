@@ -8,12 +8,19 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from django.db import transaction
+
 from neural.conf import conf
+from neural.errors import PermanentError
 from neural.events import recording
 from neural.events.answers import Refused, Submission
 from neural.events.draft import EventDraft, StoreClocks, draft_event
 from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_draft
-from neural.models import Door
+from neural.models import Door, RefusedEvent
+
+
+class RefusalClosed(PermanentError):
+    """Somebody has corrected or dismissed this refused event already."""
 
 
 def submit(
@@ -52,6 +59,23 @@ def submit(
         "queue": queue,
     }
     (answer,) = submit_many([request], backfill=backfill, requested_by=requested_by, door=door)
+    return answer
+
+
+def correct(refused: RefusedEvent, request: Mapping[str, Any], *, by: str) -> Submission:
+    """Submit ``request`` (arguments of :func:`neural.submit`) in place of a refused event.
+
+    The event and the row that says so commit together. A request that is refused again leaves
+    everything as it is, and no other row: the answer tells the person who asked.
+    """
+    with transaction.atomic():
+        mine = RefusedEvent.objects.open().select_for_update().filter(pk=refused.pk)
+        if not mine.values_list("pk", flat=True)[:1]:
+            raise RefusalClosed(f"{refused} is not open any more")
+        backfill = bool(refused.details.get("backfill"))
+        answer = submit(**request, backfill=backfill, requested_by=by, door="")
+        if answer.event is not None and not answer.is_refused:
+            refused.mark_corrected(answer.event, by=by)
     return answer
 
 

@@ -5,7 +5,7 @@ Its public names are what a model type of one's own is made with.
 
 from typing import TYPE_CHECKING, Any
 
-from neural.lazy import look_up
+from neural.optional import look_up
 
 if TYPE_CHECKING:
     from neural.forecasting.core.protocol import (

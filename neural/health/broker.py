@@ -12,8 +12,12 @@ from typing import Any
 
 from celery import current_app
 
-from neural.broker.accepting import must_accept
-from neural.broker.publisher import close_quietly, depth_of, short_tempered_connection
+from neural.broker.connections import (
+    close_quietly,
+    depth_of,
+    must_accept,
+    short_tempered_connection,
+)
 from neural.health.refusals import Cause, cause_of, cause_of_refusal
 
 KEYS_LOOKED_AT = 10_000

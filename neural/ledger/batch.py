@@ -1,6 +1,7 @@
-"""Many atomic runs in one transaction, as many as fit in the time of a message.
+"""Running what was claimed: many atomic runs in one transaction, as many as fit in the time of a
+message, and one by itself where there is no other or where the transaction is undone.
 
-Each is in a savepoint of its own, so that one that fails disturbs no neighbour; those of a
+Each of many is in a savepoint of its own, so that one that fails disturbs no neighbour; those of a
 handler that takes many at once are in one savepoint together, and one by one after any error.
 """
 
@@ -14,10 +15,16 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
 from neural.ledger import pace
-from neural.ledger.alone import call, drop_broken_connection, record_failure, settle_in_time
 from neural.ledger.conduct import Supervisor, TransactionLost, is_undone, isolate_hooks
+from neural.ledger.execute import (
+    call,
+    drop_broken_connection,
+    record_failure,
+    run_alone,
+    settle_in_time,
+)
 from neural.ledger.interrupts import SoftTimeLimitExceeded
-from neural.ledger.log import tell_outcomes
+from neural.ledger.log import tell_outcomes, tell_started
 from neural.ledger.outcome import (
     Outcome,
     expired,
@@ -27,7 +34,7 @@ from neural.ledger.outcome import (
     succeeded,
     taken_apart,
 )
-from neural.ledger.raised import only_exceptions
+from neural.ledger.raised import describe, only_exceptions
 from neural.ledger.recompute import at_the_end
 from neural.ledger.settle import Fenced, settle
 from neural.ledger.work import Clock, Work, WorkSource, working_on
@@ -58,7 +65,25 @@ class LimitStruck(Exception):
         self.work = work
 
 
-def run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
+def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
+    """Work on claimed runs and record what became of each."""
+    clock = Clock.of(runs[0])
+    tell_started(runs)
+    if len(runs) == 1:
+        return [run_alone(source, runs[0], clock)]
+    try:
+        outcomes = _run_together(source, runs, clock)
+    except LimitStruck as struck:
+        return _after_the_limit(struck, runs, clock)
+    except Exception as error:  # noqa: BLE001
+        # A deadlock, a broken connection, one run taken away: nothing of the batch was kept.
+        logger.warning("event=batch_undone runs=%d error=%r", len(runs), describe(error))
+        return [run_alone(source, run, clock) for run in runs]
+    tell_outcomes(outcomes)
+    return outcomes
+
+
+def _run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
     """Work on runs and record what became of them, or keep nothing and raise."""
     groups = _by_function(source, runs)  # before SQLite's one writer begins
     supervisor = Supervisor(atomic=True)
@@ -189,7 +214,7 @@ def _in_savepoint(
         return failed(run, error, work, started_at, clock)
 
 
-def after_the_limit(struck: LimitStruck, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
+def _after_the_limit(struck: LimitStruck, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
     """The limit may have struck in a query, and comes once a delivery: it cannot guard a
     second attempt. So only what was too slow has failed; the others wait again."""
     slow = _judged(struck, clock)

@@ -1,32 +1,177 @@
-"""Running what was claimed, and recording what became of it."""
+"""One run by itself, and what became of it.
 
+Atomic work: effects and outcome are one transaction. Two-step work (long, outside the
+database, or ``async def``): work first, then the outcome; such work must be idempotent.
+"""
+
+import datetime as dt
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from neural.ledger.alone import run_alone
-from neural.ledger.batch import LimitStruck, after_the_limit, run_together
-from neural.ledger.log import tell_outcomes, tell_started
-from neural.ledger.outcome import Outcome
-from neural.ledger.raised import describe
-from neural.ledger.work import Clock, WorkSource
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+
+from neural.conf import conf
+from neural.ledger import dialects, pace
+from neural.ledger.conduct import NothingKept, Supervisor, isolate_hooks
+from neural.ledger.interrupts import SoftTimeLimitExceeded
+from neural.ledger.log import tell_outcomes
+from neural.ledger.outages import despite_contention, insist
+from neural.ledger.outcome import Outcome, expired, failed, is_expired, nothing_kept, succeeded
+from neural.ledger.raised import describe, only_exceptions
+from neural.ledger.settle import Fenced, settle
+from neural.ledger.work import Clock, Work, WorkSource, current
 from neural.models import TaskRun
 
 logger = logging.getLogger(__name__)
 
 
-def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
-    """Work on claimed runs and record what became of each."""
-    clock = Clock.of(runs[0])
-    tell_started(runs)
-    if len(runs) == 1:
-        return [run_alone(source, runs[0], clock)]
+def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
+    """One run in a transaction of its own, tried again at once after a deadlock."""
+    started_at = clock.now()
+    work = None
     try:
-        outcomes = run_together(source, runs, clock)
-    except LimitStruck as struck:
-        return after_the_limit(struck, runs, clock)
-    except Exception as error:  # noqa: BLE001
-        # A deadlock, a broken connection, one run taken away: nothing of the batch was kept.
-        logger.warning("event=batch_undone runs=%d error=%r", len(runs), describe(error))
-        return [run_alone(source, run, clock) for run in runs]
-    tell_outcomes(outcomes)
-    return outcomes
+        if is_expired(run, clock):
+            outcome = _record_expiry(run, clock)
+        else:
+            with only_exceptions():
+                work = source.work_for(run)
+            perform = _run_atomic if work.atomic else _run_two_step
+            outcome = perform(run, work, clock)
+    except Fenced as fenced:
+        outcome = record_failure(run, _own_row_changed(fenced), work, started_at, clock)
+    except Exception as error:  # noqa: BLE001 (recorded, whatever it is)
+        outcome = record_failure(run, error, work, started_at, clock)
+    tell_outcomes([outcome])
+    return outcome
+
+
+def _own_row_changed(fenced: Fenced) -> NothingKept:
+    """By whoever took the run over; or by the work itself, and then that was undone with all
+    else that it wrote, the run is still this worker's and its try has failed."""
+    error = NothingKept("the run was changed while it was at work: nothing that it wrote is kept")
+    error.__cause__ = fenced
+    return error
+
+
+def _record_expiry(run: TaskRun, clock: Clock) -> Outcome:
+    outcome = expired(run, clock)
+    settle_in_time([outcome])
+    return outcome
+
+
+def _run_atomic(run: TaskRun, work: Work, clock: Clock) -> Outcome:
+    supervisor = Supervisor(atomic=True)
+
+    def transact() -> Outcome:
+        with transaction.atomic():
+            outcome = call(run, work, clock.now(), clock, supervisor)
+            settle([outcome])
+            isolate_hooks()
+        _learn(outcome)
+        return outcome
+
+    try:
+        return despite_contention(transact)
+    finally:
+        supervisor.renew_sessions()
+
+
+def _learn(outcome: Outcome) -> None:
+    """Of one that could have been taken along: whoever was once slow, and is since given one run
+    at a time, learns by these alone that more fit."""
+    run = outcome.run
+    if run.handler and not run.goes_alone:
+        seconds = (outcome.finished_at - outcome.started_at).total_seconds()
+        pace.learn(run.queue, runs=1, seconds=seconds)
+
+
+def _run_two_step(run: TaskRun, work: Work, clock: Clock) -> Outcome:
+    supervisor = Supervisor(atomic=False)
+    try:
+        with _callers_transaction_kept_whole():
+            outcome = call(run, work, clock.now(), clock, supervisor)
+    finally:
+        supervisor.renew_sessions()
+    with _callers_transaction_kept_whole():
+        settle_in_time([outcome])
+    return outcome
+
+
+@contextmanager
+def _callers_transaction_kept_whole() -> Iterator[None]:
+    """In a worker two-step work has no transaction around it that a failed query could break;
+    in a test (`run_due`) it has one, and a failed query is undone to this point."""
+    connection = dialects.ledger_connection()
+    if not connection.in_atomic_block:
+        yield
+        return
+    savepoint = connection.savepoint()
+    assert savepoint is not None  # for the type checker: every database here has them
+    try:
+        yield
+    except Exception as error:
+        if connection.needs_rollback or isinstance(error, DatabaseError):
+            connection.needs_rollback = False
+            transaction.savepoint_rollback(savepoint, using=connection.alias)
+        raise
+
+
+def call(
+    run: TaskRun, work: Work, started_at: dt.datetime, clock: Clock, supervisor: Supervisor
+) -> Outcome:
+    """Do the work of one run; what it raises is the caller's to judge."""
+
+    def do() -> Outcome:
+        return succeeded(run, work.function(), started_at, clock)
+
+    mark = current.set(run)
+    try:
+        return supervisor.call(do, what=f"{run.work_name} run={run.task_id}")
+    finally:
+        current.reset(mark)
+
+
+def record_failure(
+    run: TaskRun, error: Exception, work: Work | None, started_at: dt.datetime, clock: Clock
+) -> Outcome:
+    """Judge a try that raised, and write the verdict down in a transaction of its own."""
+    drop_broken_connection(error)
+    outcome = failed(run, error, work, started_at, clock)
+    try:
+        with _callers_transaction_kept_whole():
+            settle_in_time([outcome])
+    except Fenced:
+        return nothing_kept(run, error, started_at, clock)
+    except Exception as second:  # noqa: BLE001
+        _end_process([outcome], second)
+    return outcome
+
+
+def drop_broken_connection(error: BaseException) -> None:
+    """Begin anew after an error of the connection: the soft limit, too, may have struck in
+    the middle of a query."""
+    connection = dialects.ledger_connection()
+    broken = isinstance(error, SoftTimeLimitExceeded | OperationalError | InterfaceError)
+    if broken and not connection.in_atomic_block:
+        connection.close()
+
+
+def settle_in_time(outcomes: Sequence[Outcome]) -> None:
+    """Record outcomes, waiting for a database that is away.
+
+    A process that cannot say what it did ends itself: its runs are then lost deliveries,
+    which the relay finds, instead of runs that nobody will ever finish.
+    """
+    try:
+        insist(lambda: settle(outcomes), seconds=conf().settle_seconds)
+    except (OperationalError, InterfaceError) as error:
+        _end_process(outcomes, error)
+
+
+def _end_process(outcomes: Sequence[Outcome], error: Exception) -> None:
+    if dialects.ledger_connection().in_atomic_block:
+        raise error  # a caller's transaction (tests)
+    logger.critical("event=outcome_not_recorded runs=%d error=%r", len(outcomes), describe(error))
+    os._exit(70)

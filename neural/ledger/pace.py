@@ -23,8 +23,3 @@ def fitting(what: Hashable, *, seconds: float, unknown: int) -> int:
     if known is None:
         return unknown
     return max(1, int(seconds / known)) if known > 0 else unknown
-
-
-def forget() -> None:
-    """Begin anew (tests)."""
-    _seconds_a_run.clear()

@@ -1,5 +1,5 @@
 """What the ledger asks of others, and does not know who they are: who publishes, which queues
-there are, what follows a run.
+there are, what follows a run, who hears of its end.
 
 Messages and Celery's callbacks are no part of the ledger. Whoever does these things says so, once,
 when the application is ready (:func:`connect`). Without anybody the ledger is whole all the same:
@@ -46,3 +46,19 @@ def connect(*, announcing: Announce, having_queue: HasQueue, following: Follow) 
     """Say who does these things, in the place of who did them before."""
     global announce, has_queue, follow
     announce, has_queue, follow = announcing, having_queue, following
+
+
+_listeners: dict[str, Callable[[TaskRun], object]] = {}
+
+
+def when_ended(task: str, call: Callable[[TaskRun], object]) -> None:
+    """Have this called for each run of a task that has succeeded or is dead, in the transaction of
+    its outcome. What it raises undoes that."""
+    _listeners[task] = call
+
+
+def tell_of_the_end(run: TaskRun, state: RunState) -> None:
+    """Call who hears of this run's task, if it has ended."""
+    call = _listeners.get(run.task)
+    if call is not None and state in (RunState.SUCCEEDED, RunState.DEAD):
+        call(run)

@@ -1,24 +1,19 @@
 """Recording runs of tasks."""
 
 import datetime as dt
-import secrets
-import time
-import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from neural.conf import conf
 from neural.errors import PermanentError
 from neural.ledger import ports
 from neural.models import RunState, TaskRun
+from neural.models.new_run import NOTHING, NewRun, new_run
 from neural.models.run_log import tell
 from neural.queues import PRIORITIES
-from neural.stored_json import plain
 
 TASK_ID_LENGTH = 255
 BY_MESSAGE = "celery message"
@@ -28,15 +23,6 @@ _OF_ONE_RUN = {"link", "chain", "group_id", "group_index"}
 
 class TaskIdTaken(PermanentError):
     """A task id was given that stands for other work already."""
-
-
-def new_task_id() -> str:
-    """A UUID of version 7 (RFC 9562): ids made one after the other are near in the index."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds & (1 << 48) - 1) << 80 | secrets.randbits(80)
-    value = value & ~(0xF << 76) | 7 << 76
-    value = value & ~(3 << 62) | 2 << 62
-    return str(uuid.UUID(int=value))
 
 
 def enqueue(
@@ -52,7 +38,7 @@ def enqueue(
     unique_key: str | None = None,
     store: str | None = None,
     requested_by: str = "",
-    options: Mapping[str, Any] = MappingProxyType({}),
+    options: Mapping[str, Any] = NOTHING,
     parent: str = "",
 ) -> TaskRun:
     """Record a run in the caller's transaction; publish it on commit if it is due.
@@ -62,22 +48,21 @@ def enqueue(
     with that run; with other work it is refused (:class:`TaskIdTaken`).
     """
     _check(task_id, queue, priority)
-    run = TaskRun(
+    later = _later(due_in, due_at)
+    run = new_run(
         task=task,
-        task_id=task_id or new_task_id(),
-        args=plain(list(args), what=f"the arguments of {task}"),
-        kwargs=plain(dict(kwargs), what=f"the keyword arguments of {task}"),
+        task_id=task_id,
+        args=args,
+        kwargs=kwargs,
         queue=queue,
         priority=priority,
         unique_key=unique_key,
-        store_id=store,
+        store=store,
+        due_at=later,
         requested_by=requested_by,
-        options=dict(options),
-        parent_task_id=parent,
-    )
-    later = _later(due_in, due_at)
-    run.available_at = later or Now()
-    run.publish_at = later or Now() + dt.timedelta(seconds=conf().republish_seconds)
+        options=options,
+        parent=parent,
+    ).row()
     recorded = _insert(run)
     if recorded.task_id == run.task_id:
         transaction.on_commit(partial(_tell, run, "recorded"), robust=True)
@@ -86,16 +71,12 @@ def enqueue(
     return recorded
 
 
-def enqueue_all(runs: Sequence[TaskRun]) -> None:
-    """Record new runs, all due, in the caller's transaction by one statement; publish them on
+def enqueue_all(runs: Sequence[NewRun]) -> None:
+    """Record runs, all due, in the caller's transaction by one statement; publish them on
     commit. For work whose caller knows that it asks for it once: ids and keys are not looked up.
     """
-    for run in runs:
-        run.task_id = run.task_id or new_task_id()
-        run.available_at = Now()
-        run.publish_at = Now() + dt.timedelta(seconds=conf().republish_seconds)
-    TaskRun.objects.bulk_create(runs)
-    transaction.on_commit(partial(tell, "recorded", runs), robust=True)
+    rows = TaskRun.objects.bulk_create(run.row() for run in runs)
+    transaction.on_commit(partial(tell, "recorded", rows), robust=True)
     ports.announce(runs)
 
 
@@ -107,7 +88,7 @@ def record_foreign(
     kwargs: Mapping[str, Any],
     queue: str,
     priority: int,
-    options: Mapping[str, Any] = MappingProxyType({}),
+    options: Mapping[str, Any] = NOTHING,
     parent: str = "",
 ) -> None:
     """Record the run that a message of a plain Celery client asks for, if it is new.
@@ -115,19 +96,17 @@ def record_foreign(
     Raises :class:`TaskIdTaken` where its id stands for other work already.
     """
     check_task_id(task_id)
-    run = TaskRun(
+    run = new_run(
         task=task,
         task_id=task_id,
-        args=plain(list(args), what=f"the arguments of {task}"),
-        kwargs=plain(dict(kwargs), what=f"the keyword arguments of {task}"),
+        args=args,
+        kwargs=kwargs,
         queue=queue,
         priority=priority,
-        available_at=Now(),
-        publish_at=Now() + dt.timedelta(seconds=conf().republish_seconds),
         requested_by=BY_MESSAGE,
-        options=dict(options),
-        parent_task_id=parent,
-    )
+        options=options,
+        parent=parent,
+    ).row()
     if _inserted(run):
         _tell(run, "received")
 

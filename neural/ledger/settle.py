@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.db.transaction import TransactionManagementError
 
 from neural.errors import NeuralError
-from neural.ledger import dialects, listeners, ports
+from neural.ledger import dialects, ports
 from neural.ledger.outcome import Outcome
 from neural.ledger.raised import ERROR_LENGTH
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome
@@ -41,7 +41,7 @@ def settle(outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             if outcome.run.options:
                 ports.follow(outcome.run, outcome.state, outcome.value)
-            listeners.tell(outcome.run, outcome.state)
+            ports.tell_of_the_end(outcome.run, outcome.state)
         if dialects.ledger_connection().needs_rollback:
             raise TransactionManagementError("the outcome was undone by what follows the run")
 
@@ -173,7 +173,7 @@ def _take_away(
         )
         if is_dead and run.options:
             ports.follow(run, RunState.DEAD, None)
-        listeners.tell(run, state)
+        ports.tell_of_the_end(run, state)
         transaction.on_commit(partial(_tell, run, outcome, error, state, losses), robust=True)
     return True
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError
 
 from neural.errors import PermanentError
-from neural.ledger.alone import settle_in_time
+from neural.ledger.execute import settle_in_time
 from neural.ledger.interrupts import SoftTimeLimitExceeded
 from neural.ledger.log import tell_outcomes
 from neural.ledger.outcome import failed

@@ -10,9 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from neural.logins.addresses import address_of
-from neural.logins.counting import keys_of, longest_wait
-from neural.logins.hearing import shown
+from neural.logins.counting import address_of, keys_of, longest_wait, shown
 
 logger = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
@@ -23,8 +24,8 @@ class LoginThrottle(MiddlewareMixin):
 
     def process_template_response(self, request: HttpRequest, response: Any) -> Any:
         """A page with a form says it in the form."""
-        form: Any = (response.context_data or {}).get("form")
-        if (seconds := _waits(request)) and hasattr(form, "add_error"):
+        form = (response.context_data or {}).get("form")
+        if (seconds := _waits(request)) and isinstance(form, BaseForm):
             form.errors.clear()
             form.add_error(None, sentence(seconds))
             response.status_code = 429

@@ -1,4 +1,4 @@
-"""Runs and their tries: the ledger of every piece of work.
+"""Runs: the ledger of every piece of work.
 
 A run is written when the work is asked for, not when it ends. Each change of state is
 a verb of :class:`TaskRun`, a conditional UPDATE that says whether it happened; the
@@ -12,15 +12,33 @@ from typing import Any, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import F, Func, JSONField, Q, Value
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.event import NeuralEvent
-from neural.models.json_keys import Without
 from neural.models.run_log import tell
 from neural.models.store import Store, StoreScopedQuerySet
 from neural.models.worker import WorkerProcess
+
+
+class Without(Func):
+    """``Without("options", "expires_at")``: the column's object, without that key."""
+
+    arity = 2
+    output_field = JSONField()
+
+    def __init__(self, column: str, key: str, **extra: Any) -> None:
+        super().__init__(F(column), Value(key), **extra)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "(%(expressions)s)"
+        return self.as_sql(compiler, connection, template=template, arg_joiner=" - ", **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "json_remove(%(expressions)s)"
+        joiner = ", '$.' || "
+        return self.as_sql(compiler, connection, template=template, arg_joiner=joiner, **context)
 
 
 class RunState(models.TextChoices):
@@ -313,50 +331,3 @@ class TaskRun(models.Model):
             self.refresh_from_db(fields=list(changes))
             transaction.on_commit(partial(tell, name, [self]), robust=True)
         return bool(rows)
-
-
-class TryOutcome(models.TextChoices):
-    FAILED = "failed", _("failed")
-    LOST = "lost", _("lost")
-    HANDED_BACK = "handed_back", _("handed back")
-    SUCCEEDED = "succeeded", _("succeeded")
-
-
-class TaskTry(models.Model):
-    """A try that did not succeed.
-
-    A try that succeeds needs no row: its times, worker and outcome are the run's own, and a
-    row for each would cost a third more processor time and 1.4 GB in ten million runs
-    (docs/performance.md). ``neural.ledger.history`` puts both together.
-    """
-
-    run = models.ForeignKey(TaskRun, models.CASCADE, verbose_name=_("run"), related_name="tries")
-    outcome = models.CharField(_("outcome"), max_length=11, choices=TryOutcome.choices)
-    started_at = models.DateTimeField(_("started at"))
-    finished_at = models.DateTimeField(_("finished at"), db_default=Now())
-    worker = models.ForeignKey(
-        WorkerProcess,
-        models.DO_NOTHING,
-        verbose_name=_("worker"),
-        related_name="+",
-        null=True,
-        blank=True,
-        db_index=False,
-        db_constraint=False,
-    )
-    process_id = models.PositiveIntegerField(_("process id"), null=True, blank=True)
-    error = models.CharField(_("error"), max_length=500, blank=True, default="")
-    traceback = models.TextField(_("traceback"), blank=True, default="")
-
-    class Meta:
-        verbose_name = _("try")
-        verbose_name_plural = _("tries")
-        ordering = ("id",)
-        constraints = (
-            models.CheckConstraint(
-                condition=Q(outcome__in=TryOutcome.values), name="neural_try_known_outcome"
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.get_outcome_display()} {self.started_at:%Y-%m-%d %H:%M:%S}"

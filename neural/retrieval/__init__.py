@@ -10,7 +10,7 @@ and registers collections is reached from ``neural`` itself.
 
 from typing import TYPE_CHECKING, Any
 
-from neural.lazy import look_up
+from neural.optional import look_up
 
 if TYPE_CHECKING:
     from neural.retrieval.embedders.base import Embedder, EmbedderRefused, EmbedderUnavailable

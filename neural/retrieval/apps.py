@@ -27,7 +27,7 @@ class RetrievalConfig(AppConfig):
         from neural.retrieval.index.asking import ask_for_indexing
         from neural.retrieval.index.tending import TENDING_SCHEDULE
         from neural.retrieval.marking import MARKS_OF_EVENTS, mark
-        from neural.worker.duties import register_duty
+        from neural.worker.relay import register_duty
 
         register_listener("search", mark)
         register_rider("search", MARKS_OF_EVENTS)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from neural.conf import conf
-from neural.ledger import execute, identity, pace
+from neural.ledger import batch, identity, pace
 from neural.ledger.claim import claim
 from neural.ledger.outcome import Outcome
 from neural.ledger.work import WorkSource
@@ -56,7 +56,7 @@ class Delivery:
             companions=self._companions,
             limit=limit,
         )
-        outcomes = execute.run_claimed(self._source, runs) if runs else []
+        outcomes = batch.run_claimed(self._source, runs) if runs else []
         self.outcomes += outcomes
         self.is_more = self._left_more(outcomes, limit)
 

@@ -3,11 +3,21 @@
 Whoever supervises workers starts again what failed. Celery 5.7.0 ends with 0 after an error that
 terminates it (no file left to open), after an exception of a task's that is a SystemExit, and,
 started by ``worker_main`` (``manage.py worker``), after every error.
+
+A stop by a signal is told before Celery acts, and never in the middle of a job's message. Celery's
+soft stop waits, inside the signal's handler, for the processes of its pool to end. If the signal
+comes between the two writes of which a job's message is made, the process that reads it waits for
+the rest, which is written by the frame that the handler has interrupted: both wait for ever. Such a
+signal is left to the event loop, which goes on as soon as the message is whole.
 """
 
 import logging
 import signal
 import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
 from typing import Any
 
 from billiard.common import TERM_SIGNAME
@@ -15,8 +25,12 @@ from celery import platforms, signals
 from celery.exceptions import WorkerShutdown
 from celery.platforms import EX_FAILURE
 from celery.worker import state
+from kombu.asynchronous import get_event_loop
 
 logger = logging.getLogger(__name__)
+
+_WRITER = ("celery.concurrency.asynpool", "_write_job")
+"""The module and name of the function that writes a job to a process of the pool."""
 
 
 def connect() -> None:
@@ -57,3 +71,30 @@ def was_asked(ends: list[BaseException | None]) -> bool:
     flags: tuple[Any, ...] = (state.should_stop, state.should_terminate)
     by_signal = any(flag is not None and flag is not False for flag in flags)
     return by_signal or any(isinstance(end, WorkerShutdown) and not end.code for end in ends)
+
+
+def notice(tell: Callable[[], None]) -> None:
+    """Have ``tell`` called when the worker is told to stop, before Celery ends its processes."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # a worker embedded in a thread is not stopped by signals
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
+        before = signal.getsignal(number)
+        if callable(before):
+            signal.signal(number, partial(_stop, tell, before))
+
+
+def _stop(tell: Callable[[], None], before: Any, number: int, frame: FrameType | None) -> None:
+    tell()
+    loop = get_event_loop()
+    if loop is not None and _writes_a_job(frame):
+        loop.call_soon(before, number, None)
+    else:
+        before(number, frame)
+
+
+def _writes_a_job(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if (frame.f_globals.get("__name__"), frame.f_code.co_name) == _WRITER:
+            return True
+        frame = frame.f_back
+    return False

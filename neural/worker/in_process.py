@@ -1,19 +1,24 @@
-"""For the tests of apps that use the ledger: run what is due, here and now, without a broker."""
+"""Running what is due here and now, without a broker: in a command where no workers run, and in the
+tests of apps that use the ledger."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from logging import Logger
 from typing import cast
 
 from celery import current_app
 
-from neural.ledger.alone import run_alone
 from neural.ledger.claim import Claimant, claim
+from neural.ledger.execute import run_alone
 from neural.ledger.outcome import Outcome
+from neural.ledger.settle import hand_back
 from neural.ledger.work import Clock, WorkSource
 from neural.models import TaskRun
-from neural.worker.duties import Duty
+from neural.models.run import TaskRunQuerySet
 from neural.worker.elsewhere import HandedOn
+from neural.worker.relay import Duty
 
 
 def run_due(*, now: dt.datetime | None = None, queue: str | None = None) -> Sequence[Outcome]:
@@ -51,22 +56,47 @@ _duties: list[Duty] = []
 
 
 def _run_all(now: dt.datetime | None, queue: str | None, unknown: list[int]) -> Iterator[Outcome]:
-    while run := _take_next(now, queue, unknown):
-        task = cast(WorkSource, current_app.tasks[run.task])
-        outcome = run_alone(task, run, Clock.of(run))
+    due = TaskRun.objects.due(now)
+    if queue is not None:
+        due = due.filter(queue=queue)
+    while run := _take_next(due.exclude(pk__in=unknown), now):
+        outcome = _run(run)
         if isinstance(outcome.exception, HandedOn):
             unknown.append(run.pk)
         yield outcome
 
 
-def _take_next(
-    now: dt.datetime | None, queue: str | None, unknown: Sequence[int]
-) -> TaskRun | None:
-    due = TaskRun.objects.due(now).exclude(pk__in=unknown).by_urgency()
-    if queue is not None:
-        due = due.filter(queue=queue)
-    found = due.first()
-    if found is None:
-        return None
-    runs = claim(task_id=found.task_id, claimant=Claimant(), now=now)
-    return runs[0] if runs else _take_next(now, queue, unknown)
+def work_here(tasks: Collection[str]) -> Iterator[Outcome]:
+    """Do every run of these tasks that is due, also those that become due meanwhile, one after
+    the other. Workers may be at it too: no run is done twice."""
+    _import_tasks_quietly()
+    due = TaskRun.objects.due().filter(task__in=tasks)
+    while run := _take_next(due):
+        try:
+            outcome = _run(run)
+        except KeyboardInterrupt:
+            hand_back([run], why="the command was stopped")
+            raise
+        yield outcome
+
+
+def _import_tasks_quietly() -> None:
+    """Whoever is quiet stays so: Celery's import sets Django up once more, and with it the levels
+    of all loggers."""
+    known = [each for each in logging.root.manager.loggerDict.values() if isinstance(each, Logger)]
+    before = [(logger, logger.level) for logger in known]
+    current_app.loader.import_default_modules()
+    for logger, level in before:
+        logger.setLevel(level)
+
+
+def _take_next(due: TaskRunQuerySet, now: dt.datetime | None = None) -> TaskRun | None:
+    """The most urgent of these runs that nobody else takes at this moment."""
+    while found := due.by_urgency().first():
+        if runs := claim(task_id=found.task_id, claimant=Claimant(), now=now):
+            return runs[0]
+    return None
+
+
+def _run(run: TaskRun) -> Outcome:
+    return run_alone(cast(WorkSource, current_app.tasks[run.task]), run, Clock.of(run))

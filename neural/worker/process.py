@@ -20,17 +20,15 @@ from django.db import DatabaseError, InterfaceError, connections
 from neural.conf import conf
 from neural.ledger import dialects, identity
 from neural.models import WorkerProcess
-from neural.worker import late_messages, relay, stop_signals
-from neural.worker.duties import do_duties
+from neural.worker import ending, late_messages, relay
+from neural.worker.connections import be_impatient, drop_broken_connections
 from neural.worker.elsewhere import registered_work
-from neural.worker.kept_connections import drop_broken_connections
 from neural.worker.recovery import Recovery
 from neural.worker.unknown_tasks import see_to_unknown_tasks
 
 logger = logging.getLogger(__name__)
 
 FORK_PATIENCE_SECONDS = 2
-DATABASE_PATIENCE_MILLISECONDS = 2000
 
 _thread: "RelayThread | None" = None
 
@@ -86,7 +84,7 @@ def _start_relay(*, sender: Any, **_: Any) -> None:
     _thread.start()
     # Before Celery acts: it ends the pool's processes first and tells later, and processes that
     # are told to end are not lost.
-    stop_signals.notice(_thread.only_beat)
+    ending.notice(_thread.only_beat)
     logger.info("event=worker_ready worker=%s row=%s", worker.name, worker.pk)
 
 
@@ -169,7 +167,7 @@ class RelayThread(threading.Thread):
         self._recovery.recover_from_dead_children(self.worker, self.living_processes)
         relay.publish_owed()
         see_to_unknown_tasks(identity.claimant())
-        do_duties()
+        relay.do_duties()
 
     def _beat(self) -> None:
         self.worker.beat()
@@ -186,21 +184,6 @@ class RelayThread(threading.Thread):
     def _go_on(self) -> None:
         if self._held:
             self._busy.release()
-
-
-def be_impatient() -> None:
-    """This thread's database connection gives up soon instead of waiting for a lock."""
-    connection = dialects.ledger_connection()
-    if connection.in_atomic_block:
-        return  # a caller's transaction (tests)
-    connection.close_if_unusable_or_obsolete()
-    if connection.connection is not None:
-        return  # it was made impatient when it was opened
-    with connection.cursor() as cursor:
-        if dialects.is_postgresql():
-            cursor.execute("SET statement_timeout = %s", [DATABASE_PATIENCE_MILLISECONDS])
-        else:
-            cursor.execute(f"PRAGMA busy_timeout = {DATABASE_PATIENCE_MILLISECONDS}")
 
 
 def _is_outage(error: Exception) -> bool:

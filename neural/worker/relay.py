@@ -1,11 +1,15 @@
 """The relay: whatever is owed a message gets one, whatever was lost starts again.
 
-It runs in every worker (see ``lifecycle``) and needs neither beat nor a leader: each step
+It runs in every worker (see ``process``) and needs neither beat nor a leader: each step
 is a compare-and-set, so that several relays side by side double nothing.
+
+Every turn takes the duties of other parts, too: small looks like 'is there work to ask for?'. A
+duty is short (it shares the relay's thread and its impatient database connection), does no harm
+when several relays do it side by side, and never opens what must not be open before a fork.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.db.models.functions import Now
@@ -17,10 +21,14 @@ from neural.ledger import dialects
 from neural.ledger.settle import hand_back
 from neural.models import RunState, TaskRun, WorkerProcess
 from neural.models.run_log import tell
-from neural.worker.duties import do_duties
+from neural.registry import Registry
 from neural.worker.recovery import Recovery
 
 logger = logging.getLogger(__name__)
+
+Duty = Callable[[], None]
+
+DUTIES: Registry[Duty] = Registry("duty")
 
 
 @dataclass(frozen=True)
@@ -117,3 +125,17 @@ def _owe_again(runs: Sequence[TaskRun]) -> None:
 def hand_back_all(worker: WorkerProcess) -> int:
     """Return what a stopping worker still holds, counting nothing."""
     return hand_back(TaskRun.objects.running().filter(worker=worker), why="its worker was stopped")
+
+
+def register_duty(name: str, duty: Duty) -> None:
+    """Have every relay do this once a turn. The name must be new."""
+    DUTIES.add(name, duty)
+
+
+def do_duties() -> None:
+    """Each once. One that fails is logged and stops nobody."""
+    for name, duty in DUTIES.items():
+        try:
+            duty()
+        except Exception as error:
+            logger.warning("event=duty_failed duty=%s error=%r", name, str(error), exc_info=True)

@@ -13,8 +13,8 @@ from django.db import connections
 
 from neural.conf import conf
 from neural.models import WorkerProcess
-from neural.worker import process, relay
-from neural.worker.duties import do_duties
+from neural.worker import relay
+from neural.worker.connections import be_impatient
 from neural.worker.recovery import Recovery
 from neural.worker.relay import RelayReport
 
@@ -60,14 +60,14 @@ class StandingRelay:
 
     def turn(self) -> RelayReport:
         """One turn: heartbeat, lost workers, their runs, owed messages, duties."""
-        process.be_impatient()
+        be_impatient()
         given_up = 0
         if time.monotonic() >= self._next_beat:
             self._beat()
             given_up = self._recovery.give_up_silent_workers()
         lost = self._recovery.recover_abandoned()
         report = RelayReport(relay.publish_owed(), lost, given_up)
-        do_duties()
+        relay.do_duties()
         return report
 
     def _beat(self) -> None:

@@ -10,16 +10,17 @@ The consumer must not wait for the database; so the relay's thread sees to both,
 
 import logging
 from collections import deque
-from functools import partial, wraps
+from functools import partial
 from typing import Any, NamedTuple
 
 from celery import signals
 from django.db import InterfaceError, OperationalError, transaction
 
 from neural.broker.message import RUN_HEADER
+from neural.broker.patches import Method, replace
 from neural.errors import PermanentError
+from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.execute import run_claimed
 from neural.ledger.work import Work, WorkSource
 from neural.models import TaskRun
 from neural.optional import said_of_an_absent_task
@@ -56,16 +57,14 @@ def keep_messages_of_unknown_tasks() -> None:
 def _patch_consumer(**_: Any) -> None:
     from celery.worker.consumer import Consumer
 
-    original = Consumer.on_unknown_task
-    if getattr(original, "_neural", False):
-        return
+    replace(Consumer, "on_unknown_task", _taking)
 
-    @wraps(original)
+
+def _taking(original: Method) -> Method:
     def on_unknown_task(self: Any, body: Any, message: Any, exc: Any) -> None:
         _take(self, message, str(exc.args[0]), partial(original, self, body, message, exc))
 
-    on_unknown_task._neural = True  # type: ignore[attr-defined]
-    Consumer.on_unknown_task = on_unknown_task  # type: ignore[method-assign]
+    return on_unknown_task
 
 
 def _take(consumer: Any, message: Any, task: str, drop: Any) -> None:

@@ -246,9 +246,9 @@ def test_a_result_of_another_task_is_refused(alias):
     result = probe.answer.using(backend=alias).enqueue()
     other = probe.nothing.using(backend=alias)
 
-    with pytest.raises(reference.TaskResultMismatch, match="Task does not match"):
+    with pytest.raises(framework.exceptions.TaskResultMismatch, match="Task does not match"):
         other.get_result(result.id)
-    with pytest.raises(reference.TaskResultMismatch, match="Task does not match"):
+    with pytest.raises(framework.exceptions.TaskResultMismatch, match="Task does not match"):
         async_to_sync(other.aget_result)(result.id)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from kombu import Connection
 
-from neural.broker.publisher import depth_of
+from neural.broker.connections import depth_of
 from neural.queues import QUEUES
 from tests.integration.forwarder import Forwarder
 

@@ -17,7 +17,8 @@ from neural.health.probes import PROBES, register_probe
 from neural.health.storage import PLACES, register_place
 from neural.ledger.prune import PRUNABLES, Prunable, register_prunable
 from neural.models import NeuralEvent, Store
-from neural.worker.duties import DUTIES
+from neural.worker.relay import DUTIES
+from tests.registries import emptied
 
 REGISTRIES = (PANELS, STORE_LINKS, LISTENERS, RIDERS, PROBES, PLACES, DUTIES, PRUNABLES)
 
@@ -27,7 +28,7 @@ def core_alone():
     """As if no app had added anything."""
     with ExitStack() as stack:
         for registry in REGISTRIES:
-            stack.enter_context(registry.emptied())
+            stack.enter_context(emptied(registry))
         yield
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from django.utils import timezone
 
 from neural.events.recording import EVENT_TASK
-from neural.ledger.record import new_task_id
 from neural.models import NeuralEvent, RunState, Store, TaskRun, WorkerProcess
+from neural.models.new_run import new_task_id
 from neural.models.run import FINISHED_STATES
 
 

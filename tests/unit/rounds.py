@@ -23,6 +23,7 @@ from neural.models import RunState, Store, TaskRun
 from neural.restaurant.models import DailyDemand
 from neural.worker.in_process import run_due
 from tests.probe.training import MeanProgram
+from tests.registries import forget
 from tests.unit.ledger import make_store
 
 NAME = "mean_demand"
@@ -101,7 +102,7 @@ def chain_of(*codes: str, days: int = 40, **plan: Any) -> Iterator[Chain]:
     try:
         yield chain
     finally:
-        types.TYPES.forget(NAME)
+        forget(types.TYPES, NAME)
 
 
 def sold(store: Store, by_day: Mapping[int, float], dish: str = "") -> None:

@@ -11,6 +11,7 @@ from neural.retrieval.collections.registry import COLLECTIONS, SearchCollection,
 from neural.retrieval.embedders.base import Embedder
 from neural.retrieval.models import IndexMark, SearchIndex
 from neural.retrieval.stores.base import TableMissing, TableSize, VectorStore
+from tests.registries import forget
 
 STORE = "tests.unit.searching.MemoryStore"
 EMBEDDER = "tests.unit.searching.TinyEmbedder"
@@ -172,7 +173,7 @@ def document(record):
 
 def forget_collection(name):
     """As if nobody had registered it."""
-    COLLECTIONS.forget(name)
+    forget(COLLECTIONS, name)
 
 
 @contextmanager
@@ -191,7 +192,7 @@ def collection(name="guests", *, source=None, vectors=("whole",)):
         )
         yield shelf
     finally:
-        COLLECTIONS.forget(name)
+        forget(COLLECTIONS, name)
 
 
 def mark(*keys, **options):

@@ -18,7 +18,7 @@ from neural.ledger.recompute import at_the_end
 from neural.models import NeuralEvent, Store
 from neural.registry import AlreadyRegistered
 from neural.retrieval.models import IndexMark
-from neural.worker import duties, relay
+from neural.worker import relay
 from tests.probe import added
 from tests.probe.models import Effect
 from tests.unit import admin_world as world
@@ -285,7 +285,7 @@ def test_where_nobody_listens_a_change_costs_nothing(django_assert_num_queries):
 
 def test_a_duty_is_done_at_every_turn_of_the_relay():
     done = []
-    duties.register_duty("guests", lambda: done.append(1))
+    relay.register_duty("guests", lambda: done.append(1))
 
     relay.relay_once()
     relay.relay_once()

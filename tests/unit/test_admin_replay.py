@@ -9,6 +9,7 @@ from neural.events import registry
 from neural.events.answers import EventPruned
 from neural.events.replay import missing_handlers, replay
 from neural.models import NeuralEvent
+from tests.registries import forget
 from tests.unit import admin_world as world
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +25,7 @@ def greeted() -> Iterator[list[str]]:
         calls.append(event.event_id)
 
     yield calls
-    registry.HANDLERS.forget("tests.greet")
+    forget(registry.HANDLERS, "tests.greet")
 
 
 def unhandled() -> NeuralEvent:

@@ -5,8 +5,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.record import new_task_id
 from neural.models import RunState, TaskRun
+from neural.models.new_run import new_task_id
 from neural.worker import relay
 from tests.unit.ledger import ago, make_event
 from tests.unit.plans import read

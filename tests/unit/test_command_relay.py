@@ -44,7 +44,7 @@ def doorbell(monkeypatch):
 @pytest.fixture(autouse=True)
 def one_connection(monkeypatch):
     """The relay would renew its connection, and with it lose the test's transaction."""
-    monkeypatch.setattr("neural.worker.process.be_impatient", lambda: None)
+    monkeypatch.setattr("neural.worker.standing_relay.be_impatient", lambda: None)
     monkeypatch.setattr(standing_relay.connections, "close_all", lambda: None)
 
 

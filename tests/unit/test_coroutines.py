@@ -4,7 +4,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection, connections
 
-from neural.celeryapp.coroutines import run_to_its_end
+from neural.celeryapp.task import run_to_its_end
 from neural.models import Store
 
 

@@ -17,8 +17,8 @@ from django.utils import timezone
 
 import neural
 from neural.djangotasks import reference, registry
+from neural.djangotasks.options import ledger_priority, queue_for
 from neural.djangotasks.reference import signals
-from neural.djangotasks.routing import ledger_priority, queue_for
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.settle import hand_back, lose
 from neural.models import TaskRun

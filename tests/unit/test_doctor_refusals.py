@@ -7,8 +7,7 @@ from amqp.exceptions import AccessRefused
 from django.utils import translation
 from redis import exceptions
 
-from neural.broker.accepting import must_accept
-from neural.broker.publisher import short_tempered_connection
+from neural.broker.connections import must_accept, short_tempered_connection
 from neural.health import Status, messages
 from neural.health.broker import BrokerFacts
 from neural.health.refusals import CURES, WHY, Cause, cause_of, cause_of_refusal

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from neural.ledger.record import new_task_id
-from neural.worker.done_runs import Done, DoneRuns
+from neural.models.new_run import new_task_id
+from neural.worker.late_messages import Done, DoneRuns
 
 pytestmark = pytest.mark.services  # some fork
 

@@ -10,9 +10,9 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError, OperationalError, transaction
 
 from neural.errors import PermanentError
-from neural.ledger import alone, outages
+from neural.ledger import execute, outages
+from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.execute import run_claimed
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import Work, current_run, default_retry
 from neural.models import RunState, TaskRun, TaskTry
@@ -292,7 +292,7 @@ def test_the_soft_limit_in_a_batch_fails_the_slow_run_only():
 
 @pytest.mark.django_db(transaction=True)
 def test_an_outcome_waits_for_a_database_that_is_away(monkeypatch):
-    real, failures = alone.settle, []
+    real, failures = execute.settle, []
 
     def settle(outcomes):
         if len(failures) < 3:
@@ -300,7 +300,7 @@ def test_an_outcome_waits_for_a_database_that_is_away(monkeypatch):
             raise OperationalError("the database is away")
         real(outcomes)
 
-    monkeypatch.setattr(alone, "settle", settle)
+    monkeypatch.setattr(execute, "settle", settle)
     monkeypatch.setattr(outages.time, "sleep", lambda seconds: None)
     perform(effect("a"), atomic=False)
 
@@ -322,7 +322,7 @@ def test_a_process_that_cannot_say_what_it_did_ends_itself(monkeypatch, settings
     def end(code):
         raise Ended(code)
 
-    monkeypatch.setattr(alone, "settle", settle)
+    monkeypatch.setattr(execute, "settle", settle)
     monkeypatch.setattr(os, "_exit", end)
     with pytest.raises(Ended):
         perform(effect("a"), atomic=False)

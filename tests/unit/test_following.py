@@ -9,7 +9,8 @@ from django.db import OperationalError, transaction
 
 import neural
 from neural.celeryapp import callbacks
-from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK, SEND_TASK
+from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK
+from neural.celeryapp.celery_view import SEND_TASK, sent_id
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.outcome import Outcome
 from neural.ledger.settle import Fenced, lose, settle
@@ -174,7 +175,7 @@ def test_its_id_is_known_before_it_is_sent_and_stays_when_it_is_sent_again(rung,
     sent.away = False
     run_all()
 
-    assert [message.options["task_id"] for message in sent] == [callbacks.sent_id(sending)]
+    assert [message.options["task_id"] for message in sent] == [sent_id(sending)]
 
 
 def test_a_mixed_chain_goes_through_plain_tasks_with_its_rest(rung, sent):

@@ -7,9 +7,9 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
-from neural.ledger import alone, batch, execute, pace
+from neural.ledger import batch, execute, pace
+from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.execute import run_claimed
 from neural.ledger.work import Work, default_retry
 from neural.models import RunState, TaskRun
 from tests.unit.ledger import ago, make_run
@@ -38,7 +38,7 @@ class HandTurnedClock:
 def clock(monkeypatch, settings):
     settings.NEURAL = {**settings.NEURAL, "take_along_seconds": MESSAGE_SECONDS}
     monkeypatch.setattr(HandTurnedClock, "elapsed", 0.0)
-    monkeypatch.setattr(execute, "Clock", HandTurnedClock)
+    monkeypatch.setattr(batch, "Clock", HandTurnedClock)
 
 
 def passes(seconds):
@@ -98,7 +98,7 @@ def wait_before_each_transaction(monkeypatch, seconds):
             inside.pop()
             return self.inner.__exit__(*error)
 
-    for module in (batch, alone):
+    for module in (batch, execute):
         monkeypatch.setattr(module, "transaction", SimpleNamespace(atomic=Atomic))
 
 

@@ -10,11 +10,10 @@ from django.db.models import F
 from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 
-from neural.logins.addresses import address_of
 from neural.logins.checks import check_place
+from neural.logins.counting import address_of, wait_after
 from neural.logins.middleware import sentence
 from neural.logins.models import LoginFailures
-from neural.logins.waiting import wait_after
 from tests.unit import admin_world as world
 
 pytestmark = pytest.mark.django_db

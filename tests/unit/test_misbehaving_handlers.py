@@ -21,8 +21,8 @@ from django.db import connection, connections, transaction
 from django.utils import timezone, translation
 
 from neural.ledger import pace
+from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.execute import run_claimed
 from neural.ledger.work import Batch, Work, default_retry
 from neural.models import RunState, TaskRun, TaskTry
 from tests.probe import misbehaving

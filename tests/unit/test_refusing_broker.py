@@ -23,6 +23,12 @@ REFUSALS = [
 ]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _patched() -> None:
+    """As kombu's first connection to Redis does it, which another test may have made."""
+    patches._patch_transport()
+
+
 @pytest.mark.parametrize("refusal", REFUSALS, ids=str)
 def test_whatever_redis_refuses_is_a_lost_connection(refusal):
     assert isinstance(refusal, Transport.connection_errors)

@@ -4,6 +4,7 @@ import pytest
 
 from neural.errors import PermanentError
 from neural.registry import AlreadyRegistered, NotRegistered, Registry
+from tests.registries import emptied, forget
 
 
 class WineUnknown(PermanentError):
@@ -54,7 +55,7 @@ def test_things_come_as_they_were_added_or_by_name(wines):
 
 
 def test_emptied_for_a_test_it_has_only_what_the_test_adds_and_then_what_was_before(wines):
-    with wines.emptied():
+    with emptied(wines):
         assert not wines
         wines.add("red", "Malbec")
         assert list(wines) == ["Malbec"]
@@ -75,8 +76,8 @@ def test_whoever_keeps_lookups_is_told_of_every_change():
     registry: Registry[int] = Registry("number", changed=lambda: changes.append(1))
 
     registry.add("one", 1)
-    registry.forget("one")
-    with registry.emptied():
+    forget(registry, "one")
+    with emptied(registry):
         pass
 
     assert len(changes) == 4

@@ -18,6 +18,7 @@ from neural.retrieval.models import IndexMark, SuppliedRecord
 from neural.retrieval.query import searching as asking
 from neural.retrieval.query.searching import search, similar
 from neural.retrieval.stores.base import TableMissing
+from tests.registries import forget
 from tests.unit.search_menu import at, index_of
 
 ORDERS = [
@@ -46,7 +47,7 @@ def active(index, monkeypatch):
     # These records are in the index alone.
     monkeypatch.setattr(asking, "present", lambda collection, keys: set(keys))
     yield lambda found: monkeypatch.setattr(asking, "active_index", lambda name: found)
-    COLLECTIONS.forget("menu")
+    forget(COLLECTIONS, "menu")
 
 
 class Unavailable:

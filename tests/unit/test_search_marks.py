@@ -13,14 +13,15 @@ from neural.events.pruning import prune_payloads
 from neural.events.registry import handler
 from neural.events.submit import submit, submit_many
 from neural.ledger import pace
+from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.execute import run_claimed
 from neural.models import NeuralEvent, RunState, TaskRun
 from neural.retrieval.index.asking import ask_for_indexing
 from neural.retrieval.models import IndexLane, IndexMark
 from neural.retrieval.names import INDEX_TASK
 from neural.tasks import process_neural_event
-from neural.worker import duties, relay
+from neural.worker import relay
+from tests.registries import emptied
 from tests.unit.ledger import ago, make_run, make_worker
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]
@@ -286,9 +287,9 @@ def test_refused_records_ask_for_no_run():
 
 def test_a_duty_that_fails_is_logged_and_stops_neither_the_relay_nor_the_next(caplog):
     done = []
-    with duties.DUTIES.emptied():
-        duties.register_duty("broken", lambda: 1 / 0)
-        duties.register_duty("sound", lambda: done.append(1))
+    with emptied(relay.DUTIES):
+        relay.register_duty("broken", lambda: 1 / 0)
+        relay.register_duty("sound", lambda: done.append(1))
         relay.relay_once()
 
     assert done == [1]

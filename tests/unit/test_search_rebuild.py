@@ -15,7 +15,7 @@ from neural.retrieval.models import IndexMark, IndexState, SearchIndex, Supplied
 from neural.retrieval.names import REBUILD_TASK
 from neural.retrieval.stores.base import StoreUnavailable
 from neural.tasks import index_marked, rebuild_search_index
-from neural.worker.here import work_here
+from neural.worker.in_process import work_here
 from tests.unit.searching import MemoryStore, titles
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]

@@ -12,6 +12,7 @@ from neural.retrieval.index import rows, supplying
 from neural.retrieval.models import IndexMark, SearchIndex, SuppliedRecord
 from neural.retrieval.stores.base import StoreUnavailable
 from neural.tasks import batch_index_orders, index_to_vector_db
+from tests.registries import emptied
 from tests.unit import searching
 from tests.unit.searching import MemoryStore, TinyEmbedder, titles
 
@@ -205,7 +206,7 @@ def test_where_no_app_has_orders_none_is_asked_for_its_reason(monkeypatch):
     registry.collection_of("orders")
 
     with (
-        registry.COLLECTIONS.emptied(),
+        emptied(registry.COLLECTIONS),
         pytest.raises(CollectionUnknown, match="'orders' is not registered"),
     ):
         batch_index_orders([order(1)])

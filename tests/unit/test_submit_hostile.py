@@ -17,6 +17,7 @@ from neural.events.types import TYPES, EventType, Payload, register_event_type
 from neural.models import NeuralEvent, RefusedEvent
 from neural.restaurant.models import Order
 from neural.tasks import process_neural_event
+from tests.registries import forget
 
 pytestmark = pytest.mark.django_db
 
@@ -160,7 +161,7 @@ def test_a_check_of_an_app_that_raises_refuses_the_event_alone(rung, request):
         def _looked_up(cls, value):
             raise {"deep": RecursionError, "lost": LookupError}.get(value, ZeroDivisionError)("bug")
 
-    request.addfinalizer(lambda: TYPES.forget("probe.checked"))
+    request.addfinalizer(lambda: forget(TYPES, "probe.checked"))
     register_event_type(EventType(name="probe.checked", schema=Checked))
     bad = [event(key, type="probe.checked", payload={"key": key}) for key in ("deep", "lost", "x")]
 

@@ -12,7 +12,7 @@ from django.db import OperationalError, connection, transaction
 
 import neural
 from neural.events import insertion
-from neural.ledger import contention
+from neural.ledger import outages
 from neural.models import NeuralEvent, Store, TaskRun
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -156,7 +156,7 @@ def always_undone(monkeypatch):
         raise OperationalError("deadlock detected, or database is locked") from Undone()
 
     monkeypatch.setattr(insertion, "_insert", undo)
-    monkeypatch.setattr(contention.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(outages.time, "sleep", lambda seconds: None)
     return tries
 
 

@@ -13,7 +13,7 @@ from neural.broker.message import RUN_HEADER, options_of
 from neural.celeryapp import foreign as foreign_messages
 from neural.celeryapp.task import _as_celery_sees_it
 from neural.ledger import pace, record
-from neural.ledger.execute import run_claimed
+from neural.ledger.batch import run_claimed
 from neural.ledger.outcome import Outcome
 from neural.ledger.raised import TryFailed, describe
 from neural.models import RunState, TaskRun
@@ -240,7 +240,7 @@ def test_runs_by_themselves_are_claimed_one_by_one(settings, monkeypatch):
         tokens.append([run.token for run in runs])
         return run_claimed(source, runs)
 
-    monkeypatch.setattr("neural.worker.delivery.execute.run_claimed", note)
+    monkeypatch.setattr("neural.worker.delivery.batch.run_claimed", note)
     with delivered(process_neural_event, first.task_id) as task:
         task()
 

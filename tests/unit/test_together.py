@@ -12,8 +12,8 @@ import neural
 from neural.errors import PermanentError
 from neural.events.registry import Handler, handler, handles
 from neural.ledger import pace
+from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.execute import run_claimed
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import Batch, Work, default_retry
 from neural.models import NeuralEvent, RunState, TaskRun
@@ -135,7 +135,7 @@ def test_a_deadlock_undoes_the_batch_and_counts_for_nobody():
 def test_of_a_handler_that_nobody_knows_yet_few_are_taken_first():
     work = Recorder()
     source = Source(work)
-    pace.forget()
+    pace._seconds_a_run.clear()
 
     take(source, "abcdefgh")
 
@@ -146,7 +146,7 @@ def test_a_slow_handler_gets_as_many_as_fit_and_the_rest_waits_without_counting(
     settings.NEURAL = {**settings.NEURAL, "take_along_seconds": 0.05}
     work = Recorder(seconds=0.01)
     source = Source(work)
-    pace.forget()
+    pace._seconds_a_run.clear()
     pace.learn(work, runs=1, seconds=0.01)
 
     outcomes = take(source, "abcdefghijklmnop")

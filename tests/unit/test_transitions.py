@@ -9,8 +9,8 @@ from django.core.management import call_command
 from pydantic import ValidationError
 
 import neural
+from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.execute import run_claimed
 from neural.ledger.settle import hand_back, lose
 from neural.models import RunState, TaskRun
 from neural.models.run_log import LONGEST_LIST_BYTES, pairs, tell

@@ -23,9 +23,10 @@ from neural.forecasting.rounds.asking import in_groups
 from neural.forecasting.rounds.kept import kept_stores
 from neural.forecasting.sales import RECENT_DAYS, nothing_sold, sales_of
 from neural.forecasting.sources import demand_source
-from neural.ledger.alone import drop_broken_connection
+from neural.ledger.execute import drop_broken_connection
 from neural.ledger.record import enqueue_all
-from neural.models import Store, TaskRun
+from neural.models import Store
+from neural.models.new_run import NewRun, new_run
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 
 RUN_SECONDS = 20.0
@@ -186,16 +187,16 @@ def _ask_for_all(name: str, now: dt.datetime, as_of: dt.date | None) -> int:
     return len(codes)
 
 
-def _run(name: str, stores: Sequence[str], as_of: dt.date | None) -> TaskRun:
+def _run(name: str, stores: Sequence[str], as_of: dt.date | None) -> NewRun:
     kwargs: dict[str, Any] = {"stores": list(stores)}
     if name != DEFAULT_MODEL_TYPE:
         kwargs["model_type"] = name
     if as_of:
         kwargs["as_of"] = as_of.isoformat()
-    return TaskRun(
+    return new_run(
         task=FORECAST_TASK,
         kwargs=kwargs,
         queue=LOW_PRIORITY_QUEUE,
         priority=LOW_PRIORITY,
-        store_id=stores[0] if len(stores) == 1 else None,
+        store=stores[0] if len(stores) == 1 else None,
     )

@@ -30,7 +30,7 @@ from neural.forecasting.rounds.receiving import (
     uncovered,
 )
 from neural.forecasting.sales import sales_of
-from neural.ledger.alone import drop_broken_connection
+from neural.ledger.execute import drop_broken_connection
 from neural.ledger.work import current_run
 from neural.models import Store
 

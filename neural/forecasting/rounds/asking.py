@@ -7,7 +7,7 @@ from typing import Any
 from neural.forecasting.models import TrainingRound
 from neural.forecasting.names import ADVANCE_TASK, ANSWER_TASK
 from neural.ledger.record import enqueue, enqueue_all
-from neural.models import TaskRun
+from neural.models.new_run import NewRun, new_run
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 
 TOGETHER = 2
@@ -64,13 +64,13 @@ def in_groups(stores: Sequence[str], *, size: int) -> Iterator[Sequence[str]]:
         yield stores[place * len(stores) // count : (place + 1) * len(stores) // count]
 
 
-def _answer_run(round_id: int, exchange: int, stores: Sequence[str]) -> TaskRun:
-    return TaskRun(
+def _answer_run(round_id: int, exchange: int, stores: Sequence[str]) -> NewRun:
+    return new_run(
         task=ANSWER_TASK,
         kwargs=_arguments(round_id, exchange, stores),
         queue=LOW_PRIORITY_QUEUE,
         priority=LOW_PRIORITY,
-        store_id=stores[0] if len(stores) == 1 else None,
+        store=stores[0] if len(stores) == 1 else None,
     )
 
 

@@ -16,9 +16,9 @@ from neural.conf import conf
 from neural.events.answers import Submission, Verdict
 from neural.events.ndjson import LineAnswer, bounded_lines, submit_lines
 from neural.events.submit import submit
-from neural.json_depth import said_of
 from neural.management.teaching import TeachingCommand
 from neural.models import Door
+from neural.stored_json import said_of
 
 AS_COMMAND: Mapping[str, Any] = {"requested_by": "manage.py submit_event", "door": Door.COMMAND}
 REQUIRED = ("type", "store", "source", "event_id", "payload")

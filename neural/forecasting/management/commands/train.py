@@ -19,7 +19,7 @@ from neural.forecasting.rounds.progress import Progress, round_progress
 from neural.ledger.clock import database_clock
 from neural.management.teaching import TeachingCommand, day
 from neural.models import Store
-from neural.worker.here import work_here
+from neural.worker.in_process import work_here
 
 REQUESTER = "train"
 LOOK_SECONDS = 0.5

@@ -16,7 +16,7 @@ from neural.retrieval.index.lag import why_it_waits
 from neural.retrieval.index.rebuilding import open_rebuild
 from neural.retrieval.models import IndexMark, IndexState, SearchIndex
 from neural.retrieval.names import REBUILD_TASK
-from neural.worker.here import work_here
+from neural.worker.in_process import work_here
 
 REQUESTER = "rebuild_index"
 LOOK_SECONDS = 0.5

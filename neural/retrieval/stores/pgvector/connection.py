@@ -10,8 +10,8 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import Cursor
 
 from neural.errors import PermanentError
-from neural.ledger.contention import despite_contention
 from neural.ledger.dialects import is_postgresql, ledger_connection
+from neural.ledger.outages import despite_contention
 from neural.retrieval.stores.base import StoreUnavailable, TableMissing
 from neural.retrieval.stores.pgvector.wire import Binary, BinaryDumper
 

@@ -11,16 +11,16 @@ import pytest
 from celery.worker.heartbeat import Heart
 
 from neural import checks
-from neural.broker import entries, patched, patches
+from neural.broker import entries, patches
 
 REQUIREMENTS = (Path(__file__).parents[2] / "requirements.txt").read_text()
 
 
-@pytest.mark.parametrize("name", patched.LOOKED_AT)
+@pytest.mark.parametrize("name", patches.LOOKED_AT)
 def test_the_pinned_version_was_looked_at(name):
     (pinned,) = re.findall(rf"^{name}(?:\[\w+\])?==(\S+)", REQUIREMENTS, re.M)
 
-    assert pinned == patched.LOOKED_AT[name]
+    assert pinned == patches.LOOKED_AT[name]
 
 
 @pytest.mark.parametrize(
@@ -28,15 +28,15 @@ def test_the_pinned_version_was_looked_at(name):
     [("5.6.2", 0), ("5.7.0", 0), ("5.7.0rc1", 0), ("5.7.1", 1), ("5.10", 1), ("6.0.0b1", 1)],
 )
 def test_a_check_names_what_is_newer_than_was_looked_at(monkeypatch, installed, warned):
-    installed_versions = {**patched.LOOKED_AT, "kombu": installed}
-    monkeypatch.setattr(patched, "version", installed_versions.__getitem__)
+    installed_versions = {**patches.LOOKED_AT, "kombu": installed}
+    monkeypatch.setattr(patches, "version", installed_versions.__getitem__)
 
     found = checks.check_patched_versions()
 
     assert [each.id for each in found] == ["neural.W020"] * warned
     for each in found:
         assert f"kombu {installed} is newer than 5.7.0" in each.msg
-        assert "neural/broker/patched.py" in each.hint
+        assert "neural/broker/patches.py" in each.hint
 
 
 def test_each_patch_names_its_upstream_issue():
@@ -50,7 +50,7 @@ def test_a_method_that_a_newer_version_does_not_have_is_told_and_left_out(caplog
     class Renamed:
         """What a newer version has in the place of a class that is patched."""
 
-    patched.replace(Renamed, "_send", patches._once)
+    patches.replace(Renamed, "_send", patches._once)
 
     assert not hasattr(Renamed, "_send")
     assert "event=patch_left_out what=Renamed._send" in caplog.text
@@ -58,9 +58,9 @@ def test_a_method_that_a_newer_version_does_not_have_is_told_and_left_out(caplog
 
 def test_a_method_is_replaced_once(monkeypatch):
     monkeypatch.setattr(Heart, "_send", lambda self, event, retry=True: retry)
-    patched.replace(Heart, "_send", patches._once)
+    patches.replace(Heart, "_send", patches._once)
     once = Heart._send
-    patched.replace(Heart, "_send", patches._once)
+    patches.replace(Heart, "_send", patches._once)
 
     assert Heart._send is once
     assert Heart._send(None, "worker-heartbeat", retry=True) is False

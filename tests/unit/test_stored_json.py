@@ -7,9 +7,8 @@ import pytest
 
 import neural
 from neural.events.answers import EventRefused
-from neural.json_depth import depth_of, is_deeper
 from neural.models import NeuralEvent, TaskRun
-from neural.stored_json import NotStorable, to_json
+from neural.stored_json import NotStorable, depth_of, is_deeper, to_json
 from neural.tasks import process_neural_event
 from tests.probe.tasks import give_back
 from tests.unit.ledger import make_run

@@ -6,7 +6,7 @@ import sys
 import pytest
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 
-from neural.worker import stop_signals
+from neural.worker import ending
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def loop():
 
 
 def stopped(heard, frame):
-    stop_signals._stop(
+    ending._stop(
         lambda: heard.append("told"), lambda *_: heard.append("celery"), signal.SIGTERM, frame
     )
 

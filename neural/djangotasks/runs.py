@@ -1,22 +1,73 @@
-"""How a worker runs a Django task: by a Celery task of the same name."""
+"""Runs of Django tasks: how they are recorded, and how a worker does them, by a Celery task of the
+same name."""
 
+import datetime as dt
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from celery import shared_task
+from celery import current_app, shared_task
 from django.db import transaction
 
-from neural.celeryapp.coroutines import run_to_its_end
-from neural.celeryapp.task import LedgerTask
+from neural.celeryapp.call import asked_by
+from neural.celeryapp.options import keep
+from neural.celeryapp.task import LedgerTask, run_to_its_end
 from neural.djangotasks import reference, registry
-from neural.djangotasks.results import find_result, result_of, task_of
-from neural.djangotasks.routing import ledger_priority
-from neural.ledger.listeners import when_ended
+from neural.djangotasks.options import ledger_priority
+from neural.djangotasks.results import Asked, find_result, result_of, task_of
+from neural.ledger import ports
+from neural.ledger.clock import database_clock
+from neural.ledger.record import enqueue
 from neural.ledger.work import Work, current_run
 from neural.models import TaskRun
+
+
+def record(backend: Any, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Record a run in the caller's transaction; returns its TaskResult. The signal that tells of
+    it is sent when it has committed, since what is undone was never accepted."""
+    queue = backend.queue_of(task)
+    _expect_somebody(task, queue)
+    run = _recorded(task, queue, *reference.normalize_json([list(args), dict(kwargs)]))
+    result = result_of(run, task)
+    send = partial(reference.signals.task_enqueued.send, type(backend), task_result=result)
+    transaction.on_commit(send, robust=True)
+    return result
+
+
+def _recorded(task: Any, queue: str, args: list[Any], kwargs: dict[str, Any]) -> TaskRun:
+    family = asked_by()
+    path = task.module_path
+    return enqueue(
+        task=path,
+        args=args,
+        kwargs=kwargs,
+        queue=queue,
+        priority=ledger_priority(task.priority),
+        due_at=_later(task.run_after),
+        options=keep(path, {"headers": Asked.of(task).header(), "root_id": family.root}),
+        parent=family.parent or "",
+    )
+
+
+def _later(run_after: dt.datetime | None) -> dt.datetime | None:
+    """A time that has passed is no reason to wait for the relay."""
+    return run_after if run_after and run_after > database_clock() else None
+
+
+def _expect_somebody(task: Any, queue: str) -> None:
+    """Raise InvalidTask for a task of which a message would bring nobody to its run."""
+    path = task.module_path
+    if not ports.has_queue(queue):
+        raise reference.InvalidTask(
+            f"{path}: there is no Celery queue {queue!r}. Say in OPTIONS['queues'] of "
+            f"TASKS[{task.backend!r}] which one the queue {task.queue_name!r} stands for"
+        )
+    if not isinstance(current_app.tasks.get(path), DjangoTask):
+        raise reference.InvalidTask(
+            f"{path}: a Celery task has this name already. Give one of both another name"
+        )
 
 
 class DjangoTask(LedgerTask):
@@ -60,7 +111,7 @@ class DjangoTask(LedgerTask):
 def register(task: Any) -> None:
     """Make the Celery task of a Django task, and have its signals sent."""
     shared_task(base=DjangoTask, name=task.module_path)(task.func)
-    when_ended(task.module_path, _tell_when_committed)
+    ports.when_ended(task.module_path, _tell_when_committed)
 
 
 def _perform(run: TaskRun, task: Any, *args: Any, **kwargs: Any) -> Any:

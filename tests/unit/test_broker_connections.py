@@ -1,10 +1,10 @@
-"""A channel's one Redis client."""
+"""A connection to the broker: a channel makes one Redis client and keeps it."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from neural.broker.kept_clients import keep_client
+from neural.broker.connections import keep_client
 
 
 class Channel:

@@ -1,9 +1,14 @@
-"""Database connections that outlive a task (CELERY_DB_REUSE_MAX): is the server still there?"""
+"""A worker's database connections: those of its pool outlive a task (CELERY_DB_REUSE_MAX), so is
+the server still there? That of its relay must not wait."""
 
 import select
 from typing import Any
 
 from django.db import connections
+
+from neural.ledger import dialects
+
+DATABASE_PATIENCE_MILLISECONDS = 2000
 
 
 def drop_broken_connections(**_: Any) -> None:
@@ -35,3 +40,18 @@ def is_silent(connection: Any) -> bool:
     except connection.Database.Error:
         return False  # closed on this side
     return not poller.poll(0)
+
+
+def be_impatient() -> None:
+    """This thread's database connection gives up soon instead of waiting for a lock."""
+    connection = dialects.ledger_connection()
+    if connection.in_atomic_block:
+        return  # a caller's transaction (tests)
+    connection.close_if_unusable_or_obsolete()
+    if connection.connection is not None:
+        return  # it was made impatient when it was opened
+    with connection.cursor() as cursor:
+        if dialects.is_postgresql():
+            cursor.execute("SET statement_timeout = %s", [DATABASE_PATIENCE_MILLISECONDS])
+        else:
+            cursor.execute(f"PRAGMA busy_timeout = {DATABASE_PATIENCE_MILLISECONDS}")

@@ -1,0 +1,56 @@
+"""Tries of runs that did not succeed."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from neural.models.run import TaskRun
+from neural.models.worker import WorkerProcess
+
+
+class TryOutcome(models.TextChoices):
+    FAILED = "failed", _("failed")
+    LOST = "lost", _("lost")
+    HANDED_BACK = "handed_back", _("handed back")
+    SUCCEEDED = "succeeded", _("succeeded")
+
+
+class TaskTry(models.Model):
+    """A try that did not succeed.
+
+    A try that succeeds needs no row: its times, worker and outcome are the run's own, and a
+    row for each would cost a third more processor time and 1.4 GB in ten million runs
+    (docs/performance.md). ``neural.ledger.history`` puts both together.
+    """
+
+    run = models.ForeignKey(TaskRun, models.CASCADE, verbose_name=_("run"), related_name="tries")
+    outcome = models.CharField(_("outcome"), max_length=11, choices=TryOutcome.choices)
+    started_at = models.DateTimeField(_("started at"))
+    finished_at = models.DateTimeField(_("finished at"), db_default=Now())
+    worker = models.ForeignKey(
+        WorkerProcess,
+        models.DO_NOTHING,
+        verbose_name=_("worker"),
+        related_name="+",
+        null=True,
+        blank=True,
+        db_index=False,
+        db_constraint=False,
+    )
+    process_id = models.PositiveIntegerField(_("process id"), null=True, blank=True)
+    error = models.CharField(_("error"), max_length=500, blank=True, default="")
+    traceback = models.TextField(_("traceback"), blank=True, default="")
+
+    class Meta:
+        verbose_name = _("try")
+        verbose_name_plural = _("tries")
+        ordering = ("id",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(outcome__in=TryOutcome.values), name="neural_try_known_outcome"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_outcome_display()} {self.started_at:%Y-%m-%d %H:%M:%S}"
