@@ -5,6 +5,8 @@ from typing import Any
 
 from django.db import connections
 
+from neural.ledger.dialects import dialect_of
+
 
 def drop_broken_connections(**_: Any) -> None:
     """Before each task, close what is broken or too old.
@@ -27,7 +29,7 @@ def is_silent(connection: Any) -> bool:
     A connection of which the other half is gone without a word is silent, too; a question
     would have no answer either.
     """
-    if connection.vendor != "postgresql" or connection.connection is None:
+    if not dialect_of(connection).has_socket or connection.connection is None:
         return False
     poller = select.poll()
     try:

@@ -155,8 +155,8 @@ class RelayThread(threading.Thread):
             )
             connections.close_all()
         finally:
-            if not dialects.is_postgresql():
-                connections.close_all()  # SQLite must not be open while a process is forked
+            if not dialects.ledger_dialect().survives_fork:
+                connections.close_all()
 
     def _work(self) -> None:
         if time.monotonic() >= self._next_beat:
@@ -197,10 +197,7 @@ def be_impatient() -> None:
     if connection.connection is not None:
         return  # it was made impatient when it was opened
     with connection.cursor() as cursor:
-        if dialects.is_postgresql():
-            cursor.execute("SET statement_timeout = %s", [DATABASE_PATIENCE_MILLISECONDS])
-        else:
-            cursor.execute(f"PRAGMA busy_timeout = {DATABASE_PATIENCE_MILLISECONDS}")
+        dialects.ledger_dialect().set_patience(cursor, str(DATABASE_PATIENCE_MILLISECONDS))
 
 
 def _is_outage(error: Exception) -> bool:
