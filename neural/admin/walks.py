@@ -6,15 +6,17 @@ index and a number of rows, and a page looks at no more than these, whatever is 
 """
 
 import datetime as dt
-from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import connections
 from django.db.models import JSONField, Model, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.sql.datastructures import BaseTable
+
+from neural.ledger.dialects import dialect_of
 
 BY_KEY = ("-pk",)
 LANE = RawSQL("lane.value", ())
@@ -93,24 +95,11 @@ def ends(model: type[Model], walk: Walk, place: Place, most: int) -> list[int]:
     return list(edges.values_list("pk", flat=True))
 
 
-@contextmanager
-def indexes_alone(alias: str) -> Iterator[None]:
-    """PostgreSQL follows the order of an index, and neither sorts nor reads the table instead."""
-    if connections[alias].vendor != "postgresql":
-        yield
-        return
-    with transaction.atomic(using=alias, savepoint=False):
-        _set(alias, "off")
-        yield
-        _set(alias, "on")  # of a transaction that goes on
-
-
-def _set(alias: str, state: str) -> None:
-    # jit: what is switched off is not forbidden but made dear, and what is dear is compiled.
-    names = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "jit")
-    changes = ", ".join(f"set_config('{name}', '{state}', true)" for name in names)
-    with connections[alias].cursor() as cursor:
-        cursor.execute(f"SELECT {changes}")
+def indexes_alone(alias: str) -> AbstractContextManager[None]:
+    """The database follows the order of an index, and neither sorts nor reads the table
+    instead."""
+    connection = connections[alias]
+    return dialect_of(connection).following_indexes(connection)
 
 
 def _branch(model: type[Model], walk: Walk, place: Place) -> QuerySet:
@@ -169,7 +158,8 @@ class _Window(BaseTable):
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         lanes = self.rows.lanes if len(self.rows.lanes) > 1 else ()
         branch = self.rows.branch
-        if lanes and connection.vendor != "postgresql":
+        has_lateral = dialect_of(connection).has_lateral
+        if lanes and not has_lateral:
             branch = branch.values("pk")
         sql, params = branch.query.get_compiler(connection=connection).as_sql()
         # The second until Django 6.0.
@@ -179,9 +169,9 @@ class _Window(BaseTable):
             return f"({sql}) {name}", list(params)
         values = ", ".join(["(%s)"] * len(lanes))
         each = f"WITH lane(value) AS (VALUES {values}) SELECT w.* FROM lane CROSS JOIN "  # noqa: S608
-        if connection.vendor == "postgresql":
+        if has_lateral:
             each += f"LATERAL ({sql}) w"
-        else:  # SQLite knows no LATERAL
+        else:
             table, key = map(
                 connection.ops.quote_name, (self.table_name, branch.model._meta.pk.column)
             )

@@ -8,7 +8,6 @@ import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from django.db import transaction
 from django.db.models import DEFERRED
@@ -109,6 +108,7 @@ def _runs_of(draft: EventDraft) -> list[NewRun]:
     ]
 
 
+_IDENTITY = {"store": "text", "source": "text", "event_id": "text"}
 # All but the payload, which is large, and of an older release perhaps one that nobody can read.
 _LOOKED_AT = ", ".join(
     f'"{field.column}"' for field in NeuralEvent._meta.concrete_fields if field.name != "payload"
@@ -118,15 +118,7 @@ _LOOKED_AT = ", ".join(
 def _recorded_before(identities: Collection[Identity]) -> dict[Identity, NeuralEvent]:
     if not identities:
         return {}
-    rows: list[Sequence[Any]] = list(identities)
-    if dialects.is_postgresql():
-        wanted = "unnest(%s::text[], %s::text[], %s::text[])"
-        parameters: list[Any] = dialects.columns(rows, width=3)
-    else:
-        wanted = (
-            f"(SELECT {dialects.extracted(('store', 'source', 'event_id'))} FROM json_each(%s))"
-        )
-        parameters = [json.dumps(rows)]
+    wanted, parameters = dialects.ledger_dialect().table(_IDENTITY, list(identities))
     found = NeuralEvent.objects.raw(
         f"SELECT {_LOOKED_AT} FROM neural_neuralevent "
         f"WHERE (store_id, source, event_id) IN (SELECT * FROM {wanted} AS wanted)",

@@ -121,32 +121,22 @@ _RENEWED = ("details", "problems", "door", "requested_by", "last_refused_at")
 
 
 def _write(refusals: Iterable[Refusal], door: str, requested_by: str) -> None:
+    dialect = dialects.ledger_dialect()
     columns = ", ".join(_COLUMNS)
     renewed = ", ".join(f"{name} = excluded.{name}" for name in _RENEWED)
+    # WHERE: else SQLite would read ON as a join's.
     statement = f"""
         INSERT INTO neural_refusedevent ({columns},
             door, requested_by, refused_at, last_refused_at, state, handled_by)
-        SELECT {_taken()}, %s, %s, {dialects.clock()}, {dialects.clock()}, 'open', ''
-        FROM {_source()}
+        SELECT {dialect.columns_of_arrays(_COLUMNS)}, %s, %s,
+            {dialect.clock}, {dialect.clock}, 'open', ''
+        FROM {dialect.arrays} WHERE true
         ON CONFLICT (fingerprint) DO UPDATE
         SET times = neural_refusedevent.times + excluded.times, {renewed}
     """
     rows = json.dumps(_rows(refusals))
     with dialects.ledger_connection().cursor() as cursor:
         cursor.execute(statement, [storable(door, 20), storable(requested_by, 150), rows])
-
-
-def _taken() -> str:
-    if not dialects.is_postgresql():
-        return dialects.extracted(_COLUMNS)
-    parts = (f"(value->>{n})::{kind} AS {name}" for n, (name, kind) in enumerate(_COLUMNS.items()))
-    return ", ".join(parts)
-
-
-def _source() -> str:
-    if dialects.is_postgresql():
-        return "jsonb_array_elements(%s::jsonb)"
-    return "json_each(%s) WHERE true"  # else ON would be read as a join's
 
 
 def _rows(refusals: Iterable[Refusal]) -> list[list[Any]]:

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import DatabaseError
-from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from neural.health.findings import Finding, listed, ok, problem, warning
+from neural.health.remedies import remedies
 from neural.health.situation import Situation
-from neural.health.writing import PATIENCE_SECONDS, first_line, how_to_reach_it
+from neural.health.writing import PATIENCE_SECONDS, first_line
 from neural.ledger import dialects
 from neural.ledger.clock import database_clock
 
@@ -23,31 +23,16 @@ CLOCK_PROBLEM_SECONDS = 60
 @contextmanager
 def impatient_database(seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
     """Statements in this block give up soon; afterwards the connection is as before."""
-    connection = dialects.ledger_connection()
+    connection, dialect = dialects.ledger_connection(), dialects.ledger_dialect()
     with connection.cursor() as cursor:
-        before = _patience(cursor)
-        _set_patience(cursor, str(int(seconds * 1000)))
+        before = dialect.patience(cursor)
+        dialect.set_patience(cursor, str(int(seconds * 1000)))
     try:
         yield
     finally:
         if connection.connection is not None:
             with connection.cursor() as cursor:
-                _set_patience(cursor, before)
-
-
-def _patience(cursor: CursorWrapper) -> str:
-    if dialects.is_postgresql():
-        cursor.execute("SELECT current_setting('statement_timeout')")
-    else:
-        cursor.execute("PRAGMA busy_timeout")
-    return str(cursor.fetchone()[0])
-
-
-def _set_patience(cursor: CursorWrapper, value: str) -> None:
-    if dialects.is_postgresql():
-        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [value])
-    else:
-        cursor.execute(f"PRAGMA busy_timeout = {int(value)}")
+                dialect.set_patience(cursor, before)
 
 
 def database(situation: Situation) -> Finding:
@@ -57,13 +42,13 @@ def database(situation: Situation) -> Finding:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-            mode = _journal_mode(cursor)
+            mode = dialects.ledger_dialect().journal_mode(cursor)
     except DatabaseError as error:
         return problem(
             "database",
             _("%(database)s does not answer: %(error)s")
             % {"database": connection.display_name, "error": first_line(error)},
-            how_to_reach_it(error),
+            remedies().of_reaching(error),
         )
     milliseconds = (time.perf_counter() - started) * 1000
     about = {"database": connection.display_name, "milliseconds": f"{milliseconds:.0f}"}
@@ -81,14 +66,6 @@ def _judged_by_mode(mode: str, answers: str) -> Finding:
         % {"answers": answers, "mode": repr(mode)},
         _("let the settings' init_command say PRAGMA journal_mode=WAL, on a local disk"),
     )
-
-
-def _journal_mode(cursor: CursorWrapper) -> str:
-    """SQLite's journal mode; empty for other databases."""
-    if dialects.is_postgresql():
-        return ""
-    cursor.execute("PRAGMA journal_mode")
-    return str(cursor.fetchone()[0])
 
 
 def migrations(situation: Situation) -> Finding:

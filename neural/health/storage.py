@@ -51,16 +51,11 @@ def cure() -> str:
 
 def places() -> Iterator[Path]:
     """Directories on this machine that grow: SQLite's, and those of apps."""
-    if not dialects.is_postgresql():
-        yield sqlite_file().parent
+    if file := dialects.ledger_dialect().file(dialects.ledger_connection()):
+        yield file.parent
     for place in PLACES:
         if directory := place():
             yield directory
-
-
-def sqlite_file() -> Path:
-    """Where the database is, as it was set."""
-    return Path(str(dialects.ledger_connection().settings_dict["NAME"])).absolute()
 
 
 def free_bytes(place: Path) -> int:

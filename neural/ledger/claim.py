@@ -23,6 +23,9 @@ from neural.ledger.outages import insist
 from neural.ledger.unreadable import NOT_OF_A_ROW, read_each
 from neural.models import NeuralEvent, RunState, TaskRun
 
+Fragment = tuple[str, list[Any]]
+"""SQL with its parameters."""
+
 
 @dataclass(frozen=True)
 class Claimant:
@@ -51,15 +54,17 @@ def claim(
     limits are for it alone. An empty list means that the
     message came late: somebody else has done the work or is at it.
     """
+    dialect = dialects.ledger_dialect()
+    due = _due(dialect, now)
     if companions and limit > 1:
-        chosen, parameters = _with_companions(task_id, task, queue, companions, limit, now)
+        chosen, parameters = _with_companions(dialect, task_id, task, queue, companions, limit, due)
     else:
-        chosen, parameters = _alone(task_id, task, now)
+        chosen, parameters = _alone(dialect, task_id, task, due)
     token = secrets.randbits(63)
     parameters += [token, claimant.worker_id, claimant.process_id]
-    take = _take_with_events if dialects.is_postgresql() else _take
+    take = _take_with_events if dialect.returns_joined_rows else _take
     try:
-        runs = _taken(partial(take, chosen, parameters, companions), token)
+        runs = _taken(partial(take, dialect, chosen, parameters, companions), token)
     except BaseException:  # whatever it is: of what it took nobody knows but the database
         _disown(token)
         raise
@@ -80,11 +85,13 @@ _CHANGES = """state = 'running', token = %s, worker_id = %s, process_id = %s,
     finished_at = NULL, unique_key = NULL"""
 
 
-def _take(chosen: str, parameters: list[Any], _companions: Sequence[str]) -> list[TaskRun]:
+def _take(
+    dialect: dialects.Dialect, chosen: str, parameters: list[Any], _companions: Sequence[str]
+) -> list[TaskRun]:
     statement = f"""
         {chosen}
-        UPDATE neural_taskrun SET {_CHANGES}, started_at = {dialects.clock()}
-        WHERE {dialects.pending()} AND id IN (SELECT id FROM chosen)
+        UPDATE neural_taskrun SET {_CHANGES}, started_at = {dialect.clock}
+        WHERE {dialect.pending} AND id IN (SELECT id FROM chosen)
         RETURNING *
     """
     runs = list(TaskRun.objects.raw(statement, parameters))
@@ -93,16 +100,16 @@ def _take(chosen: str, parameters: list[Any], _companions: Sequence[str]) -> lis
 
 
 def _take_with_events(
-    chosen: str, parameters: list[Any], companions: Sequence[str]
+    dialect: dialects.Dialect, chosen: str, parameters: list[Any], companions: Sequence[str]
 ) -> list[TaskRun]:
     """The events come with the runs: one statement less."""
     connection = dialects.ledger_connection()
-    unhurried, more_parameters = _not_waiting_for_the_disk(companions)
+    unhurried, more_parameters = _not_waiting_for_the_disk(dialect, companions)
     statement = f"""
         {chosen}
-        UPDATE neural_taskrun AS run SET {_CHANGES}, started_at = {dialects.clock()}
+        UPDATE neural_taskrun AS run SET {_CHANGES}, started_at = {dialect.clock}
         FROM chosen {joined_rows.JOINS}
-        WHERE run.{dialects.pending()} AND run.id = chosen.id
+        WHERE run.{dialect.pending} AND run.id = chosen.id
         RETURNING {joined_rows.columns()}, {unhurried}
     """
     with dialects.preparing_cursor() as cursor:
@@ -110,7 +117,9 @@ def _take_with_events(
         return joined_rows.runs_of(cursor.fetchall(), connection)
 
 
-def _not_waiting_for_the_disk(companions: Sequence[str]) -> tuple[str, list[Any]]:
+def _not_waiting_for_the_disk(
+    dialect: dialects.Dialect, companions: Sequence[str]
+) -> tuple[str, list[Any]]:
     """An expression that spares the claim of atomic work its wait for the disk at the commit.
 
     The commit of the work's effects waits, and with it the claim before it is on the disk. If
@@ -122,10 +131,8 @@ def _not_waiting_for_the_disk(companions: Sequence[str]) -> tuple[str, list[Any]
     """
     if not companions or dialects.ledger_connection().in_atomic_block:
         return "NULL", []
-    quick = "set_config('synchronous_commit', 'off', true)"
-    return f"CASE WHEN {dialects.is_one_of('run.handler')} THEN {quick} END", [
-        dialects.bound_list(companions)
-    ]
+    are_atomic = dialect.is_one_of("run.handler")
+    return dialect.not_waiting_for_the_disk(are_atomic), [dialect.bound_list(companions)]
 
 
 def _disown(token: int) -> None:
@@ -141,55 +148,56 @@ def _disown(token: int) -> None:
     insist(lambda: taken.update(**back), seconds=conf().settle_seconds)
 
 
-def _due(now: dt.datetime | None) -> tuple[str, list[Any]]:
+def _due(dialect: dialects.Dialect, now: dt.datetime | None) -> Fragment:
     if now is None:
-        return f"available_at <= {dialects.clock()}", []
-    return "available_at <= %s", [dialects.moment(now)]
+        return f"available_at <= {dialect.clock}", []
+    return "available_at <= %s", [dialect.moment(now)]
 
 
-def _own(task_id: str, task: str) -> tuple[str, list[Any]]:
+def _own(task_id: str, task: str) -> Fragment:
     """The message's own run: by its id and, where the message is of a task, that task's."""
     return ("task_id = %s AND task = %s", [task_id, task]) if task else ("task_id = %s", [task_id])
 
 
-def _alone(task_id: str, task: str, now: dt.datetime | None) -> tuple[str, list[Any]]:
+def _alone(dialect: dialects.Dialect, task_id: str, task: str, is_due: Fragment) -> Fragment:
     own, own_parameters = _own(task_id, task)
-    due, parameters = _due(now)
+    due, parameters = is_due
     statement = f"""
         WITH chosen AS (SELECT id, event_id FROM neural_taskrun WHERE {own}
-            AND {dialects.pending()} AND {due})
+            AND {dialect.pending} AND {due})
     """
     return statement, [*own_parameters, *parameters]
 
 
 def _with_companions(
+    dialect: dialects.Dialect,
     task_id: str,
     task: str,
     queue: str,
     companions: Sequence[str],
     limit: int,
-    now: dt.datetime | None,
-) -> tuple[str, list[Any]]:
+    is_due: Fragment,
+) -> Fragment:
     own, own_parameters = _own(task_id, task)
-    due, due_parameters = _due(now)
+    due, due_parameters = is_due
     statement = f"""
         WITH own AS (
             SELECT id, event_id, failures + losses > 0 OR options <> '{{}}'
-                OR NOT ({dialects.is_one_of("handler")}) AS alone
+                OR NOT ({dialect.is_one_of("handler")}) AS alone
             FROM neural_taskrun
-            WHERE {own} AND {dialects.pending()} AND {due} {dialects.skip_locked()}
+            WHERE {own} AND {dialect.pending} AND {due} {dialect.skip_locked}
         ), along AS (
             SELECT id, event_id FROM neural_taskrun
             WHERE queue = %s AND state = 'pending' AND {due}
               AND failures = 0 AND losses = 0 AND options = '{{}}'
-              AND {dialects.is_one_of("handler")} AND task_id <> %s
+              AND {dialect.is_one_of("handler")} AND task_id <> %s
               AND NOT EXISTS (SELECT 1 FROM own WHERE alone)
-            ORDER BY priority DESC, available_at LIMIT %s {dialects.skip_locked()}
+            ORDER BY priority DESC, available_at LIMIT %s {dialect.skip_locked}
         ), chosen AS (
             SELECT id, event_id FROM own UNION ALL SELECT id, event_id FROM along
         )
     """
-    names = dialects.bound_list(companions)
+    names = dialect.bound_list(companions)
     return statement, [
         *(names, *own_parameters, *due_parameters),
         *(queue, *due_parameters, names, task_id, limit - 1),

@@ -12,7 +12,7 @@ from neural.ledger import dialects
 def database_clock() -> dt.datetime:
     """Now, as the database says."""
     with dialects.ledger_connection().cursor() as cursor:
-        cursor.execute(f"SELECT {dialects.clock()}", [])
+        cursor.execute(f"SELECT {dialects.ledger_dialect().clock}", [])
         (now,) = cursor.fetchone()
     # SQLite has no type for times.
     return now if isinstance(now, dt.datetime) else dt.datetime.fromisoformat(f"{now}+00:00")

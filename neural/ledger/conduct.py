@@ -6,7 +6,7 @@ that was entered and not left would take all that follows into a transaction tha
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections, transaction
@@ -14,6 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from neural.errors import NeuralError
 from neural.ledger import commit_hooks, sessions, surroundings
+from neural.ledger.dialects import dialect_of
+from neural.ledger.dialects.base import IN_FAILED_TRANSACTION, IN_TRANSACTION
 from neural.ledger.interrupts import SoftTimeLimitExceeded
 from neural.ledger.raised import describe, only_exceptions
 from neural.ledger.sessions import Statements
@@ -22,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
-_IN_TRANSACTION, _IN_FAILED_TRANSACTION = 2, 3  # as libpq has them
 _LOST = "the work ended the transaction that it was in (it closed the connection, or left a block"
 _LOST += " that it had not entered): nothing that it wrote is kept"
 _OF_THE_CONNECTION = (SoftTimeLimitExceeded, OperationalError, InterfaceError)
@@ -92,7 +93,7 @@ class _Watch:
         connection = self.connection
         self._depth = len(connection.atomic_blocks)
         self._hooks = len(connection.run_on_commit)
-        self._was_in_transaction = _status(connection) == _IN_TRANSACTION
+        self._was_in_transaction = _status(connection) == IN_TRANSACTION
         self._left_open = False
         connection.rollback_exc = None
         connection.execute_wrappers.append(self.statements)
@@ -117,8 +118,8 @@ class _Watch:
         if connection.closed_in_transaction or len(connection.atomic_blocks) < self._depth:
             return True
         return self._was_in_transaction and _status(connection) not in (
-            _IN_TRANSACTION,
-            _IN_FAILED_TRANSACTION,
+            IN_TRANSACTION,
+            IN_FAILED_TRANSACTION,
         )
 
     def expect_all_kept(self) -> None:
@@ -137,7 +138,7 @@ class _Watch:
             ) from self.connection.rollback_exc
 
     def _is_marked(self) -> bool:
-        return self.connection.needs_rollback or _status(self.connection) == _IN_FAILED_TRANSACTION
+        return self.connection.needs_rollback or _status(self.connection) == IN_FAILED_TRANSACTION
 
     def isolate_hooks(self, what: str) -> None:
         """A hook that raises shall stop no neighbour's."""
@@ -161,28 +162,21 @@ def _call_hook(function: Callable[[], object], what: str) -> None:
 
 
 def _status(connection: Any) -> int | None:
-    """What the driver says of the transaction, as libpq numbers it; no query is sent. None
-    where there is no connection, or a driver that is not known."""
+    """What the driver says of the transaction. None where there is no connection, or a driver
+    that is not known."""
     driver: Any = connection.connection
-    read = _STATUS.get(connection.vendor)
-    if driver is None or read is None:
+    if driver is None:
         return None
     try:
-        return int(read(driver))
+        return dialect_of(connection).transaction_status(driver)
     except connection.Database.Error:
         return None  # closed behind Django's back
-
-
-_STATUS: Mapping[str, Callable[[Any], int]] = {
-    "postgresql": lambda driver: getattr(driver, "pgconn", driver.info).transaction_status,
-    "sqlite": lambda driver: _IN_TRANSACTION if driver.in_transaction else 0,
-}
 
 
 def _is_in_manual_transaction(connection: BaseDatabaseWrapper) -> bool:
     if connection.connection is None or not connection.settings_dict["AUTOCOMMIT"]:
         return False
-    in_transaction = _status(connection) in (_IN_TRANSACTION, _IN_FAILED_TRANSACTION)
+    in_transaction = _status(connection) in (IN_TRANSACTION, IN_FAILED_TRANSACTION)
     return in_transaction or not connection.autocommit
 
 

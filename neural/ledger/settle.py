@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from django.db import transaction
@@ -32,8 +32,10 @@ def settle(outcomes: Sequence[Outcome]) -> None:
         tries = [_try_row(outcome) for outcome in outcomes if outcome.try_outcome]
         if tries:
             TaskTry.objects.bulk_create(tries)
+        dialect = dialects.ledger_dialect()
+        rows = json.dumps([_row(dialect, each) for each in outcomes])
         with dialects.preparing_cursor() as cursor:
-            cursor.execute(_statement(), [json.dumps([_row(each) for each in outcomes])])
+            cursor.execute(_statement(dialect), [rows])
             if cursor.rowcount != len(outcomes):
                 raise Fenced(
                     f"{len(outcomes) - cursor.rowcount} of {len(outcomes)} runs were taken away"
@@ -59,15 +61,15 @@ def _try_row(outcome: Outcome) -> TaskTry:
     )
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
+def _row(dialect: dialects.Dialect, outcome: Outcome) -> dict[str, Any]:
     finished = outcome.state != RunState.PENDING
     return {
         "id": outcome.run.pk,
         "token": outcome.run.token,
         "state": outcome.state.value,
-        "started_at": dialects.moment(outcome.started_at),
-        "finished_at": dialects.moment(outcome.finished_at) if finished else None,
-        "due_at": dialects.moment(outcome.due_at),
+        "started_at": dialect.moment(outcome.started_at),
+        "finished_at": dialect.moment(outcome.finished_at) if finished else None,
+        "due_at": dialect.moment(outcome.due_at),
         "failures": outcome.failures,
         "result": outcome.result,
         "error": outcome.error[:ERROR_LENGTH],
@@ -87,7 +89,8 @@ _COLUMNS = {
 }
 
 
-def _statement() -> str:
+@cache
+def _statement(dialect: dialects.Dialect) -> str:
     return f"""
         UPDATE neural_taskrun AS run SET
             state = settled.state,
@@ -97,27 +100,19 @@ def _statement() -> str:
             available_at = COALESCE(settled.due_at, run.available_at),
             publish_at = COALESCE(settled.due_at, run.publish_at),
             failures = settled.failures,
-            result = {_result()},
+            result = {_result(dialect)},
             error = settled.error
-        FROM {_rows()} WHERE run.id = settled.id
+        FROM {dialect.records(_COLUMNS, "settled")} WHERE run.id = settled.id
           AND run.token = settled.token AND run.state = 'running'
     """
 
 
-def _result() -> str:
+def _result(dialect: dialects.Dialect) -> str:
     """What a postponed run has said so far outlives a later try that fails."""
-    result = "settled.result::jsonb" if dialects.is_postgresql() else "settled.result"
+    result = dialect.as_json("settled.result")
     return (
         f"CASE settled.state WHEN 'pending' THEN COALESCE({result}, run.result) ELSE {result} END"
     )
-
-
-def _rows() -> str:
-    if dialects.is_postgresql():
-        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
-        return f"jsonb_to_recordset(%s::jsonb) AS settled({columns})"
-    columns = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in _COLUMNS)
-    return f"(SELECT {columns} FROM json_each(%s)) AS settled"
 
 
 def lose(runs: Iterable[TaskRun], *, max_losses: int, why: str) -> int:

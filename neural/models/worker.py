@@ -1,8 +1,9 @@
 """Worker processes and their heartbeats."""
 
 import datetime as dt
+from typing import Any
 
-from django.db import connections, models
+from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -59,7 +60,7 @@ class WorkerProcess(models.Model):
     def beat(self) -> None:
         """Say that this worker lives. One that had been given up is present again."""
         me = type(self).objects.filter(pk=self.pk)
-        me.update(heartbeat_at=Now(), lost_at=None, clock_ahead=_clock_ahead(me.db))
+        me.update(heartbeat_at=Now(), lost_at=None, clock_ahead=_ClockAhead())
 
     def stop(self) -> None:
         """Say goodbye."""
@@ -73,10 +74,12 @@ class WorkerProcess(models.Model):
         return bool(unheard.update(lost_at=Now()))
 
 
-def _clock_ahead(database: str) -> models.Expression | None:
+class _ClockAhead(models.ExpressionWrapper):
     """By how much this host's clock is ahead of the database's. SQLite's is the host's own."""
-    if connections[database].vendor == "sqlite":
-        return None
-    return models.ExpressionWrapper(
-        models.Value(timezone.now(), models.DateTimeField()) - Now(), models.DurationField()
-    )
+
+    def __init__(self) -> None:
+        host = models.Value(timezone.now(), models.DateTimeField())
+        super().__init__(host - Now(), models.DurationField())
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return "NULL", []

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connections
 
-from neural.ledger import dialects
+from neural.ledger.dialects import dialect_of, ledger_connection, ledger_dialect
 
 DATABASE_PATIENCE_MILLISECONDS = 2000
 
@@ -32,7 +32,7 @@ def is_silent(connection: Any) -> bool:
     A connection of which the other half is gone without a word is silent, too; a question
     would have no answer either.
     """
-    if connection.vendor != "postgresql" or connection.connection is None:
+    if not dialect_of(connection).has_socket or connection.connection is None:
         return False
     poller = select.poll()
     try:
@@ -44,14 +44,11 @@ def is_silent(connection: Any) -> bool:
 
 def be_impatient() -> None:
     """This thread's database connection gives up soon instead of waiting for a lock."""
-    connection = dialects.ledger_connection()
+    connection = ledger_connection()
     if connection.in_atomic_block:
         return  # a caller's transaction (tests)
     connection.close_if_unusable_or_obsolete()
     if connection.connection is not None:
         return  # it was made impatient when it was opened
     with connection.cursor() as cursor:
-        if dialects.is_postgresql():
-            cursor.execute("SET statement_timeout = %s", [DATABASE_PATIENCE_MILLISECONDS])
-        else:
-            cursor.execute(f"PRAGMA busy_timeout = {DATABASE_PATIENCE_MILLISECONDS}")
+        ledger_dialect().set_patience(cursor, str(DATABASE_PATIENCE_MILLISECONDS))

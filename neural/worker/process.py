@@ -153,8 +153,8 @@ class RelayThread(threading.Thread):
             )
             connections.close_all()
         finally:
-            if not dialects.is_postgresql():
-                connections.close_all()  # SQLite must not be open while a process is forked
+            if not dialects.ledger_dialect().survives_fork:
+                connections.close_all()
 
     def _work(self) -> None:
         if time.monotonic() >= self._next_beat:

@@ -100,20 +100,21 @@ def _queues_that_owe() -> list[str]:
 
 def _take_owed(queue: str, limit: int) -> list[TaskRun]:
     """Runs that this relay alone will publish now: a lease on their messages."""
+    dialect = dialects.ledger_dialect()
     # Not IN (SELECT … LIMIT …): PostgreSQL may run such a subquery once for each row, and
     # every time it skips what is locked already. A CTE that locks runs once.
     statement = f"""
         WITH owed AS (
             SELECT id FROM neural_taskrun
-            WHERE state = 'pending' AND publish_at <= {dialects.clock()} AND queue = %s
-            ORDER BY publish_at LIMIT %s {dialects.skip_locked()}
+            WHERE state = 'pending' AND publish_at <= {dialect.clock} AND queue = %s
+            ORDER BY publish_at LIMIT %s {dialect.skip_locked}
         )
-        UPDATE neural_taskrun SET publish_at = {dialects.clock_plus()}
-        WHERE {dialects.pending()} AND publish_at <= {dialects.clock()}
+        UPDATE neural_taskrun SET publish_at = {dialect.clock_plus}
+        WHERE {dialect.pending} AND publish_at <= {dialect.clock}
           AND id IN (SELECT id FROM owed)
         RETURNING *
     """
-    parameters = [queue, limit, dialects.seconds(conf().republish_lease_seconds)]
+    parameters = [queue, limit, dialect.seconds(conf().republish_lease_seconds)]
     return list(TaskRun.objects.raw(statement, parameters))
 
 

@@ -26,6 +26,7 @@ from neural.health import (
 )
 from neural.health.findings import COUNTED
 from neural.health.situation import Situation
+from neural.ledger.dialects import ledger_dialect
 from neural.management.language import language_of
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
 from tests.unit import doctoring
@@ -136,7 +137,7 @@ def test_a_database_that_is_locked_is_found_within_a_second():
 def test_looking_leaves_the_connections_patience_as_it_was():
     def patience() -> str:
         with connection.cursor() as cursor:
-            return database._patience(cursor)
+            return ledger_dialect().patience(cursor)
 
     before = patience()
     with database.impatient_database():

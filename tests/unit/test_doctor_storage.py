@@ -8,6 +8,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from neural.health import Status, examine, storage, writing
+from neural.health.remedies import remedies
 from neural.health.situation import Situation
 from neural.models import WorkerProcess
 from tests.unit.doctoring import asked, healthy, is_found
@@ -51,7 +52,9 @@ def test_the_disks_of_the_database_and_of_an_index_in_files_are_looked_at(settin
     settings.NEURAL = {"search": True, "vector_store_location": str(tmp_path)}
 
     assert tmp_path in list(storage.places())
-    assert (storage.sqlite_file().parent in list(storage.places())) == (connection.vendor == SQLITE)
+    is_in_a_file = connection.vendor == SQLITE
+    directory = Path(str(connection.settings_dict["NAME"])).absolute().parent
+    assert (directory in list(storage.places())) == is_in_a_file
     settings.NEURAL = {"search": True, "vector_store_location": "s3://bucket"}
     assert all(str(place) != "s3://bucket" for place in storage.places())
 
@@ -129,7 +132,7 @@ def test_a_postgresql_that_is_set_to_read_only_is_told_by_its_setting():
 )
 def test_a_postgresql_that_lets_nobody_in_is_not_always_one_to_start(words, cure):
     only("postgresql")
-    assert cure in writing.how_to_reach_it(OperationalError(words))
+    assert cure in remedies().of_reaching(OperationalError(words))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,6 +5,7 @@ from django.core import checks
 from django.utils import timezone
 
 from neural.health.situation import Situation
+from neural.ledger.dialects import SQLite
 from neural.retrieval.checks import check_search
 from neural.retrieval.conf import SearchSettings, conf
 from neural.retrieval.health import search_index
@@ -116,7 +117,7 @@ def test_the_store_of_a_process_is_one_until_the_settings_change(settings):
 
 
 def test_pgvector_needs_postgresql(settings, monkeypatch):
-    monkeypatch.setattr("neural.ledger.dialects.is_postgresql", lambda: False)
+    monkeypatch.setattr("neural.retrieval.stores.choosing.ledger_dialect", SQLite)
 
     with pytest.raises(StoreRefused, match="the database is not PostgreSQL: use lancedb"):
         make_store("pgvector", location="", options={})

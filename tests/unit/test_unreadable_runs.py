@@ -79,7 +79,7 @@ def test_whatever_cannot_be_read_of_a_run_its_reason_names_it(column, monkeypatc
     assert run.error == f"RunUnreadable: its {column} cannot be read"
 
 
-def cannot_be_read(chosen, parameters, companions):
+def cannot_be_read(dialect, chosen, parameters, companions):
     token = parameters[-3]
     TaskRun.objects.filter(state="pending").update(state="running", token=token, started_at=ago())
     raise RecursionError("maximum recursion depth exceeded")

@@ -31,12 +31,13 @@ class Given(NamedTuple):
 def record(given: Sequence[Given], *, round_id: int, exchange: int, now: dt.datetime) -> None:
     """Keep answers of stores from which one is expected, while the round is in this exchange.
     Each is kept once, however often it is recorded."""
+    dialect = dialects.ledger_dialect()
     rows = json.dumps([each._asdict() for each in given])
-    parameters: list[Any] = [UpdateState.ACCEPTED.value, exchange, dialects.moment(now), rows]
+    parameters: list[Any] = [UpdateState.ACCEPTED.value, exchange, dialect.moment(now), rows]
     parameters += [round_id, exchange, *map(str, TAKING_PART)]
     parameters += [round_id, exchange, *map(str, ASKING_STATES)]
     with dialects.preparing_cursor() as cursor:
-        cursor.execute(_statement(), parameters)
+        cursor.execute(_statement(dialect), parameters)
 
 
 _COLUMNS = {
@@ -50,20 +51,19 @@ _COLUMNS = {
 }
 
 
-def _statement() -> str:
+def _statement(dialect: dialects.Dialect) -> str:
     states = ", ".join(["%s"] * len(TAKING_PART))
     asking = ", ".join(["%s"] * len(ASKING_STATES))
-    moment = "%s::timestamptz" if dialects.is_postgresql() else "%s"
     return f"""
         UPDATE {StoreUpdate._meta.db_table} AS kept SET
-            state = %s, exchange = %s, answered_at = {moment},
+            state = %s, exchange = %s, answered_at = {dialect.bound_moment},
             payload = given.payload,
             bytes_sent = kept.bytes_sent + given.bytes_sent,
             seconds = kept.seconds + given.seconds,
             examples = COALESCE(given.examples, kept.examples),
             update_norm = COALESCE(given.update_norm, kept.update_norm),
             figures = COALESCE(given.figures, kept.figures)
-        FROM {_rows()}
+        FROM {dialect.records(_COLUMNS, "given")}
         WHERE kept.round_id = %s AND kept.store_id = given.store
           AND kept.exchange < %s AND kept.state IN ({states})
           AND EXISTS (
@@ -71,14 +71,6 @@ def _statement() -> str:
             WHERE asking.id = %s AND asking.exchange = %s AND asking.state IN ({asking})
           )
     """
-
-
-def _rows() -> str:
-    if dialects.is_postgresql():
-        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
-        return f"jsonb_to_recordset(%s::jsonb) AS given({columns})"
-    columns = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in _COLUMNS)
-    return f"(SELECT {columns} FROM json_each(%s)) AS given"
 
 
 class Counts(NamedTuple):

@@ -1,8 +1,6 @@
 """A day's demand, computed from the store's report of the day and from its orders."""
 
 import datetime as dt
-import hashlib
-import json
 from typing import Any
 
 from neural.ledger import dialects
@@ -22,33 +20,27 @@ def recompute_demand(days: list[Day]) -> None:
     """
     if not days:
         return
+    dialect = dialects.ledger_dialect()
+    chosen, parameters = dialect.table(_DAY, days)
+    demand = _with(chosen, dialect.join_elements("report.lines", "line"))
     with dialects.preparing_cursor() as cursor:
-        if dialects.is_postgresql():
-            # SQLite has one writer at a time and needs no lock.
-            cursor.execute(_LOCK, [sorted({_lock_key(day) for day in days})])
-            stores, dates = map(list, zip(*days, strict=True))
-            cursor.execute(_WITH_POSTGRESQL + _GONE_IN_ONE + _UPSERT, [stores, dates])
+        # One transaction at a time computes a day, even one that has no row yet.
+        dialect.lock(cursor, (f"neural.demand/{store}/{day}" for store, day in days))
+        if dialect.changes_rows_in_with:
+            cursor.execute(demand + _GONE_IN_ONE + _UPSERT, parameters)
         else:
-            chosen = [json.dumps([(store, str(day)) for store, day in days])]
-            cursor.execute(_WITH_SQLITE + _DELETE, chosen)
-            cursor.execute(_WITH_SQLITE + _UPSERT, chosen)
+            cursor.execute(demand + _DELETE, parameters)
+            cursor.execute(demand + _UPSERT, parameters)
 
 
-# One transaction at a time computes a day, even one that has no row yet. Keys are locked in
-# their own order, so that two transactions never wait for each other.
-_LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
-
-
-def _lock_key(day: Day) -> int:
-    text = f"neural.demand/{day[0]}/{day[1]}"
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), signed=True)
+_DAY = {"store_id": "text", "day": "date"}
 
 
 def _with(days: str, lines: str) -> str:
     """What reports and orders state, line by line, and its sums by dish: common table
     expressions. A report may name a dish on several lines; revenue is optional on each."""
     return f"""
-    WITH days (store_id, day) AS ({days}),
+    WITH days (store_id, day) AS (SELECT * FROM {days}),
     stated AS (
         SELECT report.store_id, report.day, line.value->>'dish' AS dish,
                line.value->>'name' AS reported_name, '' AS ordered_name,
@@ -74,15 +66,6 @@ def _with(days: str, lines: str) -> str:
     )
     """
 
-
-_WITH_POSTGRESQL = _with(
-    "SELECT * FROM unnest(%s::text[], %s::date[])",
-    "CROSS JOIN jsonb_array_elements(report.lines) AS line (value)",
-)
-_WITH_SQLITE = _with(
-    "SELECT value->>0, value->>1 FROM json_each(%s)",
-    "JOIN json_each(report.lines) AS line",
-)
 
 _DELETE = """
     DELETE FROM neural_dailydemand AS kept

@@ -29,14 +29,9 @@ Vectors = Mapping[str, Vector]
 def version_now() -> int:
     """The version of what is read from here on: greater than that of all that was read before.
 
-    By the database's clock, which all workers share. SQLite's counts milliseconds only; there
-    all of them are on one machine.
+    By a clock that all workers share.
     """
-    if not dialects.is_postgresql():
-        return time.time_ns() // 1000
-    with dialects.ledger_connection().cursor() as cursor:
-        cursor.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
-        return int(cursor.fetchone()[0])
+    return dialects.ledger_dialect().microseconds(dialects.ledger_connection())
 
 
 @dataclass(frozen=True, kw_only=True)

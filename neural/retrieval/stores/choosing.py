@@ -9,7 +9,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from neural.errors import PermanentError
-from neural.ledger import dialects
+from neural.ledger.dialects import PostgreSQL, ledger_dialect
 from neural.retrieval.conf import conf
 from neural.retrieval.stores.base import VectorStore
 
@@ -63,7 +63,7 @@ def check_store(kind: str, *, location: str) -> None:
             "NEURAL['vector_store_location'] is not set: name a directory, or an s3:// address "
             "that all workers reach"
         )
-    if kind == PGVECTOR and not dialects.is_postgresql():
+    if kind == PGVECTOR and not isinstance(ledger_dialect(), PostgreSQL):
         raise StoreRefused(
             "NEURAL['vector_store'] is pgvector, and the database is not PostgreSQL: use lancedb"
         )

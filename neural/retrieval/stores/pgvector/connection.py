@@ -10,7 +10,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import Cursor
 
 from neural.errors import PermanentError
-from neural.ledger.dialects import is_postgresql, ledger_connection
+from neural.ledger.dialects import PostgreSQL, ledger_connection, ledger_dialect
 from neural.ledger.outages import despite_contention
 from neural.retrieval.stores.base import StoreUnavailable, TableMissing
 from neural.retrieval.stores.pgvector.wire import Binary, BinaryDumper
@@ -41,7 +41,7 @@ class PgVectorUnusable(PermanentError):
 
 def database() -> BaseDatabaseWrapper:
     """The connection that Neural's models use, if it is PostgreSQL's."""
-    if not is_postgresql():
+    if not isinstance(ledger_dialect(), PostgreSQL):
         raise PgVectorUnusable(
             "the pgvector store needs PostgreSQL as the database: set DATABASE_URL, "
             "or choose the LanceDB store"

@@ -1,0 +1,81 @@
+"""SQLite: one file, and one writer at a time."""
+
+import datetime as dt
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+
+from neural.ledger.dialects.base import IDLE, IN_TRANSACTION, Columns, Dialect, Rows
+
+
+class SQLite(Dialect):
+    """It knows no arrays and no types: lists and rows are bound as JSON, times are texts."""
+
+    clock = "strftime('%%Y-%%m-%%d %%H:%%M:%%f','now')"
+    clock_plus = "strftime('%%Y-%%m-%%d %%H:%%M:%%f','now', %s)"
+    skip_locked = ""
+    bound_moment = "%s"
+    arrays = "json_each(%s)"
+    changes_rows_in_with = False
+    returns_joined_rows = False
+    retries_contention = False  # who finds it locked has waited for its ``timeout`` already
+    survives_fork = False
+
+    def seconds(self, value: float) -> str:
+        return f"{value:+.3f} seconds"
+
+    def _moment(self, utc: dt.datetime) -> str:
+        return utc.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+
+    def is_one_of(self, column: str) -> str:
+        return f"{column} IN (SELECT value FROM json_each(%s))"
+
+    def bound_list(self, values: Iterable[Any]) -> str:
+        return json.dumps(list(values))
+
+    def as_json(self, expression: str) -> str:
+        return expression
+
+    def columns_of_arrays(self, columns: Columns) -> str:
+        return ", ".join(
+            f"json_extract(value, '$[{n}]') AS {name}" for n, name in enumerate(columns)
+        )
+
+    def records(self, columns: Columns, name: str) -> str:
+        parts = ", ".join(f"json_extract(value, '$.{column}') AS {column}" for column in columns)
+        return f"(SELECT {parts} FROM json_each(%s)) AS {name}"
+
+    def table(self, columns: Columns, rows: Rows) -> tuple[str, list[Any]]:
+        parts = self.columns_of_arrays(columns)
+        return f"(SELECT {parts} FROM json_each(%s))", [json.dumps(rows, default=str)]
+
+    def elements(self, column: str) -> str:
+        return f"json_each({column})"
+
+    def join_elements(self, column: str, name: str) -> str:
+        return f"JOIN json_each({column}) AS {name}"
+
+    def patience(self, cursor: CursorWrapper) -> str:
+        cursor.execute("PRAGMA busy_timeout")
+        return str(cursor.fetchone()[0])
+
+    def set_patience(self, cursor: CursorWrapper, milliseconds: str) -> None:
+        cursor.execute(f"PRAGMA busy_timeout = {int(milliseconds)}")
+
+    def transaction_status(self, driver: Any) -> int:
+        return IN_TRANSACTION if driver.in_transaction else IDLE
+
+    def microseconds(self, connection: BaseDatabaseWrapper) -> int:
+        return time.time_ns() // 1000  # its own clock, the host's, in milliseconds only
+
+    def file(self, connection: BaseDatabaseWrapper) -> Path:
+        return Path(str(connection.settings_dict["NAME"])).absolute()
+
+    def journal_mode(self, cursor: CursorWrapper) -> str:
+        cursor.execute("PRAGMA journal_mode")
+        return str(cursor.fetchone()[0])
