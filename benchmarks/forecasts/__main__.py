@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.forecasts import datasets, scoring
 from benchmarks.forecasts.methods import METHODS, Method, Settings, Window
 from benchmarks.forecasts.windows import origins, task
-from neural.forecasting.core.evaluation import Sums, added, figures
+from neural.forecasting.core.evaluation import Sums, figures
 from neural.forecasting.core.series import Sales
 
 BANDED = "blend"
@@ -49,7 +49,7 @@ def measured(
                 earlier += scoring.residuals(window.task, forecasts)
             sums[name].append(found)
         print(f"{kind}: origin {origin} of {days} days", file=sys.stderr, flush=True)
-    return {name: _told(added(sums[name]), seconds[name]) for name in methods}
+    return {name: _told(scoring.added(sums[name]), seconds[name]) for name in methods}
 
 
 def _told(sums: Sums, seconds: float) -> dict[str, Any]:

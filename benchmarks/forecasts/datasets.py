@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from neural.forecasting.core.calendars import calendar
+from neural.forecasting.core.days import calendar
 from neural.forecasting.core.series import HORIZONS, Sales
 from neural.replay import bakery
 

@@ -11,9 +11,8 @@ import numpy as np
 from benchmarks.forecasts import forest
 from benchmarks.forecasts.windows import Task
 from neural.forecasting.core import aggregation, baselines, glm, personal
-from neural.forecasting.core.client import HORIZONS_EACH
 from neural.forecasting.core.demand_model import SHARE_BEFORE_TREES, DemandModel, blended
-from neural.forecasting.core.features import Examples, training_examples
+from neural.forecasting.core.features import HORIZONS_EACH, Examples, training_examples
 from neural.forecasting.core.protocol import TrainingConfig
 from neural.forecasting.core.simulation import simulate
 from neural.forecasting.core.trees.form import Form

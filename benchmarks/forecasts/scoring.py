@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 from benchmarks.forecasts.windows import Task
 from neural.forecasting.core import dispersion
-from neural.forecasting.core.evaluation import Sums, added, band_sums, naive_errors, point_sums
+from neural.forecasting.core.evaluation import Sums, band_sums, naive_errors, point_sums
 
 Residuals = list[dict[str, list[float]]]
+
+
+def added(sums: Iterable[Mapping[str, float]]) -> Sums:
+    """The sums of several stores, or of several kinds, as one."""
+    total: Sums = {}
+    for each in sums:
+        for name, value in each.items():
+            total[name] = total.get(name, 0.0) + float(value)
+    return total
 
 
 def scored(task: Task, forecasts: dict[str, np.ndarray]) -> Sums:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from neural.forecasting.core.features import ALL_HORIZONS, Examples, training_examples
+from neural.forecasting.core.features import (
+    ALL_HORIZONS,
+    HORIZONS_EACH,
+    Examples,
+    training_examples,
+)
 from neural.forecasting.core.series import HORIZONS, Sales
-
-HORIZONS_EACH = 4
-"""From so many of the 14 horizons each target is seen in training."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,9 +21,8 @@ class ForecastingConfig(AppConfig):
             shipped,
             tasks,  # noqa: F401  (known to the relay)
         )
-        from neural.forecasting.pruning import FORECASTS
         from neural.ledger.prune import register_prunable
 
-        register_prunable(FORECASTS)
+        register_prunable(shipped.FORECASTS)
         shipped_schedules.connect(self, [shipped.TRAINING_SCHEDULE])
         shipped.connect(self)

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from neural.forecasting.core import client, program
 from neural.forecasting.core.expectation import forecast
 from neural.forecasting.core.features import SCHEMA_HASH
+from neural.forecasting.core.phases.order import expected_exchanges
 from neural.forecasting.core.types import ModelType, register_model_type
 
 DEMAND_FORECAST = register_model_type(
@@ -16,7 +17,7 @@ DEMAND_FORECAST = register_model_type(
         answer_together=client.answer_together,
         schema_hash=SCHEMA_HASH,
         forecast=forecast,
-        expected_exchanges=program.expected_exchanges,
+        expected_exchanges=expected_exchanges,
         releases=program.releases,
     )
 )

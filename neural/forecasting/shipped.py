@@ -1,6 +1,7 @@
-"""What comes with the app: a plan for the demand forecast, and its round every night.
+"""What comes with the app: a plan for the demand forecast, its round every night, and for how long
+forecasts are kept.
 
-Both are made once, after a migration, and are people's from then on.
+Plan and schedule are made once, after a migration, and are people's from then on.
 """
 
 from collections.abc import Sequence
@@ -12,9 +13,10 @@ from django.db.models.signals import post_migrate
 
 from neural.adopting import brings_tables
 from neural.celeryapp.shipped_schedules import ShippedSchedule
-from neural.forecasting.models import TrainingPlan
+from neural.forecasting.models import Forecast, TrainingPlan
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.names import ROUND_TASK
+from neural.ledger.prune import Prunable
 
 COMES_WITH = "federated_rounds"
 
@@ -28,6 +30,18 @@ TRAINING_SCHEDULE = ShippedSchedule(
     hour="3",
     minute="0",
     comes_with=COMES_WITH,
+)
+
+FORECAST_DAYS = 400
+"""A year of hits and misses, and a month to look at it."""
+
+FORECASTS = Prunable(
+    name="forecasts",
+    which=f"forecasts that are more than {FORECAST_DAYS} days old",
+    model=Forecast,
+    made_at="made_at",
+    aged_from="made_at",
+    kept_days=lambda: FORECAST_DAYS,
 )
 
 

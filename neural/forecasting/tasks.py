@@ -18,8 +18,7 @@ from neural.forecasting.names import (
 from neural.forecasting.outlook import next_days
 from neural.forecasting.rounds.answering import answer_exchange
 from neural.forecasting.rounds.opening import run_round
-from neural.forecasting.rounds.receipts import train
-from neural.forecasting.rounds.watching import watch
+from neural.forecasting.rounds.waiting import train, watch
 from neural.ledger.clock import database_clock
 from neural.ledger.retry import RetryPolicy
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE

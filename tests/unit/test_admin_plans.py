@@ -14,8 +14,9 @@ from django_celery_beat.models import PeriodicTask
 
 from neural.celeryapp import shipped_schedules
 from neural.forecasting.admin import plans
+from neural.forecasting.core import privacy
 from neural.forecasting.core.types import model_type
-from neural.forecasting.models import TrainingPlan, TrainingRound
+from neural.forecasting.models import PrivacySpend, TrainingPlan, TrainingRound
 from neural.forecasting.shipped import TRAINING_SCHEDULE
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
@@ -255,3 +256,51 @@ def test_the_list_shows_each_plan_with_its_newest_round():
 
     assert f"#{training.pk}</a>" in page
     assert "2 stores and 50% of the invited" in page
+
+
+# What noise costs
+
+
+PRIVATE = {"noise_multiplier": 1.0, "fit_exchanges": 10, "epsilon_budget": 8.0}
+
+
+def test_without_noise_nothing_is_said():
+    assert plans.warning_of(learning.plan(noise_multiplier=0.0)) == ""
+
+
+def test_a_round_that_would_pass_the_budget_on_its_way_is_warned_of():
+    said = plans.warning_of(learning.plan(**PRIVATE))
+
+    assert "its 10 noisy releases would take ε from 0.00 to" in said
+    assert "the budget is 8." in said
+
+
+def test_enough_noise_is_enough():
+    assert plans.warning_of(learning.plan(**PRIVATE | {"noise_multiplier": 10.0})) == ""
+
+
+def test_what_was_spent_before_counts():
+    plan = learning.plan(**PRIVATE | {"noise_multiplier": 10.0})
+    PrivacySpend.objects.create(
+        round=learning.training(), exchange=2, noise_multiplier=0.5, stores=3, epsilon=10.0
+    )
+
+    assert "No round can come to its end" in plans.warning_of(plan)
+
+
+def test_without_the_accountant_it_says_what_to_install(monkeypatch):
+    def missing(*_args, **_options):
+        raise privacy.PrivacyAccountantMissing
+
+    monkeypatch.setattr("neural.forecasting.rounds.spending.check_budget", missing)
+
+    assert "dp-accounting" in plans.warning_of(learning.plan(**PRIVATE))
+
+
+def test_whoever_saves_such_a_plan_is_told():
+    plan = learning.plan(**PRIVATE)
+    client = world.superuser()
+
+    page = client.post(world.page_of(plan), form_of(client, plan), follow=True).content.decode()
+
+    assert "No round can come to its end" in page

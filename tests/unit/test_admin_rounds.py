@@ -6,7 +6,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from neural.forecasting.admin.rounds import stations
+from neural.forecasting.admin.display import QUESTION_LABELS
+from neural.forecasting.admin.stations import stations
+from neural.forecasting.core.phases.order import PHASES
 from neural.forecasting.models import PrivacySpend, StoreUpdate
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
@@ -95,6 +97,10 @@ def test_an_open_round_refreshes_itself_with_a_script_of_ours_alone():
     assert f'hx-get="{progress_of(training)}" hx-trigger="every 2s"' in page
     assert "neural/vendor/htmx-2.0.11.min.js" in page
     assert '"includeIndicatorStyles": false' in page
+
+
+def test_every_phase_of_the_demand_forecast_has_its_words():
+    assert set(QUESTION_LABELS) == set(PHASES)
 
 
 def test_a_round_that_has_ended_loads_no_script_and_shows_no_progress():

@@ -12,7 +12,7 @@ from neural.forecasting.core.expectation import forecast
 from neural.forecasting.core.lags import Past
 from neural.forecasting.core.simulation import simulate
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
-from neural.forecasting.outlook.doubts import doubts_of
+from neural.forecasting.outlook.review import doubts_of
 from neural.forecasting.sales import sales_of
 from tests.unit.demand import day, sell
 from tests.unit.forecasting import SMALL, chain

@@ -48,7 +48,7 @@ def test_an_example_uses_nothing_sold_after_its_origin(end_of_known):
 
 def test_a_forecast_sees_what_training_on_the_same_day_would_have_seen():
     sold = weekly_demand(days=100)
-    full, known = sales_of(sold), sales_of(sold).until(86)
+    full, known = sales_of(sold), sales_of(sold[:86])
     ahead = by_key(forecast_examples(known))
     later = by_key(training_examples(full, first_day=86, end_day=100))
 

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from neural.forecasting.core import dispersion_bounds, evaluation, gate, judging
+from neural.forecasting.core import evaluation, gate
 from neural.forecasting.core.dispersion import SUMS
 from neural.forecasting.core.encoding import decode, encode
 from neural.forecasting.core.expectation import forecast
+from neural.forecasting.core.phases.calibrate import bounded, check_residuals
 from neural.forecasting.core.protocol import AnswerRefused, check_stores
 from neural.forecasting.core.simulation import simulate
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
@@ -77,12 +78,12 @@ def test_one_hostile_store_does_not_decide_how_wide_bands_are(clean, attack):
 
 def test_sums_to_which_no_residuals_add_up_are_refused(clean):
     sums = {name: [10.0] * 3 for name in SUMS}
-    judging.check_residuals({"even": sums, "odd": sums})
+    check_residuals({"even": sums, "odd": sums})
 
     for impossible in ({"ratio": 4001.0}, {"residual": 4001.0}, {"square": 9.9}, {"count": 0.0}):
         wrong = sums | {name: [value] * 3 for name, value in impossible.items()}
         with pytest.raises(AnswerRefused, match="no residuals"):
-            judging.check_residuals({"even": sums, "odd": wrong})
+            check_residuals({"even": sums, "odd": wrong})
 
 
 def test_honest_stores_of_all_sizes_are_left_as_they_are():
@@ -94,7 +95,7 @@ def test_honest_stores_of_all_sizes_are_left_as_they_are():
 
     parts = [of(level) for level in (2.0, 5.0, 10.0, 50.0, 100.0, 100.0)]
 
-    for found, given in zip(dispersion_bounds.bounded(parts), parts, strict=True):
+    for found, given in zip(bounded(parts), parts, strict=True):
         for half in given:
             for name in SUMS:
                 assert found[half][name] == pytest.approx(given[half][name])

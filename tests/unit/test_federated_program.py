@@ -9,7 +9,8 @@ import pytest
 from neural.forecasting.core import aggregation, gate
 from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.encoding import decode, encode
-from neural.forecasting.core.program import DemandProgram, expected_exchanges
+from neural.forecasting.core.phases.order import expected_exchanges
+from neural.forecasting.core.program import DemandProgram
 from neural.forecasting.core.protocol import AnswerRefused
 from neural.forecasting.core.simulation import simulate
 from neural.forecasting.demand_forecast import DEMAND_FORECAST

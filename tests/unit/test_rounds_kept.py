@@ -48,7 +48,7 @@ def test_those_used_longest_ago_make_room():
 
     held = [name for name in "abcd" if stores.take(key(name))]
     assert held == ["a", "d"]
-    assert stores.bytes == 0
+    assert stores._bytes == 0
 
 
 def test_one_that_is_too_large_is_not_kept():
@@ -57,7 +57,7 @@ def test_one_that_is_too_large_is_not_kept():
     stores.put(key("a"), kept(1000), limit=100)
 
     assert stores.take(key("a")) is None
-    assert stores.bytes == 0
+    assert stores._bytes == 0
 
 
 def test_who_takes_a_store_has_it_alone():
@@ -74,7 +74,7 @@ def test_put_again_it_is_counted_once():
     for _ in range(3):
         stores.put(key("a"), kept(1000), limit=10_000)
 
-    assert stores.bytes == size_of(kept(1000))
+    assert stores._bytes == size_of(kept(1000))
 
 
 def test_a_round_that_has_ended_is_forgotten():

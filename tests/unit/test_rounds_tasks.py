@@ -16,10 +16,10 @@ from neural.forecasting.models import (
     TrainingRound,
 )
 from neural.forecasting.outlook import next_days
-from neural.forecasting.rounds import receipts, watching
+from neural.forecasting.rounds import waiting
 from neural.forecasting.rounds.closing import cancel_round
+from neural.forecasting.rounds.gathering import round_progress
 from neural.forecasting.rounds.kept import Kept, kept_stores
-from neural.forecasting.rounds.progress import round_progress
 from neural.models import RunState, Store, TaskRun, TaskTry
 from neural.registry import AlreadyRegistered
 from neural.restaurant.models import DailyDemand
@@ -154,7 +154,7 @@ def test_meanwhile_it_waits_without_a_worker_and_says_how_far_the_round_is(chain
     assert run.state == RunState.PENDING
     assert run.result["label"] == "collecting answers"
     assert (run.result["exchange"], run.result["about"], run.result["invited"]) == (1, 4, 3)
-    assert 20 < (run.available_at - timezone.now()).total_seconds() <= receipts.WAIT_SECONDS
+    assert 20 < (run.available_at - timezone.now()).total_seconds() <= waiting.WAIT_SECONDS
 
 
 def test_it_joins_the_round_that_is_open(chain):
@@ -262,7 +262,7 @@ def test_the_next_look_is_at_the_next_moment_at_which_something_is_due(chain):
     begun = training.exchange_opened_at
 
     def wait(**span: float) -> float:
-        return watching._seconds_until_due(training, begun + dt.timedelta(**span))
+        return waiting._seconds_until_due(training, begun + dt.timedelta(**span))
 
     assert wait(seconds=10) == pytest.approx(50, abs=1)
     assert wait(seconds=70) == pytest.approx(50, abs=1)
@@ -279,7 +279,7 @@ def test_progress_counts_stores_and_seconds(chain):
 
     found = round_progress(fresh(training), now=training.opened_at + dt.timedelta(seconds=20))
 
-    assert (found.exchange, found.about, found.share) == (1, 4, 0.0)
+    assert (found.exchange, found.about) == (1, 4)
     assert (found.stores_in, found.taking_part, found.invited) == (1, 3, 3)
     assert found.seconds_left == 100
     assert found.label == "collecting answers"
@@ -396,7 +396,7 @@ def test_what_a_process_kept_of_its_stores_is_let_go_when_it_forecasts(chain):
     make_forecasts.apply_async(kwargs={"store_id": "S1", "model_type": NAME})
     run_due()
 
-    assert kept_stores.bytes == 0
+    assert kept_stores._bytes == 0
 
 
 # Privacy

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from neural.forecasting.rounds.progress import Progress as TrainingProgress
+from neural.forecasting.rounds.gathering import Progress as TrainingProgress
 
 LINE_SECONDS = 5.0
 

@@ -20,8 +20,8 @@ from neural.forecasting.names import FORECAST_TASK
 from neural.forecasting.outlook.next_days import forecast_store, model_in_force
 from neural.forecasting.outlook.report import report_of_round
 from neural.forecasting.outlook.review import Outlook, outlook
+from neural.forecasting.rounds.gathering import Progress, round_progress
 from neural.forecasting.rounds.opening import LEAST_DAYS, open_round
-from neural.forecasting.rounds.progress import Progress, round_progress
 from neural.models import RunState, Store, TaskRun
 from neural.replay.bakery import BRAND
 from neural.restaurant.models import DailyDemand

@@ -24,8 +24,8 @@ from neural.forecasting.admin.charts import chart_of
 from neural.forecasting.admin.display import method_sentence, portions
 from neural.forecasting.admin.filters import MadeOnFilter
 from neural.forecasting.models import Forecast, StoreUpdate
-from neural.forecasting.outlook.doubts import doubts_of
-from neural.forecasting.outlook.review import TOGETHER, outlook
+from neural.forecasting.outlook.days import TOGETHER
+from neural.forecasting.outlook.review import doubts_of, outlook
 from neural.sites import address_in_admin
 
 DAYS_LISTED = 28

@@ -1,4 +1,5 @@
-"""Training plans: edited by people, and run now."""
+"""Training plans: edited by people, and run now. What their noise costs is said when they are
+saved, before a round spends it for nothing."""
 
 from typing import Any
 
@@ -19,11 +20,13 @@ from neural.admin.display import NOTHING, badge, link
 from neural.admin.pages import page
 from neural.admin.scope import NeuralAdmin
 from neural.forecasting.admin.display import state_badge
-from neural.forecasting.admin.privacy_cost import warning_of
+from neural.forecasting.admin.plan_fields import FIELDSETS
 from neural.forecasting.admin.run_now import RUN_NOW, newest_round_of
+from neural.forecasting.core.privacy import PrivacyAccountantMissing, PrivacyBudgetSpent
 from neural.forecasting.core.types import label_of, model_types
 from neural.forecasting.models import TrainingPlan
 from neural.forecasting.names import ROUND_TASK
+from neural.forecasting.rounds.spending import epsilon_after
 from neural.models.store import sees_every_store
 from neural.sites import address_in_admin
 
@@ -35,89 +38,7 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
     verbs = (RUN_NOW,)
     list_display = ("type_name", "standing", "strategy", "quorum_shown", "publishing", "newest")
     filter_horizontal = ("participants",)
-    fieldsets = (
-        (
-            None,
-            {
-                "description": _(
-                    "A round asks stores again and again: each answers from its own sales, and "
-                    "only sums and weights leave it. What you change here counts from the next "
-                    "round on."
-                ),
-                "fields": ("model_type", "enabled", "publishing", "schedule", "newest"),
-            },
-        ),
-        (
-            _("Who takes part, and how long is waited"),
-            {
-                "description": _(
-                    "A round goes on without stores that fail, hang or are late, as long as there "
-                    "are enough others: the quorum. Otherwise it ends and the version in force "
-                    "stays."
-                ),
-                "fields": (
-                    "participants",
-                    ("least_stores", "least_share"),
-                    ("exchange_seconds", "deadline_seconds"),
-                    "stores_per_run",
-                ),
-            },
-        ),
-        (
-            _("What is learned from"),
-            {
-                "description": _(
-                    "The last days are kept apart: nobody trains on them, and the new version is "
-                    "judged by them."
-                ),
-                "fields": (
-                    ("history_days", "held_out_days", "refit_exchanges"),
-                    ("dishes_per_store", "max_examples"),
-                ),
-            },
-        ),
-        (
-            _("Linear model"),
-            {
-                "description": _(
-                    "Stores improve common weights together. The clipping norm bounds what one "
-                    "store can do to them; trimmed mean and median stand up to stores that send "
-                    "nonsense, at the price of some precision."
-                ),
-                "fields": (
-                    ("strategy", "fit_exchanges"),
-                    ("proximal", "ridge"),
-                    ("clipping_norm", "trim_share"),
-                ),
-            },
-        ),
-        (
-            _("Trees"),
-            {
-                "description": _(
-                    "Trees find what a linear model cannot. They are grown from sums over the "
-                    "stores and take most of a round's time. Without trees a round is short and "
-                    "forecasts err by about three per cent more."
-                ),
-                "fields": (
-                    ("trees", "trees_together", "tree_depth"),
-                    ("learning_rate", "bins"),
-                    "seed",
-                ),
-            },
-        ),
-        (
-            _("Privacy"),
-            {
-                "description": _(
-                    "With noise nobody can tell from the model whether a store took part. It costs "
-                    "precision: useful from about two hundred stores on. Each noisy release spends "
-                    "some of the budget, which is never given back."
-                ),
-                "fields": ("noise_multiplier", ("epsilon_budget", "delta")),
-            },
-        ),
-    )
+    fieldsets = FIELDSETS
 
     class Media:
         css = {"all": ("neural/figures.css", "neural_forecasting/learning.css")}
@@ -201,6 +122,35 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
         tasks = apps.get_model("django_celery_beat", "PeriodicTask")._default_manager
         shown = [_scheduled(task) for task in tasks.filter(task=ROUND_TASK).order_by("name")]
         return format_html("{}" + "<br>{}" * (len(shown) - 1), *shown) if shown else NOTHING
+
+
+def warning_of(plan: TrainingPlan) -> str:
+    """Why no round of this plan could come to its end, as far as privacy goes; empty if one can.
+
+    A round has a noisy release for each exchange of the linear model.
+    """
+    if plan.noise_multiplier <= 0:
+        return ""
+    try:
+        epsilon_after(plan, [plan.noise_multiplier] * plan.fit_exchanges)
+    except PrivacyAccountantMissing as error:
+        return str(error)
+    except PrivacyBudgetSpent as error:
+        values = {
+            "count": plan.fit_exchanges,
+            "spent": f"{error.epsilon:.2f}",
+            "after": f"{error.epsilon_after:.2f}",
+            "budget": f"{plan.epsilon_budget:g}",
+        }
+        return (
+            gettext(
+                "No round can come to its end: its %(count)d noisy releases would take ε from "
+                "%(spent)s to %(after)s, and the budget is %(budget)s. More noise, fewer exchanges "
+                "of the linear model or a larger budget would do."
+            )
+            % values
+        )
+    return ""
 
 
 def _scheduled(task: Any) -> SafeString | str:

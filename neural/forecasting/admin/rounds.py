@@ -1,8 +1,6 @@
 """Rounds of training: where they are, how they went, which store was left out and why."""
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
@@ -32,18 +30,12 @@ from neural.admin.panels import HTMX
 from neural.admin.scope import SearchedByNumber
 from neural.forecasting.admin.display import phase, reason, state_badge
 from neural.forecasting.admin.filters import ModelTypeFilter, RoundStateFilter
+from neural.forecasting.admin.stations import stations
 from neural.forecasting.core.types import label_of
-from neural.forecasting.models import (
-    ModelVersion,
-    RoundState,
-    RoundTransition,
-    StoreUpdate,
-    TrainingRound,
-)
-from neural.forecasting.models.round import ASKING_STATES
+from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingRound
 from neural.forecasting.outlook.report import report_of_round
 from neural.forecasting.rounds.closing import cancel_round
-from neural.forecasting.rounds.progress import round_progress
+from neural.forecasting.rounds.gathering import round_progress
 from neural.ledger.clock import database_clock
 from neural.sites import address_in_admin
 
@@ -59,18 +51,6 @@ CANCEL = Verb(
     change=lambda training: audit.ROUND_CANCELLED,
     whole_chain=True,
 )
-
-
-@dataclass(frozen=True)
-class Station:
-    """A stretch of a round's course. Exchanges are many: those in a row are one station. 0 where
-    stores were asked nothing."""
-
-    state: RoundState
-    first_exchange: int
-    last_exchange: int
-    began_at: dt.datetime
-    took: dt.timedelta | None
 
 
 @page(TrainingRound)
@@ -230,47 +210,3 @@ def _progress(training: TrainingRound) -> dict[str, Any]:
             "neural_forecasting_traininground_progress", training.pk
         ),
     }
-
-
-def stations(transitions: Sequence[RoundTransition], training: TrainingRound) -> Sequence[Station]:
-    """The course of a round: adding up belongs to the collecting that it ends. Trees are grown
-    exchange upon exchange without a transition, so a station lasts until the next one's first
-    exchange."""
-    starts: list[RoundTransition] = []
-    for each in transitions:
-        if not starts or _station(each) != _station(starts[-1]):
-            starts.append(each)
-    following = [*starts[1:], None][: len(starts)]
-    ends = [each.at if each else training.closed_at for each in following]
-    return [
-        Station(
-            _station(each),
-            each.exchange if _asks(each) else 0,
-            _last_exchange(each, after, training) if _asks(each) else 0,
-            each.at,
-            _between(each.at, end),
-        )
-        for each, after, end in zip(starts, following, ends, strict=True)
-    ]
-
-
-def _station(transition: RoundTransition) -> RoundState:
-    state = RoundState(transition.to_state)
-    return RoundState.COLLECTING if state == RoundState.AGGREGATING else state
-
-
-def _asks(transition: RoundTransition) -> bool:
-    return _station(transition) in ASKING_STATES
-
-
-def _last_exchange(
-    begun: RoundTransition, after: RoundTransition | None, training: TrainingRound
-) -> int:
-    """Of a station: the one before the next station's first, or where the round stands."""
-    if after is None:
-        return training.exchange
-    return max(begun.exchange, after.exchange - 1 if _asks(after) else after.exchange)
-
-
-def _between(begin: dt.datetime, end: dt.datetime | None) -> dt.timedelta | None:
-    return end - begin if end and end > begin else None

@@ -1,9 +1,18 @@
-"""What is known of a day beforehand: weekday, season, holidays, opening days. Pure."""
+"""What is known of a day beforehand: weekday, season, holidays, opening days. Pure.
 
+Holidays are those of the package ``holidays`` (public holidays as announced; for China with the
+days off in lieu and the weekends that are worked for them). Regions within a country are left
+out: a store that knows its own holidays reports them.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import lru_cache
+
+import holidays
 import numpy as np
 from numpy.typing import NDArray
 
-from neural.forecasting.core.calendars import calendar
 from neural.forecasting.core.lags import shifted
 from neural.forecasting.core.series import BoolArray, FloatArray, Sales
 
@@ -64,7 +73,7 @@ def _holidays(sales: Sales) -> list[FloatArray]:
     free = known.holiday.astype(np.float64)
     free[:days] = np.maximum(free[:days], sales.holiday)
     here, work, special = free[:days], 1.0 - free[:days], special_days(sales)
-    # 25 December is day 24 of its month, counted from 0.
+    # Sales of 25 December are like those of no other day. It is day 24 of its month, from 0.
     in_month = (dates - dates.astype("M8[M]")).astype(np.int64)
     christmas = (dates.astype("M8[M]").astype(np.int64) % 12 == 11) & (in_month == 24)
     return [
@@ -82,3 +91,56 @@ def _holidays(sales: Sales) -> list[FloatArray]:
 def _next(values: FloatArray) -> FloatArray:
     """The values of the row after; 0 after the last."""
     return shifted(values[::-1], 1)[::-1]
+
+
+# What the calendar of a country says
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calendar:
+    """Flags by day, each of shape (days,)."""
+
+    holiday: BoolArray
+    working_weekend: BoolArray
+    """A Saturday or Sunday that is worked in exchange for a day off (China)."""
+
+
+@lru_cache(maxsize=512)
+def holidays_of(country: str, year: int) -> frozenset[dt.date]:
+    """The public holidays of a year. None for a country (ISO 3166-1 alpha-2) that is unknown."""
+    return frozenset(_announced(country, year)[0])
+
+
+@lru_cache(maxsize=512)
+def working_weekends_of(country: str, year: int) -> frozenset[dt.date]:
+    """Weekend days of a year that are worked in exchange for days off."""
+    return frozenset(day for day in _announced(country, year)[1] if day.year == year)
+
+
+@lru_cache(maxsize=512)
+def _announced(country: str, year: int) -> tuple[frozenset[dt.date], frozenset[dt.date]]:
+    try:
+        found = holidays.country_holidays(country, years=year)
+    except NotImplementedError:
+        return frozenset(), frozenset()
+    worked = frozenset(getattr(found, "weekend_workdays", None) or ())
+    free = frozenset(found)
+    return free | _enclosed(free) if worked else free, worked
+
+
+def _enclosed(free: frozenset[dt.date]) -> frozenset[dt.date]:
+    """Weekends between a Friday and a Monday that are both free. Where weekends are worked in
+    exchange for days off, such a weekend belongs to a holiday week; it is not announced."""
+    day = dt.timedelta(days=1)
+    fridays = [each for each in free if each.weekday() == 4 and each + 3 * day in free]
+    return frozenset(each + days * day for each in fridays for days in (1, 2))
+
+
+def calendar(*, country: str, first_day: dt.date, days: int) -> Calendar:
+    """The flags of ``days`` days from ``first_day``. An unknown or empty country has none."""
+    dates = [first_day + dt.timedelta(days=each) for each in range(days)]
+    free = [day in holidays_of(country, day.year) for day in dates]
+    worked = [day in working_weekends_of(country, day.year) for day in dates]
+    return Calendar(
+        holiday=np.array(free, dtype=bool), working_weekend=np.array(worked, dtype=bool)
+    )

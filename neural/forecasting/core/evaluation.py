@@ -4,7 +4,7 @@ A store gives sums only; the chain adds them and makes figures of the totals. Ro
 is NaN (closed, sold out, unknown) do not count.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -69,15 +69,6 @@ def band_sums(target: FloatArray, quantiles: FloatArray) -> Sums:
         "below": float((y < q[:, 0]).sum()),
         "band_count": float(known.sum()),
     }
-
-
-def added(sums: Iterable[Mapping[str, float]]) -> Sums:
-    """The sums of several stores, or of several kinds, as one."""
-    total: Sums = {}
-    for each in sums:
-        for name, value in each.items():
-            total[name] = total.get(name, 0.0) + float(value)
-    return total
 
 
 def figures(sums: Mapping[str, float]) -> dict[str, float | None]:

@@ -10,15 +10,19 @@ from functools import cached_property
 
 import numpy as np
 
-from neural.forecasting.core import baselines, evaluation, judging
+from neural.forecasting.core import baselines, evaluation
 from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.dispersion import Dispersion, fitted, residual_sums
-from neural.forecasting.core.features import Examples, forecast_examples, training_examples
+from neural.forecasting.core.features import (
+    HORIZONS_EACH,
+    Examples,
+    forecast_examples,
+    training_examples,
+)
 from neural.forecasting.core.protocol import Json
 from neural.forecasting.core.series import HORIZONS, FloatArray, Sales
 from neural.forecasting.core.types import DishForecast
 
-HORIZONS_EACH = 4
 TRIAL_DAYS = 14
 """So many of the last days decide between the model and the simple rules."""
 MARGIN = 0.9
@@ -101,7 +105,7 @@ class _Outlook:
         ahead = forecast_examples(self.sales, typical=self._typical())
         method, mean = self._mean(ahead)
         dispersion = self.dispersion or self._own_dispersion(method)
-        whole = judging.sells_whole(self.sales)
+        whole = self.sales.are_whole
         bands = dispersion.quantiles(mean, ahead.horizon, whole=whole)
         columns = np.column_stack([mean, bands])
         # Where the store is closed on all of the days, that is what there is to say of each dish.

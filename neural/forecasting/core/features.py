@@ -22,6 +22,8 @@ VERSION = 4
 """Raised whenever a feature is computed otherwise under the same name."""
 
 ALL_HORIZONS = tuple(range(1, HORIZONS + 1))
+HORIZONS_EACH = 4
+"""From so many of the horizons each target is seen in training."""
 
 _OF_ORIGIN = (
     "mean_3_days", "mean_7_days", "mean_14_days", "trend", "last_day", "last_3_days",

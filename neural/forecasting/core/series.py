@@ -69,24 +69,12 @@ class Sales:
         """The origin: the last day that is known."""
         return self.day(self.days - 1)
 
+    @property
+    def are_whole(self) -> bool:
+        """Whether the store sells whole portions only."""
+        known = self.quantities[np.isfinite(self.quantities)]
+        return bool((known == np.rint(known)).all())
+
     def day(self, row: int) -> dt.date:
         """The date of a row."""
         return self.first_day + dt.timedelta(days=row)
-
-    def until(self, days: int) -> "Sales":
-        """The same store as it was when only its first ``days`` days were known. What is known
-        ahead (promotions, holidays, opening days) stays known."""
-        if not 0 < days <= self.days:
-            raise ValueError(f"days must be from 1 to {self.days}, not {days}")
-        ahead = days + HORIZONS
-        return Sales(
-            first_day=self.first_day,
-            dishes=self.dishes,
-            quantities=self.quantities[:days],
-            promotion=self.promotion[:ahead],
-            closed=self.closed[:ahead],
-            holiday=self.holiday[:ahead],
-            school_holiday=self.school_holiday[:ahead],
-            country=self.country,
-            names=self.names,
-        )

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from django.db.models import QuerySet
 
 from neural.forecasting.core import evaluation, gate
-from neural.forecasting.core.judging import TOMORROW
+from neural.forecasting.core.phases.judge import TOMORROW
 from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingRound
 
 CANDIDATE = gate.CANDIDATE

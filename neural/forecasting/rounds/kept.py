@@ -68,11 +68,6 @@ class KeptStores:
             self._stores.clear()
             self._bytes = 0
 
-    @property
-    def bytes(self) -> int:
-        """How much is kept."""
-        return self._bytes
-
 
 def size_of(value: Any) -> int:
     """About how many bytes a value keeps: arrays, and what holds them."""

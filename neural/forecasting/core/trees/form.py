@@ -46,11 +46,6 @@ class Form:
         """How many exchanges all the trees take."""
         return self.stages * self.depth
 
-    @property
-    def trees(self) -> int:
-        """How many trees there will be."""
-        return self.stages * self.together
-
     def as_json(self) -> Json:
         """The form as a draft keeps it."""
         return asdict(self)

@@ -13,9 +13,8 @@ from neural.forecasting.core.protocol import NotEnoughHistory
 from neural.forecasting.core.series import HORIZONS
 from neural.forecasting.models import Forecast
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
-from neural.forecasting.outlook.doubts import doubts_of
 from neural.forecasting.outlook.next_days import Model, forecast_store, model_in_force
-from neural.forecasting.outlook.review import portions
+from neural.forecasting.outlook.review import doubts_of, portions
 from neural.forecasting.sources import demand_source
 from neural.management.teaching import TeachingCommand, wide
 from neural.models import Store

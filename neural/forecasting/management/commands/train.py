@@ -14,8 +14,8 @@ from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingRound
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.names import ADVANCE_TASK, ANSWER_TASK, FORECAST_TASK
 from neural.forecasting.outlook.report import report_of_round
+from neural.forecasting.rounds.gathering import Progress, round_progress
 from neural.forecasting.rounds.opening import open_round
-from neural.forecasting.rounds.progress import Progress, round_progress
 from neural.ledger.clock import database_clock
 from neural.management.teaching import TeachingCommand, day
 from neural.models import Store

@@ -1,15 +1,25 @@
-"""What one store may say of how errors scatter, so that it does not decide it for all. Pure.
+"""Stores say how the draft's errors scatter on the days that they kept back. Pure.
 
 The width of every band comes from sums of the stores' residuals. A store that sends enormous ones
 would have everybody prepare nothing, or anything; so each is bounded by what the others say.
+
+Bands are fitted on even days to judge odd ones and the other way round, so that no day judges
+what it has made.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from neural.forecasting.core import dispersion
 from neural.forecasting.core.dispersion import LARGEST_RATIO, SUMS, Sums
+from neural.forecasting.core.features import Examples
+from neural.forecasting.core.phases.phase import Answers, Combined, Phase, check_number
+from neural.forecasting.core.phases.store import StorePart
+from neural.forecasting.core.protocol import AnswerRefused, Json, TrainingConfig
 from neural.forecasting.core.series import FloatArray
+
+HALVES = ("even", "odd")
 
 STORES_TO_BOUND = 5
 """Fewer stores have no majority worth the name."""
@@ -20,6 +30,64 @@ MOST_SCATTER = 3.0
 _TOLERANCE = 1e-6
 
 ByHalf = Mapping[str, Sums]
+
+
+class Calibrate(Phase):
+    """Sums of squared errors, from which the width of the bands comes."""
+
+    name = "calibrate"
+    keys = frozenset({"base", "residuals"})
+    judges = True
+
+    def answer(self, store: StorePart) -> Json:
+        return {"base": store.base, "residuals": residuals(store.held_out, store.forecasts)}
+
+    def check_content(self, config: TrainingConfig, draft: Json, answer: Json) -> None:
+        check_residuals(answer["residuals"])
+
+    def combine(self, config: TrainingConfig, draft: Json, answers: Answers) -> Combined:
+        found = calibration([each["residuals"] for each in answers.values()])
+        return Combined({"quality": found})
+
+
+def residuals(held_out: Examples, forecasts: FloatArray) -> Json:
+    """By half of the days: what their residuals add up to."""
+    odd = held_out.day % 2 == 1
+    return {
+        half: dispersion.residual_sums(held_out.target[of], forecasts[of], held_out.horizon[of])
+        for half, of in zip(HALVES, (~odd, odd), strict=True)
+    }
+
+
+def check_residuals(value: object) -> None:
+    """Raise :class:`AnswerRefused` unless these are sums such as :func:`residuals` makes."""
+    if not isinstance(value, dict) or set(value) != set(HALVES):
+        raise AnswerRefused("wrong_keys", "residuals are of even and odd days")
+    for half in value.values():
+        if not isinstance(half, dict) or set(half) != set(dispersion.SUMS):
+            raise AnswerRefused("wrong_keys", "sums of residuals")
+        for sums in half.values():
+            if not isinstance(sums, list) or len(sums) != len(dispersion.LAST_OF_BUCKET):
+                raise AnswerRefused("wrong_shape", "sums of residuals")
+            for each in sums:
+                check_number(each)
+        if not are_possible(half):
+            raise AnswerRefused("out_of_range", "no residuals add up to these sums")
+
+
+def calibration(answers: Sequence[Json]) -> Json:
+    """The dispersion of all days, and that of either half, by which the other is judged; no store
+    decides it alone."""
+    parts = bounded(answers)
+    by_half = {half: [each[half] for each in parts] for half in HALVES}
+    everything = [part for parts in by_half.values() for part in parts]
+    return {
+        "dispersion": dispersion.fitted(everything).as_json(),
+        **{half: dispersion.fitted(parts).as_json() for half, parts in by_half.items()},
+    }
+
+
+# What one store may say, so that it does not decide for all
 
 
 def are_possible(sums: Sums) -> bool:

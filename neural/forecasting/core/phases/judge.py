@@ -1,29 +1,77 @@
-"""A draft judged by a store on the days that it kept back: sums, by method. Pure.
+"""Stores judge the draft on the days that they kept back: sums, by method. Pure.
 
 Every example of the last days counts, seen from 1 to 14 days before. All methods are judged on
-the same rows. Bands are fitted on even days to judge odd ones and the other way round, so that no
-day judges what it has made.
+the same rows.
 """
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
-from neural.forecasting.core import baselines, dispersion, dispersion_bounds, evaluation, glm
+from neural.forecasting.core import baselines, evaluation, gate, glm
 from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.dispersion import Dispersion
 from neural.forecasting.core.features import Examples
-from neural.forecasting.core.protocol import AnswerRefused, Json
+from neural.forecasting.core.phases.calibrate import HALVES
+from neural.forecasting.core.phases.fit import refits
+from neural.forecasting.core.phases.phase import Answers, Combined, Phase, check_number
+from neural.forecasting.core.phases.store import StorePart
+from neural.forecasting.core.protocol import AnswerRefused, Json, TrainingConfig
 from neural.forecasting.core.series import FloatArray, Sales
+from neural.forecasting.core.trees import trees
 
 METHODS = ("candidate", "active", "seasonal_naive", "weekday_mean", "local")
 TOMORROW = "@1"
 """Ends the name of a method's sums of forecasts for the next day alone."""
 LOCAL_RIDGE = 0.1
-HALVES = ("even", "odd")
-LARGEST_SUM = 1e18
+
+
+class Judge(Phase):
+    """Sums of the errors of each method; what is better is refitted, if there are exchanges for
+    it."""
+
+    name = "judge"
+    keys = frozenset({"base", "examples", "figures"})
+    judges = True
+    least_examples = 0
+    """A store that was closed on all days that it kept back has none."""
+
+    def answer(self, store: StorePart) -> Json:
+        forecasts = point_forecasts(
+            active=store.draft["active"],
+            sales=store.sales,
+            train=store.train,
+            held_out=store.held_out,
+            candidate=store.forecasts,
+        )
+        found = figures(
+            forecasts=forecasts,
+            sales=store.sales,
+            held_out=store.held_out,
+            first_held_out=store.first_held_out,
+            quality=store.draft["quality"],
+        )
+        return {"base": store.base, "examples": len(store.held_out), "figures": found}
+
+    def check_content(self, config: TrainingConfig, draft: Json, answer: Json) -> None:
+        check_figures(answer["figures"], has_active=draft["active"] is not None)
+
+    def combine(self, config: TrainingConfig, draft: Json, answers: Answers) -> Combined:
+        changed: Json = {"quality": {**draft["quality"], "stores": len(answers), "refitted": False}}
+        better = gate.judge([each["figures"] for each in answers.values()]).better
+        if not (better and refits(config)):
+            return Combined(changed)
+        model = draft["model"]
+        if model["forest"] is not None:
+            before = trees.Draft.from_json(model["forest"])
+            again = trees.begin(form=before.form, bins=before.bins, unit=before.unit)
+            model = {**model, "forest": again.as_json()}
+        refit = {
+            "judged_model": draft["model"],
+            "model": model,
+            "fits": config.fit_exchanges - refits(config),
+        }
+        return Combined({**changed, **refit})
 
 
 def point_forecasts(
@@ -54,49 +102,6 @@ def local(train: Examples, held_out: Examples) -> FloatArray:
     return glm.forecast(held_out, standard, weights)
 
 
-def sells_whole(sales: Sales) -> bool:
-    """Whether the store sells whole portions only."""
-    known = sales.quantities[np.isfinite(sales.quantities)]
-    return bool((known == np.rint(known)).all())
-
-
-def residuals(held_out: Examples, forecasts: FloatArray) -> Json:
-    """By half of the days: what their residuals add up to."""
-    odd = held_out.day % 2 == 1
-    return {
-        half: dispersion.residual_sums(held_out.target[of], forecasts[of], held_out.horizon[of])
-        for half, of in zip(HALVES, (~odd, odd), strict=True)
-    }
-
-
-def check_residuals(value: object) -> None:
-    """Raise :class:`AnswerRefused` unless these are sums such as :func:`residuals` makes."""
-    if not isinstance(value, dict) or set(value) != set(HALVES):
-        raise AnswerRefused("wrong_keys", "residuals are of even and odd days")
-    for half in value.values():
-        if not isinstance(half, dict) or set(half) != set(dispersion.SUMS):
-            raise AnswerRefused("wrong_keys", "sums of residuals")
-        for sums in half.values():
-            if not isinstance(sums, list) or len(sums) != len(dispersion.LAST_OF_BUCKET):
-                raise AnswerRefused("wrong_shape", "sums of residuals")
-            for each in sums:
-                check_number(each)
-        if not dispersion_bounds.are_possible(half):
-            raise AnswerRefused("out_of_range", "no residuals add up to these sums")
-
-
-def calibration(answers: Sequence[Json]) -> Json:
-    """The dispersion of all days, and that of either half, by which the other is judged; no store
-    decides it alone."""
-    parts = dispersion_bounds.bounded(answers)
-    by_half = {half: [each[half] for each in parts] for half in HALVES}
-    everything = [part for parts in by_half.values() for part in parts]
-    return {
-        "dispersion": dispersion.fitted(everything).as_json(),
-        **{half: dispersion.fitted(parts).as_json() for half, parts in by_half.items()},
-    }
-
-
 def figures(
     *,
     forecasts: Mapping[str, FloatArray],
@@ -122,7 +127,7 @@ def figures(
 
 def _bands(forecast: FloatArray, sales: Sales, held_out: Examples, quality: Json) -> FloatArray:
     """(n, 3): each day's by the dispersion of the other half."""
-    odd, whole = held_out.day % 2 == 1, sells_whole(sales)
+    odd, whole = held_out.day % 2 == 1, sales.are_whole
     even, other = (
         Dispersion.from_json(quality[half]).quantiles(forecast, held_out.horizon, whole=whole)
         for half in HALVES
@@ -146,11 +151,3 @@ def check_figures(value: object, *, has_active: bool) -> None:
     for end in ("", TOMORROW):
         if len({(value[m + end]["count"], value[m + end]["demand"]) for m in methods}) > 1:
             raise AnswerRefused("inconsistent", "methods were judged on different rows")
-
-
-def check_number(value: Any) -> None:
-    """Raise :class:`AnswerRefused` unless a value is a sum: a float, finite, not below 0."""
-    if not isinstance(value, float):
-        raise AnswerRefused("wrong_type", "a sum is no number")
-    if not math.isfinite(value) or not 0 <= value <= LARGEST_SUM:
-        raise AnswerRefused("out_of_range", "a sum")

@@ -1,22 +1,44 @@
-"""What becomes of one store in a round: its receipt, for whoever asked for the training."""
+"""Runs that wait for a round and keep no worker: they put themselves off. One sees to the round's
+deadlines; the others give a receipt to whoever asked for the training."""
 
 import datetime as dt
 from typing import Any
 
 from neural.errors import PermanentError
 from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingRound
+from neural.forecasting.rounds.advancing import advance, half_time
 from neural.forecasting.rounds.exchange import light_round
+from neural.forecasting.rounds.gathering import round_progress
 from neural.forecasting.rounds.opening import open_round
-from neural.forecasting.rounds.progress import round_progress
 from neural.ledger.work import Postponed, current_run, so_far
 from neural.models import Store
 
+LEAST_SECONDS = 1.0
+MARGIN_SECONDS = 0.2
 WAIT_SECONDS = 30.0
 """A run that waits for its round looks again after so long, or when the round has closed."""
 
 
 class StoreUnknown(PermanentError):
     """Training was asked for a store that does not exist."""
+
+
+def watch(*, round_id: int, now: dt.datetime) -> dict[str, Any]:
+    """Do what is due; :class:`Postponed` while the round is open, else how it ended."""
+    training = advance(round_id=round_id, now=now)
+    if training.is_open and current_run() is not None:
+        come_to = {"round": training.pk, "exchange": training.exchange}
+        raise Postponed(_seconds_until_due(training, now), so_far=come_to)
+    return {"round": training.pk, "state": training.state, "reason": training.reason}
+
+
+def _seconds_until_due(training: TrainingRound, now: dt.datetime) -> float:
+    moments = [training.closes_at, training.exchange_closes_at, half_time(training)]
+    ahead = [(moment - now).total_seconds() for moment in moments if moment and moment > now]
+    return max(min(ahead, default=0.0) + MARGIN_SECONDS, LEAST_SECONDS)
+
+
+# Receipts
 
 
 def train(*, store_id: str | None, model_type: str, now: dt.datetime) -> dict[str, Any]:

@@ -1,0 +1,172 @@
+"""Stores say how much they have, where their features lie, what their dishes usually sell. Pure.
+
+From it come what features are standardised by, the bins of the trees and the usual levels. With
+differential privacy nothing of it is asked for: no noise protects it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from neural.forecasting.core import aggregation, binning, glm
+from neural.forecasting.core.demand_model import SIZE, DemandModel
+from neural.forecasting.core.encoding import decode, encode
+from neural.forecasting.core.features import FEATURES, SCHEMA_HASH
+from neural.forecasting.core.phases.grow import form_of
+from neural.forecasting.core.phases.phase import (
+    LARGEST_DEMAND,
+    MOST_DISHES,
+    Answers,
+    Combined,
+    Phase,
+    arrays,
+    is_private,
+    typical,
+)
+from neural.forecasting.core.phases.store import StorePart
+from neural.forecasting.core.protocol import AnswerRefused, Json, TrainingConfig
+from neural.forecasting.core.series import FloatArray, Sales
+from neural.forecasting.core.trees import trees
+
+DESCRIPTION = ("demand", "mean", "square", "sketch", "levels")
+"""What a private round does not ask for."""
+LEVEL_DAYS = 28
+LARGEST_MEAN = 1e3
+"""No feature's mean is beyond it: they are logarithms of ratios, shares and flags."""
+STORES_OF_A_LEVEL = 3
+"""So many stores sell a dish before its usual level is told to others."""
+PRIVATE_SCALE, PRIVATE_VARIANCE = 0.5, 0.01
+"""With differential privacy the standard and the prior variance are not learned: they would tell
+of stores outside the account."""
+
+
+class Describe(Phase):
+    """The first question of a round: its answers begin the model."""
+
+    name = "describe"
+    keys = frozenset({"base", "examples", *DESCRIPTION})
+
+    def base(self, draft: Json, number: int) -> str:
+        """That of the features: there is no model yet."""
+        return SCHEMA_HASH[:16]
+
+    def answer(self, store: StorePart) -> Json:
+        told: Json = {"base": store.base, "examples": len(store.train)}
+        if is_private(store.config):
+            return {**told, **dict.fromkeys(DESCRIPTION)}
+        values = store.train.values.astype(np.float64)
+        return {
+            **told,
+            "demand": float(store.train.target.mean()),
+            "mean": encode(values.mean(axis=0), dtype="<f8"),
+            "square": encode(np.einsum("ij,ij->j", values, values) / len(values), dtype="<f8"),
+            "sketch": binning.sketch(values=store.train.values) if store.config.trees else None,
+            "levels": _levels_of(store.sales),
+        }
+
+    def check_content(self, config: TrainingConfig, draft: Json, answer: Json) -> None:
+        if is_private(config):
+            if any(answer[name] is not None for name in DESCRIPTION):
+                raise AnswerRefused("wrong_type", "a private round asks for no description")
+            return
+        demand = answer["demand"]
+        if not isinstance(demand, float) or not 0 <= demand < LARGEST_DEMAND:
+            raise AnswerRefused("out_of_range", "demand")
+        mean = decode(answer["mean"], dtype="<f8", shape=(len(FEATURES),))
+        square = decode(answer["square"], dtype="<f8", shape=(len(FEATURES),))
+        if (np.abs(mean) > LARGEST_MEAN).any() or (square < mean**2 * (1 - 1e-6) - 1e-9).any():
+            raise AnswerRefused("out_of_range", "means and squares of features")
+        if (square > LARGEST_MEAN**2).any():
+            raise AnswerRefused("out_of_range", "squares of features")
+        if config.trees:
+            binning.check_sketch(answer["sketch"], features=len(FEATURES))
+        _check_levels(answer["levels"])
+
+    def combine(self, config: TrainingConfig, draft: Json, answers: Answers) -> Combined:
+        standard = _standard(config, answers)
+        forest = _forest(config, answers)
+        model = DemandModel(
+            standard=standard,
+            weights=_start(config, draft["active"], standard),
+            variance=np.full(SIZE, PRIVATE_VARIANCE),
+            forest=forest,
+            levels={} if is_private(config) else _levels(answers),
+        )
+        return Combined({"model": {**model.as_json(), "private": is_private(config)}, "fits": 0})
+
+
+def _levels_of(sales: Sales) -> dict[str, float]:
+    """By dish: portions a day over the last four weeks, three digits of them."""
+    last = sales.quantities[-LEVEL_DAYS:]
+    known = np.isfinite(last)
+    count = known.sum(axis=0)
+    mean = np.where(known, last, 0.0).sum(axis=0) / np.maximum(count, 1)
+    return {
+        dish: float(f"{mean[place]:.3g}")
+        for place, dish in enumerate(sales.dishes)
+        if count[place] >= LEVEL_DAYS // 4
+    }
+
+
+def _check_levels(levels: object) -> None:
+    if not isinstance(levels, dict) or len(levels) > MOST_DISHES:
+        raise AnswerRefused("wrong_type", "levels is no table of dishes")
+    for dish, level in levels.items():
+        if not isinstance(dish, str) or len(dish) > 200 or not isinstance(level, float):
+            raise AnswerRefused("wrong_type", "a level of a dish")
+        if not 0 <= level < 1e9:
+            raise AnswerRefused("out_of_range", "a level of a dish")
+
+
+def _standard(config: TrainingConfig, answers: Answers) -> glm.Standard:
+    size = len(FEATURES)
+    if is_private(config):
+        return glm.Standard(mean=np.zeros(size), scale=np.full(size, PRIVATE_SCALE))
+    mean, square = (typical(arrays(answers, name, size), config) for name in ("mean", "square"))
+    return glm.agreed_standard([{"count": np.ones(1), "sums": mean, "squares": square}])
+
+
+def _start(config: TrainingConfig, active: Json | None, standard: glm.Standard) -> FloatArray:
+    """The weights in force, said in the new standard; zeros without them. A private round does
+    not start from weights that were learned without noise: they are in nobody's account."""
+    if active is None or (is_private(config) and not active.get("private")):
+        return np.zeros(SIZE)
+    before = DemandModel.from_json(active)
+    slopes = before.weights[1:] / before.standard.scale
+    weights = np.empty(SIZE)
+    weights[1:] = slopes * standard.scale
+    weights[0] = before.weights[0] + float(slopes @ (standard.mean - before.standard.mean))
+    return weights
+
+
+def _forest(config: TrainingConfig, answers: Answers) -> trees.Draft | None:
+    form = form_of(config)
+    if form is None:
+        return None
+    bins = binning.agree(
+        sketches=[each["sketch"] for each in answers.values()],
+        bins=config.bins,
+        features=len(FEATURES),
+        # A claim of examples is worth no more than a few ordinary stores, as anywhere.
+        most_examples=_most_examples(config, [each["examples"] for each in answers.values()]),
+    )
+    demands = {store: np.array([each["demand"]]) for store, each in answers.items()}
+    return trees.begin(form=form, bins=bins, unit=max(float(typical(demands, config)[0]), 1e-3))
+
+
+def _most_examples(config: TrainingConfig, claimed: Sequence[int]) -> int:
+    ordinary = aggregation.MOST_ORDINARY_STORES * float(np.median(claimed))
+    return max(min(config.max_examples, int(ordinary)), 1)
+
+
+def _levels(answers: Answers) -> dict[str, float]:
+    """The median level of each dish that several stores sell."""
+    found: dict[str, list[float]] = {}
+    for answer in answers.values():
+        for dish, level in answer["levels"].items():
+            found.setdefault(dish, []).append(level)
+    return {
+        dish: float(f"{np.median(levels):.3g}")
+        for dish, levels in sorted(found.items())
+        if len(levels) >= STORES_OF_A_LEVEL
+    }

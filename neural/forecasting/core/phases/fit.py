@@ -1,0 +1,81 @@
+"""Stores improve the chain's linear weights, several times in a row. Pure."""
+
+from neural.forecasting.core import aggregation, glm, privacy
+from neural.forecasting.core.demand_model import SIZE, DemandModel
+from neural.forecasting.core.encoding import decode, encode
+from neural.forecasting.core.phases.phase import (
+    LARGEST_DEMAND,
+    Answers,
+    Combined,
+    Phase,
+    arrays,
+    is_private,
+    with_arrays,
+)
+from neural.forecasting.core.phases.store import StorePart
+from neural.forecasting.core.protocol import AnswerRefused, Json, TrainingConfig
+
+
+class Fit(Phase):
+    """An update of the linear weights of each store, no longer than the clipping norm; their mean
+    is a step."""
+
+    name = "fit"
+    keys = frozenset({"base", "examples", "demand", "update", "update_norm"})
+    releases = True
+
+    def exchanges(self, config: TrainingConfig, *, refit: bool) -> int:
+        return refits(config) if refit else config.fit_exchanges
+
+    def is_through(self, config: TrainingConfig, draft: Json) -> bool:
+        return bool(draft["fits"] >= config.fit_exchanges)
+
+    def answer(self, store: StorePart) -> Json:
+        config, broadcast, problem = store.config, store.model.weights, store.problem
+        if config.strategy == "fedavg":
+            trained = glm.fedavg(problem, broadcast=broadcast, ridge=config.ridge)
+        else:
+            trained = glm.fedprox(
+                problem, broadcast=broadcast, ridge=config.ridge, proximal=config.proximal
+            )
+        update = aggregation.clip(trained - broadcast, norm=config.clipping_norm)
+        return {
+            "base": store.base,
+            "examples": len(store.train),
+            "demand": problem.total,
+            "update": encode(update, dtype="<f8"),
+            "update_norm": aggregation.update_norm(update),
+        }
+
+    def check_content(self, config: TrainingConfig, draft: Json, answer: Json) -> None:
+        update = decode(answer["update"], dtype="<f8", shape=(SIZE,))
+        if not isinstance(answer["demand"], float) or not 0 < answer["demand"] < LARGEST_DEMAND:
+            raise AnswerRefused("out_of_range", "demand")
+        length = aggregation.update_norm(update)
+        if length > config.clipping_norm * (1 + 1e-9):
+            raise AnswerRefused("norm", f"{length:.3g} is longer than {config.clipping_norm:g}")
+        if not isinstance(answer["update_norm"], float) or answer["update_norm"] != length:
+            raise AnswerRefused("out_of_range", "update_norm is not the update's")
+
+    def combine(self, config: TrainingConfig, draft: Json, answers: Answers) -> Combined:
+        model = DemandModel.from_json(draft["model"])
+        updates = arrays(answers, "update", SIZE)
+        if is_private(config):
+            step = privacy.private_mean(
+                updates,
+                shape=(SIZE,),
+                invited_stores=max(config.invited_stores, len(updates)),
+                clipping_norm=config.clipping_norm,
+                noise_multiplier=config.noise_multiplier,
+                least_updates=config.least_stores,
+            )
+        else:
+            demand = {store: answer["demand"] for store, answer in answers.items()}
+            step = aggregation.aggregate(config=config, updates=updates, claimed=demand)
+        weights = model.weights + step
+        return Combined({"fits": draft["fits"] + 1, "model": with_arrays(draft, weights=weights)})
+
+
+def refits(config: TrainingConfig) -> int:
+    """How many exchanges of the linear model a refit has. None where each would cost privacy."""
+    return 0 if is_private(config) else min(config.refit_exchanges, config.fit_exchanges)

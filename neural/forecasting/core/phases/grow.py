@@ -1,0 +1,116 @@
+"""Stores give sums of gradients and hessians by bin: one level more of several trees. Pure."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from neural.forecasting.core import binning
+from neural.forecasting.core.phases.phase import Answers, Combined, Phase, is_private
+from neural.forecasting.core.phases.store import StorePart
+from neural.forecasting.core.protocol import AnswerRefused, Json, Together, TrainingConfig
+from neural.forecasting.core.trees import growing, judging, sums, trees
+from neural.forecasting.core.trees.form import Form
+
+
+class Grow(Phase):
+    """Asked for every level of every stage. Stores of one trust domain add up before they send;
+    those whose sums are far from the others' are left out of them and named."""
+
+    name = "grow"
+    keys = frozenset({"base", "stores", "sums"})
+    together = True
+
+    def is_skipped(self, config: TrainingConfig) -> bool:
+        return form_of(config) is None
+
+    def exchanges(self, config: TrainingConfig, *, refit: bool) -> int:
+        form = form_of(config)
+        return form.exchanges if form else 0
+
+    def is_through(self, config: TrainingConfig, draft: Json) -> bool:
+        return _forest(draft).is_complete
+
+    def answer(self, store: StorePart) -> Json:
+        forest = _forest(store.draft)
+        rows = store.kept("rows", lambda: _rows(store, "", forest))
+        added = sums.sums(draft=forest, rows=rows, memory=store.kept("growing", dict))
+        return {"base": store.base, "stores": 1, "sums": growing.sums_as_json(added.sums)}
+
+    def answer_together(self, parts: Mapping[str, StorePart]) -> Together:
+        first = next(iter(parts.values()))
+        forest = _forest(first.draft)
+        together = _together(parts, forest)
+        added = sums.sums(draft=forest, rows=together["rows"], memory=together["growing"])
+        answer = {
+            "base": first.base,
+            "stores": len(parts) - len(added.left_out),
+            "sums": growing.sums_as_json(added.sums),
+        }
+        return Together(answer, dict.fromkeys(added.left_out, "outlier"))
+
+    def check_content(self, config: TrainingConfig, draft: Json, answer: Json) -> None:
+        if type(answer["stores"]) is not int or answer["stores"] < 0:
+            raise AnswerRefused("wrong_type", "stores is no whole number")
+        growing.sums_from_json(draft=_forest(draft), answer=answer["sums"])
+
+    def combine(self, config: TrainingConfig, draft: Json, answers: Answers) -> Combined:
+        forest = _forest(draft)
+        found = {
+            store: growing.sums_from_json(draft=forest, answer=answer["sums"])
+            for store, answer in answers.items()
+        }
+        # A group's sums have been judged store by store where they were added up; one store's are
+        # judged here, also beside those of groups.
+        of = {store: answer["stores"] for store, answer in answers.items()}
+        grown, left_out = judging.advanced(draft=forest, answers=found, stores=of)
+        # Who was left out in an earlier exchange is not asked any more.
+        out = [store for store in left_out if store in answers]
+        model = {**draft["model"], "forest": grown.as_json()}
+        return Combined({"model": model}, dict.fromkeys(out, "outlier"))
+
+
+def form_of(config: TrainingConfig) -> Form | None:
+    """In what form trees are grown; None for none: no noise protects their sums."""
+    if not config.trees or is_private(config):
+        return None
+    together = min(config.trees_together, config.trees)
+    return Form(
+        stages=math.ceil(config.trees / together),
+        together=together,
+        depth=config.tree_depth,
+        learning_rate=config.learning_rate,
+        seed=config.seed,
+    )
+
+
+def _forest(draft: Json) -> trees.Draft:
+    return trees.Draft.from_json(draft["model"]["forest"])
+
+
+def _rows(store: StorePart, name: str, forest: trees.Draft) -> sums.Rows:
+    """The store's examples as trees see them: in bins, and what personal weights leave to find."""
+    model = store.model
+    weights = model.personal_weights(store.train, store.problem)
+    codes = binning.binned(values=store.train.values, bins=forest.bins)
+    return sums.rows_of(
+        store=name,
+        codes=codes,
+        offset=model.before_trees(store.train, weights),
+        target=store.train.target,
+        # No store weighs more than if it had trained on so many examples.
+        weight=min(1.0, store.config.max_examples / len(store.train)),
+    )
+
+
+def _together(parts: Mapping[str, StorePart], forest: trees.Draft) -> dict[str, Any]:
+    """The stores' bins as one matrix, added up much faster than store by store, and what growing
+    keeps of it. It lies with the first store; what it was made from is not kept beside it."""
+    first, names = next(iter(parts.values())), tuple(parts)
+    if first.memory.get("together", {}).get("names") != names:
+        rows = []
+        for name, store in parts.items():
+            rows.append(_rows(store, name, forest))
+            store.memory.clear()
+        first.memory["together"] = {"names": names, "rows": sums.joined(rows), "growing": {}}
+    together: dict[str, Any] = first.memory["together"]
+    return together

@@ -1,0 +1,49 @@
+"""Stores say how far their own optima lie from the chain's weights, beyond chance. Pure."""
+
+import numpy as np
+
+from neural.forecasting.core import personal
+from neural.forecasting.core.demand_model import SIZE
+from neural.forecasting.core.encoding import decode, encode
+from neural.forecasting.core.phases.phase import (
+    Answers,
+    Combined,
+    Phase,
+    arrays,
+    is_private,
+    typical,
+    with_arrays,
+)
+from neural.forecasting.core.phases.store import StorePart
+from neural.forecasting.core.protocol import AnswerRefused, Json, TrainingConfig
+
+
+class Spread(Phase):
+    """For each weight a square; their mean is how far a store's personal weights may go."""
+
+    name = "spread"
+    keys = frozenset({"base", "excess"})
+
+    def is_skipped(self, config: TrainingConfig) -> bool:
+        """No noise protects it."""
+        return is_private(config)
+
+    def answer(self, store: StorePart) -> Json:
+        found = personal.spread(
+            store.problem,
+            centre=store.model.weights,
+            ridge=store.config.ridge,
+            # Not that of its history, by which a store of few weeks would be said to differ by
+            # chance alone: how far stores may go is learned from all of them.
+            temper=personal.sightings(store.train),
+        )
+        return {"base": store.base, "excess": encode(found.excess, dtype="<f8")}
+
+    def check_content(self, config: TrainingConfig, draft: Json, answer: Json) -> None:
+        excess = decode(answer["excess"], dtype="<f8", shape=(SIZE,))
+        if (np.abs(excess) > personal.LARGEST_VARIANCE).any():
+            raise AnswerRefused("out_of_range", "a squared deviation")
+
+    def combine(self, config: TrainingConfig, draft: Json, answers: Answers) -> Combined:
+        variance = personal.prior_variance(typical(arrays(answers, "excess", SIZE), config))
+        return Combined({"model": with_arrays(draft, variance=variance)})

@@ -1,0 +1,109 @@
+"""A store's side of an exchange: its rows as the question sees them. Pure.
+
+No row, no target and no forecast of a day leaves it: what does is listed by each phase's ``keys``.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from neural.forecasting.core import glm
+from neural.forecasting.core.demand_model import DemandModel
+from neural.forecasting.core.features import HORIZONS_EACH, Examples, training_examples
+from neural.forecasting.core.protocol import (
+    Json,
+    Memory,
+    NotEnoughHistory,
+    Question,
+    TrainingConfig,
+)
+from neural.forecasting.core.series import FloatArray, Sales
+
+LEAST_DAYS = 28
+"""With fewer days known a store cannot take part."""
+
+
+class StorePart:
+    """The store's rows as one exchange sees them; what takes long is kept in memory."""
+
+    def __init__(
+        self, config: TrainingConfig, draft: Json, question: Question, sales: Sales, memory: Memory
+    ) -> None:
+        self.config, self.draft, self.question = config, draft, question
+        self.sales = sales
+        # What was made without the last days is of no use to a refit, and large.
+        of = "refit" if self.is_refit else "first"
+        if of not in memory:
+            memory.clear()
+            memory[of] = {}
+        self.memory: Memory = memory[of]
+
+    @property
+    def base(self) -> str:
+        """What the question calls the state of the draft."""
+        return str(self.question.content["base"])
+
+    @property
+    def first_held_out(self) -> int:
+        """The row of the first day that is kept for judging."""
+        return self.sales.days - self.config.held_out_days
+
+    @property
+    def is_refit(self) -> bool:
+        """Whether the days that were kept for judging are trained on, too."""
+        return "judged_model" in self.draft
+
+    @property
+    def train(self) -> Examples:
+        """What is trained on. Raises :class:`NotEnoughHistory` if the store knows too little."""
+        return self.kept("train", self._training_examples)
+
+    @property
+    def held_out(self) -> Examples:
+        """What is judged by."""
+        return self.kept("held_out", self._held_out_examples)
+
+    @property
+    def model(self) -> DemandModel:
+        """The model under construction."""
+        return DemandModel.from_json(self.draft["model"])
+
+    @property
+    def problem(self) -> glm.Problem:
+        """Not kept: as large as the examples, and made in a millisecond."""
+        return glm.problem(self.train, self.model.standard)
+
+    @property
+    def forecasts(self) -> FloatArray:
+        """The draft's forecasts of the held-out days."""
+        return self.kept("forecasts", self._forecasts)
+
+    def kept(self, name: str, make: Callable[[], Any]) -> Any:
+        """What the store's memory holds under a name, made if it does not."""
+        if name not in self.memory:
+            self.memory[name] = make()
+        return self.memory[name]
+
+    def _training_examples(self) -> Examples:
+        known = int(np.isfinite(self.sales.quantities).any(axis=1).sum())
+        if known < LEAST_DAYS:
+            raise NotEnoughHistory(f"{known} days are known, {LEAST_DAYS} are needed")
+        end = self.sales.days if self.is_refit else self.first_held_out
+        examples = training_examples(
+            self.sales,
+            first_day=end - self.config.history_days,
+            end_day=end,
+            horizons_each=HORIZONS_EACH,
+        )
+        if not len(examples):
+            raise NotEnoughHistory("no dish has been sold for long enough")
+        return examples
+
+    def _held_out_examples(self) -> Examples:
+        return training_examples(self.sales, first_day=self.first_held_out, end_day=self.sales.days)
+
+    def _forecasts(self) -> FloatArray:
+        model = self.model
+        weights = model.personal_weights(self.train, self.problem)
+        return model.forecast(self.held_out, weights)
