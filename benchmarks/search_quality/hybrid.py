@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from neural.restaurant.documents import dishes
+from neural.restaurant import documents
+from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.documents import Document
 from neural.retrieval.collections.registry import (
     SearchCollection,
@@ -14,7 +15,6 @@ from neural.retrieval.index.active import written_indexes
 from neural.retrieval.index.rows import documents_of, vectors_for, version_now
 from neural.retrieval.index.writing import write
 from neural.retrieval.query.searching import search
-from neural.retrieval.stores.choosing import vector_store
 
 DISHES, RESTAURANTS = "quality_dishes", "quality_restaurants"
 VECTORS = ("whole", "title")
@@ -27,7 +27,7 @@ def restaurant(record: Mapping[str, Any]) -> Document:
 
 def dish(record: Mapping[str, Any]) -> Document:
     """A dish as the app's own collection reads it."""
-    return dishes.document(record)
+    return documents.dish(record)
 
 
 def index(

@@ -8,7 +8,7 @@ from benchmarks.search_quality import data, hybrid
 from benchmarks.search_quality.baselines import baselines
 from benchmarks.search_quality.disturbing import Disturber
 from benchmarks.search_quality.scoring import Find, scores, summary
-from neural.retrieval.embedders.choosing import embedder
+from neural.retrieval.choosing import embedder
 
 Sets = Mapping[str, Sequence[data.Asked]]
 

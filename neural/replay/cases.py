@@ -13,8 +13,8 @@ from typing import Any
 from neural.events.answers import Submission
 from neural.models import RunState, TaskRun
 from neural.queues import HIGH_PRIORITY, HIGH_PRIORITY_QUEUE
-from neural.replay import drills
 from neural.replay.live import Request, line, order, payment, request, stock, total
+from neural.replay.neural_handlers import DRILL_DEAD, DRILL_RETRY
 from neural.restaurant.models import Order, OrderState
 
 URGENT: dict[str, Any] = {"queue": HIGH_PRIORITY_QUEUE, "priority": HIGH_PRIORITY}
@@ -50,8 +50,8 @@ def steps(session: str) -> Iterator[tuple[str, Request]]:
     yield "payment first, payment", payment(session=session, number="3", amount=total(TWO_LOAVES))
     yield "malformed", order(session=session, number="4", lines=[{**line(0, 1), "quantity": "two"}])
     yield "low stock", stock(session=session, number="5", item=1, level=2)
-    yield "drill: retry", drill(session, drills.DRILL_RETRY, {"failures": 2})
-    yield "drill: dead", drill(session, drills.DRILL_DEAD, {})
+    yield "drill: retry", drill(session, DRILL_RETRY, {"failures": 2})
+    yield "drill: dead", drill(session, DRILL_DEAD, {})
     yield "duplicate, again", order(**early, number="1", lines=TWO_LOAVES)
     yield "conflict", order(**early, number="1", lines=THREE_LOAVES)
     yield "late, creation", order(**early, number="2", lines=TWO_LOAVES)

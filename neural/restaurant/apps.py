@@ -14,6 +14,6 @@ class RestaurantConfig(AppConfig):
         """Ship the schedule of the nightly analysis."""
         from neural.celeryapp import shipped_schedules
         from neural.restaurant import tasks  # noqa: F401  (known to the relay)
-        from neural.restaurant.analysis.nightly import ANALYSIS_SCHEDULE
+        from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
 
         shipped_schedules.connect(self, [ANALYSIS_SCHEDULE])

@@ -1,22 +1,115 @@
-"""Registers the collections of orders, dishes and staff."""
+"""The collections of orders, dishes and shifts: where they are in the database, for search."""
 
-from types import ModuleType
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from neural.restaurant.documents import dishes, orders, staff
-from neural.restaurant.sources import Dishes, Orders, Shifts
-from neural.retrieval.collections.registry import SearchCollection, register_collection
-from neural.retrieval.collections.rows_of_stores import Rows, permission_of
+from neural.models import NeuralEvent
+from neural.restaurant import documents
+from neural.restaurant.models import Dish, Order, OrderLine, OrderState, Shift
+from neural.restaurant.models.newest import event_of, moment_of
+from neural.retrieval.collections.documents import Document
+from neural.retrieval.collections.registry import Record, SearchCollection, register_collection
+from neural.retrieval.collections.rows_of_stores import Rows, of_stores, permission_of
 
 
-def _register(what: ModuleType, source: Rows, label: Any, **others: Any) -> None:
+class Orders(Rows):
+    model, name, walked_by = Order, "number", ("number", "store")
+
+    def all(self) -> QuerySet[Any]:
+        """Without those that only a payment has named so far."""
+        return Order.objects.exclude(state=OrderState.EXPECTED)
+
+    def with_parts(self, rows: QuerySet[Any]) -> Iterable[Any]:
+        lines = OrderLine.objects.order_by("position")
+        orders = list(rows.prefetch_related(Prefetch("lines", queryset=lines)))
+        payloads = _payloads(orders)
+        for order in orders:
+            order.stated = payloads.get(_stated_by(order), {})
+        return orders
+
+    def record(self, row: Any) -> Record:
+        """An order with its lines, and with whatever else its newest event says: the order's own
+        row keeps no notes."""
+        lines = row.stated.get("lines") or [_line(line) for line in row.lines.all()]
+        return {
+            **row.stated,
+            "id": row.number,
+            "store_id": row.store_id,
+            "state": row.state,
+            "placed_at": row.placed_at,
+            "lines": lines,
+            "cancel_reason": row.cancel_reason,
+        }
+
+
+def _stated_by(order: Order) -> tuple[str, str, str]:
+    """Store, id and source of the event that last stated the order's content."""
+    return (order.store_id, *event_of(order.content_version))
+
+
+def _payloads(orders: Iterable[Order]) -> dict[tuple[str, str, str], Mapping[str, Any]]:
+    """What the events say that last stated these orders; nothing of those that are pruned."""
+    wanted = [_stated_by(order)[:2] for order in orders]
+    kept = NeuralEvent.objects.filter(payload__isnull=False)
+    columns = ("store_id", "event_id", "source", "payload")
+    return {
+        (store, event_id, source): payload
+        for condition in of_stores(wanted, named="event_id")
+        for store, event_id, source, payload in kept.filter(condition).values_list(*columns)
+    }
+
+
+def _line(line: OrderLine) -> Mapping[str, str]:
+    quantity = format(line.quantity.normalize(), "f")
+    return {"name": line.name or line.dish, "dish": line.dish, "quantity": quantity}
+
+
+class Dishes(Rows):
+    model, name, walked_by = Dish, "code", ("store", "code")
+
+    def record(self, row: Dish) -> Record:
+        """A dish with whatever else its store says of it."""
+        told = {
+            "id": row.code,
+            "store_id": row.store_id,
+            "title": row.name,
+            "category": row.category,
+            "updated_at": moment_of(row.version) if row.version else None,
+        }
+        return {**row.details, **told}
+
+
+class Shifts(Rows):
+    model, name, walked_by = Shift, "code", ("code", "store")
+
+    def record(self, row: Shift) -> Record:
+        """A shift; its times in its store's own zone, as people there would say them."""
+        starts_at = row.starts_at.astimezone(row.store.zone)
+        return {
+            "id": row.code,
+            "store_id": row.store_id,
+            "staff_name": row.staff_name,
+            "staff_code": row.staff_code,
+            "role": row.role,
+            "starts_at": starts_at,
+            "when": f"{starts_at:%Y-%m-%d %H:%M}",
+        }
+
+    def with_parts(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.select_related("store")
+
+
+def _register(
+    name: str, document: Callable[[Record], Document], source: Rows, label: Any, **others: Any
+) -> None:
     register_collection(
         SearchCollection(
-            name=what.NAME,
+            name=name,
             label=label,
-            document=what.document,
+            document=document,
             source=source,
             address=source.address,
             permission=permission_of(source.model),
@@ -25,6 +118,6 @@ def _register(what: ModuleType, source: Rows, label: Any, **others: Any) -> None
     )
 
 
-_register(orders, Orders(), _("orders"))
-_register(dishes, Dishes(), _("dishes"), vectors=("whole", "title"))
-_register(staff, Shifts(), _("shifts"))
+_register(documents.ORDERS, documents.order, Orders(), _("orders"))
+_register(documents.DISHES, documents.dish, Dishes(), _("dishes"), vectors=("whole", "title"))
+_register(documents.SHIFTS, documents.shift, Shifts(), _("shifts"))

@@ -8,10 +8,9 @@ from django.core.checks import CheckMessage, Error, register
 from pydantic import ValidationError
 
 from neural.errors import NeuralError, PermanentError
+from neural.retrieval.choosing import check_store, make_embedder
 from neural.retrieval.collections.registry import collections
 from neural.retrieval.conf import conf, search_is_on
-from neural.retrieval.embedders.choosing import make_embedder
-from neural.retrieval.stores.choosing import check_store
 
 
 @register()

@@ -8,12 +8,12 @@ from django.utils.translation import ngettext
 from neural.errors import NeuralError
 from neural.health.findings import Finding, in_turn, ok, problem, span, warning
 from neural.health.situation import Situation
+from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.registry import collections
 from neural.retrieval.conf import conf
 from neural.retrieval.index.lag import Lag, counted, has_records, index_lag, index_notices
 from neural.retrieval.models import SearchIndex
 from neural.retrieval.stores.base import Within
-from neural.retrieval.stores.choosing import vector_store
 
 PATIENCE_SECONDS = 300
 """How long a change may wait to be searched. History may wait for longer."""

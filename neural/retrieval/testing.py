@@ -10,9 +10,9 @@ from django.db import DatabaseError
 from django.test.utils import override_settings
 
 from neural.ledger.dialects import ledger_connection
+from neural.retrieval.choosing import LANCEDB, vector_store
 from neural.retrieval.index.asking import ask_for_indexing
 from neural.retrieval.models import SearchIndex
-from neural.retrieval.stores.choosing import LANCEDB, vector_store
 from neural.worker.in_process import also_doing
 
 UNHURRIED = {"index_run_seconds": 3600.0}

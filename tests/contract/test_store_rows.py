@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from neural.retrieval.collections.bounds import LONGEST_KIND, LONGEST_TEXT
+from neural.retrieval.collections.documents import LONGEST_KIND, LONGEST_TEXT
 from neural.retrieval.stores.base import TableMissing, VectorStore
 from tests.contract.rows import ANYWHERE, NOON, SHAPE, Table, pointing, row
 

@@ -10,9 +10,9 @@ import pytest
 import neural
 from neural.models import NeuralEvent, TaskRun
 from neural.retrieval.index.active import active_index
+from neural.retrieval.index.asking import INDEX_TASK
 from neural.retrieval.index.rebuilding import open_rebuild
 from neural.retrieval.models import IndexMark, SearchIndex
-from neural.retrieval.names import INDEX_TASK
 from neural.retrieval.stores.base import Within
 from tests.unit.searching import EMBEDDER
 from tests.watching import wait_until

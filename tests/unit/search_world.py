@@ -2,8 +2,6 @@
 what it is asked and answers what it is told."""
 
 import datetime as dt
-import sys
-from types import ModuleType
 from typing import Any
 
 from neural.retrieval.collections.registry import collection_of
@@ -19,9 +17,12 @@ class FakeSearch:
         self.hits: dict[str, list[Hit]] = {}
         self.notices: tuple[str, ...] = ()
         self.error: Exception | None = None
-        module: Any = ModuleType("neural.retrieval.query.searching")
-        module.search, module.similar = self.search, self.similar
-        monkeypatch.setitem(sys.modules, "neural.retrieval.query.searching", module)
+        for asking in (
+            "neural.retrieval.admin.answer",
+            "neural.retrieval.management.commands.search",
+        ):
+            monkeypatch.setattr(f"{asking}.search", self.search)
+            monkeypatch.setattr(f"{asking}.similar", self.similar)
 
     def finds(self, *hits: Hit) -> None:
         """What is found from now on, each in its collection."""

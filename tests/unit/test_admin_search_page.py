@@ -166,13 +166,12 @@ def test_what_is_chosen_is_asked(searched):
     )
 
     (asked,) = searched.asked
-    zone = dt.timezone(dt.timedelta(hours=8))
     assert asked == {
         "collection": "events",
         "text": "tea",
         "store": "S1",
-        "since": dt.datetime(2026, 3, 1, tzinfo=zone),
-        "until": dt.datetime(2026, 3, 3, tzinfo=zone),  # the last day is searched as well
+        "since": dt.date(2026, 3, 1),
+        "until": dt.date(2026, 3, 2),  # a day is searched as a whole
         "kind": "order.created",
         "stores": None,
         "top_k": 20,
@@ -289,9 +288,7 @@ def test_what_cannot_be_read_is_said_and_left_out(searched):
 
     assert "soon is no day" in page
     assert searched.asked[0]["since"] is None
-    assert searched.asked[0]["until"] == dt.datetime(
-        1970, 1, 3, tzinfo=dt.timezone(dt.timedelta(hours=8))
-    )
+    assert searched.asked[0]["until"] == dt.date(1970, 1, 2)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from django_celery_beat.schedulers import ModelEntry
 
 from neural.celeryapp import shipped_schedules
 from neural.models import TaskRun
-from neural.restaurant.analysis.nightly import ANALYSIS_SCHEDULE
+from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
 from neural.tasks import analyse_demand
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]

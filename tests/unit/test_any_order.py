@@ -120,7 +120,7 @@ def counted_keys() -> set[tuple[dt.date, str]]:
     """Days and dishes of placed orders and of reports."""
     ordered = {
         (order.business_day, line.dish)
-        for order in Order.objects.placed()
+        for order in Order.objects.filter(state="placed")
         for line in order.lines.all()
     }
     reports = SalesReport.objects.all()
@@ -129,7 +129,7 @@ def counted_keys() -> set[tuple[dt.date, str]]:
 
 def placed_quantity(key: tuple[dt.date, str]) -> Decimal | None:
     day, dish = key
-    orders = Order.objects.placed().filter(business_day=day, lines__dish=dish)
+    orders = Order.objects.filter(state="placed", business_day=day, lines__dish=dish)
     return orders.aggregate(quantity=Sum("lines__quantity"))["quantity"]
 
 

@@ -16,7 +16,7 @@ from neural.conf import NeuralSettings
 from neural.forecasting.checks import check_country
 from neural.forecasting.shipped import TRAINING_SCHEDULE
 from neural.models import Store, TaskRun
-from neural.restaurant.analysis.nightly import ANALYSIS_SCHEDULE
+from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
 from neural.restaurant.models import DailyDemand
 from neural.retrieval.index.tending import TENDING_SCHEDULE
 from tests.unit.beating import Beat, Clock

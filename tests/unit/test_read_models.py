@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import IntegrityError, transaction
 
 from neural.models import Store
-from neural.restaurant.handlers.staff import ShiftEndsBeforeItStarts
+from neural.restaurant.handlers.stores import ShiftEndsBeforeItStarts
 from neural.restaurant.models import (
     DailyDemand,
     Dish,

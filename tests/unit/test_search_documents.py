@@ -1,4 +1,4 @@
-"""What of a record is searched."""
+"""What of a record is searched and kept."""
 
 import datetime as dt
 import sys
@@ -7,19 +7,27 @@ from dataclasses import replace
 import pytest
 
 from neural.registry import AlreadyRegistered
-from neural.restaurant.documents import dishes, orders, staff
+from neural.restaurant import documents
 from neural.restaurant.models import Order
 from neural.retrieval.checks import check_collections
+from neural.retrieval.collections import documents as collected
 from neural.retrieval.collections import events, registry
-from neural.retrieval.collections.documents import Document, RecordRefused, parts_of
+from neural.retrieval.collections.documents import (
+    Document,
+    RecordRefused,
+    bounded,
+    check,
+    parts_of,
+)
 from neural.retrieval.collections.registry import CollectionUnknown
 from neural.retrieval.collections.rows_of_stores import permission_of
+from neural.retrieval.index.fields import tokens_of
 from tests import probe
 from tests.unit.searching import forget_collection
 
 
 def test_an_order_is_named_by_its_dishes_and_titled_by_its_number():
-    document = orders.document(
+    document = documents.order(
         {"id": "1001", "store_id": "S01", "lines": [{"name": "牛肉面", "quantity": "2"}, "可乐"]}
     )
 
@@ -29,7 +37,7 @@ def test_an_order_is_named_by_its_dishes_and_titled_by_its_number():
 
 
 def test_what_was_noted_on_an_order_or_a_line_is_searched():
-    document = orders.document(
+    document = documents.order(
         {"order_id": 7, "items": [{"title": "面", "note": "不要辣"}], "table": {"remark": "靠窗"}}
     )
 
@@ -38,7 +46,7 @@ def test_what_was_noted_on_an_order_or_a_line_is_searched():
 
 
 def test_a_dish_leads_with_the_first_sentence_of_its_description():
-    document = dishes.document(
+    document = documents.dish(
         {"id": "a/b", "title": "鱼香茄子", "description": "下饭。要油。", "ingredients": ["茄子"]}
     )
 
@@ -48,7 +56,7 @@ def test_a_dish_leads_with_the_first_sentence_of_its_description():
 
 
 def test_a_shift_is_titled_by_who_works():
-    document = staff.document({"id": "w1", "staff_name": "王芳", "role": "cook"})
+    document = documents.shift({"id": "w1", "staff_name": "王芳", "role": "cook"})
 
     assert document.title == "王芳"
     assert document.kind == "cook"
@@ -154,23 +162,23 @@ def test_a_collection_is_registered_once():
 @pytest.mark.parametrize("store", ["S/1", "x" * 65])
 def test_what_cannot_be_a_store_is_refused(store):
     with pytest.raises(RecordRefused, match="cannot be the code of a store"):
-        orders.document({"id": "1", "store_id": store, "lines": ["面"]})
+        documents.order({"id": "1", "store_id": store, "lines": ["面"]})
 
 
 def test_an_id_that_is_too_long_is_refused():
     with pytest.raises(RecordRefused, match="over 200 characters"):
-        dishes.document({"id": "x" * 201, "title": "面"})
+        documents.dish({"id": "x" * 201, "title": "面"})
 
 
 def test_what_no_database_keeps_is_left_out():
-    document = dishes.document({"id": "1", "title": "鱼\x00香\ud800肉丝"})
+    document = documents.dish({"id": "1", "title": "鱼\x00香\ud800肉丝"})
 
     assert document.title == "鱼香肉丝"
 
 
 @pytest.mark.parametrize("value", [None, True, [], {}, {"a": None}, object()])
 def test_values_that_say_nothing_break_nothing(value):
-    document = orders.document({"id": "1", "lines": value or [value], "extra": value})
+    document = documents.order({"id": "1", "lines": value or [value], "extra": value})
 
     assert document.id == "1"
 
@@ -182,8 +190,8 @@ def test_a_key_is_taken_apart_at_the_first_slash():
 
 
 def test_the_same_dishes_mean_the_same_whatever_their_order_number_and_id():
-    one = orders.document({"id": "1", "lines": [{"name": "面", "quantity": 2}, {"name": "汤"}]})
-    other = orders.document({"id": "2", "lines": [{"name": "汤", "quantity": 1}, {"name": "面"}]})
+    one = documents.order({"id": "1", "lines": [{"name": "面", "quantity": 2}, {"name": "汤"}]})
+    other = documents.order({"id": "2", "lines": [{"name": "汤", "quantity": 1}, {"name": "面"}]})
     event = events.document(
         {
             "id": "9",
@@ -209,3 +217,59 @@ def test_what_is_meant_leaves_out_words_with_digits():
     )
 
     assert document.meaning == "order  等了分钟"
+
+
+# What of it is kept: nothing that a store or a page could not take
+
+
+def _document(**said) -> Document:
+    return Document(**{"id": "1", "title": "麻婆豆腐", **said})
+
+
+def test_an_ordinary_record_is_kept_as_it_is() -> None:
+    document = documents.dish(
+        {"id": "1", "title": "麻婆豆腐", "description": "辣", "category": "川"}
+    )
+
+    assert bounded(document) == document
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_some_zone_does_not_have_is_none(at: str) -> None:
+    assert bounded(documents.order({"id": "1", "items": ["粥"], "placed_at": at})).at is None
+
+
+def test_a_time_without_a_zone_is_an_error_of_the_record() -> None:
+    with pytest.raises(TypeError):
+        bounded(_document(at=dt.datetime(2026, 1, 1)))
+
+
+def test_a_record_of_any_length_is_cut_to_what_is_searched() -> None:
+    long = "".join(map(chr, range(0x4E00, 0x9F00))) * 5
+
+    kept = bounded(_document(title=long, names=[long, *map(str, range(999))], text=long, kind=long))
+
+    assert kept.title == long[: collected.LONGEST_NAME]
+    assert kept.names[0] == kept.title
+    assert len(kept.names) == collected.MOST_NAMES
+    assert len(kept.text) == collected.LONGEST_TEXT
+    assert len(kept.kind) == collected.LONGEST_KIND
+    assert sum(map(len, tokens_of(kept).values())) < 50_000
+
+
+def test_names_are_kept_while_all_together_are_not_too_long() -> None:
+    kept = bounded(_document(names=["名" * 200] * 100))
+
+    assert sum(map(len, kept.names)) == collected.LONGEST_NAMES
+
+
+def test_what_no_database_keeps_becomes_a_space() -> None:
+    kept = bounded(_document(title="麻\0婆", names=("\ud800豆",), kind="\udfff", text="a\0"))
+
+    assert (kept.title, kept.names, kept.kind, kept.text) == ("麻 婆", (" 豆",), " ", "a ")
+
+
+@pytest.mark.parametrize("own", [{"id": "a\0"}, {"id": "\ud800"}, {"store": "\0"}])
+def test_an_id_that_no_database_keeps_is_refused(own: dict[str, str]) -> None:
+    with pytest.raises(RecordRefused, match="guests"):
+        check(_document(**own), collection="guests")

@@ -9,9 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from neural.retrieval.embedders.base import Embedder, EmbedderRefused
-from neural.retrieval.embedders.choosing import embedder, make_embedder
-from neural.retrieval.embedders.reading import LONGEST_TEXT, readable
+from neural.retrieval.choosing import embedder, make_embedder
+from neural.retrieval.embedders.base import LONGEST_TEXT, Embedder, EmbedderRefused, readable
 from neural.retrieval.embedders.remembered import Remembered
 from neural.retrieval.embedders.usem3 import Usem3, in_parts
 

@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
+from neural.retrieval.choosing import make_embedder
 from neural.retrieval.embedders.base import EmbedderRefused, EmbedderUnavailable
-from neural.retrieval.embedders.choosing import make_embedder
 from tests.unit.embedding_server import Server, embeddings, said, serving, vector_of
 
 KEY = "sk-very-secret-0123456789"

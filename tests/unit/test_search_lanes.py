@@ -5,8 +5,8 @@ import pytest
 from neural.ledger import identity
 from neural.ledger.work import Postponed, current
 from neural.models import RunState, WorkerProcess
+from neural.retrieval.index.asking import INDEX_TASK
 from neural.retrieval.models import IndexLane, IndexMark
-from neural.retrieval.names import INDEX_TASK
 from neural.tasks import index_marked
 from tests.unit import admin_world as world
 from tests.unit.searching import active, mark, titles

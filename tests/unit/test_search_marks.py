@@ -16,9 +16,8 @@ from neural.ledger import pace
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
 from neural.models import NeuralEvent, RunState, TaskRun
-from neural.retrieval.index.asking import ask_for_indexing
+from neural.retrieval.index.asking import INDEX_TASK, ask_for_indexing
 from neural.retrieval.models import IndexLane, IndexMark
-from neural.retrieval.names import INDEX_TASK
 from neural.tasks import process_neural_event
 from neural.worker import relay
 from tests.registries import emptied

@@ -4,11 +4,19 @@ import numpy as np
 import pytest
 from django.db import connection, transaction
 
-from neural.retrieval.stores.base import Row, TableMissing, VectorStore, Within
-from neural.retrieval.stores.pgvector import creation, filters, near, tending
-from neural.retrieval.stores.pgvector.connection import PgVectorUnusable, ValueRefused
+from neural.retrieval.stores.base import (
+    Row,
+    TableMissing,
+    TableRefused,
+    ValueRefused,
+    VectorStore,
+    Within,
+)
+from neural.retrieval.stores.pgvector import near, tables, tending
+from neural.retrieval.stores.pgvector import store as pgvector_store
+from neural.retrieval.stores.pgvector.connection import PgVectorUnusable
 from neural.retrieval.stores.pgvector.store import PgVectorStore
-from neural.retrieval.stores.pgvector.tables import TableRefused, index_name
+from neural.retrieval.stores.pgvector.tables import index_name
 from tests.contract.rows import ANYWHERE, SHAPE, Table, row
 from tests.contract.vector_stores import STORES
 
@@ -77,7 +85,7 @@ def test_a_user_who_may_not_create_the_extension_is_told_who_may(table: Table) -
 
 @needs_postgresql
 def test_a_server_without_the_extension_is_told_what_to_install(table: Table, monkeypatch) -> None:
-    monkeypatch.setattr(creation, "EXTENSION", "neural_test_not_there")
+    monkeypatch.setattr(pgvector_store, "EXTENSION", "neural_test_not_there")
 
     with pytest.raises(PgVectorUnusable, match="apt-get install postgresql-17-pgvector"):
         table.store.create("dishes_2", SHAPE)
@@ -85,7 +93,7 @@ def test_a_server_without_the_extension_is_told_what_to_install(table: Table, mo
 
 @needs_postgresql
 def test_an_extension_that_is_too_old_is_named(table: Table, monkeypatch) -> None:
-    monkeypatch.setattr(creation, "OLDEST_VERSION", (99, 0))
+    monkeypatch.setattr(pgvector_store, "OLDEST_VERSION", (99, 0))
 
     with pytest.raises(PgVectorUnusable, match=r"pgvector 0\.\d+\.\d+ is too old"):
         table.store.create("dishes_2", SHAPE)
@@ -153,7 +161,7 @@ def test_by_the_index_a_filter_still_leaves_as_many_rows_as_asked_for(
     table: Table, monkeypatch, stores: list[str] | None
 ) -> None:
     monkeypatch.setattr(tending, "INDEXED_ROWS", 50)
-    monkeypatch.setattr(filters, "FEW_ROWS", 50)
+    monkeypatch.setattr(tables, "FEW_ROWS", 50)
     monkeypatch.setattr(near, "EXPLORED", 10)
     rows = _in_groups(2000)
     table.upsert(*rows)

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from neural.retrieval.stores.base import VectorStore, Within
-from neural.retrieval.stores.pgvector import filters, tending
+from neural.retrieval.stores.pgvector import tables, tending
 from neural.retrieval.stores.pgvector import words as pgvector_words
 from tests.contract.rows import ANYWHERE, SHAPE, Table, row
 from tests.contract.vector_stores import STORES
@@ -31,7 +31,7 @@ def test_rows_beyond_the_rare_tokens_are_found_where_these_yield_too_few(
 ) -> None:
     monkeypatch.setattr(pgvector_words, "CANDIDATES", 3)
     monkeypatch.setattr(pgvector_words, "COUNTED_ROWS", 10)
-    monkeypatch.setattr(filters, "FEW_ROWS", 2)
+    monkeypatch.setattr(tables, "FEW_ROWS", 2)
     table.upsert(
         *(row(f"a/{n}", words=["豆腐", f"w{n}"]) for n in range(30)),
         *(row(f"b/{n}", words=["麻婆", f"w{n}", "w"]) for n in range(3)),

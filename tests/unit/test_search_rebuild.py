@@ -9,10 +9,9 @@ from neural.models import TaskRun
 from neural.retrieval.collections.registry import CollectionUnknown
 from neural.retrieval.index import indexing, rows
 from neural.retrieval.index.indexing import index_marks
-from neural.retrieval.index.rebuilding import SettingsChanged, open_rebuild, rebuild
+from neural.retrieval.index.rebuilding import REBUILD_TASK, SettingsChanged, open_rebuild, rebuild
 from neural.retrieval.index.tending import tend_search_indexes
 from neural.retrieval.models import IndexMark, IndexState, SearchIndex, SuppliedRecord
-from neural.retrieval.names import REBUILD_TASK
 from neural.retrieval.stores.base import StoreUnavailable
 from neural.tasks import index_marked, rebuild_search_index
 from neural.worker.in_process import work_here

@@ -7,10 +7,10 @@ from django.utils import timezone
 from neural.health.situation import Situation
 from neural.ledger.dialects import SQLite
 from neural.retrieval.checks import check_search
+from neural.retrieval.choosing import StoreRefused, make_store, vector_store
 from neural.retrieval.conf import SearchSettings, conf
 from neural.retrieval.health import search_index
 from neural.retrieval.models import IndexLane, IndexMark, SearchIndex
-from neural.retrieval.stores.choosing import StoreRefused, make_store, vector_store
 from neural.tasks import index_marked
 from tests.unit.searching import EMBEDDER, MemoryStore
 
@@ -56,7 +56,7 @@ def test_a_vector_store_that_there_is_not_is_told(settings, changes, why):
 
 
 def test_lancedb_that_is_not_installed_is_told_with_what_else_there_is(settings, monkeypatch):
-    monkeypatch.setattr("neural.retrieval.stores.choosing.find_spec", lambda name: None)
+    monkeypatch.setattr("neural.retrieval.choosing.find_spec", lambda name: None)
 
     ((number, message),) = said(settings)
 

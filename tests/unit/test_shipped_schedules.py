@@ -13,7 +13,7 @@ from neural.forecasting.core.protocol import TrainingConfig
 from neural.forecasting.models import TrainingPlan
 from neural.forecasting.shipped import TRAINING_SCHEDULE, make_plan
 from neural.models import TaskRun
-from neural.restaurant.analysis.nightly import ANALYSIS_SCHEDULE
+from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
 from neural.tasks import run_federated_round
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]

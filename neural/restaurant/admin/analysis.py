@@ -30,7 +30,7 @@ from neural.restaurant.admin.analysis_display import (
     highest,
     unusual_badge,
 )
-from neural.restaurant.admin.analysis_filters import (
+from neural.restaurant.admin.filters import (
     BeginningFilter,
     BestSellerFilter,
     PeriodFilter,

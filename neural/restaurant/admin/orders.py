@@ -1,6 +1,5 @@
 """Orders with their lines and payments, as events have made them."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -19,23 +18,12 @@ from neural.admin.display import (
     quantity_column,
     short_instant_column,
 )
-from neural.admin.filters import DayFilter, EqualityFilter, StoreFilter, choices_of
+from neural.admin.filters import StoreFilter
 from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
-from neural.restaurant.models import Order, OrderLine, OrderState, Payment
-
-
-class OrderDayFilter(DayFilter):
-    field = "business_day"
-
-
-class OrderStateFilter(EqualityFilter):
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return choices_of(OrderState)
+from neural.restaurant.admin.filters import OrderDayFilter, OrderStateFilter
+from neural.restaurant.models import Order, OrderLine, Payment
 
 
 class ReadOnlyInline(admin.TabularInline):

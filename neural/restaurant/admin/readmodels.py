@@ -1,6 +1,5 @@
 """What events add up to: menus, stock, shifts, reported sales and demand."""
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -25,6 +24,7 @@ from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
 from neural.admin.store_links import register_rows_of_stores
 from neural.admin.walks import Walk
+from neural.restaurant.admin.filters import LowStockFilter
 from neural.restaurant.models import (
     DailyDemand,
     DemandSummary,
@@ -67,17 +67,6 @@ class DishAdmin(ReadModelAdmin):
     search_keys = ("code", "store")
     search_help_text = _("A whole dish code or store code.")
     fieldsets = ((None, {"fields": (*list_display, json_column(Dish, "details"))}),)
-
-
-class LowStockFilter(admin.SimpleListFilter):
-    title = _("alert")
-    parameter_name = "low"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
-        return [("1", _("low now"))]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
-        return queryset.low() if self.value() == "1" else queryset
 
 
 @page(StockLevel)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 
+from neural.celeryapp.shipped_schedules import ShippedSchedule
 from neural.errors import PermanentError
 from neural.ledger.record import enqueue
 from neural.models import Store
@@ -14,6 +15,17 @@ from neural.restaurant.analysis.slices import RUN_SECONDS, analyse_store
 from neural.restaurant.models import DailyDemand, DemandSummary
 
 ANALYSIS_TASK = "neural.tasks.analyse_demand"
+ANALYSIS_SCHEDULE = ShippedSchedule(
+    name="neural: demand analysis",
+    task=ANALYSIS_TASK,
+    description=(
+        "Brings the summaries of demand up to date (docs/analysis.md). Yours to change: it is "
+        "made once and never overwritten."
+    ),
+    hour="2",
+    minute="0",
+    comes_with="demand_summaries",
+)
 
 
 class StoreUnknown(PermanentError):

@@ -1,4 +1,5 @@
-"""Orders: stated whole, each aspect by its newest event."""
+"""Orders, stated whole, each aspect by its newest event. Payments and refunds, each a row by its
+own id: an order's sums follow from the rows."""
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
@@ -6,11 +7,17 @@ from typing import NamedTuple
 
 from neural.events.changes import mark_for_search
 from neural.events.registry import Received, handles
-from neural.restaurant.models import Order, OrderLine
+from neural.models import NeuralEvent
+from neural.restaurant.models import Order, OrderLine, Payment, PaymentKind
 from neural.restaurant.models.newest import version_of
-from neural.restaurant.schemas import CancellationPayload, OrderLinePayload, OrderPayload
-from neural.restaurant.totals.demand import DEMAND
-from neural.restaurant.totals.money import MONEY
+from neural.restaurant.schemas import (
+    CancellationPayload,
+    OrderLinePayload,
+    OrderPayload,
+    PaymentPayload,
+    RefundPayload,
+)
+from neural.restaurant.totals import DEMAND, MONEY
 
 Orders = dict[tuple[str, str], Order]
 """By store and number."""
@@ -97,3 +104,36 @@ def _line(stated: OrderLinePayload) -> OrderLine:
         price=stated.price,
         amount=stated.amount,
     )
+
+
+@handles("payment.completed")
+def record_payment(event: NeuralEvent, data: PaymentPayload) -> None:
+    """Take a payment. One that comes before its order makes the order expected."""
+    _record(event, PaymentKind.PAYMENT, data.payment_id, data, method=data.method)
+
+
+@handles("payment.refunded")
+def record_refund(event: NeuralEvent, data: RefundPayload) -> None:
+    """Take a refund. Neither its payment nor its order need be known yet."""
+    _record(event, PaymentKind.REFUND, data.refund_id, data, refund_of=data.payment_id)
+
+
+def _record(
+    event: NeuralEvent,
+    kind: PaymentKind,
+    reference: str,
+    data: PaymentPayload | RefundPayload,
+    **particulars: str,
+) -> None:
+    payment = Payment(
+        store=event.store,
+        kind=kind,
+        reference=reference,
+        order_id=Order.objects.known(store=event.store, number=data.order_id),
+        amount=data.amount,
+        currency=data.currency,
+        occurred_at=event.occurred_at,
+        version=version_of(event),
+        **particulars,
+    )
+    MONEY.ask(Payment.objects.take(payment))

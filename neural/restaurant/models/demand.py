@@ -55,7 +55,7 @@ def _reported_or_ordered(label: Any, reported: str, ordered: str) -> GeneratedFi
 class DailyDemand(models.Model):
     """What a store sold of one dish on one business day.
 
-    Computed from the day's report and orders (``restaurant.totals.demand``), never counted up.
+    Computed from the day's report and orders (``restaurant.totals``), never counted up.
     What was reported outranks what orders add up to. A day without sales has no row: closed
     is not the same as zero.
     """

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Collection, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
@@ -24,10 +24,6 @@ class OrderState(models.TextChoices):
 
 
 class OrderQuerySet(NewestQuerySet["Order"]):
-    def placed(self) -> Self:
-        """Orders that count: neither cancelled nor known by a payment alone."""
-        return self.filter(state=OrderState.PLACED)
-
     def known(self, *, store: Store, number: str) -> int:
         """The primary key of this order, which is made an expected one if it is new."""
         found = self.filter(store=store, number=number).values_list("pk", flat=True)

@@ -12,6 +12,7 @@ from neural.retrieval.admin.question import FEW_OF_EACH, MANY, Question
 from neural.retrieval.collections.documents import parts_of
 from neural.retrieval.collections.registry import SearchCollection, document_of
 from neural.retrieval.query.hits import Found, Hit
+from neural.retrieval.query.searching import search, similar
 from neural.retrieval.stores.base import StoreUnavailable, TableMissing
 
 logger = logging.getLogger("neural.search")
@@ -73,9 +74,6 @@ def name_of(question: Question) -> str:
 
 
 def _found(question: Question, collection: SearchCollection) -> Found:
-    # Not before somebody searches: these bring the languages' tables into memory.
-    from neural.retrieval.query.searching import search, similar
-
     if question.like:
         return similar(collection.name, question.like, stores=question.stores, top_k=_top(question))
     since, until = question.period

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from neural.admin.display import NOTHING
 from neural.models import TaskRun
 from neural.retrieval.admin.answer import Answer
 from neural.retrieval.admin.marks import LONGEST, excerpt, marked
-from neural.retrieval.admin.overview import Searchable, behind
-from neural.retrieval.admin.question import EVENTS, Question
-from neural.retrieval.admin.scope import searchable_by
+from neural.retrieval.admin.question import EVENTS, Question, searchable_by
 from neural.retrieval.collections.registry import SearchCollection
 from neural.retrieval.query.hits import Hit
 from neural.sites import address_in_admin
@@ -159,20 +156,6 @@ def reasons_of(hit: Hit, *, whole: float) -> list[Reason]:
     ]
 
 
-def score(value: float) -> str:
-    """What a way of finding added to the score."""
-    return f"{value:.2f}"
-
-
 def counted(number: int | None) -> str:
     """A count, its thousands apart."""
     return NOTHING if number is None else f"{number:,}"
-
-
-def lag_sentence(searchable: Searchable) -> str:
-    """How far the index of a collection is behind."""
-    if not searchable.is_indexed:
-        return _("nothing has been indexed yet")
-    if searchable.trouble:
-        return searchable.trouble
-    return behind(searchable.lag)

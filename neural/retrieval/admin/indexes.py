@@ -27,8 +27,7 @@ from neural.admin.panels import HTMX
 from neural.admin.scope import SearchedByNumber
 from neural.models import TaskRun
 from neural.retrieval.admin.overview import behind, lag_of, notices_of
-from neural.retrieval.admin.shared import CollectionFilter, IndexStateFilter
-from neural.retrieval.admin.verbs import CANCEL, REBUILD
+from neural.retrieval.admin.shared import CANCEL, REBUILD, CollectionFilter, IndexStateFilter
 from neural.retrieval.index.lag import all_notices_of, why_it_waits
 from neural.retrieval.models import IndexState, SearchIndex
 from neural.sites import address_in_admin

@@ -10,8 +10,7 @@ from neural.admin.display import duration
 from neural.errors import NeuralError
 from neural.ledger.clock import database_clock
 from neural.retrieval.admin.answer import what_is_wrong
-from neural.retrieval.admin.question import Question
-from neural.retrieval.admin.scope import within
+from neural.retrieval.admin.question import Question, within
 from neural.retrieval.collections.registry import SearchCollection
 from neural.retrieval.index import active
 from neural.retrieval.index.lag import Lag, counted, index_lag
@@ -29,6 +28,13 @@ class Searchable:
     notices: Sequence[str] = ()
     trouble: str = ""
     """Why nobody can say how many records there are."""
+
+    @property
+    def told(self) -> str:
+        """How far its index is behind."""
+        if not self.is_indexed:
+            return _("nothing has been indexed yet")
+        return self.trouble or behind(self.lag)
 
 
 def overview(question: Question) -> list[Searchable]:

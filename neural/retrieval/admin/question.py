@@ -1,4 +1,5 @@
-"""What a person asks of the search page, read from the address."""
+"""What a person asks of the search page, read from the address, and what they may search:
+collections whose records they may see, rows of their own stores."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -10,9 +11,10 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from neural.events.types import event_types
-from neural.retrieval.admin.scope import searchable_by, stores_of
-from neural.retrieval.collections.registry import SearchCollection
-from neural.retrieval.query.periods import moment
+from neural.models import Store
+from neural.models.store import sees_every_store
+from neural.retrieval.collections.registry import SearchCollection, collections
+from neural.retrieval.stores.base import Within
 
 FEW = 20
 MANY = 100
@@ -59,10 +61,9 @@ class Question:
         return self.stores is None or self.store in {"", *self.stores}
 
     @property
-    def period(self) -> tuple[dt.datetime | None, dt.datetime | None]:
-        """From the first moment of the first day to the one after the last day."""
-        since, until = _not_too_early(self.since), _not_too_early(self.until)
-        return moment(since), moment(until, days=1)
+    def period(self) -> tuple[dt.date | None, dt.date | None]:
+        """The first day and the last."""
+        return _not_too_early(self.since), _not_too_early(self.until)
 
     @property
     def chosen(self) -> Sequence[SearchCollection]:
@@ -125,3 +126,28 @@ def _day(text: str, remarks: list[str]) -> dt.date | None:
 
 def _not_too_early(day: dt.date | None) -> dt.date | None:
     return day and max(day, _EARLIEST)
+
+
+# What a person may search
+
+
+def searchable_by(user: Any) -> list[SearchCollection]:
+    """The collections whose records this user may see."""
+    return [each for each in collections() if may_see(user, each)]
+
+
+def may_see(user: Any, collection: SearchCollection) -> bool:
+    """Whether this user may see the collection's records, those of their stores at least."""
+    return not collection.permission or user.has_perm(collection.permission)
+
+
+def stores_of(user: Any) -> frozenset[str] | None:
+    """Codes of the user's stores; None for one who sees every store."""
+    if sees_every_store(user):
+        return None
+    return frozenset(Store.objects.for_user(user).values_list("pk", flat=True))
+
+
+def within(stores: frozenset[str] | None) -> Within:
+    """The same as a limit of queries."""
+    return Within.every_store() if stores is None else Within.of_stores(stores)

@@ -21,9 +21,8 @@ from neural.admin.display import (
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
 from neural.admin.walks import Walk
-from neural.retrieval.admin.scope import stores_of
-from neural.retrieval.admin.shared import CollectionFilter, RefusedFilter
-from neural.retrieval.admin.verbs import RETRY
+from neural.retrieval.admin.question import stores_of
+from neural.retrieval.admin.shared import RETRY, CollectionFilter, RefusedFilter
 from neural.retrieval.models import IndexMark, SuppliedRecord
 
 

@@ -16,8 +16,7 @@ from neural.admin.panels import Panel, register_panel
 from neural.models import NeuralEvent
 from neural.retrieval.admin.answer import answer_to
 from neural.retrieval.admin.display import shown
-from neural.retrieval.admin.question import EVENTS, FEW_OF_EACH, Question
-from neural.retrieval.admin.scope import searchable_by, stores_of
+from neural.retrieval.admin.question import EVENTS, FEW_OF_EACH, Question, searchable_by, stores_of
 from neural.retrieval.collections.documents import key_of
 from neural.sites import address_in_admin
 

@@ -1,13 +1,30 @@
-"""Documents: what of a record is searched. Pure."""
+"""Documents: what of a record is searched, and what of that every store can keep and every page can
+show. Pure.
+
+A record may say anything of any length, and one that some store stumbles over would hold up its
+whole batch: PostgreSQL indexes no kind of 8 kB, and to spell out a title of a megabyte takes a
+minute.
+"""
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from neural.errors import PermanentError
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """U+0000, and halves of surrogate pairs."""
+LONGEST_KIND = 200
+LONGEST_NAME = 300
+"""Characters of a title and of each name; a longer one is searched as far as that."""
+MOST_NAMES = 300
+LONGEST_NAMES = 4_000
+"""Characters of all names together."""
+LONGEST_TEXT = 8_000
+_EARLIEST = dt.datetime(1, 1, 3, tzinfo=dt.UTC)
+_LATEST = dt.datetime(9999, 12, 29, tzinfo=dt.UTC)
+"""Times that can be shown in every zone."""
 
 
 class RecordRefused(PermanentError):
@@ -67,3 +84,36 @@ def check(document: Document, *, collection: str) -> Document:
     if not any((document.title.strip(), *document.names, document.text.strip())):
         raise RecordRefused(f"{collection}: record {document.id!r} has no text to be found by")
     return document
+
+
+def bounded(document: Document) -> Document:
+    """The document cut to what is kept, without U+0000 and halves of surrogate pairs. A time that
+    no calendar has everywhere is none."""
+    return replace(
+        document,
+        kind=_cut(document.kind, LONGEST_KIND),
+        at=_showable(document.at),
+        title=_cut(document.title, LONGEST_NAME),
+        names=tuple(_names(document.names)),
+        lead=_cut(document.lead, LONGEST_TEXT),
+        text=_cut(document.text, LONGEST_TEXT),
+    )
+
+
+def _cut(text: str, longest: int) -> str:
+    return UNSTORABLE.sub(" ", text[:longest])
+
+
+def _names(names: Iterable[str]) -> Iterator[str]:
+    """The first of them."""
+    left = LONGEST_NAMES
+    for number, name in enumerate(names):
+        kept = _cut(name, LONGEST_NAME)
+        left -= len(kept)
+        if left < 0 or number >= MOST_NAMES:
+            return
+        yield kept
+
+
+def _showable(at: dt.datetime | None) -> dt.datetime | None:
+    return at if at is not None and _EARLIEST <= at <= _LATEST else None

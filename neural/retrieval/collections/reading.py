@@ -8,9 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from neural.retrieval.collections.bounds import LONGEST_TEXT
-from neural.retrieval.collections.documents import UNSTORABLE, RecordRefused
-from neural.retrieval.text.units import without_numbers
+from neural.retrieval.collections.documents import LONGEST_TEXT, UNSTORABLE, RecordRefused
+from neural.retrieval.text.tokens import without_numbers
 
 LONGEST_ID = 200
 _SENTENCE_END = re.compile(r"(?<=[。！？!?])|(?<=\.)\s|\n")

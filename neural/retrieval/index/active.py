@@ -10,14 +10,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from neural.errors import NeuralError
+from neural.retrieval.choosing import embedder, vector_store
 from neural.retrieval.collections.registry import SearchCollection, collection_of
 from neural.retrieval.conf import conf
 from neural.retrieval.embedders.base import Embedder
-from neural.retrieval.embedders.choosing import embedder
 from neural.retrieval.index.fields import TOKEN_FORM, shape_of
 from neural.retrieval.models import IndexGap, IndexMark, IndexState, SearchIndex
 from neural.retrieval.stores.base import Shape, VectorStore
-from neural.retrieval.stores.choosing import vector_store
 
 MOST_COUNTED = 20_000
 """Waiting marks that are looked at to see whether a new index lacks older records."""

@@ -21,8 +21,8 @@ from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, LOW_PRIORITY, LOW_PRI
 from neural.retrieval.conf import conf
 from neural.retrieval.index.filling import wants_filling
 from neural.retrieval.models import IndexLane, IndexMark
-from neural.retrieval.names import INDEX_TASK
 
+INDEX_TASK = "neural.tasks.index_marked"
 _WHERE: dict[bool, dict[str, Any]] = {
     False: {"queue": DEFAULT_QUEUE, "priority": DEFAULT_PRIORITY},
     True: {"queue": LOW_PRIORITY_QUEUE, "priority": LOW_PRIORITY},

@@ -3,14 +3,13 @@ written anew, with their vectors, by one that has it."""
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from neural.retrieval.collections.registry import collection_of, collections
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import its_embedder
-from neural.retrieval.index.indexing import blames_a_record, told
-from neural.retrieval.index.records import marked_records
+from neural.retrieval.index.indexing import blames_a_record, marked_records, told
 from neural.retrieval.index.rows import documents_of, vectors_for, version_now
 from neural.retrieval.index.sifting import sift
 from neural.retrieval.index.writing import write
@@ -53,24 +52,14 @@ def _fill(index: SearchIndex, size: int) -> int:
     gaps = IndexGap.objects.filter(index=index).order_by("pk")
     keys = sorted(set(gaps.values_list("key", flat=True)[:size]))
     version = version_now()  # after the gaps were looked up: what is read now is newer than they
-    failed = _failed(index, keys, version)
+    work = partial(_write, index, version)
+    _done, failed = sift(keys, work, blames=blames_a_record, all_may_fail=True)
     if failed:
-        IndexMark.objects.note_refused(index.collection, failed)
+        refused = {key: told(error) for key, error in failed}
+        IndexMark.objects.note_refused(index.collection, refused)
     IndexGap.objects.filled(index, keys, version=version)
     logger.info("event=index_gaps_filled index=%r records=%d", str(index), len(keys))
     return len(keys)
-
-
-def _failed(index: SearchIndex, keys: Sequence[str], version: int) -> Mapping[str, str]:
-    """Why some could not be written; all of them, where code trips over each."""
-    work = partial(_write, index, version)
-    try:
-        _done, failed = sift(keys, work, blames=blames_a_record)
-    except Exception as error:
-        if not blames_a_record(error):
-            raise
-        return dict.fromkeys(keys, told(error))
-    return {key: told(error) for key, error in failed}
 
 
 def _write(index: SearchIndex, version: int, keys: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from neural.ledger.making_room import others_wait
 from neural.ledger.record import enqueue
 from neural.ledger.work import Postponed, current_run
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
+from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.registry import Record, collection_of
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import is_as_the_settings_say, new_index, table_shape
@@ -28,10 +29,10 @@ from neural.retrieval.index.sifting import sift
 from neural.retrieval.index.tending import drop_replaced, tend
 from neural.retrieval.index.writing import write
 from neural.retrieval.models import IndexMark, IndexState, SearchIndex, SuppliedRecord
-from neural.retrieval.names import REBUILD_TASK
-from neural.retrieval.stores.choosing import vector_store
 
 logger = logging.getLogger(__name__)
+
+REBUILD_TASK = "neural.tasks.rebuild_search_index"
 
 _STORED, _SUPPLIED = "stored:", "supplied:"
 """The two walks of a rebuild: through the collection's source, then through what was handed in."""

@@ -14,10 +14,10 @@ from functools import partial
 from django.db import transaction
 
 from neural.errors import NeuralError
+from neural.retrieval.choosing import vector_store
 from neural.retrieval.conf import conf
 from neural.retrieval.models import SearchIndex
 from neural.retrieval.stores.base import TableMissing
-from neural.retrieval.stores.choosing import vector_store
 
 logger = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from neural.errors import NeuralError
 from neural.ledger import dialects
+from neural.retrieval.choosing import embedder
 from neural.retrieval.collections.documents import Document
 from neural.retrieval.collections.registry import Record, document_of
 from neural.retrieval.embedders.base import EmbedderRefused
 from neural.retrieval.embedders.base import Vectors as Embeddings
-from neural.retrieval.embedders.choosing import embedder
 from neural.retrieval.index.active import its_embedder
 from neural.retrieval.index.fields import texts_of, tokens_of
 from neural.retrieval.index.sifting import sift

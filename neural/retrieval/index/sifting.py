@@ -12,12 +12,13 @@ def sift(
     work: Callable[[Sequence[Item]], Result],
     *,
     blames: Callable[[Exception], bool],
+    all_may_fail: bool = False,
 ) -> tuple[list[Result], list[tuple[Item, Exception]]]:
     """Do work on all of these at once; where it fails, on each half, down to the single ones.
 
     Returns the results, and the items for which it failed with why. ``blames`` says of an error
     whether it may be for the sake of an item; any other is raised, and so is the first one where
-    nothing could be done at all: then it is not for the sake of one.
+    nothing could be done at all, unless ``all_may_fail``: then it is not for the sake of one.
     """
     results: list[Result] = []
     failed: list[tuple[Item, Exception]] = []
@@ -34,6 +35,6 @@ def sift(
             else:
                 middle = len(some) // 2
                 waiting += [some[middle:], some[:middle]]
-    if failed and not results:
+    if failed and not results and not all_may_fail:
         raise failed[0][1]
     return results, failed

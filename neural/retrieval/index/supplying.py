@@ -152,12 +152,8 @@ def _take(collection: str, records: Sequence[Supplied]) -> Indexed:
 def _index(collection: str, marks: Sequence[IndexMark]) -> Indexed:
     """One that some code trips over is told like one that is refused: to try again would end in
     the same. Its mark stands, and indexing takes it up once more."""
-    try:
-        done, failed = sift(marks, partial(index_marks, collection), blames=blames_a_record)
-    except Exception as error:
-        if not blames_a_record(error):
-            raise
-        done, failed = [], [(mark, error) for mark in marks]
+    work = partial(index_marks, collection)
+    done, failed = sift(marks, work, blames=blames_a_record, all_may_fail=True)
     refused = {mark.key: told(error) for mark, error in failed}
     for each in done:
         refused.update(each.refused)

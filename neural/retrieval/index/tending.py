@@ -10,13 +10,14 @@ from neural.celeryapp.shipped_schedules import ShippedSchedule
 from neural.errors import NeuralError
 from neural.ledger.record import enqueue
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
+from neural.retrieval.choosing import vector_store
 from neural.retrieval.conf import conf
 from neural.retrieval.models import IndexGap, IndexState, SearchIndex
-from neural.retrieval.names import TEND_TASK
 from neural.retrieval.stores.base import TableMissing, TableSize
-from neural.retrieval.stores.choosing import vector_store
 
 logger = logging.getLogger(__name__)
+
+TEND_TASK = "neural.tasks.tend_search_indexes"
 
 KEPT_FOR = dt.timedelta(minutes=10)
 """A table that was replaced may still be read by a search, or written by a run, of just before."""

@@ -5,13 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
 from neural.errors import PermanentError
+from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.documents import Document
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import its_embedder, table_shape
 from neural.retrieval.index.rows import Vectors, rows_for
 from neural.retrieval.models import IndexGap, SearchIndex
 from neural.retrieval.stores.base import Row, TableMissing
-from neural.retrieval.stores.choosing import vector_store
 
 logger = logging.getLogger(__name__)
 

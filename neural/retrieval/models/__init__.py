@@ -3,8 +3,7 @@
 from neural.retrieval.models.index_gap import IndexGap
 from neural.retrieval.models.index_lane import IndexLane
 from neural.retrieval.models.index_mark import IndexMark
-from neural.retrieval.models.search import Search
-from neural.retrieval.models.search_index import IndexState, SearchIndex
+from neural.retrieval.models.search_index import IndexState, Search, SearchIndex
 from neural.retrieval.models.supplied_record import SuppliedRecord
 
 __all__ = [

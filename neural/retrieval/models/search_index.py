@@ -156,3 +156,14 @@ class SearchIndex(models.Model):
         if changed:
             self.refresh_from_db(fields=list(changes))
         return bool(changed)
+
+
+class Search(SearchIndex):
+    """The search page as the admin knows it: a name in the list of pages, and a permission. Nothing
+    of its own is kept: whoever may view it may search."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("search")
+        verbose_name_plural = _("search")
+        default_permissions = ("view",)

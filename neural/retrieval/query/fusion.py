@@ -24,8 +24,7 @@ from dataclasses import dataclass, field
 from neural.retrieval.query.questions import Question
 from neural.retrieval.stores.base import Match, Row, Vector
 from neural.retrieval.text.sounds import likeness, pieces, sound_of
-from neural.retrieval.text.tokens import word_tokens
-from neural.retrieval.text.units import characters_of, has_chinese, name_forms
+from neural.retrieval.text.tokens import characters_of, has_chinese, name_forms, word_tokens
 
 _PART_OF_A_NAME = 0.9
 _CHANCE, _SAME = 0.3, 0.9

@@ -1,8 +1,18 @@
-"""What a search answers: hits, and why each is one. Pure."""
+"""What a search answers: hits, and why each is one, as its record writes it. Pure."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from neural.retrieval.collections import documents
+from neural.retrieval.query.fusion import Ranked
+from neural.retrieval.query.questions import Question
+from neural.retrieval.stores.base import Row
+from neural.retrieval.text.parts import parts_of
+from neural.retrieval.text.sounds import likeness, pieces, sound_of
+
+MOST_PARTS = 12
+_LONGEST_READ = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +48,7 @@ class Hit:
     @property
     def key(self) -> str:
         """What the record is known by in its collection."""
-        return f"{self.store}/{self.id}"
+        return documents.key_of(store=self.store, id=self.id)
 
 
 class Found(list[Hit]):
@@ -48,3 +58,45 @@ class Found(list[Hit]):
         super().__init__(hits)
         self.notices = notices
         """Sentences like 'meaning is left out: the index was made with another model'."""
+
+
+def hit_of(collection: str, question: Question, ranked: Ranked) -> Hit:
+    """A record that fits, and why."""
+    row = ranked.row
+    return Hit(
+        collection=collection,
+        id=documents.parts_of(row.key)[1],
+        store=row.store,
+        kind=row.kind,
+        at=row.at,
+        title=row.title,
+        names=row.names,
+        text=row.text,
+        score=ranked.score,
+        why=why(question, ranked),
+    )
+
+
+def why(question: Question, ranked: Ranked) -> Why:
+    """Names that stand whole in the question, parts that were matched, and scores."""
+    parts = _parts(question, ranked.row)
+    if not parts and "pinyin" in ranked.scores:
+        parts = [_sounds_most_alike(question, ranked.row)]
+    longest = sorted(dict.fromkeys(parts), key=lambda part: (-len(part), part))
+    return Why(names=ranked.names, parts=tuple(longest[:MOST_PARTS]), scores=ranked.scores)
+
+
+def _parts(question: Question, row: Row) -> list[str]:
+    tokens = question.words
+    # A single character is asked for in names alone, as in a text it says nothing.
+    in_names = [part for name in _names(row) for part in parts_of(name, tokens)]
+    longer = frozenset(token for token in tokens if len(token) > 1)
+    return in_names + parts_of(row.text[:_LONGEST_READ], longer)
+
+
+def _sounds_most_alike(question: Question, row: Row) -> str:
+    return max(_names(row), key=lambda name: likeness(question.sounds, pieces(sound_of(name))))
+
+
+def _names(row: Row) -> Iterable[str]:
+    return (row.title, *row.names)

@@ -6,8 +6,7 @@ from itertools import islice
 
 from neural.retrieval.text.forms import fold
 from neural.retrieval.text.sounds import pieces, sound_of
-from neural.retrieval.text.tokens import grams, word_tokens
-from neural.retrieval.text.units import has_chinese, name_forms, runs, units
+from neural.retrieval.text.tokens import grams, has_chinese, name_forms, runs, units, word_tokens
 
 LONGEST_NAME = 12
 """Longer names are found by their pieces, or as the whole question."""

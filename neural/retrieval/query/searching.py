@@ -2,32 +2,29 @@
 
 import datetime as dt
 import logging
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from neural.retrieval.collections.documents import parts_of
+from neural.retrieval.collections.documents import UNSTORABLE
 from neural.retrieval.collections.registry import collection_of
 from neural.retrieval.embedders.base import EmbedderRefused, EmbedderUnavailable
 from neural.retrieval.index.active import ActiveIndex, active_index
+from neural.retrieval.index.indexing import present
 from neural.retrieval.index.lag import why_nothing_is_searched
-from neural.retrieval.index.records import present
 from neural.retrieval.models import IndexMark
-from neural.retrieval.query.explaining import why
 from neural.retrieval.query.fusion import Ranked, rank
-from neural.retrieval.query.hits import Found, Hit
+from neural.retrieval.query.hits import Found, hit_of
 from neural.retrieval.query.listing import Listing
-from neural.retrieval.query.periods import moment
-from neural.retrieval.query.questions import Question, question_like, question_of
+from neural.retrieval.query.questions import question_like, question_of
 from neural.retrieval.stores.base import TableMissing, Vector, Within
-from neural.retrieval.text.units import without_numbers
+from neural.retrieval.text.tokens import without_numbers
 
 MOST = 100
 """Hits that one search gives at most."""
 _EMBEDDED = 500
 """Characters of a question that are embedded."""
-_UNKEPT = re.compile("[\\0\ud800-\udfff]")
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +92,9 @@ def _search(active: ActiveIndex, text: str, within: Within, top_k: int) -> Found
     )
     ranked = rank(question, candidates, vectors)
     kept = _there(active, ranked, top_k, notices)
-    return Found([_hit(active, question, each) for each in kept], notices=tuple(notices))
+    return Found(
+        [hit_of(active.index.collection, question, each) for each in kept], notices=tuple(notices)
+    )
 
 
 def _similar(active: ActiveIndex, key: str, within: Within, top_k: int) -> Found:
@@ -108,7 +107,9 @@ def _similar(active: ActiveIndex, key: str, within: Within, top_k: int) -> Found
     others = [each for each in candidates if each.row.key != key]
     ranked, notices = rank(question, others, vectors), list[str]()
     kept = _there(active, ranked, top_k, notices)
-    return Found([_hit(active, question, each) for each in kept], notices=tuple(notices))
+    return Found(
+        [hit_of(active.index.collection, question, each) for each in kept], notices=tuple(notices)
+    )
 
 
 def _there(
@@ -160,22 +161,6 @@ def _embedded(
     return dict.fromkeys(columns, vector) if vector.any() else {}
 
 
-def _hit(active: ActiveIndex, question: Question, ranked: Ranked) -> Hit:
-    row = ranked.row
-    return Hit(
-        collection=active.index.collection,
-        id=parts_of(row.key)[1],
-        store=row.store,
-        kind=row.kind,
-        at=row.at,
-        title=row.title,
-        names=row.names,
-        text=row.text,
-        score=ranked.score,
-        why=why(question, ranked),
-    )
-
-
 def _checked(top_k: int) -> int:
     if isinstance(top_k, bool) or not isinstance(top_k, int) or not 1 <= top_k <= MOST:
         raise ValueError(f"top_k is a whole number from 1 to {MOST}, not {top_k!r}")
@@ -191,4 +176,18 @@ def _visible(store: str | None, stores: Collection[str] | None) -> frozenset[str
 def _keepable(codes: Collection[str]) -> frozenset[str]:
     """Without those that no database holds, with NUL or half a surrogate pair: nothing has them,
     and to ask for them would be an error."""
-    return frozenset(each for each in codes if not _UNKEPT.search(each))
+    return frozenset(each for each in codes if not UNSTORABLE.search(each))
+
+
+def moment(given: dt.date | None, *, days: int = 0) -> dt.datetime | None:
+    """A time as given; of a date the beginning of its day, or of the one so many days later, where
+    people are. None for no limit, as there is none after the last day of the calendar."""
+    if given is None:
+        return None
+    if isinstance(given, dt.datetime):
+        return given if timezone.is_aware(given) else timezone.make_aware(given)
+    try:
+        day = dt.datetime.combine(given, dt.time.min) + dt.timedelta(days=days)
+    except OverflowError:
+        return None
+    return timezone.make_aware(day)

@@ -16,9 +16,17 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from neural.errors import NeuralError
+from neural.errors import NeuralError, PermanentError
 
 Vector = npt.NDArray[np.float32]
+
+
+class TableRefused(PermanentError):
+    """A table cannot be like this (its name, a column, another shape than it has): it says why."""
+
+
+class ValueRefused(PermanentError):
+    """A value that the store cannot keep or look for, such as a key with a NUL character."""
 
 
 class StoreUnavailable(NeuralError):
@@ -58,6 +66,13 @@ class Row:
     """By column; none contains white space. Repetitions count."""
     vectors: Mapping[str, Vector] = field(default_factory=dict)
     """By column; float32 of unit length."""
+
+
+def newest_of(rows: Sequence[Row]) -> list[Row]:
+    """Of each key the row with the greatest version (of equal ones the last), by key: writers that
+    lock rows in one order wait for each other, and never in a circle."""
+    newest = {row.key: row for row in sorted(rows, key=lambda row: row.version)}
+    return [newest[key] for key in sorted(newest)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,4 @@ from neural.retrieval.admin import display as search_display
 
 register = template.Library()
 register.filter("coordinate", display.coordinate)
-register.filter("score", search_display.score)
 register.filter("counted", search_display.counted)
-register.filter("lag_sentence", search_display.lag_sentence)

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 
 from neural.retrieval.text.forms import fold, fold_with_places
-from neural.retrieval.text.units import has_chinese, words
+from neural.retrieval.text.tokens import has_chinese, words
 
 _SPACE = re.compile(r"\s+")
 

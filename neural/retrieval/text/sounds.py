@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from neural.retrieval.text.forms import fold_short
-from neural.retrieval.text.units import has_chinese
+from neural.retrieval.text.tokens import has_chinese
 
 PIECE = 3
 _MIXED = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("ng", "n"), ("l", "n"), ("ü", "u"), ("v", "u"))

@@ -13,9 +13,8 @@ from neural.management.teaching import TeachingCommand
 from neural.models import RunState, TaskRun
 from neural.retrieval.collections.registry import CollectionUnknown, collection_of, collections
 from neural.retrieval.index.lag import why_it_waits
-from neural.retrieval.index.rebuilding import open_rebuild
+from neural.retrieval.index.rebuilding import REBUILD_TASK, open_rebuild
 from neural.retrieval.models import IndexMark, IndexState, SearchIndex
-from neural.retrieval.names import REBUILD_TASK
 from neural.worker.in_process import work_here
 
 REQUESTER = "rebuild_index"

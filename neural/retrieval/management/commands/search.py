@@ -13,6 +13,7 @@ from neural.retrieval.collections.registry import CollectionUnknown, collection_
 from neural.retrieval.management.text import as_json, table
 from neural.retrieval.models import SuppliedRecord
 from neural.retrieval.query.hits import Found
+from neural.retrieval.query.searching import search, similar
 from neural.retrieval.stores.base import TableMissing
 
 NOTHING_FOUND = 1
@@ -128,9 +129,6 @@ def is_known(store: str) -> bool:
 
 def asked(collection: str, options: dict[str, Any]) -> Found:
     """What is found in a collection."""
-    # Not before somebody searches: these bring the languages' tables into memory.
-    from neural.retrieval.query.searching import search, similar
-
     try:
         if options["like"]:
             stores = [options["store"]] if options["store"] else None

@@ -1,22 +1,73 @@
-"""The connection to LanceDB: opened when first needed, and anew after a fork."""
+"""Talking to LanceDB: a connection, opened when first needed and anew after a fork; what its errors
+mean, and trying again after a conflict of writers."""
 
 import datetime as dt
 import os
+import random
 import re
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from neural.errors import PermanentError
-from neural.retrieval.stores.base import StoreUnavailable, TableMissing
-from neural.retrieval.stores.lance.errors import RAISED_BY_LANCE, told, unavailable
+from neural.retrieval.stores.base import StoreUnavailable, TableMissing, TableRefused
+
+Answer = TypeVar("Answer")
+
+RAISED_BY_LANCE = (RuntimeError, OSError, ValueError)
+"""What the library raises: it has no classes of its own."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_CONFLICT = ("conflict", "concurrent", "please retry", "index name")
+"""Words of the messages that say so; the last of two that make one index at once."""
+_PATIENCE_SECONDS = 30.0
+_FIRST_PAUSE_SECONDS = 0.02
+_LONGEST_PAUSE_SECONDS = 1.0
 
 
-class TableNameRefused(PermanentError):
-    """A name that cannot be a table's."""
+def told(error: Exception) -> str:
+    """What the library said, without the place in its own source."""
+    first_line = str(error).removeprefix("lance error: ").partition("\n")[0]
+    return first_line.split(", /")[0].strip()
+
+
+def after_conflicts(attempt: Callable[[], Answer]) -> Answer:
+    """Do it, again and again while other writers come first, for half a minute at most.
+
+    A writer that finds its turn taken starts from the newest version of the table, so that each
+    attempt of one of several writers lets another's through: all of them get there.
+    """
+    give_up_at = time.monotonic() + _PATIENCE_SECONDS
+    for pause in _pauses():
+        try:
+            return attempt()
+        except RAISED_BY_LANCE as error:
+            if not _is_conflict(error) or time.monotonic() + pause > give_up_at:
+                raise
+        time.sleep(pause)
+    raise AssertionError("the pauses never end")
+
+
+@contextmanager
+def unavailable(what: str) -> Iterator[None]:
+    """Every error of the library becomes one of ours that says what could not be done."""
+    try:
+        yield
+    except RAISED_BY_LANCE as error:
+        raise StoreUnavailable(f"{what}: {told(error)}") from error
+
+
+def _is_conflict(error: Exception) -> bool:
+    said = str(error).lower()
+    return any(word in said for word in _CONFLICT)
+
+
+def _pauses() -> Iterator[float]:
+    longest = _FIRST_PAUSE_SECONDS
+    while True:
+        yield random.uniform(longest / 2, longest)
+        longest = min(2 * longest, _LONGEST_PAUSE_SECONDS)
 
 
 class Connection:
@@ -26,9 +77,9 @@ class Connection:
     it before; a child that inherits an open connection leaves it alone and opens its own.
     """
 
-    def __init__(self, location: str, storage_options: Mapping[str, str]) -> None:
+    def __init__(self, location: str, options: Mapping[str, str]) -> None:
         self.location = location
-        self._options = dict(storage_options)
+        self._options = dict(options)
         self._forget(os.getpid())
 
     def _forget(self, pid: int) -> None:
@@ -93,7 +144,7 @@ class Connection:
 def checked(name: str) -> str:
     """The name, if it can be a table's."""
     if not _NAME.fullmatch(name):
-        raise TableNameRefused(f"{name!r} cannot be a table's name: letters, digits, '_', '-', '.'")
+        raise TableRefused(f"{name!r} cannot be a table's name: letters, digits, '_', '-', '.'")
     return name
 
 

@@ -11,7 +11,7 @@ less; codes of one bit (IVF-RQ) found as much and took three times as long to ma
 import math
 from typing import Any
 
-from neural.retrieval.stores.lance.errors import after_conflicts
+from neural.retrieval.stores.lance.connection import after_conflicts
 
 FROM_ROWS = 5_000
 """Fewer are compared one by one as quickly."""

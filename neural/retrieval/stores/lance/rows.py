@@ -1,26 +1,67 @@
-"""Rows as LanceDB keeps them. Pure, apart from loading Arrow.
+"""Rows as LanceDB keeps them, and filters of rows as the SQL that it reads, which binds no values:
+they are quoted here. Pure, apart from loading Arrow.
 
 Columns are named after the field of a row; of the token columns and vectors, ``tokens_words`` or
 ``vector_whole``.
 """
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from neural.errors import PermanentError
-from neural.retrieval.stores.base import Row, Shape, Vector
-from neural.retrieval.stores.lance.filters import microseconds, moment
+from neural.retrieval.stores.base import Row, Shape, ValueRefused, Vector, Within
 
 PLAIN = ("key", "store", "kind", "at", "version", "title", "names", "text")
 PRIMARY = {"lance-schema:unenforced-primary-key:position": "1"}
 """Two writers that insert one key at once are then told so, and one of them tries again."""
 _TOKENS, _VECTOR = "tokens_", "vector_"
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class VectorOfAnotherLength(PermanentError):
     """A vector that cannot be compared with those of the table."""
+
+
+def sees_nothing(within: Within) -> bool:
+    """Whether no row can be within."""
+    return within.stores == frozenset() or within.kinds == frozenset()
+
+
+def filter_of(within: Within, *, keys: Collection[str] | None = None) -> str | None:
+    """The condition of a row within (and of these keys), or None if every row is."""
+    conditions = [
+        *([] if keys is None else [one_of("key", keys)]),
+        *([] if within.stores is None else [one_of("store", within.stores)]),
+        *([] if within.kinds is None else [one_of("kind", within.kinds)]),
+        *([] if within.since is None else [f"at >= {microseconds(within.since)}"]),
+        *([] if within.until is None else [f"at < {microseconds(within.until)}"]),
+    ]
+    return " AND ".join(conditions) or None
+
+
+def one_of(column: str, values: Collection[str]) -> str:
+    """The condition that a column has one of these values (at least one)."""
+    return f"{column} IN ({', '.join(quoted(value) for value in sorted(values))})"
+
+
+def quoted(value: str) -> str:
+    """A value as a literal: a quote inside is doubled, nothing else has a meaning there."""
+    if "\0" in value:
+        raise ValueRefused(f"a NUL character cannot be searched for: {value!r}")
+    return "'" + value.replace("'", "''") + "'"
+
+
+def microseconds(moment: dt.datetime) -> int:
+    """A time as it is kept: microseconds since 1970 (UTC), which compare exactly."""
+    return (moment - _EPOCH) // dt.timedelta(microseconds=1)
+
+
+def moment(microseconds_since: int) -> dt.datetime:
+    """The time that was kept."""
+    return _EPOCH + dt.timedelta(microseconds=microseconds_since)
 
 
 def token_column(name: str) -> str:
@@ -73,16 +114,6 @@ def fitting(vector: Vector, dimensions: int) -> Vector:
             "made with another model; rebuild the index"
         )
     return vector
-
-
-def newest_of(rows: Sequence[Row]) -> list[Row]:
-    """Of each key the row with the greatest version; of equal ones the last."""
-    newest: dict[str, Row] = {}
-    for row in rows:
-        known = newest.get(row.key)
-        if known is None or row.version >= known.version:
-            newest[row.key] = row
-    return list(newest.values())
 
 
 def table_of(rows: Sequence[Row], schema: Any) -> Any:

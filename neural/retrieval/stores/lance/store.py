@@ -10,27 +10,34 @@ from neural.retrieval.stores.base import (
     Row,
     Shape,
     TableMissing,
+    TableRefused,
     TableSize,
     Vector,
     VectorStore,
     Within,
+    newest_of,
 )
-from neural.retrieval.stores.lance import indexes, near, tending, writes
-from neural.retrieval.stores.lance.connection import Connection, checked
-from neural.retrieval.stores.lance.errors import TableOfAnotherShape, after_conflicts, unavailable
-from neural.retrieval.stores.lance.filters import filter_of, one_of, sees_nothing
+from neural.retrieval.stores.lance import near, tending, writes
+from neural.retrieval.stores.lance.connection import (
+    Connection,
+    after_conflicts,
+    checked,
+    unavailable,
+)
 from neural.retrieval.stores.lance.rows import (
     PLAIN,
+    filter_of,
     fitting,
-    newest_of,
+    one_of,
     rows_of,
     schema_of,
+    sees_nothing,
     shape_of,
     table_of,
     token_column,
     vector_column,
 )
-from neural.retrieval.stores.lance.turns import TENDERS, WRITERS, turn
+from neural.retrieval.stores.lance.tending import TENDERS, WRITERS, turn
 
 _NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
@@ -41,14 +48,14 @@ class LanceStore(VectorStore):
     answers_at_once = True
     notes_writes = True
 
-    def __init__(self, location: str, *, storage_options: Mapping[str, str] = _NO_OPTIONS) -> None:
-        self._connection = Connection(location, storage_options)
+    def __init__(self, location: str, *, options: Mapping[str, str] = _NO_OPTIONS) -> None:
+        self._connection = Connection(location, options)
 
     def create(self, table: str, shape: Shape) -> None:
         database = self._connection.database()
         with unavailable(f"table {table!r} cannot be made in {self._connection.location}"):
             made = _made(database, checked(table), shape)
-            after_conflicts(lambda: indexes.make_first(made, shape))
+            after_conflicts(lambda: tending.make_first(made, shape))
 
     def drop(self, table: str) -> None:
         database = self._connection.database()
@@ -151,7 +158,7 @@ def _made(database: Any, name: str, shape: Shape) -> Any:
         if "does not match existing" not in str(error):
             raise
         there = shape_of(database.open_table(name).schema)
-        raise TableOfAnotherShape(f"table {name!r} is there with {there}, not {shape}") from error
+        raise TableRefused(f"table {name!r} is there with {there}, not {shape}") from error
 
 
 def _merge(table: Any, rows: Any, *, alone: bool) -> None:
@@ -159,7 +166,7 @@ def _merge(table: Any, rows: Any, *, alone: bool) -> None:
 
     The index on keys makes this quick, but with it a writer does not notice a new key that
     another commits meanwhile, and it would be kept twice. Without it, it does notice, as key is
-    declared primary (``lance_rows``).
+    declared primary (``rows``).
     """
     merge = table.merge_insert("key").use_index(alone).when_not_matched_insert_all()
     merge = merge.when_matched_update_all(where="source.version >= target.version")

@@ -4,16 +4,15 @@ A file would be simpler, but at ``s3://`` nobody could raise its number without 
 another process has just noted.
 """
 
-import datetime as dt
 from typing import Any
 
-from neural.retrieval.stores.lance.errors import after_conflicts
+from neural.retrieval.stores.lance.connection import after_conflicts
 from neural.retrieval.stores.lance.rows import PRIMARY, arrow
+from neural.retrieval.stores.lance.tending import optimize
 
 _BESIDE = ".writes"
 _KEY = "writes"
 _COMPACTED_EVERY = 64
-_KEEP_VERSIONS_FOR = dt.timedelta(minutes=10)
 
 
 def beside(table: str) -> str:
@@ -44,7 +43,7 @@ def note(table: Any, number: int) -> None:
     row = arrow().table({"key": [_KEY], "number": [number]}, schema=_schema())
     after_conflicts(lambda: _raise(table, row))
     if number % _COMPACTED_EVERY == 0:
-        after_conflicts(lambda: table.optimize(cleanup_older_than=_KEEP_VERSIONS_FOR))
+        optimize(table)
 
 
 def _raise(table: Any, row: Any) -> None:

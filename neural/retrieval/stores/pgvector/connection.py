@@ -12,7 +12,7 @@ from psycopg import Cursor
 from neural.errors import PermanentError
 from neural.ledger.dialects import PostgreSQL, ledger_connection, ledger_dialect
 from neural.ledger.outages import despite_contention
-from neural.retrieval.stores.base import StoreUnavailable, TableMissing
+from neural.retrieval.stores.base import StoreUnavailable, TableMissing, ValueRefused
 from neural.retrieval.stores.pgvector.wire import Binary, BinaryDumper
 
 _UNDEFINED_TABLE = "42P01"
@@ -29,10 +29,6 @@ _EXTENSION_STATES = {
 }
 
 Answer = TypeVar("Answer")
-
-
-class ValueRefused(PermanentError):
-    """A value that PostgreSQL cannot keep, such as a key with a NUL character."""
 
 
 class PgVectorUnusable(PermanentError):

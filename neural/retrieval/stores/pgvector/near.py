@@ -11,8 +11,13 @@ from django.db.backends.utils import CursorWrapper
 
 from neural.retrieval.stores.base import Match, Vector
 from neural.retrieval.stores.pgvector import wire
-from neural.retrieval.stores.pgvector.filters import Filter, lets_few_through
-from neural.retrieval.stores.pgvector.tables import index_name, rows_table, vector_column
+from neural.retrieval.stores.pgvector.tables import (
+    Filter,
+    index_name,
+    lets_few_through,
+    rows_table,
+    vector_column,
+)
 
 INDEXED_ROWS = 5_000
 """From so many rows on a table gets HNSW indexes."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from neural.retrieval.stores.base import Row, Shape
 from neural.retrieval.stores.pgvector import wire
-from neural.retrieval.stores.pgvector.filters import Filter
 from neural.retrieval.stores.pgvector.tables import (
+    Filter,
     hashes_column,
     rows_table,
     vector_column,
@@ -25,13 +25,6 @@ _PLAIN = {
     "names": "text[]",
     "text": "text",
 }
-
-
-def newest_of(rows: Sequence[Row]) -> list[Row]:
-    """Of each key the row with the greatest version, by key: writers that lock rows in one
-    order wait for each other, and never in a circle."""
-    newest = {row.key: row for row in sorted(rows, key=lambda row: row.version)}
-    return [newest[key] for key in sorted(newest)]
 
 
 def upsert_statement(table: str, shape: Shape) -> str:

@@ -4,20 +4,32 @@ from collections.abc import Collection, Sequence
 
 from django.db.backends.utils import CursorWrapper
 
-from neural.retrieval.stores.base import Match, Row, Shape, TableSize, Vector, VectorStore, Within
-from neural.retrieval.stores.pgvector import near, tending, words
-from neural.retrieval.stores.pgvector.connection import database, transact
-from neural.retrieval.stores.pgvector.creation import create, shape_of, table_names
-from neural.retrieval.stores.pgvector.filters import filter_of
-from neural.retrieval.stores.pgvector.rows import (
+from neural.retrieval.stores.base import (
+    Match,
+    Row,
+    Shape,
+    TableMissing,
+    TableRefused,
+    TableSize,
+    Vector,
+    VectorStore,
+    Within,
     newest_of,
+)
+from neural.retrieval.stores.pgvector import near, tables, tending, words
+from neural.retrieval.stores.pgvector.connection import PgVectorUnusable, database, transact
+from neural.retrieval.stores.pgvector.rows import (
     row_of,
     selection,
     upsert_statement,
     values_of,
 )
-from neural.retrieval.stores.pgvector.tables import rows_table, words_table
+from neural.retrieval.stores.pgvector.tables import filter_of, rows_table, words_table
 from neural.retrieval.stores.pgvector.wire import hashes_of
+
+EXTENSION = "vector"
+OLDEST_VERSION = (0, 8)
+"""Of pgvector: the first whose HNSW scan goes on while a filter leaves too few rows."""
 
 
 class PgVectorStore(VectorStore):
@@ -111,3 +123,55 @@ class PgVectorStore(VectorStore):
 
     def size(self, table: str) -> TableSize:
         return transact(table, lambda cursor: tending.size_of(cursor, table))
+
+
+def create(cursor: CursorWrapper, table: str, shape: Shape) -> None:
+    """Make a table, or find that it is there with this shape."""
+    # PostgreSQL's IF NOT EXISTS fails where two do it at once.
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('neural_vectors', 0))")
+    _extend(cursor)
+    there = _comment(cursor, table)
+    if there is None:
+        for statement in tables.creation(table, shape):
+            cursor.execute(statement)
+    elif tables.shape_in(there) != shape:
+        raise TableRefused(f"table {table!r} is there with {tables.shape_in(there)}, not {shape}")
+
+
+def shape_of(cursor: CursorWrapper, table: str) -> Shape:
+    """The shape that a table was made with, or :class:`TableMissing`."""
+    said = _comment(cursor, table)
+    if said is None:
+        raise TableMissing(f"the vector store has no table {table!r}")
+    return tables.shape_in(said)
+
+
+def table_names(cursor: CursorWrapper) -> list[str]:
+    """Names of all tables, sorted."""
+    cursor.execute(
+        "SELECT obj_description(oid, 'pg_class') FROM pg_class"
+        " WHERE relkind = 'r' AND starts_with(relname, %s) AND pg_table_is_visible(oid)",
+        [tables.ROWS],
+    )
+    return sorted(tables.name_in(said) for (said,) in cursor.fetchall() if said)
+
+
+def _comment(cursor: CursorWrapper, table: str) -> str | None:
+    cursor.execute(
+        "SELECT obj_description(to_regclass(%s), 'pg_class')", [tables.rows_table(table)]
+    )
+    said = cursor.fetchone()[0]
+    return None if said is None else str(said)
+
+
+def _extend(cursor: CursorWrapper) -> None:
+    """Make the extension, which only a superuser may, unless it is there."""
+    cursor.execute("SELECT extversion FROM pg_extension WHERE extname = %s", [EXTENSION])
+    found = cursor.fetchone()
+    if found is None:
+        cursor.execute(f"CREATE EXTENSION {EXTENSION}")
+    elif tuple(int(part) for part in found[0].split(".")[:2]) < OLDEST_VERSION:
+        raise PgVectorUnusable(
+            f"pgvector {found[0]} is too old, 0.8 is needed: install it on the database's machine, "
+            "then ALTER EXTENSION vector UPDATE as a superuser"
+        )

@@ -1,4 +1,4 @@
-"""Tables of the pgvector store: their names, columns and statements.
+"""Tables of the pgvector store: their names, columns and statements, and conditions on rows.
 
 A table of rows is ``neural_vectors_…``; beside it ``neural_words_…`` counts in how many rows a
 token is. The row table's comment keeps its name (PostgreSQL cuts names at 63 bytes) and shape.
@@ -7,21 +7,21 @@ token is. The row table's comment keeps its name (PostgreSQL cuts names at 63 by
 import hashlib
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from neural.errors import PermanentError
-from neural.retrieval.stores.base import Shape
+from django.db.backends.utils import CursorWrapper
+
+from neural.retrieval.stores.base import Shape, TableRefused, Within
 
 ROWS, _WORDS = "neural_vectors_", "neural_words_"
+FEW_ROWS = 5_000
+"""So many rows are sooner read one by one than found by an index that other rows are in too."""
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,40}\Z")
 _COUNTS = (
     "field text NOT NULL, hash bigint NOT NULL, rows bigint NOT NULL, PRIMARY KEY (field, hash)"
 )
 _LONGEST = 40  # leaves room for the names of indexes
-
-
-class TableRefused(PermanentError):
-    """A table cannot be made like this: it says why."""
 
 
 def rows_table(table: str) -> str:
@@ -132,3 +132,37 @@ def _checked(name: str) -> str:
             "digits and _, at most 41"
         )
     return name
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A condition on rows and the values that it binds."""
+
+    sql: str
+    values: tuple[Any, ...]
+
+
+def filter_of(within: Within) -> Filter:
+    """The condition; ``true`` where nothing is limited."""
+    parts: list[tuple[str, Any]] = []
+    if within.stores is not None:
+        parts.append(("store = ANY(%s::text[])", sorted(within.stores)))
+    if within.kinds is not None:
+        parts.append(("kind = ANY(%s::text[])", sorted(within.kinds)))
+    if within.since is not None:
+        parts.append(("at >= %s::timestamptz", within.since))
+    if within.until is not None:
+        parts.append(("at < %s::timestamptz", within.until))
+    condition = " AND ".join(sql for sql, _ in parts) or "true"
+    return Filter(condition, tuple(value for _, value in parts))
+
+
+def lets_few_through(cursor: CursorWrapper, table: str, only: Filter) -> bool:
+    """Whether the filter leaves few rows. One that limits nothing is not asked about."""
+    if not only.values:
+        return False
+    cursor.execute(
+        f"SELECT count(*) FROM (SELECT FROM {rows_table(table)} WHERE {only.sql} LIMIT %s) AS seen",
+        [*only.values, FEW_ROWS],
+    )
+    return bool(cursor.fetchone()[0] < FEW_ROWS)

@@ -15,9 +15,10 @@ from django.db.backends.utils import CursorWrapper
 
 from neural.retrieval.stores.base import Match
 from neural.retrieval.stores.pgvector import wire
-from neural.retrieval.stores.pgvector.filters import Filter, lets_few_through
 from neural.retrieval.stores.pgvector.tables import (
+    Filter,
     hashes_column,
+    lets_few_through,
     rows_table,
     weights_column,
     words_table,

@@ -1,10 +1,19 @@
-"""A day's demand, computed from the store's report of the day and from its orders."""
+"""Sums that are always computed anew from the rows that they sum up.
+
+A day's demand comes from the store's report of the day and from its orders; an order's money, what
+came in and went back, from its payments and refunds.
+"""
 
 import datetime as dt
+from collections import defaultdict
+from decimal import Decimal
 from typing import Any
+
+from django.db.models import Sum
 
 from neural.ledger import dialects
 from neural.ledger.recompute import Recomputation
+from neural.restaurant.models import Order, Payment, PaymentKind
 
 Day = tuple[str, dt.date]
 """A store's code and its business day."""
@@ -89,3 +98,47 @@ def _upsert() -> str:
 _UPSERT: Any = _upsert()
 
 DEMAND = Recomputation(rank=2, compute=recompute_demand)
+
+
+# An order's money
+
+Sums = dict[tuple[str, str], Decimal]
+"""By kind and currency."""
+
+
+def recompute_money(orders: list[int]) -> None:
+    """Compute the money of these orders (primary keys) from their payments.
+
+    First the lock, then the sums: a payment that another transaction committed while this
+    one waited is seen by the later statement.
+    """
+    locked = list(Order.objects.filter(pk__in=orders).order_by("pk").select_for_update(no_key=True))
+    sums = _sums(orders)
+    for order in locked:
+        order.set_money(
+            paid=_total(sums[order.pk], PaymentKind.PAYMENT, order.currency),
+            refunded=_total(sums[order.pk], PaymentKind.REFUND, order.currency),
+        )
+
+
+def _sums(orders: list[int]) -> defaultdict[int, Sums]:
+    sums: defaultdict[int, Sums] = defaultdict(dict)
+    rows = Payment.objects.filter(order__in=orders).values_list("order", "kind", "currency")
+    for order, kind, currency, amount in rows.annotate(Sum("amount")):
+        sums[order][kind, currency] = amount
+    return sums
+
+
+def _total(sums: Sums, kind: PaymentKind, currency: str) -> Decimal:
+    """Money in another currency than the order's is kept but cannot be added up."""
+    return sum(
+        (
+            amount
+            for (its_kind, its_currency), amount in sums.items()
+            if its_kind == kind and (not currency or its_currency in ("", currency))
+        ),
+        Decimal(0),
+    )
+
+
+MONEY = Recomputation(rank=1, compute=recompute_money)

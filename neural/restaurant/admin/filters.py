@@ -1,4 +1,4 @@
-"""Filters of the summaries of demand."""
+"""Filters of orders, of stock and of the summaries of demand."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,9 +9,21 @@ from django.http import HttpRequest
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.filters import DayFilter, EqualityFilter
-from neural.restaurant.models import Period
+from neural.admin.filters import DayFilter, EqualityFilter, choices_of
+from neural.restaurant.models import OrderState, Period
 from neural.restaurant.models.summary import BEST_SELLER_PLACES
+
+
+class OrderDayFilter(DayFilter):
+    field = "business_day"
+
+
+class OrderStateFilter(EqualityFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return choices_of(OrderState)
 
 
 class PeriodFilter(EqualityFilter):
@@ -55,6 +67,13 @@ class FlagFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         return getattr(queryset, self.method)() if self.value() == "1" else queryset
+
+
+class LowStockFilter(FlagFilter):
+    title = _("alert")
+    parameter_name = "low"
+    method = "low"
+    choice = _("low now")
 
 
 class UnusualFilter(FlagFilter):

@@ -1,1 +1,0 @@
-"""Sums that are always computed anew from the rows that they sum up."""
