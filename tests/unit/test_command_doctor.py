@@ -16,17 +16,17 @@ from neural.conf import conf
 from neural.health import (
     Status,
     database,
+    examination,
     examine,
     failures,
     messages,
     runs,
-    system,
     workers,
     writing,
 )
 from neural.health.findings import COUNTED
 from neural.health.situation import Situation
-from neural.management.language import language_of
+from neural.management.commands.doctor import language_of
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
 from tests.unit import doctoring
 from tests.unit.doctoring import healthy, is_found, set_broker
@@ -67,7 +67,7 @@ def test_what_the_system_checks_say_is_told_with_their_hint(settings):
     settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 10}
 
     assert is_found(
-        system.settings(Situation()), Status.WARNING, "neural.W001", "Raise CELERY_BROKER"
+        examination.settings(Situation()), Status.WARNING, "neural.W001", "Raise CELERY_BROKER"
     )
 
 
@@ -75,7 +75,7 @@ def test_an_error_of_the_system_checks_is_a_problem(settings):
     settings.NEURAL = {"retry_base_second": 1}
 
     assert is_found(
-        system.settings(Situation()), Status.PROBLEM, "retry_base_second", "manage.py check"
+        examination.settings(Situation()), Status.PROBLEM, "retry_base_second", "manage.py check"
     )
 
 
