@@ -42,7 +42,6 @@ import time
 from typing import Any
 
 from celery import signals
-from celery.worker.state import maybe_shutdown
 
 from neural.broker.accepting import is_redis, must_accept
 from neural.broker.patched import Method, patch_redis, replace
@@ -175,6 +174,8 @@ def _not_too_soon(consumer: Any) -> None:
 
 
 def _pause() -> None:
+    from celery.worker.state import maybe_shutdown
+
     maybe_shutdown()
     time.sleep(PAUSE_SECONDS)
     maybe_shutdown()

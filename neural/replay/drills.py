@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 from pydantic import Field
 
 from neural.errors import NeuralError, PermanentError
-from neural.events.types import Payload
+from neural.events.schema import Payload
 from neural.ledger.retry import RetryPolicy
 
 DRILL_RETRY = "drill.retry"

@@ -1,6 +1,7 @@
 """The built-in event types, their queues and priorities, and their handlers."""
 
-from neural.events.types import EventType, Payload, register_event_type
+from neural.events.schema import Payload
+from neural.events.types import EventType, register_event_type
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, HIGH_PRIORITY, HIGH_PRIORITY_QUEUE
 from neural.restaurant import schemas
 

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from billiard.common import TERM_SIGNAME
-from celery import platforms, signals
+from celery import platforms
 from celery.exceptions import WorkerShutdown
 from celery.platforms import EX_FAILURE
 from celery.worker import state
@@ -19,12 +19,8 @@ from celery.worker import state
 logger = logging.getLogger(__name__)
 
 
-def connect() -> None:
-    """Attach to the signal of Celery's workers."""
-    signals.worker_init.connect(_watch, dispatch_uid="neural.ending")
-
-
-def _watch(*, sender: Any, **_: Any) -> None:
+def begin(*, sender: Any, **_: Any) -> None:
+    """See how a worker that begins will end."""
     start, stop = sender.start, sender.stop
     ends: list[BaseException | None] = []
 

@@ -23,6 +23,12 @@ REFUSALS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def patched():
+    """As with the first connection, whether or not a test before has made one."""
+    patches._patch_transport()
+
+
 @pytest.mark.parametrize("refusal", REFUSALS, ids=str)
 def test_whatever_redis_refuses_is_a_lost_connection(refusal):
     assert isinstance(refusal, Transport.connection_errors)
@@ -126,7 +132,7 @@ def test_a_worker_that_is_stopped_while_it_waits_stops(monkeypatch, pauses):
     def stop():
         raise SystemExit(0)
 
-    monkeypatch.setattr(patches, "maybe_shutdown", stop)
+    monkeypatch.setattr("celery.worker.state.maybe_shutdown", stop)
 
     with pytest.raises(SystemExit):
         connect(SimpleNamespace())
