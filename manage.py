@@ -13,7 +13,7 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except Exception as error:
-        from neural.management.plain import sentence
+        from neural.management.teaching import sentence
 
         said = sentence(error)
         if said is None or "--traceback" in sys.argv:

@@ -8,8 +8,8 @@ named below, and prints JSON: median seconds of processor time and MiB of memory
 many times as much the second is.
 
 ``set up``: Django is set up and every task known, as in a web process or a command.
-``worker``: as the main process of a worker, which imports Celery's program and worker and the
-transport of Redis besides. Needs no broker.
+``worker``: as the main process of a worker, which imports Celery's program and worker, the
+transport of Redis and what either project brings to a worker that begins besides. Needs no broker.
 """
 
 import argparse
@@ -53,7 +53,7 @@ app = neural.LedgerCelery("chain")
 """
 PROJECTS = {"without": ("", PLAIN), "with": ('"neural",', LEDGER)}
 STARTED = """
-import json, os, resource, sys
+import importlib, json, os, resource, sys
 from time import process_time
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
@@ -71,6 +71,12 @@ if sys.argv[1] == "worker":
 
     app.control
     app.connection_for_read().get_transport_cls()
+    if django.apps.apps.is_installed("neural"):
+        from neural import conf, worker
+
+        conf.conf()
+        for part in (*worker.PARTS, "request"):
+            importlib.import_module(f"neural.worker.{part}")
 with open("/proc/self/statm") as file:
     pages = int(file.read().split()[1])
 print(json.dumps([process_time(), pages * resource.getpagesize() / 2**20]))

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from neural.events.asubmit import asubmit, asubmit_many
     from neural.events.changes import mark_for_search
     from neural.events.registry import Received, handles
+    from neural.events.schema import Payload
     from neural.events.submit import submit, submit_many
-    from neural.events.types import EventType, Payload, register_event_type
+    from neural.events.types import EventType, register_event_type
     from neural.ledger.history import Try, tries_of
     from neural.ledger.outcome import Outcome
     from neural.ledger.record import TaskIdTaken
@@ -53,7 +54,7 @@ _HOMES = {
     "NotStorable": "neural.stored_json",
     "OptionNotKept": "neural.celeryapp.options",
     "Outcome": "neural.ledger.outcome",
-    "Payload": "neural.events.types",
+    "Payload": "neural.events.schema",
     "PermanentError": "neural.errors",
     "Postponed": "neural.ledger.work",
     "Problem": "neural.events.answers",

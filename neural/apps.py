@@ -19,6 +19,7 @@ class NeuralConfig(AppConfig):
         import neural.checks  # noqa: F401  (both register system checks)
         from neural import (
             tasks,  # noqa: F401  (known to the relay in processes that are no workers, too)
+            worker,
         )
         from neural.broker import entries, message, patches, publisher
         from neural.celeryapp import callbacks
@@ -26,7 +27,6 @@ class NeuralConfig(AppConfig):
         from neural.events.pruning import REFUSED_EVENTS
         from neural.ledger import ports
         from neural.ledger.prune import register_prunable
-        from neural.worker import door, ending, process, unknown_tasks
 
         ports.connect(
             announcing=publisher.announce,
@@ -35,10 +35,7 @@ class NeuralConfig(AppConfig):
         )
         patches.survive_a_lost_broker()
         entries.survive_unreadable_entries()
-        unknown_tasks.keep_messages_of_unknown_tasks()
-        door.connect()
-        ending.connect()
-        process.connect()
+        worker.connect()
         register_prunable(REFUSED_EVENTS)
         django_tasks.connect()
         _tell_beat_the_zone()

@@ -10,7 +10,6 @@ from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 from django.db import DEFAULT_DB_ALIAS, connection, router
-from pydantic import ValidationError
 
 from neural.broker.patches import newer_than_looked_at
 from neural.broker.transports import is_redis
@@ -24,6 +23,8 @@ SHOWN = 3
 @register()
 def check_settings(**_: Any) -> list[CheckMessage]:
     """``NEURAL`` in the settings is well-formed, whichever app a part of it belongs to."""
+    if not getattr(settings, "NEURAL", {}):
+        return []  # the defaults are well-formed: what reads settings need not be loaded
     return [
         Error(
             f"settings.NEURAL[{'.'.join(map(str, error['loc']))!r}]: {error['msg']}",
@@ -36,6 +37,8 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 
 
 def _refused(read: Callable[[], object]) -> Sequence[Any]:
+    from pydantic import ValidationError  # loaded by what is read
+
     try:
         read()
     except ValidationError as invalid:
@@ -47,6 +50,8 @@ def _refused(read: Callable[[], object]) -> Sequence[Any]:
 def check_settings_of_absent_apps(**_: Any) -> list[CheckMessage]:
     """No setting of an app that is not installed is taken for one that does something."""
     given = getattr(settings, "NEURAL", {})
+    if not given:
+        return []
     apps_of = {name: app_of(part.__module__) for name, part in owners(given).items()}
     return [
         checks.Warning(
@@ -126,8 +131,8 @@ def check_database(**_: Any) -> list[CheckMessage]:
 
 @register(checks.Tags.database)
 def check_schedules(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """No schedule waits for a task whose app is not installed. Asked of the database, so by
-    `migrate` and by `check --database default`."""
+    """No schedule waits for a task whose app is not installed: beat leaves it out. Asked of the
+    database, so by `migrate`, `check --database default` and `doctor`."""
     if DEFAULT_DB_ALIAS not in (databases or ()) or not apps.is_installed(BEAT):
         return []
     schedules = apps.get_model(BEAT, "PeriodicTask")

@@ -2,56 +2,145 @@
 
 `settings.py` is the only caller. A value that does not parse, or a `ZHILIAN_` name that
 nothing reads (a slip of the pen), stops the start with a sentence instead of being ignored.
+pydantic checks the values. pydantic-settings would bring the reading alone, and passes over
+names in the environment that it does not know.
 """
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-
-from zhilian import tuning
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
-BROKER_SCHEMES = {"redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps"}
-CACHE_SCHEMES = {"redis", "rediss", "unix"}
-DATABASE_SCHEMES = {"sqlite", "postgres", "postgresql"}
-LOG_LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
-KNOWN = {
-    "ZHILIAN_ALLOWED_HOSTS",
-    "ZHILIAN_CACHE_URL",
-    "ZHILIAN_CSRF_TRUSTED_ORIGINS",
-    "ZHILIAN_DEBUG",
-    "ZHILIAN_ENV_FILE",
-    "ZHILIAN_HTTPS",
-    "ZHILIAN_LOG_LEVEL",
-    "ZHILIAN_SECRET_KEY",
-    "ZHILIAN_VAR",
-}
+LOG_LEVELS = ("CRITICAL", "DEBUG", "ERROR", "INFO", "WARNING")
+LOCAL_HOSTS = ["localhost", "127.0.0.1"]
+SOFT_LIMIT, HARD_LIMIT = "CELERY_TASK_SOFT_TIME_LIMIT", "CELERY_TASK_TIME_LIMIT"
+
+# What a variable may be; an error is what follows its name in the sentence.
 
 
-@dataclass(frozen=True, kw_only=True)
-class Environment:
+def _boolean(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in TRUE | FALSE:
+        raise ValueError(f"={text!r}: write true or false")
+    return word in TRUE
+
+
+def _positive(text: str) -> int:
+    text = text.strip()
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise ValueError(f"={text!r}: write a whole number, 1 or more")
+    return int(text)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _hosts(text: str) -> list[str]:
+    return _listed(text) or LOCAL_HOSTS
+
+
+def _log_level(text: str) -> str:
+    level = text.strip().upper()
+    if level not in LOG_LEVELS:
+        raise ValueError(f"={level!r}: one of {', '.join(LOG_LEVELS)}")
+    return level
+
+
+def _url(*schemes: str) -> PlainValidator:
+    def check(text: str) -> str:
+        scheme, separator, _ = text.strip().partition("://")
+        if not separator or scheme not in schemes:
+            # The URL itself is not repeated: it may hold a password.
+            raise ValueError(f" must begin with {', '.join(f'{each}://' for each in schemes)}")
+        return text.strip()
+
+    return PlainValidator(check)
+
+
+def _result_backend(text: str) -> str:
+    backend = text.strip()
+    if backend == "django-db" or backend.startswith(("redis://", "rediss://")):
+        return backend
+    raise ValueError(" must be django-db or begin with redis:// or rediss://")
+
+
+Boolean = Annotated[bool, PlainValidator(_boolean)]
+Positive = Annotated[int, PlainValidator(_positive)]
+
+
+class Environment(BaseModel):
     """What the environment says. None means 'not set: the project decides'."""
 
-    var: Path
-    debug: bool
-    secret_key: str | None
-    allowed_hosts: list[str]
-    csrf_trusted_origins: list[str]
-    https: bool
-    log_level: str
-    database_url: str | None
-    broker_url: str | None
-    cache_url: str | None
-    result_backend: str
-    tuning: tuning.Tuning
+    model_config = ConfigDict(frozen=True)
+
+    var: Path = Field(alias="ZHILIAN_VAR")
+    debug: Boolean = Field(False, alias="ZHILIAN_DEBUG")
+    secret_key: str | None = Field(None, alias="ZHILIAN_SECRET_KEY")
+    allowed_hosts: Annotated[list[str], PlainValidator(_hosts)] = Field(
+        LOCAL_HOSTS, alias="ZHILIAN_ALLOWED_HOSTS"
+    )
+    csrf_trusted_origins: Annotated[list[str], PlainValidator(_listed)] = Field(
+        [], alias="ZHILIAN_CSRF_TRUSTED_ORIGINS"
+    )
+    https: Boolean = Field(False, alias="ZHILIAN_HTTPS")
+    log_level: Annotated[str, PlainValidator(_log_level)] = Field("INFO", alias="ZHILIAN_LOG_LEVEL")
+    database_url: Annotated[str | None, _url("postgres", "postgresql", "sqlite")] = Field(
+        None, alias="DATABASE_URL"
+    )
+    broker_url: Annotated[
+        str | None, _url("amqp", "amqps", "redis", "redis+socket", "rediss", "sentinel")
+    ] = Field(None, alias="CELERY_BROKER_URL")
+    cache_url: Annotated[str | None, _url("redis", "rediss", "unix")] = Field(
+        None, alias="ZHILIAN_CACHE_URL"
+    )
+    result_backend: Annotated[str, PlainValidator(_result_backend)] = Field(
+        "django-db", alias="CELERY_RESULT_BACKEND"
+    )
+    """Of plain tasks: the database, or Redis."""
+
+    # How workers are tuned: what depends on the machine and on the work. docs/settings.md has for
+    # each what the Celery guide proposes, and why. Durations are whole seconds.
+    concurrency: Annotated[int | None, PlainValidator(_positive)] = Field(
+        None, alias="CELERY_WORKER_CONCURRENCY"
+    )
+    """Processes of a worker that is not told otherwise; None: one a core."""
+    prefetch_multiplier: Positive = Field(1, alias="CELERY_WORKER_PREFETCH_MULTIPLIER")
+    """Messages that a worker takes for each of its processes, those at work included."""
+    soft_time_limit: Positive = Field(240, alias=SOFT_LIMIT)
+    """The task is interrupted by an exception: a failed try."""
+    time_limit: Positive = Field(300, alias=HARD_LIMIT)
+    """The process is ended: a lost delivery."""
+    max_tasks_per_child: Positive = Field(1000, alias="CELERY_WORKER_MAX_TASKS_PER_CHILD")
+    """After so many messages a process is replaced by a fresh one."""
+
     neural: dict[str, str]
     """Settings of the ledger, from NEURAL_*; `neural.conf` checks names and types."""
+
+    @model_validator(mode="after")
+    def _soft_limit_strikes_first(self) -> Self:
+        if self.soft_time_limit >= self.time_limit:
+            raise ValueError(
+                f"{SOFT_LIMIT} ({self.soft_time_limit} s) must be below {HARD_LIMIT} "
+                f"({self.time_limit} s): the hard limit would always strike first"
+            )
+        return self
+
+
+VARIABLES = [str(field.alias) for field in Environment.model_fields.values() if field.alias]
+KNOWN = {name for name in VARIABLES if name.startswith("ZHILIAN_")} | {"ZHILIAN_ENV_FILE"}
 
 
 def read(*, environment: Mapping[str, str], base_dir: Path) -> Environment:
@@ -62,25 +151,21 @@ def read(*, environment: Mapping[str, str], base_dir: Path) -> Environment:
     """
     values = {**_file_values(environment, base_dir), **environment}
     _refuse_unknown(values)
-    return Environment(
-        var=Path(base_dir, values.get("ZHILIAN_VAR") or "var").absolute(),
-        debug=_boolean(values, "ZHILIAN_DEBUG"),
-        secret_key=values.get("ZHILIAN_SECRET_KEY") or None,
-        allowed_hosts=_listed(values, "ZHILIAN_ALLOWED_HOSTS") or ["localhost", "127.0.0.1"],
-        csrf_trusted_origins=_listed(values, "ZHILIAN_CSRF_TRUSTED_ORIGINS"),
-        https=_boolean(values, "ZHILIAN_HTTPS"),
-        log_level=_log_level(values),
-        database_url=_url(values, "DATABASE_URL", DATABASE_SCHEMES),
-        broker_url=_url(values, "CELERY_BROKER_URL", BROKER_SCHEMES),
-        cache_url=_url(values, "ZHILIAN_CACHE_URL", CACHE_SCHEMES),
-        result_backend=_result_backend(values),
-        tuning=tuning.read(values),
-        neural={
-            name.removeprefix("NEURAL_").lower(): value
-            for name, value in values.items()
-            if name.startswith("NEURAL_")
-        },
-    )
+    given: dict[str, Any] = {
+        name: values[name] for name in VARIABLES if values.get(name, "").strip()
+    }
+    given["ZHILIAN_VAR"] = Path(base_dir, given.get("ZHILIAN_VAR", "var")).absolute()
+    given["neural"] = {
+        name.removeprefix("NEURAL_").lower(): value
+        for name, value in values.items()
+        if name.startswith("NEURAL_")
+    }
+    try:
+        return Environment.model_validate(given)
+    except ValidationError as invalid:
+        error = invalid.errors()[0]
+        name = "".join(map(str, error["loc"]))
+        raise ImproperlyConfigured(f"{name}{error['ctx']['error']}.") from None
 
 
 def _file_values(environment: Mapping[str, str], base_dir: Path) -> dict[str, str]:
@@ -109,111 +194,3 @@ def _refuse_unknown(values: Mapping[str, str]) -> None:
         raise ImproperlyConfigured(
             f"Unknown setting {', '.join(unknown)}. Known: {', '.join(sorted(KNOWN))}."
         )
-
-
-def _boolean(values: Mapping[str, str], name: str) -> bool:
-    text = values.get(name, "").strip().lower()
-    if text in TRUE:
-        return True
-    if text in FALSE or not text:
-        return False
-    raise ImproperlyConfigured(f"{name}={values[name]!r}: write true or false.")
-
-
-def _listed(values: Mapping[str, str], name: str) -> list[str]:
-    return [part.strip() for part in values.get(name, "").split(",") if part.strip()]
-
-
-def _log_level(values: Mapping[str, str]) -> str:
-    level = values.get("ZHILIAN_LOG_LEVEL", "").strip().upper() or "INFO"
-    if level not in LOG_LEVELS:
-        raise ImproperlyConfigured(
-            f"ZHILIAN_LOG_LEVEL={level!r}: one of {', '.join(sorted(LOG_LEVELS))}."
-        )
-    return level
-
-
-def _url(values: Mapping[str, str], name: str, schemes: set[str]) -> str | None:
-    url = values.get(name, "").strip()
-    if not url:
-        return None
-    scheme, separator, _ = url.partition("://")
-    if not separator or scheme not in schemes:
-        # The URL itself is not repeated: it may hold a password.
-        raise ImproperlyConfigured(
-            f"{name} must begin with {', '.join(s + '://' for s in sorted(schemes))}."
-        )
-    return url
-
-
-def _result_backend(values: Mapping[str, str]) -> str:
-    """Results of plain tasks in the database or in Redis."""
-    backend = values.get("CELERY_RESULT_BACKEND", "").strip() or "django-db"
-    if backend == "django-db" or backend.startswith(("redis://", "rediss://")):
-        return backend
-    raise ImproperlyConfigured(
-        "CELERY_RESULT_BACKEND must be django-db or begin with redis:// or rediss://."
-    )
-
-
-def database(*, url: str | None, var: Path, base_dir: Path) -> dict[str, Any]:
-    """Django's DATABASES entry for `url`; without one, SQLite in `var`.
-
-    Every SQLite database gets the same options, however it was named.
-    """
-    if url is None:
-        return {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": var / "zhilian.sqlite3",
-            **_sqlite(var),
-        }
-    config: dict[str, Any] = environ.Env.db_url_config(url)
-    if config["ENGINE"] != "django.db.backends.sqlite3":
-        # A web thread or worker child keeps its connection, and asks first whether it is
-        # alive: without the question, every task after a database restart fails once.
-        return {
-            **config,
-            "CONN_MAX_AGE": 600,
-            "CONN_HEALTH_CHECKS": True,
-            "OPTIONS": {**_impatience_with_the_gone(), **_PREPARED, **config.get("OPTIONS", {})},
-        }
-    if config["NAME"] in ("", ":memory:"):
-        raise ImproperlyConfigured(
-            "DATABASE_URL: an in-memory database cannot be shared by web and workers."
-        )
-    # Relative to the project, not to wherever a process happened to be started.
-    return {**config, "NAME": Path(base_dir, config["NAME"]), **_sqlite(var)}
-
-
-def _impatience_with_the_gone() -> dict[str, Any]:
-    """PostgreSQL ends the transaction of a host that froze or lost its power: otherwise its
-    locks would hold up whoever starts its runs again, for hours. 45 s: such runs start again
-    within 60 s of the fault. Atomic work is well inside; what is not, is two-step."""
-    return {
-        "options": "-c idle_in_transaction_session_timeout=45s -c tcp_keepalives_idle=20 "
-        "-c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
-        "keepalives_idle": 20,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-    }
-
-
-# The ledger's own statements, the same hundreds of times a second, are planned once.
-_PREPARED = {"prepare_threshold": 5}
-
-
-def _sqlite(var: Path) -> dict[str, Any]:
-    return {
-        "OPTIONS": {
-            # A transaction that begins as a reader and then writes fails at once with
-            # 'database is locked' when somebody else wrote in between; IMMEDIATE waits.
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 30,
-            # FULL: 'accepted' must survive a power cut; WAL with NORMAL does not promise it.
-            "init_command": (
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-            ),
-        },
-        # A file, because tests start real workers on it; one for each test run.
-        "TEST": {"NAME": var / f"test-{os.getpid()}.sqlite3"},
-    }

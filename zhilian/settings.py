@@ -8,11 +8,10 @@ from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
-from zhilian import brokers, cache, environment, logs, state
+from zhilian import cache, database, environment, logs, state
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _environment = environment.read(environment=os.environ, base_dir=BASE_DIR)
-_tuning = _environment.tuning
 
 # Database, search index, broker's file, secret key, collected static files and the logs of
 # `manage.py up`.
@@ -85,7 +84,7 @@ TEMPLATES = [
 ]
 
 DATABASES = {
-    "default": environment.database(url=_environment.database_url, var=VAR, base_dir=BASE_DIR)
+    "default": database.configuration(url=_environment.database_url, var=VAR, base_dir=BASE_DIR)
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -144,7 +143,7 @@ CELERY_BROKER_URL = _environment.broker_url or state.broker_url(EMBEDDED_BROKER_
 
 # Sessions are in the database and read through the cache: its loss locks nobody out.
 CACHES = {
-    "default": cache.configuration(_environment.cache_url or brokers.cache_url(CELERY_BROKER_URL))
+    "default": cache.configuration(_environment.cache_url or cache.cache_url(CELERY_BROKER_URL))
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 
@@ -156,8 +155,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_EXTENDED = True
 
 # Workers. The visibility timeout of Redis follows from prefetch and hard limit.
-CELERY_WORKER_PREFETCH_MULTIPLIER = _tuning.prefetch_multiplier
-CELERY_TASK_SOFT_TIME_LIMIT = _tuning.soft_time_limit
-CELERY_TASK_TIME_LIMIT = _tuning.time_limit
-CELERY_WORKER_CONCURRENCY = _tuning.concurrency
-CELERY_WORKER_MAX_TASKS_PER_CHILD = _tuning.max_tasks_per_child
+CELERY_WORKER_PREFETCH_MULTIPLIER = _environment.prefetch_multiplier
+CELERY_TASK_SOFT_TIME_LIMIT = _environment.soft_time_limit
+CELERY_TASK_TIME_LIMIT = _environment.time_limit
+CELERY_WORKER_CONCURRENCY = _environment.concurrency
+CELERY_WORKER_MAX_TASKS_PER_CHILD = _environment.max_tasks_per_child

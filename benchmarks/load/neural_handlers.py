@@ -3,7 +3,7 @@
 import time
 
 from neural import EventType, handles, register_event_type
-from neural.events.types import Payload
+from neural.events.schema import Payload
 from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE
 
 

@@ -52,3 +52,12 @@ def _texts(request: HttpRequest, kwargs: dict[str, Any]) -> list[Any]:
     # What is typed into a form, the form itself refuses, with a word beside the field.
     chosen = request.POST.getlist(ACTION_CHECKBOX_NAME) if request.method == "POST" else []
     return [*asked, *kwargs.values(), *chosen]
+
+
+def guard_results() -> None:
+    """django-celery-results' own pages of plain tasks. What its actions and forms may do is guarded
+    by Django's permissions."""
+    from django_celery_results.admin import GroupResultAdmin, TaskResultAdmin
+
+    for model_admin in (TaskResultAdmin, GroupResultAdmin):
+        refuses_nul(model_admin)

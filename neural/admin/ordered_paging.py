@@ -1,11 +1,16 @@
-"""Lists that page by key in the order of several columns.
+"""Lists that page by key in the order of several columns, a day first.
 
 The address still names one row (``?before=<pk>``); its columns say where the next page
-begins. An index on these columns serves it, whatever page it is.
+begins. An index on these columns serves it, whatever page it is. For the rows of a few stores it
+begins with the store, so each store's days are walked apart: as many of the next ones as have rows
+for a page. All rows of such a day are looked at, because the list orders them itself.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Model, Q, QuerySet
@@ -13,10 +18,56 @@ from django.http import HttpRequest
 
 from neural.admin import bounded
 from neural.admin.bounded import Found
-from neural.admin.days import Days
 from neural.admin.paging import KeysetChangeList, neighbours
 from neural.admin.planning import stores_of
-from neural.admin.walks import Place, indexes_alone, reverse
+from neural.admin.walks import LANE, Place, columns_of, indexes_alone, reverse, seeing
+
+
+@dataclass(frozen=True)
+class Days:
+    """The next days of these stores, from a day on, newest first or rising.
+
+    ``columns`` are those of the index: the store, a kind of rows, the day, and the rest.
+    """
+
+    model: type[Model]
+    columns: Sequence[str]
+    stores: Sequence[str]
+    kind: str
+    day: dt.date | None
+    rises: bool
+    size: int
+
+    def of(self, queryset: QuerySet) -> QuerySet:
+        """The same query on nothing but these days."""
+        rows = self._rows
+        if self.stop is not None:
+            rows = rows.filter(**{self._until(not self.rises): self.stop})
+        return seeing(queryset, rows, self.stores)
+
+    @cached_property
+    def stop(self) -> dt.date | None:
+        """The last day that is looked at; none where all are."""
+        most = max(self.size + 1, bounded.MOST_ROWS // max(len(self.stores), 1))
+        last = self._rows[most - 1 : most]
+        everything = self.model._base_manager.order_by()
+        days = list(seeing(everything, last, self.stores).values_list(self.columns[2], flat=True))
+        return (min if self.rises else max)(days, default=None)
+
+    @property
+    def _rows(self) -> QuerySet:
+        store, kind, *_ = self.columns
+        value: Any = self.stores[0] if len(self.stores) == 1 else LANE
+        rows = self.model._base_manager.filter(
+            **{f"{store}__gte": value, f"{store}__lte": value, kind: self.kind}
+        )
+        if self.day is not None:
+            rows = rows.filter(**{self._until(self.rises): self.day})
+        order = columns_of(self.model, self.columns)
+        return rows.order_by(*(order if self.rises else reverse(order)))
+
+    def _until(self, later: bool) -> str:
+        return f"{self.columns[2]}__{'gte' if later else 'lte'}"
 
 
 class OrderedChangeList(KeysetChangeList):

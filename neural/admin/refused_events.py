@@ -3,14 +3,15 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.actions import VerbsAdmin
+from neural.admin import audit
+from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.correcting import CorrectingAdmin
 from neural.admin.display import (
     NOTHING,
@@ -22,22 +23,62 @@ from neural.admin.display import (
     one_line,
     short_instant_column,
 )
-from neural.admin.filters import EventTypeFilter
+from neural.admin.filters import EqualityFilter, EventTypeFilter, StoreFilter, choices_of
 from neural.admin.pages import page
 from neural.admin.planning import STORE
-from neural.admin.refusal_verbs import (
-    DISMISS,
-    REOPEN,
-    DoorFilter,
-    RefusalStateFilter,
-    StoreCodeFilter,
-)
 from neural.admin.scope import HistoryAdmin
 from neural.admin.walks import Walk
-from neural.models import RefusalState, RefusedEvent
+from neural.models import Door, RefusalState, RefusedEvent
 
 MOST_LOOKED_THROUGH = 2_000
 """The newest rows whose payloads a search reads: no index knows what is in them."""
+
+DISMISS = Verb(
+    name="dismiss",
+    label=_("Dismiss"),
+    explanation=_("Dismiss: nothing is to be done about these"),
+    permission="neural.dismiss_refusedevent",
+    apply=lambda refused, user: refused.dismiss(by=user.get_username()),
+    fits=lambda refused: refused.state == RefusalState.OPEN,
+    change=lambda refused: audit.DISMISSED,
+)
+REOPEN = Verb(
+    name="reopen",
+    label=_("Open again"),
+    explanation=_("Open again: these were dismissed, and something is to be done after all"),
+    permission="neural.dismiss_refusedevent",
+    apply=lambda refused, user: refused.reopen(),
+    fits=lambda refused: refused.state == RefusalState.DISMISSED,
+    change=lambda refused: audit.REOPENED,
+)
+
+
+class RefusalStateFilter(EqualityFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return choices_of(RefusalState)
+
+
+class DoorFilter(EqualityFilter):
+    title = _("way it came")
+    parameter_name = "door"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return choices_of(Door)
+
+
+class StoreCodeFilter(StoreFilter):
+    """The store is a code, that of no store perhaps."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        choices = super().lookups(request, model_admin)
+        self.more = True  # a field for a code of no store
+        return choices
+
+    def condition(self, value: str) -> Q:
+        return Q(store_code=value)
 
 
 @page(RefusedEvent)

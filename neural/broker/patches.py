@@ -51,7 +51,6 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from celery import signals
-from celery.worker.state import maybe_shutdown
 from kombu.transport import TRANSPORT_ALIASES
 
 from neural.broker.connections import is_redis, must_accept
@@ -192,6 +191,8 @@ def _not_too_soon(consumer: Any) -> None:
 
 
 def _pause() -> None:
+    from celery.worker.state import maybe_shutdown
+
     maybe_shutdown()
     time.sleep(PAUSE_SECONDS)
     maybe_shutdown()

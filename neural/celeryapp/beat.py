@@ -21,6 +21,9 @@ scheduler:
   Only disabling by ``update()`` is heeded at once.
 * **The database may be away**: beat says so and goes on with what it read last; what is due
   then is recorded when the database is back.
+* **What belongs to an app of Neural that is not installed is left out**, and said once: its row
+  stays as people left it, and is due again when the app is. A name that nobody here knows is
+  sent all the same, as Celery does: it may be a task of other code.
 
 What the ledger refuses (an unknown queue, a priority of 0) is logged and waits for the
 schedule's next moment. Schedules and ledger must be in one database.
@@ -45,6 +48,7 @@ from neural.celeryapp.task import LedgerTask
 from neural.ledger import dialects
 from neural.ledger.clock import carried
 from neural.models import TaskRun
+from neural.optional import said_of_an_absent_task
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +69,7 @@ class LedgerScheduler(DatabaseScheduler):
         self._read_at: float | None = None
         self._changed_at: dt.datetime | None = None
         self._is_set_up = False
+        self._left_out: set[str] = set()
         super().__init__(*args, **kwargs)
 
     # What is due
@@ -185,6 +190,9 @@ class LedgerScheduler(DatabaseScheduler):
     def all_as_schedule(self) -> dict[str, LedgerEntry]:
         entries: dict[str, LedgerEntry] = {}
         for model in self.Model.objects.enabled():
+            if said := said_of_an_absent_task(model.task):
+                self._leave_out(model, said)
+                continue
             try:
                 entries[model.name] = self.Entry(model, app=self.app)
             except (DatabaseError, InterfaceError):
@@ -192,6 +200,12 @@ class LedgerScheduler(DatabaseScheduler):
             except Exception:  # one row that cannot be used must not stop all others
                 logger.exception("event=schedule_unusable schedule=%r", model.name)
         return entries
+
+    def _leave_out(self, model: Any, said: str) -> None:
+        if model.name not in self._left_out:
+            self._left_out.add(model.name)
+            told = (model.name, model.task, f"it {said}")
+            logger.warning("event=schedule_left_out schedule=%r task=%s reason=%r", *told)
 
 
 def _drop_a_broken_connection() -> None:

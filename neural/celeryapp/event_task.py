@@ -5,10 +5,9 @@ import datetime as dt
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery.result import AsyncResult
-from pydantic import ValidationError
 
 from neural.celeryapp.event_call import due_time, refuse_message, submit_call
 from neural.celeryapp.refusing import Refused
@@ -28,6 +27,9 @@ from neural.ledger.work import Batch, Work, default_retry
 from neural.models import NeuralEvent, TaskRun
 from neural.models.new_run import new_task_id
 from neural.worker.elsewhere import unfit_here, unknown_here
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class PayloadUnfit(PermanentError):
@@ -120,6 +122,8 @@ def _handler(run: TaskRun) -> Handler:
 
 
 def _received(run: TaskRun, event: NeuralEvent) -> Received[Any]:
+    from pydantic import ValidationError  # loaded by whoever made the schema
+
     if event.payload is None:
         raise EventPruned(f"the payload of {event} was pruned on {event.pruned_at:%Y-%m-%d}")
     try:
@@ -132,7 +136,7 @@ def _received(run: TaskRun, event: NeuralEvent) -> Received[Any]:
         raise _unfit(run, event, invalid) from invalid
 
 
-def _unfit(run: TaskRun, event: NeuralEvent, invalid: ValidationError) -> Exception:
+def _unfit(run: TaskRun, event: NeuralEvent, invalid: "ValidationError") -> Exception:
     problems = "; ".join(f"{_place(each)}: {each['msg']}" for each in invalid.errors()[:3])
     error = PayloadUnfit(
         f"the payload does not fit the schema of {event.type}, which was another when it was "

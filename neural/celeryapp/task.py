@@ -44,8 +44,8 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
     """
 
     abstract = True
-    Request = "neural.worker.event_stream:LedgerRequest"
-    Strategy = "neural.worker.late_messages:acknowledging"
+    Request = "neural.worker.request:LedgerRequest"
+    Strategy = "neural.worker.request:acknowledging"
     acks_late = True
     # The relay finds a lost process, counts and in the end stops what kills it: a message
     # that comes again before that finds its run taken. For a plain client's message that was

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from pydantic import ValidationError
 
 from neural.conf import conf
 from neural.events.answers import Problem, Refused
@@ -61,6 +60,8 @@ def content_hash(type_name: str, payload: str) -> str:
 
 def check_payload(kind: EventType, text: str) -> None:
     """Read the JSON text, not the caller's objects: it is what handlers will read."""
+    from pydantic import ValidationError  # loaded by whoever made the schema
+
     try:
         kind.schema.model_validate(json.loads(text))
     except ValidationError as invalid:

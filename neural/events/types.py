@@ -4,13 +4,14 @@ import datetime as dt
 import hashlib
 import json
 from dataclasses import dataclass
-
-from pydantic import BaseModel, ConfigDict
-from pydantic.errors import PydanticUserError
+from typing import TYPE_CHECKING
 
 from neural.errors import PermanentError
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES
 from neural.registry import Registry
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 LARGEST_OFFSET = dt.timedelta(hours=15, minutes=59, seconds=59)
 """Of a time from UTC. PostgreSQL keeps no larger one, and no place on earth has it."""
@@ -21,23 +22,16 @@ class EventTypeUnknown(PermanentError):
     """No installed app registered an event type of this name."""
 
 
-class Payload(BaseModel):
-    """Base of every payload schema. Fields that it does not know are kept."""
-
-    # An error names the field and what is wrong with it, never the value: errors are logged.
-    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
-
-
 @dataclass(frozen=True, kw_only=True)
 class EventType:
     """What may be submitted under a name.
 
-    ``schema`` is a pydantic model, best a subclass of :class:`Payload`; ``queue`` and
+    ``schema`` is a pydantic model, best a subclass of :class:`neural.Payload`; ``queue`` and
     ``priority`` (1 to 10, 10 is most urgent) are where its runs go.
     """
 
     name: str
-    schema: type[BaseModel]
+    schema: "type[BaseModel]"
     queue: str = DEFAULT_QUEUE
     priority: int = DEFAULT_PRIORITY
 
@@ -64,6 +58,8 @@ def event_types() -> list[EventType]:
 
 def fingerprint(event_type: EventType) -> str:
     """Tells one schema from another, as far as JSON Schema can say it; empty where it cannot."""
+    from pydantic.errors import PydanticUserError  # loaded by whoever made the schema
+
     try:
         schema = event_type.schema.model_json_schema()
     except PydanticUserError:

@@ -1,13 +1,16 @@
 """System checks of forecasting."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core import checks
 from django.core.checks import CheckMessage, register
+from django.db import DEFAULT_DB_ALIAS, connection
 from holidays import list_supported_countries
 from pydantic import ValidationError
 
 from neural.conf import conf
+from neural.forecasting.models import TrainingPlan
 from neural.forecasting.sources import DemandSourceAlreadyRegistered, NoDemandSource, demand_source
 
 
@@ -31,13 +34,38 @@ def check_country(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_demand_source(**_: Any) -> list[CheckMessage]:
-    """There is one place from which sales come."""
+    """There are not two places from which sales come."""
     try:
         demand_source()
-    except NoDemandSource as error:
-        hint = "Install an app that has one; until then nothing is trained or forecast."
-        return [checks.Warning(str(error), hint=hint, id="neural.W004")]
+    except NoDemandSource:
+        return []  # as long as nothing is to be trained, nobody misses it
     except DemandSourceAlreadyRegistered as error:
         hint = "How an app says where sales are stands in docs/learning.md."
         return [checks.Error(str(error), hint=hint, id="neural.E006")]
     return []
+
+
+@register(checks.Tags.database)
+def check_training_plans(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Where a plan wants training, an app says where sales are. Asked of the database, so by
+    `migrate`, `check --database default` and `doctor`."""
+    if DEFAULT_DB_ALIAS not in (databases or ()) or not _has_enabled_plan():
+        return []
+    try:
+        demand_source()
+    except NoDemandSource as error:
+        hint = (
+            "Add 'neural.restaurant' to INSTALLED_APPS, or register where your own app keeps "
+            "them; else switch the training plans off in the admin: nothing is trained or forecast."
+        )
+        return [checks.Warning(str(error), hint=hint, id="neural.W004")]
+    except DemandSourceAlreadyRegistered:
+        pass  # neural.E006 says it
+    return []
+
+
+def _has_enabled_plan() -> bool:
+    tables = connection.introspection.table_names()
+    return (
+        TrainingPlan._meta.db_table in tables and TrainingPlan.objects.filter(enabled=True).exists()
+    )

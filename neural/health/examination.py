@@ -1,27 +1,57 @@
 """Asking every probe, in the order in which a person would."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from django.core import checks
+from django.db import DEFAULT_DB_ALIAS
 from django.utils.translation import gettext as _
 
 from neural.health import (
     database,
     failures,
     messages,
-    refused_events,
     runs,
     storage,
-    system,
     versions,
     workers,
     writing,
 )
-from neural.health.findings import Finding, Status, problem, unknown
+from neural.health.findings import Finding, Status, in_turn, ok, problem, unknown, warning
 from neural.health.probes import PROBES, Probe
 from neural.health.situation import Situation
 
+SHOWN = 3
+"""Of what the system checks say."""
+
+
+def settings(situation: Situation) -> Finding:
+    """The system checks have nothing to say."""
+    return _of_checks("settings", checks.run_checks(), command="manage.py check")
+
+
+def kept_settings(situation: Situation) -> Finding:
+    """Nor have those of what people set in the database: schedules, plans."""
+    found = checks.run_checks(tags=[checks.Tags.database], databases=[DEFAULT_DB_ALIAS])
+    command = f"manage.py check --database {DEFAULT_DB_ALIAS}"
+    return _of_checks("kept settings", found, command=command)
+
+
+def _of_checks(probe: str, said: Sequence[Any], *, command: str) -> Finding:
+    """What checks say is in their own language."""
+    found = [each for each in said if not each.is_silenced()]
+    if not found:
+        return ok(probe, _("the system checks find nothing"))
+    found.sort(key=lambda each: -each.level)
+    told = in_turn(f"{each.id or 'check'}: {_one_line(each.msg)}" for each in found[:SHOWN])
+    hints = in_turn(_one_line(each.hint) for each in found[:SHOWN] if each.hint)
+    judge = problem if found[0].is_serious(checks.ERROR) else warning
+    about = {"hints": hints or _("correct it"), "command": command}
+    return judge(probe, told, _("%(hints)s (all of it: %(command)s)") % about)
+
+
 WITHOUT_DATABASE: Sequence[tuple[str, Probe]] = (
-    ("settings", system.settings),
+    ("settings", settings),
     ("disk", storage.disk),
     ("broker", messages.broker),
     ("durability", messages.durability),
@@ -32,6 +62,7 @@ OF_DATABASE: Sequence[tuple[str, Probe]] = (
 )
 WRITING: Sequence[tuple[str, Probe]] = (("writing", writing.writing),)
 OF_LEDGER: Sequence[tuple[str, Probe]] = (
+    ("kept settings", kept_settings),
     ("workers", workers.workers),
     ("messages", messages.unread_messages),
     ("backlog", workers.backlog),
@@ -39,7 +70,7 @@ OF_LEDGER: Sequence[tuple[str, Probe]] = (
     ("lost runs", runs.lost_runs),
     ("failures", failures.failing_tries),
     ("dead letters", failures.dead_letters),
-    ("refused events", refused_events.refused_events),
+    ("refused events", failures.refused_events),
     ("unregistered", runs.unregistered_work),
     ("versions", versions.versions),
     ("worker clocks", versions.clocks),
@@ -81,13 +112,14 @@ def _ask(name: str, probe: Probe, situation: Situation) -> Finding:
     except Exception as error:  # noqa: BLE001 (a probe that fails has found something)
         return problem(
             name,
-            _("could not be looked at: %(error)s") % {"error": _one_line(error)},
+            _("could not be looked at: %(error)s")
+            % {"error": f"{type(error).__name__}: {_one_line(error)}"},
             _("if the other lines do not explain it, type: manage.py doctor --traceback"),
         )
 
 
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())
 
 
 def _not_asked(probes: Sequence[tuple[str, Probe]], why: str) -> list[Finding]:

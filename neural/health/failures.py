@@ -1,4 +1,5 @@
-"""Probes of work that fails: tries that failed lately, and what has died of it."""
+"""Probes of what waits for a person: tries that failed lately, what has died of it, and events
+that were refused."""
 
 import datetime as dt
 from collections import Counter
@@ -8,9 +9,9 @@ from django.utils.translation import ngettext
 
 from neural.health.findings import COUNTED, Finding, ok, runs_told, span, warning
 from neural.health.situation import Situation
-from neural.models import TaskRun, TaskTry, TryOutcome
+from neural.models import RefusedEvent, TaskRun, TaskTry, TryOutcome
 
-RECENTLY_DEAD = dt.timedelta(days=1)
+RECENTLY_DEAD = RECENTLY_REFUSED = dt.timedelta(days=1)
 RECENTLY_FAILED = dt.timedelta(minutes=10)
 MANY = 10
 """Failed tries within that time: fewer are what retries are for."""
@@ -76,3 +77,38 @@ def dead_letters(situation: Situation) -> Finding:
             "manage.py retry_runs --since 1d; or discard them in the admin"
         ),
     )
+
+
+def refused_events(situation: Situation) -> Finding:
+    """No event was refused lately with which nobody has done anything yet."""
+    lately = RefusedEvent.objects.open().filter(
+        last_refused_at__gt=situation.now - RECENTLY_REFUSED
+    )
+    columns = ("type", "event_id", "store_code", "source", "problems", "last_refused_at")
+    found = list(lately.order_by("-last_refused_at").only(*columns)[:COUNTED])
+    within = {"span": span(RECENTLY_REFUSED.total_seconds())}
+    if not found:
+        return ok("refused events", _("none in the last %(span)s") % within)
+    about = within | {"events": _events_told(len(found)), "last": _refusal_told(found[0])}
+    return warning(
+        "refused events",
+        _("%(events)s in the last %(span)s, such as %(last)s") % about,
+        _(
+            "correct and submit them, or dismiss them, in the admin under Refused events; where "
+            "one source is refused again and again, mend what it sends"
+        ),
+    )
+
+
+def _events_told(number: int) -> str:
+    if number >= COUNTED:
+        return _("%(count)s events or more were refused") % {"count": f"{number:,}"}
+    text = ngettext("%(count)s event was refused", "%(count)s events were refused", number)
+    return text % {"count": f"{number:,}"}
+
+
+def _refusal_told(refused: RefusedEvent) -> str:
+    about = {"event": str(refused), "store": refused.store_code or "?"}
+    why = next(("{field}: {reason}".format(**each) for each in refused.problems), "?")
+    named = _("%(event)s of store %(store)s") % about
+    return f"{named} ({why})"

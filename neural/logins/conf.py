@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from neural.conf import Settings, register_settings
+from neural.conf import register_settings
+from neural.conf.ledger import Settings
 
 
 class LoginSettings(Settings):

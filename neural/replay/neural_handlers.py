@@ -16,7 +16,8 @@ from pydantic import Field
 
 from neural.errors import NeuralError, PermanentError
 from neural.events.registry import handles
-from neural.events.types import EventType, Payload, register_event_type
+from neural.events.schema import Payload
+from neural.events.types import EventType, register_event_type
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import current_run
 from neural.models import NeuralEvent

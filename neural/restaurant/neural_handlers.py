@@ -4,7 +4,8 @@ The app stands in ``INSTALLED_APPS`` after ``neural`` and before the apps whose 
 these types.
 """
 
-from neural.events.types import EventType, Payload, register_event_type
+from neural.events.schema import Payload
+from neural.events.types import EventType, register_event_type
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, HIGH_PRIORITY, HIGH_PRIORITY_QUEUE
 from neural.restaurant import schemas
 

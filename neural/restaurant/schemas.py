@@ -12,7 +12,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from neural.events.types import LARGEST_OFFSET, OFFSET_TOO_LARGE, Payload
+from neural.events.schema import Payload
+from neural.events.types import LARGEST_OFFSET, OFFSET_TOO_LARGE
 from neural.restaurant.models.amounts import AMOUNT_DIGITS, DECIMAL_PLACES, rounded
 
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2200

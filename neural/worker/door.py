@@ -39,12 +39,8 @@ logger = logging.getLogger(__name__)
 _METHODS = frozenset(name for name in dir(Context) if callable(getattr(Context, name)))
 
 
-def connect() -> None:
-    """Attach to the signal of Celery's workers."""
-    signals.worker_init.connect(_guard, dispatch_uid="neural.door")
-
-
-def _guard(*, sender: Any, **_: Any) -> None:
+def begin(*, sender: Any, **_: Any) -> None:
+    """Put the door into a worker that begins."""
     configured = symbol_by_name(sender.consumer_cls)
     sender.consumer_cls = type("GuardedConsumer", (Door, configured), {})
     dispatch = sender._process_task

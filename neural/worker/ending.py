@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 from billiard.common import TERM_SIGNAME
-from celery import platforms, signals
+from celery import platforms
 from celery.exceptions import WorkerShutdown
 from celery.platforms import EX_FAILURE
 from celery.worker import state
@@ -33,12 +33,8 @@ _WRITER = ("celery.concurrency.asynpool", "_write_job")
 """The module and name of the function that writes a job to a process of the pool."""
 
 
-def connect() -> None:
-    """Attach to the signal of Celery's workers."""
-    signals.worker_init.connect(_watch, dispatch_uid="neural.ending")
-
-
-def _watch(*, sender: Any, **_: Any) -> None:
+def begin(*, sender: Any, **_: Any) -> None:
+    """See how a worker that begins will end."""
     start, stop = sender.start, sender.stop
     ends: list[BaseException | None] = []
 

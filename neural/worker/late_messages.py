@@ -10,22 +10,14 @@ wrongly taken for done costs one message, which the relay sends again. So there 
 nothing to repair: a process may die at any point, and whoever is forked later shares the rest.
 """
 
-import logging
 import mmap
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from celery import Task
-from celery.worker import state, strategy
-
-from neural.broker.connections import keep_client
 from neural.broker.message import RUN_HEADER
 from neural.ledger import dialects
 from neural.ledger.outcome import Outcome
-from neural.worker import event_stream
-
-logger = logging.getLogger(__name__)
 
 SLOTS = 1 << 19
 """4 MiB, of which only what was ever written takes memory."""
@@ -122,37 +114,8 @@ def note_more(queue: str, more: bool) -> None:
         _done.expect_more(queue, more=more)
 
 
-def acknowledging(task: Task, app: Any, consumer: Any, **options: Any) -> Any:
-    """Celery's strategy, the function that takes a task's messages in the main process; but
-    a run's message that this worker has made superfluous is acknowledged at once.
-
-    It goes to the pool all the same while the queue has more due runs than the last delivery
-    took along: it brings a process to them.
-
-    What is acknowledged here is no request. Revocation, rate limits and ``task_received``
-    have nothing to say to it, ``inspect`` never sees it at work, and Celery logs neither
-    'received' nor 'succeeded': the ledger's line of the run stands. It is counted (``inspect
-    stats``, total), as its run was done by this worker, and the event stream hears 'received'
-    and 'started', if it has been told of the run's success.
-    """
-    dispatch = strategy.default(task, app, consumer, **options)
-    keep_client(consumer.connection.default_channel)
-
-    def take(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any) -> Any:
-        done = _known_as_done(message)
-        if done is None:
-            return dispatch(message, body, ack, reject, callbacks)
-        ack(logger, consumer.connection_errors)
-        state.total_count[task.name] += 1
-        state.all_total_count[0] += 1
-        if done.told:
-            event_stream.tell_received(message, task=task, eventer=consumer.event_dispatcher)
-        return None
-
-    return take
-
-
-def _known_as_done(message: Any) -> Done | None:
+def known_as_done(message: Any) -> Done | None:
+    """What is known of a run's message, if it need not go to the pool."""
     if _done is None or not message.headers.get(RUN_HEADER):
         return None
     if _done.expects_more(str(message.delivery_info.get("routing_key") or "")):

@@ -33,15 +33,15 @@ FORK_PATIENCE_SECONDS = 2
 _thread: "RelayThread | None" = None
 
 
-def connect() -> None:
-    """Attach to the signals of Celery's workers."""
-    signals.worker_init.connect(_register, dispatch_uid="neural.register")
+def begin(*, sender: Any, **_: Any) -> None:
+    """Take part in the life of a worker that begins."""
     signals.worker_ready.connect(_start_relay, dispatch_uid="neural.start_relay")
     signals.worker_shutdown.connect(_say_goodbye, dispatch_uid="neural.say_goodbye")
     signals.task_prerun.connect(drop_broken_connections, dispatch_uid="neural.connections")
+    _register(sender)
 
 
-def _register(*, sender: Any, **_: Any) -> None:
+def _register(sender: Any) -> None:
     """Before the pool is forked: its processes inherit the row's number."""
     try:
         identity.be(_recorded(sender))

@@ -13,7 +13,7 @@ from collections import deque
 from functools import partial
 from typing import Any, NamedTuple
 
-from celery import signals
+from celery.worker.consumer import Consumer
 from django.db import InterfaceError, OperationalError, transaction
 
 from neural.broker.message import RUN_HEADER
@@ -49,14 +49,8 @@ _runs: deque[str] = deque(maxlen=1000)  # what falls out gets its next message b
 _held: deque[Held] = deque()
 
 
-def keep_messages_of_unknown_tasks() -> None:
-    """Patch Celery's consumer, once, where there is a worker: others do not even import it."""
-    signals.worker_init.connect(_patch_consumer, dispatch_uid="neural.unknown_tasks")
-
-
-def _patch_consumer(**_: Any) -> None:
-    from celery.worker.consumer import Consumer
-
+def begin(**_: Any) -> None:
+    """Patch Celery's consumer, once."""
     replace(Consumer, "on_unknown_task", _taking)
 
 

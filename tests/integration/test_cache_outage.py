@@ -8,7 +8,7 @@ from django.test import Client
 from tests.integration.cluster import client as redis_client
 from tests.integration.cluster import took
 from tests.watching import wait_until
-from zhilian import brokers, cache
+from zhilian import cache
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db]
 
@@ -18,7 +18,7 @@ def redis(own_broker_server, settings, monkeypatch):
     """Cache and sessions in database 0 of a Redis of the test's own."""
     monkeypatch.setattr(cache, "_outages", {})
     monkeypatch.setattr(cache, "PAUSE_SECONDS", 1)
-    url = brokers.cache_url(own_broker_server.url)
+    url = cache.cache_url(own_broker_server.url)
     if url is None:
         pytest.skip("this run's broker is no Redis")
     settings.CACHES = {"default": cache.configuration(url)}

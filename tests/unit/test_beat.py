@@ -5,6 +5,7 @@ import json
 
 import pytest
 from celery import Celery
+from django.apps import apps
 from django.db import OperationalError
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
@@ -189,6 +190,31 @@ def test_beat_starts_and_waits_while_the_database_is_away(clock, rung, monkeypat
     beat.tick()
 
     assert PeriodicTask.objects.get().name == "celery.backend_cleanup"
+
+
+# Left out
+
+
+def test_a_schedule_whose_app_is_not_installed_is_left_out_said_once_and_kept(
+    beat, clock, caplog, monkeypatch
+):
+    installed = apps.is_installed
+    monkeypatch.setattr(
+        apps, "is_installed", lambda name: name != "neural.restaurant" and installed(name)
+    )
+    row = schedule("nightly", task="neural.tasks.analyse_demand")
+    schedule("of other code", task="elsewhere.clean")
+
+    for _ in range(3):
+        clock.moves(seconds=61)
+        beat._read_at = None
+        beat.looks()
+
+    assert (moments(), beat.sent) == ([], ["of other code"] * 3)
+    assert caplog.text.count("event=schedule_left_out schedule='nightly'") == 1
+    assert "add 'neural.restaurant' to INSTALLED_APPS" in caplog.text
+    row.refresh_from_db()
+    assert (row.enabled, row.total_run_count) == (True, 0)
 
 
 # Refused

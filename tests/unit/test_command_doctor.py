@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
@@ -16,20 +17,21 @@ from neural.conf import conf
 from neural.health import (
     Status,
     database,
+    examination,
     examine,
     failures,
     messages,
     runs,
-    system,
     workers,
     writing,
 )
 from neural.health.findings import COUNTED
 from neural.health.situation import Situation
 from neural.ledger.dialects import ledger_dialect
-from neural.management.language import language_of
+from neural.management.commands.doctor import language_of
 from neural.models import RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
 from tests.unit import doctoring
+from tests.unit.beating import schedule
 from tests.unit.doctoring import healthy, is_found, set_broker
 from tests.unit.ledger import ago, make_event, make_run, make_worker
 from zhilian.supervision.embedded import EmbeddedBroker
@@ -68,7 +70,23 @@ def test_what_the_system_checks_say_is_told_with_their_hint(settings):
     settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 10}
 
     assert is_found(
-        system.settings(Situation()), Status.WARNING, "neural.W001", "Raise CELERY_BROKER"
+        examination.settings(Situation()), Status.WARNING, "neural.W001", "Raise CELERY_BROKER"
+    )
+
+
+def test_a_schedule_whose_app_is_not_installed_is_told(monkeypatch):
+    installed = apps.is_installed
+    monkeypatch.setattr(
+        apps, "is_installed", lambda name: name != "neural.restaurant" and installed(name)
+    )
+    schedule("nightly", task="neural.tasks.analyse_demand")
+
+    assert is_found(
+        examination.kept_settings(Situation()),
+        Status.WARNING,
+        "neural.W021: nobody does what the schedule 'nightly' asks for",
+        "add 'neural.restaurant' to INSTALLED_APPS",
+        "manage.py check --database default",
     )
 
 
@@ -76,7 +94,7 @@ def test_an_error_of_the_system_checks_is_a_problem(settings):
     settings.NEURAL = {"retry_base_second": 1}
 
     assert is_found(
-        system.settings(Situation()), Status.PROBLEM, "retry_base_second", "manage.py check"
+        examination.settings(Situation()), Status.PROBLEM, "retry_base_second", "manage.py check"
     )
 
 

@@ -6,14 +6,8 @@ from django.core.checks import Error, Warning  # noqa: A004 (their names in Djan
 from pydantic import ValidationError
 
 from neural.checks import check_settings, check_settings_of_absent_apps
-from neural.conf import (
-    NeuralSettings,
-    SettingAlreadyRegistered,
-    Settings,
-    conf,
-    owners,
-    register_settings,
-)
+from neural.conf import SettingAlreadyRegistered, conf, owners, register_settings
+from neural.conf.ledger import NeuralSettings, Settings
 from neural.forecasting import conf as training
 from neural.logins import conf as logins
 from neural.retrieval import conf as search

@@ -7,8 +7,8 @@ import pytest
 from django.db.models import Exists, OuterRef
 
 from neural.forecasting import sources
-from neural.forecasting.checks import check_demand_source
-from neural.forecasting.models import Forecast
+from neural.forecasting.checks import check_demand_source, check_training_plans
+from neural.forecasting.models import Forecast, TrainingPlan
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.outlook.next_days import make_forecasts
 from neural.forecasting.outlook.review import outlook
@@ -73,9 +73,23 @@ def no_app_has_sales(unregistered, monkeypatch):
 def test_without_a_source_the_error_says_what_an_app_has_to_do():
     with pytest.raises(NoDemandSource, match="neural_nothing that calls register_demand_source"):
         demand_source()
-    (warning,) = check_demand_source()
+    assert check_demand_source() == []
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("no_app_has_sales")
+def test_a_plan_without_a_source_is_warned_of_and_one_that_is_switched_off_is_not():
+    TrainingPlan.objects.all().delete()
+    assert check_training_plans(databases=["default"]) == []
+    plan = TrainingPlan.objects.create(model_type=DEFAULT_MODEL_TYPE)
+
+    (warning,) = check_training_plans(databases=["default"])
+
     assert warning.id == "neural.W004"
     assert "nothing is trained or forecast" in warning.hint
+    assert check_training_plans() == []  # `manage.py check` asks no database
+    TrainingPlan.objects.filter(pk=plan.pk).update(enabled=False)
+    assert check_training_plans(databases=["default"]) == []
 
 
 def test_two_sources_are_refused_by_the_names_of_both():

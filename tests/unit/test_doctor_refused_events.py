@@ -3,7 +3,7 @@
 import pytest
 
 import neural
-from neural.health import Status, refused_events
+from neural.health import Status, failures
 from neural.health.situation import Situation
 from neural.models import RefusedEvent
 from tests.unit.doctoring import is_found
@@ -18,13 +18,13 @@ def refuse(*keys: str) -> None:
 
 
 def test_refused_events_of_the_last_day_are_counted():
-    assert refused_events.refused_events(Situation()).status == Status.OK
+    assert failures.refused_events(Situation()).status == Status.OK
     refuse("1", "2", "3", "4")
     RefusedEvent.objects.filter(event_id="1").update(last_refused_at=ago(days=2))
     RefusedEvent.objects.get(event_id="2").dismiss(by="lee")
 
     assert is_found(
-        refused_events.refused_events(Situation()),
+        failures.refused_events(Situation()),
         Status.WARNING,
         "2 events were refused in the last 24 h, such as order.created",
         "of store S1 (payload.lines: Field required)",
@@ -33,9 +33,7 @@ def test_refused_events_of_the_last_day_are_counted():
 
 
 def test_looking_for_refused_events_ends_however_many_there_are(monkeypatch):
-    monkeypatch.setattr(refused_events, "COUNTED", 3)
+    monkeypatch.setattr(failures, "COUNTED", 3)
     refuse(*"12345")
 
-    assert refused_events.refused_events(Situation()).found.startswith(
-        "3 events or more were refused"
-    )
+    assert failures.refused_events(Situation()).found.startswith("3 events or more were refused")

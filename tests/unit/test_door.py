@@ -193,7 +193,7 @@ class Controller:
 def test_a_worker_gets_the_door_in_front_of_whatever_consumer_it_is_configured_with():
     worker = Controller()
 
-    door._guard(sender=worker)
+    door.begin(sender=worker)
 
     assert issubclass(worker.consumer_cls, Door)
     assert issubclass(worker.consumer_cls, Consumer)
@@ -211,7 +211,7 @@ def test_what_cannot_be_sent_to_the_pool_is_refused_and_its_job_forgotten():
     request = Mock(id="1")
     jobs = {1: SimpleNamespace(correlation_id="1"), 2: SimpleNamespace(correlation_id="2")}
     worker.pool._pool._cache = jobs
-    door._guard(sender=worker)
+    door.begin(sender=worker)
 
     worker._process_task(request)
 
@@ -232,7 +232,7 @@ def nobody_asked(monkeypatch):
 )
 def test_a_worker_that_ends_unasked_ends_with_a_code(nobody_asked, ends):
     worker = Controller(ends=ends)
-    ending._watch(sender=worker)
+    ending.begin(sender=worker)
 
     with pytest.raises(SystemExit) as raised:
         worker.start()
@@ -246,7 +246,7 @@ def test_a_worker_that_was_told_to_stop_by_a_signal_ends_as_celery_says(
 ):
     monkeypatch.setattr(state, flag, 0)
     worker = Controller(ends=WorkerTerminate())
-    ending._watch(sender=worker)
+    ending.begin(sender=worker)
 
     worker.start()
 
@@ -255,7 +255,7 @@ def test_a_worker_that_was_told_to_stop_by_a_signal_ends_as_celery_says(
 
 def test_a_worker_that_was_told_to_stop_by_remote_control_ends_with_0(nobody_asked):
     worker = Controller(ends=WorkerShutdown(0))
-    ending._watch(sender=worker)
+    ending.begin(sender=worker)
 
     worker.start()
 

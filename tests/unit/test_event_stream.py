@@ -8,7 +8,7 @@ from django.utils import timezone
 from neural.broker import publisher
 from neural.ledger.outcome import Outcome
 from neural.models import RunState, TaskRun, TryOutcome
-from neural.worker import event_stream
+from neural.worker import event_stream, request
 
 
 def outcome(state: RunState, **fields) -> Outcome:
@@ -85,4 +85,4 @@ def test_a_broker_that_is_away_is_no_failure(monkeypatch):
 )
 def test_a_worker_knows_whether_task_events_are_on(eventer, listened):
     """Flower and `celery control enable_events` add the group of tasks to that of workers."""
-    assert event_stream._sends_task_events(eventer) is listened
+    assert request._sends_task_events(eventer) is listened

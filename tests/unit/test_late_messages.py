@@ -10,7 +10,7 @@ from celery.worker import state
 from neural.broker.message import RUN_HEADER
 from neural.models import NeuralEvent, RunState, TaskRun
 from neural.tasks import process_neural_event
-from neural.worker import event_stream, late_messages
+from neural.worker import event_stream, late_messages, request
 from neural.worker.delivery import Delivery
 from tests.probe import tasks
 from tests.unit.test_task import delivered, submitted
@@ -35,7 +35,7 @@ class MainProcess:
 
     def __init__(self, monkeypatch) -> None:
         monkeypatch.setattr(late_messages, "_done", None)
-        monkeypatch.setattr(late_messages.strategy, "default", lambda *_, **__: self.dispatch)
+        monkeypatch.setattr(request.strategy, "default", lambda *_, **__: self.dispatch)
         late_messages.prepare()
         self.dispatched: list[str] = []
         self.acknowledged: list[str] = []

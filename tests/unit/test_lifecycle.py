@@ -129,7 +129,7 @@ def registered(monkeypatch):
     monkeypatch.setattr(process.atexit, "register", lambda function: None)
     monkeypatch.setattr(identity, "_worker", None)
     monkeypatch.setattr(process, "_thread", None)
-    process._register(sender=SimpleNamespace(hostname="w@h", app=current_app, concurrency=3))
+    process._register(SimpleNamespace(hostname="w@h", app=current_app, concurrency=3))
     return WorkerProcess.objects.get()
 
 

@@ -9,8 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, ProgrammingError
 
-from neural.conf import NeuralSettings
-from neural.management.plain import sentence
+from neural.conf.ledger import NeuralSettings
+from neural.management.teaching import sentence
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 import neural
 from neural.celeryapp.shipped_schedules import make
 from neural.checks import check_settings
-from neural.conf import NeuralSettings
+from neural.conf.ledger import NeuralSettings
 from neural.forecasting.checks import check_country
 from neural.forecasting.shipped import TRAINING_SCHEDULE
 from neural.models import Store, TaskRun

@@ -23,7 +23,7 @@ REFUSALS = [
 ]
 
 
-@pytest.fixture(autouse=True, scope="module")
+@pytest.fixture(autouse=True)
 def _patched() -> None:
     """As kombu's first connection to Redis does it, which another test may have made."""
     patches._patch_transport()
@@ -132,7 +132,7 @@ def test_a_worker_that_is_stopped_while_it_waits_stops(monkeypatch, pauses):
     def stop():
         raise SystemExit(0)
 
-    monkeypatch.setattr(patches, "maybe_shutdown", stop)
+    monkeypatch.setattr("celery.worker.state.maybe_shutdown", stop)
 
     with pytest.raises(SystemExit):
         connect(SimpleNamespace())

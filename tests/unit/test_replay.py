@@ -17,8 +17,8 @@ from neural.replay import bakery, cases, live, replaying
 from neural.replay.bakery import BakeryDataMissing, BakeryDataUnexpected, bakery_sales
 from neural.replay.replaying import Tally, in_steps, replay_bakery
 from neural.restaurant.models import DailyDemand, SalesReport
-from zhilian.demo.figures import figures_of, milliseconds
 from zhilian.demo.progress import Progress
+from zhilian.demo.report import figures_of, milliseconds
 
 HEADER = (
     "date_short,shop_no,product_no,demand,is_schoolholiday,is_holiday,is_holiday_next2days,"

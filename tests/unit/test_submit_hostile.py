@@ -13,7 +13,8 @@ from pydantic import field_validator
 import neural
 from neural.events import draft
 from neural.events.answers import EventRefused
-from neural.events.types import TYPES, EventType, Payload, register_event_type
+from neural.events.schema import Payload
+from neural.events.types import TYPES, EventType, register_event_type
 from neural.models import NeuralEvent, RefusedEvent
 from neural.restaurant.models import Order
 from neural.tasks import process_neural_event

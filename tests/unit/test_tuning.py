@@ -11,9 +11,20 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from neural.checks import check_visibility_timeout
-from zhilian import tuning
+from zhilian import environment
 
+DEFAULTS = {
+    "CELERY_WORKER_CONCURRENCY": "one a core",
+    "CELERY_WORKER_PREFETCH_MULTIPLIER": 1,
+    "CELERY_TASK_SOFT_TIME_LIMIT": 240,
+    "CELERY_TASK_TIME_LIMIT": 300,
+    "CELERY_WORKER_MAX_TASKS_PER_CHILD": 1000,
+}
 LIMITS = {"CELERY_TASK_SOFT_TIME_LIMIT": "5", "CELERY_TASK_TIME_LIMIT": "8"}
+
+
+def read(values: dict[str, str]) -> environment.Environment:
+    return environment.read(environment={"ZHILIAN_ENV_FILE": "", **values}, base_dir=Path("/"))
 
 
 def printed(environment: dict[str, str], code: str) -> str:
@@ -34,16 +45,15 @@ def configured(environment: dict[str, str], *names: str) -> list:
 
 
 def test_everything_has_a_default():
-    default = tuning.read({})
+    default = read({})
 
-    assert default == tuning.Tuning()
     assert (default.soft_time_limit, default.time_limit) == (240, 300)
     assert (default.prefetch_multiplier, default.max_tasks_per_child) == (1, 1000)
     assert default.concurrency is None
 
 
 def test_each_variable_reaches_celery():
-    environment = dict(zip(tuning.VARIABLES, "34587", strict=True))
+    environment = dict(zip(DEFAULTS, "34587", strict=True))
 
     assert configured(
         environment,
@@ -55,21 +65,21 @@ def test_each_variable_reaches_celery():
     ) == [3, 4, 5, 8, 7]
 
 
-@pytest.mark.parametrize("name", tuning.VARIABLES)
+@pytest.mark.parametrize("name", DEFAULTS)
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "1e3", "٣"])
 def test_a_wrong_value_is_refused_with_its_name(name, value):
     """Zero means 'without limit' to Celery, which no visibility timeout could outlast."""
     with pytest.raises(ImproperlyConfigured, match=f"{name}=.*1 or more"):
-        tuning.read({name: value})
+        read({name: value})
 
 
 def test_an_empty_value_is_the_default():
-    assert tuning.read(dict.fromkeys(tuning.VARIABLES, " ")) == tuning.Tuning()
+    assert read(dict.fromkeys(DEFAULTS, " ")) == read({})
 
 
 def test_the_soft_limit_must_strike_before_the_hard_one():
     with pytest.raises(ImproperlyConfigured, match="must be below"):
-        tuning.read({"CELERY_TASK_TIME_LIMIT": "240"})
+        read({"CELERY_TASK_TIME_LIMIT": "240"})
 
 
 @pytest.mark.parametrize(
@@ -107,12 +117,12 @@ def test_rabbitmq_has_no_such_timeout(settings):
 
 
 @pytest.mark.parametrize(
-    "environment",
+    "values",
     [{}, LIMITS, {"CELERY_TASK_TIME_LIMIT": "4000"}],
     ids=["default", "short", "long"],
 )
-def test_no_choice_of_limits_is_warned_of(environment, settings):
-    chosen = tuning.read(environment)
+def test_no_choice_of_limits_is_warned_of(values, settings):
+    chosen = read(values)
     settings.CELERY_BROKER_URL = "redis://127.0.0.1/1"
     settings.CELERY_TASK_TIME_LIMIT = chosen.time_limit
 
@@ -128,18 +138,11 @@ def test_up_starts_as_many_processes_as_the_environment_says():
     assert printed({"CELERY_WORKER_CONCURRENCY": "7"}, code).strip() == "7"
 
 
-@pytest.mark.parametrize("name", tuning.VARIABLES)
+@pytest.mark.parametrize("name", DEFAULTS)
 def test_every_variable_is_documented_and_in_the_example_file(name):
     root = Path(__file__).parents[2]
-    default = {
-        tuning.CONCURRENCY: "one a core",
-        tuning.PREFETCH: 1,
-        tuning.SOFT_LIMIT: 240,
-        tuning.HARD_LIMIT: 300,
-        tuning.TASKS_PER_CHILD: 1000,
-    }[name]
 
     assert f"#{name}=" in root.joinpath(".env.example").read_text()
     row = re.search(rf"^\| `{name}` \| .*$", root.joinpath("docs/settings.md").read_text(), re.M)
     assert row
-    assert f"| {default} |" in row[0]
+    assert f"| {DEFAULTS[name]} |" in row[0]

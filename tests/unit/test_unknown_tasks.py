@@ -40,7 +40,7 @@ class Message:
 @pytest.fixture
 def comes(monkeypatch) -> Iterator:
     """A message of an unknown task comes to a worker."""
-    unknown_tasks._patch_consumer()
+    unknown_tasks.begin()
     told = SimpleNamespace(backend=SimpleNamespace(mark_as_failure=lambda *a, **k: None))
     consumer = SimpleNamespace(
         app=told,

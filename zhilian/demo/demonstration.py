@@ -8,9 +8,8 @@ from typing import Any, TextIO
 
 from neural.queues import LOW_PRIORITY_QUEUE
 from zhilian.demo.jobs import LiveJob, ReplayJob
-from zhilian.demo.progress import Progress
+from zhilian.demo.progress import Progress, Session
 from zhilian.demo.searching import Searching
-from zhilian.demo.session import Session
 from zhilian.demo.training import Training
 from zhilian.demo.workers import WatchedConsole, supervisor
 from zhilian.supervision.processes import Child

@@ -4,16 +4,17 @@ import json
 import os
 import sys
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
 from django.core.management import CommandError, CommandParser
 from django.utils import translation
+from django.utils.translation import get_supported_language_variant, to_language
 
 from neural.health import Finding, Status, examine
 from neural.health.findings import STATUS_NAMES
-from neural.management.language import language_of
 from neural.management.teaching import TeachingCommand
 
 NAME_WIDTH, STATUS_WIDTH = 12, 7
@@ -91,3 +92,16 @@ def padded(text: str, width: int) -> str:
     """Filled up to a width in columns: a Chinese character takes two."""
     columns = sum(1 + (unicodedata.east_asian_width(each) in "WF") for each in text)
     return text + " " * (width - columns)
+
+
+def language_of(chosen: str | None, environment: Mapping[str, str] = os.environ) -> str:
+    """The chosen language, else that of the terminal (LC_ALL, LC_MESSAGES, LANG) where the
+    project has it, else LANGUAGE_CODE. Raises LookupError for a choice that is not there."""
+    if chosen:
+        return get_supported_language_variant(chosen.lower())
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    locale = next((environment[name] for name in names if environment.get(name)), "")
+    try:
+        return get_supported_language_variant(to_language(locale.partition(".")[0]))
+    except LookupError:
+        return settings.LANGUAGE_CODE

@@ -1,6 +1,6 @@
 """What the demo says of its round of training."""
 
-from zhilian.demo.training_text import training_lines
+from zhilian.demo.text import training_lines
 
 
 def report(**changes):

@@ -1,0 +1,71 @@
+"""Django's DATABASES, given an address."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+
+def configuration(*, url: str | None, var: Path, base_dir: Path) -> dict[str, Any]:
+    """Django's DATABASES entry for `url`; without one, SQLite in `var`.
+
+    Every SQLite database gets the same options, however it was named.
+    """
+    if url is None:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": var / "zhilian.sqlite3",
+            **_sqlite(var),
+        }
+    config: dict[str, Any] = environ.Env.db_url_config(url)
+    if config["ENGINE"] != "django.db.backends.sqlite3":
+        # A web thread or worker child keeps its connection, and asks first whether it is
+        # alive: without the question, every task after a database restart fails once.
+        return {
+            **config,
+            "CONN_MAX_AGE": 600,
+            "CONN_HEALTH_CHECKS": True,
+            "OPTIONS": {**_impatience_with_the_gone(), **_PREPARED, **config.get("OPTIONS", {})},
+        }
+    if config["NAME"] in ("", ":memory:"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL: an in-memory database cannot be shared by web and workers."
+        )
+    # Relative to the project, not to wherever a process happened to be started.
+    return {**config, "NAME": Path(base_dir, config["NAME"]), **_sqlite(var)}
+
+
+def _impatience_with_the_gone() -> dict[str, Any]:
+    """PostgreSQL ends the transaction of a host that froze or lost its power: otherwise its
+    locks would hold up whoever starts its runs again, for hours. 45 s: such runs start again
+    within 60 s of the fault. Atomic work is well inside; what is not, is two-step."""
+    return {
+        "options": "-c idle_in_transaction_session_timeout=45s -c tcp_keepalives_idle=20 "
+        "-c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+        "keepalives_idle": 20,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
+
+
+# The ledger's own statements, the same hundreds of times a second, are planned once.
+_PREPARED = {"prepare_threshold": 5}
+
+
+def _sqlite(var: Path) -> dict[str, Any]:
+    return {
+        "OPTIONS": {
+            # A transaction that begins as a reader and then writes fails at once with
+            # 'database is locked' when somebody else wrote in between; IMMEDIATE waits.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 30,
+            # FULL: 'accepted' must survive a power cut; WAL with NORMAL does not promise it.
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+            ),
+        },
+        # A file, because tests start real workers on it; one for each test run.
+        "TEST": {"NAME": var / f"test-{os.getpid()}.sqlite3"},
+    }
