@@ -25,7 +25,6 @@ TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
 LOG_LEVELS = ("CRITICAL", "DEBUG", "ERROR", "INFO", "WARNING")
 LOCAL_HOSTS = ["localhost", "127.0.0.1"]
-SOFT_LIMIT, HARD_LIMIT = "CELERY_TASK_SOFT_TIME_LIMIT", "CELERY_TASK_TIME_LIMIT"
 
 # What a variable may be; an error is what follows its name in the sentence.
 
@@ -119,9 +118,9 @@ class Environment(BaseModel):
     """Processes of a worker that is not told otherwise; None: one a core."""
     prefetch_multiplier: Positive = Field(1, alias="CELERY_WORKER_PREFETCH_MULTIPLIER")
     """Messages that a worker takes for each of its processes, those at work included."""
-    soft_time_limit: Positive = Field(240, alias=SOFT_LIMIT)
+    soft_time_limit: Positive = Field(240, alias="CELERY_TASK_SOFT_TIME_LIMIT")
     """The task is interrupted by an exception: a failed try."""
-    time_limit: Positive = Field(300, alias=HARD_LIMIT)
+    time_limit: Positive = Field(300, alias="CELERY_TASK_TIME_LIMIT")
     """The process is ended: a lost delivery."""
     max_tasks_per_child: Positive = Field(1000, alias="CELERY_WORKER_MAX_TASKS_PER_CHILD")
     """After so many messages a process is replaced by a fresh one."""
@@ -133,8 +132,9 @@ class Environment(BaseModel):
     def _soft_limit_strikes_first(self) -> Self:
         if self.soft_time_limit >= self.time_limit:
             raise ValueError(
-                f"{SOFT_LIMIT} ({self.soft_time_limit} s) must be below {HARD_LIMIT} "
-                f"({self.time_limit} s): the hard limit would always strike first"
+                f"CELERY_TASK_SOFT_TIME_LIMIT ({self.soft_time_limit} s) must be below "
+                f"CELERY_TASK_TIME_LIMIT ({self.time_limit} s): the hard limit would always "
+                "strike first"
             )
         return self
 
