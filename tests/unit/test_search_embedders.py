@@ -17,6 +17,10 @@ from neural.retrieval.embedders.usem3 import Usem3, in_parts
 FIRST = [0.0712, 0.0250, -0.0179, 0.0419]
 """The first numbers of 麻婆豆腐."""
 
+ROUNDING = 1e-5
+"""By so much the same text may differ beside other texts: how a matrix is multiplied depends on the
+processor, and on the place of a row."""
+
 
 class Counting(Embedder):
     """Answers (1, 0) and remembers what it was asked."""
@@ -59,21 +63,21 @@ def test_what_cannot_be_read_is_zeros_and_disturbs_nothing(usem3, nothing):
     before, vector, after = usem3.embed(["豆腐", nothing, "豆腐"])
 
     assert not vector.any()
-    assert np.allclose(before, after)
+    assert np.allclose(before, after, atol=ROUNDING)
     assert np.linalg.norm(before) == pytest.approx(1)
 
 
 def test_controls_and_halves_of_characters_are_read_over(usem3):
     plain, disturbed = usem3.embed(["麻婆豆腐", "\0麻婆豆腐\ud83c\r\n"])
 
-    assert np.allclose(plain, disturbed)
+    assert np.allclose(plain, disturbed, atol=ROUNDING)
 
 
 def test_only_the_first_characters_of_a_long_text_count(usem3):
     start = "麻婆豆腐很好吃。" * (LONGEST_TEXT // 8)
     short, long = usem3.embed([start, start + "汤" * 100_000])
 
-    assert np.allclose(short, long)
+    assert np.allclose(short, long, atol=ROUNDING)
 
 
 def test_leading_spaces_do_not_use_up_what_is_read():
@@ -91,8 +95,8 @@ def test_a_text_has_the_same_vector_alone_and_among_others(usem3):
 
     together = usem3.embed(texts)
 
-    assert np.allclose(together[57], usem3.embed([texts[57]])[0], atol=1e-5)
-    assert np.allclose(together[99], usem3.embed([texts[99]])[0], atol=1e-5)
+    assert np.allclose(together[57], usem3.embed([texts[57]])[0], atol=ROUNDING)
+    assert np.allclose(together[99], usem3.embed([texts[99]])[0], atol=ROUNDING)
 
 
 def test_threads_get_what_they_asked_for(usem3):
@@ -110,7 +114,7 @@ def test_threads_get_what_they_asked_for(usem3):
         each.join()
 
     for who in range(4):
-        assert np.allclose(got[who], expected[who], atol=1e-5)
+        assert np.allclose(got[who], expected[who], atol=ROUNDING)
 
 
 def test_a_model_is_loaded_at_the_first_text():
