@@ -132,22 +132,31 @@ class Publisher:
         if not self._open.is_set():
             self._open.set()
             logger.warning("event=broker_lost error=%r", str(error) or type(error).__name__)
-            threading.Thread(target=self._probe, name="neural-broker-probe", daemon=True).start()
+            every = conf().publish_probe_seconds
+            threading.Thread(
+                target=self._probe, args=(every,), name="neural-broker-probe", daemon=True
+            ).start()
 
-    def _probe(self) -> None:
+    def _probe(self, every: float) -> None:
         pause = threading.Event()
-        while not pause.wait(conf().publish_probe_seconds):
-            connection = short_tempered_connection()
+        while not pause.wait(every):
             try:
-                must_accept(connection.default_channel)
+                _ask_whether_it_accepts()
             except Exception as error:  # noqa: BLE001 (a transport raises what it likes)
                 logger.debug("event=broker_still_lost error=%r", str(error))
                 continue
-            finally:
-                close_quietly(connection)
             self._open.clear()
             logger.info("event=broker_back")
             return
+
+
+def _ask_whether_it_accepts() -> None:
+    """On a connection of its own, see that the broker takes messages; or raise what it says."""
+    connection = short_tempered_connection()
+    try:
+        must_accept(connection.default_channel)
+    finally:
+        close_quietly(connection)
 
 
 _publisher = Publisher()

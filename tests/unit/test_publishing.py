@@ -83,7 +83,7 @@ def test_messages_go_out_over_one_connection(broker):
 def test_after_a_failure_nothing_is_tried_until_a_probe_reached_the_broker(broker, monkeypatch):
     sender = Publisher()
     probed = threading.Event()
-    monkeypatch.setattr(Publisher, "_probe", lambda self: probed.set())
+    monkeypatch.setattr(Publisher, "_probe", lambda self, every: probed.set())
     broker.up = False
 
     for _ in range(5):
@@ -157,7 +157,7 @@ def test_published_quietly_a_failure_is_nobodys_error(broker, monkeypatch):
 
 
 def test_many_threads_meet_a_lost_broker_once(broker, monkeypatch):
-    monkeypatch.setattr(Publisher, "_probe", lambda self: None)
+    monkeypatch.setattr(Publisher, "_probe", lambda self, every: None)
     sender = Publisher()
     broker.up = False
     refused = []
@@ -331,3 +331,19 @@ def test_a_queue_is_declared_once_a_connection(wire):
         signals.before_task_publish.disconnect(before)
 
     assert declared == [["default"], [], ["low_priority"], ["default"]]
+
+
+def test_whatever_befalls_the_probe_it_asks_again(broker, settings, monkeypatch):
+    answers = iter([RuntimeError("no connection could be made"), None])
+
+    def ask():
+        answer = next(answers)
+        if answer:
+            raise answer
+
+    monkeypatch.setattr(publisher, "_ask_whether_it_accepts", ask)
+    settings.NEURAL = {"publish_probe_seconds": 0.01}
+    sender = Publisher()
+    sender._give_up(OSError("away"))
+
+    wait_until(lambda: not sender.breaker_is_open)

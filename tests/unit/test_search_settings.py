@@ -117,7 +117,7 @@ def test_the_store_of_a_process_is_one_until_the_settings_change(settings):
 
 
 def test_pgvector_needs_postgresql(settings, monkeypatch):
-    monkeypatch.setattr("neural.retrieval.stores.choosing.ledger_dialect", SQLite)
+    monkeypatch.setattr("neural.retrieval.choosing.ledger_dialect", SQLite)
 
     with pytest.raises(StoreRefused, match="the database is not PostgreSQL: use lancedb"):
         make_store("pgvector", location="", options={})
