@@ -14,7 +14,7 @@ from django.db import connection
 
 from tests.conftest import database_url
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.takes(seconds=10)]
 ROOT = Path(__file__).resolve().parents[2]
 APART = {"celery_peer", "django_q_peer", "django_tasks_peer", "procrastinate_peer", "rows", "ours"}
 """Apps of `benchmarks.peers`, which have settings of their own."""
@@ -39,28 +39,36 @@ SMALL = {
     "event_cost": ["--events", "10", "--repeats", "1", *HERE],
     "forecasts": ["--data", "{sales}", "--windows", "1", "--only", "seasonal naive"],
     "hostile_stores": ["--data", "{sales}"],
+    "indexing": ["--orders", "10", "--descriptions", "4", "--repeats", "1", *HERE],
     "log_lines": [],
     "start": ["--repeats", "1"],
     "nightly_round": ["--stores", "3", "--days", "60", "--trees", "0", *HERE],
     "rates": ["--events", "40", "--repeats", "1", *HERE],
     "rates --drain-only": ["--events", "40", "--repeats", "1", *HERE],
+    "search_quality": ["--records", "{records}", "--queries", "{queries}"],
     "try_rows": ["--runs", "20", *HERE],
+    "urgent_wait": ["--low", "300", "--urgent", "3", "--history", "100", *HERE],
     "vector_store": ["--rows", "300", "--embedded", "50", "--questions", "5"],
 }
-"""By command: the arguments with which it is done soonest; `{sales}` is a file of a few stores'."""
+"""By command: the arguments with which it is done soonest; `{sales}` and others are small files."""
 SMALL_ON_POSTGRESQL = {
+    "growth": ["--rows", "5000", "--repeats", "1"],
     "peers": ["--events", "50", "--repeats", "1", "--only", "neural"],
 }
-ONLY_IMPORTED = {"growth", "indexing", "search_quality", "urgent_wait"}
-"""Their smallest runs take minutes on a busy machine."""
+RECORDS = """\
+{"id": "1", "title": "Egg tart", "category": "cakes"}
+{"id": "2", "title": "麻婆豆腐", "category": "noodles and tofu"}
+"""
+QUERIES = '{"query": "egg tart", "relevant": ["1"]}\n'
 
 
 @pytest.fixture
 def files(tmp_path) -> dict[str, Path]:
-    """Sales of a hundred and fifty days with a week's rhythm."""
-    path = tmp_path / "sales.csv"
-    path.write_text(sales())
-    return {"sales": path}
+    """Sales of a hundred and fifty days with a week's rhythm; two dishes and a question."""
+    texts = {"sales": sales(), "records": RECORDS, "queries": QUERIES}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    return {name: tmp_path / name for name in texts}
 
 
 def sales() -> str:
@@ -138,6 +146,14 @@ def expect_figures(command: str, options: list[str]) -> None:
 
 
 @pytest.mark.once
+def test_growth_refuses_a_ledger_too_small_for_its_backlog():
+    refused = run(["-m", "benchmarks.growth", "--rows", "100,2000"])
+
+    assert refused.returncode == 2
+    assert "the largest size is at least 5,000" in refused.stderr
+
+
+@pytest.mark.once
 def test_no_benchmark_is_forgotten():
     folder = ROOT / "benchmarks"
     scripts = {path.stem for path in folder.glob("*.py") if "__main__" in path.read_text()}
@@ -145,4 +161,4 @@ def test_no_benchmark_is_forgotten():
     packages = {path.parent.name for path in folder.glob("*/__main__.py")}
 
     tried = {command.split()[0] for command in (*SMALL, *SMALL_ON_POSTGRESQL)}
-    assert tried | ONLY_IMPORTED == scripts - started | packages
+    assert tried == scripts - started | packages
