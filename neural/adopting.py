@@ -5,6 +5,7 @@ finds its tables there, leaves them as they are and takes their content types ov
 the permissions that people hold and the entries of the admin's log.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import migrations
@@ -42,10 +43,9 @@ class AdoptingMigration(migrations.Migration):
         """Make the tables, or take them over."""
         if collect_sql:  # it is only shown, and of a new database
             return super().apply(project_state, schema_editor, collect_sql)
-        after = self.mutate_state(project_state.clone())
         _take_over_content_types(self._names(), self.app_label, schema_editor)
-        if self._all_there(after, schema_editor):
-            return after
+        if self._all_there(schema_editor):
+            return self.mutate_state(project_state)
         self.made_tables = True
         return super().apply(project_state, schema_editor, collect_sql)
 
@@ -59,11 +59,14 @@ class AdoptingMigration(migrations.Migration):
         return state
 
     def _names(self) -> list[str]:
-        return [each.name_lower for each in self.operations if isinstance(each, CreateModel)]
+        return [each.name_lower for each in self._models()]
 
-    def _all_there(self, state: ProjectState, schema_editor: BaseDatabaseSchemaEditor) -> bool:
-        models = (state.apps.get_model(self.app_label, name) for name in self._names())
-        tables = {model._meta.db_table for model in models if not model._meta.proxy}
+    def _models(self) -> Iterator[CreateModel]:
+        return (each for each in self.operations if isinstance(each, CreateModel))
+
+    def _all_there(self, schema_editor: BaseDatabaseSchemaEditor) -> bool:
+        options = (each.options for each in self._models())
+        tables = {each["db_table"] for each in options if not each.get("proxy")}
         connection = schema_editor.connection
         with connection.cursor() as cursor:
             there = tables & set(connection.introspection.table_names(cursor))

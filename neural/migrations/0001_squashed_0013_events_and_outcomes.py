@@ -193,6 +193,31 @@ class Migration(migrations.Migration):
                 "verbose_name": "event",
                 "verbose_name_plural": "events",
                 "permissions": (("replay_neuralevent", "Can run an event's handlers again"),),
+                "indexes": [
+                    models.Index(fields=["store", "-id"], name="neural_event_by_store"),
+                    models.Index(fields=["type", "-id"], name="neural_event_by_type"),
+                    models.Index(
+                        condition=models.Q(("unhandled", True)),
+                        fields=["-id"],
+                        name="neural_event_unhandled",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("event_id"),
+                        models.F("store"),
+                        models.F("source"),
+                        name="neural_event_identity",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("payload__isnull", False),
+                            ("pruned_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="neural_event_payload_until_pruned",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -373,6 +398,96 @@ class Migration(migrations.Migration):
                     ("discard_taskrun", "Can discard dead runs"),
                     ("run_schedule", "Can run schedules now"),
                 ),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "pending")),
+                        fields=["queue", "-priority", "available_at"],
+                        name="neural_run_due",
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "pending")),
+                        fields=["queue", "publish_at"],
+                        name="neural_run_owed",
+                    ),
+                    models.Index(
+                        condition=models.Q(("state__in", ("dead", "cancelled", "discarded"))),
+                        fields=["state", "-id"],
+                        name="neural_run_set_aside",
+                    ),
+                    models.Index(
+                        condition=models.Q(("store__isnull", False)),
+                        fields=["store", "-id"],
+                        name="neural_run_by_store",
+                    ),
+                    models.Index(
+                        condition=models.Q(("handler", ""), _negated=True),
+                        fields=["handler", "-id"],
+                        name="neural_run_by_handler",
+                    ),
+                    models.Index(
+                        condition=models.Q(("event__isnull", True)),
+                        fields=["task", "-id"],
+                        name="neural_run_by_task",
+                    ),
+                    models.Index(
+                        condition=models.Q(("parent_task_id", ""), _negated=True),
+                        fields=["parent_task_id"],
+                        name="neural_run_by_parent",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("task_id",), name="neural_run_task_id"),
+                    models.UniqueConstraint(
+                        models.F("event"),
+                        models.F("handler"),
+                        condition=models.Q(("event__isnull", False)),
+                        name="neural_run_once_a_handler",
+                    ),
+                    models.UniqueConstraint(
+                        models.F("unique_key"),
+                        condition=models.Q(("state", "pending"), ("unique_key__isnull", False)),
+                        name="neural_run_unique_waits_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                [
+                                    "pending",
+                                    "running",
+                                    "succeeded",
+                                    "dead",
+                                    "cancelled",
+                                    "discarded",
+                                ],
+                            )
+                        ),
+                        name="neural_run_known_state",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("priority__range", (1, 10))),
+                        name="neural_run_priority_1_to_10",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "running"), _negated=True),
+                            models.Q(("started_at__isnull", False), ("token__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="neural_run_running_has_token",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("state__in", ("succeeded", "dead", "cancelled", "discarded")),
+                                _negated=True,
+                            ),
+                            ("finished_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="neural_run_finished_has_time",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -494,6 +609,14 @@ class Migration(migrations.Migration):
                 "verbose_name": "try",
                 "verbose_name_plural": "tries",
                 "ordering": ("id",),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("outcome__in", ["failed", "lost", "handed_back", "succeeded"])
+                        ),
+                        name="neural_try_known_outcome",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -657,170 +780,9 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddIndex(
-            model_name="neuralevent",
-            index=models.Index(fields=["store", "-id"], name="neural_event_by_store"),
-        ),
-        migrations.AddIndex(
-            model_name="neuralevent",
-            index=models.Index(fields=["type", "-id"], name="neural_event_by_type"),
-        ),
-        migrations.AddIndex(
-            model_name="neuralevent",
-            index=models.Index(
-                condition=models.Q(("unhandled", True)),
-                fields=["-id"],
-                name="neural_event_unhandled",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="neuralevent",
-            constraint=models.UniqueConstraint(
-                models.F("event_id"),
-                models.F("store"),
-                models.F("source"),
-                name="neural_event_identity",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="neuralevent",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("payload__isnull", False), ("pruned_at__isnull", False), _connector="OR"
-                ),
-                name="neural_event_payload_until_pruned",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="tasktry",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("outcome__in", ["failed", "lost", "handed_back", "succeeded"])),
-                name="neural_try_known_outcome",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="taskrun",
-            index=models.Index(
-                condition=models.Q(("state", "pending")),
-                fields=["queue", "-priority", "available_at"],
-                name="neural_run_due",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="taskrun",
-            index=models.Index(
-                condition=models.Q(("state", "pending")),
-                fields=["queue", "publish_at"],
-                name="neural_run_owed",
-            ),
-        ),
-        migrations.AddIndex(
             model_name="taskrun",
             index=models.Index(
                 condition=models.Q(("state", "running")), fields=["worker"], name="neural_run_held"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="taskrun",
-            index=models.Index(
-                condition=models.Q(("state__in", ("dead", "cancelled", "discarded"))),
-                fields=["state", "-id"],
-                name="neural_run_set_aside",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="taskrun",
-            index=models.Index(
-                condition=models.Q(("store__isnull", False)),
-                fields=["store", "-id"],
-                name="neural_run_by_store",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="taskrun",
-            index=models.Index(
-                condition=models.Q(("handler", ""), _negated=True),
-                fields=["handler", "-id"],
-                name="neural_run_by_handler",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="taskrun",
-            index=models.Index(
-                condition=models.Q(("event__isnull", True)),
-                fields=["task", "-id"],
-                name="neural_run_by_task",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="taskrun",
-            index=models.Index(
-                condition=models.Q(("parent_task_id", ""), _negated=True),
-                fields=["parent_task_id"],
-                name="neural_run_by_parent",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="taskrun",
-            constraint=models.UniqueConstraint(fields=("task_id",), name="neural_run_task_id"),
-        ),
-        migrations.AddConstraint(
-            model_name="taskrun",
-            constraint=models.UniqueConstraint(
-                models.F("event"),
-                models.F("handler"),
-                condition=models.Q(("event__isnull", False)),
-                name="neural_run_once_a_handler",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="taskrun",
-            constraint=models.UniqueConstraint(
-                models.F("unique_key"),
-                condition=models.Q(("state", "pending"), ("unique_key__isnull", False)),
-                name="neural_run_unique_waits_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="taskrun",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "state__in",
-                        ["pending", "running", "succeeded", "dead", "cancelled", "discarded"],
-                    )
-                ),
-                name="neural_run_known_state",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="taskrun",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("priority__range", (1, 10))), name="neural_run_priority_1_to_10"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="taskrun",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "running"), _negated=True),
-                    models.Q(("started_at__isnull", False), ("token__isnull", False)),
-                    _connector="OR",
-                ),
-                name="neural_run_running_has_token",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="taskrun",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("state__in", ("succeeded", "dead", "cancelled", "discarded")),
-                        _negated=True,
-                    ),
-                    ("finished_at__isnull", False),
-                    _connector="OR",
-                ),
-                name="neural_run_finished_has_time",
             ),
         ),
     ]

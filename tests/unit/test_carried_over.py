@@ -1,7 +1,9 @@
 """A database of the time when everything was the app `neural` is carried over by `migrate`."""
 
+import shutil
 from collections.abc import Iterator
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.apps import apps
@@ -20,35 +22,47 @@ from neural.forecasting.models import TrainingPlan
 from neural.models import Store
 from neural.restaurant.models import Order
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.takes(seconds=4)]
 
 OTHER = "carried"
 LAST = "0013_writes_of_search_indexes"
 OTHER_APPS = ("admin", "auth", "contenttypes", "django_celery_beat", "django_celery_results")
 
 
-@pytest.fixture
-def other(tmp_path) -> Iterator[str]:
-    """Another database, empty."""
-    PeriodicTask.objects.all().delete()  # beat looks for a name in the default database alone
-    opened = connections["default"].copy(OTHER)
-    name = opened.settings_dict["NAME"] = str(tmp_path / "carried.sqlite3")
-    if connection.vendor == "postgresql":
-        name = opened.settings_dict["NAME"] = f"{connection.settings_dict['NAME']}_carried"
-        _forget(name)
-        _execute(f'CREATE DATABASE "{name}"')
-    connections[OTHER] = opened
-    try:
-        yield OTHER
-    finally:
-        opened.close()
-        del connections[OTHER]
-        if connection.vendor == "postgresql":
-            _forget(name)
+class Files:
+    """Databases of SQLite by name, beside the one of this run."""
+
+    def path(self, name: str) -> str:
+        return f"{connection.settings_dict['NAME']}-{name}"
+
+    def make(self, name: str) -> None:
+        self.forget(name)
+
+    def copy(self, name: str, to: str) -> None:
+        shutil.copy(self.path(name), self.path(to))
+
+    def forget(self, name: str) -> None:
+        Path(self.path(name)).unlink(missing_ok=True)
 
 
-def _forget(name: str) -> None:
-    _execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+class OnServer:
+    """Databases of PostgreSQL by name, beside the one of this run."""
+
+    def path(self, name: str) -> str:
+        return f"{connection.settings_dict['NAME']}_{name}"
+
+    def make(self, name: str) -> None:
+        self._create(name, "template1")
+
+    def copy(self, name: str, to: str) -> None:
+        self._create(to, self.path(name))
+
+    def _create(self, name: str, template: str) -> None:
+        self.forget(name)
+        _execute(f'CREATE DATABASE "{self.path(name)}" TEMPLATE "{template}"')
+
+    def forget(self, name: str) -> None:
+        _execute(f'DROP DATABASE IF EXISTS "{self.path(name)}" WITH (FORCE)')
 
 
 def _execute(statement: str) -> None:
@@ -56,7 +70,48 @@ def _execute(statement: str) -> None:
         cursor.execute(statement)
 
 
+DATABASES = OnServer() if connection.vendor == "postgresql" else Files()
+
+
+@pytest.fixture
+def other() -> Iterator[str]:
+    """Another database, empty."""
+    PeriodicTask.objects.all().delete()  # beat looks for a name in the default database alone
+    opened = connections["default"].copy(OTHER)
+    opened.settings_dict["NAME"] = DATABASES.path(OTHER)
+    DATABASES.make(OTHER)
+    connections[OTHER] = opened
+    try:
+        yield OTHER
+    finally:
+        opened.close()
+        del connections[OTHER]
+        DATABASES.forget(OTHER)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_those_of_then(django_db_setup, django_db_blocker) -> Iterator[None]:
+    yield
+    with django_db_blocker.unblock():
+        while _of_then:
+            DATABASES.forget(_of_then.pop())
+
+
+_of_then: list[str] = []
+
+
 def migrate_as_then(last: str) -> None:
+    """Bring the other database to a state of that time: made once, and copied."""
+    if last in _of_then:
+        DATABASES.copy(last, to=OTHER)
+    else:
+        _migrate_as_then(last)
+        connections[OTHER].close()
+        DATABASES.copy(OTHER, to=last)
+        _of_then.append(last)
+
+
+def _migrate_as_then(last: str) -> None:
     """Migrate to a state of that time, with what Django makes after a migration."""
     for app in OTHER_APPS:
         call_command("migrate", app, database=OTHER, verbosity=0)

@@ -85,6 +85,25 @@ class Migration(AdoptingMigration):
                     ("reject_modelversion", "Can reject model versions"),
                     ("roll_back_modelversion", "Can roll back to an earlier model version"),
                 ),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("model_type", "number"), name="neural_version_number"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("standing__in", ["candidate", "published", "rejected"])
+                        ),
+                        name="neural_version_known_standing",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("standing", "published"), _negated=True),
+                            ("published_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="neural_version_published_has_time",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -464,6 +483,44 @@ class Migration(AdoptingMigration):
                 "verbose_name_plural": "training plans",
                 "db_table": "neural_trainingplan",
                 "ordering": ("model_type",),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("strategy__in", ["fedavg", "fedprox", "trimmed_mean", "median"])
+                        ),
+                        name="neural_plan_known_strategy",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("publishing__in", ["automatic", "by_a_person"])),
+                        name="neural_plan_known_publishing",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("least_share__gte", 0),
+                            ("least_share__lte", 1),
+                            ("least_stores__gte", 1),
+                        ),
+                        name="neural_plan_quorum_in_range",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("deadline_seconds__gte", 1),
+                            ("exchange_seconds__gte", 1),
+                            ("dishes_per_store__gte", 1),
+                            ("stores_per_run__gte", 1),
+                        ),
+                        name="neural_plan_bounds_positive",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("epsilon_budget__gte", 0),
+                            ("noise_multiplier__gte", 0),
+                            ("delta__gt", 0),
+                            ("delta__lt", 1),
+                        ),
+                        name="neural_plan_privacy_in_range",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -611,6 +668,71 @@ class Migration(AdoptingMigration):
                     ("run_traininground", "Can open training rounds"),
                     ("cancel_traininground", "Can cancel training rounds"),
                 ),
+                "indexes": [
+                    models.Index(fields=["model_type", "-id"], name="neural_round_by_type"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                ("planned", "selecting", "collecting", "aggregating", "evaluating"),
+                            )
+                        ),
+                        fields=("model_type",),
+                        name="neural_round_one_open",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                [
+                                    "planned",
+                                    "selecting",
+                                    "collecting",
+                                    "aggregating",
+                                    "evaluating",
+                                    "published",
+                                    "rejected",
+                                    "failed_quorum",
+                                    "failed_error",
+                                    "cancelled",
+                                ],
+                            )
+                        ),
+                        name="neural_round_known_state",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                (
+                                    "state__in",
+                                    (
+                                        "published",
+                                        "rejected",
+                                        "failed_quorum",
+                                        "failed_error",
+                                        "cancelled",
+                                    ),
+                                ),
+                                _negated=True,
+                            ),
+                            ("closed_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="neural_round_closed_has_time",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ("collecting", "evaluating")), _negated=True),
+                            models.Q(
+                                ("exchange_closes_at__isnull", False), ("question__isnull", False)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="neural_round_asking_has_question",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -701,6 +823,31 @@ class Migration(AdoptingMigration):
                 "verbose_name": "store's update",
                 "verbose_name_plural": "stores' updates",
                 "db_table": "neural_storeupdate",
+                "indexes": [
+                    models.Index(fields=["store", "-id"], name="neural_update_by_store"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("round", "store"), name="neural_update_identity"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                ["invited", "accepted", "rejected", "failed", "late", "left_out"],
+                            )
+                        ),
+                        name="neural_update_known_state",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ("invited", "accepted")),
+                            models.Q(("reason", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="neural_update_unused_has_reason",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -815,6 +962,15 @@ class Migration(AdoptingMigration):
                 "verbose_name_plural": "privacy spent",
                 "db_table": "neural_privacyspend",
                 "ordering": ("id",),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("round", "exchange"), name="neural_spend_identity"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("epsilon__gte", 0), ("noise_multiplier__gt", 0)),
+                        name="neural_spend_positive",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -860,6 +1016,12 @@ class Migration(AdoptingMigration):
                 "verbose_name": "sum of a group",
                 "verbose_name_plural": "sums of groups",
                 "db_table": "neural_groupsum",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("round", "exchange", "first_store", "store_count"),
+                        name="neural_sum_identity",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -927,196 +1089,5 @@ class Migration(AdoptingMigration):
                     )
                 ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="trainingplan",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("strategy__in", ["fedavg", "fedprox", "trimmed_mean", "median"])
-                ),
-                name="neural_plan_known_strategy",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="trainingplan",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("publishing__in", ["automatic", "by_a_person"])),
-                name="neural_plan_known_publishing",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="trainingplan",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("least_share__gte", 0), ("least_share__lte", 1), ("least_stores__gte", 1)
-                ),
-                name="neural_plan_quorum_in_range",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="trainingplan",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("deadline_seconds__gte", 1),
-                    ("exchange_seconds__gte", 1),
-                    ("dishes_per_store__gte", 1),
-                    ("stores_per_run__gte", 1),
-                ),
-                name="neural_plan_bounds_positive",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="trainingplan",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("epsilon_budget__gte", 0),
-                    ("noise_multiplier__gte", 0),
-                    ("delta__gt", 0),
-                    ("delta__lt", 1),
-                ),
-                name="neural_plan_privacy_in_range",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="traininground",
-            index=models.Index(fields=["model_type", "-id"], name="neural_round_by_type"),
-        ),
-        migrations.AddConstraint(
-            model_name="traininground",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(
-                    (
-                        "state__in",
-                        ("planned", "selecting", "collecting", "aggregating", "evaluating"),
-                    )
-                ),
-                fields=("model_type",),
-                name="neural_round_one_open",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="traininground",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "state__in",
-                        [
-                            "planned",
-                            "selecting",
-                            "collecting",
-                            "aggregating",
-                            "evaluating",
-                            "published",
-                            "rejected",
-                            "failed_quorum",
-                            "failed_error",
-                            "cancelled",
-                        ],
-                    )
-                ),
-                name="neural_round_known_state",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="traininground",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        (
-                            "state__in",
-                            ("published", "rejected", "failed_quorum", "failed_error", "cancelled"),
-                        ),
-                        _negated=True,
-                    ),
-                    ("closed_at__isnull", False),
-                    _connector="OR",
-                ),
-                name="neural_round_closed_has_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="traininground",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ("collecting", "evaluating")), _negated=True),
-                    models.Q(("exchange_closes_at__isnull", False), ("question__isnull", False)),
-                    _connector="OR",
-                ),
-                name="neural_round_asking_has_question",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="storeupdate",
-            index=models.Index(fields=["store", "-id"], name="neural_update_by_store"),
-        ),
-        migrations.AddConstraint(
-            model_name="storeupdate",
-            constraint=models.UniqueConstraint(
-                fields=("round", "store"), name="neural_update_identity"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="storeupdate",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state__in", ["invited", "accepted", "rejected", "failed", "late", "left_out"])
-                ),
-                name="neural_update_known_state",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="storeupdate",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state__in", ("invited", "accepted")),
-                    models.Q(("reason", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="neural_update_unused_has_reason",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="privacyspend",
-            constraint=models.UniqueConstraint(
-                fields=("round", "exchange"), name="neural_spend_identity"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="privacyspend",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("epsilon__gte", 0), ("noise_multiplier__gt", 0)),
-                name="neural_spend_positive",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="modelversion",
-            constraint=models.UniqueConstraint(
-                fields=("model_type", "number"), name="neural_version_number"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="modelversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("standing__in", ["candidate", "published", "rejected"])),
-                name="neural_version_known_standing",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="modelversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("standing", "published"), _negated=True),
-                    ("published_at__isnull", False),
-                    _connector="OR",
-                ),
-                name="neural_version_published_has_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="groupsum",
-            constraint=models.UniqueConstraint(
-                fields=("round", "exchange", "first_store", "store_count"),
-                name="neural_sum_identity",
-            ),
         ),
     ]

@@ -127,6 +127,32 @@ class Migration(AdoptingMigration):
                 "verbose_name": "order",
                 "verbose_name_plural": "orders",
                 "db_table": "neural_order",
+                "indexes": [
+                    models.Index(fields=["store", "business_day"], name="neural_order_by_day"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("number", "store"), name="neural_order_identity"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["expected", "placed", "cancelled"])),
+                        name="neural_order_known_state",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "placed"), _negated=True),
+                            models.Q(("business_day__isnull", False), ("placed_at__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="neural_order_placed_has_day",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("paid__gte", 0), ("refunded__gte", 0), ("total__gte", 0)
+                        ),
+                        name="neural_order_totals_not_negative",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -172,6 +198,17 @@ class Migration(AdoptingMigration):
                 "verbose_name_plural": "order lines",
                 "db_table": "neural_orderline",
                 "ordering": ("order", "position"),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("order", "position"), name="neural_line_position"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("amount__gte", 0), ("price__gte", 0), ("quantity__gte", 0)
+                        ),
+                        name="neural_line_not_negative",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -260,6 +297,22 @@ class Migration(AdoptingMigration):
                 "verbose_name": "payment",
                 "verbose_name_plural": "payments",
                 "db_table": "neural_payment",
+                "indexes": [
+                    models.Index(fields=["order"], name="neural_payment_by_order"),
+                    models.Index(fields=["store", "-id"], name="neural_payment_by_store"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("reference", "kind", "store"), name="neural_payment_identity"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["payment", "refund"])),
+                        name="neural_payment_known_kind",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__gte", 0)), name="neural_payment_not_negative"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -308,6 +361,9 @@ class Migration(AdoptingMigration):
                 "verbose_name": "sales report",
                 "verbose_name_plural": "sales reports",
                 "db_table": "neural_salesreport",
+                "constraints": [
+                    models.UniqueConstraint(fields=("store", "day"), name="neural_report_identity"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -350,6 +406,16 @@ class Migration(AdoptingMigration):
                 "verbose_name": "shift",
                 "verbose_name_plural": "shifts",
                 "db_table": "neural_shift",
+                "indexes": [
+                    models.Index(fields=["store", "starts_at"], name="neural_shift_by_store"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("code", "store"), name="neural_shift_identity"),
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_at__gt", models.F("starts_at"))),
+                        name="neural_shift_ends_after_start",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -422,6 +488,16 @@ class Migration(AdoptingMigration):
                 "verbose_name": "stock level",
                 "verbose_name_plural": "stock levels",
                 "db_table": "neural_stocklevel",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("low", True)),
+                        fields=["store", "item"],
+                        name="neural_stock_low",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("store", "item"), name="neural_stock_identity"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -732,115 +808,5 @@ class Migration(AdoptingMigration):
                     ),
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="order",
-            index=models.Index(fields=["store", "business_day"], name="neural_order_by_day"),
-        ),
-        migrations.AddConstraint(
-            model_name="order",
-            constraint=models.UniqueConstraint(
-                fields=("number", "store"), name="neural_order_identity"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="order",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["expected", "placed", "cancelled"])),
-                name="neural_order_known_state",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="order",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "placed"), _negated=True),
-                    models.Q(("business_day__isnull", False), ("placed_at__isnull", False)),
-                    _connector="OR",
-                ),
-                name="neural_order_placed_has_day",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="order",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("paid__gte", 0), ("refunded__gte", 0), ("total__gte", 0)),
-                name="neural_order_totals_not_negative",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="orderline",
-            constraint=models.UniqueConstraint(
-                fields=("order", "position"), name="neural_line_position"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="orderline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__gte", 0), ("price__gte", 0), ("quantity__gte", 0)),
-                name="neural_line_not_negative",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="payment",
-            index=models.Index(fields=["order"], name="neural_payment_by_order"),
-        ),
-        migrations.AddIndex(
-            model_name="payment",
-            index=models.Index(fields=["store", "-id"], name="neural_payment_by_store"),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.UniqueConstraint(
-                fields=("reference", "kind", "store"), name="neural_payment_identity"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["payment", "refund"])),
-                name="neural_payment_known_kind",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__gte", 0)), name="neural_payment_not_negative"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="salesreport",
-            constraint=models.UniqueConstraint(
-                fields=("store", "day"), name="neural_report_identity"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="shift",
-            index=models.Index(fields=["store", "starts_at"], name="neural_shift_by_store"),
-        ),
-        migrations.AddConstraint(
-            model_name="shift",
-            constraint=models.UniqueConstraint(
-                fields=("code", "store"), name="neural_shift_identity"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="shift",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ends_at__gt", models.F("starts_at"))),
-                name="neural_shift_ends_after_start",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="stocklevel",
-            index=models.Index(
-                condition=models.Q(("low", True)), fields=["store", "item"], name="neural_stock_low"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="stocklevel",
-            constraint=models.UniqueConstraint(
-                fields=("store", "item"), name="neural_stock_identity"
-            ),
         ),
     ]
