@@ -10,11 +10,12 @@ DEMO   := $(VENV)/.installed-demo
 STAMP  := $(VENV)/.installed
 MANAGE := $(BIN)/python manage.py
 
-# The suite in so many processes, each with a database, a broker and a directory of its own.
+# The suite in so many processes, each with a database, a broker and a directory of its own; which
+# file begins first is said by tests/order.py.
 PROCESSES ?= 2
-# What depends on no server runs once, in `make test`; faults are left to PostgreSQL but for one of
-# each kind. All of it on either: ARGS="-m ''".
-PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile
+# What depends on no server runs once, in `make test`; RabbitMQ, and faults but for one of each kind,
+# are left to the servers. All of it on either: ARGS="-m ''".
+PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # Each app that can be left out has a catalogue of its own; the core's has none of their texts.
 APPS       := restaurant retrieval forecasting
@@ -51,7 +52,7 @@ up: $(DEMO)  ## Web, workers, beat and broker in this terminal, until Ctrl-C
 
 .PHONY: test
 test: lint  ## Linters, types, layers and the whole suite, on SQLite and the embedded broker
-	$(OWN_SERVICES) $(PYTEST) -m "not faults" $(ARGS)
+	$(OWN_SERVICES) $(PYTEST) -m "not faults and not rabbitmq" $(ARGS)
 
 .PHONY: test-services
 test-services: $(STAMP)  ## Its other half, on PostgreSQL and Redis (DATABASE_URL, CELERY_BROKER_URL)

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from tests import selection
+from tests import emptying, order, selection
 from zhilian.supervision.embedded import EmbeddedBroker, answers
 
 
@@ -17,6 +17,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """What asks for no server is run `once`."""
     if selection.is_pure(item):
         item.add_marker(selection.PURE)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Several processes that share the work end together."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        order.longest_file_first(items)
+
+
+def pytest_sessionstart() -> None:
+    emptying.delete_only_what_is_there()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,7 +14,7 @@ from django.conf import settings
 from tests.conftest import child_environment
 from tests.watching import descendants, is_alive, wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.takes(seconds=12)]
 once = pytest.mark.once  # its services are its own
 
 ROOT = Path(__file__).parents[2]
