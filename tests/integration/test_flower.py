@@ -20,6 +20,7 @@ from tests.watching import wait_until
 from zhilian.supervision.tether import tethered
 
 pytestmark = pytest.mark.integration
+once = pytest.mark.once  # of its own door alone
 
 LOGIN = "looker:secret"
 
@@ -119,6 +120,7 @@ def test_a_run_that_waits_for_its_next_try_is_shown_as_a_retry(cluster, flower):
     assert "failure 1 of 1" in flower.api(f"task/info/{task_id}")["exception"]
 
 
+@once
 def test_it_listens_on_this_machine_alone_and_asks_for_its_password(cluster, flower):
     assert f"Visit me at http://127.0.0.1:{flower.port}" in flower.log.read_text()
     for path in ("/", "/tasks", "/api/workers"):
@@ -128,6 +130,7 @@ def test_it_listens_on_this_machine_alone_and_asks_for_its_password(cluster, flo
         assert refused.value.code == 401
 
 
+@once
 @pytest.mark.parametrize(
     ("options", "environment"),
     [

@@ -23,7 +23,7 @@ from tests.integration.submitting import names, submit, submit_together
 from tests.probe.tasks import give_back
 from tests.watching import wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.rabbitmq]
 
 URL = os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
 QUICK = {"republish_seconds": 1, "republish_lease_seconds": 2}

@@ -11,7 +11,7 @@ from tests.integration.rabbitmq import RabbitMQ
 from tests.integration.rabbitmq_node import Node, program
 from tests.integration.submitting import names, submit
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.rabbitmq]
 
 QUICK = {"republish_seconds": 1, "republish_lease_seconds": 2}
 

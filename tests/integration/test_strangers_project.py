@@ -11,7 +11,7 @@ from tests.integration.elsewhere import StrangersProject, readme_blocks
 from tests.watching import wait_until
 from zhilian.supervision.embedded import EmbeddedBroker
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.once]  # its services are its own
 
 MADE = """
 import importlib

@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit import left_out
 
+pytestmark = [pytest.mark.once, pytest.mark.takes(seconds=0.7)]  # its services are its own
 ROOT = Path(__file__).parents[2]
 TABLES_OF_THE_LEDGER = {
     "neural_neuralevent",

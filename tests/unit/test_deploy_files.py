@@ -11,6 +11,7 @@ import pytest
 
 from zhilian import environment
 
+pytestmark = pytest.mark.once
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 UNITS = sorted(path.name for path in (DEPLOY / "systemd").glob("*.service"))

@@ -89,6 +89,7 @@ print(json.dumps([before, [
 """
 
 
+@pytest.mark.once
 def test_redis_is_loaded_and_patched_with_the_first_connection():
     environment = {k: v for k, v in os.environ.items() if not k.startswith("DJANGO_")}
     asked = subprocess.run(

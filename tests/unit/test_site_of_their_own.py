@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
+import pytest
+
+pytestmark = pytest.mark.once  # its database is its own
 ROOT = Path(__file__).parents[2]
 
 FILES = {

@@ -18,7 +18,11 @@ from tests.watching import wait_until
 
 pytestmark = pytest.mark.integration
 
-brokers = pytest.mark.parametrize("own_broker_server", ["own", "rabbitmq"], indirect=True)
+brokers = pytest.mark.parametrize(
+    "own_broker_server",
+    ["own", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)],
+    indirect=True,
+)
 lost_or_not = pytest.mark.parametrize("is_lost", [False, True], ids=["sent", "lost"])
 
 

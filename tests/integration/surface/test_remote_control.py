@@ -13,7 +13,11 @@ from tests.watching import wait_until
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.parametrize("own_broker_server", ["own", "rabbitmq"], indirect=True),
+    pytest.mark.parametrize(
+        "own_broker_server",
+        ["own", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)],
+        indirect=True,
+    ),
 ]
 
 

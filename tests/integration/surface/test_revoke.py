@@ -17,7 +17,11 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.parametrize(
         ("own_broker_server", "results"),
-        [("own", "django-db"), ("own", "redis"), ("rabbitmq", "django-db")],
+        [
+            ("own", "django-db"),
+            ("own", "redis"),
+            pytest.param("rabbitmq", "django-db", marks=pytest.mark.rabbitmq),
+        ],
         indirect=True,
     ),
 ]
