@@ -55,6 +55,8 @@ SMALL_ON_POSTGRESQL = {
     "growth": ["--rows", "5000", "--repeats", "1"],
     "peers": ["--events", "50", "--repeats", "1", "--only", "neural"],
 }
+MAY_FLAG = {"growth"}
+"""They end with 1 where PostgreSQL does without an index, as it may with a small table."""
 RECORDS = """\
 {"id": "1", "title": "Egg tart", "category": "cakes"}
 {"id": "2", "title": "麻婆豆腐", "category": "noodles and tofu"}
@@ -141,8 +143,8 @@ def expect_figures(command: str, options: list[str]) -> None:
     absent = re.search(r"No module named '(\w+)|skipped: .*|set ZHILIAN_TEST_DATA.*", done.stderr)
     if absent and absent[1] not in ("benchmarks", "neural", "zhilian", "tests"):
         pytest.skip(absent[0])
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)
+    assert done.returncode == 0 or command in MAY_FLAG, done.stderr
+    assert json.loads(done.stdout), done.stderr
 
 
 @pytest.mark.once
