@@ -27,7 +27,7 @@ Attack = Callable[[Question, Json, TrainingConfig], Json]
 
 
 def backwards(factor: float, demand: float | None = None) -> Attack:
-    """The update times ``-factor``, as long as the door lets pass, and a claim of demand."""
+    """The update times ``-factor``, as long as the entry point lets pass, and a claim of demand."""
 
     def attack(question: Question, answer: Json, config: TrainingConfig) -> Json:
         if question.kind != "fit":

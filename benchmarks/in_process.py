@@ -15,7 +15,7 @@ def drain(queue: str) -> None:
     """Do what is due on a queue, fifty at a time, as a worker does it."""
     source: Any = current_app.tasks[EVENT_TASK]
     common: Any = {"task_id": "", "claimant": Claimant(), "queue": queue}
-    while runs := claim(**common, companions=atomic_handler_names(), limit=50):
+    while runs := claim(**common, batchable=atomic_handler_names(), limit=50):
         run_claimed(source, runs)
 
 

@@ -6,7 +6,7 @@
 Orders of one to four dishes are submitted, handled and indexed, and so are their events, by two
 processes of a real worker: from the first order submitted until all can be found; then as many that
 were handled before are indexed alone, by new processes. Then dishes with long descriptions, each
-another, are handed in, beside the bare embedder in two processes on as many such texts: what share
+another, are ingested, beside the bare embedder in two processes on as many such texts: what share
 of its rate is left. Prints JSON.
 """
 

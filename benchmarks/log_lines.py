@@ -25,7 +25,7 @@ django.setup()
 from benchmarks.machine import machine  # noqa: E402
 from neural.models import NeuralEvent, TaskRun  # noqa: E402
 from neural.models.new_run import new_task_id  # noqa: E402
-from neural.models.run_log import logger, tell  # noqa: E402
+from neural.models.run_log import log_change, logger  # noqa: E402
 from zhilian.logs import KeyValueFormatter  # noqa: E402
 
 BATCH, BATCHES, REPEATS = 50, 200, 7
@@ -35,16 +35,16 @@ def main() -> None:
     runs = [_run(number) for number in range(BATCH)]
     figures = {
         "machine": machine(),
-        "one line a batch": _measure(lambda: tell("succeeded", runs)),
-        "one line a run": _measure(lambda: _tell_each(runs)),
+        "one line a batch": _measure(lambda: log_change("succeeded", runs)),
+        "one line a run": _measure(lambda: _log_each(runs)),
     }
     json.dump(figures, sys.stdout, indent=2)
     print()
 
 
-def _tell_each(runs: Sequence[TaskRun]) -> None:
+def _log_each(runs: Sequence[TaskRun]) -> None:
     for run in runs:
-        tell("succeeded", [run])
+        log_change("succeeded", [run])
 
 
 def _run(number: int) -> TaskRun:

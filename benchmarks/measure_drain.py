@@ -17,7 +17,7 @@ from django.test import override_settings  # noqa: E402
 from benchmarks.drain import drain_rate  # noqa: E402
 from benchmarks.load.events import sales_report, submit_all  # noqa: E402
 from benchmarks.machine import idle_share  # noqa: E402
-from neural.retrieval.models import IndexMark  # noqa: E402
+from neural.retrieval.models import OutboxEntry  # noqa: E402
 
 KINDS = {"without_search": False, "with_search": True}
 
@@ -51,8 +51,8 @@ def _drained(source: str, events: int, search: bool) -> dict[str, float]:
     with override_settings(NEURAL={**settings.NEURAL, "search": search}):
         submit_all(sales_report(source, each) for each in range(events))
         rate = drain_rate()
-    indexed = events - IndexMark.objects.count() if search else 0
-    IndexMark.objects.all().delete()
+    indexed = events - OutboxEntry.objects.count() if search else 0
+    OutboxEntry.objects.all().delete()
     return {"per_second": round(rate), "indexed_meanwhile": indexed, "idle_before": idle_before}
 
 

@@ -61,7 +61,7 @@ def _compared(rates: Mapping[str, list[float]]) -> dict[str, Any]:
 
 
 def _drain(source: str, events: int, sends_events: bool, flower: bool) -> Rates:
-    """Runs are done before all of their messages are: most are taken along with others."""
+    """Runs are done before all of their messages are: most are batched with others."""
     _submit(source, events)
     runs = TaskRun.objects.filter(event__source=source)
     with _flower() if flower else contextlib.nullcontext(), _worker(sends_events):

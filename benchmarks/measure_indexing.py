@@ -21,7 +21,7 @@ from benchmarks.machine import idle_share  # noqa: E402
 from benchmarks.workers import ALL, wait_until_done, workers  # noqa: E402
 from neural.retrieval.collections.registry import collection_of, document_of  # noqa: E402
 from neural.retrieval.index.fields import texts_of  # noqa: E402
-from neural.retrieval.models import IndexMark, SuppliedRecord  # noqa: E402
+from neural.retrieval.models import IngestedRecord, OutboxEntry  # noqa: E402
 
 LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 1800
@@ -38,7 +38,7 @@ def main(count: int, descriptions: int, repeats: int) -> None:
         long = [descriptions_indexed(descriptions, seed=each) for each in range(repeats)]
     with workers(ALL):  # new processes, which remember no text
         descriptions_indexed(min(600, descriptions), seed=repeats)  # loads their models
-        alone = marked_again(count)
+        alone = reindexed(count)
     bare = [descriptions / seconds for seconds in bare_seconds(descriptions, repeats)]
     figures = {
         "orders": count,
@@ -58,26 +58,27 @@ def orders_indexed(count: int, *, seed: int) -> float:
     began = time.monotonic()
     submit_all(orders(count, seed=seed))
     wait_until_done()
-    wait_for_marks()
+    wait_for_outbox()
     return 2 * count / (time.monotonic() - began)
 
 
-def marked_again(count: int) -> float:
-    """Records a second, of orders and events that were handled before and are marked at once."""
+def reindexed(count: int) -> float:
+    """Records a second, of orders and events that were handled before and enter the outbox at
+    once."""
     for name in ("orders", "events"):
         source = collection_of(name).source
         assert source
         keys = chain.from_iterable(source.pages(after="", size=1000))
-        IndexMark.objects.mark(name, set(islice(keys, count)))
-    began, marked = time.monotonic(), 2 * count
-    wait_for_marks()
-    return marked / (time.monotonic() - began)
+        OutboxEntry.objects.append(name, set(islice(keys, count)))
+    began, entries = time.monotonic(), 2 * count
+    wait_for_outbox()
+    return entries / (time.monotonic() - began)
 
 
 def descriptions_indexed(count: int, *, seed: int) -> float:
-    """Dishes a second with long descriptions, each another, that were handed in and marked."""
+    """Dishes a second with long descriptions, each another, that were ingested."""
     records = [
-        SuppliedRecord(
+        IngestedRecord(
             collection="dishes",
             key=f"{each['store_id']}/{each['id']}",
             store_code=each["store_id"],
@@ -85,19 +86,19 @@ def descriptions_indexed(count: int, *, seed: int) -> float:
         )
         for each in described_dishes(count, seed=seed)
     ]
-    SuppliedRecord.objects.bulk_create(records, batch_size=500)
+    IngestedRecord.objects.bulk_create(records, batch_size=500)
     began = time.monotonic()
-    IndexMark.objects.mark("dishes", [each.key for each in records], supplied=True)
-    wait_for_marks()
+    OutboxEntry.objects.append("dishes", [each.key for each in records], ingested=True)
+    wait_for_outbox()
     return count / (time.monotonic() - began)
 
 
-def wait_for_marks() -> None:
+def wait_for_outbox() -> None:
     """Until nothing waits for the index any more."""
     ends_at = time.monotonic() + PATIENCE_SECONDS
-    while IndexMark.objects.exists():
+    while OutboxEntry.objects.exists():
         if time.monotonic() > ends_at:
-            raise SystemExit("the marks were not taken")
+            raise SystemExit("the entries were not taken")
         time.sleep(LOOK_SECONDS)
 
 

@@ -72,7 +72,7 @@ def wait_for_workers() -> None:
 def wait_for_the_end() -> TrainingRound:
     ends_at = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < ends_at:
-        training = TrainingRound.objects.defer("draft").order_by("-pk").first()
+        training = TrainingRound.objects.defer("server_state").order_by("-pk").first()
         if training is not None and not training.is_open:
             return training
         time.sleep(LOOK_SECONDS)

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from neural.errors import NeuralError, PermanentError
     from neural.events.answers import EventRefused, Problem, Submission, Verdict
     from neural.events.asubmit import asubmit, asubmit_many
-    from neural.events.changes import mark_for_search
+    from neural.events.changes import reindex
     from neural.events.registry import Received, handles
     from neural.events.schema import Payload
     from neural.events.submit import submit, submit_many
     from neural.events.types import EventType, register_event_type
-    from neural.ledger.history import Try, tries_of
+    from neural.ledger.history import Attempt, attempts_of
     from neural.ledger.outcome import Outcome
     from neural.ledger.record import TaskIdTaken
     from neural.ledger.retry import RetryPolicy
-    from neural.ledger.work import Postponed, current_run, so_far
+    from neural.ledger.work import Snooze, checkpoint, current_run
     from neural.retrieval.collections.documents import Document, RecordRefused
     from neural.retrieval.collections.registry import (
         CollectionUnknown,
@@ -56,7 +56,7 @@ _HOMES = {
     "Outcome": "neural.ledger.outcome",
     "Payload": "neural.events.schema",
     "PermanentError": "neural.errors",
-    "Postponed": "neural.ledger.work",
+    "Snooze": "neural.ledger.work",
     "Problem": "neural.events.answers",
     "Received": "neural.events.registry",
     "RecordRefused": "neural.retrieval.collections.documents",
@@ -68,23 +68,23 @@ _HOMES = {
     "Submission": "neural.events.answers",
     "TableMissing": "neural.retrieval.stores.base",
     "TaskIdTaken": "neural.ledger.record",
-    "Try": "neural.ledger.history",
+    "Attempt": "neural.ledger.history",
     "Verdict": "neural.events.answers",
     "Why": "neural.retrieval.query.hits",
     "asubmit": "neural.events.asubmit",
     "asubmit_many": "neural.events.asubmit",
     "current_run": "neural.ledger.work",
     "handles": "neural.events.registry",
-    "mark_for_search": "neural.events.changes",
+    "reindex": "neural.events.changes",
     "register_collection": "neural.retrieval.collections.registry",
     "register_event_type": "neural.events.types",
     "run_due": "neural.worker.in_process",
     "search": "neural.retrieval.query.searching",
-    "so_far": "neural.ledger.work",
+    "checkpoint": "neural.ledger.work",
     "submit": "neural.events.submit",
     "submit_many": "neural.events.submit",
     "temporary_search_index": "neural.retrieval.testing",
-    "tries_of": "neural.ledger.history",
+    "attempts_of": "neural.ledger.history",
 }
 
 __all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)
@@ -104,20 +104,20 @@ __all__ = [  # noqa: RUF022  (in the order in which a newcomer meets them)
     "RetryPolicy",
     "NeuralError",
     "PermanentError",
-    "Postponed",
-    "so_far",
+    "Snooze",
+    "checkpoint",
     "current_run",
     "LedgerTask",
     "OptionNotKept",
     "TaskIdTaken",
     "NotStorable",
-    "Try",
-    "tries_of",
+    "Attempt",
+    "attempts_of",
     "search",
     "Found",
     "Hit",
     "Why",
-    "mark_for_search",
+    "reindex",
     "SearchCollection",
     "Document",
     "Source",

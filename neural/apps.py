@@ -38,11 +38,11 @@ class NeuralConfig(AppConfig):
         worker.connect()
         register_prunable(REFUSED_EVENTS)
         django_tasks.connect()
-        _tell_beat_the_zone()
+        _set_beats_zone()
         autodiscover_modules("neural_handlers")
 
 
-def _tell_beat_the_zone() -> None:
+def _set_beats_zone() -> None:
     """Where the project names no zone for Celery, Celery takes Django's, and the form of
     django-celery-beat, which looks into Django's settings alone, would propose UTC."""
     namespace = getattr(current_app, "namespace", None) or "CELERY"

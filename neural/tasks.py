@@ -17,7 +17,7 @@ from neural.celeryapp.task import LedgerTask
 from neural.events.recording import EVENT_TASK
 from neural.events.submit import submit
 from neural.ledger.record import BY_MESSAGE
-from neural.models import Door
+from neural.models import EntryPoint
 from neural.optional import TASKS, look_up
 
 
@@ -47,7 +47,7 @@ def process_neural_event(
         payload=data,
         priority=priority,
         requested_by=BY_MESSAGE,
-        door=Door.MESSAGE,
+        entry_point=EntryPoint.MESSAGE,
     )
     answer.or_raise()
     return str(answer.verdict)

@@ -66,7 +66,7 @@ def configuration(url: str | None) -> dict[str, Any]:
         "OPTIONS": {
             "socket_timeout": TIMEOUT_SECONDS,
             "socket_connect_timeout": TIMEOUT_SECONDS,
-            # redis-py tries three times more by itself, with pauses.
+            # redis-py retries three times by itself, with pauses.
             "retry": Retry(NoBackoff(), 0),
             "serializer": "zhilian.cache.JsonSerializer",
         },

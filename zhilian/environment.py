@@ -119,7 +119,7 @@ class Environment(BaseModel):
     prefetch_multiplier: Positive = Field(1, alias="CELERY_WORKER_PREFETCH_MULTIPLIER")
     """Messages that a worker takes for each of its processes, those at work included."""
     soft_time_limit: Positive = Field(240, alias="CELERY_TASK_SOFT_TIME_LIMIT")
-    """The task is interrupted by an exception: a failed try."""
+    """The task is interrupted by an exception: a failed attempt."""
     time_limit: Positive = Field(300, alias="CELERY_TASK_TIME_LIMIT")
     """The process is ended: a lost delivery."""
     max_tasks_per_child: Positive = Field(1000, alias="CELERY_WORKER_MAX_TASKS_PER_CHILD")

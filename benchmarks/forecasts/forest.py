@@ -14,7 +14,7 @@ from neural.forecasting.core.trees import sums as trees_sums
 from neural.forecasting.core.trees.form import Form
 
 
-def grown(task: Task, *, form: Form, bins: int = TrainingConfig.bins) -> trees.Draft:
+def grown(task: Task, *, form: Form, bins: int = TrainingConfig.bins) -> trees.PartialForest:
     """The finished trees. Stores are added up together: the sums are exact, so that grouping
     makes no difference."""
     agreed = binning.agree(
@@ -23,7 +23,7 @@ def grown(task: Task, *, form: Form, bins: int = TrainingConfig.bins) -> trees.D
         features=len(FEATURES),
     )
     mean = np.mean([float(each.target.mean()) for each in task.train.values()])
-    draft = trees.begin(form=form, bins=agreed, unit=max(float(mean), 1e-3))
+    ensemble = trees.begin(form=form, bins=agreed, unit=max(float(mean), 1e-3))
     rows = trees_sums.joined(
         [
             trees_sums.rows_of(
@@ -36,13 +36,13 @@ def grown(task: Task, *, form: Form, bins: int = TrainingConfig.bins) -> trees.D
         ]
     )
     memory: dict[str, object] = {}
-    while not draft.is_complete:
-        told = trees_sums.sums(draft=draft, rows=rows, memory=memory)
-        draft = growing.grown(draft=draft, sums=told.sums)
-    return draft
+    while not ensemble.is_complete:
+        told = trees_sums.sums(forest=ensemble, rows=rows, memory=memory)
+        ensemble = growing.grown(forest=ensemble, sums=told.sums)
+    return ensemble
 
 
-def margins(draft: trees.Draft, values: np.ndarray) -> np.ndarray:
+def margins(ensemble: trees.PartialForest, values: np.ndarray) -> np.ndarray:
     """log of forecast / level."""
-    codes = binning.binned(values=values, bins=draft.bins)
-    return np.clip(draft.finished.margins(codes), -FARTHEST, FARTHEST)
+    codes = binning.binned(values=values, bins=ensemble.bins)
+    return np.clip(ensemble.finished.margins(codes), -FARTHEST, FARTHEST)

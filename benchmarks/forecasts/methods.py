@@ -19,7 +19,7 @@ from neural.forecasting.core.trees.form import Form
 from neural.forecasting.demand_forecast import DEMAND_FORECAST
 
 Forecasts = dict[str, np.ndarray]
-Train = Callable[[glm.Problem, np.ndarray], np.ndarray]
+Train = Callable[[glm.LocalObjective, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class Window:
         return glm.agreed_standard(parts)
 
     @cached_property
-    def problems(self) -> dict[str, glm.Problem]:
+    def problems(self) -> dict[str, glm.LocalObjective]:
         return {name: glm.problem(each, self.standard) for name, each in self.task.train.items()}
 
     @cached_property
@@ -142,9 +142,9 @@ class Window:
 
     @cached_property
     def trees(self) -> Forecasts:
-        draft = forest.grown(self.task, form=self.settings.form)
+        ensemble = forest.grown(self.task, form=self.settings.form)
         return {
-            name: np.exp(each.offset + forest.margins(draft, each.values))
+            name: np.exp(each.offset + forest.margins(ensemble, each.values))
             for name, each in self.task.test.items()
         }
 
@@ -213,11 +213,11 @@ def blend(window: Window) -> Forecasts:
         name: replace(each, offset=each.offset + SHARE_BEFORE_TREES * window.linear(name, each))
         for name, each in task.train.items()
     }
-    draft = forest.grown(replace(task, train=train), form=window.settings.form)
+    ensemble = forest.grown(replace(task, train=train), form=window.settings.form)
     forecasts = {}
     for name, each in task.test.items():
         linear = window.linear(name, each)
-        with_trees = SHARE_BEFORE_TREES * linear + forest.margins(draft, each.values)
+        with_trees = SHARE_BEFORE_TREES * linear + forest.margins(ensemble, each.values)
         forecasts[name] = np.exp(each.offset + blended(linear, with_trees))
     return forecasts
 
@@ -229,7 +229,7 @@ def whole_round(window: Window) -> Forecasts:
     task = window.task
     config = TrainingConfig(history_days=task.history)
     done = simulate(kind=DEMAND_FORECAST, config=config, stores=task.past)
-    model = DemandModel.from_json(done.draft["model"])
+    model = DemandModel.from_json(done.server_state["model"])
     forecasts = {}
     for name, each in task.test.items():
         known = training_examples(

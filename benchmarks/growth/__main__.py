@@ -3,7 +3,7 @@
     python -m benchmarks.growth
     python -m benchmarks.growth --rows 20000,50000 --repeats 2      a quick look
 
-Makes finished runs with their events and tries, and at each size measures submitting,
+Makes finished runs with their events and attempts, and at each size measures submitting,
 claiming, the relay's scan and draining, in turn with an empty ledger beside it: what else
 the machine does hits both. Says what each index weighs, what it costs an insert, and whether
 its query uses it. The table goes to stderr, JSON to stdout or to a file. PostgreSQL only;

@@ -19,7 +19,7 @@ TOLERANCE = 0.20
 REPEATS = 5
 STEPS: dict[str, Callable[[], float]] = {
     "claim_ms": claim_seconds,
-    "relay_owed_ms": relay_seconds,
+    "relay_unpublished_ms": relay_seconds,
 }
 # Of events that exist, by a handler that they have not had: they are claimed, never worked on.
 _WAITING = """
@@ -31,7 +31,8 @@ _WAITING = """
 
 
 def measure_backlog() -> dict[str, Any]:
-    """Milliseconds with few and with many runs waiting, all due and owed; nothing is kept."""
+    """Milliseconds with few and with many runs waiting, all due and unpublished; nothing is
+    kept."""
     found = [_with_waiting(depth) for depth in DEPTHS]
     few, many = found
     ratios = {what: many[what] / few[what] for what in STEPS}

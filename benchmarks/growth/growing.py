@@ -1,4 +1,4 @@
-"""Making finished runs by the million, with their events and tries: set-based, in slices.
+"""Making finished runs by the million, with their events and attempts: set-based, in slices.
 
 Row ``number`` is the same on every machine: store, state and amounts follow from a hash of it.
 All constraints and indexes are on. Rows come in the order of time, as they do in life.
@@ -74,7 +74,7 @@ RUNS = f"""
         CASE WHEN state <> 'cancelled' THEN made_at + failures * interval '1 minute' END AS begun_at
     ) AS work"""
 
-TRIES = """
+ATTEMPTS = """
     INSERT INTO neural_tasktry (run_id, outcome, started_at, finished_at, worker_id, process_id,
         error, traceback)
     SELECT run.id, 'failed', created_at + nth * interval '50 seconds',
@@ -110,5 +110,5 @@ def _slices(first: int, last: int) -> Iterator[tuple[int, int]]:
 
 def _insert(parameters: dict[str, Any]) -> None:
     with transaction.atomic():
-        for statement in (EVENTS, RUNS, TRIES):
+        for statement in (EVENTS, RUNS, ATTEMPTS):
             execute(statement, parameters)

@@ -14,14 +14,14 @@ from benchmarks.growth.kinds import EVENT_TASK
 from benchmarks.growth.measuring import SilentPublisher
 from neural.celeryapp.celery_view import meta_of
 from neural.events.registry import atomic_handler_names
-from neural.health.failures import failing_tries
+from neural.health.failures import failing_attempts
 from neural.health.situation import Situation
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.history import tries_of
+from neural.ledger.history import attempts_of
 from neural.ledger.record import enqueue
 from neural.models import NeuralEvent, RunState, TaskRun, WorkerProcess
 from neural.queues import DEFAULT_QUEUE
-from neural.worker.relay import hand_back_all, publish_owed
+from neural.worker.relay import publish_unpublished, release_all
 
 
 class Sample:
@@ -57,7 +57,7 @@ def _listed(model: type[Model], **filters: str) -> Callable[[Sample], object]:
 
 
 def _claim(sample: Sample) -> object:
-    common: dict[str, Any] = {"queue": DEFAULT_QUEUE, "companions": atomic_handler_names()}
+    common: dict[str, Any] = {"queue": DEFAULT_QUEUE, "batchable": atomic_handler_names()}
     task_id = sample.waiting.task_id
     return claim(task_id=task_id, claimant=Claimant(), limit=50, **common)
 
@@ -95,16 +95,16 @@ RUNS = (
         lambda sample: list(sample.event.runs.all()),
     ),
     Need("neural_run_unique_waits_once", "enqueue: does one wait already?", _enqueue_twice),
-    Need("neural_run_due", "claim: what is taken along", _claim),
+    Need("neural_run_due", "claim: the rest of a batch", _claim),
     Need(
-        "neural_run_owed",
-        "relay: what is owed a message",
-        lambda sample: publish_owed(SilentPublisher()),
+        "neural_run_unpublished",
+        "relay: what is unpublished",
+        lambda sample: publish_unpublished(SilentPublisher()),
     ),
     Need(
         "neural_run_held",
         "relay: what a worker holds",
-        lambda sample: hand_back_all(sample.worker),
+        lambda sample: release_all(sample.worker),
     ),
     Need("neural_run_set_aside", "admin: dead letters", _listed(TaskRun, state="dead")),
     Need("neural_run_by_store", "admin: one store's", _listed(TaskRun, store="S007")),
@@ -120,8 +120,12 @@ RUNS = (
     ),
     Need("neural_run_by_parent", "AsyncResult.children", _children),
 )
-TRIES = (
-    Need("neural_tasktry_pkey", "doctor: the newest", lambda sample: failing_tries(Situation())),
-    Need("neural_tasktry_run_id_959a7ddb", "a run's tries", lambda sample: tries_of(sample.dead)),
+ATTEMPTS = (
+    Need("neural_tasktry_pkey", "doctor: the newest", lambda sample: failing_attempts(Situation())),
+    Need(
+        "neural_tasktry_run_id_959a7ddb",
+        "a run's attempts",
+        lambda sample: attempts_of(sample.dead),
+    ),
 )
-NEEDS = (*EVENTS, *RUNS, *TRIES)
+NEEDS = (*EVENTS, *RUNS, *ATTEMPTS)

@@ -16,11 +16,11 @@ from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
 from neural.models import RunState, TaskRun
 from neural.queues import DEFAULT_QUEUE
-from neural.worker.relay import publish_owed
+from neural.worker.relay import publish_unpublished
 
 SINGLE, MANY, KEPT = 500, 8000, 2000
 BATCH, CLAIMS = 50, 10
-OWED, LOOKS = 200, 20
+UNPUBLISHED, LOOKS = 200, 20
 
 
 class SilentPublisher(Publisher):
@@ -29,8 +29,8 @@ class SilentPublisher(Publisher):
     def depths(self, queues: Sequence[str]) -> dict[str, int]:
         return dict.fromkeys(queues, 0)
 
-    def publish(self, rings: Iterable[Any]) -> int:
-        return len(list(rings))
+    def publish(self, messages: Iterable[Any]) -> int:
+        return len(list(messages))
 
 
 def _submit_rate(place: int) -> float:
@@ -52,19 +52,21 @@ def _drain_rate(place: int) -> float:
 STEPS: dict[str, Callable[[int], float]] = {
     "submit_per_second": _submit_rate,
     "submit_many_per_second": _submit_many_rate,
-    "relay_idle_ms": lambda place: 1000 * median(_look(owed=0) for _ in range(LOOKS)),
-    "relay_owed_ms": lambda place: 1000 * median(_look(owed=OWED) for _ in range(LOOKS)),
+    "relay_idle_ms": lambda place: 1000 * median(_look(unpublished=0) for _ in range(LOOKS)),
+    "relay_unpublished_ms": lambda place: (
+        1000 * median(_look(unpublished=UNPUBLISHED) for _ in range(LOOKS))
+    ),
     "claim_ms": lambda place: 1000 * median(claim_seconds(_run) for _ in range(CLAIMS)),
     "drain_per_second": _drain_rate,
 }
-"""A round, step by step: submit reports of days of their own, look what is owed, claim some,
+"""A round, step by step: submit reports of days of their own, look what is unpublished, claim some,
 drain the rest."""
 
 
 def leave_backlog() -> None:
-    """The runs of a round, waiting, some of them owed a message."""
+    """The runs of a round, waiting, some of them unpublished."""
     submit_many(reports(0, 0, SINGLE + KEPT))
-    _owe(OWED)
+    _unpublish(UNPUBLISHED)
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -73,24 +75,24 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _look(*, owed: int) -> float:
-    """One turn of the relay while 2,500 runs wait of which so many are owed a message."""
-    if owed:
-        _owe(owed)
-    return relay_seconds(owed=owed)
+def _look(*, unpublished: int) -> float:
+    """One turn of the relay while 2,500 runs wait of which so many are unpublished."""
+    if unpublished:
+        _unpublish(unpublished)
+    return relay_seconds(unpublished=unpublished)
 
 
-def relay_seconds(*, owed: int = OWED) -> float:
+def relay_seconds(*, unpublished: int = UNPUBLISHED) -> float:
     """One turn of the relay, which publishes so many."""
     began = time.perf_counter()
-    published = publish_owed(SilentPublisher())
+    published = publish_unpublished(SilentPublisher())
     seconds = time.perf_counter() - began
-    if published != owed:
-        raise RuntimeError(f"the relay published {published} runs, not {owed}")
+    if published != unpublished:
+        raise RuntimeError(f"the relay published {published} runs, not {unpublished}")
     return seconds
 
 
-def _owe(number: int) -> None:
+def _unpublish(number: int) -> None:
     waiting = TaskRun.objects.filter(state=RunState.PENDING, queue=DEFAULT_QUEUE)
     keys = waiting.order_by("available_at").values_list("pk", flat=True)[:number]
     execute(
@@ -124,7 +126,7 @@ def _oldest() -> str:
 def _claim(task_id: str) -> list[TaskRun]:
     names = atomic_handler_names()
     return claim(
-        task_id=task_id, claimant=Claimant(), queue=DEFAULT_QUEUE, companions=names, limit=BATCH
+        task_id=task_id, claimant=Claimant(), queue=DEFAULT_QUEUE, batchable=names, limit=BATCH
     )
 
 

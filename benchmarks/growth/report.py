@@ -7,8 +7,8 @@ NAMES = {
     "submit_per_second": "submit, one by one, /s",
     "submit_many_per_second": "submit_many, /s",
     "claim_ms": "claim of 50, ms",
-    "relay_idle_ms": "relay, nothing owed, ms",
-    "relay_owed_ms": "relay, 200 owed, ms",
+    "relay_idle_ms": "relay, nothing unpublished, ms",
+    "relay_unpublished_ms": "relay, 200 unpublished, ms",
     "drain_per_second": "drain in one process, /s",
 }
 
@@ -33,7 +33,7 @@ def _growing(size: Mapping[str, Any]) -> Iterator[str]:
     paces = [each["runs_per_second"] for each in size["growing"]["slices"]]
     yield (
         f"  grew by {paces[0]:,} runs/s in the first slice, {paces[-1]:,} in the last "
-        f"(slowest {min(paces):,}), with their events and tries; VACUUM (ANALYZE) took "
+        f"(slowest {min(paces):,}), with their events and attempts; VACUUM (ANALYZE) took "
         f"{size['growing']['vacuum_analyze_seconds']} s"
     )
 

@@ -53,7 +53,7 @@ def _bulk(module: str) -> Measurement:
 NEURAL = Candidate(
     name="neural",
     settings="benchmarks.peers.ours.settings",
-    said="defaults, one worker with two processes; one_by_one_drain with take_along_runs 1",
+    said="defaults, one worker with two processes; one_by_one_drain with batch_claim_runs 1",
     broker=True,
     own_venv=False,
     measurements=(
@@ -68,7 +68,7 @@ NEURAL = Candidate(
             submit="submit",
             submit_figure=None,
             drain_figures=("one_by_one_drain",),
-            environment={"NEURAL_TAKE_ALONG_RUNS": "1"},
+            environment={"NEURAL_BATCH_CLAIM_RUNS": "1"},
         ),
         _bulk("ours.bulk"),
     ),

@@ -42,7 +42,7 @@ def index(
     indexes = written_indexes(collection_of(name))
     write(indexes, read.read, vectors_for(read.read.values(), indexes), version=version_now())
     for each in indexes:
-        vector_store().tend(each.table)
+        vector_store().compact(each.table)
     return list(read.read.values())
 
 

@@ -18,7 +18,7 @@ from benchmarks.vector_store.building import fill, peak_megabytes, table_of
 from benchmarks.vector_store.stores import STORES
 from benchmarks.vector_store.timing import milliseconds, overhead, told
 from neural.retrieval.query.listing import LISTED, Listing
-from neural.retrieval.query.questions import Question, question_of
+from neural.retrieval.query.parsing import Question, parse_query
 from neural.retrieval.stores.base import Match, VectorStore, Within
 
 COLUMNS = ("names", "words", "sounds")
@@ -105,7 +105,7 @@ def _asked(kind: str, folder: Path, count: int, questions: int) -> Asked:
         store=measured.ours(location),
         table=table_of(count),
         raw=measured.raw(location, table_of(count)),
-        questions=[question_of(text) for text in corpus.questions(questions)],
+        questions=[parse_query(text) for text in corpus.questions(questions)],
         vectors=np.load(folder / "questions.npy")[:questions],
     )
 
@@ -135,17 +135,18 @@ def _recall(asked: Asked, base: corpus.Vectors, count: int, store: str | None) -
 
 
 def _unindexed(asked: Asked, base: corpus.Vectors, count: int) -> dict[str, Any]:
-    """What more rows cost a search before the table is tended, how long that takes, and after."""
+    """What more rows cost a search before the table is compacted, how long that takes, and
+    after."""
     seconds = fill(asked.store, asked.table, base, count, count + UNINDEXED)
     before = asked.together(Within.every_store())
     began = time.perf_counter()
-    asked.store.tend(asked.table)
-    tended = time.perf_counter() - began
+    asked.store.compact(asked.table)
+    compacted = time.perf_counter() - began
     return {
         "rows": UNINDEXED,
         "rows_per_second": round(UNINDEXED / seconds),
         "together": told(before),
-        "tended_seconds": round(tended, 1),
+        "compacted_seconds": round(compacted, 1),
         "together_then": told(asked.together(Within.every_store())),
     }
 

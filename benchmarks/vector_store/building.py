@@ -21,18 +21,18 @@ COMMIT = 2_000
 
 
 def build(kind: str, folder: Path, count: int) -> dict[str, Any]:
-    """Write, then tend; rows are made outside of what is timed."""
+    """Write, then compact; rows are made outside of what is timed."""
     store, table = STORES[kind]().ours(str(folder / kind)), table_of(count)
     store.drop(table)
     store.create(table, corpus.SHAPE)
     seconds = fill(store, table, np.load(folder / "orders.npy"), 0, count)
     began = time.perf_counter()
-    size = store.tend(table)
-    tending = time.perf_counter() - began
+    size = store.compact(table)
+    compaction = time.perf_counter() - began
     return {
         "written_seconds": round(seconds, 1),
         "rows_per_second": round(count / seconds),
-        "tended_seconds": round(tending, 1),
+        "compacted_seconds": round(compaction, 1),
         "megabytes": round(size.bytes / 1e6),
         "peak_megabytes": peak_megabytes(),
     }

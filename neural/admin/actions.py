@@ -33,8 +33,8 @@ class Verb:
     """One thing that may be done to a row.
 
     ``apply(row, user)`` says whether the row was changed; ``fits(row)`` whether its button is
-    shown; ``change(row)``, asked before, what the audit says; ``tell(row)`` what the person is
-    told of a row that was changed (level and text), where more is to be said than how many.
+    shown; ``change(row)``, asked before, what the audit says; ``message_for(row)`` what the person
+    is told of a row that was changed (level and text), where more is to be said than how many.
     ``whole_chain``: it concerns every store, so whoever is limited to some does not do it.
     """
 
@@ -45,7 +45,7 @@ class Verb:
     apply: Callable[[Any, Any], bool]
     fits: Callable[[Any], bool]
     change: Callable[[Any], str]
-    tell: Callable[[Any], tuple[int, str]] | None = None
+    message_for: Callable[[Any], tuple[int, str]] | None = None
     whole_chain: bool = False
 
     def is_permitted(self, user: Any) -> bool:
@@ -55,7 +55,7 @@ class Verb:
 
 
 @dataclass(frozen=True)
-class Tally:
+class VerbResult:
     """Which rows a verb changed, and how many were in no state for it."""
 
     rows: Sequence[Model]
@@ -67,7 +67,7 @@ class Tally:
         return len(self.rows)
 
 
-def perform(*, verb: Verb, rows: Iterable[Model], user: Any) -> Tally:
+def perform(*, verb: Verb, rows: Iterable[Model], user: Any) -> VerbResult:
     """Do it to each row; the changes and their audit entries commit together."""
     changed: dict[str, list[Model]] = defaultdict(list)
     unfit = 0
@@ -81,7 +81,7 @@ def perform(*, verb: Verb, rows: Iterable[Model], user: Any) -> Tally:
                 unfit += 1
         for change, theirs in changed.items():
             log_changes(user=user, rows=theirs, change=change)
-    return Tally([row for theirs in changed.values() for row in theirs], unfit)
+    return VerbResult([row for theirs in changed.values() for row in theirs], unfit)
 
 
 class VerbsAdmin(admin.ModelAdmin):
@@ -141,7 +141,7 @@ class VerbsAdmin(admin.ModelAdmin):
             raise PermissionDenied
         if not found.is_permitted(request.user):
             return self._refused(request, row, found)
-        _tell(self, request, found, perform(verb=found, rows=[row], user=request.user))
+        _message_user(self, request, found, perform(verb=found, rows=[row], user=request.user))
         return HttpResponseRedirect(page_address(row))
 
     def _refused(self, request: HttpRequest, row: Model, verb: Verb) -> HttpResponse:
@@ -183,14 +183,16 @@ def act_on_selection(
     """Do it to the chosen rows, and tell what came of it."""
     # By key, so that two people who act on the same rows do not wait for each other in a circle.
     rows = queryset.order_by("pk")
-    _tell(model_admin, request, verb, perform(verb=verb, rows=rows, user=request.user))
+    _message_user(model_admin, request, verb, perform(verb=verb, rows=rows, user=request.user))
 
 
-def _tell(model_admin: admin.ModelAdmin, request: HttpRequest, verb: Verb, tally: Tally) -> None:
+def _message_user(
+    model_admin: admin.ModelAdmin, request: HttpRequest, verb: Verb, tally: VerbResult
+) -> None:
     values = {"action": verb.label}
-    if verb.tell:
+    if verb.message_for:
         for row in tally.rows:
-            level, said = verb.tell(row)
+            level, said = verb.message_for(row)
             model_admin.message_user(request, said, level)
     elif tally.changed:
         text = ngettext(

@@ -15,7 +15,7 @@ MOST_ROWS = 2500
 
 
 @dataclass(frozen=True)
-class Found:
+class KeyPage:
     """The keys of a page's rows, newest first; whether there are more beyond; and the key at
     which it stopped looking, if it stopped before it had a page or all."""
 
@@ -31,7 +31,7 @@ def find(
     limits: Collection[str],
     place: Place,
     size: int,
-) -> Found:
+) -> KeyPage:
     """The page of a query at a place, by the first walk that has all of it.
 
     ``limits`` names all by which the query leaves rows out; a walk sees to its own parameter.
@@ -48,7 +48,7 @@ def find(
     return max(tried, key=lambda found: len(found.keys))
 
 
-def page_of_few(queryset: QuerySet, *, place: Place, size: int) -> Found:
+def page_of_few(queryset: QuerySet, *, place: Place, size: int) -> KeyPage:
     """The page of a query that is known to have few rows."""
     return _Page(queryset, place, size).of_few()
 
@@ -59,25 +59,25 @@ class _Page:
     place: Place
     size: int
 
-    def along(self, walk: Walk, *, is_filtered: bool) -> Found:
-        if walk.column and not walk.lanes:
-            return Found([], more=False)
+    def along(self, walk: Walk, *, is_filtered: bool) -> KeyPage:
+        if walk.column and not walk.prefixes:
+            return KeyPage([], more=False)
         if not walk.is_by_key:
             return self._all_of(walk)
         wanted = self.size + 1
-        lanes = max(len(walk.lanes), 1)
-        most = max(wanted, MOST_ROWS // lanes) if is_filtered else wanted
+        prefixes = max(len(walk.prefixes), 1)
+        most = max(wanted, MOST_ROWS // prefixes) if is_filtered else wanted
         keys = self._keys(walk, most)
-        if not is_filtered or (lanes == 1 and len(keys) == wanted):
+        if not is_filtered or (prefixes == 1 and len(keys) == wanted):
             return self._page(keys)
         return self._cut(keys, ends(self.queryset.model, walk, self.place, most))
 
-    def of_few(self) -> Found:
+    def of_few(self) -> KeyPage:
         return self._page(self._first(self.queryset))
 
-    def _all_of(self, walk: Walk) -> Found:
+    def _all_of(self, walk: Walk) -> KeyPage:
         """All rows of an index in another order, if they are few; else along the key."""
-        most = max(MOST_ROWS // max(len(walk.lanes), 1), 1)
+        most = max(MOST_ROWS // max(len(walk.prefixes), 1), 1)
         if ends(self.queryset.model, walk, self.place, most):
             return self.along(WHOLE_TABLE, is_filtered=True)
         return self._page(self._keys(walk, most))
@@ -91,18 +91,18 @@ class _Page:
         placed = queryset.select_related(None).filter(self.place.condition).order_by(order)
         return list(placed.values_list("pk", flat=True)[: self.size + 1])
 
-    def _cut(self, keys: list[int], stops: list[int]) -> Found:
-        """Beyond the nearest end of a lane, rows of that lane would be missing."""
+    def _cut(self, keys: list[int], stops: list[int]) -> KeyPage:
+        """Beyond the nearest end of a prefix, rows of that prefix would be missing."""
         if not stops:
             return self._page(keys)
         stop = min(stops) if self.place.rises else max(stops)
         whole = [key for key in keys if (key <= stop if self.place.rises else key >= stop)]
         if len(whole) > self.size:
             return self._page(whole)
-        return Found(self._newest_first(whole), more=True, stopped_at=stop)
+        return KeyPage(self._newest_first(whole), more=True, stopped_at=stop)
 
-    def _page(self, keys: list[int]) -> Found:
-        return Found(self._newest_first(keys[: self.size]), more=len(keys) > self.size)
+    def _page(self, keys: list[int]) -> KeyPage:
+        return KeyPage(self._newest_first(keys[: self.size]), more=len(keys) > self.size)
 
     def _newest_first(self, keys: list[int]) -> list[int]:
         return keys[::-1] if self.place.rises else keys

@@ -1,6 +1,6 @@
 """'Correct and submit': the form with what a refused event should have been.
 
-It is submitted by the same door as any event, under the name of the person, who sees at once
+It is submitted by the same entry point as any event, under the name of the person, who sees at once
 what is still wrong with it.
 """
 
@@ -103,7 +103,7 @@ class CorrectionForm(forms.Form):
         except ValueError as error:  # a number of 5,000 digits
             raise ValidationError(str(error)) from error
 
-    def tell(self, answer: Submission) -> None:
+    def message_for(self, answer: Submission) -> None:
         """Say at each field why the event was refused."""
         for problem in answer.problems:
             field = problem.field.partition(".")[0]
@@ -159,7 +159,7 @@ class CorrectingAdmin(admin.ModelAdmin):
                 return self._is_closed(request, refused)
             if not answer.is_refused:
                 return self._recorded(request, refused, answer)
-            form.tell(answer)
+            form.message_for(answer)
         return self._page(request, refused, form)
 
     def _submit(self, request: HttpRequest, refused: RefusedEvent, form: Any) -> Submission:

@@ -30,8 +30,8 @@ from neural.admin.scope import HistoryAdmin
 from neural.admin.walks import Walk
 from neural.errors import NeuralError
 from neural.events.replay import missing_handlers, replay
-from neural.ledger.history import tries_of
-from neural.models import NeuralEvent, RunState, TaskRun, TaskTry
+from neural.ledger.history import attempts_of
+from neural.models import NeuralEvent, RunState, TaskAttempt, TaskRun
 
 
 def _replay(event: NeuralEvent, user: Any) -> bool:
@@ -112,7 +112,7 @@ class NeuralEventAdmin(VerbsAdmin, HistoryAdmin):
     ) -> TemplateResponse:
         event = kwargs.get("obj")
         if event is not None and request.user.has_perm("neural.view_taskrun"):
-            context["runs"] = _runs_with_tries(event)
+            context["runs"] = _runs_with_attempts(event)
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=_("runs"))
@@ -136,8 +136,8 @@ def _counted(state: RunState, count: int) -> SafeString:
     return badge(state, state.label if count == 1 else f"{state.label} × {count}")
 
 
-def _runs_with_tries(event: NeuralEvent) -> list[dict[str, Any]]:
-    tries = TaskTry.objects.select_related("worker").defer("traceback")
+def _runs_with_attempts(event: NeuralEvent) -> list[dict[str, Any]]:
+    attempts = TaskAttempt.objects.select_related("worker").defer("traceback")
     plain = event.runs.select_related("worker").defer("args", "kwargs", "result")
-    runs = plain.prefetch_related(Prefetch("tries", tries))
-    return [{"run": run, "tries": tries_of(run)} for run in runs.order_by("handler")]
+    runs = plain.prefetch_related(Prefetch("attempts", attempts))
+    return [{"run": run, "attempts": attempts_of(run)} for run in runs.order_by("handler")]

@@ -17,10 +17,10 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
 from neural.admin import bounded
-from neural.admin.bounded import Found
+from neural.admin.bounded import KeyPage
 from neural.admin.paging import KeysetChangeList, neighbours
 from neural.admin.planning import stores_of
-from neural.admin.walks import LANE, Place, columns_of, indexes_alone, reverse, seeing
+from neural.admin.walks import PREFIX, Place, columns_of, indexes_alone, reverse, seeing
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Days:
     @property
     def _rows(self) -> QuerySet:
         store, kind, *_ = self.columns
-        value: Any = self.stores[0] if len(self.stores) == 1 else LANE
+        value: Any = self.stores[0] if len(self.stores) == 1 else PREFIX
         rows = self.model._base_manager.filter(
             **{f"{store}__gte": value, f"{store}__lte": value, kind: self.kind}
         )
@@ -95,7 +95,7 @@ class OrderedChangeList(KeysetChangeList):
         self.result_list = shown[::-1] if place.rises else shown
         self.looked_at = bounded.MOST_ROWS if cut else None
         keys = [row.pk for row in self.result_list]
-        return neighbours(Found(keys, len(page) > size or cut, stop), place)
+        return neighbours(KeyPage(keys, len(page) > size or cut, stop), place)
 
     def _edge(self, place: Place, request: HttpRequest) -> Any:
         """The row at the edge of the page one came from, if the user may see it. If it is gone:

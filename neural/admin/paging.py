@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from neural.admin import bounded
-from neural.admin.bounded import Found
+from neural.admin.bounded import KeyPage
 from neural.admin.walks import Place
 
 BEFORE, AFTER = "before", "after"
@@ -72,9 +72,9 @@ class KeysetChangeList(ChangeList):
         self.looked_at = None if found.stopped_at is None else bounded.MOST_ROWS
         return neighbours(found, place)
 
-    def _find(self, place: Place, request: HttpRequest) -> Found:
+    def _find(self, place: Place, request: HttpRequest) -> KeyPage:
         model_admin: Any = self.model_admin
-        found: Found = model_admin.find(
+        found: KeyPage = model_admin.find(
             request, self.queryset, place=place, size=self.list_per_page
         )
         return found
@@ -92,7 +92,7 @@ class KeysetChangeList(ChangeList):
         return None if key is None else self.get_query_string({name: key})
 
 
-def neighbours(found: Found, place: Place) -> tuple[int | None, int | None]:
+def neighbours(found: KeyPage, place: Place) -> tuple[int | None, int | None]:
     """Above which key there are newer rows, and below which there are older ones."""
     newest, oldest = (found.keys[0], found.keys[-1]) if found.keys else (None, None)
     if place.after is not None:

@@ -54,6 +54,6 @@ def _chosen(walk: Walk, chosen: Mapping[str, str], stores: Sequence[str] | None)
         # Of one chosen store alone: without one, lists have no filter of days.
         day = chosen.get(walk.day) if chosen.get(STORE) and SEARCHED not in chosen else None
         walk = walk.on_day(day) if day else walk
-        return None if stores is None else replace(walk, lanes=stores)
+        return None if stores is None else replace(walk, prefixes=stores)
     value = chosen.get(walk.parameter)
     return walk.along(value) if value and walk.serves(value) else None

@@ -28,7 +28,7 @@ from neural.admin.pages import page
 from neural.admin.planning import STORE
 from neural.admin.scope import HistoryAdmin
 from neural.admin.walks import Walk
-from neural.models import Door, RefusalState, RefusedEvent
+from neural.models import EntryPoint, RefusalState, RefusedEvent
 
 MOST_LOOKED_THROUGH = 2_000
 """The newest rows whose payloads a search reads: no index knows what is in them."""
@@ -61,12 +61,12 @@ class RefusalStateFilter(EqualityFilter):
         return choices_of(RefusalState)
 
 
-class DoorFilter(EqualityFilter):
+class EntryPointFilter(EqualityFilter):
     title = _("way it came")
-    parameter_name = "door"
+    parameter_name = "entry_point"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return choices_of(Door)
+        return choices_of(EntryPoint)
 
 
 class StoreCodeFilter(StoreFilter):
@@ -94,11 +94,11 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
         "source_shown",
     )
     list_display_links = ("type_shown", "event_id_shown")
-    list_filter = (RefusalStateFilter, EventTypeFilter, DoorFilter, StoreCodeFilter)
+    list_filter = (RefusalStateFilter, EventTypeFilter, EntryPointFilter, StoreCodeFilter)
     walks = (
         Walk(parameter=STORE, column="store_code"),
         Walk(parameter="type", column="type"),
-        Walk(parameter="door", column="door"),
+        Walk(parameter="entry_point", column="entry_point"),
         Walk(parameter="state", column="state"),
     )
     search_keys = ("event_id", "source", "store_code")
@@ -122,7 +122,7 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
             _("Course"),
             {
                 "fields": (
-                    ("door", "requested_by", "times"),
+                    ("entry_point", "requested_by", "times"),
                     (
                         instant_column(RefusedEvent, "refused_at"),
                         instant_column(RefusedEvent, "last_refused_at"),

@@ -29,7 +29,7 @@ from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
 from neural.admin.walks import Walk
-from neural.ledger.history import tries_of
+from neural.ledger.history import attempts_of
 from neural.models import RunState, TaskRun
 from neural.models.run import SET_ASIDE_STATES
 
@@ -155,7 +155,7 @@ class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
     ) -> TemplateResponse:
         run = kwargs.get("obj")
         if run is not None:
-            context["tries"] = tries_of(run)
+            context["attempts"] = attempts_of(run)
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=_("work"))
@@ -192,7 +192,7 @@ class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
 
     @admin.display(description=_("setbacks"))
     def setbacks(self, run: TaskRun) -> str:
-        """Failed tries and lost deliveries, only where there are any."""
+        """Failed attempts and lost deliveries, only where there are any."""
         parts = []
         if run.failures:
             parts.append(gettext("%(count)d failed") % {"count": run.failures})

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 
-from neural.admin.bounded import Found, find, page_of_few
+from neural.admin.bounded import KeyPage, find, page_of_few
 from neural.admin.nul import refuses_nul
 from neural.admin.pages import stays_on_its_site
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
@@ -139,7 +139,7 @@ class ReadOnlyAdmin(NeuralAdmin):
 
     def find(
         self, request: HttpRequest, queryset: QuerySet, *, place: Place, **options: Any
-    ) -> Found:
+    ) -> KeyPage:
         """The keys of one page of a query, along the walks that serve what was chosen."""
         if getattr(request, "searched", "") is FEW:
             return page_of_few(queryset, place=place, **options)

@@ -19,7 +19,7 @@ from django.db.models.sql.datastructures import BaseTable
 from neural.ledger.dialects import dialect_of
 
 BY_KEY = ("-pk",)
-LANE = RawSQL("lane.value", ())
+PREFIX = RawSQL("prefix.value", ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Walk:
     values: Container[str] | None = None
     day: str = ""
     """The filter of a day, which is then the first column of the order."""
-    lanes: Sequence[str] = ()
+    prefixes: Sequence[str] = ()
     """The values: of each, rows are looked at apart. Empty where there is no field."""
 
     @property
@@ -59,7 +59,7 @@ class Walk:
 
     def along(self, value: str) -> "Walk":
         """The same for one value."""
-        return replace(self, lanes=[value] if self.column else [])
+        return replace(self, prefixes=[value] if self.column else [])
 
 
 WHOLE_TABLE = Walk()
@@ -84,14 +84,14 @@ class Place:
 
 
 def along(queryset: QuerySet, walk: Walk, place: Place, most: int) -> QuerySet:
-    """The same query on nothing but the next ``most`` rows of each lane."""
-    return seeing(queryset, _branch(queryset.model, walk, place)[:most], walk.lanes)
+    """The same query on nothing but the next ``most`` rows of each prefix."""
+    return seeing(queryset, _branch(queryset.model, walk, place)[:most], walk.prefixes)
 
 
 def ends(model: type[Model], walk: Walk, place: Place, most: int) -> list[int]:
-    """The keys at which lanes end that have as many rows and may have more."""
+    """The keys at which prefixes end that have as many rows and may have more."""
     last = _branch(model, walk, place)[most - 1 : most]
-    edges = seeing(model._base_manager.order_by(), last, walk.lanes)
+    edges = seeing(model._base_manager.order_by(), last, walk.prefixes)
     return list(edges.values_list("pk", flat=True))
 
 
@@ -112,7 +112,7 @@ def _branch(model: type[Model], walk: Walk, place: Place) -> QuerySet:
     if walk.column:
         # Not 'equal': the order by a column that is known would be left out, and with it the
         # reason to take this index.
-        value: Any = walk.lanes[0] if len(walk.lanes) == 1 else LANE
+        value: Any = walk.prefixes[0] if len(walk.prefixes) == 1 else PREFIX
         rows = rows.filter(**{f"{walk.column}__gte": value, f"{walk.column}__lte": value})
     return rows.order_by(*order)
 
@@ -128,9 +128,9 @@ def reverse(order: Sequence[str]) -> list[str]:
     return [name[1:] if name.startswith("-") else f"-{name}" for name in order]
 
 
-def seeing(queryset: QuerySet, branch: QuerySet, lanes: Sequence[str]) -> QuerySet:
-    """The same query on nothing but these rows of its table, for each lane apart."""
-    rows = _Rows(branch, lanes)
+def seeing(queryset: QuerySet, branch: QuerySet, prefixes: Sequence[str]) -> QuerySet:
+    """The same query on nothing but these rows of its table, for each prefix apart."""
+    rows = _Rows(branch, prefixes)
     found = queryset.all()
     table: Any = found.query.get_initial_alias()
     found.query.alias_map[table] = _Window(table, table, rows)
@@ -140,7 +140,7 @@ def seeing(queryset: QuerySet, branch: QuerySet, lanes: Sequence[str]) -> QueryS
 @dataclass(frozen=True)
 class _Rows:
     branch: QuerySet
-    lanes: Sequence[str]
+    prefixes: Sequence[str]
 
 
 class _Window(BaseTable):
@@ -156,19 +156,19 @@ class _Window(BaseTable):
         )
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
-        lanes = self.rows.lanes if len(self.rows.lanes) > 1 else ()
+        prefixes = self.rows.prefixes if len(self.rows.prefixes) > 1 else ()
         branch = self.rows.branch
         has_lateral = dialect_of(connection).has_lateral
-        if lanes and not has_lateral:
+        if prefixes and not has_lateral:
             branch = branch.values("pk")
         sql, params = branch.query.get_compiler(connection=connection).as_sql()
         # The second until Django 6.0.
         quote = getattr(compiler, "quote_name", None) or compiler.quote_name_unless_alias
         name = quote(self.table_alias)
-        if not lanes:
+        if not prefixes:
             return f"({sql}) {name}", list(params)
-        values = ", ".join(["(%s)"] * len(lanes))
-        each = f"WITH lane(value) AS (VALUES {values}) SELECT w.* FROM lane CROSS JOIN "  # noqa: S608
+        values = ", ".join(["(%s)"] * len(prefixes))
+        each = f"WITH prefix(value) AS (VALUES {values}) SELECT w.* FROM prefix CROSS JOIN "  # noqa: S608
         if has_lateral:
             each += f"LATERAL ({sql}) w"
         else:
@@ -176,4 +176,4 @@ class _Window(BaseTable):
                 connection.ops.quote_name, (self.table_name, branch.model._meta.pk.column)
             )
             each += f"{table} w WHERE w.{key} IN ({sql})"
-        return f"({each}) {name}", [*lanes, *params]
+        return f"({each}) {name}", [*prefixes, *params]

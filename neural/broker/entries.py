@@ -1,11 +1,12 @@
 """Entries of a broker that has no messages of its own (Redis), made into messages.
 
-kombu 5.7.0 trusts what it takes from a list: text that is no JSON, an entry without properties
-or with a body that is no base64 raise in the worker's loop (``Channel._brpop_read`` of its Redis
+kombu 5.7.0 trusts what it takes from a list: text that is no JSON, an entry without properties or
+with a body that is no base64 raise in the worker's loop (``Channel._brpop_read`` of its Redis
 transport and ``virtual.Message``), which ends the worker (celery/celery#7975; celery/kombu#2421 is
 the same in its transport for SQS). ``neural.broker.patches`` guards the version. Where no message
 can be made of an entry, what is made here is a message that says so. It goes the way of all others
-to where they are refused (``door``). ``tests/integration/test_hostile_messages.py`` holds this.
+to where they are refused (``message_validation``). ``tests/integration/test_hostile_messages.py``
+holds this.
 """
 
 import logging

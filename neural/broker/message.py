@@ -24,8 +24,8 @@ _WRITTEN_AS = ("serializer", "compression", "delivery_mode")
 _OF_THE_RUN = ("time_limit", "soft_time_limit", "root_id", "group_id", "group_index", "shadow")
 
 
-class Ring(NamedTuple):
-    """One message to send: the doorbell of a run."""
+class RunMessage(NamedTuple):
+    """The message of one run, as it is sent."""
 
     task_id: str
     task: str
@@ -36,10 +36,10 @@ class Ring(NamedTuple):
     """What each message of this run says beside its id."""
 
 
-def ring_of(run: AnyRun) -> Ring:
+def run_message(run: AnyRun) -> RunMessage:
     """The message of one run."""
     shown_as = run.handler or f"args={run.args!r} kwargs={run.kwargs!r}"[:SHOWN_LENGTH]
-    return Ring(run.task_id, run.task, run.queue, shown_as, options_of(run))
+    return RunMessage(run.task_id, run.task, run.queue, shown_as, options_of(run))
 
 
 def options_of(run: AnyRun) -> dict[str, Any]:
@@ -64,42 +64,42 @@ def _result_wanted(run: AnyRun) -> dict[str, Any]:
     return {"ignore_result": False} if run.options.get("ignore_result") is False else {}
 
 
-def rings_for(runs: Iterable[AnyRun]) -> list[Ring]:
+def messages_for(runs: Iterable[AnyRun]) -> list[RunMessage]:
     """The messages that these runs need.
 
-    One message brings a worker that takes along what else is due: runs that may be taken
-    along need one for each batch, all others one each.
+    One message brings a worker that claims a batch of what is due: runs that may be batched need
+    one for each batch, all others one each.
     """
-    rings: list[Ring] = []
-    companions: dict[str, Sequence[str]] = {}
-    open_seats: dict[tuple[str, str], int] = {}
+    messages: list[RunMessage] = []
+    batchable: dict[str, Sequence[str]] = {}
+    open_slots: dict[tuple[str, str], int] = {}
     for run in runs:
-        if run.task not in companions:
-            companions[run.task] = _companions(run.task)
-        seat = (run.task, run.queue)
-        shared = run.handler in companions[run.task] and not run.goes_alone
-        if shared and open_seats.get(seat, 0) > 0:
-            open_seats[seat] -= 1
+        if run.task not in batchable:
+            batchable[run.task] = _batchable(run.task)
+        slot = (run.task, run.queue)
+        shared = run.handler in batchable[run.task] and not run.goes_alone
+        if shared and open_slots.get(slot, 0) > 0:
+            open_slots[slot] -= 1
             continue
         if shared:
-            open_seats[seat] = conf().take_along_runs - 1
-        rings.append(ring_of(run))
-    return rings
+            open_slots[slot] = conf().batch_claim_runs - 1
+        messages.append(run_message(run))
+    return messages
 
 
-def _companions(task: str) -> Sequence[str]:
-    """The handlers that a message of this task takes along."""
+def _batchable(task: str) -> Sequence[str]:
+    """The handlers whose runs a message of this task may claim in its batch."""
     source = current_app.tasks.get(task)
-    return source.companions() if isinstance(source, WorkSource) else ()
+    return source.batchable() if isinstance(source, WorkSource) else ()
 
 
-def next_ring(queue: str, companions: Sequence[str]) -> list[Ring]:
-    """A message for the most urgent run that could be taken along next."""
-    due = TaskRun.objects.due().filter(queue=queue, handler__in=companions)
+def next_message(queue: str, batchable: Sequence[str]) -> list[RunMessage]:
+    """A message for the most urgent run that could be batched next."""
+    due = TaskRun.objects.due().filter(queue=queue, handler__in=batchable)
     # No third key, as in claiming: the index has none, and the whole backlog would be sorted.
-    along = due.filter(failures=0, losses=0, options={})
-    found = along.order_by("-priority", "available_at")
-    return [ring_of(run) for run in found[:1]]
+    batchable_runs = due.filter(failures=0, losses=0, options={})
+    found = batchable_runs.order_by("-priority", "available_at")
+    return [run_message(run) for run in found[:1]]
 
 
 def is_queue(name: str) -> bool:
@@ -108,7 +108,7 @@ def is_queue(name: str) -> bool:
     return bool(settings.task_create_missing_queues) or name in current_app.amqp.queues
 
 
-def send(producer: Producer, ring: Ring, *, declare: bool) -> None:
+def send(producer: Producer, message: RunMessage, *, declare: bool) -> None:
     """Send one message, or raise QueueNotFound.
 
     Celery's own two steps, with its signals and events; but not its ``send_task``, which
@@ -117,29 +117,29 @@ def send(producer: Producer, ring: Ring, *, declare: bool) -> None:
     """
     amqp = current_app.amqp
     try:
-        queue = amqp.queues[ring.queue]
+        queue = amqp.queues[message.queue]
     except KeyError as error:
-        raise QueueNotFound(ring.queue) from error
+        raise QueueNotFound(message.queue) from error
     amqp.send_task_message(
         producer,
-        ring.task,
-        _message(ring),
+        message.task,
+        _message(message),
         queue=queue,
         declare=[queue] if declare else [],
-        headers={**ring.options.get("headers", {}), RUN_HEADER: True},
+        headers={**message.options.get("headers", {}), RUN_HEADER: True},
         retry=False,
         priority=None,
-        correlation_id=_short(ring.task_id),
-        **_of_task(ring.task, _WRITTEN_AS),
+        correlation_id=_short(message.task_id),
+        **_of_task(message.task, _WRITTEN_AS),
     )
 
 
-def _message(ring: Ring) -> Any:
-    options = {**_of_task(ring.task, _LIMITS), **ring.options}
+def _message(message: RunMessage) -> Any:
+    options = {**_of_task(message.task, _LIMITS), **message.options}
     return current_app.amqp.create_task_message(
-        ring.task_id,
-        ring.task,
-        argsrepr=ring.shown_as or "()",
+        message.task_id,
+        message.task,
+        argsrepr=message.shown_as or "()",
         kwargsrepr="{}",
         ignore_result=True,
         reply_to=current_app.thread_oid,

@@ -24,9 +24,9 @@ a pause.
 and taking messages is what frees the memory.
 
 **An acknowledgement that fails** (``QoS.ack``, ``QoS.reject``) leaves its message counted as
-being worked on. As many as the worker has seats, and it asks for nothing more and does not even
+being worked on. As many as the worker has slots, and it asks for nothing more and does not even
 notice that its connection is gone: it stands still without a word (celery/celery#10302 has the
-symptom and names no cause). Here the seat is free again. Redis still has the message noted as
+symptom and names no cause). Here the slot is free again. Redis still has the message noted as
 taken, and hands it out anew after ``visibility_timeout``.
 
 **RabbitMQ with an alarm on** (memory, disk) confirms nothing. ``Consumer.connection_for_write``
@@ -91,8 +91,8 @@ def _patch_transport() -> None:
         return
     replace(Channel, "_connparams", _of_a_lost_connection)
     replace(QoS, "append", _although_refused)
-    replace(QoS, "ack", _freeing_its_seat)
-    replace(QoS, "reject", _freeing_its_seat)
+    replace(QoS, "ack", _freeing_its_slot)
+    replace(QoS, "reject", _freeing_its_slot)
     Transport.connection_errors += (ResponseError,)
 
 
@@ -138,7 +138,7 @@ def _although_refused(original: Method) -> Method:
     return append
 
 
-def _freeing_its_seat(original: Method) -> Method:
+def _freeing_its_slot(original: Method) -> Method:
     from kombu.transport import virtual
 
     def settle(self: Any, delivery_tag: str, *args: Any, **options: Any) -> None:

@@ -28,7 +28,7 @@ from neural.broker.connections import (
     must_accept,
     short_tempered_connection,
 )
-from neural.broker.message import Ring, rings_for, send
+from neural.broker.message import RunMessage, messages_for, send
 from neural.conf import conf
 from neural.ledger.ports import AnyRun
 
@@ -61,14 +61,14 @@ class Publisher:
         """Whether publishing is given up until the broker is back."""
         return self._open.is_set()
 
-    def publish(self, rings: Iterable[Ring]) -> int:
+    def publish(self, messages: Iterable[RunMessage]) -> int:
         """Send messages and return their number, or raise :class:`BrokerUnavailable`."""
         sent = 0
 
         def send_all(producer: Producer) -> None:
             nonlocal sent
-            for ring in rings:
-                sent += self._send_if_possible(producer, ring)
+            for message in messages:
+                sent += self._send_if_possible(producer, message)
 
         try:
             self.lend(send_all)
@@ -102,18 +102,18 @@ class Publisher:
         if producer is not None:
             close_quietly(producer.connection)
 
-    def _send_if_possible(self, producer: Producer, ring: Ring) -> bool:
+    def _send_if_possible(self, producer: Producer, message: RunMessage) -> bool:
         """A run of a queue that is not configured is not the broker's fault."""
         try:
-            self._send(producer, ring)
+            self._send(producer, message)
         except QueueNotFound:
-            logger.error("event=queue_unknown queue=%s run=%s", ring.queue, ring.task_id)
+            logger.error("event=queue_unknown queue=%s run=%s", message.queue, message.task_id)
             return False
         return True
 
-    def _send(self, producer: Producer, ring: Ring) -> None:
-        send(producer, ring, declare=ring.queue not in self._declared)
-        self._declared.add(ring.queue)
+    def _send(self, producer: Producer, message: RunMessage) -> None:
+        send(producer, message, declare=message.queue not in self._declared)
+        self._declared.add(message.queue)
 
     def _connected(self) -> Producer:
         if self._producer is None:
@@ -178,18 +178,18 @@ os.register_at_fork(after_in_child=_start_afresh)
 def announce(runs: Sequence[AnyRun]) -> None:
     """Publish, when the transaction commits, the messages that its new runs need.
 
-    They are made at once: a caller's transaction may hold a million runs, of which most are taken
-    along and need none.
+    They are made at once: a caller's transaction may hold a million runs, of which most are batched
+    and need none.
     """
-    rings = rings_for(runs)
-    if rings:
-        transaction.on_commit(partial(publish_quietly, rings), robust=True)
+    messages = messages_for(runs)
+    if messages:
+        transaction.on_commit(partial(publish_quietly, messages), robust=True)
 
 
-def publish_quietly(rings: Sequence[Ring]) -> None:
+def publish_quietly(messages: Sequence[RunMessage]) -> None:
     """Publish what can be published: for ``on_commit``. A failure is logged, never raised."""
     try:
-        publisher().publish(rings)
+        publisher().publish(messages)
     except BrokerUnavailable as error:
-        left = len(rings) - error.sent
+        left = len(messages) - error.sent
         logger.debug("event=publish_left_to_relay runs=%d reason=%r", left, str(error))

@@ -22,7 +22,7 @@ SETTINGS_VARIABLE = "DJANGO_SETTINGS_MODULE"
 
 
 class LedgerCelery(Celery):
-    """Celery with the ledger behind every door, configured as the ledger needs it.
+    """Celery with the ledger behind every entry point, configured as the ledger needs it.
 
     ``send_task`` and ``celery call`` record a ledger task first, ``revoke`` cancels its run,
     ``AsyncResult`` answers from the ledger whatever ``result_backend`` is named, SIGTERM stops a
@@ -116,7 +116,7 @@ def stop_softly_on_sigterm() -> None:
     else, and a worker's stop would wait for its tasks all the same.
 
     Done with Celery 5.7.0, by `celery -A zhilian worker` and by `manage.py worker` alike: a
-    task of 4 s ended and succeeded, one of 40 s was handed back, the process ended after
+    task of 4 s ended and succeeded, one of 40 s was released, the process ended after
     11.6 s with code 0. While any task runs the full 10 s are waited, even when it ends
     sooner; an idle worker ends in 2 s.
     """

@@ -13,7 +13,7 @@ from neural.ledger import record
 from neural.ledger.work import current_run
 
 SOFT_SHARE = 0.9
-"""Of a hard limit that comes alone: time to end the try before the process is ended."""
+"""Of a hard limit that comes alone: time to end the attempt before the process is ended."""
 
 
 class CalledTask(Task):
@@ -151,7 +151,7 @@ def limits_of(task: Any, given: Mapping[str, Any]) -> dict[str, float]:
     the usual ones.
 
     Celery's pool sets one timer for a task: for the soft limit where there is one, and for the hard
-    one only when that has rung. A call's hard limit below the usual soft one (240 s) would not be
+    one only when that has struck. A call's hard limit below the usual soft one (240 s) would not be
     heeded before it, and a soft one beyond the usual hard one would put that off.
 
     Raises ValueError for a soft limit beyond the hard one.

@@ -110,7 +110,7 @@ def _send(
 
 def send(following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str, Any]) -> str:
     """Start what ``send_signature`` was given; the id of its result. Of several tasks either
-    all are recorded or none: what is refused in the middle would begin anew at each try."""
+    all are recorded or none: what is refused in the middle would begin anew at each attempt."""
     what = signature(dict(following), app=current_app)
     several = bool(what.get("subtask_type")) or _begins_on_the_ledger(what)
     with transaction.atomic() if several else nullcontext():

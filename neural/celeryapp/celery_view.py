@@ -6,7 +6,7 @@ from typing import Any
 from celery import states
 from celery.app.task import Context
 
-from neural.models import RunState, TaskRun, TryOutcome
+from neural.models import AttemptOutcome, RunState, TaskRun
 from neural.models.run import FINISHED_STATES
 from neural.stored_json import from_json, to_json
 
@@ -69,8 +69,8 @@ def _result(run: TaskRun, state: str) -> tuple[Any, str | None]:
 
 def failure_of(run: TaskRun) -> tuple[dict[str, Any], str | None]:
     """The last error of a run, as Celery's result backends keep one, and its traceback."""
-    last = run.tries.exclude(outcome=TryOutcome.HANDED_BACK).last()
-    if last is None or last.outcome == TryOutcome.LOST:
+    last = run.attempts.exclude(outcome=AttemptOutcome.RELEASED).last()
+    if last is None or last.outcome == AttemptOutcome.LOST:
         return {**_LOST, "exc_message": (run.error,)}, None
     kind, _, message = last.error.partition(": ")
     where = home_of(kind, last.traceback)

@@ -33,7 +33,7 @@ def findings(app: Any) -> list[CheckMessage]:
     if isinstance(app.loader, FallbackLoader):  # Celery's stand-in where nobody made one
         return [_not_imported()]
     settings = (found for each in EXPECTATIONS for found in each.unmet(app.conf))
-    return [*_doors(app), *_stopping(), *_queues(app), *settings]
+    return [*_entry_points(app), *_stopping(), *_queues(app), *settings]
 
 
 def _not_imported() -> CheckMessage:
@@ -46,7 +46,7 @@ def _not_imported() -> CheckMessage:
     )
 
 
-def _doors(app: Any) -> Iterator[CheckMessage]:
+def _entry_points(app: Any) -> Iterator[CheckMessage]:
     if isinstance(app, LedgerCelery):
         return
     hint = "Make the application a neural.LedgerCelery (README)"

@@ -25,14 +25,14 @@ QUEUE_SETTINGS: Mapping[str, Any] = {
 BROKER_SETTINGS: Mapping[str, Any] = {
     "broker_heartbeat": RABBITMQ_HEARTBEAT_SECONDS,  # Redis has none
     "broker_connection_retry_on_startup": True,
-    # None: for ever. The broker may be away for longer than Celery's hundred tries.
+    # None: for ever. The broker may be away for longer than Celery's hundred attempts.
     "broker_connection_max_retries": None,
     # JSON only: a pickle from the broker would be code from whoever reaches it.
     "task_serializer": "json",
     "result_serializer": "json",
     "accept_content": ["json"],
     "task_publish_retry": True,
-    # One quick try more, then the relay's turn. (Turning retries off is slower, not faster: the
+    # One quick attempt more, then the relay's turn. (Turning retries off is slower, not faster: the
     # second call after a lost connection then takes 6 s.)
     "task_publish_retry_policy": {
         "max_retries": 1,
@@ -49,7 +49,7 @@ WORKER_SETTINGS: Mapping[str, Any] = {
     "worker_prefetch_multiplier": 1,
     "task_soft_time_limit": 240,
     "task_time_limit": 300,
-    # SIGTERM gives running tasks this long, then hands back what is left.
+    # SIGTERM gives running tasks this long, then releases what is left.
     "worker_soft_shutdown_timeout": 10,
     # A task outlives a lost broker connection; its outcome is in the database either way.
     "worker_cancel_long_running_tasks_on_connection_loss": False,

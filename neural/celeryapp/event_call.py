@@ -1,6 +1,6 @@
 """Submitting an event as a Celery task call: ``process_neural_event.apply_async(kwargs=…)``.
 
-The same door as :func:`neural.submit`: the same checks, the same duplicates, the same
+The same entry point as :func:`neural.submit`: the same checks, the same duplicates, the same
 queues. What is refused is refused here, to the caller, and not later in a worker.
 """
 
@@ -13,12 +13,12 @@ from django.db import IntegrityError, transaction
 
 from neural.celeryapp.options import aware
 from neural.events import recording
-from neural.events.answers import EventRefused, Problem, Refused, Submission
-from neural.events.draft import EventDraft, StoreClocks, draft_event
-from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_draft
+from neural.events.answers import EventRefused, InvalidEvent, Problem, Submission
+from neural.events.new_event import NewEvent, StoreClocks, validate_event
+from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_new_event
 from neural.ledger.clock import database_clock
 from neural.ledger.record import BY_MESSAGE, TaskIdTaken, check_task_id
-from neural.models import Door
+from neural.models import EntryPoint
 
 _NAMES = {
     "event_id": "event_id",
@@ -51,14 +51,14 @@ def submit_call(
     request |= {name: value for name, value in overrides.items() if value is not None}
     asker = requested_by or "celery"
     try:
-        draft = draft_event(request, StoreClocks(), backfill=False, requested_by=asker)
-    except Refused as refused:
+        new_event = validate_event(request, StoreClocks(), backfill=False, requested_by=asker)
+    except InvalidEvent as refused:
         _keep(refusal_of(request, refused.problems), asker)
         raise EventRefused(refused.problems) from refused
-    draft = replace(draft, task_id=task_id, due_at=due_at, options=options, parent=parent)
-    answer = _record(draft)
+    new_event = replace(new_event, task_id=task_id, due_at=due_at, options=options, parent=parent)
+    answer = _record(new_event)
     if answer.is_refused:
-        _keep(refusal_of_draft(draft, answer.problems), asker)
+        _keep(refusal_of_new_event(new_event, answer.problems), asker)
     answer.or_raise()
     return answer
 
@@ -69,22 +69,22 @@ def refuse_message(arguments: Mapping[str, Any], reason: str) -> EventRefused:
     problem = Problem("event", reason)
     request = {name: arguments[given] for given, name in _NAMES.items() if given in arguments}
     refusal = refusal_of(request, [problem])
-    keep([refusal], door=Door.MESSAGE, requested_by=BY_MESSAGE)
+    keep([refusal], entry_point=EntryPoint.MESSAGE, requested_by=BY_MESSAGE)
     return EventRefused([problem])
 
 
 def _keep(refusal: Refusal, asker: str) -> None:
-    keep([refusal], door=Door.CELERY, requested_by=asker)
+    keep([refusal], entry_point=EntryPoint.CELERY, requested_by=asker)
 
 
-def _record(draft: EventDraft) -> Submission:
-    if draft.task_id is None:
-        return recording.record([draft])[0]
+def _record(new_event: NewEvent) -> Submission:
+    if new_event.task_id is None:
+        return recording.record([new_event])[0]
     try:
         with transaction.atomic():  # a savepoint: the caller's transaction goes on
-            return recording.record([draft])[0]
+            return recording.record([new_event])[0]
     except IntegrityError as error:
-        raise TaskIdTaken(f"task id {draft.task_id!r} was recorded before") from error
+        raise TaskIdTaken(f"task id {new_event.task_id!r} was recorded before") from error
 
 
 def due_time(countdown: float | None, eta: dt.datetime | None) -> dt.datetime | None:

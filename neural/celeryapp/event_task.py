@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from celery.result import AsyncResult
 
 from neural.celeryapp.event_call import due_time, refuse_message, submit_call
-from neural.celeryapp.refusing import Refused
+from neural.celeryapp.refusing import RefusedCall
 from neural.celeryapp.task import ArgumentsUnfit, LedgerTask, run_to_its_end
 from neural.errors import PermanentError
 from neural.events.answers import EventPruned
@@ -26,7 +26,7 @@ from neural.events.types import EventTypeUnknown, event_type, event_types, finge
 from neural.ledger.work import Batch, Work, default_retry
 from neural.models import NeuralEvent, TaskRun
 from neural.models.new_run import new_task_id
-from neural.worker.elsewhere import unfit_here, unknown_here
+from neural.worker.forwarding import unfit_here, unknown_here
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -76,7 +76,7 @@ class EventTask(LedgerTask):
         runs = event.runs.order_by("pk").values_list("task_id", flat=True)
         return self._result_of(runs.first() or task_id or new_task_id(), options)
 
-    def companions(self) -> Sequence[str]:
+    def batchable(self) -> Sequence[str]:
         return atomic_handler_names()
 
     def registered(self) -> Mapping[str, Any]:
@@ -95,7 +95,7 @@ class EventTask(LedgerTask):
             batch=Batch(found.function, item) if found.batch else None,
         )
 
-    def on_refused(self, refused: Refused, run: TaskRun) -> None:
+    def on_refused(self, refused: RefusedCall, run: TaskRun) -> None:
         """People see the event of a message that cannot be kept."""
         refuse_message(self._named(refused.args, refused.kwargs), refused.reason)
 

@@ -104,7 +104,7 @@ EXPECTATIONS = (
         "neural.W113",
         "broker_connection_max_retries",
         lambda conf: not conf.broker_connection_max_retries,
-        "a worker ends when the broker is away for longer than so many tries",
+        "a worker ends when the broker is away for longer than so many attempts",
         "None",
     ),
     Expectation(

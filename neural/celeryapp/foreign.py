@@ -13,10 +13,10 @@ from neural.broker.message import is_queue
 from neural.broker.received import refusal_in
 from neural.celeryapp.call import CalledTask
 from neural.celeryapp.options import OptionNotKept, keep
-from neural.celeryapp.refusing import MessageRefused, Refused, keep_refused
+from neural.celeryapp.refusing import MessageRefused, RefusedCall, keep_refused
 from neural.ledger import dialects, record
-from neural.ledger.raised import describe
 from neural.ledger.record import TaskIdTaken
+from neural.ledger.work_errors import describe
 from neural.models import TaskRun
 
 QUEUE_LENGTH = 100
@@ -48,7 +48,7 @@ class ForeignlyCalledTask(CalledTask):
             raise refused
         self._take_followers_from_celery()
 
-    def on_refused(self, refused: Refused, run: TaskRun) -> None:
+    def on_refused(self, refused: RefusedCall, run: TaskRun) -> None:
         """A plain client's message was refused; ``run`` is its dead letter, and whatever is
         written here commits with it. Called in a worker. Nothing else is kept by default."""
 
@@ -87,7 +87,7 @@ class ForeignlyCalledTask(CalledTask):
         before: Mapping[str, str],
     ) -> None:
         task_id = str(self.request.id)
-        refused = Refused(
+        refused = RefusedCall(
             task=self.name,
             task_id=task_id,
             said_id=before["id"] if before["reason"] else task_id,
@@ -141,7 +141,7 @@ class ForeignlyCalledTask(CalledTask):
             **(request.stamps or {}),
         }
         kept = keep(self.name, given)
-        # It may read its result in Redis; so whatever comes of later tries is stored there.
+        # It may read its result in Redis; so whatever comes of later attempts is stored there.
         wants_result = vars(request).get("ignore_result") is False
         return {**kept, "ignore_result": False} if wants_result else kept
 

@@ -1,6 +1,6 @@
 """Messages of plain Celery clients that are refused: each is kept as a dead letter.
 
-Nobody stands at a door to whom it could be said. So the run that it would have been is recorded
+There is nobody to whom it could be said. So the run that it would have been is recorded
 as dead, with the reason as its error: under the message's own id where that can be kept and
 stands for nothing else, with its arguments where they can be kept and else a part of them.
 """
@@ -16,9 +16,9 @@ from django.db.models.functions import Now
 
 from neural.broker.envelopes import SHOWN_LENGTH, shown
 from neural.errors import PermanentError
-from neural.ledger.raised import ERROR_LENGTH
 from neural.ledger.record import BY_MESSAGE, check_task_id
-from neural.models import RunState, TaskRun, TaskTry, TryOutcome
+from neural.ledger.work_errors import ERROR_LENGTH
+from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
 from neural.models.new_run import new_run, new_task_id
 from neural.models.run_log import logger, pairs
 from neural.stored_json import NotStorable
@@ -32,7 +32,7 @@ class MessageRefused(PermanentError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refused:
+class RefusedCall:
     """A message that was refused."""
 
     task: str
@@ -49,7 +49,7 @@ class Refused:
     delivery_tag: str = ""
 
 
-def keep_refused(refused: Refused, also: Callable[[Refused, TaskRun], object]) -> TaskRun:
+def keep_refused(refused: RefusedCall, also: Callable[[RefusedCall, TaskRun], object]) -> TaskRun:
     """Record the dead letter of a message, once however often it comes; log it.
 
     ``also`` is called in the same transaction, with what else is to be kept of it.
@@ -73,7 +73,7 @@ def refuse_to_run(run: TaskRun) -> None:
         )
 
 
-def _dead_run(refused: Refused) -> TaskRun:
+def _dead_run(refused: RefusedCall) -> TaskRun:
     if not refused.content:
         with suppress(NotStorable):
             return _row(refused, args=refused.args, kwargs=refused.kwargs)
@@ -82,7 +82,7 @@ def _dead_run(refused: Refused) -> TaskRun:
     return run
 
 
-def _row(refused: Refused, **what: Any) -> TaskRun:
+def _row(refused: RefusedCall, **what: Any) -> TaskRun:
     return new_run(
         task=refused.task,
         queue=refused.queue,
@@ -92,11 +92,11 @@ def _row(refused: Refused, **what: Any) -> TaskRun:
     ).row(state=RunState.DEAD, finished_at=Now())
 
 
-def _shown_arguments(refused: Refused, length: int = SHOWN_LENGTH) -> str:
+def _shown_arguments(refused: RefusedCall, length: int = SHOWN_LENGTH) -> str:
     return shown(refused.content or f"{refused.args!r} {refused.kwargs!r}", length)
 
 
-def _ids(refused: Refused) -> Sequence[str]:
+def _ids(refused: RefusedCall) -> Sequence[str]:
     """Its own, where that can be kept; one made of what it is, so that the same message is the
     same dead letter; and one that nothing else has."""
     parts = (refused.task, refused.delivery_tag, refused.said_id, _shown_arguments(refused))
@@ -108,20 +108,22 @@ def _ids(refused: Refused) -> Sequence[str]:
     return [refused.task_id, *others] if refused.task_id == refused.said_id else others
 
 
-def _error(refused: Refused, task_id: str) -> str:
+def _error(refused: RefusedCall, task_id: str) -> str:
     is_its_own = task_id == refused.said_id or not refused.said_id
     told = "" if is_its_own else f" (its id was {shown(repr(refused.said_id), 100)})"
     reason = shown(refused.reason, ERROR_LENGTH - len(told))
     return reason + told
 
 
-def _inserted(run: TaskRun, refused: Refused, also: Callable[[Refused, TaskRun], object]) -> bool:
+def _inserted(
+    run: TaskRun, refused: RefusedCall, also: Callable[[RefusedCall, TaskRun], object]
+) -> bool:
     """Whether this id is this message's now, or was before."""
     try:
         with transaction.atomic():
             TaskRun.objects.bulk_create([run])
-            failed = TryOutcome.FAILED
-            TaskTry.objects.create(run=run, outcome=failed, started_at=Now(), error=run.error)
+            failed = AttemptOutcome.FAILED
+            TaskAttempt.objects.create(run=run, outcome=failed, started_at=Now(), error=run.error)
             also(refused, run)
     except IntegrityError:
         same = {"task": run.task, "error": run.error, "args": run.args, "kwargs": run.kwargs}

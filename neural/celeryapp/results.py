@@ -1,7 +1,7 @@
 """Result backends that answer for ledger tasks out of the ledger.
 
 ``AsyncResult`` of a ledger task needs no second history: its state, value and traceback are
-in the run and its tries. Results of plain tasks are stored and read as usual.
+in the run and its attempts. Results of plain tasks are stored and read as usual.
 :class:`neural.LedgerCelery` puts the ledger before whatever ``result_backend`` names. With a
 plain Celery application name one of these: ``neural.celeryapp.results.DatabaseResults``
 (django-celery-results), ``neural.celeryapp.results.RedisResults+redis://host/2``, or

@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from celery.exceptions import Ignore, Retry
 from django.db import close_old_connections
 
-from neural.broker.message import RUN_HEADER, next_ring
+from neural.broker.message import RUN_HEADER, next_message
 from neural.broker.publisher import publish_quietly
 from neural.celeryapp.celery_view import request_of
 from neural.celeryapp.foreign import ForeignlyCalledTask
@@ -20,13 +20,13 @@ from neural.celeryapp.retry import RetriedTask, policy_of
 from neural.conf import conf
 from neural.errors import PermanentError
 from neural.ledger.outcome import Outcome
-from neural.ledger.raised import presentable
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import Work, WorkSource, current_run
+from neural.ledger.work_errors import presentable
 from neural.models import RunState, TaskRun
 from neural.models.run_log import logger, pairs
 from neural.stored_json import from_json
-from neural.worker import elsewhere, event_stream, late_messages
+from neural.worker import event_stream, forwarding, late_messages
 from neural.worker.delivery import Delivery
 
 Value = TypeVar("Value")
@@ -104,32 +104,32 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
     def _check_fit(self, run: TaskRun, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """A call that the function does not take fails each time; a TypeError from inside it
         may not."""
-        signature = elsewhere.signature_of(self)
+        signature = forwarding.signature_of(self)
         if signature is None:
             return
         try:
             signature.bind(*args, **kwargs)
         except TypeError as error:
             unfit = ArgumentsUnfit(f"{self.name}{signature} cannot be called: {error}")
-            mine = elsewhere.parameters(self)
-            raise elsewhere.unfit_here(
+            mine = forwarding.parameters(self)
+            raise forwarding.unfit_here(
                 run, unfit, differs=lambda known: _tasks(known).get(self.name, mine) != mine
             ) from error
 
     def _perform(self) -> Any:
-        queue, companions = self._delivered_on(), self.companions()
+        queue, batchable = self._delivered_on(), self.batchable()
         delivery = Delivery(
-            self, str(self.request.id), task=self.name, queue=queue, companions=companions
+            self, str(self.request.id), task=self.name, queue=queue, batchable=batchable
         )
         delivery.work()
         if not delivery.outcomes:
-            self._tell_of_another_tasks_run()
-        self._tell_of(delivery.along)
-        if companions and conf().take_along_runs > 1:  # otherwise each has its own message
+            self._log_another_tasks_run()
+        self._report_batched(delivery.batched)
+        if batchable and conf().batch_claim_runs > 1:  # otherwise each has its own message
             self._see_to_the_rest(queue, delivery.is_more)
         return _as_celery_sees_it(delivery.own)
 
-    def _tell_of_another_tasks_run(self) -> None:
+    def _log_another_tasks_run(self) -> None:
         """A message is late, or names a run that is not its task's. Looked for only where it
         brought its worker to nothing: the claim has passed that run by."""
         task_id = str(self.request.id)
@@ -139,23 +139,23 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
             facts = {"task": self.name, "id": task_id, "reason": f"that is a run of {other}"}
             logger.error("event=message_refused %s", pairs(facts))
 
-    def _tell_of(self, along: Sequence[Outcome]) -> None:
-        """Say what became of runs that were taken along with the message of another one.
+    def _report_batched(self, batched: Sequence[Outcome]) -> None:
+        """Say what became of runs that were batched with the message of another one.
         Of that one Celery itself tells."""
         listened = bool(self.request.get(event_stream.LISTENED))
-        late_messages.note(along, told=listened)
+        late_messages.note(batched, streamed=listened)
         if listened:
-            event_stream.tell(along, hostname=self.request.hostname)
+            event_stream.send_events(batched, hostname=self.request.hostname)
 
     def _see_to_the_rest(self, queue: str, is_more: bool | None) -> None:
-        """Bring somebody to the runs that had no seat or no time, if there may be any."""
+        """Bring somebody to the runs that had no slot or no time, if there may be any."""
         if is_more is not None:
             late_messages.note_more(queue, is_more)
         if is_more:
-            publish_quietly(next_ring(queue, self.companions()))
+            publish_quietly(next_message(queue, self.batchable()))
 
 
-def _tasks(known: elsewhere.Registered) -> Mapping[str, str]:
+def _tasks(known: forwarding.Registered) -> Mapping[str, str]:
     found: Mapping[str, str] = known.get("tasks", {})
     return found
 
@@ -163,14 +163,14 @@ def _tasks(known: elsewhere.Registered) -> Mapping[str, str]:
 def _late_message() -> Ignore:
     """Its run is done, under way or not due, whatever others it may have brought.
 
-    Not a success to Celery: it would not cancel a later try of this id when it stops, and
+    Not a success to Celery: it would not cancel a later attempt of this id when it stops, and
     Flower would show a run as succeeded that is dead.
     """
     return Ignore("a late message: its run is done, under way or not due")
 
 
 def _as_celery_sees_it(outcome: Outcome | None) -> Any:
-    """Return or raise what makes Celery log, count and trace the try for what it was."""
+    """Return or raise what makes Celery log, count and trace the attempt for what it was."""
     if outcome is None:
         raise _late_message()
     if outcome.state == RunState.SUCCEEDED:
@@ -179,7 +179,7 @@ def _as_celery_sees_it(outcome: Outcome | None) -> Any:
         raise presentable(outcome.exception)
     if outcome.due_at and isinstance(outcome.exception, Exception):
         raise Retry(outcome.error or None, presentable(outcome.exception), outcome.due_at)
-    raise Ignore(outcome.error or "handed back")
+    raise Ignore(outcome.error or "released")
 
 
 def run_to_its_end(body: Coroutine[Any, Any, Value]) -> Value:

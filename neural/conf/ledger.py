@@ -52,9 +52,9 @@ class NeuralSettings(Settings):
     unknown_work_seconds: float = Field(default=600, ge=0)
     """How long a run waits for a worker that knows its handler or task, where none lives."""
 
-    take_along_runs: int = Field(default=100, ge=1)
-    take_along_seconds: float = Field(default=0.05, gt=0)
-    """A worker woken by one message takes along what else is due, up to these bounds."""
+    batch_claim_runs: int = Field(default=100, ge=1)
+    batch_claim_seconds: float = Field(default=0.05, gt=0)
+    """A worker woken by one message claims what else is due with it, up to these bounds."""
 
     publish_timeout_seconds: float = Field(default=0.5, gt=0)
     """Longest wait for the broker to connect or to answer when an event is submitted."""

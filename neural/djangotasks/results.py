@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from neural.celeryapp.celery_view import home_of
 from neural.djangotasks import reference, registry
-from neural.ledger.history import Try, tries_of
-from neural.ledger.raised import NotAnException
-from neural.models import RunState, TaskRun, TryOutcome
+from neural.ledger.history import Attempt, attempts_of
+from neural.ledger.work_errors import NotAnException
+from neural.models import AttemptOutcome, RunState, TaskRun
 
 _HEADER = "django_task"
 _STATUSES = {
@@ -28,7 +28,7 @@ _CAUSE = "\nThe above exception was the direct cause of the following exception:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class TaskHeader:
     """What a task was asked with beside its arguments, in the terms of Django's framework, as its
     run keeps it; the run's own columns are in the ledger's."""
 
@@ -81,7 +81,7 @@ def find_result(task_id: str) -> Any:
 
 def task_of(run: TaskRun) -> Any:
     """The Django task of a run, as it was asked for; None if it is not the run of one."""
-    asked = Asked.by(run)
+    asked = TaskHeader.by(run)
     if asked is None:
         return registry.known(run.task)
     if registry.known(run.task) is None:
@@ -92,7 +92,7 @@ def task_of(run: TaskRun) -> Any:
 
 def result_of(run: TaskRun, task: Any) -> Any:
     """The TaskResult of a run of this task."""
-    attempts = [each for each in tries_of(run) if each.outcome != TryOutcome.HANDED_BACK]
+    attempts = [each for each in attempts_of(run) if each.outcome != AttemptOutcome.RELEASED]
     result = reference.base.TaskResult(
         task=task,
         id=run.task_id,
@@ -112,14 +112,14 @@ def result_of(run: TaskRun, task: Any) -> Any:
     return result
 
 
-def _worker_id(attempt: Try) -> str:
+def _worker_id(attempt: Attempt) -> str:
     """The worker and its process; of a worker whose row was pruned, and of ``run_due``, the
     process alone."""
     name = attempt.worker.name if attempt.worker else "process"
     return f"{name}/{attempt.process_id}"
 
 
-def _errors(run: TaskRun, attempts: Sequence[Try]) -> list[Any]:
+def _errors(run: TaskRun, attempts: Sequence[Attempt]) -> list[Any]:
     """One for each attempt that failed. A run that a person withdrew says that it was."""
     errors = [_error(each) for each in attempts if each.outcome in _FAILED]
     if run.state == RunState.CANCELLED:
@@ -128,11 +128,11 @@ def _errors(run: TaskRun, attempts: Sequence[Try]) -> list[Any]:
     return errors
 
 
-_FAILED = (TryOutcome.FAILED, TryOutcome.LOST)
+_FAILED = (AttemptOutcome.FAILED, AttemptOutcome.LOST)
 
 
-def _error(attempt: Try) -> Any:
-    if attempt.outcome == TryOutcome.LOST:
+def _error(attempt: Attempt) -> Any:
+    if attempt.outcome == AttemptOutcome.LOST:
         path, traceback = _LOST, attempt.error
     else:
         path, traceback = _raised(attempt.error, attempt.traceback)

@@ -16,7 +16,7 @@ from neural.celeryapp.options import keep
 from neural.celeryapp.task import LedgerTask, run_to_its_end
 from neural.djangotasks import reference, registry
 from neural.djangotasks.options import ledger_priority
-from neural.djangotasks.results import Asked, find_result, result_of, task_of
+from neural.djangotasks.results import TaskHeader, find_result, result_of, task_of
 from neural.ledger import ports
 from neural.ledger.clock import database_clock
 from neural.ledger.record import enqueue
@@ -46,7 +46,7 @@ def _recorded(task: Any, queue: str, args: list[Any], kwargs: dict[str, Any]) ->
         queue=queue,
         priority=ledger_priority(task.priority),
         due_at=_later(task.run_after),
-        options=keep(path, {"headers": Asked.of(task).header(), "root_id": family.root}),
+        options=keep(path, {"headers": TaskHeader.of(task).header(), "root_id": family.root}),
         parent=family.parent or "",
     )
 
@@ -111,7 +111,7 @@ class DjangoTask(LedgerTask):
 def register(task: Any) -> None:
     """Make the Celery task of a Django task, and have its signals sent."""
     shared_task(base=DjangoTask, name=task.module_path)(task.func)
-    ports.when_ended(task.module_path, _tell_when_committed)
+    ports.when_ended(task.module_path, _signal_when_committed)
 
 
 def _perform(run: TaskRun, task: Any, *args: Any, **kwargs: Any) -> Any:
@@ -132,11 +132,11 @@ def _as_json(value: Any) -> Any:
         raise
 
 
-def _tell_when_committed(run: TaskRun) -> None:
-    transaction.on_commit(partial(_tell_of_the_end, run.task_id), robust=True)
+def _signal_when_committed(run: TaskRun) -> None:
+    transaction.on_commit(partial(_signal_end, run.task_id), robust=True)
 
 
-def _tell_of_the_end(task_id: str) -> None:
+def _signal_end(task_id: str) -> None:
     result = find_result(task_id)
     if result.is_finished:  # and was not retried by somebody meanwhile
         sender = type(result.task.get_backend())

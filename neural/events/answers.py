@@ -29,7 +29,7 @@ class Problem:
         return f"{self.field}: {self.reason}"
 
 
-class Refused(Exception):
+class InvalidEvent(Exception):
     """Why a request cannot become an event; inside this package, where it is answered."""
 
     def __init__(self, *problems: Problem) -> None:

@@ -30,7 +30,7 @@ def register_listener(name: str, listener: Listener) -> None:
     LISTENERS.add(name, listener)
 
 
-def mark_for_search(*, collection: str, store: str, ids: Iterable[str]) -> None:
+def reindex(*, collection: str, store: str, ids: Iterable[str]) -> None:
     """Have these records of a store taken up by the search index, soon after the caller's
     transaction has committed; records that are gone by then are taken out of it.
 
@@ -48,12 +48,12 @@ def record_changed(collection: str, keys: Iterable[str], *, history: bool) -> No
         CHANGES.ask({Changed(history, collection, key) for key in keys})
 
 
-def _tell(changed: list[Changed]) -> None:
+def _notify(changed: list[Changed]) -> None:
     for (history, collection), group in groupby(changed, key=lambda each: each[:2]):
         keys = [each.key for each in group]
         for listener in LISTENERS:
             listener(collection, keys, history)
 
 
-CHANGES = Recomputation(rank=9, compute=_tell)
+CHANGES = Recomputation(rank=9, compute=_notify)
 """After all others: a record is told of by whoever holds its lock already."""

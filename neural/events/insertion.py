@@ -1,5 +1,6 @@
-"""Inserting new events, their runs, and what apps have ride with them (``neural.events.riders``):
-one statement on PostgreSQL, three on SQLite and one more for each rider.
+"""Inserting new events, their runs, and what apps have inserted with them
+(``neural.events.insert_hooks``): one statement on PostgreSQL, three on SQLite and one more for each
+hook.
 
 Rows travel as one JSON text on both. psycopg would write arrays, one for each column, value
 by value: a quarter of the submitter's processor time.
@@ -13,8 +14,8 @@ from typing import Any
 from django.db import OperationalError, transaction
 
 from neural.conf import conf
-from neural.events.draft import EventDraft, Identity
-from neural.events.riders import riding
+from neural.events.insert_hooks import hooked_inserts
+from neural.events.new_event import Identity, NewEvent
 from neural.ledger import dialects
 from neural.ledger.outages import despite_contention, is_contention
 from neural.models.new_run import NewRun
@@ -27,14 +28,14 @@ Rows = Sequence[Sequence[Any]]
 Runs = Mapping[Identity, Sequence[NewRun]]
 
 
-def insert_new(drafts: Sequence[EventDraft], runs: Runs) -> dict[Identity, int]:
+def insert_new(new_events: Sequence[NewEvent], runs: Runs) -> dict[Identity, int]:
     """Insert the events that are not recorded yet, each with its runs, and unknown stores.
 
     Returns the primary keys of the new events. What the database undid for the sake of
     another transaction (a deadlock) is done again at once, unless a caller's transaction
     was undone with it: that is the caller's to repeat.
     """
-    return despite_contention(partial(_insert, drafts, runs), may_repeat=_may_be_repeated)
+    return despite_contention(partial(_insert, new_events, runs), may_repeat=_may_be_repeated)
 
 
 def _may_be_repeated(error: OperationalError) -> bool:
@@ -42,10 +43,12 @@ def _may_be_repeated(error: OperationalError) -> bool:
     return retries and dialects.ledger_connection().get_autocommit() and is_contention(error)
 
 
-def _insert(drafts: Sequence[EventDraft], runs: Runs) -> dict[Identity, int]:
+def _insert(new_events: Sequence[NewEvent], runs: Runs) -> dict[Identity, int]:
     dialect = dialects.ledger_dialect()
     insert = _insert_at_once if dialect.changes_rows_in_with else _insert_in_steps
-    return {(store, source, name): pk for pk, store, source, name in insert(dialect, drafts, runs)}
+    return {
+        (store, source, name): pk for pk, store, source, name in insert(dialect, new_events, runs)
+    }
 
 
 _EVENT_COLUMNS = {
@@ -75,22 +78,28 @@ _RUN_TARGETS = """task_id, handler, queue, priority, requested_by, options, pare
     state, failures, losses, error"""
 
 
-def _event_row(dialect: dialects.Dialect, draft: EventDraft) -> tuple[Any, ...]:
-    occurred_at = dialect.moment(draft.occurred_at)
-    what = (draft.type, draft.payload, draft.content_hash, occurred_at, not draft.handlers)
-    return (*draft.identity, *what)
+def _event_row(dialect: dialects.Dialect, new_event: NewEvent) -> tuple[Any, ...]:
+    occurred_at = dialect.moment(new_event.occurred_at)
+    what = (
+        new_event.type,
+        new_event.payload,
+        new_event.content_hash,
+        occurred_at,
+        not new_event.handlers,
+    )
+    return (*new_event.identity, *what)
 
 
-def _run_row(dialect: dialects.Dialect, run: NewRun, draft: EventDraft) -> tuple[Any, ...]:
+def _run_row(dialect: dialects.Dialect, run: NewRun, new_event: NewEvent) -> tuple[Any, ...]:
     where = (run.task_id, run.handler, run.queue, run.priority, run.requested_by)
-    return (*where, run.options, run.parent_task_id, dialect.moment(draft.due_at))
+    return (*where, run.options, run.parent_task_id, dialect.moment(new_event.due_at))
 
 
 def _run_values(dialect: dialects.Dialect, event_key: str, store: str) -> str:
     own = ", ".join(f"run.{name}" for name in _RUN_COLUMNS if name != "due_at")
     due_at = f"COALESCE(run.due_at, {dialect.clock})"
-    owed_at = f"COALESCE(run.due_at, {dialect.clock_plus})"
-    common = f"{due_at}, {owed_at}, %s, '[]', '{{}}', 'pending', 0, 0, ''"
+    publish_at = f"COALESCE(run.due_at, {dialect.clock_plus})"
+    common = f"{due_at}, {publish_at}, %s, '[]', '{{}}', 'pending', 0, 0, ''"
     return f"{own}, {event_key}, {store}, {common}"
 
 
@@ -103,11 +112,11 @@ def _run_parameters(dialect: dialects.Dialect) -> list[Any]:
     return [dialect.seconds(conf().republish_seconds), EVENT_TASK]
 
 
-def _insert_at_once(dialect: dialects.Dialect, drafts: Sequence[EventDraft], runs: Runs) -> Rows:
+def _insert_at_once(dialect: dialects.Dialect, new_events: Sequence[NewEvent], runs: Runs) -> Rows:
     """Stores in order, like the events: else two submitters could wait in a circle."""
     columns = ", ".join(_EVENT_COLUMNS)
-    riders = riding(drafts)
-    ride = "".join(f", rider_{n} AS ({own})" for n, (own, _) in enumerate(riders))
+    hooks = hooked_inserts(new_events)
+    statement = "".join(f", hook_{n} AS ({own})" for n, (own, _) in enumerate(hooks))
     statement = f"""
         WITH input AS (
             SELECT {dialect.columns_of_arrays(_EVENT_COLUMNS)}, value->{len(_EVENT_COLUMNS)} AS runs
@@ -128,35 +137,37 @@ def _insert_at_once(dialect: dialects.Dialect, drafts: Sequence[EventDraft], run
             FROM new_events AS event JOIN input USING (store_id, source, event_id),
                 LATERAL (SELECT {dialect.columns_of_arrays(_RUN_COLUMNS)}
                     FROM {dialect.elements("runs")}) AS run
-        ){ride}
+        ){statement}
         SELECT id, store_id, source, event_id FROM new_events
     """
-    rows = ",".join(_as_json(dialect, draft, runs[draft.identity]) for draft in drafts)
+    rows = ",".join(
+        _as_json(dialect, new_event, runs[new_event.identity]) for new_event in new_events
+    )
     with dialects.preparing_cursor() as cursor:
-        own = [value for _, values in riders for value in values]
+        own = [value for _, values in hooks for value in values]
         cursor.execute(statement, [f"[{rows}]", *_new_store(), *_run_parameters(dialect), *own])
         return cursor.fetchall()
 
 
-def _as_json(dialect: dialects.Dialect, draft: EventDraft, runs: Sequence[NewRun]) -> str:
-    own = [_run_row(dialect, run, draft) for run in runs]
-    return _json.encode((*_event_row(dialect, draft), own))
+def _as_json(dialect: dialects.Dialect, new_event: NewEvent, runs: Sequence[NewRun]) -> str:
+    own = [_run_row(dialect, run, new_event) for run in runs]
+    return _json.encode((*_event_row(dialect, new_event), own))
 
 
-def _insert_in_steps(dialect: dialects.Dialect, drafts: Sequence[EventDraft], runs: Runs) -> Rows:
+def _insert_in_steps(dialect: dialects.Dialect, new_events: Sequence[NewEvent], runs: Runs) -> Rows:
     with transaction.atomic(savepoint=False), dialects.ledger_connection().cursor() as cursor:
         cursor.execute(
             "INSERT INTO neural_store (code, time_zone, country) "
             f"SELECT value, %s, %s FROM {dialect.arrays} "
             "WHERE true ON CONFLICT DO NOTHING",
-            [*_new_store(), json.dumps(sorted({draft.store for draft in drafts}))],
+            [*_new_store(), json.dumps(sorted({new_event.store for new_event in new_events}))],
         )
         cursor.execute(
             f"""INSERT INTO neural_neuralevent ({", ".join(_EVENT_COLUMNS)})
             SELECT {dialect.columns_of_arrays(_EVENT_COLUMNS)} FROM {dialect.arrays} WHERE true
             ON CONFLICT (event_id, store_id, source) DO NOTHING
             RETURNING id, store_id, source, event_id""",
-            [json.dumps([_event_row(dialect, draft) for draft in drafts])],
+            [json.dumps([_event_row(dialect, new_event) for new_event in new_events])],
         )
         new = cursor.fetchall()
         run_columns = dialect.columns_of_arrays(_RUN_COLUMNS | _EVENTS_OWN)
@@ -164,21 +175,24 @@ def _insert_in_steps(dialect: dialects.Dialect, drafts: Sequence[EventDraft], ru
             f"""INSERT INTO neural_taskrun ({_RUN_TARGETS})
             SELECT {_run_values(dialect, "run.event_pk", "run.store_id")}
             FROM (SELECT {run_columns} FROM {dialect.arrays}) AS run""",
-            [*_run_parameters(dialect), json.dumps(_runs_with_keys(dialect, new, drafts, runs))],
+            [
+                *_run_parameters(dialect),
+                json.dumps(_runs_with_keys(dialect, new, new_events, runs)),
+            ],
         )
         columns = dialect.columns_of_arrays(_NEW_EVENT)
-        for ride, values in riding(drafts):
+        for statement, values in hooked_inserts(new_events):
             cursor.execute(
-                f"WITH new_events AS (SELECT {columns} FROM {dialect.arrays}) {ride}",
+                f"WITH new_events AS (SELECT {columns} FROM {dialect.arrays}) {statement}",
                 [json.dumps(new), *values],
             )
     return new
 
 
 def _runs_with_keys(
-    dialect: dialects.Dialect, new: Rows, drafts: Sequence[EventDraft], runs: Runs
+    dialect: dialects.Dialect, new: Rows, new_events: Sequence[NewEvent], runs: Runs
 ) -> Rows:
-    by_identity = {draft.identity: draft for draft in drafts}
+    by_identity = {new_event.identity: new_event for new_event in new_events}
     return [
         (*_run_row(dialect, run, by_identity[store, source, event_id]), pk, store)
         for pk, store, source, event_id in new

@@ -15,7 +15,7 @@ from neural.events.answers import Problem, Submission
 from neural.events.readable import as_text
 from neural.events.refusals import Refusal
 from neural.events.submit import submit_many
-from neural.models import Door
+from neural.models import EntryPoint
 from neural.stored_json import said_of
 
 # JSON may write a character of three bytes as an escape of six; the rest is for the fields
@@ -45,7 +45,7 @@ def submit_lines(
     *,
     backfill: bool = False,
     requested_by: str = "",
-    door: str = Door.PYTHON,
+    entry_point: str = EntryPoint.PYTHON,
 ) -> Iterator[LineAnswer]:
     """Submit lines as they come and answer for each that is not blank, in order.
 
@@ -59,7 +59,9 @@ def submit_lines(
                 numbers.append(number)
                 yield _read(line, number)  # type: ignore[misc]  # or what it is refused for
 
-    for answer in submit_many(read(), backfill=backfill, requested_by=requested_by, door=door):
+    for answer in submit_many(
+        read(), backfill=backfill, requested_by=requested_by, entry_point=entry_point
+    ):
         yield LineAnswer(numbers.popleft(), answer)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 
 from neural.conf import conf
-from neural.events.answers import Problem, Refused
+from neural.events.answers import InvalidEvent, Problem
 from neural.events.types import EventType
 from neural.stored_json import depth_of, has_nul, is_deeper, said_of
 
@@ -24,18 +24,22 @@ def canonical(payload: Mapping[str, Any]) -> str:
         text = _canonical.encode(payload)
         raw = text.encode()
     except UnicodeEncodeError as error:
-        raise Refused(Problem("payload", f"is not text that UTF-8 can write: {error}")) from error
+        raise InvalidEvent(
+            Problem("payload", f"is not text that UTF-8 can write: {error}")
+        ) from error
     except RecursionError as error:
-        raise Refused(Problem("payload", said_of(None, deepest))) from error
+        raise InvalidEvent(Problem("payload", said_of(None, deepest))) from error
     except (TypeError, ValueError) as error:
-        raise Refused(Problem("payload", f"cannot be written as JSON: {error}")) from error
+        raise InvalidEvent(Problem("payload", f"cannot be written as JSON: {error}")) from error
     if len(raw) > conf().max_json_bytes:
         limit = f"{conf().max_json_bytes:,}"
-        raise Refused(Problem("payload", f"has {len(raw):,} bytes; at most {limit} are kept"))
+        raise InvalidEvent(Problem("payload", f"has {len(raw):,} bytes; at most {limit} are kept"))
     if is_deeper(text, deepest):
-        raise Refused(Problem("payload", said_of(depth_of(text), deepest)))
+        raise InvalidEvent(Problem("payload", said_of(depth_of(text), deepest)))
     if has_nul(text):
-        raise Refused(Problem("payload", "contains the character U+0000, which cannot be kept"))
+        raise InvalidEvent(
+            Problem("payload", "contains the character U+0000, which cannot be kept")
+        )
     if len(raw) > MOST_DIGITS and _TOO_MANY_DIGITS in raw.translate(_AS_ZEROS):
         json.loads(text, parse_int=_of_bounded_size)  # they may stand within text
     return text
@@ -50,7 +54,7 @@ def _of_bounded_size(number: str) -> None:
     digits = len(number.lstrip("-"))
     if digits > MOST_DIGITS:
         reason = f"has a number of {digits:,} digits; what computes with it reads {MOST_DIGITS}"
-        raise Refused(Problem("payload", reason))
+        raise InvalidEvent(Problem("payload", reason))
 
 
 def content_hash(type_name: str, payload: str) -> str:
@@ -65,7 +69,7 @@ def check_payload(kind: EventType, text: str) -> None:
     try:
         kind.schema.model_validate(json.loads(text))
     except ValidationError as invalid:
-        raise Refused(*(_problem(error) for error in invalid.errors())) from invalid
+        raise InvalidEvent(*(_problem(error) for error in invalid.errors())) from invalid
 
 
 def _problem(error: Any) -> Problem:

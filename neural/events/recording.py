@@ -13,8 +13,8 @@ from django.db import transaction
 from django.db.models import DEFERRED
 
 from neural.events.answers import Problem, Submission, Verdict
-from neural.events.draft import EventDraft, Identity
 from neural.events.insertion import EVENT_TASK, insert_new
+from neural.events.new_event import Identity, NewEvent
 from neural.ledger import dialects, ports
 from neural.ledger.record import without_followers
 from neural.models import NeuralEvent
@@ -22,42 +22,45 @@ from neural.models.new_run import NewRun, new_run
 from neural.models.run_log import lines, logger, pairs
 
 
-def record(drafts: Sequence[EventDraft]) -> list[Submission]:
+def record(new_events: Sequence[NewEvent]) -> list[Submission]:
     """Record events in the caller's transaction and answer for each, in order."""
-    if not drafts:
+    if not new_events:
         return []
-    firsts: dict[Identity, EventDraft] = {}
-    for draft in drafts:
-        firsts.setdefault(draft.identity, draft)
+    firsts: dict[Identity, NewEvent] = {}
+    for new_event in new_events:
+        firsts.setdefault(new_event.identity, new_event)
     # Sorted, so that two submitters of the same events never wait for one another in a circle.
     candidates = [firsts[identity] for identity in sorted(firsts)]
-    runs = {draft.identity: _runs_of(draft) for draft in candidates}
+    runs = {new_event.identity: _runs_of(new_event) for new_event in candidates}
     new = insert_new(candidates, runs)
     known = _recorded_before(firsts.keys() - new.keys())
     due = (identity for identity in new if firsts[identity].due_at is None)
     ports.announce([run for identity in due for run in runs[identity]])
-    _tell_on_commit([firsts[identity] for identity in new], runs)
-    return [_answer(draft, firsts, new, known) for draft in drafts]
+    _log_on_commit([firsts[identity] for identity in new], runs)
+    return [_answer(new_event, firsts, new, known) for new_event in new_events]
 
 
 def _answer(
-    draft: EventDraft,
-    firsts: dict[Identity, EventDraft],
+    new_event: NewEvent,
+    firsts: dict[Identity, NewEvent],
     new: dict[Identity, int],
     known: dict[Identity, NeuralEvent],
 ) -> Submission:
-    first = firsts[draft.identity]
-    if draft.identity in new:
-        recorded_hash, find_event = first.content_hash, partial(_event, first, new[draft.identity])
-        if draft is first:
+    first = firsts[new_event.identity]
+    if new_event.identity in new:
+        recorded_hash, find_event = (
+            first.content_hash,
+            partial(_event, first, new[new_event.identity]),
+        )
+        if new_event is first:
             return Submission(verdict=Verdict.NEW, find_event=find_event)
     else:
-        earlier = known[draft.identity]
+        earlier = known[new_event.identity]
         recorded_hash, find_event = earlier.content_hash, partial(_itself, earlier)
-    if recorded_hash == draft.content_hash:
+    if recorded_hash == new_event.content_hash:
         return Submission(verdict=Verdict.DUPLICATE, find_event=find_event)
     reason = (
-        f"conflict: {draft.event_id!r} of source {draft.source!r} was recorded before with "
+        f"conflict: {new_event.event_id!r} of source {new_event.source!r} was recorded before with "
         "another content; give a changed event an id of its own"
     )
     return Submission.refused([Problem("event_id", reason)], find_event=find_event)
@@ -70,41 +73,41 @@ def _itself(event: NeuralEvent) -> NeuralEvent:
 _EVENT_FIELDS = tuple(field.attname for field in NeuralEvent._meta.concrete_fields)
 
 
-def _event(draft: EventDraft, pk: int) -> NeuralEvent:
+def _event(new_event: NewEvent, pk: int) -> NeuralEvent:
     """As it was recorded. What only the database knows is read when it is asked for."""
     known = {
         "id": pk,
-        "store_id": draft.store,
-        "source": draft.source,
-        "event_id": draft.event_id,
-        "type": draft.type,
-        "payload": json.loads(draft.payload),
-        "content_hash": draft.content_hash,
-        "unhandled": not draft.handlers,
-        "occurred_at": draft.occurred_at,
+        "store_id": new_event.store,
+        "source": new_event.source,
+        "event_id": new_event.event_id,
+        "type": new_event.type,
+        "payload": json.loads(new_event.payload),
+        "content_hash": new_event.content_hash,
+        "unhandled": not new_event.handlers,
+        "occurred_at": new_event.occurred_at,
         "pruned_at": None,
     }
     values = [known.get(name, DEFERRED) for name in _EVENT_FIELDS]
     return NeuralEvent.from_db(dialects.ledger_connection().alias, _EVENT_FIELDS, values)
 
 
-def _runs_of(draft: EventDraft) -> list[NewRun]:
+def _runs_of(new_event: NewEvent) -> list[NewRun]:
     """The runs of an event, known by their task ids: its own key is not known yet. The first
     one's result is that of a Celery call; so links and chains are the first one's."""
     return [
         new_run(
-            task_id=draft.task_id if place == 0 else None,
+            task_id=new_event.task_id if place == 0 else None,
             task=EVENT_TASK,
             handler=handler,
-            store=draft.store,
-            queue=draft.queue,
-            priority=draft.priority,
-            due_at=draft.due_at,
-            requested_by=draft.requested_by,
-            options=draft.options if place == 0 else without_followers(draft.options),
-            parent=draft.parent,
+            store=new_event.store,
+            queue=new_event.queue,
+            priority=new_event.priority,
+            due_at=new_event.due_at,
+            requested_by=new_event.requested_by,
+            options=new_event.options if place == 0 else without_followers(new_event.options),
+            parent=new_event.parent,
         )
-        for place, handler in enumerate(draft.handlers)
+        for place, handler in enumerate(new_event.handlers)
     ]
 
 
@@ -127,14 +130,16 @@ def _recorded_before(identities: Collection[Identity]) -> dict[Identity, NeuralE
     return {(event.store_id, event.source, event.event_id): event for event in found}
 
 
-def _tell_on_commit(drafts: Sequence[EventDraft], runs: Mapping[Identity, list[NewRun]]) -> None:
+def _log_on_commit(new_events: Sequence[NewEvent], runs: Mapping[Identity, list[NewRun]]) -> None:
     """Made into text at once: a caller's transaction may hold a million events."""
-    if not drafts or not logger.isEnabledFor(logging.INFO):
+    if not new_events or not logger.isEnabledFor(logging.INFO):
         return
-    named = [(run, draft.identity) for draft in drafts for run in runs[draft.identity]]
+    named = [
+        (run, new_event.identity) for new_event in new_events for run in runs[new_event.identity]
+    ]
     identities = {run.task_id: identity for run, identity in named}
     told = list(lines("recorded", [run for run, _ in named], identities, {}))
-    told += [_unhandled(draft) for draft in drafts if not runs[draft.identity]]
+    told += [_unhandled(new_event) for new_event in new_events if not runs[new_event.identity]]
     transaction.on_commit(partial(_log, told), robust=True)
 
 
@@ -143,7 +148,7 @@ def _log(told: Sequence[str]) -> None:
         logger.info("%s", line)
 
 
-def _unhandled(draft: EventDraft) -> str:
-    store, source, event_id = draft.identity
-    what = {"event_id": event_id, "source": source, "store": store, "type": draft.type}
+def _unhandled(new_event: NewEvent) -> str:
+    store, source, event_id = new_event.identity
+    what = {"event_id": event_id, "source": source, "store": store, "type": new_event.type}
     return f"event=event_unhandled {pairs(what)}"

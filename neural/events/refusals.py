@@ -15,7 +15,7 @@ from django.db import transaction
 
 from neural.conf import conf
 from neural.events.answers import Problem
-from neural.events.draft import EventDraft
+from neural.events.new_event import NewEvent
 from neural.events.readable import as_json, as_text, escaped, storable
 from neural.ledger import dialects
 from neural.ledger.interrupts import SoftTimeLimitExceeded
@@ -70,20 +70,20 @@ def refusal_of(request: Any, problems: Sequence[Problem], *, backfill: bool = Fa
     )
 
 
-def refusal_of_draft(draft: EventDraft, problems: Sequence[Problem]) -> Refusal:
+def refusal_of_new_event(new_event: NewEvent, problems: Sequence[Problem]) -> Refusal:
     """Of an event that is sound, but in conflict with a recorded one."""
     return Refusal(
-        store_code=draft.store,
-        source=draft.source,
-        event_id=draft.event_id,
-        type=draft.type,
-        payload=draft.payload,
-        details={"occurred_at": draft.occurred_at.isoformat()},
+        store_code=new_event.store,
+        source=new_event.source,
+        event_id=new_event.event_id,
+        type=new_event.type,
+        payload=new_event.payload,
+        details={"occurred_at": new_event.occurred_at.isoformat()},
         problems=problems,
     )
 
 
-def keep(refusals: Sequence[Refusal], *, door: str, requested_by: str) -> None:
+def keep(refusals: Sequence[Refusal], *, entry_point: str, requested_by: str) -> None:
     """Write rows for them, by one statement; raises nothing.
 
     Within a caller's transaction the rows go with it, if it is rolled back; one that has failed
@@ -94,11 +94,11 @@ def keep(refusals: Sequence[Refusal], *, door: str, requested_by: str) -> None:
     connection = dialects.ledger_connection()
     try:
         with transaction.atomic(using=connection.alias):  # a savepoint: the caller's goes on
-            _write(refusals, door, requested_by)
+            _write(refusals, entry_point, requested_by)
     except SoftTimeLimitExceeded:
         raise
     except Exception as error:  # noqa: BLE001 (the answer is what counts)
-        about = f"refusals={len(refusals)} door={door}"
+        about = f"refusals={len(refusals)} entry_point={entry_point}"
         logger.error("event=refusal_not_kept %s error=%r", about, storable(str(error), 200))
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
@@ -117,17 +117,17 @@ _COLUMNS = {
     "times": "bigint",
 }
 _LENGTHS = {"store_code": 100, "source": 100, "event_id": 200, "type": 100}
-_RENEWED = ("details", "problems", "door", "requested_by", "last_refused_at")
+_RENEWED = ("details", "problems", "entry_point", "requested_by", "last_refused_at")
 
 
-def _write(refusals: Iterable[Refusal], door: str, requested_by: str) -> None:
+def _write(refusals: Iterable[Refusal], entry_point: str, requested_by: str) -> None:
     dialect = dialects.ledger_dialect()
     columns = ", ".join(_COLUMNS)
     renewed = ", ".join(f"{name} = excluded.{name}" for name in _RENEWED)
     # WHERE: else SQLite would read ON as a join's.
     statement = f"""
         INSERT INTO neural_refusedevent ({columns},
-            door, requested_by, refused_at, last_refused_at, state, handled_by)
+            entry_point, requested_by, refused_at, last_refused_at, state, handled_by)
         SELECT {dialect.columns_of_arrays(_COLUMNS)}, %s, %s,
             {dialect.clock}, {dialect.clock}, 'open', ''
         FROM {dialect.arrays} WHERE true
@@ -136,7 +136,7 @@ def _write(refusals: Iterable[Refusal], door: str, requested_by: str) -> None:
     """
     rows = json.dumps(_rows(refusals))
     with dialects.ledger_connection().cursor() as cursor:
-        cursor.execute(statement, [storable(door, 20), storable(requested_by, 150), rows])
+        cursor.execute(statement, [storable(entry_point, 20), storable(requested_by, 150), rows])
 
 
 def _rows(refusals: Iterable[Refusal]) -> list[list[Any]]:

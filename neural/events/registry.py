@@ -114,7 +114,7 @@ def handlers_of(type_name: str) -> tuple[Handler, ...]:
 
 @cache
 def atomic_handler_names() -> tuple[str, ...]:
-    """Names of the handlers that a worker may take along."""
+    """Names of the handlers whose runs a worker may claim in a batch."""
     return tuple(sorted(each.name for each in HANDLERS if each.atomic))
 
 

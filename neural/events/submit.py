@@ -1,4 +1,4 @@
-"""Submitting events: validate, record with their runs, ring the bell on commit.
+"""Submitting events: validate, record with their runs, publish on commit.
 
 What is accepted is recorded in the caller's transaction. Of what is refused nothing is recorded
 but that it was: the answer names the field and the reason, and so does a row that people see.
@@ -13,10 +13,10 @@ from django.db import transaction
 from neural.conf import conf
 from neural.errors import PermanentError
 from neural.events import recording
-from neural.events.answers import Refused, Submission
-from neural.events.draft import EventDraft, StoreClocks, draft_event
-from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_draft
-from neural.models import Door, RefusedEvent
+from neural.events.answers import InvalidEvent, Submission
+from neural.events.new_event import NewEvent, StoreClocks, validate_event
+from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_new_event
+from neural.models import EntryPoint, RefusedEvent
 
 
 class RefusalClosed(PermanentError):
@@ -35,7 +35,7 @@ def submit(
     queue: str | None = None,
     backfill: bool = False,
     requested_by: str = "",
-    door: str = Door.PYTHON,
+    entry_point: str = EntryPoint.PYTHON,
 ) -> Submission:
     """Submit one event.
 
@@ -46,7 +46,7 @@ def submit(
     replace those of the type; ``backfill`` marks history, which runs on ``low_priority``.
 
     Nothing is raised for bad input: look at the answer, or call ``.or_raise()`` on it. What is
-    refused is shown to people as having come by ``door``; not at all if that is empty.
+    refused is shown to people as having come by ``entry_point``; not at all if that is empty.
     """
     request = {
         "type": type,
@@ -58,7 +58,9 @@ def submit(
         "priority": priority,
         "queue": queue,
     }
-    (answer,) = submit_many([request], backfill=backfill, requested_by=requested_by, door=door)
+    (answer,) = submit_many(
+        [request], backfill=backfill, requested_by=requested_by, entry_point=entry_point
+    )
     return answer
 
 
@@ -73,7 +75,7 @@ def correct(refused: RefusedEvent, request: Mapping[str, Any], *, by: str) -> Su
         if not mine.values_list("pk", flat=True)[:1]:
             raise RefusalClosed(f"{refused} is not open any more")
         backfill = bool(refused.details.get("backfill"))
-        answer = submit(**request, backfill=backfill, requested_by=by, door="")
+        answer = submit(**request, backfill=backfill, requested_by=by, entry_point="")
         if answer.event is not None and not answer.is_refused:
             refused.mark_corrected(answer.event, by=by)
     return answer
@@ -84,7 +86,7 @@ def submit_many(
     *,
     backfill: bool = False,
     requested_by: str = "",
-    door: str = Door.PYTHON,
+    entry_point: str = EntryPoint.PYTHON,
 ) -> Iterator[Submission]:
     """Submit many events, each a mapping with the arguments of :func:`submit`.
 
@@ -96,14 +98,14 @@ def submit_many(
     remaining = iter(events)
     while True:
         chunk, error = _next_chunk(remaining, backfill, requested_by)
-        yield from _record(chunk, door, requested_by)
+        yield from _record(chunk, entry_point, requested_by)
         if error is not None:
             raise error
         if not chunk:
             return
 
 
-Chunk = Sequence[EventDraft | Refusal]
+Chunk = Sequence[NewEvent | Refusal]
 
 
 def _next_chunk(
@@ -113,7 +115,7 @@ def _next_chunk(
     is read and let go at once: held for a whole chunk, the objects in it would cost Python's
     garbage collector a tenth."""
     clocks = StoreClocks()
-    chunk: list[EventDraft | Refusal] = []
+    chunk: list[NewEvent | Refusal] = []
     for _ in range(conf().submit_chunk):
         try:
             request = next(requests)
@@ -127,28 +129,28 @@ def _next_chunk(
 
 def _read(
     request: Any, clocks: StoreClocks, backfill: bool, requested_by: str
-) -> EventDraft | Refusal:
+) -> NewEvent | Refusal:
     if isinstance(request, Refusal):  # of a line that could not even be read
         return request
     try:
-        return draft_event(request, clocks, backfill=backfill, requested_by=requested_by)
-    except Refused as refused:
+        return validate_event(request, clocks, backfill=backfill, requested_by=requested_by)
+    except InvalidEvent as refused:
         return refusal_of(request, refused.problems, backfill=backfill)
 
 
-def _record(chunk: Chunk, door: str, requested_by: str) -> Iterator[Submission]:
-    drafts = [each for each in chunk if isinstance(each, EventDraft)]
-    recorded = iter(recording.record(drafts))
+def _record(chunk: Chunk, entry_point: str, requested_by: str) -> Iterator[Submission]:
+    new_events = [each for each in chunk if isinstance(each, NewEvent)]
+    recorded = iter(recording.record(new_events))
     answers = [
-        next(recorded) if isinstance(each, EventDraft) else Submission.refused(each.problems)
+        next(recorded) if isinstance(each, NewEvent) else Submission.refused(each.problems)
         for each in chunk
     ]
     refused = [pair for pair in zip(chunk, answers, strict=True) if pair[1].is_refused]
-    if refused and door:
+    if refused and entry_point:
         refusals = [_refusal(each, answer) for each, answer in refused]
-        keep(refusals, door=door, requested_by=requested_by)
+        keep(refusals, entry_point=entry_point, requested_by=requested_by)
     return iter(answers)
 
 
-def _refusal(what: EventDraft | Refusal, answer: Submission) -> Refusal:
-    return what if isinstance(what, Refusal) else refusal_of_draft(what, answer.problems)
+def _refusal(what: NewEvent | Refusal, answer: Submission) -> Refusal:
+    return what if isinstance(what, Refusal) else refusal_of_new_event(what, answer.problems)

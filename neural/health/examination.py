@@ -68,7 +68,7 @@ OF_LEDGER: Sequence[tuple[str, Probe]] = (
     ("backlog", workers.backlog),
     ("stuck runs", runs.stuck_runs),
     ("lost runs", runs.lost_runs),
-    ("failures", failures.failing_tries),
+    ("failures", failures.failing_attempts),
     ("dead letters", failures.dead_letters),
     ("refused events", failures.refused_events),
     ("unregistered", runs.unregistered_work),

@@ -1,4 +1,4 @@
-"""Probes of what waits for a person: tries that failed lately, what has died of it, and events
+"""Probes of what waits for a person: attempts that failed lately, what has died of it, and events
 that were refused."""
 
 import datetime as dt
@@ -9,29 +9,29 @@ from django.utils.translation import ngettext
 
 from neural.health.findings import COUNTED, Finding, ok, runs_told, span, warning
 from neural.health.situation import Situation
-from neural.models import RefusedEvent, TaskRun, TaskTry, TryOutcome
+from neural.models import AttemptOutcome, RefusedEvent, TaskAttempt, TaskRun
 
 RECENTLY_DEAD = RECENTLY_REFUSED = dt.timedelta(days=1)
 RECENTLY_FAILED = dt.timedelta(minutes=10)
 MANY = 10
-"""Failed tries within that time: fewer are what retries are for."""
+"""Failed attempts within that time: fewer are what retries are for."""
 
 
-def failing_tries(situation: Situation) -> Finding:
-    """Few tries have failed lately. Dead letters come only after the retries."""
-    newest = TaskTry.objects.order_by("-pk").select_related("run")
+def failing_attempts(situation: Situation) -> Finding:
+    """Few attempts have failed lately. Dead letters come only after the retries."""
+    newest = TaskAttempt.objects.order_by("-pk").select_related("run")
     columns = ("outcome", "finished_at", "error", "run__task", "run__handler")
     since = situation.now - RECENTLY_FAILED
     failed = [
         each
         for each in newest.only(*columns)[:COUNTED]
-        if each.outcome == TryOutcome.FAILED and each.finished_at > since
+        if each.outcome == AttemptOutcome.FAILED and each.finished_at > since
     ]
     about = {"count": f"{len(failed):,}", "span": span(RECENTLY_FAILED.total_seconds())}
     told = (
         ngettext(
-            "%(count)s try failed in the last %(span)s",
-            "%(count)s tries failed in the last %(span)s",
+            "%(count)s attempt failed in the last %(span)s",
+            "%(count)s attempts failed in the last %(span)s",
             len(failed),
         )
         % about
@@ -39,7 +39,7 @@ def failing_tries(situation: Situation) -> Finding:
     return _many_failed(failed, told) if len(failed) >= MANY else ok("failures", told)
 
 
-def _many_failed(failed: list[TaskTry], told: str) -> Finding:
+def _many_failed(failed: list[TaskAttempt], told: str) -> Finding:
     work, number = Counter(each.run.work_name for each in failed).most_common(1)[0]
     error = next(each.error for each in failed if each.run.work_name == work)
     about = {"told": told, "count": number, "work": work, "error": error}

@@ -15,7 +15,6 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
 from neural.ledger import pace
-from neural.ledger.conduct import Supervisor, TransactionLost, is_undone, isolate_hooks
 from neural.ledger.execute import (
     call,
     drop_broken_connection,
@@ -23,8 +22,9 @@ from neural.ledger.execute import (
     run_alone,
     settle_in_time,
 )
+from neural.ledger.guard import TransactionLost, WorkGuard, is_undone, isolate_hooks
 from neural.ledger.interrupts import SoftTimeLimitExceeded
-from neural.ledger.log import tell_outcomes, tell_started
+from neural.ledger.log import log_outcomes, log_started
 from neural.ledger.outcome import (
     Outcome,
     expired,
@@ -34,10 +34,10 @@ from neural.ledger.outcome import (
     succeeded,
     taken_apart,
 )
-from neural.ledger.raised import describe, only_exceptions
 from neural.ledger.recompute import at_the_end
 from neural.ledger.settle import Fenced, settle
 from neural.ledger.work import Clock, Work, WorkSource, working_on
+from neural.ledger.work_errors import describe, only_exceptions
 from neural.models import TaskRun
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class LimitStruck(Exception):
 def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
     """Work on claimed runs and record what became of each."""
     clock = Clock.of(runs[0])
-    tell_started(runs)
+    log_started(runs)
     if len(runs) == 1:
         return [run_alone(source, runs[0], clock)]
     try:
@@ -79,27 +79,27 @@ def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
         # A deadlock, a broken connection, one run taken away: nothing of the batch was kept.
         logger.warning("event=batch_undone runs=%d error=%r", len(runs), describe(error))
         return [run_alone(source, run, clock) for run in runs]
-    tell_outcomes(outcomes)
+    log_outcomes(outcomes)
     return outcomes
 
 
 def _run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
     """Work on runs and record what became of them, or keep nothing and raise."""
     groups = _by_function(source, runs)  # before SQLite's one writer begins
-    supervisor = Supervisor(atomic=True)
+    guard = WorkGuard(atomic=True)
     try:
         with transaction.atomic():
             # From here: the wait for SQLite's one writer is over, and was none of the runs' doing.
             began_at = clock.now()
-            deadline = began_at + dt.timedelta(seconds=conf().take_along_seconds)
+            deadline = began_at + dt.timedelta(seconds=conf().batch_claim_seconds)
             with at_the_end(), working_on(runs[0].queue):
-                outcomes = _work_through(source, groups, deadline, clock, supervisor)
+                outcomes = _work_through(source, groups, deadline, clock, guard)
             done = sum(not outcome.not_started for outcome in outcomes)
             _learn(runs[0].queue, done, began_at, clock)
             settle(outcomes)
             isolate_hooks()
     finally:
-        supervisor.renew_sessions()
+        guard.renew_sessions()
     return outcomes
 
 
@@ -107,32 +107,34 @@ def _learn(queue: str, runs: int, began_at: dt.datetime, clock: Clock) -> None:
     pace.learn(queue, runs=max(runs, 1), seconds=(clock.now() - began_at).total_seconds())
 
 
-class Part(NamedTuple):
+class BatchItem(NamedTuple):
     """A run, and what stands for it in the list of a batch function."""
 
     run: TaskRun
     item: Any = None
 
 
-Groups = Mapping[BatchFunction | None, Sequence[Part]]
+Groups = Mapping[BatchFunction | None, Sequence[BatchItem]]
 """By the function that takes them at once; None for those that go one by one."""
 
 
 def _by_function(source: WorkSource, runs: Sequence[TaskRun]) -> Groups:
-    groups: dict[BatchFunction | None, list[Part]] = {}
+    groups: dict[BatchFunction | None, list[BatchItem]] = {}
     for run in runs:
         function, part = _part(source, run)
         groups.setdefault(function, []).append(part)
     return groups
 
 
-def _part(source: WorkSource, run: TaskRun) -> tuple[BatchFunction | None, Part]:
+def _part(source: WorkSource, run: TaskRun) -> tuple[BatchFunction | None, BatchItem]:
     try:
         with only_exceptions():
             batch = source.work_for(run).batch
-            return (batch.function, Part(run, batch.item())) if batch else (None, Part(run))
+            return (
+                (batch.function, BatchItem(run, batch.item())) if batch else (None, BatchItem(run))
+            )
     except Exception:  # noqa: BLE001 (raised again, and recorded, when it is this run's turn)
-        return None, Part(run)
+        return None, BatchItem(run)
 
 
 def _work_through(
@@ -140,14 +142,14 @@ def _work_through(
     groups: Groups,
     deadline: dt.datetime,
     clock: Clock,
-    supervisor: Supervisor,
+    guard: WorkGuard,
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
     waiting = deque(groups.items())
     while waiting:
         function, theirs = waiting.popleft()
         left = (deadline - clock.now()).total_seconds()
-        if outcomes and (left <= 0 or supervisor.changed_session):
+        if outcomes and (left <= 0 or guard.changed_session):
             outcomes += [not_started(each.run, clock) for each in theirs]
             continue
         number = pace.fitting(function, seconds=left, unknown=FIRST_BATCH) if function else 1
@@ -155,8 +157,8 @@ def _work_through(
         if later:
             waiting.appendleft((function, later))
         if function is None or len(now) == 1:
-            outcomes.append(_in_savepoint(source, now[0].run, clock, supervisor))
-        elif done := _at_once(function, now, clock, supervisor):
+            outcomes.append(_in_savepoint(source, now[0].run, clock, guard))
+        elif done := _at_once(function, now, clock, guard):
             outcomes += done
         else:
             waiting.appendleft((None, now))
@@ -164,7 +166,7 @@ def _work_through(
 
 
 def _at_once(
-    function: BatchFunction, parts: Sequence[Part], clock: Clock, supervisor: Supervisor
+    function: BatchFunction, parts: Sequence[BatchItem], clock: Clock, guard: WorkGuard
 ) -> list[Outcome]:
     """Outcomes of runs that were done by one call; none if it failed and left no trace."""
     started_at = clock.now()
@@ -172,7 +174,7 @@ def _at_once(
     try:
         with transaction.atomic():
             items = [part.item for part in parts]
-            supervisor.call(lambda: function(items), what=f"{runs[0].work_name} runs={len(runs)}")
+            guard.call(lambda: function(items), what=f"{runs[0].work_name} runs={len(runs)}")
     except (OperationalError, InterfaceError, TransactionLost):
         raise  # concerns the whole transaction
     except SoftTimeLimitExceeded as error:
@@ -193,9 +195,7 @@ def _expect_to_go_on(error: Exception) -> None:
         raise TransactionLost("the transaction can only be rolled back") from error
 
 
-def _in_savepoint(
-    source: WorkSource, run: TaskRun, clock: Clock, supervisor: Supervisor
-) -> Outcome:
+def _in_savepoint(source: WorkSource, run: TaskRun, clock: Clock, guard: WorkGuard) -> Outcome:
     started_at = clock.now()
     work = None
     try:
@@ -204,7 +204,7 @@ def _in_savepoint(
         with only_exceptions():
             work = source.work_for(run)
         with transaction.atomic():
-            return call(run, work, started_at, clock, supervisor)
+            return call(run, work, started_at, clock, guard)
     except (OperationalError, InterfaceError, TransactionLost):
         raise  # concerns the whole transaction
     except SoftTimeLimitExceeded as error:
@@ -218,7 +218,7 @@ def _after_the_limit(struck: LimitStruck, runs: Sequence[TaskRun], clock: Clock)
     """The limit may have struck in a query, and comes once a delivery: it cannot guard a
     second attempt. So only what was too slow has failed; the others wait again."""
     slow = _judged(struck, clock)
-    tell_outcomes(slow)
+    log_outcomes(slow)
     _learn(runs[0].queue, len(struck.runs), struck.started_at, clock)
     others = [not_started(run, clock) for run in runs if run not in struck.runs]
     _settle_unless_fenced(others)

@@ -1,7 +1,7 @@
 """Taking runs: a conditional UPDATE that only one worker can win.
 
 A claim writes a fencing token. Whatever the worker does later with the run (succeed,
-fail, hand back) needs that token, so that a worker thought dead that wakes up changes
+fail, release) needs that token, so that a worker thought dead that wakes up changes
 nothing. A claim is committed before the work starts: were it part of the work's
 transaction, a process that dies would leave no trace and a poison would never be counted.
 """
@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from neural.conf import conf
 from neural.ledger import dialects
 from neural.ledger.dialects import joined_rows
-from neural.ledger.outages import insist
+from neural.ledger.outages import retry_until
 from neural.ledger.unreadable import NOT_OF_A_ROW, read_each
 from neural.models import NeuralEvent, RunState, TaskRun
 
@@ -41,14 +41,14 @@ def claim(
     claimant: Claimant,
     task: str = "",
     queue: str = "",
-    companions: Sequence[str] = (),
+    batchable: Sequence[str] = (),
     limit: int = 1,
     now: dt.datetime | None = None,
 ) -> list[TaskRun]:
-    """Take the run of this task id, if it is due, and take along what else is.
+    """Take the run of this task id, if it is due, and what else is, as one batch.
 
     ``task`` is what the message is of: the run of another one is not for it to take.
-    Taken along are due runs of the handlers named in ``companions`` on the same queue,
+    The batch are due runs of the handlers named in ``batchable`` on the same queue,
     most urgent first, ``limit`` runs in all. A run that was delivered before is taken
     alone: were it poison, it would condemn its neighbours; and so is one with options, whose
     limits are for it alone. An empty list means that the
@@ -56,15 +56,15 @@ def claim(
     """
     dialect = dialects.ledger_dialect()
     due = _due(dialect, now)
-    if companions and limit > 1:
-        chosen, parameters = _with_companions(dialect, task_id, task, queue, companions, limit, due)
+    if batchable and limit > 1:
+        chosen, parameters = _with_batch(dialect, task_id, task, queue, batchable, limit, due)
     else:
         chosen, parameters = _alone(dialect, task_id, task, due)
     token = secrets.randbits(63)
     parameters += [token, claimant.worker_id, claimant.process_id]
     take = _take_with_events if dialect.returns_joined_rows else _take
     try:
-        runs = _taken(partial(take, dialect, chosen, parameters, companions), token)
+        runs = _taken(partial(take, dialect, chosen, parameters, batchable), token)
     except BaseException:  # whatever it is: of what it took nobody knows but the database
         _disown(token)
         raise
@@ -86,7 +86,7 @@ _CHANGES = """state = 'running', token = %s, worker_id = %s, process_id = %s,
 
 
 def _take(
-    dialect: dialects.Dialect, chosen: str, parameters: list[Any], _companions: Sequence[str]
+    dialect: dialects.Dialect, chosen: str, parameters: list[Any], _batchable: Sequence[str]
 ) -> list[TaskRun]:
     statement = f"""
         {chosen}
@@ -100,11 +100,11 @@ def _take(
 
 
 def _take_with_events(
-    dialect: dialects.Dialect, chosen: str, parameters: list[Any], companions: Sequence[str]
+    dialect: dialects.Dialect, chosen: str, parameters: list[Any], batchable: Sequence[str]
 ) -> list[TaskRun]:
     """The events come with the runs: one statement less."""
     connection = dialects.ledger_connection()
-    unhurried, more_parameters = _not_waiting_for_the_disk(dialect, companions)
+    unhurried, more_parameters = _not_waiting_for_the_disk(dialect, batchable)
     statement = f"""
         {chosen}
         UPDATE neural_taskrun AS run SET {_CHANGES}, started_at = {dialect.clock}
@@ -118,7 +118,7 @@ def _take_with_events(
 
 
 def _not_waiting_for_the_disk(
-    dialect: dialects.Dialect, companions: Sequence[str]
+    dialect: dialects.Dialect, batchable: Sequence[str]
 ) -> tuple[str, list[Any]]:
     """An expression that spares the claim of atomic work its wait for the disk at the commit.
 
@@ -129,10 +129,10 @@ def _not_waiting_for_the_disk(
     It is set for one transaction: that of the statement itself. Within a caller's (tests) it
     would spare that one's commit, too.
     """
-    if not companions or dialects.ledger_connection().in_atomic_block:
+    if not batchable or dialects.ledger_connection().in_atomic_block:
         return "NULL", []
     are_atomic = dialect.is_one_of("run.handler")
-    return dialect.not_waiting_for_the_disk(are_atomic), [dialect.bound_list(companions)]
+    return dialect.not_waiting_for_the_disk(are_atomic), [dialect.bound_list(batchable)]
 
 
 def _disown(token: int) -> None:
@@ -145,7 +145,7 @@ def _disown(token: int) -> None:
     connection.close()
     taken = TaskRun.objects.running().filter(token=token)
     back = {"state": RunState.PENDING, "token": None, "publish_at": Now()}
-    insist(lambda: taken.update(**back), seconds=conf().settle_seconds)
+    retry_until(lambda: taken.update(**back), seconds=conf().settle_seconds)
 
 
 def _due(dialect: dialects.Dialect, now: dt.datetime | None) -> Fragment:
@@ -169,12 +169,12 @@ def _alone(dialect: dialects.Dialect, task_id: str, task: str, is_due: Fragment)
     return statement, [*own_parameters, *parameters]
 
 
-def _with_companions(
+def _with_batch(
     dialect: dialects.Dialect,
     task_id: str,
     task: str,
     queue: str,
-    companions: Sequence[str],
+    batchable: Sequence[str],
     limit: int,
     is_due: Fragment,
 ) -> Fragment:
@@ -186,7 +186,7 @@ def _with_companions(
                 OR NOT ({dialect.is_one_of("handler")}) AS alone
             FROM neural_taskrun
             WHERE {own} AND {dialect.pending} AND {due} {dialect.skip_locked}
-        ), along AS (
+        ), batch AS (
             SELECT id, event_id FROM neural_taskrun
             WHERE queue = %s AND state = 'pending' AND {due}
               AND failures = 0 AND losses = 0 AND options = '{{}}'
@@ -194,10 +194,10 @@ def _with_companions(
               AND NOT EXISTS (SELECT 1 FROM own WHERE alone)
             ORDER BY priority DESC, available_at LIMIT %s {dialect.skip_locked}
         ), chosen AS (
-            SELECT id, event_id FROM own UNION ALL SELECT id, event_id FROM along
+            SELECT id, event_id FROM own UNION ALL SELECT id, event_id FROM batch
         )
     """
-    names = dialect.bound_list(companions)
+    names = dialect.bound_list(batchable)
     return statement, [
         *(names, *own_parameters, *due_parameters),
         *(queue, *due_parameters, names, task_id, limit - 1),

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from neural.ledger.raised import describe, traceback_of
+from neural.ledger.work_errors import describe, traceback_of
 
 logger = logging.getLogger(__name__)
 

@@ -14,14 +14,14 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 
 from neural.conf import conf
 from neural.ledger import dialects, pace
-from neural.ledger.conduct import NothingKept, Supervisor, isolate_hooks
+from neural.ledger.guard import NothingKept, WorkGuard, isolate_hooks
 from neural.ledger.interrupts import SoftTimeLimitExceeded
-from neural.ledger.log import tell_outcomes
-from neural.ledger.outages import despite_contention, insist
+from neural.ledger.log import log_outcomes
+from neural.ledger.outages import despite_contention, retry_until
 from neural.ledger.outcome import Outcome, expired, failed, is_expired, nothing_kept, succeeded
-from neural.ledger.raised import describe, only_exceptions
 from neural.ledger.settle import Fenced, settle
 from neural.ledger.work import Clock, Work, WorkSource, current
+from neural.ledger.work_errors import describe, only_exceptions
 from neural.models import TaskRun
 
 logger = logging.getLogger(__name__)
@@ -43,13 +43,13 @@ def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
         outcome = record_failure(run, _own_row_changed(fenced), work, started_at, clock)
     except Exception as error:  # noqa: BLE001 (recorded, whatever it is)
         outcome = record_failure(run, error, work, started_at, clock)
-    tell_outcomes([outcome])
+    log_outcomes([outcome])
     return outcome
 
 
 def _own_row_changed(fenced: Fenced) -> NothingKept:
     """By whoever took the run over; or by the work itself, and then that was undone with all
-    else that it wrote, the run is still this worker's and its try has failed."""
+    else that it wrote, the run is still this worker's and its attempt has failed."""
     error = NothingKept("the run was changed while it was at work: nothing that it wrote is kept")
     error.__cause__ = fenced
     return error
@@ -62,11 +62,11 @@ def _record_expiry(run: TaskRun, clock: Clock) -> Outcome:
 
 
 def _run_atomic(run: TaskRun, work: Work, clock: Clock) -> Outcome:
-    supervisor = Supervisor(atomic=True)
+    guard = WorkGuard(atomic=True)
 
     def transact() -> Outcome:
         with transaction.atomic():
-            outcome = call(run, work, clock.now(), clock, supervisor)
+            outcome = call(run, work, clock.now(), clock, guard)
             settle([outcome])
             isolate_hooks()
         _learn(outcome)
@@ -75,11 +75,11 @@ def _run_atomic(run: TaskRun, work: Work, clock: Clock) -> Outcome:
     try:
         return despite_contention(transact)
     finally:
-        supervisor.renew_sessions()
+        guard.renew_sessions()
 
 
 def _learn(outcome: Outcome) -> None:
-    """Of one that could have been taken along: whoever was once slow, and is since given one run
+    """Of one that could have been batched: whoever was once slow, and is since given one run
     at a time, learns by these alone that more fit."""
     run = outcome.run
     if run.handler and not run.goes_alone:
@@ -88,12 +88,12 @@ def _learn(outcome: Outcome) -> None:
 
 
 def _run_two_step(run: TaskRun, work: Work, clock: Clock) -> Outcome:
-    supervisor = Supervisor(atomic=False)
+    guard = WorkGuard(atomic=False)
     try:
         with _callers_transaction_kept_whole():
-            outcome = call(run, work, clock.now(), clock, supervisor)
+            outcome = call(run, work, clock.now(), clock, guard)
     finally:
-        supervisor.renew_sessions()
+        guard.renew_sessions()
     with _callers_transaction_kept_whole():
         settle_in_time([outcome])
     return outcome
@@ -119,24 +119,24 @@ def _callers_transaction_kept_whole() -> Iterator[None]:
 
 
 def call(
-    run: TaskRun, work: Work, started_at: dt.datetime, clock: Clock, supervisor: Supervisor
+    run: TaskRun, work: Work, started_at: dt.datetime, clock: Clock, guard: WorkGuard
 ) -> Outcome:
     """Do the work of one run; what it raises is the caller's to judge."""
 
     def do() -> Outcome:
         return succeeded(run, work.function(), started_at, clock)
 
-    mark = current.set(run)
+    before = current.set(run)
     try:
-        return supervisor.call(do, what=f"{run.work_name} run={run.task_id}")
+        return guard.call(do, what=f"{run.work_name} run={run.task_id}")
     finally:
-        current.reset(mark)
+        current.reset(before)
 
 
 def record_failure(
     run: TaskRun, error: Exception, work: Work | None, started_at: dt.datetime, clock: Clock
 ) -> Outcome:
-    """Judge a try that raised, and write the verdict down in a transaction of its own."""
+    """Judge an attempt that raised, and write the verdict down in a transaction of its own."""
     drop_broken_connection(error)
     outcome = failed(run, error, work, started_at, clock)
     try:
@@ -165,7 +165,7 @@ def settle_in_time(outcomes: Sequence[Outcome]) -> None:
     which the relay finds, instead of runs that nobody will ever finish.
     """
     try:
-        insist(lambda: settle(outcomes), seconds=conf().settle_seconds)
+        retry_until(lambda: settle(outcomes), seconds=conf().settle_seconds)
     except (OperationalError, InterfaceError) as error:
         _end_process(outcomes, error)
 

@@ -1,6 +1,6 @@
-"""The tries of a run in order, whether or not they have rows of their own.
+"""The attempts of a run in order, whether or not they have rows of their own.
 
-A try that did not succeed has a row; the one that succeeded, and the one under way, are
+An attempt that did not succeed has a row; the one that succeeded, and the one under way, are
 the run's own times, worker and process.
 """
 
@@ -8,15 +8,15 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from neural.models import RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
+from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
 
 
 @dataclass(frozen=True, kw_only=True)
-class Try:
-    """One try of a run. ``outcome`` and ``finished_at`` are None while it is under way."""
+class Attempt:
+    """One attempt of a run. ``outcome`` and ``finished_at`` are None while it is under way."""
 
     number: int
-    outcome: TryOutcome | None
+    outcome: AttemptOutcome | None
     started_at: dt.datetime
     finished_at: dt.datetime | None
     worker: WorkerProcess | None
@@ -29,26 +29,26 @@ class Try:
         return self.finished_at - self.started_at if self.finished_at else None
 
 
-def tries_of(run: TaskRun) -> Sequence[Try]:
-    """All tries of a run, the first one first.
+def attempts_of(run: TaskRun) -> Sequence[Attempt]:
+    """All attempts of a run, the first one first.
 
-    Reads ``run.tries`` and their workers: prefetch ``tries__worker`` for many runs.
+    Reads ``run.attempts`` and their workers: prefetch ``attempts__worker`` for many runs.
     """
     recorded = [_recorded(number, row) for number, row in enumerate(_rows(run), start=1)]
     last = _without_row(run, number=len(recorded) + 1)
     return [*recorded, last] if last else recorded
 
 
-def _rows(run: TaskRun) -> Sequence[TaskTry]:
-    if "tries" in getattr(run, "_prefetched_objects_cache", {}):
-        return list(run.tries.all())
-    return list(run.tries.select_related("worker"))
+def _rows(run: TaskRun) -> Sequence[TaskAttempt]:
+    if "attempts" in getattr(run, "_prefetched_objects_cache", {}):
+        return list(run.attempts.all())
+    return list(run.attempts.select_related("worker"))
 
 
-def _recorded(number: int, row: TaskTry) -> Try:
-    return Try(
+def _recorded(number: int, row: TaskAttempt) -> Attempt:
+    return Attempt(
         number=number,
-        outcome=TryOutcome(row.outcome),
+        outcome=AttemptOutcome(row.outcome),
         started_at=row.started_at,
         finished_at=row.finished_at,
         worker=row.worker,
@@ -58,14 +58,14 @@ def _recorded(number: int, row: TaskTry) -> Try:
     )
 
 
-def _without_row(run: TaskRun, *, number: int) -> Try | None:
-    """The try that succeeded or is under way."""
+def _without_row(run: TaskRun, *, number: int) -> Attempt | None:
+    """The attempt that succeeded or is under way."""
     if run.started_at is None or run.state not in (RunState.SUCCEEDED, RunState.RUNNING):
         return None
     succeeded = run.state == RunState.SUCCEEDED
-    return Try(
+    return Attempt(
         number=number,
-        outcome=TryOutcome.SUCCEEDED if succeeded else None,
+        outcome=AttemptOutcome.SUCCEEDED if succeeded else None,
         started_at=run.started_at,
         finished_at=run.finished_at if succeeded else None,
         worker=run.worker,

@@ -5,46 +5,47 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neural.ledger.outcome import Outcome
-from neural.ledger.work import Postponed
-from neural.models import RunState, TaskRun, TryOutcome
-from neural.models.run_log import tell
+from neural.ledger.work import Snooze
+from neural.models import AttemptOutcome, RunState, TaskRun
+from neural.models.run_log import log_change
 
 
-def tell_started(runs: Sequence[TaskRun]) -> None:
-    """They are taken, all by one worker; the tries are told where one is taken alone."""
-    told: dict[str, Any] = {"try": runs[0].try_number} if len(runs) == 1 else {}
-    tell("started", runs, **told)
+def log_started(runs: Sequence[TaskRun]) -> None:
+    """They are taken, all by one worker; the attempt's number is logged where one is taken
+    alone."""
+    told: dict[str, Any] = {"attempt": runs[0].attempt_number} if len(runs) == 1 else {}
+    log_change("started", runs, **told)
 
 
-def tell_outcomes(outcomes: Sequence[Outcome]) -> None:
+def log_outcomes(outcomes: Sequence[Outcome]) -> None:
     """One line for what succeeded together, one for each run that did not."""
     succeeded = [outcome for outcome in outcomes if outcome.succeeded]
     if len(succeeded) > 1:
         runs = [outcome.run for outcome in succeeded]
         began = min(outcome.started_at for outcome in succeeded)
         ended = max(outcome.finished_at for outcome in succeeded)
-        tell("succeeded", runs, seconds=(ended - began).total_seconds())
+        log_change("succeeded", runs, seconds=(ended - began).total_seconds())
     alone = outcomes if len(succeeded) <= 1 else [each for each in outcomes if not each.succeeded]
     for outcome in alone:
-        _tell_one(outcome)
+        _log_one(outcome)
 
 
-def _tell_one(outcome: Outcome) -> None:
+def _log_one(outcome: Outcome) -> None:
     change, level = _change(outcome)
-    facts: dict[str, Any] = {"try": outcome.run.try_number, "seconds": _seconds(outcome)}
+    facts: dict[str, Any] = {"attempt": outcome.run.attempt_number, "seconds": _seconds(outcome)}
     if outcome.error:
         facts["error"] = outcome.error
     if outcome.due_at:
         facts["retry_at"] = outcome.due_at.isoformat(timespec="seconds")
-    tell(change, [outcome.run], level=level, **facts)
+    log_change(change, [outcome.run], level=level, **facts)
 
 
 def _change(outcome: Outcome) -> tuple[str, int]:
-    if isinstance(outcome.exception, Postponed):
-        return ("handed_back", logging.INFO) if outcome.error else ("postponed", logging.DEBUG)
+    if isinstance(outcome.exception, Snooze):
+        return ("released", logging.INFO) if outcome.error else ("snoozed", logging.DEBUG)
     if outcome.not_started:
-        return "put_back", logging.DEBUG
-    if outcome.try_outcome == TryOutcome.FAILED and outcome.state == RunState.PENDING:
+        return "requeued", logging.DEBUG
+    if outcome.attempt_outcome == AttemptOutcome.FAILED and outcome.state == RunState.PENDING:
         return "failed", logging.WARNING
     return _CHANGES[outcome.state]
 
@@ -55,7 +56,7 @@ _CHANGES: Mapping[RunState, tuple[str, int]] = {
     # Nothing else cancels a run that a worker has: people do it in the model.
     RunState.CANCELLED: ("expired", logging.INFO),
     RunState.DISCARDED: ("ignored", logging.INFO),
-    RunState.PENDING: ("handed_back", logging.INFO),
+    RunState.PENDING: ("released", logging.INFO),
     RunState.RUNNING: ("fenced", logging.WARNING),
 }
 

@@ -16,11 +16,11 @@ from neural.ledger import dialects
 Value = TypeVar("Value")
 
 LONGEST_PAUSE_SECONDS = 2.0
-TRIES = 5
+MAX_ATTEMPTS = 5
 _DEADLOCK_STATES = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock timeout
 
 
-def insist(action: Callable[[], Value], *, seconds: float) -> Value:
+def retry_until(action: Callable[[], Value], *, seconds: float) -> Value:
     """Do it, again on a new connection while the database is away, for so many seconds.
 
     Within a caller's transaction (tests) it is done once: that one cannot be begun anew.
@@ -52,7 +52,7 @@ def despite_contention(
     may_repeat: Callable[[OperationalError], bool] = is_contention,
 ) -> Value:
     """Call a function that is a whole transaction, again a few times if it was undone."""
-    for attempt in range(1, TRIES):
+    for attempt in range(1, MAX_ATTEMPTS):
         try:
             return transact()
         except OperationalError as error:

@@ -1,20 +1,20 @@
-"""What became of a try: succeeded, tried again, dead, set aside, expired."""
+"""What became of an attempt: succeeded, tried again, dead, set aside, expired."""
 
 import datetime as dt
 from dataclasses import dataclass, replace
 from typing import Any
 
 from neural.ledger.interrupts import Ignore, MaxRetriesExceededError, Reject
-from neural.ledger.raised import describe, only_exceptions, traceback_of
 from neural.ledger.retry import RetryPolicy
-from neural.ledger.work import Clock, Postponed, RetryRequested, Work, default_retry
-from neural.models import RunState, TaskRun, TryOutcome
+from neural.ledger.work import Clock, RetryRequested, Snooze, Work, default_retry
+from neural.ledger.work_errors import describe, only_exceptions, traceback_of
+from neural.models import AttemptOutcome, RunState, TaskRun
 from neural.stored_json import to_json
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one try of one run."""
+    """What became of one attempt of one run."""
 
     run: TaskRun
     state: RunState
@@ -25,8 +25,8 @@ class Outcome:
     """JSON text."""
     due_at: dt.datetime | None = None
     """When a pending run is tried again."""
-    try_outcome: TryOutcome | None = None
-    """For a try that gets a row of its own: one that did not succeed."""
+    attempt_outcome: AttemptOutcome | None = None
+    """For an attempt that gets a row of its own: one that did not succeed."""
     error: str = ""
     traceback: str = ""
     exception: BaseException | None = None
@@ -38,14 +38,14 @@ class Outcome:
 
     @property
     def not_started(self) -> bool:
-        """Taken along, but the time was up before its turn."""
-        return self.state == RunState.PENDING and self.try_outcome is None
+        """Batched, but the time was up before its turn."""
+        return self.state == RunState.PENDING and self.attempt_outcome is None
 
 
 def failed(
     run: TaskRun, error: BaseException, work: Work | None, started_at: dt.datetime, clock: Clock
 ) -> Outcome:
-    """What becomes of a run whose try raised. Its policy, and what its error asks for, are the
+    """What becomes of a run whose attempt raised. Its policy, and what its error asks for, are the
     work's own: where they cannot be followed the usual policy judges, and the run says why."""
     for theirs in (work, work, None):
         try:
@@ -61,8 +61,8 @@ def _judged(
 ) -> Outcome:
     if isinstance(error, Reject | Ignore):
         return _set_aside(run, error, started_at, clock)
-    if isinstance(error, Postponed):
-        return _postponed(run, error, started_at, clock)
+    if isinstance(error, Snooze):
+        return _snoozed(run, error, started_at, clock)
     policy = work.retry if work else default_retry()
     failures = run.failures + 1
     finished_at = clock.now()
@@ -78,7 +78,7 @@ def _judged(
         started_at=started_at,
         finished_at=finished_at,
         failures=failures,
-        try_outcome=TryOutcome.FAILED,
+        attempt_outcome=AttemptOutcome.FAILED,
         error=describe(error),
         traceback=traceback_of(error),
         exception=error,
@@ -91,7 +91,7 @@ def _judged(
 
 
 def _reason(requested: RetryRequested, run: TaskRun, *, is_last: bool) -> BaseException:
-    """What a try is said to have failed of. As in Celery, a task that gives no exception and
+    """What an attempt is said to have failed of. As in Celery, a task that gives no exception and
     may not be tried again has failed of just that."""
     if requested.cause is not None:
         return requested.cause
@@ -109,7 +109,10 @@ def _as_requested(policy: RetryPolicy, requested: RetryRequested) -> RetryPolicy
     return replace(policy, max_retries=requested.max_retries)
 
 
-_TRIES_SET_ASIDE = {RunState.PENDING: TryOutcome.HANDED_BACK, RunState.DEAD: TryOutcome.FAILED}
+_ATTEMPTS_SET_ASIDE = {
+    RunState.PENDING: AttemptOutcome.RELEASED,
+    RunState.DEAD: AttemptOutcome.FAILED,
+}
 
 
 def _set_aside(
@@ -127,15 +130,17 @@ def _set_aside(
         finished_at=finished_at,
         due_at=finished_at if requeue else None,
         failures=run.failures,
-        try_outcome=_TRIES_SET_ASIDE.get(state),
+        attempt_outcome=_ATTEMPTS_SET_ASIDE.get(state),
         error=describe(word) if isinstance(word, Reject) else "",
         exception=word,
     )
 
 
-def _postponed(run: TaskRun, word: Postponed, started_at: dt.datetime, clock: Clock) -> Outcome:
+def _snoozed(run: TaskRun, word: Snooze, started_at: dt.datetime, clock: Clock) -> Outcome:
     """Due again later, as if it had not been taken."""
-    so_far = None if word.so_far is None else to_json(word.so_far, what="the result so far")
+    checkpoint = (
+        None if word.checkpoint is None else to_json(word.checkpoint, what="the checkpoint")
+    )
     return Outcome(
         run=run,
         state=RunState.PENDING,
@@ -143,8 +148,8 @@ def _postponed(run: TaskRun, word: Postponed, started_at: dt.datetime, clock: Cl
         finished_at=clock.now(),
         due_at=clock.now() + dt.timedelta(seconds=word.seconds),
         failures=run.failures,
-        result=so_far,
-        try_outcome=TryOutcome.HANDED_BACK if word.is_first else None,
+        result=checkpoint,
+        attempt_outcome=AttemptOutcome.RELEASED if word.is_first else None,
         error=word.why,
         exception=word,
     )
@@ -155,7 +160,7 @@ def taken_apart(
 ) -> Outcome:
     """The limit struck while many were done at once, and nobody knows which was too slow: each
     is due at once and, having failed before, is taken alone. Whatever its policy, this cannot
-    be its last try."""
+    be its last attempt."""
     finished_at = clock.now()
     return Outcome(
         run=run,
@@ -164,7 +169,7 @@ def taken_apart(
         finished_at=finished_at,
         due_at=finished_at,
         failures=run.failures + 1,
-        try_outcome=TryOutcome.FAILED,
+        attempt_outcome=AttemptOutcome.FAILED,
         error=f"{describe(error)}, in a batch: tried again alone",
         exception=error,
     )

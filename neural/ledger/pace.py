@@ -2,7 +2,7 @@
 
 Each process learns for itself how long a run of a handler or of a queue takes. What was just
 slow counts at once and is forgotten by halves: that an urgent run does not wait is promised,
-how much is taken along is not. What a transaction waited for before it began is no part of it:
+how much is batched is not. What a transaction waited for before it began is no part of it:
 a process that waited once for SQLite's one writer would take a run at a time ever after.
 """
 

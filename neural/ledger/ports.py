@@ -3,7 +3,7 @@ there are, what follows a run, who hears of its end.
 
 Messages and Celery's callbacks are no part of the ledger. Whoever does these things says so, once,
 when the application is ready (:func:`connect`). Without anybody the ledger is whole all the same:
-what is owed a message waits for a relay, every queue may be named, and nothing follows.
+what is unpublished waits for a relay, every queue may be named, and nothing follows.
 """
 
 from collections.abc import Callable, Sequence
@@ -57,7 +57,7 @@ def when_ended(task: str, call: Callable[[TaskRun], object]) -> None:
     _listeners[task] = call
 
 
-def tell_of_the_end(run: TaskRun, state: RunState) -> None:
+def notify_end(run: TaskRun, state: RunState) -> None:
     """Call who hears of this run's task, if it has ended."""
     call = _listeners.get(run.task)
     if call is not None and state in (RunState.SUCCEEDED, RunState.DEAD):

@@ -90,7 +90,7 @@ def prune_runs(
     dry_run: bool = False,
     on_progress: Progress = silent,
 ) -> Counter[RunState]:
-    """Delete runs, with their tries, that finished longer ago than their state is kept.
+    """Delete runs, with their attempts, that finished longer ago than their state is kept.
 
     Returns how many by state; with ``dry_run`` how many would be. ``on_progress`` is told
     how many primary keys each step has passed. States that are not finished are refused.
@@ -120,7 +120,7 @@ def _delete(runs: TaskRunQuerySet) -> list[str]:
     meanwhile stays."""
     with transaction.atomic():
         found = list(runs.select_for_update().values_list("pk", "state"))
-        # And with them their tries.
+        # And with them their attempts.
         TaskRun.objects.filter(pk__in=[key for key, _ in found]).delete()
     return [state for _, state in found]
 

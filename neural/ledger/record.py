@@ -12,7 +12,7 @@ from neural.errors import PermanentError
 from neural.ledger import ports
 from neural.models import RunState, TaskRun
 from neural.models.new_run import NOTHING, NewRun, new_run
-from neural.models.run_log import tell
+from neural.models.run_log import log_change
 from neural.queues import PRIORITIES
 
 TASK_ID_LENGTH = 255
@@ -65,7 +65,7 @@ def enqueue(
     ).row()
     recorded = _insert(run)
     if recorded.task_id == run.task_id:
-        transaction.on_commit(partial(_tell, run, "recorded"), robust=True)
+        transaction.on_commit(partial(_log, run, "recorded"), robust=True)
     if recorded.task_id == run.task_id and not later:
         ports.announce([run])
     return recorded
@@ -76,7 +76,7 @@ def enqueue_all(runs: Sequence[NewRun]) -> None:
     commit. For work whose caller knows that it asks for it once: ids and keys are not looked up.
     """
     rows = TaskRun.objects.bulk_create(run.row() for run in runs)
-    transaction.on_commit(partial(tell, "recorded", rows), robust=True)
+    transaction.on_commit(partial(log_change, "recorded", rows), robust=True)
     ports.announce(runs)
 
 
@@ -108,7 +108,7 @@ def record_foreign(
         parent=parent,
     ).row()
     if _inserted(run):
-        _tell(run, "received")
+        _log(run, "received")
 
 
 def _inserted(run: TaskRun) -> bool:
@@ -131,11 +131,11 @@ def _taken(run: TaskRun, found: TaskRun) -> TaskIdTaken:
     return TaskIdTaken(f"task id {run.task_id!r} was recorded before for other work: {found}")
 
 
-def _tell(run: TaskRun, change: str) -> None:
+def _log(run: TaskRun, change: str) -> None:
     """Under a task id of the caller's own it may have been recorded before."""
     asked = {"by": run.requested_by, "parent": run.parent_task_id}
     facts: dict[str, Any] = {name: value for name, value in asked.items() if value}
-    tell(change, [run], **facts)
+    log_change(change, [run], **facts)
 
 
 def _check(task_id: str | None, queue: str, priority: int) -> None:

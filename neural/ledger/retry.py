@@ -13,7 +13,7 @@ from dataclasses import dataclass
 class RetryPolicy:
     """How often and how late to try again.
 
-    ``max_retries`` counts the tries after the first; None is without limit. The n-th retry waits
+    ``max_retries`` counts the attempts after the first; None is without limit. The n-th retry waits
     ``min(cap_seconds, base_seconds * 2 ** (n - 1))`` seconds, of which the share
     ``jitter`` is random: 0 none of it, 0.5 half of it, 1 all of it. Exceptions of the
     ``permanent`` classes are never retried, nor are any but those of ``only``.
@@ -31,7 +31,7 @@ class RetryPolicy:
         return self.max_retries is None or failures <= self.max_retries
 
     def delay(self, failures: int, *, random_share: float | None = None) -> float:
-        """Seconds to wait after the given number of failed tries (1 or more).
+        """Seconds to wait after the given number of failed attempts (1 or more).
 
         ``random_share`` (0 to 1) replaces the dice in tests.
         """

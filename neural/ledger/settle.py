@@ -1,4 +1,4 @@
-"""Writing down what became of a try: many runs in one statement, each by its token."""
+"""Writing down what became of an attempt: many runs in one statement, each by its token."""
 
 import json
 import logging
@@ -13,9 +13,9 @@ from django.db.transaction import TransactionManagementError
 from neural.errors import NeuralError
 from neural.ledger import dialects, ports
 from neural.ledger.outcome import Outcome
-from neural.ledger.raised import ERROR_LENGTH
-from neural.models import RunState, TaskRun, TaskTry, TryOutcome
-from neural.models.run_log import tell
+from neural.ledger.work_errors import ERROR_LENGTH
+from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
+from neural.models.run_log import log_change
 
 
 class Fenced(NeuralError):
@@ -29,9 +29,9 @@ def settle(outcomes: Sequence[Outcome]) -> None:
     with the effects of the work, must be rolled back.
     """
     with transaction.atomic(savepoint=False):
-        tries = [_try_row(outcome) for outcome in outcomes if outcome.try_outcome]
-        if tries:
-            TaskTry.objects.bulk_create(tries)
+        attempts = [_attempt_row(outcome) for outcome in outcomes if outcome.attempt_outcome]
+        if attempts:
+            TaskAttempt.objects.bulk_create(attempts)
         dialect = dialects.ledger_dialect()
         rows = json.dumps([_row(dialect, each) for each in outcomes])
         with dialects.preparing_cursor() as cursor:
@@ -43,15 +43,15 @@ def settle(outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             if outcome.run.options:
                 ports.follow(outcome.run, outcome.state, outcome.value)
-            ports.tell_of_the_end(outcome.run, outcome.state)
+            ports.notify_end(outcome.run, outcome.state)
         if dialects.ledger_connection().needs_rollback:
             raise TransactionManagementError("the outcome was undone by what follows the run")
 
 
-def _try_row(outcome: Outcome) -> TaskTry:
-    return TaskTry(
+def _attempt_row(outcome: Outcome) -> TaskAttempt:
+    return TaskAttempt(
         run=outcome.run,
-        outcome=outcome.try_outcome or TryOutcome.FAILED,
+        outcome=outcome.attempt_outcome or AttemptOutcome.FAILED,
         started_at=outcome.started_at,
         finished_at=outcome.finished_at,
         worker_id=outcome.run.worker_id,
@@ -108,44 +108,44 @@ def _statement(dialect: dialects.Dialect) -> str:
 
 
 def _result(dialect: dialects.Dialect) -> str:
-    """What a postponed run has said so far outlives a later try that fails."""
+    """What a snoozed run left as its checkpoint outlives a later attempt that fails."""
     result = dialect.as_json("settled.result")
     return (
         f"CASE settled.state WHEN 'pending' THEN COALESCE({result}, run.result) ELSE {result} END"
     )
 
 
-def lose(runs: Iterable[TaskRun], *, max_losses: int, why: str) -> int:
+def mark_lost(runs: Iterable[TaskRun], *, max_losses: int, why: str) -> int:
     """Count a lost delivery for runs whose process is gone, and make them due again.
 
     One that lost so many is a poison and dead. Returns how many were still theirs.
     """
-    return sum(_lose_one(run, max_losses, why) for run in runs)
+    return sum(_mark_one_lost(run, max_losses, why) for run in runs)
 
 
-def _lose_one(run: TaskRun, max_losses: int, why: str) -> bool:
+def _mark_one_lost(run: TaskRun, max_losses: int, why: str) -> bool:
     poison = run.losses + 1 >= max_losses
     error = f"{why}; given up as poison after {max_losses} lost deliveries" if poison else why
     return _take_away(
         run,
-        TryOutcome.LOST,
+        AttemptOutcome.LOST,
         error,
         state=RunState.DEAD if poison else RunState.PENDING,
         losses=run.losses + 1,
     )
 
 
-def hand_back(runs: Iterable[TaskRun], *, why: str) -> int:
+def release(runs: Iterable[TaskRun], *, why: str) -> int:
     """Return runs of a worker that stops gracefully. Nothing is counted against them."""
     return sum(
-        _take_away(run, TryOutcome.HANDED_BACK, why, state=RunState.PENDING, losses=run.losses)
+        _take_away(run, AttemptOutcome.RELEASED, why, state=RunState.PENDING, losses=run.losses)
         for run in runs
     )
 
 
 def _take_away(
     run: TaskRun,
-    outcome: TryOutcome,
+    outcome: AttemptOutcome,
     error: str,
     *,
     state: RunState,
@@ -158,7 +158,7 @@ def _take_away(
         theirs = TaskRun.objects.running().filter(pk=run.pk, token=run.token)
         if not theirs.update(**changes):
             return False
-        TaskTry.objects.create(
+        TaskAttempt.objects.create(
             run=run,
             outcome=outcome,
             started_at=run.started_at or Now(),
@@ -168,16 +168,16 @@ def _take_away(
         )
         if is_dead and run.options:
             ports.follow(run, RunState.DEAD, None)
-        ports.tell_of_the_end(run, state)
-        transaction.on_commit(partial(_tell, run, outcome, error, state, losses), robust=True)
+        ports.notify_end(run, state)
+        transaction.on_commit(partial(_log, run, outcome, error, state, losses), robust=True)
     return True
 
 
-def _tell(run: TaskRun, outcome: TryOutcome, error: str, state: RunState, losses: int) -> None:
+def _log(run: TaskRun, outcome: AttemptOutcome, error: str, state: RunState, losses: int) -> None:
     facts: dict[str, Any] = {"reason": error, "losses": losses, "process": run.process_id}
-    if outcome == TryOutcome.LOST:
-        tell("lost", [run], level=logging.WARNING, **facts)
+    if outcome == AttemptOutcome.LOST:
+        log_change("lost", [run], level=logging.WARNING, **facts)
     else:
-        tell("handed_back", [run], **facts)
+        log_change("released", [run], **facts)
     if state == RunState.DEAD:
-        tell("dead", [run], level=logging.ERROR, error=error, losses=losses)
+        log_change("dead", [run], level=logging.ERROR, error=error, losses=losses)

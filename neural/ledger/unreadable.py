@@ -14,10 +14,10 @@ from django.db import InterfaceError, OperationalError
 from neural.errors import PermanentError
 from neural.ledger.execute import settle_in_time
 from neural.ledger.interrupts import SoftTimeLimitExceeded
-from neural.ledger.log import tell_outcomes
+from neural.ledger.log import log_outcomes
 from neural.ledger.outcome import failed
-from neural.ledger.raised import describe
 from neural.ledger.work import Clock
+from neural.ledger.work_errors import describe
 from neural.models import NeuralEvent, TaskRun
 
 logger = logging.getLogger(__name__)
@@ -77,4 +77,4 @@ def _bury(run: TaskRun, error: RunUnreadable) -> None:
     clock = Clock.of(run)
     outcome = failed(run, error, None, clock.now(), clock)
     settle_in_time([outcome])
-    tell_outcomes([outcome])
+    log_outcomes([outcome])

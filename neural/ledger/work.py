@@ -53,22 +53,22 @@ class RetryRequested(Retry):
         self.max_retries = max_retries
 
 
-class Postponed(Retry):
+class Snooze(Retry):
     """The work has nothing to do yet: its run is pending again and due after so many seconds.
 
-    Nothing failed, so nothing is counted and no try is kept. ``so_far`` (JSON) stands as the
-    run's result meanwhile, and :func:`so_far` gives it to the next try.
+    Nothing failed, so nothing is counted and no attempt is kept. ``checkpoint`` (JSON) stands as
+    the run's result meanwhile, and :func:`checkpoint` gives it to the next attempt.
     """
 
     why = ""
     """Stands as the run's error meanwhile."""
     is_first = False
-    """Whether a try is kept all the same, which says why."""
+    """Whether an attempt is kept all the same, which says why."""
 
-    def __init__(self, seconds: float, *, so_far: Any = None) -> None:
-        super().__init__(f"postponed by {seconds:g} s")
+    def __init__(self, seconds: float, *, checkpoint: Any = None) -> None:
+        super().__init__(f"snoozed for {seconds:g} s")
         self.seconds = seconds
-        self.so_far = so_far
+        self.checkpoint = checkpoint
 
 
 class WorkSource(ABC):
@@ -78,8 +78,8 @@ class WorkSource(ABC):
     def work_for(self, run: TaskRun) -> Work:
         """What this run stands for."""
 
-    def companions(self) -> Sequence[str]:
-        """Handlers whose due runs a message of this one takes along."""
+    def batchable(self) -> Sequence[str]:
+        """Handlers whose due runs a message of this one may claim in its batch."""
         return ()
 
     def registered(self) -> Mapping[str, Any]:
@@ -89,7 +89,7 @@ class WorkSource(ABC):
 
 @dataclass
 class Clock:
-    """Times of the tries of one delivery, on the database's clock."""
+    """Times of the attempts of one delivery, on the database's clock."""
 
     claimed_at: dt.datetime
     _zero: float = field(default_factory=time.perf_counter)
@@ -123,11 +123,11 @@ _queue: contextvars.ContextVar[str] = contextvars.ContextVar("queue", default=""
 @contextmanager
 def working_on(queue: str) -> Iterator[None]:
     """Say of which queue the runs are that are worked on together in this block."""
-    mark = _queue.set(queue)
+    before = _queue.set(queue)
     try:
         yield
     finally:
-        _queue.reset(mark)
+        _queue.reset(before)
 
 
 def works_on_history() -> bool:
@@ -136,8 +136,8 @@ def works_on_history() -> bool:
     return (run.queue if run else _queue.get()) == LOW_PRIORITY_QUEUE
 
 
-def so_far() -> Any:
-    """What the run that is being worked on said when it was last :class:`Postponed`."""
+def checkpoint() -> Any:
+    """What the run that is being worked on said when it was last :class:`Snooze`."""
     run = current_run()
     return None if run is None else run.result
 

@@ -17,7 +17,7 @@ class LoginsConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_in, user_login_failed
 
         from neural.logins import checks  # noqa: F401  (registers the system check)
-        from neural.logins.counting import heard_failure, heard_login
+        from neural.logins.counting import on_failed_login, on_login
 
-        user_login_failed.connect(heard_failure, dispatch_uid="neural.logins")
-        user_logged_in.connect(heard_login, dispatch_uid="neural.logins")
+        user_login_failed.connect(on_failed_login, dispatch_uid="neural.logins")
+        user_logged_in.connect(on_login, dispatch_uid="neural.logins")

@@ -1,7 +1,7 @@
 """The counts: read before a password is looked at, raised when it was wrong, as Django's own
 signals say of logins from whatever page or program.
 
-By the database's clock, since web processes may be on several hosts. Several tries at the same
+By the database's clock, since web processes may be on several hosts. Several attempts at the same
 moment may all pass before the first is counted: as many as there are threads of web processes.
 """
 
@@ -137,7 +137,7 @@ def shown(account: Any) -> str:
     return str(account)[:SHOWN_CHARACTERS]
 
 
-def heard_failure(
+def on_failed_login(
     sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any
 ) -> None:
     """Count it, unless it was turned away before the password was looked at."""
@@ -150,6 +150,6 @@ def heard_failure(
     count_failure(keys_of(account=str(account), address=address))
 
 
-def heard_login(sender: Any, user: Any, **_: Any) -> None:
+def on_login(sender: Any, user: Any, **_: Any) -> None:
     """The account is its owner's again."""
     forgive(user.get_username())

@@ -1,21 +1,21 @@
 """The models, one story a file."""
 
-from neural.models.attempt import TaskTry, TryOutcome
+from neural.models.attempt import AttemptOutcome, TaskAttempt
 from neural.models.event import NeuralEvent
-from neural.models.refused_event import Door, RefusalState, RefusedEvent
+from neural.models.refused_event import EntryPoint, RefusalState, RefusedEvent
 from neural.models.run import RunState, TaskRun
 from neural.models.store import Store
 from neural.models.worker import WorkerProcess
 
 __all__ = [
-    "Door",
+    "AttemptOutcome",
+    "EntryPoint",
     "NeuralEvent",
     "RefusalState",
     "RefusedEvent",
     "RunState",
     "Store",
+    "TaskAttempt",
     "TaskRun",
-    "TaskTry",
-    "TryOutcome",
     "WorkerProcess",
 ]

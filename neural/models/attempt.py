@@ -1,4 +1,4 @@
-"""Tries of runs that did not succeed."""
+"""Attempts of runs that did not succeed."""
 
 from django.db import models
 from django.db.models import Q
@@ -9,23 +9,23 @@ from neural.models.run import TaskRun
 from neural.models.worker import WorkerProcess
 
 
-class TryOutcome(models.TextChoices):
+class AttemptOutcome(models.TextChoices):
     FAILED = "failed", _("failed")
     LOST = "lost", _("lost")
-    HANDED_BACK = "handed_back", _("handed back")
+    RELEASED = "released", _("released")
     SUCCEEDED = "succeeded", _("succeeded")
 
 
-class TaskTry(models.Model):
-    """A try that did not succeed.
+class TaskAttempt(models.Model):
+    """An attempt that did not succeed.
 
-    A try that succeeds needs no row: its times, worker and outcome are the run's own, and a
+    An attempt that succeeds needs no row: its times, worker and outcome are the run's own, and a
     row for each would cost a third more processor time and 1.4 GB in ten million runs
     (docs/performance.md). ``neural.ledger.history`` puts both together.
     """
 
-    run = models.ForeignKey(TaskRun, models.CASCADE, verbose_name=_("run"), related_name="tries")
-    outcome = models.CharField(_("outcome"), max_length=11, choices=TryOutcome.choices)
+    run = models.ForeignKey(TaskRun, models.CASCADE, verbose_name=_("run"), related_name="attempts")
+    outcome = models.CharField(_("outcome"), max_length=11, choices=AttemptOutcome.choices)
     started_at = models.DateTimeField(_("started at"))
     finished_at = models.DateTimeField(_("finished at"), db_default=Now())
     worker = models.ForeignKey(
@@ -43,12 +43,13 @@ class TaskTry(models.Model):
     traceback = models.TextField(_("traceback"), blank=True, default="")
 
     class Meta:
-        verbose_name = _("try")
-        verbose_name_plural = _("tries")
+        db_table = "neural_tasktry"
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
         ordering = ("id",)
         constraints = (
             models.CheckConstraint(
-                condition=Q(outcome__in=TryOutcome.values), name="neural_try_known_outcome"
+                condition=Q(outcome__in=AttemptOutcome.values), name="neural_attempt_known_outcome"
             ),
         )
 

@@ -1,7 +1,7 @@
 """A JSON column that gives back what it was given, to the last digit.
 
 PostgreSQL's ``jsonb`` keeps numbers as decimals: 1e22 comes back as an integer and -0.0 as 0.
-What two processes compute from a draft must not depend on who read it from where.
+What two processes compute from a server state must not depend on who read it from where.
 """
 
 import json

@@ -63,8 +63,8 @@ class NewRun(NamedTuple):
         columns |= {"args": list(self.args), "kwargs": dict(self.kwargs)}
         columns |= {"options": dict(self.options), "available_at": due_at or Now()}
         # What is due is published on commit. A message that is lost on this way is sent anew then.
-        owed_at = due_at or Now() + dt.timedelta(seconds=conf().republish_seconds)
-        return TaskRun(**columns, publish_at=owed_at, **others)
+        publish_at = due_at or Now() + dt.timedelta(seconds=conf().republish_seconds)
+        return TaskRun(**columns, publish_at=publish_at, **others)
 
 
 def new_run(

@@ -11,8 +11,8 @@ from neural.models.event import NeuralEvent
 from neural.models.store import StoreScopedQuerySet
 
 
-class Door(models.TextChoices):
-    """By which way an event came."""
+class EntryPoint(models.TextChoices):
+    """By which entry point an event came."""
 
     PYTHON = "python", _("Python call")
     CELERY = "celery", _("Celery call")
@@ -57,7 +57,7 @@ class RefusedEvent(models.Model):
     """What else was asked for: ``occurred_at``, ``queue``, ``priority``, ``backfill``."""
     problems = models.JSONField(_("problems"), default=list, encoder=DjangoJSONEncoder)
     """Objects with ``field`` and ``reason``."""
-    door = models.CharField(_("came by"), max_length=20, choices=Door.choices)
+    entry_point = models.CharField(_("entry point"), max_length=20, choices=EntryPoint.choices)
     requested_by = models.CharField(_("requested by"), max_length=150, blank=True, default="")
     times = models.PositiveBigIntegerField(_("times"), default=1)
     refused_at = models.DateTimeField(_("first refused at"), db_default=Now())
@@ -92,7 +92,7 @@ class RefusedEvent(models.Model):
             models.Index(fields=["source", "-id"], name="neural_refusal_source"),
             models.Index(fields=["store_code", "-id"], name="neural_refusal_by_store"),
             models.Index(fields=["type", "-id"], name="neural_refusal_by_type"),
-            models.Index(fields=["door", "-id"], name="neural_refusal_by_door"),
+            models.Index(fields=["entry_point", "-id"], name="neural_refusal_by_entry_point"),
             models.Index(
                 fields=["-last_refused_at"],
                 condition=models.Q(state=RefusalState.OPEN),

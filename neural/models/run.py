@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.event import NeuralEvent
-from neural.models.run_log import tell
+from neural.models.run_log import log_change
 from neural.models.store import Store, StoreScopedQuerySet
 from neural.models.worker import WorkerProcess
 
@@ -71,7 +71,7 @@ class TaskRunQuerySet(StoreScopedQuerySet):
         return self.filter(state=RunState.PENDING, available_at__lte=now or Now())
 
     def unpublished(self, now: dt.datetime | None = None) -> Self:
-        """Waiting runs for which a message is owed."""
+        """Waiting runs that have no message under way."""
         return self.filter(state=RunState.PENDING, publish_at__lte=now or Now())
 
     def running(self) -> Self:
@@ -128,7 +128,7 @@ class TaskRun(models.Model):
     priority = models.PositiveSmallIntegerField(
         _("priority"), default=5, help_text=_("10 is most urgent, 1 least.")
     )
-    # Held until the first try starts: a retry of this run does not stand in a newer one's way.
+    # Held until the first attempt starts: a retry of this run does not stand in a newer one's way.
     unique_key = models.CharField(_("unique key"), max_length=200, null=True, blank=True)  # noqa: DJ001 (NULL is 'not unique')
     requested_by = models.CharField(_("requested by"), max_length=150, blank=True, default="")
 
@@ -137,8 +137,8 @@ class TaskRun(models.Model):
     )
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     available_at = models.DateTimeField(_("due at"), db_default=Now())
-    publish_at = models.DateTimeField(_("message owed at"), db_default=Now())
-    failures = models.PositiveSmallIntegerField(_("failed tries"), default=0)
+    publish_at = models.DateTimeField(_("message due at"), db_default=Now())
+    failures = models.PositiveSmallIntegerField(_("failed attempts"), default=0)
     losses = models.PositiveSmallIntegerField(_("lost deliveries"), default=0)
 
     token = models.BigIntegerField(_("fencing token"), null=True, blank=True)
@@ -203,11 +203,11 @@ class TaskRun(models.Model):
                 condition=Q(state=RunState.PENDING),
                 name="neural_run_due",
             ),
-            # Relay: what is owed a message.
+            # Relay: what is unpublished.
             models.Index(
                 fields=["queue", "publish_at"],
                 condition=Q(state=RunState.PENDING),
-                name="neural_run_owed",
+                name="neural_run_unpublished",
             ),
             # Relay: what did a lost worker hold?
             models.Index(
@@ -257,7 +257,7 @@ class TaskRun(models.Model):
 
     @property
     def goes_alone(self) -> bool:
-        """A run that was delivered before is not taken along with others: were it poison, it
+        """A run that was delivered before is not batched with others: were it poison, it
         would condemn its neighbours. Nor is one with options: its limits are for it alone."""
         return bool(self.failures or self.losses or self.options)
 
@@ -279,18 +279,18 @@ class TaskRun(models.Model):
         return limit
 
     @property
-    def try_number(self) -> int:
-        """Which try is under way or was the last, from 1."""
+    def attempt_number(self) -> int:
+        """Which attempt is under way or was the last, from 1."""
         return self.failures + self.losses + (self.state in (RunState.RUNNING, RunState.SUCCEEDED))
 
     @property
     def wait(self) -> dt.timedelta | None:
-        """From due to started, of the last try."""
+        """From due to started, of the last attempt."""
         return self.started_at - self.available_at if self.started_at else None
 
     @property
     def duration(self) -> dt.timedelta | None:
-        """From started to finished, of the last try."""
+        """From started to finished, of the last attempt."""
         if self.started_at is None or self.finished_at is None:
             return None
         return self.finished_at - self.started_at
@@ -329,5 +329,5 @@ class TaskRun(models.Model):
         rows = type(self).objects.filter(pk=self.pk, state__in=states).update(**changes)
         if rows:
             self.refresh_from_db(fields=list(changes))
-            transaction.on_commit(partial(tell, name, [self]), robust=True)
+            transaction.on_commit(partial(log_change, name, [self]), robust=True)
         return bool(rows)

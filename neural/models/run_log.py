@@ -2,9 +2,9 @@
 
 ``event=run_dead run=0195… work=app.orders queue=default event_id=1001 source=till store=S01 …``
 
-What changes together is told together: one line names many runs, each as
+What changes together is logged together: one line names many runs, each as
 ``<task id>:<store>/<source>/<event id>``. At fifty runs a batch that costs a tenth of what a
-line each would (``benchmarks/log_lines.py``). Arguments, payloads and results are never told.
+line each would (``benchmarks/log_lines.py``). Arguments, payloads and results are never logged.
 """
 
 import json
@@ -33,7 +33,7 @@ Identity = tuple[str, str, str]
 LONGEST_LIST_BYTES = 3000
 
 
-def tell(
+def log_change(
     change: str,
     runs: "Sequence[TaskRun]",
     *,
@@ -57,7 +57,7 @@ def lines(
     identities: Mapping[str, Identity],
     facts: Mapping[str, Any],
 ) -> Iterator[str]:
-    """What :func:`tell` logs, as text."""
+    """What :func:`log_change` logs, as text."""
     if len(runs) == 1:
         yield f"event=run_{change} {_one(runs[0], identities, facts)}"
         return

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from neural.conf import conf
+from neural.errors import PermanentError
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -38,6 +39,10 @@ def validate_time_zone(name: str) -> None:
         raise ValidationError(
             _("%(name)s is not a time zone; write one like Asia/Shanghai."), params={"name": name}
         ) from error
+
+
+class StoreUnknown(PermanentError):
+    """Something was asked of a store that does not exist."""
 
 
 class StoreScopedQuerySet(models.QuerySet):

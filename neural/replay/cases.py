@@ -95,12 +95,12 @@ def look_at_malformed(session: str, answers: Answers) -> tuple[bool, str]:
 def look_at_retry(session: str, answers: Answers) -> tuple[bool, str]:
     run = _run(answers["drill: retry"])
     as_told = run.state == RunState.SUCCEEDED and run.failures == 2
-    return as_told, f"{run.failures} failed tries, then {run.state}"
+    return as_told, f"{run.failures} failed attempts, then {run.state}"
 
 
 def look_at_dead(session: str, answers: Answers) -> tuple[bool, str]:
     run = _run(answers["drill: dead"])
-    return run.state == RunState.DEAD, f"{run.state} after {run.failures} tries: {run.error}"
+    return run.state == RunState.DEAD, f"{run.state} after {run.failures} attempts: {run.error}"
 
 
 CASES = (

@@ -26,7 +26,7 @@ DRILL_RETRY = "drill.retry"
 DRILL_DEAD = "drill.dead"
 
 POLICY = RetryPolicy(max_retries=3, base_seconds=1, cap_seconds=1, jitter=0.2)
-"""About a second between tries, so that nobody has to wait for minutes to see one."""
+"""About a second between attempts, so that nobody has to wait for minutes to see one."""
 
 
 class DrillFailure(NeuralError):
@@ -39,12 +39,12 @@ class DrillRefusal(PermanentError):
 
 class RetryDrill(Payload):
     failures: Annotated[int, Field(ge=1, le=POLICY.max_retries)] = 2
-    """How many tries fail before one works."""
+    """How many attempts fail before one works."""
 
 
 class DeadDrill(Payload):
     permanent: bool = False
-    """Dead at the first try instead of after the last retry."""
+    """Dead at the first attempt instead of after the last retry."""
 
 
 register_event_type(EventType(name=DRILL_RETRY, schema=RetryDrill))
@@ -58,9 +58,9 @@ def drill_retry(event: NeuralEvent, drill: RetryDrill) -> str:
     failed_before = run.failures if run else 0
     if failed_before < drill.failures:
         raise DrillFailure(
-            f"drill: try {failed_before + 1} fails on purpose, {drill.failures} will"
+            f"drill: attempt {failed_before + 1} fails on purpose, {drill.failures} will"
         )
-    return f"drill: worked after {drill.failures} failed tries"
+    return f"drill: worked after {drill.failures} failed attempts"
 
 
 @handles(DRILL_DEAD, name=DRILL_DEAD, retry=POLICY)

@@ -18,7 +18,7 @@ STEP_SECONDS = 0.1
 
 
 @dataclass
-class Tally:
+class AnswerCounts:
     """How events were answered."""
 
     new: int = 0

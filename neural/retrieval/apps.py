@@ -13,10 +13,10 @@ class RetrievalConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Hear of what changes, look for what is marked, and ship a schedule."""
+        """Listen to what changes, look for what is in the outbox, and ship a schedule."""
         from neural.celeryapp import shipped_schedules
         from neural.events.changes import register_listener
-        from neural.events.riders import register_rider
+        from neural.events.insert_hooks import register_insert_hook
         from neural.health.probes import register_probe
         from neural.health.storage import register_place
         from neural.retrieval import (
@@ -24,14 +24,14 @@ class RetrievalConfig(AppConfig):
             tasks,  # noqa: F401  (known to the relay)
         )
         from neural.retrieval.health import index_directory, search_index
-        from neural.retrieval.index.asking import ask_for_indexing
-        from neural.retrieval.index.tending import TENDING_SCHEDULE
-        from neural.retrieval.marking import MARKS_OF_EVENTS, mark
+        from neural.retrieval.index.compaction import COMPACTION_SCHEDULE
+        from neural.retrieval.index.scheduling import schedule_indexing
+        from neural.retrieval.outbox import EVENTS_OUTBOX, append_changes
         from neural.worker.relay import register_duty
 
-        register_listener("search", mark)
-        register_rider("search", MARKS_OF_EVENTS)
-        register_duty("indexing", ask_for_indexing)
+        register_listener("search", append_changes)
+        register_insert_hook("search", EVENTS_OUTBOX)
+        register_duty("indexing", schedule_indexing)
         register_probe("search", search_index)
         register_place("search", index_directory)
-        shipped_schedules.connect(self, [TENDING_SCHEDULE])
+        shipped_schedules.connect(self, [COMPACTION_SCHEDULE])

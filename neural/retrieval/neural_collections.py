@@ -46,7 +46,7 @@ class Events:
         return NeuralEvent.objects.count()
 
     def address(self, key: str) -> str:
-        """The event's page in the admin; empty for one that was only handed in."""
+        """The event's page in the admin; empty for one that was only ingested."""
         own = parts_of(key)[1]
         return page_of(NeuralEvent, own) if _is_number(own) else ""
 

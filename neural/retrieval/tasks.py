@@ -8,18 +8,18 @@ from celery import shared_task
 from neural.celeryapp.task import LedgerTask
 from neural.ledger.retry import RetryPolicy
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
-from neural.retrieval.index import asking, laps, rebuilding, supplying, tending
+from neural.retrieval.index import compaction, ingesting, passes, rebuilding, scheduling
 
-# Marks and the database keep what is to be indexed: a store or a model that is away is waited
+# Entries and the database keep what is to be indexed: a store or a model that is away is waited
 # for, however long.
 _PATIENT = RetryPolicy(max_retries=None, base_seconds=2, cap_seconds=60)
 _LOW: Mapping[str, Any] = {"run_queue": LOW_PRIORITY_QUEUE, "run_priority": LOW_PRIORITY}
 
 
-@shared_task(base=LedgerTask, name=asking.INDEX_TASK, retry_policy=_PATIENT)
-def index_marked(lane: int = 0, history: bool = False) -> dict[str, Any]:
-    """Bring the search indexes up to date with what waits in a lane; returns counts."""
-    return laps.index_marked(lane=lane, history=history)
+@shared_task(base=LedgerTask, name=scheduling.INDEX_TASK, retry_policy=_PATIENT)
+def index_marked(shard: int = 0, history: bool = False) -> dict[str, Any]:
+    """Bring the search indexes up to date with what waits in a shard; returns counts."""
+    return passes.index_outbox(shard=shard, history=history)
 
 
 @shared_task(base=LedgerTask, name="neural.tasks.index_to_vector_db", retry_policy=_PATIENT)
@@ -28,13 +28,13 @@ def index_to_vector_db(collection_name: str, data: Any) -> dict[str, Any]:
 
     A record is an object with an ``id`` and, where it belongs to a store, a ``store_id``.
     """
-    return supplying.index_to_vector_db(collection=collection_name, data=data)
+    return ingesting.index_to_vector_db(collection=collection_name, data=data)
 
 
 @shared_task(base=LedgerTask, name="neural.tasks.batch_index_orders", retry_policy=_PATIENT, **_LOW)
 def batch_index_orders(orders: Any) -> dict[str, Any]:
     """Make orders searchable, each for itself; returns how many, and why others are not."""
-    return supplying.batch_index_orders(orders=orders)
+    return ingesting.batch_index_orders(orders=orders)
 
 
 @shared_task(base=LedgerTask, name=rebuilding.REBUILD_TASK, retry_policy=_PATIENT, **_LOW)
@@ -43,7 +43,7 @@ def rebuild_search_index(index_id: int) -> dict[str, Any]:
     return rebuilding.rebuild(index_id=index_id)
 
 
-@shared_task(base=LedgerTask, name=tending.TEND_TASK, **_LOW)
+@shared_task(base=LedgerTask, name=compaction.COMPACT_TASK, **_LOW)
 def tend_search_indexes(grown_only: bool = False) -> dict[str, Any]:
     """Compact the search indexes and drop replaced ones; returns rows by collection."""
-    return tending.tend_search_indexes(grown_only=grown_only)
+    return compaction.compact_search_indexes(grown_only=grown_only)

@@ -11,7 +11,7 @@ from django.test.utils import override_settings
 
 from neural.ledger.dialects import ledger_connection
 from neural.retrieval.choosing import LANCEDB, vector_store
-from neural.retrieval.index.asking import ask_for_indexing
+from neural.retrieval.index.scheduling import schedule_indexing
 from neural.retrieval.models import SearchIndex
 from neural.worker.in_process import also_doing
 
@@ -21,7 +21,7 @@ UNHURRIED = {"index_run_seconds": 3600.0}
 
 @contextmanager
 def temporary_search_index(**changes: Any) -> Iterator[None]:
-    """Let :func:`neural.run_due` index what was marked, and :func:`neural.search` find it.
+    """Let :func:`neural.run_due` index what is in the outbox, and :func:`neural.search` find it.
 
     Search is switched on, with the vector store and the embedder of the settings, or what
     ``changes`` (of ``NEURAL``) say. LanceDB keeps its tables in a directory of this block's own;
@@ -32,7 +32,7 @@ def temporary_search_index(**changes: Any) -> Iterator[None]:
         chosen = {**getattr(settings, "NEURAL", {}), "search": True, **UNHURRIED, **changes}
         if chosen.get("vector_store", LANCEDB) == LANCEDB:
             chosen |= {"vector_store_location": directory, "vector_store_options": {}}
-        asking = also_doing(ask_for_indexing)
+        asking = also_doing(schedule_indexing)
         with override_settings(NEURAL=chosen), _dropping_what_is_new(), asking:
             yield
 

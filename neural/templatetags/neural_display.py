@@ -5,7 +5,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from neural.admin import display
-from neural.ledger.history import Try
+from neural.ledger.history import Attempt
 from neural.models import TaskRun
 
 register = template.Library()
@@ -21,8 +21,8 @@ def run_badge(run: TaskRun) -> SafeString:
 
 
 @register.simple_tag
-def try_badge(entry: Try) -> SafeString:
-    """The outcome of a try, or that it is under way."""
+def attempt_badge(entry: Attempt) -> SafeString:
+    """The outcome of an attempt, or that it is under way."""
     if entry.outcome is None:
         return display.badge("running", _("under way"))
     return display.badge(entry.outcome.value, entry.outcome.label)

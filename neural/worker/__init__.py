@@ -9,7 +9,7 @@ from typing import Any
 
 from celery import signals
 
-PARTS = ("unknown_tasks", "door", "ending", "process")
+PARTS = ("unknown_tasks", "message_validation", "ending", "process")
 """Modules whose ``begin`` is called, in this order, when a worker begins."""
 
 

@@ -1,7 +1,7 @@
 """What one message brings a worker to: its own run, then what else is due on its queue.
 
-Only runs of atomic handlers are taken along: until none is due or the message's time
-(``take_along_seconds``) is up. Going through the broker for each would cost a worker several
+Only runs of atomic handlers are batched: until none is due or the message's time
+(``batch_claim_seconds``) is up. Going through the broker for each would cost a worker several
 times what a quick run does.
 """
 
@@ -19,16 +19,16 @@ class Delivery:
     """The work of one message, and what became of it."""
 
     def __init__(
-        self, source: WorkSource, task_id: str, *, task: str, queue: str, companions: Sequence[str]
+        self, source: WorkSource, task_id: str, *, task: str, queue: str, batchable: Sequence[str]
     ) -> None:
         self.outcomes: list[Outcome] = []
         self.is_more: bool | None = None
-        """Whether runs are left that could be taken along; None if nobody has looked."""
+        """Whether runs are left that could be batched; None if nobody has looked."""
         self._source = source
         self._task_id = task_id
         self._task = task
         self._queue = queue
-        self._companions = companions
+        self._batchable = batchable
         self._began = time.perf_counter()
 
     @property
@@ -37,15 +37,15 @@ class Delivery:
         return self._own_among(self.outcomes)
 
     @property
-    def along(self) -> Sequence[Outcome]:
+    def batched(self) -> Sequence[Outcome]:
         """Of the others."""
         return [each for each in self.outcomes if each.run.task_id != self._task_id]
 
     def work(self) -> None:
         """Claim and run, first what the message is for."""
-        self._take(self._task_id, limit=self._first_seats() if self._companions else 1)
-        while self._companions and self.is_more and self._has_time():
-            self._take("", limit=self._seats() + 1)  # nobody has the seat of the message's own
+        self._take(self._task_id, limit=self._first_slots() if self._batchable else 1)
+        while self._batchable and self.is_more and self._has_time():
+            self._take("", limit=self._slots() + 1)  # nobody has the slot of the message's own
 
     def _take(self, task_id: str, *, limit: int) -> None:
         runs = claim(
@@ -53,7 +53,7 @@ class Delivery:
             task=self._task,
             claimant=identity.claimant(),
             queue=self._queue,
-            companions=self._companions,
+            batchable=self._batchable,
             limit=limit,
         )
         outcomes = batch.run_claimed(self._source, runs) if runs else []
@@ -64,8 +64,8 @@ class Delivery:
         own = self._own_among(outcomes)
         if own and self._goes_alone(own):
             return None
-        seats = limit if own else limit - 1
-        return len(outcomes) >= seats or any(each.not_started for each in outcomes)
+        slots = limit if own else limit - 1
+        return len(outcomes) >= slots or any(each.not_started for each in outcomes)
 
     def _own_among(self, outcomes: Sequence[Outcome]) -> Outcome | None:
         return next((each for each in outcomes if each.run.task_id == self._task_id), None)
@@ -73,23 +73,23 @@ class Delivery:
     def _goes_alone(self, outcome: Outcome) -> bool:
         """Whether nobody was looked for beside it. Nor does anybody follow: limits that its
         message has are for it alone."""
-        return outcome.run.goes_alone or outcome.run.handler not in self._companions
+        return outcome.run.goes_alone or outcome.run.handler not in self._batchable
 
-    def _first_seats(self) -> int:
+    def _first_slots(self) -> int:
         """Two at least where more than one is allowed: its own run is perhaps done already."""
-        most = conf().take_along_runs
-        return min(most, max(2, self._fitting(conf().take_along_seconds)))
+        most = conf().batch_claim_runs
+        return min(most, max(2, self._fitting(conf().batch_claim_seconds)))
 
-    def _seats(self) -> int:
-        return min(conf().take_along_runs, self._fitting(self._seconds_left()))
+    def _slots(self) -> int:
+        return min(conf().batch_claim_runs, self._fitting(self._seconds_left()))
 
     def _fitting(self, seconds: float) -> int:
         """By what this queue's last runs took."""
-        return pace.fitting(self._queue, seconds=seconds, unknown=conf().take_along_runs)
+        return pace.fitting(self._queue, seconds=seconds, unknown=conf().batch_claim_runs)
 
     def _has_time(self) -> bool:
-        """Half of it: what is taken along shall not outlast the message's time by much."""
-        return self._seconds_left() > conf().take_along_seconds / 2
+        """Half of it: what is batched shall not outlast the message's time by much."""
+        return self._seconds_left() > conf().batch_claim_seconds / 2
 
     def _seconds_left(self) -> float:
-        return conf().take_along_seconds - (time.perf_counter() - self._began)
+        return conf().batch_claim_seconds - (time.perf_counter() - self._began)

@@ -69,18 +69,20 @@ def was_asked(ends: list[BaseException | None]) -> bool:
     return by_signal or any(isinstance(end, WorkerShutdown) and not end.code for end in ends)
 
 
-def notice(tell: Callable[[], None]) -> None:
+def notice(log_change: Callable[[], None]) -> None:
     """Have ``tell`` called when the worker is told to stop, before Celery ends its processes."""
     if threading.current_thread() is not threading.main_thread():
         return  # a worker embedded in a thread is not stopped by signals
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
         before = signal.getsignal(number)
         if callable(before):
-            signal.signal(number, partial(_stop, tell, before))
+            signal.signal(number, partial(_stop, log_change, before))
 
 
-def _stop(tell: Callable[[], None], before: Any, number: int, frame: FrameType | None) -> None:
-    tell()
+def _stop(
+    log_change: Callable[[], None], before: Any, number: int, frame: FrameType | None
+) -> None:
+    log_change()
     loop = get_event_loop()
     if loop is not None and _writes_a_job(frame):
         loop.call_soon(before, number, None)

@@ -1,6 +1,6 @@
-"""Celery's event stream (Flower, ``celery events``) and the runs that were taken along.
+"""Celery's event stream (Flower, ``celery events``) and the runs that were batched.
 
-Celery sends events about messages: received, started, succeeded. A run that was done along
+Celery sends events about messages: received, started, succeeded. A run that was done batched
 with another's message would stand there as started for ever, because its own message comes
 late and is ignored. So the process that did it says what became of it; while nobody listens
 (workers without ``-E``, no Flower) it says nothing. Of its message the worker's main process
@@ -18,13 +18,13 @@ from kombu import Producer
 
 from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.ledger.outcome import Outcome
-from neural.models import RunState, TryOutcome
+from neural.models import AttemptOutcome, RunState
 
 LISTENED = "neural_listened"
 """In a message to the pool: whether somebody listens (``request``)."""
 
 
-def tell(outcomes: Sequence[Outcome], *, hostname: str | None) -> None:
+def send_events(outcomes: Sequence[Outcome], *, hostname: str | None) -> None:
     """Send an event for each outcome, all in one message. A broker that is away hears none."""
     events = [event for event in map(_event, outcomes) if event]
 
@@ -57,6 +57,6 @@ def _event(outcome: Outcome) -> tuple[str, dict[str, Any]] | None:
     fields |= {"exception": outcome.error, "traceback": outcome.traceback}
     if outcome.state == RunState.DEAD:
         return "task-failed", fields
-    if outcome.try_outcome == TryOutcome.FAILED:
+    if outcome.attempt_outcome == AttemptOutcome.FAILED:
         return "task-retried", fields
     return None

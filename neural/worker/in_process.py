@@ -13,11 +13,11 @@ from celery import current_app
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.execute import run_alone
 from neural.ledger.outcome import Outcome
-from neural.ledger.settle import hand_back
+from neural.ledger.settle import release
 from neural.ledger.work import Clock, WorkSource
 from neural.models import TaskRun
 from neural.models.run import TaskRunQuerySet
-from neural.worker.elsewhere import HandedOn
+from neural.worker.forwarding import Forwarded
 from neural.worker.relay import Duty
 
 
@@ -61,7 +61,7 @@ def _run_all(now: dt.datetime | None, queue: str | None, unknown: list[int]) -> 
         due = due.filter(queue=queue)
     while run := _take_next(due.exclude(pk__in=unknown), now):
         outcome = _run(run)
-        if isinstance(outcome.exception, HandedOn):
+        if isinstance(outcome.exception, Forwarded):
             unknown.append(run.pk)
         yield outcome
 
@@ -75,7 +75,7 @@ def work_here(tasks: Collection[str]) -> Iterator[Outcome]:
         try:
             outcome = _run(run)
         except KeyboardInterrupt:
-            hand_back([run], why="the command was stopped")
+            release([run], why="the command was stopped")
             raise
         yield outcome
 

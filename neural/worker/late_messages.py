@@ -1,6 +1,6 @@
 """Messages of runs that are done: acknowledged where they arrive.
 
-A worker that takes a message takes along what else is due, so most later messages are late.
+A worker that takes a message claims a batch of what else is due, so most later messages are late.
 Through the pool each would cost a dispatch, Celery's tracing and a claim that finds nothing.
 So the pool's processes write down which runs they have done, after the commit, in memory that they
 share with the worker's main process, which looks a message up before it gives it to the pool.
@@ -23,14 +23,14 @@ SLOTS = 1 << 19
 """4 MiB, of which only what was ever written takes memory."""
 QUEUE_SLOTS = 64
 _WORD = 8
-_TOLD, _TAKEN = 1, 2
+_STREAMED, _TAKEN = 1, 2
 
 
 class Done(NamedTuple):
     """A run that was done by this worker."""
 
-    told: bool
-    """Whether the event stream was told what became of it."""
+    streamed: bool
+    """Whether the event stream has been sent what became of it."""
 
 
 class DoneRuns:
@@ -44,10 +44,10 @@ class DoneRuns:
         self._words = memoryview(memory).cast("Q")
         self._slots = slots
 
-    def remember(self, task_id: str, *, told: bool) -> None:
+    def remember(self, task_id: str, *, streamed: bool) -> None:
         """This run is done and committed; its message may be thrown away."""
         hashed = _hash(task_id)
-        self._words[hashed % self._slots] = _word(hashed) | told
+        self._words[hashed % self._slots] = _word(hashed) | streamed
 
     def recall(self, task_id: str) -> Done | None:
         """Whether this run is done. Said once, then forgotten: if that was an error, or the
@@ -55,10 +55,10 @@ class DoneRuns:
         hashed = _hash(task_id)
         slot = hashed % self._slots
         found = self._words[slot]
-        if found & ~_TOLD != _word(hashed):
+        if found & ~_STREAMED != _word(hashed):
             return None
         self._words[slot] = 0
-        return Done(told=bool(found & _TOLD))
+        return Done(streamed=bool(found & _STREAMED))
 
     def expect_more(self, queue: str, *, more: bool) -> None:
         """Whether the last delivery on this queue left due runs behind."""
@@ -79,7 +79,7 @@ def _hash(text: str) -> int:
 
 def _word(hashed: int) -> int:
     """Never 0, which is an empty slot."""
-    return hashed & ~_TOLD | _TAKEN
+    return hashed & ~_STREAMED | _TAKEN
 
 
 _done: DoneRuns | None = None
@@ -97,7 +97,7 @@ def forget() -> None:
     _done = None
 
 
-def note(outcomes: Sequence[Outcome], *, told: bool) -> None:
+def note(outcomes: Sequence[Outcome], *, streamed: bool) -> None:
     """These are committed, and their own messages are still to come."""
     connection = dialects.ledger_connection()
     if _done is None or connection.in_atomic_block:
@@ -105,7 +105,7 @@ def note(outcomes: Sequence[Outcome], *, told: bool) -> None:
     for outcome in outcomes:
         # A succeeded run never runs again. What is dead or waits does, under the same id.
         if outcome.succeeded:
-            _done.remember(outcome.run.task_id, told=told)
+            _done.remember(outcome.run.task_id, streamed=streamed)
 
 
 def note_more(queue: str, more: bool) -> None:

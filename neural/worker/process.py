@@ -22,7 +22,7 @@ from neural.ledger import dialects, identity
 from neural.models import WorkerProcess
 from neural.worker import ending, late_messages, relay
 from neural.worker.connections import be_impatient, drop_broken_connections
-from neural.worker.elsewhere import registered_work
+from neural.worker.forwarding import registered_work
 from neural.worker.recovery import Recovery
 from neural.worker.unknown_tasks import see_to_unknown_tasks
 
@@ -89,7 +89,7 @@ def _start_relay(*, sender: Any, **_: Any) -> None:
 
 
 def _say_goodbye(**_: Any) -> None:
-    """After the pool has stopped: what it could not finish is handed back, uncounted."""
+    """After the pool has stopped: what it could not finish is released, uncounted."""
     global _thread
     worker = identity.worker()
     if worker is not None and worker.process_id != os.getpid():
@@ -107,9 +107,9 @@ def _say_goodbye(**_: Any) -> None:
 
 
 def _farewell(worker: WorkerProcess) -> None:
-    handed_back = relay.hand_back_all(worker)
+    released = relay.release_all(worker)
     worker.stop()
-    logger.info("event=worker_stopped worker=%s handed_back=%d", worker.name, handed_back)
+    logger.info("event=worker_stopped worker=%s released=%d", worker.name, released)
 
 
 class RelayThread(threading.Thread):
@@ -165,7 +165,7 @@ class RelayThread(threading.Thread):
         if self._only_beat:
             return
         self._recovery.recover_from_dead_children(self.worker, self.living_processes)
-        relay.publish_owed()
+        relay.publish_unpublished()
         see_to_unknown_tasks(identity.claimant())
         relay.do_duties()
 

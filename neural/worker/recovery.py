@@ -18,7 +18,7 @@ from celery import current_app
 from django.db.models import Q
 
 from neural.conf import conf
-from neural.ledger.settle import lose
+from neural.ledger.settle import mark_lost
 from neural.models import TaskRun, WorkerProcess
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Recovery:
     def recover_abandoned(self) -> int:
         """Start again what lost or stopped workers had taken; return how many runs."""
         runs = [*TaskRun.objects.abandoned(), *self._stray()]
-        return lose(runs, max_losses=conf().max_lost_deliveries, why="its worker was lost")
+        return mark_lost(runs, max_losses=conf().max_lost_deliveries, why="its worker was lost")
 
     def _stray(self) -> Iterable[TaskRun]:
         """What a worker took after it was given up, and never came back: one that lived would
@@ -118,7 +118,7 @@ class Recovery:
         forgotten = [
             run for run in held if run.process_id in alive and _is_overdue(run, ages[run.pk])
         ]
-        return lose(orphans, max_losses=limit, why="its process died") + lose(
+        return mark_lost(orphans, max_losses=limit, why="its process died") + mark_lost(
             forgotten, max_losses=limit, why="it was running long after its time limit"
         )
 

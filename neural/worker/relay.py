@@ -1,4 +1,4 @@
-"""The relay: whatever is owed a message gets one, whatever was lost starts again.
+"""The relay: whatever is unpublished is published, whatever was lost starts again.
 
 It runs in every worker (see ``process``) and needs neither beat nor a leader: each step
 is a compare-and-set, so that several relays side by side double nothing.
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from django.db.models.functions import Now
 
-from neural.broker.message import rings_for
+from neural.broker.message import messages_for
 from neural.broker.publisher import BrokerUnavailable, Publisher, publisher
 from neural.conf import conf
 from neural.ledger import dialects
-from neural.ledger.settle import hand_back
+from neural.ledger.settle import release
 from neural.models import RunState, TaskRun, WorkerProcess
-from neural.models.run_log import tell
+from neural.models.run_log import log_change
 from neural.registry import Registry
 from neural.worker.recovery import Recovery
 
@@ -41,24 +41,24 @@ class RelayReport:
 
 
 def relay_once() -> RelayReport:
-    """One whole turn: lost workers, their runs, duties, and the messages that are owed.
+    """One whole turn: lost workers, their runs, duties, and the messages that are due.
 
     A worker that seems to be silent is watched first, for ``worker_lost_seconds``."""
     recovery = Recovery()
     given_up = recovery.give_up_silent_workers_now()
     lost = recovery.recover_abandoned()
     do_duties()
-    return RelayReport(publish_owed(), lost, given_up)
+    return RelayReport(publish_unpublished(), lost, given_up)
 
 
-def publish_owed(sender: Publisher | None = None) -> int:
-    """Publish runs whose message is owed, and return how many runs that covers.
+def publish_unpublished(sender: Publisher | None = None) -> int:
+    """Publish runs that are unpublished, and return how many runs that covers.
 
     A queue that already holds many messages is left alone: it is not for lack of
     messages that its runs wait. With the broker away nothing is touched.
     """
     sender = sender or publisher()
-    queues = _queues_that_owe()
+    queues = _queues_with_unpublished()
     if not queues:
         return 0
     try:
@@ -68,26 +68,26 @@ def publish_owed(sender: Publisher | None = None) -> int:
         return 0
     limit = conf().queue_depth_limit
     room = {queue: limit - depth for queue, depth in depths.items() if depth < limit}
-    return sum(_publish_queue(sender, queue, seats) for queue, seats in room.items())
+    return sum(_publish_queue(sender, queue, slots) for queue, slots in room.items())
 
 
 def _publish_queue(sender: Publisher, queue: str, room: int) -> int:
     """One batch a turn: each row written costs the database as much as a run does."""
-    runs = _take_owed(queue, min(room, conf().relay_batch))
+    runs = _lease_unpublished(queue, min(room, conf().relay_batch))
     if not runs:
         return 0
     try:
-        sender.publish(rings_for(runs))
+        sender.publish(messages_for(runs))
     except BrokerUnavailable as error:
         logger.warning("event=relay_interrupted runs=%d reason=%r", len(runs), str(error))
-        _owe_again(runs)
+        _unpublish(runs)
         return 0
-    tell("published", runs, by="relay")
+    log_change("published", runs, by="relay")
     return len(runs)
 
 
-def _queues_that_owe() -> list[str]:
-    """Queues with a run that is owed a message: two looks into an index for each, where a
+def _queues_with_unpublished() -> list[str]:
+    """Queues with a run that is unpublished: two looks into an index for each, where a
     DISTINCT would read the whole backlog, every second, in every worker."""
     waiting = TaskRun.objects.filter(state=RunState.PENDING).order_by("queue")
     queues: list[str] = []
@@ -98,34 +98,34 @@ def _queues_that_owe() -> list[str]:
     return queues
 
 
-def _take_owed(queue: str, limit: int) -> list[TaskRun]:
+def _lease_unpublished(queue: str, limit: int) -> list[TaskRun]:
     """Runs that this relay alone will publish now: a lease on their messages."""
     dialect = dialects.ledger_dialect()
     # Not IN (SELECT … LIMIT …): PostgreSQL may run such a subquery once for each row, and
     # every time it skips what is locked already. A CTE that locks runs once.
     statement = f"""
-        WITH owed AS (
+        WITH unpublished AS (
             SELECT id FROM neural_taskrun
             WHERE state = 'pending' AND publish_at <= {dialect.clock} AND queue = %s
             ORDER BY publish_at LIMIT %s {dialect.skip_locked}
         )
         UPDATE neural_taskrun SET publish_at = {dialect.clock_plus}
         WHERE {dialect.pending} AND publish_at <= {dialect.clock}
-          AND id IN (SELECT id FROM owed)
+          AND id IN (SELECT id FROM unpublished)
         RETURNING *
     """
     parameters = [queue, limit, dialect.seconds(conf().republish_lease_seconds)]
     return list(TaskRun.objects.raw(statement, parameters))
 
 
-def _owe_again(runs: Sequence[TaskRun]) -> None:
+def _unpublish(runs: Sequence[TaskRun]) -> None:
     waiting = TaskRun.objects.filter(pk__in=[run.pk for run in runs], state="pending")
     waiting.update(publish_at=Now())
 
 
-def hand_back_all(worker: WorkerProcess) -> int:
+def release_all(worker: WorkerProcess) -> int:
     """Return what a stopping worker still holds, counting nothing."""
-    return hand_back(TaskRun.objects.running().filter(worker=worker), why="its worker was stopped")
+    return release(TaskRun.objects.running().filter(worker=worker), why="its worker was stopped")
 
 
 def register_duty(name: str, duty: Duty) -> None:

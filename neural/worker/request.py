@@ -41,7 +41,7 @@ def _sends_task_events(eventer: Any) -> bool:
     return bool(eventer and eventer.enabled and "task" in (eventer.groups or ("task",)))
 
 
-def tell_received(message: Any, *, task: Task, eventer: Any) -> None:
+def send_received(message: Any, *, task: Task, eventer: Any) -> None:
     """What Celery says of a message on its way to the pool, for one that never goes there."""
     if not (_sends_task_events(eventer) and task.send_events):
         return
@@ -66,7 +66,7 @@ def acknowledging(task: Task, app: Any, consumer: Any, **options: Any) -> Any:
     a run's message that this worker has made superfluous is acknowledged at once.
 
     It goes to the pool all the same while the queue has more due runs than the last delivery
-    took along: it brings a process to them.
+    claimed: it brings a process to them.
 
     What is acknowledged here is no request. Revocation, rate limits and ``task_received``
     have nothing to say to it, ``inspect`` never sees it at work, and Celery logs neither
@@ -84,8 +84,8 @@ def acknowledging(task: Task, app: Any, consumer: Any, **options: Any) -> Any:
         ack(logger, consumer.connection_errors)
         state.total_count[task.name] += 1
         state.all_total_count[0] += 1
-        if done.told:
-            tell_received(message, task=task, eventer=consumer.event_dispatcher)
+        if done.streamed:
+            send_received(message, task=task, eventer=consumer.event_dispatcher)
         return None
 
     return take

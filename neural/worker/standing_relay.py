@@ -59,14 +59,14 @@ class StandingRelay:
         self._say_goodbye()
 
     def turn(self) -> RelayReport:
-        """One turn: heartbeat, lost workers, their runs, owed messages, duties."""
+        """One turn: heartbeat, lost workers, their runs, unpublished runs, duties."""
         be_impatient()
         given_up = 0
         if time.monotonic() >= self._next_beat:
             self._beat()
             given_up = self._recovery.give_up_silent_workers()
         lost = self._recovery.recover_abandoned()
-        report = RelayReport(relay.publish_owed(), lost, given_up)
+        report = RelayReport(relay.publish_unpublished(), lost, given_up)
         relay.do_duties()
         return report
 

@@ -2,7 +2,7 @@
 
 Celery logs such a message, throws it away, and stores a failure under its id. In a rolling
 upgrade it is a message for another worker. That of a run has done its duty with its id: the run
-is handed on as ``neural.worker.elsewhere`` says. One of a plain Celery client is all there is, so
+is forwarded as ``neural.worker.forwarding`` says. One of a plain Celery client is all there is, so
 it goes back to its queue while a living worker that reads it has the task on its ledger.
 
 The consumer must not wait for the database; so the relay's thread sees to both, once a turn.
@@ -24,7 +24,7 @@ from neural.ledger.claim import Claimant, claim
 from neural.ledger.work import Work, WorkSource
 from neural.models import TaskRun
 from neural.optional import said_of_an_absent_task
-from neural.worker import elsewhere
+from neural.worker import forwarding
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class _Unregistered(WorkSource):
         what = f"no installed app registers the task {run.task!r}; retry when one does"
         if said := said_of_an_absent_task(run.task):
             what = f"the task {run.task} {said}"
-        raise elsewhere.unknown_here(
+        raise forwarding.unknown_here(
             run, TaskUnknown(what), knows=lambda known: run.task in known.get("tasks", ())
         )
 
@@ -106,7 +106,7 @@ class _Unregistered(WorkSource):
 def _decide(held: Held) -> None:
     """Put off to the consumer's thread, whose channel it is."""
     queue = str((held.message.delivery_info or {}).get("routing_key") or "")
-    if elsewhere.somebody(queue, lambda known: held.task in known.get("tasks", ())):
+    if forwarding.somebody(queue, lambda known: held.task in known.get("tasks", ())):
         logger.info("event=task_unknown task=%s queue=%s given_back=yes", held.task, queue)
         errors = held.consumer.connection_errors
         held.consumer.call_soon(held.message.reject_log_error, logger, errors, requeue=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from django.db import connection
 
 from tests.integration.cluster import ROOT, Cluster, Worker
-from zhilian.supervision.tether import tethered
+from zhilian.supervision.die_with_parent import dying_with_parent
 
 SUBMITTERS = 2
 WORKERS = 2
@@ -91,7 +91,7 @@ class Chaos:
         command = [sys.executable, "-m", "tests.chaos.submitter", name, self.seed, str(path)]
         with (self.cluster.directory / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                tethered(command),
+                dying_with_parent(command),
                 cwd=ROOT,
                 env=self.cluster.environment(**LIMITS),
                 stdout=log,

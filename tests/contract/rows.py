@@ -66,5 +66,5 @@ class Table:
         found = self.store.matching(self.name, tokens=tokens, within=within, **asked)
         return [match.key for match in found]
 
-    def tend(self) -> TableSize:
-        return self.store.tend(self.name)
+    def compact(self) -> TableSize:
+        return self.store.compact(self.name)

@@ -132,12 +132,12 @@ def test_many_tokens_may_be_asked_for_at_once(table: Table) -> None:
     assert table.with_any(asked, column="names") == ["a/1"]
 
 
-@pytest.mark.parametrize("tended", [False, True])
-def test_a_query_sees_only_rows_of_its_stores(table: Table, tended: bool) -> None:
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_query_sees_only_rows_of_its_stores(table: Table, compacted: bool) -> None:
     nearer = [row(f"b/{n}", words=["豆腐"], lead=pointing(1)) for n in range(50)]
     table.upsert(*nearer, row("a/1", words=["豆腐", "酱"], lead=pointing(0, 1)), row("/none"))
-    if tended:
-        table.tend()
+    if compacted:
+        table.compact()
 
     only_a = Within.of_stores(["a"])
 

@@ -59,10 +59,10 @@ def test_a_table_that_is_made_anew_has_none_of_the_old_rows(
         lambda table: table.keys("a/1"),
         lambda table: table.near(pointing(1)),
         lambda table: table.with_any(["豆腐"]),
-        lambda table: table.tend(),
+        lambda table: table.compact(),
         lambda table: table.store.size(table.name),
     ],
-    ids=["upsert", "delete", "count", "rows", "nearest", "matching", "tend", "size"],
+    ids=["upsert", "delete", "count", "rows", "nearest", "matching", "compact", "size"],
 )
 def test_a_table_that_is_not_there_is_named(store: VectorStore, use) -> None:
     with pytest.raises(TableMissing, match="nowhere"):
@@ -186,7 +186,7 @@ def test_an_empty_table_answers_every_question(table: Table) -> None:
     assert table.count() == 0
     assert table.near(pointing(1)) == table.with_any(["豆腐"]) == []
     assert table.keys("a/1") == set()
-    assert table.tend().rows == table.store.size(table.name).rows == 0
+    assert table.compact().rows == table.store.size(table.name).rows == 0
     assert table.store.count(table.name, within=ANYWHERE) == 0
 
 

@@ -68,10 +68,10 @@ def test_it_is_of_one_table_and_goes_with_it(store: VectorStore, table: Table) -
     assert store.writes_noted("others") == noted(store, 9)
 
 
-def test_it_outlasts_tending_and_many_notes(store: VectorStore, table: Table) -> None:
+def test_it_outlasts_compaction_and_many_notes(store: VectorStore, table: Table) -> None:
     for number in range(60, 70):
         store.note_writes(table.name, number)
-    table.tend()
+    table.compact()
 
     assert store.writes_noted(table.name) == noted(store, 69)
 

@@ -23,8 +23,8 @@ from tests.conftest import database_url
 from tests.integration.launched import Launcher
 from tests.integration.rabbitmq import RabbitMQ
 from tests.watching import descendants, is_alive, wait_until
+from zhilian.supervision.die_with_parent import dying_with_parent
 from zhilian.supervision.embedded import EmbeddedBroker
-from zhilian.supervision.tether import tethered
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,7 +67,7 @@ class RedisServer:
         command = [program, "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self.directory), "--appendonly", "yes", "--save", ""]
         self._process = subprocess.Popen(
-            tethered(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            dying_with_parent(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         wait_until(self._answers, 20)
 
@@ -144,7 +144,7 @@ def started(
     """The `celery` program in a session of its own."""
     with log.open("ab") as output:
         return subprocess.Popen(
-            tethered([sys.executable, "-m", "celery", *arguments]),
+            dying_with_parent([sys.executable, "-m", "celery", *arguments]),
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.integration.cluster import ROOT, UNHURRIED, Cluster
 from tests.watching import wait_until
-from zhilian.supervision.tether import tethered
+from zhilian.supervision.die_with_parent import dying_with_parent
 
 
 class Doctor:
@@ -49,7 +49,7 @@ class Doctor:
         log = self.directory / "typed.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                tethered(self._arguments(command.split())),
+                dying_with_parent(self._arguments(command.split())),
                 cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.watching import wait_until
-from zhilian.supervision.tether import tethered
+from zhilian.supervision.die_with_parent import dying_with_parent
 
 ROOT = Path(__file__).parents[2]
 
@@ -180,7 +180,7 @@ class StrangersProject:
         """A process that goes on; what it writes goes to `<name>.log`."""
         with (self.directory / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                tethered([sys.executable, *arguments]),
+                dying_with_parent([sys.executable, *arguments]),
                 cwd=self.directory,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

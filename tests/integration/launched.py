@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.watching import wait_until
-from zhilian.supervision.tether import tethered
+from zhilian.supervision.die_with_parent import dying_with_parent
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +23,10 @@ class Launcher:
         self._address = address
         command = [sys.executable, "-m", "tests.integration.launcher", str(address)]
         self._process = subprocess.Popen(
-            tethered(command), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            dying_with_parent(command),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
         )
         wait_until(lambda: address.exists() or self._process.poll() is not None, 60)
         assert self._process.poll() is None, "the launcher of workers ended"

@@ -18,7 +18,7 @@ from neural.models import TaskRun
 from tests.integration.cluster import ROOT, wait_for_runs, within
 from tests.integration.forwarder import Forwarder
 from tests.watching import wait_until
-from zhilian.supervision.tether import tethered
+from zhilian.supervision.die_with_parent import dying_with_parent
 
 pytestmark = pytest.mark.integration
 
@@ -30,7 +30,9 @@ class Beat:
         self.log = cluster.directory / f"beat-{time.monotonic_ns()}.log"
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                tethered([sys.executable, "-m", "celery", "--quiet", "-A", "zhilian", "beat"]),
+                dying_with_parent(
+                    [sys.executable, "-m", "celery", "--quiet", "-A", "zhilian", "beat"]
+                ),
                 cwd=ROOT,
                 env=cluster.environment() | environment,
                 stdin=subprocess.DEVNULL,

@@ -188,7 +188,7 @@ def test_a_message_lost_before_a_worker_read_it_is_sent_again(cluster, quick):
 
 
 def test_the_relay_does_not_flood_a_long_queue(cluster, quick):
-    """With nobody reading the queue, everything is owed again and again."""
+    """With nobody reading the queue, everything is unpublished again and again."""
     keys = names("many", 300)
     limits = {**QUICK, "queue_depth_limit": 40, "republish_lease_seconds": 0.3}
     for key in keys[:30]:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from neural.forecasting.models import ActiveModel, StoreUpdate, TrainingPlan, TrainingRound
 from neural.forecasting.rounds.opening import open_round
-from neural.models import RunState, TaskRun, TaskTry, TryOutcome
+from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
 from tests.probe.training import DISTURBED, UNDISTURBED
 from tests.unit.ledger import make_store
 from tests.unit.rounds import sold
@@ -76,7 +76,7 @@ def test_processes_killed_all_through_a_round_change_nothing_of_it(cluster, stor
     wait_until(lambda: has_closed(training), SECONDS)
 
     assert kills > 2, seed
-    assert TaskTry.objects.filter(outcome=TryOutcome.LOST).exists()
+    assert TaskAttempt.objects.filter(outcome=AttemptOutcome.LOST).exists()
     assert result(DISTURBED) == result(UNDISTURBED), seed
     assert result(DISTURBED)[0] == ("published", "better", 9)
 

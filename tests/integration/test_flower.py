@@ -17,7 +17,7 @@ from tests.integration.cluster import ROOT, Cluster, wait_for_runs
 from tests.integration.submitting import names, submit
 from tests.integration.test_up import free_port
 from tests.watching import wait_until
-from zhilian.supervision.tether import tethered
+from zhilian.supervision.die_with_parent import dying_with_parent
 
 pytestmark = pytest.mark.integration
 once = pytest.mark.once  # of its own door alone
@@ -37,7 +37,7 @@ class Flower:
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                tethered(command(f"--port={self.port}")),
+                dying_with_parent(command(f"--port={self.port}")),
                 cwd=ROOT,
                 env=cluster.environment() | environment,
                 stdout=output,
@@ -80,7 +80,7 @@ def listened_to(worker) -> bool:
 
 
 def test_it_shows_workers_and_what_became_of_every_run(cluster, flower):
-    """Also of those that were taken along with another's message, which comes late."""
+    """Also of those that were batched with another's message, which comes late."""
     worker = cluster.worker(concurrency=2, retry_base_seconds=1, retry_cap_seconds=1)
     wait_until(lambda: listened_to(worker), 60)
 
@@ -108,7 +108,7 @@ def test_it_shows_workers_and_what_became_of_every_run(cluster, flower):
     }
 
 
-def test_a_run_that_waits_for_its_next_try_is_shown_as_a_retry(cluster, flower):
+def test_a_run_that_waits_for_its_next_attempt_is_shown_as_a_retry(cluster, flower):
     worker = cluster.worker(concurrency=1, retry_base_seconds=600, retry_cap_seconds=600)
     wait_until(lambda: listened_to(worker), 60)
 

@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from neural.models import RunState, TaskRun, TaskTry
+from neural.models import RunState, TaskAttempt, TaskRun
 from tests import forged
 from tests.integration.cluster import ROOT, client, expect_once
 from tests.integration.rabbitmq import RabbitMQ
 from tests.probe.models import Effect
 from tests.watching import wait_until
-from zhilian.supervision.tether import tethered
+from zhilian.supervision.die_with_parent import dying_with_parent
 
 pytestmark = pytest.mark.integration
 
@@ -50,7 +50,7 @@ def test_no_message_stops_a_worker_and_each_that_can_be_kept_is_a_dead_letter(cl
     dead = TaskRun.objects.dead().filter(task=forged.TASK)
     missing = [name for name in forged.LETTERS if not any(says(each, name) for each in dead)]
     assert dead.count() == len(forged.LETTERS), missing
-    assert TaskTry.objects.filter(run__in=dead).count() == len(forged.LETTERS)
+    assert TaskAttempt.objects.filter(run__in=dead).count() == len(forged.LETTERS)
     assert not TaskRun.objects.exclude(state__in=(RunState.DEAD, RunState.SUCCEEDED)).exists()
     lines = [line for line in worker.text.splitlines() if "event=message_refused" in line]
     told_by_celery = {"task unknown", "plain, args a number"}
@@ -74,7 +74,7 @@ execute_from_command_line(["manage.py", "worker", "--name", "broken"])
 @pytest.mark.faults
 def test_a_worker_that_ends_unasked_says_so_by_its_code(cluster):
     with (cluster.directory / "broken.log").open("wb") as log:
-        command = tethered([sys.executable, "-c", BROKEN_WORKER])
+        command = dying_with_parent([sys.executable, "-c", BROKEN_WORKER])
         ended = subprocess.run(
             command, cwd=ROOT, env=cluster.environment(), stdout=log, stderr=log, timeout=120
         )

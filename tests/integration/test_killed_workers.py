@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from neural.ledger.record import enqueue
-from neural.models import TaskRun, TaskTry, TryOutcome
+from neural.models import AttemptOutcome, TaskAttempt, TaskRun
 from tests.integration.cluster import expect_once, wait_for_runs
 from tests.integration.submitting import names, submit, submit_together
 from tests.probe.models import Counter, Effect
@@ -32,7 +32,7 @@ def test_runs_of_a_killed_worker_start_again_elsewhere(cluster):
     expect_once(["held", *names("waiting", 60)])
     held = TaskRun.objects.get(event__event_id="held")
     assert (held.losses, held.failures) == (1, 0)
-    assert TaskTry.objects.get(run=held).outcome == TryOutcome.LOST
+    assert TaskAttempt.objects.get(run=held).outcome == AttemptOutcome.LOST
     assert first.row.lost_at
 
 
@@ -67,7 +67,7 @@ def test_a_batch_whose_process_was_killed_starts_again_one_by_one(cluster, kind)
     submit("batch0020", kind=kind, kill_times=1)
     submit_together(keys[21:], kind=kind)
 
-    cluster.worker(concurrency=1, take_along_seconds=5)
+    cluster.worker(concurrency=1, batch_claim_seconds=5)
 
     wait_for_runs()
     expect_once(keys)
@@ -103,7 +103,7 @@ def test_one_that_fails_in_a_batch_of_one_call_disturbs_no_neighbour(cluster):
     submit("failing", kind="probe.batched", permanent=True)
     submit_together(keys[20:], kind="probe.batched")
 
-    cluster.worker(concurrency=1, take_along_seconds=5)
+    cluster.worker(concurrency=1, batch_claim_seconds=5)
 
     wait_for_runs(event__event_id__in=keys)
     wait_for_runs(state="dead", event__event_id="failing")

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 EVENTS = names("event", 150)
 # However busy the machine is, a delivery that is not full has done what was due.
-AMPLE = {"take_along_seconds": 30}
+AMPLE = {"batch_claim_seconds": 30}
 
 
 @pytest.fixture

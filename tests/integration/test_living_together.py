@@ -4,7 +4,7 @@ import pytest
 from celery import Celery
 from kombu import Exchange, Queue
 
-from neural.models import RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
+from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
 from tests.integration.cluster import client, expect_once, wait_for_runs, within
 from tests.integration.submitting import names, submit, submit_together
 from tests.probe.models import Effect
@@ -63,7 +63,7 @@ def test_two_relays_side_by_side_publish_each_run_once(cluster):
     assert not within(2, lambda: cluster.message_count() > 40)
 
 
-def test_a_graceful_stop_hands_runs_back_and_counts_nothing(cluster):
+def test_a_graceful_stop_releases_runs_and_counts_nothing(cluster):
     worker = cluster.worker(concurrency=2)
     submit("held1", kind="probe.two_step", gate="open")
     submit("held2", kind="probe.two_step", gate="open")
@@ -75,7 +75,7 @@ def test_a_graceful_stop_hands_runs_back_and_counts_nothing(cluster):
     assert code == 0
     assert worker.row.stopped_at
     assert set(TaskRun.objects.values_list("state", "losses", "failures")) == {("pending", 0, 0)}
-    assert set(TaskTry.objects.values_list("outcome", flat=True)) == {TryOutcome.HANDED_BACK}
+    assert set(TaskAttempt.objects.values_list("outcome", flat=True)) == {AttemptOutcome.RELEASED}
     cluster.open_gate("open")
     cluster.worker()
     wait_for_runs()
@@ -137,12 +137,12 @@ def test_retries_come_by_the_relay_with_beat_not_running(cluster):
     expect_once(["flaky", "sound"])
     flaky = TaskRun.objects.get(event__event_id="flaky")
     assert (flaky.failures, flaky.losses) == (2, 0)
-    errors = list(flaky.tries.values_list("outcome", "error"))
+    errors = list(flaky.attempts.values_list("outcome", "error"))
     assert errors == [
         ("failed", "Failing: failure 1 of 2"),
         ("failed", "Failing: failure 2 of 2"),
     ]
-    assert "acting.py" in flaky.tries.first().traceback
+    assert "acting.py" in flaky.attempts.first().traceback
 
 
 def test_an_async_handler_and_an_async_task_run_to_their_end(cluster):
@@ -159,7 +159,7 @@ def test_an_async_handler_and_an_async_task_run_to_their_end(cluster):
     assert results == {"async done"}
 
 
-def test_beyond_the_soft_limit_a_try_has_failed(cluster):
+def test_beyond_the_soft_limit_an_attempt_has_failed(cluster):
     from tests.probe.tasks import too_slow
 
     worker = cluster.worker(concurrency=1, max_retries=1, retry_base_seconds=0.1)
@@ -190,8 +190,9 @@ def test_urgent_events_pass_a_backlog_of_low_ones(cluster):
     assert TaskRun.objects.filter(queue="low_priority", state="pending").count() > 100
 
 
-def test_work_taken_along_but_not_begun_is_not_left_waiting(cluster):
-    """One message brings a worker to fifty runs; what does not fit its time is rung again."""
+def test_work_batched_but_not_begun_is_not_left_waiting(cluster):
+    """One message brings a worker to fifty runs; what does not fit its time gets another
+    message."""
     cluster.worker(concurrency=1, republish_seconds=600)
     keys = names("along", 30)
     submit_together(keys, seconds=0.03)

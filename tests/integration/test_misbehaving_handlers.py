@@ -15,7 +15,7 @@ from tests.probe.tasks import misbehave
 pytestmark = pytest.mark.integration
 
 KINDS = ("probe.misbehaving", "probe.misbehaving_many")
-TAKEN_ALONG = sorted({*KILLERS} - {"hang_in_c"} | {"fork_that_returns", "sys_exit", "panic"})
+BATCHED = sorted({*KILLERS} - {"hang_in_c"} | {"fork_that_returns", "sys_exit", "panic"})
 DEADLY_ERRORS = sorted(
     name for name, case in CASES.items() if name.startswith("error_") or "exit" in name
 )
@@ -25,7 +25,7 @@ def test_handlers_that_end_or_hold_up_their_process_harm_no_neighbour(cluster):
     """Each misbehaves once, among innocent ones, and is done when it comes again."""
     keys = []
     for kind in KINDS:
-        for name in TAKEN_ALONG:
+        for name in BATCHED:
             among = names(f"{kind}-beside-{name}-", 4)
             submit_together(among[:2], kind=kind)
             submit(f"{kind}-{name}", kind=kind, case=name)
@@ -43,7 +43,7 @@ def test_handlers_that_end_or_hold_up_their_process_harm_no_neighbour(cluster):
     expect_once([*keys, "hang", "hang-async"])
     assert worker.is_running
     assert "event=outcome_not_recorded" not in worker.text
-    assert len(list(cluster.marks.glob("misbehaved-*"))) == len(KINDS) * len(TAKEN_ALONG) + 2
+    assert len(list(cluster.marks.glob("misbehaved-*"))) == len(KINDS) * len(BATCHED) + 2
     neighbours = TaskRun.objects.filter(event__event_id__contains="-beside-")
     assert set(neighbours.values_list("failures", flat=True)) == {0}
     assert set(neighbours.values_list("losses", flat=True)) <= {0, 1}

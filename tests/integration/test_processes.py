@@ -20,8 +20,8 @@ class Supervised:
 
     def __init__(self, program: str, output: Path, grace: float = 10.0) -> None:
         code = (
-            "import sys; from zhilian.supervision.processes import Program, Supervisor\n"
-            f"it = Program(name='it', arguments=[sys.executable, '-u', '-c', {program!r}])\n"
+            "import sys; from zhilian.supervision.processes import ProgramSpec, Supervisor\n"
+            f"it = ProgramSpec(name='it', arguments=[sys.executable, '-u', '-c', {program!r}])\n"
             f"Supervisor([it], grace={grace}).run()"
         )
         self.output = output

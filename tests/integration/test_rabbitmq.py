@@ -11,7 +11,7 @@ import pytest
 from celery import current_app
 
 from neural.broker import transports
-from neural.broker.message import Ring
+from neural.broker.message import RunMessage
 from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.health.examination import examine
 from neural.health.findings import Status
@@ -75,7 +75,9 @@ def test_events_of_every_queue_and_ledger_tasks_run_end_to_end(cluster):
 def test_messages_are_counted_and_a_queue_that_is_not_there_holds_none(cluster):
     assert publisher().depths(["default", "no.such.queue"]) == {"default": 0, "no.such.queue": 0}
 
-    publisher().publish([Ring("1", "probe.count", "default"), Ring("2", "probe.count", "default")])
+    publisher().publish(
+        [RunMessage("1", "probe.count", "default"), RunMessage("2", "probe.count", "default")]
+    )
 
     assert publisher().depths(["no.such.queue", "default"]) == {"default": 2, "no.such.queue": 0}
 

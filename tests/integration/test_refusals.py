@@ -49,7 +49,9 @@ def test_one_event_freezes_no_neighbour_and_what_is_refused_is_seen(cluster):
     of_event = TaskRun.objects.get(event__event_id=EVENTS[7]).task_id
     assert reasons.keys() == {of_event, "m1", "m2"}
     assert "the payload of its event cannot be read" in reasons[of_event]
-    seen = RefusedEvent.objects.order_by("event_id").values_list("event_id", "store_code", "door")
+    seen = RefusedEvent.objects.order_by("event_id").values_list(
+        "event_id", "store_code", "entry_point"
+    )
     assert list(seen) == [("bad", "S1", "message"), ("no data", "S1", "message")]
     assert NeuralEvent.objects.count() == len(EVENTS)
     assert worker.is_running

@@ -41,7 +41,7 @@ def test_one_worker_outlives_every_way_in_which_redis_refuses(cluster, settings,
     keys = names("before", 5)
     worker.freeze()
     for key in keys:
-        submit(key, kind="probe.two_step")  # each by its own message, none taken along
+        submit(key, kind="probe.two_step")  # each by its own message, none batched
     with refusing.full(server):
         worker.thaw()
         wait_for_runs()  # what is in a full broker is worked on, which empties it

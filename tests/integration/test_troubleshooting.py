@@ -8,7 +8,7 @@ from celery import Celery
 from django.utils import timezone
 
 import neural
-from neural.models import NeuralEvent, RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
+from neural.models import AttemptOutcome, NeuralEvent, RunState, TaskAttempt, TaskRun, WorkerProcess
 from tests.integration.cluster import client, expect_once, wait_for_runs
 from tests.integration.doctoring import Doctor
 from tests.integration.rabbitmq import RabbitMQ
@@ -136,11 +136,11 @@ def test_many_tasks_fail_and_wait_for_their_retry(cluster, doctor):
     keys = names("bad", 12)
     for key in keys:
         submit(key, fail_times=1)
-    failed = TaskTry.objects.filter(outcome=TryOutcome.FAILED)
+    failed = TaskAttempt.objects.filter(outcome=AttemptOutcome.FAILED)
     wait_until(lambda: failed.count() == len(keys), 60)
 
     remedy = doctor.finds(
-        "failures", "warning", "12 tries failed", "12 of probe.count", "Failing: failure 1 of 1"
+        "failures", "warning", "12 attempts failed", "12 of probe.count", "Failing: failure 1 of 1"
     )
 
     assert "Retries come by themselves" in remedy

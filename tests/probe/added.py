@@ -11,7 +11,7 @@ from django.urls import path, reverse
 from neural.admin.panels import PANELS, Panel, register_panel
 from neural.admin.store_links import STORE_LINKS, register_rows_of_stores, register_store_page
 from neural.events.changes import LISTENERS, register_listener
-from neural.events.riders import RIDERS, Rider, register_rider
+from neural.events.insert_hooks import INSERT_HOOKS, InsertHook, register_insert_hook
 from neural.health import findings
 from neural.health.probes import PROBES, register_probe
 from neural.health.storage import PLACES, register_place
@@ -20,7 +20,7 @@ from neural.models import NeuralEvent, Store
 from neural.worker.relay import DUTIES
 from tests.registries import emptied
 
-REGISTRIES = (PANELS, STORE_LINKS, LISTENERS, RIDERS, PROBES, PLACES, DUTIES, PRUNABLES)
+REGISTRIES = (PANELS, STORE_LINKS, LISTENERS, INSERT_HOOKS, PROBES, PLACES, DUTIES, PRUNABLES)
 
 
 @contextmanager
@@ -94,15 +94,15 @@ def add_prunable(days=100.0):
     )
 
 
-def add_rider(note="came"):
+def add_insert_hook(note="came"):
     """An effect for each new event; none with ``note=None``."""
-    register_rider(
+    register_insert_hook(
         "effects",
-        Rider(
+        InsertHook(
             statement="""INSERT INTO probe_effect (key, at)
                 SELECT %s || ' ' || store_id || ' ' || source || ' ' || event_id, CURRENT_TIMESTAMP
                 FROM new_events WHERE id > %s""",
-            parameters=lambda drafts: note and [note, 0],
+            parameters=lambda new_events: note and [note, 0],
         ),
     )
 

@@ -115,7 +115,7 @@ async def retry_async(self, key):
     """As the guide writes it."""
     try:
         if current_run().failures < 2:
-            raise Failing(f"try {self.request.retries + 1}")
+            raise Failing(f"attempt {self.request.retries + 1}")
         return self.request.retries
     except Failing as e:
         raise self.retry(exc=e)  # noqa: B904

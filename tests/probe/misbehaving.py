@@ -121,10 +121,10 @@ def leave_savepoints():
 
 
 def dangling_reference():
-    from neural.models import TaskTry, TryOutcome
+    from neural.models import AttemptOutcome, TaskAttempt
 
-    TaskTry.objects.create(
-        run_id=-1, outcome=TryOutcome.FAILED, started_at=timezone.now(), error="of nobody"
+    TaskAttempt.objects.create(
+        run_id=-1, outcome=AttemptOutcome.FAILED, started_at=timezone.now(), error="of nobody"
     )
 
 
@@ -236,10 +236,10 @@ def recurse(depth: int = 0) -> int:
     return recurse(depth + 1) + 1
 
 
-def postpone_with_no_json():
-    from neural.ledger.work import Postponed
+def snooze_with_no_json():
+    from neural.ledger.work import Snooze
 
-    raise Postponed(1, so_far=object())
+    raise Snooze(1, checkpoint=object())
 
 
 def retry_at_no_time():
@@ -345,7 +345,7 @@ CASES: Mapping[str, Case] = {
     "stop_iteration": Case(throw(StopIteration()), False, "StopIteration"),
     "sys_exit": Case(exit_from_within, False, "SystemExit: 3 (not an Exception)"),
     "deep_recursion": Case(recurse, False, "RecursionError"),
-    "postponed_with_no_json": Case(postpone_with_no_json, False, "NotStorable", permanent=True),
+    "snooze_with_no_json": Case(snooze_with_no_json, False, "NotStorable", permanent=True),
     "retry_at_no_time": Case(retry_at_no_time, False, "ValueError"),
     "result_of_no_json": Case(object, False, "NotStorable", permanent=True, at_once=False),
     "huge_result": Case(

@@ -34,13 +34,15 @@ class MeanProgram:
         self.order = order
 
     def begin(self, config: TrainingConfig, active: Json | None) -> Step:
-        draft = {"base": active["mean"] if active else 0.0, "mean": 0.0}
-        return Step(draft, self._question(1))
+        server_state = {"base": active["mean"] if active else 0.0, "mean": 0.0}
+        return Step(server_state, self._question(1))
 
-    def check(self, config: TrainingConfig, draft: Json, question: Question, answer: Json) -> None:
+    def check(
+        self, config: TrainingConfig, server_state: Json, question: Question, answer: Json
+    ) -> None:
         if set(answer) != KEYS[question.kind]:
             raise AnswerRefused("wrong_keys")
-        if answer["base"] != draft["base"]:
+        if answer["base"] != server_state["base"]:
             raise AnswerRefused("wrong_version")
         if question.kind == "fit":
             if not isinstance(answer["mean"], float):
@@ -49,32 +51,38 @@ class MeanProgram:
                 raise AnswerRefused("norm")
 
     def go_on(
-        self, config: TrainingConfig, draft: Json, question: Question, answers: Mapping[str, Json]
+        self,
+        config: TrainingConfig,
+        server_state: Json,
+        question: Question,
+        answers: Mapping[str, Json],
     ) -> Step:
-        draft = dict(draft)
+        server_state = dict(server_state)
         refused = {}
         if question.kind == "fit":
             far = [name for name, each in answers.items() if each["mean"] > 1e5]
             refused = dict.fromkeys(far, "outlier: too far")
             good = [each for name, each in answers.items() if name not in refused]
             weights = [min(each["examples"], config.max_examples) for each in good]
-            draft["mean"] = float(np.average([each["mean"] for each in good], weights=weights))
+            server_state["mean"] = float(
+                np.average([each["mean"] for each in good], weights=weights)
+            )
         elif question.kind == "sum":
-            draft["total"] = sum(each["total"] for each in answers.values())
-            draft["days"] = sum(each["count"] for each in answers.values())
+            server_state["total"] = sum(each["total"] for each in answers.values())
+            server_state["days"] = sum(each["count"] for each in answers.values())
         number = question.number + 1
         following = self._question(number) if number <= len(self.order) else None
-        return Step(draft, following, refused)
+        return Step(server_state, following, refused)
 
     def _question(self, number: int) -> Question:
         kind = self.order[number - 1]
         return Question(kind=kind, number=number, together=kind == "sum", judges=kind == "judge")
 
 
-def answer(config, draft, question, sales, memory):
+def answer(config, server_state, question, sales, memory):
     time.sleep(ANSWER_SECONDS)
     quantities = sales.quantities[np.isfinite(sales.quantities)]
-    found: Json = {"base": draft["base"]}
+    found: Json = {"base": server_state["base"]}
     if question.kind == "fit":
         mean = float(quantities.mean())
         return found | {"examples": len(quantities), "mean": mean, "update_norm": abs(mean)}
@@ -86,10 +94,10 @@ def answer(config, draft, question, sales, memory):
     }
 
 
-def together(config, draft, question, stores):
-    answers = [answer(config, draft, question, *each) for each in stores.values()]
+def together(config, server_state, question, stores):
+    answers = [answer(config, server_state, question, *each) for each in stores.values()]
     total = {name: sum(each[name] for each in answers) for name in ("total", "count")}
-    return Together({"base": draft["base"], **total}, {})
+    return Together({"base": server_state["base"], **total}, {})
 
 
 for name in (UNDISTURBED, DISTURBED):

@@ -81,7 +81,7 @@ _PARTICULAR: dict[str, Any] = {
     "TaskRun": lambda: {"state": "dead", "finished_at": timezone.now(), "handler": "h"},
     "NeuralEvent": lambda: {"type": "order.created", "payload": {}, "unhandled": True},
     "DailyDemand": lambda: {"reported_quantity": 1},
-    "IndexMark": lambda: {"key": f"{STORE}/1", "error": "no such field"},
+    "OutboxEntry": lambda: {"key": f"{STORE}/1", "error": "no such field"},
     "PeriodicTask": lambda: {
         "task": "neural.tasks.analyse_demand",
         "crontab": CrontabSchedule.objects.create(),

@@ -7,14 +7,14 @@ from django.conf import settings
 from django_celery_beat.models import PeriodicTask
 
 from neural.broker import publisher
-from neural.broker.message import Ring
+from neural.broker.message import RunMessage
 from neural.broker.publisher import BrokerUnavailable
 from neural.ledger import pace
 from tests.unit import beating, searching
 
-# However slow the machine, one message's time is enough for all that a test takes along. Tests
+# However slow the machine, one message's time is enough for the whole batch of a test. Tests
 # of that time set their own.
-settings.NEURAL = {"take_along_seconds": 60, **settings.NEURAL}
+settings.NEURAL = {"batch_claim_seconds": 60, **settings.NEURAL}
 
 
 class RecordingPublisher(publisher.Publisher):
@@ -22,16 +22,16 @@ class RecordingPublisher(publisher.Publisher):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sent: list[Ring] = []
+        self.sent: list[RunMessage] = []
         self.waiting: dict[str, int] = {}
         self.away = False
 
-    def publish(self, rings):
+    def publish(self, messages):
         if self.away:
             raise BrokerUnavailable("away")
-        rings = list(rings)
-        self.sent += rings
-        return len(rings)
+        messages = list(messages)
+        self.sent += messages
+        return len(messages)
 
     def must_accept(self):
         if self.away:
@@ -51,8 +51,8 @@ def _pace_unlearned():
 
 
 @pytest.fixture
-def rung(monkeypatch):
-    """What this test publishes goes here: `rung.sent`."""
+def fake_broker(monkeypatch):
+    """What this test publishes goes here: `fake_broker.sent`."""
     recording = RecordingPublisher()
     monkeypatch.setattr(publisher, "_publisher", recording)
     return recording
@@ -88,7 +88,7 @@ def clock(db, monkeypatch):
 
 
 @pytest.fixture
-def beat(clock, rung):
+def beat(clock, fake_broker):
     """A beat on that clock, as just started."""
     return beating.Beat()
 

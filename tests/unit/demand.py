@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from neural.models import Store
-from neural.restaurant.analysis.slices import Progress, analyse_store
+from neural.restaurant.analysis.slices import AnalysisProgress, analyse_store
 from neural.restaurant.models import DailyDemand, DemandSummary
 
 MONDAY = dt.date(2026, 3, 2)
@@ -34,7 +34,7 @@ def sell(store: Store, sold: Mapping[int, Any], dish: str = "rice", revenue: Any
     )
 
 
-def analyse(store: Store, **options: Any) -> Progress:
+def analyse(store: Store, **options: Any) -> AnalysisProgress:
     options.setdefault("now", LATER)
     options.setdefault("since", None)
     return analyse_store(store=store, **options)

@@ -1,4 +1,4 @@
-"""Telling the built-in handlers what happened, and looking at the rows that result."""
+"""Reporting to the built-in handlers what happened, and looking at the rows that result."""
 
 import datetime as dt
 from collections import defaultdict
@@ -32,14 +32,14 @@ def at(minutes: float) -> dt.datetime:
     return NOON + dt.timedelta(minutes=minutes)
 
 
-class Teller:
+class Reporter:
     """Records events of one store and has their handlers handle them at once."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._count = 0
 
-    def tell(
+    def report(
         self,
         kind: str,
         when: dt.datetime = NOON,
@@ -48,7 +48,7 @@ class Teller:
         source: str = "till",
         **payload: Any,
     ) -> NeuralEvent:
-        """Record and handle one event; returns it, to be told again."""
+        """Record and handle one event; returns it, to be reported again."""
         self._count += 1
         event = record(
             self.store, kind, when, event_id or f"event-{self._count:03}", payload, source=source

@@ -18,7 +18,7 @@ from neural.forecasting.core.protocol import AnswerRefused, Json, Question, Toge
 from neural.forecasting.core.types import DishForecast, ModelType, register_model_type
 from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingPlan, TrainingRound
 from neural.forecasting.rounds.opening import open_round
-from neural.ledger.settle import lose
+from neural.ledger.settle import mark_lost
 from neural.models import RunState, Store, TaskRun
 from neural.restaurant.models import DailyDemand
 from neural.worker.in_process import run_due
@@ -47,12 +47,12 @@ class Chain:
     """Stores and exchanges, in the order in which they were asked."""
     releases: Callable[[Question], bool] = lambda question: question.kind == "fit"
 
-    def answer(self, config, draft, question, sales, memory):
+    def answer(self, config, server_state, question, sales, memory):
         store = sales.dishes[0].removesuffix("-rice")
         self.asked.append((store, question.number))
         memory["examples"] = memory.get("examples", 0) + 1
         quantities = sales.quantities[np.isfinite(sales.quantities)]
-        answer: Json = {"base": draft["base"]}
+        answer: Json = {"base": server_state["base"]}
         if question.kind == "fit":
             mean = float(quantities.mean())
             answer |= {"examples": len(quantities), "mean": mean, "update_norm": abs(mean)}
@@ -64,12 +64,12 @@ class Chain:
             }
         return self.tamper.get(store, lambda question, answer: answer)(question, answer)
 
-    def together(self, config, draft, question, stores):
+    def together(self, config, server_state, question, stores):
         refused = {}
-        total = {"base": draft["base"], "total": 0, "count": 0}
+        total = {"base": server_state["base"], "total": 0, "count": 0}
         for store, (sales, memory) in stores.items():
             try:
-                answer = self.answer(config, draft, question, sales, memory)
+                answer = self.answer(config, server_state, question, sales, memory)
             except AnswerRefused as error:
                 refused[store] = str(error)
                 continue
@@ -155,7 +155,7 @@ def outcome(training: TrainingRound) -> dict[str, Any]:
     versions = ModelVersion.objects.filter(round=training)
     updates = StoreUpdate.objects.filter(round=training).order_by("store")
     return {
-        "state": (training.state, training.reason, training.exchange, training.draft),
+        "state": (training.state, training.reason, training.exchange, training.server_state),
         "versions": list(versions.values_list("sha256", "metrics", "standing")),
         "parts": list(updates.values_list("store", "state", "reason", "exchange", "payload")),
         "sums": training.sums.count(),
@@ -178,7 +178,7 @@ def run_to_the_end() -> int:
             connection.needs_rollback = (
                 False  # as if the ledger's own transaction were the outermost
             )
-            lose(TaskRun.objects.running(), max_losses=9, why="killed")
+            mark_lost(TaskRun.objects.running(), max_losses=9, why="killed")
             continue
         return kills
 

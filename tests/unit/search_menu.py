@@ -53,7 +53,7 @@ def index_of(
     shape = fields.shape_of(vectors, MODEL.dimensions)
     store.create(collection, shape)
     store.upsert(collection, _rows(documents, vectors))
-    store.tend(collection)
+    store.compact(collection)
     index = SimpleNamespace(table=collection, collection=collection)
     embedder = MODEL if vectors else None
     return ActiveIndex(index=index, store=store, shape=shape, embedder=embedder)

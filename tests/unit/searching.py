@@ -9,7 +9,7 @@ import numpy as np
 from neural.retrieval.collections.documents import Document, RecordRefused, key_of
 from neural.retrieval.collections.registry import COLLECTIONS, SearchCollection, register_collection
 from neural.retrieval.embedders.base import Embedder
-from neural.retrieval.models import IndexMark, SearchIndex
+from neural.retrieval.models import OutboxEntry, SearchIndex
 from neural.retrieval.stores.base import TableMissing, TableSize, VectorStore
 from tests.registries import forget
 
@@ -55,7 +55,7 @@ class MemoryStore(VectorStore):
 
     kept: dict[str, dict] = {}
     commits: list[tuple[str, int]] = []
-    tended: list[str] = []
+    compacted: list[str] = []
     fails: list[Exception] = []
     noted: dict[str, int] = {}
     notes_writes = True
@@ -67,7 +67,7 @@ class MemoryStore(VectorStore):
 
     @classmethod
     def forget(cls):
-        for each in (cls.kept, cls.commits, cls.tended, cls.fails, cls.noted):
+        for each in (cls.kept, cls.commits, cls.compacted, cls.fails, cls.noted):
             each.clear()
         cls.before_write = None
 
@@ -120,13 +120,13 @@ class MemoryStore(VectorStore):
     def rows(self, table, keys, *, within):
         return {key: row for key, row in self._table(table).items() if key in keys}
 
-    def tend(self, table):
-        self.tended.append(table)
+    def compact(self, table):
+        self.compacted.append(table)
         return self.size(table)
 
     def size(self, table):
         rows = len(self._table(table))
-        unindexed = 0 if table in self.tended else rows
+        unindexed = 0 if table in self.compacted else rows
         return TableSize(rows=rows, unindexed_rows=unindexed, bytes=rows * 100)
 
     def writes_noted(self, table):
@@ -195,9 +195,9 @@ def collection(name="guests", *, source=None, vectors=("whole",)):
         forget(COLLECTIONS, name)
 
 
-def mark(*keys, **options):
+def to_outbox(*keys, **options):
     """Guests that have changed."""
-    return IndexMark.objects.mark("guests", keys, **options)
+    return OutboxEntry.objects.append("guests", keys, **options)
 
 
 def active():

@@ -17,7 +17,7 @@ from neural.health.situation import Situation
 from neural.ledger.recompute import at_the_end
 from neural.models import NeuralEvent, Store
 from neural.registry import AlreadyRegistered
-from neural.retrieval.models import IndexMark
+from neural.retrieval.models import OutboxEntry
 from neural.worker import relay
 from tests.probe import added
 from tests.probe.models import Effect
@@ -216,11 +216,11 @@ def test_prune_works_without_any(capsys):
     assert "forecasts" not in capsys.readouterr().out
 
 
-# Riders
+# Insert hooks
 
 
 def test_a_rider_is_inserted_with_each_new_event_in_its_transaction():
-    added.add_rider("came")
+    added.add_insert_hook("came")
     neural.submit(**event(1))
 
     list(neural.submit_many([event(1), event(2), event(2, source="web")]))
@@ -229,7 +229,7 @@ def test_a_rider_is_inserted_with_each_new_event_in_its_transaction():
 
 
 def test_a_rider_may_stay_away():
-    added.add_rider(None)
+    added.add_insert_hook(None)
 
     neural.submit(**event(1))
 
@@ -237,9 +237,9 @@ def test_a_rider_may_stay_away():
 
 
 def test_riders_do_not_mix_their_parameters_up():
-    added.add_rider("came")
-    with_search = added.RIDERS.get("effects")
-    added.RIDERS.add("again", with_search)
+    added.add_insert_hook("came")
+    with_search = added.INSERT_HOOKS.get("effects")
+    added.INSERT_HOOKS.add("again", with_search)
 
     neural.submit(**event(1))
 
@@ -250,7 +250,7 @@ def test_without_riders_events_are_recorded():
     neural.submit(**event(1)).or_raise()
 
     assert NeuralEvent.objects.count() == 1
-    assert not IndexMark.objects.exists()
+    assert not OutboxEntry.objects.exists()
 
 
 # Changes
@@ -260,8 +260,8 @@ def test_a_change_is_told_with_its_keys_together_at_the_end():
     heard = added.add_listener()
 
     with at_the_end():
-        neural.mark_for_search(collection="guests", store="S1", ids=["2", "1"])
-        neural.mark_for_search(collection="guests", store="S1", ids=["1", "3"])
+        neural.reindex(collection="guests", store="S1", ids=["2", "1"])
+        neural.reindex(collection="guests", store="S1", ids=["1", "3"])
         assert not heard
 
     assert heard == [("guests", ["S1/1", "S1/2", "S1/3"], False)]
@@ -277,7 +277,7 @@ def test_of_a_pruned_payload_it_is_told_as_of_history():
 
 def test_where_nobody_listens_a_change_costs_nothing(django_assert_num_queries):
     with django_assert_num_queries(0), at_the_end():
-        neural.mark_for_search(collection="guests", store="S1", ids=["1"])
+        neural.reindex(collection="guests", store="S1", ids=["1"])
 
 
 # Duties

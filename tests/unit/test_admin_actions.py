@@ -171,7 +171,7 @@ def test_the_page_offers_the_verbs_that_are_permitted_and_fit() -> None:
     assert offered == {"dead": ["retry"], "pending": ["cancel"]}
 
 
-def test_a_retried_run_is_owed_a_message_at_once() -> None:
+def test_a_retried_run_is_unpublished_at_once() -> None:
     later = timezone.now() + timezone.timedelta(hours=1)
     run = world.run("pending", available_at=later, publish_at=later)
 

@@ -11,7 +11,7 @@ from django.db import connection
 from django.urls import reverse
 
 from neural.restaurant.admin.analysis_display import bars, change
-from neural.restaurant.analysis.review import Day, review
+from neural.restaurant.analysis.review import SalesDay, review
 from neural.restaurant.models import DemandSummary
 from tests.unit import admin_world as world
 from tests.unit.demand import analyse, day, sell
@@ -259,7 +259,11 @@ def test_a_week_that_has_not_ended_has_no_best_sellers_yet() -> None:
 
 
 def test_a_bar_is_as_high_as_its_share_and_a_missing_day_is_a_gap() -> None:
-    days = [Day(day(0), Decimal(50), []), Day(day(1), None, []), Day(day(2), Decimal(200), [])]
+    days = [
+        SalesDay(day(0), Decimal(50), []),
+        SalesDay(day(1), None, []),
+        SalesDay(day(2), Decimal(200), []),
+    ]
 
     drawn = bars(days)
 

@@ -1,6 +1,6 @@
 """What is nested deeper than Python can decode is shown all the same, and bounded.
 
-The door refuses such payloads; rows that were recorded before it did are still there.
+Submitting refuses such payloads; rows that were recorded before it did are still there.
 """
 
 import json

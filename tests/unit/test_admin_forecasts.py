@@ -9,13 +9,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from neural.forecasting.admin.charts import chart_of
-from neural.forecasting.outlook.days import TOGETHER, Band, Day, together
+from neural.forecasting.outlook.days import TOGETHER, Band, ForecastDay, together
 from neural.forecasting.outlook.review import outlook, portions
 from neural.restaurant.models import DailyDemand
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 SCRIPT = "<script>alert(1)</script>"
 DAY = learning.DAY
@@ -191,7 +191,7 @@ def test_a_day_is_judged_by_the_newest_forecast_made_before_it():
 def test_the_edges_of_the_band_are_hits():
     band = Band(30.0, 40.0, 50.0, DAY)
 
-    verdicts = [Day(DAY, sold, band).verdict for sold in (29.9, 30.0, 50.0, 50.1)]
+    verdicts = [ForecastDay(DAY, sold, band).verdict for sold in (29.9, 30.0, 50.0, 50.1)]
 
     assert verdicts == ["below", "hit", "hit", "above"]
 
@@ -286,7 +286,11 @@ def test_the_chart_has_eight_weeks_back_and_two_ahead_in_whole_weeks():
 
 def test_bars_and_bands_are_drawn_to_one_scale_and_the_coming_days_are_set_apart():
     band = Band(20.0, 30.0, 40.0, days(1))
-    shown = [Day(DAY, 20.0, None), Day(days(1), None, None), Day(days(2), None, band)]
+    shown = [
+        ForecastDay(DAY, 20.0, None),
+        ForecastDay(days(1), None, None),
+        ForecastDay(days(2), None, band),
+    ]
 
     chart = chart_of(shown)
 

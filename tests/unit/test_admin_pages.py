@@ -8,9 +8,9 @@ from django.utils import timezone
 
 import neural
 from neural.forecasting.models import PrivacySpend
-from neural.models import NeuralEvent, TaskRun, TaskTry, WorkerProcess
+from neural.models import NeuralEvent, TaskAttempt, TaskRun, WorkerProcess
 from neural.restaurant.analysis.slices import analyse_store
-from neural.retrieval.models import IndexMark, Search, SuppliedRecord
+from neural.retrieval.models import IngestedRecord, OutboxEntry, Search
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 from tests.unit import search_world
@@ -26,10 +26,10 @@ def page(row: Any, **headers: Any) -> str:
     return world.superuser().get(world.page_of(row), headers=headers).content.decode()
 
 
-def failed_try(run: TaskRun, **fields: Any) -> TaskTry:
+def failed_attempt(run: TaskRun, **fields: Any) -> TaskAttempt:
     worker = WorkerProcess.objects.create(name="celery@kitchen", host="kitchen", process_id=1)
     fields.setdefault("error", "KeyError: 'dish'")
-    return TaskTry.objects.create(
+    return TaskAttempt.objects.create(
         run=run, outcome="failed", started_at=timezone.now(), worker=worker, process_id=77, **fields
     )
 
@@ -46,7 +46,7 @@ def test_a_payload_is_shown_as_indented_json_and_never_as_markup() -> None:
 
 def test_errors_tracebacks_arguments_and_results_are_never_markup() -> None:
     run = world.run("dead", error=SCRIPT, args=[SCRIPT], result={"x": SCRIPT})
-    failed_try(run, error=SCRIPT, traceback=SCRIPT)
+    failed_attempt(run, error=SCRIPT, traceback=SCRIPT)
     client = world.superuser()
 
     detail = client.get(world.page_of(run)).content.decode()
@@ -71,30 +71,30 @@ def _root() -> Any:
     return get_user_model().objects.get(username="root")
 
 
-def test_event_runs_and_tries_link_to_each_other() -> None:
+def test_event_runs_and_attempts_link_to_each_other() -> None:
     event = world.event()
     run = world.run("dead", event=event, handler="app.handler")
-    failed_try(run)
+    failed_attempt(run)
     client = world.superuser()
 
     of_event = client.get(world.page_of(event)).content.decode()
     of_run = client.get(world.page_of(run)).content.decode()
 
     assert f'href="{world.page_of(run)}"' in of_event
-    assert f'href="{world.page_of(run)}#try-1"' in of_event
-    assert 'id="try-1"' in of_run
+    assert f'href="{world.page_of(run)}#attempt-1"' in of_event
+    assert 'id="attempt-1"' in of_run
     assert f'href="{world.page_of(event)}"' in of_run
 
 
-def test_a_runs_page_has_every_try_with_worker_process_and_traceback() -> None:
+def test_a_runs_page_has_every_attempt_with_worker_process_and_traceback() -> None:
     run = world.run("succeeded", failures=1)
-    failed_try(run, traceback="Traceback (most recent call last):\n  KeyError")
+    failed_attempt(run, traceback="Traceback (most recent call last):\n  KeyError")
 
     client = world.superuser()
     answer = client.get(world.page_of(run))
 
-    tries = answer.context["tries"]
-    assert [each.outcome for each in tries] == ["failed", "succeeded"]
+    attempts = answer.context["attempts"]
+    assert [each.outcome for each in attempts] == ["failed", "succeeded"]
     shown = answer.content.decode()
     for text in ("Traceback (most recent call last):", "celery@kitchen", "77", "KeyError"):
         assert text in shown
@@ -160,8 +160,8 @@ def submitted() -> None:
         round=training, exchange=1, noise_multiplier=1.0, stores=3, epsilon=1.0
     )
     search_world.index(SCRIPT)
-    IndexMark.objects.create(collection=SCRIPT, key=SCRIPT, error=SCRIPT)
-    SuppliedRecord.objects.create(collection=SCRIPT, key=SCRIPT, data={SCRIPT: SCRIPT})
+    OutboxEntry.objects.create(collection=SCRIPT, key=SCRIPT, error=SCRIPT)
+    IngestedRecord.objects.create(collection=SCRIPT, key=SCRIPT, data={SCRIPT: SCRIPT})
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])

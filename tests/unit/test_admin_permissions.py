@@ -17,7 +17,7 @@ from neural.admin.actions import VerbsAdmin
 from tests.unit import admin_rows
 from tests.unit import admin_world as world
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 ALL = admin_rows.registered()
 OF_THE_CHAIN = admin_rows.registered(*world.OURS, "django_celery_beat")
@@ -80,19 +80,19 @@ def try_everything(client: Any, model: Any, row: Any, actions: list[str]) -> Non
 
 
 @pytest.mark.parametrize("model", ALL, ids=label)
-def test_who_may_only_look_changes_nothing(model: Any, rung: Any) -> None:
+def test_who_may_only_look_changes_nothing(model: Any, fake_broker: Any) -> None:
     row, client, actions = admin_rows.row_of(model), world.logged_in(viewer()), actions_of(model)
     before = admin_rows.everything()
 
     try_everything(client, model, row, actions)
 
     assert admin_rows.everything() == before
-    assert rung.sent == []
+    assert fake_broker.sent == []
 
 
 @pytest.mark.parametrize("model", OF_THE_CHAIN, ids=label)
 def test_a_stores_user_changes_nothing_of_other_stores_or_of_the_chain(
-    model: Any, rung: Any
+    model: Any, fake_broker: Any
 ) -> None:
     row, actions = admin_rows.row_of(model), actions_of(model)
     client = world.logged_in(of_one_store())
@@ -101,7 +101,7 @@ def test_a_stores_user_changes_nothing_of_other_stores_or_of_the_chain(
     try_everything(client, model, row, actions)
 
     assert admin_rows.everything() == before
-    assert rung.sent == []
+    assert fake_broker.sent == []
 
 
 def test_the_walk_tries_every_verb_and_the_actions_of_other_apps() -> None:

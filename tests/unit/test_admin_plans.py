@@ -21,7 +21,7 @@ from neural.forecasting.shipped import TRAINING_SCHEDULE
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 PERMITTED = ("view_trainingplan", "change_trainingplan")
 
@@ -36,7 +36,7 @@ def form_of(client, plan, **changes):
 
 @pytest.fixture
 def training_schedule(db):
-    """The schedule that a migration made; a test that emptied the tables took it along."""
+    """The schedule that a migration made; a test that emptied the tables took it with them."""
     shipped_schedules.make(TRAINING_SCHEDULE)
     return PeriodicTask.objects.get(name=TRAINING_SCHEDULE.name)
 

@@ -19,7 +19,7 @@ LINES = [{"dish": "面", "quantity": 1, "price": "3.50"}]
 
 
 @pytest.fixture(autouse=True)
-def _no_broker(rung):
+def _no_broker(fake_broker):
     """What is submitted here is sent nowhere."""
 
 
@@ -70,8 +70,8 @@ def test_the_list_names_what_was_refused_how_often_and_why():
         ("?store=S2", ["b"]),
         ("?type=dish.updated", ["c"]),
         ("?state=dismissed", ["a"]),
-        ("?door=python", ["c", "b", "a"]),
-        ("?door=celery", []),
+        ("?entry_point=python", ["c", "b", "a"]),
+        ("?entry_point=celery", []),
     ],
 )
 def test_it_is_searched_and_filtered(query, found):

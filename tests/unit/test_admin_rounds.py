@@ -13,7 +13,7 @@ from neural.forecasting.models import PrivacySpend, StoreUpdate
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 SCRIPT = "<script>alert(1)</script>"
 VIEW = ("view_traininground", "view_storeupdate", "view_modelversion")
@@ -66,7 +66,7 @@ def test_a_list_of_rounds_takes_as_many_queries_for_many_as_for_one():
     sql = world.statements(client, world.list_of("traininground"))
 
     assert len(sql) <= one
-    assert '"draft"' not in " ".join(sql)
+    assert '"server_state"' not in " ".join(sql)
     assert '"content"' not in " ".join(sql)
 
 
@@ -257,14 +257,14 @@ def test_who_is_limited_to_stores_sees_their_part_of_a_round_and_the_totals():
 
 
 def test_a_round_belongs_to_no_store_and_shows_no_row_of_answers():
-    training = learning.training("collecting", draft={"weights": "SECRETDRAFT"})
+    training = learning.training("collecting", server_state={"weights": "SECRETDRAFT"})
     learning.update(training, world.store("S1"), "invited", payload={"x": "SECRETANSWER"})
 
     client = world.superuser()
 
     assert "SECRET" not in text(client, world.page_of(training))
     sql = " ".join(world.statements(client, world.page_of(training)))
-    assert '"draft"' not in sql
+    assert '"server_state"' not in sql
     assert '"payload"' not in sql
 
 

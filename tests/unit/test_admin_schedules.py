@@ -17,7 +17,7 @@ from neural.models import TaskRun
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 LIST = "admin:django_celery_beat_periodictask_changelist"
 

@@ -1,4 +1,4 @@
-"""Search indexes in the admin: progress, rebuilding, records that were refused or handed in."""
+"""Search indexes in the admin: progress, rebuilding, records that were refused or ingested."""
 
 import datetime as dt
 import re
@@ -8,14 +8,14 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 from django.utils import timezone
 
-from neural.retrieval.models import IndexMark, IndexState, SearchIndex, SuppliedRecord
+from neural.retrieval.models import IndexState, IngestedRecord, OutboxEntry, SearchIndex
 from tests.unit import admin_world as world
 from tests.unit.ledger import make_run
 from tests.unit.search_world import index
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
-VIEW = ("view_searchindex", "view_indexmark", "view_suppliedrecord")
+VIEW = ("view_searchindex", "view_outboxentry", "view_ingestedrecord")
 
 
 def text(client, address, language="en"):
@@ -28,8 +28,8 @@ def progress_of(building):
     return reverse("admin:neural_retrieval_searchindex_progress", args=[building.pk])
 
 
-def mark(key="S1/D1", error="", **fields):
-    return IndexMark.objects.create(collection="dishes", key=key, error=error, **fields)
+def outbox_entry(key="S1/D1", error="", **fields):
+    return OutboxEntry.objects.create(collection="dishes", key=key, error=error, **fields)
 
 
 def test_the_list_shows_state_size_and_model():
@@ -115,7 +115,7 @@ def test_the_page_says_how_far_the_index_is_behind():
     client = world.superuser()
     assert "up to date" in text(client, world.page_of(found))
 
-    mark(marked_at=timezone.now() - dt.timedelta(minutes=5))
+    outbox_entry(created_at=timezone.now() - dt.timedelta(minutes=5))
 
     for address in (world.page_of(found), world.list_of("searchindex")):
         assert "1 waiting, the first for 5 min" in text(client, address)
@@ -181,9 +181,9 @@ def test_rebuilding_and_cancelling_need_a_permission_and_a_post(verb, state):
 
 
 def test_refused_records_are_listed_with_the_reason():
-    refused, waiting = mark(error="dishes: record 'D1' has no text"), mark("S1/D2")
+    refused, waiting = outbox_entry(error="dishes: record 'D1' has no text"), outbox_entry("S1/D2")
     client = world.superuser()
-    address = world.list_of("indexmark")
+    address = world.list_of("outboxentry")
 
     def found(query):
         return list(client.get(address + query).context["cl"].result_list)
@@ -194,7 +194,7 @@ def test_refused_records_are_listed_with_the_reason():
 
 
 def test_a_refused_record_is_tried_again():
-    refused = mark(error="no text")
+    refused = outbox_entry(error="no text")
     client = world.client_of("rebuild_searchindex", *VIEW)
 
     client.post(world.act_on(refused, "retry"))
@@ -205,7 +205,7 @@ def test_a_refused_record_is_tried_again():
 
 
 def test_trying_again_needs_a_permission():
-    refused = mark(error="no text")
+    refused = outbox_entry(error="no text")
 
     assert world.client_of(*VIEW).post(world.act_on(refused, "retry")).status_code == 403
     refused.refresh_from_db()
@@ -214,13 +214,13 @@ def test_trying_again_needs_a_permission():
 
 def test_a_user_limited_to_stores_sees_records_of_their_own_stores_alone():
     world.store("S10")
-    marks = [mark("S1/D1", "x"), mark("S10/D1", "x"), mark("/free", "x")]
+    entries = [outbox_entry("S1/D1", "x"), outbox_entry("S10/D1", "x"), outbox_entry("/free", "x")]
     for key, code in (("S1/D1", "S1"), ("S10/D1", "S10"), ("/free", "")):
-        SuppliedRecord.objects.create(collection="dishes", key=key, store_code=code, data={})
+        IngestedRecord.objects.create(collection="dishes", key=key, store_code=code, data={})
     client = world.client_of("rebuild_searchindex", *VIEW, stores=[world.store("S1")])
 
-    for model in ("indexmark", "suppliedrecord"):
+    for model in ("outboxentry", "ingestedrecord"):
         rows = client.get(world.list_of(model)).context["cl"].result_list
         assert [row.key for row in rows] == ["S1/D1"]
-    assert client.post(world.act_on(marks[1], "retry")).status_code == 404
-    assert client.get(world.page_of(marks[1])).status_code == 302
+    assert client.post(world.act_on(entries[1], "retry")).status_code == 404
+    assert client.get(world.page_of(entries[1])).status_code == 302

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from neural.restaurant.models import Order
-from neural.retrieval.admin.marks import excerpt, marked
+from neural.retrieval.admin.highlighting import excerpt, highlight
 from neural.retrieval.collections.documents import Document
 from neural.retrieval.collections.registry import SearchCollection, register_collection
 from neural.retrieval.stores.base import StoreUnavailable, TableMissing
@@ -38,27 +38,27 @@ def text(client, query="", *, language="en", **headers):
     return re.sub(r"\s+", " ", answer.content.decode())
 
 
-# What is marked
+# What is highlighted
 
 
-def test_every_occurrence_of_what_matched_is_marked_and_the_rest_is_escaped():
-    shown = marked("麻婆豆腐 & <b>豆腐</b>", ["麻婆豆腐", "豆腐"])
+def test_every_occurrence_of_what_matched_is_highlighted_and_the_rest_is_escaped():
+    shown = highlight("麻婆豆腐 & <b>豆腐</b>", ["麻婆豆腐", "豆腐"])
 
     assert shown == "<mark>麻婆豆腐</mark> &amp; &lt;b&gt;<mark>豆腐</mark>&lt;/b&gt;"
 
 
-def test_what_is_marked_is_escaped_too():
-    assert marked(f"a{SCRIPT}b", [SCRIPT]) == (
+def test_what_is_highlighted_is_escaped_too():
+    assert highlight(f"a{SCRIPT}b", [SCRIPT]) == (
         "a<mark>&lt;script&gt;alert(1)&lt;/script&gt;</mark>b"
     )
 
 
 def test_parts_that_overlap_or_touch_are_one_mark():
-    assert marked("宫保鸡丁饭", ["宫保", "保鸡", "鸡丁"]) == "<mark>宫保鸡丁</mark>饭"
+    assert highlight("宫保鸡丁饭", ["宫保", "保鸡", "鸡丁"]) == "<mark>宫保鸡丁</mark>饭"
 
 
 def test_an_empty_part_and_one_that_is_not_there_mark_nothing():
-    assert marked("tea", ["", "rice"]) == "tea"
+    assert highlight("tea", ["", "rice"]) == "tea"
 
 
 def test_a_short_text_is_shown_whole_and_a_long_one_around_the_longest_part():
@@ -237,7 +237,7 @@ def test_without_a_question_it_says_what_can_be_searched(searched, language, tex
         assert shown in page
 
 
-def test_where_nothing_is_found_it_says_what_to_try(searched):
+def test_where_nothing_is_found_it_says_what_to_attempt(searched):
     page = text(world.superuser(), "?q=xyzzy&collection=dishes&since=2026-01-01")
 
     assert "Nothing found" in page
@@ -317,10 +317,10 @@ def test_an_event_that_was_found_leads_to_its_page_its_runs_and_others_like_it(s
 
 
 @pytest.mark.parametrize("own", ["9" * 30, "٣", "5x", "-1"])
-def test_an_event_that_was_handed_in_under_any_id_is_shown(searched, own):
-    searched.finds(hit("handed in", collection="events", identity=own))
+def test_an_event_that_was_ingested_under_any_id_is_shown(searched, own):
+    searched.finds(hit("ingested", collection="events", identity=own))
 
-    assert "handed in" in text(world.superuser(), "?q=x&collection=events")
+    assert "ingested" in text(world.superuser(), "?q=x&collection=events")
 
 
 def test_runs_of_all_events_that_were_found_take_one_query(searched, django_assert_max_num_queries):
@@ -454,7 +454,7 @@ def test_another_stores_rows_are_reached_by_no_parameter(searched):
     assert "no store S2 among yours" in text(client, "?q=x&store=S2")
 
 
-def test_a_store_that_only_a_record_handed_in_names_can_be_chosen_by_who_sees_all(searched):
+def test_a_store_that_only_a_record_ingested_names_can_be_chosen_by_who_sees_all(searched):
     searched.finds(hit("Wine", store="CELLAR"))
 
     assert "Wine" in text(world.superuser(), "?q=wine&collection=dishes&store=CELLAR")

@@ -9,11 +9,14 @@ from django.urls import reverse
 import neural
 from neural.models import NeuralEvent
 from neural.restaurant.models import Order
-from neural.retrieval.models import IndexMark
+from neural.retrieval.models import OutboxEntry
 from tests.unit import admin_world as world
 from tests.unit import searching
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("rung", "indexed")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("fake_broker", "indexed"),
+]
 
 
 def order(store, number, *dishes, **more):
@@ -35,7 +38,7 @@ def indexed():
         order("S1", "A-18", "鱼香肉丝")
         order("S2", "B-17", "麻婆豆腐")
         neural.run_due()
-        assert not IndexMark.objects.exists()
+        assert not OutboxEntry.objects.exists()
         yield
 
 
@@ -47,7 +50,7 @@ def page(client, query, language="en"):
 
 
 def plain(page):
-    """Without the marks, which may stand inside of what is looked for."""
+    """Without the highlights, which may stand inside of what is looked for."""
     return re.sub("</?mark>", "", page)
 
 

@@ -12,7 +12,7 @@ from neural.forecasting.outlook.report import report_of_version
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 VERBS = ("publish", "reject", "roll_back")
 

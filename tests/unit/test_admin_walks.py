@@ -17,7 +17,7 @@ from django.utils import timezone
 from neural.admin import bounded
 from neural.models import NeuralEvent, RunState, Store, TaskRun
 from neural.restaurant.models import DemandSummary, Order, SalesReport, StockLevel
-from neural.retrieval.models import IndexMark
+from neural.retrieval.models import OutboxEntry
 from tests.unit import admin_world as world
 from tests.unit import learning_world as learning
 from tests.unit.plans import read
@@ -221,7 +221,7 @@ def test_what_an_index_has_is_found_at_once_however_old_it_is() -> None:
         ),
         "stocklevel?low=1": StockLevel.objects.create(store=store, item="old", low=True),
         f"storeupdate?round={training.pk}": learning.update(training, store),
-        "indexmark?refused=1": IndexMark.objects.create(
+        "outboxentry?refused=1": OutboxEntry.objects.create(
             collection="orders", key="S1/old", error="no such field"
         ),
     }
@@ -234,7 +234,7 @@ def test_what_an_index_has_is_found_at_once_however_old_it_is() -> None:
         SalesReport.objects.create(store=store, day=day, lines=[])
         StockLevel.objects.create(store=store, item=str(number))
         learning.update(newer, world.store(f"T{number}"))
-        IndexMark.objects.create(collection="orders", key=f"S1/{number}")
+        OutboxEntry.objects.create(collection="orders", key=f"S1/{number}")
     client = world.superuser()
 
     for address, row in wanted.items():

@@ -13,7 +13,7 @@ from neural.tasks import analyse_demand
 from tests.unit.demand import LATER, MONDAY, analyse, day, rows, sell, summary
 from tests.unit.ledger import make_store
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 NINE_MONDAYS = dict.fromkeys(range(0, 63, 7), 50)
 

@@ -13,7 +13,7 @@ from neural.models import TaskRun
 from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
 from neural.tasks import analyse_demand
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 
 def migrated(*names: str, backwards: bool = False) -> None:

@@ -63,7 +63,7 @@ async def coming(*requests, then=None):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_async_view_records_an_event_which_is_committed_when_it_answers(rung):
+def test_an_async_view_records_an_event_which_is_committed_when_it_answers(fake_broker):
     async def ask():
         answer = await post()
         found = await NeuralEvent.objects.aget(), await TaskRun.objects.aget()
@@ -73,11 +73,11 @@ def test_an_async_view_records_an_event_which_is_committed_when_it_answers(rung)
 
     assert answer == {"verdict": "new", "problems": []}
     assert (recorded.event_id, run.state) == ("1", "pending")
-    assert [ring.task_id for ring in rung.sent] == [run.task_id]
+    assert [message.task_id for message in fake_broker.sent] == [run.task_id]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_same_again_and_what_is_wrong_are_answered_as_by_submit(rung):
+def test_the_same_again_and_what_is_wrong_are_answered_as_by_submit(fake_broker):
     async def ask():
         return await post(), await post(), await post(payload={"key": ""}, type="no.such")
 
@@ -88,18 +88,18 @@ def test_the_same_again_and_what_is_wrong_are_answered_as_by_submit(rung):
 
 
 @pytest.mark.django_db
-def test_with_a_synchronous_caller_it_is_part_of_that_callers_transaction(rung):
+def test_with_a_synchronous_caller_it_is_part_of_that_callers_transaction(fake_broker):
     with transaction.atomic():
         async_to_sync(post)()
         assert NeuralEvent.objects.count() == 1
         transaction.set_rollback(True)
 
     assert not NeuralEvent.objects.exists()
-    assert rung.sent == []
+    assert fake_broker.sent == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_function_with_a_transaction_keeps_the_event_and_other_rows_or_neither(rung):
+def test_a_function_with_a_transaction_keeps_the_event_and_other_rows_or_neither(fake_broker):
     def both():
         with transaction.atomic():
             neural.submit(**event()).or_raise()
@@ -114,7 +114,7 @@ def test_a_function_with_a_transaction_keeps_the_event_and_other_rows_or_neither
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_recorded_is_there_without_asking_the_database_again(rung):
+def test_what_was_recorded_is_there_without_asking_the_database_again(fake_broker):
     async def ask():
         return (await neural.asubmit(**event())).or_raise().pk
 
@@ -123,7 +123,7 @@ def test_what_was_recorded_is_there_without_asking_the_database_again(rung):
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's connection never breaks")
 @pytest.mark.django_db(transaction=True)
-def test_after_the_database_was_away_the_next_event_is_recorded(rung):
+def test_after_the_database_was_away_the_next_event_is_recorded(fake_broker):
     async def ask():
         await neural.asubmit(**event("1"))
         await sync_to_async(lambda: connection.connection.close())()
@@ -140,7 +140,7 @@ def test_after_the_database_was_away_the_next_event_is_recorded(rung):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("number", [0, 3, 4, 5])
 @pytest.mark.parametrize("given", [iter, lambda requests: coming(*requests)])
-def test_many_are_answered_one_by_one_in_order(rung, settings, number, given):
+def test_many_are_answered_one_by_one_in_order(fake_broker, settings, number, given):
     settings.NEURAL = {**settings.NEURAL, "submit_chunk": 2}
     requests = [event(str(each)) for each in range(number)]
     requests[1:1] = [event("wrong", type="no.such")] if number else []
@@ -154,7 +154,7 @@ def test_many_are_answered_one_by_one_in_order(rung, settings, number, given):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_chunk_is_committed_before_its_answers_are_given(rung, settings):
+def test_each_chunk_is_committed_before_its_answers_are_given(fake_broker, settings):
     settings.NEURAL = {**settings.NEURAL, "submit_chunk": 2}
 
     async def ask():
@@ -178,7 +178,9 @@ def breaks():
     "given",
     [breaks, lambda: coming(event("1"), event("2"), event("3"), then=OSError("the file ends"))],
 )
-def test_what_an_iterable_gave_before_it_broke_is_recorded_and_answered(rung, settings, given):
+def test_what_an_iterable_gave_before_it_broke_is_recorded_and_answered(
+    fake_broker, settings, given
+):
     settings.NEURAL = {**settings.NEURAL, "submit_chunk": 2}
     answered = []
 
@@ -194,7 +196,7 @@ def test_what_an_iterable_gave_before_it_broke_is_recorded_and_answered(rung, se
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_iterable_that_is_not_asynchronous_may_ask_the_database(rung):
+def test_an_iterable_that_is_not_asynchronous_may_ask_the_database(fake_broker):
     neural.submit(**event("old"))
 
     def again():

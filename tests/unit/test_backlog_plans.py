@@ -62,7 +62,7 @@ def test_a_claim_looks_at_what_it_takes(backlog, monkeypatch):
             task_id=backlog[0].task_id,
             claimant=Claimant(),
             queue="default",
-            companions=["probe.count"],
+            batchable=["probe.count"],
             limit=50,
         )
 
@@ -71,6 +71,6 @@ def test_a_claim_looks_at_what_it_takes(backlog, monkeypatch):
 
 
 def test_the_relay_looks_at_what_it_publishes(backlog):
-    (statement,) = statements(lambda: relay._take_owed("default", 50))
+    (statement,) = statements(lambda: relay._lease_unpublished("default", 50))
 
     assert read(statement) < 100

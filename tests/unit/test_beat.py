@@ -149,8 +149,8 @@ def test_a_daily_moment_missed_is_made_up_for_when_beat_starts_and_not_near_its_
     assert moments() == ["2026-03-02T02:00:00.000000Z"]
 
 
-def test_recording_needs_no_broker(beat, clock, rung, django_capture_on_commit_callbacks):
-    rung.away = True
+def test_recording_needs_no_broker(beat, clock, fake_broker, django_capture_on_commit_callbacks):
+    fake_broker.away = True
     schedule()
     clock.moves(seconds=61)
 
@@ -180,7 +180,7 @@ def away(*args, **kwargs):
     raise OperationalError("away")
 
 
-def test_beat_starts_and_waits_while_the_database_is_away(clock, rung, monkeypatch, caplog):
+def test_beat_starts_and_waits_while_the_database_is_away(clock, fake_broker, monkeypatch, caplog):
     with monkeypatch.context() as patch:
         patch.setattr(PeriodicTasks, "last_change", away)
         beat = LedgerScheduler(app=app)

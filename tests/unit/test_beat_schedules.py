@@ -39,16 +39,16 @@ def test_a_plain_task_is_sent_once_and_its_row_moves_on_before(beat, clock, monk
 
 
 @since_celery_5_7("what waits holds up what is behind it: celery#7649")
-def test_a_plain_task_waits_for_the_broker_and_holds_up_nobody(beat, clock, rung):
+def test_a_plain_task_waits_for_the_broker_and_holds_up_nobody(beat, clock, fake_broker):
     schedule("plain", task="probe.plain")
     schedule("ledger")
     clock.moves(seconds=61)
-    rung.away = True
+    fake_broker.away = True
 
     assert beat.looks() <= 5
     assert (beat.sent, len(moments())) == ([], 1)
 
-    rung.away = False
+    fake_broker.away = False
     clock.moves(seconds=5)
     beat.looks()
     assert beat.sent == ["plain"]

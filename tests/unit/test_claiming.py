@@ -16,7 +16,7 @@ from tests.unit.ledger import ago, make_event, make_run, make_worker
 
 pytestmark = pytest.mark.django_db
 
-ALONG = ("probe.count", "probe.left")
+BATCHABLE = ("probe.count", "probe.left")
 
 
 def run(**fields):
@@ -29,7 +29,7 @@ def take(own, **options):
             "task_id": own if isinstance(own, str) else own.task_id,
             "claimant": Claimant(None, 77),
             "queue": "default",
-            "companions": ALONG,
+            "batchable": BATCHABLE,
             "limit": 50,
             **options,
         }
@@ -82,7 +82,7 @@ def test_an_unknown_task_id_takes_nothing_of_other_tasks():
     assert take("no-such-id") == []
 
 
-def test_what_else_is_due_is_taken_along_most_urgent_first():
+def test_what_else_is_due_is_batched_most_urgent_first():
     own = run(priority=1)
     low, urgent, old = run(priority=5), run(priority=10), run(priority=5, available_at=ago(days=1))
 
@@ -115,21 +115,21 @@ def test_when_not_all_can_be_taken_the_most_urgent_are():
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("companions", [ALONG, ()])
-def test_of_two_at_once_one_takes_it(companions):
+@pytest.mark.parametrize("batchable", [BATCHABLE, ()])
+def test_of_two_at_once_one_takes_it(batchable):
     """The second waits for the first, sees that the run is taken, and gets nothing."""
     own = run()
     second = []
 
     def take_it_too():
         try:
-            second.extend(take(own, companions=companions))
+            second.extend(take(own, batchable=batchable))
         finally:
             connections.close_all()
 
     thread = threading.Thread(target=take_it_too)
     with transaction.atomic():
-        assert len(take(own, companions=companions)) == 1
+        assert len(take(own, batchable=batchable)) == 1
         thread.start()
         thread.join(0.5)  # by now it waits (or has passed over the locked row)
     thread.join()
@@ -149,7 +149,7 @@ def test_of_two_at_once_one_takes_it(companions):
         {"state": RunState.CANCELLED},
     ],
 )
-def test_not_taken_along(fields):
+def test_not_batched(fields):
     """Another queue, work that is not atomic, a suspect, what is not due or not pending."""
     own, other = run(), run(**fields)
 
@@ -173,11 +173,11 @@ def test_work_that_is_not_atomic_is_taken_alone():
     assert [each.pk for each in take(own)] == [own.pk]
 
 
-def test_without_companions_only_the_run_itself_is_taken():
+def test_without_batchable_handlers_only_the_run_itself_is_taken():
     own = run()
     run()
 
-    assert [each.pk for each in take(own, companions=(), limit=1)] == [own.pk]
+    assert [each.pk for each in take(own, batchable=(), limit=1)] == [own.pk]
 
 
 def test_starting_frees_the_unique_key():
@@ -306,9 +306,9 @@ def fields_of(row):
     return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
 
 
-@pytest.mark.parametrize("companions", [ALONG, ()])
-def test_a_message_takes_no_run_of_another_task(companions):
+@pytest.mark.parametrize("batchable", [BATCHABLE, ()])
+def test_a_message_takes_no_run_of_another_task(batchable):
     waiting = run(task="probe.count", available_at=ago(seconds=5))
 
-    assert take(waiting, task="probe.left", companions=companions, queue="elsewhere") == []
-    assert take(waiting, task="probe.count", companions=companions) == [waiting]
+    assert take(waiting, task="probe.left", batchable=batchable, queue="elsewhere") == []
+    assert take(waiting, task="probe.count", batchable=batchable) == [waiting]

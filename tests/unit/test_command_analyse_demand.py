@@ -8,7 +8,7 @@ from neural.restaurant.models import DemandSummary
 from tests.unit.demand import sell
 from tests.unit.ledger import make_store
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 
 @pytest.fixture

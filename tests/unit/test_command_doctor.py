@@ -29,7 +29,7 @@ from neural.health.findings import COUNTED
 from neural.health.situation import Situation
 from neural.ledger.dialects import ledger_dialect
 from neural.management.commands.doctor import language_of
-from neural.models import RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
+from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
 from tests.unit import doctoring
 from tests.unit.beating import schedule
 from tests.unit.doctoring import healthy, is_found, set_broker
@@ -447,9 +447,9 @@ def test_a_run_that_the_relay_will_soon_start_again_is_ok(gone):
 def fail(times: int, *, minutes: float = 1, work: str = "app.orders") -> None:
     run = make_run(handler=work)
     for number in range(times):
-        TaskTry.objects.create(
+        TaskAttempt.objects.create(
             run=run,
-            outcome=TryOutcome.FAILED,
+            outcome=AttemptOutcome.FAILED,
             started_at=ago(minutes=minutes),
             finished_at=ago(minutes=minutes),
             error=f"KeyError: {number}",
@@ -461,9 +461,9 @@ def test_work_that_keeps_failing_is_found_before_it_is_dead():
     fail(9)
 
     assert is_found(
-        failures.failing_tries(Situation()),
+        failures.failing_attempts(Situation()),
         Status.WARNING,
-        "12 tries failed in the last 10 min",
+        "12 attempts failed in the last 10 min",
         "9 of app.orders",
         "KeyError: 8",
         "manage.py retry_runs --dry-run",
@@ -474,7 +474,7 @@ def test_work_that_keeps_failing_is_found_before_it_is_dead():
 def test_few_failures_and_old_ones_are_what_retries_are_for(times, minutes):
     fail(times, minutes=minutes)
 
-    assert failures.failing_tries(Situation()).status == Status.OK
+    assert failures.failing_attempts(Situation()).status == Status.OK
 
 
 def test_runs_that_died_lately_are_shown_with_an_example():

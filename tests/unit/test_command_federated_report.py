@@ -9,7 +9,7 @@ from neural.management.teaching import wide
 from tests.unit import learning_world as learning
 from tests.unit.ledger import make_store
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 
 @pytest.fixture

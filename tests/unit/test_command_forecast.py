@@ -10,7 +10,7 @@ from neural.forecasting.models import Forecast
 from tests.unit.ledger import make_store
 from tests.unit.rounds import NAME, chain_of, finished
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_broker")]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 import neural
 from neural.forecasting.models import Forecast
 from neural.ledger.prune import prune_runs
-from neural.models import NeuralEvent, RunState, TaskRun, TaskTry, TryOutcome, WorkerProcess
+from neural.models import AttemptOutcome, NeuralEvent, RunState, TaskAttempt, TaskRun, WorkerProcess
 from tests.unit.ledger import ago, make_event, make_run, make_store, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -47,14 +47,14 @@ def test_old_finished_runs_go_and_dead_waiting_and_running_ones_stay(prune):
     assert "1 succeeded runs older than 30 days deleted." in said
 
 
-def test_their_tries_go_with_them(prune):
+def test_their_attempts_go_with_them(prune):
     kept, gone = old_run(RunState.DEAD), old_run(RunState.SUCCEEDED)
     for run in (kept, gone):
-        TaskTry.objects.create(run=run, outcome=TryOutcome.FAILED, started_at=ago(days=400))
+        TaskAttempt.objects.create(run=run, outcome=AttemptOutcome.FAILED, started_at=ago(days=400))
 
     prune()
 
-    assert list(TaskTry.objects.values_list("run", flat=True)) == [kept.pk]
+    assert list(TaskAttempt.objects.values_list("run", flat=True)) == [kept.pk]
 
 
 def test_each_state_is_kept_for_its_own_time(prune):

@@ -13,7 +13,7 @@ from tests.unit.searching import MemoryStore, titles
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("search_on", "rung"),
+    pytest.mark.usefixtures("search_on", "fake_broker"),
 ]
 
 

@@ -22,7 +22,7 @@ class Doorbell:
     """A broker that takes everything, or nothing."""
 
     def __init__(self) -> None:
-        self.rung: list[str] = []
+        self.fake_broker: list[str] = []
         self.breaker_is_open = False
 
     def depths(self, queues):
@@ -30,8 +30,8 @@ class Doorbell:
             raise BrokerUnavailable("gone")
         return dict.fromkeys(queues, 0)
 
-    def publish(self, rings):
-        self.rung += [ring.task_id for ring in rings]
+    def publish(self, messages):
+        self.fake_broker += [message.task_id for message in messages]
 
 
 @pytest.fixture
@@ -85,14 +85,16 @@ def turns(number: int, **options) -> tuple[StandingRelay, list[RelayReport]]:
     return standing, reports
 
 
-def test_one_turn_publishes_what_is_owed_and_starts_lost_runs_again(doorbell, sleeps, capsys):
-    owed, lost = make_run(task_id="owed"), lost_run()
+def test_one_turn_publishes_what_is_unpublished_and_starts_lost_runs_again(
+    doorbell, sleeps, capsys
+):
+    unpublished, lost = make_run(task_id="unpublished"), lost_run()
 
     call_command("relay", "--once")
 
     lost.refresh_from_db()
     assert lost.state == RunState.PENDING
-    assert set(doorbell.rung) == {owed.task_id, lost.task_id}
+    assert set(doorbell.fake_broker) == {unpublished.task_id, lost.task_id}
     assert capsys.readouterr().out == (
         "published 2 runs, started 1 lost ones again, gave up 1 workers\n"
     )
@@ -124,16 +126,16 @@ def test_a_pause_that_is_none_is_refused():
 
 
 def test_sigterm_stops_it_after_the_turn(doorbell, capsys, monkeypatch):
-    make_run(task_id="owed")
+    make_run(task_id="unpublished")
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    publish = relay.publish_owed
+    publish = relay.publish_unpublished
 
     def publish_and_be_stopped():
         published = publish()
         signal.raise_signal(signal.SIGTERM)
         return published
 
-    monkeypatch.setattr(relay, "publish_owed", publish_and_be_stopped)
+    monkeypatch.setattr(relay, "publish_unpublished", publish_and_be_stopped)
     try:
         call_command("relay", "--interval", "60", stdout=sys.stdout)
     finally:
@@ -166,16 +168,16 @@ def test_a_turn_that_did_nothing_is_not_reported(doorbell, sleeps):
 
 
 def test_it_waits_for_a_database_that_is_away(doorbell, sleeps, monkeypatch):
-    make_run(task_id="owed")
+    make_run(task_id="unpublished")
     failures = iter([OperationalError("gone")])
-    publish = relay.publish_owed
+    publish = relay.publish_unpublished
 
     def publish_or_fail():
         for failure in failures:
             raise failure
         return publish()
 
-    monkeypatch.setattr(relay, "publish_owed", publish_or_fail)
+    monkeypatch.setattr(relay, "publish_unpublished", publish_or_fail)
     standing, reports = turns(2)
 
     standing.run()

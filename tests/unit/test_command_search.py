@@ -6,7 +6,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from neural.retrieval.models import SuppliedRecord
+from neural.retrieval.models import IngestedRecord
 from neural.retrieval.stores.base import StoreUnavailable, TableMissing
 from tests.unit.ledger import make_store
 from tests.unit.search_world import FakeSearch, hit
@@ -162,8 +162,8 @@ def test_of_an_index_that_is_gone_it_says_how_it_is_made_anew(searched, command)
         command("tofu", "--collection", "dishes")
 
 
-def test_the_store_of_a_record_that_was_handed_in_is_known(searched, command):
-    SuppliedRecord.objects.create(collection="dishes", key="X/1", store_code="X", data={})
+def test_the_store_of_a_record_that_was_ingested_is_known(searched, command):
+    IngestedRecord.objects.create(collection="dishes", key="X/1", store_code="X", data={})
     searched.finds(hit(store="X"))
 
     assert "X/D1" in command("tofu", "--store", "X")

@@ -13,7 +13,7 @@ from neural.models import TaskRun
 from tests.unit.ledger import make_store
 from tests.unit.rounds import NAME, chain_of, opened
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_broker")]
 
 
 @pytest.fixture

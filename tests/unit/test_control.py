@@ -28,7 +28,7 @@ def test_the_application_has_the_control_that_knows_the_ledger():
     assert isinstance(current_app.control, Control)
 
 
-def test_revoking_a_waiting_run_cancels_it_whether_or_not_a_worker_listens(rung, broadcasts):
+def test_revoking_a_waiting_run_cancels_it_whether_or_not_a_worker_listens(fake_broker, broadcasts):
     result = canvas.add.delay(1, 1)
 
     result.revoke()
@@ -61,14 +61,14 @@ def test_with_terminate_a_run_under_way_is_fenced_off_and_its_process_is_ended(b
     assert broadcasts == [("terminate_run", {"task_id": run.task_id, "signal": "SIGKILL"})]
 
 
-def test_with_terminate_a_run_that_never_started_troubles_no_worker(rung, broadcasts):
+def test_with_terminate_a_run_that_never_started_troubles_no_worker(fake_broker, broadcasts):
     canvas.add.delay(1, 1).revoke(terminate=True)
 
     assert TaskRun.objects.get().state == RunState.CANCELLED
     assert broadcasts == []
 
 
-def test_a_group_is_revoked_with_all_its_runs(rung, broadcasts):
+def test_a_group_is_revoked_with_all_its_runs(fake_broker, broadcasts):
     group(canvas.add.s(1, number) for number in range(3))().revoke()
 
     assert set(TaskRun.objects.values_list("state", flat=True)) == {RunState.CANCELLED}
@@ -85,7 +85,7 @@ def test_plain_tasks_are_revoked_as_usual_also_among_runs(broadcasts):
     assert (command, arguments["task_id"]) == ("revoke", ["plain"])
 
 
-def test_a_person_may_retry_what_was_revoked(rung, broadcasts):
+def test_a_person_may_retry_what_was_revoked(fake_broker, broadcasts):
     canvas.add.delay(1, 1).revoke()
 
     assert TaskRun.objects.get().retry()

@@ -20,7 +20,7 @@ from neural.djangotasks import reference, registry
 from neural.djangotasks.options import ledger_priority, queue_for
 from neural.djangotasks.reference import signals
 from neural.ledger.claim import Claimant, claim
-from neural.ledger.settle import hand_back, lose
+from neural.ledger.settle import mark_lost, release
 from neural.models import TaskRun
 from neural.stored_json import NotStorable
 from tests.probe import django_tasks as probe
@@ -119,13 +119,13 @@ def test_a_queue_that_celery_does_not_have_is_refused_with_the_remedy(settings):
 
 
 @pytest.mark.django_db
-def test_a_task_waits_for_its_time(rung, django_capture_on_commit_callbacks):
+def test_a_task_waits_for_its_time(fake_broker, django_capture_on_commit_callbacks):
     after = timezone.now() + dt.timedelta(minutes=10)
     with django_capture_on_commit_callbacks(execute=True):
         result = enqueue(probe.answer.using(run_after=after))
 
     assert neural.run_due() == []
-    assert rung.sent == []
+    assert fake_broker.sent == []
     assert TaskRun.objects.get().available_at == after
     neural.run_due(now=after)
     assert refreshed(result).return_value == 42
@@ -133,18 +133,18 @@ def test_a_task_waits_for_its_time(rung, django_capture_on_commit_callbacks):
 
 
 @pytest.mark.django_db
-def test_a_time_that_has_passed_waits_for_nothing(rung, django_capture_on_commit_callbacks):
+def test_a_time_that_has_passed_waits_for_nothing(fake_broker, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         enqueue(probe.answer.using(run_after=timezone.now() - LATER))
 
-    assert len(rung.sent) == 1
+    assert len(fake_broker.sent) == 1
 
 
 # What is accepted
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_task_is_accepted_published_and_told_of_when_its_transaction_commits(rung):
+def test_a_task_is_accepted_published_and_told_of_when_its_transaction_commits(fake_broker):
     told = []
 
     def listen(task_result, **_):
@@ -153,16 +153,16 @@ def test_a_task_is_accepted_published_and_told_of_when_its_transaction_commits(r
     signals.task_enqueued.connect(listen)
     with transaction.atomic():
         result = enqueue(probe.answer)
-        assert (told, rung.sent) == ([], [])
+        assert (told, fake_broker.sent) == ([], [])
 
     assert told == [result.id]
-    assert [(ring.task_id, ring.task) for ring in rung.sent] == [
+    assert [(message.task_id, message.task) for message in fake_broker.sent] == [
         (result.id, "tests.probe.django_tasks.answer")
     ]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_task_whose_transaction_is_undone_was_never_there(rung):
+def test_a_task_whose_transaction_is_undone_was_never_there(fake_broker):
     told = []
 
     def listen(task_result, **_):
@@ -173,14 +173,14 @@ def test_a_task_whose_transaction_is_undone_was_never_there(rung):
         result = enqueue(probe.answer)
         transaction.set_rollback(True)
 
-    assert (told, rung.sent) == ([], [])
+    assert (told, fake_broker.sent) == ([], [])
     with pytest.raises(reference.TaskResultDoesNotExist):
         probe.answer.get_result(result.id)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_task_is_accepted_while_the_broker_is_away(rung):
-    rung.away = True
+def test_a_task_is_accepted_while_the_broker_is_away(fake_broker):
+    fake_broker.away = True
 
     result = enqueue(probe.answer)
 
@@ -285,12 +285,12 @@ def test_arguments_beside_a_context_fit_as_they_are():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_task_whose_worker_died_says_so_and_is_finished_as_a_poison(rung, finished):
+def test_a_task_whose_worker_died_says_so_and_is_finished_as_a_poison(fake_broker, finished):
     result = enqueue(probe.answer)
     worker = make_worker("kitchen@host")
     for losses in (1, 2):
         claim(task_id=result.id, claimant=Claimant(worker.pk, 77))
-        lose(TaskRun.objects.running(), max_losses=2, why="its process was killed")
+        mark_lost(TaskRun.objects.running(), max_losses=2, why="its process was killed")
         assert refreshed(result).attempts == losses
 
     assert result.status == Status.FAILED
@@ -302,19 +302,19 @@ def test_a_task_whose_worker_died_says_so_and_is_finished_as_a_poison(rung, fini
 
 
 @pytest.mark.django_db
-def test_a_task_that_a_stopping_worker_hands_back_has_had_no_attempt():
+def test_a_task_that_a_stopping_worker_releases_has_had_no_attempt():
     result = enqueue(probe.answer)
     claim(task_id=result.id, claimant=Claimant(None, 77))
     assert (refreshed(result).status, result.attempts) == (Status.RUNNING, 1)
 
-    hand_back(TaskRun.objects.running(), why="its worker stops")
+    release(TaskRun.objects.running(), why="its worker stops")
 
     assert (refreshed(result).status, result.attempts) == (Status.READY, 0)
     assert (result.errors, result.started_at) == ([], None)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_task_is_finished_once_however_often_it_was_tried(rung, finished):
+def test_a_task_is_finished_once_however_often_it_was_tried(fake_broker, finished):
     enqueue(probe.attempt_number, 1)
 
     neural.run_due()
@@ -354,7 +354,7 @@ def forget(path):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_celery_knows_the_task_by_its_path_with_what_the_decorator_says(rung, finished):
+def test_celery_knows_the_task_by_its_path_with_what_the_decorator_says(fake_broker, finished):
     task = current_app.tasks["tests.probe.django_tasks.tidy_up"]
 
     sent = task.delay("dust")

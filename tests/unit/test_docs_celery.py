@@ -35,7 +35,7 @@ def tasks_as_before():
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("search_on")
-def test_the_code_of_the_guide_runs_from_top_to_bottom(rung, monkeypatch, tasks_as_before):
+def test_the_code_of_the_guide_runs_from_top_to_bottom(fake_broker, monkeypatch, tasks_as_before):
     record_plain_messages(monkeypatch)
     wait_for = LedgerResults.wait_for
 

@@ -50,12 +50,14 @@ def probes() -> list[str]:
 
 
 def log_lines() -> set[str]:
-    """What is logged as `event=…`: written out, or told of runs."""
+    """What is logged as `event=…`: written out, or of runs."""
     written = set(re.findall(r'"event=([a-z]+_[a-z_]+) ', source()))
     written |= set(re.findall(r'"event=([a-z]+_[a-z_]+)"', source()))
-    told = re.findall(r'\b(?:tell|_change|lines)\(\s*"(\w+)"|_tell(?:\(|, )run, "(\w+)"', source())
+    told = re.findall(
+        r'\b(?:log_change|_change|lines)\(\s*"(\w+)"|_log(?:\(|, )run, "(\w+)"', source()
+    )
     changes = {first or second for first, second in told}
-    changes |= {change for change, level in log._CHANGES.values()} | {"put_back", "failed"}
+    changes |= {change for change, level in log._CHANGES.values()} | {"requeued", "failed"}
     return {name.replace("runs_", "run_") for name in written} | {f"run_{name}" for name in changes}
 
 

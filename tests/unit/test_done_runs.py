@@ -19,13 +19,13 @@ def in_a_child(work, *, then=lambda: os._exit(0)):
     os.waitpid(child, 0)
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_a_run_that_is_done_is_known_once_and_then_forgotten(told):
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_run_that_is_done_is_known_once_and_then_forgotten(streamed):
     """Were it an error, the next message of that id would get through."""
     done = DoneRuns(slots=64)
-    done.remember("run", told=told)
+    done.remember("run", streamed=streamed)
 
-    assert done.recall("run") == Done(told=told)
+    assert done.recall("run") == Done(streamed=streamed)
     assert done.recall("run") is None
 
 
@@ -33,7 +33,7 @@ def test_a_run_that_is_not_done_is_not_known():
     done = DoneRuns(slots=1)  # all share one slot
     assert done.recall("run") is None
 
-    done.remember("another", told=True)
+    done.remember("another", streamed=True)
 
     assert done.recall("run") is None
     assert done.recall("another")
@@ -41,8 +41,8 @@ def test_a_run_that_is_not_done_is_not_known():
 
 def test_where_two_share_a_slot_the_later_one_is_known():
     done = DoneRuns(slots=1)
-    done.remember("earlier", told=True)
-    done.remember("later", told=True)
+    done.remember("earlier", streamed=True)
+    done.remember("later", streamed=True)
 
     assert done.recall("earlier") is None
     assert done.recall("later")
@@ -52,7 +52,7 @@ def test_a_thousand_runs_of_the_same_moment_are_told_apart():
     done = DoneRuns()
     runs, others = ([new_task_id() for _ in range(1000)] for _ in range(2))
     for run in runs:
-        done.remember(run, told=False)
+        done.remember(run, streamed=False)
 
     assert not any(done.recall(other) for other in others)
     assert sum(bool(done.recall(run)) for run in runs) > 990
@@ -62,7 +62,8 @@ def test_what_a_pool_process_wrote_its_parent_knows_even_if_it_was_killed():
     done = DoneRuns(slots=64)
 
     in_a_child(
-        lambda: done.remember("run", told=True), then=lambda: os.kill(os.getpid(), signal.SIGKILL)
+        lambda: done.remember("run", streamed=True),
+        then=lambda: os.kill(os.getpid(), signal.SIGKILL),
     )
 
     assert done.recall("run")
@@ -71,7 +72,7 @@ def test_what_a_pool_process_wrote_its_parent_knows_even_if_it_was_killed():
 def test_processes_that_are_forked_later_share_it_too():
     done = DoneRuns(slots=1024)
     for name in ("first", "second"):
-        in_a_child(lambda name=name: done.remember(name, told=True))
+        in_a_child(lambda name=name: done.remember(name, streamed=True))
 
     in_a_child(lambda: done.recall("first"))
 

@@ -30,7 +30,7 @@ def seconds_from_now(moment):
     return (moment - timezone.now()).total_seconds()
 
 
-def test_a_run_is_recorded_when_it_is_asked_for(rung):
+def test_a_run_is_recorded_when_it_is_asked_for(fake_broker):
     make_store("S1")
 
     run = ask(args=(1, "ä"), kwargs={"k": [None]}, store="S1", requested_by="ann")
@@ -41,22 +41,26 @@ def test_a_run_is_recorded_when_it_is_asked_for(rung):
     assert uuid.UUID(run.task_id).version == 7
 
 
-def test_delay_is_the_same_door(rung):
+def test_delay_is_the_same_entry_point(fake_broker):
     tasks.give_back.delay(1, a=2)
 
     assert TaskRun.objects.get().kwargs == {"a": 2}
 
 
-def test_its_message_goes_out_on_commit(rung, django_capture_on_commit_callbacks):
+def test_its_message_goes_out_on_commit(fake_broker, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         run = ask(args=[1], queue="low_priority")
-        assert rung.sent == []
+        assert fake_broker.sent == []
 
-    (ring,) = rung.sent
-    assert (ring.task_id, ring.task, ring.queue) == (run.task_id, "probe.give_back", "low_priority")
+    (message,) = fake_broker.sent
+    assert (message.task_id, message.task, message.queue) == (
+        run.task_id,
+        "probe.give_back",
+        "low_priority",
+    )
 
 
-def test_the_callers_rollback_leaves_nothing(rung, django_capture_on_commit_callbacks):
+def test_the_callers_rollback_leaves_nothing(fake_broker, django_capture_on_commit_callbacks):
     def undone():
         with transaction.atomic():
             ask()
@@ -66,12 +70,12 @@ def test_the_callers_rollback_leaves_nothing(rung, django_capture_on_commit_call
         undone()
 
     assert not TaskRun.objects.exists()
-    assert rung.sent == []
+    assert fake_broker.sent == []
 
 
 @pytest.mark.parametrize("how", ["countdown", "eta"])
 def test_later_is_a_matter_of_the_row_and_no_message_is_sent(
-    rung, django_capture_on_commit_callbacks, how
+    fake_broker, django_capture_on_commit_callbacks, how
 ):
     eta = timezone.now() + dt.timedelta(hours=1)
     with django_capture_on_commit_callbacks(execute=True):
@@ -79,17 +83,17 @@ def test_later_is_a_matter_of_the_row_and_no_message_is_sent(
 
     assert 3500 < seconds_from_now(run.available_at) <= 3600
     assert run.publish_at == run.available_at  # the relay's turn, then
-    assert rung.sent == []
+    assert fake_broker.sent == []
 
 
-def test_a_given_task_id_is_kept_and_asked_for_twice_is_one_run(rung):
+def test_a_given_task_id_is_kept_and_asked_for_twice_is_one_run(fake_broker):
     first = ask(task_id="mine")
     again = ask(task_id="mine")
 
     assert first.pk == again.pk
 
 
-def test_while_a_unique_run_waits_no_second_one_is_recorded(rung):
+def test_while_a_unique_run_waits_no_second_one_is_recorded(fake_broker):
     first, again = ask(unique_key="index"), ask(unique_key="index")
     assert first.pk == again.pk
 
@@ -105,24 +109,24 @@ def test_while_a_unique_run_waits_no_second_one_is_recorded(rung):
     "option",
     [{"chord": {"task": "t"}}, {"colour": 1}, {"mandatory": True}],
 )
-def test_an_option_that_would_be_lost_is_refused_aloud(rung, option):
+def test_an_option_that_would_be_lost_is_refused_aloud(fake_broker, option):
     with pytest.raises(OptionNotKept, match=next(iter(option))):
         ask(**option)
     assert not TaskRun.objects.exists()
 
 
 @pytest.mark.parametrize("option", [{"link": None}, {"retry": False}, {"serializer": "json"}])
-def test_an_option_of_the_message_alone_is_let_pass(rung, option):
+def test_an_option_of_the_message_alone_is_let_pass(fake_broker, option):
     assert ask(**option)
 
 
 @pytest.mark.parametrize("priority", [0, 11, -1])
-def test_a_priority_is_from_1_to_10(rung, priority):
+def test_a_priority_is_from_1_to_10(fake_broker, priority):
     with pytest.raises(ValueError, match="from 1 to 10"):
         ask(priority=priority)
 
 
-def test_a_mistyped_queue_is_an_error(rung):
+def test_a_mistyped_queue_is_an_error(fake_broker):
     with pytest.raises(ValueError, match="no queue 'hihg'"):
         ask(queue="hihg")
 
@@ -137,14 +141,14 @@ def test_a_mistyped_queue_is_an_error(rung):
         ("x" * 300_000, "at most 262,144"),
     ],
 )
-def test_arguments_that_cannot_be_kept_are_refused_with_a_sentence(rung, value, reason):
+def test_arguments_that_cannot_be_kept_are_refused_with_a_sentence(fake_broker, value, reason):
     with pytest.raises(NotStorable, match=reason):
         ask(args=[value])
     with pytest.raises(NotStorable, match=r"keyword arguments of probe\.give_back"):
         ask(kwargs={"k": value})
 
 
-def test_arguments_come_back_as_celery_would_bring_them(rung):
+def test_arguments_come_back_as_celery_would_bring_them(fake_broker):
     """Dates, Decimals and UUIDs, positional or by keyword."""
     moment = dt.datetime(2026, 3, 1, 12, 30, tzinfo=dt.UTC)
     values = [moment, Decimal("1.10"), uuid.UUID(int=7), dt.date(2026, 3, 1), "ä😀"]

@@ -1,4 +1,4 @@
-"""What Celery's event stream hears of runs that were taken along with another's message."""
+"""What Celery's event stream hears of runs that were batched with another's message."""
 
 from types import SimpleNamespace
 
@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from neural.broker import publisher
 from neural.ledger.outcome import Outcome
-from neural.models import RunState, TaskRun, TryOutcome
+from neural.models import AttemptOutcome, RunState, TaskRun
 from neural.worker import event_stream, request
 
 
@@ -41,13 +41,13 @@ class Stream:
     [
         (outcome(RunState.SUCCEEDED, value={"a": 1}), "task-succeeded"),
         (outcome(RunState.DEAD, error="ValueError: no"), "task-failed"),
-        (outcome(RunState.PENDING, try_outcome=TryOutcome.FAILED), "task-retried"),
+        (outcome(RunState.PENDING, attempt_outcome=AttemptOutcome.FAILED), "task-retried"),
     ],
 )
 def test_each_outcome_has_its_event(monkeypatch, told, kind):
     stream = Stream(monkeypatch)
 
-    event_stream.tell([told], hostname="all@here")
+    event_stream.send_events([told], hostname="all@here")
 
     [(sent, fields)] = stream.sent
     assert sent == kind
@@ -58,7 +58,7 @@ def test_each_outcome_has_its_event(monkeypatch, told, kind):
 def test_nothing_is_said_of_runs_that_wait_again(monkeypatch):
     stream = Stream(monkeypatch)
 
-    event_stream.tell([outcome(RunState.PENDING)], hostname="all@here")
+    event_stream.send_events([outcome(RunState.PENDING)], hostname="all@here")
 
     assert stream.sent == []
 
@@ -70,7 +70,7 @@ def test_a_broker_that_is_away_is_no_failure(monkeypatch):
 
     monkeypatch.setattr(publisher, "_publisher", Away())
 
-    event_stream.tell([outcome(RunState.SUCCEEDED)], hostname="all@here")
+    event_stream.send_events([outcome(RunState.SUCCEEDED)], hostname="all@here")
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import Work, current_run, default_retry
-from neural.models import RunState, TaskRun, TaskTry
+from neural.models import RunState, TaskAttempt, TaskRun
 from tests.probe.models import Counter, Effect
 from tests.unit.ledger import ago, make_run
 
 pytestmark = pytest.mark.django_db
 
-COMPANION = "probe.count"
+BATCHABLE = "probe.count"
 
 
 class Source:
@@ -45,13 +45,13 @@ def perform(functions, *, limit=50, **options):
     if not isinstance(functions, dict):
         functions = {"alone": functions}
     for place, task_id in enumerate(functions):
-        fields = {"handler": COMPANION, "available_at": ago(seconds=60 - place)}
+        fields = {"handler": BATCHABLE, "available_at": ago(seconds=60 - place)}
         make_run(task_id=task_id, **fields)
     runs = claim(
         task_id=next(iter(functions)),
         claimant=Claimant(),
         queue="default",
-        companions=[COMPANION],
+        batchable=[BATCHABLE],
         limit=limit,
     )
     return run_claimed(Source(functions, **options), runs)
@@ -87,8 +87,8 @@ def test_a_failure_rolls_its_effects_back_and_is_recorded_for_itself():
     run = the_run()
     assert (run.state, run.failures) == (RunState.PENDING, 1)
     assert run.error == "ValueError: no way"
-    assert "raise then\nValueError: no\nway" in run.tries.get().traceback
-    wait = (run.available_at - run.tries.get().finished_at).total_seconds()
+    assert "raise then\nValueError: no\nway" in run.attempts.get().traceback
+    wait = (run.available_at - run.attempts.get().finished_at).total_seconds()
     assert 29 <= wait <= 60
 
 
@@ -101,7 +101,7 @@ def test_effects_are_rolled_back_when_the_run_was_taken_away_meanwhile():
 
     assert not outcome.succeeded
     assert not Effect.objects.exists()
-    assert not TaskTry.objects.exists()
+    assert not TaskAttempt.objects.exists()
 
 
 def test_in_a_batch_one_that_fails_disturbs_no_neighbour():
@@ -117,7 +117,7 @@ def test_in_a_batch_one_that_fails_disturbs_no_neighbour():
     assert [outcome.succeeded for outcome in outcomes] == [True, False, False, True]
     assert Effect.counts() == {"a": 1, "d": 1}
     assert the_run("b").state == the_run("c").state == RunState.PENDING
-    assert set(TaskTry.objects.values_list("run__task_id", flat=True)) == {"b", "c"}
+    assert set(TaskAttempt.objects.values_list("run__task_id", flat=True)) == {"b", "c"}
 
 
 def test_a_database_error_in_a_batch_stays_in_its_savepoint():
@@ -144,11 +144,11 @@ def test_when_the_transaction_itself_is_lost_each_run_starts_again_alone():
     perform({"a": effect("a"), "b": unlucky, "c": effect("c")})
 
     assert Effect.counts() == {"a": 1, "b": 1, "c": 1}
-    assert not TaskTry.objects.exists()
+    assert not TaskAttempt.objects.exists()
 
 
 def test_a_batch_ends_when_its_time_is_up_and_hands_the_rest_back(settings):
-    settings.NEURAL = {"take_along_seconds": 0.000001}
+    settings.NEURAL = {"batch_claim_seconds": 0.000001}
 
     outcomes = perform({"a": effect("a"), "b": effect("b"), "c": effect("c")})
 
@@ -168,7 +168,7 @@ def test_a_permanent_error_is_dead_at_once(retry):
 
     assert (the_run().state, the_run().failures) == (RunState.DEAD, 1)
     assert the_run().finished_at
-    assert the_run().tries.get().traceback
+    assert the_run().attempts.get().traceback
 
 
 def test_out_of_retries_is_dead():
@@ -181,7 +181,7 @@ def test_a_work_may_have_a_retry_policy_of_its_own():
     perform(effect("a", ValueError()), retry=RetryPolicy(base_seconds=7, jitter=0))
 
     run = the_run()
-    assert run.available_at - run.tries.get().finished_at == dt.timedelta(seconds=7)
+    assert run.available_at - run.attempts.get().finished_at == dt.timedelta(seconds=7)
 
 
 def test_two_step_work_keeps_its_effects_when_it_fails():
@@ -225,10 +225,10 @@ def test_any_error_text_can_be_recorded(text, together):
 
     assert the_run().failures == 1
     assert the_run().error.startswith("ValueError")
-    assert the_run().tries.get().traceback
+    assert the_run().attempts.get().traceback
 
 
-def test_a_cancelled_coroutine_is_a_failed_try_and_ends_no_process():
+def test_a_cancelled_coroutine_is_a_failed_attempt_and_ends_no_process():
     async def cancelled():
         raise asyncio.CancelledError
 
@@ -240,29 +240,29 @@ def test_a_cancelled_coroutine_is_a_failed_try_and_ends_no_process():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_deadlock_is_tried_again_at_once_without_counting():
-    tries = []
+    attempts = []
 
     def contended():
-        tries.append(1)
+        attempts.append(1)
         Effect.objects.create(key="a")
-        if len(tries) < 3:
+        if len(attempts) < 3:
             raise OperationalError("database is locked")
 
     perform(contended)
 
-    assert len(tries) == 3
+    assert len(attempts) == 3
     assert Effect.counts() == {"a": 1}
     assert (the_run().state, the_run().failures) == (RunState.SUCCEEDED, 0)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_contention_without_end_is_a_failed_try():
+def test_contention_without_end_is_a_failed_attempt():
     perform(effect("a", OperationalError("database is locked")))
 
     assert (the_run().state, the_run().failures) == (RunState.PENDING, 1)
 
 
-def test_the_soft_limit_is_a_failed_try():
+def test_the_soft_limit_is_a_failed_attempt():
     perform(effect("a", SoftTimeLimitExceeded()))
 
     assert (the_run().state, the_run().failures, the_run().losses) == (RunState.PENDING, 1, 0)

@@ -18,24 +18,24 @@ KINDS = ["describe", "fit", "spread", "grow", "calibrate", "judge", "confirm"]
 
 
 def exchanges(stores, config=SMALL):
-    """Each exchange of a round: draft, question, answers by store."""
+    """Each exchange of a round: server state, question, answers by store."""
     memories = {name: {} for name in stores}
     step = PROGRAM.begin(config, None)
     while step.question is not None:
         answers = {
-            name: client.answer(config, step.draft, step.question, sales, memories[name])
+            name: client.answer(config, step.server_state, step.question, sales, memories[name])
             for name, sales in stores.items()
         }
-        yield step.draft, step.question, answers
-        step = PROGRAM.go_on(config, step.draft, step.question, answers)
+        yield step.server_state, step.question, answers
+        step = PROGRAM.go_on(config, step.server_state, step.question, answers)
 
 
 @pytest.fixture(scope="module")
 def of_a_round():
     """The first exchange of each kind."""
     found = {}
-    for draft, question, answers in exchanges(chain()):
-        found.setdefault(question.kind, (draft, question, answers))
+    for server_state, question, answers in exchanges(chain()):
+        found.setdefault(question.kind, (server_state, question, answers))
     return found
 
 
@@ -127,7 +127,7 @@ def test_a_store_with_less_than_four_weeks_cannot_take_part():
     step = PROGRAM.begin(SMALL, None)
 
     with pytest.raises(NotEnoughHistory, match="27 days are known"):
-        client.answer(SMALL, step.draft, step.question, store(days=27), {})
+        client.answer(SMALL, step.server_state, step.question, store(days=27), {})
 
 
 def test_four_weeks_are_enough_for_an_answer():
@@ -135,29 +135,29 @@ def test_four_weeks_are_enough_for_an_answer():
     config = replace(SMALL, held_out_days=7)
     step = PROGRAM.begin(config, None)
 
-    answer = client.answer(config, step.draft, step.question, store(days=28), {})
+    answer = client.answer(config, step.server_state, step.question, store(days=28), {})
 
     assert answer["examples"] > 0
 
 
 def test_an_empty_memory_gives_the_same_answers():
     stores = chain(3)
-    for draft, question, answers in exchanges(stores):
-        again = client.answer(SMALL, draft, question, stores["S01"], {})
+    for server_state, question, answers in exchanges(stores):
+        again = client.answer(SMALL, server_state, question, stores["S01"], {})
         assert json.dumps(again) == json.dumps(answers["S01"]), question.kind
 
 
 def test_stores_that_add_up_answer_with_the_sum_of_their_answers():
     stores = chain(3)
-    for draft, question, answers in exchanges(stores):
+    for server_state, question, answers in exchanges(stores):
         if not question.together:
             continue
         together = DEMAND_FORECAST.answer_together(
-            SMALL, draft, question, {name: (sales, {}) for name, sales in stores.items()}
+            SMALL, server_state, question, {name: (sales, {}) for name, sales in stores.items()}
         )
-        one = PROGRAM.go_on(SMALL, draft, question, {"S00": together.answer})
-        several = PROGRAM.go_on(SMALL, draft, question, answers)
-        assert json.dumps(one.draft) == json.dumps(several.draft)
+        one = PROGRAM.go_on(SMALL, server_state, question, {"S00": together.answer})
+        several = PROGRAM.go_on(SMALL, server_state, question, answers)
+        assert json.dumps(one.server_state) == json.dumps(several.server_state)
         assert together.answer["stores"] == 3
 
 

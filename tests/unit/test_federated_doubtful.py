@@ -91,22 +91,22 @@ def test_a_dish_that_grows_fast_is_believed():
 
 @pytest.mark.parametrize("typed", [600.0, 1_000.0, 100_000.0])
 @pytest.mark.parametrize("back", [1, 5, 20])
-def test_the_forecast_stays_what_it_is_without_the_day(draft, typed, back):
+def test_the_forecast_stays_what_it_is_without_the_day(server_state, typed, back):
     store = chain(6, level=60.0)["S01"]
     sold = store.quantities.copy()
     sold[-back, 0] = typed
     believed = without(sold, doubtful_days(sold))
 
-    before = forecast(draft, store)[0]
-    after = forecast(draft, replace(store, quantities=believed))[0]
+    before = forecast(server_state, store)[0]
+    after = forecast(server_state, replace(store, quantities=believed))[0]
 
     assert after.mean == pytest.approx(before.mean, rel=0.05)
 
 
 @pytest.fixture(scope="module")
-def draft():
+def server_state():
     """A model of a chain that sells some 60 a day."""
-    return simulate(kind=DEMAND_FORECAST, config=SMALL, stores=chain(6, level=60.0)).draft
+    return simulate(kind=DEMAND_FORECAST, config=SMALL, stores=chain(6, level=60.0)).server_state
 
 
 def test_with_less_than_a_week_of_sales_nothing_is_doubtful():

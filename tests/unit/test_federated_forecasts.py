@@ -15,7 +15,7 @@ from tests.unit.forecasting import FIRST_DAY, SMALL, chain, store
 @pytest.fixture(scope="module")
 def content():
     config = replace(SMALL, trees=0)
-    return simulate(kind=DEMAND_FORECAST, config=config, stores=chain(6)).draft
+    return simulate(kind=DEMAND_FORECAST, config=config, stores=chain(6)).server_state
 
 
 def blank() -> Sales:

@@ -20,7 +20,7 @@ def standard_of(*stores: Examples) -> glm.Standard:
 
 
 @pytest.fixture
-def problem() -> glm.Problem:
+def problem() -> glm.LocalObjective:
     examples = examples_of()
     return glm.problem(examples, standard_of(examples))
 
@@ -148,7 +148,7 @@ def test_training_from_absurd_weights_does_not_make_them_worse(problem):
 
 def test_training_does_not_diverge_where_the_loss_is_steep():
     rng = np.random.default_rng(3)
-    steep = glm.Problem(
+    steep = glm.LocalObjective(
         design=np.where(rng.random((200, 40)) < 0.5, -8, 8).astype(np.float32),
         offset=np.zeros(200),
         target=rng.poisson(1.0, 200).astype(float),

@@ -207,7 +207,7 @@ def test_clipping_at_the_median_norm_costs_honest_stores_nothing_to_speak_of():
     assert abs(excess(trained(combine=plain))) < 0.002
 
 
-# What is refused at the door
+# What is refused at the entry point
 
 
 BAD = {

@@ -71,7 +71,7 @@ def test_one_hostile_store_does_not_decide_how_wide_bands_are(clean, attack):
     assert found.refused == {}
     assert figures(found)["coverage"] == pytest.approx(figures(clean)["coverage"], abs=0.08)
     for name, sales in chain(10).items():
-        before, after = (forecast(each.draft, sales)[0] for each in (clean, found))
+        before, after = (forecast(each.server_state, sales)[0] for each in (clean, found))
         assert after.p50[0] == pytest.approx(before.p50[0], rel=0.1, abs=1), name
         assert after.p90[0] == pytest.approx(before.p90[0], rel=0.25), name
 
@@ -139,9 +139,11 @@ def test_a_group_answers_as_many_stores_beside_stores_that_answer_alone():
     step = DEMAND_FORECAST.program.begin(SMALL, None)
     while step.question.kind != "grow":
         answers = {name: answer_of(step, name, stores) for name in stores}
-        step = DEMAND_FORECAST.program.go_on(SMALL, step.draft, step.question, answers)
+        step = DEMAND_FORECAST.program.go_on(SMALL, step.server_state, step.question, answers)
     grouped = {name: stores[name] for name in list(stores)[:7] if name != HOSTILE}
-    group, refused = DEMAND_FORECAST.answer_together(SMALL, step.draft, step.question, grouped)
+    group, refused = DEMAND_FORECAST.answer_together(
+        SMALL, step.server_state, step.question, grouped
+    )
     alone = {name: answer_of(step, name, stores) for name in stores if name not in grouped}
     sent = alone[HOSTILE]["sums"]["gradient"]
     alone[HOSTILE]["sums"]["gradient"] = encode(
@@ -150,7 +152,7 @@ def test_a_group_answers_as_many_stores_beside_stores_that_answer_alone():
 
     check_stores(group, asked=len(grouped))
     step = DEMAND_FORECAST.program.go_on(
-        SMALL, step.draft, step.question, {next(iter(grouped)): group, **alone}
+        SMALL, step.server_state, step.question, {next(iter(grouped)): group, **alone}
     )
 
     assert refused == {}
@@ -158,7 +160,7 @@ def test_a_group_answers_as_many_stores_beside_stores_that_answer_alone():
 
 
 def answer_of(step, name, stores):
-    return DEMAND_FORECAST.answer(SMALL, step.draft, step.question, *stores[name])
+    return DEMAND_FORECAST.answer(SMALL, step.server_state, step.question, *stores[name])
 
 
 @pytest.mark.parametrize("claim", [2, 0, True, None])

@@ -11,7 +11,7 @@ SIZE = len(FEATURES) + 1
 RIDGE = 0.03
 
 
-def problems(*, weekends: list[float], days: int = 200) -> list[glm.Problem]:
+def problems(*, weekends: list[float], days: int = 200) -> list[glm.LocalObjective]:
     """Stores that differ in how much more they sell on weekends."""
     stores = []
     for seed, weekend in enumerate(weekends):
@@ -21,7 +21,7 @@ def problems(*, weekends: list[float], days: int = 200) -> list[glm.Problem]:
     return [glm.problem(each, standard) for each in stores]
 
 
-def centre_of(stores: list[glm.Problem]) -> np.ndarray:
+def centre_of(stores: list[glm.LocalObjective]) -> np.ndarray:
     weights = np.zeros(SIZE)
     for _ in range(20):
         own = [glm.fedavg(each, broadcast=weights, ridge=0.01) for each in stores]
@@ -29,7 +29,7 @@ def centre_of(stores: list[glm.Problem]) -> np.ndarray:
     return weights
 
 
-def variance_of(stores: list[glm.Problem], centre: np.ndarray) -> np.ndarray:
+def variance_of(stores: list[glm.LocalObjective], centre: np.ndarray) -> np.ndarray:
     spreads = [personal.spread(each, centre=centre, ridge=RIDGE, temper=2.0) for each in stores]
     return personal.prior_variance(np.mean([each.excess for each in spreads], axis=0))
 
@@ -47,7 +47,7 @@ def test_a_prior_variance_is_never_below_zero_nor_beyond_its_limit():
 
 
 def test_what_chance_explains_is_no_excess():
-    spread = personal.Spread(np.array([0.1, 0.0, 1e9]), np.array([0.04, 1e9, 0.0]))
+    spread = personal.WeightDeviation(np.array([0.1, 0.0, 1e9]), np.array([0.04, 1e9, 0.0]))
 
     assert spread.excess == pytest.approx([0.06, -1.0, 1.0])
 
@@ -85,7 +85,7 @@ def test_a_higher_temper_holds_a_store_nearer_to_the_chain():
 
 
 def test_a_store_without_examples_has_the_chains_weights():
-    nothing = glm.Problem(
+    nothing = glm.LocalObjective(
         design=np.empty((0, SIZE), dtype=np.float32),
         offset=np.empty(0),
         target=np.empty(0),

@@ -27,7 +27,8 @@ def trained(stores=None, config=SMALL, **options):
 @pytest.fixture(scope="module")
 def of_a_round():
     return {
-        question.kind: (draft, question, answers) for draft, question, answers in exchanges(chain())
+        question.kind: (server_state, question, answers)
+        for server_state, question, answers in exchanges(chain())
     }
 
 
@@ -66,9 +67,9 @@ def test_without_trees_none_are_asked_for():
 def test_the_days_that_were_kept_back_are_trained_on_once_the_candidate_is_better():
     with_refit, without = trained(chain(8)), trained(chain(8), replace(SMALL, refit_exchanges=0))
 
-    assert with_refit.draft["quality"]["refitted"]
-    assert not without.draft["quality"]["refitted"]
-    assert with_refit.draft["model"]["forest"] != without.draft["model"]["forest"]
+    assert with_refit.server_state["quality"]["refitted"]
+    assert not without.server_state["quality"]["refitted"]
+    assert with_refit.server_state["model"]["forest"] != without.server_state["model"]["forest"]
     assert with_refit.judged == without.judged
 
 
@@ -84,7 +85,7 @@ def test_what_is_no_better_is_not_refitted():
     done = trained(chain(8), tamper=worst)
 
     assert done.exchanges == expected_exchanges(replace(SMALL, refit_exchanges=0))
-    assert not done.draft["quality"]["refitted"]
+    assert not done.server_state["quality"]["refitted"]
 
 
 def spoilt(store, question, answer):
@@ -98,30 +99,30 @@ def test_a_refit_that_is_worse_on_days_it_has_seen_gives_way_to_what_was_judged(
     done = trained(chain(8), tamper=spoilt)
     judged = trained(chain(8), replace(SMALL, refit_exchanges=0))
 
-    assert not done.draft["quality"]["refitted"]
-    assert done.draft["model"] == judged.draft["model"]
+    assert not done.server_state["quality"]["refitted"]
+    assert done.server_state["model"] == judged.server_state["model"]
 
 
 def test_the_same_answers_give_the_same_draft_whatever_their_order():
-    for draft, question, answers in exchanges(chain()):
+    for server_state, question, answers in exchanges(chain()):
         backwards = dict(reversed(answers.items()))
-        one = PROGRAM.go_on(SMALL, draft, question, answers)
-        other = PROGRAM.go_on(SMALL, draft, question, backwards)
-        assert json.dumps(one.draft) == json.dumps(other.draft)
+        one = PROGRAM.go_on(SMALL, server_state, question, answers)
+        other = PROGRAM.go_on(SMALL, server_state, question, backwards)
+        assert json.dumps(one.server_state) == json.dumps(other.server_state)
 
 
 def test_how_stores_are_grouped_makes_no_difference():
     grouped, alone = trained(group=2), trained(group=1)
 
-    assert json.dumps(grouped.draft) == json.dumps(alone.draft)
+    assert json.dumps(grouped.server_state) == json.dumps(alone.server_state)
 
 
 def test_a_finished_draft_is_json_of_a_model_and_its_quality():
-    draft = trained().draft
+    server_state = trained().server_state
 
-    assert set(draft) == {"model", "quality"}
-    json.dumps(draft, allow_nan=False)
-    assert DemandModel.from_json(draft["model"]).forest.is_complete
+    assert set(server_state) == {"model", "quality"}
+    json.dumps(server_state, allow_nan=False)
+    assert DemandModel.from_json(server_state["model"]).forest.is_complete
 
 
 def test_the_model_beats_what_needs_no_learning():
@@ -135,11 +136,11 @@ def test_the_model_beats_what_needs_no_learning():
 
 def test_a_round_starts_from_the_version_in_force():
     first = trained(config=replace(SMALL, fit_exchanges=6, trees=0))
-    again = trained(config=replace(SMALL, fit_exchanges=1, trees=0), active=first.draft)
+    again = trained(config=replace(SMALL, fit_exchanges=1, trees=0), active=first.server_state)
     cold = trained(config=replace(SMALL, fit_exchanges=1, trees=0))
 
     def weights(of):
-        return DemandModel.from_json(of.draft["model"]).weights
+        return DemandModel.from_json(of.server_state["model"]).weights
 
     assert np.abs(weights(again) - weights(first)).max() < 0.02
     assert np.abs(weights(cold) - weights(first)).max() > 0.02
@@ -148,25 +149,25 @@ def test_a_round_starts_from_the_version_in_force():
 def test_a_version_of_other_features_is_not_started_from():
     foreign = {"model": {"schema": "of another time"}, "quality": {}}
 
-    assert PROGRAM.begin(SMALL, foreign).draft["active"] is None
+    assert PROGRAM.begin(SMALL, foreign).server_state["active"] is None
 
 
 # What is refused
 
 
 def refused(of_a_round, kind, **changes):
-    draft, question, answers = of_a_round[kind]
+    server_state, question, answers = of_a_round[kind]
     answer = {**answers["S01"], **changes}
     with pytest.raises(AnswerRefused) as caught:
-        PROGRAM.check(SMALL, draft, question, answer)
+        PROGRAM.check(SMALL, server_state, question, answer)
     return caught.value.reason
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_honest_answer_is_taken(of_a_round, kind):
-    draft, question, answers = of_a_round[kind]
+    server_state, question, answers = of_a_round[kind]
     for answer in answers.values():
-        PROGRAM.check(SMALL, draft, question, json.loads(json.dumps(answer)))
+        PROGRAM.check(SMALL, server_state, question, json.loads(json.dumps(answer)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -243,10 +244,10 @@ def test_residuals_that_are_no_sums_are_refused(of_a_round):
 
 
 def test_no_answers_are_too_few(of_a_round):
-    draft, question, _ = of_a_round["fit"]
+    server_state, question, _ = of_a_round["fit"]
 
     with pytest.raises(aggregation.TooFewUpdates):
-        PROGRAM.go_on(SMALL, draft, question, {})
+        PROGRAM.go_on(SMALL, server_state, question, {})
 
 
 def wrong_sums(store, question, answer):
@@ -262,7 +263,7 @@ def test_a_store_that_sends_wrong_sums_is_left_out_and_named_and_the_round_goes_
     done = trained(chain(8), tamper=wrong_sums)
 
     assert done.refused == {"S03": "outlier"}
-    assert DemandModel.from_json(done.draft["model"]).forest.is_complete
+    assert DemandModel.from_json(done.server_state["model"]).forest.is_complete
     assert set(done.judged) == set(chain(8)) - {"S03"}
 
 
@@ -305,7 +306,7 @@ def test_however_much_a_plan_trims_one_store_is_left_in_the_middle():
 def test_with_noise_no_trees_are_grown_and_nothing_else_is_learned_of_stores():
     config = replace(SMALL, noise_multiplier=1.0)
     kinds = [question.kind for _, question, _ in exchanges(chain(), config)]
-    model = DemandModel.from_json(trained(config=config).draft["model"])
+    model = DemandModel.from_json(trained(config=config).server_state["model"])
 
     assert kinds == ["describe", "fit", "fit", "calibrate", "judge"]
     assert model.forest is None
@@ -316,6 +317,8 @@ def test_with_noise_no_trees_are_grown_and_nothing_else_is_learned_of_stores():
 def test_noise_is_drawn_anew_at_every_release():
     config = replace(SMALL, noise_multiplier=1.0)
 
-    one, other = (DemandModel.from_json(trained(config=config).draft["model"]) for _ in range(2))
+    one, other = (
+        DemandModel.from_json(trained(config=config).server_state["model"]) for _ in range(2)
+    )
 
     assert (one.weights != other.weights).all()

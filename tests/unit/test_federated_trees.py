@@ -19,20 +19,20 @@ from neural.forecasting.core.trees.histograms import outlying
 from neural.forecasting.core.trees.judging import advanced, bounded
 from neural.forecasting.core.trees.sums import (
     STEPS,
-    Rows,
     Sums,
+    TreeRows,
     joined,
     rows_of,
     sums,
     whole_derivatives,
 )
-from neural.forecasting.core.trees.trees import Draft, begin
+from neural.forecasting.core.trees.trees import PartialForest, begin
 
 FEATURES = 6
 FORM = Form(stages=5, together=2, depth=3, learning_rate=0.3, least_hessian=5.0, ridge=1.0)
 
 
-def world(stores: int = 5, examples: int = 300) -> tuple[Bins, dict[str, Rows]]:
+def world(stores: int = 5, examples: int = 300) -> tuple[Bins, dict[str, TreeRows]]:
     """Stores whose demand depends on three of six features; the last one is constant."""
     random = np.random.default_rng(7)
     values = random.normal(size=(stores, examples, FEATURES)).astype(np.float32)
@@ -57,34 +57,34 @@ def world(stores: int = 5, examples: int = 300) -> tuple[Bins, dict[str, Rows]]:
 BINS, STORES = world()
 POOLED = joined(list(STORES.values()))
 UNIT = float(POOLED.target.mean())
-DRAFT = begin(form=FORM, bins=BINS, unit=UNIT)
+FOREST = begin(form=FORM, bins=BINS, unit=UNIT)
 
 
 def train(
-    groups: Sequence[Rows],
+    groups: Sequence[TreeRows],
     *,
-    draft: Draft = DRAFT,
+    forest: PartialForest = FOREST,
     forget: bool = False,
     spoil: Callable[[str, Sums], Sums] = lambda _, found: found,
-) -> Draft:
-    """A draft to its end, by JSON; with ``forget`` no store remembers anything."""
+) -> PartialForest:
+    """A forest to its end, by JSON; with ``forget`` no store remembers anything."""
     memories: list[Memory] = [{} for _ in groups]
-    while not draft.is_complete:
-        draft = Draft.from_json(json.loads(json.dumps(draft.as_json())))
+    while not forest.is_complete:
+        forest = PartialForest.from_json(json.loads(json.dumps(forest.as_json())))
         answers = {}
         for rows, memory in zip(groups, memories, strict=True):
             if forget:
                 memory.clear()
-            found = sums(draft=draft, rows=rows, memory=memory).sums
+            found = sums(forest=forest, rows=rows, memory=memory).sums
             answer = sums_as_json(spoil(rows.stores[0], found))
-            answers[rows.stores[0]] = sums_from_json(draft=draft, answer=answer)
-        draft = advanced(draft=draft, answers=answers).draft
-    return draft
+            answers[rows.stores[0]] = sums_from_json(forest=forest, answer=answer)
+        forest = advanced(forest=forest, answers=answers).forest
+    return forest
 
 
-def deviance(draft: Draft, rows: Rows = POOLED) -> float:
+def deviance(forest: PartialForest, rows: TreeRows = POOLED) -> float:
     """Poisson deviance per example."""
-    mean = np.exp(rows.offset + draft.finished.margins(rows.codes))
+    mean = np.exp(rows.offset + forest.finished.margins(rows.codes))
     ratio = np.where(rows.target > 0, rows.target, 1.0) / mean
     return float(2 * np.mean(rows.target * np.log(ratio) - (rows.target - mean)))
 
@@ -101,9 +101,9 @@ def test_sums_of_stores_equal_the_sums_of_their_pooled_rows_exactly(groups: list
     ]
     finished = replace(TRAINED, finished=TRAINED.finished, form=replace(FORM, stages=9))
 
-    by_group = added([sums(draft=finished, rows=each, memory={}).sums for each in parts])
+    by_group = added([sums(forest=finished, rows=each, memory={}).sums for each in parts])
 
-    pooled = sums(draft=finished, rows=POOLED, memory={}).sums
+    pooled = sums(forest=finished, rows=POOLED, memory={}).sums
     assert np.array_equal(by_group.gradient, pooled.gradient)
     assert np.array_equal(by_group.hessian, pooled.hessian)
 
@@ -113,9 +113,9 @@ def test_trees_grown_from_sums_equal_those_grown_from_pooled_rows() -> None:
 
 
 def test_the_sums_are_those_of_the_derivatives_by_bin() -> None:
-    found = sums(draft=DRAFT, rows=POOLED, memory={}).sums
+    found = sums(forest=FOREST, rows=POOLED, memory={}).sums
     gradient, hessian = whole_derivatives(rows=POOLED, margin=np.zeros(len(POOLED.keys)), unit=UNIT)
-    part = layout(DRAFT)[1]
+    part = layout(FOREST)[1]
     taken = rows_taken(form=FORM, stage=0, tree=1, keys=POOLED.keys)
     count = int(part.counts[0])
     first = slice(part.slice.start, part.slice.start + count)
@@ -148,35 +148,35 @@ def test_what_is_forgotten_between_exchanges_changes_nothing() -> None:
 
 
 def test_what_is_remembered_of_another_draft_is_not_used() -> None:
-    other = train([POOLED], draft=begin(form=replace(FORM, seed=1), bins=BINS, unit=UNIT))
+    other = train([POOLED], forest=begin(form=replace(FORM, seed=1), bins=BINS, unit=UNIT))
     memory: Memory = {}
-    sums(draft=replace(other, form=replace(other.form, stages=9)), rows=POOLED, memory=memory)
+    sums(forest=replace(other, form=replace(other.form, stages=9)), rows=POOLED, memory=memory)
     asked = replace(TRAINED, form=replace(FORM, stages=9))
 
-    found = sums(draft=asked, rows=POOLED, memory=memory).sums
+    found = sums(forest=asked, rows=POOLED, memory=memory).sums
 
-    assert np.array_equal(found.gradient, sums(draft=asked, rows=POOLED, memory={}).sums.gradient)
+    assert np.array_equal(found.gradient, sums(forest=asked, rows=POOLED, memory={}).sums.gradient)
 
 
 def test_a_level_that_is_asked_for_again_gets_the_same_answer() -> None:
     memory: Memory = {}
-    first = sums(draft=DRAFT, rows=POOLED, memory=memory).sums
-    deeper = advanced(draft=DRAFT, answers={"all": first}).draft
-    second = sums(draft=deeper, rows=POOLED, memory=memory).sums
+    first = sums(forest=FOREST, rows=POOLED, memory=memory).sums
+    deeper = advanced(forest=FOREST, answers={"all": first}).forest
+    second = sums(forest=deeper, rows=POOLED, memory=memory).sums
 
-    assert np.array_equal(sums(draft=deeper, rows=POOLED, memory=memory).sums, second)
-    assert np.array_equal(sums(draft=DRAFT, rows=POOLED, memory=memory).sums, first)
+    assert np.array_equal(sums(forest=deeper, rows=POOLED, memory=memory).sums, second)
+    assert np.array_equal(sums(forest=FOREST, rows=POOLED, memory=memory).sums, first)
 
 
 def test_the_larger_of_two_siblings_is_what_is_left_exactly() -> None:
-    draft, memory = DRAFT, {}
+    forest, memory = FOREST, {}
     for _ in range(2):
-        found = sums(draft=draft, rows=POOLED, memory=memory).sums
-        draft = advanced(draft=draft, answers={"all": found}).draft
+        found = sums(forest=forest, rows=POOLED, memory=memory).sums
+        forest = advanced(forest=forest, answers={"all": found}).forest
 
-    subtracted = sums(draft=draft, rows=POOLED, memory=memory).sums
+    subtracted = sums(forest=forest, rows=POOLED, memory=memory).sums
 
-    anew = sums(draft=draft, rows=POOLED, memory={}).sums
+    anew = sums(forest=forest, rows=POOLED, memory={}).sums
     assert np.array_equal(subtracted.gradient, anew.gradient)
     assert np.array_equal(subtracted.hessian, anew.hessian)
 
@@ -184,9 +184,9 @@ def test_the_larger_of_two_siblings_is_what_is_left_exactly() -> None:
 def test_sums_too_large_to_be_added_up_together_are_the_same() -> None:
     heavy = replace(POOLED, weight=np.full(len(POOLED.weight), 2.0**20))
 
-    found = sums(draft=DRAFT, rows=heavy, memory={}).sums
+    found = sums(forest=FOREST, rows=heavy, memory={}).sums
 
-    part = layout(DRAFT)[0]
+    part = layout(FOREST)[0]
     taken = rows_taken(form=FORM, stage=0, tree=0, keys=heavy.keys)
     _, hessian = whole_derivatives(rows=heavy, margin=np.zeros(len(heavy.keys)), unit=UNIT)
     assert found.hessian[: int(part.counts[0])].sum() == hessian[taken].sum()
@@ -247,7 +247,7 @@ def test_the_same_seed_grows_the_same_trees_and_another_others() -> None:
     other = begin(form=replace(FORM, seed=1), bins=BINS, unit=UNIT)
 
     assert train([POOLED]).as_json() == train([POOLED]).as_json()
-    assert not np.array_equal(train([POOLED], draft=other).finished.value, TRAINED.finished.value)
+    assert not np.array_equal(train([POOLED], forest=other).finished.value, TRAINED.finished.value)
 
 
 def test_trees_side_by_side_divide_the_rows_and_rotate_the_features() -> None:
@@ -278,7 +278,7 @@ def test_without_a_feature_that_varies_a_tree_is_one_leaf() -> None:
                    offset=np.zeros(100), target=np.full(100, 2.0))  # fmt: skip
     form = Form(stages=30, together=1, depth=2, learning_rate=0.5, row_share=1.0, ridge=0.0)
 
-    done = train([rows], draft=begin(form=form, bins=constant, unit=1.0))
+    done = train([rows], forest=begin(form=form, bins=constant, unit=1.0))
 
     assert np.exp(done.finished.margins(rows.codes)) == pytest.approx(np.full(100, 2.0), rel=1e-3)
 
@@ -302,27 +302,27 @@ def test_three_hostile_stores_of_thirty_five_are_left_out() -> None:
     def spoil(store: str, found: Sums) -> Sums:
         return Sums(found.gradient * -10, found.hessian) if store in hostile else found
 
-    clean = deviance(train(list(stores.values()), draft=start), honest)
-    attacked = deviance(train(list(stores.values()), draft=start, spoil=spoil), honest)
+    clean = deviance(train(list(stores.values()), forest=start), honest)
+    attacked = deviance(train(list(stores.values()), forest=start, spoil=spoil), honest)
 
     assert attacked < 1.02 * clean
 
 
 def test_who_is_left_out_once_stays_out() -> None:
-    draft = DRAFT
-    while not draft.is_complete:
+    forest = FOREST
+    while not forest.is_complete:
         answers = {
-            name: sums(draft=draft, rows=rows, memory={}).sums for name, rows in STORES.items()
+            name: sums(forest=forest, rows=rows, memory={}).sums for name, rows in STORES.items()
         }
         honest = {name: each for name, each in answers.items() if name != "store-02"}
-        if draft.stage == draft.level == 0:
+        if forest.stage == forest.level == 0:
             hostile = answers["store-02"]
             answers["store-02"] = Sums(hostile.gradient * -100, hostile.hessian)
-        expected = advanced(draft=draft, answers=honest).draft
-        draft, left_out = advanced(draft=draft, answers=answers)
+        expected = advanced(forest=forest, answers=honest).forest
+        forest, left_out = advanced(forest=forest, answers=answers)
 
         assert left_out == ("store-02",)
-        assert replace(draft, left_out=()).as_json() == replace(expected, left_out=()).as_json()
+        assert replace(forest, left_out=()).as_json() == replace(expected, left_out=()).as_json()
 
 
 def test_stores_that_add_up_together_leave_out_the_one_that_is_far_from_them() -> None:
@@ -330,11 +330,11 @@ def test_stores_that_add_up_together_leave_out_the_one_that_is_far_from_them() -
     parts = [strange if name == "store-01" else rows for name, rows in STORES.items()]
     honest = joined([rows for name, rows in STORES.items() if name != "store-01"])
 
-    found = sums(draft=DRAFT, rows=joined(parts), memory={})
+    found = sums(forest=FOREST, rows=joined(parts), memory={})
 
     assert found.left_out == ("store-01",)
     assert np.array_equal(
-        found.sums.gradient, sums(draft=DRAFT, rows=honest, memory={}).sums.gradient
+        found.sums.gradient, sums(forest=FOREST, rows=honest, memory={}).sums.gradient
     )
 
 
@@ -349,18 +349,18 @@ def times(found: Sums, gradient: int, hessian: int = 1) -> Sums:
 
 
 def of_store(name: str) -> Sums:
-    return sums(draft=DRAFT, rows=STORES[name], memory={}).sums
+    return sums(forest=FOREST, rows=STORES[name], memory={}).sums
 
 
 def of_group(*names: str) -> Sums:
-    return sums(draft=DRAFT, rows=joined([STORES[name] for name in names]), memory={}).sums
+    return sums(forest=FOREST, rows=joined([STORES[name] for name in names]), memory={}).sums
 
 
 def test_a_group_of_stores_is_not_left_out_for_being_unlike_others() -> None:
     group = times(of_group("store-00", "store-01"), -10)
     singles = {name: of_store(name) for name in ("store-02", "store-03", "store-04")}
 
-    found = advanced(draft=DRAFT, answers={"store-00": group, **singles}, stores={"store-00": 2})
+    found = advanced(forest=FOREST, answers={"store-00": group, **singles}, stores={"store-00": 2})
 
     assert found.left_out == ()
 
@@ -372,8 +372,8 @@ def test_one_store_is_judged_beside_groups_too(grouped: int) -> None:
     answers |= {name: of_store(name) for name in names[grouped:]}
     hostile = {**answers, "store-04": times(answers["store-04"], -1000)}
 
-    honest = advanced(draft=DRAFT, answers=answers, stores={"store-00": grouped})
-    found = advanced(draft=DRAFT, answers=hostile, stores={"store-00": grouped})
+    honest = advanced(forest=FOREST, answers=answers, stores={"store-00": grouped})
+    found = advanced(forest=FOREST, answers=hostile, stores={"store-00": grouped})
 
     assert honest.left_out == ()
     assert found.left_out == ("store-04",)
@@ -382,17 +382,17 @@ def test_one_store_is_judged_beside_groups_too(grouped: int) -> None:
 def test_no_store_weighs_more_than_ten_ordinary_ones_however_large_its_sums() -> None:
     answers = {name: of_store(name) for name in STORES}
     huge, ten = (
-        advanced(draft=DRAFT, answers={**answers, "store-02": times(answers["store-02"], of, of)})
+        advanced(forest=FOREST, answers={**answers, "store-02": times(answers["store-02"], of, of)})
         for of in (100_000, 1_000)
     )
     all_of_them = sum(int(answers[name].hessian.sum()) for name in STORES)
     bound = bounded(
-        draft=DRAFT,
+        forest=FOREST,
         answers={**answers, "store-02": times(answers["store-02"], 100_000, 100_000)},
         stores={},
     )
 
-    assert huge.draft.as_json() == ten.draft.as_json()
+    assert huge.forest.as_json() == ten.forest.as_json()
     assert huge.left_out == ()
     assert added(bound).hessian.sum() < 4 * all_of_them
 
@@ -402,7 +402,7 @@ def test_large_stores_and_groups_keep_their_weight() -> None:
     answers["store-02"] = times(answers["store-02"], 5, 5)
     answers["store-03"] = times(answers["store-03"], 1_000, 1_000)
 
-    found = bounded(draft=DRAFT, answers=answers, stores={"store-03": 3})
+    found = bounded(forest=FOREST, answers=answers, stores={"store-03": 3})
 
     for sent, kept in zip(answers.values(), found, strict=True):
         assert np.array_equal(sent.hessian, kept.hessian)
@@ -420,7 +420,7 @@ def test_a_small_store_may_scatter_as_the_root_of_its_size() -> None:
 
 def test_without_any_answer_no_level_grows() -> None:
     with pytest.raises(AnswerRefused) as refused:
-        advanced(draft=DRAFT, answers={})
+        advanced(forest=FOREST, answers={})
 
     assert refused.value.reason == "too_few"
 
@@ -451,10 +451,10 @@ def _changed(answer: Json, part: str, value: int) -> Json:
     ],
 )
 def test_bad_sums_are_refused(spoil: Callable[[Json], object], reason: str) -> None:
-    answer = sums_as_json(sums(draft=DRAFT, rows=POOLED, memory={}).sums)
+    answer = sums_as_json(sums(forest=FOREST, rows=POOLED, memory={}).sums)
 
     with pytest.raises(AnswerRefused) as refused:
-        sums_from_json(draft=DRAFT, answer=spoil(answer))
+        sums_from_json(forest=FOREST, answer=spoil(answer))
 
     assert refused.value.reason == reason
 
@@ -466,8 +466,8 @@ def test_a_chain_without_demand_grows_no_trees(unit: float) -> None:
 
 
 def test_a_draft_of_another_form_is_refused() -> None:
-    written = DRAFT.as_json()
+    written = FOREST.as_json()
     written["form"].pop("seed")
 
     with pytest.raises(AnswerRefused):
-        Draft.from_json(written)
+        PartialForest.from_json(written)

@@ -13,7 +13,7 @@ from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK
 from neural.celeryapp.celery_view import SEND_TASK, sent_id
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.outcome import Outcome
-from neural.ledger.settle import Fenced, lose, settle
+from neural.ledger.settle import Fenced, mark_lost, settle
 from neural.models import NeuralEvent, RunState, TaskRun
 from tests.probe import canvas, tasks
 from tests.probe.models import Effect
@@ -35,7 +35,7 @@ def state(result):
 # Success
 
 
-def test_a_link_starts_with_the_value_once_the_run_has_succeeded(rung, sent):
+def test_a_link_starts_with_the_value_once_the_run_has_succeeded(fake_broker, sent):
     result = canvas.add.apply_async((1, 2), link=canvas.add.s(10))
     assert len(runs_of(canvas.add)) == 1
 
@@ -46,7 +46,7 @@ def test_a_link_starts_with_the_value_once_the_run_has_succeeded(rung, sent):
     assert (linked.parent_task_id, linked.options["root_id"]) == (result.id, result.id)
 
 
-def test_an_immutable_link_starts_with_its_own_arguments(rung, sent):
+def test_an_immutable_link_starts_with_its_own_arguments(fake_broker, sent):
     canvas.add.apply_async((1, 2), link=canvas.add.si(10, 10))
 
     run_all()
@@ -54,7 +54,7 @@ def test_an_immutable_link_starts_with_its_own_arguments(rung, sent):
     assert runs_of(canvas.add)[1].result == 20
 
 
-def test_several_links_each_start_once(rung, sent):
+def test_several_links_each_start_once(fake_broker, sent):
     canvas.add.apply_async((1, 2), link=[canvas.add.s(1), canvas.add.s(2)])
 
     run_all()
@@ -62,7 +62,7 @@ def test_several_links_each_start_once(rung, sent):
     assert [run.result for run in runs_of(canvas.add)] == [3, 4, 5]
 
 
-def test_a_chain_goes_on_run_by_run_and_its_result_is_the_last_ones(rung, sent):
+def test_a_chain_goes_on_run_by_run_and_its_result_is_the_last_ones(fake_broker, sent):
     result = chain(canvas.add.s(1, 2), canvas.add.s(3), canvas.add.s(4))()
     assert len(runs_of(canvas.add)) == 1
 
@@ -75,7 +75,7 @@ def test_a_chain_goes_on_run_by_run_and_its_result_is_the_last_ones(rung, sent):
     assert {run.options["root_id"] for run in runs[1:]} == {runs[0].task_id}
 
 
-def test_a_chain_keeps_the_options_of_its_members(rung, sent):
+def test_a_chain_keeps_the_options_of_its_members(fake_broker, sent):
     later = canvas.add.s(3).set(countdown=3600, time_limit=9, queue="low_priority")
     chain(canvas.add.s(1, 2), later)()
 
@@ -85,7 +85,7 @@ def test_a_chain_keeps_the_options_of_its_members(rung, sent):
     assert (run.state, run.queue, run.options["time_limit"]) == ("pending", "low_priority", 9)
 
 
-def test_a_group_is_as_many_runs_and_its_result_their_values_in_order(rung, sent):
+def test_a_group_is_as_many_runs_and_its_result_their_values_in_order(fake_broker, sent):
     result = group(canvas.add.s(number, 1) for number in range(3))()
 
     run_all()
@@ -94,7 +94,7 @@ def test_a_group_is_as_many_runs_and_its_result_their_values_in_order(rung, sent
     assert {run.options["group_id"] for run in runs_of(canvas.add)} == {result.id}
 
 
-def test_a_chain_may_end_in_a_group(rung, sent):
+def test_a_chain_may_end_in_a_group(fake_broker, sent):
     chain(canvas.add.s(1, 2), group(canvas.add.s(10), canvas.add.s(20)))()
 
     run_all()
@@ -102,7 +102,7 @@ def test_a_chain_may_end_in_a_group(rung, sent):
     assert [run.result for run in runs_of(canvas.add)] == [3, 13, 23]
 
 
-def test_a_link_may_be_a_chain_or_a_group(rung, sent):
+def test_a_link_may_be_a_chain_or_a_group(fake_broker, sent):
     both = [chain(canvas.add.s(1), canvas.add.s(1)), group(canvas.add.s(5), canvas.add.s(6))]
     canvas.add.apply_async((1, 2), link=both)
 
@@ -111,7 +111,7 @@ def test_a_link_may_be_a_chain_or_a_group(rung, sent):
     assert sorted(run.result for run in runs_of(canvas.add)) == [3, 4, 5, 8, 9]
 
 
-def test_the_outcome_and_what_follows_are_one_transaction(rung, sent, monkeypatch):
+def test_the_outcome_and_what_follows_are_one_transaction(fake_broker, sent, monkeypatch):
     """A database that goes away between them leaves neither."""
     result = canvas.add.apply_async((1, 2), link=canvas.add.s(1))
     (run,) = claim(task_id=result.id, claimant=Claimant())
@@ -132,7 +132,7 @@ def _succeeded(run):
     return Outcome(run=run, state=RunState.SUCCEEDED, value=3, result="3", **times)
 
 
-def test_nothing_follows_a_run_that_was_taken_away(rung, sent):
+def test_nothing_follows_a_run_that_was_taken_away(fake_broker, sent):
     result = canvas.add.apply_async((1, 2), link=canvas.add.s(1))
     (run,) = claim(task_id=result.id, claimant=Claimant())
     TaskRun.objects.get().revoke()
@@ -143,7 +143,7 @@ def test_nothing_follows_a_run_that_was_taken_away(rung, sent):
     assert len(runs_of(canvas.add)) == 1
 
 
-def test_two_step_work_is_followed_as_atomic_work_is(rung, sent):
+def test_two_step_work_is_followed_as_atomic_work_is(fake_broker, sent):
     tasks.give_back.apply_async((1,), link=tasks.give_back.s(2))
 
     run_all()
@@ -154,7 +154,7 @@ def test_two_step_work_is_followed_as_atomic_work_is(rung, sent):
 # Plain Celery tasks among them
 
 
-def test_a_plain_task_that_follows_is_sent_by_a_run_of_its_own(rung, sent):
+def test_a_plain_task_that_follows_is_sent_by_a_run_of_its_own(fake_broker, sent):
     result = canvas.add.apply_async((1, 2), link=canvas.plain_add.s(4))
     run_all()
 
@@ -165,7 +165,7 @@ def test_a_plain_task_that_follows_is_sent_by_a_run_of_its_own(rung, sent):
     assert (sending.state, sending.result) == (RunState.SUCCEEDED, message.options["task_id"])
 
 
-def test_its_id_is_known_before_it_is_sent_and_stays_when_it_is_sent_again(rung, sent):
+def test_its_id_is_known_before_it_is_sent_and_stays_when_it_is_sent_again(fake_broker, sent):
     canvas.add.apply_async((1, 2), link=canvas.plain_add.s(4))
     sent.away = True
     neural.run_due()
@@ -178,7 +178,7 @@ def test_its_id_is_known_before_it_is_sent_and_stays_when_it_is_sent_again(rung,
     assert [message.options["task_id"] for message in sent] == [sent_id(sending)]
 
 
-def test_a_mixed_chain_goes_through_plain_tasks_with_its_rest(rung, sent):
+def test_a_mixed_chain_goes_through_plain_tasks_with_its_rest(fake_broker, sent):
     result = chain(canvas.add.s(1, 2), canvas.plain_add.s(4), canvas.add.s(5))()
 
     run_all()
@@ -191,7 +191,7 @@ def test_a_mixed_chain_goes_through_plain_tasks_with_its_rest(rung, sent):
     )
 
 
-def test_a_chord_of_plain_tasks_may_follow(rung, sent, monkeypatch):
+def test_a_chord_of_plain_tasks_may_follow(fake_broker, sent, monkeypatch):
     started = []
     monkeypatch.setattr(
         "celery.canvas._chord.apply_async",
@@ -208,7 +208,7 @@ def test_a_chord_of_plain_tasks_may_follow(rung, sent, monkeypatch):
 # What is refused
 
 
-def test_a_follower_that_is_refused_does_not_undo_the_success(rung, sent):
+def test_a_follower_that_is_refused_does_not_undo_the_success(fake_broker, sent):
     """It is dead for everybody to see, with the reason, and the run has succeeded."""
     result = canvas.note.apply_async(("v", "k"), link=canvas.add.s(1, 2, 3))
 
@@ -221,7 +221,7 @@ def test_a_follower_that_is_refused_does_not_undo_the_success(rung, sent):
     assert "TypeError" in refused.error
 
 
-def test_a_chord_with_ledger_tasks_in_its_header_is_dead_with_what_to_use(rung, sent):
+def test_a_chord_with_ledger_tasks_in_its_header_is_dead_with_what_to_use(fake_broker, sent):
     header = group(canvas.add.s(1), canvas.add.s(2))
     result = canvas.add.apply_async((1, 2), link=chord(header, canvas.total.s()))
 
@@ -233,7 +233,7 @@ def test_a_chord_with_ledger_tasks_in_its_header_is_dead_with_what_to_use(rung, 
     assert "Use a chain" in refused.error
 
 
-def test_a_value_too_large_to_hand_on_is_the_runs_own_failure(rung, sent, settings):
+def test_a_value_too_large_to_hand_on_is_the_runs_own_failure(fake_broker, sent, settings):
     settings.NEURAL = {"max_json_bytes": 600}
     result = tasks.give_back.apply_async(("x" * 550,), link=canvas.plain_note.s("key"))
 
@@ -244,7 +244,7 @@ def test_a_value_too_large_to_hand_on_is_the_runs_own_failure(rung, sent, settin
     assert "NotStorable" in run.error
 
 
-def test_of_a_group_that_is_refused_in_part_nothing_is_started_twice(rung, sent):
+def test_of_a_group_that_is_refused_in_part_nothing_is_started_twice(fake_broker, sent):
     """The whole of it is dead, and starts nothing of its own when it is sent from there."""
     result = canvas.add.apply_async((1, 2), link=group(canvas.add.s(1), canvas.add.s(1, 2, 3)))
 
@@ -258,7 +258,7 @@ def test_of_a_group_that_is_refused_in_part_nothing_is_started_twice(rung, sent)
 # Death
 
 
-def test_an_error_callback_of_one_argument_starts_with_the_task_id(rung, sent):
+def test_an_error_callback_of_one_argument_starts_with_the_task_id(fake_broker, sent):
     result = canvas.fail.apply_async(link_error=canvas.note.s("dead"))
 
     run_all()
@@ -268,7 +268,7 @@ def test_an_error_callback_of_one_argument_starts_with_the_task_id(rung, sent):
     assert callback.parent_task_id == result.id
 
 
-def test_an_error_callback_starts_when_the_run_is_dead_and_not_at_each_try(rung, sent):
+def test_an_error_callback_starts_when_the_run_is_dead_and_not_at_each_attempt(fake_broker, sent):
     """Celery's too waits for the last retry."""
     failing = {"key": "k", "fail_times": 9}
     tasks.count.apply_async(kwargs=failing, link_error=canvas.note.s("dead"))
@@ -281,7 +281,7 @@ def test_an_error_callback_starts_when_the_run_is_dead_and_not_at_each_try(rung,
 
 
 def test_an_error_callback_of_three_arguments_is_called_with_request_error_and_traceback(
-    rung, sent
+    fake_broker, sent
 ):
     result = canvas.fail.apply_async(("what",), link_error=canvas.on_error.s())
 
@@ -292,7 +292,7 @@ def test_an_error_callback_of_three_arguments_is_called_with_request_error_and_t
     assert calling.state == RunState.SUCCEEDED
 
 
-def test_a_plain_error_callback_of_one_argument_is_sent(rung, sent):
+def test_a_plain_error_callback_of_one_argument_is_sent(fake_broker, sent):
     result = canvas.fail.apply_async(link_error=canvas.plain_note.s("dead"))
 
     run_all()
@@ -302,7 +302,7 @@ def test_a_plain_error_callback_of_one_argument_is_sent(rung, sent):
     ]
 
 
-def test_an_immutable_error_callback_starts_with_its_own_arguments(rung, sent):
+def test_an_immutable_error_callback_starts_with_its_own_arguments(fake_broker, sent):
     canvas.fail.apply_async(link_error=canvas.add.si(1, 1))
 
     run_all()
@@ -310,7 +310,7 @@ def test_an_immutable_error_callback_starts_with_its_own_arguments(rung, sent):
     assert runs_of(canvas.add)[0].result == 2
 
 
-def test_a_bound_error_callback_of_three_arguments_is_called_too(rung, sent):
+def test_a_bound_error_callback_of_three_arguments_is_called_too(fake_broker, sent):
     def bound(self, request, exc, traceback):
         Effect.objects.create(key=f"{self.request.retries}:{request.task}:{exc}")
 
@@ -321,7 +321,7 @@ def test_a_bound_error_callback_of_three_arguments_is_called_too(rung, sent):
     assert Effect.counts() == {"0:probe.fail:what": 1}
 
 
-def test_a_permanent_error_calls_them_at_once(rung, sent):
+def test_a_permanent_error_calls_them_at_once(fake_broker, sent):
     tasks.count.apply_async(
         kwargs={"key": "k", "permanent": True}, link_error=canvas.note.s("dead")
     )
@@ -331,13 +331,13 @@ def test_a_permanent_error_calls_them_at_once(rung, sent):
     assert len(runs_of(canvas.note)) == 1
 
 
-def test_a_poison_calls_them_too(rung, sent):
+def test_a_poison_calls_them_too(fake_broker, sent):
     """Found by a relay, in which nothing of the callback may run."""
     links = [canvas.note.s("dead"), canvas.on_error.s()]
     result = canvas.add.apply_async((1, 1), link_error=links)
     (run,) = claim(task_id=result.id, claimant=Claimant())
 
-    lose([run], max_losses=1, why="its process died")
+    mark_lost([run], max_losses=1, why="its process died")
 
     assert not Effect.objects.exists()
     run_all()
@@ -346,7 +346,7 @@ def test_a_poison_calls_them_too(rung, sent):
     assert len(runs_of(canvas.note)) == 1
 
 
-def test_an_error_callback_that_is_refused_leaves_the_run_dead(rung, sent):
+def test_an_error_callback_that_is_refused_leaves_the_run_dead(fake_broker, sent):
     result = canvas.fail.apply_async(link_error=canvas.add.s(1, 2, 3))
 
     run_all()
@@ -355,7 +355,7 @@ def test_an_error_callback_that_is_refused_leaves_the_run_dead(rung, sent):
     assert runs_of(SEND_TASK)[0].state == RunState.DEAD
 
 
-def test_every_member_of_a_chain_has_the_chains_error_callbacks(rung, sent):
+def test_every_member_of_a_chain_has_the_chains_error_callbacks(fake_broker, sent):
     chain(canvas.add.s(1, 2), canvas.fail.si()).apply_async(link_error=canvas.note.s("dead"))
 
     run_all()
@@ -363,7 +363,9 @@ def test_every_member_of_a_chain_has_the_chains_error_callbacks(rung, sent):
     assert len(runs_of(canvas.note)) == 1
 
 
-def test_after_a_death_the_rest_of_the_chain_does_not_start_until_a_person_retries(rung, sent):
+def test_after_a_death_the_rest_of_the_chain_does_not_start_until_a_person_retries(
+    fake_broker, sent
+):
     order = {"key": "k", "fail_times": 4}
     chain(tasks.count.si(**order), canvas.note.si("then", "k"))()
     run_all()
@@ -387,7 +389,7 @@ def event(kind="probe.counted", key="k", **data):
     return {**what, "data": {"key": key, **data}}
 
 
-def test_an_event_may_be_the_next_of_a_chain(rung, sent):
+def test_an_event_may_be_the_next_of_a_chain(fake_broker, sent):
     process = neural.tasks.process_neural_event
     result = chain(canvas.add.s(1, 2), process.si(**event()))()
 
@@ -398,7 +400,7 @@ def test_an_event_may_be_the_next_of_a_chain(rung, sent):
     assert run.parent_task_id == runs_of(canvas.add)[0].task_id
 
 
-def test_decimals_and_dates_of_an_event_that_follows_are_what_they_were(rung, sent):
+def test_decimals_and_dates_of_an_event_that_follows_are_what_they_were(fake_broker, sent):
     data = {"order_id": "1", "lines": [{"name": "面", "quantity": Decimal("1.50"), "price": "28"}]}
     what = event("order.created") | {"data": data}
     canvas.add.apply_async((1, 2), link=neural.tasks.process_neural_event.si(**what))
@@ -410,7 +412,7 @@ def test_decimals_and_dates_of_an_event_that_follows_are_what_they_were(rung, se
     assert not runs_of(SEND_TASK)
 
 
-def test_what_follows_an_event_follows_its_first_handler_once(rung, sent):
+def test_what_follows_an_event_follows_its_first_handler_once(fake_broker, sent):
     process = neural.tasks.process_neural_event
     chained = process.s(**event("probe.pair")).set(link=canvas.note.s("link"))
     chain(chained, canvas.note.s("chain"))()
@@ -421,7 +423,7 @@ def test_what_follows_an_event_follows_its_first_handler_once(rung, sent):
     assert [run.args for run in runs_of(canvas.note)] == [["done", "link"], ["done", "chain"]]
 
 
-def test_each_handler_that_dies_calls_the_events_error_callbacks(rung, sent):
+def test_each_handler_that_dies_calls_the_events_error_callbacks(fake_broker, sent):
     process = neural.tasks.process_neural_event
     data = event("probe.pair", permanent=True)
     process.apply_async(kwargs=data, link_error=canvas.note.s("dead"))

@@ -63,8 +63,8 @@ def main(monkeypatch):
     return MainProcess(monkeypatch)
 
 
-def know(task_id, *, told=False):
-    late_messages._done.remember(task_id, told=told)
+def know(task_id, *, streamed=False):
+    late_messages._done.remember(task_id, streamed=streamed)
 
 
 def deliver(task_id, **options):
@@ -133,7 +133,7 @@ def test_a_late_message_is_counted_with_the_tasks_of_its_worker(main):
 def test_who_listens_hears_of_a_late_message_what_celery_would_say(main):
     """Its run's success has been told already: nothing is left as received."""
     main.eventer.enabled = True
-    know("late", told=True)
+    know("late", streamed=True)
 
     main.receive("late")
 
@@ -141,16 +141,16 @@ def test_who_listens_hears_of_a_late_message_what_celery_would_say(main):
 
 
 @pytest.mark.parametrize(
-    ("told", "fields"),
+    ("streamed", "fields"),
     [
         (False, {"enabled": True}),
         (True, {"enabled": False}),
         (True, {"enabled": True, "groups": {"worker"}}),
     ],
 )
-def test_of_a_run_whose_success_nobody_heard_nothing_is_said_at_all(main, told, fields):
+def test_of_a_run_whose_success_nobody_heard_nothing_is_said_at_all(main, streamed, fields):
     vars(main.eventer).update(fields)
-    know("late", told=told)
+    know("late", streamed=streamed)
 
     main.receive("late")
 
@@ -158,8 +158,8 @@ def test_of_a_run_whose_success_nobody_heard_nothing_is_said_at_all(main, told, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_runs_that_were_taken_along_make_their_own_messages_late(main, rung, settings):
-    settings.NEURAL = {"take_along_seconds": 60}
+def test_runs_that_were_batched_make_their_own_messages_late(main, fake_broker, settings):
+    settings.NEURAL = {"batch_claim_seconds": 60}
     own, *others = (run.task_id for run in submitted(3))
 
     deliver(own)
@@ -171,17 +171,19 @@ def test_runs_that_were_taken_along_make_their_own_messages_late(main, rung, set
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("listened", [True, False])
-def test_it_is_known_of_each_run_whether_its_success_was_told(main, rung, monkeypatch, listened):
-    monkeypatch.setattr(event_stream, "tell", lambda *_, **__: None)
+def test_it_is_known_of_each_run_whether_its_success_was_told(
+    main, fake_broker, monkeypatch, listened
+):
+    monkeypatch.setattr(event_stream, "send_events", lambda *_, **__: None)
     own, other = (run.task_id for run in submitted(2))
 
     deliver(own, **{event_stream.LISTENED: listened})
 
-    assert late_messages._done.recall(other).told is listened
+    assert late_messages._done.recall(other).streamed is listened
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_taken_along_that_did_not_succeed_keeps_its_message(main, rung):
+def test_a_run_batched_that_did_not_succeed_keeps_its_message(main, fake_broker):
     """It runs again under this id."""
     own, bad = (run.task_id for run in submitted(2))
     payload = {"key": "bad", "permanent": True}
@@ -195,7 +197,7 @@ def test_a_run_taken_along_that_did_not_succeed_keeps_its_message(main, rung):
 
 
 @pytest.mark.django_db
-def test_what_is_not_committed_is_not_known_as_done(main, rung):
+def test_what_is_not_committed_is_not_known_as_done(main, fake_broker):
     own, other = (run.task_id for run in submitted(2))
 
     deliver(own)  # in this test's transaction
@@ -206,9 +208,9 @@ def test_what_is_not_committed_is_not_known_as_done(main, rung):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("number", "more"), [(2, False), (3, True), (4, True)])
-def test_a_full_delivery_expects_more(main, rung, settings, monkeypatch, number, more):
+def test_a_full_delivery_expects_more(main, fake_broker, settings, monkeypatch, number, more):
     monkeypatch.setattr(Delivery, "_has_time", lambda delivery: False)
-    settings.NEURAL = {"take_along_runs": 3, "take_along_seconds": 60}
+    settings.NEURAL = {"batch_claim_runs": 3, "batch_claim_seconds": 60}
     own, *_ = submitted(number)
 
     deliver(own.task_id)
@@ -217,7 +219,7 @@ def test_a_full_delivery_expects_more(main, rung, settings, monkeypatch, number,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_that_is_done_by_itself_says_nothing_of_what_is_due(main, rung):
+def test_a_run_that_is_done_by_itself_says_nothing_of_what_is_due(main, fake_broker):
     late_messages.note_more(QUEUE, True)
     own, *_ = submitted(3)
     TaskRun.objects.filter(pk=own.pk).update(losses=1)
@@ -239,6 +241,6 @@ def test_the_late_message_of_a_task_says_nothing_of_the_events_that_are_due(main
 def test_a_process_that_is_no_worker_remembers_nothing(monkeypatch):
     monkeypatch.setattr(late_messages, "_done", None)
     late_messages.note_more(QUEUE, True)
-    late_messages.note([], told=False)
+    late_messages.note([], streamed=False)
 
     assert late_messages._done is None

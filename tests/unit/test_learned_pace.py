@@ -16,7 +16,7 @@ from tests.unit.ledger import ago, make_run
 
 pytestmark = pytest.mark.django_db
 
-COMPANION = "probe.count"
+BATCHABLE = "probe.count"
 MESSAGE_SECONDS = 0.05
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
@@ -36,7 +36,7 @@ class HandTurnedClock:
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch, settings):
-    settings.NEURAL = {**settings.NEURAL, "take_along_seconds": MESSAGE_SECONDS}
+    settings.NEURAL = {**settings.NEURAL, "batch_claim_seconds": MESSAGE_SECONDS}
     monkeypatch.setattr(HandTurnedClock, "elapsed", 0.0)
     monkeypatch.setattr(batch, "Clock", HandTurnedClock)
 
@@ -63,13 +63,13 @@ def take(source, number, **fields):
     first = TaskRun.objects.count()
     names = [str(first + each) for each in range(number)]
     for place, name in enumerate(names):
-        fields = {"handler": COMPANION, "available_at": ago(seconds=60 - place), **fields}
+        fields = {"handler": BATCHABLE, "available_at": ago(seconds=60 - place), **fields}
         make_run(task_id=name, **fields)
     runs = claim(
         task_id=names[0],
         claimant=Claimant(),
         queue="default",
-        companions=[COMPANION],
+        batchable=[BATCHABLE],
         limit=number,
     )
     assert len(runs) == number
@@ -153,7 +153,7 @@ def test_a_run_that_the_time_limit_ends_is_slow():
 @pytest.mark.parametrize(
     "fields", [{"handler": ""}, {"failures": 1, "state": RunState.PENDING}], ids=["task", "again"]
 )
-def test_a_run_that_nobody_could_be_taken_along_with_says_nothing_of_the_others(fields):
+def test_a_run_that_nobody_could_be_batched_with_says_nothing_of_the_others(fields):
     take(Source(seconds=30), 1, **fields)
 
     assert fitting() == -1

@@ -202,7 +202,7 @@ def test_django_says_the_time_zone_also_to_the_form_of_schedules():
     assert crontab_schedule_celery_timezone() == "Asia/Shanghai"
 
 
-# Its doors
+# Its entry points
 
 
 def test_control_and_results_are_the_ledgers(make):
@@ -213,7 +213,7 @@ def test_control_and_results_are_the_ledgers(make):
 
 
 @pytest.mark.django_db
-def test_send_task_records_a_ledger_task(rung):
+def test_send_task_records_a_ledger_task(fake_broker):
     from celery import current_app
 
     result = current_app.send_task(tasks.give_back.name, args=[1], countdown=60)

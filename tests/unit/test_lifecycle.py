@@ -20,7 +20,7 @@ def thread(monkeypatch, settings):
     """The relay thread of a worker, not started; its forks are nobody's business."""
     settings.NEURAL = {"heartbeat_seconds": 5, "worker_lost_seconds": 20}
     monkeypatch.setattr(os, "register_at_fork", lambda **hooks: None)
-    monkeypatch.setattr(relay, "publish_owed", lambda: 0)
+    monkeypatch.setattr(relay, "publish_unpublished", lambda: 0)
     pool = SimpleNamespace(info={"processes": [7, 8]})
     thread = process.RelayThread(make_worker(), pool)
     thread._next_beat = 0
@@ -80,7 +80,7 @@ def test_a_worker_that_could_not_beat_itself_does_not_count_that_time(thread, ti
 
 
 def test_a_stopping_worker_takes_no_process_for_lost(thread):
-    """Its pool is told to end; what it held is handed back, uncounted."""
+    """Its pool is told to end; what it held is released, uncounted."""
     run = make_run(RunState.RUNNING, worker=thread.worker, process_id=99, started_at=ago(seconds=9))
 
     thread.only_beat()
@@ -144,7 +144,7 @@ def test_a_worker_registers_with_its_queues_before_it_forks(registered):
     assert identity.claimant().process_id == os.getpid()
 
 
-def test_a_goodbye_hands_runs_back_and_says_so(registered):
+def test_a_goodbye_releases_runs_and_says_so(registered):
     make_run(RunState.RUNNING, worker=registered, started_at=ago(seconds=5))
 
     process._say_goodbye()

@@ -82,7 +82,9 @@ def test_the_wait_ends() -> None:
     assert log_in(password=RIGHT).status_code == 302
 
 
-def test_the_wait_grows_up_to_its_bound_and_tries_that_are_turned_away_do_not_lengthen_it() -> None:
+def test_the_wait_grows_up_to_its_bound_and_attempts_that_are_turned_away_do_not_lengthen_it() -> (
+    None
+):
     waits = []
     for _ in range(4):
         failed(3)  # the first time all are looked at, later one; the others are turned away

@@ -1,6 +1,6 @@
 """The conformance suite of handlers that misbehave (tests/probe/misbehaving.py).
 
-Whatever one does, called alone, along with others or for many at once: its run is succeeded
+Whatever one does, called alone, among others or for many at once: its run is succeeded
 exactly if what it wrote is there, its neighbours are done once, the process goes on with the
 next run, and neither a database session nor the process is another one than before.
 """
@@ -24,16 +24,16 @@ from neural.ledger import pace
 from neural.ledger.batch import run_claimed
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.work import Batch, Work, default_retry
-from neural.models import RunState, TaskRun, TaskTry
+from neural.models import RunState, TaskAttempt, TaskRun
 from tests.probe import misbehaving
 from tests.probe.misbehaving import CASES, KILLERS, OF_POSTGRESQL, OF_SQLITE
 from tests.probe.models import Counter, Effect
 from tests.unit.ledger import ago, make_run
 
-COMPANION = "probe.count"
+BATCHABLE = "probe.count"
 CULPRIT = "culprit"
 NEIGHBOURS = ("a", "b", "y", "z")
-ALONG = ("a", "b", CULPRIT, "y", "z")
+BATCH = ("a", "b", CULPRIT, "y", "z")
 BY_DATABASE = {"postgresql": OF_POSTGRESQL, "sqlite": OF_SQLITE}
 ALL = {**OF_POSTGRESQL, **OF_SQLITE, **CASES}
 
@@ -48,14 +48,14 @@ def _django_db_helper(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         yield
         connection.close()
-        for model in (TaskTry, TaskRun, Effect, Counter):
+        for model in (TaskAttempt, TaskRun, Effect, Counter):
             model.objects.all().delete()
 
 
 @pytest.fixture(autouse=True)
 def _as_in_a_worker(settings, elsewhere):
     """Ample time, and signals as a pool's process has them."""
-    settings.NEURAL = {**settings.NEURAL, "take_along_seconds": 60}
+    settings.NEURAL = {**settings.NEURAL, "batch_claim_seconds": 60}
     before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGALRM)]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     yield
@@ -105,7 +105,7 @@ class Source:
 def perform(source, *keys):
     """Claim a run for each key, together where there are several, and work on them."""
     for place, key in enumerate(keys):
-        make_run(task_id=key, handler=COMPANION, available_at=ago(seconds=60 - place))
+        make_run(task_id=key, handler=BATCHABLE, available_at=ago(seconds=60 - place))
     while runs := take(keys):
         run_claimed(source, runs)
 
@@ -116,7 +116,7 @@ def take(keys):
         task_id=due.task_id,
         claimant=Claimant(),
         queue="default",
-        companions=[COMPANION] if len(keys) > 1 else [],
+        batchable=[BATCHABLE] if len(keys) > 1 else [],
         limit=len(keys),
     )
 
@@ -134,10 +134,10 @@ def expect_as_promised(case, *, keys, also_kept=()):
         state = RunState.DEAD if case.permanent else RunState.PENDING
         assert (culprit.state, culprit.failures, culprit.losses) == (state, 1, 0)
         assert case.says in culprit.error
-        assert culprit.tries.get().traceback
+        assert culprit.attempts.get().traceback
     others = TaskRun.objects.exclude(task_id=CULPRIT)
     assert set(others.values_list("failures", "losses")) <= {(0, 0)}
-    assert not TaskTry.objects.exclude(run=culprit).exists()
+    assert not TaskAttempt.objects.exclude(run=culprit).exists()
 
 
 def expect_to_go_on(before):
@@ -226,10 +226,10 @@ def test_a_hook_that_raises_is_told_and_keeps_no_other_from_its_turn(name, at_on
         return value
 
     source.one = with_hook
-    perform(source, *ALONG)
+    perform(source, *BATCH)
 
-    assert started == list(ALONG)
-    assert [key for key in misbehaving.hooks_called if key != "raised"] == list(ALONG)
+    assert started == list(BATCH)
+    assert [key for key in misbehaving.hooks_called if key != "raised"] == list(BATCH)
     if name != "hook_misbehaves":
         assert "in the hook" in caplog.text
         assert at_once or f"run={CULPRIT}" in caplog.text
@@ -246,12 +246,12 @@ def test_alone_it_is_succeeded_if_what_it_wrote_is_kept_and_the_next_run_is_done
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_taken_along_it_harms_no_neighbour(name):
+def test_batched_it_harms_no_neighbour(name):
     case, before = case_for_this_database(name), state_of_things()
 
-    perform(Source(case.act), *ALONG)
+    perform(Source(case.act), *BATCH)
 
-    expect_as_promised(case, keys=ALONG)
+    expect_as_promised(case, keys=BATCH)
     expect_to_go_on(before)
 
 
@@ -259,9 +259,9 @@ def test_taken_along_it_harms_no_neighbour(name):
 def test_called_for_many_at_once_it_fails_by_itself(name):
     case, before = case_for_this_database(name), state_of_things()
 
-    perform(Source(case.act, at_once=True), *ALONG)
+    perform(Source(case.act, at_once=True), *BATCH)
 
-    expect_as_promised(case, keys=ALONG)
+    expect_as_promised(case, keys=BATCH)
     expect_to_go_on(before)
 
 

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from neural.models import RunState, Store, TaskRun, TaskTry, WorkerProcess
+from neural.models import RunState, Store, TaskAttempt, TaskRun, WorkerProcess
 from tests.unit.ledger import ago, make_event, make_run, make_store, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -122,10 +122,10 @@ def test_the_database_refuses_a_run_that_makes_no_sense(fields):
     refused(lambda: TaskRun.objects.filter(pk=run.pk).update(**fields))
 
 
-def test_the_database_refuses_an_unknown_outcome_of_a_try():
+def test_the_database_refuses_an_unknown_outcome_of_an_attempt():
     run = make_run()
 
-    refused(lambda: TaskTry.objects.create(run=run, outcome="odd", started_at=ago(minutes=1)))
+    refused(lambda: TaskAttempt.objects.create(run=run, outcome="odd", started_at=ago(minutes=1)))
 
 
 def test_the_database_refuses_an_event_without_payload_unless_it_was_pruned():
@@ -196,10 +196,10 @@ def test_a_worker_that_was_heard_of_meanwhile_is_not_given_up():
     assert not read_earlier.give_up()
 
 
-# Tries, told
+# Attempts, told
 
 
-def test_try_number_wait_and_duration():
+def test_attempt_number_wait_and_duration():
     moment = ago(minutes=1)
     run = make_run(
         RunState.SUCCEEDED,
@@ -210,9 +210,9 @@ def test_try_number_wait_and_duration():
         finished_at=moment + dt.timedelta(seconds=5),
     )
 
-    assert run.try_number == 3
+    assert run.attempt_number == 3
     assert (run.wait.total_seconds(), run.duration.total_seconds()) == (2, 3)
-    assert make_run().try_number == 0
+    assert make_run().attempt_number == 0
 
 
 def test_a_task_id_has_one_index():

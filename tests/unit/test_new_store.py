@@ -26,9 +26,9 @@ def new_store():
 
 @pytest.fixture
 def version():
-    draft = simulate(kind=DEMAND_FORECAST, config=SMALL, stores=chain(4)).draft
+    server_state = simulate(kind=DEMAND_FORECAST, config=SMALL, stores=chain(4)).server_state
     version = ModelVersion.objects.add(
-        model_type="demand_forecast", content=draft, schema_hash=DEMAND_FORECAST.schema_hash
+        model_type="demand_forecast", content=server_state, schema_hash=DEMAND_FORECAST.schema_hash
     )
     ActiveModel.objects.publish(version, instead_of=None)
     return version

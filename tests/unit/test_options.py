@@ -31,73 +31,73 @@ def identity(value):
     return value
 
 
-def message_of(run, rung):
+def message_of(run, fake_broker):
     """The message that the relay sends for a run whose first one was lost."""
-    rung.sent.clear()
+    fake_broker.sent.clear()
     TaskRun.objects.filter(pk=run.pk).update(publish_at=ago(minutes=1))
-    relay.publish_owed()
-    (ring,) = rung.sent
-    return ring.options
+    relay.publish_unpublished()
+    (message,) = fake_broker.sent
+    return message.options
 
 
 # What each message says
 
 
-def test_limits_headers_and_shadow_are_in_every_message(rung):
+def test_limits_headers_and_shadow_are_in_every_message(fake_broker):
     run = ask(time_limit=9, soft_time_limit=7, headers={"trace": "t1"}, shadow="shown")
 
     for _ in range(2):
-        options = message_of(run, rung)
+        options = message_of(run, fake_broker)
         assert (options["time_limit"], options["soft_time_limit"]) == (9, 7)
         assert (options["headers"], options["shadow"]) == ({"trace": "t1"}, "shown")
 
 
 def test_the_relay_sends_the_message_that_was_sent_at_first(
-    rung, django_capture_on_commit_callbacks
+    fake_broker, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
         limits = {"time_limit": 9, "soft_time_limit": 7}
         run = ask(**limits, headers={"trace": "t1"}, group_id="g", group_index=2)
-    (first,) = rung.sent
+    (first,) = fake_broker.sent
 
-    assert message_of(run, rung) == first.options
+    assert message_of(run, fake_broker) == first.options
 
 
-def test_what_the_message_says_of_its_family_does_not_depend_on_who_publishes_it(rung):
+def test_what_the_message_says_of_its_family_does_not_depend_on_who_publishes_it(fake_broker):
     parent = ask(canvas.ask_for_others, queue="high_priority")
     neural.run_due(queue="high_priority")
     assert TaskRun.objects.count() == 3
 
     for child in TaskRun.objects.filter(parent_task_id=parent.task_id):
-        options = message_of(child, rung)
+        options = message_of(child, fake_broker)
         assert (options["parent_id"], options["root_id"]) == (parent.task_id, parent.task_id)
 
 
-def test_what_began_something_is_its_own_root(rung):
+def test_what_began_something_is_its_own_root(fake_broker):
     """Published inside a worker's task, Celery would name that one."""
     run = ask()
 
-    assert message_of(run, rung)["root_id"] == run.task_id
+    assert message_of(run, fake_broker)["root_id"] == run.task_id
 
 
-def test_stamps_are_in_every_message_and_in_the_request(rung):
+def test_stamps_are_in_every_message_and_in_the_request(fake_broker):
     run = ask(canvas.request_seen, stamped_headers=["order"], order="17")
 
-    options = message_of(run, rung)
+    options = message_of(run, fake_broker)
     assert (options["stamped_headers"], options["order"]) == (["order"], "17")
     neural.run_due()
     run.refresh_from_db()
     assert run.result["stamps"] == {"order": "17"}
 
 
-def test_the_expiry_is_not_in_the_message(rung):
+def test_the_expiry_is_not_in_the_message(fake_broker):
     """Celery would drop it, and nobody would write down that the run has expired."""
     run = ask(expires=60)
 
-    assert "expires" not in message_of(run, rung)
+    assert "expires" not in message_of(run, fake_broker)
 
 
-def test_a_body_finds_the_request_that_the_call_asked_for(rung):
+def test_a_body_finds_the_request_that_the_call_asked_for(fake_broker):
     make_run(state=RunState.SUCCEEDED, task_id="parent")
     ask(
         canvas.request_seen,
@@ -117,7 +117,7 @@ def test_a_body_finds_the_request_that_the_call_asked_for(rung):
     assert (seen["group"], seen["retries"]) == ("g", 0)
 
 
-def test_a_run_with_options_is_not_taken_along_with_others(rung):
+def test_a_run_with_options_is_not_batched_with_others(fake_broker):
     """Its limits are for it alone, and theirs are not for it."""
     event = {"event_id": "1", "event_type": "probe.counted", "event_source": "s"}
     kwargs = {**event, "store_id": "S1", "data": {"key": "k"}}
@@ -139,12 +139,12 @@ def test_a_run_with_options_is_not_taken_along_with_others(rung):
         ({"time_limit": 9, "soft_time_limit": 9}, {"time_limit": 9, "soft_time_limit": 9}),
     ],
 )
-def test_a_hard_limit_below_the_usual_soft_one_brings_a_soft_one(rung, asked, kept):
+def test_a_hard_limit_below_the_usual_soft_one_brings_a_soft_one(fake_broker, asked, kept):
     """Celery's pool would not look at the hard one before 240 s."""
     assert ask(**asked).options == kept
 
 
-def test_a_tasks_own_hard_limit_brings_a_soft_one_too(rung):
+def test_a_tasks_own_hard_limit_brings_a_soft_one_too(fake_broker):
     with ledger_task(one, time_limit=10) as task:
         assert ask(task).options == {"soft_time_limit": 9}
 
@@ -152,7 +152,7 @@ def test_a_tasks_own_hard_limit_brings_a_soft_one_too(rung):
 @pytest.mark.parametrize(
     "asked", [{"time_limit": 5, "soft_time_limit": 6}, {"soft_time_limit": 301}]
 )
-def test_a_soft_limit_beyond_the_hard_one_is_refused(rung, asked):
+def test_a_soft_limit_beyond_the_hard_one_is_refused(fake_broker, asked):
     with pytest.raises(ValueError, match="is beyond time_limit"):
         ask(**asked)
 
@@ -169,7 +169,7 @@ def test_a_soft_limit_beyond_the_hard_one_is_refused(rung, asked):
         "2020-01-01T00:00:00+00:00",
     ],
 )
-def test_an_expired_run_is_cancelled_and_says_so(rung, expires):
+def test_an_expired_run_is_cancelled_and_says_so(fake_broker, expires):
     run = ask(expires=expires)
 
     neural.run_due()
@@ -180,7 +180,7 @@ def test_an_expired_run_is_cancelled_and_says_so(rung, expires):
     assert run.result is None
 
 
-def test_a_run_that_has_not_expired_is_run(rung):
+def test_a_run_that_has_not_expired_is_run(fake_broker):
     run = ask(expires=60)
 
     neural.run_due()
@@ -189,7 +189,7 @@ def test_a_run_that_has_not_expired_is_run(rung):
     assert run.state == RunState.SUCCEEDED
 
 
-def test_a_retry_that_comes_after_the_expiry_is_not_made(rung):
+def test_a_retry_that_comes_after_the_expiry_is_not_made(fake_broker):
     run = ask(canvas.note, args=["v", "k"], expires=60)
     TaskRun.objects.update(failures=1, options={"expires_at": "2020-01-01T00:00:00+00:00"})
 
@@ -200,7 +200,7 @@ def test_a_retry_that_comes_after_the_expiry_is_not_made(rung):
 
 
 @pytest.mark.parametrize("how", ["one", "all"])
-def test_a_person_who_retries_an_expired_run_wants_it(rung, how):
+def test_a_person_who_retries_an_expired_run_wants_it(fake_broker, how):
     run = ask(expires=-1, headers={"trace": "t1"})
     neural.run_due()
     run.refresh_from_db()
@@ -213,7 +213,7 @@ def test_a_person_who_retries_an_expired_run_wants_it(rung, how):
     assert run.options["headers"] == {"trace": "t1"}
 
 
-def test_a_tasks_own_expiry_holds_unless_the_call_says_none(rung):
+def test_a_tasks_own_expiry_holds_unless_the_call_says_none(fake_broker):
     with ledger_task(one, expires=-1) as task:
         expired, wanted = ask(task), ask(task, expires=None)
         neural.run_due()
@@ -225,7 +225,7 @@ def test_a_tasks_own_expiry_holds_unless_the_call_says_none(rung):
 # When and where
 
 
-def test_an_eta_without_a_zone_is_utc_as_celery_reads_it(rung):
+def test_an_eta_without_a_zone_is_utc_as_celery_reads_it(fake_broker):
     assert ask(eta=dt.datetime(2099, 1, 1)).available_at == dt.datetime(2099, 1, 1, tzinfo=dt.UTC)
 
 
@@ -255,7 +255,7 @@ def test_the_routed_names_are_those_of_the_guide_and_ours():
     assert {f"neural.tasks.{name}": to for name, to in expected.items()} == queues.TASK_QUEUES
 
 
-def test_the_routing_table_decides_where_a_tasks_runs_go(rung, monkeypatch):
+def test_the_routing_table_decides_where_a_tasks_runs_go(fake_broker, monkeypatch):
     monkeypatch.setitem(queues.TASK_QUEUES, "probe.add", ("low_priority", 1))
 
     run = ask(canvas.add, args=[1, 1])
@@ -266,7 +266,7 @@ def test_the_routing_table_decides_where_a_tasks_runs_go(rung, monkeypatch):
 @pytest.mark.filterwarnings(
     r"ignore:\s*The '(queue|priority)' task attribute"
 )  # Celery's, until its 6.0
-def test_a_tasks_own_queue_and_priority_hold_as_in_celery(rung):
+def test_a_tasks_own_queue_and_priority_hold_as_in_celery(fake_broker):
     with ledger_task(one, queue="low_priority", priority=2) as task:
         own, called = ask(task), ask(task, queue="high_priority", priority=9)
 
@@ -277,20 +277,20 @@ def test_a_tasks_own_queue_and_priority_hold_as_in_celery(rung):
 # What is refused
 
 
-def test_a_chords_header_is_refused_and_the_error_says_what_to_use(rung):
+def test_a_chords_header_is_refused_and_the_error_says_what_to_use(fake_broker):
     with pytest.raises(OptionNotKept, match=r"chord.*Use a chain"):
         ask(chord={"task": "t"})
 
 
 @pytest.mark.parametrize("option", ["exchange", "routing_key", "reply", "retries"])
-def test_an_option_that_is_not_kept_is_refused_by_name(rung, option):
+def test_an_option_that_is_not_kept_is_refused_by_name(fake_broker, option):
     with pytest.raises(OptionNotKept, match=option):
         ask(**{option: "x"})
     assert not TaskRun.objects.exists()
 
 
 @pytest.mark.parametrize("option", ["link", "link_error"])
-def test_what_follows_is_refused_where_another_run_may_stand_for_this_one(rung, option):
+def test_what_follows_is_refused_where_another_run_may_stand_for_this_one(fake_broker, option):
     with pytest.raises(OptionNotKept, match=f"unique_key cannot have {option}"):
         ask(unique_key="k", **{option: canvas.add.s(1)})
 
@@ -300,13 +300,13 @@ def test_asking_for_what_is_refused_is_a_permanent_error():
 
 
 @pytest.mark.parametrize("task", [canvas.add, neural.tasks.process_neural_event])
-def test_wrong_arguments_are_the_callers_error(rung, task):
+def test_wrong_arguments_are_the_callers_error(fake_broker, task):
     with pytest.raises(TypeError):
         task.apply_async(args=[1])
     assert not TaskRun.objects.exists()
 
 
-def test_typing_false_leaves_the_arguments_to_the_body(rung):
+def test_typing_false_leaves_the_arguments_to_the_body(fake_broker):
     with ledger_task(identity, typing=False) as task:
         assert ask(task)
 
@@ -315,12 +315,12 @@ def test_typing_false_leaves_the_arguments_to_the_body(rung):
 
 
 @pytest.mark.parametrize("task_id", ["x" * 255, "店" * 255, "with spaces / and * ? [id]", "😀"])
-def test_a_task_id_is_any_text_of_up_to_255_characters(rung, task_id):
+def test_a_task_id_is_any_text_of_up_to_255_characters(fake_broker, task_id):
     assert ask(task_id=task_id).task_id == task_id
 
 
 @pytest.mark.parametrize("task_id", ["x" * 256, "a\x00", "\ud800"])
-def test_a_task_id_that_cannot_be_kept_is_refused(rung, task_id):
+def test_a_task_id_that_cannot_be_kept_is_refused(fake_broker, task_id):
     with pytest.raises(ValueError, match="a task id"):
         ask(task_id=task_id)
 
@@ -328,7 +328,7 @@ def test_a_task_id_that_cannot_be_kept_is_refused(rung, task_id):
 # Values
 
 
-def test_dates_in_a_signature_come_back_as_dates(rung):
+def test_dates_in_a_signature_come_back_as_dates(fake_broker):
     day = dt.date(2026, 3, 1)
     canvas.add.apply_async(args=[1, 1], link=tasks.give_back.s(day))
 
@@ -338,7 +338,7 @@ def test_dates_in_a_signature_come_back_as_dates(rung):
 
 
 @since_celery_5_7("a caller makes JSON of a model himself")
-def test_pydantic_tasks_take_models_and_give_them_to_the_body(rung):
+def test_pydantic_tasks_take_models_and_give_them_to_the_body(fake_broker):
     from pydantic import BaseModel
 
     class Point(BaseModel):

@@ -65,7 +65,7 @@ def test_the_wheel_holds_every_file_of_neural_and_nothing_else(wheel):
         "neural/restaurant/locale/zh_Hans/LC_MESSAGES/django.mo",
         "neural/retrieval/locale/zh_Hans/LC_MESSAGES/django.mo",
         "neural/forecasting/locale/zh_Hans/LC_MESSAGES/django.mo",
-        "neural/templates/neural/tries.html",
+        "neural/templates/neural/attempts.html",
         "neural/static/neural/admin.css",
     ],
 )

@@ -7,7 +7,7 @@ from neural.ledger import ports
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.outcome import Outcome
 from neural.ledger.record import enqueue
-from neural.ledger.settle import lose, settle
+from neural.ledger.settle import mark_lost, settle
 from neural.models import RunState, TaskRun
 from neural.worker import relay
 
@@ -46,14 +46,14 @@ def ended(run, **fields):
 
 
 def test_where_nobody_publishes_a_run_waits_for_a_relay(
-    by_itself, rung, django_capture_on_commit_callbacks
+    by_itself, fake_broker, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
         run = ask()
-    assert rung.sent == []
+    assert fake_broker.sent == []
 
     TaskRun.objects.filter(pk=run.pk).update(publish_at=Now())
-    assert relay.publish_owed(rung) == 1
+    assert relay.publish_unpublished(fake_broker) == 1
 
 
 def test_where_nobody_knows_queues_each_may_be_named(by_itself):
@@ -72,8 +72,8 @@ def test_what_follows_is_asked_of_every_ending_of_a_run_with_options(told):
     won, given_up, again = (taken(ask(options={"shadow": "x"})) for _ in range(3))
 
     settle([ended(won, state=RunState.SUCCEEDED, value={"a": 1}, result='{"a": 1}')])
-    lose([given_up], max_losses=1, why="its process died")
-    lose([again], max_losses=9, why="its process died")
+    mark_lost([given_up], max_losses=1, why="its process died")
+    mark_lost([again], max_losses=9, why="its process died")
 
     assert told == [
         (won.task_id, RunState.SUCCEEDED, {"a": 1}),
@@ -83,6 +83,6 @@ def test_what_follows_is_asked_of_every_ending_of_a_run_with_options(told):
 
 def test_of_a_run_without_options_nobody_is_asked_what_follows(told):
     settle([ended(taken(ask()), state=RunState.SUCCEEDED)])
-    lose([taken(ask())], max_losses=1, why="its process died")
+    mark_lost([taken(ask())], max_losses=1, why="its process died")
 
     assert told == []

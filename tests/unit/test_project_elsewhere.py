@@ -18,7 +18,7 @@ from neural.forecasting.shipped import TRAINING_SCHEDULE
 from neural.models import Store, TaskRun
 from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
 from neural.restaurant.models import DailyDemand
-from neural.retrieval.index.tending import TENDING_SCHEDULE
+from neural.retrieval.index.compaction import COMPACTION_SCHEDULE
 from tests.unit.beating import Beat, Clock
 from tests.unit.history import handle
 
@@ -38,7 +38,7 @@ def sale(**changes):
     return {**own, "payload": payload, **changes}
 
 
-def test_a_sale_of_the_evening_without_zone_is_of_that_day(berlin, rung):
+def test_a_sale_of_the_evening_without_zone_is_of_that_day(berlin, fake_broker):
     answer = neural.submit(**sale(occurred_at="2026-03-02T18:30:00"))
 
     store = Store.objects.get(pk="B1")
@@ -47,13 +47,15 @@ def test_a_sale_of_the_evening_without_zone_is_of_that_day(berlin, rung):
     assert store.business_day(answer.event.occurred_at) == dt.date(2026, 3, 2)
 
 
-def test_a_sale_of_the_evening_counts_for_that_days_demand(berlin, rung):
+def test_a_sale_of_the_evening_counts_for_that_days_demand(berlin, fake_broker):
     handle(neural.submit(**sale(occurred_at="2026-03-02T18:30:00+01:00")).event)
 
     assert DailyDemand.objects.get().day == dt.date(2026, 3, 2)
 
 
-def test_a_store_made_by_hand_is_there_too_and_those_that_are_there_keep_theirs(berlin, rung):
+def test_a_store_made_by_hand_is_there_too_and_those_that_are_there_keep_theirs(
+    berlin, fake_broker
+):
     kept = Store.objects.create(code="S1", time_zone="Asia/Shanghai", country="CN")
     made = Store.objects.create(code="B2")
     neural.submit(**sale(store="S1"))
@@ -64,7 +66,7 @@ def test_a_store_made_by_hand_is_there_too_and_those_that_are_there_keep_theirs(
     assert (made.time_zone, made.country) == ("Europe/Berlin", "DE")
 
 
-def test_without_a_country_no_public_holidays_are_taken_for_granted(settings, rung):
+def test_without_a_country_no_public_holidays_are_taken_for_granted(settings, fake_broker):
     settings.NEURAL = {"search": False}
 
     neural.submit(**sale())
@@ -72,7 +74,7 @@ def test_without_a_country_no_public_holidays_are_taken_for_granted(settings, ru
     assert Store.objects.get(pk="B1").country == ""
 
 
-def test_stores_may_be_elsewhere_than_the_people_who_look(berlin, settings, rung):
+def test_stores_may_be_elsewhere_than_the_people_who_look(berlin, settings, fake_broker):
     settings.NEURAL = {"search": False, "default_time_zone": "America/New_York"}
 
     neural.submit(**sale())
@@ -80,7 +82,7 @@ def test_stores_may_be_elsewhere_than_the_people_who_look(berlin, settings, rung
     assert Store.objects.get(pk="B1").time_zone == "America/New_York"
 
 
-@pytest.mark.parametrize("schedule", [TRAINING_SCHEDULE, ANALYSIS_SCHEDULE, TENDING_SCHEDULE])
+@pytest.mark.parametrize("schedule", [TRAINING_SCHEDULE, ANALYSIS_SCHEDULE, COMPACTION_SCHEDULE])
 def test_schedules_that_come_with_the_app_are_at_night_there(berlin, schedule):
     PeriodicTask.objects.all().delete()
     CrontabSchedule.objects.all().delete()

@@ -8,12 +8,12 @@ from kombu import Connection
 from kombu.transport import memory
 
 from neural.broker import publisher
-from neural.broker.message import Ring
+from neural.broker.message import RunMessage
 from neural.broker.publisher import BrokerUnavailable, Publisher, publish_quietly
 from tests.celery_versions import since_celery_5_7
 from tests.watching import wait_until
 
-RING = Ring("id", "probe.count", "default")
+MESSAGE = RunMessage("id", "probe.count", "default")
 
 
 class Broker:
@@ -50,10 +50,10 @@ def broker(monkeypatch, settings):
         def collect(self, socket_timeout):
             pass
 
-    def send(self, producer, ring):
+    def send(self, producer, message):
         if not broker.up:
             raise OSError("gone")
-        broker.sent.append(ring)
+        broker.sent.append(message)
 
     monkeypatch.setattr(publisher, "short_tempered_connection", Connection)
     monkeypatch.setattr(publisher, "Producer", lambda channel, auto_declare: Made(channel))
@@ -73,8 +73,8 @@ class Made:
 def test_messages_go_out_over_one_connection(broker):
     sender = Publisher()
 
-    assert sender.publish([RING, RING]) == 2
-    assert sender.publish([RING]) == 1
+    assert sender.publish([MESSAGE, MESSAGE]) == 2
+    assert sender.publish([MESSAGE]) == 1
 
     assert len(broker.sent) == 3
     assert broker.attempts == 1
@@ -88,7 +88,7 @@ def test_after_a_failure_nothing_is_tried_until_a_probe_reached_the_broker(broke
 
     for _ in range(5):
         with pytest.raises(BrokerUnavailable):
-            sender.publish([RING])
+            sender.publish([MESSAGE])
 
     assert broker.attempts == 1
     assert sender.breaker_is_open
@@ -99,28 +99,28 @@ def test_the_breaker_closes_when_the_broker_is_back(broker):
     sender = Publisher()
     broker.up = False
     with pytest.raises(BrokerUnavailable):
-        sender.publish([RING])
+        sender.publish([MESSAGE])
     wait_until(lambda: broker.attempts >= 3)  # so the first probe has found it still away
     assert sender.breaker_is_open
 
     broker.up = True
 
     wait_until(lambda: not sender.breaker_is_open)
-    assert sender.publish([RING]) == 1
+    assert sender.publish([MESSAGE]) == 1
 
 
 def test_a_failure_says_how_many_went_out_before(broker, monkeypatch):
     sender = Publisher()
 
-    def two_then_none(self, producer, ring):
+    def two_then_none(self, producer, message):
         if len(broker.sent) == 2:
             broker.up = False
             raise OSError("gone")
-        broker.sent.append(ring)
+        broker.sent.append(message)
 
     monkeypatch.setattr(Publisher, "_send", two_then_none)
     with pytest.raises(BrokerUnavailable) as raised:
-        sender.publish([RING] * 5)
+        sender.publish([MESSAGE] * 5)
 
     assert raised.value.sent == 2
 
@@ -132,7 +132,7 @@ def test_a_queue_that_is_not_configured_opens_no_breaker(broker, monkeypatch):
         producer = connection.Producer()
         monkeypatch.setattr(Publisher, "_connected", lambda self: producer)
 
-        assert sender.publish([Ring("id", "probe.count", "no_such_queue")]) == 0
+        assert sender.publish([RunMessage("id", "probe.count", "no_such_queue")]) == 0
     assert not sender.breaker_is_open
 
 
@@ -151,7 +151,7 @@ def test_published_quietly_a_failure_is_nobodys_error(broker, monkeypatch):
     monkeypatch.setattr(publisher, "_publisher", Publisher())
     broker.up = False
 
-    publish_quietly([RING])
+    publish_quietly([MESSAGE])
 
     assert publisher.publisher().breaker_is_open
 
@@ -164,7 +164,7 @@ def test_many_threads_meet_a_lost_broker_once(broker, monkeypatch):
 
     def publish():
         try:
-            sender.publish([RING])
+            sender.publish([MESSAGE])
         except BrokerUnavailable:
             refused.append(1)
 
@@ -239,7 +239,7 @@ OPTIONS = {
 @pytest.mark.parametrize("task", ["probe.count", "test.heavy", "no.such.task"])
 @pytest.mark.parametrize("options", [{"root_id": "id"}, {**OPTIONS, "time_limit": 7}])
 def test_a_message_is_the_one_that_celery_itself_would_send(wire, heavy, task, options):
-    wire.publish([Ring("id", task, "default", "shown", options)])
+    wire.publish([RunMessage("id", task, "default", "shown", options)])
     (ours,) = wire.received()
 
     headers = {**options.get("headers", {}), "neural_run": True}
@@ -274,7 +274,7 @@ def properties(message):
 
 def test_a_message_has_neither_the_tasks_priority_nor_its_expiry(wire, heavy):
     """Celery would drop it, and nobody would write down that the run has expired."""
-    wire.publish([Ring("id", "test.heavy", "default")])
+    wire.publish([RunMessage("id", "test.heavy", "default")])
 
     (message,) = wire.received()
     assert message.headers["expires"] is None
@@ -284,7 +284,9 @@ def test_a_message_has_neither_the_tasks_priority_nor_its_expiry(wire, heavy):
 
 
 def test_a_task_id_too_long_for_rabbitmqs_correlation_id_gets_a_short_one_there(wire):
-    wire.publish([Ring(task_id, "probe.add", "default") for task_id in ("x" * 255, "店" * 255)])
+    wire.publish(
+        [RunMessage(task_id, "probe.add", "default") for task_id in ("x" * 255, "店" * 255)]
+    )
 
     messages = wire.received()
     assert [message.headers["id"] for message in messages] == ["x" * 255, "店" * 255]
@@ -305,7 +307,7 @@ def test_who_watches_celery_publish_sees_each_message(wire):
     signals.before_task_publish.connect(before)
     signals.after_task_publish.connect(after)
     try:
-        wire.publish([RING])
+        wire.publish([MESSAGE])
     finally:
         signals.before_task_publish.disconnect(before)
         signals.after_task_publish.disconnect(after)
@@ -324,9 +326,9 @@ def test_a_queue_is_declared_once_a_connection(wire):
 
     signals.before_task_publish.connect(before)
     try:
-        wire.publish([RING, RING, Ring("id", "probe.count", "low_priority")])
+        wire.publish([MESSAGE, MESSAGE, RunMessage("id", "probe.count", "low_priority")])
         wire.close()
-        wire.publish([RING])
+        wire.publish([MESSAGE])
     finally:
         signals.before_task_publish.disconnect(before)
 

@@ -1,4 +1,5 @@
-"""A refused event is seen: one row, whatever the door, beside the answer and never instead."""
+"""A refused event is seen: one row, whatever the entry point, beside the answer and never
+instead."""
 
 import json
 import logging
@@ -31,7 +32,7 @@ def refused():
     return RefusedEvent.objects.get()
 
 
-def test_a_refused_event_has_a_row_with_what_was_sent_and_why(rung):
+def test_a_refused_event_has_a_row_with_what_was_sent_and_why(fake_broker):
     answer = neural.submit(
         **event(occurred_at="2026-03-01T12:30", queue="default", priority=3),
         backfill=True,
@@ -54,12 +55,12 @@ def test_a_refused_event_has_a_row_with_what_was_sent_and_why(rung):
         "priority": "3",
         "backfill": True,
     }
-    assert (row.door, row.requested_by, row.state, row.times) == ("python", "lee", "open", 1)
+    assert (row.entry_point, row.requested_by, row.state, row.times) == ("python", "lee", "open", 1)
     assert not NeuralEvent.objects.exists()
     assert not row.payload_cut
 
 
-def test_a_conflict_is_a_refusal_and_a_duplicate_is_none(rung):
+def test_a_conflict_is_a_refusal_and_a_duplicate_is_none(fake_broker):
     sound = event(payload={"order_id": "1", "lines": []})
     for _ in range(2):
         assert not neural.submit(**sound).is_refused
@@ -71,7 +72,7 @@ def test_a_conflict_is_a_refusal_and_a_duplicate_is_none(rung):
     assert refused().problems[0]["reason"].startswith("conflict")
 
 
-def test_the_same_refused_again_is_one_row_that_counts(rung):
+def test_the_same_refused_again_is_one_row_that_counts(fake_broker):
     first = list(neural.submit_many([event("1"), event("2"), event("1")]))
     before = RefusedEvent.objects.get(event_id="1")
     RefusedEvent.objects.update(last_refused_at=ago(days=3))
@@ -88,14 +89,14 @@ def test_the_same_refused_again_is_one_row_that_counts(rung):
 @pytest.mark.parametrize(
     "other", [{"payload": {}}, {"store": "S2"}, {"source": "web"}, {"type": "order.updated"}]
 )
-def test_another_content_or_identity_is_another_row(rung, other):
+def test_another_content_or_identity_is_another_row(fake_broker, other):
     neural.submit(**event())
     neural.submit(**event() | other)
 
     assert RefusedEvent.objects.count() == 2
 
 
-def test_one_that_was_dealt_with_stays_so_when_it_comes_again(rung):
+def test_one_that_was_dealt_with_stays_so_when_it_comes_again(fake_broker):
     neural.submit(**event())
     assert refused().dismiss(by="lee")
     neural.submit(**event())
@@ -120,7 +121,7 @@ def test_one_that_was_dealt_with_stays_so_when_it_comes_again(rung):
         (["no", "object"], {"payload": '["no", "object"]', "event_id": ""}),
     ],
 )
-def test_whatever_was_sent_is_kept_as_text(rung, sent, kept):
+def test_whatever_was_sent_is_kept_as_text(fake_broker, sent, kept):
     (answer,) = neural.submit_many([sent])
 
     assert answer.is_refused
@@ -129,7 +130,7 @@ def test_whatever_was_sent_is_kept_as_text(rung, sent, kept):
 
 
 @pytest.mark.parametrize("text", ["面" * 100_000, "\ud83d" * 30_000])
-def test_what_is_large_is_cut_and_marked(rung, text):
+def test_what_is_large_is_cut_and_marked(fake_broker, text):
     """An escape is longer than what it stands for."""
     neural.submit(**event(payload={"order_id": "1", "text": text}))
 
@@ -137,21 +138,23 @@ def test_what_is_large_is_cut_and_marked(rung, text):
     assert (len(row.payload), row.payload_cut) == (refusals.PAYLOAD_CHARACTERS, True)
 
 
-def test_two_that_differ_beyond_the_cut_are_two(rung):
+def test_two_that_differ_beyond_the_cut_are_two(fake_broker):
     for end in "ab":
         neural.submit(**event(payload={"text": "x" * refusals.PAYLOAD_CHARACTERS + end}))
 
     assert RefusedEvent.objects.count() == 2
 
 
-def test_many_refused_cost_one_statement_a_chunk(rung, django_assert_num_queries):
+def test_many_refused_cost_one_statement_a_chunk(fake_broker, django_assert_num_queries):
     with django_assert_num_queries(3):  # the savepoint, the rows, its release
         list(neural.submit_many(event(str(number)) for number in range(400)))
 
     assert RefusedEvent.objects.count() == 400
 
 
-def test_accepted_events_cost_no_statement_more(rung, settings, django_assert_max_num_queries):
+def test_accepted_events_cost_no_statement_more(
+    fake_broker, settings, django_assert_max_num_queries
+):
     settings.NEURAL = {"search": False}
     most = 1 if connection.vendor == "postgresql" else 5
 
@@ -159,10 +162,10 @@ def test_accepted_events_cost_no_statement_more(rung, settings, django_assert_ma
         list(neural.submit_many([event(payload={"order_id": "1", "lines": []})]))
 
 
-# Every door
+# Every entry point
 
 
-def test_a_celery_call(rung):
+def test_a_celery_call(fake_broker):
     with pytest.raises(EventRefused):
         process_neural_event.apply_async(
             kwargs={
@@ -175,7 +178,7 @@ def test_a_celery_call(rung):
             requested_by="the web",
         )
 
-    assert (refused().door, refused().requested_by, refused().event_id) == (
+    assert (refused().entry_point, refused().requested_by, refused().event_id) == (
         *("celery", "the web"),
         "1",
     )
@@ -194,7 +197,7 @@ MESSAGE = {"event_id": "1", "event_type": "order.created", "event_source": "till
         (["1", "order.created", "till", "S1", {}, 5, 6], {}, "event"),
     ],
 )
-def test_a_plain_clients_message_has_its_dead_run_and_its_row(rung, args, kwargs, field):
+def test_a_plain_clients_message_has_its_dead_run_and_its_row(fake_broker, args, kwargs, field):
     run = make_run(task=process_neural_event.name, args=args, kwargs=kwargs)
 
     neural.run_due()
@@ -202,12 +205,17 @@ def test_a_plain_clients_message_has_its_dead_run_and_its_row(rung, args, kwargs
     run.refresh_from_db()
     assert (run.state, run.failures) == ("dead", 1)
     row = refused()
-    assert (row.door, row.store_code, row.source, row.event_id) == ("message", "S1", "till", "1")
+    assert (row.entry_point, row.store_code, row.source, row.event_id) == (
+        "message",
+        "S1",
+        "till",
+        "1",
+    )
     assert row.problems[0]["field"] == field
     assert row.problems[0]["reason"] in run.error
 
 
-def test_a_plain_clients_message_that_cannot_be_kept_as_a_run(rung):
+def test_a_plain_clients_message_that_cannot_be_kept_as_a_run(fake_broker):
     process_neural_event.push_request(id="t1", delivery_info={"routing_key": "default"})
     try:
         with pytest.raises(MessageRefused, match="NotStorable"):
@@ -215,10 +223,10 @@ def test_a_plain_clients_message_that_cannot_be_kept_as_a_run(rung):
     finally:
         process_neural_event.pop_request()
 
-    assert (refused().door, refused().payload) == ("message", '{"a": "\\u0000"}')
+    assert (refused().entry_point, refused().payload) == ("message", '{"a": "\\u0000"}')
 
 
-def test_a_command_and_lines_that_are_no_events(rung, tmp_path, capsys):
+def test_a_command_and_lines_that_are_no_events(fake_broker, tmp_path, capsys):
     lines = [
         json.dumps(event("1")),
         "{half",
@@ -234,7 +242,7 @@ def test_a_command_and_lines_that_are_no_events(rung, tmp_path, capsys):
         call_command("submit_event", str(file))
 
     rows = list(RefusedEvent.objects.all())
-    assert {row.door for row in rows} == {"command"}
+    assert {row.entry_point for row in rows} == {"command"}
     assert {row.payload for row in rows} >= {"{half", "\\xff", "[1]", "[" * 5000}
     assert len(rows) == 6
     assert "line 5: event: is nested so deep that it cannot be read" in capsys.readouterr().err
@@ -251,7 +259,7 @@ def test_a_payload_of_the_command_that_is_too_deep_is_told_in_a_sentence():
 # Beside the answer
 
 
-def test_the_callers_rollback_takes_the_row_along(rung):
+def test_the_callers_rollback_takes_the_row_along(fake_broker):
     with transaction.atomic():
         assert neural.submit(**event()).is_refused
         transaction.set_rollback(True)
@@ -262,7 +270,7 @@ def test_the_callers_rollback_takes_the_row_along(rung):
 
 
 def test_a_row_that_cannot_be_written_is_a_line_in_the_log_and_the_answer_stands(
-    rung, monkeypatch, caplog
+    fake_broker, monkeypatch, caplog
 ):
     def fail(*_):
         with connection.cursor() as cursor:
@@ -276,10 +284,10 @@ def test_a_row_that_cannot_be_written_is_a_line_in_the_log_and_the_answer_stands
 
     assert [answer.verdict for answer in answers] == ["refused", "new"]
     assert NeuralEvent.objects.get().event_id == "2"
-    assert "event=refusal_not_kept refusals=1 door=python" in caplog.text
+    assert "event=refusal_not_kept refusals=1 entry_point=python" in caplog.text
 
 
-def test_it_may_be_switched_off(rung, settings):
+def test_it_may_be_switched_off(fake_broker, settings):
     settings.NEURAL = {"refusals_kept_days": 0}
 
     assert neural.submit(**event()).is_refused
@@ -289,7 +297,7 @@ def test_it_may_be_switched_off(rung, settings):
 # Pruning
 
 
-def test_rows_are_pruned_when_they_have_not_come_for_so_long(rung):
+def test_rows_are_pruned_when_they_have_not_come_for_so_long(fake_broker):
     list(neural.submit_many(event(str(number)) for number in range(4)))
     RefusedEvent.objects.update(refused_at=ago(days=40))
     RefusedEvent.objects.filter(event_id__in="12").update(last_refused_at=ago(days=31))
@@ -299,7 +307,7 @@ def test_rows_are_pruned_when_they_have_not_come_for_so_long(rung):
     assert set(RefusedEvent.objects.values_list("event_id", flat=True)) == {"0", "3"}
 
 
-def test_the_command_prunes_them(rung, settings, capsys):
+def test_the_command_prunes_them(fake_broker, settings, capsys):
     neural.submit(**event())
     settings.NEURAL = {"refusals_kept_days": 0}
 

@@ -11,7 +11,7 @@ import neural
 from neural.broker.envelopes import REFUSED_HEADER, refusal
 from neural.celeryapp import foreign as foreign_messages
 from neural.celeryapp.refusing import MessageRefused
-from neural.models import RunState, TaskRun, TaskTry, TryOutcome
+from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
 from tests.probe import canvas, tasks
 from tests.probe.models import Effect
 from tests.unit.ledger import make_run
@@ -53,11 +53,11 @@ def test_arguments_that_cannot_be_kept_are_kept_as_a_part_of_their_text(wrong, r
     assert Effect.counts() == {}
 
 
-def test_a_dead_letter_has_the_try_that_it_died_of():
+def test_a_dead_letter_has_the_attempt_that_it_died_of():
     refused(tasks.count, key="\x00")
 
-    tried = TaskTry.objects.get()
-    assert (tried.outcome, tried.error) == (TryOutcome.FAILED, tried.run.error)
+    tried = TaskAttempt.objects.get()
+    assert (tried.outcome, tried.error) == (AttemptOutcome.FAILED, tried.run.error)
 
 
 @pytest.mark.parametrize("task_id", ["x" * 256, "a\x00b", "a\ud800", ""])
@@ -129,7 +129,7 @@ def test_a_refused_message_that_comes_again_is_the_same_letter(task_id):
     for _ in range(2):
         refused(tasks.count, task_id, key="\x00", message=message)
 
-    assert TaskRun.objects.count() == TaskTry.objects.count() == 1
+    assert TaskRun.objects.count() == TaskAttempt.objects.count() == 1
 
 
 def test_one_line_tells_of_it(caplog):
@@ -248,7 +248,7 @@ def test_for_a_run_that_a_message_does_nothing_more_is_looked_up(monkeypatch):
     run = make_run(task="probe.count", kwargs={"key": "k"})
     task = tasks.count._get_current_object()
     monkeypatch.setattr(
-        type(task), "_tell_of_another_tasks_run", lambda _: pytest.fail("it was looked up")
+        type(task), "_log_another_tasks_run", lambda _: pytest.fail("it was looked up")
     )
 
     with delivered(tasks.count, run.task_id) as task:

@@ -15,9 +15,9 @@ import neural
 from neural.models import NeuralEvent, RunState, Store, TaskRun
 from neural.replay import bakery, cases, live, replaying
 from neural.replay.bakery import BakeryDataMissing, BakeryDataUnexpected, bakery_sales
-from neural.replay.replaying import Tally, in_steps, replay_bakery
+from neural.replay.replaying import AnswerCounts, in_steps, replay_bakery
 from neural.restaurant.models import DailyDemand, SalesReport
-from zhilian.demo.progress import Progress
+from zhilian.demo.progress import DemoProgress
 from zhilian.demo.report import figures_of, milliseconds
 
 HEADER = (
@@ -37,8 +37,8 @@ def write_shop(path, *, skip_day: int = -1, products=bakery.PRODUCTS, days: int 
     return path
 
 
-def tallied(**choice) -> Tally:
-    tally = Tally()
+def tallied(**choice) -> AnswerCounts:
+    tally = AnswerCounts()
     for answer in replay_bakery(**choice):
         tally.count(answer)
     return tally
@@ -247,7 +247,7 @@ def test_a_retry_drill_fails_as_often_as_it_is_told_and_then_works():
 
     run = TaskRun.objects.get(event=answer.event)
     assert (run.state, run.failures) == (RunState.SUCCEEDED, 3)
-    assert all(each.error.startswith("DrillFailure: drill: ") for each in run.tries.all())
+    assert all(each.error.startswith("DrillFailure: drill: ") for each in run.attempts.all())
 
 
 @pytest.mark.django_db
@@ -257,7 +257,7 @@ def test_a_drill_is_tried_again_after_about_a_second():
     neural.run_due()
 
     run = TaskRun.objects.get(event=answer.event)
-    assert 0.8 <= (run.available_at - run.tries.get().finished_at).total_seconds() <= 1
+    assert 0.8 <= (run.available_at - run.attempts.get().finished_at).total_seconds() <= 1
 
 
 @pytest.mark.django_db
@@ -338,7 +338,7 @@ def test_figures_tell_finished_runs_from_unfinished_and_retried_ones():
 
 def test_progress_without_a_terminal_is_a_line_now_and_then():
     output = StringIO()
-    progress = Progress(100, output)
+    progress = DemoProgress(100, output)
 
     for count in (10, 20, 30):
         progress.show(submitted=count, processed=count - 5, to_process=100, live="live 3 sent")

@@ -22,8 +22,8 @@ from neural.celeryapp.results import (
     answering,
 )
 from neural.errors import NeuralError
-from neural.ledger.settle import lose
-from neural.models import RunState, TaskRun, TaskTry
+from neural.ledger.settle import mark_lost
+from neural.models import RunState, TaskAttempt, TaskRun
 from tests.celery_versions import since_celery_5_7
 from tests.probe import canvas, tasks
 from tests.probe.acting import Failing, NeverAgain
@@ -106,7 +106,7 @@ def test_a_run_under_way_says_where(backend):
 
 
 @pytest.mark.parametrize("value", [None, 0, "ä", [1, {"a": None}], {"deep": [[1.5]]}])
-def test_the_value_is_what_the_task_returned(backend, rung, value):
+def test_the_value_is_what_the_task_returned(backend, fake_broker, value):
     with ledger_task(identity) as task:
         result = task.delay(value)
         neural.run_due()
@@ -119,7 +119,7 @@ def identity(value):
     return value
 
 
-def test_dates_and_decimals_come_back_as_celery_brings_them(backend, rung):
+def test_dates_and_decimals_come_back_as_celery_brings_them(backend, fake_broker):
     import datetime as dt
     from decimal import Decimal
 
@@ -130,12 +130,12 @@ def test_dates_and_decimals_come_back_as_celery_brings_them(backend, rung):
     assert result.get(timeout=1) == [values, {}]
 
 
-def test_get_waits_and_gives_up_in_time(backend, rung):
+def test_get_waits_and_gives_up_in_time(backend, fake_broker):
     with pytest.raises(ResultTimeout):
         canvas.add.delay(1, 1).get(timeout=0.01, interval=0.01)
 
 
-def test_whoever_waits_needs_no_connection_to_the_result_backend(backend, rung):
+def test_whoever_waits_needs_no_connection_to_the_result_backend(backend, fake_broker):
     """Redis is nowhere in half of these tests; yet results are answered and waited for."""
     results = group(canvas.add.s(number, 1) for number in range(3))()
     run_all()
@@ -149,7 +149,7 @@ def test_whoever_waits_needs_no_connection_to_the_result_backend(backend, rung):
 # Failures
 
 
-def test_a_failure_is_raised_as_the_class_that_it_was(backend, rung):
+def test_a_failure_is_raised_as_the_class_that_it_was(backend, fake_broker):
     result = canvas.fail.delay("this: and that")
     neural.run_due()
 
@@ -162,7 +162,7 @@ def test_a_failure_is_raised_as_the_class_that_it_was(backend, rung):
     assert "canvas.py" in result.traceback
 
 
-def test_of_errors_in_a_row_the_last_one_is_the_failure(backend, rung):
+def test_of_errors_in_a_row_the_last_one_is_the_failure(backend, fake_broker):
     def both():
         try:
             raise Failing("first")
@@ -181,16 +181,16 @@ def test_of_errors_in_a_row_the_last_one_is_the_failure(backend, rung):
 
 def test_a_class_that_is_not_here_has_a_stand_in_of_its_name(backend):
     run = make_run(RunState.DEAD, error="Gone: away")
-    _failed_try(run, error="Gone: away", traceback="Traceback …\nno.such.module.Gone: away\n")
+    _failed_attempt(run, error="Gone: away", traceback="Traceback …\nno.such.module.Gone: away\n")
 
     assert type(look(run).result).__name__ == "Gone"
 
 
-def _failed_try(run, **fields):
-    TaskTry.objects.create(run=run, outcome="failed", started_at=timezone.now(), **fields)
+def _failed_attempt(run, **fields):
+    TaskAttempt.objects.create(run=run, outcome="failed", started_at=timezone.now(), **fields)
 
 
-def test_what_waits_for_its_retry_shows_its_last_error(backend, rung):
+def test_what_waits_for_its_retry_shows_its_last_error(backend, fake_broker):
     result = tasks.count.delay(key="k", fail_times=1)
     neural.run_due()
 
@@ -200,9 +200,9 @@ def test_what_waits_for_its_retry_shows_its_last_error(backend, rung):
     assert result.retries == 1
 
 
-def test_a_lost_process_is_celerys_worker_lost_error(backend, rung):
+def test_a_lost_process_is_celerys_worker_lost_error(backend, fake_broker):
     run = make_run(RunState.RUNNING)
-    lose([run], max_losses=1, why="its process died")
+    mark_lost([run], max_losses=1, why="its process died")
 
     with pytest.raises(WorkerLostError, match="its process died"):
         look(run).get(timeout=1)
@@ -213,7 +213,7 @@ def test_a_revoked_run_raises_task_revoked_error(backend):
         look(make_run(RunState.CANCELLED)).get(timeout=1)
 
 
-def test_an_expired_run_raises_task_revoked_error_and_says_why(backend, rung):
+def test_an_expired_run_raises_task_revoked_error_and_says_why(backend, fake_broker):
     result = canvas.add.apply_async((1, 1), expires=-1)
     neural.run_due()
 
@@ -221,7 +221,7 @@ def test_an_expired_run_raises_task_revoked_error_and_says_why(backend, rung):
         result.get(timeout=1)
 
 
-def test_a_rejected_run_is_a_failure(backend, rung):
+def test_a_rejected_run_is_a_failure(backend, fake_broker):
     def reject():
         raise Reject("not wanted", requeue=False)
 
@@ -234,7 +234,7 @@ def test_a_rejected_run_is_a_failure(backend, rung):
     assert "not wanted" in str(result.result)
 
 
-def test_an_ignored_run_has_no_result_to_wait_for(backend, rung):
+def test_an_ignored_run_has_no_result_to_wait_for(backend, fake_broker):
     def ignore():
         raise Ignore
 
@@ -250,7 +250,7 @@ def test_an_ignored_run_has_no_result_to_wait_for(backend, rung):
 # Families
 
 
-def test_children_are_the_runs_that_it_asked_for(backend, rung):
+def test_children_are_the_runs_that_it_asked_for(backend, fake_broker):
     result = canvas.ask_for_others.delay()
     assert result.children == []  # known when it has ended, as in Celery
     run_all()
@@ -268,7 +268,7 @@ def test_while_a_run_is_under_way_its_children_are_not_counted(backend):
     assert look(run).children == []
 
 
-def test_children_are_what_followed_plain_tasks_too(backend, rung, monkeypatch):
+def test_children_are_what_followed_plain_tasks_too(backend, fake_broker, monkeypatch):
     sent = record_plain_messages(monkeypatch)
     links = [canvas.add.s(1), canvas.plain_add.s(1)]
     result = canvas.add.apply_async((1, 1), link=links)
@@ -279,7 +279,7 @@ def test_children_are_what_followed_plain_tasks_too(backend, rung, monkeypatch):
     assert [child.id for child in result.children] == expected
 
 
-def test_a_chains_result_knows_its_parents_and_raises_their_error(backend, rung):
+def test_a_chains_result_knows_its_parents_and_raises_their_error(backend, fake_broker):
     result = chain(canvas.fail.s("first"), canvas.add.s(1))()
     run_all()
 
@@ -298,7 +298,7 @@ def test_a_result_names_its_task_arguments_queue_and_parent(backend):
 # What is stored
 
 
-def test_to_forget_a_result_leaves_the_ledger_as_it_is(rung, monkeypatch):
+def test_to_forget_a_result_leaves_the_ledger_as_it_is(fake_broker, monkeypatch):
     monkeypatch.setattr(current_app, "_backend_cache", DatabaseResults(current_app))
     result = canvas.add.delay(1, 1)
     run_all()

@@ -47,5 +47,5 @@ def test_a_policy_may_call_classes_of_errors_permanent():
     assert not policy.is_permanent(ValueError())
 
 
-def test_no_retries_means_one_try():
+def test_no_retries_means_one_attempt():
     assert not RetryPolicy(max_retries=0).allows(1)

@@ -35,8 +35,8 @@ def dice(monkeypatch):
 
 
 def delays():
-    """Seconds from the end of each failed try to when the next was due, with a fake clock:
-    each try is made as if its time had come."""
+    """Seconds from the end of each failed attempt to when the next was due, with a fake clock:
+    each attempt is made as if its time had come."""
     outcomes = neural.run_due(now=timezone.now() + dt.timedelta(days=1))
     waits = [each.due_at - each.finished_at for each in outcomes if each.due_at]
     return [wait.total_seconds() for wait in waits]
@@ -61,7 +61,7 @@ def the_run():
 @pytest.mark.parametrize(("share", "expected"), [(1.0, [60, 120, 240]), (0.0, [30, 60, 120])])
 @pytest.mark.parametrize("what", ["handler", "task", "async task"])
 def test_three_retries_wait_60_120_and_240_seconds_half_of_it_by_chance(
-    rung, dice, share, expected, what
+    fake_broker, dice, share, expected, what
 ):
     dice.share = share
     order = {"key": "k", "fail_times": 99}
@@ -71,19 +71,19 @@ def test_three_retries_wait_60_120_and_240_seconds_half_of_it_by_chance(
         tasks.count.delay(**order)
     else:
         canvas.retry_async.delay("k")
-        expected = expected[:2]  # this one succeeds at its third try
+        expected = expected[:2]  # this one succeeds at its third attempt
 
     assert delays() == expected
     assert the_run().state == (RunState.SUCCEEDED if what == "async task" else RunState.DEAD)
 
 
-def test_with_more_retries_no_wait_is_longer_than_600_seconds(rung, dice, settings):
+def test_with_more_retries_no_wait_is_longer_than_600_seconds(fake_broker, dice, settings):
     settings.NEURAL = {"max_retries": 7}
     with ledger_task(always) as task:
         assert failing(task) == [60, 120, 240, 480, 600, 600, 600]
 
 
-def test_the_row_says_when_the_next_try_is_due_and_why_the_last_one_failed(rung, dice):
+def test_the_row_says_when_the_next_attempt_is_due_and_why_the_last_one_failed(fake_broker, dice):
     tasks.count.delay(key="k", fail_times=1)
     (outcome,) = neural.run_due()
 
@@ -96,7 +96,7 @@ def test_the_row_says_when_the_next_try_is_due_and_why_the_last_one_failed(rung,
 # self.retry
 
 
-def test_self_retry_without_a_time_waits_as_the_schedule_says(rung, dice):
+def test_self_retry_without_a_time_waits_as_the_schedule_says(fake_broker, dice):
     def body(self):
         raise self.retry(exc=Failing("not yet"))
 
@@ -105,7 +105,7 @@ def test_self_retry_without_a_time_waits_as_the_schedule_says(rung, dice):
     assert the_run().error == "Failing: not yet"
 
 
-def test_a_countdown_replaces_the_wait_and_has_no_jitter(rung, dice):
+def test_a_countdown_replaces_the_wait_and_has_no_jitter(fake_broker, dice):
     dice.share = 0
 
     def body(self):
@@ -116,7 +116,7 @@ def test_a_countdown_replaces_the_wait_and_has_no_jitter(rung, dice):
 
 
 @pytest.mark.parametrize("zone", [dt.UTC, None])
-def test_an_eta_replaces_the_wait(rung, dice, zone):
+def test_an_eta_replaces_the_wait(fake_broker, dice, zone):
     def body(self):
         eta = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
         raise self.retry(eta=eta if zone else eta.replace(tzinfo=None))
@@ -125,7 +125,7 @@ def test_an_eta_replaces_the_wait(rung, dice, zone):
         assert all(3595 < seconds < 3605 for seconds in failing(task))
 
 
-def test_max_retries_of_the_call_replaces_the_limit_and_none_means_the_usual_one(rung, dice):
+def test_max_retries_of_the_call_replaces_the_limit_and_none_means_the_usual_one(fake_broker, dice):
     def body(self, limit):
         raise self.retry(countdown=1, max_retries=limit)
 
@@ -133,7 +133,7 @@ def test_max_retries_of_the_call_replaces_the_limit_and_none_means_the_usual_one
         assert [len(failing(task, limit)) for limit in (0, 1, 5, None)] == [0, 1, 5, 3]
 
 
-def test_max_retries_none_on_the_task_is_without_limit(rung, dice):
+def test_max_retries_none_on_the_task_is_without_limit(fake_broker, dice):
     def body(self):
         if self.request.retries < 12:
             raise self.retry(countdown=1)
@@ -144,13 +144,15 @@ def test_max_retries_none_on_the_task_is_without_limit(rung, dice):
     assert the_run().result == 12
 
 
-def test_the_tasks_max_retries_holds_even_when_it_is_celerys_own_number(rung, dice, settings):
+def test_the_tasks_max_retries_holds_even_when_it_is_celerys_own_number(
+    fake_broker, dice, settings
+):
     settings.NEURAL = {"max_retries": 9}
     with ledger_task(always, max_retries=3) as task:
         assert len(failing(task)) == 3
 
 
-def test_the_tasks_default_retry_delay_is_that_of_self_retry(rung, dice):
+def test_the_tasks_default_retry_delay_is_that_of_self_retry(fake_broker, dice):
     def body(self):
         raise self.retry()
 
@@ -158,7 +160,7 @@ def test_the_tasks_default_retry_delay_is_that_of_self_retry(rung, dice):
         assert failing(task) == [180, 180, 180]
 
 
-def test_out_of_retries_it_has_failed_of_the_exception_that_it_gave(rung, dice):
+def test_out_of_retries_it_has_failed_of_the_exception_that_it_gave(fake_broker, dice):
     def body(self):
         raise self.retry(exc=Failing("given"))
 
@@ -170,7 +172,7 @@ def test_out_of_retries_it_has_failed_of_the_exception_that_it_gave(rung, dice):
         result.get(timeout=1)
 
 
-def test_out_of_retries_without_an_exception_it_has_exceeded_them(rung, dice):
+def test_out_of_retries_without_an_exception_it_has_exceeded_them(fake_broker, dice):
     def body(self):
         try:
             raise Failing("deep")
@@ -184,10 +186,10 @@ def test_out_of_retries_without_an_exception_it_has_exceeded_them(rung, dice):
     with pytest.raises(task.MaxRetriesExceededError, match=r"Can't retry test\.body"):
         result.get(timeout=1)
     assert "Failing: deep" in result.traceback
-    assert the_run().tries.first().error == "Failing: deep"
+    assert the_run().attempts.first().error == "Failing: deep"
 
 
-def test_a_permanent_error_is_tried_again_where_the_task_asks_for_it(rung, dice):
+def test_a_permanent_error_is_tried_again_where_the_task_asks_for_it(fake_broker, dice):
     def body(self):
         raise self.retry(exc=PermanentError("never"))
 
@@ -195,7 +197,7 @@ def test_a_permanent_error_is_tried_again_where_the_task_asks_for_it(rung, dice)
         assert len(failing(task)) == 3
 
 
-def test_self_retry_outranks_what_autoretry_for_does_not_name(rung, dice):
+def test_self_retry_outranks_what_autoretry_for_does_not_name(fake_broker, dice):
     def body(self):
         raise self.retry(exc=Failing("asked for"))
 
@@ -203,7 +205,7 @@ def test_self_retry_outranks_what_autoretry_for_does_not_name(rung, dice):
         assert len(failing(task)) == 3
 
 
-def test_a_body_that_lets_celerys_retry_pass_lets_this_one_pass(rung, dice):
+def test_a_body_that_lets_celerys_retry_pass_lets_this_one_pass(fake_broker, dice):
     def body(self):
         try:
             raise self.retry(countdown=5)
@@ -216,7 +218,7 @@ def test_a_body_that_lets_celerys_retry_pass_lets_this_one_pass(rung, dice):
         assert failing(task) == [5, 5, 5]
 
 
-def test_the_request_counts_its_retries(rung, dice):
+def test_the_request_counts_its_retries(fake_broker, dice):
     def body(self):
         if self.request.retries < 2:
             raise self.retry(countdown=1)
@@ -227,7 +229,7 @@ def test_the_request_counts_its_retries(rung, dice):
     assert the_run().result == 2
 
 
-def test_a_retry_may_name_the_arguments_that_the_run_has(rung, dice):
+def test_a_retry_may_name_the_arguments_that_the_run_has(fake_broker, dice):
     def body(self, day):
         raise self.retry(args=[day], kwargs={}, countdown=1)
 
@@ -243,7 +245,9 @@ def test_a_retry_may_name_the_arguments_that_the_run_has(rung, dice):
         ({"throw": False}, "does not know throw=False"),
     ],
 )
-def test_what_a_retry_cannot_do_is_refused_aloud_and_not_tried_again(rung, dice, asked, said):
+def test_what_a_retry_cannot_do_is_refused_aloud_and_not_tried_again(
+    fake_broker, dice, asked, said
+):
     def body(self, value):
         raise self.retry(**asked)
 
@@ -261,7 +265,7 @@ def test_called_directly_a_retry_raises_as_in_celery():
         task()
 
 
-def test_a_task_that_calls_itself_directly_calls_its_function(rung):
+def test_a_task_that_calls_itself_directly_calls_its_function(fake_broker):
     result = canvas.call_itself.delay(3)
     run_all()
 
@@ -272,23 +276,23 @@ def test_a_task_that_calls_itself_directly_calls_its_function(rung):
 # autoretry_for
 
 
-def test_autoretry_for_tries_these_again_and_no_others(rung, dice):
+def test_autoretry_for_tries_these_again_and_no_others(fake_broker, dice):
     def body(kind):
         raise {"value": ValueError, "key": KeyError, "index": IndexError}[kind]("x")
 
     with ledger_task(
         body, autoretry_for=(ValueError, LookupError), dont_autoretry_for=(KeyError,)
     ) as task:
-        tries = [len(failing(task, kind)) for kind in ("value", "index", "key")]
-        assert tries == [3, 3, 0]
+        attempts = [len(failing(task, kind)) for kind in ("value", "index", "key")]
+        assert attempts == [3, 3, 0]
 
 
-def test_autoretry_without_backoff_waits_as_the_schedule_says(rung, dice):
+def test_autoretry_without_backoff_waits_as_the_schedule_says(fake_broker, dice):
     with ledger_task(always, autoretry_for=(Exception,)) as task:
         assert failing(task) == [60, 120, 240]
 
 
-def test_retry_kwargs_say_how_often_and_how_long(rung, dice):
+def test_retry_kwargs_say_how_often_and_how_long(fake_broker, dice):
     options = {"autoretry_for": (Failing,), "retry_kwargs": {"max_retries": 5, "countdown": 4}}
     with ledger_task(always, **options) as task:
         assert failing(task) == [4, 4, 4, 4, 4]
@@ -303,13 +307,13 @@ def test_retry_kwargs_say_how_often_and_how_long(rung, dice):
         ({"retry_backoff": 5, "retry_jitter": False}, [5, 10, 20]),
     ],
 )
-def test_retry_backoff_is_celerys(rung, dice, options, expected):
+def test_retry_backoff_is_celerys(fake_broker, dice, options, expected):
     with ledger_task(always, autoretry_for=(Failing,), **options) as task:
         assert failing(task) == expected
 
 
 @pytest.mark.parametrize(("jitter", "expected"), [(True, [0, 0, 0]), (False, [5, 10, 20])])
-def test_retry_jitter_takes_all_of_a_delay_as_in_celery(rung, dice, jitter, expected):
+def test_retry_jitter_takes_all_of_a_delay_as_in_celery(fake_broker, dice, jitter, expected):
     dice.share = 0
     options = {"autoretry_for": (Failing,), "retry_backoff": 5, "retry_jitter": jitter}
     with ledger_task(always, **options) as task:
@@ -323,7 +327,7 @@ def test_the_soft_time_limit_is_an_exception_that_autoretry_may_name():
         assert policy_of(task).is_permanent(SoftTimeLimitExceeded())
 
 
-def test_autoretry_in_an_async_task(rung, dice):
+def test_autoretry_in_an_async_task(fake_broker, dice):
     async def body():
         raise Failing("always")
 
@@ -331,7 +335,7 @@ def test_autoretry_in_an_async_task(rung, dice):
         assert failing(task) == [3, 6, 12]
 
 
-def test_a_tasks_own_retry_policy_outranks_celerys_options(rung, dice):
+def test_a_tasks_own_retry_policy_outranks_celerys_options(fake_broker, dice):
     policy = neural.RetryPolicy(max_retries=1, base_seconds=7, jitter=0)
     with ledger_task(always, retry_policy=policy, autoretry_for=(KeyError,)) as task:
         assert failing(task) == [7]
@@ -340,7 +344,7 @@ def test_a_tasks_own_retry_policy_outranks_celerys_options(rung, dice):
 # Reject and Ignore
 
 
-def test_reject_is_the_end_of_it_dead_for_people_to_see(rung):
+def test_reject_is_the_end_of_it_dead_for_people_to_see(fake_broker):
     def body():
         raise Reject("not wanted", requeue=False)
 
@@ -348,23 +352,25 @@ def test_reject_is_the_end_of_it_dead_for_people_to_see(rung):
         assert failing(task) == []
     assert (the_run().state, the_run().failures) == (RunState.DEAD, 0)
     assert "not wanted" in the_run().error
-    assert the_run().tries.get().outcome == "failed"
+    assert the_run().attempts.get().outcome == "failed"
 
 
-def test_reject_with_requeue_is_due_again_and_counts_nothing(rung):
+def test_reject_with_requeue_is_due_again_and_counts_nothing(fake_broker):
     def body():
-        if TaskRun.objects.get().tries.count() < 5:
+        if TaskRun.objects.get().attempts.count() < 5:
             raise Reject("later", requeue=True)
         return "done"
 
     with ledger_task(body) as task:
         failing(task)
     assert (the_run().state, the_run().failures) == (RunState.SUCCEEDED, 0)
-    assert set(the_run().tries.values_list("outcome", flat=True)) == {"handed_back"}
+    assert set(the_run().attempts.values_list("outcome", flat=True)) == {"released"}
 
 
 @pytest.mark.parametrize(("atomic", "left"), [(True, {}), (False, {"effect": 1})])
-def test_ignore_ends_without_a_result_and_keeps_what_is_not_in_its_transaction(rung, atomic, left):
+def test_ignore_ends_without_a_result_and_keeps_what_is_not_in_its_transaction(
+    fake_broker, atomic, left
+):
     def body():
         Effect.objects.create(key="effect")
         raise Ignore

@@ -11,7 +11,7 @@ from neural.restaurant.models import DailyDemand
 from neural.worker.in_process import run_due
 from tests.unit.rounds import NAME, chain_of
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_broker")]
 
 YEARS = dt.timedelta(days=7 * 365)
 

@@ -16,7 +16,7 @@ from neural.tasks import answer_training_exchange, run_federated_round
 from neural.worker.in_process import run_due
 from tests.unit.rounds import NAME, chain_of, finished, fresh, opened, parts
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 FIVE = ("S1", "S2", "S3", "S4", "S5")
 LATE_SUM = {"base": 0.0, "total": 1, "count": 1}

@@ -20,7 +20,7 @@ from neural.forecasting.rounds import waiting
 from neural.forecasting.rounds.closing import cancel_round
 from neural.forecasting.rounds.gathering import round_progress
 from neural.forecasting.rounds.kept import Kept, kept_stores
-from neural.models import RunState, Store, TaskRun, TaskTry
+from neural.models import RunState, Store, TaskAttempt, TaskRun
 from neural.registry import AlreadyRegistered
 from neural.restaurant.models import DailyDemand
 from neural.tasks import (
@@ -43,7 +43,7 @@ from tests.unit.rounds import (
     sold,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_a_store_that_asks_for_training_gets_its_receipt_when_the_round_has_clos
         "outcome": "accepted",
         "store_reason": "",
     }
-    assert (run.failures, TaskTry.objects.count()) == (0, 0)
+    assert (run.failures, TaskAttempt.objects.count()) == (0, 0)
 
 
 def test_meanwhile_it_waits_without_a_worker_and_says_how_far_the_round_is(chain):
@@ -238,7 +238,7 @@ def test_the_watch_has_missing_stores_asked_again_at_half_time(chain, at):
     assert fresh(training).state == "published"
     watch.refresh_from_db()
     assert (watch.failures, watch.state) == (0, RunState.SUCCEEDED)
-    assert not TaskTry.objects.exists()
+    assert not TaskAttempt.objects.exists()
 
 
 def test_the_watch_closes_what_is_overdue_and_ends(chain, at):
@@ -409,9 +409,9 @@ def test_what_a_noisy_release_costs_is_written_down_before_the_program_has_the_a
     seen: list[tuple[str, int]] = []
     real = chain.program.go_on
 
-    def looks(config, draft, question, answers):
+    def looks(config, server_state, question, answers):
         seen.append((question.kind, PrivacySpend.objects.count()))
-        return real(config, draft, question, answers)
+        return real(config, server_state, question, answers)
 
     monkeypatch.setattr(chain.program, "go_on", looks, raising=False)
     training = finished()
@@ -427,13 +427,13 @@ def test_a_release_that_is_begun_again_is_counted_once(chain, monkeypatch):
     real = chain.program.go_on
     died: list[int] = []
 
-    def dies_once(config, draft, question, answers):
+    def dies_once(config, server_state, question, answers):
         if not died:
             died.append(question.number)
             from django.db import OperationalError
 
             raise OperationalError("the database went away")
-        return real(config, draft, question, answers)
+        return real(config, server_state, question, answers)
 
     monkeypatch.setattr(chain.program, "go_on", dies_once, raising=False)
     training = opened()

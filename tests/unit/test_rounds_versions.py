@@ -7,7 +7,7 @@ from neural.forecasting.models import ActiveModel, ModelVersion, Publishing, Sta
 from neural.forecasting.models.version import VersionContentChanged, VersionImmutable
 from tests.unit.rounds import NAME, chain_of, finished
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 
 def make(model_type: str = "m", **fields) -> ModelVersion:
@@ -182,10 +182,10 @@ def test_when_a_person_moved_the_pointer_meanwhile_theirs_stays(chain, monkeypat
     pointer = ActiveModel.objects.get()
     real = chain.program.go_on
 
-    def meanwhile(config, draft, question, answers):
+    def meanwhile(config, server_state, question, answers):
         if question.judges:
             pointer.roll_back(by="ada")
-        return real(config, draft, question, answers)
+        return real(config, server_state, question, answers)
 
     monkeypatch.setattr(chain.program, "go_on", meanwhile, raising=False)
     training = finished()

@@ -46,7 +46,7 @@ from tests.unit.rounds import (
     run_to_the_end,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 FIVE = ("S1", "S2", "S3", "S4", "S5")
 USED = ("accepted", "")
@@ -232,7 +232,7 @@ def test_an_error_is_recorded_without_its_message_wherever_it_goes(
     assert "4711" not in kept + told
 
 
-def test_a_store_that_fails_in_a_group_takes_nobody_along(chain):
+def test_a_store_that_fails_in_a_group_batches_none(chain):
     def fails_in_the_sum(question, answer):
         if question.kind == "sum":
             raise ZeroDivisionError
@@ -277,8 +277,8 @@ def test_a_group_whose_sum_is_refused_is_taken_apart(chain):
 def spoiled(check):
     """A sum that holds S3's 30 portions a day is refused."""
 
-    def checked(config, draft, question, answer):
-        check(config, draft, question, answer)
+    def checked(config, server_state, question, answer):
+        check(config, server_state, question, answer)
         if question.kind == "sum" and answer["total"] in (40 * 30, 40 * 120):
             raise AnswerRefused("not_finite")
 
@@ -492,7 +492,7 @@ def test_an_error_of_the_program_fails_the_round_with_its_class(chain, monkeypat
 
     assert (training.state, training.reason) == (RoundState.FAILED_ERROR, "program")
     assert training.detail == "KeyError"
-    assert training.draft == {}
+    assert training.server_state == {}
 
 
 def test_a_draft_that_is_no_json_fails_the_round(chain, monkeypatch):
@@ -500,7 +500,7 @@ def test_a_draft_that_is_no_json_fails_the_round(chain, monkeypatch):
 
     def spoilt(*given):
         step = real(*given)
-        return step._replace(draft={**step.draft, "mean": float("nan")})
+        return step._replace(server_state={**step.server_state, "mean": float("nan")})
 
     monkeypatch.setattr(chain.program, "go_on", spoilt, raising=False)
 
@@ -579,12 +579,12 @@ def test_two_coordinators_at_once_come_out_the_same(chain, monkeypatch):
     real = chain.program.go_on
     inside: list[int] = []
 
-    def beside(config, draft, question, answers):
+    def beside(config, server_state, question, answers):
         """While one adds up, another one does all of it."""
         if question.number not in inside:
             inside.append(question.number)
             advance(round_id=training.pk, now=timezone.now())
-        return real(config, draft, question, answers)
+        return real(config, server_state, question, answers)
 
     monkeypatch.setattr(chain.program, "go_on", beside, raising=False)
     run_due()

@@ -90,7 +90,7 @@ def test_a_handlers_own_retry_policy_counts():
 
 
 @pytest.mark.parametrize("name", ["probe.count", "probe.count_in_two_steps"])
-def test_an_integrity_error_is_a_failed_try_and_no_more(monkeypatch, name):
+def test_an_integrity_error_is_a_failed_attempt_and_no_more(monkeypatch, name):
     """In a test the connection is the test's own: it must not be closed for it."""
 
     def twice(order, **_):

@@ -14,7 +14,7 @@ from neural.retrieval.collections.registry import (
     register_collection,
 )
 from neural.retrieval.embedders.base import EmbedderUnavailable
-from neural.retrieval.models import IndexMark, SuppliedRecord
+from neural.retrieval.models import IngestedRecord, OutboxEntry
 from neural.retrieval.query import searching as asking
 from neural.retrieval.query.searching import search, similar
 from neural.retrieval.stores.base import TableMissing
@@ -207,7 +207,7 @@ def test_a_number_of_hits_out_of_range_is_refused(top_k):
 @pytest.mark.django_db
 def test_before_anything_is_indexed_the_answer_is_empty_and_says_what_to_do(active):
     active(None)
-    SuppliedRecord.objects.create(collection="menu", key="S1/1", store_code="S1", data={})
+    IngestedRecord.objects.create(collection="menu", key="S1/1", store_code="S1", data={})
 
     found = search("红烧肉", "menu")
 
@@ -289,7 +289,7 @@ def test_what_the_database_does_not_have_any_more_is_not_found_and_that_is_told(
 @pytest.mark.django_db
 def test_of_a_record_that_has_just_gone_nothing_is_told(monkeypatch):
     monkeypatch.setattr(asking, "present", lambda collection, keys: set(keys) - {"S1/1"})
-    IndexMark.objects.mark("menu", ["S1/1"])
+    OutboxEntry.objects.append("menu", ["S1/1"])
 
     assert search("红烧肉", "menu").notices == ()
 

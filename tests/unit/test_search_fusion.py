@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from neural.retrieval.query.fusion import Candidate, columns_asked, rank
-from neural.retrieval.query.questions import MOST_SOUNDS, MOST_UNITS, question_of
+from neural.retrieval.query.parsing import MOST_SOUNDS, MOST_UNITS, parse_query
 from neural.retrieval.stores.base import Row
 
 ACROSS, UP = np.eye(2, dtype=np.float32)
@@ -31,7 +31,7 @@ def ranked(asked, *rows, words=None, vectors=None):
     candidates = [
         Candidate(row=each, words=(words or {}).get(each.key, 0.0), sounded=True) for each in rows
     ]
-    return rank(question_of(asked), candidates, vectors or {})
+    return rank(parse_query(asked), candidates, vectors or {})
 
 
 def keys(found):
@@ -159,34 +159,34 @@ def test_the_scores_of_a_hit_add_up():
 
 
 def test_only_other_languages_than_chinese_are_compared_with_titles():
-    assert columns_asked(question_of("清淡的鱼"), ["whole", "title"]) == ["whole"]
-    assert columns_asked(question_of("light fish"), ["whole", "title"]) == ["whole", "title"]
+    assert columns_asked(parse_query("清淡的鱼"), ["whole", "title"]) == ["whole"]
+    assert columns_asked(parse_query("light fish"), ["whole", "title"]) == ["whole", "title"]
 
 
 def test_a_collection_without_the_wanted_vector_is_asked_by_the_one_it_has():
-    assert columns_asked(question_of("清淡的鱼"), ["title"]) == ["title"]
-    assert columns_asked(question_of("清淡的鱼"), []) == []
+    assert columns_asked(parse_query("清淡的鱼"), ["title"]) == ["title"]
+    assert columns_asked(parse_query("清淡的鱼"), []) == []
 
 
 @pytest.mark.parametrize("blank", ["", "  \n", '"', "()*+-&|!~^", "\0", "\ud800", "，。"])
 def test_a_question_without_letters_is_blank(blank):
-    assert question_of(blank).blank
+    assert parse_query(blank).blank
 
 
 def test_one_character_is_a_question():
-    asked = question_of("鱼")
+    asked = parse_query("鱼")
 
     assert (asked.names, asked.words) == ({"鱼"}, {"鱼"})
 
 
 def test_operators_and_quotes_are_separators():
-    assert question_of('"红烧" AND (肉*)').words == {"红烧", "and", "肉"}
+    assert parse_query('"红烧" AND (肉*)').words == {"红烧", "and", "肉"}
 
 
 @pytest.mark.parametrize("separated", [10_000, 19])
 def test_a_long_question_asks_a_bounded_number_of_tokens(separated: int):
     characters = (chr(0x4E00 + at) + " " * (at % separated == 0) for at in range(10_000))
-    asked = question_of("".join(characters))
+    asked = parse_query("".join(characters))
 
     assert len(asked.names) <= MOST_UNITS * 12
     assert len(asked.words) <= MOST_UNITS * 2
@@ -194,5 +194,5 @@ def test_a_long_question_asks_a_bounded_number_of_tokens(separated: int):
 
 
 def test_a_sentence_sounds_like_no_name():
-    assert not question_of("请问这附近有没有什么清淡一点又不太贵适合老人家吃的好馆子呢" * 2).sounds
-    assert 0 < len(question_of("清蒸鲈鱼").sounds) <= MOST_SOUNDS
+    assert not parse_query("请问这附近有没有什么清淡一点又不太贵适合老人家吃的好馆子呢" * 2).sounds
+    assert 0 < len(parse_query("清蒸鲈鱼").sounds) <= MOST_SOUNDS

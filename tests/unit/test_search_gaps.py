@@ -2,25 +2,28 @@
 
 import pytest
 
-from neural.ledger.work import Postponed
+from neural.ledger.work import Snooze
 from neural.models import TaskRun
 from neural.retrieval.index import filling, writing
 from neural.retrieval.index.active import active_index
-from neural.retrieval.index.asking import ask_for_indexing
 from neural.retrieval.index.filling import fill_gaps
-from neural.retrieval.index.indexing import index_marks
+from neural.retrieval.index.indexing import index_entries
 from neural.retrieval.index.rebuilding import open_rebuild, rebuild
-from neural.retrieval.models import IndexGap, IndexMark
+from neural.retrieval.index.scheduling import schedule_indexing
+from neural.retrieval.models import IndexGap, OutboxEntry
 from neural.tasks import index_marked, tend_search_indexes
 from tests.unit.searching import MemoryStore, active, titles
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung", "just_begun")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("search_on", "fake_broker", "just_begun"),
+]
 
 
 @pytest.fixture
 def just_begun(look_again):
     """What processes say or do once is said and done anew."""
-    writing._tell_gaps.cache_clear()
+    writing._log_gaps.cache_clear()
     look_again()
 
 
@@ -36,19 +39,19 @@ def worker(settings):
 
     def work(model, *, history=True):
         settings.NEURAL = {**settings.NEURAL, "embedder_options": {"model": model}}
-        for lane_of_history in (False, *([True] if history else ())):
+        for shard_of_history in (False, *([True] if history else ())):
             for _ in range(20):
                 try:
-                    index_marked(lane=0, history=lane_of_history)
+                    index_marked(shard=0, history=shard_of_history)
                     break
-                except Postponed:
+                except Snooze:
                     pass
 
     return work
 
 
 def change(guests, number, title):
-    IndexMark.objects.mark("guests", [guests.put(str(number), title=title)])
+    OutboxEntry.objects.append("guests", [guests.put(str(number), title=title)])
 
 
 def without_vectors(index):
@@ -118,7 +121,7 @@ def test_what_is_changed_while_its_gap_is_filled_keeps_a_gap(guests, worker, set
         MemoryStore.before_write = None
         settings.NEURAL = {**settings.NEURAL, "embedder_options": {"model": "other"}}
         change(guests, 1, "third")
-        index_marks("guests", list(IndexMark.objects.all()))
+        index_entries("guests", list(OutboxEntry.objects.all()))
 
     settings.NEURAL = {**settings.NEURAL, "embedder_options": {"model": "tiny"}}
     MemoryStore.before_write = the_other_worker_is_in_between
@@ -194,7 +197,7 @@ def test_a_gap_of_a_record_that_cannot_be_written_is_told_and_holds_up_no_other(
 
     assert without_vectors(active()) == {"S1/1"}
     assert not IndexGap.objects.exists()
-    assert IndexMark.objects.refused().get().key == "S1/1"
+    assert OutboxEntry.objects.refused().get().key == "S1/1"
 
 
 def test_a_relay_that_has_the_model_asks_for_a_run_and_not_every_second(
@@ -204,18 +207,18 @@ def test_a_relay_that_has_the_model_asks_for_a_run_and_not_every_second(
     worker("tiny")
     change(guests, 1, "second")
     worker("other")
-    ask_for_indexing()
+    schedule_indexing()
     assert not TaskRun.objects.exists()  # this one has it not
     look_again()
     settings.NEURAL = {**settings.NEURAL, "embedder_options": {"model": "tiny"}}
 
     for _ in range(2):
-        ask_for_indexing()
+        schedule_indexing()
         for run in TaskRun.objects.filter(state="pending"):
             run.cancel()
 
     asked = TaskRun.objects.get()
-    assert (asked.queue, asked.kwargs) == ("low_priority", {"lane": 0, "history": True})
+    assert (asked.queue, asked.kwargs) == ("low_priority", {"shard": 0, "history": True})
 
 
 def test_it_is_told_where_people_search_and_in_the_log(guests, worker, settings, caplog):

@@ -8,17 +8,17 @@ from django.utils import timezone
 from neural.retrieval.index import lag as module
 from neural.retrieval.index.active import active_index
 from neural.retrieval.index.lag import Lag, index_lag, index_notices, why_nothing_is_searched
-from neural.retrieval.models import IndexLane, IndexMark, SearchIndex
+from neural.retrieval.models import IndexShard, OutboxEntry, SearchIndex
 from neural.tasks import index_marked
 from tests.unit.searching import forget_collection
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "fake_broker")]
 
 
-def mark(*keys, collection="guests", age=0, **options):
-    IndexMark.objects.mark(collection, keys, **options)
-    marked_at = timezone.now() - dt.timedelta(seconds=age)
-    IndexMark.objects.filter(collection=collection, key__in=keys).update(marked_at=marked_at)
+def to_outbox(*keys, collection="guests", age=0, **options):
+    OutboxEntry.objects.append(collection, keys, **options)
+    created_at = timezone.now() - dt.timedelta(seconds=age)
+    OutboxEntry.objects.filter(collection=collection, key__in=keys).update(created_at=created_at)
 
 
 def test_with_nothing_to_do_there_is_no_lag():
@@ -26,10 +26,10 @@ def test_with_nothing_to_do_there_is_no_lag():
 
 
 def test_it_says_how_many_wait_for_how_long_and_of_what():
-    mark("S1/1", "S1/2", age=90)
-    mark("S1/1", collection="clients", age=30)
-    mark("S1/3", age=10, history=True)
-    IndexMark.objects.note_refused("guests", {"S1/9": "bad"})
+    to_outbox("S1/1", "S1/2", age=90)
+    to_outbox("S1/1", collection="clients", age=30)
+    to_outbox("S1/3", age=10, history=True)
+    OutboxEntry.objects.note_refused("guests", {"S1/9": "bad"})
 
     lag = index_lag(now=timezone.now())
 
@@ -43,24 +43,24 @@ def test_it_says_how_many_wait_for_how_long_and_of_what():
 
 def test_counting_stops_somewhere(monkeypatch):
     monkeypatch.setattr(module, "COUNTED", 3)
-    mark(*(f"S1/{number}" for number in range(9)))
+    to_outbox(*(f"S1/{number}" for number in range(9)))
 
     assert index_lag(now=timezone.now()).waiting == 3
 
 
-def test_it_says_why_a_lane_waits():
-    IndexLane.objects.create(history=False, number=0, trouble="guests: the key is wrong")
+def test_it_says_why_a_shard_waits():
+    IndexShard.objects.create(history=False, number=0, trouble="guests: the key is wrong")
 
-    IndexLane.objects.create(history=True, number=0, trouble="guests: the key is wrong")
-    IndexLane.objects.create(history=False, number=9, trouble="of a lane that is gone")
+    IndexShard.objects.create(history=True, number=0, trouble="guests: the key is wrong")
+    IndexShard.objects.create(history=False, number=9, trouble="of a shard that is gone")
 
     assert index_lag(now=timezone.now()).troubles == ("guests: the key is wrong",)
 
 
 @pytest.fixture
 def index(guests):
-    mark(guests.put("1", title="Anna"))
-    index_marked(lane=0)
+    to_outbox(guests.put("1", title="Anna"))
+    index_marked(shard=0)
     return SearchIndex.objects.active().get(collection="guests")
 
 

@@ -155,7 +155,7 @@ def test_a_location_may_be_an_address(tmp_path: Path) -> None:
     store.upsert("dishes", [row(1, version=2, title="new")])
     store.delete("dishes", ["s/2"])
 
-    assert store.tend("dishes").rows == 1
+    assert store.compact("dishes").rows == 1
     assert store.rows("dishes", ["s/1"], within=EVERYWHERE)["s/1"].title == "new"
     assert not list(tmp_path.rglob("*.lock"))
 
@@ -216,7 +216,7 @@ def test_an_approximate_index_is_made_when_there_are_enough_vectors_and_anew_as_
         """Write these, every other without a vector; names of the column's indexes afterwards."""
         given = [{"whole": vectors[n]} if n % 2 else {} for n in range(start, stop)]
         store.upsert("dishes", [row(start + n, vectors=each) for n, each in enumerate(given)])
-        assert store.tend("dishes").unindexed_rows == 0
+        assert store.compact("dishes").unindexed_rows == 0
         with store._connection.table("dishes") as table:
             return [i.name for i in table.list_indices() if i.columns == ["vector_whole"]]
 

@@ -12,7 +12,7 @@ from neural.retrieval.stores.base import (
     VectorStore,
     Within,
 )
-from neural.retrieval.stores.pgvector import near, tables, tending
+from neural.retrieval.stores.pgvector import compaction, nearest, tables
 from neural.retrieval.stores.pgvector import store as pgvector_store
 from neural.retrieval.stores.pgvector.connection import PgVectorUnusable
 from neural.retrieval.stores.pgvector.store import PgVectorStore
@@ -139,17 +139,17 @@ def test_a_vector_of_other_dimensions_is_refused(table: Table) -> None:
 
 
 @needs_postgresql
-def test_a_large_table_gets_an_index_for_each_vector_when_it_is_tended(
+def test_a_large_table_gets_an_index_for_each_vector_when_it_is_compacted(
     table: Table, monkeypatch
 ) -> None:
-    monkeypatch.setattr(tending, "INDEXED_ROWS", 100)
+    monkeypatch.setattr(compaction, "INDEXED_ROWS", 100)
     table.upsert(*_in_groups(99))
-    table.tend()
+    table.compact()
     indexes = "SELECT count(*) FROM pg_indexes WHERE indexdef LIKE '%%USING hnsw%%'"
     assert _asked(indexes) == (0,)
 
     table.upsert(row("0/99"))
-    table.tend()
+    table.compact()
 
     assert _asked(indexes) == (2,)
     assert _asked("SELECT to_regclass(%s) IS NOT NULL", index_name("dishes", "lead")) == (True,)
@@ -160,12 +160,12 @@ def test_a_large_table_gets_an_index_for_each_vector_when_it_is_tended(
 def test_by_the_index_a_filter_still_leaves_as_many_rows_as_asked_for(
     table: Table, monkeypatch, stores: list[str] | None
 ) -> None:
-    monkeypatch.setattr(tending, "INDEXED_ROWS", 50)
+    monkeypatch.setattr(compaction, "INDEXED_ROWS", 50)
     monkeypatch.setattr(tables, "FEW_ROWS", 50)
-    monkeypatch.setattr(near, "EXPLORED", 10)
+    monkeypatch.setattr(nearest, "EXPLORED", 10)
     rows = _in_groups(2000)
     table.upsert(*rows)
-    table.tend()
+    table.compact()
     within = ANYWHERE if stores is None else Within.of_stores(stores)
 
     found = table.near(rows[63].vectors["lead"], within, limit=40)

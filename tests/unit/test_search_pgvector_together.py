@@ -1,4 +1,5 @@
-"""The pgvector store outside of a transaction: writers at once, lost connections, and tending."""
+"""The pgvector store outside of a transaction: writers at once, lost connections, and
+compaction."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -8,7 +9,7 @@ import pytest
 from django.db import connection
 
 from neural.retrieval.stores.base import StoreUnavailable, VectorStore
-from neural.retrieval.stores.pgvector import tending
+from neural.retrieval.stores.pgvector import compaction
 from neural.retrieval.stores.pgvector.connection import cursor_on, named_errors
 from tests.contract.rows import ANYWHERE, SHAPE, Table, pointing, row
 from tests.contract.vector_stores import STORES
@@ -94,16 +95,16 @@ def _without_a_transaction(table: Table) -> None:
 
 
 def test_an_index_whose_making_was_cut_short_is_made_again(table: Table, monkeypatch) -> None:
-    monkeypatch.setattr(tending, "INDEXED_ROWS", 10)
+    monkeypatch.setattr(compaction, "INDEXED_ROWS", 10)
     table.upsert(*(row(f"a/{n}", lead=pointing(1, n), words=["豆腐"]) for n in range(20)))
-    table.tend()
+    table.compact()
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE pg_index SET indisvalid = false FROM pg_class WHERE oid = indexrelid"
             " AND relname LIKE 'neural_near_%'"
         )
 
-    table.tend()
+    table.compact()
 
     with connection.cursor() as cursor:
         cursor.execute(
@@ -113,13 +114,13 @@ def test_an_index_whose_making_was_cut_short_is_made_again(table: Table, monkeyp
         assert cursor.fetchone() == (2, True)
 
 
-def test_tending_and_writing_at_once_lose_nothing(table: Table, monkeypatch) -> None:
-    monkeypatch.setattr(tending, "INDEXED_ROWS", 10)
+def test_compaction_and_writing_at_once_lose_nothing(table: Table, monkeypatch) -> None:
+    monkeypatch.setattr(compaction, "INDEXED_ROWS", 10)
 
     def work(number: int) -> None:
         for turn in range(5):
             if number == 0:
-                table.tend()
+                table.compact()
             else:
                 named = range(20 * turn, 20 * turn + 20)
                 table.upsert(
@@ -128,16 +129,16 @@ def test_tending_and_writing_at_once_lose_nothing(table: Table, monkeypatch) -> 
 
     _at_once(work, threads=3)
 
-    assert table.tend().rows == table.store.count("dishes", within=ANYWHERE) == 200
+    assert table.compact().rows == table.store.count("dishes", within=ANYWHERE) == 200
     assert len(table.near(pointing(1), limit=200)) == 200
     assert len(table.with_any(["豆腐"], limit=300)) == 200
 
 
-def test_a_table_may_be_tended_by_several_at_once(table: Table, monkeypatch) -> None:
-    monkeypatch.setattr(tending, "INDEXED_ROWS", 10)
+def test_a_table_may_be_compacted_by_several_at_once(table: Table, monkeypatch) -> None:
+    monkeypatch.setattr(compaction, "INDEXED_ROWS", 10)
     table.upsert(*(row(f"a/{n}", lead=pointing(1, n), words=["豆腐"]) for n in range(500)))
 
-    _at_once(lambda _: table.tend(), threads=4)
+    _at_once(lambda _: table.compact(), threads=4)
 
-    assert table.tend().unindexed_rows == 0
+    assert table.compact().unindexed_rows == 0
     assert len(table.near(pointing(1), limit=50)) == 50

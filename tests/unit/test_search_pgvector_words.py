@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from neural.retrieval.stores.base import VectorStore, Within
-from neural.retrieval.stores.pgvector import tables, tending
+from neural.retrieval.stores.pgvector import compaction, tables
 from neural.retrieval.stores.pgvector import words as pgvector_words
 from tests.contract.rows import ANYWHERE, SHAPE, Table, row
 from tests.contract.vector_stores import STORES
@@ -25,9 +25,9 @@ def table(request: pytest.FixtureRequest) -> Table:
     return Table(store, "dishes")
 
 
-@pytest.mark.parametrize("tended", [False, True])
+@pytest.mark.parametrize("compacted", [False, True])
 def test_rows_beyond_the_rare_tokens_are_found_where_these_yield_too_few(
-    table: Table, monkeypatch, tended: bool
+    table: Table, monkeypatch, compacted: bool
 ) -> None:
     monkeypatch.setattr(pgvector_words, "CANDIDATES", 3)
     monkeypatch.setattr(pgvector_words, "COUNTED_ROWS", 10)
@@ -37,8 +37,8 @@ def test_rows_beyond_the_rare_tokens_are_found_where_these_yield_too_few(
         *(row(f"b/{n}", words=["麻婆", f"w{n}", "w"]) for n in range(3)),
         row("b/both", words=["豆腐", "麻婆", "w"]),
     )
-    if tended:
-        table.tend()
+    if compacted:
+        table.compact()
 
     found = table.with_any(["豆腐", "麻婆", "不在"], limit=40)
 
@@ -52,10 +52,10 @@ def test_rows_beyond_the_rare_tokens_are_found_where_these_yield_too_few(
 def test_counts_of_a_large_table_are_kept_and_those_of_a_sample_scaled(
     table: Table, monkeypatch
 ) -> None:
-    monkeypatch.setattr(tending, "SAMPLED_ROWS", 1500)
+    monkeypatch.setattr(compaction, "SAMPLED_ROWS", 1500)
     table.upsert(*(row(f"a/{n}", words=["豆腐", f"w{n % 2}"]) for n in range(3000)))
 
-    table.tend()
+    table.compact()
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT max(rows) FROM neural_words_dishes WHERE hash >= 0")

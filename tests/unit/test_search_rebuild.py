@@ -8,16 +8,16 @@ from django.utils import timezone
 from neural.models import TaskRun
 from neural.retrieval.collections.registry import CollectionUnknown
 from neural.retrieval.index import indexing, rows
-from neural.retrieval.index.indexing import index_marks
+from neural.retrieval.index.compaction import compact_search_indexes
+from neural.retrieval.index.indexing import index_entries
 from neural.retrieval.index.rebuilding import REBUILD_TASK, SettingsChanged, open_rebuild, rebuild
-from neural.retrieval.index.tending import tend_search_indexes
-from neural.retrieval.models import IndexMark, IndexState, SearchIndex, SuppliedRecord
+from neural.retrieval.models import IndexState, IngestedRecord, OutboxEntry, SearchIndex
 from neural.retrieval.stores.base import StoreUnavailable
 from neural.tasks import index_marked, rebuild_search_index
 from neural.worker.in_process import work_here
 from tests.unit.searching import MemoryStore, titles
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "fake_broker")]
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def old(guests):
     """An index with one record, and ten in the database."""
     for number in range(10):
         guests.put(f"{number:02}", title=f"Guest {number}")
-    IndexMark.objects.mark("guests", ["S1/00"])
-    index_marked(lane=0)
+    OutboxEntry.objects.append("guests", ["S1/00"])
+    index_marked(shard=0)
     return SearchIndex.objects.active().get(collection="guests")
 
 
@@ -37,7 +37,7 @@ def in_slices(settings):
 
 
 def run_slice():
-    """One try of the run that builds; it may put itself off to the next."""
+    """One attempt of the run that builds; it may put itself off to the next."""
     return next(work_here([REBUILD_TASK]), None)
 
 
@@ -76,9 +76,9 @@ def test_until_then_the_old_one_is_searched(guests, old, in_slices):
 def test_what_changes_meanwhile_is_in_both(guests, old, in_slices):
     index = open_rebuild("guests").index
     run_slice()
-    IndexMark.objects.mark("guests", [guests.put("00", title="changed")])
-    IndexMark.objects.mark("guests", [guests.put("09", title="changed too")])
-    index_marks("guests", list(IndexMark.objects.order_by("pk")))
+    OutboxEntry.objects.append("guests", [guests.put("00", title="changed")])
+    OutboxEntry.objects.append("guests", [guests.put("09", title="changed too")])
+    index_entries("guests", list(OutboxEntry.objects.order_by("pk")))
     assert titles(old)["S1/00"] == "changed"
 
     for _ in range(6):
@@ -97,8 +97,8 @@ def test_a_page_that_was_read_before_a_change_does_not_undo_it(guests, old):
 
     def after_load():
         MemoryStore.before_write = None
-        IndexMark.objects.mark("guests", [guests.put("03", title="changed")])
-        index_marks("guests", list(IndexMark.objects.all()))
+        OutboxEntry.objects.append("guests", [guests.put("03", title="changed")])
+        index_entries("guests", list(OutboxEntry.objects.all()))
 
     guests.on_load = change
     run_slice()
@@ -112,47 +112,47 @@ def test_a_record_that_goes_while_its_page_is_written_is_not_found_afterwards(gu
     def go():
         MemoryStore.before_write = None
         del guests.records["S1/03"]
-        IndexMark.objects.mark("guests", ["S1/03"])
-        index_marks("guests", list(IndexMark.objects.all()))
+        OutboxEntry.objects.append("guests", ["S1/03"])
+        index_entries("guests", list(OutboxEntry.objects.all()))
 
     MemoryStore.before_write = go
     run_slice()
-    index_marked(lane=0, history=True)
+    index_marked(shard=0, history=True)
 
     assert "S1/03" not in titles(index)
     assert len(titles(index)) == 9
-    assert not IndexMark.objects.exists()
+    assert not OutboxEntry.objects.exists()
 
 
 def test_what_an_event_overtakes_while_its_page_is_written_does_not_come_back(guests, old):
     at = timezone.now() - dt.timedelta(hours=1)
-    data = {"id": "03", "store_id": "S1", "title": "handed in"}
-    SuppliedRecord.objects.create(collection="guests", key="S1/03", data=data, supplied_at=at)
+    data = {"id": "03", "store_id": "S1", "title": "ingested"}
+    IngestedRecord.objects.create(collection="guests", key="S1/03", data=data, ingested_at=at)
     index = open_rebuild("guests").index
     writes = []
 
     def overtake():
         writes.append(1)
-        if len(writes) == 2:  # the page of what was handed in; an event's run began before it
+        if len(writes) == 2:  # the page of what was ingested; an event's run began before it
             MemoryStore.before_write = None
             then = MemoryStore.kept[index.table]["S1/03"].version
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(indexing, "version_now", lambda: then)
-                IndexMark.objects.mark("guests", ["S1/03"])
-                index_marks("guests", list(IndexMark.objects.all()))
+                OutboxEntry.objects.append("guests", ["S1/03"])
+                index_entries("guests", list(OutboxEntry.objects.all()))
 
     MemoryStore.before_write = overtake
     run_slice()
-    index_marked(lane=0, history=True)
+    index_marked(shard=0, history=True)
 
     assert titles(index)["S1/03"] == "Guest 3"
-    assert not SuppliedRecord.objects.exists()
+    assert not IngestedRecord.objects.exists()
 
 
-def test_what_was_handed_in_is_in_the_new_index_too(guests, old, in_slices):
+def test_what_was_ingested_is_in_the_new_index_too(guests, old, in_slices):
     for number in range(3):
-        SuppliedRecord.objects.create(
-            collection="guests", key=f"S2/{number}", data={"id": str(number), "title": "handed in"}
+        IngestedRecord.objects.create(
+            collection="guests", key=f"S2/{number}", data={"id": str(number), "title": "ingested"}
         )
     index = open_rebuild("guests").index
     assert index.records_total == 13
@@ -210,7 +210,7 @@ def test_a_record_that_cannot_be_read_is_told_once_and_the_others_are_in(guests,
         run_slice()
 
     assert len(titles(index)) == 9
-    refused = IndexMark.objects.refused().get()
+    refused = OutboxEntry.objects.refused().get()
     assert (refused.key, refused.error) == ("S1/05", "guests: record '05' is bad")
 
 
@@ -225,7 +225,7 @@ def test_a_record_that_no_code_foresaw_holds_up_no_rebuild(guests, old, monkeypa
 
     index.refresh_from_db()
     assert (index.state, len(titles(index))) == (IndexState.ACTIVE, 9)
-    assert IndexMark.objects.refused().get().error == "ZeroDivisionError: division by zero"
+    assert OutboxEntry.objects.refused().get().error == "ZeroDivisionError: division by zero"
 
 
 def test_one_that_was_given_up_ends(guests, old, in_slices):
@@ -285,44 +285,48 @@ def test_an_unknown_collection_cannot_be_rebuilt():
         open_rebuild("recipes")
 
 
-# Tending
+# Compaction
 
 
-def test_every_index_is_tended_and_its_size_noted(guests, old):
-    told = tend_search_indexes()
+def test_every_index_is_compacted_and_its_size_noted(guests, old):
+    told = compact_search_indexes()
 
     old.refresh_from_db()
     assert told == {"rows": {"guests": 1}, "dropped": 0}
-    assert MemoryStore.tended == [old.table]
+    assert MemoryStore.compacted == [old.table]
     assert (old.rows, old.unindexed_rows, old.bytes) == (1, 0, 100)
-    assert old.tended_at
+    assert old.compacted_at
 
 
-@pytest.mark.parametrize(("rows", "tended"), [(2, 0), (1, 1)])
-def test_asked_for_what_has_grown_no_other_index_is_tended(guests, old, settings, rows, tended):
-    settings.NEURAL = {**settings.NEURAL, "index_tend_rows": rows}
+@pytest.mark.parametrize(("rows", "compacted"), [(2, 0), (1, 1)])
+def test_asked_for_what_has_grown_no_other_index_is_compacted(
+    guests, old, settings, rows, compacted
+):
+    settings.NEURAL = {**settings.NEURAL, "index_compact_rows": rows}
 
-    for _lane in range(2):  # whoever asks second asks in vain
-        tend_search_indexes(grown_only=True)
+    for _shard in range(2):  # whoever asks second asks in vain
+        compact_search_indexes(grown_only=True)
 
-    assert MemoryStore.tended == [old.table] * tended
+    assert MemoryStore.compacted == [old.table] * compacted
 
 
-def test_an_index_that_cannot_be_tended_keeps_none_of_the_others_from_it(guests, old, monkeypatch):
-    tend = MemoryStore.tend
+def test_an_index_that_cannot_be_compacted_keeps_none_of_the_others_from_it(
+    guests, old, monkeypatch
+):
+    compact = MemoryStore.compact
 
-    def tend_new(self, table):
+    def compact_new(self, table):
         if table == old.table:
             raise StoreUnavailable("a page is damaged")
-        return tend(self, table)
+        return compact(self, table)
 
     index = open_rebuild("guests").index
     MemoryStore.kept[index.table] = {}
-    monkeypatch.setattr(MemoryStore, "tend", tend_new)
+    monkeypatch.setattr(MemoryStore, "compact", compact_new)
     with pytest.raises(StoreUnavailable, match="damaged"):
-        tend_search_indexes()
+        compact_search_indexes()
 
-    assert MemoryStore.tended == [index.table]
+    assert MemoryStore.compacted == [index.table]
 
 
 def test_replaced_tables_are_dropped_when_nobody_can_be_reading_them_any_more(guests, old):
@@ -331,15 +335,15 @@ def test_replaced_tables_are_dropped_when_nobody_can_be_reading_them_any_more(gu
     assert old.table in MemoryStore.kept
     SearchIndex.objects.filter(pk=old.pk).update(ended_at=timezone.now() - dt.timedelta(minutes=11))
 
-    assert tend_search_indexes()["dropped"] == 1
+    assert compact_search_indexes()["dropped"] == 1
 
     assert old.table not in MemoryStore.kept
-    assert tend_search_indexes()["dropped"] == 0
+    assert compact_search_indexes()["dropped"] == 0
 
 
 def test_tables_of_others_in_the_same_store_are_left_alone(guests, old):
     MemoryStore.kept["somebody_elses"] = {}
 
-    tend_search_indexes()
+    compact_search_indexes()
 
     assert "somebody_elses" in MemoryStore.kept

@@ -13,14 +13,14 @@ from neural.retrieval.health import search_index
 from neural.retrieval.index.lag import index_notices
 from neural.retrieval.index.rebuilding import open_rebuild, rebuild
 from neural.retrieval.index.restored import FOR_GOOD, count_writes, knows_more_than_database
-from neural.retrieval.models import IndexMark, SearchIndex, SuppliedRecord
+from neural.retrieval.models import IngestedRecord, OutboxEntry, SearchIndex
 from neural.retrieval.stores.base import StoreUnavailable
 from neural.tasks import index_marked, index_to_vector_db
 from tests.unit.searching import MemoryStore
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("search_on", "rung"),
+    pytest.mark.usefixtures("search_on", "fake_broker"),
 ]
 
 
@@ -29,8 +29,8 @@ def change(guests):
     """Changes a record, and has it indexed."""
 
     def work(number=1):
-        IndexMark.objects.mark("guests", [guests.put(str(number), title=f"Guest {number}")])
-        index_marked(lane=0)
+        OutboxEntry.objects.append("guests", [guests.put(str(number), title=f"Guest {number}")])
+        index_marked(shard=0)
         return active()
 
     return work
@@ -98,10 +98,10 @@ def test_of_a_database_and_its_copy_that_write_to_one_index_both_are_told(change
     assert is_told()
 
 
-def test_what_is_handed_in_counts_too(guests, change):
+def test_what_is_ingested_counts_too(guests, change):
     backup = change(1)
     index_to_vector_db("guests", {"id": "9", "store_id": "S1", "title": "Guest 9"})
-    assert SuppliedRecord.objects.exists()
+    assert IngestedRecord.objects.exists()
 
     go_back_to(backup)
 
@@ -162,7 +162,7 @@ def _killed(*_args):
 def test_one_that_counts_while_another_does_between_all_its_steps_is_no_restore(
     change, monkeypatch
 ):
-    """Two lanes: each step of the one is followed by a whole count of the other."""
+    """Two shards: each step of the one is followed by a whole count of the other."""
     index = change(1)
     read, count = MemoryStore.writes_noted, SearchIndex.count_write
 

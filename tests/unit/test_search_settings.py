@@ -10,7 +10,7 @@ from neural.retrieval.checks import check_search
 from neural.retrieval.choosing import StoreRefused, make_store, vector_store
 from neural.retrieval.conf import SearchSettings, conf
 from neural.retrieval.health import search_index
-from neural.retrieval.models import IndexLane, IndexMark, SearchIndex
+from neural.retrieval.models import IndexShard, OutboxEntry, SearchIndex
 from neural.tasks import index_marked
 from tests.unit.searching import EMBEDDER, MemoryStore
 
@@ -136,12 +136,12 @@ def test_with_nothing_to_index_all_is_well(finding):
 
 
 def test_a_lag_of_minutes_is_a_problem_and_of_history_it_is_none(finding):
-    IndexMark.objects.mark("dishes", ["S1/1"], history=True)
-    IndexMark.objects.update(marked_at=timezone.now() - timezone.timedelta(hours=1))
+    OutboxEntry.objects.append("dishes", ["S1/1"], history=True)
+    OutboxEntry.objects.update(created_at=timezone.now() - timezone.timedelta(hours=1))
     assert finding().status == "ok"
 
-    IndexMark.objects.mark("dishes", ["S1/1"])
-    IndexMark.objects.update(marked_at=timezone.now() - timezone.timedelta(minutes=6))
+    OutboxEntry.objects.append("dishes", ["S1/1"])
+    OutboxEntry.objects.update(created_at=timezone.now() - timezone.timedelta(minutes=6))
 
     assert finding().status == "problem"
     assert "2 records wait to be indexed, the first for 6 min" in finding().found
@@ -149,14 +149,14 @@ def test_a_lag_of_minutes_is_a_problem_and_of_history_it_is_none(finding):
 
 
 def test_what_a_person_must_see_to_is_a_problem(finding):
-    IndexLane.objects.create(history=False, number=0, trouble="dishes: the key is wrong")
+    IndexShard.objects.create(history=False, number=0, trouble="dishes: the key is wrong")
 
     assert (finding().status, finding().found) == ("problem", "dishes: the key is wrong")
 
 
 def test_an_index_that_cannot_be_read_is_a_problem_with_what_to_do(finding, guests):
-    IndexMark.objects.mark("guests", [guests.put("1", title="Anna")])
-    index_marked(lane=0)
+    OutboxEntry.objects.append("guests", [guests.put("1", title="Anna")])
+    index_marked(shard=0)
     assert finding().status == "ok"
     MemoryStore.forget()
 
@@ -166,8 +166,10 @@ def test_an_index_that_cannot_be_read_is_a_problem_with_what_to_do(finding, gues
 
 
 def test_another_model_and_refused_records_are_warnings(finding, guests, settings):
-    IndexMark.objects.mark("guests", [guests.put("1", title="Anna"), guests.put("2", title="bad")])
-    index_marked(lane=0)
+    OutboxEntry.objects.append(
+        "guests", [guests.put("1", title="Anna"), guests.put("2", title="bad")]
+    )
+    index_marked(shard=0)
     assert finding().status == "warning"
     assert "records that cannot be indexed: 1" in finding().found
 

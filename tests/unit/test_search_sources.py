@@ -208,4 +208,4 @@ def test_a_record_is_seen_on_its_page_in_the_admin():
     assert collection_of("orders").address("S1/1001") == world.page_of(made)
     assert collection_of("orders").address("S1/404") == ""
     assert collection_of("events").address(f"S1/{event.pk}") == world.page_of(event)
-    assert collection_of("events").address("S1/handed-in") == ""
+    assert collection_of("events").address("S1/ingested") == ""

@@ -1,22 +1,22 @@
-"""Records that are handed in: `index_to_vector_db` and `batch_index_orders`."""
+"""Records that are ingested: `index_to_vector_db` and `batch_index_orders`."""
 
 import pytest
 
 import neural
-from neural.ledger.work import Postponed
+from neural.ledger.work import Snooze
 from neural.models import TaskRun
 from neural.retrieval.collections import registry
 from neural.retrieval.collections.documents import RecordRefused
 from neural.retrieval.collections.registry import CollectionUnknown
-from neural.retrieval.index import rows, supplying
-from neural.retrieval.models import IndexMark, SearchIndex, SuppliedRecord
+from neural.retrieval.index import ingesting, rows
+from neural.retrieval.models import IngestedRecord, OutboxEntry, SearchIndex
 from neural.retrieval.stores.base import StoreUnavailable
 from neural.tasks import batch_index_orders, index_to_vector_db
 from tests.registries import emptied
 from tests.unit import searching
 from tests.unit.searching import MemoryStore, TinyEmbedder, titles
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("search_on", "fake_broker")]
 
 
 def guest(number, **fields):
@@ -41,8 +41,8 @@ def test_one_record_is_searchable_when_the_task_has_ended(guests):
     assert run.state == "succeeded"
     assert run.result == {"collection": "guests", "indexed": 1, "ids": ["1"]}
     assert titles(active()) == {"S1/1": "Guest 1"}
-    assert not IndexMark.objects.exists()
-    assert SuppliedRecord.objects.get().store_code == "S1"
+    assert not OutboxEntry.objects.exists()
+    assert IngestedRecord.objects.get().store_code == "S1"
 
 
 def test_a_list_is_one_embedding_and_one_commit(guests):
@@ -58,7 +58,7 @@ def test_the_same_record_again_replaces_it(guests):
     index_to_vector_db("guests", [guest(1, title="first"), guest(1, title="last")])
 
     assert titles(active()) == {"S1/1": "last"}
-    assert SuppliedRecord.objects.get().data["title"] == "last"
+    assert IngestedRecord.objects.get().data["title"] == "last"
 
 
 def test_an_unknown_collection_is_a_dead_letter_that_names_it():
@@ -93,8 +93,8 @@ def test_a_record_that_cannot_be_searched_is_refused_and_nothing_is_kept(
         index_to_vector_db(collection, [good, record])
 
     assert RecordRefused.permanent
-    assert not SuppliedRecord.objects.exists()
-    assert not IndexMark.objects.exists()
+    assert not IngestedRecord.objects.exists()
+    assert not OutboxEntry.objects.exists()
 
 
 def test_a_store_that_nobody_registered_may_be_named(guests):
@@ -117,8 +117,8 @@ def test_while_the_store_is_away_the_run_is_tried_again_and_the_record_is_kept(g
 
     run = TaskRun.objects.get()
     assert (run.state, run.failures) == ("pending", 1)
-    assert SuppliedRecord.objects.exists()
-    assert IndexMark.objects.waiting().exists()
+    assert IngestedRecord.objects.exists()
+    assert OutboxEntry.objects.waiting().exists()
 
 
 def test_what_cannot_be_kept_as_json_says_so(guests):
@@ -167,7 +167,7 @@ def test_an_order_that_no_code_foresaw_is_told_and_the_others_are_in(monkeypatch
         "failed_count": 1,
         "failed": [{"position": 0, "id": "0", "reason": "ZeroDivisionError: division by zero"}],
     }
-    assert IndexMark.objects.get().key == "S1/0"
+    assert OutboxEntry.objects.get().key == "S1/0"
 
 
 def test_a_record_that_no_code_foresaw_is_a_dead_letter_and_not_tried_for_ever(guests, monkeypatch):
@@ -195,7 +195,7 @@ def test_a_long_list_is_done_in_slices(settings):
 
 
 def test_failures_are_counted_all_and_listed_up_to_a_limit(monkeypatch):
-    monkeypatch.setattr(supplying, "SHOWN_FAILURES", 3)
+    monkeypatch.setattr(ingesting, "SHOWN_FAILURES", 3)
 
     told = batch_index_orders([{"no": "id"}] * 10)
 
@@ -222,7 +222,7 @@ def test_outside_of_a_run_it_does_not_put_itself_off(settings):
     settings.NEURAL = {**settings.NEURAL, "index_batch": 1, "index_run_seconds": 1e-6}
     try:
         told = batch_index_orders([order(1), order(2)])
-    except Postponed:
+    except Snooze:
         pytest.fail("called as a function it must end")
 
     assert told["indexed"] == 2

@@ -1,4 +1,4 @@
-"""What became of a try: only its claim's token may say so."""
+"""What became of an attempt: only its claim's token may say so."""
 
 import pytest
 from django.db import transaction
@@ -6,8 +6,8 @@ from django.utils import timezone
 
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.outcome import Outcome
-from neural.ledger.settle import Fenced, hand_back, lose, settle
-from neural.models import RunState, TaskRun, TaskTry, TryOutcome
+from neural.ledger.settle import Fenced, mark_lost, release, settle
+from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
 from tests.probe.models import Counter
 from tests.unit.ledger import make_run, make_worker
 
@@ -36,10 +36,10 @@ def test_success_keeps_result_and_times_and_frees_the_token():
     assert run.token is None
     assert run.finished_at
     assert run.worker
-    assert not TaskTry.objects.exists()  # a clean first try is told by the run itself
+    assert not TaskAttempt.objects.exists()  # a clean first attempt is told by the run itself
 
 
-def test_a_failed_try_is_kept_with_its_traceback_and_comes_again_later():
+def test_a_failed_attempt_is_kept_with_its_traceback_and_comes_again_later():
     run = claimed()
     due = timezone.now() + timezone.timedelta(minutes=1)
 
@@ -50,7 +50,7 @@ def test_a_failed_try_is_kept_with_its_traceback_and_comes_again_later():
                 RunState.PENDING,
                 failures=1,
                 due_at=due,
-                try_outcome=TryOutcome.FAILED,
+                attempt_outcome=AttemptOutcome.FAILED,
                 error="ValueError: " + "x" * 900,
                 traceback="Traceback …",
             )
@@ -62,7 +62,7 @@ def test_a_failed_try_is_kept_with_its_traceback_and_comes_again_later():
     assert run.available_at == run.publish_at == due
     assert run.finished_at is None
     assert len(run.error) == 500
-    kept = run.tries.get()
+    kept = run.attempts.get()
     assert (kept.outcome, kept.traceback, kept.process_id) == ("failed", "Traceback …", 77)
     assert kept.worker == run.worker
 
@@ -74,26 +74,28 @@ def test_a_worker_whose_run_was_taken_away_may_write_nothing():
     @transaction.atomic
     def work_and_settle():
         Counter.add("effect")
-        settle([outcome(run, try_outcome=TryOutcome.FAILED)])
+        settle([outcome(run, attempt_outcome=AttemptOutcome.FAILED)])
 
     with pytest.raises(Fenced):
         work_and_settle()
 
     assert Counter.read("effect") == 0
-    assert not TaskTry.objects.exists()
+    assert not TaskAttempt.objects.exists()
     assert TaskRun.objects.get().state == RunState.RUNNING
 
 
-@pytest.mark.parametrize("verb", ["lose", "hand_back"])
+@pytest.mark.parametrize("verb", ["mark_lost", "release"])
 def test_after_its_run_was_taken_away_its_token_is_worth_nothing(verb):
     run = claimed()
-    lose([run], max_losses=4, why="gone") if verb == "lose" else hand_back([run], why="stop")
+    mark_lost([run], max_losses=4, why="gone") if verb == "mark_lost" else release(
+        [run], why="stop"
+    )
 
     with pytest.raises(Fenced), transaction.atomic():
         settle([outcome(run)])
-    assert lose([run], max_losses=4, why="gone") == 0
-    assert hand_back([run], why="stop") == 0
-    assert TaskTry.objects.count() == 1
+    assert mark_lost([run], max_losses=4, why="gone") == 0
+    assert release([run], why="stop") == 0
+    assert TaskAttempt.objects.count() == 1
 
 
 def test_one_run_taken_away_fences_the_whole_batch():
@@ -117,18 +119,18 @@ def test_a_finished_run_cannot_be_settled_again():
 def test_a_lost_delivery_is_counted_apart_from_failures_and_due_at_once():
     run = claimed(failures=2)
 
-    assert lose([run], max_losses=4, why="its worker was lost") == 1
+    assert mark_lost([run], max_losses=4, why="its worker was lost") == 1
 
     run.refresh_from_db()
     assert (run.state, run.failures, run.losses) == (RunState.PENDING, 2, 1)
     assert TaskRun.objects.due().count() == TaskRun.objects.unpublished().count() == 1
-    assert run.tries.get().outcome == TryOutcome.LOST
+    assert run.attempts.get().outcome == AttemptOutcome.LOST
 
 
 def test_the_fourth_lost_delivery_is_the_last():
     for losses in range(4):
         run = claimed(losses=losses)
-        lose([run], max_losses=4, why="its process died")
+        mark_lost([run], max_losses=4, why="its process died")
 
     last = TaskRun.objects.get(losses=4)
     assert last.state == RunState.DEAD
@@ -137,12 +139,12 @@ def test_the_fourth_lost_delivery_is_the_last():
     assert TaskRun.objects.filter(state=RunState.PENDING).count() == 3
 
 
-def test_what_a_stopping_worker_hands_back_counts_nothing():
+def test_what_a_stopping_worker_releases_counts_nothing():
     run = claimed(failures=1, losses=1)
 
-    assert hand_back([run], why="its worker was stopped") == 1
+    assert release([run], why="its worker was stopped") == 1
 
     run.refresh_from_db()
     assert (run.state, run.failures, run.losses) == (RunState.PENDING, 1, 1)
     assert TaskRun.objects.unpublished().count() == 1
-    assert run.tries.get().outcome == TryOutcome.HANDED_BACK
+    assert run.attempts.get().outcome == AttemptOutcome.RELEASED

@@ -16,7 +16,7 @@ from neural.models import TaskRun
 from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
 from neural.tasks import run_federated_round
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 BRINGS = "neural.0006_federated_rounds"
 
@@ -118,7 +118,7 @@ def test_a_new_plan_trains_as_the_protocol_says():
 
 
 @pytest.mark.usefixtures("nothing_yet")
-def test_search_indexes_are_tended_every_hour():
+def test_search_indexes_are_compacted_every_hour():
     migrated("neural.0007_search")
 
     found = PeriodicTask.objects.get()

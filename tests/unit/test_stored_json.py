@@ -1,4 +1,4 @@
-"""How deep JSON is nested is bounded at every door, whatever came in and however deep."""
+"""How deep JSON is nested is bounded at every entry point, whatever came in and however deep."""
 
 import json
 import random
@@ -57,7 +57,7 @@ def test_many_brackets_side_by_side_are_not_deep():
 
 
 @pytest.mark.django_db
-def test_a_payload_of_as_many_levels_as_the_setting_says_is_accepted(rung, settings):
+def test_a_payload_of_as_many_levels_as_the_setting_says_is_accepted(fake_broker, settings):
     assert neural.submit(**event(nested(99))).is_new
     settings.NEURAL = {"max_json_depth": 20}
 
@@ -74,7 +74,9 @@ def test_a_payload_of_as_many_levels_as_the_setting_says_is_accepted(rung, setti
         (5000, "so deep that it cannot be read"),
     ],
 )
-def test_a_deeper_payload_is_refused_and_the_field_and_the_depth_are_named(rung, levels, how):
+def test_a_deeper_payload_is_refused_and_the_field_and_the_depth_are_named(
+    fake_broker, levels, how
+):
     (problem,) = neural.submit(**event(nested(levels))).problems
 
     assert problem.field == "payload"
@@ -102,7 +104,7 @@ def test_a_deeper_payload_is_refused_and_the_field_and_the_depth_are_named(rung,
         ),
     ],
 )
-def test_arguments_headers_and_callbacks_of_a_call_are_bounded_as_well(rung, call, levels):
+def test_arguments_headers_and_callbacks_of_a_call_are_bounded_as_well(fake_broker, call, levels):
     with pytest.raises(NotStorable, match="at most 100 levels are kept"):
         call(nested(levels))
 
@@ -119,7 +121,7 @@ def test_so_is_what_a_task_returns(levels):
 
 
 @pytest.mark.django_db
-def test_a_run_whose_result_is_too_deep_is_dead_and_says_why(rung):
+def test_a_run_whose_result_is_too_deep_is_dead_and_says_why(fake_broker):
     """What went in at the bound comes out in a list more."""
     run = make_run(task=give_back.name, args=[nested(99)])
 

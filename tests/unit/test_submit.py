@@ -29,7 +29,7 @@ def refused(**changes):
     return problem
 
 
-def test_a_new_event_is_recorded_with_one_run_for_each_handler(rung):
+def test_a_new_event_is_recorded_with_one_run_for_each_handler(fake_broker):
     answer = neural.submit(**event(type="probe.pair"))
 
     assert answer.is_new
@@ -42,7 +42,7 @@ def test_a_new_event_is_recorded_with_one_run_for_each_handler(rung):
     assert NeuralEvent.objects.get().payload == {"key": "k1"}
 
 
-def test_the_same_event_again_is_a_duplicate_and_changes_nothing(rung):
+def test_the_same_event_again_is_a_duplicate_and_changes_nothing(fake_broker):
     first = neural.submit(**event())
     again = neural.submit(**event())
 
@@ -52,7 +52,7 @@ def test_the_same_event_again_is_a_duplicate_and_changes_nothing(rung):
     assert TaskRun.objects.count() == 1
 
 
-def test_key_order_is_no_difference_and_a_default_filled_in_is_none(rung):
+def test_key_order_is_no_difference_and_a_default_filled_in_is_none(fake_broker):
     neural.submit(**event(payload={"key": "k", "seconds": 0, "extra": {"a": 1, "b": 2}}))
 
     again = neural.submit(**event(payload={"extra": {"b": 2, "a": 1}, "seconds": 0, "key": "k"}))
@@ -62,7 +62,7 @@ def test_key_order_is_no_difference_and_a_default_filled_in_is_none(rung):
     assert other.is_refused  # the caller's words are compared, not what defaults make of them
 
 
-def test_the_same_identity_with_other_content_is_a_conflict(rung):
+def test_the_same_identity_with_other_content_is_a_conflict(fake_broker):
     first = neural.submit(**event())
 
     conflict = neural.submit(**event(payload={"key": "other"}))
@@ -76,13 +76,13 @@ def test_the_same_identity_with_other_content_is_a_conflict(rung):
 
 
 @pytest.mark.parametrize("other", [{"store": "S2"}, {"source": "kiosk"}, {"event_id": "2"}])
-def test_store_source_and_event_id_together_are_the_identity(rung, other):
+def test_store_source_and_event_id_together_are_the_identity(fake_broker, other):
     neural.submit(**event())
 
     assert neural.submit(**event(**{"payload": {"key": "x"}, **other})).is_new
 
 
-def test_a_field_that_the_schema_does_not_know_is_kept(rung):
+def test_a_field_that_the_schema_does_not_know_is_kept(fake_broker):
     answer = neural.submit(**event(payload={"key": "k", "promotion": "spring"}))
 
     assert NeuralEvent.objects.get().payload["promotion"] == "spring"
@@ -93,7 +93,7 @@ TEXTS = ["", "牛肉面", "😀", "\"'\\/%s%%{}", "a\nb\tc\x7f\u2028", "\\u0000"
 NUMBERS = [0, -0.0, 10**30, 0.1, 1e-300, 123456789.123456789]
 
 
-def test_whatever_json_can_say_comes_back_as_it_was_said(rung):
+def test_whatever_json_can_say_comes_back_as_it_was_said(fake_broker):
     said = {"key": "k", "texts": TEXTS, "numbers": NUMBERS, **dict.fromkeys(TEXTS)}
     said["nested"] = [[], {}, [True, False, {"a": [None]}]]
 
@@ -105,7 +105,7 @@ def test_whatever_json_can_say_comes_back_as_it_was_said(rung):
 
 
 @pytest.mark.parametrize("kind", ["probe.counted", "probe.unhandled"])
-def test_the_event_of_an_answer_is_the_recorded_one_in_every_column(rung, kind):
+def test_the_event_of_an_answer_is_the_recorded_one_in_every_column(fake_broker, kind):
     new = neural.submit(**event(type=kind))
     again = neural.submit(**event(type=kind))
 
@@ -119,7 +119,7 @@ def test_the_event_of_an_answer_is_the_recorded_one_in_every_column(rung, kind):
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite plans in no time")
 @pytest.mark.parametrize(("threshold", "prepared"), [(None, 0), (0, 1)])
 def test_the_statement_is_planned_once_where_the_database_options_allow_it(
-    rung, monkeypatch, threshold, prepared
+    fake_broker, monkeypatch, threshold, prepared
 ):
     with connection.cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")
@@ -136,7 +136,7 @@ def test_the_statement_is_planned_once_where_the_database_options_allow_it(
     assert TaskRun.objects.count() == 3
 
 
-def test_money_is_kept_to_the_last_digit(rung):
+def test_money_is_kept_to_the_last_digit(fake_broker):
     neural.submit(**event(payload={"key": "k", "price": Decimal("12.30")}))
 
     assert NeuralEvent.objects.get().payload["price"] == "12.30"
@@ -175,20 +175,20 @@ def test_money_is_kept_to_the_last_digit(rung):
     ],
 )
 def test_what_is_refused_leaves_nothing_and_names_the_field_and_the_reason(
-    rung, changes, field, reason
+    fake_broker, changes, field, reason
 ):
     problem = refused(**changes)
 
     assert problem.field == field
     assert re.search(reason, problem.reason), problem.reason
-    assert rung.sent == []
+    assert fake_broker.sent == []
 
 
-def test_u0000_after_a_backslash_is_only_text(rung):
+def test_u0000_after_a_backslash_is_only_text(fake_broker):
     assert neural.submit(**event(payload={"key": "a\\u0000"})).is_new
 
 
-def test_more_than_24_hours_ahead_is_refused_and_less_is_not(rung):
+def test_more_than_24_hours_ahead_is_refused_and_less_is_not(fake_broker):
     now = dt.datetime.now(dt.UTC)
 
     late = refused(occurred_at=now + dt.timedelta(hours=24, minutes=5))
@@ -198,7 +198,7 @@ def test_more_than_24_hours_ahead_is_refused_and_less_is_not(rung):
     assert neural.submit(**event(occurred_at=now + dt.timedelta(hours=23))).is_new
 
 
-def test_a_time_without_zone_is_the_stores_own_time(rung):
+def test_a_time_without_zone_is_the_stores_own_time(fake_broker):
     Store.objects.create(code="TYO", time_zone="Asia/Tokyo")
 
     tokyo = neural.submit(**event(store="TYO", occurred_at="2026-03-01T12:00:00")).event
@@ -215,13 +215,13 @@ def test_a_time_without_zone_is_the_stores_own_time(rung):
     assert [moment.isoformat() for moment in recorded] == moments
 
 
-def test_without_a_time_it_occurred_now(rung):
+def test_without_a_time_it_occurred_now(fake_broker):
     moment = neural.submit(**event()).event.occurred_at
 
     assert abs((dt.datetime.now(dt.UTC) - moment).total_seconds()) < 60
 
 
-def test_an_unknown_store_is_registered_as_unconfirmed_and_a_known_one_left_alone(rung):
+def test_an_unknown_store_is_registered_as_unconfirmed_and_a_known_one_left_alone(fake_broker):
     Store.objects.create(code="OLD", name="Old", confirmed=True)
 
     neural.submit(**event(store="OLD"))
@@ -233,7 +233,7 @@ def test_an_unknown_store_is_registered_as_unconfirmed_and_a_known_one_left_alon
     ]
 
 
-def test_an_event_that_nobody_handles_is_kept_as_unhandled(rung):
+def test_an_event_that_nobody_handles_is_kept_as_unhandled(fake_broker):
     answer = neural.submit(**event(type="probe.unhandled"))
 
     assert answer.event.unhandled
@@ -241,7 +241,7 @@ def test_an_event_that_nobody_handles_is_kept_as_unhandled(rung):
     assert not TaskRun.objects.exists()
 
 
-def test_queue_and_priority_are_the_types_unless_given(rung):
+def test_queue_and_priority_are_the_types_unless_given(fake_broker):
     neural.submit(**event("1", type="probe.urgent"))
     neural.submit(**event("2", type="probe.urgent", priority=3, queue="default"))
     neural.submit(**event("3", type="probe.urgent"), backfill=True)
@@ -253,7 +253,7 @@ def test_queue_and_priority_are_the_types_unless_given(rung):
     ]
 
 
-def test_the_callers_rollback_leaves_nothing(rung, django_capture_on_commit_callbacks):
+def test_the_callers_rollback_leaves_nothing(fake_broker, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         try:
             with transaction.atomic():
@@ -265,25 +265,27 @@ def test_the_callers_rollback_leaves_nothing(rung, django_capture_on_commit_call
     assert not NeuralEvent.objects.exists()
     assert not TaskRun.objects.exists()
     assert not Store.objects.exists()
-    assert rung.sent == []
+    assert fake_broker.sent == []
 
 
-def test_messages_are_published_on_commit_and_not_before(rung, django_capture_on_commit_callbacks):
+def test_messages_are_published_on_commit_and_not_before(
+    fake_broker, django_capture_on_commit_callbacks
+):
     with django_capture_on_commit_callbacks(execute=True):
         neural.submit(**event())
-        assert rung.sent == []
+        assert fake_broker.sent == []
 
-    (ring,) = rung.sent
+    (message,) = fake_broker.sent
     run = TaskRun.objects.get()
-    assert ring.task_id == run.task_id
-    assert ring.task == "neural.tasks.process_neural_event"
-    assert ring.queue == "default"
+    assert message.task_id == run.task_id
+    assert message.task == "neural.tasks.process_neural_event"
+    assert message.queue == "default"
 
 
 def test_a_broker_that_is_away_does_not_matter_to_the_submitter(
-    rung, django_capture_on_commit_callbacks
+    fake_broker, django_capture_on_commit_callbacks
 ):
-    rung.away = True
+    fake_broker.away = True
 
     with django_capture_on_commit_callbacks(execute=True):
         assert neural.submit(**event()).is_new
@@ -291,24 +293,26 @@ def test_a_broker_that_is_away_does_not_matter_to_the_submitter(
     assert TaskRun.objects.get().publish_at > TaskRun.objects.get().created_at
 
 
-def test_a_duplicate_is_not_published_again(rung, django_capture_on_commit_callbacks):
+def test_a_duplicate_is_not_published_again(fake_broker, django_capture_on_commit_callbacks):
     neural.submit(**event())
 
     with django_capture_on_commit_callbacks(execute=True):
         neural.submit(**event())
 
-    assert rung.sent == []
+    assert fake_broker.sent == []
 
 
-def test_many_events_need_one_message_for_each_batch(rung, django_capture_on_commit_callbacks):
+def test_many_events_need_one_message_for_each_batch(
+    fake_broker, django_capture_on_commit_callbacks
+):
     with django_capture_on_commit_callbacks(execute=True):
         answers = list(neural.submit_many(event(str(n)) for n in range(250)))
 
     assert all(answer.is_new for answer in answers)
-    assert len(rung.sent) == 3
+    assert len(fake_broker.sent) == 3
 
 
-def test_many_answers_come_in_order_and_each_for_itself(rung):
+def test_many_answers_come_in_order_and_each_for_itself(fake_broker):
     requests = [
         event("1"),
         event("2", payload={}),
@@ -331,7 +335,7 @@ def test_many_answers_come_in_order_and_each_for_itself(rung):
     assert TaskRun.objects.count() == 2
 
 
-def test_a_conflict_with_an_earlier_chunk_is_seen(rung, settings):
+def test_a_conflict_with_an_earlier_chunk_is_seen(fake_broker, settings):
     settings.NEURAL = {"submit_chunk": 2}
     requests = [event("1"), event("2"), event("2"), event("1", payload={"key": "x"})]
 
@@ -340,7 +344,7 @@ def test_a_conflict_with_an_earlier_chunk_is_seen(rung, settings):
     assert verdicts == ["new", "new", "duplicate", "refused"]
 
 
-def test_many_streams_a_chunk_at_a_time(rung, settings):
+def test_many_streams_a_chunk_at_a_time(fake_broker, settings):
     """It takes an endless source, and reads no further than the answers are taken."""
     settings.NEURAL = {"submit_chunk": 10}
     read = itertools.count()
@@ -354,7 +358,7 @@ def test_many_streams_a_chunk_at_a_time(rung, settings):
     assert NeuralEvent.objects.count() == 20
 
 
-def test_many_events_use_no_more_memory_than_few(rung, settings):
+def test_many_events_use_no_more_memory_than_few(fake_broker, settings):
     settings.NEURAL = {"submit_chunk": 50}
 
     def peak(count):

@@ -11,7 +11,7 @@ from django.db import OperationalError
 from pydantic import field_validator
 
 import neural
-from neural.events import draft
+from neural.events import new_event
 from neural.events.answers import EventRefused
 from neural.events.schema import Payload
 from neural.events.types import TYPES, EventType, register_event_type
@@ -124,7 +124,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_it_is_refused_with_a_reason_and_its_neighbours_are_recorded(rung, what):
+def test_it_is_refused_with_a_reason_and_its_neighbours_are_recorded(fake_broker, what):
     hostile, field, reason = HOSTILE[what]
 
     answers = list(neural.submit_many([event("a"), hostile, event("b")]))
@@ -146,14 +146,14 @@ def test_it_is_refused_with_a_reason_and_its_neighbours_are_recorded(rung, what)
         event("x", payload={"key": "x", "n": Decimal("1.10")}),
     ],
 )
-def test_what_is_only_odd_is_recorded(rung, sound):
+def test_what_is_only_odd_is_recorded(fake_broker, sound):
     answers = list(neural.submit_many([event("a"), sound]))
 
     assert [answer.verdict for answer in answers] == ["new", "new"]
     assert answers[1].event.event_id == "x"
 
 
-def test_a_check_of_an_app_that_raises_refuses_the_event_alone(rung, request):
+def test_a_check_of_an_app_that_raises_refuses_the_event_alone(fake_broker, request):
     class Checked(Payload):
         key: str
 
@@ -175,11 +175,11 @@ def test_a_check_of_an_app_that_raises_refuses_the_event_alone(rung, request):
 
 
 @pytest.mark.parametrize("error", [OperationalError("away"), SoftTimeLimitExceeded()])
-def test_what_is_not_the_events_fault_is_raised(rung, monkeypatch, error):
+def test_what_is_not_the_events_fault_is_raised(fake_broker, monkeypatch, error):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(draft, "canonical", fail)
+    monkeypatch.setattr(new_event, "canonical", fail)
 
     with pytest.raises(type(error)):
         list(neural.submit_many([event("a")]))
@@ -187,7 +187,9 @@ def test_what_is_not_the_events_fault_is_raised(rung, monkeypatch, error):
 
 
 @pytest.mark.parametrize("chunk", [2, 500])
-def test_what_an_iterable_gave_before_it_raised_is_recorded_and_answered(rung, settings, chunk):
+def test_what_an_iterable_gave_before_it_raised_is_recorded_and_answered(
+    fake_broker, settings, chunk
+):
     settings.NEURAL = {"submit_chunk": chunk}
 
     def broken():
@@ -205,7 +207,7 @@ def test_what_an_iterable_gave_before_it_raised_is_recorded_and_answered(rung, s
 
 
 @pytest.mark.parametrize("code", [1e308, 1e22, -1e-7])
-def test_a_code_that_databases_write_differently_is_refused(rung, code):
+def test_a_code_that_databases_write_differently_is_refused(fake_broker, code):
     payload = {"order_id": code, "lines": []}
 
     (problem,) = neural.submit(**event("x", type="order.created", payload=payload)).problems
@@ -214,7 +216,7 @@ def test_a_code_that_databases_write_differently_is_refused(rung, code):
 
 
 @pytest.mark.parametrize("code", [17, 17.5, 10**60])
-def test_a_number_in_plain_digits_is_a_code(rung, code):
+def test_a_number_in_plain_digits_is_a_code(fake_broker, code):
     payload = {"order_id": code, "lines": []}
     neural.submit(**event("x", type="order.created", payload=payload)).or_raise()
 
@@ -223,7 +225,7 @@ def test_a_number_in_plain_digits_is_a_code(rung, code):
     assert Order.objects.get().number == str(code)
 
 
-def test_a_time_in_a_payload_has_an_offset_that_can_be_kept(rung):
+def test_a_time_in_a_payload_has_an_offset_that_can_be_kept(fake_broker):
     for hours, verdict in ((16, "refused"), (-16, "refused"), (14, "new")):
         zone = dt.timezone(dt.timedelta(hours=hours))
         placed = dt.datetime(2026, 3, 1, tzinfo=zone).isoformat()

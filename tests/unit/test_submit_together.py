@@ -53,7 +53,9 @@ def shuffled(numbers, seed):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_each_event_is_recorded_once_and_new_to_one_submitter(rung, settings, monkeypatch, seed):
+def test_each_event_is_recorded_once_and_new_to_one_submitter(
+    fake_broker, settings, monkeypatch, seed
+):
     """Whatever their orders: and without a deadlock, which would show as an error here."""
     monkeypatch.setattr(insertion, "despite_contention", lambda once, may_repeat: once())
     settings.NEURAL = {"submit_chunk": 100}
@@ -71,7 +73,7 @@ def test_each_event_is_recorded_once_and_new_to_one_submitter(rung, settings, mo
     assert Store.objects.count() == 7
 
 
-def test_a_duplicate_within_a_chunk_and_across_chunks_is_one_event(rung, settings):
+def test_a_duplicate_within_a_chunk_and_across_chunks_is_one_event(fake_broker, settings):
     settings.NEURAL = {"submit_chunk": 3}
     numbers = [1, 2, 1, 2, 3, 3, 1]
 
@@ -86,7 +88,7 @@ def test_a_duplicate_within_a_chunk_and_across_chunks_is_one_event(rung, setting
 
 
 @on_postgresql
-def test_a_chunk_that_was_undone_for_a_deadlock_is_recorded_again_at_once(rung):
+def test_a_chunk_that_was_undone_for_a_deadlock_is_recorded_again_at_once(fake_broker):
     _, answers = deadlock(when_it_waits=0)
 
     assert [answer.verdict.value for answer in answers] == ["duplicate", "duplicate"]
@@ -94,7 +96,7 @@ def test_a_chunk_that_was_undone_for_a_deadlock_is_recorded_again_at_once(rung):
 
 
 @on_postgresql
-def test_a_deadlock_that_undid_the_callers_transaction_is_the_callers_to_repeat(rung):
+def test_a_deadlock_that_undid_the_callers_transaction_is_the_callers_to_repeat(fake_broker):
     error, answers = deadlock(when_it_waits=1.5)  # PostgreSQL looks after 1 s, and takes who looks
 
     assert "deadlock detected" in str(error)
@@ -149,15 +151,15 @@ class Undone(Exception):
 @pytest.fixture
 def always_undone(monkeypatch):
     """How often the statement was tried; each time the database undoes it."""
-    tries = []
+    attempts = []
 
-    def undo(drafts, runs):
-        tries.append(len(drafts))
+    def undo(new_events, runs):
+        attempts.append(len(new_events))
         raise OperationalError("deadlock detected, or database is locked") from Undone()
 
     monkeypatch.setattr(insertion, "_insert", undo)
     monkeypatch.setattr(outages.time, "sleep", lambda seconds: None)
-    return tries
+    return attempts
 
 
 @on_postgresql
@@ -189,7 +191,7 @@ def test_a_locked_sqlite_was_waited_for_already(always_undone):
 def test_the_last_of_many_events_need_no_more_memory_than_the_first(settings, monkeypatch, caplog):
     caplog.set_level("WARNING", logger="neural.ledger")  # pytest keeps each line
     settings.NEURAL = {"submit_chunk": 100}
-    monkeypatch.setattr("neural.broker.publisher.publish_quietly", lambda rings: None)
+    monkeypatch.setattr("neural.broker.publisher.publish_quietly", lambda messages: None)
     answers = neural.submit_many(event(number) for number in range(6500))
     take(answers, 500)  # whatever is made on first use
 

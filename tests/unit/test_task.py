@@ -15,7 +15,7 @@ from neural.celeryapp.task import _as_celery_sees_it
 from neural.ledger import pace, record
 from neural.ledger.batch import run_claimed
 from neural.ledger.outcome import Outcome
-from neural.ledger.raised import TryFailed, describe
+from neural.ledger.work_errors import AttemptFailed, describe
 from neural.models import RunState, TaskRun
 from neural.tasks import process_neural_event
 from neural.worker.delivery import Delivery
@@ -63,7 +63,7 @@ def submitted(count, **payload):
     return list(TaskRun.objects.order_by("pk"))
 
 
-def test_what_is_done_comes_from_the_ledger_and_not_from_the_message(rung):
+def test_what_is_done_comes_from_the_ledger_and_not_from_the_message(fake_broker):
     run = ask(result="from the row")
 
     with delivered(tasks.count, run.task_id) as task:
@@ -72,7 +72,7 @@ def test_what_is_done_comes_from_the_ledger_and_not_from_the_message(rung):
     assert Effect.counts() == {"k": 1}
 
 
-def test_a_late_message_does_nothing(rung):
+def test_a_late_message_does_nothing(fake_broker):
     run = ask()
     with delivered(tasks.count, run.task_id) as task:
         task()
@@ -83,7 +83,7 @@ def test_a_late_message_does_nothing(rung):
     assert Effect.counts() == {"k": 1}
 
 
-def test_celery_sees_a_failed_try_as_a_retry_with_its_time(rung):
+def test_celery_sees_a_failed_attempt_as_a_retry_with_its_time(fake_broker):
     run = ask(fail_times=1)
 
     with delivered(tasks.count, run.task_id) as task, pytest.raises(Retry) as raised:
@@ -93,7 +93,7 @@ def test_celery_sees_a_failed_try_as_a_retry_with_its_time(rung):
     assert raised.value.when == TaskRun.objects.get().available_at
 
 
-def test_celery_sees_a_dead_run_as_the_failure_that_it_is(rung):
+def test_celery_sees_a_dead_run_as_the_failure_that_it_is(fake_broker):
     run = ask(permanent=True)
 
     with delivered(tasks.count, run.task_id) as task, pytest.raises(neural.errors.NeuralError):
@@ -102,7 +102,7 @@ def test_celery_sees_a_dead_run_as_the_failure_that_it_is(rung):
     assert TaskRun.objects.get().state == RunState.DEAD
 
 
-def test_a_plain_clients_message_is_recorded_and_run(rung):
+def test_a_plain_clients_message_is_recorded_and_run(fake_broker):
     with delivered(tasks.count, "foreign", foreign=True) as task:
         assert task(key="k") == "done"
 
@@ -110,7 +110,7 @@ def test_a_plain_clients_message_is_recorded_and_run(rung):
     assert (run.task_id, run.state, run.queue) == ("foreign", RunState.SUCCEEDED, "default")
 
 
-def test_a_plain_clients_message_that_comes_twice_runs_once(rung):
+def test_a_plain_clients_message_that_comes_twice_runs_once(fake_broker):
     with delivered(tasks.count, "foreign", foreign=True) as task:
         task(key="k")
         with pytest.raises(Ignore):
@@ -119,7 +119,7 @@ def test_a_plain_clients_message_that_comes_twice_runs_once(rung):
     assert Effect.counts() == {"k": 1}
 
 
-def test_a_plain_clients_message_goes_back_while_the_database_is_away(rung, monkeypatch):
+def test_a_plain_clients_message_goes_back_while_the_database_is_away(fake_broker, monkeypatch):
     """Nothing else knows of it yet."""
 
     def away(**_):
@@ -136,7 +136,7 @@ def test_a_plain_clients_message_goes_back_while_the_database_is_away(rung, monk
     assert raised.value.requeue
 
 
-def test_a_plain_clients_event_is_submitted(rung):
+def test_a_plain_clients_event_is_submitted(fake_broker):
     event = {"event_id": "1", "event_type": "probe.counted", "event_source": "till"}
     with delivered(process_neural_event, "foreign", foreign=True) as task:
         verdict = task(**event, store_id="S1", data={"key": "k"}, priority=10)
@@ -145,8 +145,8 @@ def test_a_plain_clients_event_is_submitted(rung):
     assert TaskRun.objects.get(handler="probe.count").priority == 10
 
 
-def test_one_message_brings_its_worker_to_what_else_is_due(rung, settings):
-    settings.NEURAL = {"take_along_seconds": 60}
+def test_one_message_brings_its_worker_to_what_else_is_due(fake_broker, settings):
+    settings.NEURAL = {"batch_claim_seconds": 60}
     runs = submitted(10)
 
     with delivered(process_neural_event, runs[3].task_id) as task:
@@ -155,32 +155,34 @@ def test_one_message_brings_its_worker_to_what_else_is_due(rung, settings):
     assert len(Effect.counts()) == 10
 
 
-def test_what_was_taken_along_but_not_begun_is_rung_again(rung, settings):
+def test_what_was_batched_but_not_begun_is_sent_again(fake_broker, settings):
     """Its messages may be gone: one came for all of them."""
-    settings.NEURAL = {"take_along_seconds": 0.000001}
+    settings.NEURAL = {"batch_claim_seconds": 0.000001}
     runs = submitted(3)
 
     with delivered(process_neural_event, runs[0].task_id) as task:
         task()
 
-    (ring,) = rung.sent
-    assert ring.task_id == runs[1].task_id
+    (message,) = fake_broker.sent
+    assert message.task_id == runs[1].task_id
     assert TaskRun.objects.filter(state=RunState.PENDING, failures=0, losses=0).count() == 2
 
 
-def test_beyond_a_full_batch_the_next_is_rung(rung, settings, hurried):
-    settings.NEURAL = {"take_along_runs": 2}
+def test_beyond_a_full_batch_the_next_gets_a_message(fake_broker, settings, hurried):
+    settings.NEURAL = {"batch_claim_runs": 2}
     runs = submitted(3)
 
     with delivered(process_neural_event, runs[0].task_id) as task:
         task()
 
-    assert [ring.task_id for ring in rung.sent] == [runs[2].task_id]
+    assert [message.task_id for message in fake_broker.sent] == [runs[2].task_id]
 
 
-def test_beyond_a_full_batch_of_a_late_message_the_next_is_rung(rung, settings, hurried):
-    """Its own run's seat is not taken."""
-    settings.NEURAL = {"take_along_runs": 2}
+def test_beyond_a_full_batch_of_a_late_message_the_next_gets_a_message(
+    fake_broker, settings, hurried
+):
+    """Its own run's slot is not taken."""
+    settings.NEURAL = {"batch_claim_runs": 2}
     done, *runs = submitted(3)
     TaskRun.objects.filter(pk=done.pk).update(state=RunState.CANCELLED, finished_at=Now())
 
@@ -188,14 +190,14 @@ def test_beyond_a_full_batch_of_a_late_message_the_next_is_rung(rung, settings, 
         task()
 
     assert len(Effect.counts()) == 1
-    assert [ring.task_id for ring in rung.sent] == [runs[1].task_id]
+    assert [message.task_id for message in fake_broker.sent] == [runs[1].task_id]
 
 
 @pytest.mark.parametrize(("seconds_a_run", "taken"), [(12, 5), (600, 2), (0.1, 9)])
 def test_a_claim_takes_as_many_runs_as_fit_in_its_time_and_two_at_least(
     seconds_a_run, taken, hurried, settings
 ):
-    settings.NEURAL = {"take_along_seconds": 60}
+    settings.NEURAL = {"batch_claim_seconds": 60}
     pace.learn("default", runs=1, seconds=seconds_a_run)
     runs = submitted(9)
 
@@ -205,9 +207,9 @@ def test_a_claim_takes_as_many_runs_as_fit_in_its_time_and_two_at_least(
     assert len(Effect.counts()) == taken
 
 
-def test_where_each_run_goes_by_itself_nothing_is_rung(rung, settings, hurried):
+def test_where_each_run_goes_by_itself_no_message_is_sent(fake_broker, settings, hurried):
     """Each run has a message of its own."""
-    settings.NEURAL = {"take_along_runs": 1}
+    settings.NEURAL = {"batch_claim_runs": 1}
     runs = submitted(3)
 
     with delivered(process_neural_event, runs[0].task_id) as task:
@@ -216,23 +218,25 @@ def test_where_each_run_goes_by_itself_nothing_is_rung(rung, settings, hurried):
             task()
 
     assert len(Effect.counts()) == 1
-    assert rung.sent == []
+    assert fake_broker.sent == []
 
 
 @pytest.mark.parametrize("runs_a_claim", [1, 2, 100])
-def test_a_worker_goes_on_with_what_is_due_while_its_message_has_time(rung, settings, runs_a_claim):
-    settings.NEURAL = {"take_along_runs": runs_a_claim, "take_along_seconds": 60}
+def test_a_worker_goes_on_with_what_is_due_while_its_message_has_time(
+    fake_broker, settings, runs_a_claim
+):
+    settings.NEURAL = {"batch_claim_runs": runs_a_claim, "batch_claim_seconds": 60}
     runs = submitted(5)
 
     with delivered(process_neural_event, runs[0].task_id) as task:
         assert task() == "done"
 
     assert len(Effect.counts()) == 5
-    assert rung.sent == []
+    assert fake_broker.sent == []
 
 
 def test_runs_by_themselves_are_claimed_one_by_one(settings, monkeypatch):
-    settings.NEURAL = {"take_along_runs": 1, "take_along_seconds": 60}
+    settings.NEURAL = {"batch_claim_runs": 1, "batch_claim_seconds": 60}
     first, *_ = submitted(3)
     tokens = []
 
@@ -247,16 +251,16 @@ def test_runs_by_themselves_are_claimed_one_by_one(settings, monkeypatch):
     assert [len(each) for each in tokens] == [1, 1, 1]
 
 
-def test_when_nothing_is_left_nothing_is_rung(rung):
+def test_when_nothing_is_left_no_message_is_sent(fake_broker):
     runs = submitted(3)
 
     with delivered(process_neural_event, runs[0].task_id) as task:
         task()
 
-    assert rung.sent == []
+    assert fake_broker.sent == []
 
 
-def test_a_neighbours_failure_is_not_this_messages(rung):
+def test_a_neighbours_failure_is_not_this_messages(fake_broker):
     runs = submitted(1)
     neural.submit(
         type="probe.counted",
@@ -272,7 +276,7 @@ def test_a_neighbours_failure_is_not_this_messages(rung):
     assert TaskRun.objects.dead().get().event.event_id == "bad"
 
 
-def test_what_a_plain_clients_message_asks_for_is_kept_and_not_done_twice(rung):
+def test_what_a_plain_clients_message_asks_for_is_kept_and_not_done_twice(fake_broker):
     """Celery itself would start links and chain too, when the task returns."""
     link, rest, error = canvas.note.s("link"), canvas.note.s("chain"), canvas.note.s("error")
     message = {"callbacks": [dict(link)], "errbacks": [dict(error)], "chain": [dict(rest)]}
@@ -293,7 +297,7 @@ def test_what_a_plain_clients_message_asks_for_is_kept_and_not_done_twice(rung):
     assert Effect.counts() == {"link:3": 1, "chain:3": 1}
 
 
-def test_a_plain_client_that_waits_for_its_result_has_it_from_every_try(rung):
+def test_a_plain_client_that_waits_for_its_result_has_it_from_every_attempt(fake_broker):
     with delivered(canvas.add, "wants", foreign=True, ignore_result=False) as task:
         task(1, 2)
     with delivered(canvas.add, "does not", foreign=True, ignore_result=None) as task:
@@ -303,7 +307,7 @@ def test_a_plain_client_that_waits_for_its_result_has_it_from_every_try(rung):
     assert headers == [{"ignore_result": False}, {}]
 
 
-def test_a_run_with_limits_of_its_own_takes_nobody_along_and_is_not_taken(rung):
+def test_a_run_with_limits_of_its_own_is_not_batched_and_batches_none(fake_broker):
     run, *others = submitted(3)
     TaskRun.objects.filter(pk=run.pk).update(options={"time_limit": 5})
 
@@ -330,5 +334,5 @@ def test_what_celerys_main_process_would_end_of_it_hears_as_a_plain_failure(erro
         exception=error,
     )
 
-    with pytest.raises(TryFailed, match=describe(error)):
+    with pytest.raises(AttemptFailed, match=describe(error)):
         _as_celery_sees_it(outcome)

@@ -8,12 +8,12 @@ from loyalty.models import Account
 
 import neural
 from neural.retrieval.conf import conf
-from neural.retrieval.models import IndexMark, SearchIndex
+from neural.retrieval.models import OutboxEntry, SearchIndex
 from tests.contract.vector_stores import has_pgvector
 from tests.unit.searching import EMBEDDER, MemoryStore
 from tests.unit.searching import STORE as MEMORY
 
-pytestmark = pytest.mark.usefixtures("rung")
+pytestmark = pytest.mark.usefixtures("fake_broker")
 
 TINY = {"embedder": EMBEDDER}
 
@@ -57,7 +57,7 @@ def pgvector():
 
 
 @pytest.mark.django_db
-def test_what_a_handler_marked_is_found_after_run_due():
+def test_what_a_handler_reindexed_is_found_after_run_due():
     with neural.temporary_search_index(**TINY):
         earn("ann")
         assert found("ann") == []
@@ -65,7 +65,7 @@ def test_what_a_handler_marked_is_found_after_run_due():
         assert found("ann") == ["ann"]
 
         Account.objects.all().delete()
-        neural.mark_for_search(collection="loyalty_members", store="S01", ids=["ann"])
+        neural.reindex(collection="loyalty_members", store="S01", ids=["ann"])
         neural.run_due()
         assert found("ann") == []
 
@@ -77,7 +77,7 @@ def test_history_is_indexed_by_the_same_call():
         neural.run_due()
 
         assert found("ann") == ["ann"]
-        assert not IndexMark.objects.exists()
+        assert not OutboxEntry.objects.exists()
 
 
 @pytest.mark.django_db
@@ -181,7 +181,7 @@ def test_settings_are_as_before_and_run_due_indexes_nothing_outside():
     with neural.temporary_search_index(**TINY):
         assert conf().search
     earn("ann")
-    neural.mark_for_search(collection="loyalty_members", store="S01", ids=["ann"])
+    neural.reindex(collection="loyalty_members", store="S01", ids=["ann"])
 
     assert [outcome.run.handler for outcome in neural.run_due() if outcome.run.handler]
     assert conf() == before

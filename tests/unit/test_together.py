@@ -23,14 +23,14 @@ from tests.unit.ledger import ago, make_event, make_run
 
 pytestmark = pytest.mark.django_db
 
-COMPANION = "probe.count"
+BATCHABLE = "probe.count"
 KNOWN_AS_FAST = 0.0001
 
 
 @pytest.fixture(autouse=True)
 def _ample(settings):
     """However busy the machine is, time is not what decides; a test of time says so."""
-    settings.NEURAL = {**settings.NEURAL, "take_along_seconds": 60}
+    settings.NEURAL = {**settings.NEURAL, "batch_claim_seconds": 60}
 
 
 class Source:
@@ -54,9 +54,9 @@ class Source:
 def take(function, keys="abcd", **options):
     """Claim a run for each key, together, and work on them."""
     for place, key in enumerate(keys):
-        make_run(task_id=key, handler=COMPANION, available_at=ago(seconds=60 - place))
+        make_run(task_id=key, handler=BATCHABLE, available_at=ago(seconds=60 - place))
     runs = claim(
-        task_id=keys[0], claimant=Claimant(), queue="default", companions=[COMPANION], limit=50
+        task_id=keys[0], claimant=Claimant(), queue="default", batchable=[BATCHABLE], limit=50
     )
     source = function if isinstance(function, Source) else Source(function, **options)
     return run_claimed(source, runs)
@@ -111,7 +111,7 @@ def test_after_an_error_each_is_done_alone_and_the_one_to_blame_fails_by_itself(
     blamed = TaskRun.objects.get(task_id="c")
     assert blamed.failures == 1
     assert str(error) in blamed.error
-    assert blamed.tries.count() == 1
+    assert blamed.attempts.count() == 1
     assert {key for key, state in states().items() if state == RunState.SUCCEEDED} == set("abd")
     assert set(TaskRun.objects.exclude(pk=blamed.pk).values_list("failures", flat=True)) == {0}
 
@@ -143,7 +143,7 @@ def test_of_a_handler_that_nobody_knows_yet_few_are_taken_first():
 
 
 def test_a_slow_handler_gets_as_many_as_fit_and_the_rest_waits_without_counting(settings):
-    settings.NEURAL = {**settings.NEURAL, "take_along_seconds": 0.05}
+    settings.NEURAL = {**settings.NEURAL, "batch_claim_seconds": 0.05}
     work = Recorder(seconds=0.01)
     source = Source(work)
     pace._seconds_a_run.clear()
@@ -152,9 +152,9 @@ def test_a_slow_handler_gets_as_many_as_fit_and_the_rest_waits_without_counting(
     outcomes = take(source, "abcdefghijklmnop")
 
     assert 1 <= len(work.calls[0]) <= 5
-    put_back = [outcome.run.task_id for outcome in outcomes if outcome.not_started]
-    assert set(put_back) >= set("ijklmnop")
-    waiting = TaskRun.objects.filter(task_id__in=put_back)
+    restore = [outcome.run.task_id for outcome in outcomes if outcome.not_started]
+    assert set(restore) >= set("ijklmnop")
+    waiting = TaskRun.objects.filter(task_id__in=restore)
     assert set(waiting.values_list("state", "failures", "losses")) == {("pending", 0, 0)}
 
 
@@ -242,11 +242,11 @@ def waiting(events: list[NeuralEvent]) -> list[TaskRun]:
 
 
 def handle(runs: list[TaskRun]):
-    """As a worker takes them along: one message, all that is due."""
+    """As a worker claims a batch: one message, all that is due."""
     pace.learn(handler(runs[0].handler).function, runs=1, seconds=KNOWN_AS_FAST)
     names = [runs[0].handler]
     claimed = claim(
-        task_id=runs[0].task_id, claimant=Claimant(), queue="default", companions=names, limit=50
+        task_id=runs[0].task_id, claimant=Claimant(), queue="default", batchable=names, limit=50
     )
     return run_claimed(process_neural_event, claimed)
 

@@ -12,7 +12,7 @@ from neural.models import TaskRun
 from neural.tasks import run_federated_round
 from tests.unit.beating import SHANGHAI, START, Beat, Clock, daily
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from neural.worker import unknown_tasks
 from neural.worker.unknown_tasks import see_to_unknown_tasks
 from tests.unit.ledger import make_run, make_worker
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 NEW = "app.new_task"
 ABSENT = "neural.tasks.tend_search_indexes"
@@ -64,7 +64,7 @@ def runs_message(run: TaskRun) -> Message:
     return Message(**{"id": run.task_id, "task": NEW, RUN_HEADER: True})
 
 
-def test_a_runs_message_is_acknowledged_and_its_run_handed_on(comes):
+def test_a_runs_message_is_acknowledged_and_its_run_forwarded(comes):
     make_worker(registered={"tasks": {NEW: ""}})
     run = make_run(task=NEW)
 
@@ -169,7 +169,7 @@ def test_while_the_database_is_away_a_plain_clients_message_is_kept(comes, monke
     make_worker(registered={"tasks": {NEW: ""}})
     message = comes(Message(id="1", task=NEW))
     with monkeypatch.context() as patch:
-        patch.setattr(unknown_tasks.elsewhere, "somebody", away)
+        patch.setattr(unknown_tasks.forwarding, "somebody", away)
         with pytest.raises(OperationalError):
             see_to_unknown_tasks(Claimant())
     assert message.fate == []

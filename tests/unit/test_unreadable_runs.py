@@ -32,8 +32,8 @@ def overwrite(table, key, column, text):
 
 
 def take(run, **options):
-    along = {"companions": ("probe.count",), "limit": 50, **options}
-    return claim(task_id=run.task_id, claimant=Claimant(None, 77), queue="default", **along)
+    batching = {"batchable": ("probe.count",), "limit": 50, **options}
+    return claim(task_id=run.task_id, claimant=Claimant(None, 77), queue="default", **batching)
 
 
 @pytest.mark.parametrize("which", ["own", "neighbour"])
@@ -50,11 +50,11 @@ def test_an_event_that_cannot_be_read_is_dead_and_its_neighbours_are_taken(which
     dead = TaskRun.objects.defer(None).get(pk=culprit.pk)
     assert dead.state == RunState.DEAD
     assert "the payload of its event cannot be read: RecursionError" in dead.error
-    assert dead.tries.get().error == dead.error
+    assert dead.attempts.get().error == dead.error
     assert set(TaskRun.objects.running()) == set(taken)
 
 
-def test_what_is_taken_that_way_is_worked_on_as_ever(rung):
+def test_what_is_taken_that_way_is_worked_on_as_ever(fake_broker):
     event_run("a", DEEP)
     event_run("b")
 
@@ -66,20 +66,20 @@ def test_what_is_taken_that_way_is_worked_on_as_ever(rung):
 
 @pytest.mark.parametrize("column", ["args", "kwargs", "options", "result"])
 def test_whatever_cannot_be_read_of_a_run_its_reason_names_it(column, monkeypatch):
-    """Within a list of companions or alone."""
+    """Within a list of batchable or alone."""
     run = make_run(task=give_back.name, available_at=ago(seconds=5))
     monkeypatch.setattr("neural.ledger.claim._take", cannot_be_read)
     monkeypatch.setattr("neural.ledger.claim._take_with_events", cannot_be_read)
     monkeypatch.setattr(unreadable, "_value", unreadable_is(column))
 
-    assert take(run, companions=(), limit=1) == []
+    assert take(run, batchable=(), limit=1) == []
 
     run.refresh_from_db()
     assert (run.state, run.token) == (RunState.DEAD, None)
     assert run.error == f"RunUnreadable: its {column} cannot be read"
 
 
-def cannot_be_read(dialect, chosen, parameters, companions):
+def cannot_be_read(dialect, chosen, parameters, batchable):
     token = parameters[-3]
     TaskRun.objects.filter(state="pending").update(state="running", token=token, started_at=ago())
     raise RecursionError("maximum recursion depth exceeded")
@@ -128,7 +128,7 @@ def test_an_error_before_anything_was_taken_is_raised_as_it_is(monkeypatch):
         take(event_run("a"))
 
 
-def test_an_event_sent_again_is_told_though_its_payload_cannot_be_read(rung):
+def test_an_event_sent_again_is_told_though_its_payload_cannot_be_read(fake_broker):
     fields = {"type": "probe.counted", "store": "S1", "source": "till"}
     first = neural.submit(**fields, event_id="1", payload={"key": "1"}).or_raise()
     overwrite("neural_neuralevent", first.pk, "payload", DEEP)

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from neural.queues import LOW_PRIORITY_QUEUE
 from zhilian.demo.jobs import LiveJob, ReplayJob
-from zhilian.demo.progress import Progress, Session
+from zhilian.demo.progress import DemoProgress, Session
 from zhilian.demo.searching import Searching
 from zhilian.demo.training import Training
 from zhilian.demo.workers import WatchedConsole, supervisor
@@ -50,7 +50,7 @@ class Demonstration:
         self.live = LiveJob(session=self.session.name, rate=live_rate, stopping=self._is_stopping)
         self.searching = Searching()
         self.training = Training()
-        self.progress = Progress(shops * days)
+        self.progress = DemoProgress(shops * days)
         self.keep_broker = keep_broker
         self.supervisor = supervisor(
             concurrency=concurrency, log=log, say=self.progress.say, every_tick=self._tick

@@ -12,7 +12,7 @@ from django.db import connections
 import neural
 from neural.events.answers import Submission
 from neural.replay import cases, live
-from neural.replay.replaying import Tally, replay_bakery
+from neural.replay.replaying import AnswerCounts, replay_bakery
 
 REQUESTED_BY = "demo"
 LONGEST_PAUSE = 0.2
@@ -24,7 +24,7 @@ class Job(threading.Thread):
     def __init__(self, name: str, *, stopping: Callable[[], bool]) -> None:
         super().__init__(name=name, daemon=True)
         self.stopping = stopping
-        self.tally = Tally()
+        self.tally = AnswerCounts()
         self.seconds = 0.0
         self.error: Exception | None = None
 

@@ -11,7 +11,7 @@ from typing import TextIO
 from django.db.models import Count, Max, Min, Q
 from tqdm import tqdm
 
-from neural.forecasting.rounds.gathering import Progress as TrainingProgress
+from neural.forecasting.rounds.gathering import RoundProgress
 from neural.models import RunState, TaskRun, WorkerProcess
 from neural.models.run import TaskRunQuerySet
 from zhilian.demo.jobs import REQUESTED_BY
@@ -58,7 +58,7 @@ class Session:
         return TaskRun.objects.filter(state__in=unfinished, requested_by__in=OURS)
 
 
-class Progress:
+class DemoProgress:
     """Two counts of events, submitted and processed, out of ``total``: bars on a terminal,
     otherwise a line now and then."""
 
@@ -116,7 +116,7 @@ class Progress:
             self._next_line_at = time.monotonic() + LINE_SECONDS
             self.say(f"making searchable: {waiting:,} records to go")
 
-    def show_training(self, progress: TrainingProgress) -> None:
+    def show_training(self, progress: RoundProgress) -> None:
         """How far the round of training is."""
         stores = f"{progress.stores_in} of {progress.taking_part} stores in"
         if self.output.isatty():

@@ -34,7 +34,7 @@ class QueueFigures:
     last_finish: dt.datetime | None = None
 
     def add(self, due: dt.datetime, started: dt.datetime, finished: dt.datetime) -> None:
-        """Count one finished run. For one that was retried it is the last try that counts."""
+        """Count one finished run. For one that was retried it is the last attempt that counts."""
         self.waits.append((started - due).total_seconds())
         self.durations.append((finished - started).total_seconds())
         self.first_start = min(self.first_start or started, started)

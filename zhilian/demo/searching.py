@@ -6,7 +6,7 @@ import neural
 from neural.ledger.clock import database_clock
 from neural.retrieval.index.active import active_index
 from neural.retrieval.index.lag import index_lag
-from neural.retrieval.models import IndexMark, SearchIndex
+from neural.retrieval.models import OutboxEntry, SearchIndex
 from neural.retrieval.stores.base import Within
 
 ASKED, COLLECTION = "egg tart", "orders"
@@ -24,7 +24,7 @@ class Searching:
 
     def look(self) -> int:
         """How many records wait."""
-        self.waiting = IndexMark.objects.waiting().count()
+        self.waiting = OutboxEntry.objects.waiting().count()
         self.most = max(self.most, self.waiting)
         self.is_through = not self.waiting
         if self.waiting and (troubles := index_lag(now=database_clock()).troubles):

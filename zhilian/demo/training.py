@@ -20,7 +20,7 @@ from neural.forecasting.names import FORECAST_TASK
 from neural.forecasting.outlook.next_days import forecast_store, model_in_force
 from neural.forecasting.outlook.report import report_of_round
 from neural.forecasting.outlook.review import Outlook, outlook
-from neural.forecasting.rounds.gathering import Progress, round_progress
+from neural.forecasting.rounds.gathering import RoundProgress, round_progress
 from neural.forecasting.rounds.opening import LEAST_DAYS, open_round
 from neural.models import RunState, Store, TaskRun
 from neural.replay.bakery import BRAND
@@ -75,7 +75,7 @@ class Training:
 
     def _known(self) -> TrainingRound | None:
         closed = TrainingRound.objects.filter(model_type=DEFAULT_MODEL_TYPE, state__in=GOOD)
-        found = closed.defer("draft").order_by("-pk").first()
+        found = closed.defer("server_state").order_by("-pk").first()
         asked = self.as_of.isoformat() if self.as_of else ""
         return found if found and found.config.get("as_of") == asked else None
 
@@ -90,11 +90,11 @@ class Training:
         # One that was left open may fail for having been left: then it is the next one's turn.
         self._may_open_another = not opened.is_new
 
-    def look(self) -> Progress | None:
+    def look(self) -> RoundProgress | None:
         """How far it is; None when there is no round to wait for any more."""
         if self.round is None or self.is_through:
             return None
-        rows = TrainingRound.objects.defer("draft", "question")
+        rows = TrainingRound.objects.defer("server_state", "question")
         self.round = rows.get(pk=self.round.pk)
         if self.round.is_open:
             return round_progress(self.round, now=dt.datetime.now(dt.UTC))

@@ -11,13 +11,13 @@ from django.conf import settings
 
 from zhilian.celery import app
 from zhilian.supervision.console import Console
-from zhilian.supervision.processes import Program, Supervisor
+from zhilian.supervision.processes import ProgramSpec, Supervisor
 
 LINES_TOLD = 5
 """Of what a worker said last, when it cannot start."""
 
 
-def programs(*, concurrency: int) -> list[Program]:
+def programs(*, concurrency: int) -> list[ProgramSpec]:
     """One worker for ``high_priority`` alone, one for all queues."""
     queues = ",".join(app.amqp.queues)
     return [
@@ -26,12 +26,12 @@ def programs(*, concurrency: int) -> list[Program]:
     ]
 
 
-def _worker(name: str, queues: str, concurrency: int) -> Program:
+def _worker(name: str, queues: str, concurrency: int) -> ProgramSpec:
     manage = str(Path(settings.BASE_DIR, "manage.py"))
     # The process id keeps a second demo's workers apart from this one's.
     options = f"--verbosity 0 --name {name}-{os.getpid()} --queues {queues}"
     arguments = [sys.executable, manage, "worker", *options.split()]
-    return Program(name=name, arguments=[*arguments, "--concurrency", str(concurrency)])
+    return ProgramSpec(name=name, arguments=[*arguments, "--concurrency", str(concurrency)])
 
 
 class WatchedConsole(Console):

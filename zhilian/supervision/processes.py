@@ -2,7 +2,7 @@
 
 One thread and one loop: it copies the programs' output, starts again what has died, and ends
 everything when asked to. Each program is the leader of a session of its own, so that Ctrl-C
-reaches this process alone, and dies with it even by SIGKILL (tether.py).
+reaches this process alone, and dies with it even by SIGKILL (die_with_parent.py).
 """
 
 import os
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from zhilian.supervision.console import Console
-from zhilian.supervision.tether import tethered
+from zhilian.supervision.die_with_parent import dying_with_parent
 
 # Above a worker's soft shutdown (10 s) and what it then needs to hand its messages back.
 GRACE_SECONDS = 25.0
@@ -30,7 +30,7 @@ TICK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Program:
+class ProgramSpec:
     """What to run under which name. `arguments` begin with an absolute path."""
 
     name: str
@@ -41,7 +41,7 @@ class Program:
 class Child:
     """A program's process, and when it is to start again after it has died."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: ProgramSpec) -> None:
         self.program = program
         self.process: subprocess.Popen[bytes] | None = None
         self.started_at = 0.0
@@ -53,7 +53,7 @@ class Child:
     def start(self, now: float) -> IO[bytes]:
         """Start the process and return the pipe with its output."""
         self.process = subprocess.Popen(
-            tethered(self.program.arguments),
+            dying_with_parent(self.program.arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -107,7 +107,7 @@ class Supervisor:
 
     def __init__(
         self,
-        programs: list[Program],
+        programs: list[ProgramSpec],
         *,
         output: TextIO = sys.stdout,
         every_tick: Callable[[], None] = lambda: None,

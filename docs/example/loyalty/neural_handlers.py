@@ -29,11 +29,11 @@ def add_points(event: NeuralEvent, data: PointsEarned) -> None:
         points=F("points") + data.points,
         last_earned_at=Greatest("last_earned_at", event.occurred_at),
     )
-    neural.mark_for_search(collection=MEMBERS.name, store=event.store_id, ids=[data.member])
+    neural.reindex(collection=MEMBERS.name, store=event.store_id, ids=[data.member])
 
 
 @neural.handles(POINTS_EARNED.name, retry=neural.RetryPolicy(max_retries=5, base_seconds=30))
-async def tell_member(event: NeuralEvent, data: PointsEarned) -> str:
+async def notify_member(event: NeuralEvent, data: PointsEarned) -> str:
     """Send the guest a message. Two-step: it may run twice, so the message has a key."""
     return await messenger.send(
         key=f"{event.store_id}/{event.source}/{event.event_id}",

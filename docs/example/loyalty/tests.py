@@ -36,8 +36,8 @@ class PointsEarnedTests(TestCase):
         neural.run_due()
 
         assert Account.objects.get().points == 20
-        assert states() == {"loyalty.add_points": "succeeded", "loyalty.tell_member": "succeeded"}
-        assert TaskRun.objects.get(handler="loyalty.tell_member").result == "sent"
+        assert states() == {"loyalty.add_points": "succeeded", "loyalty.notify_member": "succeeded"}
+        assert TaskRun.objects.get(handler="loyalty.notify_member").result == "sent"
 
     def test_the_same_event_twice_counts_once(self):
         earn(20)
@@ -59,13 +59,13 @@ class PointsEarnedTests(TestCase):
             neural.run_due()
 
         assert Account.objects.get().points == 20
-        run = TaskRun.objects.get(handler="loyalty.tell_member")
+        run = TaskRun.objects.get(handler="loyalty.notify_member")
         assert (run.state, run.failures) == (RunState.PENDING, 1)
         assert run.error == "ConnectionError: away"
         assert neural.run_due() == []  # its time has not come
 
         neural.run_due(now=timezone.now() + dt.timedelta(seconds=30))
-        assert states()["loyalty.tell_member"] == "succeeded"
+        assert states()["loyalty.notify_member"] == "succeeded"
 
     def test_a_closed_account_is_a_dead_letter_at_once(self):
         earn(20)
@@ -118,7 +118,7 @@ class SearchTests(TestCase):
             earn(20)
             neural.run_due()
             Account.objects.all().delete()
-            neural.mark_for_search(collection="loyalty_members", store="S01", ids=["ann"])
+            neural.reindex(collection="loyalty_members", store="S01", ids=["ann"])
             neural.run_due()
 
             assert neural.search("ann", "loyalty_members") == []

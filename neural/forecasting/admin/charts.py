@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from neural.forecasting.admin.display import method_label, per_cent, portions
-from neural.forecasting.outlook.days import Day
+from neural.forecasting.outlook.days import ForecastDay
 from neural.forecasting.outlook.report import CANDIDATE, Report, StoreReport
 
 DAY_WIDTH, BAR_WIDTH, HEIGHT = 10, 6, 100
@@ -50,7 +50,7 @@ class Chart:
         return self.width - self.ahead
 
 
-def chart_of(days: Sequence[Day]) -> Chart:
+def chart_of(days: Sequence[ForecastDay]) -> Chart:
     """The chart, as high as the highest bar or band."""
     highs = [day.band.high for day in days if day.band]
     top = max([*highs, *(day.sold for day in days if day.sold is not None)], default=0.0) or 1.0
@@ -66,27 +66,27 @@ def chart_of(days: Sequence[Day]) -> Chart:
     )
 
 
-def _bar(place: int, day: Day, top: float) -> Mark:
+def _bar(place: int, day: ForecastDay, top: float) -> Mark:
     height = max((day.sold or 0.0) / top * HEIGHT, SHORTEST)
     x = place * DAY_WIDTH + (DAY_WIDTH - BAR_WIDTH) / 2
     kind = day.verdict or "unjudged"
     return Mark(x, HEIGHT - height, BAR_WIDTH, height, kind, day_title(day))
 
 
-def _band(place: int, day: Day, top: float) -> Mark:
+def _band(place: int, day: ForecastDay, top: float) -> Mark:
     assert day.band is not None
     y = HEIGHT - day.band.high / top * HEIGHT
     height = max((day.band.high - day.band.low) / top * HEIGHT, SHORTEST)
     return Mark(place * DAY_WIDTH, y, DAY_WIDTH, height, "band", day_title(day))
 
 
-def _middle(place: int, day: Day, top: float) -> Mark:
+def _middle(place: int, day: ForecastDay, top: float) -> Mark:
     assert day.band is not None
     y = HEIGHT - day.band.middle / top * HEIGHT
     return Mark(place * DAY_WIDTH, y, DAY_WIDTH, 0, "middle", day_title(day))
 
 
-def day_title(day: Day) -> str:
+def day_title(day: ForecastDay) -> str:
     """A day in words: 2026-03-02 Mon: sold 41; forecast 38, 29 to 48."""
     parts = []
     if day.sold is not None:

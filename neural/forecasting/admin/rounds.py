@@ -100,16 +100,16 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
         css = {"all": ("neural/figures.css", "neural_forecasting/learning.css")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Without the draft, which is the whole model; versions without theirs. What each
+        """Without the server state, which is the whole model; versions without theirs. What each
         store's part came to, but not what it sent."""
         version = ModelVersion.objects.defer("content")
-        rounds = super().get_queryset(request).defer("draft").select_related("plan")
+        rounds = super().get_queryset(request).defer("server_state").select_related("plan")
         made = Prefetch("version", version), Prefetch("base_version", version)
         parts = StoreUpdate.objects.only("round_id", "state", "exchange")
         return rounds.prefetch_related(*made, Prefetch("updates", parts))
 
     def for_page(self, queryset: QuerySet) -> QuerySet:
-        return queryset.defer("draft", "question", "config")
+        return queryset.defer("server_state", "question", "config")
 
     # A round's page
 

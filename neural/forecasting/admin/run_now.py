@@ -82,7 +82,7 @@ def what_came_of_it(plan: TrainingPlan) -> tuple[int, SafeString]:
 def newest_round_of(plan: TrainingPlan) -> TrainingRound | None:
     """The last one that was opened, without the model under construction."""
     rounds = TrainingRound.objects.filter(model_type=plan.model_type)
-    return rounds.defer("draft", "question").order_by("-pk").first()
+    return rounds.defer("server_state", "question").order_by("-pk").first()
 
 
 def _is_idle(plan: TrainingPlan) -> bool:
@@ -97,6 +97,6 @@ RUN_NOW = Verb(
     apply=open_round_of,
     fits=lambda plan: plan.enabled and _is_idle(plan),
     change=lambda plan: audit.ROUND_OPENED,
-    tell=what_came_of_it,
+    message_for=what_came_of_it,
     whole_chain=True,
 )

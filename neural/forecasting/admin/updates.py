@@ -82,11 +82,11 @@ class StoreUpdateAdmin(HistoryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows = super().get_queryset(request).select_related("store", "round")
-        return rows.defer("payload", "round__draft", "round__question", "round__config")
+        return rows.defer("payload", "round__server_state", "round__question", "round__config")
 
     def for_page(self, queryset: QuerySet) -> QuerySet:
         return queryset.defer(
-            "payload", "figures", "round__draft", "round__question", "round__config"
+            "payload", "figures", "round__server_state", "round__question", "round__config"
         )
 
     @admin.display(description=_("state"))
@@ -164,7 +164,7 @@ class PrivacySpendAdmin(SearchedByNumber):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows = super().get_queryset(request).select_related("round__plan")
-        return rows.defer("round__draft", "round__question", "round__config")
+        return rows.defer("round__server_state", "round__question", "round__config")
 
     @admin.display(description=_("ε afterwards"))
     def spent(self, spend: PrivacySpend) -> str:

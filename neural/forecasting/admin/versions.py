@@ -58,7 +58,7 @@ PUBLISH = Verb(
     apply=lambda version, user: version.publish(by=user.get_username()),
     fits=lambda version: _pointer(version) is None,
     change=lambda version: audit.PUBLISHED,
-    tell=_now_in_force,
+    message_for=_now_in_force,
     whole_chain=True,
 )
 REJECT = Verb(
@@ -79,7 +79,7 @@ ROLL_BACK = Verb(
     apply=_roll_back,
     fits=lambda version: version.parent_id is not None and _pointer(version) is not None,
     change=lambda version: audit.ROLLED_BACK,
-    tell=_now_in_force,
+    message_for=_now_in_force,
     whole_chain=True,
 )
 
@@ -131,7 +131,7 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
         """Without the model itself; with whether it is in force."""
         active = Exists(ActiveModel.objects.filter(version=OuterRef("pk")))
         rows = super().get_queryset(request).select_related("parent", "round")
-        rows = rows.defer("content", "parent__content", "round__draft", "round__question")
+        rows = rows.defer("content", "parent__content", "round__server_state", "round__question")
         return rows.annotate(is_active=active)
 
     def render_change_form(

@@ -170,7 +170,7 @@ def column_sums(stacked: FloatArray) -> FloatArray:
     return np.array([math.fsum(column) for column in columns.tolist()]).reshape(stacked.shape[1:])
 
 
-class Strategy(Protocol):
+class AggregationFunction(Protocol):
     """How updates become one. ``updates`` and ``claimed`` have the same stores."""
 
     def __call__(
@@ -198,7 +198,7 @@ def _median(
     return coordinate_median(updates, least_updates=max(3, config.least_stores))
 
 
-STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
+STRATEGIES: Mapping[str, AggregationFunction] = MappingProxyType(
     {"fedavg": _mean, "fedprox": _mean, "trimmed_mean": _trimmed_mean, "median": _median}
 )
 """By the name that a plan gives, ``TrainingConfig.strategy``."""

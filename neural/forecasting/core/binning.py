@@ -48,7 +48,7 @@ class Bins:
         return int(self.edges.shape[0])
 
     def as_json(self) -> Json:
-        """The bins as a draft keeps them."""
+        """The bins as a server state keeps them."""
         return encode(self.edges, dtype="<f4")
 
     @classmethod

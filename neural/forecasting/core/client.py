@@ -13,21 +13,21 @@ from neural.forecasting.core.series import Sales
 
 
 def answer(
-    config: TrainingConfig, draft: Json, question: Question, sales: Sales, memory: Memory
+    config: TrainingConfig, server_state: Json, question: Question, sales: Sales, memory: Memory
 ) -> Json:
     """What this store answers. Raises NotEnoughHistory if it knows too little."""
-    return PHASES[question.kind].answer(StorePart(config, draft, question, sales, memory))
+    return PHASES[question.kind].answer(StorePart(config, server_state, question, sales, memory))
 
 
 def answer_together(
     config: TrainingConfig,
-    draft: Json,
+    server_state: Json,
     question: Question,
     stores: Mapping[str, tuple[Sales, Memory]],
 ) -> Together:
     """What several stores of one trust domain answer, added up before it is sent."""
     parts = {
-        name: StorePart(config, draft, question, sales, memory)
+        name: StorePart(config, server_state, question, sales, memory)
         for name, (sales, memory) in sorted(stores.items())
     }
     return PHASES[question.kind].answer_together(parts)

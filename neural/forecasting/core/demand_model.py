@@ -37,12 +37,12 @@ class DemandModel:
     """(SIZE,): the chain's, of standardised features."""
     variance: FloatArray
     """(SIZE,): of the stores around them."""
-    forest: trees.Draft | None = None
+    forest: trees.PartialForest | None = None
     levels: Mapping[str, float] = field(default_factory=dict)
     """Usual level of a dish in portions a day, where enough stores sell it."""
 
     def as_json(self) -> Json:
-        """The model as a draft and a version keep it."""
+        """The model as a server state and a version keep it."""
         return {
             "schema": SCHEMA_HASH,
             "mean": encode(self.standard.mean, dtype="<f8"),
@@ -68,11 +68,13 @@ class DemandModel:
             ),
             weights=decode(value["weights"], dtype="<f8", shape=(SIZE,)),
             variance=decode(value["variance"], dtype="<f8", shape=(SIZE,)),
-            forest=None if forest is None else trees.Draft.from_json(forest),
+            forest=None if forest is None else trees.PartialForest.from_json(forest),
             levels=value["levels"],
         )
 
-    def personal_weights(self, train: Examples, problem: glm.Problem | None = None) -> FloatArray:
+    def personal_weights(
+        self, train: Examples, problem: glm.LocalObjective | None = None
+    ) -> FloatArray:
         """(SIZE,): the store's own, from its examples; the chain's where it has none."""
         if not len(train):
             return self.weights

@@ -60,7 +60,7 @@ class Dispersion:
     alpha: tuple[float, ...]
 
     def as_json(self) -> dict[str, list[float]]:
-        """The dispersion as a draft keeps it."""
+        """The dispersion as a server state keeps it."""
         return {"phi": list(self.phi), "alpha": list(self.alpha)}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Arrays as JSON: what a store's answer, a draft and a model version carry. Pure.
+"""Arrays as JSON: what a store's answer, a server state and a model version carry. Pure.
 
 Bytes are little-endian and in C order, whatever the machine, so that the same array is the same
 text everywhere.

@@ -29,7 +29,7 @@ STORES_TO_TRIM = 5
 TRIM_SHARE = 0.1
 
 
-class Verdict(NamedTuple):
+class GateDecision(NamedTuple):
     better: bool
     reason: str
     """``better``, ``no_better`` or ``not_judged``."""
@@ -102,7 +102,7 @@ def _without_extremes(pairs: list[tuple[Sums, Sums]]) -> list[tuple[Sums, Sums]]
     return sorted(pairs, key=advantage)[cut:-cut]
 
 
-def judge(judged: Sequence[Judged]) -> Verdict:
+def judge(judged: Sequence[Judged]) -> GateDecision:
     """Better than the active version, the seasonal naive forecast and the weekday mean?
 
     ``judged`` is what each store says. Equal is not better: a model that stays is one that people
@@ -111,9 +111,9 @@ def judge(judged: Sequence[Judged]) -> Verdict:
     compared = {method: compare(judged, method) for method in TO_BEAT}
     known = {method: each for method, each in compared.items() if each is not None}
     if not known:
-        return Verdict(False, "not_judged")
+        return GateDecision(False, "not_judged")
     for method, each in known.items():
         if not each.own < each.other:
             detail = f"{method}: {each.other:.4f}, candidate: {each.own:.4f}"
-            return Verdict(False, "no_better", detail)
-    return Verdict(True, "better")
+            return GateDecision(False, "no_better", detail)
+    return GateDecision(True, "better")

@@ -80,7 +80,7 @@ def agreed_standard(sums: Iterable[Mapping[str, FloatArray]]) -> Standard:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class LocalObjective:
     """A store's examples as its loss sees them."""
 
     design: NDArray[np.float32]
@@ -96,10 +96,10 @@ class Problem:
         return int(self.design.shape[1])
 
 
-def problem(examples: Examples, standard: Standard) -> Problem:
+def problem(examples: Examples, standard: Standard) -> LocalObjective:
     """The loss of a store's examples; all targets must be known."""
     total = max(float(examples.target.sum()), float(np.exp(examples.offset).sum()) * 1e-3, 1e-9)
-    return Problem(
+    return LocalObjective(
         design=standard.apply(examples.values),
         offset=examples.offset,
         target=examples.target,
@@ -119,37 +119,37 @@ def forecast(examples: Examples, standard: Standard, weights: FloatArray) -> Flo
     return np.asarray(np.exp(examples.offset + linear_predictor(design, weights)))
 
 
-def loss(problem: Problem, weights: FloatArray) -> float:
+def loss(problem: LocalObjective, weights: FloatArray) -> float:
     """Σ (m - y log m) / total demand, less what does not depend on the weights."""
     predictor = linear_predictor(problem.design, weights)
     mean = np.exp(problem.offset + predictor)
     return float((mean - problem.target * predictor).sum() / problem.total)
 
 
-def gradient(problem: Problem, weights: FloatArray) -> FloatArray:
+def gradient(problem: LocalObjective, weights: FloatArray) -> FloatArray:
     """(size,): of :func:`loss`."""
     mean = np.exp(problem.offset + linear_predictor(problem.design, weights))
     return _product(problem, (mean - problem.target) / problem.total)
 
 
-def hessian(problem: Problem, weights: FloatArray) -> FloatArray:
+def hessian(problem: LocalObjective, weights: FloatArray) -> FloatArray:
     """(size, size): of :func:`loss`."""
     mean = np.exp(problem.offset + linear_predictor(problem.design, weights))
     return _weighted_square(problem, mean / problem.total)
 
 
-def _product(problem: Problem, each: FloatArray) -> FloatArray:
+def _product(problem: LocalObjective, each: FloatArray) -> FloatArray:
     return (each.astype(np.float32) @ problem.design).astype(np.float64)
 
 
-def _weighted_square(problem: Problem, each: FloatArray) -> FloatArray:
+def _weighted_square(problem: LocalObjective, each: FloatArray) -> FloatArray:
     roots = np.sqrt(each).astype(np.float32)
     rooted = problem.design * roots[:, None]
     return (rooted.T @ rooted).astype(np.float64)
 
 
 def minimised(
-    problem: Problem,
+    problem: LocalObjective,
     *,
     start: FloatArray,
     centre: FloatArray,
@@ -194,7 +194,7 @@ def ridge_penalty(size: int, ridge: float) -> FloatArray:
 
 
 def fedprox(
-    problem: Problem, *, broadcast: FloatArray, ridge: float, proximal: float, steps: int = 3
+    problem: LocalObjective, *, broadcast: FloatArray, ridge: float, proximal: float, steps: int = 3
 ) -> FloatArray:
     """A store's weights after local training that is held near the broadcast ones (Li et al.
     2020, "Federated optimization in heterogeneous networks"): towards the minimum of loss +
@@ -224,13 +224,15 @@ def fedprox(
     return weights
 
 
-def fedavg(problem: Problem, *, broadcast: FloatArray, ridge: float, steps: int = 3) -> FloatArray:
+def fedavg(
+    problem: LocalObjective, *, broadcast: FloatArray, ridge: float, steps: int = 3
+) -> FloatArray:
     """A store's weights after a few small gradient steps from the broadcast ones (McMahan et al.
     2017): FedProx that holds nothing back."""
     return fedprox(problem, broadcast=broadcast, ridge=ridge, proximal=0.0, steps=steps)
 
 
-def local(problem: Problem, *, ridge: float, steps: int = 8) -> FloatArray:
+def local(problem: LocalObjective, *, ridge: float, steps: int = 8) -> FloatArray:
     """A store's weights from its own examples alone."""
     nothing = np.zeros(problem.size)
     penalty = ridge_penalty(problem.size, ridge)

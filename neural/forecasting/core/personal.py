@@ -12,7 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from neural.forecasting.core.features import Examples
-from neural.forecasting.core.glm import Problem, hessian, linear_predictor, minimised, ridge_penalty
+from neural.forecasting.core.glm import (
+    LocalObjective,
+    hessian,
+    linear_predictor,
+    minimised,
+    ridge_penalty,
+)
 from neural.forecasting.core.series import FloatArray
 
 YEAR = 365.0
@@ -22,7 +28,7 @@ LARGEST_VARIANCE = 1.0
 _LEAST_VARIANCE = 1e-8
 
 
-class Spread(NamedTuple):
+class WeightDeviation(NamedTuple):
     """What a store says of its own optimum; each (size,). ``deviation`` is the squared distance
     from the chain's weights, ``sampling`` how much of it chance alone would bring."""
 
@@ -53,7 +59,7 @@ def sightings(examples: Examples) -> float:
     return len(targets) / max(len(np.unique(targets)), 1)
 
 
-def effective_count(problem: Problem, weights: FloatArray, *, temper: float) -> float:
+def effective_count(problem: LocalObjective, weights: FloatArray, *, temper: float) -> float:
     """By what a store's loss is multiplied to be a log-likelihood: demand / (dispersion · temper),
     the dispersion being Pearson's at the given weights. It has no unit."""
     mean = np.exp(problem.offset + linear_predictor(problem.design, weights))
@@ -63,8 +69,8 @@ def effective_count(problem: Problem, weights: FloatArray, *, temper: float) -> 
 
 
 def spread(
-    problem: Problem, *, centre: FloatArray, ridge: float, temper: float, steps: int = 4
-) -> Spread:
+    problem: LocalObjective, *, centre: FloatArray, ridge: float, temper: float, steps: int = 4
+) -> WeightDeviation:
     """A store's own optimum, under a ridge towards the centre that keeps it finite, compared with
     the centre. ``temper`` is what the sampling variance is multiplied by: the sightings."""
     penalty = ridge_penalty(problem.size, ridge)
@@ -73,7 +79,7 @@ def spread(
     inverse = np.linalg.inv(curve + np.diag(penalty + 1e-6))
     count = effective_count(problem, own, temper=temper)
     sampling = np.einsum("ij,jk,ki->i", inverse, curve, inverse) / max(count, 1e-9)
-    return Spread((own - centre) ** 2, np.asarray(sampling))
+    return WeightDeviation((own - centre) ** 2, np.asarray(sampling))
 
 
 def prior_variance(excess: FloatArray) -> FloatArray:
@@ -83,7 +89,7 @@ def prior_variance(excess: FloatArray) -> FloatArray:
 
 
 def personal_weights(
-    problem: Problem,
+    problem: LocalObjective,
     *,
     centre: FloatArray,
     variance: FloatArray,

@@ -1,10 +1,10 @@
 """What is said between a round and its stores: questions, answers, steps. Pure.
 
-A round is a series of exchanges. In each, every store that takes part is asked the same
-question and gives one answer, made from its own rows alone. A *program* says what is asked
-first and, from the answers to one question, what is asked next; in between it keeps a *draft*,
-the model under construction. Program, draft, questions and answers are JSON: a round may stop
-at any moment and go on in another process.
+A round is a series of exchanges. In each, every store that takes part is asked the same question
+and gives one answer, made from its own rows alone. A *program* says what is asked first and, from
+the answers to one question, what is asked next; in between it keeps a *server state*, the model
+under construction. Program, server state, questions and answers are JSON: a round may stop at any
+moment and go on in another process.
 """
 
 from collections.abc import Callable, Mapping, MutableMapping
@@ -18,7 +18,7 @@ Json: TypeAlias = dict[str, Any]
 
 Memory: TypeAlias = MutableMapping[str, Any]
 """What a store's part keeps from one exchange to the next within a process, to save time. It may
-be empty at any exchange; whatever it holds can be made again from the rows and the draft."""
+be empty at any exchange; whatever it holds can be made again from the rows and the server state."""
 
 
 class AnswerRefused(NeuralError):
@@ -49,8 +49,8 @@ class NotEnoughHistory(NeuralError):
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One exchange's question. ``content`` is JSON and small: what is large stands in the draft,
-    of which every store is given a copy."""
+    """One exchange's question. ``content`` is JSON and small: what is large stands in the server
+    state, of which every store is given a copy."""
 
     kind: str
     number: int
@@ -59,7 +59,7 @@ class Question:
     together: bool = False
     """Whether stores of one trust domain may add up their answers before they send them."""
     judges: bool = False
-    """Whether this question has the finished draft judged on days that nobody trained on."""
+    """Whether this question has the finished model judged on days that nobody trained on."""
 
     def as_json(self) -> Json:
         """The question as a round's row keeps it."""
@@ -80,9 +80,9 @@ class Question:
 class Step(NamedTuple):
     """Where a program has come to."""
 
-    draft: Json
+    server_state: Json
     question: Question | None
-    """What is asked next; None when the program is through and the draft is a candidate."""
+    """What is asked next; None when the program is through and the model is a candidate."""
     refused: Mapping[str, str] = {}
     """Stores whose answers the arithmetic left out, and why (outliers): code, or code: detail."""
 
@@ -135,14 +135,16 @@ class Program(Protocol):
     def begin(self, config: TrainingConfig, active: Json | None) -> Step:
         """The first question. ``active`` is the model in force, to start from."""
 
-    def check(self, config: TrainingConfig, draft: Json, question: Question, answer: Json) -> None:
+    def check(
+        self, config: TrainingConfig, server_state: Json, question: Question, answer: Json
+    ) -> None:
         """Raise :class:`AnswerRefused` unless the answer has the keys, shapes, types, version and
         finite numbers that the question asks for. Called for each answer when it comes in."""
 
     def go_on(
         self,
         config: TrainingConfig,
-        draft: Json,
+        server_state: Json,
         question: Question,
         answers: Mapping[str, Json],
     ) -> Step:
@@ -152,8 +154,8 @@ class Program(Protocol):
 
 
 Answer: TypeAlias = Callable[[TrainingConfig, Json, Question, Sales, Memory], Json]
-"""A store's part: ``answer(config, draft, question, sales, memory)``. One plain function, from
-arrays to JSON, that knows nothing of Django: Flower's ClientApp can wrap it."""
+"""A store's part: ``answer(config, server_state, question, sales, memory)``. One plain function,
+from arrays to JSON, that knows nothing of Django: Flower's ClientApp can wrap it."""
 
 
 class Together(NamedTuple):

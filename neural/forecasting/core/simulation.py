@@ -27,7 +27,7 @@ Tamper = Callable[[str, Question, Json], Json]
 class Simulated:
     """What became of a round."""
 
-    draft: Json
+    server_state: Json
     refused: dict[str, str] = field(default_factory=dict)
     """Stores that were left out, and why."""
     judged: dict[str, Json] = field(default_factory=dict)
@@ -52,25 +52,25 @@ def simulate(
         name: (sales, {}) for name, sales in sorted(stores.items())
     }
     step = kind.program.begin(config, active)
-    done = Simulated(step.draft)
+    done = Simulated(step.server_state)
     while step.question is not None:
         question, answers = step.question, {}
         for name, answer, refused, asked in _answers(
-            kind, config, step.draft, question, taking_part, group if tamper is None else 1
+            kind, config, step.server_state, question, taking_part, group if tamper is None else 1
         ):
             done.refused.update(refused)
             try:
                 sent = tamper(name, question, answer) if tamper else answer
                 check_stores(sent, asked=asked)
-                kind.program.check(config, step.draft, question, sent)
+                kind.program.check(config, step.server_state, question, sent)
                 answers[name] = sent
             except AnswerRefused as error:
                 done.refused[name] = str(error)
-        step = kind.program.go_on(config, step.draft, question, answers)
+        step = kind.program.go_on(config, step.server_state, question, answers)
         done.refused.update(step.refused)
         for name in done.refused:
             taking_part.pop(name, None)
-        done.draft, done.exchanges = step.draft, question.number
+        done.server_state, done.exchanges = step.server_state, question.number
         done.judged = answers if question.judges else done.judged
     return done
 
@@ -78,7 +78,7 @@ def simulate(
 def _answers(
     kind: ModelType,
     config: TrainingConfig,
-    draft: Json,
+    server_state: Json,
     question: Question,
     stores: Mapping[str, tuple[Sales, Memory]],
     group: int,
@@ -86,14 +86,14 @@ def _answers(
     if question.together and kind.answer_together and group > 1:
         for names in _groups(list(stores), group):
             together = kind.answer_together(
-                config, draft, question, {name: stores[name] for name in names}
+                config, server_state, question, {name: stores[name] for name in names}
             )
             asked = len(names) - len(together.refused)
             yield names[0], together.answer, together.refused, asked
         return
     for name, (sales, memory) in stores.items():
         try:
-            yield name, kind.answer(config, draft, question, sales, memory), {}, 1
+            yield name, kind.answer(config, server_state, question, sales, memory), {}, 1
         except NotEnoughHistory as error:
             yield name, {}, {name: f"no_history: {error}"}, 1
 

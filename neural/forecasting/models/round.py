@@ -1,6 +1,6 @@
 """Rounds of training: a state machine of which every change is a compare-and-set.
 
-A round is a series of exchanges. What is next follows from the row alone: the draft (the
+A round is a series of exchanges. What is next follows from the row alone: the server state (the
 model under construction), the question that is asked, who has answered it. Whoever finds all
 answers in moves the round on, and only one succeeds.
 """
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.forecasting.core.types import label_of
 from neural.forecasting.models.plan import TrainingPlan
-from neural.forecasting.models.round_lines import tell_round
+from neural.forecasting.models.round_lines import log_round
 from neural.models.exact_json import ExactJSONField
 
 
@@ -88,7 +88,7 @@ class TrainingRound(models.Model):
     )
     exchanges_expected = models.PositiveIntegerField(_("exchanges expected"), default=0)
     config = ExactJSONField(_("numbers"), default=dict)
-    draft = ExactJSONField(_("draft"), default=dict)
+    server_state = ExactJSONField(_("server state"), default=dict)
     question = ExactJSONField(_("question"), null=True, blank=True)
     base_version = models.ForeignKey(
         "ModelVersion",
@@ -182,13 +182,13 @@ class TrainingRound(models.Model):
         return self._become(RoundState.SELECTING, RoundState.PLANNED)
 
     def ask(
-        self, *, draft: Any, question: Any, judges: bool, taking_part: int, now: dt.datetime
+        self, *, server_state: Any, question: Any, judges: bool, taking_part: int, now: dt.datetime
     ) -> bool:
-        """Put the next question, with the draft as it has become."""
+        """Put the next question, with the server state as it has become."""
         return self._become(
             RoundState.EVALUATING if judges else RoundState.COLLECTING,
             (RoundState.SELECTING, *ASKING_STATES, RoundState.AGGREGATING),
-            draft=draft,
+            server_state=server_state,
             question=question,
             exchange=question["number"],
             taking_part=taking_part,
@@ -236,7 +236,7 @@ class TrainingRound(models.Model):
         return self._become(
             state,
             OPEN_STATES,
-            draft={},  # a finished one is the version's content
+            server_state={},  # a finished one is the version's content
             question=None,
             exchange_closes_at=None,
             closed_at=now,
@@ -261,7 +261,7 @@ class TrainingRound(models.Model):
                 RoundTransition.objects.create(
                     round_id=self.pk, from_state=was, to_state=state, exchange=self.exchange
                 )
-            tell_round(self, was)
+            log_round(self, was)
         return True
 
 

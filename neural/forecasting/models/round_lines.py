@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("neural.forecasting")
 
 
-def tell_round(of: "TrainingRound", was: str) -> None:
+def log_round(of: "TrainingRound", was: str) -> None:
     """On commit: ``event=round_published round=7 model_type=demand_forecast from=evaluating``"""
     facts: dict[str, Any] = {
         "round": of.pk,
@@ -27,11 +27,11 @@ def tell_round(of: "TrainingRound", was: str) -> None:
         facts["reason"] = of.reason
     # Hundreds of exchanges a night: their lines are for whoever looks for them.
     level = logging.DEBUG if of.is_open and of.exchange > 1 else logging.INFO
-    tell = partial(logger.log, level, "event=round_%s %s", str(of.state), pairs(facts))
-    transaction.on_commit(tell, robust=True)
+    log_change = partial(logger.log, level, "event=round_%s %s", str(of.state), pairs(facts))
+    transaction.on_commit(log_change, robust=True)
 
 
-def tell_store(
+def log_store(
     what: str, *, round_id: int, store: str, level: int = logging.INFO, **facts: Any
 ) -> None:
     """What became of one store's part: ``event=store_rejected round=7 store=S01 reason=…``"""

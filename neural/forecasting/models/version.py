@@ -145,7 +145,7 @@ class ModelVersion(models.Model):
         if not candidates.update(standing=Standing.REJECTED):
             return False
         self.standing = Standing.REJECTED
-        _tell("rejected", self)
+        _log("rejected", self)
         return True
 
     def publish(self, *, by: str = "") -> bool:
@@ -156,7 +156,7 @@ class ModelVersion(models.Model):
         return ActiveModel.objects.publish(self, instead_of=active, by=by)
 
 
-def _tell(what: str, version: ModelVersion, by: str = "") -> None:
+def _log(what: str, version: ModelVersion, by: str = "") -> None:
     facts = {"model_type": version.model_type, "version": version.number}
     logger.info("event=version_%s %s", what, pairs(facts | ({"by": by} if by else {})))
 
@@ -177,7 +177,7 @@ class ActiveModelManager(models.Manager["ActiveModel"]):
             versions = ModelVersion.objects.filter(pk=version.pk)
             versions.update(standing=Standing.PUBLISHED, published_at=Now())
             version.refresh_from_db(fields=["standing", "published_at"])
-            transaction.on_commit(lambda: _tell("published", version, by), robust=True)
+            transaction.on_commit(lambda: _log("published", version, by), robust=True)
         return True
 
     def _point(self, version: ModelVersion, instead_of: ModelVersion | None, by: str) -> bool:
@@ -224,5 +224,5 @@ class ActiveModel(models.Model):
         if not rows.update(version=parent, changed_at=Now(), changed_by=by[:150]):
             return False
         self.refresh_from_db()
-        _tell("rolled_back_to", parent, by)
+        _log("rolled_back_to", parent, by)
         return True

@@ -37,7 +37,7 @@ class Band:
 
 
 @dataclass(frozen=True)
-class Day:
+class ForecastDay:
     """A day of the chart. ``sold`` is None on days that were closed or are yet to come."""
 
     day: dt.date
@@ -65,7 +65,7 @@ def days_of(
     last_sold: dt.date | None,
     dish: str,
     forecast_dishes: Sequence[str],
-) -> Sequence[Day]:
+) -> Sequence[ForecastDay]:
     """Eight weeks up to the last day that is known, and those ahead; ``dish``: of it alone."""
     known = [day for day in (made_on, last_sold) if day]
     if not known:
@@ -79,12 +79,12 @@ def days_of(
     return [_day(day, sold, bands.get(day, {}), wanted) for day in every]
 
 
-def _day(day: dt.date, sold: Sold, bands: Mapping[str, Band], wanted: Sequence[str]) -> Day:
+def _day(day: dt.date, sold: Sold, bands: Mapping[str, Band], wanted: Sequence[str]) -> ForecastDay:
     """Both are of the same dishes: those that were forecast, where any were."""
     found = sold.get(day)
     names = list(bands) or wanted or list(found or {})
     quantity = None if found is None else sum(found.get(name, 0.0) for name in names)
-    return Day(day, quantity, together(list(bands.values())))
+    return ForecastDay(day, quantity, together(list(bands.values())))
 
 
 def _sold(store: Store, first: dt.date, last: dt.date) -> Sold:

@@ -17,7 +17,7 @@ from neural.forecasting.core.series import Sales
 from neural.forecasting.core.types import DishForecast, Forecasting, model_type
 from neural.forecasting.models import ActiveModel, Forecast, ModelVersion, TrainingPlan
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
-from neural.forecasting.models.round_lines import tell_store
+from neural.forecasting.models.round_lines import log_store
 from neural.forecasting.names import FORECAST_TASK
 from neural.forecasting.rounds.asking import in_groups
 from neural.forecasting.rounds.kept import kept_stores
@@ -87,7 +87,7 @@ def make_forecasts(
         except Exception as error:  # noqa: BLE001 (one store's trouble is not the others')
             drop_broken_connection(error)
             failed[store] = type(error).__name__
-            tell_store(
+            log_store(
                 "not_forecast", round_id=0, store=store, level=logging.WARNING, error=failed[store]
             )
             if isinstance(error, SoftTimeLimitExceeded):

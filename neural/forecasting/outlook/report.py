@@ -92,7 +92,7 @@ def _report(
 
 def newest_round(*, model_type: str | None = None) -> TrainingRound | None:
     """The last round that has ended, of this type or of any."""
-    closed = TrainingRound.objects.closed().defer("draft", "question")
+    closed = TrainingRound.objects.closed().defer("server_state", "question")
     if model_type:
         closed = closed.filter(model_type=model_type)
     return closed.order_by("-pk").first()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from neural.forecasting.core.doubtful import WINDOW_DAYS
 from neural.forecasting.core.protocol import NotEnoughHistory
 from neural.forecasting.models import Forecast, ModelVersion
-from neural.forecasting.outlook.days import Day, band_of, days_ahead, days_of
+from neural.forecasting.outlook.days import ForecastDay, band_of, days_ahead, days_of
 from neural.forecasting.sales import sales_of
 from neural.forecasting.sources import demand_source
 from neural.models import Store
@@ -42,13 +42,13 @@ class Outlook:
     made_on: dt.date | None
     version: ModelVersion | None
     methods: Sequence[str]
-    days: Sequence[Day]
+    days: Sequence[ForecastDay]
     prepare_on: dt.date | None
     coming: Sequence[dt.date]
     portions: Sequence[Portion]
 
     @property
-    def judged(self) -> Sequence[Day]:
+    def judged(self) -> Sequence[ForecastDay]:
         """Days of which both forecast and sales are known, newest first."""
         return [day for day in reversed(self.days) if day.verdict]
 

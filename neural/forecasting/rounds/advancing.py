@@ -1,7 +1,7 @@
 """The coordinator: moves a round on. Done twice, by two, or again after a kill: the same.
 
-It reads the round and its answers, computes, and writes the next state by compare-and-set on
-state and exchange, with everything that belongs to the step in one transaction: the draft, the
+It reads the round and its answers, computes, and writes the next state by compare-and-set on state
+and exchange, with everything that belongs to the step in one transaction: the server state, the
 question, what became of each store, the runs of the next exchange. Who comes second changes
 nothing.
 """
@@ -21,7 +21,7 @@ from neural.forecasting.rounds.asking import ask_singly, ask_stores
 from neural.forecasting.rounds.closing import PointerMoved, after_close, finish
 from neural.forecasting.rounds.exchange import Exchange, ExchangeOver, exchange_of, light_round
 from neural.forecasting.rounds.gathering import Answers, Gathered, answers_of, gather
-from neural.forecasting.rounds.receiving import DETAIL_LENGTH, tell_later
+from neural.forecasting.rounds.receiving import DETAIL_LENGTH, log_on_commit
 from neural.forecasting.rounds.spending import spend
 
 
@@ -119,7 +119,9 @@ def _aggregate(
     answers = answers_of(asked, gathered)
     try:
         spend(training, asked)
-        step = asked.kind.program.go_on(asked.config, asked.draft, asked.question, answers.by_name)
+        step = asked.kind.program.go_on(
+            asked.config, asked.server_state, asked.question, answers.by_name
+        )
         _take_step(training, asked, gathered, answers, step, since(now, began))
     except PrivacyBudgetSpent as spent:
         _close(training, RoundState.FAILED_ERROR, "privacy_budget", str(spent), now=now)
@@ -165,11 +167,11 @@ def _take_step(
         if step.question is None:
             names = [name for name in answers.by_name if name not in step.refused]
             given = [answers.by_name[name] for name in names]
-            moved = finish(training, asked, step.draft, given, now)
+            moved = finish(training, asked, step.server_state, given, now)
         else:
             question = step.question
             moved = training.ask(
-                draft=step.draft,
+                server_state=step.server_state,
                 question=question.as_json(),
                 judges=question.judges,
                 taking_part=len(used),
@@ -196,11 +198,11 @@ def _settle_stores(
         updates.filter(store=store).update(
             state=UpdateState.LEFT_OUT, reason=reason[:50], detail=detail[:DETAIL_LENGTH]
         )
-        tell_later(asked, store, UpdateState.LEFT_OUT, reason)
+        log_on_commit(asked, store, UpdateState.LEFT_OUT, reason)
     if late := sorted(gathered.taking_part - set(used) - set(refused)):
         updates.filter(store__in=late).update(state=UpdateState.LATE, reason="no_answer")
         for store in late:
-            tell_later(asked, store, UpdateState.LATE, "no_answer")
+            log_on_commit(asked, store, UpdateState.LATE, "no_answer")
     if asked.adds_up:
         _settle_sums(asked, gathered, used, now)
     else:

@@ -38,7 +38,7 @@ RUN_SECONDS = 20.0
 """After so long a run leaves the rest of its stores to a further one."""
 
 
-class Refusal(NamedTuple):
+class AnswerRefusal(NamedTuple):
     """Why a store's part cannot be used."""
 
     state: UpdateState
@@ -53,7 +53,7 @@ class Parts:
     answers: dict[str, tuple[Json, float]] = field(default_factory=dict)
     """Answer and seconds by store."""
     sums: list[tuple[Sequence[str], Json, float]] = field(default_factory=list)
-    refusals: dict[str, Refusal] = field(default_factory=dict)
+    refusals: dict[str, AnswerRefusal] = field(default_factory=dict)
     rest: Sequence[str] = ()
     """Stores whose turn did not come."""
 
@@ -129,7 +129,9 @@ def _one_by_one(asked: Exchange, stores: Sequence[str]) -> Parts:
 def _one(asked: Exchange, parts: Parts, store: str) -> None:
     started = time.perf_counter()
     kept = _kept(asked, store)
-    answer = asked.kind.answer(asked.config, asked.draft, asked.question, kept.sales, kept.memory)
+    answer = asked.kind.answer(
+        asked.config, asked.server_state, asked.question, kept.sales, kept.memory
+    )
     _keep(asked, store, kept)
     parts.answers[store] = (answer, time.perf_counter() - started)
 
@@ -140,16 +142,16 @@ def _isolated(parts: Parts, store: str, work: Callable[[], object]) -> bool:
         work()
     except SoftTimeLimitExceeded as error:
         drop_broken_connection(error)
-        parts.refusals[store] = Refusal(UpdateState.FAILED, "too_slow")
+        parts.refusals[store] = AnswerRefusal(UpdateState.FAILED, "too_slow")
         return False
     except (DatabaseError, InterfaceError):
         raise  # no fault of the store's: the run is tried again
     except NotEnoughHistory:
-        parts.refusals[store] = Refusal(UpdateState.FAILED, "no_history")
+        parts.refusals[store] = AnswerRefusal(UpdateState.FAILED, "no_history")
     except AnswerRefused as refused:
-        parts.refusals[store] = Refusal(UpdateState.REJECTED, refused.reason, refused.detail)
+        parts.refusals[store] = AnswerRefusal(UpdateState.REJECTED, refused.reason, refused.detail)
     except Exception as error:  # noqa: BLE001 (whatever a store's rows make of the arithmetic)
-        parts.refusals[store] = Refusal(UpdateState.FAILED, "error", type(error).__name__)
+        parts.refusals[store] = AnswerRefusal(UpdateState.FAILED, "error", type(error).__name__)
     return True
 
 
@@ -225,12 +227,14 @@ def _sum(asked: Exchange, parts: Parts, held: dict[str, Kept]) -> None:
     started = time.perf_counter()
     assert asked.kind.answer_together is not None
     given = {store: (kept.sales, kept.memory) for store, kept in held.items()}
-    answer, refused = asked.kind.answer_together(asked.config, asked.draft, asked.question, given)
+    answer, refused = asked.kind.answer_together(
+        asked.config, asked.server_state, asked.question, given
+    )
     for store, kept in held.items():
         _keep(asked, store, kept)
     for store, why in refused.items():
         reason, _, detail = why.partition(": ")
-        parts.refusals[store] = Refusal(UpdateState.LEFT_OUT, reason, detail)
+        parts.refusals[store] = AnswerRefusal(UpdateState.LEFT_OUT, reason, detail)
     if stores := [store for store in held if store not in refused]:
         parts.sums.append((stores, answer, time.perf_counter() - started))
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from neural.errors import NeuralError
-from neural.forecasting.core.gate import Judged, Verdict, add_up, judge
+from neural.forecasting.core.gate import GateDecision, Judged, add_up, judge
 from neural.forecasting.core.protocol import Json
 from neural.forecasting.core.types import can_forecast
 from neural.forecasting.models import (
@@ -34,9 +34,13 @@ class PointerMoved(NeuralError):
 
 
 def finish(
-    training: TrainingRound, asked: Exchange, draft: Json, answers: Iterable[Json], now: dt.datetime
+    training: TrainingRound,
+    asked: Exchange,
+    server_state: Json,
+    answers: Iterable[Json],
+    now: dt.datetime,
 ) -> bool:
-    """Make a version of a finished draft, publish it if the gate lets it pass, and close.
+    """Make a version of a finished model, publish it if the gate lets it pass, and close.
 
     Within a transaction. Returns whether it did: not if another coordinator was first. Raises
     :class:`PointerMoved`.
@@ -52,7 +56,7 @@ def finish(
         closed = training.reject(reason, verdict.detail, now=now)
     if not closed:
         return False
-    version = _keep_version(training, asked, draft, totals, verdict)
+    version = _keep_version(training, asked, server_state, totals, verdict)
     if publishes and not ActiveModel.objects.publish(
         version, instead_of=training.base_version, by=training.requested_by
     ):
@@ -69,24 +73,24 @@ def _judged(training: TrainingRound, asked: Exchange, answers: Iterable[Json]) -
     return [each for each in kept.values_list("figures", flat=True) if each]
 
 
-def _verdict(training: TrainingRound, judged: Sequence[Judged]) -> Verdict:
+def _verdict(training: TrainingRound, judged: Sequence[Judged]) -> GateDecision:
     active = ActiveModel.objects.version_of(training.model_type)
     if active != training.base_version:
-        return Verdict(False, "overtaken", f"version {active.number}" if active else "")
+        return GateDecision(False, "overtaken", f"version {active.number}" if active else "")
     return judge(judged)
 
 
 def _keep_version(
     training: TrainingRound,
     asked: Exchange,
-    draft: Json,
+    server_state: Json,
     totals: Mapping[str, Any],
-    verdict: Verdict,
+    verdict: GateDecision,
 ) -> ModelVersion:
     waits = verdict.better or verdict.reason == "overtaken"
     return ModelVersion.objects.add(
         model_type=training.model_type,
-        content=draft,
+        content=server_state,
         parent=training.base_version,
         round=training,
         schema_hash=asked.kind.schema_hash,

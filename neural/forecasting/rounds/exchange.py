@@ -1,4 +1,4 @@
-"""The exchange that a round has come to: its question and draft, read once a process."""
+"""The exchange that a round has come to: its question and server state, read once a process."""
 
 import datetime as dt
 import threading
@@ -33,7 +33,7 @@ class Exchange:
     number: int
     kind: ModelType
     config: TrainingConfig
-    draft: Json
+    server_state: Json
     question: Question
 
     @property
@@ -47,8 +47,12 @@ _kept: OrderedDict[tuple[int, int, dt.datetime | None], Exchange] = OrderedDict(
 
 
 def light_round(round_id: int) -> TrainingRound:
-    """The round without its draft, which may be large."""
-    found = TrainingRound.objects.defer("draft", "question", "config").filter(pk=round_id).first()
+    """The round without its server state, which may be large."""
+    found = (
+        TrainingRound.objects.defer("server_state", "question", "config")
+        .filter(pk=round_id)
+        .first()
+    )
     if found is None:
         raise RoundUnknown(f"there is no training round {round_id}")
     return found
@@ -70,7 +74,7 @@ def exchange_of(training: TrainingRound) -> Exchange:
 
 def _read(training: TrainingRound) -> Exchange:
     rows = TrainingRound.objects.filter(pk=training.pk, exchange=training.exchange)
-    columns = rows.exclude(question=None).values("config", "draft", "question", "model_type")
+    columns = rows.exclude(question=None).values("config", "server_state", "question", "model_type")
     row = columns.first()
     if row is None or row["question"] is None:
         raise ExchangeOver(f"round {training.pk} has left exchange {training.exchange}")
@@ -81,6 +85,6 @@ def _read(training: TrainingRound) -> Exchange:
         number=training.exchange,
         kind=model_type(row["model_type"]),
         config=TrainingConfig(**row["config"]),
-        draft=row["draft"],
+        server_state=row["server_state"],
         question=Question.from_json(row["question"]),
     )

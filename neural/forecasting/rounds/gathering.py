@@ -94,7 +94,7 @@ def stores_in(training: TrainingRound) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class RoundProgress:
     """Where an open round has come to. All of a closed one is done."""
 
     round: int
@@ -116,11 +116,11 @@ class Progress:
         return {**asdict(self), "label": str(self.label)}
 
 
-def round_progress(training: TrainingRound, *, now: dt.datetime) -> Progress:
+def round_progress(training: TrainingRound, *, now: dt.datetime) -> RoundProgress:
     """How far a round is: one query."""
     closes_at = training.exchange_closes_at if training.is_open else None
     left = max((closes_at - now).total_seconds(), 0.0) if closes_at else None
-    return Progress(
+    return RoundProgress(
         round=training.pk,
         state=training.state,
         label=training.get_state_display(),

@@ -27,7 +27,7 @@ class PlanMissing(PermanentError):
     """There is no training plan for this model type."""
 
 
-class Opened(NamedTuple):
+class OpenedRound(NamedTuple):
     """The open round of a model type, or none where its plan is switched off."""
 
     round: TrainingRound | None
@@ -50,7 +50,7 @@ def run_round(*, name: str, now: dt.datetime) -> dict[str, Any]:
 
 def open_round(
     *, name: str, now: dt.datetime, requested_by: str = "", as_of: dt.date | None = None
-) -> Opened:
+) -> OpenedRound:
     """Open a round of this model type, or join the one that is open.
 
     ``as_of``: train as on the morning of that day, for sales that ended long ago.
@@ -60,17 +60,17 @@ def open_round(
     plan = _plan(name)
     found = _open_one(name, now)
     if found is not None:
-        return Opened(found, False)
+        return OpenedRound(found, False)
     if not plan.enabled:
-        return Opened(None, False)
+        return OpenedRound(None, False)
     try:
         with transaction.atomic():
-            return Opened(_open(plan, kind, now, requested_by, as_of), True)
+            return OpenedRound(_open(plan, kind, now, requested_by, as_of), True)
     except IntegrityError:
         found = TrainingRound.objects.open().filter(model_type=name).first()
         if found is None:
             raise
-        return Opened(found, False)  # somebody else was quicker
+        return OpenedRound(found, False)  # somebody else was quicker
 
 
 def _plan(name: str) -> TrainingPlan:
@@ -136,7 +136,7 @@ def _invite(
     step = _begin(training, kind, config, now)
     if step is not None and step.question is not None:
         training.ask(
-            draft=step.draft,
+            server_state=step.server_state,
             question=step.question.as_json(),
             judges=step.question.judges,
             taking_part=len(stores),

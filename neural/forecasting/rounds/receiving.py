@@ -1,4 +1,4 @@
-"""The one door through which answers of stores come in.
+"""The one entry point through which answers of stores come in.
 
 An answer is checked before it is kept. One that cannot be used is recorded as rejected, with the
 reason, and its store is not asked again in this round. Each is taken once: a compare-and-set on
@@ -17,7 +17,7 @@ from django.db.models import F, QuerySet
 from neural.forecasting.core.protocol import AnswerRefused, Json, check_stores
 from neural.forecasting.models import GroupSum, StoreUpdate, TrainingRound, UpdateState
 from neural.forecasting.models.round import ASKING_STATES
-from neural.forecasting.models.round_lines import tell_store
+from neural.forecasting.models.round_lines import log_store
 from neural.forecasting.rounds.exchange import Exchange
 from neural.forecasting.rounds.recording import Given, record
 from neural.models.exact_json import JsonText, exact_json
@@ -100,7 +100,7 @@ def leave_out(
     if rows:
         theirs = TrainingRound.objects.filter(pk=asked.round_id, exchange=asked.number)
         theirs.update(taking_part=F("taking_part") - 1)
-        tell_later(asked, store, state, reason)
+        log_on_commit(asked, store, state, reason)
     return bool(rows)
 
 
@@ -110,10 +110,10 @@ def _lock_round(asked: Exchange) -> None:
     list(theirs.values_list("pk", flat=True))
 
 
-def tell_later(asked: Exchange, store: str, state: UpdateState, reason: str) -> None:
+def log_on_commit(asked: Exchange, store: str, state: UpdateState, reason: str) -> None:
     """Log on commit that a store's part was not used."""
-    tell = partial(
-        tell_store,
+    log_change = partial(
+        log_store,
         state.value,
         round_id=asked.round_id,
         store=store,
@@ -121,7 +121,7 @@ def tell_later(asked: Exchange, store: str, state: UpdateState, reason: str) -> 
         exchange=asked.number,
         reason=reason,
     )
-    transaction.on_commit(tell, robust=True)
+    transaction.on_commit(log_change, robust=True)
 
 
 def still_missing(asked: Exchange, stores: Sequence[str]) -> "QuerySet[StoreUpdate]":
@@ -142,7 +142,7 @@ def check(asked: Exchange, answer: Json, *, stores: int = 1) -> JsonText:
     if isinstance(claimed, int | float) and not 0 <= claimed <= MOST_CLAIMED:
         raise AnswerRefused("too_many_examples")
     try:
-        asked.kind.program.check(asked.config, asked.draft, asked.question, answer)
+        asked.kind.program.check(asked.config, asked.server_state, asked.question, answer)
     except AnswerRefused:
         raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:

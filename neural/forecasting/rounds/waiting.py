@@ -4,14 +4,14 @@ deadlines; the others give a receipt to whoever asked for the training."""
 import datetime as dt
 from typing import Any
 
-from neural.errors import PermanentError
 from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingRound
 from neural.forecasting.rounds.advancing import advance, half_time
 from neural.forecasting.rounds.exchange import light_round
 from neural.forecasting.rounds.gathering import round_progress
 from neural.forecasting.rounds.opening import open_round
-from neural.ledger.work import Postponed, current_run, so_far
+from neural.ledger.work import Snooze, checkpoint, current_run
 from neural.models import Store
+from neural.models.store import StoreUnknown
 
 LEAST_SECONDS = 1.0
 MARGIN_SECONDS = 0.2
@@ -19,16 +19,12 @@ WAIT_SECONDS = 30.0
 """A run that waits for its round looks again after so long, or when the round has closed."""
 
 
-class StoreUnknown(PermanentError):
-    """Training was asked for a store that does not exist."""
-
-
 def watch(*, round_id: int, now: dt.datetime) -> dict[str, Any]:
-    """Do what is due; :class:`Postponed` while the round is open, else how it ended."""
+    """Do what is due; :class:`Snooze` while the round is open, else how it ended."""
     training = advance(round_id=round_id, now=now)
     if training.is_open and current_run() is not None:
         come_to = {"round": training.pk, "exchange": training.exchange}
-        raise Postponed(_seconds_until_due(training, now), so_far=come_to)
+        raise Snooze(_seconds_until_due(training, now), checkpoint=come_to)
     return {"round": training.pk, "state": training.state, "reason": training.reason}
 
 
@@ -53,12 +49,12 @@ def train(*, store_id: str | None, model_type: str, now: dt.datetime) -> dict[st
     if training is None:
         return {"round": None, "store": store_id, "outcome": "switched_off"}
     if training.is_open and current_run() is not None:
-        raise Postponed(WAIT_SECONDS, so_far=round_progress(training, now=now).as_json())
+        raise Snooze(WAIT_SECONDS, checkpoint=round_progress(training, now=now).as_json())
     return receipt(training, store_id)
 
 
 def _round(model_type: str, now: dt.datetime) -> TrainingRound | None:
-    waited_for = so_far()
+    waited_for = checkpoint()
     if waited_for:
         return light_round(waited_for["round"])
     run = current_run()

@@ -32,7 +32,7 @@ class Command(TeachingCommand):
     """Keep the ledger at its size."""
 
     help = f"""
-        Deletes finished runs with their tries, and rows of workers that no run names any more.
+        Deletes finished runs with their attempts, and rows of workers that no run names any more.
         {{others}}
         How long runs are kept after they finished: {KEPT}.
         Waiting and running ones are never touched, nor are events: --payloads empties the

@@ -1,4 +1,4 @@
-"""`manage.py relay`: publish what is owed, start again what was lost."""
+"""`manage.py relay`: publish what is unpublished, start again what was lost."""
 
 import signal
 from typing import Any
@@ -65,7 +65,7 @@ class Command(TeachingCommand):
         self.stdout.write(describe(report))
         if not broker_answers():
             raise CommandError(
-                "The broker did not answer, so messages are still owed. Nothing is lost: they go "
+                "The broker did not answer, so runs stay unpublished. Nothing is lost: they go "
                 "out when it is back. Start it, or correct CELERY_BROKER_URL."
             )
 
@@ -84,7 +84,7 @@ class Command(TeachingCommand):
 
 
 def broker_answers() -> bool:
-    """Asked even where no message was owed: whoever runs this wants to know."""
+    """Asked even where nothing was unpublished: whoever runs this wants to know."""
     try:
         publisher().depths([DEFAULT_QUEUE])
     except BrokerUnavailable:

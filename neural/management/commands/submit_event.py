@@ -17,10 +17,13 @@ from neural.events.answers import Submission, Verdict
 from neural.events.ndjson import LineAnswer, bounded_lines, submit_lines
 from neural.events.submit import submit
 from neural.management.teaching import TeachingCommand
-from neural.models import Door
+from neural.models import EntryPoint
 from neural.stored_json import said_of
 
-AS_COMMAND: Mapping[str, Any] = {"requested_by": "manage.py submit_event", "door": Door.COMMAND}
+AS_COMMAND: Mapping[str, Any] = {
+    "requested_by": "manage.py submit_event",
+    "entry_point": EntryPoint.COMMAND,
+}
 REQUIRED = ("type", "store", "source", "event_id", "payload")
 FOR_ONE = (*REQUIRED, "occurred_at", "priority", "queue")
 WRONG_USAGE = 2

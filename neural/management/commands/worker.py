@@ -14,7 +14,7 @@ class Command(BaseCommand):
         "Starts a Celery worker: the same as `celery -A <project> worker`, with the project's "
         "queues by default. Run one worker for high_priority alone beside one for all queues, "
         "so that no backlog delays what is urgent. SIGTERM gives running tasks a few seconds, "
-        "then hands back what is left; send it to this process only, not to its group. Run it "
+        "then releases what is left; send it to this process only, not to its group. Run it "
         "under something that starts it again (manage.py up, systemd). --verbosity 0 leaves out "
         "Celery's banner."
     )

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from neural.admin.display import NOTHING, badge, quantity
 from neural.restaurant.analysis.arithmetic import LEAST_HISTORY, UNUSUAL_SCORE, USUAL_WEEKS
-from neural.restaurant.analysis.review import Day
+from neural.restaurant.analysis.review import SalesDay
 from neural.restaurant.models import DemandSummary
 
 RULE = format_lazy(
@@ -73,19 +73,19 @@ class Bar:
     title: str
 
 
-def bars(days: Sequence[Day]) -> Sequence[Bar]:
+def bars(days: Sequence[SalesDay]) -> Sequence[Bar]:
     """A bar for each day of which something is known."""
     known = [(place, day, day.quantity) for place, day in enumerate(days) if day.quantity]
     top = highest(days) or Decimal(1)
     return [_bar(place, day, float(sold / top)) for place, day, sold in known]
 
 
-def highest(days: Sequence[Day]) -> Decimal | None:
+def highest(days: Sequence[SalesDay]) -> Decimal | None:
     """The most that was sold on one of these days."""
     return max((day.quantity for day in days if day.quantity), default=None)
 
 
-def _bar(place: int, day: Day, share: float) -> Bar:
+def _bar(place: int, day: SalesDay, share: float) -> Bar:
     height = max(round(share * CHART_HEIGHT), SHORTEST_BAR)
     dishes = ", ".join(each.name or each.dish for each in day.unusual)
     title = f"{date_format(day.day, 'Y-m-d D')}: {quantity(day.quantity)}"

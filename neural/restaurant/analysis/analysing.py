@@ -9,7 +9,7 @@ from neural.celeryapp.shipped_schedules import ShippedSchedule
 from neural.errors import PermanentError
 from neural.ledger.record import enqueue
 from neural.models import Store
-from neural.models.store import StoreQuerySet
+from neural.models.store import StoreQuerySet, StoreUnknown
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.restaurant.analysis.slices import RUN_SECONDS, analyse_store
 from neural.restaurant.models import DailyDemand, DemandSummary
@@ -26,10 +26,6 @@ ANALYSIS_SCHEDULE = ShippedSchedule(
     minute="0",
     comes_with="demand_summaries",
 )
-
-
-class StoreUnknown(PermanentError):
-    """The analysis was asked for a store that does not exist."""
 
 
 class DayUnreadable(PermanentError):

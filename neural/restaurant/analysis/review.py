@@ -15,7 +15,7 @@ WEEKS = 8
 
 
 @dataclass(frozen=True)
-class Day:
+class SalesDay:
     """All that the store sold on a day; None where nothing is known of it."""
 
     day: dt.date
@@ -38,7 +38,7 @@ class Week:
 class Review:
     """Eight weeks: the days in order, the weeks newest first, unusual dishes newest first."""
 
-    days: Sequence[Day]
+    days: Sequence[SalesDay]
     weeks: Sequence[Week]
     unusual: Sequence[DemandSummary]
     older: dt.date | None
@@ -91,12 +91,12 @@ def _totals(days: DemandSummaryQuerySet) -> Series:
 
 def _days(
     first: dt.date, end: dt.date, totals: Series, unusual: Sequence[DemandSummary]
-) -> Sequence[Day]:
+) -> Sequence[SalesDay]:
     found: dict[dt.date, list[DemandSummary]] = defaultdict(list)
     for each in unusual:
         found[each.starts_on].append(each)
     days = (first + dt.timedelta(days=number) for number in range((end - first).days))
-    return [Day(day, totals.get(day), found.get(day, [])) for day in days]
+    return [SalesDay(day, totals.get(day), found.get(day, [])) for day in days]
 
 
 def _weeks(

@@ -24,7 +24,7 @@ Key = tuple[str, dt.date, str]
 
 
 @dataclass
-class Progress:
+class AnalysisProgress:
     """What was done: rows written and deleted, slices, and where to go on (None: at the end)."""
 
     written: int = 0
@@ -35,7 +35,7 @@ class Progress:
 
 def analyse_store(
     *, store: Store, since: dt.date | None, now: dt.datetime, seconds: float = RUN_SECONDS
-) -> Progress:
+) -> AnalysisProgress:
     """Make the store's summaries of ``since``'s week and later what its daily demand says.
 
     Only days that have ended are summarised, by the store's own clock. Rows that are right
@@ -43,7 +43,7 @@ def analyse_store(
     after ``seconds`` it stops, and ``goes_on_at`` says where.
     """
     today = store.business_day(now)
-    progress = Progress()
+    progress = AnalysisProgress()
     deadline = time.monotonic() + seconds
     monday = _next_week(store, since or dt.date.min, today)
     while monday is not None and (not progress.slices or time.monotonic() < deadline):
@@ -67,7 +67,7 @@ def _next_week(store: Store, day: dt.date, today: dt.date) -> dt.date | None:
 
 
 def _analyse_slice(
-    store: Store, first: dt.date, until: dt.date, today: dt.date, progress: Progress
+    store: Store, first: dt.date, until: dt.date, today: dt.date, progress: AnalysisProgress
 ) -> None:
     with transaction.atomic():
         # First the lock, then everything is read: two runs never mix their rows.

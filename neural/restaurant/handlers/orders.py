@@ -5,7 +5,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from neural.events.changes import mark_for_search
+from neural.events.changes import reindex
 from neural.events.registry import Received, handles
 from neural.models import NeuralEvent
 from neural.restaurant.models import Order, OrderLine, Payment, PaymentKind
@@ -26,7 +26,7 @@ Orders = dict[tuple[str, str], Order]
 @handles("order.created", "order.updated", name="neural.record_order", batch=True)
 def record_orders(received: Sequence[Received[OrderPayload]]) -> None:
     """Take orders as they stand, unless a newer statement of one is known."""
-    orders = _locked(received)
+    orders = _lock_orders(received)
     before = _counted(orders)
     changed: dict[int, Order] = {}
     for event, data in received:
@@ -44,7 +44,7 @@ def record_orders(received: Sequence[Received[OrderPayload]]) -> None:
 @handles("order.cancelled", name="neural.cancel_order", batch=True)
 def cancel_orders(received: Sequence[Received[CancellationPayload]]) -> None:
     """Cancel orders, unless a newer statement says that one stands. Its lines stay."""
-    orders = _locked(received)
+    orders = _lock_orders(received)
     before = _counted(orders)
     changed: dict[int, Order] = {}
     for event, data in received:
@@ -54,10 +54,12 @@ def cancel_orders(received: Sequence[Received[CancellationPayload]]) -> None:
     _keep(changed.values(), before)
 
 
-def _locked(received: Sequence[Received[OrderPayload] | Received[CancellationPayload]]) -> Orders:
+def _lock_orders(
+    received: Sequence[Received[OrderPayload] | Received[CancellationPayload]],
+) -> Orders:
     stores = {event.store_id: event.store for event, _ in received}
     keys = {(data.order_id, event.store_id) for event, data in received}
-    orders = Order.objects.all_locked(keys, key=("number", "store"))
+    orders = Order.objects.lock_or_create_many(keys, key=("number", "store"))
     for order in orders:
         order.store = stores[order.store_id]
     return {(order.store_id, order.number): order for order in orders}
@@ -78,7 +80,7 @@ def _keep(changed: Collection[Order], before: dict[int, Counted]) -> None:
     Order.objects.keep(changed)
     OrderLine.objects.replace(changed)
     for order in changed:
-        mark_for_search(collection="orders", store=order.store_id, ids=[order.number])
+        reindex(collection="orders", store=order.store_id, ids=[order.number])
     DEMAND.ask(set(_days(changed, before)))
     MONEY.ask({order.pk for order in changed if _other_money(order, before[order.pk].currency)})
 

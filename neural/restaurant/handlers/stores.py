@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from neural.errors import PermanentError
-from neural.events.changes import mark_for_search
+from neural.events.changes import reindex
 from neural.events.registry import Received, handles
 from neural.models import NeuralEvent
 from neural.restaurant.models import Dish, SalesReport, Shift, StockLevel
@@ -22,7 +22,7 @@ from neural.restaurant.totals import DEMAND
 def record_sales(received: Sequence[Received[SalesReportPayload]]) -> None:
     """Take a day's report instead of an earlier one; an earlier one changes nothing."""
     reports = [_report(event, data) for event, data in received]
-    if SalesReport.objects.put_all(reports, key=("store", "day")):
+    if SalesReport.objects.upsert_many_if_newer(reports, key=("store", "day")):
         DEMAND.ask({(report.store_id, report.day) for report in reports})
 
 
@@ -51,7 +51,7 @@ def _lines(data: SalesReportPayload) -> list[dict[str, str | None]]:
 @handles("dish.updated")
 def record_dish(event: NeuralEvent, data: DishPayload) -> None:
     """Take a dish as it stands, unless a newer statement of it is known."""
-    is_news = Dish.objects.put(
+    is_news = Dish.objects.upsert_if_newer(
         key={"store": event.store, "code": data.dish},
         version=version_of(event),
         values={
@@ -64,7 +64,7 @@ def record_dish(event: NeuralEvent, data: DishPayload) -> None:
         },
     )
     if is_news:
-        mark_for_search(collection="dishes", store=event.store_id, ids=[data.dish])
+        reindex(collection="dishes", store=event.store_id, ids=[data.dish])
 
 
 class ShiftEndsBeforeItStarts(PermanentError):
@@ -80,7 +80,7 @@ def schedule_shift(event: NeuralEvent, data: ShiftPayload) -> None:
         # The schema saw this unless one of the two times had a zone and the other had none,
         # or the clocks changed between them.
         raise ShiftEndsBeforeItStarts(f"{data.shift_id} starts {starts_at} and ends {ends_at}")
-    is_news = Shift.objects.put(
+    is_news = Shift.objects.upsert_if_newer(
         key={"code": data.shift_id, "store": event.store},
         version=version_of(event),
         values={
@@ -92,13 +92,13 @@ def schedule_shift(event: NeuralEvent, data: ShiftPayload) -> None:
         },
     )
     if is_news:
-        mark_for_search(collection="staff", store=event.store_id, ids=[data.shift_id])
+        reindex(collection="staff", store=event.store_id, ids=[data.shift_id])
 
 
 @handles("inventory.low", "inventory.updated")
 def record_stock(event: NeuralEvent, data: StockPayload) -> None:
     """Take an item's level and threshold, each unless a newer one is known."""
-    level = StockLevel.objects.locked(store=event.store, item=data.item)
+    level = StockLevel.objects.lock_or_create(store=event.store, item=data.item)
     level.report(
         version=version_of(event),
         level=data.level,

@@ -58,16 +58,18 @@ class NewestQuerySet(StoreScopedQuerySet):
     rows go through the keys in order, so that two transactions never wait for each other.
     """
 
-    def put(self, *, key: dict[str, Any], version: bytes, values: dict[str, Any]) -> bool:
+    def upsert_if_newer(
+        self, *, key: dict[str, Any], version: bytes, values: dict[str, Any]
+    ) -> bool:
         """Write the row of this key unless it has this version or a newer one.
 
         Returns whether it wrote.
         """
         row = {**key, **values, "version": version}
-        return self._put([row], key=list(key)) > 0
+        return self._upsert_newer([row], key=list(key)) > 0
 
-    def put_all(self, rows: Iterable[models.Model], *, key: Sequence[str]) -> int:
-        """Write many rows, each as :meth:`put` does; of those with one key the newest.
+    def upsert_many_if_newer(self, rows: Iterable[models.Model], *, key: Sequence[str]) -> int:
+        """Write many rows, each as :meth:`upsert_if_newer` does; of those with one key the newest.
 
         Returns how many it wrote.
         """
@@ -77,9 +79,9 @@ class NewestQuerySet(StoreScopedQuerySet):
             row = {name: getattr(each, self._field(name).attname) for name in names}
             known = newest.setdefault(tuple(row[name] for name in key), row)
             known.update(row if row["version"] > known["version"] else {})
-        return self._put([newest[its_key] for its_key in sorted(newest)], key=key)
+        return self._upsert_newer([newest[its_key] for its_key in sorted(newest)], key=key)
 
-    def _put(self, rows: Sequence[dict[str, Any]], *, key: Sequence[str]) -> int:
+    def _upsert_newer(self, rows: Sequence[dict[str, Any]], *, key: Sequence[str]) -> int:
         insert, parameters = self._upsert(rows, conflict=key)
         beside = self._columns(name for name in rows[0] if name not in key)
         sets = ", ".join(f"{column} = excluded.{column}" for column in beside)
@@ -88,23 +90,25 @@ class NewestQuerySet(StoreScopedQuerySet):
             cursor.execute(f"{insert} DO UPDATE SET {sets} WHERE {newer}", parameters)
             return int(cursor.rowcount)
 
-    def add(self, *, key: dict[str, Any], values: dict[str, Any]) -> bool:
+    def insert_if_absent(self, *, key: dict[str, Any], values: dict[str, Any]) -> bool:
         """Write the row of this key unless there is one. Returns whether it wrote."""
         insert, parameters = self._upsert([{**key, **values}], conflict=list(key))
         with self._connection.cursor() as cursor:
             cursor.execute(f"{insert} DO NOTHING", parameters)
             return cursor.rowcount > 0
 
-    def locked(self, **key: Any) -> Any:
+    def lock_or_create(self, **key: Any) -> Any:
         """The row of this key, made if need be, locked until the transaction ends.
 
         For rows with several aspects, each with a version: compare, then save.
         """
-        (row,) = self.all_locked([tuple(key.values())], key=list(key))
+        (row,) = self.lock_or_create_many([tuple(key.values())], key=list(key))
         return row
 
-    def all_locked(self, keys: Iterable[tuple[Any, ...]], *, key: Sequence[str]) -> list[Any]:
-        """The rows of these keys, as :meth:`locked` has one, locked in the keys' order.
+    def lock_or_create_many(
+        self, keys: Iterable[tuple[Any, ...]], *, key: Sequence[str]
+    ) -> list[Any]:
+        """The rows of these keys, as :meth:`lock_or_create` has one, locked in the keys' order.
 
         The update that changes nothing is what locks; SELECT FOR UPDATE finds no row to lock
         while another transaction is making it.

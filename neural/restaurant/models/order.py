@@ -29,7 +29,7 @@ class OrderQuerySet(NewestQuerySet["Order"]):
         found = self.filter(store=store, number=number).values_list("pk", flat=True)
         for pk in found:
             return pk
-        self.add(key={"number": number, "store": store}, values={})
+        self.insert_if_absent(key={"number": number, "store": store}, values={})
         return found.get()
 
     def keep(self, orders: Collection["Order"]) -> None:
@@ -122,7 +122,8 @@ class Order(models.Model):
         """When the newest cancellation occurred, if the order is cancelled."""
         return moment_of(self.cancel_version) if self.state == OrderState.CANCELLED else None
 
-    # Verbs. The caller holds the row's lock (Order.objects.locked). The first two change the
+    # Verbs. The caller holds the row's lock (Order.objects.lock_or_create). The first two change
+    # the
     # object; Order.objects.keep and OrderLine.objects.replace then save many at once.
 
     new_lines: "Sequence[OrderLine] | None" = None

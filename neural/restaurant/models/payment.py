@@ -24,7 +24,7 @@ class PaymentQuerySet(NewestQuerySet["Payment"]):
         """
         key = {name: getattr(payment, name) for name in ("reference", "kind", "store")}
         values = {name: getattr(payment, name) for name in _STATED_FIELDS}
-        if self.add(key=key, values=values):
+        if self.insert_if_absent(key=key, values=values):
             return {payment.order_id}
         known = self.select_for_update().get(**key)
         if payment.version <= known.version:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from neural.errors import NeuralError
-from neural.retrieval.admin.question import FEW_OF_EACH, MANY, Question
+from neural.retrieval.admin.criteria import FEW_OF_EACH, MANY, SearchCriteria
 from neural.retrieval.collections.documents import parts_of
 from neural.retrieval.collections.registry import SearchCollection, document_of
 from neural.retrieval.query.hits import Found, Hit
@@ -42,17 +42,17 @@ class Answer:
         return sum(len(section.hits) for section in self.sections)
 
 
-def answer_to(question: Question) -> Answer:
+def answer_to(criteria: SearchCriteria) -> Answer:
     """Look for it within what the person may see. What does not work is said, not raised."""
-    if not question.store_is_known:
+    if not criteria.store_is_known:
         return Answer()
     notices: dict[str, None] = {}
     sections = []
     try:
-        for collection in question.chosen:
-            found = _found(question, collection)
+        for collection in criteria.chosen:
+            found = _found(criteria, collection)
             notices |= dict.fromkeys(found.notices)
-            sections.append(_section(question, collection, found))
+            sections.append(_section(criteria, collection, found))
     except NeuralError as error:
         logger.warning("event=search_failed error=%r", str(error))
         return Answer(notices=[what_is_wrong(error)], works=False)
@@ -60,39 +60,41 @@ def answer_to(question: Question) -> Answer:
     return Answer(sorted(sections, key=_by_meaning_alone), list(notices))
 
 
-def name_of(question: Question) -> str:
+def name_of(criteria: SearchCriteria) -> str:
     """What the record whose like is looked for is called, where the person may see it."""
-    store, own = parts_of(question.like)
-    if question.stores is not None and store not in question.stores:
+    store, own = parts_of(criteria.like)
+    if criteria.stores is not None and store not in criteria.stores:
         return ""
-    for collection in question.chosen:
-        records = collection.source.load([question.like]) if collection.source else {}
+    for collection in criteria.chosen:
+        records = collection.source.load([criteria.like]) if collection.source else {}
         for record in records.values():
             with suppress(Exception):  # it is no document any more, or its app cannot say
                 return document_of(collection.name, record).title
     return own
 
 
-def _found(question: Question, collection: SearchCollection) -> Found:
-    if question.like:
-        return similar(collection.name, question.like, stores=question.stores, top_k=_top(question))
-    since, until = question.period
+def _found(criteria: SearchCriteria, collection: SearchCollection) -> Found:
+    if criteria.like:
+        return similar(collection.name, criteria.like, stores=criteria.stores, top_k=_top(criteria))
+    since, until = criteria.period
     return search(
-        question.text,
+        criteria.text,
         collection.name,
-        question.store or None,
+        criteria.store or None,
         since,
-        _top(question),
+        _top(criteria),
         until=until,
-        kind=question.kind or None,
-        stores=question.stores,
+        kind=criteria.kind or None,
+        stores=criteria.stores,
     )
 
 
-def _section(question: Question, collection: SearchCollection, found: Iterable[Hit]) -> Section:
+def _section(
+    criteria: SearchCriteria, collection: SearchCollection, found: Iterable[Hit]
+) -> Section:
     hits = list(found)
-    more = question.address(collection=collection.name, top=MANY if question.collection else "")
-    is_full = len(hits) >= _top(question) and _top(question) < MANY
+    more = criteria.address(collection=collection.name, top=MANY if criteria.collection else "")
+    is_full = len(hits) >= _top(criteria) and _top(criteria) < MANY
     return Section(collection, hits, is_full, more)
 
 
@@ -101,8 +103,8 @@ def _by_meaning_alone(section: Section) -> bool:
     return all(set(hit.why.scores) <= {"meaning"} for hit in section.hits)
 
 
-def _top(question: Question) -> int:
-    return question.top_k if question.collection else FEW_OF_EACH
+def _top(criteria: SearchCriteria) -> int:
+    return criteria.top_k if criteria.collection else FEW_OF_EACH
 
 
 def what_is_wrong(error: NeuralError) -> str:

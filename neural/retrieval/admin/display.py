@@ -1,4 +1,5 @@
-"""How hits are shown: what matched marked, why in words and bars, links to what belongs to them."""
+"""How hits are shown: what matched highlighted, why in words and bars, links to what belongs to
+them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,8 @@ from django.utils.translation import gettext_lazy
 from neural.admin.display import NOTHING
 from neural.models import TaskRun
 from neural.retrieval.admin.answer import Answer
-from neural.retrieval.admin.marks import LONGEST, excerpt, marked
-from neural.retrieval.admin.question import EVENTS, Question, searchable_by
+from neural.retrieval.admin.criteria import EVENTS, SearchCriteria, searchable_by
+from neural.retrieval.admin.highlighting import LONGEST, excerpt, highlight
 from neural.retrieval.collections.registry import SearchCollection
 from neural.retrieval.query.hits import Hit
 from neural.sites import address_in_admin
@@ -66,7 +67,7 @@ class ShownSection:
     more_address: str
 
 
-def shown(answer: Answer, question: Question, user: Any) -> list[ShownSection]:
+def shown(answer: Answer, criteria: SearchCriteria, user: Any) -> list[ShownSection]:
     """Everything that was found, with links to what this user may see."""
     sees_events = EVENTS in {each.name for each in searchable_by(user)}
     sections = []
@@ -74,7 +75,7 @@ def shown(answer: Answer, question: Question, user: Any) -> list[ShownSection]:
         runs = runs_of(section.hits, user) if section.collection.name == EVENTS else {}
         whole = max(1.0, *(each for hit in section.hits for each in hit.why.scores.values()), 0)
         hits = [
-            _shown(hit, section.collection, question, runs.get(hit.id, ()), sees_events, whole)
+            _shown(hit, section.collection, criteria, runs.get(hit.id, ()), sees_events, whole)
             for hit in section.hits
         ]
         more = section.there_may_be_more, section.more_address
@@ -84,7 +85,7 @@ def shown(answer: Answer, question: Question, user: Any) -> list[ShownSection]:
 
 def runs_of(hits: Sequence[Hit], user: Any) -> dict[str, list[TaskRun]]:
     """The runs of events by the events' ids, where the user may see runs."""
-    # An event that was handed in has an id of any kind, or more digits than a number here may.
+    # An event that was ingested has an id of any kind, or more digits than a number here may.
     numbers = [int(hit.id) for hit in hits if re.fullmatch("[0-9]{1,18}", hit.id)]
     found: dict[str, list[TaskRun]] = {}
     if not user.has_perm("neural.view_taskrun"):
@@ -98,7 +99,7 @@ def runs_of(hits: Sequence[Hit], user: Any) -> dict[str, list[TaskRun]]:
 def _shown(
     hit: Hit,
     collection: SearchCollection,
-    question: Question,
+    criteria: SearchCriteria,
     runs: Sequence[TaskRun],
     sees_events: bool,
     whole: float,
@@ -110,17 +111,18 @@ def _shown(
     told = sees_events and hit.collection != EVENTS and hit.store
     return ShownHit(
         hit=hit,
-        title=marked(hit.title, parts),
-        names=[marked(name, parts) for name in names],
+        title=highlight(hit.title, parts),
+        names=[highlight(name, parts) for name in names],
         names_left=len(hit.names) - len(names) if names else 0,
         text=excerpt(hit.text, parts),
         reasons=reasons_of(hit, whole=whole),
         address=collection.address(hit.key) if collection.address else "",
-        similar_address=page + Question(like=hit.key, collection=collection.name).address(),
-        kind_address=page + question.address(**own | {"q": question.text, "kind": hit.kind})
-        if question.text
+        similar_address=page + SearchCriteria(like=hit.key, collection=collection.name).address(),
+        kind_address=page + criteria.address(**own | {"q": criteria.text, "kind": hit.kind})
+        if criteria.text
         else "",
-        events_address=page + Question(text=hit.id, collection=EVENTS, store=hit.store).address()
+        events_address=page
+        + SearchCriteria(text=hit.id, collection=EVENTS, store=hit.store).address()
         if told
         else "",
         runs=runs,

@@ -59,7 +59,7 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
                 "fields": (
                     ("rows_shown", "unindexed_shown"),
                     "size_shown",
-                    instant_column(SearchIndex, "tended_at"),
+                    instant_column(SearchIndex, "compacted_at"),
                 )
             },
         ),

@@ -10,7 +10,7 @@ from neural.admin.display import duration
 from neural.errors import NeuralError
 from neural.ledger.clock import database_clock
 from neural.retrieval.admin.answer import what_is_wrong
-from neural.retrieval.admin.question import Question, within
+from neural.retrieval.admin.criteria import SearchCriteria, within
 from neural.retrieval.collections.registry import SearchCollection
 from neural.retrieval.index import active
 from neural.retrieval.index.lag import Lag, counted, index_lag
@@ -30,25 +30,25 @@ class Searchable:
     """Why nobody can say how many records there are."""
 
     @property
-    def told(self) -> str:
+    def reason_of(self) -> str:
         """How far its index is behind."""
         if not self.is_indexed:
             return _("nothing has been indexed yet")
         return self.trouble or behind(self.lag)
 
 
-def overview(question: Question) -> list[Searchable]:
+def overview(criteria: SearchCriteria) -> list[Searchable]:
     """The collections that the person may search."""
-    return [_searchable(each, question) for each in question.collections]
+    return [_searchable(each, criteria) for each in criteria.collections]
 
 
-def _searchable(collection: SearchCollection, question: Question) -> Searchable:
+def _searchable(collection: SearchCollection, criteria: SearchCriteria) -> Searchable:
     try:
         found = active.active_index(collection.name)
         if found is None:
             return Searchable(collection)
-        records = found.store.count(found.index.table, within=within(question.stores))
-        lag = lag_of(collection.name, question.stores)
+        records = found.store.count(found.index.table, within=within(criteria.stores))
+        lag = lag_of(collection.name, criteria.stores)
     except NeuralError as error:
         return Searchable(collection, is_indexed=True, trouble=what_is_wrong(error))
     return Searchable(collection, True, records, lag, found.notices)

@@ -13,9 +13,9 @@ from neural.admin.panels import HTMX
 from neural.admin.scope import ReadOnlyAdmin
 from neural.models import Store
 from neural.retrieval.admin.answer import answer_to, name_of
+from neural.retrieval.admin.criteria import SearchCriteria, criteria_of
 from neural.retrieval.admin.display import shown
 from neural.retrieval.admin.overview import overview
-from neural.retrieval.admin.question import Question, question_of
 from neural.retrieval.models import Search
 from neural.sites import address_in_admin
 
@@ -42,14 +42,14 @@ class SearchAdmin(ReadOnlyAdmin):
         """The page; for htmx, the part of it that changes while one types."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        question = question_of(request.GET, request.user)
-        context = self._context(request, question) | (extra_context or {})
+        criteria = criteria_of(request.GET, request.user)
+        context = self._context(request, criteria) | (extra_context or {})
         if request.headers.get("HX-Request") == "true":
             return TemplateResponse(request, "neural_retrieval/search_answer.html", context)
         return TemplateResponse(request, "admin/neural_retrieval/search_page.html", context)
 
-    def _context(self, request: HttpRequest, question: Question) -> dict[str, Any]:
-        answer = answer_to(question) if question.asks else None
+    def _context(self, request: HttpRequest, criteria: SearchCriteria) -> dict[str, Any]:
+        answer = answer_to(criteria) if criteria.asks else None
         return {
             **self.admin_site.each_context(request),
             "title": _("Search"),
@@ -57,13 +57,13 @@ class SearchAdmin(ReadOnlyAdmin):
             "media": self.media,
             "live_media": HTMX,
             "page_address": address_in_admin("neural_retrieval_search_changelist"),
-            "question": question,
+            "criteria": criteria,
             "stores": _stores(request),
             "answer": answer,
-            "sections": shown(answer, question, request.user) if answer else (),
-            "widest_address": question.address(**dict.fromkeys(NARROWING)),
-            "like_name": name_of(question) if question.like else "",
-            "overview": () if question.asks else overview(question),
+            "sections": shown(answer, criteria, request.user) if answer else (),
+            "widest_address": criteria.address(**dict.fromkeys(NARROWING)),
+            "like_name": name_of(criteria) if criteria.like else "",
+            "overview": () if criteria.asks else overview(criteria),
         }
 
 

@@ -1,4 +1,4 @@
-"""Records that wait to be indexed or cannot be, and records that were handed in."""
+"""Records that wait to be indexed or cannot be, and records that were ingested."""
 
 from typing import Any, ClassVar
 
@@ -21,13 +21,13 @@ from neural.admin.display import (
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
 from neural.admin.walks import Walk
-from neural.retrieval.admin.question import stores_of
+from neural.retrieval.admin.criteria import stores_of
 from neural.retrieval.admin.shared import RETRY, CollectionFilter, RefusedFilter
-from neural.retrieval.models import IndexMark, SuppliedRecord
+from neural.retrieval.models import IngestedRecord, OutboxEntry
 
 
-@page(IndexMark)
-class IndexMarkAdmin(VerbsAdmin, ReadOnlyAdmin):
+@page(OutboxEntry)
+class OutboxEntryAdmin(VerbsAdmin, ReadOnlyAdmin):
     """Keys begin with the store, by which a user's own are known."""
 
     verbs = (RETRY,)
@@ -36,7 +36,7 @@ class IndexMarkAdmin(VerbsAdmin, ReadOnlyAdmin):
         "collection",
         "state",
         "error_shown",
-        short_instant_column(IndexMark, "marked_at"),
+        short_instant_column(OutboxEntry, "created_at"),
     )
     list_filter = (RefusedFilter, CollectionFilter)
     walks = (Walk(parameter="refused", values=("1",), condition=~Q(error="")),)
@@ -49,8 +49,8 @@ class IndexMarkAdmin(VerbsAdmin, ReadOnlyAdmin):
                     "key",
                     "state",
                     "error",
-                    ("supplied", "history"),
-                    instant_column(IndexMark, "marked_at"),
+                    ("ingested", "history"),
+                    instant_column(OutboxEntry, "created_at"),
                 )
             },
         ),
@@ -66,23 +66,23 @@ class IndexMarkAdmin(VerbsAdmin, ReadOnlyAdmin):
         return rows if stores is None else rows.of_stores(stores)
 
     @admin.display(description=gettext_lazy("state"))
-    def state(self, mark: IndexMark) -> SafeString:
-        if mark.error:
+    def state(self, entry: OutboxEntry) -> SafeString:
+        if entry.error:
             return badge("refused", _("refused"))
         return badge("pending", _("waiting"))
 
     @admin.display(description=gettext_lazy("refused because"))
-    def error_shown(self, mark: IndexMark) -> SafeString | str:
-        return one_line(mark.error)
+    def error_shown(self, entry: OutboxEntry) -> SafeString | str:
+        return one_line(entry.error)
 
 
-@page(SuppliedRecord)
-class SuppliedRecordAdmin(HistoryAdmin):
+@page(IngestedRecord)
+class IngestedRecordAdmin(HistoryAdmin):
     list_display = (
         "key",
         "collection",
         "store_shown",
-        short_instant_column(SuppliedRecord, "supplied_at"),
+        short_instant_column(IngestedRecord, "ingested_at"),
     )
     list_filter: ClassVar[Any] = (CollectionFilter,)
     from_outside = ("data",)
@@ -94,13 +94,13 @@ class SuppliedRecordAdmin(HistoryAdmin):
                     "collection",
                     "key",
                     "store_shown",
-                    instant_column(SuppliedRecord, "supplied_at"),
-                    json_column(SuppliedRecord, "data"),
+                    instant_column(IngestedRecord, "ingested_at"),
+                    json_column(IngestedRecord, "data"),
                 )
             },
         ),
     )
 
     @admin.display(description=gettext_lazy("store"))
-    def store_shown(self, record: SuppliedRecord) -> str:
+    def store_shown(self, record: IngestedRecord) -> str:
         return record.store_code or NOTHING

@@ -72,7 +72,7 @@ REBUILD = Verb(
     apply=_rebuild,
     fits=lambda index: index.state == IndexState.ACTIVE,
     change=lambda index: audit.REBUILT,
-    tell=_what_came_of_it,
+    message_for=_what_came_of_it,
     whole_chain=True,
 )
 CANCEL = Verb(
@@ -90,7 +90,7 @@ RETRY = Verb(
     label=gettext_lazy("Try again"),
     explanation=gettext_lazy("Try again: index these records that were refused"),
     permission="neural_retrieval.rebuild_searchindex",
-    apply=lambda mark, user: mark.retry(),
-    fits=lambda mark: bool(mark.error),
-    change=lambda mark: audit.INDEXED_AGAIN,
+    apply=lambda entry, user: entry.retry(),
+    fits=lambda entry: bool(entry.error),
+    change=lambda entry: audit.INDEXED_AGAIN,
 )

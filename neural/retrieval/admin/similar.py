@@ -15,8 +15,14 @@ from django.utils.translation import gettext_lazy
 from neural.admin.panels import Panel, register_panel
 from neural.models import NeuralEvent
 from neural.retrieval.admin.answer import answer_to
+from neural.retrieval.admin.criteria import (
+    EVENTS,
+    FEW_OF_EACH,
+    SearchCriteria,
+    searchable_by,
+    stores_of,
+)
 from neural.retrieval.admin.display import shown
-from neural.retrieval.admin.question import EVENTS, FEW_OF_EACH, Question, searchable_by, stores_of
 from neural.retrieval.collections.documents import key_of
 from neural.sites import address_in_admin
 
@@ -58,19 +64,19 @@ def _similar(model_admin: ModelAdmin, request: HttpRequest, number: int) -> Http
 
 
 def _context(event: NeuralEvent, user: Any) -> dict[str, Any]:
-    question = Question(
+    criteria = SearchCriteria(
         like=key_of(store=event.store_id, id=str(event.pk)),
         collections=[each for each in searchable_by(user) if each.name == EVENTS],
         collection=EVENTS,
         stores=stores_of(user),
         top_k=FEW_OF_EACH,
     )
-    answer = answer_to(question)
+    answer = answer_to(criteria)
     return {
         "event": event,
-        "question": question,
+        "criteria": criteria,
         "answer": answer,
-        "sections": shown(answer, question, user),
+        "sections": shown(answer, criteria, user),
         "page_address": address_in_admin("neural_retrieval_search_changelist"),
     }
 

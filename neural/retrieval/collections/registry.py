@@ -54,7 +54,7 @@ class SearchCollection:
     document: Callable[[Record], Document]
     """Pure: raises :class:`neural.RecordRefused` for what cannot be read."""
     source: Source | None = None
-    """None: records are only handed in (``index_to_vector_db``) and kept as they came."""
+    """None: records are only ingested (``index_to_vector_db``) and kept as they came."""
     vectors: tuple[str, ...] = ("whole",)
     """Which vectors a record has: some of ``neural.retrieval.index.fields.VECTORS``. Each costs its
     embedding."""

@@ -28,7 +28,7 @@ _WORTH_ANOTHER_TRY = (408, 425, 429)
 
 
 class OpenAiCompatible(Embedder):
-    """Asks a server. Nothing is tried twice here: the ledger tries an indexing run again.
+    """Asks a server. Nothing is tried twice here: the ledger retries an indexing run.
 
     ``url`` ends before ``/embeddings``, like ``http://localhost:11434/v1``. ``dimensions`` is
     the length of the model's vectors; with ``shorten`` the server is asked for that length, where

@@ -1,1 +1,1 @@
-"""From a change to its vector: marks, lanes, rebuilding and upkeep."""
+"""From a change to its vector: entries, shards, rebuilding and upkeep."""

@@ -15,11 +15,11 @@ from neural.retrieval.collections.registry import SearchCollection, collection_o
 from neural.retrieval.conf import conf
 from neural.retrieval.embedders.base import Embedder
 from neural.retrieval.index.fields import TOKEN_FORM, shape_of
-from neural.retrieval.models import IndexGap, IndexMark, IndexState, SearchIndex
+from neural.retrieval.models import IndexGap, IndexState, OutboxEntry, SearchIndex
 from neural.retrieval.stores.base import Shape, VectorStore
 
 MOST_COUNTED = 20_000
-"""Waiting marks that are looked at to see whether a new index lacks older records."""
+"""Waiting entries that are looked at to see whether a new index lacks older records."""
 _SLUG_LENGTH = 24
 
 
@@ -146,7 +146,7 @@ def written_indexes(collection: SearchCollection) -> list[SearchIndex]:
 
 
 def _make_first_index(collection: SearchCollection) -> None:
-    """Made and searched at once: what is marked from now on is found soon. Records that are
+    """Made and searched at once: what enters the outbox from now on is found soon. Records that are
     older than it are counted, so that people can be told that it lacks them."""
     older = _unmarked_records(collection)
     mine = SearchIndex.objects.filter(collection=collection.name)
@@ -167,10 +167,12 @@ def _make_first_index(collection: SearchCollection) -> None:
 def _unmarked_records(collection: SearchCollection) -> int:
     if collection.source is None:
         return 0
-    records = collection.source.count()  # first: what is marked meanwhile is no older record
-    waiting = IndexMark.objects.waiting().filter(collection=collection.name)
-    marked = len(set(waiting.values_list("key", flat=True)[:MOST_COUNTED]))
-    return max(0, records - marked) if marked < MOST_COUNTED else 0
+    records = (
+        collection.source.count()
+    )  # first: what enters the outbox meanwhile is no older record
+    waiting = OutboxEntry.objects.waiting().filter(collection=collection.name)
+    known = len(set(waiting.values_list("key", flat=True)[:MOST_COUNTED]))
+    return max(0, records - known) if known < MOST_COUNTED else 0
 
 
 def new_index(collection: str, *, requested_by: str, records: int = 0) -> SearchIndex:

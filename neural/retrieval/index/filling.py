@@ -9,11 +9,11 @@ from functools import partial
 from neural.retrieval.collections.registry import collection_of, collections
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import its_embedder
-from neural.retrieval.index.indexing import blames_a_record, marked_records, told
+from neural.retrieval.index.bisecting import bisect
+from neural.retrieval.index.indexing import blames_a_record, entry_records, reason_of
 from neural.retrieval.index.rows import documents_of, vectors_for, version_now
-from neural.retrieval.index.sifting import sift
 from neural.retrieval.index.writing import write
-from neural.retrieval.models import IndexGap, IndexMark, SearchIndex
+from neural.retrieval.models import IndexGap, OutboxEntry, SearchIndex
 
 logger = logging.getLogger(__name__)
 
@@ -53,10 +53,10 @@ def _fill(index: SearchIndex, size: int) -> int:
     keys = sorted(set(gaps.values_list("key", flat=True)[:size]))
     version = version_now()  # after the gaps were looked up: what is read now is newer than they
     work = partial(_write, index, version)
-    _done, failed = sift(keys, work, blames=blames_a_record, all_may_fail=True)
+    _done, failed = bisect(keys, work, blames=blames_a_record, all_may_fail=True)
     if failed:
-        refused = {key: told(error) for key, error in failed}
-        IndexMark.objects.note_refused(index.collection, refused)
+        refused = {key: reason_of(error) for key, error in failed}
+        OutboxEntry.objects.note_refused(index.collection, refused)
     IndexGap.objects.filled(index, keys, version=version)
     logger.info("event=index_gaps_filled index=%r records=%d", str(index), len(keys))
     return len(keys)
@@ -64,9 +64,9 @@ def _fill(index: SearchIndex, size: int) -> int:
 
 def _write(index: SearchIndex, version: int, keys: Sequence[str]) -> None:
     """To this index alone: in those of other models it would open the gap again. A record that
-    is gone, or no document any more, has a mark of its own."""
+    is gone, or no document any more, has an entry of its own."""
     collection = collection_of(index.collection)
-    # As marks of what was handed in: they tell no event's time, and what stands is written.
-    marks = [IndexMark(collection=index.collection, key=key, supplied=True) for key in keys]
-    documents = documents_of(index.collection, marked_records(collection, marks).found).read
+    # As entries of what was ingested: they tell no event's time, and what stands is written.
+    entries = [OutboxEntry(collection=index.collection, key=key, ingested=True) for key in keys]
+    documents = documents_of(index.collection, entry_records(collection, entries).found).read
     write([index], documents, vectors_for(documents.values(), [index]), version=version)

@@ -11,8 +11,8 @@ from neural.retrieval.collections.registry import SearchCollection, collection_o
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import notices_of
 from neural.retrieval.index.restored import knows_more_than_database
-from neural.retrieval.models import IndexLane, IndexMark, IndexState, SearchIndex, SuppliedRecord
-from neural.retrieval.models.index_mark import IndexMarkQuerySet
+from neural.retrieval.models import IndexShard, IndexState, IngestedRecord, OutboxEntry, SearchIndex
+from neural.retrieval.models.outbox_entry import OutboxEntryQuerySet
 
 COUNTED = 1000
 """Counting stops here."""
@@ -33,7 +33,7 @@ class Lag:
     history: int = 0
     """Those among them that were loaded as history and may wait."""
     refused: int = 0
-    """Records that cannot be indexed; their marks say why."""
+    """Records that cannot be indexed; their entries say why."""
     collections: Mapping[str, int] = field(default_factory=dict)
     """Those that wait by collection, as far as they were counted."""
     troubles: Sequence[str] = ()
@@ -44,13 +44,13 @@ def index_lag(
     *, now: dt.datetime, collection: str | None = None, stores: Collection[str] | None = None
 ) -> Lag:
     """How far behind the index of a collection is, or all of them; ``now`` by the database's
-    clock, by which marks are written. With ``stores``, of records of these alone."""
-    marks: IndexMarkQuerySet = IndexMark.objects.all()
+    clock, by which entries are written. With ``stores``, of records of these alone."""
+    entries: OutboxEntryQuerySet = OutboxEntry.objects.all()
     if stores is not None:
-        marks = marks.of_stores(stores)
+        entries = entries.of_stores(stores)
     if collection is not None:
-        marks = marks.filter(collection=collection)
-    live, history = (_first(marks.waiting(), kind) for kind in (False, True))
+        entries = entries.filter(collection=collection)
+    live, history = (_first(entries.waiting(), kind) for kind in (False, True))
     oldest = min((at for _name, at in [*live[:1], *history[:1]]), default=now)
     by_name: dict[str, int] = {}
     for name, _at in (*live, *history):
@@ -59,21 +59,21 @@ def index_lag(
         waiting=min(len(live) + len(history), COUNTED),
         oldest_seconds=max(0.0, (now - oldest).total_seconds()),
         history=len(history),
-        refused=len(marks.refused().values_list("pk")[:COUNTED]),
+        refused=len(entries.refused().values_list("pk")[:COUNTED]),
         collections=by_name,
         troubles=_troubles(),
     )
 
 
 def _troubles() -> tuple[str, ...]:
-    """Each once, of the lanes that there still are."""
-    lanes = IndexLane.objects.troubled().filter(number__lt=conf().index_lanes).order_by("pk")
-    return tuple(dict.fromkeys(lane.trouble for lane in lanes))
+    """Each once, of the shards that there still are."""
+    shards = IndexShard.objects.troubled().filter(number__lt=conf().index_shards).order_by("pk")
+    return tuple(dict.fromkeys(shard.trouble for shard in shards))
 
 
-def _first(marks: IndexMarkQuerySet, history: bool) -> Sequence[tuple[str, dt.datetime]]:
-    own = marks.filter(history=history).order_by("pk")
-    return list(own.values_list("collection", "marked_at")[:COUNTED])
+def _first(entries: OutboxEntryQuerySet, history: bool) -> Sequence[tuple[str, dt.datetime]]:
+    own = entries.filter(history=history).order_by("pk")
+    return list(own.values_list("collection", "created_at")[:COUNTED])
 
 
 def index_notices() -> dict[str, tuple[str, ...]]:
@@ -100,7 +100,7 @@ def _of_another_state(index: SearchIndex) -> tuple[str, ...]:
 
 
 def why_it_waits(index: SearchIndex) -> str:
-    """Why an index that is being built does not get on: what the last try failed for, until the
+    """Why an index that is being built does not get on: what the last attempt failed for, until the
     next one. Empty if nothing did."""
     if index.state != IndexState.BUILDING:
         return ""
@@ -127,4 +127,4 @@ def has_records(collection: SearchCollection) -> bool:
     source = collection.source
     if source is not None and next(iter(source.pages(after="", size=1)), None):
         return True
-    return SuppliedRecord.objects.filter(collection=collection.name).exists()
+    return IngestedRecord.objects.filter(collection=collection.name).exists()

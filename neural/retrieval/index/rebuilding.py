@@ -14,28 +14,28 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, transaction
 
 from neural.errors import PermanentError
-from neural.ledger.making_room import others_wait
 from neural.ledger.record import enqueue
-from neural.ledger.work import Postponed, current_run
+from neural.ledger.work import Snooze, current_run
+from neural.ledger.yielding import others_wait
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.registry import Record, collection_of
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import is_as_the_settings_say, new_index, table_shape
-from neural.retrieval.index.indexing import blames_a_record, told
+from neural.retrieval.index.bisecting import bisect
+from neural.retrieval.index.compaction import compact, drop_replaced
+from neural.retrieval.index.indexing import blames_a_record, reason_of
 from neural.retrieval.index.restored import count_writes
 from neural.retrieval.index.rows import documents_of, vectors_for, version_now
-from neural.retrieval.index.sifting import sift
-from neural.retrieval.index.tending import drop_replaced, tend
 from neural.retrieval.index.writing import write
-from neural.retrieval.models import IndexMark, IndexState, SearchIndex, SuppliedRecord
+from neural.retrieval.models import IndexState, IngestedRecord, OutboxEntry, SearchIndex
 
 logger = logging.getLogger(__name__)
 
 REBUILD_TASK = "neural.tasks.rebuild_search_index"
 
-_STORED, _SUPPLIED = "stored:", "supplied:"
-"""The two walks of a rebuild: through the collection's source, then through what was handed in."""
+_STORED, _INGESTED = "stored:", "supplied:"
+"""The two walks of a rebuild: through the collection's source, then through what was ingested."""
 
 
 class SettingsChanged(PermanentError):
@@ -43,7 +43,7 @@ class SettingsChanged(PermanentError):
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedRebuild:
     """The index that is being built."""
 
     index: SearchIndex
@@ -61,14 +61,14 @@ class Page(NamedTuple):
     """Those of them that are still there."""
 
 
-def open_rebuild(collection: str, *, requested_by: str = "") -> Opened:
+def open_rebuild(collection: str, *, requested_by: str = "") -> OpenedRebuild:
     """Begin to build a new index of a collection, or join the building that is under way.
 
     Raises :class:`~neural.retrieval.collections.registry.CollectionUnknown`.
     """
     source = collection_of(collection).source
     total = source.count() if source else 0
-    total += SuppliedRecord.objects.filter(collection=collection).count()
+    total += IngestedRecord.objects.filter(collection=collection).count()
     try:
         with transaction.atomic():
             index = new_index(collection, requested_by=requested_by, records=total)
@@ -80,7 +80,7 @@ def open_rebuild(collection: str, *, requested_by: str = "") -> Opened:
             raise
         index, is_new = found, False
     _ask(index)
-    return Opened(index, is_new)
+    return OpenedRebuild(index, is_new)
 
 
 def _ask(index: SearchIndex) -> None:
@@ -119,7 +119,7 @@ def rebuild(*, index_id: int) -> dict[str, Any]:
         if not index.advance(cursor=page.cursor, done=page.read):
             return _told(index, index_id)
         if current_run() and (time.monotonic() > until or others_wait()):
-            raise Postponed(0, so_far=_told(index, index_id))
+            raise Snooze(0, checkpoint=_told(index, index_id))
     _switch(index)
     return _told(index, index_id)
 
@@ -138,29 +138,29 @@ def _told(index: SearchIndex | None, index_id: int) -> dict[str, Any]:
 
 
 def pages(index: SearchIndex) -> Iterator[Page]:
-    """What is left to read, page by page: rows of the database, then what was handed in."""
+    """What is left to read, page by page: rows of the database, then what was ingested."""
     cursor, size = index.cursor, conf().index_batch
     source = collection_of(index.collection).source
-    if source and not cursor.startswith(_SUPPLIED):
+    if source and not cursor.startswith(_INGESTED):
         for keys in source.pages(after=cursor.removeprefix(_STORED), size=size):
             version, load = version_now(), partial(source.load, keys)
             yield Page(version, load(), len(keys), _STORED + keys[-1], load)
-    after = int(cursor.removeprefix(_SUPPLIED)) if cursor.startswith(_SUPPLIED) else 0
+    after = int(cursor.removeprefix(_INGESTED)) if cursor.startswith(_INGESTED) else 0
     version = version_now()
-    while found := _supplied(index.collection, after, size):
+    while found := _ingested(index.collection, after, size):
         after = found[-1].pk
-        records, again = {each.key: each.data for each in found}, partial(_still_supplied, found)
-        yield Page(version, records, len(found), f"{_SUPPLIED}{after}", again)
+        records, again = {each.key: each.data for each in found}, partial(_still_ingested, found)
+        yield Page(version, records, len(found), f"{_INGESTED}{after}", again)
         version = version_now()
 
 
-def _supplied(collection: str, after: int, size: int) -> Sequence[SuppliedRecord]:
-    rows = SuppliedRecord.objects.filter(collection=collection, pk__gt=after)
+def _ingested(collection: str, after: int, size: int) -> Sequence[IngestedRecord]:
+    rows = IngestedRecord.objects.filter(collection=collection, pk__gt=after)
     return list(rows.order_by("pk")[:size])
 
 
-def _still_supplied(found: Sequence[SuppliedRecord]) -> Mapping[str, Record]:
-    still = SuppliedRecord.objects.filter(pk__in=[each.pk for each in found])
+def _still_ingested(found: Sequence[IngestedRecord]) -> Mapping[str, Record]:
+    still = IngestedRecord.objects.filter(pk__in=[each.pk for each in found])
     return {each.key: each.data for each in still}
 
 
@@ -171,26 +171,26 @@ def _build(index: SearchIndex, page: Page) -> None:
         write([index], documents.read, vectors, version=page.version)
         return documents.refused
 
-    done, failed = sift(list(page.records.items()), build, blames=blames_a_record)
-    refused = {key: told(error) for (key, _record), error in failed}
+    done, failed = bisect(list(page.records.items()), build, blames=blames_a_record)
+    refused = {key: reason_of(error) for (key, _record), error in failed}
     for some in done:
         refused.update(some)
     if refused:
-        IndexMark.objects.note_refused(index.collection, refused)
-    _mark_gone(index, page)
+        OutboxEntry.objects.note_refused(index.collection, refused)
+    _reindex_gone(index, page)
 
 
-def _mark_gone(index: SearchIndex, page: Page) -> None:
-    """A record that went while its page was written was taken out of the index before it was in:
-    it is looked at again. So is what was handed in and overtaken by an event meanwhile. As handed
-    in: they are not changed, and overtake nothing."""
+def _reindex_gone(index: SearchIndex, page: Page) -> None:
+    """A record that went while its page was written was taken out of the index before it was in: it
+    is looked at again. So is what was ingested and overtaken by an event meanwhile. As ingested:
+    they are not changed, and overtake nothing."""
     gone = page.records.keys() - page.again().keys()
-    IndexMark.objects.mark(index.collection, gone, supplied=True, history=True)
+    OutboxEntry.objects.append(index.collection, gone, ingested=True, history=True)
 
 
 def _switch(index: SearchIndex) -> None:
     """All is read: search in it from now on."""
-    tend(index)
+    compact(index)
     count_writes([index])
     if index.activate():
         logger.info(

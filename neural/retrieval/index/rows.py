@@ -15,8 +15,8 @@ from neural.retrieval.collections.registry import Record, document_of
 from neural.retrieval.embedders.base import EmbedderRefused
 from neural.retrieval.embedders.base import Vectors as Embeddings
 from neural.retrieval.index.active import its_embedder
+from neural.retrieval.index.bisecting import bisect
 from neural.retrieval.index.fields import texts_of, tokens_of
-from neural.retrieval.index.sifting import sift
 from neural.retrieval.models import SearchIndex
 from neural.retrieval.stores.base import Row, Vector
 
@@ -84,7 +84,7 @@ def _embedded(texts: Sequence[str]) -> Sequence[tuple[Sequence[str], Embeddings]
         return [(texts, embedder().embed(texts))]
     except EmbedderRefused:
         embedder().embed([f"one text, {time.time_ns()}"])  # a new one: it may remember others
-    done, failed = sift(
+    done, failed = bisect(
         texts,
         lambda some: (some, embedder().embed(some)),
         blames=lambda error: isinstance(error, EmbedderRefused),

@@ -50,11 +50,11 @@ def _note_gaps(index: SearchIndex, documents: Mapping[str, Document], version: i
     that a row without vectors is never without its gap."""
     if documents and index.vectors and its_embedder(index) is None:
         IndexGap.objects.note(index, documents.keys(), version=version)
-        _tell_gaps(index.pk, index.collection, index.embedder)
+        _log_gaps(index.pk, index.collection, index.embedder)
 
 
 @lru_cache
-def _tell_gaps(number: int, collection: str, model: str) -> None:
+def _log_gaps(number: int, collection: str, model: str) -> None:
     """In the log, once a process and index."""
     logger.warning(
         "event=index_of_another_model index='%s #%d' model=%s settings=%s reason='written by "
@@ -99,7 +99,7 @@ def measure(indexes: Sequence[SearchIndex]) -> int:
         except TableMissing:
             continue
         index.note_size(
-            rows=size.rows, unindexed_rows=size.unindexed_rows, size=size.bytes, tended=False
+            rows=size.rows, unindexed_rows=size.unindexed_rows, size=size.bytes, compacted=False
         )
         most = max(most, size.unindexed_rows)
     return most

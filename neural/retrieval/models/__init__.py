@@ -1,17 +1,17 @@
 """The models, one story a file."""
 
 from neural.retrieval.models.index_gap import IndexGap
-from neural.retrieval.models.index_lane import IndexLane
-from neural.retrieval.models.index_mark import IndexMark
+from neural.retrieval.models.index_shard import IndexShard
+from neural.retrieval.models.ingested_record import IngestedRecord
+from neural.retrieval.models.outbox_entry import OutboxEntry
 from neural.retrieval.models.search_index import IndexState, Search, SearchIndex
-from neural.retrieval.models.supplied_record import SuppliedRecord
 
 __all__ = [
     "IndexGap",
-    "IndexLane",
-    "IndexMark",
+    "IndexShard",
     "IndexState",
+    "IngestedRecord",
+    "OutboxEntry",
     "Search",
     "SearchIndex",
-    "SuppliedRecord",
 ]

@@ -21,7 +21,7 @@ class IndexGapQuerySet(models.QuerySet):
     def note(self, index: SearchIndex, keys: Collection[str], *, version: int) -> None:
         """Say that these records of an index, as they were read at ``version``, lack vectors.
 
-        Added and never changed, like marks: who fills a gap meanwhile leaves the newer one.
+        Added and never changed, like entries: who fills a gap meanwhile leaves the newer one.
         """
         with transaction.atomic():
             self.filter(index=index, key__in=keys, version__lt=version).delete()

@@ -54,7 +54,7 @@ class SearchIndex(models.Model):
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     activated_at = models.DateTimeField(_("active since"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
-    tended_at = models.DateTimeField(_("compacted at"), null=True, blank=True)
+    compacted_at = models.DateTimeField(_("compacted at"), null=True, blank=True)
     rows = models.PositiveBigIntegerField(_("rows"), default=0)
     unindexed_rows = models.PositiveBigIntegerField(_("rows outside of its indexes"), default=0)
     bytes = models.PositiveBigIntegerField(_("size in bytes"), default=0)
@@ -129,11 +129,11 @@ class SearchIndex(models.Model):
         """Say which run builds it."""
         self._change(IndexState.BUILDING, task_id=task_id)
 
-    def note_size(self, *, rows: int, unindexed_rows: int, size: int, tended: bool) -> None:
+    def note_size(self, *, rows: int, unindexed_rows: int, size: int, compacted: bool) -> None:
         """Keep what the vector store said of the table's size."""
         facts: dict[str, Any] = {"rows": rows, "unindexed_rows": unindexed_rows, "bytes": size}
-        if tended:
-            facts["tended_at"] = Now()
+        if compacted:
+            facts["compacted_at"] = Now()
         type(self).objects.filter(pk=self.pk).update(**facts)
 
     def count_write(self) -> int:

@@ -21,7 +21,7 @@ Weights were chosen on the even rows of ``benchmarks/search_quality``; the other
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from neural.retrieval.query.questions import Question
+from neural.retrieval.query.parsing import ParsedQuery
 from neural.retrieval.stores.base import Match, Row, Vector
 from neural.retrieval.text.sounds import likeness, pieces, sound_of
 from neural.retrieval.text.tokens import characters_of, has_chinese, name_forms, word_tokens
@@ -67,23 +67,23 @@ def candidates_of(lists: Mapping[str, Iterable[Match]], rows: Mapping[str, Row])
     ]
 
 
-def columns_asked(question: Question, columns: Iterable[str]) -> list[str]:
+def columns_asked(parsed: ParsedQuery, columns: Iterable[str]) -> list[str]:
     """Which vectors a question is compared with: titles are so short that a Chinese sentence is
     near to any of them, while other languages meet Chinese best where little is said."""
     there = list(columns)
-    wanted = _IN_CHINESE if question.chinese else _IN_OTHERS
+    wanted = _IN_CHINESE if parsed.chinese else _IN_OTHERS
     return [each for each in wanted if each in there] or there[:1]
 
 
 def rank(
-    question: Question, candidates: list[Candidate], vectors: Mapping[str, Vector]
+    parsed: ParsedQuery, candidates: list[Candidate], vectors: Mapping[str, Vector]
 ) -> list[Ranked]:
     """Candidates, best first; of equal ones the newest. ``vectors`` are those of the question by
     column, none if meaning is left out."""
-    names = _names(question, candidates)
+    names = _names(parsed, candidates)
     named = any(score for score, _ in names)
-    held = [_held(question, each) for each in candidates]
-    sounds = [_sound(question, each) for each in candidates]
+    held = [_held(parsed, each) for each in candidates]
+    sounds = [_sound(parsed, each) for each in candidates]
     meaning = _MEANING * (1 - max(sounds, default=0.0))
     if named or 1.0 in held:
         meaning = _MEANING_BESIDE_NAMES
@@ -113,13 +113,13 @@ def _ranked(row: Row, scores: dict[str, float], names: tuple[str, ...]) -> Ranke
     return Ranked(row=row, score=round(sum(told.values()), 4), scores=told, names=names)
 
 
-def _names(question: Question, candidates: list[Candidate]) -> list[tuple[float, tuple[str, ...]]]:
+def _names(parsed: ParsedQuery, candidates: list[Candidate]) -> list[tuple[float, tuple[str, ...]]]:
     """For each candidate its share of the names asked for, and which of its names they are."""
     forms = [_forms(each.row) for each in candidates]
     every = {form for own in forms for form in own}
-    found = every & question.names
-    if question.chinese and question.whole and any(question.whole in form for form in every):
-        found.add(question.whole)
+    found = every & parsed.names
+    if parsed.chinese and parsed.whole and any(parsed.whole in form for form in every):
+        found.add(parsed.whole)
     longest = {each for each in found if not any(each != it and each in it for it in found)}
     scores = [sum(_worth(name, own) for name in longest) for own in forms]
     best = max(scores, default=0.0) or 1.0
@@ -149,33 +149,33 @@ def _words(candidates: list[Candidate], held: list[float | None]) -> list[float]
     ]
 
 
-def _held(question: Question, candidate: Candidate) -> float | None:
+def _held(parsed: ParsedQuery, candidate: Candidate) -> float | None:
     """Share of the question's words that the record holds; None where that says little: Chinese
     is not written in words."""
-    if question.chinese:
+    if parsed.chinese:
         return None
-    if not (candidate.words and question.words):
+    if not (candidate.words and parsed.words):
         return 0.0
     row = candidate.row
     said = frozenset(word_tokens("\n".join((row.title, *row.names, row.text))))
-    return len(question.words & said) / len(question.words)
+    return len(parsed.words & said) / len(parsed.words)
 
 
-def _sound(question: Question, candidate: Candidate) -> float:
+def _sound(parsed: ParsedQuery, candidate: Candidate) -> float:
     """How much one name of the record sounds like the question, or has its characters: from 0
     to 1."""
-    if not (candidate.sounded and question.sounds):
+    if not (candidate.sounded and parsed.sounds):
         return 0.0
     names = (candidate.row.title, *candidate.row.names)
-    best = max(_alike(question, name) for name in names)
+    best = max(_alike(parsed, name) for name in names)
     return min(max((best - _CHANCE) / (_SAME - _CHANCE), 0.0), 1.0)
 
 
-def _alike(question: Question, name: str) -> float:
-    by_sound = likeness(question.sounds, pieces(sound_of(name)))
-    if not question.chinese:
+def _alike(parsed: ParsedQuery, name: str) -> float:
+    by_sound = likeness(parsed.sounds, pieces(sound_of(name)))
+    if not parsed.chinese:
         return by_sound
-    return max(by_sound, likeness(question.characters, characters_of(name)))
+    return max(by_sound, likeness(parsed.characters, characters_of(name)))
 
 
 def _meanings(candidates: list[Candidate], vectors: Mapping[str, Vector]) -> list[float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from neural.retrieval.collections import documents
 from neural.retrieval.query.fusion import Ranked
-from neural.retrieval.query.questions import Question
+from neural.retrieval.query.parsing import ParsedQuery
 from neural.retrieval.stores.base import Row
 from neural.retrieval.text.parts import parts_of
 from neural.retrieval.text.sounds import likeness, pieces, sound_of
@@ -23,7 +23,7 @@ class Why:
     """Names of the record that stand whole in what was asked, as the record writes them."""
     parts: tuple[str, ...] = ()
     """Pieces of its title, names or text that were matched, as the record writes them, longest
-    first: what a page marks."""
+    first: what a page highlights."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """By how it was found (``names``, ``words``, ``pinyin``, ``meaning``): what that added to the
     score."""
@@ -60,7 +60,7 @@ class Found(list[Hit]):
         """Sentences like 'meaning is left out: the index was made with another model'."""
 
 
-def hit_of(collection: str, question: Question, ranked: Ranked) -> Hit:
+def hit_of(collection: str, parsed: ParsedQuery, ranked: Ranked) -> Hit:
     """A record that fits, and why."""
     row = ranked.row
     return Hit(
@@ -73,29 +73,29 @@ def hit_of(collection: str, question: Question, ranked: Ranked) -> Hit:
         names=row.names,
         text=row.text,
         score=ranked.score,
-        why=why(question, ranked),
+        why=why(parsed, ranked),
     )
 
 
-def why(question: Question, ranked: Ranked) -> Why:
+def why(parsed: ParsedQuery, ranked: Ranked) -> Why:
     """Names that stand whole in the question, parts that were matched, and scores."""
-    parts = _parts(question, ranked.row)
+    parts = _parts(parsed, ranked.row)
     if not parts and "pinyin" in ranked.scores:
-        parts = [_sounds_most_alike(question, ranked.row)]
+        parts = [_sounds_most_alike(parsed, ranked.row)]
     longest = sorted(dict.fromkeys(parts), key=lambda part: (-len(part), part))
     return Why(names=ranked.names, parts=tuple(longest[:MOST_PARTS]), scores=ranked.scores)
 
 
-def _parts(question: Question, row: Row) -> list[str]:
-    tokens = question.words
+def _parts(parsed: ParsedQuery, row: Row) -> list[str]:
+    tokens = parsed.words
     # A single character is asked for in names alone, as in a text it says nothing.
     in_names = [part for name in _names(row) for part in parts_of(name, tokens)]
     longer = frozenset(token for token in tokens if len(token) > 1)
     return in_names + parts_of(row.text[:_LONGEST_READ], longer)
 
 
-def _sounds_most_alike(question: Question, row: Row) -> str:
-    return max(_names(row), key=lambda name: likeness(question.sounds, pieces(sound_of(name))))
+def _sounds_most_alike(parsed: ParsedQuery, row: Row) -> str:
+    return max(_names(row), key=lambda name: likeness(parsed.sounds, pieces(sound_of(name))))
 
 
 def _names(row: Row) -> Iterable[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neural.retrieval.query.fusion import Candidate, candidates_of, columns_asked
-from neural.retrieval.query.questions import Question
+from neural.retrieval.query.parsing import ParsedQuery
 from neural.retrieval.stores.base import Match, Vector, VectorStore, Within
 
 LISTED = 40
@@ -27,7 +27,7 @@ class Listing:
     """Rows a list that are looked at in any case."""
 
     def candidates(
-        self, question: Question, embedded: Callable[[], Mapping[str, Vector]]
+        self, parsed: ParsedQuery, embedded: Callable[[], Mapping[str, Vector]]
     ) -> tuple[list[Candidate], Mapping[str, Vector]]:
         """Records that may fit, and the question's vectors: ``embedded`` makes them while the
         store looks for tokens."""
@@ -35,7 +35,7 @@ class Listing:
         with ThreadPoolExecutor(_THREADS) if self.store.answers_at_once else _InTurn() as threads:
             asked = {
                 column: threads.submit(self._matching, column, tokens)
-                for column, tokens in _tokens(question).items()
+                for column, tokens in _tokens(parsed).items()
             }
             vectors = embedded()
             asked |= {
@@ -47,9 +47,9 @@ class Listing:
         rows = self.store.rows(self.table, keys, within=self.within)
         return candidates_of(lists, rows), vectors
 
-    def vectors_asked(self, question: Question) -> list[str]:
+    def vectors_asked(self, parsed: ParsedQuery) -> list[str]:
         """The columns with which the question's meaning is compared."""
-        return columns_asked(question, self.columns)
+        return columns_asked(parsed, self.columns)
 
     def _matching(self, column: str, tokens: frozenset[str]) -> list[Match]:
         return self.store.matching(
@@ -79,8 +79,8 @@ class _InTurn(Executor):
         return done
 
 
-def _tokens(question: Question) -> dict[str, frozenset[str]]:
-    asked = {"names": question.names, "words": question.words, "sounds": question.sounds}
+def _tokens(parsed: ParsedQuery) -> dict[str, frozenset[str]]:
+    asked = {"names": parsed.names, "words": parsed.words, "sounds": parsed.sounds}
     return {column: tokens for column, tokens in asked.items() if tokens}
 
 

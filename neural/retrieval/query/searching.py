@@ -13,11 +13,11 @@ from neural.retrieval.embedders.base import EmbedderRefused, EmbedderUnavailable
 from neural.retrieval.index.active import ActiveIndex, active_index
 from neural.retrieval.index.indexing import present
 from neural.retrieval.index.lag import why_nothing_is_searched
-from neural.retrieval.models import IndexMark
+from neural.retrieval.models import OutboxEntry
 from neural.retrieval.query.fusion import Ranked, rank
 from neural.retrieval.query.hits import Found, hit_of
 from neural.retrieval.query.listing import Listing
-from neural.retrieval.query.questions import question_like, question_of
+from neural.retrieval.query.parsing import parse_query, query_like
 from neural.retrieval.stores.base import TableMissing, Vector, Within
 from neural.retrieval.text.tokens import without_numbers
 
@@ -82,18 +82,18 @@ def _asked(collection: str, top_k: int, ask: Callable[[ActiveIndex], Found]) -> 
 
 
 def _search(active: ActiveIndex, text: str, within: Within, top_k: int) -> Found:
-    question = question_of(text)
-    if question.blank:
+    parsed = parse_query(text)
+    if parsed.blank:
         return Found([])
     listing = _listing(active, within, top_k)
     notices: list[str] = []
     candidates, vectors = listing.candidates(
-        question, lambda: _embedded(active, text, listing.vectors_asked(question), notices)
+        parsed, lambda: _embedded(active, text, listing.vectors_asked(parsed), notices)
     )
-    ranked = rank(question, candidates, vectors)
+    ranked = rank(parsed, candidates, vectors)
     kept = _there(active, ranked, top_k, notices)
     return Found(
-        [hit_of(active.index.collection, question, each) for each in kept], notices=tuple(notices)
+        [hit_of(active.index.collection, parsed, each) for each in kept], notices=tuple(notices)
     )
 
 
@@ -101,28 +101,28 @@ def _similar(active: ActiveIndex, key: str, within: Within, top_k: int) -> Found
     row = active.store.rows(active.index.table, list(_keepable([key])), within=within).get(key)
     if row is None:
         return Found([])
-    question = question_like(row.title, row.names)
+    parsed = query_like(row.title, row.names)
     listing = _listing(active, within, top_k + 1)
-    candidates, vectors = listing.candidates(question, lambda: row.vectors)
+    candidates, vectors = listing.candidates(parsed, lambda: row.vectors)
     others = [each for each in candidates if each.row.key != key]
-    ranked, notices = rank(question, others, vectors), list[str]()
+    ranked, notices = rank(parsed, others, vectors), list[str]()
     kept = _there(active, ranked, top_k, notices)
     return Found(
-        [hit_of(active.index.collection, question, each) for each in kept], notices=tuple(notices)
+        [hit_of(active.index.collection, parsed, each) for each in kept], notices=tuple(notices)
     )
 
 
 def _there(
     active: ActiveIndex, ranked: Sequence[Ranked], top_k: int, notices: list[str]
 ) -> Sequence[Ranked]:
-    """The best of those whose record is in the database still. One that has just gone has a
-    mark; others are what the database knew before a backup was restored, which is told."""
+    """The best of those whose record is in the database still. One that has just gone has an
+    entry; others are what the database knew before a backup was restored, which is told."""
     looked_at = ranked[: 2 * top_k]
     keys = {each.row.key for each in looked_at}
     name = active.index.collection
     gone = keys - present(collection_of(name), keys) if keys else set()
-    marks = IndexMark.objects.filter(collection=name, key__in=gone) if gone else ()
-    if gone.difference(mark.key for mark in marks):
+    entries = OutboxEntry.objects.filter(collection=name, key__in=gone) if gone else ()
+    if gone.difference(entry.key for entry in entries):
         logger.warning("event=index_knows_more_than_database collection=%s", name)
         notices.append(
             _(
@@ -150,7 +150,7 @@ def _embedded(
     """The question's vector for each column; none if it cannot be made, which ``notices`` say."""
     if active.embedder is None:
         return {}  # the index's own notices say why
-    if question_of(without_numbers(text)).blank:
+    if parse_query(without_numbers(text)).blank:
         return {}  # an id is near to everything and nothing
     try:
         vector = active.embedder.embed([text[:_EMBEDDED]])[0]

@@ -174,7 +174,7 @@ class VectorStore(ABC):
         """Rows by key, without tokens but with vectors; those that are not there are left out."""
 
     @abstractmethod
-    def tend(self, table: str) -> TableSize:
+    def compact(self, table: str) -> TableSize:
         """Compact what many small writes have left, bring all rows into the indexes, and make
         approximate indexes once the table is large enough for them. Queries go on meanwhile."""
 

@@ -71,7 +71,7 @@ def test_the_calls_hard_limit_ends_the_process_and_is_a_lost_delivery(surface):
 
 
 def test_an_events_own_limit_does_not_limit_those_beside_it(surface):
-    """They would be taken along, and its limit would end them all."""
+    """They would be batched, and its limit would end them all."""
     data = {"event_type": "probe.counted", "event_source": "s", "store_id": "S1"}
     slow = {"event_id": "slow", "data": {"key": "slow", "seconds": 30}, **data}
     submit("before")
@@ -162,20 +162,20 @@ def test_three_retries_come_each_later_than_the_one_before(surface):
 
     for run in (handler, TaskRun.objects.get(task_id=task.id)):
         run.refresh_from_db()
-        ends = list(run.tries.values_list("finished_at", flat=True))
-        starts = [*run.tries.values_list("started_at", flat=True)[1:], run.started_at]
+        ends = list(run.attempts.values_list("finished_at", flat=True))
+        starts = [*run.attempts.values_list("started_at", flat=True)[1:], run.started_at]
         waits = [(start - end).total_seconds() for end, start in zip(ends, starts, strict=True)]
         assert len(waits) == 3
         assert all(wait >= least for wait, least in zip(waits, [0.2, 0.4, 0.8], strict=True))
 
 
-def test_out_of_retries_a_run_is_dead_with_each_try_kept(surface):
+def test_out_of_retries_a_run_is_dead_with_each_attempt_kept(surface):
     surface.worker(retry_base_seconds=0.1)
     result = tasks.count.apply_async(kwargs={"key": "k", "fail_times": 99})
 
     wait_for_runs(task_id=result.id, state=RunState.DEAD)
 
-    errors = TaskRun.objects.get().tries.values_list("error", flat=True)
+    errors = TaskRun.objects.get().attempts.values_list("error", flat=True)
     assert list(errors) == [f"Failing: failure {number} of 99" for number in (1, 2, 3, 4)]
     assert not Effect.objects.exists()
 

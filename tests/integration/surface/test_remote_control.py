@@ -96,7 +96,7 @@ def test_control_limits_a_tasks_rate(surface):
     assert TaskRun.objects.filter(task="probe.add", state=RunState.PENDING).count() >= 1
 
 
-def test_control_shuts_a_worker_down_and_what_it_held_is_handed_back(surface, at_work):
+def test_control_shuts_a_worker_down_and_what_it_held_is_released(surface, at_work):
     worker, *_ = at_work
 
     celery(surface, "control", "shutdown", answers=False)

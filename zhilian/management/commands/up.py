@@ -16,7 +16,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser, cal
 
 from zhilian.celery import app
 from zhilian.supervision.embedded import BrokerAlreadyRunning, EmbeddedBroker
-from zhilian.supervision.processes import Program, Supervisor
+from zhilian.supervision.processes import ProgramSpec, Supervisor
 
 ADDRESS = "127.0.0.1"
 LOGIN = "admin"
@@ -120,7 +120,7 @@ def start_again(broker: EmbeddedBroker) -> None:
         logger.warning("event=broker_restarted url=%s", broker.url)
 
 
-def programs(*, port: int, concurrency: int) -> list[Program]:
+def programs(*, port: int, concurrency: int) -> list[ProgramSpec]:
     """What runs beside the broker. The Procfile lists the same."""
     python = sys.executable
     manage = str(Path(settings.BASE_DIR, "manage.py"))
@@ -134,8 +134,8 @@ def programs(*, port: int, concurrency: int) -> list[Program]:
     shared = f"{worker} --name all --queues {queues} --concurrency {concurrency}"
     beat = "celery --quiet -A zhilian beat"
     return [
-        Program(name="web", arguments=[python, "-m", *gunicorn.split()]),
-        Program(name="high", arguments=[python, manage, *high.split()]),
-        Program(name="worker", arguments=[python, manage, *shared.split()]),
-        Program(name="beat", arguments=[python, "-m", *beat.split()]),
+        ProgramSpec(name="web", arguments=[python, "-m", *gunicorn.split()]),
+        ProgramSpec(name="high", arguments=[python, manage, *high.split()]),
+        ProgramSpec(name="worker", arguments=[python, manage, *shared.split()]),
+        ProgramSpec(name="beat", arguments=[python, "-m", *beat.split()]),
     ]

@@ -1,4 +1,4 @@
-"""Stores say how the draft's errors scatter on the days that they kept back. Pure.
+"""Stores say how the server state's errors scatter on the days that they kept back. Pure.
 
 The width of every band comes from sums of the stores' residuals. A store that sends enormous ones
 would have everybody prepare nothing, or anything; so each is bounded by what the others say.
@@ -42,10 +42,10 @@ class Calibrate(Phase):
     def answer(self, store: StorePart) -> Json:
         return {"base": store.base, "residuals": residuals(store.held_out, store.forecasts)}
 
-    def check_content(self, config: TrainingConfig, draft: Json, answer: Json) -> None:
+    def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
         check_residuals(answer["residuals"])
 
-    def combine(self, config: TrainingConfig, draft: Json, answers: Answers) -> Combined:
+    def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
         found = calibration([each["residuals"] for each in answers.values()])
         return Combined({"quality": found})
 

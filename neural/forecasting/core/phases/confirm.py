@@ -15,7 +15,10 @@ class Confirm(Phase):
     keys = frozenset({"base", "count", "refitted", "judged"})
 
     def answer(self, store: StorePart) -> Json:
-        models = {"refitted": store.draft["model"], "judged": store.draft["judged_model"]}
+        models = {
+            "refitted": store.server_state["model"],
+            "judged": store.server_state["judged_model"],
+        }
         told: Json = {"base": store.base, "count": float(len(store.held_out))}
         for name, content in models.items():
             model = DemandModel.from_json(content)
@@ -23,17 +26,17 @@ class Confirm(Phase):
             told[name] = float(evaluation.poisson_deviance(store.held_out.target, forecasts).sum())
         return told
 
-    def check_content(self, config: TrainingConfig, draft: Json, answer: Json) -> None:
+    def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
         for name in ("count", "refitted", "judged"):
             check_number(answer[name])
 
-    def combine(self, config: TrainingConfig, draft: Json, answers: Answers) -> Combined:
+    def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
         """The refitted model, unless it says the days that it was trained on worse than the judged
         one did beforehand: then somebody has spoilt it."""
         compared = gate.compare([_sums(each) for each in answers.values()], "judged")
         if compared is None or not compared.own <= compared.other:
-            return Combined({"model": draft["judged_model"]})
-        return Combined({"quality": {**draft["quality"], "refitted": True}})
+            return Combined({"model": server_state["judged_model"]})
+        return Combined({"quality": {**server_state["quality"], "refitted": True}})
 
 
 def _sums(answer: Json) -> gate.Judged:

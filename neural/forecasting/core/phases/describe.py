@@ -46,7 +46,7 @@ class Describe(Phase):
     name = "describe"
     keys = frozenset({"base", "examples", *DESCRIPTION})
 
-    def base(self, draft: Json, number: int) -> str:
+    def base(self, server_state: Json, number: int) -> str:
         """That of the features: there is no model yet."""
         return SCHEMA_HASH[:16]
 
@@ -64,7 +64,7 @@ class Describe(Phase):
             "levels": _levels_of(store.sales),
         }
 
-    def check_content(self, config: TrainingConfig, draft: Json, answer: Json) -> None:
+    def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
         if is_private(config):
             if any(answer[name] is not None for name in DESCRIPTION):
                 raise AnswerRefused("wrong_type", "a private round asks for no description")
@@ -82,12 +82,12 @@ class Describe(Phase):
             binning.check_sketch(answer["sketch"], features=len(FEATURES))
         _check_levels(answer["levels"])
 
-    def combine(self, config: TrainingConfig, draft: Json, answers: Answers) -> Combined:
+    def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
         standard = _standard(config, answers)
         forest = _forest(config, answers)
         model = DemandModel(
             standard=standard,
-            weights=_start(config, draft["active"], standard),
+            weights=_start(config, server_state["active"], standard),
             variance=np.full(SIZE, PRIVATE_VARIANCE),
             forest=forest,
             levels={} if is_private(config) else _levels(answers),
@@ -139,7 +139,7 @@ def _start(config: TrainingConfig, active: Json | None, standard: glm.Standard) 
     return weights
 
 
-def _forest(config: TrainingConfig, answers: Answers) -> trees.Draft | None:
+def _forest(config: TrainingConfig, answers: Answers) -> trees.PartialForest | None:
     form = form_of(config)
     if form is None:
         return None

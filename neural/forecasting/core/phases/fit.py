@@ -27,8 +27,8 @@ class Fit(Phase):
     def exchanges(self, config: TrainingConfig, *, refit: bool) -> int:
         return refits(config) if refit else config.fit_exchanges
 
-    def is_through(self, config: TrainingConfig, draft: Json) -> bool:
-        return bool(draft["fits"] >= config.fit_exchanges)
+    def is_through(self, config: TrainingConfig, server_state: Json) -> bool:
+        return bool(server_state["fits"] >= config.fit_exchanges)
 
     def answer(self, store: StorePart) -> Json:
         config, broadcast, problem = store.config, store.model.weights, store.problem
@@ -47,7 +47,7 @@ class Fit(Phase):
             "update_norm": aggregation.update_norm(update),
         }
 
-    def check_content(self, config: TrainingConfig, draft: Json, answer: Json) -> None:
+    def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
         update = decode(answer["update"], dtype="<f8", shape=(SIZE,))
         if not isinstance(answer["demand"], float) or not 0 < answer["demand"] < LARGEST_DEMAND:
             raise AnswerRefused("out_of_range", "demand")
@@ -57,8 +57,8 @@ class Fit(Phase):
         if not isinstance(answer["update_norm"], float) or answer["update_norm"] != length:
             raise AnswerRefused("out_of_range", "update_norm is not the update's")
 
-    def combine(self, config: TrainingConfig, draft: Json, answers: Answers) -> Combined:
-        model = DemandModel.from_json(draft["model"])
+    def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
+        model = DemandModel.from_json(server_state["model"])
         updates = arrays(answers, "update", SIZE)
         if is_private(config):
             step = privacy.private_mean(
@@ -73,7 +73,9 @@ class Fit(Phase):
             demand = {store: answer["demand"] for store, answer in answers.items()}
             step = aggregation.aggregate(config=config, updates=updates, claimed=demand)
         weights = model.weights + step
-        return Combined({"fits": draft["fits"] + 1, "model": with_arrays(draft, weights=weights)})
+        return Combined(
+            {"fits": server_state["fits"] + 1, "model": with_arrays(server_state, weights=weights)}
+        )
 
 
 def refits(config: TrainingConfig) -> int:

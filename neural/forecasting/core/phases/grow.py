@@ -27,20 +27,20 @@ class Grow(Phase):
         form = form_of(config)
         return form.exchanges if form else 0
 
-    def is_through(self, config: TrainingConfig, draft: Json) -> bool:
-        return _forest(draft).is_complete
+    def is_through(self, config: TrainingConfig, server_state: Json) -> bool:
+        return _forest(server_state).is_complete
 
     def answer(self, store: StorePart) -> Json:
-        forest = _forest(store.draft)
+        forest = _forest(store.server_state)
         rows = store.kept("rows", lambda: _rows(store, "", forest))
-        added = sums.sums(draft=forest, rows=rows, memory=store.kept("growing", dict))
+        added = sums.sums(forest=forest, rows=rows, memory=store.kept("growing", dict))
         return {"base": store.base, "stores": 1, "sums": growing.sums_as_json(added.sums)}
 
     def answer_together(self, parts: Mapping[str, StorePart]) -> Together:
         first = next(iter(parts.values()))
-        forest = _forest(first.draft)
+        forest = _forest(first.server_state)
         together = _together(parts, forest)
-        added = sums.sums(draft=forest, rows=together["rows"], memory=together["growing"])
+        added = sums.sums(forest=forest, rows=together["rows"], memory=together["growing"])
         answer = {
             "base": first.base,
             "stores": len(parts) - len(added.left_out),
@@ -48,24 +48,24 @@ class Grow(Phase):
         }
         return Together(answer, dict.fromkeys(added.left_out, "outlier"))
 
-    def check_content(self, config: TrainingConfig, draft: Json, answer: Json) -> None:
+    def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
         if type(answer["stores"]) is not int or answer["stores"] < 0:
             raise AnswerRefused("wrong_type", "stores is no whole number")
-        growing.sums_from_json(draft=_forest(draft), answer=answer["sums"])
+        growing.sums_from_json(forest=_forest(server_state), answer=answer["sums"])
 
-    def combine(self, config: TrainingConfig, draft: Json, answers: Answers) -> Combined:
-        forest = _forest(draft)
+    def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
+        forest = _forest(server_state)
         found = {
-            store: growing.sums_from_json(draft=forest, answer=answer["sums"])
+            store: growing.sums_from_json(forest=forest, answer=answer["sums"])
             for store, answer in answers.items()
         }
         # A group's sums have been judged store by store where they were added up; one store's are
         # judged here, also beside those of groups.
         of = {store: answer["stores"] for store, answer in answers.items()}
-        grown, left_out = judging.advanced(draft=forest, answers=found, stores=of)
+        grown, left_out = judging.advanced(forest=forest, answers=found, stores=of)
         # Who was left out in an earlier exchange is not asked any more.
         out = [store for store in left_out if store in answers]
-        model = {**draft["model"], "forest": grown.as_json()}
+        model = {**server_state["model"], "forest": grown.as_json()}
         return Combined({"model": model}, dict.fromkeys(out, "outlier"))
 
 
@@ -83,11 +83,11 @@ def form_of(config: TrainingConfig) -> Form | None:
     )
 
 
-def _forest(draft: Json) -> trees.Draft:
-    return trees.Draft.from_json(draft["model"]["forest"])
+def _forest(server_state: Json) -> trees.PartialForest:
+    return trees.PartialForest.from_json(server_state["model"]["forest"])
 
 
-def _rows(store: StorePart, name: str, forest: trees.Draft) -> sums.Rows:
+def _rows(store: StorePart, name: str, forest: trees.PartialForest) -> sums.TreeRows:
     """The store's examples as trees see them: in bins, and what personal weights leave to find."""
     model = store.model
     weights = model.personal_weights(store.train, store.problem)
@@ -102,7 +102,7 @@ def _rows(store: StorePart, name: str, forest: trees.Draft) -> sums.Rows:
     )
 
 
-def _together(parts: Mapping[str, StorePart], forest: trees.Draft) -> dict[str, Any]:
+def _together(parts: Mapping[str, StorePart], forest: trees.PartialForest) -> dict[str, Any]:
     """The stores' bins as one matrix, added up much faster than store by store, and what growing
     keeps of it. It lies with the first store; what it was made from is not kept beside it."""
     first, names = next(iter(parts.values())), tuple(parts)

@@ -1,4 +1,4 @@
-"""Stores judge the draft on the days that they kept back: sums, by method. Pure.
+"""Stores judge the server state on the days that they kept back: sums, by method. Pure.
 
 Every example of the last days counts, seen from 1 to 14 days before. All methods are judged on
 the same rows.
@@ -38,7 +38,7 @@ class Judge(Phase):
 
     def answer(self, store: StorePart) -> Json:
         forecasts = point_forecasts(
-            active=store.draft["active"],
+            active=store.server_state["active"],
             sales=store.sales,
             train=store.train,
             held_out=store.held_out,
@@ -49,25 +49,27 @@ class Judge(Phase):
             sales=store.sales,
             held_out=store.held_out,
             first_held_out=store.first_held_out,
-            quality=store.draft["quality"],
+            quality=store.server_state["quality"],
         )
         return {"base": store.base, "examples": len(store.held_out), "figures": found}
 
-    def check_content(self, config: TrainingConfig, draft: Json, answer: Json) -> None:
-        check_figures(answer["figures"], has_active=draft["active"] is not None)
+    def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
+        check_figures(answer["figures"], has_active=server_state["active"] is not None)
 
-    def combine(self, config: TrainingConfig, draft: Json, answers: Answers) -> Combined:
-        changed: Json = {"quality": {**draft["quality"], "stores": len(answers), "refitted": False}}
+    def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
+        changed: Json = {
+            "quality": {**server_state["quality"], "stores": len(answers), "refitted": False}
+        }
         better = gate.judge([each["figures"] for each in answers.values()]).better
         if not (better and refits(config)):
             return Combined(changed)
-        model = draft["model"]
+        model = server_state["model"]
         if model["forest"] is not None:
-            before = trees.Draft.from_json(model["forest"])
+            before = trees.PartialForest.from_json(model["forest"])
             again = trees.begin(form=before.form, bins=before.bins, unit=before.unit)
             model = {**model, "forest": again.as_json()}
         refit = {
-            "judged_model": draft["model"],
+            "judged_model": server_state["model"],
             "model": model,
             "fits": config.fit_exchanges - refits(config),
         }

@@ -27,12 +27,12 @@ PHASES: Mapping[str, Phase] = MappingProxyType({each.name: each for each in (*FI
 """By name, as questions name them."""
 
 
-def following(config: TrainingConfig, draft: Json, phase: Phase) -> Phase | None:
-    """What is asked after this phase's answers have become part of the draft; None when the
+def following(config: TrainingConfig, server_state: Json, phase: Phase) -> Phase | None:
+    """What is asked after this phase's answers have become part of the server state; None when the
     round is through."""
-    if not phase.is_through(config, draft):
+    if not phase.is_through(config, server_state):
         return phase
-    order = REFIT if "judged_model" in draft else FIRST
+    order = REFIT if "judged_model" in server_state else FIRST
     # Of a refit, the phase that has judged is no part: it begins with the first.
     rest = order[order.index(phase) + 1 :] if phase in order else order
     return next((each for each in rest if not each.is_skipped(config)), None)

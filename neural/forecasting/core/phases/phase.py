@@ -1,7 +1,7 @@
 """What a phase of a round is: one question, asked in one exchange or several. Pure.
 
-A phase keeps no state: what a round has come to stands in its draft, and what a store has made of
-its rows in the store's memory.
+A phase keeps no state: what a round has come to stands in its server state, and what a store has
+made of its rows in the store's memory.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class Combined(NamedTuple):
     """What answers add up to."""
 
     changes: Json
-    """What is new in the draft."""
+    """What is new in the server state."""
     refused: Mapping[str, str] = {}
     """Stores whose answers the arithmetic left out, and why."""
 
@@ -52,7 +52,7 @@ class Phase(ABC):
     together: ClassVar[bool] = False
     """Whether stores of one trust domain may add up their answers before they send them."""
     judges: ClassVar[bool] = False
-    """Whether it has the finished draft judged on days that nobody trained on."""
+    """Whether it has the finished model judged on days that nobody trained on."""
     releases: ClassVar[bool] = False
     """Whether its answers become a noisy release, where noise is asked for."""
     least_examples: ClassVar[int] = 1
@@ -69,25 +69,25 @@ class Phase(ABC):
         refitted."""
         return 1
 
-    def is_through(self, config: TrainingConfig, draft: Json) -> bool:
+    def is_through(self, config: TrainingConfig, server_state: Json) -> bool:
         """Whether it need not be asked once more, after its answers have become part of the
-        draft."""
+        server state."""
         return True
 
-    def question(self, draft: Json, number: int) -> Question:
+    def question(self, server_state: Json, number: int) -> Question:
         """What stores are asked in the exchange of this number."""
         return Question(
             kind=self.name,
             number=number,
-            content={"base": self.base(draft, number)},
+            content={"base": self.base(server_state, number)},
             together=self.together,
             judges=self.judges,
         )
 
-    def base(self, draft: Json, number: int) -> str:
-        """A short name for the state of the draft, by which an answer says what it was made
+    def base(self, server_state: Json, number: int) -> str:
+        """A short name for the server state, by which an answer says what it was made
         from."""
-        model = draft["model"]
+        model = server_state["model"]
         forest = model["forest"]
         state = forest and (forest["finished"]["value"]["shape"], forest["feature"]["shape"])
         return fingerprint(self.name, number, model["weights"]["data"], state)
@@ -104,23 +104,26 @@ class Phase(ABC):
 
     # What the coordinator does
 
-    def check(self, config: TrainingConfig, draft: Json, question: Question, answer: Json) -> None:
-        """Refuse an answer with other keys, from another state of the draft, out of range."""
+    def check(
+        self, config: TrainingConfig, server_state: Json, question: Question, answer: Json
+    ) -> None:
+        """Refuse an answer with other keys, from another state of the server state, out of
+        range."""
         if not isinstance(answer, dict) or set(answer) != self.keys:
             raise AnswerRefused("wrong_keys", f"not those of {self.name}")
         if answer["base"] != question.content["base"]:
             raise AnswerRefused("wrong_version", f"made from {str(answer['base'])[:16]!r}")
         if "examples" in answer:
             _check_examples(config, answer["examples"], least=self.least_examples)
-        self.check_content(config, draft, answer)
+        self.check_content(config, server_state, answer)
 
     @abstractmethod
-    def check_content(self, config: TrainingConfig, draft: Json, answer: Json) -> None:
+    def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
         """Refuse an answer of the right keys that says what no honest store can say."""
 
     @abstractmethod
-    def combine(self, config: TrainingConfig, draft: Json, answers: Answers) -> Combined:
-        """What the good answers make of the draft."""
+    def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
+        """What the good answers make of the server state."""
 
 
 def is_private(config: TrainingConfig) -> bool:
@@ -129,7 +132,7 @@ def is_private(config: TrainingConfig) -> bool:
 
 
 def fingerprint(*parts: object) -> str:
-    """A short name for the state of a draft."""
+    """A short name for the server state."""
     text = "\n".join(str(part) for part in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -171,6 +174,6 @@ def typical(values: Mapping[str, FloatArray], config: TrainingConfig) -> FloatAr
     return aggregation.trimmed_mean(values, trim_share=min(config.trim_share, most))
 
 
-def with_arrays(draft: Json, **changes: FloatArray) -> Json:
-    """The draft's model with other arrays."""
-    return {**draft["model"], **{name: encode(each) for name, each in changes.items()}}
+def with_arrays(server_state: Json, **changes: FloatArray) -> Json:
+    """The server state's model with other arrays."""
+    return {**server_state["model"], **{name: encode(each) for name, each in changes.items()}}

@@ -39,11 +39,11 @@ class Spread(Phase):
         )
         return {"base": store.base, "excess": encode(found.excess, dtype="<f8")}
 
-    def check_content(self, config: TrainingConfig, draft: Json, answer: Json) -> None:
+    def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
         excess = decode(answer["excess"], dtype="<f8", shape=(SIZE,))
         if (np.abs(excess) > personal.LARGEST_VARIANCE).any():
             raise AnswerRefused("out_of_range", "a squared deviation")
 
-    def combine(self, config: TrainingConfig, draft: Json, answers: Answers) -> Combined:
+    def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
         variance = personal.prior_variance(typical(arrays(answers, "excess", SIZE), config))
-        return Combined({"model": with_arrays(draft, variance=variance)})
+        return Combined({"model": with_arrays(server_state, variance=variance)})

@@ -28,9 +28,14 @@ class StorePart:
     """The store's rows as one exchange sees them; what takes long is kept in memory."""
 
     def __init__(
-        self, config: TrainingConfig, draft: Json, question: Question, sales: Sales, memory: Memory
+        self,
+        config: TrainingConfig,
+        server_state: Json,
+        question: Question,
+        sales: Sales,
+        memory: Memory,
     ) -> None:
-        self.config, self.draft, self.question = config, draft, question
+        self.config, self.server_state, self.question = config, server_state, question
         self.sales = sales
         # What was made without the last days is of no use to a refit, and large.
         of = "refit" if self.is_refit else "first"
@@ -41,7 +46,7 @@ class StorePart:
 
     @property
     def base(self) -> str:
-        """What the question calls the state of the draft."""
+        """What the question calls the server state."""
         return str(self.question.content["base"])
 
     @property
@@ -52,7 +57,7 @@ class StorePart:
     @property
     def is_refit(self) -> bool:
         """Whether the days that were kept for judging are trained on, too."""
-        return "judged_model" in self.draft
+        return "judged_model" in self.server_state
 
     @property
     def train(self) -> Examples:
@@ -67,16 +72,16 @@ class StorePart:
     @property
     def model(self) -> DemandModel:
         """The model under construction."""
-        return DemandModel.from_json(self.draft["model"])
+        return DemandModel.from_json(self.server_state["model"])
 
     @property
-    def problem(self) -> glm.Problem:
+    def problem(self) -> glm.LocalObjective:
         """Not kept: as large as the examples, and made in a millisecond."""
         return glm.problem(self.train, self.model.standard)
 
     @property
     def forecasts(self) -> FloatArray:
-        """The draft's forecasts of the held-out days."""
+        """The server state's forecasts of the held-out days."""
         return self.kept("forecasts", self._forecasts)
 
     def kept(self, name: str, make: Callable[[], Any]) -> Any:

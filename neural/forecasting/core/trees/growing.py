@@ -15,7 +15,7 @@ from neural.forecasting.core.encoding import decode, encode
 from neural.forecasting.core.protocol import AnswerRefused, Json
 from neural.forecasting.core.trees.form import Form, features_taken
 from neural.forecasting.core.trees.sums import STEPS, Sums, Whole
-from neural.forecasting.core.trees.trees import GRAIN, NO_SPLIT, Draft
+from neural.forecasting.core.trees.trees import GRAIN, NO_SPLIT, PartialForest
 
 Floats = NDArray[np.float64]
 
@@ -33,8 +33,8 @@ def sums_as_json(sums: Sums) -> Json:
     }
 
 
-def sums_from_json(*, draft: Draft, answer: object) -> Sums:
-    """The sums of an answer to the level that the draft asks for.
+def sums_from_json(*, forest: PartialForest, answer: object) -> Sums:
+    """The sums of an answer to the level that the forest asks for.
 
     Raises AnswerRefused for other keys, types or shapes (``wrong_keys``, ``wrong_type``,
     ``wrong_shape``), for sums too large or a negative hessian (``out_of_range``), and where a
@@ -43,11 +43,11 @@ def sums_from_json(*, draft: Draft, answer: object) -> Sums:
     """
     if not isinstance(answer, dict) or set(answer) != {"gradient", "hessian"}:
         raise AnswerRefused("wrong_keys", "sums are gradient and hessian")
-    shape = (sum(part.size for part in layout(draft)),)
+    shape = (sum(part.size for part in layout(forest)),)
     sums = Sums(_whole(answer["gradient"], shape), _whole(answer["hessian"], shape))
     if (sums.hessian < 0).any() or any(_is_too_large(each) for each in sums):
         raise AnswerRefused("out_of_range", "a sum")
-    _check_totals(draft, sums)
+    _check_totals(forest, sums)
     return sums
 
 
@@ -62,8 +62,8 @@ def _whole(value: object, shape: tuple[int]) -> Whole:
     return np.asarray(decode(value, dtype=wanted, shape=shape), dtype=np.int64)
 
 
-def _check_totals(draft: Draft, sums: Sums) -> None:
-    for part in layout(draft):
+def _check_totals(forest: PartialForest, sums: Sums) -> None:
+    for part in layout(forest):
         for values in sums:
             totals = np.add.reduceat(values[part.slice], part.starts)
             by_feature = totals.reshape(-1, part.nodes)
@@ -71,7 +71,7 @@ def _check_totals(draft: Draft, sums: Sums) -> None:
                 raise AnswerRefused("inconsistent", "sums of a node's features differ")
 
 
-class Part(NamedTuple):
+class TreeSlice(NamedTuple):
     """Where a tree's sums lie among all: by feature, then node, then bin."""
 
     features: NDArray[np.intp]
@@ -91,16 +91,16 @@ class Part(NamedTuple):
         return np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)
 
 
-def layout(draft: Draft) -> list[Part]:
+def layout(forest: PartialForest) -> list[TreeSlice]:
     """Where the sums of the stage's trees lie, tree by tree."""
-    parts, start, nodes = [], 0, 2**draft.level
-    for tree in range(draft.form.together):
+    parts, start, nodes = [], 0, 2**forest.level
+    for tree in range(forest.form.together):
         features = features_taken(
-            form=draft.form, stage=draft.stage, tree=tree, counts=draft.bins.counts
+            form=forest.form, stage=forest.stage, tree=tree, counts=forest.bins.counts
         )
-        counts = draft.bins.counts[features]
+        counts = forest.bins.counts[features]
         end = start + nodes * int(counts.sum())
-        parts.append(Part(features, counts, nodes, slice(start, end)))
+        parts.append(TreeSlice(features, counts, nodes, slice(start, end)))
         start = end
     return parts
 
@@ -115,15 +115,15 @@ def added(several: Sequence[Sums]) -> Sums:
     return Sums(gradient, hessian)
 
 
-def grown(*, draft: Draft, sums: Sums) -> Draft:
-    """The draft with one level more, from the sums of all stores for it; with the last level of
-    a stage its trees are finished."""
-    found = [_split(draft.form, part, sums) for part in layout(draft)]
-    deeper = draft.with_level(
+def grown(*, forest: PartialForest, sums: Sums) -> PartialForest:
+    """The server state with one level more, from the sums of all stores for it; with the last level
+    of a stage its trees are finished."""
+    found = [_split(forest.form, part, sums) for part in layout(forest)]
+    deeper = forest.with_level(
         feature=np.stack([each.feature for each in found]),
         threshold=np.stack([each.threshold for each in found]),
     )
-    if deeper.level < draft.form.depth:
+    if deeper.level < forest.form.depth:
         return deeper
     return deeper.with_values(np.stack([each.value for each in found]))
 
@@ -135,7 +135,7 @@ class _Level(NamedTuple):
     """Of the children of all nodes, should they be leaves."""
 
 
-def _split(form: Form, part: Part, sums: Sums) -> _Level:
+def _split(form: Form, part: TreeSlice, sums: Sums) -> _Level:
     gradient = _below(sums.gradient[part.slice], part)
     hessian = _below(sums.hessian[part.slice], part)
     gain = _gains(form, gradient, hessian)
@@ -156,7 +156,7 @@ def _split(form: Form, part: Part, sums: Sums) -> _Level:
     )
 
 
-def _below(values: Whole, part: Part) -> Floats:
+def _below(values: Whole, part: TreeSlice) -> Floats:
     """Sums of each bin and those below it, in average examples: (nodes, features, most bins).
     Where a feature has fewer bins, its total repeats."""
     most = int(part.counts.max())

@@ -10,7 +10,7 @@ from neural.forecasting.core.protocol import AnswerRefused
 from neural.forecasting.core.trees.growing import added, grown, layout
 from neural.forecasting.core.trees.histograms import LEAST_TO_JUDGE, outlying
 from neural.forecasting.core.trees.sums import Sums
-from neural.forecasting.core.trees.trees import Draft
+from neural.forecasting.core.trees.trees import PartialForest
 
 MOST_ORDINARY_STORES = 10.0
 """No store's sums weigh more than those of so many stores of the median weight. In chains that were
@@ -18,54 +18,56 @@ measured the largest store has five times the median's."""
 
 
 class Advanced(NamedTuple):
-    """The draft with one level more, and the stores whose answers it does without."""
+    """The server state with one level more, and the stores whose answers it does without."""
 
-    draft: Draft
+    forest: PartialForest
     left_out: tuple[str, ...]
 
 
 def advanced(
-    *, draft: Draft, answers: Mapping[str, Sums], stores: Mapping[str, int] | None = None
+    *, forest: PartialForest, answers: Mapping[str, Sums], stores: Mapping[str, int] | None = None
 ) -> Advanced:
     """One exchange's end: outliers are left out, what remains is added up, a level grows.
     ``stores`` says of how many stores each answer is, one unless it does. Raises AnswerRefused
     (``too_few``) if nothing remains."""
-    kept, out = without_outliers(draft=draft, answers=answers, stores=stores or {})
+    kept, out = without_outliers(forest=forest, answers=answers, stores=stores or {})
     if not kept:
         raise AnswerRefused("too_few", "no sums for the trees")
-    judged = replace(draft, left_out=out)
-    counted = bounded(draft=draft, answers=kept, stores=stores or {})
-    return Advanced(grown(draft=judged, sums=added(counted)), out)
+    judged = replace(forest, left_out=out)
+    counted = bounded(forest=forest, answers=kept, stores=stores or {})
+    return Advanced(grown(forest=judged, sums=added(counted)), out)
 
 
 def without_outliers(
-    *, draft: Draft, answers: Mapping[str, Sums], stores: Mapping[str, int]
+    *, forest: PartialForest, answers: Mapping[str, Sums], stores: Mapping[str, int]
 ) -> tuple[dict[str, Sums], tuple[str, ...]]:
     """The answers that count, and the stores that are left out from now on.
 
     Judged where a stage begins, by the first tree. Who was left out once stays out: a store that
     deceives a little would be found in some stages only.
     """
-    kept = {store: answers[store] for store in sorted(answers) if store not in draft.left_out}
-    if draft.level > 0:
-        return kept, draft.left_out
-    first = layout(draft)[0].slice
+    kept = {store: answers[store] for store in sorted(answers) if store not in forest.left_out}
+    if forest.level > 0:
+        return kept, forest.left_out
+    first = layout(forest)[0].slice
     lengths = [_lengths(each, first) for each in kept.values()]
     gradient, hessian = np.array(lengths, dtype=np.float64).reshape(-1, 2).T
     of = np.array([stores.get(store, 1) for store in kept], dtype=np.intp)
     mask = outlying(gradient=gradient, hessian=hessian, stores=of)
     out = {store for store, is_out in zip(kept, mask, strict=True) if is_out}
     counted = {store: each for store, each in kept.items() if store not in out}
-    return counted, tuple(sorted(out.union(draft.left_out)))
+    return counted, tuple(sorted(out.union(forest.left_out)))
 
 
-def bounded(*, draft: Draft, answers: Mapping[str, Sums], stores: Mapping[str, int]) -> list[Sums]:
+def bounded(
+    *, forest: PartialForest, answers: Mapping[str, Sums], stores: Mapping[str, int]
+) -> list[Sums]:
     """The sums of the answers, those of a store that claims to be huge made shorter: a gradient
     and a hessian that are both a thousand times as long are in proportion, and no outlier.
 
     Sums of groups stay as they are. Fewer than three stores have no ordinary one.
     """
-    first = layout(draft)[0].slice
+    first = layout(forest)[0].slice
     of = np.array([max(stores.get(store, 1), 1) for store in answers], dtype=np.intp)
     # All levels of a tree have the same total: it is each time shortened alike.
     sizes = np.array([float(each.hessian[first].sum()) for each in answers.values()]) / of

@@ -16,7 +16,7 @@ from neural.forecasting.core.binning import Codes
 from neural.forecasting.core.protocol import Memory
 from neural.forecasting.core.trees.form import features_taken, rows_taken
 from neural.forecasting.core.trees.histograms import histograms, outlying, siblings
-from neural.forecasting.core.trees.trees import Draft, descend
+from neural.forecasting.core.trees.trees import PartialForest, descend
 
 Whole = NDArray[np.int64]
 
@@ -29,7 +29,7 @@ _FARTHEST = 20.0
 
 
 @dataclass(frozen=True)
-class Rows:
+class TreeRows:
     """Examples of one or several stores whose target is known, in bins."""
 
     codes: Codes
@@ -54,10 +54,10 @@ def rows_of(
     offset: NDArray[np.floating],
     target: NDArray[np.floating],
     weight: float = 1.0,
-) -> Rows:
+) -> TreeRows:
     """One store's rows: those of its examples whose target is known."""
     known = np.flatnonzero(np.isfinite(target))
-    return Rows(
+    return TreeRows(
         codes=np.ascontiguousarray(codes[:, known]),
         offset=np.asarray(offset, dtype=np.float64)[known],
         target=np.asarray(target, dtype=np.float64)[known],
@@ -68,10 +68,10 @@ def rows_of(
     )
 
 
-def joined(parts: Sequence[Rows]) -> Rows:
+def joined(parts: Sequence[TreeRows]) -> TreeRows:
     """Rows of several stores as one: added up faster than store by store."""
     sizes = np.cumsum([0] + [len(each.stores) for each in parts])
-    return Rows(
+    return TreeRows(
         codes=np.concatenate([each.codes for each in parts], axis=1),
         offset=np.concatenate([each.offset for each in parts]),
         target=np.concatenate([each.target for each in parts]),
@@ -99,9 +99,9 @@ class _Tree:
 
 @dataclass
 class _State:
-    """Where the rows are. All of it can be made again from the draft."""
+    """Where the rows are. All of it can be made again from the forest."""
 
-    draft: Draft
+    forest: PartialForest
     """What they were last asked with, or as much of it as they have followed."""
     level: int
     margin: NDArray[np.float64]
@@ -126,8 +126,8 @@ class Added(NamedTuple):
     """Stores of which nothing is in it: see :func:`outlying`."""
 
 
-def sums(*, draft: Draft, rows: Rows, memory: Memory) -> Added:
-    """What the rows add up to for the level that the draft asks for.
+def sums(*, forest: PartialForest, rows: TreeRows, memory: Memory) -> Added:
+    """What the rows add up to for the level that the forest asks for.
 
     Rows of several stores are judged first, by the sums of each store at the stage's first root
     (:func:`outlying`): those of a store that is left out count nothing until the next stage.
@@ -136,40 +136,40 @@ def sums(*, draft: Draft, rows: Rows, memory: Memory) -> Added:
     trees, each row's node, the sums of the level before (of two siblings only the smaller is
     added up; the other is what remains, exactly). It may be empty at any time.
     """
-    state = _state(draft, rows, memory)
-    found = [each for tree in state.trees for each in _histograms(tree, draft)]
+    state = _state(forest, rows, memory)
+    found = [each for tree in state.trees for each in _histograms(tree, forest)]
     flat = [np.concatenate([each[part].ravel() for each in found]) for part in (0, 1)]
     return Added(Sums(flat[0].astype(np.int64), flat[1].astype(np.int64)), state.left_out)
 
 
-def _state(draft: Draft, rows: Rows, memory: Memory) -> _State:
+def _state(forest: PartialForest, rows: TreeRows, memory: Memory) -> _State:
     state: _State | None = memory.get("state")
     if state is not None and not (
-        len(state.margin) == len(rows.target) and draft.continues(state.draft)
+        len(state.margin) == len(rows.target) and forest.continues(state.forest)
     ):
         state = None
-    if state is None or state.draft.stage < draft.stage or state.level > draft.level:
-        state = memory["state"] = _new_stage(draft, rows, state)
-    while state.level < draft.level:
+    if state is None or state.forest.stage < forest.stage or state.level > forest.level:
+        state = memory["state"] = _new_stage(forest, rows, state)
+    while state.level < forest.level:
         for number, tree in enumerate(state.trees):
-            _go_down(draft, tree, number, state.level)
+            _go_down(forest, tree, number, state.level)
         state.level += 1
-    state.draft = draft
+    state.forest = forest
     return state
 
 
-def _new_stage(draft: Draft, rows: Rows, before: _State | None) -> _State:
-    first = 0 if before is None else len(before.draft.finished)
-    margin = draft.finished.margins(rows.codes, first=first)
+def _new_stage(forest: PartialForest, rows: TreeRows, before: _State | None) -> _State:
+    first = 0 if before is None else len(before.forest.finished)
+    margin = forest.finished.margins(rows.codes, first=first)
     if before is not None:
         margin += before.margin
-    gradient, hessian = whole_derivatives(rows=rows, margin=margin, unit=draft.unit)
-    numbers = range(draft.form.together)
-    trees = [_new_tree(draft, rows, number, gradient, hessian) for number in numbers]
-    return _State(draft, 0, margin, _left_out(draft, rows, trees), trees)
+    gradient, hessian = whole_derivatives(rows=rows, margin=margin, unit=forest.unit)
+    numbers = range(forest.form.together)
+    trees = [_new_tree(forest, rows, number, gradient, hessian) for number in numbers]
+    return _State(forest, 0, margin, _left_out(forest, rows, trees), trees)
 
 
-def _left_out(draft: Draft, rows: Rows, trees: Sequence[_Tree]) -> tuple[str, ...]:
+def _left_out(forest: PartialForest, rows: TreeRows, trees: Sequence[_Tree]) -> tuple[str, ...]:
     """Judges the stores by their sums at the first tree's root, and makes nothing of those that
     are far from the others."""
     if len(rows.stores) < 2:
@@ -180,7 +180,7 @@ def _left_out(draft: Draft, rows: Rows, trees: Sequence[_Tree]) -> tuple[str, ..
         rows.store[first.rows],
         first.gradient,
         first.hessian,
-        counts=draft.bins.counts[first.features],
+        counts=forest.bins.counts[first.features],
         nodes=len(rows.stores),
     )
     squares = np.sum([(each**2).sum(axis=2) for each in found], axis=0)
@@ -192,7 +192,7 @@ def _left_out(draft: Draft, rows: Rows, trees: Sequence[_Tree]) -> tuple[str, ..
 
 
 def whole_derivatives(
-    *, rows: Rows, margin: NDArray[np.float64], unit: float
+    *, rows: TreeRows, margin: NDArray[np.float64], unit: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """First and second derivative of each row's Poisson deviance / 2 in the logarithm of its
     mean, in whole multiples of 1 / STEPS of ``unit``: μ - y, and μ."""
@@ -203,15 +203,15 @@ def whole_derivatives(
 
 
 def _new_tree(
-    draft: Draft,
-    rows: Rows,
+    forest: PartialForest,
+    rows: TreeRows,
     number: int,
     gradient: NDArray[np.float64],
     hessian: NDArray[np.float64],
 ) -> _Tree:
-    taken = rows_taken(form=draft.form, stage=draft.stage, tree=number, keys=rows.keys)
+    taken = rows_taken(form=forest.form, stage=forest.stage, tree=number, keys=rows.keys)
     features = features_taken(
-        form=draft.form, stage=draft.stage, tree=number, counts=draft.bins.counts
+        form=forest.form, stage=forest.stage, tree=number, counts=forest.bins.counts
     )
     return _Tree(
         rows=taken,
@@ -224,22 +224,22 @@ def _new_tree(
     )
 
 
-def _go_down(draft: Draft, tree: _Tree, number: int, level: int) -> None:
+def _go_down(forest: PartialForest, tree: _Tree, number: int, level: int) -> None:
     inner = slice(2**level - 1, 2 ** (level + 1) - 1)
-    place = np.zeros(draft.bins.features, dtype=np.int32)
+    place = np.zeros(forest.bins.features, dtype=np.int32)
     place[tree.features] = np.arange(len(tree.features))
     tree.node = descend(
         codes=tree.codes,
         node=tree.node[None],
-        feature=place[draft.feature[number : number + 1, inner]],
-        threshold=draft.threshold[number : number + 1, inner],
+        feature=place[forest.feature[number : number + 1, inner]],
+        threshold=forest.threshold[number : number + 1, inner],
     )[0]
 
 
-def _histograms(tree: _Tree, draft: Draft) -> list[NDArray[np.float64]]:
+def _histograms(tree: _Tree, forest: PartialForest) -> list[NDArray[np.float64]]:
     """Sums by feature: (2, nodes, bins), gradient and hessian."""
-    counts = draft.bins.counts[tree.features]
-    nodes = 2**draft.level
+    counts = forest.bins.counts[tree.features]
+    nodes = 2**forest.level
     if nodes > 1 and tree.above and tree.above[0].shape[1] * 2 == nodes:
         tree.above = _from_smaller(tree, counts, nodes)
     else:

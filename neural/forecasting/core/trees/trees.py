@@ -1,4 +1,4 @@
-"""Trees boosted from sums: the draft of them, and what they predict. Pure.
+"""Trees boosted from sums: the forest of them, and what they predict. Pure.
 
 Histogram gradient boosting (Friedman 2001; Ke et al. 2017) of the logarithm of a Poisson mean,
 with an offset. All trees have the same depth and are complete: node ``n`` has the children
@@ -91,7 +91,7 @@ def descend(
 
 
 @dataclass(frozen=True)
-class Draft:
+class PartialForest:
     """Trees under construction: the finished ones, and the levels so far of a stage's."""
 
     form: Form
@@ -121,8 +121,8 @@ class Draft:
         """Whether all trees are grown."""
         return self.stage >= self.form.stages
 
-    def continues(self, earlier: "Draft") -> bool:
-        """Whether this is an earlier draft with nothing but more levels or trees."""
+    def continues(self, earlier: "PartialForest") -> bool:
+        """Whether this is an earlier forest with nothing but more levels or trees."""
         count, levels = len(earlier.finished), earlier.feature.shape[1]
         same = [
             (self.bins.edges, earlier.bins.edges),
@@ -137,7 +137,7 @@ class Draft:
         return alike and all(np.array_equal(mine, theirs) for mine, theirs in same)
 
     def as_json(self) -> Json:
-        """The draft as a round keeps it."""
+        """The server state as a round keeps it."""
         return {
             "form": self.form.as_json(),
             "bins": self.bins.as_json(),
@@ -153,8 +153,8 @@ class Draft:
         }
 
     @classmethod
-    def from_json(cls, value: Json) -> "Draft":
-        """The draft that :meth:`as_json` wrote. Raises AnswerRefused for anything else."""
+    def from_json(cls, value: Json) -> "PartialForest":
+        """The server state that :meth:`as_json` wrote. Raises AnswerRefused for anything else."""
         form = Form.from_json(value["form"])
         inner, trees = 2**form.depth - 1, value["finished"]
         return cls(
@@ -171,16 +171,16 @@ class Draft:
             left_out=tuple(value["left_out"]),
         )
 
-    def with_level(self, *, feature: Integers, threshold: Integers) -> "Draft":
-        """The draft with one more level of the stage's trees."""
+    def with_level(self, *, feature: Integers, threshold: Integers) -> "PartialForest":
+        """The server state with one more level of the stage's trees."""
         return replace(
             self,
             feature=np.concatenate([self.feature, feature], axis=1, dtype=np.int32),
             threshold=np.concatenate([self.threshold, threshold], axis=1, dtype=np.int32),
         )
 
-    def with_values(self, value: Floats32) -> "Draft":
-        """The draft with the stage's trees finished, their levels being complete."""
+    def with_values(self, value: Floats32) -> "PartialForest":
+        """The server state with the stage's trees finished, their levels being complete."""
         nothing = np.empty((self.form.together, 0), dtype=np.int32)
         return replace(
             self,
@@ -190,9 +190,9 @@ class Draft:
         )
 
 
-def begin(*, form: Form, bins: Bins, unit: float) -> Draft:
-    """A draft without trees. ``unit`` is the mean demand of the chain's examples, in portions."""
+def begin(*, form: Form, bins: Bins, unit: float) -> PartialForest:
+    """A forest without trees. ``unit`` is the mean demand of the chain's examples, in portions."""
     if not (np.isfinite(unit) and unit > 0):
         raise AnswerRefused("not_finite", "the mean demand must be above zero")
     nothing = np.empty((form.together, 0), dtype=np.int32)
-    return Draft(form, bins, unit, Trees.none(form.depth), nothing, nothing)
+    return PartialForest(form, bins, unit, Trees.none(form.depth), nothing, nothing)

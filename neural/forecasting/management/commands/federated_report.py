@@ -84,7 +84,7 @@ def found(model_type: str, number: int | None, version: int | None) -> Report:
             raise CommandError(f"there is no version {version} of {model_type}", returncode=2)
         return report_of_version(made, shown=every)
     if number is not None:
-        chosen = TrainingRound.objects.filter(pk=number).defer("draft", "question").first()
+        chosen = TrainingRound.objects.filter(pk=number).defer("server_state", "question").first()
         if chosen is None:
             raise CommandError(f"there is no round {number}", returncode=2)
         return report_of_round(chosen, shown=every)

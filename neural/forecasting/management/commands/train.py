@@ -14,7 +14,7 @@ from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingRound
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.names import ADVANCE_TASK, ANSWER_TASK, FORECAST_TASK
 from neural.forecasting.outlook.report import report_of_round
-from neural.forecasting.rounds.gathering import Progress, round_progress
+from neural.forecasting.rounds.gathering import RoundProgress, round_progress
 from neural.forecasting.rounds.opening import open_round
 from neural.ledger.clock import database_clock
 from neural.management.teaching import TeachingCommand, day
@@ -90,7 +90,7 @@ class Command(TeachingCommand):
         except KeyboardInterrupt:
             self.stderr.write("Stopped. The round goes on where workers run (or: train --now).")
             raise SystemExit(130) from None
-        self._report(TrainingRound.objects.defer("draft").get(pk=training.pk), store)
+        self._report(TrainingRound.objects.defer("server_state").get(pk=training.pk), store)
 
     def _open(self, model_type: str, as_of: dt.date | None) -> TrainingRound:
         try:
@@ -137,9 +137,9 @@ def wait(number: int, *, work_here_too: bool) -> None:
             pass
 
 
-def looks(number: int, *, work_here_too: bool) -> Iterator[Progress]:
+def looks(number: int, *, work_here_too: bool) -> Iterator[RoundProgress]:
     """How far the round is, now and then, until it has closed."""
-    rounds = TrainingRound.objects.defer("draft", "question", "config")
+    rounds = TrainingRound.objects.defer("server_state", "question", "config")
     while (training := rounds.get(pk=number)).is_open:
         yield round_progress(training, now=database_clock())
         worked = _work_a_while() if work_here_too else False

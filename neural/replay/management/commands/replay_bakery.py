@@ -16,7 +16,7 @@ from neural.replay.bakery import (
     BakeryDataUnexpected,
     bakery_sales,
 )
-from neural.replay.replaying import Tally, replay_bakery
+from neural.replay.replaying import AnswerCounts, replay_bakery
 
 
 class Command(BaseCommand):
@@ -72,8 +72,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self._report(tally, as_json=options["json"])
 
-    def _submit(self, choice: dict[str, Any], rate: float | None, total: int) -> Tally:
-        tally = Tally()
+    def _submit(self, choice: dict[str, Any], rate: float | None, total: int) -> AnswerCounts:
+        tally = AnswerCounts()
         replay = replay_bakery(**choice, rate=rate, requested_by="replay_bakery")
         # disable=None: no bar where nobody looks at a terminal.
         bar = tqdm(total=total, unit=" events", file=sys.stderr, disable=None)
@@ -86,7 +86,7 @@ class Command(BaseCommand):
                 self.stderr.write("Stopped. Start it again to go on: nothing is recorded twice.")
         return tally
 
-    def _report(self, tally: Tally, *, as_json: bool) -> None:
+    def _report(self, tally: AnswerCounts, *, as_json: bool) -> None:
         counts = {"new": tally.new, "duplicate": tally.duplicate, "refused": tally.refused}
         if as_json:
             self.stdout.write(json.dumps({**counts, "reasons": dict(tally.reasons)}))

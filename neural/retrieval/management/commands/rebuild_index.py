@@ -14,7 +14,7 @@ from neural.models import RunState, TaskRun
 from neural.retrieval.collections.registry import CollectionUnknown, collection_of, collections
 from neural.retrieval.index.lag import why_it_waits
 from neural.retrieval.index.rebuilding import REBUILD_TASK, open_rebuild
-from neural.retrieval.models import IndexMark, IndexState, SearchIndex
+from neural.retrieval.models import IndexState, OutboxEntry, SearchIndex
 from neural.worker.in_process import work_here
 
 REQUESTER = "rebuild_index"
@@ -91,7 +91,7 @@ class Command(TeachingCommand):
                 returncode=GIVEN_UP,
             )
         said = f"{index.collection}: {index.rows:,} records are searched"
-        refused = IndexMark.objects.refused().filter(collection=index.collection).count()
+        refused = OutboxEntry.objects.refused().filter(collection=index.collection).count()
         if refused:
             said += f"; {refused:,} cannot be: the admin says why (Records to index)"
         self.stdout.write(f"{said}.")
@@ -130,7 +130,7 @@ def looks(number: int, *, work_here_too: bool) -> Iterator[SearchIndex]:
 
 
 def _stop_if_it_failed(index: SearchIndex, *, work_here_too: bool) -> None:
-    """Say what is wrong instead of waiting: nobody tries a dead run again, and here nobody a
+    """Say what is wrong instead of waiting: nobody retries a dead run, and here nobody a
     failed one."""
     run = TaskRun.objects.filter(task_id=index.task_id).first()
     if run is not None and (run.state == RunState.DEAD or (work_here_too and run.failures)):

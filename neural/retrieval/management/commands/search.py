@@ -11,7 +11,7 @@ from neural.models import Store
 from neural.retrieval.collections.documents import UNSTORABLE
 from neural.retrieval.collections.registry import CollectionUnknown, collection_of, collections
 from neural.retrieval.management.text import as_json, table
-from neural.retrieval.models import SuppliedRecord
+from neural.retrieval.models import IngestedRecord
 from neural.retrieval.query.hits import Found
 from neural.retrieval.query.searching import search, similar
 from neural.retrieval.stores.base import TableMissing
@@ -119,12 +119,12 @@ def chosen(options: dict[str, Any]) -> list[str]:
 
 
 def is_known(store: str) -> bool:
-    """Whether there is such a store, or a record was handed in as one of its own."""
+    """Whether there is such a store, or a record was ingested as one of its own."""
     if UNSTORABLE.search(store):
         return False  # what a terminal sent in another encoding
     if Store.objects.filter(pk=store).exists():
         return True
-    return SuppliedRecord.objects.filter(store_code=store).exists()
+    return IngestedRecord.objects.filter(store_code=store).exists()
 
 
 def asked(collection: str, options: dict[str, Any]) -> Found:

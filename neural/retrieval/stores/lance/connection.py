@@ -26,7 +26,7 @@ _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
 
 
-def told(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """What the library said, without the place in its own source."""
     first_line = str(error).removeprefix("lance error: ").partition("\n")[0]
     return first_line.split(", /")[0].strip()
@@ -55,7 +55,7 @@ def unavailable(what: str) -> Iterator[None]:
     try:
         yield
     except RAISED_BY_LANCE as error:
-        raise StoreUnavailable(f"{what}: {told(error)}") from error
+        raise StoreUnavailable(f"{what}: {reason(error)}") from error
 
 
 def _is_conflict(error: Exception) -> bool:
@@ -114,7 +114,7 @@ class Connection:
             if name not in self.names():
                 raise self._missing(name) from error
             raise StoreUnavailable(
-                f"table {name!r} of {self.location} cannot be read or written: {told(error)}"
+                f"table {name!r} of {self.location} cannot be read or written: {reason(error)}"
             ) from error
 
     def close(self, name: str) -> None:

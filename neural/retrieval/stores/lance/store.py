@@ -17,7 +17,8 @@ from neural.retrieval.stores.base import (
     Within,
     newest_of,
 )
-from neural.retrieval.stores.lance import near, tending, writes
+from neural.retrieval.stores.lance import compaction, nearest, writes
+from neural.retrieval.stores.lance.compaction import COMPACTORS, WRITERS, turn
 from neural.retrieval.stores.lance.connection import (
     Connection,
     after_conflicts,
@@ -37,7 +38,6 @@ from neural.retrieval.stores.lance.rows import (
     token_column,
     vector_column,
 )
-from neural.retrieval.stores.lance.tending import TENDERS, WRITERS, turn
 
 _NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
@@ -55,7 +55,7 @@ class LanceStore(VectorStore):
         database = self._connection.database()
         with unavailable(f"table {table!r} cannot be made in {self._connection.location}"):
             made = _made(database, checked(table), shape)
-            after_conflicts(lambda: tending.make_first(made, shape))
+            after_conflicts(lambda: compaction.make_first(made, shape))
 
     def drop(self, table: str) -> None:
         database = self._connection.database()
@@ -95,7 +95,7 @@ class LanceStore(VectorStore):
             query = opened.search(asked, vector_column_name=vector_column(column))
             condition = filter_of(within)
             left = None if condition is None else opened.count_rows(condition)
-            query = near.nearly(query, rows=left)
+            query = nearest.nearly(query, rows=left)
             found = _answer(query, within, "_distance", limit)
             return _best((key, 1.0 - distance) for key, distance in found)
 
@@ -117,14 +117,14 @@ class LanceStore(VectorStore):
             query = opened.search().where(filter_of(within, keys=set(keys)) or "")
             return rows_of(query.select(columns).limit(len(keys)).to_arrow(), shape)
 
-    def tend(self, table: str) -> TableSize:
-        with self._connection.table(table) as opened, self._turn(table, TENDERS):
-            tending.tend(opened, shape_of(opened.schema))
-            return tending.size_of(opened)
+    def compact(self, table: str) -> TableSize:
+        with self._connection.table(table) as opened, self._turn(table, COMPACTORS):
+            compaction.compact(opened, shape_of(opened.schema))
+            return compaction.size_of(opened)
 
     def size(self, table: str) -> TableSize:
         with self._connection.table(table) as opened:
-            return tending.size_of(opened)
+            return compaction.size_of(opened)
 
     def writes_noted(self, table: str) -> int | None:
         try:

@@ -6,9 +6,9 @@ another process has just noted.
 
 from typing import Any
 
+from neural.retrieval.stores.lance.compaction import optimize
 from neural.retrieval.stores.lance.connection import after_conflicts
 from neural.retrieval.stores.lance.rows import PRIMARY, arrow
-from neural.retrieval.stores.lance.tending import optimize
 
 _BESIDE = ".writes"
 _KEY = "writes"
@@ -38,7 +38,7 @@ def make(database: Any, table: str) -> None:
 
 
 def note(table: Any, number: int) -> None:
-    """Raise what is noted; the library tells a writer whom another has overtaken, and it tries
+    """Raise what is noted; the library tells a writer whom another has overtaken, and it attempts
     again."""
     row = arrow().table({"key": [_KEY], "number": [number]}, schema=_schema())
     after_conflicts(lambda: _raise(table, row))

@@ -16,7 +16,7 @@ from neural.retrieval.stores.base import (
     Within,
     newest_of,
 )
-from neural.retrieval.stores.pgvector import near, tables, tending, words
+from neural.retrieval.stores.pgvector import compaction, nearest, tables, words
 from neural.retrieval.stores.pgvector.connection import PgVectorUnusable, database, transact
 from neural.retrieval.stores.pgvector.rows import (
     row_of,
@@ -81,7 +81,7 @@ class PgVectorStore(VectorStore):
     ) -> list[Match]:
         return transact(
             table,
-            lambda cursor: near.nearest(
+            lambda cursor: nearest.nearest(
                 cursor,
                 table=table,
                 column=column,
@@ -116,13 +116,13 @@ class PgVectorStore(VectorStore):
 
         return transact(table, read)
 
-    def tend(self, table: str) -> TableSize:
+    def compact(self, table: str) -> TableSize:
         shape = transact(table, lambda cursor: shape_of(cursor, table))
-        tending.tend(database(), table, shape)
+        compaction.compact(database(), table, shape)
         return self.size(table)
 
     def size(self, table: str) -> TableSize:
-        return transact(table, lambda cursor: tending.size_of(cursor, table))
+        return transact(table, lambda cursor: compaction.size_of(cursor, table))
 
 
 def create(cursor: CursorWrapper, table: str, shape: Shape) -> None:

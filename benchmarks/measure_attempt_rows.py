@@ -1,0 +1,85 @@
+"""Measures one database, the one of the environment; `try_rows` calls it."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Any
+from unittest import mock
+
+import django
+
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
+
+import neural  # noqa: E402
+from benchmarks.in_process import drain, log_position  # noqa: E402
+from neural.ledger import batch  # noqa: E402
+from neural.ledger.outcome import Outcome  # noqa: E402
+from neural.ledger.settle import _attempt_row, settle  # noqa: E402
+from neural.models import AttemptOutcome, TaskAttempt  # noqa: E402
+
+REPEATS = 5
+Settle = Callable[[Sequence[Outcome]], None]
+
+
+def main(runs: int) -> None:
+    call_command("migrate", verbosity=0)
+    figures: dict[str, list[dict[str, float]]] = {"without": [], "with": []}
+    for repeat in range(REPEATS):
+        for name, recording in (("without", settle), ("with", settle_with_rows)):
+            figures[name].append(_measure(f"{name}-{repeat}", runs, recording))
+    medians = {name: _medians(each) for name, each in figures.items()}
+    ratio = {
+        key: round(medians["with"][key] / value, 2)
+        for key, value in medians["without"].items()
+        if value
+    }
+    json.dump({**medians, "with_to_without": ratio, "bytes_a_row": _row_bytes()}, sys.stdout)
+
+
+def settle_with_rows(outcomes: Sequence[Outcome]) -> None:
+    """What settling would be if every attempt had a row."""
+    attempts = [replace(each, attempt_outcome=AttemptOutcome.SUCCEEDED) for each in outcomes]
+    TaskAttempt.objects.bulk_create([_attempt_row(each) for each in attempts])
+    settle(outcomes)
+
+
+def _measure(source: str, runs: int, recording: Settle) -> dict[str, float]:
+    for answer in neural.submit_many(_event(source, number) for number in range(runs)):
+        answer.or_raise()
+    log, started, processor = log_position(), time.perf_counter(), time.process_time()
+    with mock.patch.object(batch, "settle", recording):
+        drain("high_priority")
+    seconds = time.perf_counter() - started
+    return {
+        "runs_per_second": runs / seconds,
+        "processor_us_a_run": (time.process_time() - processor) / runs * 1e6,
+        "log_bytes_a_run": (log_position() - log) / runs,
+    }
+
+
+def _event(source: str, number: int) -> dict[str, Any]:
+    event_id = f"{source}-{number}"
+    common = {"type": "bench.urgent", "store": "bench-0", "source": "bench"}
+    return {**common, "event_id": event_id, "payload": {}}
+
+
+def _row_bytes() -> float:
+    if connection.vendor != "postgresql":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_total_relation_size('neural_tasktry')")
+        return round(cursor.fetchone()[0] / TaskAttempt.objects.count())
+
+
+def _medians(measured: list[dict[str, float]]) -> dict[str, float]:
+    return {key: round(median(each[key] for each in measured), 1) for key in measured[0]}
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,201 @@
+"""An event before it is recorded: checked, in canonical form, with the runs it asks for."""
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import Error as DatabaseAway
+
+from neural.conf import conf
+from neural.events.answers import InvalidEvent, Problem
+from neural.events.payloads import canonical, check_payload, content_hash
+from neural.events.readable import said_by
+from neural.events.registry import handlers_of
+from neural.events.types import (
+    LARGEST_OFFSET,
+    OFFSET_TOO_LARGE,
+    EventType,
+    EventTypeUnknown,
+    event_type,
+)
+from neural.ledger import ports
+from neural.ledger.interrupts import SoftTimeLimitExceeded
+from neural.models import Store
+from neural.models.store import STORE_CODE_PATTERN
+from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE, PRIORITIES
+
+_STORE_CODE = re.compile(STORE_CODE_PATTERN)
+_LENGTHS = {"source": 100, "event_id": 200}
+_FIELDS = frozenset(
+    ("type", "store", "source", "event_id", "payload", "occurred_at", "priority", "queue")
+)
+
+_EARLIEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
+
+Identity = tuple[str, str, str]
+"""Store, source and event id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewEvent:
+    """A valid event and where its runs go."""
+
+    type: str
+    store: str
+    source: str
+    event_id: str
+    payload: str
+    """JSON text, as the caller wrote it, keys sorted."""
+    content_hash: str
+    occurred_at: dt.datetime
+    handlers: tuple[str, ...]
+    queue: str
+    priority: int
+    requested_by: str
+    task_id: str | None = None
+    """Of the first handler's run, where the caller chose one."""
+    due_at: dt.datetime | None = None
+    """When its handlers may run, where not at once."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Celery's options of its runs (``neural.celeryapp.options``)."""
+    parent: str = ""
+    """Task id of the run that asks for it as a Celery call."""
+
+    @property
+    def identity(self) -> Identity:
+        return (self.store, self.source, self.event_id)
+
+
+class StoreClocks:
+    """Time zones of stores, each looked up once for a chunk and only when it is needed."""
+
+    def __init__(self) -> None:
+        self._stores: dict[str, Store] = {}
+
+    def localize(self, code: str, moment: dt.datetime) -> dt.datetime:
+        if moment.tzinfo:
+            return moment
+        if code not in self._stores:
+            unknown = Store(code=code, time_zone=conf().time_zone)
+            self._stores[code] = Store.objects.filter(code=code).first() or unknown
+        return self._stores[code].localize(moment)
+
+
+def validate_event(
+    request: Mapping[str, Any], clocks: StoreClocks, *, backfill: bool, requested_by: str
+) -> NewEvent:
+    """Check one request as :func:`neural.submit` describes it, or raise :class:`InvalidEvent`.
+
+    Whatever the request is: its values may be of the caller's own classes, and their methods may
+    raise anything. Only what is not its fault goes through: the database, or the time limit.
+    """
+    try:
+        return _validated(request, clocks, backfill, requested_by)
+    except (InvalidEvent, DatabaseAway, SoftTimeLimitExceeded):
+        raise
+    except Exception as error:
+        raise InvalidEvent(Problem("event", f"could not be read: {said_by(error)}")) from error
+
+
+def _validated(
+    request: Mapping[str, Any], clocks: StoreClocks, backfill: bool, requested_by: str
+) -> NewEvent:
+    if not isinstance(request, Mapping):
+        raise InvalidEvent(Problem("event", "must be an object"))
+    # Text of a subclass as text alone: what that class does with it is not looked at again.
+    request = {
+        name: str.__str__(value) if isinstance(value, str) else value
+        for name, value in request.items()
+    }
+    _check_fields(request)
+    kind = _known_type(request["type"])
+    payload = canonical(request["payload"])
+    check_payload(kind, payload)
+    queue = request.get("queue") or (LOW_PRIORITY_QUEUE if backfill else kind.queue)
+    priority = request.get("priority") or (LOW_PRIORITY if backfill else kind.priority)
+    return NewEvent(
+        type=kind.name,
+        store=request["store"],
+        source=request["source"],
+        event_id=request["event_id"],
+        payload=payload,
+        content_hash=content_hash(kind.name, payload),
+        occurred_at=_occurred_at(request, clocks),
+        handlers=tuple(each.name for each in handlers_of(kind.name)),
+        queue=queue,
+        priority=priority,
+        requested_by=requested_by,
+    )
+
+
+def _check_fields(request: Mapping[str, Any]) -> None:
+    problems = [
+        Problem(str(name), "is not a field of an event") for name in request if name not in _FIELDS
+    ]
+    for name in ("type", "store", "source", "event_id"):
+        problems += _text_problems(name, request.get(name))
+    if not isinstance(request.get("payload"), Mapping):
+        problems.append(Problem("payload", "must be an object"))
+    priority = request.get("priority")
+    if priority is not None and (type(priority) is not int or priority not in PRIORITIES):
+        problems.append(Problem("priority", "must be a whole number from 1 to 10 (most urgent)"))
+    queue = request.get("queue")
+    if queue is not None and not (isinstance(queue, str) and ports.has_queue(queue)):
+        problems.append(Problem("queue", "is not the name of a queue"))
+    if problems:
+        raise InvalidEvent(*problems)
+
+
+def _text_problems(name: str, value: Any) -> Sequence[Problem]:
+    if not isinstance(value, str) or not value:
+        return [Problem(name, "is required and must be text")]
+    if "\x00" in value:
+        return [Problem(name, "contains the character U+0000, which cannot be kept")]
+    if not _is_utf8(value):
+        return [Problem(name, "contains half of a surrogate pair, which is not text")]
+    if len(value) > _LENGTHS.get(name, 100):
+        return [Problem(name, f"has {len(value)} characters; at most {_LENGTHS.get(name, 100)}")]
+    if name == "store" and not _STORE_CODE.fullmatch(value):
+        return [Problem(name, "is not a store code: no spaces, no slash, at most 64 characters")]
+    return []
+
+
+def _is_utf8(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _known_type(name: str) -> EventType:
+    try:
+        return event_type(name)
+    except EventTypeUnknown as unknown:
+        raise InvalidEvent(Problem("type", str(unknown))) from unknown
+
+
+def _occurred_at(request: Mapping[str, Any], clocks: StoreClocks) -> dt.datetime:
+    now = dt.datetime.now(dt.UTC)
+    given = request.get("occurred_at")
+    if given is None:
+        return now
+    try:
+        moment = dt.datetime.fromisoformat(given) if isinstance(given, str) else given
+        local = clocks.localize(request["store"], moment)
+        offset, moment = local.utcoffset(), local.astimezone(dt.UTC)
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        reason = "must be a time in ISO 8601, like 2026-03-01T12:30:00+08:00"
+        raise InvalidEvent(Problem("occurred_at", reason)) from error
+    if offset is None or abs(offset) > LARGEST_OFFSET:
+        raise InvalidEvent(Problem("occurred_at", OFFSET_TOO_LARGE))
+    if moment < _EARLIEST:
+        reason = f"is before {_EARLIEST.year}; is the till's clock right?"
+        raise InvalidEvent(Problem("occurred_at", reason))
+    if (moment - now).total_seconds() > conf().max_future_seconds:
+        hours = conf().max_future_seconds / 3600
+        reason = f"is more than {hours:g} hours ahead; is the till's clock right?"
+        raise InvalidEvent(Problem("occurred_at", reason))
+    return moment

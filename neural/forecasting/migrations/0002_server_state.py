@@ -1,0 +1,24 @@
+"""The field's word: what a round has come to is the server state."""
+
+from django.db import migrations
+
+import neural.models.exact_json
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("neural_forecasting", "0001_initial"),
+    ]
+
+    operations = [
+        migrations.RenameField(
+            model_name="traininground", old_name="draft", new_name="server_state"
+        ),
+        migrations.AlterField(
+            model_name="traininground",
+            name="server_state",
+            field=neural.models.exact_json.ExactJSONField(
+                default=dict, verbose_name="server state"
+            ),
+        ),
+    ]

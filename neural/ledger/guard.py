@@ -1,0 +1,197 @@
+"""Work is called here, and what it leaves behind is looked at before anything is kept.
+
+Whether it was called alone, among others or for many at once, the same holds: succeeded
+means written. Django undoes a block that was marked for rollback without a word, and a block
+that was entered and not left would take all that follows into a transaction that never ends.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from neural.errors import NeuralError
+from neural.ledger import commit_hooks, process_state, sessions
+from neural.ledger.dialects import dialect_of
+from neural.ledger.dialects.base import IN_FAILED_TRANSACTION, IN_TRANSACTION
+from neural.ledger.interrupts import SoftTimeLimitExceeded
+from neural.ledger.sessions import Statements
+from neural.ledger.work_errors import describe, only_exceptions
+
+logger = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
+
+_LOST = "the work ended the transaction that it was in (it closed the connection, or left a block"
+_LOST += " that it had not entered): nothing that it wrote is kept"
+_OF_THE_CONNECTION = (SoftTimeLimitExceeded, OperationalError, InterfaceError)
+"""What the caller judges by itself: the limit may have struck in a query."""
+
+
+class NothingKept(NeuralError):
+    """Work ended without an error, and nothing that it wrote can be kept."""
+
+
+class TransactionLost(NothingKept):
+    """The transaction has gone, and with it what others wrote in it."""
+
+
+class WorkGuard:
+    """Calls the work of one transaction, or of one run in two steps."""
+
+    def __init__(self, *, atomic: bool) -> None:
+        self.changed_session = False
+        """Whether work has changed the state of a database session."""
+        self._watches = [_ConnectionGuard(each, atomic=atomic) for each in connections.all()]
+        self._process_state = process_state.snapshot()
+
+    def call(self, function: Callable[[], Value], *, what: str) -> Value:
+        """The function's value. What it raises is an Exception. Raises :class:`NothingKept`
+        for work that ended well and left its writes undone. ``what`` names it in the log."""
+        for watch in self._watches:
+            watch.begin()
+        try:
+            with only_exceptions():
+                value = process_state.isolated(function)
+        except _OF_THE_CONNECTION:
+            raise
+        except Exception as error:
+            if any(watch.is_lost() for watch in self._watches):
+                raise TransactionLost(f"{_LOST}; after {describe(error)}") from error
+            raise
+        finally:
+            self._clear_up(what)
+        for watch in self._watches:
+            watch.expect_all_kept()
+            watch.isolate_hooks(what)
+        return value
+
+    def _clear_up(self, what: str) -> None:
+        for watch in self._watches:
+            watch.end()
+            self.changed_session |= watch.statements.changed_session
+        if changed := process_state.restore(self._process_state):
+            logger.warning("event=process_state_restored work=%s changed=%r", what, changed)
+
+    def renew_sessions(self) -> None:
+        """Call it where no transaction is open: nothing later is to find a changed session."""
+        if self.changed_session:
+            sessions.renew()
+
+
+class _ConnectionGuard:
+    """How a connection was before the work, and what has become of it."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, *, atomic: bool) -> None:
+        self.connection: Any = connection
+        self.statements = Statements(connection, atomic=atomic)
+
+    def begin(self) -> None:
+        """The work is about to be called."""
+        connection = self.connection
+        self._depth = len(connection.atomic_blocks)
+        self._hooks = len(connection.run_on_commit)
+        self._was_in_transaction = _status(connection) == IN_TRANSACTION
+        self._left_open = False
+        connection.rollback_exc = None
+        connection.execute_wrappers.append(self.statements)
+
+    def end(self) -> None:
+        """Look no longer at its statements, and undo what was begun and not ended."""
+        connection = self.connection
+        if self.statements in connection.execute_wrappers:
+            connection.execute_wrappers.remove(self.statements)
+        for _ in range(len(connection.atomic_blocks) - self._depth):
+            self._left_open = True
+            _leave(connection)
+        if not connection.in_atomic_block and _is_in_manual_transaction(connection):
+            self._left_open = True
+            connection.close()
+
+    def is_lost(self) -> bool:
+        """Whether the transaction in which the work was called is there no more."""
+        connection = self.connection
+        if not self._depth:
+            return False
+        if connection.closed_in_transaction or len(connection.atomic_blocks) < self._depth:
+            return True
+        return self._was_in_transaction and _status(connection) not in (
+            IN_TRANSACTION,
+            IN_FAILED_TRANSACTION,
+        )
+
+    def expect_all_kept(self) -> None:
+        """Raise :class:`NothingKept` unless what the work wrote will be committed."""
+        if self.is_lost():
+            raise TransactionLost(_LOST)
+        if self._left_open:
+            raise NothingKept(
+                "the work began a transaction (atomic, set_autocommit, BEGIN) and did not end "
+                "it: nothing that it wrote there is kept"
+            )
+        if self._depth and self._is_marked():
+            raise NothingKept(
+                "the work swallowed a database error, or asked for a rollback: nothing that it "
+                "wrote is kept"
+            ) from self.connection.rollback_exc
+
+    def _is_marked(self) -> bool:
+        return self.connection.needs_rollback or _status(self.connection) == IN_FAILED_TRANSACTION
+
+    def isolate_hooks(self, what: str) -> None:
+        """A hook that raises shall stop no neighbour's."""
+        isolate_hooks(self.connection, since=self._hooks, what=what)
+
+
+def isolate_hooks(
+    connection: BaseDatabaseWrapper | None = None, *, since: int = 0, what: str = ""
+) -> None:
+    """Let each of the hooks that were registered after so many others stand for itself."""
+    connection = connection or transaction.get_connection()
+    commit_hooks.isolate(connection, since=since, what=what, call=_call_hook)
+
+
+def _call_hook(function: Callable[[], object], what: str) -> None:
+    guard = WorkGuard(atomic=False)
+    try:
+        guard.call(function, what=what)
+    finally:
+        guard.renew_sessions()
+
+
+def _status(connection: Any) -> int | None:
+    """What the driver says of the transaction. None where there is no connection, or a driver
+    that is not known."""
+    driver: Any = connection.connection
+    if driver is None:
+        return None
+    try:
+        return dialect_of(connection).transaction_status(driver)
+    except connection.Database.Error:
+        return None  # closed behind Django's back
+
+
+def _is_in_manual_transaction(connection: BaseDatabaseWrapper) -> bool:
+    if connection.connection is None or not connection.settings_dict["AUTOCOMMIT"]:
+        return False
+    in_transaction = _status(connection) in (IN_TRANSACTION, IN_FAILED_TRANSACTION)
+    return in_transaction or not connection.autocommit
+
+
+def _leave(connection: BaseDatabaseWrapper) -> None:
+    """Leave the innermost block as after an error."""
+    block = connection.atomic_blocks[-1]
+    error = NothingKept("the block was not left")
+    try:
+        block.__exit__(NothingKept, error, None)
+    except Exception as second:  # noqa: BLE001 (the connection is of no more use)
+        logger.warning("event=connection_dropped alias=%s error=%r", connection.alias, second)
+        connection.close()
+
+
+def is_undone() -> bool:
+    """Whether the transaction that is open here can only be rolled back."""
+    connection = transaction.get_connection()
+    return connection.needs_rollback or connection.closed_in_transaction

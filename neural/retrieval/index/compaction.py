@@ -1,0 +1,111 @@
+"""Looking after tables: compacting what many small writes have left, dropping what was replaced."""
+
+import datetime as dt
+import logging
+from typing import Any
+
+from django.db.models.functions import Now
+
+from neural.celeryapp.shipped_schedules import ShippedSchedule
+from neural.errors import NeuralError
+from neural.ledger.record import enqueue
+from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
+from neural.retrieval.choosing import vector_store
+from neural.retrieval.conf import conf
+from neural.retrieval.models import IndexGap, IndexState, SearchIndex
+from neural.retrieval.stores.base import TableMissing, TableSize
+
+logger = logging.getLogger(__name__)
+
+COMPACT_TASK = "neural.tasks.tend_search_indexes"
+
+KEPT_FOR = dt.timedelta(minutes=10)
+"""A table that was replaced may still be read by a search, or written by a run, of just before."""
+
+COMPACTION_SCHEDULE = ShippedSchedule(
+    name="neural: search indexes",
+    task=COMPACT_TASK,
+    description=(
+        "Compacts the search indexes and drops replaced ones (docs/search.md). Yours to change: "
+        "it is made once and never overwritten."
+    ),
+    hour="*",
+    minute="17",
+    comes_with="_search",
+)
+
+
+def compact_search_indexes(*, grown_only: bool = False) -> dict[str, Any]:
+    """Compact every index that is written (or those with many rows outside of their indexes), and
+    drop the tables of replaced ones; returns rows by collection. One that cannot be compacted is
+    told when the others have been."""
+    rows: dict[str, int] = {}
+    failed: list[NeuralError] = []
+    here = SearchIndex.objects.written().filter(store_kind=conf().vector_store)
+    for index in here.order_by("collection", "pk"):
+        try:
+            size = None if grown_only and not _has_grown(index) else compact(index)
+        except NeuralError as error:
+            failed.append(error)
+        else:
+            rows |= {index.collection: size.rows} if size else {}
+    dropped = drop_replaced()
+    if failed:
+        raise failed[0]
+    return {"rows": rows, "dropped": dropped}
+
+
+def _has_grown(index: SearchIndex) -> bool:
+    """As its table is now: two shards may have asked for the same."""
+    try:
+        return vector_store().size(index.table).unindexed_rows >= conf().index_compact_rows
+    except TableMissing:
+        return False
+
+
+def compact(index: SearchIndex) -> TableSize | None:
+    """Compact one index and note its size; None if it has no table yet."""
+    try:
+        size = vector_store().compact(index.table)
+    except TableMissing:
+        return None
+    index.note_size(
+        rows=size.rows, unindexed_rows=size.unindexed_rows, size=size.bytes, compacted=True
+    )
+    logger.info(
+        "event=index_compacted collection=%s table=%s rows=%d bytes=%d",
+        index.collection,
+        index.table,
+        size.rows,
+        size.bytes,
+    )
+    return size
+
+
+def drop_replaced() -> int:
+    """Drop the tables of indexes that were replaced or given up a while ago; returns how many."""
+    ended = SearchIndex.objects.filter(
+        state__in=(IndexState.RETIRED, IndexState.CANCELLED),
+        store_kind=conf().vector_store,
+        ended_at__lt=Now() - KEPT_FOR,
+    )
+    IndexGap.objects.of_ended().delete()
+    names = set(ended.values_list("table", flat=True))
+    there = sorted(names.intersection(vector_store().tables())) if names else []
+    for table in there:
+        vector_store().drop(table)
+        logger.info("event=index_dropped table=%s", table)
+    return len(there)
+
+
+def schedule_compaction() -> None:
+    """Have the indexes that have grown compacted soon, unless that is asked for already."""
+    enqueue(
+        task=COMPACT_TASK,
+        args=[],
+        kwargs={"grown_only": True},
+        queue=LOW_PRIORITY_QUEUE,
+        priority=LOW_PRIORITY,
+        unique_key=COMPACT_TASK,
+        requested_by="indexing",
+    )

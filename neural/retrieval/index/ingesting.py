@@ -1,0 +1,180 @@
+"""Records that are ingested to be searched, from wherever they come.
+
+What is ingested is kept in the database first, with an entry, in one transaction; then it is
+indexed at once. Should that fail, the entry stands, and indexing goes on from there.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from neural.errors import NeuralError
+from neural.ledger.work import Snooze, checkpoint, current_run
+from neural.models.store import STORE_CODE_PATTERN
+from neural.retrieval.collections.documents import RecordRefused, parts_of
+from neural.retrieval.collections.registry import Record, collection_of, document_of
+from neural.retrieval.conf import conf
+from neural.retrieval.index.active import written_indexes
+from neural.retrieval.index.bisecting import bisect
+from neural.retrieval.index.indexing import Indexed, blames_a_record, index_entries, reason_of
+from neural.retrieval.index.restored import count_writes
+from neural.retrieval.models import IngestedRecord, OutboxEntry
+from neural.stored_json import plain
+
+ORDERS = "orders"
+SHOWN_IDS = 100
+SHOWN_FAILURES = 500
+KEY_LENGTH = 300
+_STORE_CODE = re.compile(STORE_CODE_PATTERN)
+
+
+class CheckedRecord(NamedTuple):
+    """A record that was ingested and can be a document."""
+
+    id: str
+    key: str
+    store: str
+    data: Record
+
+
+def index_to_vector_db(*, collection: str, data: Any) -> dict[str, Any]:
+    """Make one record, or each of a list, searchable; returns how many and their ids.
+
+    Raises :class:`neural.CollectionUnknown`, and :class:`neural.RecordRefused` that names the
+    first record which cannot be one: then none of the call is kept.
+    """
+    collection_of(collection)
+    records = list(data) if isinstance(data, list | tuple) else [data]
+    ingested = [_checked(collection, each) for each in records]
+    for slice_ in _slices(ingested):
+        for key, why in _take(collection, slice_).refused.items():
+            raise RecordRefused(f"{collection}: {key}: {why}")
+    ids = list(dict.fromkeys(each.id for each in ingested))
+    return {"collection": collection, "indexed": len(ids), "ids": ids[:SHOWN_IDS]}
+
+
+def batch_index_orders(*, orders: Any) -> dict[str, Any]:
+    """Make orders searchable, each for itself; returns how many, and why the others are not.
+
+    A long list is done in slices: the run puts itself off and goes on where it was.
+    """
+    if not isinstance(orders, list | tuple):
+        raise RecordRefused(f"orders must be a list of orders, not {type(orders).__name__}")
+    collection_of(ORDERS)
+    told = checkpoint() or {"at": 0, "indexed": 0, "failed_count": 0, "failed": []}
+    until = time.monotonic() + conf().index_run_seconds
+    while told["at"] < len(orders):
+        told = _next_orders(orders, told)
+        if time.monotonic() > until and told["at"] < len(orders) and current_run():
+            raise Snooze(0, checkpoint=told)
+    return {name: told[name] for name in ("indexed", "failed_count", "failed")}
+
+
+def _next_orders(orders: Sequence[Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """One batch, from where it was."""
+    start, end = told["at"], told["at"] + conf().index_batch
+    good, failed = _sorted_out(orders[start:end], start)
+    done = _take(ORDERS, list(good.values())) if good else Indexed()
+    places = {each.key: position for position, each in good.items()}
+    failed += [_failed(places[key], parts_of(key)[1], why) for key, why in done.refused.items()]
+    return {
+        "at": end,
+        "indexed": told["indexed"] + len(done.keys),
+        "failed_count": told["failed_count"] + len(failed),
+        "failed": [*told["failed"], *failed][:SHOWN_FAILURES],
+    }
+
+
+def _sorted_out(
+    orders: Sequence[Any], start: int
+) -> tuple[dict[int, CheckedRecord], list[dict[str, Any]]]:
+    """Good ones by their position, and why the others are not."""
+    good: dict[int, CheckedRecord] = {}
+    failed: list[dict[str, Any]] = []
+    for position, order in enumerate(orders, start=start):
+        try:
+            good[position] = _checked(ORDERS, order)
+        except NeuralError as error:
+            failed.append(_failed(position, _id_of(order), str(error)))
+    return good, failed
+
+
+def _failed(position: int, id: Any, reason: str) -> dict[str, Any]:  # noqa: A002 (as it is told)
+    return {"position": position, "id": id, "reason": reason[:300]}
+
+
+def _id_of(record: Any) -> Any:
+    given = record.get("id", record.get("order_id")) if isinstance(record, Mapping) else None
+    return given if given is None or isinstance(given, int) else str(given)[:100]
+
+
+def _checked(collection: str, record: Any) -> CheckedRecord:
+    """A record that can be kept and be a document, or :class:`RecordRefused`."""
+    if not isinstance(record, Mapping):
+        raise RecordRefused(
+            f"{collection}: a record is an object with an id, not {type(record).__name__}"
+        )
+    try:
+        document = document_of(collection, record)
+    except NeuralError:
+        raise
+    except Exception as error:
+        raise RecordRefused(f"{collection}: {type(error).__name__}: {error}") from error
+    if document.store and not _STORE_CODE.match(document.store):
+        raise RecordRefused(
+            f"{collection}: record {document.id!r}: {document.store[:80]!r} is not a store code"
+        )
+    if len(document.key) > KEY_LENGTH:
+        raise RecordRefused(f"{collection}: id {document.id[:40]!r}… is too long")
+    data = plain(dict(record), what=f"{collection}: record {document.id!r}")
+    return CheckedRecord(document.id, document.key, document.store, data)
+
+
+def _slices(records: Sequence[CheckedRecord]) -> Iterator[Sequence[CheckedRecord]]:
+    size = conf().index_batch
+    return (records[start : start + size] for start in range(0, len(records), size))
+
+
+def _take(collection: str, records: Sequence[CheckedRecord]) -> Indexed:
+    """Keep these records and index them; of several with one key the last counts."""
+    last = {each.key: each for each in records}
+    with transaction.atomic():
+        _keep(collection, [last[key] for key in sorted(last)])
+        entries = OutboxEntry.objects.append(collection, last, ingested=True)
+    return _index(collection, entries)
+
+
+def _index(collection: str, entries: Sequence[OutboxEntry]) -> Indexed:
+    """One that some code trips over is told like one that is refused: to try again would end in
+    the same. Its entry stands, and indexing takes it up once more."""
+    work = partial(index_entries, collection)
+    done, failed = bisect(entries, work, blames=blames_a_record, all_may_fail=True)
+    refused = {entry.key: reason_of(error) for entry, error in failed}
+    for each in done:
+        refused.update(each.refused)
+    if any(each.keys for each in done):
+        count_writes(written_indexes(collection_of(collection)))
+    return Indexed(keys=[key for each in done for key in each.keys], refused=refused)
+
+
+def _keep(collection: str, records: Sequence[CheckedRecord]) -> None:
+    IngestedRecord.objects.bulk_create(
+        [
+            IngestedRecord(
+                collection=collection,
+                key=each.key,
+                store_code=each.store,
+                data=each.data,
+                ingested_at=Now(),
+            )
+            for each in records
+        ],
+        update_conflicts=True,
+        unique_fields=("collection", "key"),
+        update_fields=("store_code", "data", "ingested_at"),
+    )

@@ -1,0 +1,162 @@
+"""Where messages come into a worker: each is looked at before Celery does anything with it.
+
+What would end the worker's main process is refused: rejected without going back to its queue,
+with one log line. Of a ledger task, a message that says so takes its place, so that the pool,
+which has a database, keeps the refusal as a dead letter before the broker forgets the message.
+
+Every worker of this process validates so, whatever its application (``worker_init``), by a
+subclass of the consumer that it is configured with. Written for Celery 5.7.0 and billiard 4.3.2.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from celery import signals
+from celery.app.task import Context
+from celery.utils.imports import symbol_by_name
+from celery.utils.time import maybe_iso8601, maybe_make_aware, timezone
+from celery.worker import state
+
+from neural.broker import envelopes
+from neural.broker.envelopes import REFUSED_HEADER, Unsound
+from neural.broker.message import RUN_HEADER
+from neural.broker.received import (
+    Substitute,
+    content_of,
+    described,
+    name_of,
+    refusal_in,
+    said_by,
+    settled,
+    substitute_for,
+)
+from neural.ledger.work import WorkSource
+from neural.models.run_log import pairs
+
+logger = logging.getLogger(__name__)
+
+_METHODS = frozenset(name for name in dir(Context) if callable(getattr(Context, name)))
+
+
+def begin(*, sender: Any, **_: Any) -> None:
+    """Put the entry point into a worker that begins."""
+    configured = symbol_by_name(sender.consumer_cls)
+    sender.consumer_cls = type("GuardedConsumer", (ValidatingConsumer, configured), {})
+    dispatch = sender._process_task
+
+    def dispatch_or_refuse(request: Any) -> None:
+        try:
+            dispatch(request)
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is this request's)
+            _forget(request, sender)
+            reason = f"it cannot be sent to the pool: {name_of(error)}"
+            sender.consumer.refuse(request.message, reason)
+
+    sender._process_task = dispatch_or_refuse
+
+
+def _forget(request: Any, worker: Any) -> None:
+    """Give back its slot, as Celery does for one that was revoked in the last moment; and let
+    billiard's pool forget the job that it was not given: a stop would wait for it."""
+    state.task_ready(request)
+    jobs = getattr(getattr(worker.pool, "_pool", None), "_cache", {})
+    for key, job in list(jobs.items()):
+        is_its = getattr(job, "correlation_id", None) == request.id
+        if is_its and getattr(job, "_payload", None) is None:
+            del jobs[key]
+    if hasattr(worker, "_quick_release"):
+        worker._quick_release()
+
+
+class ValidatingConsumer:
+    """The part of a worker's consumer that looks at messages."""
+
+    app: Any
+    strategies: Mapping[str, Any]
+    connection_errors: tuple[type[Exception], ...]
+
+    def create_task_handler(self, *arguments: Any, **options: Any) -> Any:
+        """What takes each message, in the worker's main process."""
+        take = super().create_task_handler(*arguments, **options)  # type: ignore[misc]
+        self._take = take
+        # To kombu's Redis transport a KeyError is a broker that is away. Here it is a message
+        # without some key.
+        away = tuple(each for each in self.connection_errors if not issubclass(KeyError, each))
+
+        def on_task_received(message: Any) -> Any:
+            try:
+                self.check(message)
+                return take(message)
+            except away:
+                raise
+            except Unsound as unsound:
+                self.refuse(message, str(unsound))
+            except Exception as error:  # noqa: BLE001 (whatever it is, it is this message's)
+                self.refuse(message, name_of(error))
+            return None
+
+        return on_task_received
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Celery's hook for a message of which not even the outside can be read."""
+        self.refuse(message, f"it cannot be read: {name_of(exc)}")
+
+    def check(self, message: Any) -> None:
+        """Raise :class:`~neural.broker.envelopes.Unsound` for what would end the worker."""
+        headers = message.headers
+        if not isinstance(headers, Mapping):
+            raise Unsound("its headers are no object")
+        if REFUSED_HEADER in headers:
+            raise Unsound(refusal_in(headers)["reason"])
+        envelopes.check_outside(headers, message.properties)
+        said = said_by(message)
+        envelopes.check_headers(said, self._moment)
+        if said["task"] in self.strategies:  # of others Celery tells
+            self._check_content(message, said)
+
+    def _check_content(self, message: Any, said: Mapping[str, Any]) -> None:
+        args, kwargs, embed = content_of(message)
+        envelopes.check_depth((args, kwargs, embed), message.body)
+        if isinstance(self.app.tasks[said["task"]], WorkSource):
+            envelopes.check_call(args, kwargs)
+            envelopes.check_run(said, embed or {}, _METHODS)
+
+    def _moment(self, value: Any) -> Any:
+        read = maybe_iso8601(value)
+        return read and timezone.to_system(maybe_make_aware(read, self.app.conf.timezone))
+
+    def refuse(self, message: Any, reason: str) -> None:
+        """Get rid of a message, and keep what can be kept of it."""
+        try:
+            if self._asks_for_a_run(message):
+                self._let_it_be_kept(message, reason)
+                return
+        except Exception as error:  # noqa: BLE001 (what cannot be kept is told)
+            reason = f"{reason}, nor could it be kept: {name_of(error)}"
+        logger.error("event=message_refused %s", pairs(described(message, reason)))
+        self._reject(message)
+
+    def _let_it_be_kept(self, message: Any, reason: str) -> None:
+        task = said_by(message)["task"]
+        substitute = substitute_for(message, task=task, reason=reason)
+        settled(message)
+        try:
+            self._take(substitute)
+        except Exception:
+            settled(substitute)
+            raise
+
+    def _asks_for_a_run(self, message: Any) -> bool:
+        """Whether a dead letter stands for it: the message of a run has its run."""
+        said = said_by(message)
+        name = said.get("task")
+        task = self.app.tasks.get(name) if isinstance(name, str) else None
+        is_run = bool(said.get(RUN_HEADER)) or isinstance(message, Substitute)
+        return isinstance(task, WorkSource) and not is_run
+
+    def _reject(self, message: Any) -> None:
+        if not getattr(message, "acknowledged", False):
+            message.channel.basic_reject(message.delivery_tag, requeue=False)
+        settled(message)
+        signals.task_rejected.send(sender=self, message=message, exc=None)
