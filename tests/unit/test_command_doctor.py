@@ -5,12 +5,13 @@ import json
 import os
 import re
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import ConnectionHandler, connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from neural.conf import conf
@@ -27,6 +28,7 @@ from neural.health import (
 )
 from neural.health.findings import COUNTED
 from neural.health.situation import Situation
+from neural.ledger import dialects
 from neural.ledger.dialects import ledger_dialect
 from neural.management.commands.doctor import language_of
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
@@ -170,16 +172,13 @@ def test_writing_leaves_no_row():
     assert not WorkerProcess.objects.exists()
 
 
-@pytest.mark.django_db(transaction=True)
-def test_sqlite_out_of_wal_mode_is_a_problem():
+def test_sqlite_out_of_wal_mode_is_a_problem(tmp_path, monkeypatch):
     if connection.vendor != "sqlite":
         pytest.skip("SQLite only")
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA journal_mode=DELETE")
-        try:
-            finding = database.database(Situation())
-        finally:
-            cursor.execute("PRAGMA journal_mode=WAL")
+    plain = {"ENGINE": "django.db.backends.sqlite3", "NAME": tmp_path / "plain.sqlite3"}
+    with closing(ConnectionHandler({"default": plain})["default"]) as its_own:
+        monkeypatch.setattr(dialects, "ledger_connection", lambda: its_own)
+        finding = database.database(Situation())
 
     assert is_found(finding, Status.PROBLEM, "'delete'", "PRAGMA journal_mode=WAL")
 

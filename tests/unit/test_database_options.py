@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 from django.db import ConnectionHandler, connection
 
-from zhilian import environment
+from zhilian.database import configuration
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +26,7 @@ def test_postgresql_ends_the_transaction_of_a_host_that_is_gone():
 
 def test_sqlite_waits_for_its_turn_and_survives_a_power_cut(tmp_path):
     """As the project has it: tests do without the last."""
-    configured = environment.database(url=None, var=tmp_path, base_dir=tmp_path)
+    configured = configuration(url=None, var=tmp_path, base_dir=tmp_path)
 
     with closing(ConnectionHandler({"default": configured})["default"]) as its_own:
         assert ask("PRAGMA journal_mode", its_own) == "wal"

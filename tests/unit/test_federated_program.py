@@ -103,7 +103,7 @@ def test_a_refit_that_is_worse_on_days_it_has_seen_gives_way_to_what_was_judged(
     assert done.server_state["model"] == judged.server_state["model"]
 
 
-def test_the_same_answers_give_the_same_draft_whatever_their_order():
+def test_the_same_answers_give_the_same_server_state_whatever_their_order():
     for server_state, question, answers in exchanges(chain()):
         backwards = dict(reversed(answers.items()))
         one = PROGRAM.go_on(SMALL, server_state, question, answers)
@@ -117,7 +117,7 @@ def test_how_stores_are_grouped_makes_no_difference():
     assert json.dumps(grouped.server_state) == json.dumps(alone.server_state)
 
 
-def test_a_finished_draft_is_json_of_a_model_and_its_quality():
+def test_a_finished_model_is_json_of_a_model_and_its_quality():
     server_state = trained().server_state
 
     assert set(server_state) == {"model", "quality"}

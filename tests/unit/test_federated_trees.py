@@ -147,7 +147,7 @@ def test_what_is_forgotten_between_exchanges_changes_nothing() -> None:
     assert train(list(STORES.values()), forget=True).as_json() == TRAINED.as_json()
 
 
-def test_what_is_remembered_of_another_draft_is_not_used() -> None:
+def test_what_is_remembered_of_another_forest_is_not_used() -> None:
     other = train([POOLED], forest=begin(form=replace(FORM, seed=1), bins=BINS, unit=UNIT))
     memory: Memory = {}
     sums(forest=replace(other, form=replace(other.form, stages=9)), rows=POOLED, memory=memory)
@@ -465,7 +465,7 @@ def test_a_chain_without_demand_grows_no_trees(unit: float) -> None:
         begin(form=FORM, bins=BINS, unit=unit)
 
 
-def test_a_draft_of_another_form_is_refused() -> None:
+def test_a_forest_of_another_form_is_refused() -> None:
     written = FOREST.as_json()
     written["form"].pop("seed")
 

@@ -495,7 +495,7 @@ def test_an_error_of_the_program_fails_the_round_with_its_class(chain, monkeypat
     assert training.server_state == {}
 
 
-def test_a_draft_that_is_no_json_fails_the_round(chain, monkeypatch):
+def test_a_server_state_that_is_no_json_fails_the_round(chain, monkeypatch):
     real = chain.program.go_on
 
     def spoilt(*given):

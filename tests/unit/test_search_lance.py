@@ -18,7 +18,7 @@ from neural.retrieval.stores.base import (
     Within,
 )
 from neural.retrieval.stores.lance import connection as lance_connection
-from neural.retrieval.stores.lance import near as lance_near
+from neural.retrieval.stores.lance import nearest as lance_nearest
 from neural.retrieval.stores.lance.connection import after_conflicts
 from neural.retrieval.stores.lance.rows import VectorOfAnotherLength
 from neural.retrieval.stores.lance.store import LanceStore
@@ -207,7 +207,7 @@ def test_what_is_no_conflict_is_not_tried_again_and_conflicts_not_for_ever(
 def test_an_approximate_index_is_made_when_there_are_enough_vectors_and_anew_as_they_grow(
     store: LanceStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lance_near, "FROM_ROWS", 400)
+    monkeypatch.setattr(lance_nearest, "FROM_ROWS", 400)
     dice = np.random.default_rng(5)
     vectors = dice.standard_normal((2000, 64), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -226,7 +226,7 @@ def test_an_approximate_index_is_made_when_there_are_enough_vectors_and_anew_as_
     assert grow(1000, 2000) == ["vector_whole_11"]
     assert grow(2000, 2000) == ["vector_whole_11"]
 
-    monkeypatch.setattr(lance_near, "_GROWTH", 1.4)
+    monkeypatch.setattr(lance_nearest, "_GROWTH", 1.4)
     assert grow(2000, 2000) == ["vector_whole_16"]  # 1,000 vectors
     asked = {"column": "whole", "within": EVERYWHERE, "limit": 1}
     for number in (1, 501, 1999):

@@ -30,7 +30,7 @@ class Searchable:
     """Why nobody can say how many records there are."""
 
     @property
-    def reason_of(self) -> str:
+    def told(self) -> str:
         """How far its index is behind."""
         if not self.is_indexed:
             return _("nothing has been indexed yet")
