@@ -35,7 +35,7 @@ class DailySales:
     def selling_stores(
         self, *, first: dt.date, last: dt.date, least_days: int = 1
     ) -> QuerySet[Any, Any]:
-        """One row for each store that sold on enough days."""
+        """The codes of stores that sold on enough days; repeated if ``least_days`` is 1."""
         sold = DailyDemand.objects.filter(day__gte=first, day__lte=last, quantity__gt=0)
         stores = sold.values("store")
         if least_days == 1:
@@ -44,7 +44,7 @@ class DailySales:
         return known.filter(days__gte=least_days).values("store")
 
     def ever_sold(self) -> Exists:
-        """Whether the store has any row of daily demand."""
+        """The condition that a store has any row of daily demand."""
         return Exists(DailyDemand.objects.filter(store=OuterRef("pk")))
 
     def last_day_of(self, store: Store) -> dt.date | None:

@@ -38,8 +38,8 @@ class SearchSettings(Settings):
     index_run_seconds: float = Field(default=10, gt=0)
     """Seconds after which an indexing run or a slice of a rebuild lets other work run."""
     index_patience_seconds: float = Field(default=10, ge=0)
-    """While other work waits, a batch waits at least so many seconds, and so does the next one
-    after it."""
+    """While other work waits, at least so many seconds pass before a batch is indexed, and between
+    two batches."""
     index_compact_rows: int = Field(default=5_000, ge=1)
     """A table with so many unindexed rows is compacted before the schedule does it."""
 

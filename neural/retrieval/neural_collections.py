@@ -26,7 +26,7 @@ class Events:
         return {key: records[key] for key in keys if key in records}
 
     def there(self, keys: Collection[str]) -> set[str]:
-        """Those of these keys that :meth:`load` would find."""
+        """The keys among these that :meth:`load` would find."""
         found = self._rows(keys).values_list("store_id", "pk")
         return {key_of(store=store, id=str(pk)) for store, pk in found}.intersection(keys)
 

@@ -17,10 +17,10 @@ class PaymentKind(models.TextChoices):
 
 class PaymentQuerySet(NewestQuerySet["Payment"]):
     def take(self, payment: "Payment") -> set[int]:
-        """Write a payment unless a newer statement of it is known.
+        """Write a payment, unless a newer statement of it is known.
 
-        Returns the orders (primary keys) whose sums that changes: a correction may move a
-        payment to another order.
+        Returns the orders (primary keys) whose sums change: a correction may move a payment to
+        another order.
         """
         key = {name: getattr(payment, name) for name in ("reference", "kind", "store")}
         values = {name: getattr(payment, name) for name in _STATED_FIELDS}

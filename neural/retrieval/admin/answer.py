@@ -61,7 +61,8 @@ def answer_to(criteria: SearchCriteria) -> Answer:
 
 
 def name_of(criteria: SearchCriteria) -> str:
-    """The title of the record in ``criteria.like``; empty if the person may not see its store."""
+    """The title of the record in ``criteria.like``, or its id if it cannot be read; empty if the
+    person may not see its store."""
     store, own = parts_of(criteria.like)
     if criteria.stores is not None and store not in criteria.stores:
         return ""

@@ -48,7 +48,7 @@ class SearchCriteria:
     """The last day, inclusive."""
     kind: str = ""
     like: str = ""
-    """The key of a record; similar records are searched."""
+    """The key of a record: the search is for records similar to it."""
     top_k: int = FEW
     remarks: list[str] = field(default_factory=list)
 

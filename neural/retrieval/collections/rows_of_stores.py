@@ -45,7 +45,7 @@ class Rows:
         return map(self.all().filter, of_stores(map(parts_of, keys), named=self.name))
 
     def there(self, keys: Collection[str]) -> set[str]:
-        """Those of these keys that :meth:`load` would find."""
+        """The keys among these that :meth:`load` would find."""
         wanted = [some.values_list("store_id", self.name) for some in self._rows(keys)]
         return {key_of(store=store, id=name) for some in wanted for store, name in some}
 

@@ -56,7 +56,7 @@ def compact_search_indexes(*, grown_only: bool = False) -> dict[str, Any]:
 
 
 def _has_grown(index: SearchIndex) -> bool:
-    """Measured anew, because two shards may both have asked for a compaction."""
+    """The table is measured again, because two shards may both have asked for a compaction."""
     try:
         return vector_store().size(index.table).unindexed_rows >= conf().index_compact_rows
     except TableMissing:

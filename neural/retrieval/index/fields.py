@@ -40,7 +40,7 @@ def tokens_of(document: Document) -> dict[str, list[str]]:
 def texts_of(document: Document, vectors: Sequence[str]) -> dict[str, str]:
     """The texts to embed by column. A column for which the document has no text is left out."""
     # The first sentence says what a thing is, the rest what it is made of. The text contains the
-    # first sentence, which is repeated here: measured, more records are found by meaning.
+    # first sentence, but repeating it was measured to find more by meaning.
     said = (document.title, *document.names, document.lead, document.text)
     whole = "，".join(filter(str.strip, said)) if document.meaning is None else document.meaning
     texts = {"whole": whole, "title": document.title}

@@ -158,7 +158,7 @@ def entry_records(collection: SearchCollection, entries: Iterable[OutboxEntry]) 
 
 
 def present(collection: SearchCollection, keys: Collection[str]) -> set[str]:
-    """Those of these keys that have a record now."""
+    """The keys among these that have a record now."""
     source = collection.source
     look = getattr(source, "there", source and source.load)
     ingested = IngestedRecord.objects.filter(collection=collection.name, key__in=keys)

@@ -31,7 +31,7 @@ class Lag:
     oldest_seconds: float = 0.0
     """How long the oldest of them has been waiting; 0 if none waits."""
     history: int = 0
-    """Those of the waiting records that were loaded as history, which is not urgent."""
+    """Waiting records that were loaded as history, which is not urgent."""
     refused: int = 0
     """Records that cannot be indexed; their entries say why."""
     collections: Mapping[str, int] = field(default_factory=dict)

@@ -65,7 +65,7 @@ def _ask(history: bool, shards: int) -> None:
 
 
 def _welcome(shards: Sequence[IndexShard], history: bool) -> Sequence[IndexShard]:
-    """Those of these shards that may run beside the other work."""
+    """The shards among these that may run beside the other work."""
     first = [shard for shard in shards if shard.number == 0]
     if _others_wait(history, _WHERE[history]["priority"]):
         return [shard for shard in first if _has_waited(shard)]

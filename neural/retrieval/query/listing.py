@@ -10,7 +10,7 @@ from neural.retrieval.query.parsing import ParsedQuery
 from neural.retrieval.stores.base import Match, Vector, VectorStore, Within
 
 LISTED = 40
-"""Rows that each list contains; half of it was measured to find as much."""
+"""Rows that each list contains. Half as many were measured to find as much."""
 _THREADS = 4
 
 
