@@ -36,12 +36,11 @@ class AnalysisProgress:
 def analyse_store(
     *, store: Store, since: dt.date | None, now: dt.datetime, seconds: float = RUN_SECONDS
 ) -> AnalysisProgress:
-    """Make the store's summaries agree with its daily demand, from the week of ``since`` on (None:
-    all).
+    """Make the store's summaries agree with its daily demand, from the week of ``since`` on.
 
-    Only days that have ended in the store's time zone are summarised. Rows that are correct already
-    are not written, so repeating it changes nothing. Each slice is a transaction. After ``seconds``
-    it stops, and ``goes_on_at`` says where to continue.
+    Only days that have ended in the store's time zone are summarised; ``since`` None means all.
+    Rows that are correct already are not written, so repeating it changes nothing. Each slice is a
+    transaction. After ``seconds`` it stops, and ``goes_on_at`` says where to continue.
     """
     today = store.business_day(now)
     progress = AnalysisProgress()

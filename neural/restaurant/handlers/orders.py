@@ -1,6 +1,6 @@
 """Handlers of orders, payments and refunds.
 
-An event states an order as a whole, and its newest event decides each aspect. Each payment or
+An order event states the whole order, and the newest event decides each aspect. Each payment or
 refund is a row with its own id; an order's sums are computed from these rows.
 """
 

@@ -1,4 +1,4 @@
-"""Columns for money and quantities. Three decimals suffice for every currency, and for grams in
+"""Columns for money and quantities. Three decimals suffice for any currency and for grams in
 kilos."""
 
 from decimal import ROUND_HALF_UP, Decimal

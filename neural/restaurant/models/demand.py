@@ -1,5 +1,4 @@
-"""Daily demand: how much of each dish a store sold on each business day; and the reports of
-sales."""
+"""Daily demand, which is how much of each dish a store sold on a day, and reports of sales."""
 
 from typing import Any
 

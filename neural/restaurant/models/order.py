@@ -50,8 +50,8 @@ class Order(models.Model):
     """A guest's order.
 
     Three aspects have a version each: its content (lines and currency), its time, and its
-    cancellation. It is cancelled unless a newer statement of its content says that it stands. An
-    order of which only a payment is known is expected.
+    cancellation. It is cancelled if its cancellation is newer than its content. An order of which
+    only a payment is known is expected.
     """
 
     store = models.ForeignKey(
