@@ -1,4 +1,4 @@
-"""What restaurants do: orders, payments, dishes, stock, shifts and demand.
+"""The restaurant app: orders, payments, dishes, stock, shifts and demand.
 
-Their event types, handlers and pages: an app of its own on the core.
+It has the built-in event types, their handlers, read models and admin pages.
 """

@@ -1,4 +1,4 @@
-"""The Django application."""
+"""The Django app of the restaurant."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _

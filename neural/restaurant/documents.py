@@ -1,4 +1,4 @@
-"""Orders, dishes and shifts as documents: what of a record is searched. Pure."""
+"""Orders, dishes and shifts as documents for search. Pure."""
 
 from collections.abc import Mapping
 from itertools import chain
@@ -37,8 +37,8 @@ _ORDER_TOLD_OTHERWISE = (
 
 
 def order(record: Mapping[str, Any]) -> Document:
-    """An order, found by its number, its dishes, and whatever was noted. Its lines stand under
-    ``lines`` or ``items``, each a name or a mapping with one."""
+    """The document of an order, found by its number, dishes and notes. Its lines are under
+    ``lines``, ``items`` or ``dishes``; each is a name or a mapping with one."""
     lines = listed(record, *_ORDER_LINES)
     names, told = named(lines), list(texts(record, without=_ORDER_TOLD_OTHERWISE))
     return Document(
@@ -54,7 +54,7 @@ def order(record: Mapping[str, Any]) -> Document:
 
 
 def _line(line: Any) -> str:
-    """What a line says: its name, how many, and its notes."""
+    """The text of a line: its name, quantity and notes."""
     if not isinstance(line, Mapping):
         return as_text(line)
     name = first_text(line, "name", "title", "dish_name", "dish", "item")
@@ -64,7 +64,7 @@ def _line(line: Any) -> str:
 
 
 def _notes(line: Any) -> list[str]:
-    """What a line says beside its name, how many and how much."""
+    """The text of a line besides its name, quantity and price."""
     if not isinstance(line, Mapping):
         return []
     told = ("name", "title", "dish_name", "item", "quantity", "count", "price", "amount")
@@ -85,8 +85,8 @@ _DISH_TOLD_OTHERWISE = (
 
 
 def dish(record: Mapping[str, Any]) -> Document:
-    """A dish, found by its title, what is in it and what it is like: what else is said of it
-    (ingredients, allergens, …) is searched as well."""
+    """The document of a dish, found by its title, its description and all other text (ingredients,
+    allergens, …)."""
     description = first_text(record, *_DISH_DESCRIPTION)
     identity = own_id(record, *_DISH_ID, collection=DISHES)
     category = first_text(record, "category")
@@ -108,7 +108,7 @@ _SHIFT_TOLD_OTHERWISE = (*_SHIFT_ID, *_SHIFT_NAME, "store_id", "store", "role")
 
 
 def shift(record: Mapping[str, Any]) -> Document:
-    """One person's shift, found by who works, as what, and when."""
+    """The document of one person's shift, found by name, role and time."""
     identity = own_id(record, *_SHIFT_ID, collection=SHIFTS)
     person = first_text(record, *_SHIFT_NAME, "staff_code", "staff_id")
     role = first_text(record, "role")

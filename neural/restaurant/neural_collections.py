@@ -1,4 +1,5 @@
-"""The collections of orders, dishes and shifts: where they are in the database, for search."""
+"""The search collections of orders, dishes and shifts, and where their records are in the
+database."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -19,7 +20,7 @@ class Orders(Rows):
     model, name, walked_by = Order, "number", ("number", "store")
 
     def all(self) -> QuerySet[Any]:
-        """Without those that only a payment has named so far."""
+        """Orders without those of which only a payment is known."""
         return Order.objects.exclude(state=OrderState.EXPECTED)
 
     def with_parts(self, rows: QuerySet[Any]) -> Iterable[Any]:
@@ -31,8 +32,8 @@ class Orders(Rows):
         return orders
 
     def record(self, row: Any) -> Record:
-        """An order with its lines, and with whatever else its newest event says: the order's own
-        row keeps no notes."""
+        """An order with its lines, and with all other fields of its newest event, as the row itself
+        keeps no notes."""
         lines = row.stated.get("lines") or [_line(line) for line in row.lines.all()]
         return {
             **row.stated,
@@ -46,12 +47,12 @@ class Orders(Rows):
 
 
 def _stated_by(order: Order) -> tuple[str, str, str]:
-    """Store, id and source of the event that last stated the order's content."""
+    """Store, id and source of the newest event that stated the order's content."""
     return (order.store_id, *event_of(order.content_version))
 
 
 def _payloads(orders: Iterable[Order]) -> dict[tuple[str, str, str], Mapping[str, Any]]:
-    """What the events say that last stated these orders; nothing of those that are pruned."""
+    """The payloads of the newest events of these orders, without those of pruned events."""
     wanted = [_stated_by(order)[:2] for order in orders]
     kept = NeuralEvent.objects.filter(payload__isnull=False)
     columns = ("store_id", "event_id", "source", "payload")
@@ -71,7 +72,7 @@ class Dishes(Rows):
     model, name, walked_by = Dish, "code", ("store", "code")
 
     def record(self, row: Dish) -> Record:
-        """A dish with whatever else its store says of it."""
+        """A dish, with all other fields that its store reports."""
         told = {
             "id": row.code,
             "store_id": row.store_id,
@@ -86,7 +87,7 @@ class Shifts(Rows):
     model, name, walked_by = Shift, "code", ("code", "store")
 
     def record(self, row: Shift) -> Record:
-        """A shift; its times in its store's own zone, as people there would say them."""
+        """A shift, with its time in the store's own time zone."""
         starts_at = row.starts_at.astimezone(row.store.zone)
         return {
             "id": row.code,

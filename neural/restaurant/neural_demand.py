@@ -1,4 +1,4 @@
-"""Where forecasting finds sales: in daily demand and in sales reports."""
+"""The source of sales for forecasting: daily demand and sales reports."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -16,9 +16,9 @@ class DailySales:
     """A :class:`~neural.forecasting.sources.DemandSource` of the app's own rows."""
 
     def sales(self, store: Store, *, first: dt.date, until: dt.date) -> Iterable[SoldRow]:
-        """Rows of daily demand."""
+        """Rows of daily demand from ``first`` to before ``until``."""
         found = DailyDemand.objects.filter(store=store, day__gte=first, day__lt=until)
-        # As floats: reading a Decimal each costs more than all the rest.
+        # As floats, because reading each Decimal would cost more than all the rest.
         amount = Cast("quantity", FloatField())
         rows = found.annotate(amount=amount).values_list("day", "dish", "name", "amount")
         return rows.order_by("day", "dish")
@@ -26,7 +26,8 @@ class DailySales:
     def reports(
         self, store: Store, *, first: dt.date, until: dt.date
     ) -> Iterable[tuple[dt.date, Any]]:
-        """What sales reports say beside their lines, by their versions."""
+        """The contexts of sales reports (all but their lines), by day, in the order of their
+        versions."""
         reports = SalesReport.objects.filter(store=store, day__gte=first, day__lt=until)
         rows = reports.exclude(context={}).order_by("version")
         return rows.values_list("day", "context")
@@ -34,7 +35,7 @@ class DailySales:
     def selling_stores(
         self, *, first: dt.date, last: dt.date, least_days: int = 1
     ) -> QuerySet[Any, Any]:
-        """One row a store where its days are counted."""
+        """The codes of stores that sold on enough days; repeated if ``least_days`` is 1."""
         sold = DailyDemand.objects.filter(day__gte=first, day__lte=last, quantity__gt=0)
         stores = sold.values("store")
         if least_days == 1:
@@ -43,16 +44,16 @@ class DailySales:
         return known.filter(days__gte=least_days).values("store")
 
     def ever_sold(self) -> Exists:
-        """Any row of demand."""
+        """The condition that a store has any row of daily demand."""
         return Exists(DailyDemand.objects.filter(store=OuterRef("pk")))
 
     def last_day_of(self, store: Store) -> dt.date | None:
-        """The newest row with a quantity."""
+        """The last day on which the store sold something."""
         demand = DailyDemand.objects.filter(store=store, quantity__gt=0)
         return demand.order_by("-day").values_list("day", flat=True).first()
 
     def last_days(self) -> Iterable[dt.date]:
-        """The newest row of each store."""
+        """The last day of sales of each store, newest first."""
         sold = DailyDemand.objects.filter(quantity__gt=0).values("store")
         return sold.annotate(last=Max("day")).values_list("last", flat=True).order_by("-last")
 

@@ -1,7 +1,7 @@
-"""The built-in event types, their queues and priorities, and their handlers.
+"""The built-in event types with their queues, priorities and handlers.
 
-The app stands in ``INSTALLED_APPS`` after ``neural`` and before the apps whose handlers are for
-these types.
+In ``INSTALLED_APPS``, this app must come after ``neural`` and before apps with handlers for these
+types.
 """
 
 from neural.events.schema import Payload
@@ -34,5 +34,5 @@ def _register(types: dict[str, type[Payload]], *, queue: str, priority: int) -> 
 _register(URGENT, queue=HIGH_PRIORITY_QUEUE, priority=HIGH_PRIORITY)
 _register(ORDINARY, queue=DEFAULT_QUEUE, priority=DEFAULT_PRIORITY)
 
-# Handlers register when they are imported, and only for types that are known by then.
+# Imported last: handlers register at import, and only for types that are already known.
 from neural.restaurant.handlers import orders, stores  # noqa: E402, F401

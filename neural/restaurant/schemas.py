@@ -1,8 +1,8 @@
-"""Payloads of the built-in event types.
+"""The payload schemas of the built-in event types.
 
-Lengths and digits are those of the columns that keep them, so that what is accepted can
-be kept. Fields that a schema does not know are kept with the event. A time without zone
-is the store's own time.
+Lengths and digits are those of the columns, so that every accepted payload can be stored. Fields
+that a schema does not know are kept with the event. A time without a zone is in the store's own
+time.
 """
 
 import datetime as dt
@@ -23,7 +23,7 @@ MOST_LINES = 1000
 
 
 def _without_float_noise(value: Any) -> Any:
-    """JSON has only floats: what a till wrote as 12.3 may arrive as 12.299999999999999."""
+    """JSON has only floats, so what a till wrote as 12.3 may arrive as 12.299999999999999."""
     if isinstance(value, float) and math.isfinite(value):
         return Decimal(repr(round(value, DECIMAL_PLACES + 3)))
     return value
@@ -49,7 +49,7 @@ def _at_a_place_on_earth(value: dt.datetime) -> dt.datetime:
 
 
 def _in_plain_digits(value: Any) -> Any:
-    """1e22 as a code: one database gives it back as digits and the other as it was."""
+    """Refuse a code like 1e22: one database returns it as digits, another as it was."""
     if isinstance(value, float) and not repr(value).replace(".", "").lstrip("-").isdigit():
         raise ValueError("must be text, or a number in plain digits")
     return value
@@ -68,26 +68,26 @@ _Number = Annotated[
 Money = Annotated[_Number, Field(ge=0)]
 Quantity = Annotated[_Number, Field(ge=0, lt=LARGEST_QUANTITY)]
 Level = _Number
-"""A stock level. It may be below zero: more was used than was booked in."""
+"""A stock level. It may be negative: more was used than was booked in."""
 
 _Coerced = Annotated[str, Field(coerce_numbers_to_str=True)]
 _PLAIN = BeforeValidator(_in_plain_digits)
 Key = Annotated[_Coerced, _text(100, least=1), _PLAIN]
 Code = Annotated[_Coerced, _text(200, least=1), _PLAIN]
-"""The id of a dish or an item: often its name."""
+"""The id of a dish or an item, which is often its name."""
 OptionalCode = Annotated[_Coerced, _text(200), _PLAIN]
 Name = Annotated[str, _text(200)]
 Label = Annotated[str, _text(100)]
 Unit = Annotated[str, _text(30)]
 Reason = Annotated[str, _text(500)]
 Currency = Annotated[str, StringConstraints(pattern=r"^([A-Z]{3})?$")]
-"""ISO 4217. Empty: the store's own, or for a payment the order's."""
+"""ISO 4217. Empty: the store's currency, or for a payment the order's."""
 Moment = Annotated[dt.datetime, AfterValidator(_in_our_time), AfterValidator(_at_a_place_on_earth)]
 Day = Annotated[dt.date, AfterValidator(_in_our_time)]
 
 
 class Line(Payload):
-    """One dish of an order or of a day. One without a code is known by its name."""
+    """One dish of an order or of a day. A dish without a code is identified by its name."""
 
     dish: OptionalCode = ""
     name: Name = ""
@@ -113,7 +113,7 @@ class OrderLinePayload(Line):
 
 
 class OrderPayload(Payload):
-    """The complete order as it stands: order.created, order.updated."""
+    """The complete order: order.created, order.updated."""
 
     order_id: Key
     lines: list[OrderLinePayload] = Field(max_length=MOST_LINES)
@@ -149,7 +149,7 @@ class RefundPayload(Payload):
 
 
 class StockPayload(Payload):
-    """The level of an item as it was counted: inventory.updated."""
+    """The level of an item as counted: inventory.updated."""
 
     item: Code
     level: Level
@@ -158,11 +158,11 @@ class StockPayload(Payload):
 
 
 class LowStockPayload(StockPayload):
-    """The store itself says that an item is low: inventory.low."""
+    """The store itself reports that an item is low: inventory.low."""
 
 
 class DishPayload(Payload):
-    """The complete dish as it stands."""
+    """The complete dish."""
 
     dish: Code
     name: Annotated[Name, _text(200, least=1)]
@@ -199,8 +199,8 @@ class ReportedLine(Line):
 
 
 class SalesReportPayload(Payload):
-    """What a store sold on one business day, whole. Fields beyond these (a promotion, the
-    weather, a holiday) are kept as the day's context."""
+    """All that a store sold on one business day. Other fields (a promotion, the weather, a holiday)
+    are kept as the day's context."""
 
     day: Day
     lines: list[ReportedLine] = Field(max_length=MOST_LINES)

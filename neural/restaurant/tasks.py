@@ -1,4 +1,4 @@
-"""The Celery task of the analysis."""
+"""The Celery task of the demand analysis."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ from neural.restaurant.analysis.analysing import ANALYSIS_TASK, analyse
     base=LedgerTask, name=ANALYSIS_TASK, run_queue=LOW_PRIORITY_QUEUE, run_priority=LOW_PRIORITY
 )
 def analyse_demand(store_id: str | None = None, since: str | None = None) -> dict[str, Any]:
-    """Bring the summaries of demand up to date; returns what was done.
+    """Update the demand summaries; returns counts.
 
-    Without ``store_id`` it asks for a run for each store. ``since`` is a day in ISO 8601:
-    only its week and later ones are looked at.
+    Without ``store_id`` it enqueues a run for each store. ``since`` is a day in ISO 8601: only its
+    week and later ones are analysed.
     """
     return analyse(store_id=store_id, since=since, now=database_clock())

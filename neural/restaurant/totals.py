@@ -1,7 +1,8 @@
-"""Sums that are always computed anew from the rows that they sum up.
+"""Daily demand and the money of orders, always recomputed from their source rows and never counted
+up.
 
-A day's demand comes from the store's report of the day and from its orders; an order's money, what
-came in and went back, from its payments and refunds.
+A day's demand is computed from the store's sales report and its orders. An order's money is
+computed from its payments and refunds.
 """
 
 import datetime as dt
@@ -16,16 +17,16 @@ from neural.ledger.recompute import Recomputation
 from neural.restaurant.models import Order, Payment, PaymentKind
 
 Day = tuple[str, dt.date]
-"""A store's code and its business day."""
+"""A store's code and a business day."""
 
 COMPUTED = ("name", "reported_quantity", "ordered_quantity", "reported_revenue", "ordered_revenue")
 
 
 def recompute_demand(days: list[Day]) -> None:
-    """Make the demand of these days what their reports and orders say, row by row.
+    """Make the daily demand of these days agree with their sales reports and orders.
 
-    First the locks, then everything is read: what another transaction committed while
-    this one waited is seen by the later statements. Rows that are right already are left.
+    The locks are taken before anything is read, so later statements see what another transaction
+    committed while this one waited. Rows that are correct already are not written.
     """
     if not days:
         return
@@ -33,7 +34,7 @@ def recompute_demand(days: list[Day]) -> None:
     chosen, parameters = dialect.table(_DAY, days)
     demand = _with(chosen, dialect.join_elements("report.lines", "line"))
     with dialects.preparing_cursor() as cursor:
-        # One transaction at a time computes a day, even one that has no row yet.
+        # One transaction at a time computes a day, also one without rows.
         dialect.lock(cursor, (f"neural.demand/{store}/{day}" for store, day in days))
         if dialect.changes_rows_in_with:
             cursor.execute(demand + _GONE_IN_ONE + _UPSERT, parameters)
@@ -46,8 +47,8 @@ _DAY = {"store_id": "text", "day": "date"}
 
 
 def _with(days: str, lines: str) -> str:
-    """What reports and orders state, line by line, and its sums by dish: common table
-    expressions. A report may name a dish on several lines; revenue is optional on each."""
+    """Common table expressions: the lines of reports and orders, and their sums by dish. A report
+    may name a dish on several lines, and each line may have a revenue or not."""
     return f"""
     WITH days (store_id, day) AS (SELECT * FROM {days}),
     stated AS (
@@ -103,14 +104,14 @@ DEMAND = Recomputation(rank=2, compute=recompute_demand)
 # An order's money
 
 Sums = dict[tuple[str, str], Decimal]
-"""By kind and currency."""
+"""Amounts by kind and currency."""
 
 
 def recompute_money(orders: list[int]) -> None:
     """Compute the money of these orders (primary keys) from their payments.
 
-    First the lock, then the sums: a payment that another transaction committed while this
-    one waited is seen by the later statement.
+    The lock is taken before the sums are read, so a payment that another transaction committed
+    while this one waited is included.
     """
     locked = list(Order.objects.filter(pk__in=orders).order_by("pk").select_for_update(no_key=True))
     sums = _sums(orders)
@@ -130,7 +131,7 @@ def _sums(orders: list[int]) -> defaultdict[int, Sums]:
 
 
 def _total(sums: Sums, kind: PaymentKind, currency: str) -> Decimal:
-    """Money in another currency than the order's is kept but cannot be added up."""
+    """The sum of the payments in the order's currency. Others are kept but cannot be added up."""
     return sum(
         (
             amount

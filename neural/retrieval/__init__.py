@@ -1,11 +1,11 @@
-"""Search: records as documents, their tokens and vectors in an index that keeps up with events.
+"""Search: records become documents in an index that follows the events.
 
-A collection (``collections``) turns a record into a document (``documents``). Its words become
-tokens (``text``), its sentences vectors (``embedders``); both are kept in a vector store
-(``stores``). ``indexing`` keeps the index up with the database, ``search`` asks it.
+A collection (``collections``) turns a record into a document. Its words become tokens (``text``)
+and its texts become vectors (``embedders``). Both are kept in a vector store (``stores``).
+``index`` keeps the index up to date with the database, and ``query`` searches it.
 
-Its public names are what an embedder or a vector store of one's own is made with; what searches
-and registers collections is reached from ``neural`` itself.
+The public names here are for writing your own embedder or vector store. Searching and registering
+collections are public in ``neural`` itself.
 """
 
 from typing import TYPE_CHECKING, Any

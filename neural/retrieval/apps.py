@@ -1,4 +1,4 @@
-"""The Django application."""
+"""The Django app of search."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -13,7 +13,8 @@ class RetrievalConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Listen to what changes, look for what is in the outbox, and ship a schedule."""
+        """Register search with the core: outbox, relay, probes, system checks and the compaction
+        schedule."""
         from neural.celeryapp import shipped_schedules
         from neural.events.changes import register_listener
         from neural.events.insert_hooks import register_insert_hook

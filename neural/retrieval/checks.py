@@ -1,4 +1,4 @@
-"""System checks of search: what it could not work with is said at start, with the remedy."""
+"""System checks of search: errors at startup for settings or packages with which it cannot work."""
 
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -15,12 +15,11 @@ from neural.retrieval.conf import conf, search_is_on
 
 @register()
 def check_search(**_: Any) -> list[CheckMessage]:
-    """The settings of search name an embedder and a vector store that there are, and what it
-    needs is installed."""
+    """The embedder and the vector store of the settings exist, and their packages are installed."""
     try:
         conf()
     except ValidationError:
-        return []  # neural.E001 says what is wrong
+        return []  # neural.E001 reports this
     return [
         Error(str(error), hint="The settings of search are in docs/settings.md.", id=number)
         for number, make in _PARTS_OF_SEARCH.items()
@@ -30,7 +29,8 @@ def check_search(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_collections(**_: Any) -> list[CheckMessage]:
-    """No two apps claim one collection: said now, and not when something is first searched."""
+    """No two apps register a collection of the same name. Checked at startup, not at the first
+    search."""
     error = _refusal(collections)
     hint = "Rename it in the neural_collections.py of one of the apps, or leave that app out."
     return [Error(str(error), hint=hint, id="neural.E005")] if error else []

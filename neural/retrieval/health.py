@@ -1,4 +1,4 @@
-"""Probe of search: does the index keep up, and does it fit the settings?"""
+"""The probe of search for ``doctor``: is the index up to date, and does it fit the settings?"""
 
 from pathlib import Path
 
@@ -16,17 +16,17 @@ from neural.retrieval.models import SearchIndex
 from neural.retrieval.stores.base import Within
 
 PATIENCE_SECONDS = 300
-"""How long a change may wait to be searched. History may wait for longer."""
+"""How long a live change may wait to be indexed. History may wait longer."""
 
 
 def index_directory() -> Path | None:
-    """Where the index is, if it is in files of this machine."""
+    """The directory of the index, if it is on this machine."""
     location = conf().vector_store_location
     return Path(location) if conf().search and location and "://" not in location else None
 
 
 def search_index(situation: Situation) -> Finding:
-    """What was changed is searched soon, and every index is as the settings say."""
+    """Check that changes are indexed soon and that every index fits the settings."""
     if not conf().search:
         return ok("search", _("switched off (NEURAL search): nothing new is indexed"))
     lag = index_lag(now=situation.now)
@@ -38,7 +38,7 @@ def search_index(situation: Situation) -> Finding:
 
 
 def _unreadable() -> Finding | None:
-    """Of the indexes that are searched, those that cannot be."""
+    """A finding about active indexes whose tables cannot be read."""
     failed: dict[str, str] = {}
     here = SearchIndex.objects.active().filter(store_kind=conf().vector_store, rows__gt=0)
     for index in here.order_by("collection"):
@@ -82,6 +82,6 @@ def _remedy() -> str:
 
 
 def _never_built() -> list[str]:
-    """Collections whose records are in the database and in no index."""
+    """Collections that have records but no index."""
     have = set(SearchIndex.objects.written().values_list("collection", flat=True))
     return [each.name for each in collections() if each.name not in have and has_records(each)]

@@ -1,4 +1,4 @@
-"""The collection of events, which search brings itself: every project has events."""
+"""The collection of events. It belongs to search itself, because every project has events."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,16 +16,17 @@ from neural.sites import page_of
 
 @dataclass(frozen=True)
 class Events:
-    """Events, by their primary key: one id of a till may come from several sources."""
+    """The source of events. The record's id is the primary key, because one event id may come from
+    several sources."""
 
     def load(self, keys: Collection[str]) -> Mapping[str, Record]:
-        """Records by key; those that are pruned or gone are left out."""
+        """Records by key; pruned and missing events are left out."""
         found = self._rows(keys)
         records = {key_of(store=each.store_id, id=str(each.pk)): _event(each) for each in found}
         return {key: records[key] for key in keys if key in records}
 
     def there(self, keys: Collection[str]) -> set[str]:
-        """Those of these keys that :meth:`load` would find."""
+        """The keys among these that :meth:`load` would find."""
         found = self._rows(keys).values_list("store_id", "pk")
         return {key_of(store=store, id=str(pk)) for store, pk in found}.intersection(keys)
 
@@ -34,7 +35,7 @@ class Events:
         return NeuralEvent.objects.filter(pk__in=numbers, payload__isnull=False)
 
     def pages(self, *, after: str, size: int) -> Iterator[Sequence[str]]:
-        """Keys, the oldest first."""
+        """Pages of keys after the one given, the oldest event first."""
         last = int(parts_of(after)[1]) if after else 0
         rows = NeuralEvent.objects.filter(pruned_at=None).order_by("pk")
         while page := list(rows.filter(pk__gt=last).values_list("store_id", "pk")[:size]):
@@ -42,11 +43,11 @@ class Events:
             yield [key_of(store=store, id=str(pk)) for store, pk in page]
 
     def count(self) -> int:
-        """How many events there are, pruned ones among them."""
+        """How many events there are, including pruned ones."""
         return NeuralEvent.objects.count()
 
     def address(self, key: str) -> str:
-        """The event's page in the admin; empty for one that was only ingested."""
+        """The event's page in the admin; empty if the event was only ingested."""
         own = parts_of(key)[1]
         return page_of(NeuralEvent, own) if _is_number(own) else ""
 

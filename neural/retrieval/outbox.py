@@ -1,7 +1,7 @@
-"""The outbox of the search index: changed records, written in the transaction that changes them.
+"""The outbox of the search index: changed records are noted in the transaction that changes them.
 
-What is in it is read, embedded and written to the index by a run of its own, later and outside
-of that transaction (``neural.retrieval.index.indexing``).
+Later, outside of that transaction, a run of its own reads the records, embeds them and writes them
+to the index (``neural.retrieval.index.indexing``).
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from neural.retrieval.models import OutboxEntry
 
 
 def append_changes(collection: str, keys: Sequence[str], history: bool) -> None:
-    """Append changed records, unless the setting ``search`` is off."""
+    """Append changed records to the outbox, unless the setting ``search`` is off."""
     if search_is_on():
         OutboxEntry.objects.append(collection, keys, history=history)
 
 
 def _history(new_events: Sequence[NewEvent]) -> Sequence[bool] | None:
-    """Whether what these events say may be searched later than what happens now. Told of a call
-    as a whole: those who load history load nothing else with it."""
+    """Whether these events are history, which may be indexed later than live events; None if search
+    is off. Decided for the whole call, because a call that loads history loads nothing else."""
     if not search_is_on():
         return None
     return [all(new_event.queue == LOW_PRIORITY_QUEUE for new_event in new_events)]

@@ -1,4 +1,4 @@
-"""The Celery tasks of search: names, arguments and one domain call each."""
+"""The Celery tasks of search. Each calls one function of the index."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,15 +10,15 @@ from neural.ledger.retry import RetryPolicy
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from neural.retrieval.index import compaction, ingesting, passes, rebuilding, scheduling
 
-# Entries and the database keep what is to be indexed: a store or a model that is away is waited
-# for, however long.
+# Retried without limit: while a store or a model is unavailable, the database keeps what is to be
+# indexed.
 _PATIENT = RetryPolicy(max_retries=None, base_seconds=2, cap_seconds=60)
 _LOW: Mapping[str, Any] = {"run_queue": LOW_PRIORITY_QUEUE, "run_priority": LOW_PRIORITY}
 
 
 @shared_task(base=LedgerTask, name=scheduling.INDEX_TASK, retry_policy=_PATIENT)
 def index_marked(shard: int = 0, history: bool = False) -> dict[str, Any]:
-    """Bring the search indexes up to date with what waits in a shard; returns counts."""
+    """Index what waits in a shard of the index outbox; returns counts."""
     return passes.index_outbox(shard=shard, history=history)
 
 
@@ -33,13 +33,13 @@ def index_to_vector_db(collection_name: str, data: Any) -> dict[str, Any]:
 
 @shared_task(base=LedgerTask, name="neural.tasks.batch_index_orders", retry_policy=_PATIENT, **_LOW)
 def batch_index_orders(orders: Any) -> dict[str, Any]:
-    """Make orders searchable, each for itself; returns how many, and why others are not."""
+    """Make orders searchable, each independently; returns how many, and why the others failed."""
     return ingesting.batch_index_orders(orders=orders)
 
 
 @shared_task(base=LedgerTask, name=rebuilding.REBUILD_TASK, retry_policy=_PATIENT, **_LOW)
 def rebuild_search_index(index_id: int) -> dict[str, Any]:
-    """Build an index from the database, slice by slice, then switch to it."""
+    """Build an index from the database, slice by slice, then activate it."""
     return rebuilding.rebuild(index_id=index_id)
 
 

@@ -1,4 +1,4 @@
-"""For the tests of apps that can be searched: an index of the test's own, gone when it ends."""
+"""A temporary search index for the tests of apps that can be searched."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,17 +16,18 @@ from neural.retrieval.models import SearchIndex
 from neural.worker.in_process import also_doing
 
 UNHURRIED = {"index_run_seconds": 3600.0}
-"""However slow the machine, one run indexes all that waits."""
+"""However slow the machine is, one run indexes everything that waits."""
 
 
 @contextmanager
 def temporary_search_index(**changes: Any) -> Iterator[None]:
-    """Let :func:`neural.run_due` index what is in the outbox, and :func:`neural.search` find it.
+    """Let :func:`neural.run_due` index the outbox and :func:`neural.search` find it, in a temporary
+    index.
 
-    Search is switched on, with the vector store and the embedder of the settings, or what
-    ``changes`` (of ``NEURAL``) say. LanceDB keeps its tables in a directory of this block's own;
-    tables in any other store are dropped when the block ends, with the rows that name them.
-    Use it with ``with``, as a decorator, or in ``setUp``: ``self.enterContext(…)``.
+    Search is switched on, with the vector store and the embedder of the settings or those in
+    ``changes`` (of ``NEURAL``). LanceDB keeps its tables in a temporary directory. In any other
+    store, the tables are dropped at the end, with the rows that name them. Use it with ``with``, as
+    a decorator, or in ``setUp``: ``self.enterContext(…)``.
     """
     with TemporaryDirectory(prefix="neural-search-") as directory:
         chosen = {**getattr(settings, "NEURAL", {}), "search": True, **UNHURRIED, **changes}
@@ -49,6 +50,7 @@ def _dropping_what_is_new() -> Iterator[None]:
             for table in set(vector_store().tables()) - tables:
                 vector_store().drop(table)
         except DatabaseError:
-            # A test's transaction in which something failed is undone as a whole, tables as well.
+            # If a test's transaction has failed, it is rolled back as a whole, including these
+            # tables.
             if not ledger_connection().in_atomic_block:
                 raise

@@ -1,4 +1,4 @@
-"""The pages of orders, dishes, stock, shifts and demand."""
+"""The admin pages of orders, dishes, stock, shifts and demand."""
 
 from neural.restaurant.admin import analysis, orders, readmodels
 

@@ -1,4 +1,4 @@
-"""Summaries of demand: the list, a summary, and a store's last weeks."""
+"""The admin pages of demand summaries: the list, one summary, and a store's last weeks."""
 
 import datetime as dt
 from typing import Any
@@ -112,7 +112,7 @@ class DemandSummaryAdmin(HistoryAdmin):
     # A store's page
 
     def get_urls(self) -> list[URLPattern]:
-        """One address more: a store's last weeks."""
+        """Adds the URL of a store's last weeks."""
         view = self.admin_site.admin_view(self.store_view)
         return [
             path("store/<str:code>/", view, name="neural_restaurant_demandsummary_store"),
@@ -120,7 +120,8 @@ class DemandSummaryAdmin(HistoryAdmin):
         ]
 
     def store_view(self, request: HttpRequest, code: str) -> HttpResponse:
-        """Eight weeks of one store, the last ones unless ``?until=`` names a day."""
+        """Eight weeks of one store: those that end with the day in ``?until=``, by default the last
+        ones."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         store = store_or_404(request, code)
@@ -177,7 +178,7 @@ class DemandSummaryAdmin(HistoryAdmin):
 
 
 def _day(text: str | None) -> dt.date | None:
-    """A day as the address has it; anything else is ignored."""
+    """A day from the URL; anything else is ignored."""
     try:
         return dt.date.fromisoformat(text or "")
     except ValueError:

@@ -35,11 +35,11 @@ CHANGE_RULE = gettext_lazy(
 
 BAR_WIDTH, CHART_HEIGHT = 10, 100
 SHORTEST_BAR = 1
-"""So that a day on which little was sold differs from one of which nothing is known."""
+"""So that a day with few sales looks different from an unknown day."""
 
 
 def change(ratio: float | None) -> str:
-    """A ratio as per cent, with its sign: +12.3%, −8.0%."""
+    """A ratio in per cent, with its sign: +12.3%, −8.0%."""
     if ratio is None:
         return NOTHING
     text = f"{ratio:+.1%}".replace("-", "−")
@@ -47,12 +47,12 @@ def change(ratio: float | None) -> str:
 
 
 def days_compared(days: int) -> str:
-    """How many days a change rests on."""
+    """How many days a change is based on."""
     return ngettext("%(count)d day compared", "%(count)d days compared", days) % {"count": days}
 
 
 def unusual_badge(summary: DemandSummary) -> SafeString | str:
-    """Which way a day was unusual, and what is usual."""
+    """Whether a day was unusually high or low, with the usual quantity."""
     if not summary.unusual:
         return NOTHING
     high = (summary.score or 0) > 0
@@ -64,7 +64,7 @@ def unusual_badge(summary: DemandSummary) -> SafeString | str:
 
 @dataclass(frozen=True)
 class Bar:
-    """A day of the chart, in the units of its view box."""
+    """A day in the chart, in the units of its view box."""
 
     x: int
     y: int
@@ -74,14 +74,14 @@ class Bar:
 
 
 def bars(days: Sequence[SalesDay]) -> Sequence[Bar]:
-    """A bar for each day of which something is known."""
+    """A bar for each day with known sales."""
     known = [(place, day, day.quantity) for place, day in enumerate(days) if day.quantity]
     top = highest(days) or Decimal(1)
     return [_bar(place, day, float(sold / top)) for place, day, sold in known]
 
 
 def highest(days: Sequence[SalesDay]) -> Decimal | None:
-    """The most that was sold on one of these days."""
+    """The largest quantity of these days; None if none is known."""
     return max((day.quantity for day in days if day.quantity), default=None)
 
 

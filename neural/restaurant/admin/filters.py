@@ -1,4 +1,4 @@
-"""Filters of orders, of stock and of the summaries of demand."""
+"""Filters of orders, stock and demand summaries."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -27,7 +27,7 @@ class OrderStateFilter(EqualityFilter):
 
 
 class PeriodFilter(EqualityFilter):
-    """Days or weeks, never both: a list of both would say everything twice."""
+    """Days or weeks, never both, because a list of both would show every sale twice."""
 
     title = _("period")
     parameter_name = "period"
@@ -46,7 +46,7 @@ class PeriodFilter(EqualityFilter):
 
 
 class BeginningFilter(DayFilter):
-    """The day, or the Monday of the week."""
+    """The first day of a summary: the day itself, or the Monday of the week."""
 
     title = _("begins on")
     field = "starts_on"
@@ -57,7 +57,7 @@ class BeginningFilter(DayFilter):
 
 
 class FlagFilter(admin.SimpleListFilter):
-    """One choice, which a method of the query set answers."""
+    """A filter with one choice, which a method of the query set applies."""
 
     method = ""
     choice: Any = ""

@@ -1,4 +1,4 @@
-"""Orders with their lines and payments, as events have made them."""
+"""The admin pages of orders, with their lines and payments."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ from neural.restaurant.models import Order, OrderLine, Payment
 
 
 class ReadOnlyInline(admin.TabularInline):
-    """Rows that belong to the row above them."""
+    """Related rows, shown read-only."""
 
     extra = 0
     can_delete = False

@@ -1,4 +1,5 @@
-"""What events add up to: menus, stock, shifts, reported sales and demand."""
+"""The admin pages of the other read models: dishes, stock, shifts, sales reports and daily
+demand."""
 
 from typing import Any, ClassVar
 

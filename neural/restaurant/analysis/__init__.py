@@ -1,1 +1,1 @@
-"""What sold: summaries of demand by day and by week, and the days that were unusual."""
+"""The analysis of demand: summaries by day and by week, with unusual days."""

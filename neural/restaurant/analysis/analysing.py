@@ -1,4 +1,4 @@
-"""The analysis of demand on the ledger: one run a store, and a run to go on where one stopped."""
+"""The runs of the demand analysis: one per store, and another if it was not finished in time."""
 
 import datetime as dt
 from typing import Any
@@ -29,14 +29,15 @@ ANALYSIS_SCHEDULE = ShippedSchedule(
 
 
 class DayUnreadable(PermanentError):
-    """``since`` is no day in ISO 8601."""
+    """``since`` is not a day in ISO 8601."""
 
 
 def analyse(*, store_id: str | None, since: str | None, now: dt.datetime) -> dict[str, Any]:
-    """What one run of the task does; returns what it did.
+    """The work of one run of the task; returns counts.
 
-    Without a store: asks for a run for each store. With one: brings its summaries up to
-    date from ``since``'s week on, and asks for a run that goes on if it takes too long.
+    Without a store, it enqueues a run for each store. With one, it updates the store's summaries
+    from the week of ``since`` on, and enqueues a run for the rest if its time is up. Raises
+    :class:`DayUnreadable` and :class:`StoreUnknown`.
     """
     first = day_of(since)
     if store_id is None:
@@ -49,10 +50,10 @@ def analyse(*, store_id: str | None, since: str | None, now: dt.datetime) -> dic
 
 
 def request_analysis(*, since: dt.date | None = None, requested_by: str = "") -> int:
-    """Ask for a run for each store that has sold something; returns how many.
+    """Enqueue a run for each store that has sold something; returns how many.
 
-    While one that begins at the same day waits, no second one is recorded. Killed in the
-    middle, it may be done again.
+    If a run with the same first day is waiting already, no second one is recorded. So this can be
+    repeated after a crash.
     """
     codes = list(stores_with_demand().values_list("pk", flat=True))
     for code in codes:
@@ -63,12 +64,12 @@ def request_analysis(*, since: dt.date | None = None, requested_by: str = "") ->
 def request_analysis_of(
     *, store: Store, since: dt.date | None = None, requested_by: str = ""
 ) -> None:
-    """Ask for a run for one store."""
+    """Enqueue a run for one store."""
     _request(store.pk, since, requested_by=requested_by)
 
 
 def stores_with_demand() -> StoreQuerySet:
-    """Stores that have sold something, or of which there are summaries."""
+    """Stores that have sold something, or have summaries."""
     sold = DailyDemand.objects.filter(store=OuterRef("pk"))
     kept = DemandSummary.objects.filter(store=OuterRef("pk"))
     found: StoreQuerySet = Store.objects.filter(Q(Exists(sold)) | Q(Exists(kept))).order_by("pk")
@@ -76,7 +77,7 @@ def stores_with_demand() -> StoreQuerySet:
 
 
 def known_store(code: str) -> Store:
-    """The store of this code, or :class:`StoreUnknown`."""
+    """The store of this code. Raises :class:`StoreUnknown`."""
     try:
         return Store.objects.get(pk=code)
     except Store.DoesNotExist as error:
@@ -84,7 +85,7 @@ def known_store(code: str) -> Store:
 
 
 def day_of(text: str | None) -> dt.date | None:
-    """A day as an argument of the task has it, or :class:`DayUnreadable`."""
+    """The day in an argument of the task; None for none. Raises :class:`DayUnreadable`."""
     if text is None:
         return None
     try:
@@ -94,8 +95,8 @@ def day_of(text: str | None) -> dt.date | None:
 
 
 def _request(code: str, since: dt.date | None, *, requested_by: str) -> None:
-    # The beginning is part of the key: a waiting run that begins later must not stand in for
-    # one that begins earlier.
+    # The first day is part of the key: a waiting run that begins later must not replace one that
+    # begins earlier.
     beginning = f":{since.isoformat()}" if since else ""
     enqueue(
         task=ANALYSIS_TASK,

@@ -1,7 +1,7 @@
-"""The arithmetic of demand: change, rank, unusual days. Pure: no Django, no database.
+"""The arithmetic of demand: changes, ranks and unusual days. Pure: no Django, no database.
 
-Days are business days, plain dates: no time zone and no clock change touches them. A day of
-which nothing is known has no entry; it is missing, never zero.
+Days are business days as plain dates, so time zones and clock changes do not matter. An unknown day
+has no entry: it is missing, not zero.
 """
 
 import datetime as dt
@@ -13,11 +13,12 @@ from statistics import median
 
 WEEK = dt.timedelta(days=7)
 USUAL_WEEKS = 8
-"""An unusual day is judged by the same weekday of so many weeks before it."""
+"""A day is compared with the same weekday of so many weeks before it."""
 LEAST_HISTORY = 4
-"""With fewer of those days known, nothing is said."""
+"""If fewer of those days are known, no day is called unusual."""
 UNUSUAL_SCORE = 6.0
-"""From so many median absolute deviations on, up or down, a day is unusual."""
+"""A day is unusual if it is at least so many median absolute deviations above or below the
+usual."""
 
 _SMALLEST = Decimal("0.001")
 
@@ -27,7 +28,7 @@ Series = Mapping[dt.date, Decimal]
 
 @dataclass(frozen=True)
 class Comparison:
-    """``change`` is a ratio: 0.25 is a quarter more. ``days`` is how many were compared."""
+    """``change`` is a ratio: 0.25 is a quarter more. ``days`` is the number of days compared."""
 
     change: float | None
     days: int
@@ -35,7 +36,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Deviation:
-    """How far a day was from the usual quantity, in median absolute deviations."""
+    """How far a day was from the usual quantity. ``score`` is in median absolute deviations."""
 
     usual: Decimal
     score: float
@@ -51,11 +52,11 @@ def monday_of(day: dt.date) -> dt.date:
 
 
 def compare(these: Series, before: Series) -> Comparison:
-    """The change on the week before, like with like.
+    """The change on the week before, based on the same days of both weeks.
 
-    Only days that are known in both weeks count, so that a week with a closed day is not
-    said to have sold less. Without such a day, or when nothing was sold then, the change is
-    None.
+    Only days that are known in both weeks count; otherwise a week with a closed day would seem to
+    have sold less. The change is None if there is no such day, or if nothing was sold on these days
+    before.
     """
     common = [day for day in these if day - WEEK in before]
     now = sum((these[day] for day in common), Decimal(0))
@@ -65,19 +66,19 @@ def compare(these: Series, before: Series) -> Comparison:
 
 
 def same_weekdays_before(day: dt.date, series: Series) -> Sequence[Decimal]:
-    """What is known of the same weekday in the eight weeks before a day, newest first."""
+    """The known quantities of the same weekday in the eight weeks before a day, newest first."""
     days = (day - WEEK * weeks for weeks in range(1, USUAL_WEEKS + 1))
     return [series[each] for each in days if each in series]
 
 
 def deviation(quantity: Decimal, history: Sequence[Decimal]) -> Deviation | None:
-    """How far a quantity is from its history; None where too little is known.
+    """How far a quantity is from its history; None if too little history is known.
 
-    The score is (quantity - median) / MAD, where MAD is the median absolute deviation from
-    the median (Hampel 1974; Iglewicz and Hoaglin 1993 on its use against outliers): a few
-    unusual days in the history hardly move either. One MAD counts as no less than the square
-    root of the median, and no less than one portion: so much do counts of that size scatter
-    by chance alone (Poisson), and eight days that happen to be alike prove nothing.
+    The score is (quantity - median) / MAD, where MAD is the median absolute deviation from the
+    median (Hampel 1974; Iglewicz and Hoaglin 1993 on its use against outliers). A few unusual days
+    in the history hardly affect either. One MAD counts as at least the square root of the median,
+    and at least one portion: counts of that size vary so much by chance alone (Poisson), and eight
+    days that happen to be alike prove nothing.
     """
     if len(history) < LEAST_HISTORY:
         return None
@@ -89,7 +90,8 @@ def deviation(quantity: Decimal, history: Sequence[Decimal]) -> Deviation | None
 
 
 def ranks(quantities: Mapping[str, Decimal]) -> dict[str, int]:
-    """Each dish's place, 1 for what sold most. Equals share a place, and the next is left out."""
+    """Each dish's rank, 1 for the largest quantity. Equal dishes share a rank, and the next one is
+    skipped."""
     places: dict[Decimal, int] = {}
     for place, quantity in enumerate(sorted(quantities.values(), reverse=True), start=1):
         places.setdefault(quantity, place)

@@ -1,4 +1,4 @@
-"""A store's last weeks, put together for people from its summaries."""
+"""A review of eight weeks of a store for people, from its demand summaries."""
 
 import datetime as dt
 from collections import defaultdict
@@ -16,7 +16,7 @@ WEEKS = 8
 
 @dataclass(frozen=True)
 class SalesDay:
-    """All that the store sold on a day; None where nothing is known of it."""
+    """All that the store sold on a day. ``quantity`` is None if nothing is known of the day."""
 
     day: dt.date
     quantity: Decimal | None
@@ -36,20 +36,20 @@ class Week:
 
 @dataclass(frozen=True)
 class Review:
-    """Eight weeks: the days in order, the weeks newest first, unusual dishes newest first."""
+    """Eight weeks: days in order, weeks newest first, unusual dishes newest first."""
 
     days: Sequence[SalesDay]
     weeks: Sequence[Week]
     unusual: Sequence[DemandSummary]
     older: dt.date | None
     newer: dt.date | None
-    """Any day of the eight weeks before or after, if there are any."""
+    """A day in the eight weeks before, and one in those after; None if there are none."""
 
 
 def review(*, store: Store, until: dt.date | None = None) -> Review | None:
-    """The eight weeks that end with the week of ``until``, or with the last one known.
+    """The eight weeks that end with the week of ``until``, by default with the last one known.
 
-    None if there is nothing up to then.
+    None if nothing is known up to then.
     """
     summaries = DemandSummary.objects.filter(store=store)
     last = _last_day(summaries, until)
@@ -76,7 +76,7 @@ def _last_day(summaries: DemandSummaryQuerySet, until: dt.date | None) -> dt.dat
 
 
 def _next_page(days: DemandSummaryQuerySet, end: dt.date) -> dt.date | None:
-    """The last day of the eight weeks that follow, so that no week is shown twice."""
+    """The last day of the following eight weeks, so that no week is shown twice."""
     if not days.filter(starts_on__gte=end).exists():
         return None
     return end + WEEKS * WEEK - dt.timedelta(days=1)

@@ -1,4 +1,4 @@
-"""Bringing a store's summaries up to date, a slice of weeks at a time."""
+"""Updating a store's demand summaries, a slice of weeks at a time."""
 
 import datetime as dt
 import time
@@ -13,19 +13,19 @@ from neural.restaurant.analysis.summarising import Sale, Summary, summarise
 from neural.restaurant.models import DailyDemand, DemandSummary
 
 SLICE_WEEKS = 13
-"""A quarter of a year in one transaction: on SQLite nobody else writes meanwhile."""
+"""A quarter of a year per transaction, because on SQLite nobody else can write meanwhile."""
 RUN_SECONDS = 5.0
-"""After so long a run leaves the rest to a run that goes on there."""
+"""After so many seconds, a run leaves the rest to another one."""
 
 KEY = ("store", "period", "starts_on", "dish")
 COMPUTED = tuple(each for each in Summary.__slots__ if each not in KEY)
 Key = tuple[str, dt.date, str]
-"""Period, beginning and dish."""
+"""Period, first day and dish."""
 
 
 @dataclass
 class AnalysisProgress:
-    """What was done: rows written and deleted, slices, and where to go on (None: at the end)."""
+    """What was done: rows written and deleted, slices, and where to continue (None: finished)."""
 
     written: int = 0
     deleted: int = 0
@@ -36,11 +36,11 @@ class AnalysisProgress:
 def analyse_store(
     *, store: Store, since: dt.date | None, now: dt.datetime, seconds: float = RUN_SECONDS
 ) -> AnalysisProgress:
-    """Make the store's summaries of ``since``'s week and later what its daily demand says.
+    """Make the store's summaries agree with its daily demand, from the week of ``since`` on.
 
-    Only days that have ended are summarised, by the store's own clock. Rows that are right
-    already are left, so that doing it again changes nothing. Each slice is a transaction;
-    after ``seconds`` it stops, and ``goes_on_at`` says where.
+    Only days that have ended in the store's time zone are summarised; ``since`` None means all.
+    Rows that are correct already are not written, so repeating it changes nothing. Each slice is a
+    transaction. After ``seconds`` it stops, and ``goes_on_at`` says where to continue.
     """
     today = store.business_day(now)
     progress = AnalysisProgress()
@@ -55,7 +55,7 @@ def analyse_store(
 
 
 def _next_week(store: Store, day: dt.date, today: dt.date) -> dt.date | None:
-    """The first week, not before the day's own, in which there is something to look at."""
+    """The Monday of the first week, from the week of ``day`` on, that has demand or summaries."""
     first = monday_of(day)
     sold = DailyDemand.objects.filter(store=store, day__gte=first, day__lt=today)
     kept = DemandSummary.objects.days().filter(store=store, starts_on__gte=first)
@@ -70,7 +70,7 @@ def _analyse_slice(
     store: Store, first: dt.date, until: dt.date, today: dt.date, progress: AnalysisProgress
 ) -> None:
     with transaction.atomic():
-        # First the lock, then everything is read: two runs never mix their rows.
+        # Everything is read after the lock is taken, so that two runs never mix their rows.
         Store.objects.select_for_update(no_key=True).get(pk=store.pk)
         kept = _kept(store, first, until)
         right = {

@@ -1,4 +1,4 @@
-"""From a store's sales to its summaries. Pure: no Django, no database."""
+"""Computing demand summaries from a store's sales. Pure: no Django, no database."""
 
 import datetime as dt
 from collections import defaultdict
@@ -20,7 +20,7 @@ DAY_PERIOD, WEEK_PERIOD = "day", "week"
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """What a store sold of one dish on one day. ``revenue`` is None where it is not known."""
+    """What a store sold of one dish on one day. ``revenue`` is None if it is unknown."""
 
     day: dt.date
     dish: str
@@ -31,7 +31,7 @@ class Sale:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """One dish in one day or week; the fields are those of ``DemandSummary``."""
+    """One dish in one day or week. The fields are those of ``DemandSummary``."""
 
     period: str
     starts_on: dt.date
@@ -50,10 +50,11 @@ class Summary:
 
 
 def summarise(sales: Iterable[Sale], *, first: dt.date, until: dt.date) -> list[Summary]:
-    """The summaries of the days from ``first`` (a Monday) to before ``until``, and of the
-    weeks among them that are whole.
+    """Summaries of the days from ``first`` (a Monday) to before ``until``, and of the whole weeks
+    among them.
 
-    ``sales`` reach back so far that the week and the eight weekdays before are in them.
+    ``sales`` must also cover the eight weeks before ``first``, with which days and weeks are
+    compared.
     """
     known = list(_without_closed_days(sales))
     of_dishes: dict[str, dict[dt.date, Decimal]] = defaultdict(dict)
@@ -66,7 +67,8 @@ def summarise(sales: Iterable[Sale], *, first: dt.date, until: dt.date) -> list[
 
 
 def _without_closed_days(sales: Iterable[Sale]) -> Iterator[Sale]:
-    """Without days on which nothing at all was sold: some tills report a closed day as zeros."""
+    """Leave out days on which nothing was sold at all, as some tills report a closed day as
+    zeros."""
     of_days: dict[dt.date, list[Sale]] = defaultdict(list)
     for sale in sales:
         of_days[sale.day].append(sale)
@@ -150,6 +152,7 @@ def _total(sales: Iterable[Sale]) -> Decimal:
 
 
 def _revenue(sales: Sequence[Sale]) -> Decimal | None:
-    """Known only if it is known for each day: a part would look like the whole."""
+    """None unless the revenue of each day is known, because a partial sum would look like the
+    whole."""
     known = [sale.revenue for sale in sales if sale.revenue is not None]
     return sum(known, Decimal(0)) if len(known) == len(sales) else None

@@ -1,5 +1,5 @@
-"""The built-in handlers: what each event type does to the rows that people look at.
+"""The built-in handlers, which update the read models for each event type.
 
-Events come twice, late and out of order. Every handler compares versions, so that any
-order of arrival ends in the same rows.
+Events may arrive twice, late and out of order. Every handler compares versions, so any order of
+arrival gives the same rows.
 """

@@ -1,5 +1,8 @@
-"""Orders, stated whole, each aspect by its newest event. Payments and refunds, each a row by its
-own id: an order's sums follow from the rows."""
+"""Handlers of orders, payments and refunds.
+
+An order event states the whole order, and the newest event decides each aspect. Each payment or
+refund is a row with its own id; an order's sums are computed from these rows.
+"""
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
@@ -20,12 +23,12 @@ from neural.restaurant.schemas import (
 from neural.restaurant.totals import DEMAND, MONEY
 
 Orders = dict[tuple[str, str], Order]
-"""By store and number."""
+"""Orders by store and number."""
 
 
 @handles("order.created", "order.updated", name="neural.record_order", batch=True)
 def record_orders(received: Sequence[Received[OrderPayload]]) -> None:
-    """Take orders as they stand, unless a newer statement of one is known."""
+    """Save the stated orders, unless a newer statement of an order is known."""
     orders = _lock_orders(received)
     before = _counted(orders)
     changed: dict[int, Order] = {}
@@ -43,7 +46,7 @@ def record_orders(received: Sequence[Received[OrderPayload]]) -> None:
 
 @handles("order.cancelled", name="neural.cancel_order", batch=True)
 def cancel_orders(received: Sequence[Received[CancellationPayload]]) -> None:
-    """Cancel orders, unless a newer statement says that one stands. Its lines stay."""
+    """Cancel orders, unless a newer statement says that the order stands. The lines are kept."""
     orders = _lock_orders(received)
     before = _counted(orders)
     changed: dict[int, Order] = {}
@@ -66,7 +69,7 @@ def _lock_orders(
 
 
 class Counted(NamedTuple):
-    """What of an order other rows were computed from."""
+    """The values of an order from which other rows were computed."""
 
     day: dt.date | None
     currency: str
@@ -86,7 +89,7 @@ def _keep(changed: Collection[Order], before: dict[int, Counted]) -> None:
 
 
 def _days(orders: Iterable[Order], before: dict[int, Counted]) -> Iterable[tuple[str, dt.date]]:
-    """The days in which these orders counted and those in which they count now."""
+    """The days in which these orders counted before, and those in which they count now."""
     for order in orders:
         for day in {before[order.pk].day, order.counted_day} - {None}:
             assert day
@@ -94,7 +97,7 @@ def _days(orders: Iterable[Order], before: dict[int, Counted]) -> Iterable[tuple
 
 
 def _other_money(order: Order, currency: str) -> bool:
-    """Whether sums of payments in one currency no longer hold."""
+    """Whether the currency has changed, so that the sums of payments must be recomputed."""
     return order.currency != currency and bool(currency or order.paid or order.refunded)
 
 
@@ -110,13 +113,13 @@ def _line(stated: OrderLinePayload) -> OrderLine:
 
 @handles("payment.completed")
 def record_payment(event: NeuralEvent, data: PaymentPayload) -> None:
-    """Take a payment. One that comes before its order makes the order expected."""
+    """Save a payment. If its order is not known yet, an expected order is created."""
     _record(event, PaymentKind.PAYMENT, data.payment_id, data, method=data.method)
 
 
 @handles("payment.refunded")
 def record_refund(event: NeuralEvent, data: RefundPayload) -> None:
-    """Take a refund. Neither its payment nor its order need be known yet."""
+    """Save a refund. Neither its payment nor its order need be known yet."""
     _record(event, PaymentKind.REFUND, data.refund_id, data, refund_of=data.payment_id)
 
 

@@ -1,4 +1,4 @@
-"""What a store states of itself: its dishes, shifts and stock, and its report of a day's sales."""
+"""Handlers of what a store reports about itself: dishes, shifts, stock and daily sales."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ from neural.restaurant.totals import DEMAND
 
 @handles("sales.reported", name="neural.record_sales", batch=True)
 def record_sales(received: Sequence[Received[SalesReportPayload]]) -> None:
-    """Take a day's report instead of an earlier one; an earlier one changes nothing."""
+    """Replace a day's sales report, unless the known one is newer."""
     reports = [_report(event, data) for event, data in received]
     if SalesReport.objects.upsert_many_if_newer(reports, key=("store", "day")):
         DEMAND.ask({(report.store_id, report.day) for report in reports})
@@ -50,7 +50,7 @@ def _lines(data: SalesReportPayload) -> list[dict[str, str | None]]:
 
 @handles("dish.updated")
 def record_dish(event: NeuralEvent, data: DishPayload) -> None:
-    """Take a dish as it stands, unless a newer statement of it is known."""
+    """Save the stated dish, unless a newer statement of it is known."""
     is_news = Dish.objects.upsert_if_newer(
         key={"store": event.store, "code": data.dish},
         version=version_of(event),
@@ -68,17 +68,18 @@ def record_dish(event: NeuralEvent, data: DishPayload) -> None:
 
 
 class ShiftEndsBeforeItStarts(PermanentError):
-    """In the store's own time a shift is over before it began."""
+    """The shift ends before it starts, in the store's own time."""
 
 
 @handles("staff.scheduled")
 def schedule_shift(event: NeuralEvent, data: ShiftPayload) -> None:
-    """Take a shift as it stands, unless a newer statement of it is known."""
+    """Save the stated shift, unless a newer statement of it is known. Raises
+    :class:`ShiftEndsBeforeItStarts`."""
     starts_at = event.store.localize(data.starts_at)
     ends_at = event.store.localize(data.ends_at)
     if ends_at <= starts_at:
-        # The schema saw this unless one of the two times had a zone and the other had none,
-        # or the clocks changed between them.
+        # The schema refuses this, except if only one of the two times has a zone, or if the clocks
+        # change between them.
         raise ShiftEndsBeforeItStarts(f"{data.shift_id} starts {starts_at} and ends {ends_at}")
     is_news = Shift.objects.upsert_if_newer(
         key={"code": data.shift_id, "store": event.store},
@@ -97,7 +98,7 @@ def schedule_shift(event: NeuralEvent, data: ShiftPayload) -> None:
 
 @handles("inventory.low", "inventory.updated")
 def record_stock(event: NeuralEvent, data: StockPayload) -> None:
-    """Take an item's level and threshold, each unless a newer one is known."""
+    """Save an item's level and its threshold, each unless a newer one is known."""
     level = StockLevel.objects.lock_or_create(store=event.store, item=data.item)
     level.report(
         version=version_of(event),

@@ -1,4 +1,4 @@
-"""The models, one story a file."""
+"""The models of the restaurant app, one topic per file."""
 
 from neural.restaurant.models.demand import DailyDemand, SalesReport
 from neural.restaurant.models.dish import Dish

@@ -1,4 +1,5 @@
-"""Columns for money and quantities: three decimals hold every currency and a gram in a kilo."""
+"""Columns for money and quantities. Three decimals suffice for any currency and for grams in
+kilos."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -7,15 +8,15 @@ from django.db import models
 
 DECIMAL_PLACES = 3
 AMOUNT_DIGITS = 12
-"""One price, quantity or payment: below a thousand million."""
+"""For one price, quantity or payment: below a thousand million."""
 TOTAL_DIGITS = 18
-"""Sums of a million of them."""
+"""For sums of a million such amounts."""
 
 _SMALLEST = Decimal(1).scaleb(-DECIMAL_PLACES)
 
 
 def rounded(value: Decimal) -> Decimal:
-    """To the decimals that the columns keep, half up as on a bill."""
+    """The value rounded to the decimals of the columns, half up as on a bill."""
     return value.quantize(_SMALLEST, rounding=ROUND_HALF_UP)
 
 

@@ -1,4 +1,4 @@
-"""Demand: how much of each dish a store sold on each business day."""
+"""Daily demand, which is how much of each dish a store sold on a day, and reports of sales."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from neural.restaurant.models.newest import NewestQuerySet, version_field
 
 
 class SalesReport(models.Model):
-    """A store's own report of a day: the newest one, whole.
+    """A store's own report of a day's sales: the newest one.
 
-    ``lines`` are as reported; ``context`` is what else was said of the day, such as a
-    promotion, the weather, a holiday.
+    ``lines`` are kept as reported. ``context`` is what else the report says about the day, such as
+    a promotion, the weather or a holiday.
     """
 
     store = models.ForeignKey(
@@ -35,7 +35,7 @@ class SalesReport(models.Model):
         verbose_name = _("sales report")
         verbose_name_plural = _("sales reports")
         constraints = (
-            # Also the index by which a day's demand finds its report.
+            # Its index also finds the report of a day.
             models.UniqueConstraint(fields=("store", "day"), name="neural_report_identity"),
         )
 
@@ -55,8 +55,8 @@ def _reported_or_ordered(label: Any, reported: str, ordered: str) -> GeneratedFi
 class DailyDemand(models.Model):
     """What a store sold of one dish on one business day.
 
-    Computed from the day's report and orders (``restaurant.totals``), never counted up.
-    What was reported outranks what orders add up to. A day without sales has no row: closed
+    It is recomputed from the day's report and orders (``restaurant.totals``), never counted up.
+    Reported numbers take precedence over the sums of orders. A day without sales has no row: closed
     is not the same as zero.
     """
 
@@ -80,7 +80,7 @@ class DailyDemand(models.Model):
         verbose_name = _("daily demand")
         verbose_name_plural = _("daily demand")
         constraints = (
-            # Also the index of a day's rows and of the rows on which a store trains.
+            # Its index also finds the rows of a day, and those on which a store trains.
             models.UniqueConstraint(fields=("store", "day", "dish"), name="neural_demand_identity"),
             models.CheckConstraint(
                 condition=Q(reported_quantity__isnull=False) | Q(ordered_quantity__isnull=False),

@@ -1,4 +1,4 @@
-"""Dishes, as the newest statement about each has them."""
+"""Dishes, each as its newest event states it."""
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
@@ -38,7 +38,7 @@ class Dish(models.Model):
         verbose_name = _("dish")
         verbose_name_plural = _("dishes")
         constraints = (
-            # Also the index of one store's menu; chains have thousands of dishes, not millions.
+            # Its index also finds a store's menu. Chains have thousands of dishes, not millions.
             models.UniqueConstraint(fields=("store", "code"), name="neural_dish_identity"),
             models.CheckConstraint(
                 condition=Q(price__gte=0), name="neural_dish_price_not_negative"

@@ -1,8 +1,8 @@
-"""The newest statement wins, in whatever order statements arrive.
+"""Versions: the newest event wins, in whatever order events arrive.
 
-A row keeps the version of the event it was written from: its time, its id, its source.
-Versions are bytes that compare as those three do, because every database compares bytes
-alike, while the order of text depends on a collation.
+A row keeps the version of the event that it was written from: the event's time, id and source. A
+version is bytes that sort like these three. Every database compares bytes alike, while the order of
+text depends on a collation.
 """
 
 import datetime as dt
@@ -20,7 +20,7 @@ _MICROSECOND = dt.timedelta(microseconds=1)
 
 
 def version_of(event: NeuralEvent) -> bytes:
-    """An event's version: greater means newer. No two events of a store have the same."""
+    """An event's version: a greater one is newer. No two events of a store have the same."""
     occurred_at, event_id = event.version
     microseconds = (occurred_at - _FIRST_MOMENT) // _MICROSECOND
     return microseconds.to_bytes(8, "big") + event_id.encode() + b"\0" + event.source.encode()
@@ -32,13 +32,13 @@ def moment_of(version: bytes) -> dt.datetime:
 
 
 def event_of(version: bytes) -> tuple[str, str]:
-    """Id and source of the event of this version."""
+    """The id and source of the event of this version."""
     event_id, _, source = bytes(version[8:]).partition(b"\0")
     return event_id.decode(), source.decode()
 
 
 def version_field(label: Any = None) -> models.BinaryField:
-    """The version of a row or of one aspect of it. Empty is older than every event."""
+    """A column for the version of a row or of one aspect of it. Empty is older than every event."""
     label = label or _("version")
     return models.BinaryField(label, default=b"", db_default=b"", editable=False)
 
@@ -52,26 +52,27 @@ def _is_stated(field: models.Field) -> bool:
 
 
 class NewestQuerySet(StoreScopedQuerySet):
-    """Ways to write what an event says unless a newer one has spoken.
+    """Methods that write what an event states, unless a newer one is known.
 
-    ``key`` names the fields of a unique constraint; each way is one statement. Ways for many
-    rows go through the keys in order, so that two transactions never wait for each other.
+    ``key`` names the fields of a unique constraint. Each method is one statement. Methods for many
+    rows sort them by key, so that two transactions cannot deadlock.
     """
 
     def upsert_if_newer(
         self, *, key: dict[str, Any], version: bytes, values: dict[str, Any]
     ) -> bool:
-        """Write the row of this key unless it has this version or a newer one.
+        """Write the row of this key, unless the existing one has this version or a newer one.
 
-        Returns whether it wrote.
+        Returns whether it was written.
         """
         row = {**key, **values, "version": version}
         return self._upsert_newer([row], key=list(key)) > 0
 
     def upsert_many_if_newer(self, rows: Iterable[models.Model], *, key: Sequence[str]) -> int:
-        """Write many rows, each as :meth:`upsert_if_newer` does; of those with one key the newest.
+        """Write many rows as :meth:`upsert_if_newer` does. If several have one key, the newest is
+        taken.
 
-        Returns how many it wrote.
+        Returns how many were written.
         """
         names = [each.name for each in self.model._meta.local_concrete_fields if _is_stated(each)]
         newest: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -91,16 +92,16 @@ class NewestQuerySet(StoreScopedQuerySet):
             return int(cursor.rowcount)
 
     def insert_if_absent(self, *, key: dict[str, Any], values: dict[str, Any]) -> bool:
-        """Write the row of this key unless there is one. Returns whether it wrote."""
+        """Write the row of this key, unless one exists. Returns whether it was written."""
         insert, parameters = self._upsert([{**key, **values}], conflict=list(key))
         with self._connection.cursor() as cursor:
             cursor.execute(f"{insert} DO NOTHING", parameters)
             return cursor.rowcount > 0
 
     def lock_or_create(self, **key: Any) -> Any:
-        """The row of this key, made if need be, locked until the transaction ends.
+        """The row of this key, created if it is missing, locked until the transaction ends.
 
-        For rows with several aspects, each with a version: compare, then save.
+        For rows whose aspects have a version each: compare the versions, then save.
         """
         (row,) = self.lock_or_create_many([tuple(key.values())], key=list(key))
         return row
@@ -108,10 +109,10 @@ class NewestQuerySet(StoreScopedQuerySet):
     def lock_or_create_many(
         self, keys: Iterable[tuple[Any, ...]], *, key: Sequence[str]
     ) -> list[Any]:
-        """The rows of these keys, as :meth:`lock_or_create` has one, locked in the keys' order.
+        """The rows of these keys, as with :meth:`lock_or_create`, locked in the order of the keys.
 
-        The update that changes nothing is what locks; SELECT FOR UPDATE finds no row to lock
-        while another transaction is making it.
+        The lock is taken by an update that changes nothing. SELECT FOR UPDATE would find no row
+        while another transaction is creating it.
         """
         rows = [dict(zip(key, each, strict=True)) for each in sorted(set(keys))]
         insert, parameters = self._upsert(rows, conflict=key)
@@ -119,7 +120,7 @@ class NewestQuerySet(StoreScopedQuerySet):
         sql = f"{insert} DO UPDATE SET {column} = {self._table}.{column} RETURNING *"
         return list(self.using(self._connection.alias).raw(sql, parameters))
 
-    # The statements are built of the model's own names; every value is bound.
+    # The statements contain only the model's own names; every value is bound.
 
     def _upsert(
         self, rows: Sequence[dict[str, Any]], *, conflict: Sequence[str]
@@ -144,8 +145,8 @@ class NewestQuerySet(StoreScopedQuerySet):
         return self._connection.ops.quote_name(self._field(name).column)
 
     def _column_beside(self, key: Sequence[str]) -> str:
-        """A column that no foreign key can point at: PostgreSQL then lets others refer to
-        the row while it is locked."""
+        """A column that no foreign key can reference, so that PostgreSQL lets other rows refer to
+        this one while it is locked."""
         own = self.model._meta.local_concrete_fields
         free = next(each for each in own if not (each.unique or each.generated or each.name in key))
         return self._connection.ops.quote_name(free.column)

@@ -1,4 +1,4 @@
-"""Orders, as the newest statement about each aspect has them."""
+"""Orders, each aspect as its newest event states it."""
 
 import datetime as dt
 from collections.abc import Collection, Sequence
@@ -25,7 +25,7 @@ class OrderState(models.TextChoices):
 
 class OrderQuerySet(NewestQuerySet["Order"]):
     def known(self, *, store: Store, number: str) -> int:
-        """The primary key of this order, which is made an expected one if it is new."""
+        """The primary key of this order. A new order is created as an expected one."""
         found = self.filter(store=store, number=number).values_list("pk", flat=True)
         for pk in found:
             return pk
@@ -33,9 +33,10 @@ class OrderQuerySet(NewestQuerySet["Order"]):
         return found.get()
 
     def keep(self, orders: Collection["Order"]) -> None:
-        """Save locked orders that were restated or cancelled; their lines are not theirs to save.
+        """Save locked orders that were restated or cancelled, without their lines.
 
-        An upsert of rows that are there: one statement, where a bulk_update is a CASE a field.
+        This is an upsert of existing rows, which is one plain statement; a bulk_update would be a
+        CASE per field.
         """
         self.bulk_create(
             orders,
@@ -48,9 +49,9 @@ class OrderQuerySet(NewestQuerySet["Order"]):
 class Order(models.Model):
     """A guest's order.
 
-    Three aspects have a version each: its content (lines and currency), when it was
-    placed, and its cancellation. It is cancelled while no newer statement of its content
-    says that it stands. An order of which only a payment is known is expected.
+    Three aspects have a version each: its content (lines and currency), its time, and its
+    cancellation. It is cancelled if its cancellation is newer than its content. An order of which
+    only a payment is known is expected.
     """
 
     store = models.ForeignKey(
@@ -84,7 +85,7 @@ class Order(models.Model):
         verbose_name = _("order")
         verbose_name_plural = _("orders")
         constraints = (
-            # The number leads, so that the same index answers a search by number.
+            # The number comes first, so that the index also serves a search by number.
             models.UniqueConstraint(fields=("number", "store"), name="neural_order_identity"),
             models.CheckConstraint(
                 condition=Q(state__in=OrderState.values), name="neural_order_known_state"
@@ -100,7 +101,7 @@ class Order(models.Model):
             ),
         )
         indexes = (
-            # A day's demand is computed from its orders; the admin filters by store and day.
+            # For computing a day's demand, and for the admin's filters by store and day.
             models.Index(fields=("store", "business_day"), name="neural_order_by_day"),
         )
 
@@ -109,22 +110,21 @@ class Order(models.Model):
 
     @property
     def balance(self) -> Decimal:
-        """What the guest still owes; negative when too much was paid."""
+        """What the guest still owes; negative if too much was paid."""
         return self.total - self.paid + self.refunded
 
     @property
     def counted_day(self) -> dt.date | None:
-        """The business day in whose demand this order counts, if it counts."""
+        """The business day in whose demand this order counts; None if it does not count."""
         return self.business_day if self.state == OrderState.PLACED else None
 
     @property
     def cancelled_at(self) -> dt.datetime | None:
-        """When the newest cancellation occurred, if the order is cancelled."""
+        """When the newest cancellation occurred; None if the order is not cancelled."""
         return moment_of(self.cancel_version) if self.state == OrderState.CANCELLED else None
 
     # Verbs. The caller holds the row's lock (Order.objects.lock_or_create). The first two change
-    # the
-    # object; Order.objects.keep and OrderLine.objects.replace then save many at once.
+    # only the object; Order.objects.keep and OrderLine.objects.replace then save many at once.
 
     new_lines: "Sequence[OrderLine] | None" = None
     had_lines = False
@@ -137,7 +137,7 @@ class Order(models.Model):
         currency: str,
         lines: Sequence["OrderLine"],
     ) -> bool:
-        """Take a complete statement of the order; each aspect unless a newer one is known.
+        """Apply a complete statement of the order, each aspect unless a newer one is known.
 
         Returns whether anything changed.
         """
@@ -146,14 +146,15 @@ class Order(models.Model):
         return (took_time or took_content) and self._restated()
 
     def cancel(self, *, version: bytes, reason: str) -> bool:
-        """Take a cancellation, unless a newer one is known. The lines stay."""
+        """Apply a cancellation, unless a newer one is known. The lines are kept. Returns whether it
+        is applied."""
         if version <= self.cancel_version:
             return False
         self.cancel_version, self.cancel_reason = version, reason
         return self._restated()
 
     def set_money(self, *, paid: Decimal, refunded: Decimal) -> bool:
-        """Take the sums of this order's payments and refunds."""
+        """Save the sums of this order's payments and refunds. Returns whether they changed."""
         if (self.paid, self.refunded) == (paid, refunded):
             return False
         self.paid, self.refunded = paid, refunded
@@ -161,7 +162,8 @@ class Order(models.Model):
         return True
 
     def _take_time(self, version: bytes, stated_at: dt.datetime | None) -> bool:
-        """The newest statement; without one, the time of the earliest event with content."""
+        """Take the time of the newest statement that has one, else that of the earliest event with
+        content."""
         placed_at = stated_at or moment_of(version)
         if stated_at is not None and version > self.placed_version:
             self.placed_version = version

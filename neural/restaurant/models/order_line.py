@@ -15,7 +15,7 @@ class OrderLineQuerySet(StoreScopedQuerySet["OrderLine"]):
     store_field = "order__store"
 
     def replace(self, orders: Iterable[Order]) -> None:
-        """Write the lines of orders that were restated, instead of what they had before."""
+        """Replace the lines of orders that were restated."""
         restated = [order for order in orders if order.new_lines is not None]
         if replaced := [order.pk for order in restated if order.had_lines]:
             self.filter(order__in=replaced).delete()
@@ -23,7 +23,7 @@ class OrderLineQuerySet(StoreScopedQuerySet["OrderLine"]):
 
 
 class OrderLine(models.Model):
-    """One dish of an order. The dish need not be known: a till may be ahead of the menu."""
+    """One dish of an order. The dish need not be known, as a till may be ahead of the menu."""
 
     order = models.ForeignKey(
         Order, models.CASCADE, verbose_name=_("order"), related_name="lines", db_index=False
@@ -43,7 +43,7 @@ class OrderLine(models.Model):
         verbose_name_plural = _("order lines")
         ordering = ("order", "position")
         constraints = (
-            # Also the index by which an order finds its lines.
+            # Its index also finds the lines of an order.
             models.UniqueConstraint(fields=("order", "position"), name="neural_line_position"),
             models.CheckConstraint(
                 condition=Q(quantity__gte=0, price__gte=0, amount__gte=0),

@@ -1,4 +1,4 @@
-"""Payments and refunds, each by an id of its own."""
+"""Payments and refunds, each with its own id."""
 
 from django.db import models
 from django.db.models import Q
@@ -17,10 +17,10 @@ class PaymentKind(models.TextChoices):
 
 class PaymentQuerySet(NewestQuerySet["Payment"]):
     def take(self, payment: "Payment") -> set[int]:
-        """Write a payment unless a newer statement of it is known.
+        """Write a payment, unless a newer statement of it is known.
 
-        Returns the orders (primary keys) whose sums that changes: a correction may move a
-        payment to another order.
+        Returns the orders (primary keys) whose sums change: a correction may move a payment to
+        another order.
         """
         key = {name: getattr(payment, name) for name in ("reference", "kind", "store")}
         values = {name: getattr(payment, name) for name in _STATED_FIELDS}
@@ -34,7 +34,7 @@ class PaymentQuerySet(NewestQuerySet["Payment"]):
 
 
 class Payment(models.Model):
-    """Money that came in (a payment) or went back (a refund) for an order."""
+    """Money that was received (a payment) or returned (a refund) for an order."""
 
     store = models.ForeignKey(
         Store, models.PROTECT, verbose_name=_("store"), related_name="payments", db_index=False
@@ -69,7 +69,7 @@ class Payment(models.Model):
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
         constraints = (
-            # The reference leads, so that the same index answers a search by it.
+            # The reference comes first, so that the index also serves a search by reference.
             models.UniqueConstraint(
                 fields=("reference", "kind", "store"), name="neural_payment_identity"
             ),
@@ -79,9 +79,9 @@ class Payment(models.Model):
             models.CheckConstraint(condition=Q(amount__gte=0), name="neural_payment_not_negative"),
         )
         indexes = (
-            # An order's money is the sum of its payments.
+            # For summing up the payments of an order.
             models.Index(fields=("order",), name="neural_payment_by_order"),
-            # The admin's list of one store, newest first, and the scope of its operators.
+            # For the admin's list of one store, newest first, and for operators of some stores.
             models.Index(fields=("store", "-id"), name="neural_payment_by_store"),
         )
 

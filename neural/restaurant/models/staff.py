@@ -1,4 +1,4 @@
-"""Shifts: who works when, as the newest statement about each has it."""
+"""Shifts: who works when, each as its newest event states it."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -29,14 +29,14 @@ class Shift(models.Model):
         verbose_name = _("shift")
         verbose_name_plural = _("shifts")
         constraints = (
-            # The code leads, so that the same index answers a search by it.
+            # The code comes first, so that the index also serves a search by code.
             models.UniqueConstraint(fields=("code", "store"), name="neural_shift_identity"),
             models.CheckConstraint(
                 condition=Q(ends_at__gt=F("starts_at")), name="neural_shift_ends_after_start"
             ),
         )
         indexes = (
-            # A store's roster of a day.
+            # For a store's roster of a day.
             models.Index(fields=("store", "starts_at"), name="neural_shift_by_store"),
         )
 

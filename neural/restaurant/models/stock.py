@@ -1,4 +1,4 @@
-"""Stock: how much there is of each item, and which items are low now."""
+"""Stock: the level of each item, and which items are low now."""
 
 from decimal import Decimal
 from typing import Self
@@ -19,11 +19,11 @@ class StockQuerySet(NewestQuerySet):
 
 
 class StockLevel(models.Model):
-    """An item of a store, as it was last reported.
+    """A store's item, as it was last reported.
 
-    Two aspects have a version each: the level, and the threshold under which it is low
-    (an update of the level need not repeat it). An item is low when the newest report says
-    so (inventory.low) or when its level is at or under its threshold.
+    Two aspects have a version each: the level, and the threshold below which it is low (an update
+    of the level need not repeat the threshold). An item is low if its newest report says so
+    (inventory.low), or if its level is at or below its threshold.
     """
 
     store = models.ForeignKey(
@@ -45,11 +45,11 @@ class StockLevel(models.Model):
         verbose_name = _("stock level")
         verbose_name_plural = _("stock levels")
         constraints = (
-            # Also the index of one store's stock.
+            # Its index also finds a store's stock.
             models.UniqueConstraint(fields=("store", "item"), name="neural_stock_identity"),
         )
         indexes = (
-            # What people look at first: the few items that are low, of all stores.
+            # For what people look at first: the few low items of all stores.
             models.Index(fields=("store", "item"), condition=Q(low=True), name="neural_stock_low"),
         )
 
@@ -59,7 +59,7 @@ class StockLevel(models.Model):
     def report(
         self, *, version: bytes, level: Decimal, unit: str, threshold: Decimal | None, low: bool
     ) -> bool:
-        """Take a report; each aspect unless a newer one is known.
+        """Apply a report, each aspect unless a newer one is known.
 
         The caller holds the row's lock. Returns whether anything changed.
         """

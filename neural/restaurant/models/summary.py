@@ -1,4 +1,5 @@
-"""Summaries of demand: what a store sold of each dish in a day or a week, and how unusual."""
+"""Demand summaries: how much of a dish a store sold in a day or week, and whether that was
+unusual."""
 
 import datetime as dt
 from typing import Self
@@ -11,7 +12,7 @@ from neural.models.store import Store, StoreScopedQuerySet
 from neural.restaurant.models.amounts import total_field
 
 BEST_SELLER_PLACES = 3
-"""Who is among the first three of a store is a best seller."""
+"""A dish is a best seller if it is among the first three of its store."""
 
 
 class Period(models.TextChoices):
@@ -41,8 +42,8 @@ class DemandSummaryQuerySet(StoreScopedQuerySet):
 class DemandSummary(models.Model):
     """What a store sold of one dish in one day or week (from Monday).
 
-    Computed from daily demand (``restaurant.analysis``), never counted up. A day on which the
-    store sold nothing, or of which nothing is known, has no row.
+    It is computed from daily demand (``restaurant.analysis``), never counted up. A day on which the
+    store sold nothing, or that is unknown, has no row.
     """
 
     store = models.ForeignKey(
@@ -84,7 +85,7 @@ class DemandSummary(models.Model):
         verbose_name = _("demand summary")
         verbose_name_plural = _("demand summaries")
         constraints = (
-            # Also the index of a store's summaries: to recompute them, and to show its weeks.
+            # Its index also finds a store's summaries, to recompute them and to show its weeks.
             models.UniqueConstraint(
                 fields=("store", "period", "starts_on", "dish"), name="neural_summary_identity"
             ),
@@ -102,8 +103,8 @@ class DemandSummary(models.Model):
             ),
         )
         indexes = (
-            # Admin: the list of all stores, newest first, what is unusual and what sold most
-            # first within a day; it pages by these columns.
+            # For the admin's list of all stores, which pages by these columns: newest first, and
+            # within a day unusual and best-selling dishes first.
             models.Index(
                 fields=["period", "-starts_on", "-unusual", "rank", "id"],
                 name="neural_summary_in_order",

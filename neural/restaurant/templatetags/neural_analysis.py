@@ -1,4 +1,4 @@
-"""The analysis as templates show it."""
+"""Template filters of the demand analysis."""
 
 from django import template
 

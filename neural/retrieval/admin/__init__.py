@@ -1,4 +1,4 @@
-"""The pages of search."""
+"""The admin pages of search."""
 
 from neural.retrieval.admin import indexes, page, records, similar
 

@@ -1,4 +1,4 @@
-"""What the search page answers: hits of each collection, and what to know about them."""
+"""The answer of the search page: the hits of each collection, and notices about them."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ logger = logging.getLogger("neural.search")
 
 @dataclass(frozen=True)
 class Section:
-    """What was found in one collection."""
+    """The hits of one collection."""
 
     collection: SearchCollection
     hits: Sequence[Hit]
@@ -30,7 +30,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Answer:
-    """All that was found, and sentences about it. Not ``works``: the search could not be made."""
+    """All hits, and notices about them. ``works`` is False if the search failed."""
 
     sections: Sequence[Section] = ()
     notices: Sequence[str] = ()
@@ -38,12 +38,12 @@ class Answer:
 
     @property
     def count(self) -> int:
-        """How many hits there are."""
+        """The number of hits."""
         return sum(len(section.hits) for section in self.sections)
 
 
 def answer_to(criteria: SearchCriteria) -> Answer:
-    """Look for it within what the person may see. What does not work is said, not raised."""
+    """Search within what the person may see. An error becomes a notice and is not raised."""
     if not criteria.store_is_known:
         return Answer()
     notices: dict[str, None] = {}
@@ -61,14 +61,15 @@ def answer_to(criteria: SearchCriteria) -> Answer:
 
 
 def name_of(criteria: SearchCriteria) -> str:
-    """What the record whose like is looked for is called, where the person may see it."""
+    """The title of the record in ``criteria.like``, or its id if it cannot be read; empty if the
+    person may not see its store."""
     store, own = parts_of(criteria.like)
     if criteria.stores is not None and store not in criteria.stores:
         return ""
     for collection in criteria.chosen:
         records = collection.source.load([criteria.like]) if collection.source else {}
         for record in records.values():
-            with suppress(Exception):  # it is no document any more, or its app cannot say
+            with suppress(Exception):  # it is no longer a document, or its app's code fails
                 return document_of(collection.name, record).title
     return own
 
@@ -99,7 +100,8 @@ def _section(
 
 
 def _by_meaning_alone(section: Section) -> bool:
-    """Something is always nearest: what also has a word of the question comes before."""
+    """Some record is always nearest, so collections that also match a word of the query come
+    first."""
     return all(set(hit.why.scores) <= {"meaning"} for hit in section.hits)
 
 
@@ -108,7 +110,7 @@ def _top(criteria: SearchCriteria) -> int:
 
 
 def what_is_wrong(error: NeuralError) -> str:
-    """For whoever searches; the log has the rest."""
+    """An error as a sentence for the person who searches; the log has the details."""
     if isinstance(error, StoreUnavailable):
         return _(
             "The search index cannot be reached just now. Try again in a minute; if that does not "

@@ -1,5 +1,7 @@
-"""What a person asks of the search page, read from the address, and what they may search:
-collections whose records they may see, rows of their own stores."""
+"""The criteria of the search page, read from the URL, and what a person may search.
+
+A person may search the collections whose records they may see, in their own stores.
+"""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -19,66 +21,67 @@ from neural.retrieval.stores.base import Within
 FEW = 20
 MANY = 100
 FEW_OF_EACH = 5
-"""Hits that are shown: of one collection at first and at most, of each where all are searched."""
+"""Hits that are shown: of one collection at first and at most, and of each collection if all are
+searched."""
 LONGEST_QUESTION = 400
-"""Of Chinese each character is nine in an address, and gunicorn reads 4,094 of them."""
+"""A Chinese character takes nine characters in a URL, and gunicorn reads 4,094."""
 EVENTS = "events"
 ASKED = ("q", "collection", "store", "since", "until", "kind", "like")
-"""Names of what the address may say."""
+"""The parameters that the URL may have."""
 _EARLIEST = dt.date(1970, 1, 2)
-"""While a year is typed, browsers send the year 2 and the year 20: no zone reaches back there."""
+"""While a year is typed, browsers send the years 2 and 20, for which time zones are undefined."""
 
 
 @dataclass(kw_only=True)
 class SearchCriteria:
-    """What is looked for, and where. ``remarks`` are what could not be read."""
+    """What to search for, and where. ``remarks`` say which parameters were ignored or unknown."""
 
     text: str = ""
     collections: Sequence[SearchCollection] = ()
     collection: str = ""
-    """Name of the chosen one; empty: all that the person may search."""
+    """The name of the chosen collection; empty: all that the person may search."""
     store: str = ""
     stores: frozenset[str] | None = frozenset()
-    """Codes of what the person may see; None: every store."""
+    """The codes of the stores that the person may see; None: every store."""
     since: dt.date | None = None
     until: dt.date | None = None
-    """The last day."""
+    """The last day, inclusive."""
     kind: str = ""
     like: str = ""
-    """Key of a record: others like it are looked for."""
+    """The key of a record: the search is for records similar to it."""
     top_k: int = FEW
     remarks: list[str] = field(default_factory=list)
 
     @property
     def asks(self) -> bool:
-        """Whether anything is looked for."""
+        """Whether there is anything to search for."""
         return bool(self.text or self.like)
 
     @property
     def store_is_known(self) -> bool:
-        """Whether the chosen store is one of the person's own. For who sees all it is: a record
-        that was ingested may name a store that sends no events."""
+        """Whether the person may see the chosen store. True for all codes if they see every store:
+        an ingested record may name a store that sends no events."""
         return self.stores is None or self.store in {"", *self.stores}
 
     @property
     def period(self) -> tuple[dt.date | None, dt.date | None]:
-        """The first day and the last."""
+        """The first day and the last day, inclusive."""
         return _not_too_early(self.since), _not_too_early(self.until)
 
     @property
     def chosen(self) -> Sequence[SearchCollection]:
-        """The collections that are searched."""
+        """The collections to search."""
         return [each for each in self.collections if self.collection in ("", each.name)]
 
     @property
     def kinds(self) -> Sequence[str]:
-        """Kinds that can be chosen: types of events, else the one that is."""
+        """The kinds to choose from: event types for events, else only the chosen kind."""
         if self.collection != EVENTS:
             return [self.kind] if self.kind else []
         return sorted({each.name for each in event_types()} | ({self.kind} if self.kind else set()))
 
     def address(self, **changes: Any) -> str:
-        """The query string of a question like this one."""
+        """The query string of these criteria with some changes."""
         asked = {
             "q": self.text,
             "collection": self.collection,
@@ -93,7 +96,8 @@ class SearchCriteria:
 
 
 def criteria_of(query: QueryDict, user: Any) -> SearchCriteria:
-    """What this person asks. What they may not search is not there, as if it did not exist."""
+    """The criteria in a URL. A collection or store that the person may not search is treated as if
+    it did not exist."""
     given = {name: query.get(name, "").replace("\x00", "").strip() for name in ASKED}
     criteria = SearchCriteria(
         text=given["q"][:LONGEST_QUESTION],
@@ -137,17 +141,17 @@ def searchable_by(user: Any) -> list[SearchCollection]:
 
 
 def may_see(user: Any, collection: SearchCollection) -> bool:
-    """Whether this user may see the collection's records, those of their stores at least."""
+    """Whether this user may see the collection's records, at least those of their own stores."""
     return not collection.permission or user.has_perm(collection.permission)
 
 
 def stores_of(user: Any) -> frozenset[str] | None:
-    """Codes of the user's stores; None for one who sees every store."""
+    """The codes of the user's stores; None if they see every store."""
     if sees_every_store(user):
         return None
     return frozenset(Store.objects.for_user(user).values_list("pk", flat=True))
 
 
 def within(stores: frozenset[str] | None) -> Within:
-    """The same as a limit of queries."""
+    """These stores as the limit of a query."""
     return Within.every_store() if stores is None else Within.of_stores(stores)

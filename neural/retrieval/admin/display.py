@@ -1,5 +1,5 @@
-"""How hits are shown: what matched highlighted, why in words and bars, links to what belongs to
-them."""
+"""How hits are shown: matches highlighted, reasons as words and bars, and links to related
+pages."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,24 +25,24 @@ WAYS: Mapping[str, Any] = {
     "pinyin": gettext_lazy("sound"),
     "meaning": gettext_lazy("meaning"),
 }
-"""How something is found, by what it added to the score."""
+"""Names of the ways in which a record is found, by their keys in ``scores``."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One of the ways in which a hit was found, and how much that counted."""
+    """One way in which a hit was found, and what it added to the score."""
 
     way: str
     label: str
     names: str
     score: float
     width: float
-    """Of its bar, in per cent."""
+    """The length of its bar, in per cent."""
 
 
 @dataclass(frozen=True)
 class ShownHit:
-    """A hit as the page has it."""
+    """A hit as the page shows it."""
 
     hit: Hit
     title: SafeString
@@ -59,7 +59,7 @@ class ShownHit:
 
 @dataclass(frozen=True)
 class ShownSection:
-    """The hits of one collection as the page has them."""
+    """The hits of one collection as the page shows them."""
 
     collection: SearchCollection
     hits: Sequence[ShownHit]
@@ -68,7 +68,7 @@ class ShownSection:
 
 
 def shown(answer: Answer, criteria: SearchCriteria, user: Any) -> list[ShownSection]:
-    """Everything that was found, with links to what this user may see."""
+    """The sections of an answer, with links to what this user may see."""
     sees_events = EVENTS in {each.name for each in searchable_by(user)}
     sections = []
     for section in answer.sections:
@@ -84,8 +84,8 @@ def shown(answer: Answer, criteria: SearchCriteria, user: Any) -> list[ShownSect
 
 
 def runs_of(hits: Sequence[Hit], user: Any) -> dict[str, list[TaskRun]]:
-    """The runs of events by the events' ids, where the user may see runs."""
-    # An event that was ingested has an id of any kind, or more digits than a number here may.
+    """The runs of these events by the events' ids; empty if the user may not see runs."""
+    # An ingested event may have any id, also one with too many digits for a primary key.
     numbers = [int(hit.id) for hit in hits if re.fullmatch("[0-9]{1,18}", hit.id)]
     found: dict[str, list[TaskRun]] = {}
     if not user.has_perm("neural.view_taskrun"):
@@ -130,8 +130,8 @@ def _shown(
 
 
 def shown_names(hit: Hit) -> list[str]:
-    """Names that the text does not say anyhow; as many as a line or two hold, those that matched
-    among them."""
+    """The names to show, about two lines: none if the text shows them all, else first those that
+    matched."""
     if len(hit.text) <= LONGEST and all(name in hit.text for name in hit.names):
         return []
     matched = [name for name in hit.names if any(part in name for part in hit.why.parts)]
@@ -141,8 +141,7 @@ def shown_names(hit: Hit) -> list[str]:
 
 
 def reasons_of(hit: Hit, *, whole: float) -> list[Reason]:
-    """Why it was found: by which names, and how much each way counted, the known ways first.
-    A score of ``whole`` has a full bar."""
+    """The ways in which a hit was found, known ones first. A score of ``whole`` has a full bar."""
     scores = hit.why.scores
     ways = [*(way for way in WAYS if way in scores), *(way for way in scores if way not in WAYS)]
     return [
@@ -159,5 +158,5 @@ def reasons_of(hit: Hit, *, whole: float) -> list[Reason]:
 
 
 def counted(number: int | None) -> str:
-    """A count, its thousands apart."""
+    """A number with thousands separators."""
     return NOTHING if number is None else f"{number:,}"

@@ -1,6 +1,6 @@
-"""Text of a hit with what matched highlighted, cut to the part that matters. Pure.
+"""The text of a hit with matches highlighted, cut to the relevant part. Pure.
 
-Texts come from tills and people: everything goes through ``format_html``.
+Texts come from tills and people, so all of them are escaped by ``format_html``.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from django.utils.safestring import SafeString
 from neural.retrieval.text.parts import joined, occurrences
 
 LONGEST = 280
-"""Characters of a long text that are shown."""
+"""Characters that are shown of a longer text."""
 BEFORE = 60
-"""Of these, before what matched."""
+"""Characters of these that are shown before the match."""
 MOST_HIGHLIGHTS = 500
-"""A text in which more than this is highlighted is highlighted so far."""
+"""In one text, only the first so many matches are highlighted."""
 
 
 def highlight(text: str, parts: Sequence[str]) -> SafeString:
@@ -30,7 +30,8 @@ def highlight(text: str, parts: Sequence[str]) -> SafeString:
 
 
 def excerpt(text: str, parts: Sequence[str], *, longest: int = LONGEST) -> SafeString:
-    """The same, of a long text only what is around the longest part that is in it."""
+    """The text, escaped and highlighted. A long text is cut to the part around the first of
+    ``parts`` that is in it."""
     if len(text) <= longest:
         return highlight(text, parts)
     found = next((place for part in parts if part and (place := text.find(part)) >= 0), 0)
@@ -41,7 +42,8 @@ def excerpt(text: str, parts: Sequence[str], *, longest: int = LONGEST) -> SafeS
 
 
 def _begin_of_a_word(text: str, start: int) -> int:
-    """A little further on, where this is inside of a word; Chinese may be cut anywhere."""
+    """The beginning of the next word, if this position is inside a Latin word and the next one is
+    near."""
     if not start or not (text[start - 1].isascii() and text[start - 1].isalnum()):
         return start
     space = text.find(" ", start, start + BEFORE // 2)
@@ -49,6 +51,6 @@ def _begin_of_a_word(text: str, start: int) -> int:
 
 
 def _spans(text: str, parts: Sequence[str]) -> list[tuple[int, int]]:
-    """Where parts are, those that touch or overlap as one."""
+    """Where the parts are; those that touch or overlap become one."""
     found = (span for part in dict.fromkeys(parts) if part for span in occurrences(text, part))
     return joined(sorted(found)[:MOST_HIGHLIGHTS])

@@ -1,4 +1,5 @@
-"""Search indexes: which is searched, how large it is, how far one that is being built has come."""
+"""The admin pages of search indexes: which one is searched, how large it is, and the progress of a
+rebuild."""
 
 from typing import Any
 
@@ -35,7 +36,8 @@ from neural.sites import address_in_admin
 
 @page(SearchIndex)
 class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
-    """An index belongs to no store, and shows nothing of any."""
+    """An index belongs to no store and shows no data of any, so the page is not limited to
+    stores."""
 
     verbs = (REBUILD, CANCEL)
     list_display = (
@@ -94,16 +96,17 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
     class Media:
         css = {"all": ("neural/figures.css", "neural_retrieval/search.css")}
 
-    # The progress of one that is being built
+    # The progress of an index that is being built
 
     def get_urls(self) -> list[URLPattern]:
-        """One address more: how far an index is, as a piece of its page."""
+        """Adds the URL of the progress of an index, as an HTML fragment."""
         view = self.admin_site.admin_view(self.progress_view)
         name = "neural_retrieval_searchindex_progress"
         return [path("<int:number>/progress/", view, name=name), *super().get_urls()]
 
     def progress_view(self, request: HttpRequest, number: int) -> HttpResponse:
-        """The piece that refreshes. Once it is built the whole page is loaded anew."""
+        """The fragment that refreshes itself. When the index is built, the whole page is loaded
+        again."""
         index = self.get_queryset(request).filter(pk=number).first()
         if index is None:
             raise Http404
@@ -119,7 +122,7 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> TemplateResponse:
-        """With its progress, and what is wrong with it."""
+        """Adds the progress of the index, and notices about it."""
         index: SearchIndex | None = kwargs.get("obj")
         if index is not None:
             context |= _progress(index)
@@ -142,7 +145,7 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
 
     @admin.display(description=gettext_lazy("state"))
     def state_shown(self, index: SearchIndex) -> SafeString:
-        """The badge; under it a bar while it is being built, and what is wrong with it."""
+        """The badge of the state, with a progress bar or the notices below it."""
         shown = self.state_badge(index)
         if index.state == IndexState.BUILDING:
             return format_html("{}{}", shown, _bar(index))
@@ -163,7 +166,7 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
 
     @admin.display(description=gettext_lazy("how far behind"))
     def behind(self, index: SearchIndex) -> str:
-        """Of the index that is searched; the others serve nobody."""
+        """The lag of the active index; the others are not searched."""
         return behind(lag_of(index.collection)) if index.state == IndexState.ACTIVE else NOTHING
 
     @admin.display(description=gettext_lazy("run"))

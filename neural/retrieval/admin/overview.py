@@ -1,4 +1,5 @@
-"""What can be searched: how many records, and how far the index is behind."""
+"""The overview of what can be searched: the records of each collection, and how far its index is
+behind."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from neural.retrieval.models import IndexState, SearchIndex
 
 @dataclass(frozen=True)
 class Searchable:
-    """One collection. ``records`` are those that the person may see; None if nobody can say."""
+    """One collection. ``records`` counts those that the person may see; None if it is unknown."""
 
     collection: SearchCollection
     is_indexed: bool = False
@@ -27,11 +28,11 @@ class Searchable:
     lag: Lag = field(default_factory=Lag)
     notices: Sequence[str] = ()
     trouble: str = ""
-    """Why nobody can say how many records there are."""
+    """Why the number of records is unknown."""
 
     @property
     def told(self) -> str:
-        """How far its index is behind."""
+        """How far its index is behind, in words."""
         if not self.is_indexed:
             return _("nothing has been indexed yet")
         return self.trouble or behind(self.lag)
@@ -55,17 +56,17 @@ def _searchable(collection: SearchCollection, criteria: SearchCriteria) -> Searc
 
 
 def notices_of(index: SearchIndex) -> Sequence[str]:
-    """What is wrong with an index that is searched, and what to do."""
+    """Notices about an active index; empty for others."""
     return active.notices_of(index) if index.state == IndexState.ACTIVE else ()
 
 
 def lag_of(collection: str, stores: frozenset[str] | None = None) -> Lag:
-    """How far the index of a collection is behind, with the records of these stores (or all)."""
+    """How far the index of a collection is behind, counting records of these stores (None: all)."""
     return index_lag(now=database_clock(), collection=collection, stores=stores)
 
 
 def behind(lag: Lag) -> str:
-    """The same in words."""
+    """The lag in words."""
     if not lag.waiting:
         return _("up to date")
     values = {

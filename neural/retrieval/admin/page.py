@@ -1,4 +1,4 @@
-"""The search page: what is looked for, live, and why each hit is one."""
+"""The search page of the admin: hits while one types, and why each was found."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ NARROWING = ("collection", "store", "since", "until", "kind")
 
 @page(Search)
 class SearchAdmin(ReadOnlyAdmin):
-    """One page in place of a list: its rows are those of other models."""
+    """A search page in place of a list. Its hits are rows of other models."""
 
     answers_anything = True
 
@@ -33,13 +33,13 @@ class SearchAdmin(ReadOnlyAdmin):
         css = {"all": ("neural/figures.css", "neural_retrieval/search.css")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Indexes have pages of their own."""
+        """Empty: the model's rows are indexes, which have pages of their own."""
         return super().get_queryset(request).none()
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The page; for htmx, the part of it that changes while one types."""
+        """The page; for htmx, only the part that changes while one types."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         criteria = criteria_of(request.GET, request.user)
@@ -68,7 +68,7 @@ class SearchAdmin(ReadOnlyAdmin):
 
 
 def _stores(request: HttpRequest) -> list[Store] | None:
-    """The user's stores to choose from; None where they are too many for that."""
+    """The user's stores to choose from; None if there are too many."""
     mine = Store.objects.for_user(request.user).only("code", "name").order_by("code")
     found = list(mine[: STORES_LISTED + 1])
     return found if len(found) <= STORES_LISTED else None

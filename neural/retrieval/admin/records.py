@@ -1,4 +1,4 @@
-"""Records that wait to be indexed or cannot be, and records that were ingested."""
+"""The admin pages of outbox entries (records to index) and of ingested records."""
 
 from typing import Any, ClassVar
 
@@ -28,7 +28,7 @@ from neural.retrieval.models import IngestedRecord, OutboxEntry
 
 @page(OutboxEntry)
 class OutboxEntryAdmin(VerbsAdmin, ReadOnlyAdmin):
-    """Keys begin with the store, by which a user's own are known."""
+    """A key begins with the store's code, so users see the entries of their own stores."""
 
     verbs = (RETRY,)
     list_display = (
@@ -60,7 +60,7 @@ class OutboxEntryAdmin(VerbsAdmin, ReadOnlyAdmin):
         css = {"all": ("neural_retrieval/search.css",)}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Those of the user's own stores."""
+        """Limited to the user's own stores."""
         rows: Any = super().get_queryset(request)
         stores = stores_of(request.user)
         return rows if stores is None else rows.of_stores(stores)

@@ -1,4 +1,4 @@
-"""Filters of the lists of indexes and of records to index, and what people do to both."""
+"""Filters and verbs that the admin pages of search share."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -53,7 +53,7 @@ class RefusedFilter(admin.SimpleListFilter):
 def _rebuild(index: SearchIndex, user: Any) -> bool:
     try:
         open_rebuild(index.collection, requested_by=user.get_username())
-    except NeuralError:  # a collection that is not registered any more
+    except NeuralError:  # the collection is no longer registered
         return False
     return True
 

@@ -1,4 +1,5 @@
-"""Similar events on an event's page: loaded when they come into sight, as search may be slow."""
+"""Similar events on an event's page. They load when they scroll into view, because search may be
+slow."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,12 +31,12 @@ STYLES = Media(css={"all": ("neural/figures.css", "neural_retrieval/search.css")
 
 
 def similar_address(event: NeuralEvent) -> str:
-    """Where events like this one are shown."""
+    """The URL of the events similar to this one."""
     return address_in_admin("neural_neuralevent_similar", event.pk)
 
 
 def _panel(request: HttpRequest, event: NeuralEvent) -> Mapping[str, Any] | None:
-    """Not of an event that was pruned: its payload is what would be compared."""
+    """None for a pruned event, because it has no payload to compare."""
     return None if event.pruned_at else {"address": similar_address(event)}
 
 
@@ -48,7 +49,7 @@ def _addresses(model_admin: ModelAdmin) -> list[URLPattern]:
 
 
 def _similar(model_admin: ModelAdmin, request: HttpRequest, number: int) -> HttpResponse:
-    """Events like this one in the user's own stores: for htmx a piece, else a page."""
+    """Events similar to this one in the user's own stores: a fragment for htmx, else a page."""
     event = model_admin.get_queryset(request).filter(pk=number).first()
     if event is None:
         raise Http404

@@ -1,4 +1,2 @@
-"""What an app says to have its records searched.
-
-A collection, its documents, and how rows become them.
-"""
+"""What an app defines to make its records searchable: collections, their documents, and the rows
+that they come from."""

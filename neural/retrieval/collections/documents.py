@@ -1,9 +1,9 @@
-"""Documents: what of a record is searched, and what of that every store can keep and every page can
-show. Pure.
+"""Documents: the searchable content of a record, bounded so that every store can keep it and every
+page can show it. Pure.
 
-A record may say anything of any length, and one that some store stumbles over would hold up its
-whole batch: PostgreSQL indexes no kind of 8 kB, and to spell out a title of a megabyte takes a
-minute.
+A record may contain anything of any length. One that a store cannot keep would block its whole
+batch: PostgreSQL cannot index a kind of 8 kB, and finding the sound of a title of a megabyte takes
+a minute.
 """
 
 import datetime as dt
@@ -17,18 +17,18 @@ UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """U+0000, and halves of surrogate pairs."""
 LONGEST_KIND = 200
 LONGEST_NAME = 300
-"""Characters of a title and of each name; a longer one is searched as far as that."""
+"""Characters of a title and of each name. The rest of a longer one is not searched."""
 MOST_NAMES = 300
 LONGEST_NAMES = 4_000
 """Characters of all names together."""
 LONGEST_TEXT = 8_000
 _EARLIEST = dt.datetime(1, 1, 3, tzinfo=dt.UTC)
 _LATEST = dt.datetime(9999, 12, 29, tzinfo=dt.UTC)
-"""Times that can be shown in every zone."""
+"""Times between these can be shown in every time zone."""
 
 
 class RecordRefused(PermanentError):
-    """A record cannot be searched: it says which one and why."""
+    """A record cannot be searched; the message says which one and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,47 +36,49 @@ class Document:
     """A record as search sees it.
 
     ``names`` are what people would type to find it: the title of a dish, the dishes of an order.
-    ``title`` is its own name, searched apart from ``names``, so that a restaurant is found by its
-    own name as well as by its dishes; where the two are one, ``names`` is empty.
+    ``title`` is its own name and need not be repeated in ``names``: a restaurant is found by its
+    own name as well as by its dishes.
     """
 
     id: str
     """The record's own id, unique within its store."""
     store: str = ""
-    """Code of the store it belongs to; empty for what belongs to none."""
+    """The code of the record's store; empty if it belongs to none."""
     kind: str = ""
-    """What of several kinds in its collection it is: an event's type, a dish's category."""
+    """Its kind within the collection: an event's type, a dish's category."""
     at: dt.datetime | None = None
-    """When it happened, for searches of a period."""
+    """When it happened, for searches within a period."""
     title: str
     names: tuple[str, ...] = ()
     lead: str = ""
-    """Its first sentence, where it has a longer description."""
+    """The first sentence of its description."""
     text: str = ""
-    """All else that it says."""
+    """The rest of its text."""
     meaning: str | None = None
-    """What to embed, where ids, numbers and repetitions in the rest would only blur it; None: all
-    of it."""
+    """The text to embed, for records whose ids, numbers and repetitions would only blur it; None:
+    all text."""
 
     @property
     def key(self) -> str:
-        """What it is known by in its collection. A store's code has no slash, an id may."""
+        """The record's key in its collection: STORE/ID. A store's code has no slash, an id may have
+        some."""
         return key_of(store=self.store, id=self.id)
 
 
 def key_of(*, store: str, id: str) -> str:  # noqa: A002 (the field's own name)
-    """The key of the record with this id of this store."""
+    """The key of the record with this id in this store."""
     return f"{store}/{id}"
 
 
 def parts_of(key: str) -> tuple[str, str]:
-    """Store and id of a key."""
+    """The store and the id of a key."""
     store, _, own = key.partition("/")
     return store, own
 
 
 def check(document: Document, *, collection: str) -> Document:
-    """Refuse a document without words or an id to keep it by, naming its collection and id."""
+    """The document, if it has a valid id and any text. Raises :class:`RecordRefused` with
+    collection and id."""
     if not document.id.strip():
         raise RecordRefused(f"{collection}: a record without an id: {document.title[:80]!r}")
     if UNSTORABLE.search(document.key):
@@ -87,8 +89,8 @@ def check(document: Document, *, collection: str) -> Document:
 
 
 def bounded(document: Document) -> Document:
-    """The document cut to what is kept, without U+0000 and halves of surrogate pairs. A time that
-    no calendar has everywhere is none."""
+    """The document cut to the lengths that are kept, without U+0000 and halves of surrogate pairs.
+    A time that cannot be shown in every time zone becomes None."""
     return replace(
         document,
         kind=_cut(document.kind, LONGEST_KIND),
@@ -105,7 +107,7 @@ def _cut(text: str, longest: int) -> str:
 
 
 def _names(names: Iterable[str]) -> Iterator[str]:
-    """The first of them."""
+    """The names up to both limits."""
     left = LONGEST_NAMES
     for number, name in enumerate(names):
         kept = _cut(name, LONGEST_NAME)

@@ -1,4 +1,4 @@
-"""Events as documents: found by everything that their payload says. Pure."""
+"""Events as documents: an event is found by all the text in its payload. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ MOST_NAMES = 200
 
 
 def document(record: Mapping[str, Any]) -> Document:
-    """An event, with its payload under ``payload`` or ``data``."""
+    """The document of an event, whose payload is under ``payload`` or ``data``."""
     payload = record.get("payload") or record.get("data") or {}
     kind = first_text(record, "type", "event_type")
     event_id = first_text(record, "event_id")
@@ -39,7 +39,7 @@ def document(record: Mapping[str, Any]) -> Document:
 
 
 def _names(value: Any) -> Iterator[str]:
-    """What things in a payload are called, in its order."""
+    """The names of things in a payload, in its order."""
     if isinstance(value, Mapping):
         for field, inner in value.items():
             if field in _NAMING and (name := as_text(inner)):

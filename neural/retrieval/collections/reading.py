@@ -1,6 +1,6 @@
-"""Reading records of many makers: the same thing under several names, text inside of lists.
+"""Helpers to read records of different origin, which may name the same field differently. Pure.
 
-Pure. Records come from our own rows and from whoever hands them in (``index_to_vector_db``).
+Records come from our own rows and from callers of ``index_to_vector_db``.
 """
 
 import datetime as dt
@@ -16,7 +16,8 @@ _SENTENCE_END = re.compile(r"(?<=[。！？!?])|(?<=\.)\s|\n")
 
 
 def own_id(record: Mapping[str, Any], *names: str, collection: str) -> str:
-    """The record's id, under the first of these names that it has."""
+    """The record's id, from the first of these fields that has one. Raises
+    :class:`RecordRefused`."""
     found = first_text(record, *names)
     if not found:
         raise RecordRefused(f"{collection}: a record without an id: it has no {names[0]!r}")
@@ -26,7 +27,8 @@ def own_id(record: Mapping[str, Any], *names: str, collection: str) -> str:
 
 
 def store_of(record: Mapping[str, Any], *, collection: str) -> str:
-    """The code of the record's store, or nothing."""
+    """The code of the record's store, or an empty text. Raises :class:`RecordRefused` for an
+    invalid one."""
     code = first_text(record, "store_id", "store")
     if "/" in code or len(code) > 64:
         raise RecordRefused(f"{collection}: {code[:80]!r} cannot be the code of a store")
@@ -34,19 +36,21 @@ def store_of(record: Mapping[str, Any], *, collection: str) -> str:
 
 
 def first_text(record: Mapping[str, Any], *names: str) -> str:
-    """The first of these fields that says anything, as text."""
+    """The first of these fields that is not empty, as text."""
     return next((text for name in names if (text := as_text(record.get(name)))), "")
 
 
 def as_text(value: Any) -> str:
-    """A text or a number, cleaned of what no database keeps; anything else is no text."""
+    """A text or a number as text, without characters that no database keeps. Anything else is
+    empty."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     return UNSTORABLE.sub("", str(value)).strip()
 
 
 def texts(value: Any, *, without: Iterable[str] = ()) -> Iterator[str]:
-    """Every text and number inside of a value, in its order; fields ``without`` are left out."""
+    """All texts and numbers inside a value, in its order, without those in the fields
+    ``without``."""
     left_out = frozenset(without)
     if isinstance(value, Mapping):
         for name, inner in value.items():
@@ -60,7 +64,7 @@ def texts(value: Any, *, without: Iterable[str] = ()) -> Iterator[str]:
 
 
 def listed(record: Mapping[str, Any], *names: str) -> list[Any]:
-    """The first of these fields that has items; a text is one item."""
+    """The items of the first of these fields that has any. A text is one item."""
     for name in names:
         value = record.get(name)
         items = list(value) if isinstance(value, list | tuple) else [as_text(value)]
@@ -70,7 +74,7 @@ def listed(record: Mapping[str, Any], *names: str) -> list[Any]:
 
 
 def named(items: Iterable[Any]) -> list[str]:
-    """What the items of a list are called: each a text, or a mapping with a name."""
+    """The names of the items in a list. Each item is a text, or a mapping with a name."""
     found = (
         first_text(each, "name", "title", "dish_name", "dish", "item")
         if isinstance(each, Mapping)
@@ -81,7 +85,7 @@ def named(items: Iterable[Any]) -> list[str]:
 
 
 def moment_of(record: Mapping[str, Any], *names: str) -> dt.datetime | None:
-    """The first of these fields that is a time, in UTC where it names no zone."""
+    """The first of these fields that is a time. A time without a zone is in UTC."""
     for name in names:
         value = record.get(name)
         try:
@@ -94,18 +98,18 @@ def moment_of(record: Mapping[str, Any], *names: str) -> dt.datetime | None:
 
 
 def first_sentence(text: str) -> str:
-    """Up to the first full stop."""
+    """The text up to the first full stop."""
     return _SENTENCE_END.split(text.strip(), maxsplit=1)[0].strip()
 
 
 def meaning_of(names: Iterable[str], told: Iterable[str]) -> str:
-    """What to embed of a list of things and what is said beside: each once, names in one order,
-    without words that hold a digit. So the same dishes are the same text in every order."""
+    """The text to embed for a list of names and some more texts, each once. The names are sorted
+    and words with digits are removed, so the same dishes in any order give the same text."""
     things = sorted({without_numbers(name).strip() for name in names})
     said = (without_numbers(text).strip() for text in told)
     return "，".join(dict.fromkeys(part for part in (*things, *said) if part))
 
 
 def joined(parts: Iterable[str]) -> str:
-    """Parts one after the other, each once, cut to what is searched."""
+    """The parts joined, each once, cut to the length that is searched."""
     return " · ".join(dict.fromkeys(part for part in parts if part))[:LONGEST_TEXT]

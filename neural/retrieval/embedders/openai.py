@@ -1,4 +1,5 @@
-"""Any server that speaks OpenAI's ``/v1/embeddings``: also Ollama, vLLM, llama.cpp and others.
+"""An embedder for any server with OpenAI's ``/v1/embeddings``: also Ollama, vLLM, llama.cpp and
+others.
 
 https://platform.openai.com/docs/api-reference/embeddings/create
 """
@@ -28,12 +29,13 @@ _WORTH_ANOTHER_TRY = (408, 425, 429)
 
 
 class OpenAiCompatible(Embedder):
-    """Asks a server. Nothing is tried twice here: the ledger retries an indexing run.
+    """Asks a server for vectors. It does not retry: the ledger retries the indexing run.
 
-    ``url`` ends before ``/embeddings``, like ``http://localhost:11434/v1``. ``dimensions`` is
-    the length of the model's vectors; with ``shorten`` the server is asked for that length, where
-    its model can. ``api_key_env`` names the environment variable that holds the key, which is
-    kept nowhere else. ``timeout`` is in seconds of silence; ``batch`` is in texts a request.
+    ``url`` ends before ``/embeddings``, like ``http://localhost:11434/v1``. ``dimensions`` is the
+    length of the model's vectors. With ``shorten``, the server is asked for vectors of that length,
+    which some models support. ``api_key_env`` names the environment variable with the key, which is
+    stored nowhere else. ``timeout`` is in seconds without an answer. ``batch`` is the number of
+    texts per request, ``longest`` the number of characters of a text.
     """
 
     def __init__(
@@ -52,8 +54,9 @@ class OpenAiCompatible(Embedder):
         self._model, self._dimensions, self._shorten = model, dimensions, shorten
         self._batch, self._longest = batch, longest
         self._key_variable = api_key_env
-        self._headers()  # a missing key is told at once
-        # No retries means no redirects either: a POST loses its body and another host gets the key.
+        self._headers()  # raises at once if the key is missing
+        # Without retries there are no redirects: a redirected POST would lose its body and send the
+        # key to another host.
         self._http = urllib3.PoolManager(maxsize=4, retries=False, timeout=timeout)
 
     @property
@@ -100,7 +103,7 @@ class OpenAiCompatible(Embedder):
     def _error(self, answer: urllib3.BaseHTTPResponse) -> EmbedderRefused | EmbedderUnavailable:
         said = f"{self._url} answered {answer.status}"
         if answer.status in (401, 403):
-            # Some servers repeat parts of the key in their message.
+            # The server's message is left out, as some repeat parts of the key.
             asked = f"the key in {self._key_variable}" if self._key_variable else "without a key"
             return EmbedderRefused(f"{said}: it does not let us in ({asked})")
         if 300 <= answer.status < 400:
@@ -138,7 +141,8 @@ def _key_in(variable: str) -> str:
 
 
 def vectors_of(body: bytes, *, count: int, dimensions: int) -> Vectors:
-    """The vectors in the order of the texts, whatever the order of the answer."""
+    """The vectors in the order of the texts, whatever the order of the answer. Raises
+    :class:`EmbedderRefused` for any other answer."""
     entries = _entries(body)
     if len(entries) != count:
         raise EmbedderRefused(f"the server answered {len(entries)} vectors for {count} texts")
@@ -149,13 +153,14 @@ def vectors_of(body: bytes, *, count: int, dimensions: int) -> Vectors:
 
 
 def message_of(body: bytes, *, secret: str = "") -> str:
-    """What a server says went wrong, in the forms in use, on one short line without the secret."""
+    """The server's error message, in any of the usual forms, as one short line without the
+    secret."""
     line = " ".join(_said(body.decode("utf-8", "replace")).split())
     return (line.replace(secret, "***") if secret else line)[:LONGEST_MESSAGE] or "no message"
 
 
 def _said(text: str) -> str:
-    """The innermost message; all of a text that is not JSON or of an unknown form."""
+    """The innermost message; the whole text if it is not JSON or has an unknown form."""
     try:
         said = json.loads(text)
         while isinstance(said, dict):

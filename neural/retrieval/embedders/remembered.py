@@ -1,4 +1,4 @@
-"""An embedder that remembers: dishes recur in orders, queries while somebody types."""
+"""An embedder with a cache: dishes recur in orders, and queries while somebody types."""
 
 import sys
 import threading
@@ -10,17 +10,17 @@ import numpy as np
 from neural.retrieval.embedders.base import Embedder, Vectors
 
 KEPT_BYTES = 32 * 1024 * 1024
-"""About 14,000 vectors of 512 numbers, in each process that embeds."""
+"""The size of the cache: about 14,000 vectors of 512 numbers, in each process that embeds."""
 LONGEST_KEPT = 200
-"""Characters: longer texts seldom recur."""
+"""Texts with more characters are not cached, as they seldom recur."""
 _ENTRY_BYTES = 250
 """What Python adds to a text and its vector."""
 
 
 class Remembered(Embedder):
-    """Another embedder with a memory for the texts that were used last; safe from threads.
+    """Caches the vectors that another embedder made for the latest texts. Threads may share it.
 
-    A text that stands several times in one call is embedded once.
+    A text that occurs several times in one call is embedded once.
     """
 
     def __init__(self, embedder: Embedder, *, kept_bytes: int = KEPT_BYTES) -> None:
@@ -60,7 +60,7 @@ class Remembered(Embedder):
         with self._lock:
             for text, vector in fresh.items():
                 if len(text) <= LONGEST_KEPT and text not in self._kept:
-                    # A copy: a row of the batch would keep all of the batch in memory.
+                    # A copy, because a row of the batch would keep the whole batch in memory.
                     self._kept[text] = vector.copy()
                     self._left -= _weight(text, vector)
             while self._left < 0:

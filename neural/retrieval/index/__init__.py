@@ -1,1 +1,1 @@
-"""From a change to its vector: entries, shards, rebuilding and upkeep."""
+"""Keeping the search indexes up to date: indexing, rebuilding and compaction."""

@@ -1,4 +1,4 @@
-"""The index in which a collection is searched now, and those that changes are written to."""
+"""Looking up the index in which a collection is searched, and those that changes are written to."""
 
 import re
 import secrets
@@ -19,25 +19,28 @@ from neural.retrieval.models import IndexGap, IndexState, OutboxEntry, SearchInd
 from neural.retrieval.stores.base import Shape, VectorStore
 
 MOST_COUNTED = 20_000
-"""Waiting entries that are looked at to see whether a new index lacks older records."""
+"""At most this many waiting entries are read when the records that a new index lacks are
+counted."""
 _SLUG_LENGTH = 24
 
 
 @dataclass(frozen=True, kw_only=True)
 class ActiveIndex:
-    """Where to look, and how."""
+    """The index of a collection, with all that a search needs to use it."""
 
     index: SearchIndex
     store: VectorStore
     shape: Shape
     embedder: Embedder | None
-    """None: its vectors are of another model than the settings', so that meaning is left out."""
+    """None if the index was made with another model than that of the settings. Then meaning is left
+    out."""
     notices: tuple[str, ...] = ()
-    """What the person who searches should know, like that and what to do."""
+    """Sentences for the person who searches: what is wrong with the index, and what to do."""
 
 
 def active_index(collection: str) -> ActiveIndex | None:
-    """The index of a collection; None if nothing was indexed yet."""
+    """The index in which a collection is searched; None if there is none in the settings' vector
+    store."""
     index = SearchIndex.objects.active().filter(collection=collection).first()
     if index is None or index.store_kind != conf().vector_store:
         return None
@@ -51,23 +54,23 @@ def active_index(collection: str) -> ActiveIndex | None:
 
 
 def table_shape(index: SearchIndex) -> Shape:
-    """Shape of an index's table."""
+    """The shape of the index's table."""
     return shape_of(index.vectors, index.dimensions)
 
 
 def its_embedder(index: SearchIndex) -> Embedder | None:
-    """The embedder of the settings, if this index's vectors are of its model."""
+    """The embedder of the settings if it has the model of this index, else None."""
     try:
         found = embedder()
         same = (found.name, found.dimensions) == (index.embedder, index.dimensions)
-    except NeuralError:  # wrongly set up: words are found all the same
+    except NeuralError:  # wrongly set up: search goes on without meaning
         return None
     return found if same else None
 
 
 def notices_of(index: SearchIndex) -> tuple[str, ...]:
-    """What does not fit between an index and the settings, and what to do about it, in the
-    language that is active."""
+    """What does not fit between an index and the settings, and what to do about it, as sentences in
+    the active language."""
     remedy = _("run manage.py rebuild_index %(name)s") % {"name": index.collection}
     about = {"name": index.collection, "remedy": remedy}
     notices = [
@@ -78,7 +81,7 @@ def notices_of(index: SearchIndex) -> tuple[str, ...]:
 
 
 def _models(index: SearchIndex, chosen: Embedder) -> dict[str, str]:
-    """What they are called; of one name, with what else tells them apart."""
+    """The names of the old and the new model. If they are the same, their dimensions are added."""
     if index.embedder != chosen.name:
         return {"old": index.embedder, "new": chosen.name}
     lengths = {"old": index.dimensions, "new": chosen.dimensions}
@@ -110,7 +113,8 @@ def _misfits(index: SearchIndex) -> list[str]:
 
 
 def _gaps(index: SearchIndex) -> list[str]:
-    """What another process wrote by its words alone; nothing, where that is told of this one."""
+    """How many records another process has indexed without vectors. Empty if this process lacks the
+    model too, as another notice says that."""
     if its_embedder(index) is None:
         return []
     number = len(IndexGap.objects.filter(index=index).values("pk")[:MOST_COUNTED])
@@ -133,33 +137,35 @@ def _trouble_of_embedder() -> list[str]:
 
 
 def written_indexes(collection: SearchCollection) -> list[SearchIndex]:
-    """The indexes of a collection that changes are written to, the first one made if need be.
+    """The indexes of a collection that changes are written to. The first index is made if there is
+    none.
 
-    Empty when the settings have moved to another vector store: then it must be rebuilt.
+    Empty if the settings now name another vector store: then the index must be rebuilt.
     """
     written = SearchIndex.objects.written().filter(collection=collection.name)
     indexes = list(written)
     if not indexes:
         _make_first_index(collection)
-        indexes = list(written.all())  # all: somebody may have begun to rebuild
+        indexes = list(written.all())  # again, as a rebuild may have begun meanwhile
     return [index for index in indexes if index.store_kind == conf().vector_store]
 
 
 def _make_first_index(collection: SearchCollection) -> None:
-    """Made and searched at once: what enters the outbox from now on is found soon. Records that are
-    older than it are counted, so that people can be told that it lacks them."""
+    """Make an index and activate it at once, so that changes are soon found. Older records are not
+    in it; they are counted so that a notice can say how many are missing."""
     older = _unmarked_records(collection)
     mine = SearchIndex.objects.filter(collection=collection.name)
     try:
         with transaction.atomic():
             index = new_index(collection.name, requested_by="first index")
-            # Only one is being built at a time: whoever was quicker has committed by now.
+            # Only one index is built at a time. Another process that was faster has committed by
+            # now.
             if mine.active().exists():
                 transaction.set_rollback(True)
                 return
             index.activate()
             index.lacks(older)
-    except IntegrityError:  # one is being built
+    except IntegrityError:  # another index is being built
         if not mine.written().exists():
             raise
 
@@ -169,15 +175,15 @@ def _unmarked_records(collection: SearchCollection) -> int:
         return 0
     records = (
         collection.source.count()
-    )  # first: what enters the outbox meanwhile is no older record
+    )  # counted first: a record that enters the outbox meanwhile is not an older one
     waiting = OutboxEntry.objects.waiting().filter(collection=collection.name)
     known = len(set(waiting.values_list("key", flat=True)[:MOST_COUNTED]))
     return max(0, records - known) if known < MOST_COUNTED else 0
 
 
 def new_index(collection: str, *, requested_by: str, records: int = 0) -> SearchIndex:
-    """A generation that is being built of about so many records, as the settings are now;
-    IntegrityError if there is one already."""
+    """Create an index in the state BUILDING, with the settings of now and about ``records`` records
+    to read. Raises IntegrityError if the collection has one already."""
     chosen = embedder()
     return SearchIndex.objects.create(
         collection=collection,
@@ -199,7 +205,7 @@ def _table_name(collection: str) -> str:
 
 
 def is_as_the_settings_say(index: SearchIndex) -> bool:
-    """Whether an index made now would be like this one."""
+    """Whether an index made now would have the same vector store, model, vectors and tokens."""
     vectors: Sequence[str] = collection_of(index.collection).vectors
     same = index.store_kind == conf().vector_store and index.token_form == TOKEN_FORM
     return same and its_embedder(index) is not None and tuple(index.vectors) == tuple(vectors)

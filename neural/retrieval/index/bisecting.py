@@ -1,4 +1,4 @@
-"""Work on many at once that must not fail for the sake of one. Pure."""
+"""Processing many items at once, and halving the batch when one of them makes it fail. Pure."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -14,11 +14,11 @@ def bisect(
     blames: Callable[[Exception], bool],
     all_may_fail: bool = False,
 ) -> tuple[list[Result], list[tuple[Item, Exception]]]:
-    """Do work on all of these at once; where it fails, on each half, down to the single ones.
+    """Call ``work`` with all items. If it fails, call it with each half, down to single items.
 
-    Returns the results, and the items for which it failed with why. ``blames`` says of an error
-    whether it may be for the sake of an item; any other is raised, and so is the first one where
-    nothing could be done at all, unless ``all_may_fail``: then it is not for the sake of one.
+    Returns the results, and each failed item with its error. ``blames`` says whether an item may be
+    the cause of an error; any other error is raised. If every item fails, no single one is to
+    blame: the first error is raised, unless ``all_may_fail``.
     """
     results: list[Result] = []
     failed: list[tuple[Item, Exception]] = []

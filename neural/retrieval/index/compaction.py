@@ -1,4 +1,4 @@
-"""Looking after tables: compacting what many small writes have left, dropping what was replaced."""
+"""Compaction of the tables of search indexes, and dropping the tables of replaced indexes."""
 
 import datetime as dt
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 COMPACT_TASK = "neural.tasks.tend_search_indexes"
 
 KEPT_FOR = dt.timedelta(minutes=10)
-"""A table that was replaced may still be read by a search, or written by a run, of just before."""
+"""A search or a run that began before the switch may still use the table of a replaced index."""
 
 COMPACTION_SCHEDULE = ShippedSchedule(
     name="neural: search indexes",
@@ -36,9 +36,9 @@ COMPACTION_SCHEDULE = ShippedSchedule(
 
 
 def compact_search_indexes(*, grown_only: bool = False) -> dict[str, Any]:
-    """Compact every index that is written (or those with many rows outside of their indexes), and
-    drop the tables of replaced ones; returns rows by collection. One that cannot be compacted is
-    told when the others have been."""
+    """Compact the indexes that are written (with ``grown_only``, those with many unindexed rows),
+    and drop the tables of replaced ones. Returns rows by collection and the number of dropped
+    tables. If an index fails, the others are compacted first; then its error is raised."""
     rows: dict[str, int] = {}
     failed: list[NeuralError] = []
     here = SearchIndex.objects.written().filter(store_kind=conf().vector_store)
@@ -56,7 +56,7 @@ def compact_search_indexes(*, grown_only: bool = False) -> dict[str, Any]:
 
 
 def _has_grown(index: SearchIndex) -> bool:
-    """As its table is now: two shards may have asked for the same."""
+    """The table is measured again, because two shards may both have asked for a compaction."""
     try:
         return vector_store().size(index.table).unindexed_rows >= conf().index_compact_rows
     except TableMissing:
@@ -64,7 +64,7 @@ def _has_grown(index: SearchIndex) -> bool:
 
 
 def compact(index: SearchIndex) -> TableSize | None:
-    """Compact one index and note its size; None if it has no table yet."""
+    """Compact one index and record its size; None if it has no table yet."""
     try:
         size = vector_store().compact(index.table)
     except TableMissing:
@@ -83,7 +83,7 @@ def compact(index: SearchIndex) -> TableSize | None:
 
 
 def drop_replaced() -> int:
-    """Drop the tables of indexes that were replaced or given up a while ago; returns how many."""
+    """Drop the tables of indexes that were replaced or cancelled a while ago; returns how many."""
     ended = SearchIndex.objects.filter(
         state__in=(IndexState.RETIRED, IndexState.CANCELLED),
         store_kind=conf().vector_store,
@@ -99,7 +99,7 @@ def drop_replaced() -> int:
 
 
 def schedule_compaction() -> None:
-    """Have the indexes that have grown compacted soon, unless that is asked for already."""
+    """Enqueue a run that compacts the indexes that have grown, unless one waits already."""
     enqueue(
         task=COMPACT_TASK,
         args=[],

@@ -1,4 +1,4 @@
-"""What is kept of a document to find it by: columns of tokens, and texts to embed. Pure."""
+"""What a document is found by: its tokens by column, and its texts to embed. Pure."""
 
 from collections.abc import Sequence
 
@@ -8,19 +8,21 @@ from neural.retrieval.text.sounds import sound_tokens
 from neural.retrieval.text.tokens import name_tokens, word_tokens
 
 TOKENS: tuple[str, ...] = ("names", "words", "sounds")
-"""Columns of tokens: of its title and names, of all it says, and how title and names sound."""
+"""Columns of tokens: of the title and names; of the whole document; of how the title and names
+sound."""
 VECTORS: tuple[str, ...] = ("whole", "title")
-"""Columns of vectors that a collection may have: of all it says, and of its title alone, which
-questions in another language than the record's meet better. A first sentence of its own did not
-pay by measurement."""
+"""Columns of vectors that a collection may have: of the whole document, and of its title alone. The
+title matches questions in another language than the record's better. A vector of the first sentence
+was measured and did not pay."""
 TOKEN_FORM = 1
-"""Raised whenever the same document would have other tokens: indexes are then made anew."""
+"""Raised whenever the same document would get other tokens. Indexes must then be rebuilt."""
 EMBEDDED_CHARACTERS = 1_000
-"""More of a text is not embedded: a vector of everything is near to nothing."""
+"""A text is embedded up to this length: a vector of too much text is close to nothing."""
 
 
 def shape_of(vectors: Sequence[str], dimensions: int) -> Shape:
-    """Shape of the table of a collection with these vectors."""
+    """The shape of the table of a collection with these vectors. Raises ValueError for an unknown
+    one."""
     unknown = sorted(set(vectors) - set(VECTORS))
     if unknown:
         raise ValueError(f"no vectors {', '.join(unknown)}; there are: {', '.join(VECTORS)}")
@@ -28,7 +30,7 @@ def shape_of(vectors: Sequence[str], dimensions: int) -> Shape:
 
 
 def tokens_of(document: Document) -> dict[str, list[str]]:
-    """Tokens by column. Repetitions count."""
+    """The tokens of a document by column. A repeated token is listed each time."""
     names = (document.title, *document.names)
     lead = "" if document.lead in document.text else document.lead
     said = "\n".join((*names, lead, document.text))
@@ -36,9 +38,9 @@ def tokens_of(document: Document) -> dict[str, list[str]]:
 
 
 def texts_of(document: Document, vectors: Sequence[str]) -> dict[str, str]:
-    """What to embed, by column; columns of which the document says nothing are left out."""
-    # A first sentence says what a thing is, what follows what it is made of. Though the text begins
-    # with it, it is said once more: by measurement more is found by meaning.
+    """The texts to embed by column. A column for which the document has no text is left out."""
+    # The first sentence says what a thing is, the rest what it is made of. The text contains the
+    # first sentence, but repeating it was measured to find more by meaning.
     said = (document.title, *document.names, document.lead, document.text)
     whole = "，".join(filter(str.strip, said)) if document.meaning is None else document.meaning
     texts = {"whole": whole, "title": document.title}

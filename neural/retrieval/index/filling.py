@@ -1,5 +1,8 @@
-"""Filling gaps: records that a process without an index's model wrote by their words alone are
-written anew, with their vectors, by one that has it."""
+"""Filling gaps: adding vectors to rows that were written without them.
+
+A process that lacks the model of an index writes rows without vectors. A process that has the model
+writes them again.
+"""
 
 import logging
 import time
@@ -18,13 +21,13 @@ from neural.retrieval.models import IndexGap, OutboxEntry, SearchIndex
 logger = logging.getLogger(__name__)
 
 LOOKED_EVERY = 10.0
-"""Seconds between two looks of a process for gaps to fill. The run that it asks for may fall to a
-worker that has not the model either, and is then asked for again."""
+"""Seconds between two looks for gaps in a process. A worker without the model may get the run; the
+next look then asks for another."""
 _looked_at = -LOOKED_EVERY
 
 
 def wants_filling() -> bool:
-    """Whether there are gaps that this process could fill, by a look once in a while."""
+    """Whether there are gaps that this process can fill. Between two looks the answer is False."""
     global _looked_at
     if time.monotonic() - _looked_at < LOOKED_EVERY:
         return False
@@ -33,7 +36,7 @@ def wants_filling() -> bool:
 
 
 def _fillable() -> Iterator[SearchIndex]:
-    """Indexes with gaps, of the model that this process has."""
+    """Indexes with gaps whose model this process has."""
     known = [each.name for each in collections()]
     written = SearchIndex.objects.written().filter(
         collection__in=known,
@@ -44,14 +47,15 @@ def _fillable() -> Iterator[SearchIndex]:
 
 
 def fill_gaps(size: int) -> int:
-    """Fill up to so many gaps of each index that this process can; returns how many went."""
+    """Fill up to ``size`` gaps of each index whose model this process has; returns how many were
+    filled."""
     return sum(_fill(index, size) for index in list(_fillable()))
 
 
 def _fill(index: SearchIndex, size: int) -> int:
     gaps = IndexGap.objects.filter(index=index).order_by("pk")
     keys = sorted(set(gaps.values_list("key", flat=True)[:size]))
-    version = version_now()  # after the gaps were looked up: what is read now is newer than they
+    version = version_now()  # taken after the gaps were read, so that it is newer than theirs
     work = partial(_write, index, version)
     _done, failed = bisect(keys, work, blames=blames_a_record, all_may_fail=True)
     if failed:
@@ -63,10 +67,11 @@ def _fill(index: SearchIndex, size: int) -> int:
 
 
 def _write(index: SearchIndex, version: int, keys: Sequence[str]) -> None:
-    """To this index alone: in those of other models it would open the gap again. A record that
-    is gone, or no document any more, has an entry of its own."""
+    """Write to this index alone: in an index of another model this process would open a gap again.
+    A record that is gone or no longer a document has an outbox entry that deals with it."""
     collection = collection_of(index.collection)
-    # As entries of what was ingested: they tell no event's time, and what stands is written.
+    # As ingested entries: these carry no event's time, so an ingested record is used where there is
+    # one.
     entries = [OutboxEntry(collection=index.collection, key=key, ingested=True) for key in keys]
     documents = documents_of(index.collection, entry_records(collection, entries).found).read
     write([index], documents, vectors_for(documents.values(), [index]), version=version)

@@ -1,13 +1,13 @@
-"""Indexing: what is in the outbox is read, embedded and written, many records at a time.
+"""Indexing: the records of outbox entries are read, embedded and written, many at a time.
 
-An entry is deleted after its record has been written, so that a run which is killed anywhere is
-done again, to the same end. No locks are needed. A state that was read at some moment is refused
-by the index once it has one that was read later; and whatever changes a record leaves an entry that
-stands until a run which has read the record after the change has written it. What was taken out of
-the index has no state to compare with: entries of records that came or went meanwhile stand.
+An entry is deleted after its record has been written, so a run that is killed anywhere is repeated
+with the same result. No locks are needed. The index refuses a state of a record if it has one that
+was read later. Each change of a record leaves an entry, which stays until a run that read the
+record after the change has written it. A row that was removed has no version to compare with, so
+the entries of records that appeared or disappeared during the run stay.
 
-A record is where its collection's source has it, or it was ingested (``index_to_vector_db``),
-or both: then whichever was said last counts.
+A record comes from its collection's source, or was ingested (``index_to_vector_db``), or both. In
+that case the newer one is used.
 """
 
 import datetime as dt
@@ -36,7 +36,8 @@ logger = logging.getLogger(__name__)
 
 
 class Indexed(NamedTuple):
-    """What became of entries."""
+    """The result of indexing entries: the keys that were indexed, and the reason for each refused
+    one."""
 
     keys: Sequence[str] = ()
     refused: Mapping[str, str] = {}
@@ -45,8 +46,9 @@ class Indexed(NamedTuple):
 def index_entries(name: str, entries: Sequence[OutboxEntry]) -> Indexed:
     """Index the records of these entries of one collection, then delete the entries.
 
-    A record that cannot be a document is told in its entries, which then stand; the others are
-    indexed. Not in a transaction: models and stores are slow.
+    If a record cannot be a document, its entries keep the reason and stay; the others are indexed.
+    This does not run in a transaction, because models and stores are slow. Raises
+    :class:`IndexUnusable` if the settings name another vector store than that of the index.
     """
     try:
         collection = collection_of(name)
@@ -86,7 +88,8 @@ def _index(
 
 
 def _readable_again(collection: SearchCollection, entries: Sequence[OutboxEntry]) -> set[str]:
-    """What another run may have written before this one took it out."""
+    """Keys of records that are documents again. Another run may have written them before this run
+    removed them."""
     if not entries:
         return set()
     return set(documents_of(collection.name, entry_records(collection, entries).found).read)
@@ -106,7 +109,7 @@ def _settle(
 
 
 def _refused_before(entries: Sequence[OutboxEntry]) -> list[int]:
-    """What an earlier state of these records was refused for: it is of no interest any more."""
+    """Older refused entries of these records, which are obsolete now."""
     if not entries:
         return []
     newest = {entry.key: entry.pk for entry in sorted(entries, key=lambda each: each.pk)}
@@ -115,32 +118,33 @@ def _refused_before(entries: Sequence[OutboxEntry]) -> list[int]:
 
 
 def blames_a_record(error: Exception) -> bool:
-    """Whether a batch may have failed for the sake of one record, in whatever code met it."""
+    """Whether one record of a batch may be the cause of an error, in whatever code it was
+    raised."""
     outages = (DatabaseError, InterfaceError, OSError, MemoryError, SoftTimeLimitExceeded)
     return not isinstance(error, (NeuralError, *outages))
 
 
 def reason_of(error: Exception) -> str:
-    """What an error says; of one that nobody raised on purpose, its class too."""
+    """The message of an error, with its class if it is not one of Neural's own."""
     return str(error) if isinstance(error, NeuralError) else f"{type(error).__name__}: {error}"
 
 
-# The records that entries stand for, as they are now
+# The current records of entries
 
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """What was found under some keys."""
+    """The records found for some keys."""
 
     found: Mapping[str, Record]
     gone: Collection[str] = ()
-    """Keys with no record."""
+    """Keys without a record."""
     outdated: Sequence[IngestedRecord] = ()
-    """Records that were ingested before an event said something newer."""
+    """Ingested records for which an event has said something newer."""
 
 
 def entry_records(collection: SearchCollection, entries: Iterable[OutboxEntry]) -> Records:
-    """The records of these entries."""
+    """The current records of these entries, read from the source and from the ingested records."""
     changed_at = _changes(entries)
     stored = collection.source.load(changed_at) if collection.source else {}
     found, outdated = dict(stored), list[IngestedRecord]()
@@ -154,7 +158,7 @@ def entry_records(collection: SearchCollection, entries: Iterable[OutboxEntry]) 
 
 
 def present(collection: SearchCollection, keys: Collection[str]) -> set[str]:
-    """Which of these keys have a record now."""
+    """The keys among these that have a record now."""
     source = collection.source
     look = getattr(source, "there", source and source.load)
     ingested = IngestedRecord.objects.filter(collection=collection.name, key__in=keys)
@@ -165,7 +169,7 @@ _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 def _changes(entries: Iterable[OutboxEntry]) -> dict[str, dt.datetime]:
-    """By key, when an event last changed the record, as far as these entries know."""
+    """For each key, when an event last changed the record, as far as these entries know."""
     changed_at: dict[str, dt.datetime] = {}
     for entry in entries:
         at = _NEVER if entry.ingested else entry.created_at
@@ -174,10 +178,10 @@ def _changes(entries: Iterable[OutboxEntry]) -> dict[str, dt.datetime]:
 
 
 def forget_outdated(records: Records) -> None:
-    """Delete what was ingested and is overtaken, once the newer state is in the index."""
+    """Delete ingested records that are outdated. Call it when the newer state is in the index."""
     for each in records.outdated:
-        # As it was then: it may have been ingested anew. SQLite keeps milliseconds as text, and
-        # what Django writes beside it has three digits more, or none at a full second: so neither
-        # "=" nor "<=".
+        # Delete only the version that was read: the record may have been ingested again since.
+        # SQLite keeps milliseconds as text, and Django writes microseconds, or no fraction at a
+        # full second. So neither "=" nor "<=" compares reliably.
         later = each.ingested_at + dt.timedelta(microseconds=1)
         IngestedRecord.objects.filter(pk=each.pk, ingested_at__lt=later).delete()

@@ -1,7 +1,7 @@
-"""Records that are ingested to be searched, from wherever they come.
+"""Ingesting: records from anywhere are made searchable without being rows of the database's models.
 
-What is ingested is kept in the database first, with an entry, in one transaction; then it is
-indexed at once. Should that fail, the entry stands, and indexing goes on from there.
+An ingested record and its outbox entry are first saved in one transaction. Then the record is
+indexed at once. If that fails, the entry stays and an indexing run takes it.
 """
 
 import re
@@ -34,7 +34,7 @@ _STORE_CODE = re.compile(STORE_CODE_PATTERN)
 
 
 class CheckedRecord(NamedTuple):
-    """A record that was ingested and can be a document."""
+    """An ingested record that is known to be a valid document."""
 
     id: str
     key: str
@@ -45,8 +45,8 @@ class CheckedRecord(NamedTuple):
 def index_to_vector_db(*, collection: str, data: Any) -> dict[str, Any]:
     """Make one record, or each of a list, searchable; returns how many and their ids.
 
-    Raises :class:`neural.CollectionUnknown`, and :class:`neural.RecordRefused` that names the
-    first record which cannot be one: then none of the call is kept.
+    Raises :class:`neural.CollectionUnknown`, or :class:`neural.RecordRefused` that names the first
+    record that cannot be searched. Then no record of the call is kept.
     """
     collection_of(collection)
     records = list(data) if isinstance(data, list | tuple) else [data]
@@ -59,9 +59,9 @@ def index_to_vector_db(*, collection: str, data: Any) -> dict[str, Any]:
 
 
 def batch_index_orders(*, orders: Any) -> dict[str, Any]:
-    """Make orders searchable, each for itself; returns how many, and why the others are not.
+    """Make orders searchable, each independently; returns how many, and why the others failed.
 
-    A long list is done in slices: the run puts itself off and goes on where it was.
+    A long list is processed in slices: the run is snoozed and goes on where it stopped.
     """
     if not isinstance(orders, list | tuple):
         raise RecordRefused(f"orders must be a list of orders, not {type(orders).__name__}")
@@ -76,7 +76,7 @@ def batch_index_orders(*, orders: Any) -> dict[str, Any]:
 
 
 def _next_orders(orders: Sequence[Any], told: Mapping[str, Any]) -> dict[str, Any]:
-    """One batch, from where it was."""
+    """Process one batch from the checkpoint on; returns the new checkpoint."""
     start, end = told["at"], told["at"] + conf().index_batch
     good, failed = _sorted_out(orders[start:end], start)
     done = _take(ORDERS, list(good.values())) if good else Indexed()
@@ -93,7 +93,7 @@ def _next_orders(orders: Sequence[Any], told: Mapping[str, Any]) -> dict[str, An
 def _sorted_out(
     orders: Sequence[Any], start: int
 ) -> tuple[dict[int, CheckedRecord], list[dict[str, Any]]]:
-    """Good ones by their position, and why the others are not."""
+    """The valid orders by their position, and for each other one why it failed."""
     good: dict[int, CheckedRecord] = {}
     failed: list[dict[str, Any]] = []
     for position, order in enumerate(orders, start=start):
@@ -114,7 +114,8 @@ def _id_of(record: Any) -> Any:
 
 
 def _checked(collection: str, record: Any) -> CheckedRecord:
-    """A record that can be kept and be a document, or :class:`RecordRefused`."""
+    """The record, checked that it can be stored and be a document. Raises
+    :class:`RecordRefused`."""
     if not isinstance(record, Mapping):
         raise RecordRefused(
             f"{collection}: a record is an object with an id, not {type(record).__name__}"
@@ -141,7 +142,7 @@ def _slices(records: Sequence[CheckedRecord]) -> Iterator[Sequence[CheckedRecord
 
 
 def _take(collection: str, records: Sequence[CheckedRecord]) -> Indexed:
-    """Keep these records and index them; of several with one key the last counts."""
+    """Save these records and index them. If several have one key, the last one counts."""
     last = {each.key: each for each in records}
     with transaction.atomic():
         _keep(collection, [last[key] for key in sorted(last)])
@@ -150,8 +151,8 @@ def _take(collection: str, records: Sequence[CheckedRecord]) -> Indexed:
 
 
 def _index(collection: str, entries: Sequence[OutboxEntry]) -> Indexed:
-    """One that some code trips over is told like one that is refused: to try again would end in
-    the same. Its entry stands, and indexing takes it up once more."""
+    """A record on which code fails is reported like a refused one, because a second attempt would
+    fail too. Its entry stays, and an indexing run takes it once more."""
     work = partial(index_entries, collection)
     done, failed = bisect(entries, work, blames=blames_a_record, all_may_fail=True)
     refused = {entry.key: reason_of(error) for entry, error in failed}

@@ -1,4 +1,4 @@
-"""How far the indexes are behind the database, and what people should know about them."""
+"""How far the indexes are behind the database, and the notices about them that people see."""
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
@@ -15,36 +15,36 @@ from neural.retrieval.models import IndexShard, IndexState, IngestedRecord, Outb
 from neural.retrieval.models.outbox_entry import OutboxEntryQuerySet
 
 COUNTED = 1000
-"""Counting stops here."""
+"""Records are counted up to this number."""
 
 
 def counted(number: int) -> str:
-    """A number of records as people read it; '1,000+' where counting stopped."""
+    """A number of records as text for people: '1,000+' where counting stopped."""
     return f"{number:,}" + ("+" if number >= COUNTED else "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lag:
-    """Records that wait to be indexed. Numbers are at most COUNTED."""
+    """How many records wait to be indexed. Numbers are at most COUNTED."""
 
     waiting: int = 0
     oldest_seconds: float = 0.0
-    """For how long the first of them has been waiting; 0 if none is."""
+    """How long the oldest of them has been waiting; 0 if none waits."""
     history: int = 0
-    """Those among them that were loaded as history and may wait."""
+    """Waiting records that were loaded as history, which is not urgent."""
     refused: int = 0
     """Records that cannot be indexed; their entries say why."""
     collections: Mapping[str, int] = field(default_factory=dict)
-    """Those that wait by collection, as far as they were counted."""
+    """The number of waiting records by collection, as far as they were counted."""
     troubles: Sequence[str] = ()
-    """Why indexing cannot get on until a person does something."""
+    """Why indexing is blocked until a person does something."""
 
 
 def index_lag(
     *, now: dt.datetime, collection: str | None = None, stores: Collection[str] | None = None
 ) -> Lag:
-    """How far behind the index of a collection is, or all of them; ``now`` by the database's
-    clock, by which entries are written. With ``stores``, of records of these alone."""
+    """How far the index of a collection, or of all, is behind. ``now`` is the database's time, as
+    that of the entries is. With ``stores``, only records of these stores are counted."""
     entries: OutboxEntryQuerySet = OutboxEntry.objects.all()
     if stores is not None:
         entries = entries.of_stores(stores)
@@ -66,7 +66,7 @@ def index_lag(
 
 
 def _troubles() -> tuple[str, ...]:
-    """Each once, of the shards that there still are."""
+    """The troubles of the shards in use, each once."""
     shards = IndexShard.objects.troubled().filter(number__lt=conf().index_shards).order_by("pk")
     return tuple(dict.fromkeys(shard.trouble for shard in shards))
 
@@ -77,15 +77,15 @@ def _first(entries: OutboxEntryQuerySet, history: bool) -> Sequence[tuple[str, d
 
 
 def index_notices() -> dict[str, tuple[str, ...]]:
-    """By collection, what does not fit between its index and the settings or the database."""
-    known = {each.name for each in collections()}  # others cannot be rebuilt
+    """The notices about the index that is searched, for each collection that has any."""
+    known = {each.name for each in collections()}  # unknown collections cannot be rebuilt
     indexes = SearchIndex.objects.active().filter(collection__in=known)
     found = {index.collection: all_notices_of(index) for index in indexes}
     return {name: notices for name, notices in sorted(found.items()) if notices}
 
 
 def all_notices_of(index: SearchIndex) -> tuple[str, ...]:
-    """Those of every search, and what only a look into the vector store tells."""
+    """The notices that each search shows, and those that need a query of the vector store."""
     return (*notices_of(index), *_of_another_state(index))
 
 
@@ -100,8 +100,8 @@ def _of_another_state(index: SearchIndex) -> tuple[str, ...]:
 
 
 def why_it_waits(index: SearchIndex) -> str:
-    """Why an index that is being built does not get on: what the last attempt failed for, until the
-    next one. Empty if nothing did."""
+    """Why the building of an index does not progress: the error of the last attempt while the run
+    waits for the next one. Empty if it did not fail."""
     if index.state != IndexState.BUILDING:
         return ""
     waits = TaskRun.objects.filter(
@@ -111,8 +111,8 @@ def why_it_waits(index: SearchIndex) -> str:
 
 
 def why_nothing_is_searched(collection: str) -> tuple[str, ...]:
-    """What to know where a collection has no index that can be searched. Nothing, if there is
-    nothing to find either."""
+    """Notices for a collection that has no index that can be searched. Empty if it has no
+    records."""
     index = SearchIndex.objects.active().filter(collection=collection).first()
     if index is not None:
         return notices_of(index)  # it is in another vector store
@@ -123,7 +123,7 @@ def why_nothing_is_searched(collection: str) -> tuple[str, ...]:
 
 
 def has_records(collection: SearchCollection) -> bool:
-    """Whether there is anything to be indexed."""
+    """Whether the collection has any record to index."""
     source = collection.source
     if source is not None and next(iter(source.pages(after="", size=1)), None):
         return True

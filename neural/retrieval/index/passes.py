@@ -1,4 +1,4 @@
-"""Passes: one attempt of an indexing run, batch after batch, until nothing waits or its time is
+"""A pass is one attempt of an indexing run: batch after batch, until nothing waits or its time is
 up."""
 
 import logging
@@ -26,16 +26,17 @@ from neural.retrieval.models import IndexShard, OutboxEntry
 logger = logging.getLogger(__name__)
 
 TROUBLE_SECONDS = 5.0
-"""How long a shard waits that met trouble in one collection: other collections wait with it."""
+"""A shard that met trouble in one collection is snoozed for so long. The other collections of the
+shard wait with it."""
 
 
 def index_outbox(*, shard: int, history: bool) -> dict[str, Any]:
-    """Index what waits in a shard, until nothing does or its time is up; returns counts.
+    """Index what waits in a shard, until nothing does or the time is up; returns counts.
 
-    It ends after a batch where other work waits: the relay decides when it is asked for again.
-    A collection that a person must see to (its model has gone, its table is lost) is passed
-    over: its entries stand, and the shard says why. So is one that is away, but then the run fails
-    in the end, to be tried again by the ledger for as long as it takes.
+    While other work waits, the pass ends after a batch, and the relay decides when to schedule it
+    again. A collection may need a person (its model is missing, its table is lost): it is skipped,
+    its entries stay, and the shard says why. A collection whose store or model is unavailable is
+    skipped too, but the run then fails at the end, and the ledger retries it without limit.
     """
     index_pass = _IndexPass(shard=shard, history=history)
     index_pass.run()
@@ -61,7 +62,7 @@ class _IndexPass:
         self.is_done = self.gives_way = False
 
     def run(self) -> None:
-        """Batch after batch, one at least, for as long as nobody else wants the process."""
+        """Index at least one batch, then more while no other work waits and there is time."""
         until = time.monotonic() + conf().index_run_seconds
         while entries := self._next():
             for collection, theirs in _by_collection(entries).items():
@@ -69,22 +70,23 @@ class _IndexPass:
             self.gives_way = self._is_in_the_way()
             if self.gives_way or time.monotonic() > until:
                 break
-        # Behind all else: these records are found already, by their words.
+        # Last, because these records can be found by their words already.
         self.is_done = not entries and not (self.fills_gaps and fill_gaps(_batch_size()))
         _look_after(self.touched)
 
     def _is_in_the_way(self) -> bool:
-        """The first shard lets pass what is no less urgent; the others are there to use what
-        nobody else wants."""
+        """Whether other work should have this process. The first shard yields to work of at least
+        its own priority. The other shards use spare capacity only and yield to any work."""
         return others_wait(least_priority=LEAST_URGENT if self.shard else None)
 
     @property
     def fills_gaps(self) -> bool:
-        """One shard does, that of history."""
+        """Only the first shard of history fills gaps."""
         return self.history and self.shard == 0
 
     def _next(self) -> Sequence[OutboxEntry]:
-        """Of the shard's share; of all there is, where the first shard is at work alone."""
+        """The next entries of the shard. The first shard takes those of all shards while it works
+        alone."""
         is_alone = self.shard == 0 and not others_under_way(self.shard, history=self.history)
         shards = 1 if is_alone else conf().index_shards
         waiting = OutboxEntry.objects.in_shard(self.shard, of=shards, history=self.history)
@@ -99,7 +101,7 @@ class _IndexPass:
             )
         except Exception as error:
             if not (isinstance(error, NeuralError) or blames_a_record(error)):
-                raise  # the database is away, or the time is up
+                raise  # the database is unavailable, or the time is up
             self.troubles[collection] = error
             return
         for entry, why in failed:
@@ -110,7 +112,7 @@ class _IndexPass:
         self.refused += sum(len(each.refused) for each in done) + len(failed)
 
     def log(self) -> None:
-        """Say on the shard why it waits, and in the log when that is news."""
+        """Note on the shard why it waits, and log it if it is news."""
         trouble = "; ".join(f"{name}: {why}" for name, why in sorted(self._told().items()))
         for shard in IndexShard.objects.filter(history=self.history, number=self.shard):
             if shard.note_trouble(trouble) and trouble:
@@ -118,18 +120,19 @@ class _IndexPass:
                 self._trace()
 
     def _told(self) -> dict[str, str]:
-        """What a person must see to."""
+        """The troubles that need a person, by collection."""
         return {
             name: reason_of(error) for name, error in self.troubles.items() if not _is_away(error)
         }
 
     def fail_for_what_is_away(self) -> None:
-        """Once the other collections have had their turn."""
+        """Raise the error of an unavailable store or model, after the other collections had their
+        turn."""
         for error in filter(_is_away, self.troubles.values()):
             raise error
 
     def _trace(self) -> None:
-        """Of what nobody raised on purpose: where it came from."""
+        """Log the traceback of unexpected errors."""
         for name, error in self.troubles.items():
             if not isinstance(error, NeuralError):
                 logger.error("event=indexing_failed collection=%s", name, exc_info=error)
@@ -149,15 +152,15 @@ def _refuse(entry: OutboxEntry, why: Exception) -> None:
 
 
 def _batch_size() -> int:
-    """Less after an attempt whose process died, as it may have had too little memory, and after one
-    that failed, as its time may have been too short."""
+    """The batch is smaller after an attempt whose process died, which may have lacked memory, and
+    after one that failed, which may have lacked time."""
     run = current_run()
     halvings = 2 * run.losses + min(run.failures, 2) if run else 0
     return max(1, conf().index_batch >> halvings)
 
 
 def _by_collection(entries: Iterable[OutboxEntry]) -> dict[str, list[OutboxEntry]]:
-    """Entries by what they are of."""
+    """The entries by collection."""
     found: defaultdict[str, list[OutboxEntry]] = defaultdict(list)
     for entry in entries:
         found[entry.collection].append(entry)
@@ -165,7 +168,8 @@ def _by_collection(entries: Iterable[OutboxEntry]) -> dict[str, list[OutboxEntry
 
 
 def _look_after(collections: Iterable[str]) -> None:
-    """Note the sizes of what was written, and have a table compacted that has grown a lot."""
+    """Count the writes, record the sizes of the tables, and schedule a compaction if one has grown
+    a lot."""
     for name in collections:
         indexes = written_indexes(collection_of(name))
         count_writes(indexes)

@@ -1,7 +1,7 @@
-"""Rebuilding an index from the database, in slices, while the old one is searched.
+"""Rebuilding an index from the database, in slices, while the old index is searched.
 
-What changes meanwhile is written to both. When everything has been read, the new index is
-compacted and takes the old one's place; the old table is dropped a while later.
+Changes are written to both indexes meanwhile. When all records have been read, the new index is
+compacted and takes the old one's place. The old table is dropped a while later.
 """
 
 import logging
@@ -35,7 +35,8 @@ logger = logging.getLogger(__name__)
 REBUILD_TASK = "neural.tasks.rebuild_search_index"
 
 _STORED, _INGESTED = "stored:", "supplied:"
-"""The two walks of a rebuild: through the collection's source, then through what was ingested."""
+"""A rebuild reads twice: all records of the collection's source, then the ingested records. The
+cursor begins with one of these."""
 
 
 class SettingsChanged(PermanentError):
@@ -44,25 +45,25 @@ class SettingsChanged(PermanentError):
 
 @dataclass(frozen=True)
 class OpenedRebuild:
-    """The index that is being built."""
+    """The index that is being built, and whether this call began it."""
 
     index: SearchIndex
     is_new: bool
 
 
 class Page(NamedTuple):
-    """Records that are next, and where the walk is after them."""
+    """The next records, and the cursor after them."""
 
     version: int
     records: Mapping[str, Record]
     read: int
     cursor: str
     again: Callable[[], Mapping[str, Record]]
-    """Those of them that are still there."""
+    """Reads the records of the page again; those that are gone are left out."""
 
 
 def open_rebuild(collection: str, *, requested_by: str = "") -> OpenedRebuild:
-    """Begin to build a new index of a collection, or join the building that is under way.
+    """Begin to build a new index of a collection, or join a rebuild that is under way.
 
     Raises :class:`~neural.retrieval.collections.registry.CollectionUnknown`.
     """
@@ -84,7 +85,7 @@ def open_rebuild(collection: str, *, requested_by: str = "") -> OpenedRebuild:
 
 
 def _ask(index: SearchIndex) -> None:
-    """A run for it, unless one waits. One more than needed ends by itself."""
+    """Enqueue a run for it, unless one waits. An extra run does no harm: it finds nothing to do."""
     with transaction.atomic():
         run = enqueue(
             task=REBUILD_TASK,
@@ -99,9 +100,10 @@ def _ask(index: SearchIndex) -> None:
 
 
 def rebuild(*, index_id: int) -> dict[str, Any]:
-    """One slice of building an index; puts itself off until all is read, then switches to it.
+    """Build one slice of an index. The run is snoozed until all is read; the last slice activates
+    it.
 
-    Two at once do no harm: whoever finds that the other is further ends.
+    Two runs may work at once: the one that is behind ends. Raises :class:`SettingsChanged`.
     """
     index = SearchIndex.objects.filter(pk=index_id).first()
     if index is None or index.state != IndexState.BUILDING:
@@ -138,7 +140,8 @@ def _told(index: SearchIndex | None, index_id: int) -> dict[str, Any]:
 
 
 def pages(index: SearchIndex) -> Iterator[Page]:
-    """What is left to read, page by page: rows of the database, then what was ingested."""
+    """The records that are still to be read, page by page: first those of the source, then ingested
+    ones."""
     cursor, size = index.cursor, conf().index_batch
     source = collection_of(index.collection).source
     if source and not cursor.startswith(_INGESTED):
@@ -181,15 +184,15 @@ def _build(index: SearchIndex, page: Page) -> None:
 
 
 def _reindex_gone(index: SearchIndex, page: Page) -> None:
-    """A record that went while its page was written was taken out of the index before it was in: it
-    is looked at again. So is what was ingested and overtaken by an event meanwhile. As ingested:
-    they are not changed, and overtake nothing."""
+    """A record may be deleted while its page is written; its removal may then have come before its
+    row. Such records get new entries, as do ingested records that an event has outdated meanwhile.
+    The entries are marked as ingested: no record has changed, so they must outdate none."""
     gone = page.records.keys() - page.again().keys()
     OutboxEntry.objects.append(index.collection, gone, ingested=True, history=True)
 
 
 def _switch(index: SearchIndex) -> None:
-    """All is read: search in it from now on."""
+    """Activate the index, as all records have been read."""
     compact(index)
     count_writes([index])
     if index.activate():

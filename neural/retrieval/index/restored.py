@@ -1,10 +1,11 @@
-"""Whether an index knows more than the database: it was restored from a backup, or a copy of it
-writes to the same index.
+"""Detecting that an index is newer than the database.
 
-The database counts the writes of each index, a store that is not part of it notes the greatest
-number beside the table. After a restore the database's number is the lower one. It is counted and
-committed before it is noted, and compared the other way round: the store's number is read first.
-So nobody who is killed in between, and no process that writes meanwhile, makes it look restored.
+This happens when the database was restored from a backup, or when a copy of it writes to the same
+index. The database counts the writes of each index, and a vector store outside of the database
+notes the greatest count beside the table. After a restore, the database's count is the lower one.
+
+A count is committed before it is noted. A comparison reads the store's number first. So neither a
+process that is killed in between nor one that writes meanwhile causes a false alarm.
 """
 
 import logging
@@ -22,13 +23,13 @@ from neural.retrieval.stores.base import TableMissing
 logger = logging.getLogger(__name__)
 
 FOR_GOOD = 2**62
-"""Noted once the database was found behind: no count comes up to it, so that neither this database
-nor a copy of it takes the index for its own before it is rebuilt."""
+"""The number that is noted once the database was found to be behind. No count reaches it, so
+neither this database nor its copy trusts the index again before a rebuild."""
 
 
 def count_writes(indexes: Sequence[SearchIndex]) -> None:
-    """Count that rows of these indexes were written: once a slice of work, at its end. Within a
-    caller's transaction it waits for its commit."""
+    """Count a write of each of these indexes, at the end of a slice of work. In a transaction of
+    the caller, this happens when it commits."""
     if vector_store().notes_writes:
         for index in indexes:
             transaction.on_commit(partial(_count, index))
@@ -44,12 +45,12 @@ def _count(index: SearchIndex) -> None:
             number = FOR_GOOD
         store.note_writes(index.table, number)
     except TableMissing:
-        return  # it was dropped meanwhile, or has no rows yet
+        return  # the table was dropped meanwhile, or has no rows yet
 
 
 def knows_more_than_database(index: SearchIndex) -> bool:
-    """Whether the index was written by a later state of the database, or by a copy of it. False
-    where that cannot be told: no number was noted yet, or the store is away."""
+    """Whether a later state of the database, or a copy of it, has written to the index. False where
+    that is unknown: no number was noted yet, or the store is unavailable."""
     if index.store_kind != conf().vector_store:
         return False
     try:

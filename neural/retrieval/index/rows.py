@@ -1,4 +1,4 @@
-"""Records turned into rows of an index: documents, tokens, vectors."""
+"""Turning records into rows of an index: documents, tokens and vectors."""
 
 import logging
 import time
@@ -23,30 +23,28 @@ from neural.retrieval.stores.base import Row, Vector
 logger = logging.getLogger(__name__)
 
 Vectors = Mapping[str, Vector]
-"""By text; a text in which nothing can be read has none."""
+"""Vectors by text. A text without anything readable has none."""
 
 
 def version_now() -> int:
-    """The version of what is read from here on: greater than that of all that was read before.
-
-    By a clock that all workers share.
-    """
+    """The version of records that are read after this call. It is greater than that of all records
+    read before, by the database's clock, which all workers share."""
     return dialects.ledger_dialect().microseconds(dialects.ledger_connection())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Documents:
-    """What records say, by key; and why some cannot be read."""
+    """The documents of records by key, and for each other record the reason why it has none."""
 
     read: Mapping[str, Document]
     refused: Mapping[str, str]
     unwanted: Collection[str] = ()
-    """Of the refused, those that are no documents any more. Of the others, where code failed, the
-    index keeps what it has."""
+    """Refused records that are no longer documents, so their rows are removed. For the other
+    refused ones code failed, and the index keeps their old rows."""
 
 
 def documents_of(collection: str, records: Mapping[str, Record]) -> Documents:
-    """The documents of records."""
+    """The documents of these records of a collection."""
     read: dict[str, Document] = {}
     refused: dict[str, str] = {}
     unwanted: set[str] = set()
@@ -62,8 +60,8 @@ def documents_of(collection: str, records: Mapping[str, Record]) -> Documents:
 
 
 def vectors_for(documents: Iterable[Document], indexes: Sequence[SearchIndex]) -> Vectors:
-    """Everything that these indexes need embedded, in one call. Not inside of a transaction: a
-    model takes its time, and a server even more."""
+    """Vectors of all texts that these indexes need, computed in one call. Do not call it in a
+    transaction: a model is slow, and a remote one slower."""
     columns = {
         column for index in indexes if its_embedder(index) is not None for column in index.vectors
     }
@@ -78,12 +76,13 @@ def vectors_for(documents: Iterable[Document], indexes: Sequence[SearchIndex]) -
 
 
 def _embedded(texts: Sequence[str]) -> Sequence[tuple[Sequence[str], Embeddings]]:
-    """The vectors of texts. One that the model refuses, be it for what it says, is left without:
-    its record is found by its words. A model that refuses everything is wrongly set up."""
+    """Vectors of texts. A text that the model refuses for its content gets none, and its record is
+    found by words. If the model refuses every text, it is set up wrongly and the error is
+    raised."""
     try:
         return [(texts, embedder().embed(texts))]
     except EmbedderRefused:
-        embedder().embed([f"one text, {time.time_ns()}"])  # a new one: it may remember others
+        embedder().embed([f"one text, {time.time_ns()}"])  # a new text: old ones are cached
     done, failed = bisect(
         texts,
         lambda some: (some, embedder().embed(some)),
@@ -97,8 +96,8 @@ def _embedded(texts: Sequence[str]) -> Sequence[tuple[Sequence[str], Embeddings]
 def rows_for(
     index: SearchIndex, documents: Mapping[str, Document], vectors: Vectors, *, version: int
 ) -> list[Row]:
-    """The rows of one index. Without vectors where they would be of another model than its
-    others: it is found by its words until the index is rebuilt."""
+    """The rows of one index. They have no vectors if this process lacks the index's model: mixed
+    models would not compare."""
     columns = index.vectors if its_embedder(index) is not None else []
     return [_row(key, each, columns, vectors, version) for key, each in documents.items()]
 

@@ -1,10 +1,10 @@
-"""Asking for indexing runs where entries wait: a duty of every relay.
+"""Scheduling of indexing runs where entries wait. Every relay does this.
 
-Not asked by whoever writes an entry: two transactions that record a run of one key wait for one
-another.
+The writers of entries do not, because two transactions that record a run with the same key would
+wait for each other.
 
-What is found late hurts less than what is handled late: while other work waits, one shard alone has
-a slice now and then. That it gets, however long the others go on.
+A delay in search hurts less than a delay in handling. So while other work waits, only one shard
+works, in short slices. It gets these slices however long the other work goes on.
 """
 
 import datetime as dt
@@ -30,14 +30,14 @@ _WHERE: dict[bool, dict[str, Any]] = {
 }
 
 RESTS_FOR_A_SLICE = 9
-"""While other work waits, a slice is followed by a rest so many times as long: a tenth of one
-process is what indexing has then."""
+"""While other work waits, a slice is followed by a rest this many times as long, so that indexing
+uses a tenth of one process."""
 LONGEST_REST = dt.timedelta(seconds=60)
 
 
 def schedule_indexing() -> None:
-    """Record the runs that waiting entries need, unless they are under way: of what happens now
-    on ``default``, of history on ``low_priority``."""
+    """Record the runs that waiting entries need, unless such runs are under way. Live entries are
+    indexed on ``default``, history on ``low_priority``."""
     if conf().search:
         for history in (False, True):
             shards = _shards_needed(history)
@@ -48,7 +48,7 @@ def schedule_indexing() -> None:
 
 
 def _shards_needed(history: bool) -> int:
-    """One run takes what fits in a batch; more are needed for more."""
+    """One run suffices for what fits in a batch; more entries need all shards."""
     waiting = OutboxEntry.objects.in_shard(0, of=1, history=history)
     number = len(waiting.values_list("pk", flat=True)[: conf().index_batch + 1])
     return conf().index_shards if number > conf().index_batch else min(number, 1)
@@ -59,13 +59,13 @@ def _ask(history: bool, shards: int) -> None:
     busy = _under_way([shard.task_id for shard in known.values() if shard.task_id])
     wanted = [known.get(number) or _new_shard(history, number) for number in range(shards)]
     idle = [shard for shard in wanted if shard.task_id not in busy]
-    # The first shard last: it takes the others' shares, too, unless they are under way.
+    # The first shard comes last: it takes the entries of all shards unless others are under way.
     for shard in reversed(_welcome(idle, history) if idle else ()):
         _hand_out(shard)
 
 
 def _welcome(shards: Sequence[IndexShard], history: bool) -> Sequence[IndexShard]:
-    """Those of these shards that other work leaves room for."""
+    """The shards among these that may run beside the other work."""
     first = [shard for shard in shards if shard.number == 0]
     if _others_wait(history, _WHERE[history]["priority"]):
         return [shard for shard in first if _has_waited(shard)]
@@ -78,11 +78,11 @@ def _others_wait(history: bool, least_priority: int) -> bool:
 
 
 def _has_waited(shard: IndexShard) -> bool:
-    """Whether the first record has waited long enough, and the shard has rested."""
+    """Whether the oldest entry has waited long enough, and the shard has rested."""
     first = OutboxEntry.objects.in_shard(0, of=1, history=shard.history)
     times = first.values_list("created_at", Now()).first()
     if times is None:
-        return False  # it was indexed meanwhile
+        return False  # all was indexed meanwhile
     created_at, now = times
     patience = dt.timedelta(seconds=conf().index_patience_seconds)
     ready_at = created_at + patience
@@ -90,7 +90,7 @@ def _has_waited(shard: IndexShard) -> bool:
 
 
 def _rests_until(shard: IndexShard, patience: dt.timedelta) -> dt.datetime | None:
-    """When the shard may go on after its last run, if there was one."""
+    """When the shard may work again after its last run; None if there was no run."""
     ended = TaskRun.objects.filter(task_id=shard.task_id, started_at__lte=F("finished_at"))
     last: Any = ended.values_list("started_at", "finished_at").first()
     if last is None:
@@ -102,7 +102,7 @@ def _rests_until(shard: IndexShard, patience: dt.timedelta) -> dt.datetime | Non
 
 
 def others_under_way(shard: int, *, history: bool) -> bool:
-    """Whether another shard of this kind has a run that waits or works."""
+    """Whether another live shard (or one of history) has a run that waits or works."""
     others = IndexShard.objects.filter(history=history).exclude(number=shard).exclude(task_id="")
     return bool(_under_way(list(others.values_list("task_id", flat=True))))
 
@@ -119,7 +119,7 @@ def _new_shard(history: bool, number: int) -> IndexShard:
 
 
 def _hand_out(shard: IndexShard) -> None:
-    """The run and the word that it has the shard, or neither: another relay was quicker."""
+    """Record the run and assign it to the shard, or do neither if another relay was faster."""
     with transaction.atomic():
         run = enqueue(
             task=INDEX_TASK,

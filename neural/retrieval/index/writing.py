@@ -1,4 +1,4 @@
-"""Writing rows to the tables of indexes, and what stands in the way of it."""
+"""Writing documents to the tables of indexes, including tables that are missing."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class IndexUnusable(PermanentError):
-    """An index cannot be written until a person does something; it says what."""
+    """An index cannot be written until a person does something; the message says what."""
 
 
 def write(
@@ -28,11 +28,11 @@ def write(
     gone: Collection[str] = (),
     version: int,
 ) -> None:
-    """Write documents, by key, to each of these indexes in one commit, and take out keys of which
-    there is no record any more.
+    """Write documents by key to each of these indexes, and remove the keys in ``gone``, which have
+    no record any more.
 
-    A row is never put over one that was read later. What is taken out has no version: a record
-    that is gone does not come back under its key.
+    A row never replaces one with a greater ``version``. A removed row leaves no version behind: a
+    record that is gone does not come back under its key.
     """
     for index in indexes:
         rows = rows_for(index, documents, vectors, version=version)
@@ -46,8 +46,8 @@ def write(
 
 
 def _note_gaps(index: SearchIndex, documents: Mapping[str, Document], version: int) -> None:
-    """Where this process has not the index's model: who has it writes them anew. Noted first, so
-    that a row without vectors is never without its gap."""
+    """Note gaps if this process lacks the index's model, so that a process that has it adds the
+    vectors. This comes before the write, so that a row without vectors always has a gap."""
     if documents and index.vectors and its_embedder(index) is None:
         IndexGap.objects.note(index, documents.keys(), version=version)
         _log_gaps(index.pk, index.collection, index.embedder)
@@ -55,7 +55,7 @@ def _note_gaps(index: SearchIndex, documents: Mapping[str, Document], version: i
 
 @lru_cache
 def _log_gaps(number: int, collection: str, model: str) -> None:
-    """In the log, once a process and index."""
+    """Cached: logged once per process and index."""
     logger.warning(
         "event=index_of_another_model index='%s #%d' model=%s settings=%s reason='written by "
         "words alone: a worker with its model adds the vectors, or manage.py rebuild_index %s'",
@@ -75,13 +75,13 @@ def _write(index: SearchIndex, rows: Sequence[Row], gone: Collection[str]) -> No
 
 
 def _is_written(index: SearchIndex) -> bool:
-    """Whether it still is: its table may have been dropped since it was looked up."""
+    """Whether the index is still in use. If it is not, its table may have been dropped."""
     return SearchIndex.objects.written().filter(pk=index.pk).exists()
 
 
 def _make_table(index: SearchIndex) -> None:
-    """A table is made when its first rows come. One that had rows and is not there any more is
-    not made anew in silence: people would search in a nearly empty one."""
+    """A table is made when its first rows come. A table that had rows and is missing is not made
+    again, as people would then search a nearly empty index without a warning."""
     if index.rows:
         raise IndexUnusable(
             f"table {index.table} of the index of {index.collection} is not in the vector store "
@@ -91,7 +91,7 @@ def _make_table(index: SearchIndex) -> None:
 
 
 def measure(indexes: Sequence[SearchIndex]) -> int:
-    """Note how large the tables are; returns the most rows of one that no index covers."""
+    """Record the sizes of the tables; returns the largest number of unindexed rows of one table."""
     most = 0
     for index in indexes:
         try:

@@ -1,4 +1,4 @@
-"""Hits as `manage.py search` prints them: for people in two lines, for programs as JSON."""
+"""The output of `manage.py search`: two lines per hit for people, or JSON for programs."""
 
 import datetime as dt
 import json
@@ -11,11 +11,11 @@ from neural.management.teaching import wide
 from neural.retrieval.query.hits import Found, Hit
 
 WAYS = {"pinyin": "sound"}
-"""How something is found, where people say it in another way."""
+"""Ways of finding that have another name for people."""
 
 
 def table(collection: str, hits: Found) -> Iterator[str]:
-    """Two lines a hit: what it is, and why it is one."""
+    """Two lines per hit: what it is, and why it was found."""
     if hits:
         yield f"{collection}"
     for place, hit in enumerate(hits, 1):
@@ -26,7 +26,7 @@ def table(collection: str, hits: Found) -> Iterator[str]:
 
 
 def because(hit: Hit) -> str:
-    """Why a hit is one, in a line."""
+    """Why a hit was found, in one line."""
     ways = [f"{WAYS.get(way, way)} {score:.2f}" for way, score in hit.why.scores.items() if score]
     matched = [one_line(part) for part in (hit.why.names or hit.why.parts)[:5]]
     label = "names" if hit.why.names else "matched"
@@ -35,12 +35,12 @@ def because(hit: Hit) -> str:
 
 
 def one_line(text: str) -> str:
-    """Text of a record without what would move the cursor."""
+    """The text of a record without characters that would move the cursor."""
     return "".join(each if each.isprintable() else " " for each in text)
 
 
 def as_json(hits: Found) -> Iterator[str]:
-    """One object a hit."""
+    """One JSON object per hit."""
     for hit in hits:
         yield json.dumps(_as_object(hit), ensure_ascii=False)
 

@@ -1,4 +1,5 @@
-"""The field's words: marks are entries of an outbox, lanes are shards, supplied is ingested."""
+"""Renames: index marks become outbox entries, lanes become shards, supplied records become ingested
+ones."""
 
 from typing import Any
 
@@ -11,7 +12,7 @@ INDEX_TASK = "neural.tasks.index_marked"
 
 
 def _renamed(apps: Any, schema_editor: Any, old: str, new: str) -> None:
-    """An argument of the indexing runs that may still be worked on."""
+    """Rename an argument of the indexing runs that have not succeeded yet."""
     runs = apps.get_model("neural", "TaskRun").objects.using(schema_editor.connection.alias)
     for run in runs.filter(task=INDEX_TASK, event=None).exclude(state="succeeded"):
         if old in run.kwargs:

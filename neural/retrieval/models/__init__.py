@@ -1,4 +1,4 @@
-"""The models, one story a file."""
+"""The models of search, one per file."""
 
 from neural.retrieval.models.index_gap import IndexGap
 from neural.retrieval.models.index_shard import IndexShard

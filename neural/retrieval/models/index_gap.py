@@ -1,7 +1,7 @@
-"""Gaps: rows of a search index that lack their vectors, as a process wrote them that has not the
-index's model.
+"""Gaps: rows of a search index that lack their vectors.
 
-They are found by their words until a process that has it writes them anew.
+A process that lacks the index's model writes them so. They are found by their words until a process
+that has the model writes them again.
 """
 
 from collections.abc import Collection
@@ -15,26 +15,27 @@ from neural.retrieval.models.search_index import IndexState, SearchIndex
 
 class IndexGapQuerySet(models.QuerySet):
     def of_ended(self) -> Self:
-        """Those of indexes that are not written any more: nobody needs them."""
+        """Gaps of indexes that are no longer written, which are obsolete."""
         return self.exclude(index__state__in=(IndexState.ACTIVE, IndexState.BUILDING))
 
     def note(self, index: SearchIndex, keys: Collection[str], *, version: int) -> None:
-        """Say that these records of an index, as they were read at ``version``, lack vectors.
+        """Record that these records, read at ``version``, have no vectors in the index.
 
-        Added and never changed, like entries: who fills a gap meanwhile leaves the newer one.
+        A gap is added and never changed, like an outbox entry, so a process that fills an older gap
+        leaves the newer one.
         """
         with transaction.atomic():
             self.filter(index=index, key__in=keys, version__lt=version).delete()
             self.bulk_create(self.model(index=index, key=key, version=version) for key in keys)
 
     def filled(self, index: SearchIndex, keys: Collection[str], *, version: int) -> None:
-        """Forget those whose record was read at ``version`` and written with its vectors; not
-        those of whoever has read it since."""
+        """Delete the gaps of records that were read at ``version`` and written with vectors. Gaps
+        that were noted for a later version stay."""
         self.filter(index=index, key__in=keys, version__lte=version).delete()
 
 
 class IndexGap(models.Model):
-    """One row of an index that is found by its words alone."""
+    """One row of an index that has no vectors and is found by its words alone."""
 
     index = models.ForeignKey(
         SearchIndex,

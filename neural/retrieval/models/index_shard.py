@@ -1,7 +1,7 @@
-"""Shards: how many runs index at the same time, and which one works on each.
+"""Shards: how many indexing runs may work at the same time, and which run each shard has.
 
-A shard takes the entries whose number leaves its own when it is divided by the number of shards.
-Two runs of one shard would do no harm but the same work twice.
+An entry belongs to the shard whose number is the entry's id modulo the number of shards. If two
+runs had the same shard, they would do the same work twice but no harm.
 """
 
 from typing import Self
@@ -14,12 +14,12 @@ TROUBLE_LENGTH = 500
 
 class IndexShardQuerySet(models.QuerySet):
     def troubled(self) -> Self:
-        """Those that cannot get on until a person does something."""
+        """Shards that are blocked until a person does something."""
         return self.exclude(trouble="")
 
 
 class IndexShard(models.Model):
-    """One of the indexing runs that may be under way at the same time."""
+    """A shard of the index outbox, which one run at a time works on."""
 
     history = models.BooleanField(_("history"))
     number = models.PositiveSmallIntegerField(_("number"))
@@ -48,12 +48,12 @@ class IndexShard(models.Model):
         return f"{'history' if self.history else 'live'} {self.number}"
 
     def hand_to(self, task_id: str) -> bool:
-        """Let another run work on this shard, unless somebody else was quicker to say so."""
+        """Assign another run to this shard; False if another process was faster."""
         rows = type(self).objects.filter(pk=self.pk, task_id=self.task_id)
         return bool(rows.update(task_id=task_id))
 
     def note_trouble(self, trouble: str) -> bool:
-        """Say why this shard waits, or that it does no longer (an empty text); whether that is
-        news."""
+        """Record why this shard waits; an empty text says that it no longer does. Returns whether
+        that is news."""
         rows = type(self).objects.filter(pk=self.pk).exclude(trouble=trouble[:TROUBLE_LENGTH])
         return bool(rows.update(trouble=trouble[:TROUBLE_LENGTH]))

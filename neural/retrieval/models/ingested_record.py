@@ -1,4 +1,4 @@
-"""Records that were ingested to be searched, and are nowhere else in the database."""
+"""Ingested records: given by a caller to be searched, and nowhere else in the database."""
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
@@ -13,7 +13,8 @@ class IngestedRecordQuerySet(StoreScopedQuerySet):
 
 
 class IngestedRecord(models.Model):
-    """What ``index_to_vector_db`` was given. It stands until an event says something newer."""
+    """A record that ``index_to_vector_db`` was given. It is kept until an event says something
+    newer."""
 
     collection = models.CharField(_("collection"), max_length=100)
     key = models.CharField(_("record"), max_length=300)

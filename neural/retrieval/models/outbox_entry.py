@@ -1,8 +1,8 @@
-"""The outbox of the search index: records that it has yet to take up.
+"""The outbox of the search index: the records that are still to be indexed.
 
-An entry is written in the transaction that changes its record, so that neither is kept without
-the other. It is never changed, only read and then deleted by whoever has indexed its record:
-writers of the same record wait for nobody.
+An entry is written in the transaction that changes its record, so both are kept or neither. An
+entry is never changed, only read, then deleted by the run that has indexed its record. So writers
+of the same record do not wait for each other.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,31 +18,34 @@ ERROR_LENGTH = 500
 
 class OutboxEntryQuerySet(models.QuerySet):
     def waiting(self) -> Self:
-        """Those that indexing will take up; the others were refused and wait for a person."""
+        """Entries that an indexing run will take. The others were refused and wait for a person."""
         return self.filter(error="")
 
     def refused(self) -> Self:
-        """Those whose record cannot be a document."""
+        """Entries whose record cannot be a document."""
         return self.exclude(error="")
 
     def of_stores(self, codes: Collection[str]) -> Self:
-        """Those whose record belongs to one of these stores, with which its key begins."""
+        """Entries whose record belongs to one of these stores. A key begins with the store's
+        code."""
         code = Substr("key", 1, StrIndex("key", Value("/")) - 1)
         return self.alias(code=code).filter(code__in=codes)
 
     def in_shard(self, number: int, *, of: int, history: bool) -> Self:
-        """Those that one of so many shards takes up, first first."""
+        """Waiting entries of shard ``number`` of ``of`` shards, the oldest first."""
         own = self.waiting().filter(history=history)
         if of > 1:
             own = own.alias(shard=Mod("id", of)).filter(shard=number)
         return own.order_by("id")
 
     def refuse(self, keys: Collection[int], why: str) -> int:
-        """Say why the record of these entries (primary keys) cannot be indexed."""
+        """Record on these entries (primary keys) why their record cannot be indexed; returns how
+        many."""
         return self.filter(pk__in=keys).update(error=why[:ERROR_LENGTH])
 
     def note_refused(self, collection: str, reasons: Mapping[str, str]) -> None:
-        """Keep why records (by key) cannot be indexed, each once."""
+        """Add an entry with the reason for each of these records (by key) that has no refused one
+        yet."""
         own = self.refused().filter(collection=collection, key__in=reasons)
         known = set(own.values_list("key", flat=True))
         self.bulk_create(
@@ -52,7 +55,7 @@ class OutboxEntryQuerySet(models.QuerySet):
         )
 
     def retry(self) -> int:
-        """Have refused records tried again; returns how many."""
+        """Let refused records be indexed again; returns how many."""
         return self.refused().update(error="")
 
     def append(
@@ -63,7 +66,8 @@ class OutboxEntryQuerySet(models.QuerySet):
         ingested: bool = False,
         history: bool = False,
     ) -> list[Any]:
-        """Have these records indexed anew, in the caller's transaction."""
+        """Add an entry for each of these records, in the caller's transaction; returns the
+        entries."""
         rows = [
             self.model(collection=collection, key=key, ingested=ingested, history=history)
             for key in sorted(keys)
@@ -72,7 +76,7 @@ class OutboxEntryQuerySet(models.QuerySet):
 
 
 class OutboxEntry(models.Model):
-    """One record of which the index is not up to date."""
+    """A record whose newest state is not in the index yet."""
 
     collection = models.CharField(_("collection"), max_length=100)
     key = models.CharField(_("record"), max_length=300)
@@ -100,8 +104,8 @@ class OutboxEntry(models.Model):
         verbose_name = _("record to index")
         verbose_name_plural = _("records to index")
         indexes = (
-            # Indexing: is there anything to do, and what comes next. Live entries are found at
-            # once, however many of history wait.
+            # Indexing asks for the next entries. Live entries are found at once, however many of
+            # history wait.
             models.Index(
                 fields=["history", "id"],
                 condition=models.Q(error=""),
@@ -116,7 +120,7 @@ class OutboxEntry(models.Model):
         return f"{self.collection} {self.key}"
 
     def retry(self) -> bool:
-        """Have a refused record tried again."""
+        """Let a refused record be indexed again; returns whether it was refused."""
         changed = type(self).objects.filter(pk=self.pk).retry()
         if changed:
             self.error = ""

@@ -1,7 +1,7 @@
-"""Search indexes: which table of the vector store a collection is searched in.
+"""Search indexes: the table of the vector store in which a collection is searched.
 
-An index is a generation: made empty, filled, then the one that is searched until a newer one
-takes its place. Each change of state is a verb, a conditional UPDATE that says whether it happened.
+Each index is one generation: created empty, filled, then searched until a newer one replaces it.
+Each change of state is a verb: a conditional UPDATE that returns whether it happened.
 """
 
 from typing import Any, Self
@@ -21,11 +21,11 @@ class IndexState(models.TextChoices):
 
 class SearchIndexQuerySet(models.QuerySet):
     def active(self) -> Self:
-        """Those that are searched: at most one a collection."""
+        """Indexes that are searched: at most one per collection."""
         return self.filter(state=IndexState.ACTIVE)
 
     def written(self) -> Self:
-        """Those that changed records are written to: what is searched and what is being built."""
+        """Indexes that changes are written to: those that are searched and those being built."""
         return self.filter(state__in=(IndexState.ACTIVE, IndexState.BUILDING))
 
 
@@ -88,13 +88,13 @@ class SearchIndex(models.Model):
 
     @property
     def left_out(self) -> int:
-        """About how many records it lacks because they are older than it: it was not built from
-        the database, but made when the first change came."""
+        """About how many older records the index lacks. An index that was made for the first
+        change, and not built from the database, has only the records since."""
         is_active = self.state == IndexState.ACTIVE
         return max(0, self.records_total - self.records_done) if is_active else 0
 
     def advance(self, *, cursor: str, done: int) -> bool:
-        """Say how far the building has come, unless another slice was faster."""
+        """Record how far the building has come; False if another slice is further."""
         return self._change(
             IndexState.BUILDING,
             was_at=self.cursor,
@@ -103,9 +103,10 @@ class SearchIndex(models.Model):
         )
 
     def activate(self) -> bool:
-        """Let this index be searched from now on; the one before it is replaced."""
+        """Make this the index that is searched, in place of the one before."""
         with transaction.atomic():
-            # First, as only one may be active; undone if this one is no longer being built.
+            # Retired first, because only one index may be active. Rolled back if this one is no
+            # longer being built.
             rivals = type(self).objects.active().filter(collection=self.collection)
             rivals.exclude(pk=self.pk).update(state=IndexState.RETIRED, ended_at=Now())
             changed = self._change(
@@ -118,33 +119,33 @@ class SearchIndex(models.Model):
         return changed
 
     def lacks(self, records: int) -> None:
-        """Say about how many records it lacks, as they are older than it."""
+        """Record about how many older records the index lacks."""
         self._change(IndexState.ACTIVE, records_total=self.records_done + records)
 
     def cancel(self) -> bool:
-        """Give up building it."""
+        """Stop building this index."""
         return self._change(IndexState.BUILDING, state=IndexState.CANCELLED, ended_at=Now())
 
     def hand_to(self, task_id: str) -> None:
-        """Say which run builds it."""
+        """Record which run builds the index."""
         self._change(IndexState.BUILDING, task_id=task_id)
 
     def note_size(self, *, rows: int, unindexed_rows: int, size: int, compacted: bool) -> None:
-        """Keep what the vector store said of the table's size."""
+        """Record the size of the table as the vector store reports it."""
         facts: dict[str, Any] = {"rows": rows, "unindexed_rows": unindexed_rows, "bytes": size}
         if compacted:
             facts["compacted_at"] = Now()
         type(self).objects.filter(pk=self.pk).update(**facts)
 
     def count_write(self) -> int:
-        """One more write of its table; returns how many there are now."""
+        """Count one more write of the table; returns the new count."""
         own = type(self).objects.using(router.db_for_write(type(self))).filter(pk=self.pk)
         with transaction.atomic(using=own.db):
             own.update(writes=F("writes") + 1)
             return own.values_list("writes", flat=True).first() or 0
 
     def counted_writes(self) -> int:
-        """How many there are now, as the database says that is written to: no replica's."""
+        """The count of writes, read from the primary database and not from a replica."""
         own = type(self).objects.using(router.db_for_write(type(self)))
         return own.filter(pk=self.pk).values_list("writes", flat=True).first() or 0
 
@@ -159,8 +160,8 @@ class SearchIndex(models.Model):
 
 
 class Search(SearchIndex):
-    """The search page as the admin knows it: a name in the list of pages, and a permission. Nothing
-    of its own is kept: whoever may view it may search."""
+    """The search page in the admin's list of models, and its permission. It keeps no rows of its
+    own: whoever may view it may search."""
 
     class Meta:
         proxy = True

@@ -1,1 +1,1 @@
-"""From a question to hits: what is asked, how lists are fused, what is shown."""
+"""Answering a query: parsing it, querying the index, combining the lists, and making hits."""

@@ -1,21 +1,22 @@
-"""How well records fit a question, put together from everything that was asked. Pure.
+"""Ranking: how well records fit a query, combined from all the ways in which it was searched. Pure.
 
-The store's lists say which records to look at; what a record is worth is measured on the record:
-BM25 scores and cosines of different questions do not compare, shares and whole names do.
+The lists of the vector store only say which records to look at. The score is computed from the
+record itself, because BM25 scores and cosines of different queries do not compare, while shares and
+whole names do. A score has four parts, with these weights:
 
-* names (1): whole names of the record that stand in the question. Only the longest count: 豆腐
-  does not count inside 麻婆豆腐. A record in whose names one of them, or all that is asked, stands
-  as a part has .9.
-* words (1): BM25 as a share of the best, in a question without Chinese times the share of its
-  words that the record holds: one word of many is a chance hit.
-* pinyin (2): likeness of the whole question to one name of the record, by how it sounds or, in
-  Chinese, by its characters in any order. Less than .3 is chance, .9 the same.
-* meaning (1.5): cosine as a share of the best. Little where a whole name was found, or one record
-  that holds every word (.2), and the less the more a name sounds like the question. Nothing if the
-  best cosine is below .12, as of questions about other things; all of it from .24, which 19 in 20
-  labelled questions reach.
+* names (1): whole names of the record that occur in the query. Only the longest count: 豆腐 does
+  not count inside 麻婆豆腐. A record gets .9 if one of these names, or the whole query, is part of
+  one of its own names.
+* words (1): BM25 as a share of the best. In a query without Chinese it is multiplied by the share
+  of the query's words that the record has, because one word of many matches by chance.
+* pinyin (2): likeness of the whole query to one name of the record, by its sound or, in Chinese, by
+  its characters in any order. Up to .3 is chance and counts 0; from .9 on it counts 1.
+* meaning (1.5): cosine as a share of the best. It counts little (.2) if a whole name was found, or
+  if a record has every word, and less the more a name sounds like the query. It counts nothing if
+  the best cosine is below .12, as for queries about other things, and fully from .24, which 19 in
+  20 labelled queries reach.
 
-Weights were chosen on the even rows of ``benchmarks/search_quality``; the others are its report.
+The weights were chosen on the even rows of ``benchmarks/search_quality``, which reports the others.
 """
 
 from collections.abc import Iterable, Mapping
@@ -37,28 +38,28 @@ _WEIGHTS = {"whole": 1.0, "title": 0.5}
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A record that may fit, and what the store said of it."""
+    """A record that may fit, with what the store said about it."""
 
     row: Row
     words: float = 0.0
-    """BM25; 0 if the store did not list it."""
+    """The BM25 score; 0 if the store did not list it."""
     sounded: bool = False
-    """Whether the store listed it by how it sounds."""
+    """Whether the store listed it by its sound."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
-    """A record that fits."""
+    """A record that fits, with its score and the parts of the score."""
 
     row: Row
     score: float
     scores: Mapping[str, float] = field(default_factory=dict)
     names: tuple[str, ...] = ()
-    """Its names that stand whole in the question, as it writes them."""
+    """Names of the record that occur whole in the query, as the record writes them."""
 
 
 def candidates_of(lists: Mapping[str, Iterable[Match]], rows: Mapping[str, Row]) -> list[Candidate]:
-    """The rows that were listed, by key."""
+    """The rows that the store listed, sorted by key."""
     words = {match.key: match.score for match in lists.get("words", ())}
     sounded = {match.key for match in lists.get("sounds", ())}
     return [
@@ -68,8 +69,9 @@ def candidates_of(lists: Mapping[str, Iterable[Match]], rows: Mapping[str, Row])
 
 
 def columns_asked(parsed: ParsedQuery, columns: Iterable[str]) -> list[str]:
-    """Which vectors a question is compared with: titles are so short that a Chinese sentence is
-    near to any of them, while other languages meet Chinese best where little is said."""
+    """Which vectors a query is compared with. Titles are so short that a Chinese sentence is near
+    to any of them, so a Chinese query uses the whole text. Other languages match Chinese best where
+    the text is short."""
     there = list(columns)
     wanted = _IN_CHINESE if parsed.chinese else _IN_OTHERS
     return [each for each in wanted if each in there] or there[:1]
@@ -78,8 +80,8 @@ def columns_asked(parsed: ParsedQuery, columns: Iterable[str]) -> list[str]:
 def rank(
     parsed: ParsedQuery, candidates: list[Candidate], vectors: Mapping[str, Vector]
 ) -> list[Ranked]:
-    """Candidates, best first; of equal ones the newest. ``vectors`` are those of the question by
-    column, none if meaning is left out."""
+    """Candidates that fit, best first; of equal ones the newest. ``vectors`` are the query's by
+    column, empty if meaning is left out."""
     names = _names(parsed, candidates)
     named = any(score for score, _ in names)
     held = [_held(parsed, each) for each in candidates]
@@ -102,19 +104,20 @@ def rank(
 
 
 def _place(ranked: Ranked) -> tuple[float, float, str]:
-    """Best first; of equal ones the newest, then by key."""
+    """The sort key: best first; of equal ones the newest, then by key."""
     at = ranked.row.at.timestamp() if ranked.row.at else 0.0
     return (-ranked.score, -at, ranked.row.key)
 
 
 def _ranked(row: Row, scores: dict[str, float], names: tuple[str, ...]) -> Ranked:
     told = {by: round(score, 4) for by, score in scores.items() if score > 0}
-    # Of the rounded figures: a page that shows them adds up, and no machine's last digit decides.
+    # Summed after rounding, so that the shown parts add up and floating-point differences between
+    # machines do not matter.
     return Ranked(row=row, score=round(sum(told.values()), 4), scores=told, names=names)
 
 
 def _names(parsed: ParsedQuery, candidates: list[Candidate]) -> list[tuple[float, tuple[str, ...]]]:
-    """For each candidate its share of the names asked for, and which of its names they are."""
+    """For each candidate its share of the names in the query, and which of its names these are."""
     forms = [_forms(each.row) for each in candidates]
     every = {form for own in forms for form in own}
     found = every & parsed.names
@@ -137,7 +140,7 @@ def _forms(row: Row) -> dict[str, str]:
 def _worth(name: str, own: Iterable[str]) -> float:
     if name in own:
         return 1.0
-    # Inside of a Latin word is no part of a name: 'ham' is not in 'hamburger'.
+    # A part of a Latin word is no part of a name: 'ham' is not in 'hamburger'.
     return _PART_OF_A_NAME if has_chinese(name) and any(name in each for each in own) else 0.0
 
 
@@ -150,8 +153,8 @@ def _words(candidates: list[Candidate], held: list[float | None]) -> list[float]
 
 
 def _held(parsed: ParsedQuery, candidate: Candidate) -> float | None:
-    """Share of the question's words that the record holds; None where that says little: Chinese
-    is not written in words."""
+    """The share of the query's words that the record has. None for Chinese, which is not written in
+    separate words."""
     if parsed.chinese:
         return None
     if not (candidate.words and parsed.words):
@@ -162,8 +165,7 @@ def _held(parsed: ParsedQuery, candidate: Candidate) -> float | None:
 
 
 def _sound(parsed: ParsedQuery, candidate: Candidate) -> float:
-    """How much one name of the record sounds like the question, or has its characters: from 0
-    to 1."""
+    """How much one name of the record sounds like the query, or has its characters: from 0 to 1."""
     if not (candidate.sounded and parsed.sounds):
         return 0.0
     names = (candidate.row.title, *candidate.row.names)
@@ -179,7 +181,7 @@ def _alike(parsed: ParsedQuery, name: str) -> float:
 
 
 def _meanings(candidates: list[Candidate], vectors: Mapping[str, Vector]) -> list[float]:
-    """Mean cosine of the vectors asked, as a share of the best; less if the best is not near."""
+    """Mean cosine of the vectors as a share of the best; reduced if the best is not near."""
     means = [max(_cosine(each.row, vectors), 0.0) for each in candidates]
     best = max(means, default=0.0) or 1.0
     near = min(max((best - _UNRELATED) / (_RELATED - _UNRELATED), 0.0), 1.0)
@@ -187,7 +189,7 @@ def _meanings(candidates: list[Candidate], vectors: Mapping[str, Vector]) -> lis
 
 
 def _cosine(row: Row, vectors: Mapping[str, Vector]) -> float:
-    """The mean over the vectors that it has, by their weights."""
+    """The weighted mean of the cosines of those vectors that the row has."""
     there = [by for by in vectors if by in row.vectors]
     weights = sum(_WEIGHTS[by] for by in there)
     return sum(_WEIGHTS[by] * float(row.vectors[by] @ vectors[by]) for by in there) / (weights or 1)

@@ -1,4 +1,4 @@
-"""What a search answers: hits, and why each is one, as its record writes it. Pure."""
+"""The hits of a search, and why each was found. Pure."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -20,12 +20,12 @@ class Why:
     """Why a record was found."""
 
     names: tuple[str, ...] = ()
-    """Names of the record that stand whole in what was asked, as the record writes them."""
+    """Names of the record that occur whole in the query, as the record writes them."""
     parts: tuple[str, ...] = ()
-    """Pieces of its title, names or text that were matched, as the record writes them, longest
-    first: what a page highlights."""
+    """Pieces of its title, names or text that matched, as the record writes them, longest first.
+    Pages highlight them."""
     scores: Mapping[str, float] = field(default_factory=dict)
-    """By how it was found (``names``, ``words``, ``pinyin``, ``meaning``): what that added to the
+    """What each way of finding (``names``, ``words``, ``pinyin``, ``meaning``) added to the
     score."""
 
 
@@ -47,12 +47,12 @@ class Hit:
 
     @property
     def key(self) -> str:
-        """What the record is known by in its collection."""
+        """The record's key in its collection: STORE/ID."""
         return documents.key_of(store=self.store, id=self.id)
 
 
 class Found(list[Hit]):
-    """Hits, best first, and what the person who searches should know."""
+    """Hits, best first, and notices for the person who searches."""
 
     def __init__(self, hits: list[Hit], *, notices: tuple[str, ...] = ()) -> None:
         super().__init__(hits)
@@ -61,7 +61,7 @@ class Found(list[Hit]):
 
 
 def hit_of(collection: str, parsed: ParsedQuery, ranked: Ranked) -> Hit:
-    """A record that fits, and why."""
+    """The hit of a ranked record."""
     row = ranked.row
     return Hit(
         collection=collection,
@@ -78,7 +78,7 @@ def hit_of(collection: str, parsed: ParsedQuery, ranked: Ranked) -> Hit:
 
 
 def why(parsed: ParsedQuery, ranked: Ranked) -> Why:
-    """Names that stand whole in the question, parts that were matched, and scores."""
+    """The names that occur whole in the query, the parts that matched, and the scores."""
     parts = _parts(parsed, ranked.row)
     if not parts and "pinyin" in ranked.scores:
         parts = [_sounds_most_alike(parsed, ranked.row)]
@@ -88,7 +88,7 @@ def why(parsed: ParsedQuery, ranked: Ranked) -> Why:
 
 def _parts(parsed: ParsedQuery, row: Row) -> list[str]:
     tokens = parsed.words
-    # A single character is asked for in names alone, as in a text it says nothing.
+    # Single characters match in names alone; in a text they mean nothing.
     in_names = [part for name in _names(row) for part in parts_of(name, tokens)]
     longer = frozenset(token for token in tokens if len(token) > 1)
     return in_names + parts_of(row.text[:_LONGEST_READ], longer)

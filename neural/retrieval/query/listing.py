@@ -1,4 +1,4 @@
-"""Asking one table of a vector store all that a question needs, at once."""
+"""All requests that a query makes to one table of a vector store, made at the same time."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -10,28 +10,28 @@ from neural.retrieval.query.parsing import ParsedQuery
 from neural.retrieval.stores.base import Match, Vector, VectorStore, Within
 
 LISTED = 40
-"""Rows that each list brings in: by measurement half of it finds as much."""
+"""Rows that each list contains. Half as many were measured to find as much."""
 _THREADS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """A table, and what of it may be seen."""
+    """A table, and which of its rows may be seen."""
 
     store: VectorStore
     table: str
     columns: Sequence[str]
-    """Its vector columns."""
+    """The vector columns of the table."""
     within: Within
     least: int = LISTED
-    """Rows a list that are looked at in any case."""
+    """At least so many rows of each list are read."""
 
     def candidates(
         self, parsed: ParsedQuery, embedded: Callable[[], Mapping[str, Vector]]
     ) -> tuple[list[Candidate], Mapping[str, Vector]]:
-        """Records that may fit, and the question's vectors: ``embedded`` makes them while the
+        """Records that may fit, and the query's vectors. ``embedded`` makes the vectors while the
         store looks for tokens."""
-        # A pool a search: one that is kept would not survive the fork of a worker.
+        # A new pool for each search, because a lasting one would not survive the fork of a worker.
         with ThreadPoolExecutor(_THREADS) if self.store.answers_at_once else _InTurn() as threads:
             asked = {
                 column: threads.submit(self._matching, column, tokens)
@@ -48,7 +48,7 @@ class Listing:
         return candidates_of(lists, rows), vectors
 
     def vectors_asked(self, parsed: ParsedQuery) -> list[str]:
-        """The columns with which the question's meaning is compared."""
+        """The vector columns with which the query is compared."""
         return columns_asked(parsed, self.columns)
 
     def _matching(self, column: str, tokens: frozenset[str]) -> list[Match]:
@@ -71,7 +71,7 @@ class Listing:
 
 
 class _InTurn(Executor):
-    """Does at once, in the caller's thread, what it is given."""
+    """Runs each call at once, in the caller's thread."""
 
     def submit(self, do: Callable[..., Any], /, *args: Any, **given: Any) -> Future[Any]:
         done: Future[Any] = Future()

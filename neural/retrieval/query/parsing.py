@@ -1,4 +1,5 @@
-"""What of a question is asked of which column. Pure."""
+"""Parsing a query: its names, words and sounds, each to be looked up in a column of its own.
+Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,39 +10,39 @@ from neural.retrieval.text.sounds import pieces, sound_of
 from neural.retrieval.text.tokens import grams, has_chinese, name_forms, runs, units, word_tokens
 
 LONGEST_NAME = 12
-"""Longer names are found by their pieces, or as the whole question."""
+"""In units. Longer names are found by their pieces, or if they are the whole query."""
 MOST_UNITS = 200
-"""Of a longer question only its beginning is compared by names and words."""
+"""Only so many units of a longer query are compared with names and words."""
 MOST_SOUNDS = 60
-"""A question that sounds longer is a sentence, and no name sounds like a sentence."""
+"""A query with more pieces of sound is a sentence, and no name sounds like a sentence."""
 _LONGEST_READ = 4_000
 _LONGEST_SOUNDED = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedQuery:
-    """A question taken apart."""
+    """A query taken apart."""
 
     chinese: bool
     whole: str
-    """All of it as one name, without separators; empty if there is nothing to be found by."""
+    """The whole query as one name, without separators; empty if it has nothing to search for."""
     characters: frozenset[str]
-    """Its units, in no order."""
+    """Its units, without order."""
     names: frozenset[str]
     """Every piece of it that may be the whole name of something."""
     words: frozenset[str]
-    """Tokens of its words."""
+    """The tokens of its words."""
     sounds: frozenset[str]
-    """Pieces of what it sounds like; none for a sentence."""
+    """The pieces of its sound; empty for a sentence."""
 
     @property
     def blank(self) -> bool:
-        """Whether it has no letter, number or sign to be found by."""
+        """Whether it has no letter, number or sign to search for."""
         return not self.names
 
 
 def parse_query(text: str) -> ParsedQuery:
-    """A question taken apart. Nothing in it is an operator; whatever it holds, it has an answer."""
+    """A query taken apart. Nothing in it is an operator, and every text is a valid query."""
     folded = fold(text[:_LONGEST_READ])
     asked = units(folded)[:MOST_UNITS]
     return ParsedQuery(
@@ -55,7 +56,8 @@ def parse_query(text: str) -> ParsedQuery:
 
 
 def query_like(title: str, names: Iterable[str]) -> ParsedQuery:
-    """The question that a record is itself, for what is like it: by its names and their words."""
+    """The query for records similar to one with this title and these names: the names and their
+    words."""
     own = tuple(dict.fromkeys((title, *names)))
     words = frozenset(islice(dict.fromkeys(word_tokens("\n".join(own))), MOST_UNITS))
     forms = frozenset(islice((form for name in own for form in name_forms(name)), MOST_UNITS))
@@ -70,8 +72,8 @@ def query_like(title: str, names: Iterable[str]) -> ParsedQuery:
 
 
 def _possible_names(asked: list[str]) -> Iterable[str]:
-    """Itself, and its pieces of so many units; a single Chinese character is no name unless it is
-    all that is asked."""
+    """The whole query, and its pieces of up to so many units. A single Chinese character is no name
+    unless it is the whole query."""
     if asked:
         yield "".join(asked)
     for start in range(len(asked)):
@@ -81,7 +83,7 @@ def _possible_names(asked: list[str]) -> Iterable[str]:
 
 
 def _words(folded: str) -> Iterable[str]:
-    """Their number, too, has an end: a store takes a second for thousands of tokens."""
+    """Limited in number, because a store takes a second for thousands of tokens."""
     return islice(_words_of_runs(folded), 2 * MOST_UNITS)
 
 

@@ -1,4 +1,4 @@
-"""Search: records that fit a question, and why each does."""
+"""Search: the records that fit a query, and why each was found."""
 
 import datetime as dt
 import logging
@@ -22,9 +22,9 @@ from neural.retrieval.stores.base import TableMissing, Vector, Within
 from neural.retrieval.text.tokens import without_numbers
 
 MOST = 100
-"""Hits that one search gives at most."""
+"""The most hits of one search."""
 _EMBEDDED = 500
-"""Characters of a question that are embedded."""
+"""Characters of a query that are embedded."""
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +40,12 @@ def search(
     kind: str | None = None,
     stores: Collection[str] | None = None,
 ) -> Found:
-    """Records of a collection that fit ``text``, best first.
+    """Records of a collection that fit ``text``, best first, at most ``top_k`` (1 to 100).
 
-    ``store`` is one store's code, ``stores`` those that the caller may see (None: all); with both
-    only what is in both is found. ``since <= at < until``; a date stands for the whole of its day.
+    ``store`` is the code of one store, ``stores`` are those that the caller may see (None: all).
+    With both, only records in both are found. ``since <= at < until``; a date as ``until`` includes
+    its whole day. Raises :class:`neural.CollectionUnknown`, and ValueError for an invalid
+    ``top_k``.
     """
     collection_of(collection)
     within = Within(
@@ -58,14 +60,15 @@ def search(
 def similar(
     collection: str, key: str, *, stores: Collection[str] | None = None, top_k: int = 10
 ) -> Found:
-    """Records like the one with this key, itself left out; none if it is not there to be seen."""
+    """Records similar to the one with this key, without itself. Empty if that record is not in the
+    index or not in ``stores`` (None: all)."""
     collection_of(collection)
     within = Within(stores=_visible(None, stores))
     return _asked(collection, _checked(top_k), lambda active: _similar(active, key, within, top_k))
 
 
 def _asked(collection: str, top_k: int, ask: Callable[[ActiveIndex], Found]) -> Found:
-    """The answer of the collection's index, and what should be known of it."""
+    """The hits that ``ask`` finds in the collection's index, with the index's notices."""
     for last in (False, True):
         active = active_index(collection)
         if active is None:
@@ -73,7 +76,7 @@ def _asked(collection: str, top_k: int, ask: Callable[[ActiveIndex], Found]) -> 
         try:
             found = ask(active)
         except TableMissing:
-            # Another index may just have taken its place: that one is asked.
+            # The index may have been replaced just now: ask again.
             if last:
                 raise
         else:
@@ -115,8 +118,9 @@ def _similar(active: ActiveIndex, key: str, within: Within, top_k: int) -> Found
 def _there(
     active: ActiveIndex, ranked: Sequence[Ranked], top_k: int, notices: list[str]
 ) -> Sequence[Ranked]:
-    """The best of those whose record is in the database still. One that has just gone has an
-    entry; others are what the database knew before a backup was restored, which is told."""
+    """The best records that are still in the database. A record that was just deleted has an outbox
+    entry. Others are unknown to the database because it was restored from a backup; a notice says
+    so."""
     looked_at = ranked[: 2 * top_k]
     keys = {each.row.key for each in looked_at}
     name = active.index.collection
@@ -147,11 +151,11 @@ def _listing(active: ActiveIndex, within: Within, least: int) -> Listing:
 def _embedded(
     active: ActiveIndex, text: str, columns: Collection[str], notices: list[str]
 ) -> Mapping[str, Vector]:
-    """The question's vector for each column; none if it cannot be made, which ``notices`` say."""
+    """The query's vector for each column. Empty if it cannot be made; then ``notices`` says why."""
     if active.embedder is None:
         return {}  # the index's own notices say why
     if parse_query(without_numbers(text)).blank:
-        return {}  # an id is near to everything and nothing
+        return {}  # the vector of an id means nothing
     try:
         vector = active.embedder.embed([text[:_EMBEDDED]])[0]
     except (EmbedderUnavailable, EmbedderRefused) as error:
@@ -174,14 +178,14 @@ def _visible(store: str | None, stores: Collection[str] | None) -> frozenset[str
 
 
 def _keepable(codes: Collection[str]) -> frozenset[str]:
-    """Without those that no database holds, with NUL or half a surrogate pair: nothing has them,
-    and to ask for them would be an error."""
+    """The codes without those that have a NUL or half a surrogate pair. No row has such a code, and
+    looking for it would be an error."""
     return frozenset(each for each in codes if not UNSTORABLE.search(each))
 
 
 def moment(given: dt.date | None, *, days: int = 0) -> dt.datetime | None:
-    """A time as given; of a date the beginning of its day, or of the one so many days later, where
-    people are. None for no limit, as there is none after the last day of the calendar."""
+    """A time as given. Of a date the local beginning of its day, ``days`` later. None for no limit,
+    also after the last day of the calendar."""
     if given is None:
         return None
     if isinstance(given, dt.datetime):

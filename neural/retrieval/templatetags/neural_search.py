@@ -1,4 +1,4 @@
-"""Search as templates show it."""
+"""Template filters of search."""
 
 from django import template
 

@@ -1,1 +1,1 @@
-"""Words of Chinese and English as search compares them: one normal form, tokens, names, pinyin."""
+"""Chinese and English text as search compares it: a normal form, tokens, names and pinyin."""

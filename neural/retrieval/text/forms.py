@@ -1,9 +1,9 @@
-"""One normal form for records and for what is asked. Pure.
+"""The normal form of texts, for records and queries alike. Pure.
 
-NFKC (full width, ligatures), traditional Chinese to simplified, lower case, Latin letters without
-accents (and so pinyin without tones); what no index can keep (control characters, half surrogates)
-becomes a space. Characters are folded one by one, so that
-a match can be shown as the record writes it.
+Text is normalised by NFKC (full width, ligatures). Traditional Chinese becomes simplified, letters
+become lower case, and Latin letters lose their accents (so pinyin loses its tones). Characters that
+no index can keep (control characters, half surrogates) become spaces. Characters are folded one by
+one, so that a match can be shown as the record writes it.
 """
 
 import unicodedata
@@ -21,12 +21,12 @@ _UNKEPT = (range(0x20), range(0x7F, 0xA0), range(0xD800, 0xE000), range(0xFFF0, 
 
 @cache
 def _simplified() -> dict[int, str]:
-    """What each character becomes. Single characters, no phrases: 乾隆 becomes 干隆 in records as
-    in questions, and where both are folded alike nothing is lost."""
-    import opencc  # most processes never need it
+    """What each character becomes. Characters are converted one by one, without phrases: 乾隆
+    becomes 干隆. Records and queries are folded alike, so that does no harm."""
+    import opencc  # imported here, as most processes never need it
 
     characters = [chr(each) for span in _HAN for each in span]
-    # One character a line: opencc's phrases do not reach across.
+    # One character per line, because opencc's phrases do not cross lines.
     folded = opencc.OpenCC("t2s").convert("\n".join(characters)).split("\n")
     changed = zip(characters, folded, strict=True)
     table = {ord(each): other for each, other in changed if each != other}
@@ -37,7 +37,7 @@ def _simplified() -> dict[int, str]:
 
 @lru_cache(maxsize=16_384)
 def fold_short(text: str) -> str:
-    """As :func:`fold`, remembered: for names, which come again and again."""
+    """As :func:`fold`, cached: for names, which recur."""
     return fold(text)
 
 
@@ -47,8 +47,8 @@ def fold(text: str) -> str:
 
 
 def fold_with_places(text: str) -> tuple[str, list[int]]:
-    """The normal form, and for each of its characters the place in ``text`` it came from. One
-    more place, the length of ``text``, ends the list."""
+    """The normal form, and for each of its characters its position in ``text``. The list ends with
+    one more position, the length of ``text``."""
     folded: list[str] = []
     places: list[int] = []
     for start, cluster in _clusters(text):
@@ -59,7 +59,7 @@ def fold_with_places(text: str) -> tuple[str, list[int]]:
 
 
 def _clusters(text: str) -> list[tuple[int, str]]:
-    """Characters, each with the marks that combine with it, and where they begin."""
+    """Characters with their combining marks, and the position of each."""
     clusters: list[tuple[int, str]] = []
     for place, character in enumerate(text):
         if clusters and unicodedata.combining(character):

@@ -1,4 +1,4 @@
-"""Parts of a text that were asked for, as the text writes them. Pure."""
+"""The parts of a text that matched, as the text writes them. Pure."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def parts_of(text: str, tokens: Collection[str]) -> list[str]:
-    """Pieces of the text that these tokens cover, those that touch put together, each once."""
+    """Pieces of the text that these tokens cover, each once. Pieces that touch are joined."""
     folded, places = _folded(text)
     found = (text[places[start] : places[end]] for start, end in _covered(folded, tokens))
     return list(dict.fromkeys(_SPACE.sub(" ", part).strip() for part in found))
@@ -20,7 +20,7 @@ def parts_of(text: str, tokens: Collection[str]) -> list[str]:
 def _folded(text: str) -> tuple[str, range | list[int]]:
     folded = fold(text)
     if len(folded) == len(text) and unicodedata.is_normalized("NFKC", text):
-        return folded, range(len(text) + 1)  # each character is in its place: the usual case
+        return folded, range(len(text) + 1)  # no character moved: the usual case
     return fold_with_places(text)
 
 
@@ -32,7 +32,7 @@ def _covered(folded: str, tokens: Collection[str]) -> list[tuple[int, int]]:
 
 
 def occurrences(text: str, part: str) -> Iterator[tuple[int, int]]:
-    """Wherever a part (not an empty one) stands: from where to where."""
+    """The start and end of every occurrence of a part, which must not be empty."""
     start = text.find(part)
     while start >= 0:
         yield start, start + len(part)
@@ -40,7 +40,7 @@ def occurrences(text: str, part: str) -> Iterator[tuple[int, int]]:
 
 
 def joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans in order, those that overlap or touch as one."""
+    """The sorted spans; those that overlap or touch become one."""
     found: list[tuple[int, int]] = []
     for start, end in spans:
         if found and start <= found[-1][1]:

@@ -1,8 +1,8 @@
-"""Sounds: names as they are typed in pinyin, and what sounds like them. Pure.
+"""Sounds: how names are typed in pinyin, and how much two of them sound alike. Pure.
 
-A name is one string of letters, without tones and without spaces, so that nobody needs to know
-where a syllable ends. What people mix up (z and zh, n and ng, l and n, ü and v) is written one
-way. Pieces of three letters are compared: a letter too few spoils three of them, not all.
+A sound is one string of letters, without tones and spaces, so nobody needs to know where a syllable
+ends. Letters that people confuse (z and zh, n and ng, l and n, ü and v) are written alike. Pieces
+of three letters are compared: a missing letter changes three of them, not all.
 """
 
 import re
@@ -18,7 +18,7 @@ _OTHER = re.compile(r"[^a-zü]+")
 
 
 def plain(letters: str) -> str:
-    """Pinyin with what people mix up written one way, only letters."""
+    """Pinyin as letters alone, with those that people confuse written alike."""
     plain = _OTHER.sub("", letters)
     for mixed, one in _MIXED:
         plain = plain.replace(mixed, one)
@@ -27,14 +27,15 @@ def plain(letters: str) -> str:
 
 @lru_cache(maxsize=16_384)
 def sound_of(name: str) -> str:
-    """How the Chinese characters and the letters of a name are typed."""
+    """The sound of a name: how its Chinese characters and its letters are typed."""
     folded = fold_short(name)
     if not has_chinese(folded):
         return plain(folded)
-    from pypinyin.seg.mmseg import seg  # slow to import, and most processes never need it
+    from pypinyin.seg.mmseg import seg  # slow to import, and rarely needed
 
-    # Longest phrases decide between readings: 重庆 is chong qing, 重量 zhong liang. pypinyin takes
-    # a text apart in this way itself; phrases come again, and remembered it is six times as fast.
+    # The longest phrase decides how a character is read: 重庆 is chong qing, 重量 zhong liang.
+    # pypinyin splits a text in the same way itself. Phrases recur, and caching them is six times as
+    # fast.
     return plain(" ".join(map(_letters_of, seg.cut(folded))))
 
 
@@ -47,19 +48,19 @@ def _letters_of(phrase: str) -> str:
 
 @lru_cache(maxsize=16_384)
 def pieces(sound: str) -> frozenset[str]:
-    """Its pieces of three letters, with its beginning and end marked."""
+    """The pieces of three letters of a sound, with its beginning and end marked."""
     marked = f"^{sound}$" if sound else ""
     return frozenset(marked[at : at + PIECE] for at in range(len(marked) - PIECE + 1))
 
 
 def likeness(some: frozenset[str], others: frozenset[str]) -> float:
-    """Share of the pieces that two names have in common, from 0 to 1 (Dice)."""
+    """The share of the pieces that two sounds have in common, from 0 to 1 (Dice)."""
     both = len(some) + len(others)
     return 2 * len(some & others) / both if both else 0.0
 
 
 def sound_tokens(names: Iterable[str]) -> list[str]:
-    """Pieces of what each name with Chinese characters sounds like."""
+    """The pieces of the sound of each name that has Chinese characters."""
     tokens: list[str] = []
     for name in dict.fromkeys(names):
         if has_chinese(name):

@@ -1,4 +1,4 @@
-"""`manage.py analyse_demand`: bring the summaries of demand up to date."""
+"""`manage.py analyse_demand`: update the demand summaries."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ REQUESTER = "analyse_demand"
 
 
 class Command(TeachingCommand):
-    """Ask for the analysis of demand, or do it here and now."""
+    """Enqueue the demand analysis, or do it in this process."""
 
     help = """
         Brings the daily and weekly summaries of demand up to date: totals, change on the week
@@ -44,7 +44,7 @@ class Command(TeachingCommand):
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Which stores, from when on, and where."""
+        """Which stores, from which day, and where the work is done."""
         parser.add_argument(
             "--store",
             action="append",
@@ -62,7 +62,7 @@ class Command(TeachingCommand):
     def handle(
         self, *, store: list[str] | None, since: dt.date | None, now: bool, **options: Any
     ) -> None:
-        """Ask for the runs or do their work, and say so."""
+        """Enqueue the runs or do their work, and report it."""
         stores = chosen(store)
         if now:
             self._analyse(stores, since)
@@ -83,7 +83,7 @@ class Command(TeachingCommand):
 
 
 def chosen(codes: list[str] | None) -> Sequence[Store]:
-    """The stores of these codes, or every store that has sold something."""
+    """The stores of these codes, by default every store that has sold something."""
     try:
         return [known_store(code) for code in codes] if codes else list(stores_with_demand())
     except StoreUnknown as error:
@@ -91,10 +91,10 @@ def chosen(codes: list[str] | None) -> Sequence[Store]:
 
 
 def shown(stores: Sequence[Store]) -> Iterator[Store]:
-    """The stores, with a progress bar where there is a terminal."""
+    """The stores, with a progress bar on a terminal."""
     yield from tqdm(stores, unit="store", leave=False, disable=None)
 
 
 def runs(number: int) -> str:
-    """Grammar."""
+    """Singular or plural."""
     return "run is" if number == 1 else "runs are"

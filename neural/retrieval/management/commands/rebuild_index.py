@@ -1,4 +1,4 @@
-"""`manage.py rebuild_index`: search indexes made anew from the database."""
+"""`manage.py rebuild_index`: rebuild search indexes from the database."""
 
 import sys
 import time
@@ -23,7 +23,8 @@ GIVEN_UP = 3
 
 
 class Command(TeachingCommand):
-    """Open the building of indexes or join it, and wait until they are searched."""
+    """Begin rebuilds of indexes or join those under way, and wait until the indexes are
+    searched."""
 
     help = """
         Makes search indexes anew from the database: after a change of model, vector store or
@@ -58,7 +59,7 @@ class Command(TeachingCommand):
     def handle(
         self, *, collections: Sequence[str], no_wait: bool, now: bool, **options: Any
     ) -> None:
-        """Open all, wait for each, say."""
+        """Begin all rebuilds, wait for each, and report it."""
         indexes = [self._open(name) for name in _chosen(collections)]
         if no_wait:
             return
@@ -98,7 +99,7 @@ class Command(TeachingCommand):
 
 
 def _chosen(names: Sequence[str]) -> list[str]:
-    """These collections, or all."""
+    """These collections, or all if none is named. An unknown name is an error."""
     try:
         return [collection_of(name).name for name in dict.fromkeys(names)] or [
             each.name for each in collections()
@@ -108,7 +109,7 @@ def _chosen(names: Sequence[str]) -> list[str]:
 
 
 def wait(number: int, *, work_here_too: bool) -> None:
-    """Until an index is searched or given up."""
+    """Wait until an index is active or cancelled, with a progress bar."""
     told = ""
     with tqdm(unit=" records", leave=False, disable=None) as bar:
         for index in looks(number, work_here_too=work_here_too):
@@ -121,7 +122,8 @@ def wait(number: int, *, work_here_too: bool) -> None:
 
 
 def looks(number: int, *, work_here_too: bool) -> Iterator[SearchIndex]:
-    """How far the building is, now and then, until it has ended."""
+    """The index again and again until its building has ended. With ``work_here_too``, this process
+    builds it."""
     while (index := SearchIndex.objects.get(pk=number)).state == IndexState.BUILDING:
         yield index
         if not (work_here_too and next(work_here([REBUILD_TASK]), None)):
@@ -130,8 +132,8 @@ def looks(number: int, *, work_here_too: bool) -> Iterator[SearchIndex]:
 
 
 def _stop_if_it_failed(index: SearchIndex, *, work_here_too: bool) -> None:
-    """Say what is wrong instead of waiting: nobody retries a dead run, and here nobody a
-    failed one."""
+    """Raise the run's error instead of waiting in vain: nobody retries a dead run, nor a failed one
+    if only this process works."""
     run = TaskRun.objects.filter(task_id=index.task_id).first()
     if run is not None and (run.state == RunState.DEAD or (work_here_too and run.failures)):
         index.refresh_from_db()

@@ -1,4 +1,4 @@
-"""`manage.py search`: what fits a question, and why."""
+"""`manage.py search`: the records that fit a query, and why each was found."""
 
 import argparse
 from typing import Any
@@ -51,7 +51,7 @@ class Command(TeachingCommand):
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """What is looked for, where, and how it is shown."""
+        """What to search for, where, and how to show it."""
         parser.add_argument("text", nargs="?", metavar="TEXT", help="what is looked for")
         parser.add_argument(
             "--like", metavar="KEY", help="records like this one; its key is STORE/ID, as in --json"
@@ -77,7 +77,7 @@ class Command(TeachingCommand):
         parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
 
     def handle(self, **options: Any) -> None:
-        """Search, print, say what there is to know."""
+        """Search, and print the hits and notices."""
         names = chosen(options)
         found = 0
         for name in names:
@@ -101,7 +101,7 @@ def _top(text: str) -> int:
 
 
 def chosen(options: dict[str, Any]) -> list[str]:
-    """Names of the collections to search; wrong usage ends here."""
+    """The names of the collections to search. Raises CommandError for wrong arguments."""
     if bool(options["text"]) == bool(options["like"]):
         raise CommandError("Give a TEXT to look for, or --like KEY.", returncode=WRONG_USAGE)
     if options["like"] and not options["collection"]:
@@ -119,16 +119,16 @@ def chosen(options: dict[str, Any]) -> list[str]:
 
 
 def is_known(store: str) -> bool:
-    """Whether there is such a store, or a record was ingested as one of its own."""
+    """Whether the store exists, or an ingested record names it."""
     if UNSTORABLE.search(store):
-        return False  # what a terminal sent in another encoding
+        return False  # from a terminal with another encoding
     if Store.objects.filter(pk=store).exists():
         return True
     return IngestedRecord.objects.filter(store_code=store).exists()
 
 
 def asked(collection: str, options: dict[str, Any]) -> Found:
-    """What is found in a collection."""
+    """The hits in one collection. Raises CommandError if it cannot be searched."""
     try:
         if options["like"]:
             stores = [options["store"]] if options["store"] else None

@@ -1,6 +1,8 @@
-"""Keeping a table in order: the indexes that it has from the beginning, compaction, the approximate
-indexes, and whose turn it is: writers of one machine take turns, and so do those that compact a
-table, so that none works in vain."""
+"""Maintenance of a LanceDB table: its first indexes, compaction, approximate indexes, and locks.
+
+Writers on one machine take turns, and so do compactions of a table, so that none does its work in
+vain.
+"""
 
 import datetime as dt
 import fcntl
@@ -17,23 +19,26 @@ from neural.retrieval.stores.lance.rows import token_column, vector_column
 
 WRITERS, COMPACTORS = "writers.lock", "compactors.lock"
 _KEEP_VERSIONS_FOR = dt.timedelta(minutes=10)
-"""A query that began on an older version of the table still finds its files."""
+"""Old versions of a table are kept for so long, because a query that began on one still reads its
+files."""
 
 
 def compact(table: Any, shape: Shape) -> None:
-    """Compact, bring all rows into the indexes that there are, and make those that are due."""
+    """Compact the table, bring all rows into its indexes, and make the approximate indexes that are
+    due."""
     optimize(table)
     for name in shape.vectors:
         nearest.make(table, vector_column(name))
 
 
 def optimize(table: Any) -> None:
-    """Compact it, and bring all rows into the indexes that there are."""
+    """Compact the table, and bring all rows into its indexes."""
     after_conflicts(lambda: table.optimize(cleanup_older_than=_KEEP_VERSIONS_FOR))
 
 
 def size_of(table: Any) -> TableSize:
-    """Rows, those that some index does not cover, and bytes of the newest version."""
+    """The rows of a table, those that some index does not cover, and the bytes of its newest
+    version."""
     behind = [index.num_unindexed_rows or 0 for index in table.list_indices()]
     kept = table.stats()
     return TableSize(
@@ -42,10 +47,10 @@ def size_of(table: Any) -> TableSize:
 
 
 def make_first(table: Any, shape: Shape) -> None:
-    """The indexes that an empty table gets: on keys, on what filters ask for, and on tokens.
+    """Make the indexes of an empty table: on keys, on the columns that filters use, and on tokens.
 
-    Made once and kept from then on, so that a table of which only some were made (its maker was
-    killed) is completed by whoever makes it again.
+    Existing indexes are kept. If the process that made them was killed, the next call makes the
+    missing ones.
     """
     there = indexed_columns(table)
     for column, config in _first(shape).items():
@@ -71,7 +76,8 @@ def _first(shape: Shape) -> dict[str, Any]:
 
 
 def _tokens(config: Any) -> Any:
-    """Tokens are ours: kept as they are, of any length."""
+    """The library must not change our tokens: it splits at white space only, and accepts any
+    length."""
     return config(
         base_tokenizer="whitespace",
         with_position=False,
@@ -85,11 +91,11 @@ def _tokens(config: Any) -> Any:
 
 @contextmanager
 def turn(location: str, table: str, *, of: str) -> Iterator[bool]:
-    """Do what others of this machine do only afterwards or did before; True if that is certain.
+    """Hold the lock of a table against other processes of this machine; yields True.
 
-    At an ``s3://`` location nobody can be kept waiting: False, and writers find out at their
-    commit who came first. The lock lies in the table's own directory, is dropped with it, and is
-    let go of by a process that dies.
+    At an ``s3://`` location there is no lock: yields False, and writers find out at their commit
+    who was first. The lock file is in the table's own directory and is dropped with it. A process
+    that dies releases it.
     """
     if "://" in location:
         yield False

@@ -1,5 +1,5 @@
-"""Talking to LanceDB: a connection, opened when first needed and anew after a fork; what its errors
-mean, and trying again after a conflict of writers."""
+"""The connection to LanceDB: opened when first needed and again after a fork, with its errors
+translated and conflicts of writers retried."""
 
 import datetime as dt
 import os
@@ -16,27 +16,28 @@ from neural.retrieval.stores.base import StoreUnavailable, TableMissing, TableRe
 Answer = TypeVar("Answer")
 
 RAISED_BY_LANCE = (RuntimeError, OSError, ValueError)
-"""What the library raises: it has no classes of its own."""
+"""The exceptions that the library raises; it has no classes of its own."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _CONFLICT = ("conflict", "concurrent", "please retry", "index name")
-"""Words of the messages that say so; the last of two that make one index at once."""
+"""Words in the messages of conflicts. The last is that of two writers that make one index at the
+same time."""
 _PATIENCE_SECONDS = 30.0
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
 
 
 def reason(error: Exception) -> str:
-    """What the library said, without the place in its own source."""
+    """The library's message, without the position in its own source."""
     first_line = str(error).removeprefix("lance error: ").partition("\n")[0]
     return first_line.split(", /")[0].strip()
 
 
 def after_conflicts(attempt: Callable[[], Answer]) -> Answer:
-    """Do it, again and again while other writers come first, for half a minute at most.
+    """Call ``attempt``, and repeat it for at most half a minute while other writers are faster.
 
-    A writer that finds its turn taken starts from the newest version of the table, so that each
-    attempt of one of several writers lets another's through: all of them get there.
+    A retry begins with the newest version of the table. Each conflict means that another writer has
+    succeeded, so in the end all writers do.
     """
     give_up_at = time.monotonic() + _PATIENCE_SECONDS
     for pause in _pauses():
@@ -51,7 +52,7 @@ def after_conflicts(attempt: Callable[[], Answer]) -> Answer:
 
 @contextmanager
 def unavailable(what: str) -> Iterator[None]:
-    """Every error of the library becomes one of ours that says what could not be done."""
+    """Turn every error of the library into a :class:`StoreUnavailable` that says what failed."""
     try:
         yield
     except RAISED_BY_LANCE as error:
@@ -71,10 +72,10 @@ def _pauses() -> Iterator[float]:
 
 
 class Connection:
-    """One process's connection to a location, and the tables that it has open.
+    """One process's connection to a location, with its open tables.
 
-    The library's threads and locks do not survive a fork. Whoever forks should not have opened
-    it before; a child that inherits an open connection leaves it alone and opens its own.
+    The library's threads and locks do not survive a fork, so a process that forks should not have
+    opened it. A child that inherits an open connection leaves it alone and opens its own.
     """
 
     def __init__(self, location: str, options: Mapping[str, str]) -> None:
@@ -99,14 +100,15 @@ class Connection:
             return self._database
 
     def names(self) -> list[str]:
-        """Names of the tables that are there."""
+        """Names of all tables, sorted."""
         database = self.database()
         with unavailable(f"the tables of {self.location} cannot be listed"):
             return sorted(_names(database))
 
     @contextmanager
     def table(self, name: str) -> Iterator[Any]:
-        """A table to work with; the library's errors come out as ours."""
+        """An open table. The library's errors are raised as :class:`TableMissing` or
+        :class:`StoreUnavailable`."""
         try:
             yield self._open(name)
         except RAISED_BY_LANCE as error:
@@ -118,7 +120,7 @@ class Connection:
             ) from error
 
     def close(self, name: str) -> None:
-        """Forget what is known of a table."""
+        """Forget the open table."""
         self._tables.pop(name, None)
 
     def _open(self, name: str) -> Any:
@@ -133,7 +135,8 @@ class Connection:
             return database.open_table(name)
         except RAISED_BY_LANCE as error:
             if name not in self.names():
-                # Said here: looked for once more, it may be there, made by another writer.
+                # Raised here and not by the caller, which would look again and might find the table
+                # that another writer has made since.
                 raise self._missing(name) from error
             return database.open_table(name)  # another writer has made it meanwhile
 
@@ -142,19 +145,20 @@ class Connection:
 
 
 def checked(name: str) -> str:
-    """The name, if it can be a table's."""
+    """The name, if it is valid for a table. Raises :class:`TableRefused`."""
     if not _NAME.fullmatch(name):
         raise TableRefused(f"{name!r} cannot be a table's name: letters, digits, '_', '-', '.'")
     return name
 
 
 def _connect(location: str, options: dict[str, str]) -> Any:
-    # Its remarks on ordinary steps go to standard error otherwise. Loading it starts threads, so
-    # it is not done before somebody searches or indexes.
+    # Otherwise the library logs ordinary steps to standard error. It is imported here, not at the
+    # top, because it starts threads.
     os.environ.setdefault("LANCEDB_LOG", "error")
     import lancedb
 
-    # Every call looks whether another process has written: one listing of a directory.
+    # With an interval of 0, every call checks whether another process has written: one listing of a
+    # directory.
     return lancedb.connect(
         location, read_consistency_interval=dt.timedelta(0), storage_options=options or None
     )

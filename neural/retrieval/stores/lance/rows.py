@@ -1,8 +1,7 @@
-"""Rows as LanceDB keeps them, and filters of rows as the SQL that it reads, which binds no values:
-they are quoted here. Pure, apart from loading Arrow.
+"""Rows and filters as LanceDB reads them. Pure, apart from loading Arrow.
 
-Columns are named after the field of a row; of the token columns and vectors, ``tokens_words`` or
-``vector_whole``.
+A filter is SQL without bound values, so values are quoted here. A column is named after the field
+of a row; token and vector columns are named like ``tokens_words`` and ``vector_whole``.
 """
 
 import datetime as dt
@@ -16,22 +15,23 @@ from neural.retrieval.stores.base import Row, Shape, ValueRefused, Vector, Withi
 
 PLAIN = ("key", "store", "kind", "at", "version", "title", "names", "text")
 PRIMARY = {"lance-schema:unenforced-primary-key:position": "1"}
-"""Two writers that insert one key at once are then told so, and one of them tries again."""
+"""Declares the key as primary. If two writers insert one key at the same time, one of them gets a
+conflict and retries."""
 _TOKENS, _VECTOR = "tokens_", "vector_"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class VectorOfAnotherLength(PermanentError):
-    """A vector that cannot be compared with those of the table."""
+    """The vector has another length than those of the table, so they do not compare."""
 
 
 def sees_nothing(within: Within) -> bool:
-    """Whether no row can be within."""
+    """Whether no row can match."""
     return within.stores == frozenset() or within.kinds == frozenset()
 
 
 def filter_of(within: Within, *, keys: Collection[str] | None = None) -> str | None:
-    """The condition of a row within (and of these keys), or None if every row is."""
+    """The SQL condition of rows within (and with these keys), or None if every row matches."""
     conditions = [
         *([] if keys is None else [one_of("key", keys)]),
         *([] if within.stores is None else [one_of("store", within.stores)]),
@@ -43,24 +43,25 @@ def filter_of(within: Within, *, keys: Collection[str] | None = None) -> str | N
 
 
 def one_of(column: str, values: Collection[str]) -> str:
-    """The condition that a column has one of these values (at least one)."""
+    """The SQL condition that a column has one of these values (at least one)."""
     return f"{column} IN ({', '.join(quoted(value) for value in sorted(values))})"
 
 
 def quoted(value: str) -> str:
-    """A value as a literal: a quote inside is doubled, nothing else has a meaning there."""
+    """The value as an SQL literal. Only quotes need escaping; they are doubled. Raises
+    :class:`ValueRefused`."""
     if "\0" in value:
         raise ValueRefused(f"a NUL character cannot be searched for: {value!r}")
     return "'" + value.replace("'", "''") + "'"
 
 
 def microseconds(moment: dt.datetime) -> int:
-    """A time as it is kept: microseconds since 1970 (UTC), which compare exactly."""
+    """A time as it is stored: microseconds since 1970 (UTC), which compare exactly."""
     return (moment - _EPOCH) // dt.timedelta(microseconds=1)
 
 
 def moment(microseconds_since: int) -> dt.datetime:
-    """The time that was kept."""
+    """The time of a stored number of microseconds."""
     return _EPOCH + dt.timedelta(microseconds=microseconds_since)
 
 
@@ -75,7 +76,7 @@ def vector_column(name: str) -> str:
 
 
 def schema_of(shape: Shape) -> Any:
-    """The columns of a table."""
+    """The Arrow schema of a table."""
     pa = arrow()
     vector = pa.list_(pa.float32(), shape.dimensions)
     return pa.schema(
@@ -95,7 +96,7 @@ def schema_of(shape: Shape) -> Any:
 
 
 def shape_of(schema: Any) -> Shape:
-    """The shape that a table was made with."""
+    """The shape of a table with this schema."""
     vectors = [name for name in schema.names if name.startswith(_VECTOR)]
     return Shape(
         tokens=tuple(
@@ -107,7 +108,7 @@ def shape_of(schema: Any) -> Shape:
 
 
 def fitting(vector: Vector, dimensions: int) -> Vector:
-    """The vector, if it is as long as those of the table."""
+    """The vector, if its length is that of the table. Raises :class:`VectorOfAnotherLength`."""
     if vector.shape != (dimensions,):
         raise VectorOfAnotherLength(
             f"a vector of shape {vector.shape} for a table of {dimensions} dimensions: it was "
@@ -117,7 +118,7 @@ def fitting(vector: Vector, dimensions: int) -> Vector:
 
 
 def table_of(rows: Sequence[Row], schema: Any) -> Any:
-    """Rows as a table of this schema."""
+    """Rows as an Arrow table of this schema."""
     pa = arrow()
     shape = shape_of(schema)
     columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in PLAIN}
@@ -132,7 +133,7 @@ def table_of(rows: Sequence[Row], schema: Any) -> Any:
 
 
 def row_of(kept: Mapping[str, Any], vectors: Mapping[str, Vector]) -> Row:
-    """A row as it is read, without tokens."""
+    """A row from its stored values and vectors, without tokens."""
     plain = {name: kept[name] for name in PLAIN}
     plain["at"] = None if kept["at"] is None else moment(kept["at"])
     plain["names"] = tuple(kept["names"] or ())
@@ -140,7 +141,7 @@ def row_of(kept: Mapping[str, Any], vectors: Mapping[str, Vector]) -> Row:
 
 
 def rows_of(table: Any, shape: Shape) -> dict[str, Row]:
-    """Rows by key."""
+    """Rows of an Arrow table, by key."""
     vectors = {name: table.column(vector_column(name)) for name in shape.vectors}
     return {
         kept["key"]: row_of(
@@ -158,7 +159,7 @@ def rows_of(table: Any, shape: Shape) -> dict[str, Row]:
 def _vectors(vectors: Sequence[Vector | None], dimensions: int) -> Any:
     """A column of vectors, some of which may be missing.
 
-    A vector of zeros has no direction, so nothing is near it: it is kept as missing.
+    A vector of zeros has no direction and is near to nothing, so it is stored as missing.
     """
     pa = arrow()
     flat = np.zeros((len(vectors), dimensions), dtype=np.float32)
@@ -171,7 +172,7 @@ def _vectors(vectors: Sequence[Vector | None], dimensions: int) -> Any:
 
 
 def arrow() -> Any:
-    """Arrow, which takes a while to load: not before somebody searches or indexes."""
+    """Arrow, imported at the first search or indexing because it loads slowly."""
     import pyarrow  # type: ignore[import-untyped]
 
     return pyarrow

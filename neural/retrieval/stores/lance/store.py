@@ -1,4 +1,4 @@
-"""LanceDB: tables in a directory or an ``s3://`` bucket, no server."""
+"""The vector store in LanceDB: tables in a directory or an ``s3://`` bucket, without a server."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -59,7 +59,7 @@ class LanceStore(VectorStore):
 
     def drop(self, table: str) -> None:
         database = self._connection.database()
-        # The number first: left alone, it would belong to nothing that anybody drops.
+        # The noted number is dropped first: alone it would never be dropped.
         for name in (writes.beside(checked(table)), table):
             self._connection.close(name)
             with unavailable(f"table {name!r} of {self._connection.location} cannot be dropped"):
@@ -138,7 +138,7 @@ class LanceStore(VectorStore):
             self._note_writes(table, number)
         except TableMissing:
             with self._connection.table(table) as opened:
-                opened.count_rows()  # no number without its table
+                opened.count_rows()  # raises TableMissing: no number without its table
                 writes.make(self._connection.database(), table)
             self._note_writes(table, number)
 
@@ -151,7 +151,7 @@ class LanceStore(VectorStore):
 
 
 def _made(database: Any, name: str, shape: Shape) -> Any:
-    """The table, made unless it is there."""
+    """The table, made if it is missing."""
     try:
         return database.create_table(name, schema=schema_of(shape), exist_ok=True)
     except ValueError as error:
@@ -162,27 +162,28 @@ def _made(database: Any, name: str, shape: Shape) -> Any:
 
 
 def _merge(table: Any, rows: Any, *, alone: bool) -> None:
-    """Insert what is new, write over what is not newer: one commit.
+    """Insert new rows and replace those that are not newer, in one commit.
 
-    The index on keys makes this quick, but with it a writer does not notice a new key that
-    another commits meanwhile, and it would be kept twice. Without it, it does notice, as key is
-    declared primary (``rows``).
+    With the index on keys, this is fast. But then a writer does not notice a new key that another
+    process commits at the same time, and the key would be stored twice. Without the index it
+    notices, because the key is declared primary (``rows``).
     """
     merge = table.merge_insert("key").use_index(alone).when_not_matched_insert_all()
     merge = merge.when_matched_update_all(where="source.version >= target.version")
-    merge.execute(rows, on_bad_vectors="null")  # the library's name for missing ones
+    merge.execute(rows, on_bad_vectors="null")  # the library calls missing vectors bad
 
 
 def _any_of(tokens: Collection[str], column: str) -> Any:
-    """A query for rows with any of these tokens. Nothing in them is read as an operator."""
+    """A query for rows with any of these tokens. No token is read as an operator."""
     from lancedb import query
 
-    match: Any = query.MatchQuery  # its type asks for every argument that has a default
+    match: Any = query.MatchQuery  # its type requires arguments that have defaults
     return match(" ".join(dict.fromkeys(tokens)), token_column(column))
 
 
 def _answer(query: Any, within: Within, score: str, limit: int) -> Any:
-    """Keys and scores of a query's rows. The filter narrows what is searched, not the answer."""
+    """Keys and scores of the rows that a query finds. The filter is applied before the search, not
+    to its result."""
     condition = filter_of(within)
     if condition is not None:
         query = query.where(condition, prefilter=True)
@@ -191,5 +192,5 @@ def _answer(query: Any, within: Within, score: str, limit: int) -> Any:
 
 
 def _best(found: Any) -> list[Match]:
-    """Best first, those that are equal by key."""
+    """Matches, best first; equal ones are sorted by key."""
     return sorted((Match(*pair) for pair in found), key=lambda match: (-match.score, match.key))

@@ -1,7 +1,7 @@
-"""The number of writes noted beside a table: a table of one row, which every location can keep.
+"""The noted number of writes, kept beside each LanceDB table in a table of one row.
 
-A file would be simpler, but at ``s3://`` nobody could raise its number without overwriting what
-another process has just noted.
+A file would be simpler. But at ``s3://``, a process that raises the number in a file could
+overwrite a greater one that another process has just noted.
 """
 
 from typing import Any
@@ -16,30 +16,29 @@ _COMPACTED_EVERY = 64
 
 
 def beside(table: str) -> str:
-    """The name of the table that has the number of this one."""
+    """The name of the table that keeps the number of this table."""
     return table + _BESIDE
 
 
 def is_beside(name: str) -> bool:
-    """Whether this is a table of a number, and none of rows."""
+    """Whether this is the name of a table that keeps a number."""
     return name.endswith(_BESIDE)
 
 
 def number_in(table: Any) -> int | None:
-    """What is noted."""
+    """The noted number; None if there is none."""
     numbers = table.search().select(["number"]).limit(1).to_arrow()["number"].to_pylist()
     return int(numbers[0]) if numbers else None
 
 
 def make(database: Any, table: str) -> None:
-    """Make the table of the number, unless it is there."""
+    """Make the table of the number, unless it exists."""
     name = beside(table)
     after_conflicts(lambda: database.create_table(name, schema=_schema(), exist_ok=True))
 
 
 def note(table: Any, number: int) -> None:
-    """Raise what is noted; the library tells a writer whom another has overtaken, and it attempts
-    again."""
+    """Raise the noted number. On a conflict with another writer, the write is retried."""
     row = arrow().table({"key": [_KEY], "number": [number]}, schema=_schema())
     after_conflicts(lambda: _raise(table, row))
     if number % _COMPACTED_EVERY == 0:

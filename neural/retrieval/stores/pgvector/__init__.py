@@ -1,1 +1,1 @@
-"""The vector store in PostgreSQL."""
+"""The vector store in PostgreSQL with pgvector."""

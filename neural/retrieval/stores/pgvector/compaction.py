@@ -1,4 +1,4 @@
-"""Keeping a table in order: statistics, counts of tokens, HNSW indexes."""
+"""Maintenance of a pgvector table: statistics, counts of tokens, and HNSW indexes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,16 +14,18 @@ from neural.retrieval.stores.pgvector.nearest import INDEXED_ROWS, MOST_DIMENSIO
 from neural.retrieval.stores.pgvector.tables import index_name, rows_table, words_table
 
 SAMPLED_ROWS = 200_000
-"""Of a larger table, the counts of tokens are those of about so many rows, scaled."""
+"""In a larger table, tokens are counted in a sample of about so many rows, and the counts are
+scaled."""
 _BUILD_MEMORY = "1GB"
-"""An HNSW index that fits is built many times faster: 100,000 vectors of 512 take 200 MB."""
+"""An HNSW index that fits into memory is built many times faster: 100,000 vectors of 512 take 200
+MB."""
 
 
 def compact(connection: BaseDatabaseWrapper, table: str, shape: Shape) -> None:
-    """Bring a table in order, unless somebody else is at it.
+    """Vacuum and index a table, unless another process is doing so.
 
-    Within a caller's transaction, what cannot be in one is left out: freeing the space of
-    replaced rows, and making indexes without holding up writers.
+    Two things are not possible in a transaction, so they are left out if the caller has one:
+    freeing the space of replaced rows, and making indexes without blocking writers.
     """
     alone = not connection.in_atomic_block
     with (
@@ -39,7 +41,7 @@ def compact(connection: BaseDatabaseWrapper, table: str, shape: Shape) -> None:
 
 
 def size_of(cursor: CursorWrapper, table: str) -> TableSize:
-    """Rows, those beyond what was there when it was last compacted, and bytes with indexes."""
+    """The rows of a table, those added since its last compaction, and its bytes with indexes."""
     cursor.execute(
         f"SELECT count(*), pg_total_relation_size(%s) + pg_total_relation_size(%s),"
         f" (SELECT min(rows) FROM {words_table(table)} WHERE hash = %s) FROM {rows_table(table)}",
@@ -71,7 +73,8 @@ def _index(cursor: CursorWrapper, table: str, shape: Shape, *, concurrently: boo
 
 
 def _is_there(cursor: CursorWrapper, table: str, column: str) -> bool:
-    """Whether the index is there and whole. One whose making was cut short is dropped."""
+    """Whether the index exists and is valid. An invalid index, whose making was interrupted, is
+    dropped."""
     name = index_name(table, column)
     cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", [name])
     found = cursor.fetchone()
@@ -83,10 +86,12 @@ def _is_there(cursor: CursorWrapper, table: str, column: str) -> bool:
 
 @contextmanager
 def _lock(cursor: CursorWrapper, table: str, *, alone: bool) -> Iterator[bool]:
-    """Whether this connection is the one that compacts the table, with memory to make indexes in.
+    """Yields whether this connection has the lock for compacting the table; it also sets the memory
+    for making indexes.
 
-    Without helpers: they would take all that memory at once, and of a kind that containers have
-    little of (/dev/shm). Another's unfinished index would look like one that was cut short.
+    The lock is needed because the unfinished index of another process looks like an interrupted
+    one. Parallel workers are off: they allocate all that memory at once in /dev/shm, which is small
+    in containers.
     """
     span, key = "" if alone else "xact_", f"neural_vectors {table}"
     cursor.execute(
@@ -103,7 +108,7 @@ def _lock(cursor: CursorWrapper, table: str, *, alone: bool) -> Iterator[bool]:
 
 
 def _unlock(cursor: CursorWrapper, key: str) -> None:
-    """Give it all back, unless the connection is lost, and with it all of that."""
+    """Release the lock and reset the settings. If the connection is lost, they are gone anyway."""
     with suppress(DatabaseError, InterfaceError):
         cursor.execute("RESET maintenance_work_mem")
         cursor.execute("RESET max_parallel_maintenance_workers")

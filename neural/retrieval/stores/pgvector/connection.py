@@ -1,4 +1,5 @@
-"""Talking to PostgreSQL: Django's own connection, and errors in the words of a vector store."""
+"""Access to PostgreSQL through Django's own connection, with errors translated to those of a
+store."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,11 +33,12 @@ Answer = TypeVar("Answer")
 
 
 class PgVectorUnusable(PermanentError):
-    """The database cannot keep vectors: it says what is missing and who installs it."""
+    """The database cannot keep vectors; the message says what is missing and who can install it."""
 
 
 def database() -> BaseDatabaseWrapper:
-    """The connection that Neural's models use, if it is PostgreSQL's."""
+    """The connection that Neural's models use. Raises :class:`PgVectorUnusable` if it is not
+    PostgreSQL."""
     if not isinstance(ledger_dialect(), PostgreSQL):
         raise PgVectorUnusable(
             "the pgvector store needs PostgreSQL as the database: set DATABASE_URL, "
@@ -46,8 +48,8 @@ def database() -> BaseDatabaseWrapper:
 
 
 def cursor_on(connection: BaseDatabaseWrapper) -> CursorWrapper:
-    """A cursor whose values are bound by the server: Django's own writes them into the
-    statement, which binary ones cannot be."""
+    """A cursor whose values the server binds. Django's own cursor writes values into the statement,
+    which is impossible for binary ones."""
     connection.ensure_connection()
     cursor = Cursor(connection.connection)
     cursor.adapters.register_dumper(Binary, BinaryDumper)
@@ -56,9 +58,10 @@ def cursor_on(connection: BaseDatabaseWrapper) -> CursorWrapper:
 
 
 def transact(table: str, work: Callable[[CursorWrapper], Answer]) -> Answer:
-    """Do it in a transaction, again if the database undid it for the sake of another.
+    """Call ``work`` in a transaction, and repeat it if the database rolled it back because of
+    another.
 
-    Within a caller's transaction it is a savepoint, which what fails is rolled back to.
+    In a transaction of the caller it runs in a savepoint, and a failure rolls back to that.
     """
     connection = database()
 
@@ -72,7 +75,7 @@ def transact(table: str, work: Callable[[CursorWrapper], Answer]) -> Answer:
 
 @contextmanager
 def named_errors(table: str) -> Iterator[None]:
-    """Let what the database refuses be raised as the store's errors."""
+    """Raise the database's errors as those of a vector store."""
     try:
         yield
     except (OperationalError, InterfaceError) as error:
@@ -90,7 +93,8 @@ def named_errors(table: str) -> Iterator[None]:
 
 
 def _let_go_of_what_broke() -> None:
-    """Outside of a transaction the next call gets a new connection."""
+    """Close a broken connection, unless a transaction is open, so that the next call gets a new
+    one."""
     connection = ledger_connection()
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()

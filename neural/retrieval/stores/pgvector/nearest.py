@@ -1,7 +1,8 @@
-"""Rows by vectors: exactly where few rows are in question, else by an HNSW index.
+"""Rows by vectors in PostgreSQL: all are compared where a query concerns few rows, else an HNSW
+index is used.
 
-The index (Malkov and Yashunin 2018) holds half-precision copies, half the size and as good to
-find by; what it finds is put in order by the vectors themselves.
+The index (Malkov and Yashunin 2018) holds half-precision copies of the vectors, which are half the
+size and find as well. The rows that it finds are sorted by the vectors themselves.
 """
 
 from collections.abc import Sequence
@@ -20,13 +21,14 @@ from neural.retrieval.stores.pgvector.tables import (
 )
 
 INDEXED_ROWS = 5_000
-"""From so many rows on a table gets HNSW indexes."""
+"""A table with at least so many rows gets HNSW indexes."""
 MOST_DIMENSIONS = 4_000
-"""Longer vectors have no HNSW index in pgvector."""
+"""pgvector cannot index longer vectors with HNSW."""
 EXPLORED = 160
-"""hnsw.ef_search at least: rows looked at."""
+"""The least value of hnsw.ef_search: the number of rows that are looked at."""
 MOST_SCANNED = 200_000
-"""hnsw.max_scan_tuples: rows that a filter may refuse before the answer is what was found."""
+"""hnsw.max_scan_tuples: after so many rows that the filter refuses, the scan ends with what it has
+found."""
 MOST_EXPLORED = 1_000
 """The greatest value of hnsw.ef_search."""
 
@@ -34,7 +36,7 @@ MOST_EXPLORED = 1_000
 def nearest(
     cursor: CursorWrapper, *, table: str, column: str, vector: Vector, only: Filter, limit: int
 ) -> list[Match]:
-    """Rows by cosine similarity, best first."""
+    """At most ``limit`` rows by cosine similarity, best first."""
     asked = wire.vector(vector / max(float(vector @ vector) ** 0.5, 1e-12))
     every_row = _all_of(table, column, only)
     if _is_for_the_index(cursor, table, column, only):
@@ -44,7 +46,7 @@ def nearest(
         found = _best(cursor, near, [*only.values, asked, limit], asked, limit)
         if len(found) >= limit:
             return found
-        # Of very many equal vectors an HNSW index finds some; the rest is beyond its reach.
+        # If very many vectors are equal, an HNSW index cannot reach all of them.
         cursor.execute("SET LOCAL enable_seqscan = on")
     return _best(cursor, every_row, [*only.values], asked, limit)
 
@@ -85,10 +87,10 @@ def _halved(dimensions: int) -> str:
 
 
 def _is_for_the_index(cursor: CursorWrapper, table: str, column: str, only: Filter) -> bool:
-    """Whether there is an index, and reading all rows in question would take longer than following
-    it. Where the filter lets few rows through, the index would pass over most of what it finds."""
+    """Whether to use the index: it exists, and reading all rows that pass the filter would be
+    slower. If the filter passes few rows, the index would skip most of what it finds."""
     cursor.execute(
-        # Compiling a query takes PostgreSQL longer than any of ours runs.
+        # JIT compilation takes longer than any of our queries.
         "SELECT set_config('jit', 'off', true),"
         " EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND indisvalid)",
         [index_name(table, column)],
@@ -97,9 +99,11 @@ def _is_for_the_index(cursor: CursorWrapper, table: str, column: str, only: Filt
 
 
 def _explore(cursor: CursorWrapper, limit: int) -> None:
-    """How far the index is followed; further while a filter leaves less than the limit.
+    """Set how far the index is scanned. The scan goes on while the filter leaves fewer rows than
+    the limit.
 
-    The planner thinks an index of vectors dearer than it is, and would rather sort the table.
+    The planner overestimates the cost of a vector index and would rather sort the table, so
+    sequential scans and sorts are off.
     """
     explored = min(max(limit, EXPLORED), MOST_EXPLORED)
     cursor.execute(

@@ -28,7 +28,7 @@ _PLAIN = {
 
 
 def upsert_statement(table: str, shape: Shape) -> str:
-    """Writes one row, unless the one that is there was read later."""
+    """The statement that writes one row, unless the existing one has a greater version."""
     types = _types(shape)
     places = ", ".join(f"%s::{each}" for each in types.values())
     changes = ", ".join(f"{name} = excluded.{name}" for name in types)
@@ -39,7 +39,7 @@ def upsert_statement(table: str, shape: Shape) -> str:
 
 
 def values_of(row: Row, shape: Shape) -> list[Any]:
-    """What :func:`upsert_statement` binds."""
+    """The values that :func:`upsert_statement` binds."""
     return [
         *(row.key, row.store, row.kind, row.at, row.version),
         wire.text(row.title),
@@ -51,7 +51,7 @@ def values_of(row: Row, shape: Shape) -> list[Any]:
 
 
 def selection(table: str, shape: Shape, only: Filter) -> str:
-    """Reads rows by their keys, then what the filter binds."""
+    """The statement that reads rows. It binds a list of keys, then the values of the filter."""
     vectors = [f"vector_send({vector_column(name)})" for name in shape.vectors]
     return (
         f"SELECT {', '.join([*_PLAIN, *vectors])} FROM {rows_table(table)}"
@@ -60,7 +60,7 @@ def selection(table: str, shape: Shape, only: Filter) -> str:
 
 
 def row_of(values: Sequence[Any], shape: Shape) -> Row:
-    """The row that was read."""
+    """A row from the values that were read."""
     plain = dict(zip(_PLAIN, values, strict=False))
     sent = zip(shape.vectors, values[len(_PLAIN) :], strict=True)
     at = plain["at"]
@@ -90,6 +90,6 @@ def _token_values(tokens: Sequence[str]) -> tuple[wire.Binary | None, wire.Binar
 
 
 def _vector_value(row: Row, name: str) -> wire.Binary | None:
-    """One of zeros has no direction, and nothing is near it: it is kept as missing."""
+    """A vector of zeros has no direction and is near to nothing, so it is stored as missing."""
     vector = row.vectors.get(name)
     return None if vector is None or not vector.any() else wire.vector(vector)

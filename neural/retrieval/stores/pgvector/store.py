@@ -1,4 +1,5 @@
-"""PostgreSQL with pgvector: tables beside Neural's own, where the database is PostgreSQL."""
+"""The vector store in PostgreSQL with pgvector: its tables are in the same database as Neural's
+own."""
 
 from collections.abc import Collection, Sequence
 
@@ -29,14 +30,15 @@ from neural.retrieval.stores.pgvector.wire import hashes_of
 
 EXTENSION = "vector"
 OLDEST_VERSION = (0, 8)
-"""Of pgvector: the first whose HNSW scan goes on while a filter leaves too few rows."""
+"""The oldest version of pgvector that works: the first whose HNSW scan goes on while a filter
+leaves too few rows."""
 
 
 class PgVectorStore(VectorStore):
     """Tables in the database that holds Neural's models.
 
-    It speaks on Django's connection of the thread. Within a caller's transaction a call is part
-    of it; one that fails leaves it as it was before.
+    It uses Django's connection of the current thread. A call is part of the caller's transaction if
+    there is one; a call that fails leaves that transaction usable and unchanged.
     """
 
     def create(self, table: str, shape: Shape) -> None:
@@ -58,7 +60,7 @@ class PgVectorStore(VectorStore):
         transact(table, write)
 
     def delete(self, table: str, keys: Collection[str]) -> None:
-        # Locked in the order of upserts, so that neither waits for the other in a circle.
+        # Rows are locked in the order of upserts, so that the two cannot deadlock.
         statement = (
             f"DELETE FROM {rows_table(table)} WHERE key IN (SELECT key FROM {rows_table(table)}"
             " WHERE key = ANY(%s::text[]) ORDER BY key FOR UPDATE)"
@@ -126,8 +128,9 @@ class PgVectorStore(VectorStore):
 
 
 def create(cursor: CursorWrapper, table: str, shape: Shape) -> None:
-    """Make a table, or find that it is there with this shape."""
-    # PostgreSQL's IF NOT EXISTS fails where two do it at once.
+    """Make a table, unless it exists with this shape. Raises :class:`TableRefused` for another
+    shape."""
+    # PostgreSQL's IF NOT EXISTS fails if two connections do it at the same time.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('neural_vectors', 0))")
     _extend(cursor)
     there = _comment(cursor, table)
@@ -139,7 +142,7 @@ def create(cursor: CursorWrapper, table: str, shape: Shape) -> None:
 
 
 def shape_of(cursor: CursorWrapper, table: str) -> Shape:
-    """The shape that a table was made with, or :class:`TableMissing`."""
+    """The shape that a table was made with. Raises :class:`TableMissing`."""
     said = _comment(cursor, table)
     if said is None:
         raise TableMissing(f"the vector store has no table {table!r}")
@@ -165,7 +168,7 @@ def _comment(cursor: CursorWrapper, table: str) -> str | None:
 
 
 def _extend(cursor: CursorWrapper) -> None:
-    """Make the extension, which only a superuser may, unless it is there."""
+    """Create the extension, unless it exists. Only a superuser may create it."""
     cursor.execute("SELECT extversion FROM pg_extension WHERE extname = %s", [EXTENSION])
     found = cursor.fetchone()
     if found is None:

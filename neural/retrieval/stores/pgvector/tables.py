@@ -1,7 +1,8 @@
-"""Tables of the pgvector store: their names, columns and statements, and conditions on rows.
+"""Tables of the pgvector store: their names, columns and statements, and filters of rows.
 
-A table of rows is ``neural_vectors_…``; beside it ``neural_words_…`` counts in how many rows a
-token is. The row table's comment keeps its name (PostgreSQL cuts names at 63 bytes) and shape.
+Rows are in a table ``neural_vectors_…``. A second table ``neural_words_…`` keeps in how many rows
+each token is. The comment of the table of rows has its shape and full name, because PostgreSQL cuts
+names at 63 bytes.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from neural.retrieval.stores.base import Shape, TableRefused, Within
 
 ROWS, _WORDS = "neural_vectors_", "neural_words_"
 FEW_ROWS = 5_000
-"""So many rows are sooner read one by one than found by an index that other rows are in too."""
+"""Up to so many rows, reading each one is faster than an index that also has other rows."""
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,40}\Z")
 _COUNTS = (
     "field text NOT NULL, hash bigint NOT NULL, rows bigint NOT NULL, PRIMARY KEY (field, hash)"
@@ -46,7 +47,7 @@ def hashes_column(name: str) -> str:
 
 
 def weights_column(name: str) -> str:
-    """The column with what each token's repetitions are worth."""
+    """The column with the weights of a row's tokens, which depend on their repetitions."""
     return f'"weights_{_checked(name)}"'
 
 
@@ -56,7 +57,7 @@ def vector_column(name: str) -> str:
 
 
 def comment(table: str, shape: Shape) -> str:
-    """What a table's comment says of it."""
+    """The comment of a table: its name and shape as JSON."""
     return json.dumps({"table": table, **asdict(shape)})
 
 
@@ -76,18 +77,18 @@ def shape_in(text: str) -> Shape:
 
 
 def creation(table: str, shape: Shape) -> list[str]:
-    """The statements that make a table. A comment is no place for bound values, so that it is
-    written as a literal."""
+    """The statements that make a table. The comment is written as a literal, because COMMENT cannot
+    bind values."""
     rows, words = rows_table(table), words_table(table)
     said = comment(table, shape).replace("'", "''")
     return [
         f"CREATE TABLE {rows} ({', '.join(_columns(shape))})",
-        # Tokens stay in the row, where scoring reads thousands of them; vectors, read by the
-        # hundred, are kept outside of it and not compressed, as they do not shrink.
+        # Tokens stay in the row, because scoring reads thousands of them. Vectors are read by the
+        # hundred and do not shrink, so they are kept outside of the row and not compressed.
         *(f"ALTER TABLE {rows} ALTER {each} SET STORAGE MAIN" for each in _token_columns(shape)),
         f"CREATE INDEX ON {rows} (store, at)",
         f"CREATE INDEX ON {rows} (kind, at)",
-        # Without fastupdate a query never reads a list of what is not indexed yet.
+        # With fastupdate, a query would also read a list of rows that are not indexed yet.
         *(
             f"CREATE INDEX ON {rows} USING gin ({hashes_column(each)}) WITH (fastupdate = off)"
             for each in shape.tokens
@@ -118,7 +119,8 @@ def _token_columns(shape: Shape) -> list[str]:
 
 
 def _stem(table: str) -> str:
-    """The table's name as part of an identifier: as it is, or cut and told apart by a digest."""
+    """The table's name as part of an identifier. A name that is too long or has other characters is
+    changed and gets a digest."""
     plain = re.sub(r"[^a-z0-9_]", "_", table)
     if plain == table and len(plain) <= _LONGEST:
         return plain
@@ -136,14 +138,14 @@ def _checked(name: str) -> str:
 
 @dataclass(frozen=True)
 class Filter:
-    """A condition on rows and the values that it binds."""
+    """An SQL condition on rows and the values that it binds."""
 
     sql: str
     values: tuple[Any, ...]
 
 
 def filter_of(within: Within) -> Filter:
-    """The condition; ``true`` where nothing is limited."""
+    """The filter for ``within``; ``true`` if nothing is limited."""
     parts: list[tuple[str, Any]] = []
     if within.stores is not None:
         parts.append(("store = ANY(%s::text[])", sorted(within.stores)))
@@ -158,7 +160,8 @@ def filter_of(within: Within) -> Filter:
 
 
 def lets_few_through(cursor: CursorWrapper, table: str, only: Filter) -> bool:
-    """Whether the filter leaves few rows. One that limits nothing is not asked about."""
+    """Whether fewer than ``FEW_ROWS`` rows pass the filter. False without a query if it limits
+    nothing."""
     if not only.values:
         return False
     cursor.execute(

@@ -1,6 +1,6 @@
-"""Values as PostgreSQL reads and writes them in binary. Pure.
+"""Values in PostgreSQL's binary format. Pure.
 
-Vectors as text would cost more than everything else of an upsert. The formats are those of
+Sending vectors as text would cost more than all the rest of an upsert. The formats are those of
 ``vector_recv`` and ``sparsevec_recv`` of pgvector 0.8 and of ``array_recv`` of PostgreSQL.
 """
 
@@ -16,23 +16,24 @@ from psycopg.pq import Format
 from neural.retrieval.stores.base import Vector
 
 SPARSE_DIMENSIONS = 1_000_000_000
-"""As many as a sparsevec may have. Two tokens of one row that fall together only share their
-weight: which rows hold a token is asked of the whole hash."""
+"""The most dimensions that a sparsevec may have. If two tokens of a row collide, they only share a
+weight: whether a row has a token is checked with the whole hash."""
 MOST_WEIGHTS = 16_000
-"""Of a sparsevec. Of a row with more tokens some add nothing to its score; it is found by all."""
+"""The most weights of a sparsevec. In a row with more tokens, the rest add nothing to the score,
+but all of them find the row."""
 
 _BIGINT = 20  # the type's oid
 _ELEMENT = np.dtype([("bytes", ">i4"), ("value", ">i8")])
 
 
 class Binary(bytes):
-    """A bound value of the type that its place in the statement has, already in binary."""
+    """A bound value in binary format. The server takes its type from its place in the statement."""
 
     __slots__ = ()
 
 
 class BinaryDumper(Dumper):
-    """Hands :class:`Binary` over as it is. Without an oid, the server takes the place's type."""
+    """Passes :class:`Binary` on unchanged, without an oid, so that the server infers the type."""
 
     format = Format.BINARY
 
@@ -42,7 +43,7 @@ class BinaryDumper(Dumper):
 
 @lru_cache(maxsize=1 << 17)
 def hash_of(token: str) -> int:
-    """A token as 63 bits: short, of any script and length, and never negative."""
+    """A hash of a token: 63 bits, never negative."""
     digest = hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest) >> 1
 
@@ -73,7 +74,7 @@ def bigints(values: Sequence[int]) -> Binary:
 def weights(by_hash: Mapping[int, float]) -> Binary:
     """A ``sparsevec`` with these weights."""
     every = np.fromiter((each % SPARSE_DIMENSIONS for each in by_hash), np.int32, len(by_hash))
-    # Its indexes must ascend, each once.
+    # The indexes of a sparsevec must ascend without repetitions.
     places, first = (each[:MOST_WEIGHTS] for each in np.unique(every, return_index=True))
     values = np.fromiter(by_hash.values(), np.float32, len(by_hash))[first]
     head = np.array([SPARSE_DIMENSIONS, places.size, 0], ">i4")
@@ -81,5 +82,5 @@ def weights(by_hash: Mapping[int, float]) -> Binary:
 
 
 def text(value: str) -> str:
-    """What of a text PostgreSQL can keep: no NUL, no half of a surrogate pair."""
+    """The text without NUL and halves of surrogate pairs, which PostgreSQL cannot store."""
     return value.replace("\x00", "").encode("utf-8", "replace").decode()

@@ -1,10 +1,12 @@
-"""Rows by tokens, ranked by BM25, in SQL that PostgreSQL answers from a GIN index.
+"""Rows by tokens, ranked by BM25, in SQL that uses a GIN index.
 
-PostgreSQL has no BM25. What a row's repetitions are worth is kept as a sparse vector; its inner
-product with the rarities of what is asked, times a factor of the row's length, is BM25 (Robertson
-and Zaragoza 2009, *The Probabilistic Relevance Framework*), exactly so where no token of the row
-is repeated. Only rows are scored that hold one of the rarer tokens: frequent ones decide the
-order, not who is considered, unless the rarer ones yield too few rows.
+PostgreSQL has no BM25. Each row keeps the weights of its tokens as a sparse vector. The inner
+product of this vector with the rarities of the query's tokens, times a factor for the row's length,
+is BM25 (Robertson and Zaragoza 2009, *The Probabilistic Relevance Framework*); it is exact where no
+token of the row is repeated.
+
+Only rows that have one of the rarer tokens are scored. Frequent tokens affect the order, but they
+add rows only if the rarer ones find too few.
 """
 
 import math
@@ -25,17 +27,18 @@ from neural.retrieval.stores.pgvector.tables import (
 )
 
 SATURATION, LENGTH_SHARE = 1.2, 0.75
-"""k1 and b of BM25, their usual values."""
+"""k1 and b of BM25, with their usual values."""
 CANDIDATES = 4_000
-"""Tokens are taken from the rarest on while so many rows hold them."""
+"""Tokens are taken, the rarest first, as long as no more than so many rows have them."""
 MOST_CANDIDATES = 20_000
-"""More rows than these are never scored; beyond, it is chance which ones are."""
+"""At most so many rows are scored. If more match, it is chance which are."""
 COUNTED_ROWS = 5_000
-"""Up to so many rows a query counts its tokens' rows itself; of a larger table it reads what
-:func:`count_words` counted."""
+"""In a table of up to so many rows, a query counts the rows of its tokens itself. In a larger one
+it reads the counts of :func:`keep_counts`."""
 
 ROWS_COUNTED, TOKENS_COUNTED = -1, -2
-"""Hashes are not negative: under these, the counts keep a table's rows and their tokens."""
+"""Hashes are never negative, so the counts keep the number of all rows and of all tokens under
+these."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +48,16 @@ class Rarity:
     rows: int
     mean_length: float
     rows_with: Mapping[int, int]
-    """By hash; those that no counted row holds are left out."""
+    """The number of rows by hash. Tokens that no counted row has are left out."""
 
     def weight(self, token: int) -> float:
-        """Inverse document frequency, positive for a token of every row too."""
+        """Inverse document frequency, positive even for a token that every row has."""
         held = min(self.rows_with.get(token, 1), self.rows)
         return math.log(1 + (self.rows - held + 0.5) / (held + 0.5))
 
     def from_the_rarest(self, tokens: Sequence[int], *, limit: int) -> list[int]:
-        """The rarest tokens: as many as it takes to reach the limit, and more while few enough
-        rows hold them."""
+        """The rarest tokens: enough to reach ``limit`` rows, and more while few enough rows have
+        them."""
         chosen: list[int] = []
         held = 0
         for token in sorted(tokens, key=lambda each: self.rows_with.get(each, 0)):
@@ -75,9 +78,9 @@ def matching(
     only: Filter,
     limit: int,
 ) -> list[Match]:
-    """Rows that hold any of these hashes, best first."""
-    # The planner takes a token for far more frequent than most are, and would read the table; and
-    # compiling a query takes longer than any of these runs.
+    """At most ``limit`` rows that have any of these hashes, best first."""
+    # The planner overestimates how frequent most tokens are and would read the whole table. JIT
+    # compilation takes longer than any of these queries.
     cursor.execute(
         "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"
     )
@@ -108,7 +111,8 @@ def matching(
 
 
 def repeated(occurrences: Mapping[int, int]) -> dict[int, float]:
-    """What so many occurrences of a token are worth in a row of mean length: 1 for one."""
+    """The weight of each token by how often it occurs, in a row of mean length: 1 for one
+    occurrence."""
     return {
         token: times * (SATURATION + 1) / (times + SATURATION)
         for token, times in occurrences.items()
@@ -136,7 +140,7 @@ def _scoring(table: str, column: str, only: Filter) -> str:
 def _kept_rarity(
     cursor: CursorWrapper, table: str, column: str, tokens: Sequence[int]
 ) -> Rarity | None:
-    """From the counts that were kept, if the table was large when they were made."""
+    """The rarity from the stored counts; None if the table was small when they were made."""
     cursor.execute(
         f"SELECT hash, rows FROM {words_table(table)}"
         " WHERE field = %s AND hash = ANY(%s::bigint[])",
@@ -165,8 +169,8 @@ def _counted_rarity(
 
 
 def keep_counts(cursor: CursorWrapper, table: str, column: str, *, rows: int, share: float) -> None:
-    """Count in how many rows each token of a column is, and keep that of those in more than one:
-    the others are most of all tokens. Of a share of the rows, the counts are scaled."""
+    """Count in how many rows each token of a column is, and store the counts. Tokens of a single
+    row, which are most, are left out. With ``share`` below 1, a sample is counted and scaled."""
     hashes, counts = hashes_column(column), words_table(table)
     sampled = f"{rows_table(table)} TABLESAMPLE BERNOULLI (%s::real)"
     scaled = "(count(*) / %s::float8)::bigint"
