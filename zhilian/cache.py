@@ -161,8 +161,7 @@ def _not_found(key: str, *_: Any) -> int:
 
 
 class OutageTolerantClient(RedisCacheClient):
-    """The cache's Redis client. A failed `incr`, `add` or `touch` leaves no outdated value
-    behind."""
+    """The cache's Redis client. A failed `incr`, `add` or `touch` leaves no outdated value."""
 
     def __init__(self, servers: list[str], **options: Any) -> None:
         super().__init__(servers, **options)

@@ -109,7 +109,7 @@ class Environment(BaseModel):
     result_backend: Annotated[str, PlainValidator(_result_backend)] = Field(
         "django-db", alias="CELERY_RESULT_BACKEND"
     )
-    """Of plain tasks: the database, or Redis."""
+    """For the results of plain tasks: the database, or Redis."""
 
     # Tuning of workers, which depends on the machine and on the work. For each setting,
     # docs/settings.md has what the Celery guide proposes, and why. Durations are whole seconds.
@@ -118,8 +118,7 @@ class Environment(BaseModel):
     )
     """Processes of a worker unless its command says otherwise; None: one for each core."""
     prefetch_multiplier: Positive = Field(1, alias="CELERY_WORKER_PREFETCH_MULTIPLIER")
-    """Messages that a worker takes for each of its processes, including the ones being worked
-    on."""
+    """Messages that a worker takes for each of its processes, including those in progress."""
     soft_time_limit: Positive = Field(240, alias="CELERY_TASK_SOFT_TIME_LIMIT")
     """After this, an exception interrupts the task: a failed attempt."""
     time_limit: Positive = Field(300, alias="CELERY_TASK_TIME_LIMIT")

@@ -34,8 +34,7 @@ class KeyValueFormatter(logging.Formatter):
 
 
 def without_result(record: logging.LogRecord) -> bool:
-    """A filter that removes a task's return value from Celery's line: it may say what a guest
-    ordered."""
+    """A filter that hides a task's return value, which may say what a guest ordered."""
     if isinstance(record.args, dict) and "return_value" in record.args:
         record.args = {**record.args, "return_value": "…"}
     return True

@@ -14,8 +14,7 @@ from neural.conf import conf
 
 logger = logging.getLogger(__name__)
 
-# This is kombu's own prefix: a login that is restricted to the broker's keys may write this one
-# too.
+# kombu's own prefix: a login that is restricted to the broker's keys may write this one too.
 PROBE = "_kombu.binding.neural.probe"
 
 

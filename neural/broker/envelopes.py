@@ -31,8 +31,7 @@ class Unsound(ValueError):
 
 
 def shown(value: object, length: int = SHOWN_LENGTH) -> str:
-    """Any value as text that can be logged and stored: printable, and at most ``length``
-    characters."""
+    """Any value as text to log or store: printable, of at most ``length`` characters."""
     try:
         text = value if isinstance(value, str) else repr(value)
     except Exception as error:  # noqa: BLE001 (nested too deep, or a repr that raises)
@@ -112,8 +111,7 @@ def _check_moment(name: str, value: Any, read_moment: Callable[[Any], Any]) -> N
 
 
 def check_content(content: Any) -> None:
-    """Raise :class:`Unsound` unless the body is arguments, keyword arguments and embedded
-    options."""
+    """Raise :class:`Unsound` unless the body is [args, kwargs, embed]."""
     if not _is_list(content) or len(content) != 3:
         raise Unsound(f"its body is {_a(content)} and not [args, kwargs, embed]")
     embed = content[2]

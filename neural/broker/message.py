@@ -94,8 +94,7 @@ def _batchable(task: str) -> Sequence[str]:
 
 
 def next_message(queue: str, batchable: Sequence[str]) -> list[RunMessage]:
-    """A list with the message for the most urgent run that could be batched next; empty without
-    one."""
+    """The message for the most urgent run that could be batched next: a list of one or none."""
     due = TaskRun.objects.due().filter(queue=queue, handler__in=batchable)
     # No third key, as in claiming: the index has none, and the whole backlog would be sorted.
     batchable_runs = due.filter(failures=0, losses=0, options={})
@@ -104,8 +103,7 @@ def next_message(queue: str, batchable: Sequence[str]) -> list[RunMessage]:
 
 
 def is_queue(name: str) -> bool:
-    """Whether messages can be sent to this queue: it is configured, or Celery creates missing
-    queues."""
+    """Whether a queue is configured, or Celery creates missing ones."""
     settings = current_app.conf
     return bool(settings.task_create_missing_queues) or name in current_app.amqp.queues
 
@@ -157,7 +155,6 @@ def _of_task(name: str, options: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _short(task_id: str) -> str:
-    """The task id, or its hash where it is longer than the 255 bytes of RabbitMQ's correlation
-    id."""
+    """The task id, or its hash if it exceeds the 255 bytes of RabbitMQ's correlation id."""
     is_short = len(task_id.encode()) <= CORRELATION_ID_BYTES
     return task_id if is_short else hashlib.sha256(task_id.encode()).hexdigest()

@@ -77,8 +77,7 @@ Method = Callable[..., Any]
 
 
 def survive_a_lost_broker() -> None:
-    """Patch kombu's Redis transport and, in workers, Celery's consumer. Further calls do
-    nothing."""
+    """Patch kombu's Redis transport, once, and Celery's consumer when a worker begins."""
     # Web processes need no consumer and do not even import it.
     signals.worker_init.connect(_patch_consumer, dispatch_uid="neural.broker")
     patch_redis(_patch_transport)

@@ -38,8 +38,7 @@ Result = TypeVar("Result")
 
 
 class BrokerUnavailable(ConnectionError):
-    """The broker did not accept all messages; ``sent`` is the number published before the
-    failure."""
+    """The broker did not accept all messages; ``sent`` of them were published before."""
 
     sent = 0
 
@@ -87,8 +86,7 @@ class Publisher:
         self.lend(lambda it: must_accept(it.channel))
 
     def lend(self, use: Callable[[Producer], Result]) -> Result:
-        """Call ``use`` with the producer and return its result, or raise
-        :class:`BrokerUnavailable`."""
+        """Return ``use`` of the producer, or raise :class:`BrokerUnavailable`."""
         with self._lock:
             if self.breaker_is_open:
                 raise BrokerUnavailable("waiting until it is back")

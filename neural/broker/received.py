@@ -12,8 +12,7 @@ from neural.broker.envelopes import REFUSED_HEADER, Unsound, shown
 
 
 def said_by(message: Any) -> Mapping[str, Any]:
-    """The headers (protocol 2) or the body (protocol 1) of a message; empty if neither can be
-    read."""
+    """The headers (protocol 2) or body (protocol 1) of a message; empty if neither can be read."""
     headers = getattr(message, "headers", None)
     if isinstance(headers, Mapping) and "task" in headers:
         return headers
@@ -25,8 +24,7 @@ def said_by(message: Any) -> Mapping[str, Any]:
 
 
 def content_of(message: Any) -> tuple[Any, Any, Any]:
-    """The arguments, keyword arguments and embedded options of a message. Raises
-    :class:`Unsound`."""
+    """Arguments, keyword arguments and embedded options. Raises :class:`Unsound`."""
     try:
         content = message.payload
     except Exception as error:
@@ -39,8 +37,7 @@ def content_of(message: Any) -> tuple[Any, Any, Any]:
 
 
 def call_of(message: Any) -> tuple[Any, Any] | None:
-    """The arguments and keyword arguments of a message, or None if they cannot be sent to the
-    pool."""
+    """The arguments and keyword arguments of a message; None if the pool cannot receive them."""
     try:
         args, kwargs, _ = content_of(message)
         envelopes.check_call(args, kwargs)

@@ -118,7 +118,7 @@ class ForeignlyCalledTask(CalledTask):
         return error if isinstance(error, MessageRefused) else refused
 
     def _take_followers_from_celery(self) -> None:
-        """Remove the followers from the request. They are the run's now, and must not start
+        """Remove the followers from the request: they are the run's now, and must not start
         twice."""
         self.request.update(callbacks=None, errbacks=None, chain=None)
 

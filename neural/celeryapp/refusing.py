@@ -38,8 +38,7 @@ class RefusedCall:
     task: str
     task_id: str
     said_id: str
-    """The id in the message, shortened. It differs from ``task_id`` if it could not be a task
-    id."""
+    """The id in the message, shortened. It is not ``task_id`` if it could not be one."""
     queue: str
     priority: int
     reason: str

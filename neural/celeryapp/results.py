@@ -41,8 +41,7 @@ class LedgerResults:
     is_async = False
 
     def get_task_meta(self, task_id: str, *args: Any, **options: Any) -> Any:
-        """State, value and the rest of a task. A run's is not cached, since a person may retry
-        it."""
+        """State, value and the rest of a task. A run's is never cached: a person may retry it."""
         run = _run(task_id)
         if run is None:
             return super().get_task_meta(task_id, *args, **options)  # type: ignore[misc]
@@ -100,7 +99,7 @@ class LedgerResults:
         max_iterations: int | None = None,
         **options: Any,
     ) -> Iterator[tuple[str, Any]]:
-        """Yield each task's id and meta as it ends. Raises Celery's TimeoutError after ``timeout``
+        """Yield each task's id and meta as it ends. Celery's TimeoutError after ``timeout``
         seconds."""
         waiting, began, looks = set(task_ids), time.monotonic(), 0
         while waiting:

@@ -54,8 +54,7 @@ class RetriedTask(Task):
         return countdown
 
     def replace(self, sig: Any) -> Any:
-        """Raise OptionNotKept: a run is one piece of work. Submit the other task, or use a
-        chain."""
+        """Raise OptionNotKept: a run is one piece of work. Use a chain instead."""
         raise OptionNotKept(f"{self.name}: self.replace() is not kept by the ledger; use a chain")
 
 

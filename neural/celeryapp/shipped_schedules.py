@@ -29,8 +29,7 @@ class ShippedSchedule:
     hour: str
     minute: str
     comes_with: str
-    """The end of the name of the migration, in the app `neural`, that once created the tables it
-    needs."""
+    """How the name of the `neural` migration ends that created the tables it needs."""
 
 
 def connect(app: AppConfig, schedules: Sequence[ShippedSchedule]) -> None:
@@ -50,8 +49,7 @@ def connect(app: AppConfig, schedules: Sequence[ShippedSchedule]) -> None:
 def make_if_news(
     schedule: ShippedSchedule, *, app_label: str, using: str, plan: Sequence[Any]
 ) -> None:
-    """Create a schedule if the migrations of this plan have just created the tables that it
-    needs."""
+    """Create a schedule if this plan's migrations have just created the tables that it needs."""
     news = any(_brings(schedule, app_label, each) for each, backwards in plan if not backwards)
     if not news or not router.allow_migrate(using, app_label):
         return

@@ -13,8 +13,7 @@ _known: dict[str, Any] = {}
 
 
 def note(task: Any) -> None:
-    """Register a task for the workers of this process. Of its variants (``using``), the first
-    counts."""
+    """Register a task for this process's workers. Of its variants (``using``), the first counts."""
     path = task.module_path
     is_new = path not in _known
     if is_new or _known[path].func is not task.func:

@@ -13,8 +13,7 @@ from neural.models import AttemptOutcome, RefusedEvent, TaskAttempt, TaskRun
 RECENTLY_DEAD = RECENTLY_REFUSED = dt.timedelta(days=1)
 RECENTLY_FAILED = dt.timedelta(minutes=10)
 MANY = 10
-"""The number of failed attempts within that time from which on to warn: retries are meant for
-fewer."""
+"""From this many failed attempts on, the probe warns. Retries are meant for fewer."""
 
 
 def failing_attempts(situation: Situation) -> Finding:

@@ -110,8 +110,7 @@ class _OfSQLite(Remedies):
 
 
 def _of_file(error: str) -> str:
-    """What to do about the database's file. Empty if the file is fine, as during a long
-    transaction."""
+    """What to do about the database's file; empty if the file is fine."""
     file = ledger_dialect().file(ledger_connection())
     assert file is not None  # for the type checker: SQLite has one
     if not file.parent.exists():
@@ -139,8 +138,7 @@ def _of_file(error: str) -> str:
 
 
 def _may_be_written(file: Path) -> bool:
-    """Whether the file may be written. SQLite writes two more beside it, so the directory counts
-    too."""
+    """Whether file and directory may be written: SQLite writes two more files beside it."""
     return all(os.access(each, os.W_OK) for each in (file.parent, file) if each.exists())
 
 

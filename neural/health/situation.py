@@ -24,8 +24,7 @@ class Waiting:
 
 
 class Situation:
-    """The state of workers, queues and broker when the probes run. Each part is read at first
-    use."""
+    """The state of workers, queues and broker. Each part is read once, when first used."""
 
     @cached_property
     def now(self) -> dt.datetime:

@@ -59,7 +59,7 @@ def places() -> Iterator[Path]:
 
 
 def free_bytes(place: Path) -> int:
-    """Bytes that users other than root may write on the disk of a directory, which need not exist
+    """Bytes left to users other than root on a directory's disk. The directory need not exist
     yet."""
     while not place.exists():
         place = place.parent

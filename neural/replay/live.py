@@ -45,8 +45,7 @@ def request(
     at: dt.datetime | None = None,
     **more: Any,
 ) -> Request:
-    """Arguments of ``neural.submit`` for one invented event. It occurred now unless ``at`` is
-    given."""
+    """Arguments of ``neural.submit`` for one invented event, which occurs now by default."""
     return {
         "type": kind,
         "store": shop,

@@ -29,8 +29,8 @@ def drop_broken_connections(**_: Any) -> None:
 
 
 def is_silent(connection: Any) -> bool:
-    """Whether the server has sent nothing since its last answer, not even the end of the
-    connection.
+    """Whether nothing has come from the server since its last answer, not even the connection's
+    end.
 
     False if that cannot be told. A connection whose other end is gone without notice is silent,
     too; a statement would get no answer either.

@@ -78,8 +78,7 @@ class Delivery:
         return outcome.run.goes_alone or outcome.run.handler not in self._batchable
 
     def _first_slots(self) -> int:
-        """How many runs to claim first: at least two if allowed, as its own run may be done
-        already."""
+        """How many runs to claim first. At least two if allowed, as its own may be done already."""
         most = conf().batch_claim_runs
         return min(most, max(2, self._fitting(conf().batch_claim_seconds)))
 
@@ -91,8 +90,7 @@ class Delivery:
         return pace.fitting(self._queue, seconds=seconds, unknown=conf().batch_claim_runs)
 
     def _has_time(self) -> bool:
-        """Whether half of the time is left: batched runs shall not exceed the message's time by
-        much."""
+        """Whether half of the time is left, so that batched runs exceed it by little."""
         return self._seconds_left() > conf().batch_claim_seconds / 2
 
     def _seconds_left(self) -> float:

@@ -73,8 +73,7 @@ def was_asked(ends: list[BaseException | None]) -> bool:
 
 
 def notice(log_change: Callable[[], None]) -> None:
-    """Have ``log_change`` called when the worker is told to stop, before Celery ends its
-    processes."""
+    """Have ``log_change`` called when a signal stops the worker, before Celery acts on it."""
     if threading.current_thread() is not threading.main_thread():
         return  # a worker embedded in a thread is not stopped by signals
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):

@@ -50,9 +50,9 @@ class DoneRuns:
         self._words[hashed % self._slots] = _word(hashed) | streamed
 
     def recall(self, task_id: str) -> Done | None:
-        """The run if it is done, else None. The run is then forgotten.
+        """The run if it is done, else None. It is then forgotten.
 
-        So if that was an error, or the id is used again years later, the relay's next message gets
+        So if the note was wrong, or the id is used again years later, the relay's next message gets
         through.
         """
         hashed = _hash(task_id)

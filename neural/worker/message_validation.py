@@ -105,8 +105,7 @@ class ValidatingConsumer:
         self.refuse(message, f"it cannot be read: {name_of(exc)}")
 
     def check(self, message: Any) -> None:
-        """Raise :class:`~neural.broker.envelopes.Unsound` for a message that would end the
-        worker."""
+        """Raise :class:`~neural.broker.envelopes.Unsound` if the message would end the worker."""
         headers = message.headers
         if not isinstance(headers, Mapping):
             raise Unsound("its headers are no object")

@@ -82,8 +82,8 @@ def _start_relay(*, sender: Any, **_: Any) -> None:
         return
     _thread = RelayThread(worker, sender.pool)
     _thread.start()
-    # This must come before Celery acts: it ends the pool's processes first and sends its signal
-    # later, and processes that are told to end are not lost.
+    # This must come before Celery acts: it ends the pool's processes first and sends
+    # worker_shutdown later, and processes that are told to end are not lost.
     ending.notice(_thread.only_beat)
     logger.info("event=worker_ready worker=%s row=%s", worker.name, worker.pk)
 
@@ -175,8 +175,7 @@ class RelayThread(threading.Thread):
         self._next_beat = time.monotonic() + conf().heartbeat_seconds
 
     def living_processes(self) -> Collection[int]:
-        """Process ids of the pool and of this process, which is the only one of pools without
-        processes."""
+        """Process ids of this process and its pool; some pools have no processes."""
         info = self.pool.info if self.pool is not None else {}
         return set(info.get("processes") or ()) | {os.getpid()}
 

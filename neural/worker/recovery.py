@@ -30,8 +30,7 @@ LOOKS_OF_ONE_TURN = 4
 
 
 class Watch:
-    """Measures for how long values have stayed the same, by key, as one relay itself has seen
-    them."""
+    """Measures for how long this relay has seen values unchanged, by key."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
@@ -41,8 +40,7 @@ class Watch:
     def look(
         self, values: Mapping[int, Hashable], *, longest_gap: float = math.inf
     ) -> Mapping[int, float]:
-        """Seconds for which each key has had its present value. Keys not in ``values`` are
-        forgotten.
+        """Seconds for which each key has had its present value; other keys are forgotten.
 
         Of the time between two looks, at most ``longest_gap`` seconds count: a relay that could not
         look, because the database was unavailable, does not know what happened meanwhile.
@@ -67,11 +65,11 @@ class Recovery:
         self._held = Watch()
 
     def give_up_silent_workers(self) -> int:
-        """Mark workers as lost whose heartbeat this relay has seen unchanged for
-        ``worker_lost_seconds``.
+        """Mark workers as lost whose heartbeat has not changed for ``worker_lost_seconds``; return
+        how many.
 
-        Returns how many. Time in which the relay could not look counts little: when the database
-        was unavailable, every worker has been silent.
+        The relay counts the time in which it has looked itself, hardly the time in which it could
+        not: when the database was unavailable, every worker was silent.
         """
         lost = conf().worker_lost_seconds
         present = list(WorkerProcess.objects.present())
@@ -100,11 +98,11 @@ class Recovery:
         return mark_lost(runs, max_losses=conf().max_lost_deliveries, why="its worker was lost")
 
     def _stray(self) -> Iterable[TaskRun]:
-        """Runs whose process is gone, although no lost worker accounts for them.
+        """Runs whose holder is no present worker and cannot be working on them any more.
 
-        A worker may claim a run after it was marked as lost, and never come back; if it were alive,
-        it would be present again. And a process without a worker's row (``run_due``) may hold a run
-        on which it can no longer be working.
+        A worker may claim a run after it was marked as lost. If it were alive, it would have
+        reported since and be present again. A process without a worker's row (``run_due``) may also
+        hold a run.
         """
         gone = Q(worker__lost_at__isnull=False) | Q(worker__stopped_at__isnull=False)
         runs = list(TaskRun.objects.running().filter(gone | Q(worker=None)))
@@ -114,7 +112,8 @@ class Recovery:
     def recover_from_dead_children(
         self, worker: WorkerProcess, living: Callable[[], Collection[int]]
     ) -> int:
-        """Start the runs of this worker's dead pool processes again, and return how many.
+        """Start the runs of this worker's dead pool processes, and overdue runs, again; return how
+        many.
 
         The runs are read before the processes are listed. The holder of a run was therefore started
         earlier, so a process that is not in the list is dead.

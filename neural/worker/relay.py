@@ -129,8 +129,7 @@ def _unpublish(runs: Sequence[TaskRun]) -> None:
 
 
 def release_all(worker: WorkerProcess) -> int:
-    """Release the runs that a stopping worker still holds, and return how many. Nothing is
-    counted."""
+    """Release the runs that a stopping worker holds, uncounted; return how many."""
     return release(TaskRun.objects.running().filter(worker=worker), why="its worker was stopped")
 
 

@@ -31,13 +31,11 @@ class LedgerRequest(Request):
         self.request_dict[LISTENED] = _sends_task_events(self.eventer)
 
     def info(self, safe: bool = False) -> Any:
-        """What ``celery inspect`` shows: the run's arguments, which the message itself does not
-        have."""
+        """What ``celery inspect`` shows: the run's arguments, which are not in the message."""
         return super().info(safe=True)
 
     def terminate(self, pool: Any, signal: Any = None) -> None:
-        """End the request's process as a person asked: ``celery control terminate SIGTERM
-        <id>``."""
+        """End the request's process, for ``celery control terminate SIGTERM <id>``."""
         super().terminate(pool, signal=signals.signum(heeded(signal)))
 
 

@@ -37,8 +37,7 @@ class TaskUnknown(PermanentError):
 
 
 class Held(NamedTuple):
-    """A plain client's message, not acknowledged until it is known whether another worker takes
-    it."""
+    """A plain client's message, held unacknowledged until the relay's thread decides about it."""
 
     consumer: Any
     message: Any
@@ -106,8 +105,7 @@ class _Unregistered(WorkSource):
 
 
 def _decide(held: Held) -> None:
-    """Return or drop a message. The consumer's thread does it later, because the channel is its
-    own."""
+    """Return or drop a message, in the consumer's thread, which owns its channel."""
     queue = str((held.message.delivery_info or {}).get("routing_key") or "")
     if forwarding.somebody(queue, lambda known: held.task in known.get("tasks", ())):
         logger.info("event=task_unknown task=%s queue=%s given_back=yes", held.task, queue)

@@ -17,8 +17,7 @@ from zhilian.supervision.processes import Child
 LOOK_SECONDS = 0.5
 WORKERS = 2
 SETTLING_SECONDS = 1.5
-"""From a worker's row to its readiness. A live event before that would measure the worker's
-start."""
+"""From a worker's row to its readiness. An earlier live event would measure the worker's start."""
 EARLY_ENDS = 2
 STALLED_SECONDS = 180.0
 """Longer than it takes to replace a lost worker."""
@@ -33,7 +32,7 @@ class WorkersCannotStart(Stalled):
 
 
 class Demonstration:
-    """Runs the demo in the main thread, because its processes die with the thread that starts
+    """Runs the demo in the main thread: the demo's processes die with the thread that starts
     them."""
 
     def __init__(

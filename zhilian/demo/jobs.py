@@ -19,8 +19,7 @@ LONGEST_PAUSE = 0.2
 
 
 class Job(threading.Thread):
-    """Submits until it is finished or ``stopping`` returns True; counts answers and keeps its
-    error."""
+    """Submits until it is finished or ``stopping()`` is true; counts answers, keeps its error."""
 
     def __init__(self, name: str, *, stopping: Callable[[], bool]) -> None:
         super().__init__(name=name, daemon=True)

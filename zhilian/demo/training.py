@@ -31,7 +31,7 @@ from zhilian.demo.jobs import REQUESTED_BY
 HONEST_DAYS = 14
 """The last days, on which nobody trained: forecasts of them are a fair test."""
 GOOD = (RoundState.PUBLISHED, RoundState.REJECTED)
-"""States of a completed round. It is right that a version no better than the present one is
+"""States of a completed round. A version that is no better than the present one is rightly
 rejected."""
 
 

@@ -21,8 +21,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def dying_with_parent(arguments: list[str]) -> list[str]:
-    """The command line that runs `arguments` (an absolute path first) as described in the
-    module."""
+    """The command line that runs `arguments` (an absolute path first) as described above."""
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *arguments]
 
 

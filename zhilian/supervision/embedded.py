@@ -77,8 +77,7 @@ class EmbeddedBroker:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd=self.directory,
-                # Ctrl-C in a terminal is for the process that started the broker, which stops it
-                # last.
+                # Ctrl-C in a terminal is for the starter of the broker, who stops it last.
                 start_new_session=True,
             )
         self._owner = os.getpid()

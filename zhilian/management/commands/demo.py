@@ -104,8 +104,7 @@ STOPPED = "Stopped. What was accepted is kept: run it again to go on."
 
 
 def refuse_silent_broker() -> None:
-    """Raise CommandError if the broker is down: the demo would submit for minutes and process
-    nothing."""
+    """Raise CommandError if the broker is down: the demo would process nothing."""
     try:
         publisher().depths(QUEUES)
     except BrokerUnavailable as error:
@@ -117,8 +116,8 @@ def refuse_silent_broker() -> None:
 
 @contextmanager
 def broker() -> Iterator[Callable[[], None]]:
-    """Yield a function that keeps the broker running. The broker of `make up` is used if it
-    runs."""
+    """Yield a function that keeps the broker running: the one of `make up` if it runs, else our
+    own."""
     embedded = EmbeddedBroker(settings.EMBEDDED_BROKER_DIRECTORY)
     if not settings.EMBEDDED_BROKER:
         yield lambda: None
