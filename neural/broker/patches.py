@@ -21,7 +21,7 @@ The patch makes it a connection error. The worker then waits in ``Consumer.conne
 until the server accepts a write. Such a server still accepts connections, so reconnecting alone
 would be a loop without a pause.
 
-**The broker becomes full while connected.** BRPOP still works, and only the note that the message
+**Full, while connected.** BRPOP still works, and only the note that the message
 was taken (``QoS.append``) is refused. The worker processes the message nevertheless: it is out of
 Redis already, and taking messages is what frees the memory.
 

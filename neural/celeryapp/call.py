@@ -77,8 +77,8 @@ class CalledTask(Task):
     def _checked(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> tuple[Sequence[Any], Mapping[str, Any]]:
-        """The arguments, with pydantic models as plain data. TypeError if the task does not take
-        them."""
+        """The arguments, with pydantic models as plain data. Raises TypeError if they do not
+        fit."""
         check = getattr(self, "__header__", None) if self.typing else None
         if check is not None:
             check(*args, **kwargs)

@@ -151,7 +151,7 @@ def _ask(run: TaskRun, task: str, args: Sequence[Any]) -> None:
 
 
 def _takes_three(callback: Mapping[str, Any]) -> bool:
-    """Whether a callback takes three arguments, by Celery's rule: those that the signature leaves
+    """Whether a callback takes three arguments: by Celery's rule, those that its signature leaves
     open.
 
     A task that is not known here is started with the task id.

@@ -118,8 +118,8 @@ class ForeignlyCalledTask(CalledTask):
         return error if isinstance(error, MessageRefused) else refused
 
     def _take_followers_from_celery(self) -> None:
-        """Remove the followers from the request: they are the run's now, and must not start
-        twice."""
+        """Remove the followers from the request: they are the run's now, and must start only
+        once."""
         self.request.update(callbacks=None, errbacks=None, chain=None)
 
     def _message_priority(self) -> int | None:

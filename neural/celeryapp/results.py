@@ -99,8 +99,8 @@ class LedgerResults:
         max_iterations: int | None = None,
         **options: Any,
     ) -> Iterator[tuple[str, Any]]:
-        """Yield each task's id and meta as it ends. Celery's TimeoutError after ``timeout``
-        seconds."""
+        """Yield each task's id and meta as it ends. Raises Celery's TimeoutError (``timeout`` in
+        seconds)."""
         waiting, began, looks = set(task_ids), time.monotonic(), 0
         while waiting:
             for task_id, meta in self._ended(waiting):
@@ -172,7 +172,7 @@ if apps.is_installed("django_celery_results"):
 
 @cache
 def answering(backend: type) -> type:
-    """A subclass of this result backend that answers from the ledger first."""
+    """The result backend's class, made to answer from the ledger first."""
     if issubclass(backend, LedgerResults):
         return backend
     if issubclass(backend, DisabledBackend):

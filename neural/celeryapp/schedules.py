@@ -70,8 +70,7 @@ def _now(zone: dt.tzinfo) -> dt.datetime:
 
 
 def _mend(model: Any) -> None:
-    """Let a last run in the future count from now; otherwise the schedule would be silent until
-    then.
+    """Let a last run in the future count from now, or the schedule would be silent until then.
 
     It was written by a beat whose clock was wrong, or the database's clock has been set.
     """

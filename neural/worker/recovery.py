@@ -65,11 +65,11 @@ class Recovery:
         self._held = Watch()
 
     def give_up_silent_workers(self) -> int:
-        """Mark workers as lost whose heartbeat has not changed for ``worker_lost_seconds``; return
+        """Mark workers as lost whose heartbeat stands still for ``worker_lost_seconds``. Returns
         how many.
 
-        The relay counts the time in which it has looked itself, hardly the time in which it could
-        not: when the database was unavailable, every worker was silent.
+        Only time in which this relay could look counts in full: when the database was unavailable,
+        every worker was silent.
         """
         lost = conf().worker_lost_seconds
         present = list(WorkerProcess.objects.present())
