@@ -1,15 +1,14 @@
-"""Django's Redis cache, which an outage of Redis turns into misses.
+"""Django's Redis cache, which turns an outage of Redis into misses.
 
-Sessions are read through it (`cached_db`), so an error here would lock everybody out. When
-Redis does not answer, the cache says so once and is left alone for a few seconds; then one
-request tries again. So a frozen Redis costs one request in `PAUSE_SECONDS` its timeout, and no
-request an error.
+Sessions are read through it (`cached_db`), so an error here would lock everybody out. When Redis
+does not answer, the cache logs it once and uses no Redis for a few seconds; then one request tries
+again. So a frozen Redis costs one request in `PAUSE_SECONDS` its timeout, and no request an error.
 
-What could not be written or deleted meanwhile is deleted when Redis is back: its cached value
-is out of date (a session that has ended must not come to life again). A process that ends
-before Redis is back forgets that; such a value lives until it expires.
+A key that could not be written or deleted meanwhile is deleted when Redis is back, because its
+cached value is out of date (a session that has ended must not come to life again). A process that
+ends before Redis is back forgets such keys; their values live until they expire.
 
-Values are JSON, as sessions are: a pickle would be code from whoever reaches Redis.
+Values are JSON, as sessions are: a pickle would be code from anyone who reaches Redis.
 """
 
 import json
@@ -35,10 +34,10 @@ REMEMBERED_KEYS = 10_000
 
 
 def cache_url(broker_url: str) -> str | None:
-    """Database 0 of the Redis that is the broker, as redis-py writes it.
+    """The address of database 0 of the broker's Redis, as redis-py writes it.
 
-    None where there is no such database: with RabbitMQ, with Sentinel (which names no server),
-    and where the broker itself has database 0.
+    None if there is no such database: with RabbitMQ, with Sentinel (which names no server), and if
+    the broker itself uses database 0.
     """
     parts = urlsplit(broker_url)
     query = dict(parse_qsl(parts.query))
@@ -53,9 +52,10 @@ def cache_url(broker_url: str) -> str | None:
 
 
 def configuration(url: str | None) -> dict[str, Any]:
-    """Django's CACHES entry for a Redis at `url`; without one nothing is kept.
+    """Django's CACHES entry for a Redis at `url`; without one, nothing is cached.
 
-    Not the process's own memory: a session that ended in one process would live in another.
+    The process's own memory would not do: a session that ended in one process would live in
+    another.
     """
     if url is None:
         return {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
@@ -84,7 +84,7 @@ class JsonSerializer:
 
 
 class Outage:
-    """Whether a Redis is left alone now, and which keys are out of date there. Thread-safe."""
+    """Whether Redis is not used at present, and which keys are out of date there. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -93,7 +93,7 @@ class Outage:
         self._stale: set[str] = set()
 
     def leaves_it_alone(self) -> bool:
-        """False for everybody while Redis answers, and for one caller after each pause."""
+        """False while Redis answers, and for one caller after each pause; otherwise True."""
         with self._lock:
             if not self._is_on:
                 return False
@@ -127,15 +127,17 @@ class Outage:
         return stale
 
 
-# Django makes a cache object for each thread; what they know of an outage is shared.
+# Django makes a cache object for each thread; all of them share what is known about an outage.
 _outages: dict[str, Outage] = {}
 
 Method = Callable[..., Any]
 
 
 def _tolerant(method: Method, *, miss: Method, changes: Method = lambda *_: ()) -> Method:
-    """`method`, or what a cache that holds nothing would answer. `changes` names the keys whose
-    value in Redis is out of date when it fails."""
+    """`method`, answering as an empty cache while Redis is down.
+
+    `changes` names the keys whose value in Redis is out of date if the call fails.
+    """
 
     @wraps(method)
     def tolerant(self: "OutageTolerantClient", *arguments: Any) -> Any:
@@ -155,11 +157,11 @@ def _tolerant(method: Method, *, miss: Method, changes: Method = lambda *_: ()) 
 
 
 def _not_found(key: str, *_: Any) -> int:
-    raise ValueError(f"Key {key!r} not found.")  # Django's words for a key that is missing
+    raise ValueError(f"Key {key!r} not found.")  # Django's text for a missing key
 
 
 class OutageTolerantClient(RedisCacheClient):
-    """What talks to Redis. `incr`, `add` and `touch` leave nothing out of date behind."""
+    """The cache's Redis client. A failed `incr`, `add` or `touch` leaves no outdated value."""
 
     def __init__(self, servers: list[str], **options: Any) -> None:
         super().__init__(servers, **options)
@@ -192,7 +194,7 @@ class OutageTolerantClient(RedisCacheClient):
 
 
 class OutageTolerantCache(RedisCache):
-    """The backend that CACHES names."""
+    """The cache backend that CACHES names."""
 
     def __init__(self, server: Any, params: dict[str, Any]) -> None:
         super().__init__(server, params)

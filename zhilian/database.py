@@ -1,4 +1,4 @@
-"""Django's DATABASES, given an address."""
+"""Django's DATABASES for an address."""
 
 import os
 from pathlib import Path
@@ -21,8 +21,8 @@ def configuration(*, url: str | None, var: Path, base_dir: Path) -> dict[str, An
         }
     config: dict[str, Any] = environ.Env.db_url_config(url)
     if config["ENGINE"] != "django.db.backends.sqlite3":
-        # A web thread or worker child keeps its connection, and asks first whether it is
-        # alive: without the question, every task after a database restart fails once.
+        # A web thread or pool process keeps its connection, and checks first whether it is alive.
+        # Otherwise every task after a database restart would fail once.
         return {
             **config,
             "CONN_MAX_AGE": 600,
@@ -33,14 +33,16 @@ def configuration(*, url: str | None, var: Path, base_dir: Path) -> dict[str, An
         raise ImproperlyConfigured(
             "DATABASE_URL: an in-memory database cannot be shared by web and workers."
         )
-    # Relative to the project, not to wherever a process happened to be started.
+    # Relative to the project, not to the current directory.
     return {**config, "NAME": Path(base_dir, config["NAME"]), **_sqlite(var)}
 
 
 def _impatience_with_the_gone() -> dict[str, Any]:
-    """PostgreSQL ends the transaction of a host that froze or lost its power: otherwise its
-    locks would hold up whoever starts its runs again, for hours. 45 s: such runs start again
-    within 60 s of the fault. Atomic work is well inside; what is not, is two-step."""
+    """Options that make PostgreSQL end the transaction of a host that froze or lost its power.
+
+    Otherwise, its locks would block the restart of its runs for hours. With 45 s, such runs start
+    again within 60 s of the fault. Atomic work takes much less; longer work is two-step.
+    """
     return {
         "options": "-c idle_in_transaction_session_timeout=45s -c tcp_keepalives_idle=20 "
         "-c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
@@ -50,15 +52,15 @@ def _impatience_with_the_gone() -> dict[str, Any]:
     }
 
 
-# The ledger's own statements, the same hundreds of times a second, are planned once.
+# The ledger's own statements, the same ones hundreds of times a second, are planned once.
 _PREPARED = {"prepare_threshold": 5}
 
 
 def _sqlite(var: Path) -> dict[str, Any]:
     return {
         "OPTIONS": {
-            # A transaction that begins as a reader and then writes fails at once with
-            # 'database is locked' when somebody else wrote in between; IMMEDIATE waits.
+            # A transaction that begins as a reader and then writes fails at once with 'database is
+            # locked' if another process wrote in between; IMMEDIATE waits.
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
             # FULL: 'accepted' must survive a power cut; WAL with NORMAL does not promise it.

@@ -1,9 +1,10 @@
-"""The process environment, read once and strictly.
+"""Reads the process environment, once and strictly.
 
-`settings.py` is the only caller. A value that does not parse, or a `ZHILIAN_` name that
-nothing reads (a slip of the pen), stops the start with a sentence instead of being ignored.
-pydantic checks the values. pydantic-settings would do the reading alone, in 40 ms more: it
-passes over names that it does not know and over a file that is missing, and replaces `${…}`.
+`settings.py` is the only caller. A value that does not parse, or a `ZHILIAN_` name that nothing
+reads (a typing error), stops the start with a message instead of being ignored.
+
+pydantic checks the values. pydantic-settings would only do the reading, in 40 ms more: it ignores
+unknown names and a missing file, and replaces `${…}`.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ FALSE = {"0", "false", "no", "off"}
 LOG_LEVELS = ("CRITICAL", "DEBUG", "ERROR", "INFO", "WARNING")
 LOCAL_HOSTS = ["localhost", "127.0.0.1"]
 
-# What a variable may be; an error is what follows its name in the sentence.
+# Parsers of variables. An error's text follows the variable's name in the message.
 
 
 def _boolean(text: str) -> bool:
@@ -81,7 +82,7 @@ Positive = Annotated[int, PlainValidator(_positive)]
 
 
 class Environment(BaseModel):
-    """What the environment says. None means 'not set: the project decides'."""
+    """The values of the environment. None means 'not set: the project decides'."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -108,22 +109,22 @@ class Environment(BaseModel):
     result_backend: Annotated[str, PlainValidator(_result_backend)] = Field(
         "django-db", alias="CELERY_RESULT_BACKEND"
     )
-    """Of plain tasks: the database, or Redis."""
+    """For the results of plain tasks: the database, or Redis."""
 
-    # How workers are tuned: what depends on the machine and on the work. docs/settings.md has for
-    # each what the Celery guide proposes, and why. Durations are whole seconds.
+    # Tuning of workers, which depends on the machine and on the work. For each setting,
+    # docs/settings.md has what the Celery guide proposes, and why. Durations are whole seconds.
     concurrency: Annotated[int | None, PlainValidator(_positive)] = Field(
         None, alias="CELERY_WORKER_CONCURRENCY"
     )
-    """Processes of a worker that is not told otherwise; None: one a core."""
+    """Processes of a worker unless its command says otherwise; None: one for each core."""
     prefetch_multiplier: Positive = Field(1, alias="CELERY_WORKER_PREFETCH_MULTIPLIER")
-    """Messages that a worker takes for each of its processes, those at work included."""
+    """Messages that a worker takes for each of its processes, including those in progress."""
     soft_time_limit: Positive = Field(240, alias="CELERY_TASK_SOFT_TIME_LIMIT")
-    """The task is interrupted by an exception: a failed attempt."""
+    """After this, an exception interrupts the task: a failed attempt."""
     time_limit: Positive = Field(300, alias="CELERY_TASK_TIME_LIMIT")
-    """The process is ended: a lost delivery."""
+    """After this, the process is ended: a lost delivery."""
     max_tasks_per_child: Positive = Field(1000, alias="CELERY_WORKER_MAX_TASKS_PER_CHILD")
-    """After so many messages a process is replaced by a fresh one."""
+    """After this many messages, a process is replaced by a new one."""
 
     neural: dict[str, str]
     """Settings of the ledger, from NEURAL_*; `neural.conf` checks names and types."""
@@ -144,10 +145,10 @@ KNOWN = {name for name in VARIABLES if name.startswith("ZHILIAN_")} | {"ZHILIAN_
 
 
 def read(*, environment: Mapping[str, str], base_dir: Path) -> Environment:
-    """Parse `environment`, completed by the `.env` file beside `manage.py` where there is one.
+    """Parse `environment`, completed by the `.env` file beside `manage.py` if there is one.
 
-    `ZHILIAN_ENV_FILE` names another file; set but empty it means none. What the process
-    environment sets wins over the file. Raises ImproperlyConfigured.
+    `ZHILIAN_ENV_FILE` names another file; set but empty, it means none. The process environment
+    overrides the file. Raises ImproperlyConfigured.
     """
     values = {**_file_values(environment, base_dir), **environment}
     _refuse_unknown(values)

@@ -1,8 +1,7 @@
 """Flower's configuration: `celery -A zhilian flower`. docs/flower.md says how to use it.
 
-Flower executes this file; `zhilian.celery` names it in FLOWER_CONF. Flower's own default
-address is every network interface, and without a password everybody there reads the arguments
-of all tasks.
+Flower executes this file; `zhilian.celery` names it in FLOWER_CONF. By default, Flower listens on
+every network interface, and without a password everybody there can read the arguments of all tasks.
 """
 
 import ipaddress
@@ -22,10 +21,10 @@ def is_loopback(address: str) -> bool:
 
 
 def stay_private() -> None:
-    """Listen on loopback unless told otherwise; for others than this machine only with a login.
+    """Listen on loopback unless told otherwise; exit if others could connect without a login.
 
-    Called when command line, environment and this file have been read. A prefix or proxy
-    headers say that a proxy lets others in.
+    Called when command line, environment and this file have been read. A prefix or proxy headers
+    mean that a proxy lets others in.
     """
     options.address = options.address or LOOPBACK
     is_proxied = options.url_prefix or options.xheaders
@@ -40,7 +39,7 @@ def stay_private() -> None:
 
 options.add_parse_callback(stay_private)
 
-# In memory; each task has its arguments and its result.
+# Tasks kept in memory, each with its arguments and its result.
 max_tasks = 10_000
 # A worker that was stopped is listed as offline for a day.
 purge_offline_workers = 24 * 3600

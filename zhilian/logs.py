@@ -1,19 +1,19 @@
-"""One log line a record: `2026-01-31T12:00:00.123Z level=info logger=neural.ledger …`."""
+"""Log format, one line a record: `2026-01-31T12:00:00.123Z level=info logger=neural.ledger …`."""
 
 import json
 import logging
 import time
 from typing import Any
 
-# What every record has; whatever else is on it came through `extra`.
+# Attributes of every record; any others came through `extra`.
 STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "data"}
 
 
 class KeyValueFormatter(logging.Formatter):
     """Time (UTC), level, logger, process and message, then the record's extras as key=value.
 
-    Line breaks inside a message are written as escapes, so that nothing a caller sends can
-    forge a line. A traceback follows on lines of its own.
+    Line breaks in a message are escaped, so nothing that a caller sends can forge a line. A
+    traceback follows on its own lines.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -34,14 +34,15 @@ class KeyValueFormatter(logging.Formatter):
 
 
 def without_result(record: logging.LogRecord) -> bool:
-    """Take a task's return value out of Celery's line: it may say what a guest ordered."""
+    """A filter that hides a task's return value, which may say what a guest ordered."""
     if isinstance(record.args, dict) and "return_value" in record.args:
         record.args = {**record.args, "return_value": "…"}
     return True
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
-    # Django's and Celery's own extras are objects (request, connection): not for a log line.
+    # Extras of Django and Celery are objects (request, connection), which do not belong in a log
+    # line.
     simple = (str, int, float, bool, type(None))
     return {
         key: value
@@ -64,7 +65,7 @@ def _one_line(text: str) -> str:
 
 
 def configuration(level: str) -> dict[str, Any]:
-    """Django's LOGGING: everything to standard error at `level` (DEBUG … CRITICAL)."""
+    """Django's LOGGING: everything goes to standard error at `level` (DEBUG … CRITICAL)."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -78,7 +79,7 @@ def configuration(level: str) -> dict[str, Any]:
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
             "celery.app.trace": {"filters": ["without_result"]},
-            # At DEBUG these two tell of every query and every autoreload tick.
+            # At DEBUG these two log every query and every autoreload tick.
             "django.db.backends": {"level": "INFO"},
             "django.utils.autoreload": {"level": "INFO"},
         },

@@ -13,9 +13,8 @@ from zhilian import cache, database, environment, logs, state
 BASE_DIR = Path(__file__).resolve().parent.parent
 _environment = environment.read(environment=os.environ, base_dir=BASE_DIR)
 
-# Database, search index, broker's file, secret key, collected static files and the logs of
-# `manage.py up`.
-# Nothing else is written.
+# The only place that is written to: database, search index, broker's file, secret key, collected
+# static files and the logs of `manage.py up`.
 VAR = state.make_var(_environment.var)
 
 SECRET_KEY = _environment.secret_key or state.secret_key(VAR)
@@ -23,8 +22,8 @@ DEBUG = _environment.debug
 ALLOWED_HOSTS = _environment.allowed_hosts
 CSRF_TRUSTED_ORIGINS = _environment.csrf_trusted_origins
 
-# ZHILIAN_HTTPS says that a proxy ends TLS in front of the web process. It is not guessed from
-# DEBUG: `make up` serves plain HTTP on loopback, where a secure cookie would bar the login.
+# ZHILIAN_HTTPS means that a proxy ends TLS in front of the web process. It is not derived from
+# DEBUG: `make up` serves plain HTTP on loopback, where a secure cookie would prevent the login.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _environment.https
 SECURE_HSTS_SECONDS = 31_536_000 if _environment.https else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _environment.https else None
@@ -89,7 +88,7 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = [
-    # First: it turns away whoever has failed too often, before a password is looked at.
+    # First: it rejects a login that has failed too often, before a password is checked.
     "neural.logins.backends.ThrottledLogins",
     "django.contrib.auth.backends.ModelBackend",
 ]
@@ -115,7 +114,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-# WhiteNoise warns when its directory is missing; before `collectstatic` it is merely empty.
+# WhiteNoise warns if its directory is missing; before `collectstatic` it is just empty.
 STATIC_ROOT.mkdir(exist_ok=True)
 # With DEBUG, files are served from the apps themselves: no collectstatic while editing.
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
@@ -125,7 +124,7 @@ if DEBUG:
 LOG_LEVEL = _environment.log_level
 LOGGING = logs.configuration(LOG_LEVEL)
 
-# The ledger's own settings; docs/settings.md has them all with their defaults.
+# The ledger's settings; docs/settings.md has them all with their defaults.
 NEURAL = {
     "default_time_zone": "Asia/Shanghai",
     "default_country": "CN",
@@ -134,24 +133,24 @@ NEURAL = {
 }
 
 # --- Celery -----------------------------------------------------------------------------------
-# What this deployment chooses. Queues, acknowledgement, what the broker is told and the like are
-# the defaults of `neural.LedgerCelery` (neural/celeryapp/defaults.py).
-# Broker. Database 1 of Redis; database 0 is for cache and sessions, 2 for results.
+# What this deployment chooses. Queues, acknowledgement, transport options and the like are the
+# defaults of `neural.LedgerCelery` (neural/celeryapp/defaults.py).
+# Broker: database 1 of Redis; database 0 is for cache and sessions, 2 for results.
 EMBEDDED_BROKER_DIRECTORY = VAR / "broker"
 EMBEDDED_BROKER = _environment.broker_url is None
 CELERY_BROKER_URL = _environment.broker_url or state.broker_url(EMBEDDED_BROKER_DIRECTORY)
 
-# Sessions are in the database and read through the cache: its loss locks nobody out.
+# Sessions are in the database and read through the cache, so losing the cache locks nobody out.
 CACHES = {
     "default": cache.configuration(_environment.cache_url or cache.cache_url(CELERY_BROKER_URL))
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 
-# Results of plain tasks; of ledger tasks the ledger keeps every outcome. Where they go, and
-# that they are kept only where a task asks for it (ignore_result=False).
+# Results of plain tasks: where they go, and that they are kept only if a task asks for it
+# (ignore_result=False). The ledger keeps every outcome of ledger tasks.
 CELERY_RESULT_BACKEND = _environment.result_backend
 CELERY_TASK_IGNORE_RESULT = True
-# Its name and, with django-celery-results, its traceback are kept only so.
+# Without this, neither a task's name nor, with django-celery-results, its traceback is kept.
 CELERY_RESULT_EXTENDED = True
 
 # Workers. The visibility timeout of Redis follows from prefetch and hard limit.

@@ -1,4 +1,4 @@
-"""Where the project keeps its state, and how that place comes to be."""
+"""Where the project keeps its state, and how that directory is created."""
 
 import hashlib
 import os
@@ -11,14 +11,15 @@ from django.core.management.utils import get_random_secret_key
 # sun_path has 108 bytes on Linux, 104 elsewhere; kombu and valkey add nothing to it.
 LONGEST_SOCKET = 99
 OURS = {"secret-key", "zhilian.sqlite3"}
-"""What a state directory has in it, once it was used."""
+"""Files that a used state directory contains."""
 
 
 def make_var(var: Path) -> Path:
-    """Make the state directory, readable by its owner alone, and return it.
+    """Create the state directory, readable by its owner alone, and return it.
 
-    One that somebody made beforehand, open to all as `mkdir` leaves it, is closed; not what
-    holds other things as well (a home, `/tmp`), nor what a group was let into on purpose.
+    If a directory was created beforehand and is open to all, as `mkdir` leaves it, it is closed. A
+    directory that holds other things as well (a home, `/tmp`), or that a group may enter on
+    purpose, stays as it is.
     """
     var.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = var.stat()
@@ -33,10 +34,10 @@ def _is_ours_alone(var: Path) -> bool:
 
 
 def secret_key(var: Path) -> str:
-    """The key in `var`/secret-key, made once.
+    """The key in `var`/secret-key, created once.
 
-    Web, workers and beat start at the same moment: each writes a file of its own and links it
-    into place. One link succeeds, and all read what it put there, complete.
+    Web, workers and beat start at the same moment. So each writes its own file and links it into
+    place. One link succeeds, and all read its complete content.
     """
     path = var / "secret-key"
     if not path.exists():
@@ -56,9 +57,9 @@ def secret_key(var: Path) -> str:
 def broker_socket(directory: Path) -> Path:
     """The embedded broker's unix socket for the state in `directory`.
 
-    A socket's path is limited to about 100 bytes. A checkout that lies deeper gets one in a
-    directory of its user's own under the system's temporary one, named by a hash of
-    `directory`, so that every process of that checkout finds the same.
+    A socket's path is limited to about 100 bytes. A deeper checkout gets a socket in its user's own
+    directory under the system's temporary one. A hash of `directory` names it, so every process of
+    that checkout finds the same.
     """
     path = directory / "broker.sock"
     if len(os.fsencode(path)) <= LONGEST_SOCKET:

@@ -1,4 +1,4 @@
-"""Addresses: the admin is the whole of the web interface."""
+"""URL patterns: the admin is the whole web interface."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -1,4 +1,4 @@
-"""Messages and the broker that carries them.
+"""Messages, and the broker that carries them.
 
-Publishing, reading whatever comes in, and Kombu where it needs help. Decides nothing about runs.
+The package publishes, checks incoming messages, and patches kombu. It decides nothing about runs.
 """

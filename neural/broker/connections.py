@@ -1,6 +1,6 @@
-"""A connection to the broker: one that gives up soon, whether it takes messages, how many wait.
+"""Connections to the broker: opening one with short timeouts, and checking what it accepts.
 
-A broker that answers may still refuse every write: its memory or disk is full, it is a replica,
+A broker that answers may still refuse every write: its memory or disk is full, it is a replica, or
 RabbitMQ has an alarm. Reading from it works all the same.
 """
 
@@ -14,7 +14,7 @@ from neural.conf import conf
 
 logger = logging.getLogger(__name__)
 
-# kombu's own prefix: a login that is held to the broker's keys may write this one too.
+# kombu's own prefix: a login that is restricted to the broker's keys may write this one too.
 PROBE = "_kombu.binding.neural.probe"
 
 
@@ -29,7 +29,7 @@ def short_tempered_connection() -> Connection:
             "retry_on_timeout": False,
             "read_timeout": timeout,
             "write_timeout": timeout,
-            # kombu itself tries again, by default for ever and after 2 s, whatever the timeout.
+            # kombu itself retries, by default for ever and after 2 s, whatever the timeout.
             "max_retries": 1,
             "interval_start": 0.1,
             "interval_max": 0.1,
@@ -38,15 +38,15 @@ def short_tempered_connection() -> Connection:
 
 
 def close_quietly(connection: Any) -> None:
-    """Drop a connection, whatever state it is in."""
+    """Close a connection in whatever state it is, without raising."""
     try:
         connection.collect(socket_timeout=0.1)
-    except Exception as error:  # noqa: BLE001 (it is given up anyway)
+    except Exception as error:  # noqa: BLE001 (the connection is given up anyway)
         logger.debug("event=close_failed error=%r", str(error))
 
 
 def depth_of(channel: Any, queue: str) -> int:
-    """Messages in a queue; a queue that does not exist yet holds none."""
+    """The number of messages in a queue; 0 for a queue that does not exist yet."""
     size = getattr(channel, "_size", None)
     if size is not None:  # kombu's virtual transports (Redis)
         return int(size(queue))
@@ -57,17 +57,18 @@ def depth_of(channel: Any, queue: str) -> int:
 
 
 def must_accept(channel: Any) -> None:
-    """Write what is gone at once, or raise what the broker, or a timeout, says.
+    """Write something that vanishes at once, or raise the broker's error or a timeout.
 
-    Of transports other than Redis and AMQP nothing is known; nothing is asked.
+    With transports other than Redis and AMQP it does nothing.
     """
     if is_redis(channel):
-        with channel.client.pipeline() as pipeline:  # a transaction: nobody sees it between
+        with channel.client.pipeline() as pipeline:  # in a transaction: nobody sees the probe
             pipeline.lpush(PROBE, "").delete(PROBE).execute()
     elif hasattr(channel, "basic_publish_confirm"):
-        # No queue has this name: dropped as soon as it is confirmed. With an alarm on, RabbitMQ
-        # takes a connection's first message, which makes it a publisher's; from there on it
-        # reads nothing more from it, so that no answer comes.
+        # No queue has this name, so the message is dropped once it is confirmed. With an alarm,
+        # RabbitMQ accepts the first message of a connection, which makes that connection a
+        # publisher's. From then on it reads nothing more from it, so a second message gets no
+        # confirmation.
         for _ in range(2):
             channel.basic_publish_confirm(channel.prepare_message(b""), routing_key=PROBE)
 
@@ -78,12 +79,12 @@ def is_redis(channel: Any) -> bool:
 
 
 def keep_client(channel: Any) -> None:
-    """Let this channel use one Redis client again and again. No other broker's channel has clients.
+    """Let this channel reuse one Redis client. The channels of other brokers have no clients.
 
-    kombu makes one or two whenever it sends, takes or acknowledges a message: a third of what
-    sending one costs, and of what a worker's main process does for one that it throws away. They
-    all share the channel's pool of connections, so one does as well for as long as the channel
-    has that pool.
+    kombu makes one or two clients whenever it sends, takes or acknowledges a message. That is a
+    third of the cost of sending one, and of a worker's main process's work for a message that it
+    discards. They all share the channel's pool of connections, so one client is enough as long as
+    the channel has that pool.
     """
     make = getattr(channel, "_create_client", None)
     if make is None or "_create_client" in vars(channel):
@@ -93,7 +94,7 @@ def keep_client(channel: Any) -> None:
     def client(asynchronous: bool = False) -> Any:
         if asynchronous:
             return make(asynchronous)
-        pool = channel.pool  # raises what it raised before, when the broker is gone
+        pool = channel.pool  # raises as before when the broker is lost
         if not kept or kept[0].connection_pool is not pool:
             kept[:] = [make()]
         return kept[0]

@@ -1,12 +1,11 @@
-"""Entries of a broker that has no messages of its own (Redis), made into messages.
+"""Makes a valid message of every entry of a Redis list, so that no entry ends a worker.
 
-kombu 5.7.0 trusts what it takes from a list: text that is no JSON, an entry without properties or
-with a body that is no base64 raise in the worker's loop (``Channel._brpop_read`` of its Redis
-transport and ``virtual.Message``), which ends the worker (celery/celery#7975; celery/kombu#2421 is
-the same in its transport for SQS). ``neural.broker.patches`` guards the version. Where no message
-can be made of an entry, what is made here is a message that says so. It goes the way of all others
-to where they are refused (``message_validation``). ``tests/integration/test_hostile_messages.py``
-holds this.
+kombu 5.7.0 trusts what it takes from a list. Text that is not JSON, an entry without properties, or
+a body that is not base64 raise in the worker's loop (``Channel._brpop_read`` of its Redis transport
+and ``virtual.Message``), which ends the worker (celery/celery#7975; celery/kombu#2421 is the same
+in its transport for SQS). ``neural.broker.patches`` guards the version. If an entry makes no valid
+message, a message that says so is made instead. It takes the usual way to the place where messages
+are refused (``message_validation``). ``tests/integration/test_hostile_messages.py`` tests this.
 """
 
 import logging
@@ -25,20 +24,20 @@ _PLACES = ("exchange", "routing_key")
 
 
 class UnreadableEntry(ValueError):
-    """What was taken from a list is no JSON."""
+    """Text taken from a list is not JSON."""
 
 
 def sound_entry(entry: Any) -> dict[str, Any]:
-    """The entry; or, where no message can be made of it, one that says so in its place."""
+    """The entry, or a substitute that says what is wrong if no message can be made of it."""
     reason = _wrong_with(entry)
     if reason:
         return refused_entry(entry, reason)
-    # Sent back, it is marked in its headers.
+    # kombu marks a message that is sent back in its headers, so there must be some.
     return entry if entry.get("headers") else {**entry, "headers": {}}
 
 
 def refused_entry(entry: Any, reason: str) -> dict[str, Any]:
-    """An entry that stands for one of which no message can be made."""
+    """A substitute for an entry of which no message can be made."""
     headers, properties = _part(entry, "headers"), _part(entry, "properties")
     delivery, tag = _part(properties, "delivery_info"), properties.get("delivery_tag")
     said = {name: headers[name] for name in ("id", "task") if isinstance(headers.get(name), str)}
@@ -126,7 +125,7 @@ def _dropping(original: Method) -> Method:
     def _brpop_read(self: Any, **options: Any) -> Any:
         try:
             return original(self, **options)
-        except (UnreadableEntry, UnicodeDecodeError) as error:  # it is off the list already
+        except (UnreadableEntry, UnicodeDecodeError) as error:  # the entry is off the list already
             facts = {"reason": "an entry that is no JSON", "content": shown(str(error), 300)}
             logger.error("event=message_refused %s", pairs(facts))
             return True

@@ -1,10 +1,10 @@
-"""What a message must be, so that a worker's main process survives it.
+"""Checks what a message must be, so that a worker's main process survives it.
 
-Everything that Celery and kombu do with a message before its task is called happens in that
-one process, for all queues. They trust what they read: a name that is a list, a time limit of
-letters or arguments nested 480 deep raise where nothing catches, and the message goes back to
-its queue, for the next worker. What is checked here is what they rely on, and no more; whether
-a task can do anything with its arguments is for the task to say.
+Everything that Celery and kombu do with a message before its task is called happens in that one
+process, for all queues. They trust what they read. A name that is a list, a time limit of letters
+or arguments nested 480 deep raise where nothing catches the error, and the message goes back to its
+queue, for the next worker. This module checks what they rely on, and no more. Whether a task can
+use its arguments is for the task to say.
 """
 
 import math
@@ -13,25 +13,25 @@ from collections.abc import Callable, Hashable, Mapping, Sequence, Set
 from typing import Any
 
 REFUSED_HEADER = "neural_refused"
-"""In the headers of what takes a refused message's place: what was wrong, and what it was."""
+"""The header of a substitute that says why a message was refused, and what it contained."""
 SHOWN_LENGTH = 2000
 REASON_LENGTH = 400
 
 ID_LENGTH = 255
 _FOLLOWERS = ("callbacks", "errbacks", "chain")
 _CONTAINERS = frozenset({dict, list, tuple})
-# Below this many containers arguments cannot be nested too deep.
+# With at most this many containers, arguments cannot be nested too deep.
 _SHALLOW = 100
-# The way to the pool goes through more functions than the trial of it.
+# On the way to the pool, more functions are called than in the trial.
 _MARGIN = 50
 
 
 class Unsound(ValueError):
-    """A message that is none; the text says why."""
+    """A message is not valid; the text says why."""
 
 
 def shown(value: object, length: int = SHOWN_LENGTH) -> str:
-    """Whatever it is, as text that can be logged and kept: printable, and cut."""
+    """Any value as text to log or store: printable, of at most ``length`` characters."""
     try:
         text = value if isinstance(value, str) else repr(value)
     except Exception as error:  # noqa: BLE001 (nested too deep, or a repr that raises)
@@ -47,10 +47,10 @@ def refusal(*, reason: str, task_id: object = None, content: object = "") -> dic
 
 
 def check_headers(headers: Any, read_moment: Callable[[Any], Any]) -> None:
-    """Raise :class:`Unsound` for what Celery would fail on.
+    """Raise :class:`Unsound` for headers on which Celery would fail.
 
-    ``headers`` are those of protocol 2 or the body of protocol 1; ``read_moment`` reads ``eta``
-    and ``expires`` or raises.
+    ``headers`` are those of protocol 2 or the body of protocol 1; ``read_moment`` reads ``eta`` and
+    ``expires`` or raises.
     """
     for name in ("id", "task"):
         if name not in headers:
@@ -111,7 +111,7 @@ def _check_moment(name: str, value: Any, read_moment: Callable[[Any], Any]) -> N
 
 
 def check_content(content: Any) -> None:
-    """Raise :class:`Unsound` unless it is arguments, keyword arguments and what follows."""
+    """Raise :class:`Unsound` unless the body is [args, kwargs, embed]."""
     if not _is_list(content) or len(content) != 3:
         raise Unsound(f"its body is {_a(content)} and not [args, kwargs, embed]")
     embed = content[2]
@@ -126,7 +126,7 @@ def check_content(content: Any) -> None:
 
 
 def check_call(args: Any, kwargs: Any) -> None:
-    """Raise :class:`Unsound` for arguments that no function can be called with."""
+    """Raise :class:`Unsound` for arguments with which no function can be called."""
     if not _is_list(args):
         raise Unsound(f"its args are {_a(args)} and no list")
     if not _is_mapping(kwargs) or not all(isinstance(name, str) for name in kwargs):
@@ -134,7 +134,7 @@ def check_call(args: Any, kwargs: Any) -> None:
 
 
 def check_run(headers: Mapping[str, Any], embed: Mapping[str, Any], hidden: Set[str]) -> None:
-    """Raise :class:`Unsound` for what would be taken for something else in a ledger task's run.
+    """Raise :class:`Unsound` for headers that would be misread in the run of a ledger task.
 
     ``hidden`` are names that the task itself looks up in its request.
     """
@@ -171,9 +171,9 @@ def check_outside(headers: Any, properties: Any) -> None:
 
 
 def check_depth(content: Any, body: Any) -> None:
-    """Raise :class:`Unsound` for what is nested too deep for the way to the pool.
+    """Raise :class:`Unsound` for content nested too deep for the way to the pool.
 
-    ``body`` is the content as it came: counting its brackets is what most messages cost.
+    ``body`` is the content as it was received. For most messages, counting its brackets is enough.
     """
     if not (_is_shallow(body) or survives(content)):
         raise Unsound("it is nested too deep for a worker")
@@ -186,8 +186,10 @@ def _is_shallow(body: Any) -> bool:
 
 
 def is_flat(value: Any, levels: int) -> bool:
-    """Whether these parts hold no more than so many levels. For what is small; a loop, because
-    each message comes through here."""
+    """Whether the value's parts have no more than so many levels of containers.
+
+    For small values only. It is a loop because every message is checked here.
+    """
     if not levels:
         return False
     for part in value.values() if isinstance(value, dict) else value:
@@ -197,7 +199,7 @@ def is_flat(value: Any, levels: int) -> bool:
 
 
 def survives(value: Any) -> bool:
-    """Whether it can be pickled, as for the pool, with room to spare."""
+    """Whether the value can be pickled for the pool, with a margin."""
     for _ in range(_MARGIN):
         value = [value]
     try:

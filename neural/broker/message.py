@@ -1,4 +1,4 @@
-"""The messages of runs: which ones they need, what each says, and how Celery makes and sends it."""
+"""The messages of runs: which runs need one, what it contains, and how it is made and sent."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,8 +17,8 @@ from neural.models import TaskRun
 RUN_HEADER = "neural_run"
 CORRELATION_ID_BYTES = 255
 SHOWN_LENGTH = 200
-# Of the task's own options. Not its expiry and not its priority: nobody would write down that
-# a message was dropped, and on Redis 0 is most urgent.
+# Options of the task that its messages carry. Its expiry and priority are left out: nobody would
+# record that a message was dropped, and on Redis 0 is most urgent.
 _LIMITS = ("time_limit", "soft_time_limit")
 _WRITTEN_AS = ("serializer", "compression", "delivery_mode")
 _OF_THE_RUN = ("time_limit", "soft_time_limit", "root_id", "group_id", "group_index", "shadow")
@@ -31,44 +31,44 @@ class RunMessage(NamedTuple):
     task: str
     queue: str
     shown_as: str = ""
-    """What Flower and ``inspect`` show as the arguments."""
+    """The arguments that Flower and ``inspect`` show."""
     options: Mapping[str, Any] = MappingProxyType({})
-    """What each message of this run says beside its id."""
+    """What every message of this run contains besides its task id."""
 
 
 def run_message(run: AnyRun) -> RunMessage:
-    """The message of one run."""
+    """The message for one run."""
     shown_as = run.handler or f"args={run.args!r} kwargs={run.kwargs!r}"[:SHOWN_LENGTH]
     return RunMessage(run.task_id, run.task, run.queue, shown_as, options_of(run))
 
 
 def options_of(run: AnyRun) -> dict[str, Any]:
-    """What each message of a run says beside its id: limits, headers, whose child it is.
+    """What every message of a run contains besides its task id: limits, headers and parent.
 
-    Not the callbacks, which the ledger starts itself, and not the expiry: Celery would
-    drop the message and nobody would write down that the run has expired.
+    The callbacks are left out because the ledger starts them. The expiry is left out because Celery
+    would drop the message, and nobody would record that the run has expired.
     """
     options = {name: run.options[name] for name in _OF_THE_RUN if name in run.options}
     if run.parent_task_id:
         options["parent_id"] = run.parent_task_id
     if run.options.get("stamped_headers"):
         options |= {"stamped_headers": run.options["stamped_headers"], **run.options["stamps"]}
-    # Whoever publishes it, a worker or a relay, it is the same message.
+    # The message is the same whether a worker or a relay publishes it.
     options["root_id"] = run.root_id
     options["headers"] = {**run.options.get("headers", {}), **_result_wanted(run)}
     return options
 
 
 def _result_wanted(run: AnyRun) -> dict[str, Any]:
-    """As a header: told as an option, the publisher would listen for the result itself."""
+    """A header, because with an option the publisher would itself listen for the result."""
     return {"ignore_result": False} if run.options.get("ignore_result") is False else {}
 
 
 def messages_for(runs: Iterable[AnyRun]) -> list[RunMessage]:
     """The messages that these runs need.
 
-    One message brings a worker that claims a batch of what is due: runs that may be batched need
-    one for each batch, all others one each.
+    One message leads a worker to claim a batch of due runs. So runs that may be batched need one
+    message for each batch, and every other run needs its own.
     """
     messages: list[RunMessage] = []
     batchable: dict[str, Sequence[str]] = {}
@@ -88,13 +88,13 @@ def messages_for(runs: Iterable[AnyRun]) -> list[RunMessage]:
 
 
 def _batchable(task: str) -> Sequence[str]:
-    """The handlers whose runs a message of this task may claim in its batch."""
+    """The handlers whose runs may be claimed in the batch of a message of this task."""
     source = current_app.tasks.get(task)
     return source.batchable() if isinstance(source, WorkSource) else ()
 
 
 def next_message(queue: str, batchable: Sequence[str]) -> list[RunMessage]:
-    """A message for the most urgent run that could be batched next."""
+    """The message for the most urgent run that could be batched next: a list of one or none."""
     due = TaskRun.objects.due().filter(queue=queue, handler__in=batchable)
     # No third key, as in claiming: the index has none, and the whole backlog would be sorted.
     batchable_runs = due.filter(failures=0, losses=0, options={})
@@ -103,17 +103,17 @@ def next_message(queue: str, batchable: Sequence[str]) -> list[RunMessage]:
 
 
 def is_queue(name: str) -> bool:
-    """Whether messages can be sent to this queue: it is configured, or made when missing."""
+    """Whether a queue is configured, or Celery creates missing ones."""
     settings = current_app.conf
     return bool(settings.task_create_missing_queues) or name in current_app.amqp.queues
 
 
 def send(producer: Producer, message: RunMessage, *, declare: bool) -> None:
-    """Send one message, or raise QueueNotFound.
+    """Send one message, or raise QueueNotFound. ``declare``: declare the queue first.
 
-    Celery's own two steps, with its signals and events; but not its ``send_task``, which
-    looks up routes, the result backend and the task at work for each message and so takes
-    twice as long. The queue is declared only when asked.
+    These are Celery's own two steps, with its signals and events, but not its ``send_task``. That
+    one looks up routes, the result backend and the current task for each message, and so takes
+    twice as long.
     """
     amqp = current_app.amqp
     try:
@@ -155,6 +155,6 @@ def _of_task(name: str, options: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _short(task_id: str) -> str:
-    """RabbitMQ's correlation id has room for 255 bytes, where a task id has characters."""
+    """The task id, or its hash if it exceeds the 255 bytes of RabbitMQ's correlation id."""
     is_short = len(task_id.encode()) <= CORRELATION_ID_BYTES
     return task_id if is_short else hashlib.sha256(task_id.encode()).hexdigest()

@@ -1,44 +1,46 @@
-"""A Redis that goes away, or that refuses, ends a worker of Celery 5.7.0 with kombu 5.7.0; these
-patches keep it alive. ``tests/integration`` does all of it to a broker under a worker. Where it
-was reported to Celery or kombu the issue is named.
+"""Patches for Celery 5.7.0 and kombu 5.7.0, which keep a worker alive when its broker fails.
 
-A newer version may have mended what a patch is for, or do without what it replaces: whoever
+Without them, a Redis that is lost or refuses a command ends a worker. ``tests/integration`` does
+all of this to a broker under a worker. Where a problem was reported to Celery or kombu, the issue
+is named.
+
+A newer version may have fixed what a patch is for, or may lack the method that it replaces. Whoever
 upgrades reads these issues, runs ``tests/integration`` with PROBE_WITHOUT_PATCH=1 and without, and
-writes the version down here (``LOOKED_AT``). ``neural.broker.entries`` patches kombu as well.
+writes the new version into ``LOOKED_AT``. ``neural.broker.entries`` patches kombu as well.
 
-**Away.** ``Channel._connparams`` is called on a channel whose connection has been closed and
-fails with ``AttributeError: 'NoneType' object has no attribute 'hostname'``, which nothing
-above expects (15 of 16 measured stops ended the worker; celery/kombu#582). Raised as a
-ConnectionError, it is what the worker's own reconnect loop (``Consumer.start``) waits for.
+**The broker is lost.** ``Channel._connparams`` is called on a channel whose connection has been
+closed. It fails with ``AttributeError: 'NoneType' object has no attribute 'hostname'``, which no
+caller expects (15 of 16 measured stops ended the worker; celery/kombu#582). The patch raises a
+ConnectionError instead. The worker's own reconnect loop (``Consumer.start``) handles that.
 
-**Refusing.** A server that is full (OOM), cannot write its file (MISCONF), has become a replica
-(READONLY, UNBLOCKED) or lacks replicas (NOREPLICAS) answers with ``redis.ResponseError``.
-``get_redis_error_classes`` counts that among the errors of a channel, after which
-``Consumer.start`` does not go on (celery/celery#5716 of a full one, #7946 of a replica). Here
-it is one of the connection. The worker then waits, in ``Consumer.connection_for_read``, until the
-server takes a write: it lets in whoever asks, so that reconnecting alone would be a loop without
-a pause.
+**The broker refuses writes.** A server that is full (OOM), cannot write its file (MISCONF), has
+become a replica (READONLY, UNBLOCKED) or lacks replicas (NOREPLICAS) answers with
+``redis.ResponseError``. ``get_redis_error_classes`` counts that as a channel error, after which
+``Consumer.start`` does not continue (celery/celery#5716 for a full server, #7946 for a replica).
+The patch makes it a connection error. The worker then waits in ``Consumer.connection_for_read``
+until the server accepts a write. Such a server still accepts connections, so reconnecting alone
+would be a loop without a pause.
 
-**Full, while connected.** BRPOP still works, and only noting the message as taken
-(``QoS.append``) is refused. The message is worked on all the same: it is out of Redis already,
-and taking messages is what frees the memory.
+**Full, while connected.** BRPOP still works, and only the note that the message
+was taken (``QoS.append``) is refused. The worker processes the message nevertheless: it is out of
+Redis already, and taking messages is what frees the memory.
 
-**An acknowledgement that fails** (``QoS.ack``, ``QoS.reject``) leaves its message counted as
-being worked on. As many as the worker has slots, and it asks for nothing more and does not even
-notice that its connection is gone: it stands still without a word (celery/celery#10302 has the
-symptom and names no cause). Here the slot is free again. Redis still has the message noted as
-taken, and hands it out anew after ``visibility_timeout``.
+**An acknowledgement fails** (``QoS.ack``, ``QoS.reject``). Its message then still counts as being
+processed. After as many such failures as the worker has slots, the worker takes no more messages
+and does not even notice that its connection is lost: it hangs silently (celery/celery#10302 has the
+symptom and names no cause). The patch frees the slot. Redis still has the message noted as taken,
+and delivers it again after ``visibility_timeout``.
 
-**RabbitMQ with an alarm on** (memory, disk) confirms nothing. ``Consumer.connection_for_write``
-is for a worker's own events, its heartbeat of every 2 s among them: waiting for one to be
-confirmed, the main process stood still until the alarm was over (of publishing in general:
-celery/celery#2689, #10386). They are not confirmed here.
+**RabbitMQ has an alarm** (memory, disk) and confirms nothing. ``Consumer.connection_for_write`` is
+for a worker's own events, which include a heartbeat every 2 s. Waiting for a confirmation blocked
+the main process until the alarm was over (for publishing in general: celery/celery#2689, #10386).
+With the patch these events are not confirmed.
 
-**Gone while a worker stops.** ``Heart._send`` sends each heartbeat of the event stream again and
-again until the broker is back, and holds the dispatcher's lock meanwhile. In a worker that stops,
-a thread of the pool's does it, and the main process waits for that lock to say goodbye: it never
-ended. Here a heartbeat is sent once, as celery/celery#6039 has it for the event after it, that the
-worker is offline; the next is due in 2 s.
+**The broker is lost while a worker stops.** ``Heart._send`` repeats each heartbeat of the event
+stream until the broker is back, and holds the dispatcher's lock meanwhile. In a stopping worker, a
+thread of the pool does this, and the main process waits for that lock to say goodbye. It never
+ended. With the patch a heartbeat is sent once, as celery/celery#6039 does for the event that the
+worker is offline; the next heartbeat is due in 2 s.
 """
 
 import logging
@@ -58,15 +60,15 @@ from neural.broker.connections import is_redis, must_accept
 logger = logging.getLogger(__name__)
 
 LOOKED_AT: Mapping[str, str] = {"celery": "5.7.0", "kombu": "5.7.0"}
-"""The newest version of each with which the patches were tried."""
+"""The newest version of each package with which the patches were tested."""
 
 PAUSE_SECONDS = 1.0
-"""Between two looks whether the broker takes messages, and between two connections."""
+"""Seconds between two checks whether the broker accepts messages, and between two connections."""
 LOG_SECONDS = 60.0
-"""Between two lines about the same trouble."""
+"""Seconds between two log lines about the same problem."""
 
 EVENT_SECONDS = 1.0
-"""What an event may hold up its worker when nothing is read any more."""
+"""How long, in seconds, an event may block its worker when the broker reads nothing any more."""
 
 Method = Callable[..., Any]
 
@@ -75,8 +77,8 @@ Method = Callable[..., Any]
 
 
 def survive_a_lost_broker() -> None:
-    """Patch kombu's Redis transport and, in workers, Celery's consumer: once."""
-    # Web processes need no consumer: it is not even imported there.
+    """Patch kombu's Redis transport, once, and Celery's consumer when a worker begins."""
+    # Web processes need no consumer and do not even import it.
     signals.worker_init.connect(_patch_consumer, dispatch_uid="neural.broker")
     patch_redis(_patch_transport)
 
@@ -182,8 +184,10 @@ def _without_confirmation(original: Method) -> Method:
 
 
 def _not_too_soon(consumer: Any) -> None:
-    """What the server refuses apart from writing (a key of another type) would be met again at
-    once."""
+    """Wait if the last connection was made just now.
+
+    An error other than a refused write (a key of another type) would otherwise recur at once.
+    """
     now = time.monotonic()
     if now - getattr(consumer, "_neural_connected_at", 0) < PAUSE_SECONDS:
         _pause()
@@ -199,7 +203,7 @@ def _pause() -> None:
 
 
 class _Seldom:
-    """Lets one line through in `LOG_SECONDS`."""
+    """Lets one log line through every `LOG_SECONDS`."""
 
     def __init__(self) -> None:
         self._next = 0.0
@@ -212,7 +216,7 @@ class _Seldom:
         return True
 
 
-# How one is put in its place
+# How a patch is applied
 
 REDIS = "kombu.transport.redis"
 
@@ -220,19 +224,25 @@ _of_redis: list[Callable[[], None]] = []
 
 
 def patch_redis(patch: Callable[[], None]) -> None:
-    """Call ``patch``, which may be called again, before kombu first connects to Redis. Loading
-    redis-py would cost a process that never does 7 MB, and as much time as all of the ledger."""
+    """Call ``patch`` before kombu first connects to Redis. It may be called more than once.
+
+    Loading redis-py would cost a process that never connects 7 MB, and as much time as all of the
+    ledger.
+    """
     if REDIS in sys.modules:
         patch()
     _of_redis.append(patch)
-    aliases: dict[str, Any] = TRANSPORT_ALIASES  # paths, or what is called for one
+    aliases: dict[str, Any] = TRANSPORT_ALIASES  # import paths, or functions that return one
     for name, path in aliases.items():
         if isinstance(path, str) and path.startswith(f"{REDIS}:"):
             aliases[name] = _patched(path)
 
 
 def _patched(path: str) -> Callable[[], str]:
-    """What kombu's table may hold in the place of a path: it is called when the name is used."""
+    """A function that applies the patches and returns ``path``.
+
+    kombu's table of transports may hold a function instead of a path, and calls it on first use.
+    """
 
     def transport() -> str:
         for patch in _of_redis:
@@ -243,8 +253,11 @@ def _patched(path: str) -> Callable[[], str]:
 
 
 def replace(owner: Any, name: str, patch: Callable[[Method], Method]) -> None:
-    """Put a patch in the place of a method, once. Where a newer version has no such method the
-    patch is left out, and said to be: better a worker without it than none."""
+    """Replace a method by its patched version, once.
+
+    If a newer version has no such method, the patch is left out and an error is logged: a worker
+    without the patch is better than none.
+    """
     original = getattr(owner, name, None)
     if original is None:
         logger.error("event=patch_left_out what=%s.%s", owner.__name__, name)
@@ -256,11 +269,11 @@ def replace(owner: Any, name: str, patch: Callable[[Method], Method]) -> None:
     setattr(owner, name, replaced)
 
 
-# What they were made for
+# The versions that the patches were made for
 
 
 class Newer(NamedTuple):
-    """A distribution that is installed in a version that nobody has looked at."""
+    """A package whose installed version is newer than the one that the patches were tested with."""
 
     name: str
     installed: str
@@ -268,7 +281,7 @@ class Newer(NamedTuple):
 
 
 def newer_than_looked_at() -> Sequence[Newer]:
-    """What is installed in a newer version than the patches were tried with."""
+    """The packages installed in a newer version than the patches were tested with."""
     found = [Newer(name, version(name), known) for name, known in LOOKED_AT.items()]
     return [each for each in found if _release(each.installed) > _release(each.looked_at)]
 

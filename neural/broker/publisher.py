@@ -1,13 +1,13 @@
-"""Messages: 'something is due'.
+"""Publishes messages, each of which says 'something is due'.
 
-A message carries a run's task id and nothing else; what to do is in the ledger. Losing
-one costs time, never work, so publishing may fail and must never make a caller wait:
+A message carries a run's task id and nothing else; the work itself is described in the ledger.
+Losing a message costs time, never work. So publishing may fail, and must never make a caller wait:
 
-* it has a connection of its own with short timeouts, so a broker that is gone or frozen
-  costs the caller about a second, once;
-* after that failure a breaker is open: nothing is tried until a probe, in a thread of its
-  own, has written to the broker again (one that is full, or a replica, lets itself be read).
-  Meanwhile the relay's turn comes later.
+* It has its own connection with short timeouts, so a broker that is down or frozen costs the
+  caller about a second, once.
+* After that failure a circuit breaker is open: nothing is published until a probe, in its own
+  thread, has written to the broker again (a full broker, or a replica, can still be read).
+  Meanwhile the relay publishes later.
 """
 
 import logging
@@ -38,17 +38,17 @@ Result = TypeVar("Result")
 
 
 class BrokerUnavailable(ConnectionError):
-    """The broker did not take the messages; ``sent`` of them went out before."""
+    """The broker did not accept all messages; ``sent`` of them were published before."""
 
     sent = 0
 
     def __init__(self, reason: object) -> None:
-        said = str(reason) or type(reason).__name__  # a timeout says nothing
+        said = str(reason) or type(reason).__name__  # a timeout has no text
         super().__init__(f"the broker is not available: {said}")
 
 
 class Publisher:
-    """A connection for publishing, with a breaker. One for each process; thread-safe."""
+    """A connection for publishing, with a circuit breaker. One for each process; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -58,11 +58,11 @@ class Publisher:
 
     @property
     def breaker_is_open(self) -> bool:
-        """Whether publishing is given up until the broker is back."""
+        """Whether nothing is published until the broker is back."""
         return self._open.is_set()
 
     def publish(self, messages: Iterable[RunMessage]) -> int:
-        """Send messages and return their number, or raise :class:`BrokerUnavailable`."""
+        """Publish messages and return how many, or raise :class:`BrokerUnavailable`."""
         sent = 0
 
         def send_all(producer: Producer) -> None:
@@ -78,21 +78,21 @@ class Publisher:
         return sent
 
     def depths(self, queues: Sequence[str]) -> dict[str, int]:
-        """Messages waiting in each queue, or raise :class:`BrokerUnavailable`."""
+        """The number of messages waiting in each queue. Raises :class:`BrokerUnavailable`."""
         return self.lend(lambda it: {queue: depth_of(it.channel, queue) for queue in queues})
 
     def must_accept(self) -> None:
-        """Do nothing, or raise :class:`BrokerUnavailable` when no message would be taken."""
+        """Do nothing, or raise :class:`BrokerUnavailable` if the broker would accept no message."""
         self.lend(lambda it: must_accept(it.channel))
 
     def lend(self, use: Callable[[Producer], Result]) -> Result:
-        """Let ``use`` have the connection, or raise :class:`BrokerUnavailable`."""
+        """Return ``use`` of the producer, or raise :class:`BrokerUnavailable`."""
         with self._lock:
             if self.breaker_is_open:
                 raise BrokerUnavailable("waiting until it is back")
             try:
                 return use(self._connected())
-            except Exception as error:  # whatever a transport raises, the relay comes later
+            except Exception as error:  # whatever a transport raises, the relay publishes later
                 self._give_up(error)
                 raise BrokerUnavailable(error) from error
 
@@ -103,7 +103,7 @@ class Publisher:
             close_quietly(producer.connection)
 
     def _send_if_possible(self, producer: Producer, message: RunMessage) -> bool:
-        """A run of a queue that is not configured is not the broker's fault."""
+        """Send a message, unless its queue is not configured, which is not the broker's fault."""
         try:
             self._send(producer, message)
         except QueueNotFound:
@@ -151,7 +151,7 @@ class Publisher:
 
 
 def _ask_whether_it_accepts() -> None:
-    """On a connection of its own, see that the broker takes messages; or raise what it says."""
+    """Check over a new connection that the broker accepts messages; otherwise raise its error."""
     connection = short_tempered_connection()
     try:
         must_accept(connection.default_channel)
@@ -176,10 +176,10 @@ os.register_at_fork(after_in_child=_start_afresh)
 
 
 def announce(runs: Sequence[AnyRun]) -> None:
-    """Publish, when the transaction commits, the messages that its new runs need.
+    """Publish the messages for new runs when the transaction commits.
 
-    They are made at once: a caller's transaction may hold a million runs, of which most are batched
-    and need none.
+    The messages are made at once, because a caller's transaction may hold a million runs, most of
+    which are batched and need no message.
     """
     messages = messages_for(runs)
     if messages:
@@ -187,7 +187,7 @@ def announce(runs: Sequence[AnyRun]) -> None:
 
 
 def publish_quietly(messages: Sequence[RunMessage]) -> None:
-    """Publish what can be published: for ``on_commit``. A failure is logged, never raised."""
+    """Publish messages as far as possible, for ``on_commit``. A failure is logged, never raised."""
     try:
         publisher().publish(messages)
     except BrokerUnavailable as error:

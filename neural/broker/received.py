@@ -1,4 +1,4 @@
-"""A message as a worker received it: what it says, whatever it is, and what takes its place."""
+"""A message as a worker received it: reading it, whatever it contains, and replacing it."""
 
 import uuid
 from collections.abc import Mapping
@@ -12,8 +12,7 @@ from neural.broker.envelopes import REFUSED_HEADER, Unsound, shown
 
 
 def said_by(message: Any) -> Mapping[str, Any]:
-    """What it says of itself, in its headers (protocol 2) or its body (protocol 1); nothing
-    where neither can be read."""
+    """The headers (protocol 2) or body (protocol 1) of a message; empty if neither can be read."""
     headers = getattr(message, "headers", None)
     if isinstance(headers, Mapping) and "task" in headers:
         return headers
@@ -25,7 +24,7 @@ def said_by(message: Any) -> Mapping[str, Any]:
 
 
 def content_of(message: Any) -> tuple[Any, Any, Any]:
-    """Arguments, keyword arguments and what follows, or :class:`Unsound`."""
+    """Arguments, keyword arguments and embedded options. Raises :class:`Unsound`."""
     try:
         content = message.payload
     except Exception as error:
@@ -38,25 +37,25 @@ def content_of(message: Any) -> tuple[Any, Any, Any]:
 
 
 def call_of(message: Any) -> tuple[Any, Any] | None:
-    """Its arguments, where they are some that can be sent to the pool."""
+    """The arguments and keyword arguments of a message; None if the pool cannot receive them."""
     try:
         args, kwargs, _ = content_of(message)
         envelopes.check_call(args, kwargs)
         envelopes.check_depth((args, kwargs), message.body)
-    except Exception:  # noqa: BLE001 (what it was refused for, perhaps)
+    except Exception:  # noqa: BLE001 (this may be why it was refused)
         return None
     return args, kwargs
 
 
 def refusal_in(headers: Any) -> Mapping[str, str]:
-    """Why it was refused before, id and content that it had; empty where it was not."""
+    """Reason, id and content of an earlier refusal; each is empty if there was none."""
     said = headers.get(REFUSED_HEADER) if isinstance(headers, Mapping) else None
     said = said if isinstance(said, Mapping) else {}
     return {name: shown(said.get(name) or "") for name in ("reason", "id", "content")}
 
 
 def described(message: Any, reason: str) -> dict[str, str]:
-    """What is logged of a message that is refused."""
+    """What is logged about a refused message."""
     said, before = said_by(message), refusal_in(getattr(message, "headers", None))
     return {
         "task": shown(said.get("task", ""), 100),
@@ -67,11 +66,11 @@ def described(message: Any, reason: str) -> dict[str, str]:
 
 
 class Substitute(Message):
-    """The message that takes a refused one's place: acknowledging it acknowledges that one."""
+    """A message that replaces a refused one. Acknowledging it acknowledges the refused one."""
 
 
 def substitute_for(message: Any, *, task: str, reason: str) -> Substitute:
-    """A sound message of this task which says that and why the given one was refused."""
+    """A valid message of this task that says that the given message was refused, and why."""
     call = call_of(message)
     own_id = said_by(message).get("id")
     before = refusal_in(message.headers)
@@ -100,7 +99,10 @@ def _is_usable(task_id: Any) -> bool:
 
 
 def settled(message: Any) -> None:
-    """Whoever was about to acknowledge it finds it done: a second time would end the worker."""
+    """Make the methods that acknowledge a message do nothing.
+
+    Acknowledging it a second time would end the worker.
+    """
     message.ack = message.reject = message.requeue = _nothing
 
 
@@ -109,5 +111,5 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 
 def name_of(error: BaseException) -> str:
-    """Class and text of an error, cut."""
+    """The class and the text of an error, shortened."""
     return f"{type(error).__name__}: {shown(str(error), 200)}"

@@ -1,5 +1,4 @@
-"""The API of Celery with the ledger behind it.
+"""Celery's API on top of the ledger: tasks, calls, options, results, control and beat.
 
-Tasks, calls, options, results, control and beat. Not named `celery`, which would shadow the
-package.
+The package is not named `celery`, which would shadow the library.
 """

@@ -25,27 +25,27 @@ class LedgerCelery(Celery):
     """Celery with the ledger behind every entry point, configured as the ledger needs it.
 
     ``send_task`` and ``celery call`` record a ledger task first, ``revoke`` cancels its run,
-    ``AsyncResult`` answers from the ledger whatever ``result_backend`` is named, SIGTERM stops a
-    worker softly. Django's settings are read (names that begin with ``CELERY_``) and tasks of
-    all installed apps found; what the project sets itself wins over every default.
+    ``AsyncResult`` answers from the ledger whatever ``result_backend`` is named, and SIGTERM stops
+    a worker softly. Django's settings are read (names that begin with ``CELERY_``), and the tasks
+    of all installed apps are found. The project's own settings override every default.
 
-    It is made in the project's ``celery.py``, before Django is set up, and takes the arguments
-    of ``Celery``. Raises ImproperlyConfigured where nothing says which settings to read.
+    Create it in the project's ``celery.py``, before Django is set up; it takes the arguments of
+    ``Celery``. Raises ImproperlyConfigured if DJANGO_SETTINGS_MODULE is not set.
     """
 
     control_cls = "neural.celeryapp.control:Control"
-    # Celery's own, which its type stubs leave out.
+    # Celery's own attributes, which its type stubs leave out.
     namespace: str | None
     _config_source: Any
 
     def __init__(self, *args: Any, **options: Any) -> None:
         _require_settings()
-        stop_softly_on_sigterm()  # before Celery's own parts have read what it sets
+        stop_softly_on_sigterm()  # before parts of Celery have read what it sets
         super().__init__(*args, **options)
 
     def on_init(self) -> None:
         """Celery's hook at the end of its constructor."""
-        if self._config_source is None:  # not one that was copied into another process
+        if self._config_source is None:  # not an app that was copied into another process
             self.config_from_object("django.conf:settings", namespace=self.namespace or "CELERY")
         self.autodiscover_tasks()
         worker_process_init.connect(heed_sigquit, dispatch_uid="neural.heed_sigquit")
@@ -70,9 +70,9 @@ class LedgerCelery(Celery):
     def send_task(  # type: ignore[override]
         self, name: str, args: Any = None, kwargs: Any = None, **options: Any
     ) -> Any:
-        """As Celery's, but a ledger task is recorded first, as by its own ``apply_async``."""
+        """Like Celery's, but a ledger task is recorded first, as by its own ``apply_async``."""
         self._set_up()
-        from neural.broker.message import RUN_HEADER  # need the models
+        from neural.broker.message import RUN_HEADER  # these need the models
         from neural.ledger.work import WorkSource
 
         task: Any = self.tasks.get(name)
@@ -91,7 +91,7 @@ class LedgerCelery(Celery):
         return answering(backend)(app=self, url=url)
 
     def _set_up(self) -> None:
-        """`celery call` and `celery result` do not set Django up, nor look for tasks."""
+        """Set Django up and import the tasks, which `celery call` and `celery result` do not do."""
         if not apps.models_ready:
             self.loader.import_default_modules()
 
@@ -106,19 +106,21 @@ def _require_settings() -> None:
 
 
 def stop_softly_on_sigterm() -> None:
-    """Make SIGTERM end a worker as SIGQUIT does: up to ``worker_soft_shutdown_timeout``
-    seconds for running tasks, then the rest goes back to its queue. Celery's own SIGTERM
-    waits for a running task without limit, until the supervisor kills it.
+    """Make SIGTERM end a worker as SIGQUIT does.
 
-    billiard reads REMAP_SIGTERM when it is imported, and the `celery` program imports it
-    before it imports the project, and with it modules that copy the signal's name. So it is
-    read again, and told to them: a pool's process that ignores SIGTERM would be sent nothing
-    else, and a worker's stop would wait for its tasks all the same.
+    Running tasks get up to ``worker_soft_shutdown_timeout`` seconds, then the rest goes back to its
+    queue. Celery's own SIGTERM waits for a running task without limit, until the supervisor kills
+    it.
 
-    Done with Celery 5.7.0, by `celery -A zhilian worker` and by `manage.py worker` alike: a
-    task of 4 s ended and succeeded, one of 40 s was released, the process ended after
-    11.6 s with code 0. While any task runs the full 10 s are waited, even when it ends
-    sooner; an idle worker ends in 2 s.
+    billiard reads REMAP_SIGTERM when it is imported. The `celery` program imports it before it
+    imports the project, together with modules that copy the signal's name. So billiard is reloaded,
+    and the copies are updated: a pool process that ignores SIGTERM would be sent nothing else, and
+    a stopping worker would still wait for its tasks.
+
+    Tested with Celery 5.7.0, by `celery -A zhilian worker` and by `manage.py worker` alike: a task
+    of 4 s ended and succeeded, one of 40 s was released, the process ended after 11.6 s with code
+    0. While any task runs, the full 10 s pass, even when it ends sooner; an idle worker ends in 2
+    s.
     """
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
     billiard: Any = sys.modules.get("billiard.common")
@@ -132,25 +134,30 @@ def stop_softly_on_sigterm() -> None:
 
 
 def heed_sigquit(**_: Any) -> None:
-    """A worker started with `&` in a script inherits that SIGQUIT is ignored, and with the
-    signals remapped that is how the pool's processes are told to end."""
+    """Make a worker heed SIGQUIT again if it ignores it.
+
+    A worker started with `&` in a script inherits that SIGQUIT is ignored. With the signals
+    remapped, SIGQUIT is how the pool's processes are told to end.
+    """
     if signal.getsignal(signal.SIGQUIT) == signal.SIG_IGN:
         signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def _log_as_django() -> None:
-    """Where ``LOGGING`` says where everything goes (its root logger has handlers), workers log
-    there. Elsewhere, and where the project listens to ``setup_logging`` itself, as Celery does:
-    Django's own default would show nothing of a worker."""
+    """Make workers log as ``LOGGING`` says, if its root logger has handlers.
+
+    Otherwise, and if the project listens to ``setup_logging`` itself, Celery decides: Django's own
+    default would show nothing of a worker.
+    """
     if settings.LOGGING.get("root", {}).get("handlers") and not setup_logging.receivers:
         setup_logging.connect(use_django_logging)
 
 
 def use_django_logging(loglevel: int = logging.WARNING, **_: Any) -> None:
-    """Log as Django does, in web and workers alike.
+    """Log as Django does, in web processes and workers alike.
 
-    Celery's `--loglevel` is WARNING when it was not given, which would hide the ledger's
-    lines; so WARNING means 'as LOGGING says', and only another level counts.
+    Celery's `--loglevel` is WARNING when it is not given, which would hide the ledger's lines. So
+    WARNING means 'as LOGGING says', and only another level counts.
     """
     logging.config.dictConfig(settings.LOGGING)
     if loglevel != logging.WARNING:

@@ -1,32 +1,32 @@
 """Beat on the ledger: ``CELERY_BEAT_SCHEDULER = "neural.celeryapp.beat:LedgerScheduler"``.
 
-Schedules are django-celery-beat's rows, edited in the admin. What holds, beyond its own
-scheduler:
+Schedules are django-celery-beat's rows, edited in the admin. Beyond its own scheduler, this one
+guarantees:
 
-* **A ledger task's due moment is recorded once.** The run and the schedule's ``last_run_at``
-  commit together, and the run's task id says which schedule and which moment. So a beat that
-  is killed neither doubles nor loses a run, two beats record each moment once, and the broker
-  is not needed: the relay publishes what could not be.
-* **A plain Celery task is sent at most once a moment**: ``last_run_at`` is written first. The
-  broker is asked before that, in half a second; while it is away the schedule stays due and
-  is sent once when it is back. What is lost is the moment at which beat is killed, or the
+* **A ledger task's due time is recorded once.** The run and the schedule's ``last_run_at``
+  commit together, and the run's task id names the schedule and the time. So a beat that is killed
+  neither doubles nor loses a run, two beats record each time once, and the broker is not needed:
+  the relay publishes what beat could not.
+* **A plain Celery task is sent at most once for each due time**: ``last_run_at`` is written first.
+  Before that, the broker is checked, within half a second. While it is down, the schedule stays
+  due, and is sent once when the broker is back. A due time is lost if beat is killed, or the
   broker breaks, between the two steps; the latter is logged.
-* **Moments missed while beat was down are made up for by one run**, as Celery does, when beat
+* **One run makes up for the due times that passed while beat was down**, as in Celery, when beat
   starts (django-celery-beat leaves a daily crontab out until its hour comes near again).
-* **What is due is told by the database's clock**, whatever the host's says. A last run that is
-  still to come (written by a host whose clock was ahead) silences no schedule: it counts from
-  when beat reads it.
+* **The database's clock decides what is due**, whatever the host's clock says. A last run in the
+  future (written by a host whose clock was ahead) silences no schedule: it counts from when beat
+  reads it.
 * **Edits** in the admin, or by ``save()``, take effect within five seconds. After
   ``queryset.update()`` call ``PeriodicTasks.update_changed()``; else it takes five minutes.
-  Only disabling by ``update()`` is heeded at once.
-* **The database may be away**: beat says so and goes on with what it read last; what is due
-  then is recorded when the database is back.
-* **What belongs to an app of Neural that is not installed is left out**, and said once: its row
-  stays as people left it, and is due again when the app is. A name that nobody here knows is
-  sent all the same, as Celery does: it may be a task of other code.
+  Only disabling by ``update()`` takes effect at once.
+* **The database may be unavailable**: beat logs this and continues with what it read last. What is
+  due then is recorded when the database is back.
+* **A task of an app of Neural that is not installed is left out**, which is logged once. Its row
+  stays as people left it, and is due again when the app is installed. A task name that nobody here
+  knows is sent all the same, as Celery does: it may be a task of other code.
 
-What the ledger refuses (an unknown queue, a priority of 0) is logged and waits for the
-schedule's next moment. Schedules and ledger must be in one database.
+What the ledger refuses (an unknown queue, a priority of 0) is logged and waits for the schedule's
+next due time. Schedules and ledger must be in one database.
 """
 
 import datetime as dt
@@ -53,15 +53,15 @@ from neural.optional import said_of_an_absent_task
 logger = logging.getLogger(__name__)
 
 CLOCK_SET_SECONDS = 1
-"""A database's clock that differs by more from what beat makes of it has been set."""
+"""If the database's clock differs by more than this from beat's estimate of it, it has been set."""
 REQUESTED_BY_LENGTH: int = TaskRun._meta.get_field("requested_by").max_length or 0
 
 
 class LedgerScheduler(DatabaseScheduler):
-    """django-celery-beat's scheduler, recording in the ledger what is due (see above)."""
+    """django-celery-beat's scheduler, which records due runs in the ledger (see the module)."""
 
     Entry = LedgerEntry
-    # The parent's would wait here for a broker that is away, for ever, before anything is due.
+    # The parent's would wait here for a broker that is down, for ever, before anything is due.
     producer = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -80,10 +80,10 @@ class LedgerScheduler(DatabaseScheduler):
         return super().tick(*args, **kwargs)
 
     def is_due(self, entry: LedgerEntry) -> Any:
-        """Whether the entry was due and has been seen to.
+        """Whether the entry was due and has been recorded or sent.
 
-        Seen to here, because the parent looks again soon only at what is not due: what could
-        not be recorded now must not wait for its next moment.
+        It is recorded or sent here because the parent soon checks again only entries that are not
+        due. What could not be recorded now must not wait for its next due time.
         """
         state = super().is_due(entry)
         if not state[0] or self._see_to(entry):
@@ -91,10 +91,10 @@ class LedgerScheduler(DatabaseScheduler):
         return schedstate(False, self.max_interval)
 
     def reserve(self, entry: LedgerEntry) -> LedgerEntry:
-        return entry  # it has moved on already
+        return entry  # it has advanced already
 
     def apply_entry(self, entry: LedgerEntry, producer: Any = None) -> None:
-        """Nothing: ``is_due`` has done it."""
+        """Do nothing: ``is_due`` has done it."""
 
     def _see_to(self, entry: LedgerEntry) -> bool:
         see_to = self._record if self._is_on_ledger(entry) else self._send
@@ -116,7 +116,7 @@ class LedgerScheduler(DatabaseScheduler):
         logger.info("event=schedule_recorded schedule=%r run=%s", entry.name, task_id)
 
     def _send(self, entry: LedgerEntry, now: dt.datetime) -> None:
-        publisher().must_accept()  # raises while it is away, or refuses
+        publisher().must_accept()  # raises while the broker is down or refuses
         if not self._take(entry, now):
             return
         entry.taken(now)
@@ -124,12 +124,12 @@ class LedgerScheduler(DatabaseScheduler):
 
     def _take(self, entry: LedgerEntry, now: dt.datetime) -> bool:
         taken = entry.take(now)
-        if not taken:  # by another beat, or it was edited: read it again
+        if not taken:  # taken by another beat, or edited: read it again
             self._read_at = None
         return taken
 
     def _ask_for(self, entry: LedgerEntry, ask: Callable[..., Any], **options: Any) -> None:
-        """What is refused today would be refused again in a second: it has had its turn."""
+        """Ask for the run once: what is refused now would be refused again in a second."""
         try:
             with transaction.atomic(using=dialects.ledger_connection().alias):
                 ask(entry, **options)
@@ -171,9 +171,9 @@ class LedgerScheduler(DatabaseScheduler):
     def _read_what_changed(self) -> None:
         try:
             _drop_a_broken_connection()
-            if abs(carried.ask()) > CLOCK_SET_SECONDS:  # the heap is in order of times
+            if abs(carried.ask()) > CLOCK_SET_SECONDS:  # the heap is ordered by time
                 self._read_at = None
-            changed_at = self.Changes.last_change()  # first: what changes meanwhile is seen next
+            changed_at = self.Changes.last_change()  # first: later changes are seen next time
             if changed_at != self._changed_at or self._is_old():
                 self._schedule = self.all_as_schedule()
                 self._changed_at, self._read_at = changed_at, time.monotonic()
@@ -197,7 +197,7 @@ class LedgerScheduler(DatabaseScheduler):
                 entries[model.name] = self.Entry(model, app=self.app)
             except (DatabaseError, InterfaceError):
                 raise
-            except Exception:  # one row that cannot be used must not stop all others
+            except Exception:  # one unusable row must not stop all others
                 logger.exception("event=schedule_unusable schedule=%r", model.name)
         return entries
 

@@ -1,4 +1,4 @@
-"""Calling a ledger task: what a call asks for becomes a run, with its limits and its family."""
+"""Calling a ledger task: records a run with its options, limits, parent and root."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,8 @@ from neural.ledger import record
 from neural.ledger.work import current_run
 
 SOFT_SHARE = 0.9
-"""Of a hard limit that comes alone: time to end the attempt before the process is ended."""
+"""The soft limit as a share of a hard limit given without one: time to end the attempt before the
+process is ended."""
 
 
 class CalledTask(Task):
@@ -22,11 +23,11 @@ class CalledTask(Task):
     abstract = True
 
     run_priority: int | None = None
-    """From 1 to 10; 10 is most urgent. By default what Celery's ``priority`` of the task says,
-    the routing table, or 5."""
+    """From 1 to 10; 10 is most urgent. The default is the task's Celery option ``priority``, then
+    the routing table, then 5."""
     run_queue: str | None = None
-    """Where its runs go unless the call says otherwise; by default what Celery's ``queue`` of
-    the task says, the routing table (``neural.queues``), or ``task_routes``."""
+    """The queue of its runs unless the call names one. The default is the task's Celery option
+    ``queue``, then the routing table (``neural.queues``), then ``task_routes``."""
 
     def apply_async(  # type: ignore[override]
         self,
@@ -46,13 +47,12 @@ class CalledTask(Task):
     ) -> AsyncResult:
         """Record a run; it is published when the transaction commits.
 
-        Celery's options are kept in the run, so that a message sent again is the same
-        message: ``expires``, ``time_limit``, ``soft_time_limit``, ``headers``, ``link``,
-        ``link_error``, chains and groups. ``unique_key``: while a run with this key waits, no
-        second one is recorded and the result is that of the first. ``store``: code of the
-        store whose users see the run. Raises :class:`~neural.celeryapp.options.OptionNotKept` for
-        an option that would be lost with the message, and TypeError for arguments that the
-        task does not take.
+        Celery's options are kept in the run, so a message sent again is the same message:
+        ``expires``, ``time_limit``, ``soft_time_limit``, ``headers``, ``link``, ``link_error``,
+        chains and groups. ``unique_key``: while a run with this key waits, no second one is
+        recorded, and the result is that of the first. ``store``: code of the store whose users see
+        the run. Raises :class:`~neural.celeryapp.options.OptionNotKept` for an option that would be
+        lost with the message, and TypeError for arguments that the task does not take.
         """
         args, kwargs = self._checked(args or (), kwargs or {})
         _refuse_followers_of_another(self.name, unique_key, options)
@@ -77,7 +77,8 @@ class CalledTask(Task):
     def _checked(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> tuple[Sequence[Any], Mapping[str, Any]]:
-        """The arguments, if the task takes them, with pydantic's models as plain data."""
+        """The arguments, with pydantic models as plain data. Raises TypeError if they do not
+        fit."""
         check = getattr(self, "__header__", None) if self.typing else None
         if check is not None:
             check(*args, **kwargs)
@@ -87,7 +88,7 @@ class CalledTask(Task):
     def _family(
         self, options: Mapping[str, Any], headers: Mapping[str, Any] | None
     ) -> tuple[str, dict[str, Any]]:
-        """Whose child a new run is, and its options as they are kept."""
+        """The parent of a new run, and its options as they are kept."""
         family = asked_by(options.get("parent_id"), options.get("root_id"))
         given = {name: value for name, value in options.items() if name != "parent_id"}
         given.setdefault("expires", self.expires)
@@ -98,11 +99,11 @@ class CalledTask(Task):
         result = self.AsyncResult(task_id)
         parent = self.app.current_worker_task
         if parent and options.get("add_to_parent", True):
-            parent.add_trail(result)  # a plain task's ``children``; of a run they are in the ledger
+            parent.add_trail(result)  # a plain task's ``children``; a run's are in the ledger
         return result
 
     def _queue(self, chosen: Any) -> str:
-        """The call's, the task's, the routing table's, the settings'."""
+        """The queue chosen by the call, else by the task, the routing table or the settings."""
         said = chosen or self.run_queue or getattr(self, "queue", None)
         name = said or queues.queue_of(self.name) or self._routed()
         return str(getattr(name, "name", name) or self.app.conf.task_default_queue)
@@ -116,7 +117,7 @@ class CalledTask(Task):
 
 
 def _refuse_followers_of_another(task: str, unique_key: Any, options: Mapping[str, Any]) -> None:
-    """Where a run waits already the call's own followers would wait for ever."""
+    """Refuse followers with a ``unique_key``: if a run waits already, they would never start."""
     followers = sorted({"link", "link_error", "chain"} & options.keys())
     if unique_key and followers:
         what = " and ".join(followers)
@@ -124,14 +125,14 @@ def _refuse_followers_of_another(task: str, unique_key: Any, options: Mapping[st
 
 
 class Family(NamedTuple):
-    """Task ids; None where there is none."""
+    """Parent and root as task ids; None where there is none."""
 
     parent: str | None
     root: str | None
 
 
 def asked_by(parent: str | None = None, root: str | None = None) -> Family:
-    """The family of what is asked for here and now; what is given is kept."""
+    """The family of a call made in this context. A given parent or root is kept."""
     here = _here()
     return Family(parent or here.parent, root or (None if parent else here.root))
 
@@ -147,12 +148,12 @@ def _here() -> Family:
 
 
 def limits_of(task: Any, given: Mapping[str, Any]) -> dict[str, float]:
-    """``time_limit`` and ``soft_time_limit`` for a call, in seconds, such that they hold; empty:
-    the usual ones.
+    """``time_limit`` and ``soft_time_limit`` for a call, in seconds, such that they hold.
 
-    Celery's pool sets one timer for a task: for the soft limit where there is one, and for the hard
-    one only when that has struck. A call's hard limit below the usual soft one (240 s) would not be
-    heeded before it, and a soft one beyond the usual hard one would put that off.
+    Empty if the usual limits hold. Celery's pool sets one timer for a task: for the soft limit if
+    there is one, and for the hard limit only once that has struck. A call's hard limit below the
+    usual soft one (240 s) would have no effect before it, and a soft limit beyond the usual hard
+    one would delay that.
 
     Raises ValueError for a soft limit beyond the hard one.
     """

@@ -1,9 +1,9 @@
-"""What starts when a run has ended: its links, the rest of its chain, its error callbacks.
+"""Starts what follows a run that has ended: its links, the rest of its chain, its error callbacks.
 
-They are recorded in the transaction of the outcome, so that none is lost or doubled. What
-cannot be recorded there as a ledger task (a plain Celery task, a chord, a call that is
-refused) becomes a run of ``send_signature``, which starts it from a worker: tried again
-until it is sent, and dead, for everybody to see, when it cannot be.
+They are recorded in the transaction of the outcome, so none is lost or doubled. A follower that
+cannot be recorded there as a ledger task (a plain Celery task, a chord, a call that is refused)
+becomes a run of ``send_signature``, which starts it from a worker. That run is retried until the
+follower is sent, and is dead, for everybody to see, if it cannot be sent.
 """
 
 import functools
@@ -30,7 +30,7 @@ ERROR_CALLBACK_TASK = "neural.tasks.call_error_callback"
 
 
 def follow(run: TaskRun, state: RunState, value: Any) -> None:
-    """Start what the options of a run ask for now that it has ended so."""
+    """Start what the options of a run ask for, now that it has ended in this state."""
     if state == RunState.SUCCEEDED:
         follow_success(run, value)
     elif state == RunState.DEAD:
@@ -38,7 +38,7 @@ def follow(run: TaskRun, state: RunState, value: Any) -> None:
 
 
 def follow_success(run: TaskRun, value: Any) -> None:
-    """Start the links and the next task of the chain, each with the value."""
+    """Start the links and the next task of the chain, each with the run's value."""
     for link in signatures(run, "link"):
         _start(run, link, (value,), {})
     rest = list(signatures(run, "chain"))
@@ -48,8 +48,11 @@ def follow_success(run: TaskRun, value: Any) -> None:
 
 
 def follow_death(run: TaskRun) -> None:
-    """Start the error callbacks: of one argument with the task id, as Celery does; those of
-    three (request, error, traceback) are called by a run of ``call_error_callback``."""
+    """Start the error callbacks.
+
+    Callbacks of one argument are started with the task id, as Celery does. Those of three (request,
+    error, traceback) are called by a run of ``call_error_callback``.
+    """
     for callback in signatures(run, "link_error"):
         try:
             with transaction.atomic():
@@ -59,7 +62,7 @@ def follow_death(run: TaskRun) -> None:
                     _start(run, callback, (run.task_id,), {})
         except (OperationalError, InterfaceError):
             raise
-        except Exception:  # that the run is dead must be recorded, whatever else cannot be
+        except Exception:  # the run's death must be recorded, whatever else cannot be
             logger.exception("event=error_callback_lost run=%s", run.task_id)
 
 
@@ -72,7 +75,7 @@ def _start(
             _begin(run, signature(dict(given), app=current_app), args, options)
     except (OperationalError, InterfaceError):
         raise
-    except Exception as error:  # noqa: BLE001 (whatever it is, it shows in a run of its own)
+    except Exception as error:  # noqa: BLE001 (the run recorded instead shows it)
         logger.warning("event=follower_refused run=%s reason=%r", run.task_id, str(error))
         _send(run, given, args, options)
 
@@ -100,7 +103,10 @@ def _send(
     args: tuple[Any, ...],
     options: Mapping[str, Any],
 ) -> None:
-    """Its id is given here: sent twice, it is one task, and ``result.children`` knows it."""
+    """Record a run that sends this task. The task's id is set here: sent twice, it is one task.
+
+    ``result.children`` also knows the task by this id.
+    """
     following = dict(following)
     if not following.get("subtask_type"):
         own = following.get("options") or {}
@@ -109,8 +115,11 @@ def _send(
 
 
 def send(following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str, Any]) -> str:
-    """Start what ``send_signature`` was given; the id of its result. Of several tasks either
-    all are recorded or none: what is refused in the middle would begin anew at each attempt."""
+    """Start what ``send_signature`` was given, and return the id of its result.
+
+    Of several tasks, either all are recorded or none: after a refusal in the middle, each attempt
+    would start the first ones again.
+    """
     what = signature(dict(following), app=current_app)
     several = bool(what.get("subtask_type")) or _begins_on_the_ledger(what)
     with transaction.atomic() if several else nullcontext():
@@ -118,11 +127,10 @@ def send(following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str
 
 
 def call_error_callback(callback: Mapping[str, Any], task_id: str) -> None:
-    """Call a ``link_error`` callback of three arguments, here, with what the ledger knows of the
-    dead run, as Celery would have.
+    """Call a ``link_error`` callback of three arguments with the ledger's data of the dead run.
 
-    ``request`` has the run's id, task, args, kwargs and retries; ``error`` is the exception
-    as :class:`AsyncResult` gives it, ``traceback`` its text.
+    ``request`` has the run's id, task, args, kwargs and retries; ``error`` is the exception as
+    :class:`AsyncResult` gives it, ``traceback`` its text.
     """
     run = TaskRun.objects.get(task_id=task_id)
     failure, traceback = failure_of(run)
@@ -143,8 +151,11 @@ def _ask(run: TaskRun, task: str, args: Sequence[Any]) -> None:
 
 
 def _takes_three(callback: Mapping[str, Any]) -> bool:
-    """Celery's rule: by the arguments that the signature leaves open. A task that is not
-    known here is started with the task id."""
+    """Whether a callback takes three arguments: by Celery's rule, those that its signature leaves
+    open.
+
+    A task that is not known here is started with the task id.
+    """
     task = current_app.tasks.get(callback["task"])
     header = getattr(task, "__header__", None)
     if callback.get("subtask_type") or callback.get("immutable"):
@@ -155,5 +166,5 @@ def _takes_three(callback: Mapping[str, Any]) -> bool:
     left = functools.partial(header, *given, **named) if given or named else header
     try:
         return bool(arity_greater(left, 1))
-    except TypeError:  # more than it takes: started, and refused there
+    except TypeError:  # too many arguments: it is started, and refused there
         return False

@@ -1,4 +1,4 @@
-"""A run in Celery's words: state, result, traceback, children, and ``self.request``."""
+"""A run in Celery's terms: state, result, traceback, children, and ``self.request``."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ from neural.models.run import FINISHED_STATES
 from neural.stored_json import from_json, to_json
 
 SEND_TASK = "neural.tasks.send_signature"
-"""The task whose run stands for a plain Celery task that it sends."""
+"""The task whose run sends a plain Celery task."""
 
 _STATES = {
     RunState.RUNNING: states.STARTED,
@@ -24,10 +24,10 @@ _REVOKED = {"exc_type": "TaskRevokedError", "exc_module": "celery.exceptions"}
 
 
 def state_of(run: TaskRun) -> str:
-    """Celery's word for the state of a run.
+    """Celery's state for the state of a run.
 
-    A run that a person gave up is the failure that it was; one that said ``Ignore`` is
-    IGNORED, which is no final state to Celery: ``get()`` waits for ever, as it does there.
+    A dead run that a person discarded is still a FAILURE. A run that raised ``Ignore`` is IGNORED,
+    which is no final state to Celery: ``get()`` waits for ever, as it does there.
     """
     if run.state == RunState.PENDING:
         return str(states.RETRY if run.failures else states.PENDING)
@@ -37,7 +37,7 @@ def state_of(run: TaskRun) -> str:
 
 
 def meta_of(run: TaskRun) -> dict[str, Any]:
-    """A run as a result backend tells of it."""
+    """A run as a result backend describes it."""
     state = state_of(run)
     result, traceback = _result(run, state)
     return {
@@ -88,7 +88,7 @@ def _worker(run: TaskRun) -> str | None:
 
 
 def _children(run: TaskRun) -> list[Any]:
-    """Runs that it asked for and what followed it; read when it has ended, as in Celery."""
+    """The runs that it asked for and its followers; empty until it has ended, as in Celery."""
     if run.state not in FINISHED_STATES:
         return []
     found = TaskRun.objects.filter(parent_task_id=run.task_id).order_by("pk")
@@ -97,14 +97,14 @@ def _children(run: TaskRun) -> list[Any]:
 
 
 def sent_id(run: TaskRun) -> str | None:
-    """The id of the plain task that a run of ``send_signature`` sends."""
+    """The id of the plain task that a run of ``send_signature`` sends; None for other runs."""
     following = run.args[0] if run.task == SEND_TASK and run.args else {}
     task_id: str | None = (following.get("options") or {}).get("task_id")
     return task_id
 
 
 def request_of(run: TaskRun) -> dict[str, Any]:
-    """What a task finds as ``self.request``: the run, whatever the message says."""
+    """The run's values for ``self.request``, whatever the message says."""
     options = run.options
     return {
         "id": run.task_id,

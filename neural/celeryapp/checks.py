@@ -1,8 +1,8 @@
-"""System checks of the Celery application: what `neural.LedgerCelery` brings, and a plain one may
-lack. docs/settings.md has a table of them.
+"""System checks of the Celery application.
 
-An application is free to set what it likes; what is said here is what a promise of the ledger
-would break on.
+They report what `neural.LedgerCelery` sets up and a plain application may lack; docs/settings.md
+has a table of them. An application is free to set what it likes. A check reports only what would
+break a guarantee of the ledger.
 """
 
 from collections import defaultdict
@@ -23,14 +23,14 @@ from neural.queues import QUEUES
 
 @register()
 def check_celery(**_: Any) -> list[CheckMessage]:
-    """The Celery application of this process keeps the ledger's promises."""
+    """The Celery application of this process keeps the ledger's guarantees."""
     current: Any = current_app
     return findings(current._get_current_object())
 
 
 def findings(app: Any) -> list[CheckMessage]:
-    """What is to be said of an application."""
-    if isinstance(app.loader, FallbackLoader):  # Celery's stand-in where nobody made one
+    """The check messages for an application."""
+    if isinstance(app.loader, FallbackLoader):  # Celery's stand-in if nobody created one
         return [_not_imported()]
     settings = (found for each in EXPECTATIONS for found in each.unmet(app.conf))
     return [*_entry_points(app), *_stopping(), *_queues(app), *settings]
@@ -56,7 +56,7 @@ def _entry_points(app: Any) -> Iterator[CheckMessage]:
         hint=f"{hint}, or call the task's own apply_async.",
         id="neural.W102",
     )
-    control: Any = import_module("neural.celeryapp.control")  # and with it a worker's own
+    control: Any = import_module("neural.celeryapp.control")  # this imports worker modules
     if not isinstance(app.control, control.Control):
         yield checks.Warning(
             "revoke() of a ledger task would leave its run pending",
@@ -73,13 +73,13 @@ def _entry_points(app: Any) -> Iterator[CheckMessage]:
 
 
 def _answers_from_the_ledger(app: Any) -> bool:
-    results: Any = import_module("neural.celeryapp.results")  # which needs the models
+    results: Any = import_module("neural.celeryapp.results")  # needs the models
     found: Any = by_url(app.backend_cls or app.conf.result_backend, app.loader)
     return issubclass(found[0], results.LedgerResults)
 
 
 def _stopping() -> Iterator[CheckMessage]:
-    billiard: Any = import_module("billiard.common")  # as it was read in this process
+    billiard: Any = import_module("billiard.common")  # as read in this process
     if billiard.REMAP_SIGTERM != "SIGQUIT":
         yield checks.Warning(
             "SIGTERM would not stop a worker softly: Celery waits for its tasks without limit, "

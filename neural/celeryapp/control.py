@@ -1,4 +1,4 @@
-"""``app.control`` that knows the ledger: ``neural.LedgerCelery`` brings it."""
+"""``app.control`` of a :class:`neural.LedgerCelery`: revoking cancels runs of the ledger."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,11 @@ class Control(CeleryControl):
         signal: str | int | None = TERM_SIGNAME,
         **options: Any,
     ) -> Any:
-        """Cancel a run that waits; with ``terminate`` also one that is under way.
+        """Cancel a run that waits; with ``terminate`` also one that is running.
 
-        What it has done so far in a transaction is rolled back, and what it does later is not
-        kept: its worker is fenced off even if the signal does not reach it. Workers are not
-        told to refuse the id, as they are for a plain task: a person may retry the run.
+        What the run has done so far in a transaction is rolled back, and what it does later is not
+        kept: its worker is fenced off even if the signal does not reach it. Workers are not told to
+        refuse the id, as they are for a plain task, because a person may retry the run.
         """
         wanted = set(maybe_list(task_id) or ())
         word = heeded(signal)
@@ -53,7 +53,7 @@ class Control(CeleryControl):
 
 
 def _runs(task_ids: Iterable[str]) -> "list[TaskRun]":
-    # Not above: `celery inspect` and `celery control` need this class, and no models.
+    # Not at the top: `celery inspect` and `celery control` need this class, and no models.
     from neural.models import TaskRun
 
     return list(TaskRun.objects.filter(task_id__in=task_ids))

@@ -1,7 +1,7 @@
 """Submitting an event as a Celery task call: ``process_neural_event.apply_async(kwargs=…)``.
 
-The same entry point as :func:`neural.submit`: the same checks, the same duplicates, the same
-queues. What is refused is refused here, to the caller, and not later in a worker.
+It behaves as :func:`neural.submit`: the same checks, the same duplicates, the same queues. A
+refusal is raised here, in the caller, and not later in a worker.
 """
 
 import datetime as dt
@@ -40,9 +40,9 @@ def submit_call(
     requested_by: str = "",
     **overrides: Any,
 ) -> Submission:
-    """Record the event that a call of ``process_neural_event`` stands for.
+    """Record the event that a call of ``process_neural_event`` stands for, and return the answer.
 
-    ``arguments`` are the task's by name; ``overrides`` (queue, priority) outrank them. Its
+    ``arguments`` are the task's by name; ``overrides`` (queue, priority) outrank them. The event's
     first run gets the task id. Raises :class:`EventRefused` or :class:`TaskIdTaken`.
     """
     if task_id is not None:
@@ -64,8 +64,10 @@ def submit_call(
 
 
 def refuse_message(arguments: Mapping[str, Any], reason: str) -> EventRefused:
-    """What a message of a plain client is refused with that is no call of this task at all; with
-    as much of the event as its arguments (by name) say."""
+    """Record a plain client's message that is no valid call of this task, and return its refusal.
+
+    The refused event has as much as the message's arguments (by name) contain.
+    """
     problem = Problem("event", reason)
     request = {name: arguments[given] for given, name in _NAMES.items() if given in arguments}
     refusal = refusal_of(request, [problem])
@@ -81,14 +83,14 @@ def _record(new_event: NewEvent) -> Submission:
     if new_event.task_id is None:
         return recording.record([new_event])[0]
     try:
-        with transaction.atomic():  # a savepoint: the caller's transaction goes on
+        with transaction.atomic():  # a savepoint: the caller's transaction continues
             return recording.record([new_event])[0]
     except IntegrityError as error:
         raise TaskIdTaken(f"task id {new_event.task_id!r} was recorded before") from error
 
 
 def due_time(countdown: float | None, eta: dt.datetime | None) -> dt.datetime | None:
-    """When a call's run is due, or None for at once."""
+    """When a call's run is due, or None for at once. ``countdown`` is in seconds."""
     if eta is not None:
         return aware(eta)
     return database_clock() + dt.timedelta(seconds=countdown) if countdown else None

@@ -1,4 +1,4 @@
-"""How the run of an event is worked on: its handler, called with the event and its data."""
+"""The task for events' runs: it calls the run's handler with the event and its data."""
 
 import asyncio
 import datetime as dt
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 
 class PayloadUnfit(PermanentError):
-    """An event was recorded under another schema, and does not fit that of today."""
+    """An event was recorded under another schema, and does not fit today's."""
 
 
 class EventTask(LedgerTask):
-    """The task whose runs are events' handlers."""
+    """The task of the runs of event handlers."""
 
     abstract = True
 
@@ -55,11 +55,11 @@ class EventTask(LedgerTask):
         headers: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> AsyncResult:
-        """Submit the event; the type decides the queue unless ``queue`` does.
+        """Submit the event; its type decides the queue unless ``queue`` does.
 
-        ``priority`` (1 to 10) orders within the queue and outranks the argument of that name.
-        The result is that of the event's first run; an event that nobody handles has none.
-        Links and a chain follow that run, and nothing where the event was recorded before.
+        ``priority`` (1 to 10) orders within the queue and outranks the argument of that name. The
+        result is that of the event's first run; an event that nobody handles has none. Links and a
+        chain follow that run. They are not started if the event was recorded before.
         """
         arguments = inspect.signature(self.run).bind(*(args or ()), **(kwargs or {})).arguments
         parent, kept = self._family(options, headers)
@@ -96,11 +96,11 @@ class EventTask(LedgerTask):
         )
 
     def on_refused(self, refused: RefusedCall, run: TaskRun) -> None:
-        """People see the event of a message that cannot be kept."""
+        """Record a refused event for a message that cannot be kept, so that people see it."""
         refuse_message(self._named(refused.args, refused.kwargs), refused.reason)
 
     def _check_fit(self, run: TaskRun, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """A plain client's message has been looked at by nobody when it was sent."""
+        """Check the arguments, which nobody checked when a plain client sent them."""
         try:
             super()._check_fit(run, args, kwargs)
         except ArgumentsUnfit as unfit:
@@ -122,7 +122,7 @@ def _handler(run: TaskRun) -> Handler:
 
 
 def _received(run: TaskRun, event: NeuralEvent) -> Received[Any]:
-    from pydantic import ValidationError  # loaded by whoever made the schema
+    from pydantic import ValidationError  # the schema's module has loaded it already
 
     if event.payload is None:
         raise EventPruned(f"the payload of {event} was pruned on {event.pruned_at:%Y-%m-%d}")

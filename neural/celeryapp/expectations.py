@@ -1,6 +1,6 @@
-"""What Celery's settings must be for the ledger's promises, each with its system check.
+"""The Celery settings that the ledger's guarantees need, each with its system check.
 
-Numbers that a project chooses are its own; told of is what was left at Celery's default, or what
+A project chooses its own numbers. A check reports only what was left at Celery's default, or what
 no choice explains.
 """
 
@@ -27,7 +27,7 @@ class Expectation(NamedTuple):
     id: str
     setting: str
     holds: Callable[[Any], bool]
-    """Asked with the configuration in force."""
+    """Called with the configuration in force; returns whether the setting is right."""
     trouble: str
     remedy: str
     """The value to set, or words."""
@@ -49,7 +49,10 @@ def _option(conf: Any, name: str, default: Any = None) -> Any:
 
 
 def _restores_soon(conf: Any) -> bool:
-    """kombu looks for messages that nobody acknowledged every interval × throttle seconds."""
+    """Whether kombu looks soon enough for messages that nobody acknowledged.
+
+    It looks for them every interval × throttle seconds.
+    """
     interval = _option(conf, "unacked_restore_interval", 10)
     return not is_redis(conf.broker_url) or (
         interval * _option(conf, "unacked_restore_throttle", 10) <= RESTORE_CAP_SECONDS

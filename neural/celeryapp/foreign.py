@@ -1,4 +1,4 @@
-"""Messages of plain Celery clients, which know nothing of the ledger."""
+"""Accepts messages of plain Celery clients, which know nothing of the ledger."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -21,22 +21,22 @@ from neural.models import TaskRun
 
 QUEUE_LENGTH = 100
 FOREIGN_PAUSE_SECONDS = 1
-"""Before a message that could not be recorded goes back to its queue."""
+"""Seconds to wait before a message that could not be recorded goes back to its queue."""
 
 
 class ForeignlyCalledTask(CalledTask):
-    """A ledger task whose messages may come from anywhere."""
+    """A ledger task whose messages may come from any Celery client."""
 
     abstract = True
     throws = (MessageRefused,)
-    """It is told already: Celery logs it without a traceback."""
+    """Exceptions that Celery logs without a traceback: the refusal is logged already."""
 
     def accept_foreign(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """Record the run of a message that a plain Celery client sent; or, whatever is wrong
-        with it, a dead letter, and raise what was wrong.
+        """Record the run of a plain Celery client's message.
 
-        Until it is recorded nothing but the message knows of it: while the database is away
-        it goes back to its queue.
+        If anything is wrong with the message, record a dead letter and raise the error. Until one
+        of the two is recorded, only the message knows of the call. So while the database is
+        unavailable, the message goes back to its queue.
         """
         try:
             refused = self._recorded_or_refused(args, kwargs)
@@ -49,8 +49,10 @@ class ForeignlyCalledTask(CalledTask):
         self._take_followers_from_celery()
 
     def on_refused(self, refused: RefusedCall, run: TaskRun) -> None:
-        """A plain client's message was refused; ``run`` is its dead letter, and whatever is
-        written here commits with it. Called in a worker. Nothing else is kept by default."""
+        """Called in a worker when a plain client's message was refused; does nothing by default.
+
+        ``run`` is the message's dead letter. Whatever an override writes commits with it.
+        """
 
     def _recorded_or_refused(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -62,7 +64,7 @@ class ForeignlyCalledTask(CalledTask):
             self._record(args, kwargs)
         except (OperationalError, InterfaceError):
             raise
-        except Exception as error:  # noqa: BLE001 (whatever a message holds)
+        except Exception as error:  # noqa: BLE001 (a message may hold anything)
             self._keep_refused(args, kwargs, error, before)
             return self._as_celery_is_told(error)
         return None
@@ -102,8 +104,11 @@ class ForeignlyCalledTask(CalledTask):
         keep_refused(refused, also=self.on_refused)
 
     def _as_celery_is_told(self, error: Exception) -> Exception:
-        """Celery tells whoever waits for the result, and calls the message's own error
-        callbacks. Not where the id is that of other work, whose result would be overwritten."""
+        """The exception that Celery gets for a refused message.
+
+        Celery then tells a client that waits for the result, and calls the message's own error
+        callbacks. It does not if the id belongs to other work, whose result would be overwritten.
+        """
         if isinstance(error, TaskIdTaken):
             return Ignore(str(error))
         if not isinstance(error, OptionNotKept):  # callbacks may be what was wrong
@@ -113,11 +118,12 @@ class ForeignlyCalledTask(CalledTask):
         return error if isinstance(error, MessageRefused) else refused
 
     def _take_followers_from_celery(self) -> None:
-        """They are the run's now; Celery must not start them a second time."""
+        """Remove the followers from the request: they are the run's now, and must start only
+        once."""
         self.request.update(callbacks=None, errbacks=None, chain=None)
 
     def _message_priority(self) -> int | None:
-        """A plain client's own; without one the message says 0."""
+        """The message's priority, if it is a valid one; without one the message says 0."""
         priority = (self.request.delivery_info or {}).get("priority")
         return priority if priority in queues.PRIORITIES else None
 
@@ -141,12 +147,13 @@ class ForeignlyCalledTask(CalledTask):
             **(request.stamps or {}),
         }
         kept = keep(self.name, given)
-        # It may read its result in Redis; so whatever comes of later attempts is stored there.
+        # The client may read its result in Redis, so the results of later attempts are stored there
+        # too.
         wants_result = vars(request).get("ignore_result") is False
         return {**kept, "ignore_result": False} if wants_result else kept
 
     def _delivered_on(self) -> str:
-        """The queue that its message came from, as far as that is one."""
+        """The queue that the message came from, if it names a known one, else the task's queue."""
         named = (self.request.delivery_info or {}).get("routing_key")
         if isinstance(named, str) and 0 < len(named) <= QUEUE_LENGTH and is_queue(named):
             return named
@@ -154,6 +161,6 @@ class ForeignlyCalledTask(CalledTask):
 
 
 def _own_headers(headers: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A plain client's, without what the worker itself has added (``event_stream``)."""
+    """A plain client's headers, without those that the worker has added (``event_stream``)."""
     given = headers or {}
     return {name: given[name] for name in given if not name.startswith("neural_")}

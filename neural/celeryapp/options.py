@@ -14,7 +14,7 @@ from neural.ledger.clock import database_clock
 from neural.models import TaskRun
 from neural.stored_json import from_json, plain
 
-# What concerns one message on its way and not the work: a message sent again has its own.
+# Options that concern one message and not the work: a message sent again has its own.
 _OF_THE_MESSAGE = {
     "producer",
     "publisher",
@@ -85,14 +85,14 @@ def _refuse(task: str, options: Mapping[str, Any]) -> None:
 
 
 def _moment(expires: Any) -> str:
-    """Celery's ``expires``: seconds from now, a moment, or a moment in ISO 8601."""
+    """The time of Celery's ``expires``, given as seconds from now, a datetime, or ISO 8601."""
     if isinstance(expires, int | float):
         return (database_clock() + dt.timedelta(seconds=expires)).isoformat()
     return aware(expires).isoformat()
 
 
 def aware(moment: dt.datetime | str) -> dt.datetime:
-    """A moment as Celery reads it: in ISO 8601 too, and in UTC where it names no zone."""
+    """A time as Celery reads it: ISO 8601 is allowed, and UTC holds if it names no zone."""
     read: dt.datetime = maybe_iso8601(moment)  # type: ignore[assignment]  # it is not None
     return timezone.make_aware(read, dt.UTC) if timezone.is_naive(read) else read
 

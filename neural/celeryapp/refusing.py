@@ -1,8 +1,8 @@
-"""Messages of plain Celery clients that are refused: each is kept as a dead letter.
+"""Keeps refused messages of plain Celery clients as dead letters.
 
-There is nobody to whom it could be said. So the run that it would have been is recorded
-as dead, with the reason as its error: under the message's own id where that can be kept and
-stands for nothing else, with its arguments where they can be kept and else a part of them.
+There is nobody to tell about the refusal. So the run that the message asked for is recorded as
+dead, with the reason as its error. It gets the message's own id if that can be stored and is not
+taken, and the message's arguments if they can be stored, else a part of them.
 """
 
 import uuid
@@ -24,11 +24,11 @@ from neural.models.run_log import logger, pairs
 from neural.stored_json import NotStorable
 
 _CUT = "refused"
-"""Among a run's options: what is left of its arguments is for people to read."""
+"""An option of a run that says: only a part of its arguments was kept, for people to read."""
 
 
 class MessageRefused(PermanentError):
-    """A message asked for something that cannot be done, whoever asks for it again."""
+    """A message asked for something that cannot be done, however often it is sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,21 +38,21 @@ class RefusedCall:
     task: str
     task_id: str
     said_id: str
-    """As the message had it, cut: another one where that could not be a task id."""
+    """The id in the message, shortened. It is not ``task_id`` if it could not be one."""
     queue: str
     priority: int
     reason: str
     args: Sequence[Any] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     content: str = ""
-    """What can be shown of a message that has no arguments to keep."""
+    """A readable form of a message that has no arguments to keep."""
     delivery_tag: str = ""
 
 
 def keep_refused(refused: RefusedCall, also: Callable[[RefusedCall, TaskRun], object]) -> TaskRun:
-    """Record the dead letter of a message, once however often it comes; log it.
+    """Record the dead letter of a message, once however often the message comes, and log it.
 
-    ``also`` is called in the same transaction, with what else is to be kept of it.
+    ``also`` is called in the same transaction, to keep more of the message. Returns the dead run.
     """
     run = _dead_run(refused)
     for task_id in _ids(refused):
@@ -60,7 +60,7 @@ def keep_refused(refused: RefusedCall, also: Callable[[RefusedCall, TaskRun], ob
         if _inserted(run, refused, also):
             break
     facts = {"run": run.task_id, "task": run.task, "queue": run.queue, "reason": run.error}
-    facts |= {"id": shown(refused.said_id, 100)}  # not its arguments, which may be somebody's
+    facts |= {"id": shown(refused.said_id, 100)}  # not its arguments, which may be personal data
     logger.error("event=message_refused %s", pairs(facts))
     return run
 
@@ -97,8 +97,11 @@ def _shown_arguments(refused: RefusedCall, length: int = SHOWN_LENGTH) -> str:
 
 
 def _ids(refused: RefusedCall) -> Sequence[str]:
-    """Its own, where that can be kept; one made of what it is, so that the same message is the
-    same dead letter; and one that nothing else has."""
+    """Candidates for the dead run's task id, in order.
+
+    First the message's own, if it can be stored; then one computed from its content, so the same
+    message is the same dead letter; then one that nothing else has.
+    """
     parts = (refused.task, refused.delivery_tag, refused.said_id, _shown_arguments(refused))
     others = [str(uuid.uuid5(uuid.NAMESPACE_OID, shown(repr(parts), 4000))), new_task_id()]
     try:

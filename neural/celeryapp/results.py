@@ -1,11 +1,11 @@
-"""Result backends that answer for ledger tasks out of the ledger.
+"""Result backends that answer for ledger tasks from the ledger.
 
-``AsyncResult`` of a ledger task needs no second history: its state, value and traceback are
-in the run and its attempts. Results of plain tasks are stored and read as usual.
-:class:`neural.LedgerCelery` puts the ledger before whatever ``result_backend`` names. With a
-plain Celery application name one of these: ``neural.celeryapp.results.DatabaseResults``
+``AsyncResult`` of a ledger task needs no second history: its state, value and traceback are in the
+run and its attempts. Results of plain tasks are stored and read as usual.
+:class:`neural.LedgerCelery` puts the ledger before whatever ``result_backend`` names. With a plain
+Celery application, name one of these: ``neural.celeryapp.results.DatabaseResults``
 (django-celery-results), ``neural.celeryapp.results.RedisResults+redis://host/2``, or
-``neural.celeryapp.results.LedgerOnly`` where results of plain tasks are not kept.
+``neural.celeryapp.results.LedgerOnly`` if results of plain tasks are not kept.
 """
 
 import time
@@ -32,49 +32,52 @@ UNKNOWN = {"status": states.PENDING, "result": None}
 class LedgerResults:
     """Mixed into a result backend: ledger tasks are answered from the ledger.
 
-    Whoever waits asks again and again: nobody publishes the end of a run to a waiting client,
-    and whether an id is the ledger's may be known only later (the next of a chain).
+    A waiting client polls: nobody publishes the end of a run to it, and whether an id is the
+    ledger's may be known only later (the next task of a chain).
     """
 
     supports_native_join = False
-    """Reading many results at once would pass the ledger by."""
+    """Reading many results at once would bypass the ledger."""
     is_async = False
 
     def get_task_meta(self, task_id: str, *args: Any, **options: Any) -> Any:
-        """State, value and the rest. Nothing is remembered of a run: a person may retry it."""
+        """State, value and the rest of a task. A run's is never cached: a person may retry it."""
         run = _run(task_id)
         if run is None:
             return super().get_task_meta(task_id, *args, **options)  # type: ignore[misc]
         return self.meta_from_decoded(meta_of(run))  # type: ignore[attr-defined]
 
     def task_result_exists(self, task_id: str) -> bool:
-        """Whether the id is known: a run is, from the moment in which it was recorded."""
+        """Whether the id is known. A run is known from the moment in which it was recorded."""
         known = TaskRun.objects.filter(task_id=task_id).exists()
         return known or super().task_result_exists(task_id)  # type: ignore[misc]
 
     def mark_as_revoked(self, task_id: str, reason: str = "", **options: Any) -> Any:
-        """A worker was told to refuse or to end a task (``celery control revoke``, stamps). A
-        run is cancelled instead, and the worker forgets it: a person may retry the run."""
+        """Cancel the run of a task that a worker was told to refuse or end.
+
+        The worker was told by ``celery control revoke`` or by stamps. It forgets the id, because a
+        person may retry the run.
+        """
         run = _run(task_id)
         if run is None:
             return super().mark_as_revoked(task_id, reason, **options)  # type: ignore[misc]
         changed = run.revoke() if reason == TERMINATED else run.cancel()
         worker_state.revoked.discard(task_id)
         if not dialects.ledger_connection().in_atomic_block:
-            dialects.ledger_connection().close()  # the worker's parent process keeps none
+            dialects.ledger_connection().close()  # the worker's main process keeps none
         return changed
 
-    # Waiting, by asking
+    # Waiting, by polling
 
     def add_pending_result(self, result: Any, *args: Any, **options: Any) -> Any:
-        """Nothing to listen to."""
+        """Do nothing, since there is nothing to listen to."""
         return result
 
     def remove_pending_result(self, result: Any) -> Any:
         return result
 
     def wait_for_pending(self, result: Any, *args: Any, **options: Any) -> Any:
-        """``AsyncResult.get()``."""
+        """What ``AsyncResult.get()`` calls."""
         polling: Any = SyncBackendMixin.wait_for_pending
         return polling(self, result, *args, **options)
 
@@ -84,7 +87,7 @@ class LedgerResults:
         return polling(self, *args, **options)
 
     def iter_native(self, result: Any, *args: Any, **options: Any) -> Any:
-        """``GroupResult.iter_native()``."""
+        """What ``GroupResult.iter_native()`` calls."""
         polling: Any = SyncBackendMixin.iter_native
         return polling(self, result, *args, **options)
 
@@ -96,7 +99,8 @@ class LedgerResults:
         max_iterations: int | None = None,
         **options: Any,
     ) -> Iterator[tuple[str, Any]]:
-        """Each task as it ends."""
+        """Yield each task's id and meta as it ends. Raises Celery's TimeoutError (``timeout`` in
+        seconds)."""
         waiting, began, looks = set(task_ids), time.monotonic(), 0
         while waiting:
             for task_id, meta in self._ended(waiting):
@@ -121,10 +125,10 @@ def _run(task_id: str) -> TaskRun | None:
 
 
 class LedgerOnly(LedgerResults, BaseBackend):  # type: ignore[misc]
-    """No result backend is named: the ledger answers for its tasks, and nobody for plain ones."""
+    """The result backend if none is named: it answers for ledger tasks, and for no others."""
 
     def get_task_meta(self, task_id: str, *args: Any, **options: Any) -> Any:
-        """Of an id that is not the ledger's nothing is known, or nothing yet."""
+        """The run's state and value. An id that is not the ledger's counts as pending."""
         run = _run(task_id)
         return self.meta_from_decoded(meta_of(run)) if run else dict(UNKNOWN)
 
@@ -134,11 +138,11 @@ class LedgerOnly(LedgerResults, BaseBackend):  # type: ignore[misc]
     def store_result(  # type: ignore[override]
         self, task_id: str, result: Any, state: str, **options: Any
     ) -> Any:
-        """Not kept."""
+        """Do not keep the result."""
         return result
 
     def ensure_chords_allowed(self) -> None:
-        """A chord's count is kept by a result backend."""
+        """Raise: only a result backend can count a chord's header."""
         raise NotImplementedError(
             "a chord needs a result backend to count its header: install django-celery-results "
             "or set CELERY_RESULT_BACKEND"
@@ -146,8 +150,11 @@ class LedgerOnly(LedgerResults, BaseBackend):  # type: ignore[misc]
 
 
 class RedisResults(LedgerResults, RedisBackend):  # type: ignore[misc]
-    """Redis for plain tasks, the ledger for ledger tasks. What a plain client asked for is
-    stored in Redis as well: it has nothing else to read."""
+    """Redis for plain tasks, the ledger for ledger tasks.
+
+    The result of a plain client's message is also stored in Redis: the client has nothing else to
+    read.
+    """
 
 
 if apps.is_installed("django_celery_results"):
@@ -157,7 +164,7 @@ if apps.is_installed("django_celery_results"):
         """django-celery-results for plain tasks, the ledger for ledger tasks."""
 
         def store_result(self, task_id: str, result: Any, state: str, **options: Any) -> Any:
-            """No second history, even where a plain client's message asks for its result."""
+            """Do not store a ledger task's result, even if a plain client's message asks for it."""
             if _is_on_ledger(self.app, options.get("request")):
                 return result
             return super().store_result(task_id, result, state, **options)
@@ -165,7 +172,7 @@ if apps.is_installed("django_celery_results"):
 
 @cache
 def answering(backend: type) -> type:
-    """A class of result backends as it is, but for the ledger's answers before its own."""
+    """The result backend's class, made to answer from the ledger first."""
     if issubclass(backend, LedgerResults):
         return backend
     if issubclass(backend, DisabledBackend):

@@ -1,4 +1,4 @@
-"""Trying again: what a task's Celery options say of it, and what its body may ask for."""
+"""Retries of a ledger task: its Celery options for them, and ``self.retry``."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -21,8 +21,11 @@ class RetriedTask(Task):
     def retry(  # type: ignore[override]
         self, args: Any = None, kwargs: Any = None, exc: Any = None, **options: Any
     ) -> Any:
-        """Try this run again later, by the ledger. As in Celery, ``countdown`` or ``eta``
-        replace the backoff and ``max_retries`` the limit; the arguments stay what they are."""
+        """Retry this run later, by the ledger.
+
+        As in Celery, ``countdown`` or ``eta`` replace the backoff and ``max_retries`` the limit.
+        The arguments stay the same; other ones raise OptionNotKept.
+        """
         if self.request.called_directly or self.request.is_eager:
             return super().retry(args, kwargs, exc, **options)
         self._refuse_changes(args, kwargs, options)
@@ -51,13 +54,16 @@ class RetriedTask(Task):
         return countdown
 
     def replace(self, sig: Any) -> Any:
-        """Refused: a run is one piece of work. Submit the other task, or use a chain."""
+        """Raise OptionNotKept: a run is one piece of work. Use a chain instead."""
         raise OptionNotKept(f"{self.name}: self.replace() is not kept by the ledger; use a chain")
 
 
 def policy_of(task: Any) -> RetryPolicy:
-    """``retry_policy``, or the settings' policy with the task's ``max_retries`` and
-    ``autoretry_for``."""
+    """A task's retry policy.
+
+    That is ``retry_policy``, or the settings' policy with the task's ``max_retries`` and
+    ``autoretry_for``.
+    """
     if task.retry_policy is not None:
         return task.retry_policy
     policy = default_retry()
@@ -67,13 +73,13 @@ def policy_of(task: Any) -> RetryPolicy:
 
 
 def is_said(task: Any, option: str) -> bool:
-    """Whether a task says this itself, be it what Celery says by default."""
+    """Whether the task sets this option itself, be it to Celery's default."""
     own = type(task).__mro__[: type(task).__mro__.index(Task)]
     return any(option in vars(each) for each in own)
 
 
 def _autoretry(task: Any, policy: RetryPolicy) -> RetryPolicy:
-    """Celery's ``autoretry_for``: only these exceptions are tried again."""
+    """The policy for Celery's ``autoretry_for``: only these exceptions are retried."""
     given = getattr(task, "retry_kwargs", {})
     limit = given.get("max_retries")
     policy = replace(
@@ -88,7 +94,10 @@ def _autoretry(task: Any, policy: RetryPolicy) -> RetryPolicy:
 
 
 def _backoff(task: Any, policy: RetryPolicy) -> RetryPolicy:
-    """``True`` is one second, as in Celery, and ``retry_jitter`` all of a delay."""
+    """The policy for ``retry_backoff``: ``True`` is one second, as in Celery.
+
+    ``retry_jitter`` makes all of a delay random.
+    """
     return replace(
         policy,
         base_seconds=float(int(max(1.0, float(task.retry_backoff)))),

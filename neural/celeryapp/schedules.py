@@ -1,4 +1,4 @@
-"""A schedule of django-celery-beat, with what beat needs to see to each due moment once."""
+"""A schedule of django-celery-beat, which can compute and use up its due times."""
 
 import copy
 import datetime as dt
@@ -15,18 +15,18 @@ from neural.ledger.clock import carried
 logger = logging.getLogger(__name__)
 
 AHEAD = dt.timedelta(seconds=2)
-"""What two beats may differ by, each with the database's clock as it carries it on."""
+"""How much two beats may differ, each with its own estimate of the database's clock."""
 
 
 class LedgerEntry(ModelEntry):
-    """A schedule as it was read, with the moment for which it is due next.
+    """A schedule as it was read, and the time at which it is due next.
 
-    What is due is told by the database's clock, not by the host's that beat runs on.
+    The database's clock decides what is due, not the clock of beat's host.
     """
 
     def __init__(self, model: Any, app: Any = None) -> None:
         _mend(model)
-        # The parent puts a moment of its own into the model where the row has none.
+        # The parent sets a time of its own in the model if the row has none.
         self.in_force_since = model.last_run_at or model.date_changed
         super().__init__(model, app=app)
         self.schedule.nowfun = partial(_now, getattr(self.schedule, "tz", self.app.timezone))
@@ -36,14 +36,14 @@ class LedgerEntry(ModelEntry):
 
     @property
     def due_at(self) -> dt.datetime:
-        """The next due moment, computed from the row alone: the same in every process."""
+        """The next due time, computed from the row alone: the same in every process."""
         last = maybe_make_aware(self.last_run_at).astimezone(dt.UTC)
         schedule = copy.copy(self.schedule)
-        # Celery 5.6 takes the hour of a crontab for one of the zone that this is in.
+        # Celery 5.6 reads the hour of a crontab in the zone of this time.
         there = last.astimezone(getattr(schedule, "tz", dt.UTC))
         schedule.nowfun = lambda: there  # as if it were still then
         due = last + schedule.remaining_estimate(there)
-        # A moment that had passed when the row was saved is due from then on.
+        # A time that had passed when the row was saved is due from then on.
         return max(due, self.in_force_since, self.model.start_time or due).astimezone(dt.UTC)
 
     @property
@@ -52,14 +52,14 @@ class LedgerEntry(ModelEntry):
         return f"schedule-{self.model.pk}-{self.due_at:%Y-%m-%dT%H:%M:%S.%fZ}"
 
     def take(self, now: dt.datetime) -> bool:
-        """Use up the due moment in the database, if the row is still as it was read."""
+        """Use up the due time in the database. Returns False if the row is not as it was read."""
         row = type(self.model).objects.filter(
             pk=self.model.pk, enabled=True, total_run_count=self.model.total_run_count
         )
         return bool(row.update(last_run_at=now, total_run_count=F("total_run_count") + 1))
 
     def taken(self, now: dt.datetime) -> None:
-        """The same in memory, once it has committed."""
+        """Use up the due time in memory, once that has committed."""
         self.last_run_at = self.model.last_run_at = self.in_force_since = now
         self.model.total_run_count += 1
         self.total_run_count = self.model.total_run_count
@@ -70,8 +70,10 @@ def _now(zone: dt.tzinfo) -> dt.datetime:
 
 
 def _mend(model: Any) -> None:
-    """A last run that is still to come was written by a beat whose clock was wrong, or the
-    database's clock has been set: the schedule would be silent until then. It counts from now."""
+    """Let a last run in the future count from now, or the schedule would be silent until then.
+
+    It was written by a beat whose clock was wrong, or the database's clock has been set.
+    """
     now = carried.now()
     if not model.last_run_at or maybe_make_aware(model.last_run_at) <= now + AHEAD:
         return

@@ -1,8 +1,8 @@
-"""Schedules that come with the app.
+"""Beat schedules that come with an app.
 
-Beat's schedules are rows that people edit in the admin. One that comes with the app is made once,
-when beat's tables, or what it needs of the app's, have just been migrated; after that it is
-theirs: what they change, switch off or delete stays so.
+Beat's schedules are rows that people edit in the admin. A schedule that comes with an app is
+created once, when beat's tables, or the app's tables that it needs, have just been migrated. After
+that it belongs to the people: what they change, switch off or delete stays so.
 """
 
 from collections.abc import Sequence
@@ -29,11 +29,11 @@ class ShippedSchedule:
     hour: str
     minute: str
     comes_with: str
-    """The end of the name of the migration that once made what it needs, in the app `neural`."""
+    """How the name of the `neural` migration ends that created the tables it needs."""
 
 
 def connect(app: AppConfig, schedules: Sequence[ShippedSchedule]) -> None:
-    """Make schedules after a migration, in projects that have django_celery_beat."""
+    """Create schedules after a migration, in projects that have django_celery_beat."""
     for schedule in schedules:
 
         def after_migration(
@@ -49,7 +49,7 @@ def connect(app: AppConfig, schedules: Sequence[ShippedSchedule]) -> None:
 def make_if_news(
     schedule: ShippedSchedule, *, app_label: str, using: str, plan: Sequence[Any]
 ) -> None:
-    """Make a schedule if the migrations of this plan have just brought what it needs."""
+    """Create a schedule if this plan's migrations have just created the tables that it needs."""
     news = any(_brings(schedule, app_label, each) for each, backwards in plan if not backwards)
     if not news or not router.allow_migrate(using, app_label):
         return
@@ -64,7 +64,10 @@ def _brings(schedule: ShippedSchedule, app_label: str, migration: Any) -> bool:
 
 
 def has_tables(using: str) -> bool:
-    """With `migrate neural` alone beat's tables may be missing, and come with their own plan."""
+    """Whether beat's tables exist.
+
+    With `migrate neural` alone they may be missing, and are created by their own migration later.
+    """
     model = apps.get_model(BEAT, "PeriodicTask")
     if not router.allow_migrate_model(using, model):
         return False
@@ -72,7 +75,7 @@ def has_tables(using: str) -> bool:
 
 
 def make(schedule: ShippedSchedule, *, using: str = "default") -> bool:
-    """Make a schedule unless one of its name is there. Returns whether it did."""
+    """Create a schedule unless one of its name exists. Returns whether it did."""
     crontabs = apps.get_model(BEAT, "CrontabSchedule")._default_manager.using(using)
     tasks = apps.get_model(BEAT, "PeriodicTask")._default_manager.using(using)
     if tasks.filter(name=schedule.name).exists():

@@ -39,28 +39,28 @@ class ArgumentsUnfit(PermanentError):
 class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
     """A task whose every run is a row of the ledger: ``@shared_task(base=LedgerTask)``.
 
-    ``apply_async`` writes the row in the caller's transaction and publishes on commit; the
-    worker's claim, retries and outcome are rows too, so that nothing depends on the broker.
+    ``apply_async`` writes the row in the caller's transaction and publishes on commit. The worker's
+    claim, retries and outcome are rows too, so nothing depends on the broker.
     """
 
     abstract = True
     Request = "neural.worker.request:LedgerRequest"
     Strategy = "neural.worker.request:acknowledging"
     acks_late = True
-    # The relay finds a lost process, counts and in the end stops what kills it: a message
-    # that comes again before that finds its run taken. For a plain client's message that was
-    # lost before it was recorded, coming again is all there is.
+    # The relay finds a lost process, counts the loss, and in the end stops work that kills its
+    # process. A message that comes again before that finds its run taken. A plain client's message
+    # may be lost before its run is recorded, and can then only come again.
     reject_on_worker_lost = True
     ignore_result = True
 
     atomic = False
-    """Whether the body's database writes and the run's outcome are one transaction.
-    Otherwise the body must be idempotent: it runs again when its worker is lost."""
+    """Whether the body's database writes and the run's outcome are one transaction. If not, the
+    body must be idempotent: it runs again when its worker is lost."""
     retry_policy: RetryPolicy | None = None
     """Replaces the policy of the settings."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """In a worker: what the message asks for. Called directly: the body."""
+        """In a worker, do what the message asks for. Called directly, run the body."""
         if self.request.is_eager:
             return self.body()(*args, **kwargs)
         if self.request.called_directly or current_run() is not None:
@@ -70,8 +70,8 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
         return self._perform()
 
     def body(self) -> Callable[..., Any]:
-        """The function behind the task; ``async def`` runs to its end."""
-        # Not Celery's wrapper for autoretry_for: the policy does what that does.
+        """The function behind the task. An ``async def`` is run to its end."""
+        # Not Celery's wrapper for autoretry_for: the retry policy does the same.
         run = getattr(self, "_orig_run", self.run)
         if not self._is_async():
             return run
@@ -82,7 +82,7 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
         return asyncio.iscoroutinefunction(inspect.unwrap(run))
 
     def _call_body(self, request: Mapping[str, Any]) -> Any:
-        """The body, which finds this request as ``self.request``."""
+        """Run the body, which finds this request as ``self.request``."""
         self.push_request(**request)
         try:
             return self.body()(*request["args"], **request["kwargs"])
@@ -90,7 +90,7 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
             self.pop_request()
 
     def work_for(self, run: TaskRun) -> Work:
-        """What a run of this task stands for."""
+        """The work of a run of this task: its function, atomicity and retry policy."""
         refuse_to_run(run)
         args, kwargs = from_json(json.dumps([run.args, run.kwargs]))  # bounded when recorded
         self._check_fit(run, args, kwargs)
@@ -102,8 +102,10 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
         )
 
     def _check_fit(self, run: TaskRun, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """A call that the function does not take fails each time; a TypeError from inside it
-        may not."""
+        """Raise for arguments that the function does not take: such a call fails each time.
+
+        A TypeError from inside the function may not.
+        """
         signature = forwarding.signature_of(self)
         if signature is None:
             return
@@ -125,13 +127,15 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
         if not delivery.outcomes:
             self._log_another_tasks_run()
         self._report_batched(delivery.batched)
-        if batchable and conf().batch_claim_runs > 1:  # otherwise each has its own message
+        if batchable and conf().batch_claim_runs > 1:  # otherwise each run has its own message
             self._see_to_the_rest(queue, delivery.is_more)
         return _as_celery_sees_it(delivery.own)
 
     def _log_another_tasks_run(self) -> None:
-        """A message is late, or names a run that is not its task's. Looked for only where it
-        brought its worker to nothing: the claim has passed that run by."""
+        """Log a message that names the run of another task.
+
+        This is checked only if the message led to no run: the claim skips a run of another task.
+        """
         task_id = str(self.request.id)
         found = TaskRun.objects.filter(task_id=task_id).exclude(task=self.name)
         other = found.values_list("task", flat=True).first()
@@ -140,15 +144,17 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
             logger.error("event=message_refused %s", pairs(facts))
 
     def _report_batched(self, batched: Sequence[Outcome]) -> None:
-        """Say what became of runs that were batched with the message of another one.
-        Of that one Celery itself tells."""
+        """Send the outcomes of runs that were batched with another run's message.
+
+        Celery itself sends the events of that run.
+        """
         listened = bool(self.request.get(event_stream.LISTENED))
         late_messages.note(batched, streamed=listened)
         if listened:
             event_stream.send_events(batched, hostname=self.request.hostname)
 
     def _see_to_the_rest(self, queue: str, is_more: bool | None) -> None:
-        """Bring somebody to the runs that had no slot or no time, if there may be any."""
+        """Publish a message for the runs that had no slot or no time, if there may be any."""
         if is_more is not None:
             late_messages.note_more(queue, is_more)
         if is_more:
@@ -161,10 +167,11 @@ def _tasks(known: forwarding.Registered) -> Mapping[str, str]:
 
 
 def _late_message() -> Ignore:
-    """Its run is done, under way or not due, whatever others it may have brought.
+    """The exception for a message whose run is done, under way or not due.
 
-    Not a success to Celery: it would not cancel a later attempt of this id when it stops, and
-    Flower would show a run as succeeded that is dead.
+    This holds whatever other runs the message led to. It is not a success to Celery: Celery would
+    not cancel a later attempt of this id when it stops, and Flower would show a dead run as
+    succeeded.
     """
     return Ignore("a late message: its run is done, under way or not due")
 
@@ -183,13 +190,19 @@ def _as_celery_sees_it(outcome: Outcome | None) -> Any:
 
 
 def run_to_its_end(body: Coroutine[Any, Any, Value]) -> Value:
-    """The coroutine's value. Not ``async_to_sync``: that runs it in another thread, where
-    Celery's ``self.request`` is not the task's."""
+    """Run a coroutine and return its value.
+
+    ``async_to_sync`` would run it in another thread, where Celery's ``self.request`` is not the
+    task's.
+    """
     return asyncio.run(_with_sound_connections(body))
 
 
 async def _with_sound_connections(body: Coroutine[Any, Any, Value]) -> Value:
-    """Django's ORM works in a thread of its own here, whose connections nobody else tests:
-    one that the database cut would fail every later coroutine of this process."""
+    """Close connections that the database has cut, then run the coroutine.
+
+    Django's ORM works here in its own thread, whose connections nobody else checks. A broken one
+    would fail every later coroutine of this process.
+    """
     await sync_to_async(close_old_connections)()
     return await body

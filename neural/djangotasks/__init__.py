@@ -1,6 +1,6 @@
 """A backend of Django's tasks framework whose every task is a run of the ledger.
 
 ``TASKS = {"default": {"BACKEND": "neural.djangotasks.backend.LedgerBackend"}}``. The framework is
-Django 6's ``django.tasks`` or, on Django 5.2, its backport ``django-tasks``; neither is needed
-by a project that does not name this backend. What it promises: docs/django-tasks.md.
+Django 6's ``django.tasks`` or, on Django 5.2, its backport ``django-tasks``. A project that does
+not name this backend needs neither. What the backend guarantees: docs/django-tasks.md.
 """

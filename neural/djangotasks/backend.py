@@ -1,4 +1,4 @@
-"""The backend: what Django's tasks framework calls."""
+"""The backend that Django's tasks framework calls."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -15,8 +15,8 @@ from neural.queues import QUEUES
 class LedgerBackend(reference.BaseTaskBackend):
     """Every task is a run of the ledger, recorded in the caller's transaction.
 
-    A task is decorated where its module is imported, which may be before Django has loaded its
-    models. So nothing is imported at the top of this module that needs them.
+    A task is decorated when its module is imported, which may be before Django has loaded its
+    models. So this module imports nothing at its top that needs them.
     """
 
     supports_defer = True
@@ -29,7 +29,7 @@ class LedgerBackend(reference.BaseTaskBackend):
 
     @cached_property
     def ledger_options(self) -> LedgerOptions:
-        """``OPTIONS``, or InvalidTaskBackend with what is wrong."""
+        """``OPTIONS``, validated. Raises InvalidTaskBackend, whose message says what is wrong."""
         try:
             return LedgerOptions.model_validate(self.options)
         except ValidationError as invalid:
@@ -37,7 +37,7 @@ class LedgerBackend(reference.BaseTaskBackend):
             raise reference.InvalidTaskBackend(told) from invalid
 
     def validate_task(self, task: Any) -> None:
-        """Raise InvalidTask for what cannot be a task here; let the workers know the others."""
+        """Raise InvalidTask for an invalid task; register a valid one for the workers."""
         super().validate_task(task)
         registry.note(task)
 
@@ -57,13 +57,13 @@ class LedgerBackend(reference.BaseTaskBackend):
         return record(self, task, args, kwargs)
 
     def get_result(self, result_id: str) -> Any:
-        """What became of a task, from any process; TaskResultDoesNotExist if there is none."""
+        """The TaskResult of a task, in any process. Raises TaskResultDoesNotExist."""
         from neural.djangotasks.results import find_result
 
         return find_result(result_id)
 
     def check(self, **kwargs: Any) -> Iterable[CheckMessage]:
-        """The options are well-formed, and messages can be sent to every queue."""
+        """System check: the options are well-formed, and messages can be sent to every queue."""
         try:
             yield from _unknown_queues(self.alias, self.queues, self.ledger_options)
         except reference.InvalidTaskBackend as invalid:
@@ -79,7 +79,7 @@ def _told(alias: str, error: Any) -> str:
 def _unknown_queues(
     alias: str, names: Iterable[str], options: LedgerOptions
 ) -> Iterator[CheckMessage]:
-    from neural.ledger import ports  # not before the models are there
+    from neural.ledger import ports  # not before the models are loaded
 
     for name in sorted(names):
         queue = queue_for(name, 0, options.queues)

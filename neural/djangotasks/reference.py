@@ -1,4 +1,4 @@
-"""The tasks framework that is installed: Django's own, or the backport for Django 5.2."""
+"""The installed tasks framework: Django's own, or the backport for Django 5.2."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ _exceptions: Any = import_module(f"{NAME}.exceptions")
 
 
 def _either(name: str) -> Any:
-    """An exception by Django's name, or by that which it has in the backport up to 0.12."""
+    """An exception by Django's name, or by its name in the backport up to 0.12."""
     return getattr(_exceptions, name, None) or getattr(_exceptions, f"{name}Error")
 
 

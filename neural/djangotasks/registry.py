@@ -1,8 +1,8 @@
 """The Django tasks that this process knows, each with the Celery task of the same name.
 
-A task makes itself known where it is decorated. That may be before Django has loaded its models,
-and the Celery task needs them: it is then registered when Neural is ready. Nothing of the
-framework is imported here: it need not be installed.
+A task is registered when it is decorated. That may be before Django has loaded its models, which
+the Celery task needs; the Celery task is then registered when Neural is ready. This module imports
+nothing of the framework, which may not be installed.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ _known: dict[str, Any] = {}
 
 
 def note(task: Any) -> None:
-    """Let workers of this process know a task; of its variants (``using``) the first counts."""
+    """Register a task for this process's workers. Of its variants (``using``), the first counts."""
     path = task.module_path
     is_new = path not in _known
     if is_new or _known[path].func is not task.func:
@@ -23,17 +23,17 @@ def note(task: Any) -> None:
 
 
 def known(path: str) -> Any:
-    """The task of this dotted path, or None."""
+    """The task with this dotted path, or None."""
     return _known.get(path)
 
 
 def connect() -> None:
-    """Register the tasks that were decorated before the models were there."""
+    """Register the tasks that were decorated before the models were loaded."""
     for path in list(_known):
         _register(path)
 
 
 def _register(path: str) -> None:
-    from neural.djangotasks.runs import register  # not before the models are there
+    from neural.djangotasks.runs import register  # not before the models are loaded
 
     register(_known[path])

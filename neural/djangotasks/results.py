@@ -1,4 +1,4 @@
-"""A run in the words of Django's tasks framework: what was asked for, status, errors, attempts."""
+"""A run in the terms of Django's tasks framework: its task, status, errors and attempts."""
 
 import datetime as dt
 import re
@@ -29,11 +29,13 @@ _CAUSE = "\nThe above exception was the direct cause of the following exception:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskHeader:
-    """What a task was asked with beside its arguments, in the terms of Django's framework, as its
-    run keeps it; the run's own columns are in the ledger's."""
+    """How a task was enqueued, in the terms of Django's framework, as its run keeps it.
+
+    Arguments and the rest are in the run's own columns, in the ledger's terms.
+    """
 
     module: str
-    """Whose import makes the task known."""
+    """The module whose import registers the task."""
     backend: str
     priority: int
     queue_name: str
@@ -41,6 +43,7 @@ class TaskHeader:
 
     @classmethod
     def of(cls, task: Any) -> Self:
+        """The header of a task that is being enqueued."""
         return cls(
             module=task.func.__module__,
             backend=task.backend,
@@ -51,16 +54,16 @@ class TaskHeader:
 
     @classmethod
     def by(cls, run: TaskRun) -> Self | None:
-        """None for a run that was asked for by Celery's means: a schedule, a plain client."""
+        """The header of a run; None if Celery asked for the run: a schedule or a plain client."""
         kept = run.options.get("headers", {}).get(_HEADER)
         return cls(**kept) if kept else None
 
     def header(self) -> dict[str, Any]:
-        """As a header, so that it is kept with the run and sent with each of its messages."""
+        """A message header, so that it is kept with the run and sent with each of its messages."""
         return {_HEADER: asdict(self)}
 
     def variant(self, task: Any) -> Any:
-        """The task with these terms."""
+        """The task with these values (``task.using``)."""
         run_after = dt.datetime.fromisoformat(self.run_after) if self.run_after else None
         return task.using(
             priority=self.priority,
@@ -71,7 +74,7 @@ class TaskHeader:
 
 
 def find_result(task_id: str) -> Any:
-    """The TaskResult of this id, or TaskResultDoesNotExist."""
+    """The TaskResult of this id. Raises TaskResultDoesNotExist."""
     run = TaskRun.objects.filter(task_id=task_id).select_related("worker").first()
     task = task_of(run) if run else None
     if run is None or task is None:
@@ -80,7 +83,7 @@ def find_result(task_id: str) -> Any:
 
 
 def task_of(run: TaskRun) -> Any:
-    """The Django task of a run, as it was asked for; None if it is not the run of one."""
+    """The Django task of a run, as it was enqueued; None if the run is not one of a Django task."""
     asked = TaskHeader.by(run)
     if asked is None:
         return registry.known(run.task)
@@ -108,19 +111,21 @@ def result_of(run: TaskRun, task: Any) -> Any:
         worker_ids=[_worker_id(each) for each in attempts],
     )
     if run.state == RunState.SUCCEEDED:
-        object.__setattr__(result, "_return_value", run.result)  # as the framework's own do
+        object.__setattr__(result, "_return_value", run.result)  # as Django's own backends do
     return result
 
 
 def _worker_id(attempt: Attempt) -> str:
-    """The worker and its process; of a worker whose row was pruned, and of ``run_due``, the
-    process alone."""
+    """The worker and its process.
+
+    The process alone for ``run_due`` and for a worker whose row was pruned.
+    """
     name = attempt.worker.name if attempt.worker else "process"
     return f"{name}/{attempt.process_id}"
 
 
 def _errors(run: TaskRun, attempts: Sequence[Attempt]) -> list[Any]:
-    """One for each attempt that failed. A run that a person withdrew says that it was."""
+    """One error for each failed or lost attempt, and one for a run that was cancelled."""
     errors = [_error(each) for each in attempts if each.outcome in _FAILED]
     if run.state == RunState.CANCELLED:
         said = run.error or "The task was revoked"
@@ -140,8 +145,10 @@ def _error(attempt: Attempt) -> Any:
 
 
 def _raised(error: str, traceback: str) -> tuple[str, str]:
-    """The class of what was raised, and its traceback; of ``sys.exit`` and the like not the
-    exception by which the ledger tells of it."""
+    """The class path of what was raised, and its traceback.
+
+    For ``sys.exit`` and the like, that is the original class, not the ledger's NotAnException.
+    """
     kind, _, message = error.partition(": ")
     if kind == NotAnException.__name__:
         found = re.match(r"\w+", message)

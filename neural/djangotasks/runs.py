@@ -1,5 +1,7 @@
-"""Runs of Django tasks: how they are recorded, and how a worker does them, by a Celery task of the
-same name."""
+"""Runs of Django tasks: recording them, and doing them in a worker.
+
+Each Django task has a Celery task of the same name.
+"""
 
 import datetime as dt
 import inspect
@@ -25,8 +27,11 @@ from neural.models import TaskRun
 
 
 def record(backend: Any, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Record a run in the caller's transaction; returns its TaskResult. The signal that tells of
-    it is sent when it has committed, since what is undone was never accepted."""
+    """Record a run in the caller's transaction; returns its TaskResult.
+
+    Raises InvalidTask if no worker could do the run. The signal ``task_enqueued`` is sent on
+    commit, because a run that is rolled back was never accepted.
+    """
     queue = backend.queue_of(task)
     _expect_somebody(task, queue)
     run = _recorded(task, queue, *reference.normalize_json([list(args), dict(kwargs)]))
@@ -52,12 +57,12 @@ def _recorded(task: Any, queue: str, args: list[Any], kwargs: dict[str, Any]) ->
 
 
 def _later(run_after: dt.datetime | None) -> dt.datetime | None:
-    """A time that has passed is no reason to wait for the relay."""
+    """The time until which to wait; None if it has passed, so that the relay is not needed."""
     return run_after if run_after and run_after > database_clock() else None
 
 
 def _expect_somebody(task: Any, queue: str) -> None:
-    """Raise InvalidTask for a task of which a message would bring nobody to its run."""
+    """Raise InvalidTask for a task whose message would lead no worker to its run."""
     path = task.module_path
     if not ports.has_queue(queue):
         raise reference.InvalidTask(
@@ -71,33 +76,36 @@ def _expect_somebody(task: Any, queue: str) -> None:
 
 
 class DjangoTask(LedgerTask):
-    """The Celery task behind a Django task. Schedules, chains and plain clients can name it, too;
-    what they leave open is as the decorator has it."""
+    """The Celery task behind a Django task.
+
+    Schedules, chains and plain clients can name it, too. What they leave open is as the decorator
+    says.
+    """
 
     abstract = True
-    # The function takes a context that no caller gives: what does not fit is found by the worker.
+    # The function takes a context that no caller passes, so the worker checks the arguments.
     typing = False
 
     @property
     def run_queue(self) -> str:  # type: ignore[override]
-        """Of a run that was not asked for by the framework."""
+        """The queue of a run that was not enqueued through the framework."""
         task = registry.known(self.name)
         return str(task.get_backend().queue_of(task))
 
     @property
     def run_priority(self) -> int:  # type: ignore[override]
-        """Of a run that was not asked for by the framework."""
+        """The priority of a run that was not enqueued through the framework."""
         return ledger_priority(registry.known(self.name).priority)
 
     def work_for(self, run: TaskRun) -> Work:
-        """As the backend's options have it, of the alias with which it was enqueued."""
+        """The work of a run, by the options of the backend with which it was enqueued."""
         options = task_of(run).get_backend().ledger_options
         work = super().work_for(run)
         atomic = options.atomic and not self._is_async()
         return replace(work, atomic=atomic, retry=options.policy(work.retry))
 
     def body(self) -> Callable[..., Any]:
-        """The function, with the framework's context and signals where a run is worked on."""
+        """The function; in a worker with the framework's context and signals."""
         run = current_run()
         if run is None or run.task != self.name:
             return super().body()
@@ -109,7 +117,7 @@ class DjangoTask(LedgerTask):
 
 
 def register(task: Any) -> None:
-    """Make the Celery task of a Django task, and have its signals sent."""
+    """Create the Celery task of a Django task, and have its signals sent."""
     shared_task(base=DjangoTask, name=task.module_path)(task.func)
     ports.when_ended(task.module_path, _signal_when_committed)
 
@@ -124,11 +132,11 @@ def _perform(run: TaskRun, task: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _as_json(value: Any) -> Any:
-    """The value as it will be read back. What is not JSON fails, and would fail each time."""
+    """The value as it will be read back. A value that is not JSON fails permanently."""
     try:
         return reference.normalize_json(value)
     except (TypeError, ValueError) as error:
-        error.permanent = True  # type: ignore[union-attr]  # as a policy reads it
+        error.permanent = True  # type: ignore[union-attr]  # retry policies read this
         raise
 
 
@@ -138,6 +146,6 @@ def _signal_when_committed(run: TaskRun) -> None:
 
 def _signal_end(task_id: str) -> None:
     result = find_result(task_id)
-    if result.is_finished:  # and was not retried by somebody meanwhile
+    if result.is_finished:  # and not retried by a person meanwhile
         sender = type(result.task.get_backend())
         reference.signals.task_finished.send(sender, task_result=result)

@@ -1,4 +1,4 @@
-"""Is everything well? Probes that say what they found and what to do about it."""
+"""Health probes for `doctor`: each says what it found and what to do about it."""
 
 from neural.health.examination import examine
 from neural.health.findings import Finding, Status

@@ -1,7 +1,7 @@
-"""The broker: does it take messages, would it lose them, and who reads what it holds?
+"""Asks the broker: does it accept messages, would it lose them, and what is in its queues?
 
-Everything is asked on a connection with short timeouts of its own, so that a frozen broker
-costs half a second. What only Redis can be asked stays unknown elsewhere.
+The probe has its own connection with short timeouts, so a frozen broker costs half a second. What
+only Redis can be asked stays unknown elsewhere.
 """
 
 import re
@@ -21,33 +21,33 @@ from neural.broker.connections import (
 from neural.health.refusals import Cause, cause_of, cause_of_refusal
 
 KEYS_LOOKED_AT = 10_000
-# kombu's own bookkeeping and the replies to `celery inspect`, which expire by themselves.
+# kombu's own bookkeeping, and the replies to `celery inspect`, which expire by themselves.
 _NOT_A_QUEUE = re.compile(r"^_kombu\.|^unacked|\.pidbox$|^celeryev")
-# kombu splits a queue with message priorities into lists that end in this.
+# kombu splits a queue with message priorities into lists whose names end like this.
 _PRIORITY_SUFFIX = re.compile("\x06\x16\\d+$")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerFacts:
-    """What the broker said. None is what it could not be asked."""
+    """What the broker answered. None means that it could not be asked."""
 
     address: str
-    """Without its password."""
+    """The address without its password."""
     error: str = ""
     """Why nothing could be asked."""
     refusal: str = ""
-    """What it says to a message, while it answers everything else."""
+    """The broker's error for a message, if it answers everything else."""
     cause: Cause | None = None
-    """Of the error or the refusal."""
+    """The cause of the error or the refusal."""
     seconds: float = 0
     driver: str = ""
-    """What it is: 'redis', 'amqp'."""
+    """The kind of broker: 'redis', 'amqp'."""
     append_only: bool | None = None
     maxmemory_policy: str | None = None
     memory_used: float | None = None
-    """Share of maxmemory; None where there is no limit."""
+    """Share of maxmemory; None if there is no limit."""
     messages: Mapping[str, int] = field(default_factory=dict)
-    """Waiting, by queue; empty queues are left out."""
+    """Waiting messages by queue; empty queues are left out."""
 
 
 def ask_broker() -> BrokerFacts:
@@ -70,7 +70,7 @@ def ask_broker() -> BrokerFacts:
 
 
 def _refusal(channel: Any) -> dict[str, Any]:
-    """Asked last: RabbitMQ reads nothing more from a connection on which it refused."""
+    """Checked last: RabbitMQ reads nothing more from a connection on which it refused."""
     try:
         must_accept(channel)
     except Exception as error:  # noqa: BLE001 (as above)
@@ -119,6 +119,6 @@ def _lists(client: Any, prefix: str) -> Iterator[str]:
 
 
 def _redis(channel: Any) -> Any:
-    """The client of a Redis channel, None for other brokers."""
+    """The client of a Redis channel; None for other brokers."""
     client = getattr(channel, "client", None)
     return client if hasattr(client, "scan_iter") else None

@@ -1,4 +1,4 @@
-"""Probes of the database: is it there, complete, and on time?"""
+"""Probes of the database: does it answer, is it migrated, and does its clock agree?"""
 
 import time
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ CLOCK_PROBLEM_SECONDS = 60
 
 @contextmanager
 def impatient_database(seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
-    """Statements in this block give up soon; afterwards the connection is as before."""
+    """In this block, statements give up after so many seconds; then the connection is as before."""
     connection, dialect = dialects.ledger_connection(), dialects.ledger_dialect()
     with connection.cursor() as cursor:
         before = dialect.patience(cursor)
@@ -36,7 +36,7 @@ def impatient_database(seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
 
 
 def database(situation: Situation) -> Finding:
-    """It answers."""
+    """The database answers."""
     connection = dialects.ledger_connection()
     started = time.perf_counter()
     try:
@@ -69,7 +69,7 @@ def _judged_by_mode(mode: str, answers: str) -> Finding:
 
 
 def migrations(situation: Situation) -> Finding:
-    """The tables are those of this code."""
+    """All migrations of this code are applied."""
     executor = MigrationExecutor(dialects.ledger_connection())
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if not plan:
@@ -83,7 +83,7 @@ def migrations(situation: Situation) -> Finding:
 
 
 def clock(situation: Situation) -> Finding:
-    """Host and database agree what time it is."""
+    """The clocks of host and database agree."""
     before = timezone.now()
     theirs = database_clock()
     middle = before + (timezone.now() - before) / 2

@@ -1,4 +1,4 @@
-"""Asking every probe, in the order in which a person would."""
+"""Runs every probe, in the order in which a person would."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,23 +22,23 @@ from neural.health.probes import PROBES, Probe
 from neural.health.situation import Situation
 
 SHOWN = 3
-"""Of what the system checks say."""
+"""How many messages of the system checks are shown."""
 
 
 def settings(situation: Situation) -> Finding:
-    """The system checks have nothing to say."""
+    """The system checks find nothing."""
     return _of_checks("settings", checks.run_checks(), command="manage.py check")
 
 
 def kept_settings(situation: Situation) -> Finding:
-    """Nor have those of what people set in the database: schedules, plans."""
+    """The database checks find nothing in what people set there: schedules, plans."""
     found = checks.run_checks(tags=[checks.Tags.database], databases=[DEFAULT_DB_ALIAS])
     command = f"manage.py check --database {DEFAULT_DB_ALIAS}"
     return _of_checks("kept settings", found, command=command)
 
 
 def _of_checks(probe: str, said: Sequence[Any], *, command: str) -> Finding:
-    """What checks say is in their own language."""
+    """The finding for the messages of system checks, which keep their own language."""
     found = [each for each in said if not each.is_silenced()]
     if not found:
         return ok(probe, _("the system checks find nothing"))
@@ -78,7 +78,7 @@ OF_LEDGER: Sequence[tuple[str, Probe]] = (
 
 
 def of_ledger() -> list[tuple[str, Probe]]:
-    """What is asked of a ledger that works: the core's probes, then those of apps."""
+    """The probes of a working ledger: the core's, then those of apps."""
     return [*OF_LEDGER, *PROBES.items()]
 
 
@@ -97,7 +97,7 @@ def examine(situation: Situation | None = None) -> list[Finding]:
             return findings + _not_asked([*WRITING, *of_ledger()], _("migrations are missing"))
         findings += [_ask(name, probe, situation) for name, probe in WRITING]
         if _is_wrong("writing", findings):
-            # No heartbeat is written either: every worker would be called dead.
+            # No heartbeat is written either, so every worker would be called dead.
             return findings + _not_asked(of_ledger(), _("the database takes no write"))
         return findings + [_ask(name, probe, situation) for name, probe in of_ledger()]
 

@@ -1,5 +1,4 @@
-"""Probes of what waits for a person: attempts that failed lately, what has died of it, and events
-that were refused."""
+"""Probes of failures that need a person: failed attempts, dead runs and refused events."""
 
 import datetime as dt
 from collections import Counter
@@ -14,11 +13,11 @@ from neural.models import AttemptOutcome, RefusedEvent, TaskAttempt, TaskRun
 RECENTLY_DEAD = RECENTLY_REFUSED = dt.timedelta(days=1)
 RECENTLY_FAILED = dt.timedelta(minutes=10)
 MANY = 10
-"""Failed attempts within that time: fewer are what retries are for."""
+"""From this many failed attempts on, the probe warns. Retries are meant for fewer."""
 
 
 def failing_attempts(situation: Situation) -> Finding:
-    """Few attempts have failed lately. Dead letters come only after the retries."""
+    """Few attempts have failed recently. Dead letters come only after the retries."""
     newest = TaskAttempt.objects.order_by("-pk").select_related("run")
     columns = ("outcome", "finished_at", "error", "run__task", "run__handler")
     since = situation.now - RECENTLY_FAILED
@@ -54,7 +53,7 @@ def _many_failed(failed: list[TaskAttempt], told: str) -> Finding:
 
 
 def dead_letters(situation: Situation) -> Finding:
-    """No run has died lately."""
+    """No run has died recently."""
     newest = TaskRun.objects.dead().order_by("-pk")[:COUNTED]
     since = situation.now - RECENTLY_DEAD
     recent = [run for run in newest if (run.finished_at or situation.now) > since]
@@ -80,7 +79,7 @@ def dead_letters(situation: Situation) -> Finding:
 
 
 def refused_events(situation: Situation) -> Finding:
-    """No event was refused lately with which nobody has done anything yet."""
+    """Every event that was refused recently has been corrected or dismissed."""
     lately = RefusedEvent.objects.open().filter(
         last_refused_at__gt=situation.now - RECENTLY_REFUSED
     )

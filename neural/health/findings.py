@@ -1,4 +1,4 @@
-"""What a probe says, in the language that is active while it is asked."""
+"""Findings: what a probe reports, in the language that is active when it runs."""
 
 import enum
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 COUNTED = 1000
-"""Counting stops here: a COUNT over millions of runs would take longer than its answer lasts."""
+"""Counting stops here: a COUNT over millions of runs would take longer than its answer is valid."""
 
 
 class Status(enum.StrEnum):
     OK = "ok"
     UNKNOWN = "unknown"
-    """It could not be asked; nothing is known to be wrong."""
+    """The probe could not ask; nothing is known to be wrong."""
     WARNING = "warning"
     """Look when there is time."""
     PROBLEM = "problem"
@@ -31,7 +31,7 @@ STATUS_NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One probe's answer, in plain words; ``remedy`` says what to do, with the command."""
+    """One probe's finding in plain words; ``remedy`` says what to do, with the command."""
 
     probe: str
     status: Status
@@ -73,7 +73,7 @@ def runs_told(number: int) -> str:
 
 
 def due_runs_told(number: int) -> str:
-    """The same of runs that are due."""
+    """The same for due runs: '3 due runs', '1 due run', or '1,000 due runs or more'."""
     if number >= COUNTED:
         return _("%(count)s due runs or more") % {"count": f"{number:,}"}
     return ngettext("%(count)s due run", "%(count)s due runs", number) % {"count": f"{number:,}"}

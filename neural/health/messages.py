@@ -1,4 +1,4 @@
-"""Probes of the broker, out of what it said (see ``broker``)."""
+"""Probes of the broker's state, memory, durability and queues (from the facts in ``broker``)."""
 
 from celery import current_app
 from django.utils.translation import gettext as _
@@ -9,11 +9,11 @@ from neural.health.refusals import CURES, WHY, Cause
 from neural.health.situation import Situation
 
 FULL = 0.95
-"""Of its memory: from here on Redis refuses messages, or soon will."""
+"""Share of its memory from which on Redis refuses messages, or soon will."""
 
 
 def broker(situation: Situation) -> Finding:
-    """It answers, and takes messages."""
+    """The broker answers and accepts messages."""
     facts = situation.broker
     if facts.cause not in (None, Cause.UNREACHABLE):
         return _refusing(facts, facts.cause)
@@ -81,7 +81,7 @@ def _full(facts: BrokerFacts) -> Finding:
 
 
 def durability(situation: Situation) -> Finding:
-    """A restart or a full memory costs no messages."""
+    """Neither a restart nor a full memory loses messages."""
     facts = situation.broker
     if facts.driver == "amqp":
         told = _("RabbitMQ keeps our queues and messages on disk over a restart")
@@ -113,7 +113,7 @@ def _what_it_loses(facts: BrokerFacts) -> tuple[list[str], list[str]]:
 
 
 def unread_messages(situation: Situation) -> Finding:
-    """Every message is in a queue that a living worker reads."""
+    """Every message is in a queue that a live worker reads."""
     facts = situation.broker
     if facts.error:
         return unknown("messages", _("the broker could not be asked what it holds"))

@@ -1,4 +1,4 @@
-"""Probes that apps add to those of the core, asked after these, of a database that answers."""
+"""Probes that apps add. They run after the core's, on a database that answers."""
 
 from collections.abc import Callable
 
@@ -12,5 +12,5 @@ PROBES: Registry[Probe] = Registry("probe")
 
 
 def register_probe(name: str, probe: Probe) -> None:
-    """Have doctor ask this, too. Its findings have the same name."""
+    """Have `doctor` run this probe, too. Its findings have the same name."""
     PROBES.add(name, probe)

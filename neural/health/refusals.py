@@ -1,4 +1,4 @@
-"""Why a broker that may well be running takes no messages, and what to do about it."""
+"""Why a broker that may well be running accepts no messages, and what to do about it."""
 
 import enum
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Cause(enum.StrEnum):
-    """Of a broker's refusal; told apart by what it, or the lack of an answer, says."""
+    """Why a broker refuses, as told by its error, or by the lack of an answer."""
 
     UNREACHABLE = "unreachable"
     MEMORY = "memory"
@@ -85,7 +85,7 @@ CURES: dict[Cause, str | Promise] = {
 
 
 def cause_of(error: BaseException) -> Cause:
-    """What stands behind an error of connecting."""
+    """The cause of an error on connecting."""
     for each in _chain(error):
         if type(each).__name__ in _NAMES:
             return _NAMES[type(each).__name__]
@@ -96,7 +96,7 @@ def cause_of(error: BaseException) -> Cause:
 
 
 def cause_of_refusal(error: BaseException) -> Cause:
-    """What stands behind an error of writing, on a connection that answered before."""
+    """The cause of an error on writing, on a connection that answered before."""
     if isinstance(error, TimeoutError):
         return Cause.ALARM
     cause = cause_of(error)

@@ -1,5 +1,7 @@
-"""What to do about a database that takes no write or is not there, by what it says: a class for
-each dialect."""
+"""Remedies for a database that accepts no write or does not answer, by its error.
+
+There is one class for each dialect.
+"""
 
 import os
 from abc import ABC, abstractmethod
@@ -19,11 +21,11 @@ READ_ONLY = "25006"
 
 
 class Remedies(ABC):
-    """Of one kind of database."""
+    """Remedies for one kind of database."""
 
     @abstractmethod
     def of_writing(self, error: DatabaseError) -> str:
-        """What to do about a database that answers and takes no write."""
+        """What to do about a database that answers but accepts no write."""
 
     @abstractmethod
     def of_reaching(self, error: DatabaseError) -> str:
@@ -31,7 +33,7 @@ class Remedies(ABC):
 
 
 def remedies() -> Remedies:
-    """Those of the database that holds the ledger."""
+    """The remedies for the database that holds the ledger."""
     return _BY_DIALECT[type(ledger_dialect())]
 
 
@@ -55,7 +57,7 @@ _TOO_MANY = gettext_lazy(
     "see who is connected, in psql: SELECT * FROM pg_stat_activity; or let in more: "
     "max_connections in postgresql.conf"
 )
-# What PostgreSQL says to who connects has no code, only words.
+# PostgreSQL's errors on connecting have no code, only words.
 _TO_WHO_CONNECTS: Mapping[str, str | Promise] = {
     "password authentication failed": gettext_lazy(
         "correct user and password in DATABASE_URL, then restart web, workers and beat"
@@ -108,7 +110,7 @@ class _OfSQLite(Remedies):
 
 
 def _of_file(error: str) -> str:
-    """Empty where it is in order, as for a long transaction of another's."""
+    """What to do about the database's file; empty if the file is fine."""
     file = ledger_dialect().file(ledger_connection())
     assert file is not None  # for the type checker: SQLite has one
     if not file.parent.exists():
@@ -136,7 +138,7 @@ def _of_file(error: str) -> str:
 
 
 def _may_be_written(file: Path) -> bool:
-    """Beside it SQLite writes two more, so the directory counts as well."""
+    """Whether file and directory may be written: SQLite writes two more files beside it."""
     return all(os.access(each, os.W_OK) for each in (file.parent, file) if each.exists())
 
 

@@ -1,4 +1,4 @@
-"""Probes of runs that do not get on by themselves."""
+"""Probes of runs that do not finish by themselves."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -25,10 +25,10 @@ from neural.health.versions import known_work
 from neural.models import RunState, TaskRun
 from neural.models.run import TaskRunQuerySet
 
-# What a worker needs after the hard limit to end the process and to say so.
+# Seconds that a worker needs after the hard limit to end the process and to record it.
 LIMIT_MARGIN_SECONDS = 60
 DEFAULT_LIMIT_SECONDS = 300
-# The relay starts the runs of a lost worker again within this time, where there is one.
+# If there is a relay, it starts the runs of a lost worker again within this many seconds.
 RECOVERY_SECONDS = 60
 
 
@@ -58,7 +58,7 @@ def stuck_runs(situation: Situation) -> Finding:
 
 
 def lost_runs(situation: Situation) -> Finding:
-    """No run is held by a worker that is gone."""
+    """No run is held by a lost or stopped worker."""
     silent_since = situation.now - dt.timedelta(
         seconds=conf().worker_lost_seconds + RECOVERY_SECONDS
     )
@@ -104,9 +104,9 @@ def unregistered_work(situation: Situation) -> Finding:
 
 
 def _known_by_nobody(situation: Situation) -> Finding:
-    """Registered here, but not where the runs that wait would be run."""
+    """The finding for work that is registered here, but in no worker that reads its runs."""
     known = known_work(situation)
-    # One that does not say what it knows, being of an older version, may know it.
+    # A worker of an older version does not say what it knows, and may know the work.
     says_all = known and all(each.registered for each in situation.workers if each.queues)
     waiting = [
         (what, name, number)
@@ -128,7 +128,7 @@ def _known_by_nobody(situation: Situation) -> Finding:
 
 
 def _named_work() -> Iterator[tuple[str, str, TaskRunQuerySet]]:
-    """Every handler and every task of the ledger, by jumps through their indexes."""
+    """Every handler and every task of the ledger, found by index jumps."""
     of_handlers = TaskRun.objects.exclude(handler="")
     for name in _names(of_handlers, "handler"):
         yield "handler", name, of_handlers.filter(handler=name)
@@ -155,7 +155,7 @@ def _is_registered(what: str, name: str) -> bool:
 
 
 def _open_runs(runs: TaskRunQuerySet, *states: RunState) -> int:
-    """How many of the newest have not come to a good end: older ones are not looked at."""
+    """How many of the newest runs have not ended well. Older ones are not counted."""
     states = states or (RunState.PENDING, RunState.RUNNING, RunState.DEAD)
     newest = runs.order_by("-pk").values_list("state", flat=True)[:COUNTED]
     return sum(state in states for state in newest)

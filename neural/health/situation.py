@@ -1,4 +1,4 @@
-"""What several probes look at, asked once."""
+"""Facts that several probes need, read once."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -24,11 +24,11 @@ class Waiting:
 
 
 class Situation:
-    """The state of workers, queues and broker at the moment of looking."""
+    """The state of workers, queues and broker. Each part is read once, when first used."""
 
     @cached_property
     def now(self) -> dt.datetime:
-        """The database's clock, which due times and heartbeats are written by."""
+        """The time by the database's clock, as used for due times and heartbeats."""
         return database_clock()
 
     @cached_property
@@ -37,12 +37,12 @@ class Situation:
 
     @cached_property
     def workers(self) -> Sequence[WorkerProcess]:
-        """Workers that were heard of lately; a stand-alone relay is one without queues."""
+        """Workers that have reported recently; a stand-alone relay is one without queues."""
         return list(WorkerProcess.objects.alive(conf().worker_lost_seconds).order_by("name"))
 
     @cached_property
     def readers(self) -> dict[str, list[str]]:
-        """Names of the living workers that read each queue."""
+        """Names of the live workers that read each queue."""
         result: dict[str, list[str]] = {}
         for worker in self.workers:
             for queue in worker.queues:
@@ -51,7 +51,7 @@ class Situation:
 
     @cached_property
     def waiting(self) -> dict[str, Waiting]:
-        """What is due, by queue; queues with nothing due are left out."""
+        """Due runs by queue; queues with nothing due are left out."""
         found = (self._waiting_on(queue) for queue in pending_queues())
         return {each.queue: each for each in found if each is not None}
 
@@ -60,7 +60,7 @@ class Situation:
         runs = len(due.order_by().values_list("pk")[:COUNTED])
         if not runs:
             return None
-        # One look into the index for each priority: the oldest of all would be a scan.
+        # One index lookup for each priority: the oldest of all would be a scan.
         oldest = (
             due.filter(priority=priority)
             .order_by("available_at")
@@ -73,7 +73,7 @@ class Situation:
 
 
 def pending_queues() -> Iterator[str]:
-    """Queues of pending runs: a jump through the index from each to the next."""
+    """Queues of pending runs, found by index jumps from each queue to the next."""
     queue = ""
     pending = TaskRun.objects.filter(state=RunState.PENDING).order_by("queue")
     while queue := pending.filter(queue__gt=queue).values_list("queue", flat=True).first() or "":

@@ -1,4 +1,4 @@
-"""Probe of the disks: is there room where the database's file lies, and files of apps?"""
+"""Probe of the disks: is there room for the database's file, and for files of apps?"""
 
 import os
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from neural.registry import Registry
 
 SCARCE = 1024**3
 FULL = 64 * 1024**2
-"""Bytes that are free: from here on what is written may not fit any more."""
+"""Free bytes: with less than this, what is written may not fit any more."""
 
 Place = Callable[[], Path | None]
 """A directory on this machine whose files grow; None if there is none."""
@@ -23,12 +23,12 @@ PLACES: Registry[Place] = Registry("place of files")
 
 
 def register_place(name: str, place: Place) -> None:
-    """Have doctor see whether there is room in this directory, too."""
+    """Have `doctor` check the room in this directory, too."""
     PLACES.add(name, place)
 
 
 def disk(situation: Situation) -> Finding:
-    """Every file of ours has room to grow. Of other machines' disks nothing is known."""
+    """Every file of ours has room to grow. The disks of other machines are not checked."""
     free = {place: free_bytes(place) for place in dict.fromkeys(places())}
     if not free:
         return ok("disk", _("nothing of ours that grows is on a disk of this machine"))
@@ -42,7 +42,7 @@ def disk(situation: Situation) -> Finding:
 
 
 def cure() -> str:
-    """What to do about a disk that is full."""
+    """What to do about a full disk."""
     return _(
         "make room: df -h shows which disk it is, du -xh --max-depth=2 PLACE what fills it; what "
         "was refused meanwhile is done again"
@@ -59,7 +59,8 @@ def places() -> Iterator[Path]:
 
 
 def free_bytes(place: Path) -> int:
-    """Left to users that are not root, on the disk of a directory that perhaps is yet to come."""
+    """Bytes left to users other than root on a directory's disk. The directory need not exist
+    yet."""
     while not place.exists():
         place = place.parent
     about = os.statvfs(place)

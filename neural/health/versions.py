@@ -1,4 +1,4 @@
-"""Probes of what the living workers say of themselves: what they know, and what time it is."""
+"""Probes of what the live workers report: the work they know, and their clocks."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,11 +12,11 @@ from neural.models import WorkerProcess
 SHOWN = 3
 
 Work = tuple[str, str]
-"""Handler, task or event type, and its name."""
+"""The kind of work (handler, task or event type) and its name."""
 
 
 def known_work(situation: Situation) -> Mapping[Work, str]:
-    """What any living worker knows, as the one knows it that was started last."""
+    """The work that any live worker knows, as the worker that started last knows it."""
     found: dict[Work, str] = {}
     for worker in sorted(situation.workers, key=lambda each: (each.started_at, each.pk)):
         found |= _known_by(worker)
@@ -57,7 +57,10 @@ def versions(situation: Situation) -> Finding:
 
 
 def _lacking(worker: WorkerProcess, newest: Mapping[Work, str]) -> Sequence[str]:
-    """Names, each once: a handler may be called as its event type is."""
+    """Names of work that a worker lacks or knows differently.
+
+    Each name comes once: a handler may have the name of its event type.
+    """
     mine = _known_by(worker)
     lacking = (work for work, said in newest.items() if mine.get(work) != said)
     return list(dict.fromkeys(name for _what, name in lacking))
@@ -71,7 +74,7 @@ def _shortened(names: Sequence[str]) -> str:
 
 
 def clocks(situation: Situation) -> Finding:
-    """The workers' hosts agree with the database what time it is, as of their last heartbeats."""
+    """The clocks of the workers' hosts agree with the database's, as of their last heartbeats."""
     ahead = {
         worker.name: worker.clock_ahead.total_seconds()
         for worker in situation.workers

@@ -1,4 +1,4 @@
-"""Probes of workers and of what waits for them."""
+"""Probes of workers and of the runs that wait for them."""
 
 from celery import current_app
 from django.utils.translation import gettext as _
@@ -21,13 +21,13 @@ from neural.health.situation import Situation, Waiting
 from neural.models import WorkerProcess
 from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE, QUEUES
 
-# How long due runs of a queue may wait before somebody should look.
+# Seconds for which due runs of a queue may wait before somebody should look.
 PATIENCE_SECONDS = {HIGH_PRIORITY_QUEUE: 60, LOW_PRIORITY_QUEUE: 24 * 3600}
 DEFAULT_PATIENCE_SECONDS = 600
 
 
 def workers(situation: Situation) -> Finding:
-    """Every queue that must be read is read by a living worker."""
+    """Every queue that must be read is read by a live worker."""
     needed = list(dict.fromkeys([*QUEUES, *situation.waiting]))
     unread = [queue for queue in needed if queue not in situation.readers]
     if unread:

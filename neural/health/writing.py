@@ -1,4 +1,4 @@
-"""Probe of writing: does the database take a row?"""
+"""Probe of writing: does the database accept a row?"""
 
 import time
 
@@ -15,8 +15,10 @@ PATIENCE_SECONDS = 1
 
 
 def writing(situation: Situation) -> Finding:
-    """A row can be written and is deleted again, both committed: what is rolled back is never
-    on the disk, and would be taken by a full one."""
+    """A row can be written and deleted again, both committed.
+
+    A row that is rolled back never reaches the disk, so a full disk would accept it.
+    """
     started = time.perf_counter()
     try:
         with transaction.atomic(), dialects.ledger_connection().cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Logins that fail are counted, by account and by address, and have to wait longer and longer.
+"""Throttles failed logins: counts them by account and by address, with growing waits.
 
 An app of its own, for the admin of any project:
 
@@ -9,9 +9,9 @@ An app of its own, for the admin of any project:
     ]
     MIDDLEWARE += ["neural.logins.middleware.LoginThrottle"]  # after LocaleMiddleware
 
-The counts are rows: every web process sees them, and whether Redis is there matters to nobody.
-Not django-axes, the usual library: it counts accounts and addresses by one limit, lets whoever
-goes on failing renew the wait of an account for ever or else waits the same time each time, keeps
-what was posted, and speaks no Chinese. What would be ours around it (the growing wait, the address
-behind a proxy, the answer, the log lines) is as much as this.
+The counts are rows, so every web process sees them and Redis is not needed. The usual library,
+django-axes, does not fit. It counts accounts and addresses by one limit. Each further failure
+renews an account's wait for ever, or else each wait is the same. It keeps what was posted, and it
+has no Chinese texts. The code that we would need around it (the growing wait, the address behind a
+proxy, the answer, the log lines) is as much as this app.
 """

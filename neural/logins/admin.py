@@ -1,4 +1,4 @@
-"""Failed logins in the admin: seen, and deleted to let somebody in at once."""
+"""Failed logins in the admin: people see them, and delete one to let somebody in at once."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The Django application."""
+"""The Django application of login throttling."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -13,7 +13,7 @@ class LoginsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Hear of every login, whichever page or program it came through."""
+        """Connect to Django's login signals, which report every login from any page or program."""
         from django.contrib.auth.signals import user_logged_in, user_login_failed
 
         from neural.logins import checks  # noqa: F401  (registers the system check)

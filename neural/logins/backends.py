@@ -1,4 +1,4 @@
-"""The backend that stands before those that know passwords."""
+"""The authentication backend that rejects throttled logins before a password is checked."""
 
 import logging
 import math
@@ -16,16 +16,16 @@ logger = logging.getLogger(__name__)
 
 
 class ThrottledLogins:
-    """Lets in nobody; says no to whoever has to wait, before a password is looked at.
+    """Lets nobody in; rejects a login that has to wait, before a password is checked.
 
-    It has no users of its own, so that sessions and permissions stay with the others.
+    It has no users of its own, so sessions and permissions stay with the other backends.
     """
 
     @sensitive_variables("credentials")
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, **credentials: Any
     ) -> None:
-        """Nothing, which asks the next backend, or PermissionDenied, which asks none."""
+        """Return None, so the next backend is tried, or raise PermissionDenied, so none is."""
         account = username or credentials.get(get_user_model().USERNAME_FIELD) or ""
         address = address_of(request)
         wait, by = longest_wait(keys_of(account=str(account), address=address))

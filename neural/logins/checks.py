@@ -1,4 +1,4 @@
-"""Whether the app is put where it works."""
+"""System check: whether login throttling is installed where it works."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ MIDDLEWARE = "neural.logins.middleware.LoginThrottle"
 
 @register()
 def check_place(**_: Any) -> list[CheckMessage]:
-    """The backend is asked first, and the middleware answers."""
+    """The backend comes first, and the middleware is installed."""
     if settings.AUTHENTICATION_BACKENDS[:1] == [BACKEND] and MIDDLEWARE in settings.MIDDLEWARE:
         return []
     return [

@@ -1,4 +1,4 @@
-"""The settings of logins."""
+"""The settings of login throttling."""
 
 from pydantic import Field
 
@@ -7,7 +7,7 @@ from neural.conf.ledger import Settings
 
 
 class LoginSettings(Settings):
-    """Those of logins, in ``NEURAL``."""
+    """The settings of login throttling, in ``NEURAL``."""
 
     login_failures: int = Field(default=5, ge=1)
     login_failures_by_address: int = Field(default=50, ge=1)
@@ -16,9 +16,9 @@ class LoginSettings(Settings):
     login_wait_cap_seconds: float = Field(default=900, gt=0)
     """The first wait; each further failure doubles it, up to the cap."""
     login_proxies: int = Field(default=0, ge=0)
-    """Proxies of one's own that add the client's address to ``X-Forwarded-For``. 0: the header
-    is not read."""
+    """The number of one's own proxies that add the client's address to ``X-Forwarded-For``. 0: the
+    header is not read."""
 
 
 conf = register_settings(LoginSettings)
-"""The settings of logins in force."""
+"""The login settings in force."""

@@ -1,8 +1,8 @@
-"""The counts: read before a password is looked at, raised when it was wrong, as Django's own
-signals say of logins from whatever page or program.
+"""Counts failed logins: read before a password is checked, incremented when it was wrong.
 
-By the database's clock, since web processes may be on several hosts. Several attempts at the same
-moment may all pass before the first is counted: as many as there are threads of web processes.
+Django's own signals report logins, from whatever page or program. The database's clock is used,
+since web processes may be on several hosts. Several attempts at the same moment may all pass before
+the first is counted: as many as there are threads of web processes.
 """
 
 import datetime as dt
@@ -24,29 +24,29 @@ from neural.logins.models import NAME_LENGTH, CountedBy, LoginFailures
 logger = logging.getLogger(__name__)
 
 FORGOTTEN_AFTER = dt.timedelta(hours=1)
-"""Of peace, after the wait: then counting starts anew."""
+"""After this time without a failure, since the wait ended, counting starts again."""
 IPV6_SITE = 64
-"""Bits: one customer has at least as many addresses as fit behind them."""
+"""Prefix length in bits: one customer has at least all the addresses behind such a prefix."""
 SHOWN_CHARACTERS = 64
 FORGOTTEN_AT_ONCE = 100
 Key = tuple[CountedBy, str]
 
 
 def keys_of(*, account: str, address: str) -> Sequence[Key]:
-    """By what a login is counted. Accounts first, always: whoever counts locks in that order."""
+    """The keys that count a login. Accounts always come first, so rows are locked in one order."""
     plain = unicodedata.normalize("NFKC", account).casefold().replace("\0", "")[:NAME_LENGTH]
     keys = ((CountedBy.ACCOUNT, plain), (CountedBy.ADDRESS, address))
     return [key for key in keys if key[1]]
 
 
 def longest_wait(keys: Sequence[Key]) -> tuple[dt.timedelta, str]:
-    """How long still, and by which of them; nothing and '' when it may be tried."""
+    """The longest remaining wait, and whether account or address causes it; 0 and '' for none."""
     found = [(row.waits(row.now), row.counted_by) for row in _rows(keys)]
     return max(found, default=(dt.timedelta(0), ""))
 
 
 def count_failure(keys: Sequence[Key]) -> None:
-    """One more, for each of them."""
+    """Count one more failure for each key."""
     with transaction.atomic(using=router.db_for_write(LoginFailures)):
         new = [LoginFailures(counted_by=kind, name=name) for kind, name in keys]
         LoginFailures.objects.bulk_create(new, ignore_conflicts=True)
@@ -56,8 +56,11 @@ def count_failure(keys: Sequence[Key]) -> None:
 
 
 def forgive(account: str) -> None:
-    """The right password was given: the account's failures do not matter any more. Those of an
-    address do, or one account of one's own would be a way to try all others."""
+    """Delete the account's failures after a correct password.
+
+    The failures of its address stay: otherwise an account of one's own would be a way to try all
+    others.
+    """
     for kind, name in keys_of(account=account, address=""):
         LoginFailures.objects.filter(counted_by=kind, name=name).delete()
 
@@ -89,26 +92,28 @@ def _count(row: LoginFailures, now: dt.datetime) -> None:
 
 
 def _forget_the_old() -> None:
-    """A few: each failure adds two rows at most."""
+    """Delete some old rows. A few are enough, as each failure adds two rows at most."""
     old = LoginFailures.objects.filter(waits_until__lt=Now() - FORGOTTEN_AFTER)
     keys = list(old.order_by("waits_until").values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
     LoginFailures.objects.filter(pk__in=keys).delete()
 
 
 def wait_after(failures: int, *, free: int, first: float, longest: float) -> dt.timedelta:
-    """The wait after so many failures: none below ``free``, then ``first`` seconds, doubling to
-    at most ``longest``."""
+    """The wait after so many failures.
+
+    None below ``free``, then ``first`` seconds, which double to at most ``longest``.
+    """
     if failures < free:
         return dt.timedelta(0)
-    doublings = min(failures - free, 32)  # beyond, a float would run out before the bound is met
+    doublings = min(failures - free, 32)  # a float would overflow beyond
     return dt.timedelta(seconds=min(first * 2**doublings, longest))
 
 
 def address_of(request: HttpRequest | None) -> str:
-    """The client's address; of IPv6 its network. Empty where there is none, as on a socket.
+    """The client's address, or its network for IPv6. Empty if there is none, as on a socket.
 
-    ``X-Forwarded-For`` is written by whoever sends the request: only what the setting
-    ``login_proxies`` says that proxies of one's own have added, counted from the end, is read.
+    Anyone who sends a request can write ``X-Forwarded-For``. So only the entries added by one's own
+    proxies are read: as many as the setting ``login_proxies`` says, counted from the end.
     """
     if request is None:
         return ""
@@ -116,7 +121,7 @@ def address_of(request: HttpRequest | None) -> str:
     if not proxies:
         return _network(request.META.get("REMOTE_ADDR", ""))
     named = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    # Fewer than there are proxies: it did not come through all of them.
+    # Fewer entries than proxies: the request did not come through all of them.
     return _network(named[-proxies]) if len(named) >= proxies else ""
 
 
@@ -133,14 +138,14 @@ def _network(text: str) -> str:
 
 
 def shown(account: Any) -> str:
-    """As much of a name as a log line needs."""
+    """A user name, shortened for a log line."""
     return str(account)[:SHOWN_CHARACTERS]
 
 
 def on_failed_login(
     sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any
 ) -> None:
-    """Count it, unless it was turned away before the password was looked at."""
+    """Count a failed login, unless it was rejected before the password was checked."""
     if getattr(request, "login_waits", 0):
         return
     field = get_user_model().USERNAME_FIELD
@@ -151,5 +156,5 @@ def on_failed_login(
 
 
 def on_login(sender: Any, user: Any, **_: Any) -> None:
-    """The account is its owner's again."""
+    """Forget the failures of an account whose owner has logged in."""
     forgive(user.get_username())

@@ -1,4 +1,4 @@
-"""The answer to a login that has to wait: 429, with how long."""
+"""Answers a throttled login with status 429 and the time to wait."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 
 def sentence(seconds: int) -> str:
-    """What the person is told."""
+    """The message for the person. ``seconds`` is the remaining wait."""
     if seconds > 90:
         minutes = {"minutes": -(-seconds // 60)}
         return _("Too many failed logins. Try again in %(minutes)d min.") % minutes
@@ -19,11 +19,11 @@ def sentence(seconds: int) -> str:
 class LoginThrottle(MiddlewareMixin):
     """Turns a page that says 'wrong password' into one that says how long to wait.
 
-    After LocaleMiddleware, whose language it speaks.
+    It must come after LocaleMiddleware, which sets its language.
     """
 
     def process_template_response(self, request: HttpRequest, response: Any) -> Any:
-        """A page with a form says it in the form."""
+        """Show the message in the page's form, if it has one."""
         form = (response.context_data or {}).get("form")
         if (seconds := _waits(request)) and isinstance(form, BaseForm):
             form.errors.clear()
@@ -32,7 +32,7 @@ class LoginThrottle(MiddlewareMixin):
         return response
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Any other answer is replaced."""
+        """Replace any other answer, and set Retry-After."""
         if not (seconds := _waits(request)):
             return response
         if response.status_code != 429:

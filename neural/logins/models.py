@@ -1,4 +1,4 @@
-"""How often logins of an account, or from an address, failed of late."""
+"""How often logins of an account, or from an address, have failed recently."""
 
 import datetime as dt
 
@@ -15,7 +15,7 @@ class CountedBy(models.TextChoices):
 
 
 class LoginFailures(models.Model):
-    """One account or address. Deleting the row lets it log in at once."""
+    """Failed logins of one account or address. After deleting the row, it may log in at once."""
 
     counted_by = models.CharField(_("counted by"), max_length=7, choices=CountedBy.choices)
     name = models.CharField(_("name"), max_length=NAME_LENGTH)
@@ -30,7 +30,7 @@ class LoginFailures(models.Model):
             models.UniqueConstraint(fields=("counted_by", "name"), name="neural_logins_identity"),
         )
         indexes = (
-            # What may be forgotten.
+            # For deleting old rows.
             models.Index(fields=("waits_until",), name="neural_logins_by_end"),
         )
 
@@ -38,5 +38,5 @@ class LoginFailures(models.Model):
         return f"{self.get_counted_by_display()} {self.name}"
 
     def waits(self, now: dt.datetime) -> dt.timedelta:
-        """How long still; nothing once it is over."""
+        """The remaining wait; 0 once it is over."""
         return max(self.waits_until - now, dt.timedelta(0))

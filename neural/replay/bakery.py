@@ -1,10 +1,9 @@
 """The sales of a real bakery chain as events.
 
-The data are ``dataBakery_unprocessed.csv`` of the package datasetsDynamic (Apache-2.0): 35
-shops, three products, the demand of every day from 2016-01-02 to 2019-04-30, with weather,
-holidays and promotions. Neither the shops' names and places nor the products' names are in
-it, so none are made up here. The file is in order of shop, product and day; it is read one
-shop at a time.
+The data are ``dataBakery_unprocessed.csv`` of the package datasetsDynamic (Apache-2.0): 35 shops,
+three products, the demand of every day from 2016-01-02 to 2019-04-30, with weather, holidays and
+promotions. The file has neither the shops' names and places nor the products' names, so none are
+made up here. It is sorted by shop, product and day, and is read one shop at a time.
 """
 
 import csv
@@ -42,13 +41,14 @@ class BakeryDataMissing(NeuralError):
 
 
 class BakeryDataUnexpected(NeuralError):
-    """The file is not the one that this module knows; the message says where it differs."""
+    """The file differs from the one that this module knows; the message says where."""
 
 
 def data_file() -> Path:
-    """Where the sales are, or :class:`BakeryDataMissing` with the command that installs them.
+    """The path of the sales file.
 
-    The package is never imported: its own code needs large libraries.
+    Raises :class:`BakeryDataMissing` with the command that installs it. The package is never
+    imported: its own code needs large libraries.
     """
     try:
         path = Path(str(metadata.distribution(DISTRIBUTION).locate_file(FILE)))
@@ -63,7 +63,7 @@ def data_file() -> Path:
 
 
 def shop_code(number: str) -> str:
-    """The store code of a shop of the data."""
+    """The store code for a shop number of the data."""
     return f"bakery-{number}"
 
 
@@ -74,10 +74,10 @@ def bakery_sales(
     only: Sequence[str] = (),
     path: Path | None = None,
 ) -> Iterator[Request]:
-    """One ``sales.reported`` request (see ``neural.submit``) per shop and day.
+    """Yield one ``sales.reported`` request (see ``neural.submit``) per shop and day.
 
-    The first ``shops`` shops, or those whose store codes are named in ``only``; of each its
-    first ``days`` days. Raises :class:`BakeryDataUnexpected` for a day that is missing.
+    The first ``shops`` shops, or those whose store codes are in ``only``, each with its first
+    ``days`` days. Raises :class:`BakeryDataUnexpected` for a missing day or shop.
     """
     taken = 0
     for number, products in _shops(path or data_file()):
@@ -93,7 +93,7 @@ def bakery_sales(
 
 
 def _shops(path: Path) -> Iterator[tuple[str, list[list[Row]]]]:
-    """Each shop's number and, by product, its rows in order of the days."""
+    """Each shop's number and, by product, its rows sorted by day."""
     with path.open(newline="", encoding="utf-8") as file:
         for number, rows in groupby(csv.DictReader(file), key=itemgetter("shop_no")):
             products = [list(each) for _, each in groupby(rows, key=itemgetter("product_no"))]
@@ -152,7 +152,7 @@ def _context(row: Row) -> dict[str, Any]:
 
 
 def _promoted(of_a_day: Sequence[Row], column: str) -> list[str]:
-    """The products in promotion: of the day, not of a line, because reports keep a context."""
+    """The products in promotion on a day. Not part of a line, because a report has one context."""
     return [row["product_no"] for row in of_a_day if row[column] == "1"]
 
 

@@ -1,7 +1,7 @@
-"""What may go wrong with events, once each, and what must become of it.
+"""Each thing that may go wrong with events, once, and its expected result.
 
-The demo and its tests send these cases among other live events and then look whether each
-one ended as it is said here.
+The demo and its tests send these cases among other live events, and then check whether each one
+ended as expected.
 """
 
 import datetime as dt
@@ -29,10 +29,10 @@ Answers = Mapping[str, Submission]
 
 @dataclass(frozen=True)
 class Case:
-    """A case: what happens, what must become of it, and how to see that it has.
+    """A case: its name, the expected result, and how to check it.
 
-    ``look`` takes the session's name and the answers; it returns whether all is as
-    expected and what was seen, in words.
+    ``look`` takes the session's name and the answers. It returns whether all is as expected, and in
+    words what was seen.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Case:
 
 
 def steps(session: str) -> Iterator[tuple[str, Request]]:
-    """The events of all cases with their steps' names: first halves first."""
+    """The events of all cases with their steps' names. The first events of all cases come first."""
     now = dt.datetime.now(dt.UTC)
     early: dict[str, Any] = {"session": session, "at": now - LATE}
     yield "duplicate, first", order(**early, number="1", lines=TWO_LOAVES)
@@ -59,7 +59,7 @@ def steps(session: str) -> Iterator[tuple[str, Request]]:
 
 
 def drill(session: str, type_name: str, payload: dict[str, Any]) -> Request:
-    """A drill at high priority, as urgent as what it is among."""
+    """A drill at high priority, as urgent as the events around it."""
     return request(kind=type_name, session=session, event=type_name, payload=payload, **URGENT)
 
 

@@ -1,7 +1,7 @@
 """Invented live events of two invented shops, for the demo.
 
-Nothing here is real: shops, orders, payments and stock say so in their names and ids. Each
-session's ids begin with the session's name, so that a later session's events are new ones.
+Nothing here is real: the names and ids of shops, orders, payments and stock say so. Each session's
+ids begin with the session's name, so a later session's events are new ones.
 """
 
 import datetime as dt
@@ -30,7 +30,7 @@ Lines = list[dict[str, Any]]
 
 
 def register_shops() -> None:
-    """Make the invented shops known."""
+    """Register the invented shops."""
     for code, name in SHOPS.items():
         register_shop(code=code, name=name, brand=BRAND)
 
@@ -45,7 +45,7 @@ def request(
     at: dt.datetime | None = None,
     **more: Any,
 ) -> Request:
-    """Arguments of ``neural.submit`` for one invented event. It occurred now unless given."""
+    """Arguments of ``neural.submit`` for one invented event, which occurs now by default."""
     return {
         "type": kind,
         "store": shop,
@@ -58,7 +58,7 @@ def request(
 
 
 def line(dish: int, quantity: int) -> dict[str, Any]:
-    """An order's line: so many of one dish of the menu."""
+    """An order's line: a quantity of one dish of the menu."""
     code, name, price = MENU[dish]
     return {"dish": code, "name": name, "quantity": quantity, "price": price}
 
@@ -94,7 +94,7 @@ def payment(*, session: str, number: str, amount: str, **more: Any) -> Request:
 
 
 def stock(*, session: str, number: str, item: int, level: int, **more: Any) -> Request:
-    """What is left of an ingredient, counted now."""
+    """A stock count of one ingredient, taken now."""
     name, unit, threshold = INGREDIENTS[item]
     return request(
         kind="inventory.updated",
@@ -122,6 +122,6 @@ def ordinary_events(*, session: str, dice: random.Random) -> Iterator[Request]:
 
 
 def total(lines: Lines) -> str:
-    """What an order of these lines costs."""
+    """The price of an order of these lines."""
     cents = sum(each["quantity"] * round(100 * float(each["price"])) for each in lines)
     return f"{cents / 100:.2f}"

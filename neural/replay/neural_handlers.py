@@ -26,15 +26,15 @@ DRILL_RETRY = "drill.retry"
 DRILL_DEAD = "drill.dead"
 
 POLICY = RetryPolicy(max_retries=3, base_seconds=1, cap_seconds=1, jitter=0.2)
-"""About a second between attempts, so that nobody has to wait for minutes to see one."""
+"""About a second between attempts, so that nobody waits for minutes to see one."""
 
 
 class DrillFailure(NeuralError):
-    """A drill failed on purpose; trying again is allowed."""
+    """A drill failed on purpose; it may be retried."""
 
 
 class DrillRefusal(PermanentError):
-    """A drill failed on purpose, for good."""
+    """A drill failed on purpose, permanently."""
 
 
 class RetryDrill(Payload):
@@ -44,7 +44,7 @@ class RetryDrill(Payload):
 
 class DeadDrill(Payload):
     permanent: bool = False
-    """Dead at the first attempt instead of after the last retry."""
+    """Whether the run is dead at the first attempt instead of after the last retry."""
 
 
 register_event_type(EventType(name=DRILL_RETRY, schema=RetryDrill))

@@ -1,4 +1,4 @@
-"""Submitting the bakery chain's sales: as history, at full speed or at a rate."""
+"""Submits the bakery chain's sales as history, at full speed or at a rate."""
 
 import time
 from collections import Counter
@@ -14,12 +14,12 @@ from neural.models import Store
 from neural.replay.bakery import BRAND, bakery_sales
 
 STEP_SECONDS = 0.1
-"""With a rate, events go out in steps of this length."""
+"""With a rate, events are submitted in steps of this length."""
 
 
 @dataclass
 class AnswerCounts:
-    """How events were answered."""
+    """How many events were answered in which way."""
 
     new: int = 0
     duplicate: int = 0
@@ -48,8 +48,8 @@ def replay_bakery(
 ) -> Generator[Submission]:
     """Submit the sales (see ``bakery_sales``) as history and yield the answers, in order.
 
-    ``rate`` is events a second, None as fast as they are recorded. Close the generator to
-    stop; what was answered is recorded.
+    ``rate`` is in events a second; None submits them as fast as they are recorded. Close the
+    generator to stop; what was answered is recorded.
     """
     requests = _of_known_shops(bakery_sales(shops=shops, days=days, only=only))
     for step in [requests] if rate is None else in_steps(requests, rate=rate):
@@ -57,7 +57,7 @@ def replay_bakery(
 
 
 def in_steps(requests: Iterable[Any], *, rate: float) -> Iterator[list[Any]]:
-    """Lists of requests, each when it is due at ``rate`` requests a second."""
+    """Yield lists of requests, each when it is due at ``rate`` requests a second."""
     remaining = iter(requests)
     size = min(max(1, round(rate * STEP_SECONDS)), conf().submit_chunk)
     began_at, sent = time.monotonic(), 0
@@ -81,10 +81,10 @@ def _of_known_shops(requests: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[s
 
 
 def register_shop(*, code: str, name: str, brand: str, country: str | None = None) -> None:
-    """Make a store known and confirmed, unless it is known: people may have changed it.
+    """Register a store as confirmed, unless it exists already: people may have changed it.
 
-    ``country`` is empty where nobody knows: its holidays are then those that are reported. None:
-    as the settings say.
+    An empty ``country`` means that nobody knows it; its holidays are then those that are reported.
+    None: the settings decide.
     """
     shop = Store(code=code, name=name, brand=brand, confirmed=True)
     if country is not None:

@@ -1,6 +1,6 @@
-"""The process of a worker.
+"""The process of a worker: its row, its heartbeat, its messages and its relay.
 
-Its row, its heartbeat, what it takes from the broker, and the relay that publishes what is due.
+The relay publishes messages for runs that are due.
 """
 
 from functools import partial
@@ -14,8 +14,10 @@ PARTS = ("unknown_tasks", "message_validation", "ending", "process")
 
 
 def connect() -> None:
-    """Attach to the signal of Celery's workers, whatever their application. Web processes and
-    commands, in which none begins, do not import what only a worker needs: Celery's own above all.
+    """Connect to the signal of Celery's workers, whatever their application.
+
+    No worker begins in web processes and commands. So they do not import what only a worker needs,
+    above all parts of Celery.
     """
     for part in PARTS:
         signals.worker_init.connect(

@@ -1,5 +1,8 @@
-"""A worker's database connections: those of its pool outlive a task (CELERY_DB_REUSE_MAX), so is
-the server still there? That of its relay must not wait."""
+"""Database connections of a worker: closing broken ones, and short timeouts for the relay.
+
+The connections of the pool's processes outlive a task (CELERY_DB_REUSE_MAX), so each must be
+checked. The relay's connection must not wait.
+"""
 
 import select
 from typing import Any
@@ -12,10 +15,10 @@ DATABASE_PATIENCE_MILLISECONDS = 2000
 
 
 def drop_broken_connections(**_: Any) -> None:
-    """Before each task, close what is broken or too old.
+    """Before each task, close connections that are broken or too old.
 
-    Django asks each server with a statement (CONN_HEALTH_CHECKS). But a connection that the
-    server has ended says so by itself: only where something has come is it asked.
+    Django would check each server with a statement (CONN_HEALTH_CHECKS). But a connection that the
+    server has ended has data to read, so only such a connection is checked.
     """
     connection: Any
     for connection in connections.all(initialized_only=True):
@@ -26,11 +29,11 @@ def drop_broken_connections(**_: Any) -> None:
 
 
 def is_silent(connection: Any) -> bool:
-    """Whether nothing has come from the server since its last answer: no farewell, and not
-    the end of the connection. False where that cannot be told.
+    """Whether nothing has come from the server since its last answer, not even the connection's
+    end.
 
-    A connection of which the other half is gone without a word is silent, too; a question
-    would have no answer either.
+    False if that cannot be told. A connection whose other end is gone without notice is silent,
+    too; a statement would get no answer either.
     """
     if not dialect_of(connection).has_socket or connection.connection is None:
         return False
@@ -43,12 +46,12 @@ def is_silent(connection: Any) -> bool:
 
 
 def be_impatient() -> None:
-    """This thread's database connection gives up soon instead of waiting for a lock."""
+    """Make this thread's database connection give up soon instead of waiting for a lock."""
     connection = ledger_connection()
     if connection.in_atomic_block:
         return  # a caller's transaction (tests)
     connection.close_if_unusable_or_obsolete()
     if connection.connection is not None:
-        return  # it was made impatient when it was opened
+        return  # it got its timeout when it was opened
     with connection.cursor() as cursor:
         ledger_dialect().set_patience(cursor, str(DATABASE_PATIENCE_MILLISECONDS))

@@ -1,8 +1,8 @@
-"""What one message brings a worker to: its own run, then what else is due on its queue.
+"""The work that one message leads to: its own run, then other due runs on its queue.
 
-Only runs of atomic handlers are batched: until none is due or the message's time
-(``batch_claim_seconds``) is up. Going through the broker for each would cost a worker several
-times what a quick run does.
+Only runs of atomic handlers are batched, until none is due or the message's time
+(``batch_claim_seconds``) is up. Going through the broker for each run would cost a worker several
+times as much as a quick run does.
 """
 
 import time
@@ -16,14 +16,14 @@ from neural.ledger.work import WorkSource
 
 
 class Delivery:
-    """The work of one message, and what became of it."""
+    """The work of one message, and its outcomes."""
 
     def __init__(
         self, source: WorkSource, task_id: str, *, task: str, queue: str, batchable: Sequence[str]
     ) -> None:
         self.outcomes: list[Outcome] = []
         self.is_more: bool | None = None
-        """Whether runs are left that could be batched; None if nobody has looked."""
+        """Whether runs are left that could be batched; None if nobody has checked."""
         self._source = source
         self._task_id = task_id
         self._task = task
@@ -33,19 +33,19 @@ class Delivery:
 
     @property
     def own(self) -> Outcome | None:
-        """Of the message's own run; None if it came late."""
+        """The outcome of the message's own run; None if the message came late."""
         return self._own_among(self.outcomes)
 
     @property
     def batched(self) -> Sequence[Outcome]:
-        """Of the others."""
+        """The outcomes of the other runs."""
         return [each for each in self.outcomes if each.run.task_id != self._task_id]
 
     def work(self) -> None:
-        """Claim and run, first what the message is for."""
+        """Claim and run: first the message's own run, then batches while there is time."""
         self._take(self._task_id, limit=self._first_slots() if self._batchable else 1)
         while self._batchable and self.is_more and self._has_time():
-            self._take("", limit=self._slots() + 1)  # nobody has the slot of the message's own
+            self._take("", limit=self._slots() + 1)  # the slot of the message's own run is free
 
     def _take(self, task_id: str, *, limit: int) -> None:
         runs = claim(
@@ -71,12 +71,14 @@ class Delivery:
         return next((each for each in outcomes if each.run.task_id == self._task_id), None)
 
     def _goes_alone(self, outcome: Outcome) -> bool:
-        """Whether nobody was looked for beside it. Nor does anybody follow: limits that its
-        message has are for it alone."""
+        """Whether no other run was looked for, nor will be.
+
+        Limits that its message has apply to this run alone.
+        """
         return outcome.run.goes_alone or outcome.run.handler not in self._batchable
 
     def _first_slots(self) -> int:
-        """Two at least where more than one is allowed: its own run is perhaps done already."""
+        """How many runs to claim first. At least two if allowed, as its own may be done already."""
         most = conf().batch_claim_runs
         return min(most, max(2, self._fitting(conf().batch_claim_seconds)))
 
@@ -84,11 +86,11 @@ class Delivery:
         return min(conf().batch_claim_runs, self._fitting(self._seconds_left()))
 
     def _fitting(self, seconds: float) -> int:
-        """By what this queue's last runs took."""
+        """How many runs fit into these seconds, estimated from this queue's last runs."""
         return pace.fitting(self._queue, seconds=seconds, unknown=conf().batch_claim_runs)
 
     def _has_time(self) -> bool:
-        """Half of it: what is batched shall not outlast the message's time by much."""
+        """Whether half of the time is left, so that batched runs exceed it by little."""
         return self._seconds_left() > conf().batch_claim_seconds / 2
 
     def _seconds_left(self) -> float:

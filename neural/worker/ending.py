@@ -1,14 +1,15 @@
-"""How a worker's process ends: with 0 only where it was asked to, and by which signal its pool's.
+"""How a worker's processes end: the exit code of the main one, and signals that stop it.
 
-Whoever supervises workers starts again what failed. Celery 5.7.0 ends with 0 after an error that
-terminates it (no file left to open), after an exception of a task's that is a SystemExit, and,
-started by ``worker_main`` (``manage.py worker``), after every error.
+A worker exits with 0 only if it was asked to stop, because supervisors restart what failed. Celery
+5.7.0 exits with 0 after an error that terminates it (no file descriptor left), after a task's
+exception that is a SystemExit, and, if started by ``worker_main`` (``manage.py worker``), after
+every error.
 
-A stop by a signal is told before Celery acts, and never in the middle of a job's message. Celery's
-soft stop waits, inside the signal's handler, for the processes of its pool to end. If the signal
-comes between the two writes of which a job's message is made, the process that reads it waits for
-the rest, which is written by the frame that the handler has interrupted: both wait for ever. Such a
-signal is left to the event loop, which goes on as soon as the message is whole.
+A stop by a signal is noticed before Celery acts, and is never handled while a job's message is
+being written. Inside the signal's handler, Celery's soft stop waits for the processes of its pool
+to end. If the signal comes between the two writes that make a job's message, the pool process waits
+for the rest. But the frame that writes it is interrupted by the handler: both wait for ever. Such a
+signal is left to the event loop, which continues once the message is complete.
 """
 
 import logging
@@ -34,7 +35,7 @@ _WRITER = ("celery.concurrency.asynpool", "_write_job")
 
 
 def begin(*, sender: Any, **_: Any) -> None:
-    """See how a worker that begins will end."""
+    """Prepare how a worker that begins will end."""
     start, stop = sender.start, sender.stop
     ends: list[BaseException | None] = []
 
@@ -53,8 +54,10 @@ def begin(*, sender: Any, **_: Any) -> None:
 
 
 def heeded(name: str | int | None) -> str:
-    """The signal by which a pool process ends where SIGTERM is asked for: it ignores SIGTERM
-    itself where that one stops a worker softly (REMAP_SIGTERM)."""
+    """The name of the signal that ends a pool process when this one is requested.
+
+    A pool process ignores SIGTERM where SIGTERM stops a worker softly (REMAP_SIGTERM).
+    """
     number = platforms.signals.signum(name or TERM_SIGNAME)
     return str(TERM_SIGNAME if number == signal.SIGTERM else signal.Signals(number).name)
 
@@ -70,7 +73,7 @@ def was_asked(ends: list[BaseException | None]) -> bool:
 
 
 def notice(log_change: Callable[[], None]) -> None:
-    """Have ``tell`` called when the worker is told to stop, before Celery ends its processes."""
+    """Have ``log_change`` called when a signal stops the worker, before Celery acts on it."""
     if threading.current_thread() is not threading.main_thread():
         return  # a worker embedded in a thread is not stopped by signals
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):

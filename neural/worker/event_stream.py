@@ -1,11 +1,11 @@
-"""Celery's event stream (Flower, ``celery events``) and the runs that were batched.
+"""Sends Celery's event stream (Flower, ``celery events``) the outcomes of batched runs.
 
-Celery sends events about messages: received, started, succeeded. A run that was done batched
-with another's message would stand there as started for ever, because its own message comes
-late and is ignored. So the process that did it says what became of it; while nobody listens
-(workers without ``-E``, no Flower) it says nothing. Of its message the worker's main process
-says received and started, by Celery's own hand or, where it acknowledges a late message
-unread, by ours: each is heard once for each run. Events are lossy, these too.
+Celery sends events about messages: received, started, succeeded. A run that was batched with
+another's message would be shown as started for ever, because its own message comes late and is
+ignored. So the process that did the run sends its outcome. While nobody listens (workers without
+``-E``, no Flower) it sends nothing. The worker's main process sends 'received' and 'started' for
+the run's own message: Celery does so itself, and this app does so for a late message that it
+acknowledges unread. Each is sent once for each run. Events may be lost, these too.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ from neural.ledger.outcome import Outcome
 from neural.models import AttemptOutcome, RunState
 
 LISTENED = "neural_listened"
-"""In a message to the pool: whether somebody listens (``request``)."""
+"""Part of a message to the pool: whether somebody listens to events (see ``request``)."""
 
 
 def send_events(outcomes: Sequence[Outcome], *, hostname: str | None) -> None:
-    """Send an event for each outcome, all in one message. A broker that is away hears none."""
+    """Send an event for each outcome, all in one message. If the broker is down, none is sent."""
     events = [event for event in map(_event, outcomes) if event]
 
     def send(producer: Producer) -> None:
@@ -45,7 +45,7 @@ def send_events(outcomes: Sequence[Outcome], *, hostname: str | None) -> None:
         try:
             publisher().lend(send)
         except BrokerUnavailable:
-            return  # the publisher has said so
+            return  # the publisher has logged it
 
 
 def _event(outcome: Outcome) -> tuple[str, dict[str, Any]] | None:

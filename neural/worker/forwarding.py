@@ -1,11 +1,11 @@
-"""Work that this worker cannot do, and another perhaps can: that of another version.
+"""Forwarding: releases work that this worker cannot do to a worker of another version.
 
-In a rolling upgrade old and new workers stand side by side, and each says in its row what it
-has registered (``registered_work``). A run of a handler, task or event type that is not known
-here is released with a delay, and nothing is counted, for as long as another living worker
-that reads its queue knows it. Where none does, it waits ``unknown_work_seconds`` for one and is
-dead then. What does not fit the schema or the signature here waits as long if another worker has
-a different one; otherwise it is dead at once.
+During a rolling upgrade, old and new workers run side by side. Each records in its row what it has
+registered (``registered_work``). A run of an unknown handler, task or event type is released with a
+delay, and nothing is counted, as long as another live worker that reads its queue knows it. If no
+worker does, the run waits ``unknown_work_seconds`` for one and is then dead. Work that does not fit
+the schema or the signature here waits as long if another worker has a different one; otherwise it
+is dead at once.
 """
 
 import datetime as dt
@@ -25,11 +25,14 @@ PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 60.0
 
 Registered = Mapping[str, Any]
-"""What one worker knows: ``tasks`` and ``event_types`` with what they take, ``handlers``."""
+"""What one worker knows: ``tasks`` and ``event_types`` with what they take, and ``handlers``."""
 
 
 class Forwarded(Snooze):
-    """This worker cannot do it, another perhaps can. The first time an attempt says why."""
+    """This worker cannot do the work, but another one perhaps can.
+
+    If ``is_first``, an attempt records why.
+    """
 
     def __init__(self, seconds: float, *, why: str, is_first: bool = False) -> None:
         super().__init__(seconds)
@@ -40,7 +43,7 @@ class Forwarded(Snooze):
 def unknown_here(
     run: TaskRun, error: PermanentError, *, knows: Callable[[Registered], bool]
 ) -> Exception:
-    """What to raise for work that is not registered here: forwarded, or this error."""
+    """The exception to raise for work that is not registered here: Forwarded, or this error."""
     if somebody(run.queue, knows):
         seconds = PAUSE_SECONDS * random.uniform(0.5, 1.5)
         return Forwarded(seconds, why=f"{describe(error)}. Another worker knows it")
@@ -50,12 +53,12 @@ def unknown_here(
 def unfit_here(
     run: TaskRun, error: PermanentError, *, differs: Callable[[Registered], bool]
 ) -> Exception:
-    """What to raise for work that does not fit what is registered here."""
+    """The exception to raise for work that does not fit what is registered here."""
     return _waiting(run, error) if somebody(run.queue, differs) else error
 
 
 def somebody(queue: str, knows: Callable[[Registered], bool]) -> bool:
-    """Whether a living worker that reads this queue knows it."""
+    """Whether a live worker that reads this queue knows the work."""
     workers = WorkerProcess.objects.present().values_list("queues", "registered")
     return any(queue in queues and knows(registered or {}) for queues, registered in workers)
 
@@ -70,8 +73,10 @@ def _waiting(run: TaskRun, error: PermanentError) -> Exception:
 
 
 def _forwarded_since(run: TaskRun, error: str) -> dt.datetime | None:
-    """The first of its attempts that say so. After one that failed, so also after a person's retry
-    of a dead run, it begins anew."""
+    """When the first of the latest attempts that say so started.
+
+    The search ends at a failed attempt, so a person's retry of a dead run starts a new wait.
+    """
     attempts = run.attempts.order_by("-pk").values_list("outcome", "error", "started_at")
     since = None
     for outcome, said, started_at in attempts:
@@ -95,7 +100,7 @@ def registered_work(app: Any) -> Registered:
 
 
 def parameters(task: Any) -> str:
-    """What a task takes, such as ``store_id=, *rest``."""
+    """The parameters of a task as text, such as ``store_id=, *rest``."""
     signature = signature_of(task)
     return ", ".join(map(_told, signature.parameters.values())) if signature else ""
 
@@ -112,7 +117,7 @@ def _told(parameter: inspect.Parameter) -> str:
 
 
 def signature_of(task: Any) -> inspect.Signature | None:
-    """Of the function behind a task; None where Python does not know it."""
+    """The signature of the function behind a task; None if Python does not know it."""
     return _signature(getattr(task, "_orig_run", task.run))
 
 

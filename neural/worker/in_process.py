@@ -1,5 +1,7 @@
-"""Running what is due here and now, without a broker: in a command where no workers run, and in the
-tests of apps that use the ledger."""
+"""Runs due work in the current process, without a broker.
+
+It serves commands where no workers run, and the tests of apps that use the ledger.
+"""
 
 import datetime as dt
 import logging
@@ -24,11 +26,11 @@ from neural.worker.relay import Duty
 def run_due(*, now: dt.datetime | None = None, queue: str | None = None) -> Sequence[Outcome]:
     """Run everything that is due, in the caller's transaction, and return the outcomes.
 
-    Runs that become due meanwhile (an event that a handler submits) are run too. A retry is
-    not due before its time; give a later ``now`` to reach it. Errors of the work are recorded
-    as a worker records them, not raised: look at ``outcome.exception``. What is not known here
-    waits for a worker that knows it (``unknown_work_seconds``), and is looked at once. Records
-    are indexed for search only within :func:`neural.temporary_search_index`.
+    Runs that become due meanwhile (of an event that a handler submits) are run too. A retry is not
+    due before its time; pass a later ``now`` to reach it. Errors of the work are recorded as a
+    worker records them, not raised: look at ``outcome.exception``. A run whose work is not
+    registered here waits for a worker that knows it (``unknown_work_seconds``), and is tried once.
+    Records are indexed for search only within :func:`neural.temporary_search_index`.
     """
     current_app.loader.import_default_modules()
     outcomes: list[Outcome] = []
@@ -44,7 +46,7 @@ def run_due(*, now: dt.datetime | None = None, queue: str | None = None) -> Sequ
 
 @contextmanager
 def also_doing(duty: Duty) -> Iterator[None]:
-    """Have :func:`run_due` do this, too, within the block: what a relay does in a worker."""
+    """Within the block, have :func:`run_due` also do this duty, which a relay does in a worker."""
     _duties.append(duty)
     try:
         yield
@@ -67,8 +69,11 @@ def _run_all(now: dt.datetime | None, queue: str | None, unknown: list[int]) -> 
 
 
 def work_here(tasks: Collection[str]) -> Iterator[Outcome]:
-    """Do every run of these tasks that is due, also those that become due meanwhile, one after
-    the other. Workers may be at it too: no run is done twice."""
+    """Do every due run of these tasks, one after the other, and yield its outcome.
+
+    Runs that become due meanwhile are done too. Workers may process the same tasks at the same
+    time: no run is done twice.
+    """
     _import_tasks_quietly()
     due = TaskRun.objects.due().filter(task__in=tasks)
     while run := _take_next(due):
@@ -81,8 +86,10 @@ def work_here(tasks: Collection[str]) -> Iterator[Outcome]:
 
 
 def _import_tasks_quietly() -> None:
-    """Whoever is quiet stays so: Celery's import sets Django up once more, and with it the levels
-    of all loggers."""
+    """Import all tasks and keep the levels of all loggers.
+
+    Celery's import sets Django up once more, which resets those levels.
+    """
     known = [each for each in logging.root.manager.loggerDict.values() if isinstance(each, Logger)]
     before = [(logger, logger.level) for logger in known]
     current_app.loader.import_default_modules()
@@ -91,7 +98,7 @@ def _import_tasks_quietly() -> None:
 
 
 def _take_next(due: TaskRunQuerySet, now: dt.datetime | None = None) -> TaskRun | None:
-    """The most urgent of these runs that nobody else takes at this moment."""
+    """The most urgent of these runs that can be claimed, or None."""
     while found := due.by_urgency().first():
         if runs := claim(task_id=found.task_id, claimant=Claimant(), now=now):
             return runs[0]

@@ -1,13 +1,13 @@
-"""Messages of runs that are done: acknowledged where they arrive.
+"""Acknowledges messages of runs that are done already, without sending them to the pool.
 
-A worker that takes a message claims a batch of what else is due, so most later messages are late.
-Through the pool each would cost a dispatch, Celery's tracing and a claim that finds nothing.
-So the pool's processes write down which runs they have done, after the commit, in memory that they
-share with the worker's main process, which looks a message up before it gives it to the pool.
+A worker that takes a message claims a batch of other due runs, so most later messages are late. In
+the pool, each would cost a dispatch, Celery's tracing and a claim that finds nothing. So the pool's
+processes note the runs that they have done, after the commit, in memory shared with the worker's
+main process. That process looks a message up before it sends it to the pool.
 
-It is a memory and no truth: forgetting a run costs a claim that finds nothing, and a run
-wrongly taken for done costs one message, which the relay sends again. So there is no lock and
-nothing to repair: a process may die at any point, and whoever is forked later shares the rest.
+The memory may be wrong. Forgetting a run costs a claim that finds nothing. A run wrongly taken for
+done costs one message, which the relay sends again. So there is no lock and nothing to repair: a
+process may die at any point, and a process forked later shares the rest.
 """
 
 import mmap
@@ -20,7 +20,7 @@ from neural.ledger import dialects
 from neural.ledger.outcome import Outcome
 
 SLOTS = 1 << 19
-"""4 MiB, of which only what was ever written takes memory."""
+"""4 MiB, of which only the part that was ever written takes memory."""
 QUEUE_SLOTS = 64
 _WORD = 8
 _STREAMED, _TAKEN = 1, 2
@@ -30,13 +30,13 @@ class Done(NamedTuple):
     """A run that was done by this worker."""
 
     streamed: bool
-    """Whether the event stream has been sent what became of it."""
+    """Whether the event stream has been sent the run's outcome."""
 
 
 class DoneRuns:
-    """Runs done whose messages are still to come, each in the slot that its id's hash names.
+    """Runs that are done and whose messages are still to come, each in the slot of its id's hash.
 
-    A slot is one aligned word, read and written whole; the latest run in a slot stays.
+    A slot is one aligned word, read and written as a whole; the latest run in a slot stays.
     """
 
     def __init__(self, *, slots: int = SLOTS) -> None:
@@ -45,13 +45,16 @@ class DoneRuns:
         self._slots = slots
 
     def remember(self, task_id: str, *, streamed: bool) -> None:
-        """This run is done and committed; its message may be thrown away."""
+        """Note that this run is done and committed, so its message may be discarded."""
         hashed = _hash(task_id)
         self._words[hashed % self._slots] = _word(hashed) | streamed
 
     def recall(self, task_id: str) -> Done | None:
-        """Whether this run is done. Said once, then forgotten: if that was an error, or the
-        id is used again years later, the relay's next message gets through."""
+        """The run if it is done, else None. It is then forgotten.
+
+        So if the note was wrong, or the id is used again years later, the relay's next message gets
+        through.
+        """
         hashed = _hash(task_id)
         slot = hashed % self._slots
         found = self._words[slot]
@@ -61,7 +64,7 @@ class DoneRuns:
         return Done(streamed=bool(found & _STREAMED))
 
     def expect_more(self, queue: str, *, more: bool) -> None:
-        """Whether the last delivery on this queue left due runs behind."""
+        """Note whether the last delivery on this queue left due runs behind."""
         self._words[self._of_queue(queue)] = more
 
     def expects_more(self, queue: str) -> bool:
@@ -78,7 +81,7 @@ def _hash(text: str) -> int:
 
 
 def _word(hashed: int) -> int:
-    """Never 0, which is an empty slot."""
+    """The word for a slot. It is never 0, which marks an empty slot."""
     return hashed & ~_STREAMED | _TAKEN
 
 
@@ -86,36 +89,36 @@ _done: DoneRuns | None = None
 
 
 def prepare() -> None:
-    """Make the memory, in a worker's main process before its pool is forked."""
+    """Allocate the memory, in a worker's main process before its pool is forked."""
     global _done
     _done = DoneRuns()
 
 
 def forget() -> None:
-    """The worker stops."""
+    """Release the memory when the worker stops."""
     global _done
     _done = None
 
 
 def note(outcomes: Sequence[Outcome], *, streamed: bool) -> None:
-    """These are committed, and their own messages are still to come."""
+    """Note these committed outcomes, whose own messages are still to come."""
     connection = dialects.ledger_connection()
     if _done is None or connection.in_atomic_block:
         return
     for outcome in outcomes:
-        # A succeeded run never runs again. What is dead or waits does, under the same id.
+        # A succeeded run never runs again. A dead or waiting run may, under the same id.
         if outcome.succeeded:
             _done.remember(outcome.run.task_id, streamed=streamed)
 
 
 def note_more(queue: str, more: bool) -> None:
-    """Whether the latest delivery on this queue left due runs behind."""
+    """Note whether the latest delivery on this queue left due runs behind."""
     if _done is not None:
         _done.expect_more(queue, more=more)
 
 
 def known_as_done(message: Any) -> Done | None:
-    """What is known of a run's message, if it need not go to the pool."""
+    """The done run of a message that need not go to the pool, else None."""
     if _done is None or not message.headers.get(RUN_HEADER):
         return None
     if _done.expects_more(str(message.delivery_info.get("routing_key") or "")):

@@ -1,11 +1,11 @@
-"""Where messages come into a worker: each is looked at before Celery does anything with it.
+"""Validates every message in the worker's main process, before Celery does anything with it.
 
-What would end the worker's main process is refused: rejected without going back to its queue,
-with one log line. Of a ledger task, a message that says so takes its place, so that the pool,
-which has a database, keeps the refusal as a dead letter before the broker forgets the message.
+A message that would end that process is refused: it is rejected without going back to its queue,
+and one line is logged. If it is for a ledger task, a substitute goes to the pool, which has a
+database and keeps the refusal as a dead letter before the broker forgets the message.
 
-Every worker of this process validates so, whatever its application (``worker_init``), by a
-subclass of the consumer that it is configured with. Written for Celery 5.7.0 and billiard 4.3.2.
+Every worker of this process validates this way, whatever its application (``worker_init``), by a
+subclass of its configured consumer. Written for Celery 5.7.0 and billiard 4.3.2.
 """
 
 import logging
@@ -40,7 +40,7 @@ _METHODS = frozenset(name for name in dir(Context) if callable(getattr(Context, 
 
 
 def begin(*, sender: Any, **_: Any) -> None:
-    """Put the entry point into a worker that begins."""
+    """Put the validation into a worker that begins."""
     configured = symbol_by_name(sender.consumer_cls)
     sender.consumer_cls = type("GuardedConsumer", (ValidatingConsumer, configured), {})
     dispatch = sender._process_task
@@ -48,7 +48,7 @@ def begin(*, sender: Any, **_: Any) -> None:
     def dispatch_or_refuse(request: Any) -> None:
         try:
             dispatch(request)
-        except Exception as error:  # noqa: BLE001 (whatever it is, it is this request's)
+        except Exception as error:  # noqa: BLE001 (whatever it is, this request caused it)
             _forget(request, sender)
             reason = f"it cannot be sent to the pool: {name_of(error)}"
             sender.consumer.refuse(request.message, reason)
@@ -57,8 +57,10 @@ def begin(*, sender: Any, **_: Any) -> None:
 
 
 def _forget(request: Any, worker: Any) -> None:
-    """Give back its slot, as Celery does for one that was revoked in the last moment; and let
-    billiard's pool forget the job that it was not given: a stop would wait for it."""
+    """Free the request's slot, as Celery does for one that was revoked at the last moment.
+
+    billiard's pool also forgets the job, which it was never given: a stop would wait for it.
+    """
     state.task_ready(request)
     jobs = getattr(getattr(worker.pool, "_pool", None), "_cache", {})
     for key, job in list(jobs.items()):
@@ -70,18 +72,18 @@ def _forget(request: Any, worker: Any) -> None:
 
 
 class ValidatingConsumer:
-    """The part of a worker's consumer that looks at messages."""
+    """The part of a worker's consumer that validates messages."""
 
     app: Any
     strategies: Mapping[str, Any]
     connection_errors: tuple[type[Exception], ...]
 
     def create_task_handler(self, *arguments: Any, **options: Any) -> Any:
-        """What takes each message, in the worker's main process."""
+        """Celery's hook: the function that takes each message, in the worker's main process."""
         take = super().create_task_handler(*arguments, **options)  # type: ignore[misc]
         self._take = take
-        # To kombu's Redis transport a KeyError is a broker that is away. Here it is a message
-        # without some key.
+        # For kombu's Redis transport a KeyError means that the broker is lost. Here it means that a
+        # message lacks a key.
         away = tuple(each for each in self.connection_errors if not issubclass(KeyError, each))
 
         def on_task_received(message: Any) -> Any:
@@ -92,18 +94,18 @@ class ValidatingConsumer:
                 raise
             except Unsound as unsound:
                 self.refuse(message, str(unsound))
-            except Exception as error:  # noqa: BLE001 (whatever it is, it is this message's)
+            except Exception as error:  # noqa: BLE001 (whatever it is, this message caused it)
                 self.refuse(message, name_of(error))
             return None
 
         return on_task_received
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Celery's hook for a message of which not even the outside can be read."""
+        """Celery's hook for a message that cannot be decoded at all."""
         self.refuse(message, f"it cannot be read: {name_of(exc)}")
 
     def check(self, message: Any) -> None:
-        """Raise :class:`~neural.broker.envelopes.Unsound` for what would end the worker."""
+        """Raise :class:`~neural.broker.envelopes.Unsound` if the message would end the worker."""
         headers = message.headers
         if not isinstance(headers, Mapping):
             raise Unsound("its headers are no object")
@@ -112,7 +114,7 @@ class ValidatingConsumer:
         envelopes.check_outside(headers, message.properties)
         said = said_by(message)
         envelopes.check_headers(said, self._moment)
-        if said["task"] in self.strategies:  # of others Celery tells
+        if said["task"] in self.strategies:  # Celery reports unknown tasks itself
             self._check_content(message, said)
 
     def _check_content(self, message: Any, said: Mapping[str, Any]) -> None:
@@ -127,12 +129,12 @@ class ValidatingConsumer:
         return read and timezone.to_system(maybe_make_aware(read, self.app.conf.timezone))
 
     def refuse(self, message: Any, reason: str) -> None:
-        """Get rid of a message, and keep what can be kept of it."""
+        """Reject a message, and keep as much of it as possible."""
         try:
             if self._asks_for_a_run(message):
                 self._let_it_be_kept(message, reason)
                 return
-        except Exception as error:  # noqa: BLE001 (what cannot be kept is told)
+        except Exception as error:  # noqa: BLE001 (what cannot be kept is logged)
             reason = f"{reason}, nor could it be kept: {name_of(error)}"
         logger.error("event=message_refused %s", pairs(described(message, reason)))
         self._reject(message)
@@ -148,7 +150,7 @@ class ValidatingConsumer:
             raise
 
     def _asks_for_a_run(self, message: Any) -> bool:
-        """Whether a dead letter stands for it: the message of a run has its run."""
+        """Whether the refusal becomes a dead letter. The message of a run does not need one."""
         said = said_by(message)
         name = said.get("task")
         task = self.app.tasks.get(name) if isinstance(name, str) else None

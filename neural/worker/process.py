@@ -1,7 +1,7 @@
-"""A worker's life: its row, its heartbeat, its relay thread, its goodbye.
+"""The life of a worker's main process: its row, heartbeat, relay thread and shutdown.
 
-The thread shares nothing with the consumer: it has its own database and broker connections
-with short timeouts, so that a stalled database or broker can never stall the consumer.
+The thread shares nothing with the consumer. It has its own database and broker connections with
+short timeouts, so a stalled database or broker can never stall the consumer.
 """
 
 import atexit
@@ -34,7 +34,7 @@ _thread: "RelayThread | None" = None
 
 
 def begin(*, sender: Any, **_: Any) -> None:
-    """Take part in the life of a worker that begins."""
+    """Connect to the signals of a worker that begins, and record its row."""
     signals.worker_ready.connect(_start_relay, dispatch_uid="neural.start_relay")
     signals.worker_shutdown.connect(_say_goodbye, dispatch_uid="neural.say_goodbye")
     signals.task_prerun.connect(drop_broken_connections, dispatch_uid="neural.connections")
@@ -42,18 +42,18 @@ def begin(*, sender: Any, **_: Any) -> None:
 
 
 def _register(sender: Any) -> None:
-    """Before the pool is forked: its processes inherit the row's number."""
+    """Record the worker before the pool is forked: its processes inherit the row's number."""
     try:
         identity.be(_recorded(sender))
     except (DatabaseError, InterfaceError) as error:
-        # Nobody would notice if a worker without a row died. Whoever supervises it starts it
-        # again; SystemExit, because Celery goes on after any other error of a receiver.
+        # Nobody would notice if a worker without a row died. Its supervisor starts it again.
+        # SystemExit, because Celery continues after any other error of a receiver.
         logger.critical("event=worker_not_recorded error=%r", str(error))
         raise SystemExit(1) from error
     late_messages.prepare()
     connections.close_all()
-    # What is loaded by now stays: collecting garbage shall not look through it again and again,
-    # nor write to pages of memory that the pool's processes share.
+    # What is loaded by now stays. Garbage collection shall neither search it again and again nor
+    # write to memory pages that the pool's processes share.
     gc.collect()
     gc.freeze()
     # A cold shutdown (a second signal, or the end of the soft one) sends no worker_shutdown.
@@ -82,14 +82,14 @@ def _start_relay(*, sender: Any, **_: Any) -> None:
         return
     _thread = RelayThread(worker, sender.pool)
     _thread.start()
-    # Before Celery acts: it ends the pool's processes first and tells later, and processes that
-    # are told to end are not lost.
+    # This must come before Celery acts: it ends the pool's processes first and sends
+    # worker_shutdown later, and processes that are told to end are not lost.
     ending.notice(_thread.only_beat)
     logger.info("event=worker_ready worker=%s row=%s", worker.name, worker.pk)
 
 
 def _say_goodbye(**_: Any) -> None:
-    """After the pool has stopped: what it could not finish is released, uncounted."""
+    """After the pool has stopped, release what it could not finish. This counts as no attempt."""
     global _thread
     worker = identity.worker()
     if worker is not None and worker.process_id != os.getpid():
@@ -113,7 +113,7 @@ def _farewell(worker: WorkerProcess) -> None:
 
 
 class RelayThread(threading.Thread):
-    """Heartbeat, recovery, publishing and duties, once a second, until stopped."""
+    """Does heartbeat, recovery, publishing and duties, once a second, until stopped."""
 
     def __init__(self, worker: WorkerProcess, pool: Any) -> None:
         super().__init__(name="neural-relay", daemon=True)
@@ -123,7 +123,8 @@ class RelayThread(threading.Thread):
         self._only_beat = False
         self._busy = threading.Lock()
         self._recovery = Recovery()
-        # A fork in the middle of a query would copy its locks, held for ever, into the child.
+        # A fork in the middle of a query would copy its locks into the child, where they stay held
+        # for ever.
         os.register_at_fork(
             before=self._wait_for_quiet, after_in_parent=self._go_on, after_in_child=self._go_on
         )
@@ -140,7 +141,7 @@ class RelayThread(threading.Thread):
         self.join(timeout=FORK_PATIENCE_SECONDS * 2)
 
     def only_beat(self) -> None:
-        """Judge nobody any more; the heartbeat goes on to the end."""
+        """From now on send only heartbeats, and judge no other worker."""
         self._only_beat = True
 
     def _turn(self) -> None:
@@ -174,7 +175,7 @@ class RelayThread(threading.Thread):
         self._next_beat = time.monotonic() + conf().heartbeat_seconds
 
     def living_processes(self) -> Collection[int]:
-        """Process ids of the pool; this process for pools without processes."""
+        """Process ids of this process and its pool; some pools have no processes."""
         info = self.pool.info if self.pool is not None else {}
         return set(info.get("processes") or ()) | {os.getpid()}
 

@@ -1,11 +1,11 @@
-"""What was lost starts again: lost workers, and the runs that nobody is at any more.
+"""Recovery: finds lost workers and the runs that nobody works on any more, and starts them again.
 
-Each relay has a recovery of its own, which remembers what it has seen. Several side by side double
-nothing: each step is a compare-and-set.
+Each relay has its own recovery, which remembers what it has seen. Several side by side do nothing
+twice: each step is a compare-and-set.
 
-Whether a worker is silent, or a run stands for too long, is judged by no clock: hosts differ,
-and any clock may be set while one looks, the database's as well. A relay looks again and again,
-and counts on its own monotonic clock for how long it has seen the same value.
+No wall clock decides whether a worker is silent or a run takes too long. Hosts differ, and any
+clock, also the database's, may be set meanwhile. A relay looks again and again, and measures on its
+own monotonic clock for how long it has seen the same value.
 """
 
 import logging
@@ -25,16 +25,12 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_TIME_LIMIT_SECONDS = 300
 OVERDUE_MARGIN_SECONDS = 120
-"""For the wait in the pool, and for what ending a process takes."""
+"""A margin for the wait in the pool, and for ending a process."""
 LOOKS_OF_ONE_TURN = 4
 
 
 class Watch:
-    """For how long something has stayed the same, as one relay itself has seen it, by key.
-
-    ``longest_gap``: of a longer time between two looks only so many seconds count. Whoever
-    could not look, because the database was away, does not know what happened meanwhile.
-    """
+    """Measures for how long this relay has seen values unchanged, by key."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
@@ -44,8 +40,11 @@ class Watch:
     def look(
         self, values: Mapping[int, Hashable], *, longest_gap: float = math.inf
     ) -> Mapping[int, float]:
-        """For how many seconds each has had the value that it has now; what is not among
-        ``values`` is forgotten."""
+        """Seconds for which each key has had its present value; other keys are forgotten.
+
+        Of the time between two looks, at most ``longest_gap`` seconds count: a relay that could not
+        look, because the database was unavailable, does not know what happened meanwhile.
+        """
         now = time.monotonic()
         if self._looked_at is not None:
             self._seconds += min(now - self._looked_at, longest_gap)
@@ -58,7 +57,7 @@ class Watch:
 
 
 class Recovery:
-    """What one relay does for workers and runs that were lost, and what it has seen of them."""
+    """What one relay does for lost workers and runs, and what it has seen of them."""
 
     def __init__(self) -> None:
         self._heartbeats = Watch()
@@ -66,9 +65,12 @@ class Recovery:
         self._held = Watch()
 
     def give_up_silent_workers(self) -> int:
-        """Take workers for dead whose heartbeat has stood still for ``worker_lost_seconds``
-        before the eyes of this relay. One that could not look itself judges nobody by that
-        time: when the database was away, every worker has been silent."""
+        """Mark workers as lost whose heartbeat stands still for ``worker_lost_seconds``. Returns
+        how many.
+
+        Only time in which this relay could look counts in full: when the database was unavailable,
+        every worker was silent.
+        """
         lost = conf().worker_lost_seconds
         present = list(WorkerProcess.objects.present())
         heartbeats = {worker.pk: worker.heartbeat_at for worker in present}
@@ -77,8 +79,10 @@ class Recovery:
         return sum(_give_up(worker, silent_for[worker.pk]) for worker in silent)
 
     def give_up_silent_workers_now(self) -> int:
-        """The same in one call, which looks for as long as it takes to be sure, if a worker
-        seems to be silent."""
+        """Mark silent workers as lost in one call, and return how many.
+
+        If a worker seems to be silent, the call takes as long as it needs to be sure.
+        """
         given_up = self.give_up_silent_workers()
         lost = conf().worker_lost_seconds
         if not WorkerProcess.objects.silent(lost).exists():
@@ -89,14 +93,17 @@ class Recovery:
         return given_up
 
     def recover_abandoned(self) -> int:
-        """Start again what lost or stopped workers had taken; return how many runs."""
+        """Start the runs of lost or stopped workers again, and return how many."""
         runs = [*TaskRun.objects.abandoned(), *self._stray()]
         return mark_lost(runs, max_losses=conf().max_lost_deliveries, why="its worker was lost")
 
     def _stray(self) -> Iterable[TaskRun]:
-        """What a worker took after it was given up, and never came back: one that lived would
-        have been heard of since, and would be present again. And what a process without a
-        worker's row (``run_due``) took and cannot be at any more."""
+        """Runs whose holder is no present worker and cannot be working on them any more.
+
+        A worker may claim a run after it was marked as lost. If it were alive, it would have
+        reported since and be present again. A process without a worker's row (``run_due``) may also
+        hold a run.
+        """
         gone = Q(worker__lost_at__isnull=False) | Q(worker__stopped_at__isnull=False)
         runs = list(TaskRun.objects.running().filter(gone | Q(worker=None)))
         ages = self._strays.look({run.pk: run.token for run in runs})
@@ -105,10 +112,11 @@ class Recovery:
     def recover_from_dead_children(
         self, worker: WorkerProcess, living: Callable[[], Collection[int]]
     ) -> int:
-        """Start again what this worker's dead pool processes had taken.
+        """Start the runs of this worker's dead pool processes, and overdue runs, again; return how
+        many.
 
-        The runs are read before the processes are listed: whoever holds a run then was
-        started earlier, so that a process that is not in the list is dead.
+        The runs are read before the processes are listed. The holder of a run was therefore started
+        earlier, so a process that is not in the list is dead.
         """
         held = list(TaskRun.objects.running().filter(worker=worker))
         alive = living() if held else ()
@@ -138,8 +146,10 @@ def _patience(stray: TaskRun) -> float:
 
 
 def _is_overdue(run: TaskRun, seconds: float) -> bool:
-    """Whether a run stands as running although the pool would have killed its process by
-    now: the process lives and does not know of it. Only a pool of processes has limits."""
+    """Whether a run is still running although the pool would have killed its process by now.
+
+    The process is alive and does not know of the run. Only a pool of processes has limits.
+    """
     task = current_app.tasks.get(run.task)
     limit = run.time_limit or getattr(task, "time_limit", None)
     limit = limit or current_app.conf.task_time_limit

@@ -1,11 +1,12 @@
-"""The relay: whatever is unpublished is published, whatever was lost starts again.
+"""The relay: publishes messages that are missing and starts lost runs again.
 
-It runs in every worker (see ``process``) and needs neither beat nor a leader: each step
-is a compare-and-set, so that several relays side by side double nothing.
+It runs in every worker (see ``process``) and needs neither beat nor a leader: each step is a
+compare-and-set, so several relays side by side do nothing twice.
 
-Every turn takes the duties of other parts, too: small looks like 'is there work to ask for?'. A
-duty is short (it shares the relay's thread and its impatient database connection), does no harm
-when several relays do it side by side, and never opens what must not be open before a fork.
+In every turn it also does the duties of other apps: short checks such as 'is there work to
+schedule?'. A duty is short (it shares the relay's thread and its database connection with short
+timeouts), does no harm when several relays do it at once, and never opens what must not be open
+before a fork.
 """
 
 import logging
@@ -41,9 +42,10 @@ class RelayReport:
 
 
 def relay_once() -> RelayReport:
-    """One whole turn: lost workers, their runs, duties, and the messages that are due.
+    """Do one whole turn: lost workers, their runs, duties, and the messages that are due.
 
-    A worker that seems to be silent is watched first, for ``worker_lost_seconds``."""
+    A worker that seems to be silent is watched first, for ``worker_lost_seconds``.
+    """
     recovery = Recovery()
     given_up = recovery.give_up_silent_workers_now()
     lost = recovery.recover_abandoned()
@@ -52,10 +54,10 @@ def relay_once() -> RelayReport:
 
 
 def publish_unpublished(sender: Publisher | None = None) -> int:
-    """Publish runs that are unpublished, and return how many runs that covers.
+    """Publish messages for unpublished runs, and return how many runs they cover.
 
-    A queue that already holds many messages is left alone: it is not for lack of
-    messages that its runs wait. With the broker away nothing is touched.
+    A queue that already holds many messages is skipped, because its runs do not wait for lack of
+    messages. While the broker is down nothing changes.
     """
     sender = sender or publisher()
     queues = _queues_with_unpublished()
@@ -72,7 +74,7 @@ def publish_unpublished(sender: Publisher | None = None) -> int:
 
 
 def _publish_queue(sender: Publisher, queue: str, room: int) -> int:
-    """One batch a turn: each row written costs the database as much as a run does."""
+    """Publish one batch a turn: each row written costs the database as much as a run does."""
     runs = _lease_unpublished(queue, min(room, conf().relay_batch))
     if not runs:
         return 0
@@ -87,8 +89,11 @@ def _publish_queue(sender: Publisher, queue: str, room: int) -> int:
 
 
 def _queues_with_unpublished() -> list[str]:
-    """Queues with a run that is unpublished: two looks into an index for each, where a
-    DISTINCT would read the whole backlog, every second, in every worker."""
+    """Queues with an unpublished run.
+
+    This takes two index lookups for each queue. A DISTINCT would read the whole backlog, every
+    second, in every worker.
+    """
     waiting = TaskRun.objects.filter(state=RunState.PENDING).order_by("queue")
     queues: list[str] = []
     last: str | None = ""
@@ -99,10 +104,10 @@ def _queues_with_unpublished() -> list[str]:
 
 
 def _lease_unpublished(queue: str, limit: int) -> list[TaskRun]:
-    """Runs that this relay alone will publish now: a lease on their messages."""
+    """Runs that only this relay will publish now; it takes a lease on their messages."""
     dialect = dialects.ledger_dialect()
-    # Not IN (SELECT … LIMIT …): PostgreSQL may run such a subquery once for each row, and
-    # every time it skips what is locked already. A CTE that locks runs once.
+    # Not IN (SELECT … LIMIT …): PostgreSQL may run such a subquery once for each row, and each time
+    # it skips what is locked already. A CTE that locks runs once.
     statement = f"""
         WITH unpublished AS (
             SELECT id FROM neural_taskrun
@@ -124,7 +129,7 @@ def _unpublish(runs: Sequence[TaskRun]) -> None:
 
 
 def release_all(worker: WorkerProcess) -> int:
-    """Return what a stopping worker still holds, counting nothing."""
+    """Release the runs that a stopping worker holds, uncounted; return how many."""
     return release(TaskRun.objects.running().filter(worker=worker), why="its worker was stopped")
 
 
@@ -134,7 +139,7 @@ def register_duty(name: str, duty: Duty) -> None:
 
 
 def do_duties() -> None:
-    """Each once. One that fails is logged and stops nobody."""
+    """Do each duty once. A failing duty is logged and does not stop the others."""
     for name, duty in DUTIES.items():
         try:
             duty()

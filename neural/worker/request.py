@@ -1,7 +1,7 @@
-"""A message of a ledger task in the worker's main process: Celery's ``Request`` and ``Strategy``.
+"""A ledger task's message in the worker's main process: Celery's ``Request`` and ``Strategy``.
 
-Of a message that goes to the pool Celery tells its event stream; of a late one, which is
-acknowledged where it arrives, this does.
+Celery sends events about a message that goes to the pool. For a late message, which is acknowledged
+on arrival, this module sends them.
 """
 
 import logging
@@ -21,19 +21,21 @@ logger = logging.getLogger(__name__)
 
 
 class LedgerRequest(Request):
-    """A message in the worker's main process, which alone knows whether events are on: its
-    pool learns it with each message."""
+    """A message in the worker's main process.
+
+    Only that process knows whether events are on, so each message tells the pool.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.request_dict[LISTENED] = _sends_task_events(self.eventer)
 
     def info(self, safe: bool = False) -> Any:
-        """``celery inspect``: the run's arguments, of which the message itself has none."""
+        """What ``celery inspect`` shows: the run's arguments, which are not in the message."""
         return super().info(safe=True)
 
     def terminate(self, pool: Any, signal: Any = None) -> None:
-        """As a person asked for it: ``celery control terminate SIGTERM <id>``."""
+        """End the request's process, for ``celery control terminate SIGTERM <id>``."""
         super().terminate(pool, signal=signals.signum(heeded(signal)))
 
 
@@ -42,7 +44,7 @@ def _sends_task_events(eventer: Any) -> bool:
 
 
 def send_received(message: Any, *, task: Task, eventer: Any) -> None:
-    """What Celery says of a message on its way to the pool, for one that never goes there."""
+    """Send Celery's events 'received' and 'started' for a message that never goes to the pool."""
     if not (_sends_task_events(eventer) and task.send_events):
         return
     said = message.headers
@@ -62,17 +64,17 @@ def send_received(message: Any, *, task: Task, eventer: Any) -> None:
 
 
 def acknowledging(task: Task, app: Any, consumer: Any, **options: Any) -> Any:
-    """Celery's strategy, the function that takes a task's messages in the main process; but
-    a run's message that this worker has made superfluous is acknowledged at once.
+    """Celery's strategy (it makes the function that takes a task's messages in the main process).
 
-    It goes to the pool all the same while the queue has more due runs than the last delivery
-    claimed: it brings a process to them.
+    Unlike Celery's own, it acknowledges at once a run's message that this worker has made
+    superfluous. Such a message still goes to the pool while the queue has more due runs than the
+    last delivery claimed, because it leads a process to them.
 
-    What is acknowledged here is no request. Revocation, rate limits and ``task_received``
-    have nothing to say to it, ``inspect`` never sees it at work, and Celery logs neither
-    'received' nor 'succeeded': the ledger's line of the run stands. It is counted (``inspect
-    stats``, total), as its run was done by this worker, and the event stream hears 'received'
-    and 'started', if it has been told of the run's success.
+    A message acknowledged here never becomes a request. Revocation, rate limits and
+    ``task_received`` do not apply to it, ``inspect`` never shows it as active, and Celery logs
+    neither 'received' nor 'succeeded'; the ledger has logged the run. It is counted (``inspect
+    stats``, total), because this worker did its run. The event stream gets 'received' and 'started'
+    if it has been sent the run's success.
     """
     dispatch = strategy.default(task, app, consumer, **options)
     keep_client(consumer.connection.default_channel)

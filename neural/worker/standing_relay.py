@@ -1,6 +1,6 @@
-"""A relay in a process of its own, for deployments whose workers run without one.
+"""A relay in its own process, for deployments whose workers run without one.
 
-It keeps a worker's row with no queues, so that people and ``doctor`` see that it lives.
+It keeps a worker's row with no queues, so that people and ``doctor`` see that it is alive.
 """
 
 import logging
@@ -24,10 +24,10 @@ LONGEST_SLEEP_SECONDS = 0.2
 
 
 class StandingRelay:
-    """Turns of the relay, ``interval`` seconds apart, until :meth:`stop`.
+    """Does the relay's turns, ``interval`` seconds apart, until :meth:`stop`.
 
-    ``on_report`` is told of every turn that did something. A database that is away is
-    waited for.
+    ``on_report`` is called with the report of every turn that did something. While the database is
+    unavailable, the relay keeps trying.
     """
 
     def __init__(
@@ -41,15 +41,15 @@ class StandingRelay:
         self._recovery = Recovery()
 
     def stop(self) -> None:
-        """End after this turn. Safe in a signal handler: it only sets a flag."""
+        """Stop after this turn. Safe in a signal handler: it only sets a flag."""
         self._stopped = True
 
     def run(self) -> None:
-        """Work until stopped, then say goodbye."""
+        """Work until stopped, then mark the worker's row as stopped."""
         while not self._stopped:
             try:
                 report = self.turn()
-            except Exception as error:  # noqa: BLE001 (whatever a turn meets, the next one comes)
+            except Exception as error:  # noqa: BLE001 (the next turn comes anyway)
                 logger.warning("event=relay_failed error=%r", str(error))
                 connections.close_all()
             else:
@@ -59,7 +59,7 @@ class StandingRelay:
         self._say_goodbye()
 
     def turn(self) -> RelayReport:
-        """One turn: heartbeat, lost workers, their runs, unpublished runs, duties."""
+        """Do one turn: heartbeat, lost workers, their runs, unpublished runs, duties."""
         be_impatient()
         given_up = 0
         if time.monotonic() >= self._next_beat:
@@ -78,8 +78,8 @@ class StandingRelay:
         self._next_beat = time.monotonic() + conf().heartbeat_seconds
 
     def _sleep(self) -> None:
-        # In slices: a signal's handler does not end a sleep, and setting a threading.Event in
-        # one can deadlock with the thread that waits for it.
+        # In slices, because a signal's handler does not end a sleep. Setting a threading.Event in a
+        # handler can deadlock with the thread that waits for it.
         wake_at = time.monotonic() + self.interval
         while not self._stopped and (left := wake_at - time.monotonic()) > 0:
             time.sleep(min(left, LONGEST_SLEEP_SECONDS))

@@ -1,11 +1,12 @@
 """Messages of tasks that this worker has not registered.
 
-Celery logs such a message, throws it away, and stores a failure under its id. In a rolling
-upgrade it is a message for another worker. That of a run has done its duty with its id: the run
-is forwarded as ``neural.worker.forwarding`` says. One of a plain Celery client is all there is, so
-it goes back to its queue while a living worker that reads it has the task on its ledger.
+Celery logs such a message, discards it and stores a failure under its id. During a rolling upgrade
+it may be a message for another worker. The message of a run is no longer needed once its id is
+read: the run is forwarded (see ``neural.worker.forwarding``). The message of a plain Celery client
+is the only record of its call. So it goes back to its queue as long as a live worker that reads the
+queue has the task on its ledger.
 
-The consumer must not wait for the database; so the relay's thread sees to both, once a turn.
+The consumer must not wait for the database, so the relay's thread does both, once a turn.
 """
 
 import logging
@@ -36,16 +37,16 @@ class TaskUnknown(PermanentError):
 
 
 class Held(NamedTuple):
-    """A message of a plain client, not acknowledged until it is known whose it is."""
+    """A plain client's message, held unacknowledged until the relay's thread decides about it."""
 
     consumer: Any
     message: Any
     task: str
     drop: Any
-    """What Celery does with it."""
+    """What Celery does with such a message."""
 
 
-_runs: deque[str] = deque(maxlen=1000)  # what falls out gets its next message by its lease
+_runs: deque[str] = deque(maxlen=1000)  # a run that falls out gets its next message by its lease
 _held: deque[Held] = deque()
 
 
@@ -72,7 +73,7 @@ def _take(consumer: Any, message: Any, task: str, drop: Any) -> None:
 
 
 def see_to_unknown_tasks(claimant: Claimant) -> None:
-    """Hand on the runs, give back or drop the messages, that came since the last turn."""
+    """Forward the runs, and return or drop the messages, that came since the last turn."""
     for _ in range(min(len(_runs), RUNS_A_TURN)):
         _hand_on(_runs.popleft(), claimant)
     for _ in range(len(_held)):
@@ -85,14 +86,14 @@ def see_to_unknown_tasks(claimant: Claimant) -> None:
 
 
 def _hand_on(task_id: str, claimant: Claimant) -> None:
-    """In one transaction: whatever goes wrong, the run is pending, and its next message comes."""
+    """Forward a run in one transaction: if that fails, it is pending and gets its next message."""
     with transaction.atomic():
         if runs := claim(task_id=task_id, claimant=claimant):
             run_claimed(_Unregistered(), runs)
 
 
 class _Unregistered(WorkSource):
-    """Whoever knows nothing of a run's task."""
+    """The work source of a run whose task is not registered."""
 
     def work_for(self, run: TaskRun) -> Work:
         what = f"no installed app registers the task {run.task!r}; retry when one does"
@@ -104,7 +105,7 @@ class _Unregistered(WorkSource):
 
 
 def _decide(held: Held) -> None:
-    """Put off to the consumer's thread, whose channel it is."""
+    """Return or drop a message, in the consumer's thread, which owns its channel."""
     queue = str((held.message.delivery_info or {}).get("routing_key") or "")
     if forwarding.somebody(queue, lambda known: held.task in known.get("tasks", ())):
         logger.info("event=task_unknown task=%s queue=%s given_back=yes", held.task, queue)
@@ -117,9 +118,9 @@ def _decide(held: Held) -> None:
 
 
 def _drop(held: Held) -> None:
-    """What a message holds must not end the worker: nothing above expects an exception."""
+    """Drop a message. Its content must not end the worker: no caller expects an exception."""
     try:
         held.drop()
-    except Exception as error:  # noqa: BLE001 (whatever it is, it was this message's)
+    except Exception as error:  # noqa: BLE001 (whatever it is, this message caused it)
         logger.error("event=message_dropped task=%s error=%r", held.task, str(error))
         held.message.reject_log_error(logger, held.consumer.connection_errors)

@@ -1,1 +1,1 @@
-"""The demonstration: real sales and invented live events through real workers."""
+"""The demo: real sales and invented live events through real workers."""

@@ -1,4 +1,4 @@
-"""What the processed events say: sales of the real shops, orders of the invented ones."""
+"""Results of the processed events: sales of the real shops, orders of the invented ones."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def _order(order: Order) -> dict[str, Any]:
 
 
 def low_stock() -> list[dict[str, Any]]:
-    """What the invented shops run short of."""
+    """Ingredients of which the invented shops run short."""
     low = StockLevel.objects.low().filter(store__in=live.SHOPS).order_by("store", "item")
     return [
         {"shop": each.store_id, "item": each.item, "level": float(each.level), "unit": each.unit}

@@ -1,4 +1,4 @@
-"""The demo's course: workers, two submitters, and an eye on both until all is finished."""
+"""Runs the demo: starts workers and two submitters, and watches both until all is finished."""
 
 import signal
 import time
@@ -17,15 +17,14 @@ from zhilian.supervision.processes import Child
 LOOK_SECONDS = 0.5
 WORKERS = 2
 SETTLING_SECONDS = 1.5
-"""Between a worker's first word and its readiness: a live event before that would measure
-the worker's start."""
+"""From a worker's row to its readiness. An earlier live event would measure the worker's start."""
 EARLY_ENDS = 2
 STALLED_SECONDS = 180.0
-"""More than it takes to replace a lost worker."""
+"""Longer than it takes to replace a lost worker."""
 
 
 class Stalled(Exception):
-    """Nothing has moved for a long time."""
+    """Nothing has changed for a long time."""
 
 
 class WorkersCannotStart(Stalled):
@@ -33,7 +32,8 @@ class WorkersCannotStart(Stalled):
 
 
 class Demonstration:
-    """Runs the demo in the main thread: it starts processes that die with that thread."""
+    """Runs the demo in the main thread: the demo's processes die with the thread that starts
+    them."""
 
     def __init__(
         self,
@@ -64,12 +64,12 @@ class Demonstration:
 
     @property
     def notices(self) -> list[str]:
-        """What the supervisor said of the workers."""
+        """The supervisor's lines about the workers."""
         console = self.supervisor.console
         return console.notices if isinstance(console, WatchedConsole) else []
 
     def run(self) -> bool:
-        """Return whether everything came to its end; False when it was interrupted."""
+        """Run the demo. Returns False if it was interrupted; raises the error that ended it."""
         with _signal_handlers_kept():
             try:
                 self.replay.start()
@@ -84,7 +84,7 @@ class Demonstration:
         return self.finished
 
     def _tick(self) -> None:
-        """Several times a second, between what the supervisor does."""
+        """Called several times a second by the supervisor."""
         self.keep_broker()
         if time.monotonic() < self._next_look_at:
             return
@@ -105,7 +105,7 @@ class Demonstration:
             self.supervisor.stop()
 
     def _index(self) -> None:
-        """When all events are processed: until the last of them can be found."""
+        """When all events are processed, wait until the last of them can be found."""
         if self.searching.is_through:
             return
         waiting = self.searching.look()
@@ -113,7 +113,7 @@ class Demonstration:
         self._note(("indexing", waiting))
 
     def _train(self) -> None:
-        """When all events are processed and found: a round, and its forecasts."""
+        """When all events are processed and found, run a training round and make its forecasts."""
         if not self.training.has_begun:
             self.training.begin(news=self.replay.tally.new > 0)
         progress = self.training.look()
@@ -139,7 +139,7 @@ class Demonstration:
             to_process=to_process + self.progress.total - replay.total,
             live=f"live {sent:,} sent, {waiting - backlog:,} waiting",
         )
-        # Live events go on whether or not anybody works: what counts is what was finished.
+        # Live events continue whether or not anybody works. So what counts is what was finished.
         self._note((replay.total, replay.new + self.live.tally.new - waiting))
 
     def _start_live_events(self) -> None:
@@ -167,7 +167,7 @@ class Demonstration:
         return console.last_lines[name] if isinstance(console, WatchedConsole) else ()
 
     def _is_stopping(self) -> bool:
-        """Asked by the jobs. A signal stops them at once, not after the workers."""
+        """Whether the jobs should stop. A signal stops them at once, not after the workers."""
         return self.supervisor.stop_signals > 0
 
     def _wait_for_jobs(self) -> None:
@@ -177,13 +177,13 @@ class Demonstration:
 
 
 def ends_early(child: Child) -> bool:
-    """Whether it has ended again and again, each time soon after its start."""
+    """Whether the program has ended repeatedly, each time soon after its start."""
     return child.early_ends >= EARLY_ENDS
 
 
 @contextmanager
 def _signal_handlers_kept() -> Iterator[None]:
-    """The supervisor takes the signals for itself; give them back."""
+    """Restore the signal handlers, which the supervisor replaces."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     try:

@@ -1,4 +1,4 @@
-"""The two submitters of the demo, each in a thread: history at full speed, live one by one."""
+"""The demo's two submitters, each in a thread: history at full speed, live events one by one."""
 
 import random
 import threading
@@ -19,7 +19,7 @@ LONGEST_PAUSE = 0.2
 
 
 class Job(threading.Thread):
-    """Submits until it is through or ``stopping`` says so; keeps count and its own error."""
+    """Submits until it is finished or ``stopping()`` is true; counts answers, keeps its error."""
 
     def __init__(self, name: str, *, stopping: Callable[[], bool]) -> None:
         super().__init__(name=name, daemon=True)
@@ -34,7 +34,7 @@ class Job(threading.Thread):
         return self.ident is not None and not self.is_alive()
 
     def run(self) -> None:
-        """Submit, measured."""
+        """Submit, and measure the time."""
         began_at = time.perf_counter()
         try:
             self.submit_all()
@@ -45,12 +45,12 @@ class Job(threading.Thread):
             connections.close_all()
 
     def submit_all(self) -> None:
-        """Do the work, asking ``stopping`` between events."""
+        """Do the work, calling ``stopping`` between events."""
         raise NotImplementedError
 
 
 class ReplayJob(Job):
-    """The bakery chain's sales, as history."""
+    """Submits the bakery chain's sales, as history."""
 
     def __init__(self, *, shops: int, days: int, stopping: Callable[[], bool]) -> None:
         super().__init__("demo-replay", stopping=stopping)
@@ -67,9 +67,9 @@ class ReplayJob(Job):
 
 
 class LiveJob(Job):
-    """Invented events, one by one at ``rate`` a second: the cases, then ordinary ones.
+    """Submits invented events, one by one at ``rate`` a second: the cases, then ordinary ones.
 
-    ``enough`` set: no more ordinary events.
+    When ``enough`` is set, it submits no more ordinary events.
     """
 
     def __init__(self, *, session: str, rate: float, stopping: Callable[[], bool]) -> None:
@@ -97,7 +97,7 @@ class LiveJob(Job):
 
     def _events(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Cases (with their steps' names) and ordinary events in turn."""
-        # Not for secrets; a session's name makes its events, whenever it is asked.
+        # Not for secrets. A session's name always gives the same events.
         dice = random.Random(self.session)
         ordinary = live.ordinary_events(session=self.session, dice=dice)
         for name, request in cases.steps(self.session):

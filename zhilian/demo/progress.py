@@ -1,4 +1,4 @@
-"""How far the demo is: what the ledger says of its session, and how that is shown."""
+"""The demo's progress: what the ledger says about its session, and how that is shown."""
 
 import datetime as dt
 import os
@@ -22,7 +22,7 @@ LINE_SECONDS = 5.0
 
 
 class Session:
-    """Runs that this session asked for, and those that an earlier one left unfinished."""
+    """The runs that this session asked for, and those that an earlier one left unfinished."""
 
     def __init__(self) -> None:
         self.began_at = dt.datetime.now(dt.UTC)
@@ -40,16 +40,16 @@ class Session:
         )
 
     def has_finished_any(self) -> bool:
-        """Whether any run was brought to an end since the session began."""
+        """Whether any run has ended since the session began."""
         return self.runs().filter(finished_at__gte=self.began_at).exists()
 
     def open_by_queue(self) -> Counter[str]:
-        """How many of them are not finished, by queue."""
+        """The number of unfinished runs by queue."""
         rows = self._open_runs().order_by().values_list("queue").annotate(Count("pk"))
         return Counter(dict(rows))
 
     def workers_present(self) -> int:
-        """How many of this process's workers have said that they live."""
+        """How many of this process's workers are present by their rows."""
         mine = WorkerProcess.objects.present().filter(started_at__gte=self.began_at)
         return mine.filter(name__contains=f"-{os.getpid()}@").count()
 
@@ -59,8 +59,10 @@ class Session:
 
 
 class DemoProgress:
-    """Two counts of events, submitted and processed, out of ``total``: bars on a terminal,
-    otherwise a line now and then."""
+    """Shows two counts of events, submitted and processed, out of ``total``.
+
+    On a terminal it shows bars, otherwise a line every few seconds.
+    """
 
     def __init__(self, total: int, output: TextIO | None = None) -> None:
         self.output = output or sys.stderr
@@ -73,7 +75,7 @@ class DemoProgress:
             self.bars = [self._bar("submitted", 0), self._bar("processed", 1)]
 
     def _bar(self, name: str, position: int, unit: str = " events") -> tqdm:
-        # A terminal that does not say how large it is would get no bar from tqdm.
+        # For a terminal that does not say how large it is, tqdm would show no bar.
         size = shutil.get_terminal_size()
         return tqdm(
             total=self.total,
@@ -86,10 +88,10 @@ class DemoProgress:
         )
 
     def show(self, *, submitted: int, processed: int, to_process: int, live: str) -> None:
-        """Show the counts; ``live`` is a word about the live events.
+        """Show the counts; ``live`` is a text about the live events.
 
-        Less is to be processed than submitted where an earlier run has done it, and more
-        where one left something over.
+        Fewer events are processed than submitted if an earlier run has processed some, and more if
+        an earlier run left some over.
         """
         if self.bars:
             self.bars[1].total = to_process
@@ -105,7 +107,7 @@ class DemoProgress:
             )
 
     def show_indexing(self, *, waiting: int, total: int) -> None:
-        """How much of what was processed can be searched."""
+        """Show how much of what was processed can be searched."""
         if self.output.isatty():
             if self.indexing_bar is None:
                 self.indexing_bar = self._bar("indexed", len(self.bars), " records")
@@ -117,7 +119,7 @@ class DemoProgress:
             self.say(f"making searchable: {waiting:,} records to go")
 
     def show_training(self, progress: RoundProgress) -> None:
-        """How far the round of training is."""
+        """Show how far the round of training is."""
         stores = f"{progress.stores_in} of {progress.taking_part} stores in"
         if self.output.isatty():
             if self.training_bar is None:
@@ -133,7 +135,7 @@ class DemoProgress:
             )
 
     def say(self, text: str) -> None:
-        """A line above the bars."""
+        """Print a line above the bars."""
         if self.bars:
             tqdm.write(text, file=self.output)
         else:

@@ -1,4 +1,4 @@
-"""What became of a demo's session, as one dictionary (`demo --json` prints it)."""
+"""The results of a demo's session, as one dictionary (`demo --json` prints it)."""
 
 import datetime as dt
 import math
@@ -24,7 +24,7 @@ ROWS_AT_ONCE = 5000
 
 @dataclass
 class QueueFigures:
-    """Of one queue: each wait and duration of its finished runs, in seconds."""
+    """One queue's figures: each wait and duration of its finished runs, in seconds."""
 
     # In quotes: the class takes no parameters before Python 3.12.
 
@@ -34,7 +34,7 @@ class QueueFigures:
     last_finish: dt.datetime | None = None
 
     def add(self, due: dt.datetime, started: dt.datetime, finished: dt.datetime) -> None:
-        """Count one finished run. For one that was retried it is the last attempt that counts."""
+        """Count one finished run. For a retried run, the last attempt counts."""
         self.waits.append((started - due).total_seconds())
         self.durations.append((finished - started).total_seconds())
         self.first_start = min(self.first_start or started, started)
@@ -42,7 +42,7 @@ class QueueFigures:
 
     @property
     def per_second(self) -> float:
-        """Runs from the first start to the last finish."""
+        """Runs a second from the first start to the last finish."""
         if self.first_start is None or self.last_finish is None:
             return 0.0
         seconds = (self.last_finish - self.first_start).total_seconds()
@@ -62,7 +62,7 @@ class QueueFigures:
 
 @dataclass
 class RunFigures:
-    """Of many runs: by state, tried again, lost, and by queue."""
+    """Figures of many runs: by state and by queue, how many were retried, and lost deliveries."""
 
     states: Counter[str] = field(default_factory=Counter)
     retried: int = 0
@@ -75,7 +75,7 @@ class RunFigures:
 
 
 def build(demonstration: Demonstration) -> dict[str, Any]:
-    """Everything the report says. ``ok`` is whether the exit code is 0."""
+    """The whole report. ``ok`` says whether the exit code is 0."""
     session = demonstration.session
     figures = figures_of(session.runs())
     letters = session.runs().filter(state=RunState.DEAD).select_related("event")
@@ -165,7 +165,7 @@ def figures_of(runs: TaskRunQuerySet) -> RunFigures:
 
 
 def milliseconds(seconds: "array[float]", percent: float) -> float:
-    """A percentile by nearest rank, in milliseconds; 0 of nothing."""
+    """A percentile by nearest rank, in milliseconds; 0 if there are no values."""
     if not seconds:
         return 0.0
     rank = max(1, math.ceil(percent / 100 * len(seconds)))

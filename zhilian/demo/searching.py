@@ -1,4 +1,4 @@
-"""What the demo recorded becomes searchable meanwhile; at the end all of it is, and is asked."""
+"""Watches the demo's records become searchable, and searches them at the end."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ SHOWN = 3
 
 
 class Searching:
-    """Looks now and then how much has yet to be indexed."""
+    """Checks from time to time how much has yet to be indexed."""
 
     def __init__(self) -> None:
         self.most = 0
@@ -23,7 +23,7 @@ class Searching:
         self.why_not = ""
 
     def look(self) -> int:
-        """How many records wait."""
+        """The number of records that are not indexed yet."""
         self.waiting = OutboxEntry.objects.waiting().count()
         self.most = max(self.most, self.waiting)
         self.is_through = not self.waiting

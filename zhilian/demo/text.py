@@ -1,4 +1,4 @@
-"""The report for people."""
+"""The report as text for people."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,6 +1,6 @@
-"""The round of federated training with which the demo ends, through the demo's own workers.
+"""The round of federated training with which the demo ends, done by the demo's own workers.
 
-The sales end in 2019: the round trains, and forecasts are made, as on the morning after.
+The sales end in 2019. The round trains, and forecasts are made, as on the morning after.
 """
 
 import datetime as dt
@@ -29,13 +29,14 @@ from zhilian.demo import business
 from zhilian.demo.jobs import REQUESTED_BY
 
 HONEST_DAYS = 14
-"""So many of the last days nobody trained on: forecasts of them are worth looking at."""
+"""The last days, on which nobody trained: forecasts of them are a fair test."""
 GOOD = (RoundState.PUBLISHED, RoundState.REJECTED)
-"""It came to its end. A version that is no better than what is there is rejected: as it should."""
+"""States of a completed round. A version that is no better than the present one is rightly
+rejected."""
 
 
 class Training:
-    """Opens a round when it is told to, and looks now and then how far it is."""
+    """Opens a round when told to, and checks from time to time how far it is."""
 
     def __init__(self) -> None:
         self.round: TrainingRound | None = None
@@ -44,13 +45,15 @@ class Training:
         self.why_not = ""
         self.is_through = False
         self.is_old = False
-        """Whether an earlier run of the demo has trained on all that is known."""
+        """Whether an earlier run of the demo has trained on all known data."""
         self.has_begun = False
         self._may_open_another = True
 
     def begin(self, *, news: bool) -> None:
-        """Open a round, or join one that an earlier run left open. ``news``: whether this run
-        recorded sales that no round can know yet."""
+        """Open a round, or join one that an earlier run left open.
+
+        ``news``: whether this run recorded sales that no round can know yet.
+        """
         self.has_begun = True
         last = DailyDemand.objects.filter(store__brand=BRAND).aggregate(last=Max("day"))["last"]
         self.as_of = last and last + dt.timedelta(days=1)
@@ -87,11 +90,11 @@ class Training:
             as_of=self.as_of,
         )
         self.round = opened.round
-        # One that was left open may fail for having been left: then it is the next one's turn.
+        # A round that was left open may fail for that reason; then the next one is opened.
         self._may_open_another = not opened.is_new
 
     def look(self) -> RoundProgress | None:
-        """How far it is; None when there is no round to wait for any more."""
+        """The round's progress; None if there is no round to wait for any more."""
         if self.round is None or self.is_through:
             return None
         rows = TrainingRound.objects.defer("server_state", "question")
@@ -109,8 +112,10 @@ class Training:
         return TaskRun.objects.filter(task=FORECAST_TASK, state__in=unfinished).exists()
 
     def look_back(self) -> None:
-        """Forecast the last days of one shop too, as on the mornings before them: so that its
-        page has hits and misses to show."""
+        """Forecast one shop's last days too, as on the mornings before them.
+
+        So its page has hits and misses to show.
+        """
         if self.round is None or self.as_of is None:
             return
         top = business.sales()["top_shops"]
@@ -118,12 +123,12 @@ class Training:
         if self.shop is None:
             return
         model = model_in_force(DEFAULT_MODEL_TYPE)
-        for back in reversed(range(HONEST_DAYS)):  # the newest last, as nights write them
+        for back in reversed(range(HONEST_DAYS)):  # the newest last, as nightly forecasts do
             day = self.as_of - dt.timedelta(days=back)
             forecast_store(self.shop, model=model, now=dt.datetime.now(dt.UTC), as_of=day)
 
     def report(self) -> dict[str, Any]:
-        """What came of it."""
+        """The results of the round."""
         if self.round is None:
             return {"round": None, "why_not": self.why_not, "ok": True}
         report = report_of_round(self.round, shown=StoreUpdate.objects.all())
@@ -187,7 +192,7 @@ def shops_with_history() -> int:
 
 
 def hits(found: Outlook) -> dict[str, int]:
-    """Of the days that were forecast and have ended: how many lay within the band."""
+    """Of the forecast days that have ended: how many had sales within the band."""
     return {"days": len(found.judged), "within": found.hits}
 
 

@@ -14,11 +14,11 @@ from zhilian.supervision.console import Console
 from zhilian.supervision.processes import ProgramSpec, Supervisor
 
 LINES_TOLD = 5
-"""Of what a worker said last, when it cannot start."""
+"""How many of a worker's last lines are shown if it cannot start."""
 
 
 def programs(*, concurrency: int) -> list[ProgramSpec]:
-    """One worker for ``high_priority`` alone, one for all queues."""
+    """One worker for ``high_priority`` alone, and one for all queues."""
     queues = ",".join(app.amqp.queues)
     return [
         _worker("demo-high", "high_priority", 1),
@@ -35,7 +35,7 @@ def _worker(name: str, queues: str, concurrency: int) -> ProgramSpec:
 
 
 class WatchedConsole(Console):
-    """Writes what the workers say to a file, and what concerns them to people as well."""
+    """Writes the workers' lines to a file, and the supervisor's lines to people as well."""
 
     def __init__(self, names: list[str], log: TextIO, say: Callable[[str], None]) -> None:
         super().__init__(names, log)
@@ -44,7 +44,7 @@ class WatchedConsole(Console):
         self.last_lines = {name: deque[str](maxlen=LINES_TOLD) for name in names}
 
     def write(self, name: str, line: str) -> None:
-        """One line; the supervisor's own are notices."""
+        """Write one line. The supervisor's own lines are notices."""
         super().write(name, line)
         if name in self.last_lines:
             self.last_lines[name].append(line)
@@ -60,7 +60,7 @@ def supervisor(
     say: Callable[[str], None],
     every_tick: Callable[[], None],
 ) -> Supervisor:
-    """What keeps the workers running until it is told to stop."""
+    """A supervisor that keeps the workers running until told to stop."""
     made = Supervisor(programs(concurrency=concurrency), output=log, every_tick=every_tick)
     made.console = WatchedConsole([child.program.name for child in made.children], log, say)
     return made

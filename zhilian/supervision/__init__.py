@@ -1,4 +1,1 @@
-"""The processes of one machine.
-
-Started, watched, ended together, and their lines in one terminal.
-"""
+"""Starts, watches and ends the processes of one machine, with their lines in one terminal."""

@@ -1,4 +1,4 @@
-"""Where the lines of programs that one process supervises go: its terminal, and files."""
+"""Writes the lines of supervised programs to the terminal and to files."""
 
 import datetime as dt
 import logging
@@ -10,15 +10,15 @@ from typing import TextIO
 
 COLOURS = (36, 33, 32, 35, 34, 31)
 LOG_BYTES = 5 * 1024 * 1024
-"""Of one file; three older ones are kept beside it."""
+"""The largest size of one file. Three older ones are kept beside it."""
 OLDER_LOGS = 3
 
 
 class Console:
     """Writes lines with the name of the program they came from; in colour on a terminal.
 
-    With a directory, each program's lines also go to a file of its own there, `<name>.log`.
-    This process alone writes them, so that none is torn, and starts a new one in time.
+    With a directory, each program's lines also go to its own file there, `<name>.log`. Only this
+    process writes the files, so no line is torn, and it rotates them in time.
     """
 
     def __init__(self, names: list[str], output: TextIO, directory: Path | None = None) -> None:
@@ -29,14 +29,14 @@ class Console:
         self.files = {name: LogFile(directory, name) for name in [*names, "up"] if directory}
 
     def write(self, name: str, line: str) -> None:
-        """One line. A terminal that has gone away is no reason to stop working."""
+        """Write one line. If the terminal is gone, the work continues."""
         prefix = f"{name:<{self.width}} |"
         if self.coloured:
             prefix = f"\x1b[{self.colours.get(name, 1)}m{prefix}\x1b[0m"
         with suppress(OSError):
             print(prefix, line, file=self.output, flush=True)
         if name in self.files:
-            # Programs say themselves when; the supervisor's own lines do not.
+            # Programs write the time themselves; the supervisor's own lines do not.
             self.files[name].write(f"{_now()} {line}" if name == "up" else line)
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ def _now() -> str:
 
 
 class LogFile(logging.handlers.RotatingFileHandler):
-    """A file of lines that starts anew when it has become large."""
+    """A file of lines that is rotated when it has become large."""
 
     def __init__(self, directory: Path, name: str, *, size: int = LOG_BYTES) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -63,8 +63,8 @@ class LogFile(logging.handlers.RotatingFileHandler):
         )
 
     def write(self, line: str) -> None:
-        """One line, as it is."""
+        """Write one line, unchanged."""
         self.handle(logging.makeLogRecord({"msg": line}))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
-        """A full disk is no reason to stop working; the terminal has the line."""
+        """Do nothing: on a full disk the work continues, and the terminal has the line."""

