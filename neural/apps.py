@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 
 class NeuralConfig(AppConfig):
+    """The app config. It connects the ledger to the broker, to Celery and to Django's tasks."""
+
     name = "neural"
     label = "neural"
     verbose_name = _("Neural")

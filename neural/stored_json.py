@@ -1,8 +1,8 @@
 """JSON of arguments and results in Celery's form, and limits on its size and depth.
 
-Python reads and writes JSON by recursion. A value that one process could just write cannot be read
-by another process whose stack is deeper. So depth is limited where a value comes in, and measured
-without recursion.
+Python reads and writes JSON by recursion. A process whose stack is deeper may be unable to read a
+value that another process could just write. So depth is limited where a value comes in, and
+measured without recursion.
 """
 
 import json

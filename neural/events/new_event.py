@@ -65,6 +65,7 @@ class NewEvent:
 
     @property
     def identity(self) -> Identity:
+        """Store, source and event id."""
         return (self.store, self.source, self.event_id)
 
 

@@ -50,9 +50,9 @@ BatchFunction = Callable[[list[Any]], object]
 
 
 class LimitStruck(Exception):
-    """The soft time limit was reached while a run of a batch, or several at once, were executing.
+    """The soft time limit was reached while one run of a batch, or several together, executed.
 
-    ``runs`` are the runs that were executing, ``started_at`` is when they started.
+    ``runs`` are these runs, and ``started_at`` is when they started.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class BatchItem(NamedTuple):
 
 
 Groups = Mapping[BatchFunction | None, Sequence[BatchItem]]
-"""The runs by the batch function that takes them at once; by None, those executed one by one."""
+"""Runs by the batch function that takes them together; under None, runs executed one by one."""
 
 
 def _by_function(source: WorkSource, runs: Sequence[TaskRun]) -> Groups:

@@ -47,9 +47,9 @@ def claim(
 ) -> list[TaskRun]:
     """Claim the run of this task id, if it is due, together with other due runs as one batch.
 
-    ``task`` is the message's task: a run of another task is not claimed. The batch consists of due
-    runs of the handlers named in ``batchable`` on the same queue, most urgent first, up to
-    ``limit`` runs in all. A run that has failed or was lost before is claimed alone: if it is
+    ``task`` is the message's task, if known: a run of another task is not claimed. The batch
+    consists of due runs of the handlers named in ``batchable`` on ``queue``, most urgent first, up
+    to ``limit`` runs in all. A run that has failed or was lost before is claimed alone: if it is
     poison, it would take its neighbours down. So is a run with options, because its limits must
     hold for it alone. ``now`` replaces the database's current time.
 

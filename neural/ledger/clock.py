@@ -30,6 +30,7 @@ class CarriedClock:
         self._answer = dt.datetime.now(dt.UTC)
 
     def now(self) -> dt.datetime:
+        """The current time of this clock, in UTC."""
         if self._asked_at is None:
             return dt.datetime.now(dt.UTC)
         return self._answer + dt.timedelta(seconds=time.monotonic() - self._asked_at)

@@ -51,9 +51,9 @@ def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
 def _own_row_changed(fenced: Fenced) -> NothingKept:
     """The error for a run whose row changed during its work.
 
-    Either another worker took the run over; or the work itself changed the row. In the second case
-    that change was rolled back with all other writes, so the run is still this worker's, and its
-    attempt has failed.
+    Either another worker took the run over, or the work itself changed the row. In the second case
+    that change was rolled back with all other writes, so the run still belongs to this worker, and
+    its attempt has failed.
     """
     error = NothingKept("the run was changed while it was at work: nothing that it wrote is kept")
     error.__cause__ = fenced
@@ -158,8 +158,8 @@ def record_failure(
 
 
 def drop_broken_connection(error: BaseException) -> None:
-    """Close the connection after an error of it, so that the next query opens another one. The soft
-    time limit counts, because it may have interrupted a query."""
+    """Close the connection if this error may have broken it; the next query opens another one. The
+    soft time limit counts, because it may have interrupted a query."""
     connection = dialects.ledger_connection()
     broken = isinstance(error, SoftTimeLimitExceeded | OperationalError | InterfaceError)
     if broken and not connection.in_atomic_block:

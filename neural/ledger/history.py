@@ -26,6 +26,7 @@ class Attempt:
 
     @property
     def duration(self) -> dt.timedelta | None:
+        """From started to finished; None while the attempt is under way."""
         return self.finished_at - self.started_at if self.finished_at else None
 
 

@@ -26,7 +26,7 @@ _CHANGES_THE_SESSION = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _ORDINARY = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "SAVEPOINT ", "RELEASE ")
-"""How statements of Django's ORM begin."""
+"""How ordinary statements of Django's ORM begin."""
 _NOT_CODE = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL
 )

@@ -107,6 +107,7 @@ class Clock:
         return time.perf_counter() - self._zero
 
     def now(self) -> dt.datetime:
+        """The current time of this clock."""
         return self.claimed_at + dt.timedelta(seconds=self.seconds())
 
 

@@ -25,7 +25,7 @@ def others_wait(*, least_priority: int | None = None) -> bool:
     """Whether other work is due on a queue that this worker reads.
 
     Only runs of other tasks count, with at least ``least_priority`` (by default the priority of the
-    run that is being executed here). False outside of a worker.
+    run that is being executed here). False outside of a worker's run.
     """
     run, queues = current_run(), identity.queues()
     if run is None or not queues:

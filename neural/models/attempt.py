@@ -10,6 +10,8 @@ from neural.models.worker import WorkerProcess
 
 
 class AttemptOutcome(models.TextChoices):
+    """How an attempt ended. Rows of attempts have every outcome but ``SUCCEEDED``."""
+
     FAILED = "failed", _("failed")
     LOST = "lost", _("lost")
     RELEASED = "released", _("released")

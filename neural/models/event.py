@@ -1,4 +1,4 @@
-"""Events: what stores reported. An event is recorded once and never changed."""
+"""Events: what stores reported. Each is recorded once, and its content never changes."""
 
 from typing import Any
 
@@ -11,6 +11,8 @@ from neural.models.store import Store, StoreScopedQuerySet
 
 
 class NeuralEventQuerySet(StoreScopedQuerySet):
+    """Events, with a filter for unhandled ones."""
+
     def unhandled(self) -> "NeuralEventQuerySet":
         """Events of a type that had no handler when they were recorded."""
         return self.filter(unhandled=True)

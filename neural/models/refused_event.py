@@ -1,4 +1,4 @@
-"""Refused events: submissions that failed validation, why, and what a person did about each."""
+"""Refused events: what was submitted, why it was refused, and what a person did about it."""
 
 from typing import Any
 
@@ -22,6 +22,8 @@ class EntryPoint(models.TextChoices):
 
 
 class RefusalState(models.TextChoices):
+    """Whether a person has corrected or dismissed a refused event."""
+
     OPEN = "open", _("open")
     CORRECTED = "corrected", _("corrected")
     DISMISSED = "dismissed", _("dismissed")
@@ -39,7 +41,7 @@ class RefusedEventQuerySet(StoreScopedQuerySet):
 
 
 class RefusedEvent(models.Model):
-    """A refused event, as it was submitted. When it is refused again, its row counts that.
+    """A refused event, as it was submitted. If it is refused again, its row counts that.
 
     Every text is kept as it came, cut to its column's length. Characters that no database keeps
     (U+0000, halves of surrogate pairs) are written as escapes. ``store_code`` need not be the code

@@ -44,6 +44,8 @@ class Without(Func):
 
 
 class RunState(models.TextChoices):
+    """The states of a run; docs/ledger.md explains them."""
+
     PENDING = "pending", _("pending")
     RUNNING = "running", _("running")
     SUCCEEDED = "succeeded", _("succeeded")
@@ -68,6 +70,8 @@ _RETRIED: dict[str, Any] = {
 
 
 class TaskRunQuerySet(StoreScopedQuerySet):
+    """Runs, with filters by state and time."""
+
     def due(self, now: dt.datetime | None = None) -> Self:
         """Pending runs that are due (at the database's current time unless ``now`` is given)."""
         return self.filter(state=RunState.PENDING, available_at__lte=now or Now())
@@ -78,6 +82,7 @@ class TaskRunQuerySet(StoreScopedQuerySet):
         return self.filter(state=RunState.PENDING, publish_at__lte=now or Now())
 
     def running(self) -> Self:
+        """Runs that a worker has claimed and not settled yet."""
         return self.filter(state=RunState.RUNNING)
 
     def dead(self) -> Self:
@@ -85,6 +90,7 @@ class TaskRunQuerySet(StoreScopedQuerySet):
         return self.filter(state=RunState.DEAD)
 
     def by_urgency(self) -> Self:
+        """Most urgent first; runs of equal priority in the order in which they are due."""
         return self.order_by("-priority", "available_at", "pk")
 
     def abandoned(self) -> Self:
@@ -296,7 +302,7 @@ class TaskRun(models.Model):
 
     @property
     def duration(self) -> dt.timedelta | None:
-        """How long the last attempt took, from started to finished; None while that is open."""
+        """How long the last attempt took, from started to finished; None before it has finished."""
         if self.started_at is None or self.finished_at is None:
             return None
         return self.finished_at - self.started_at

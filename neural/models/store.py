@@ -73,6 +73,8 @@ def is_limited_to_stores(user: "User | AnonymousUser") -> bool:
 
 
 class StoreQuerySet(StoreScopedQuerySet):
+    """Stores, which a user may see like the rows that belong to them."""
+
     store_field = "pk"
 
 
@@ -144,6 +146,7 @@ class Store(models.Model):
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
+        """The store's time zone."""
         return zoneinfo.ZoneInfo(self.time_zone)
 
     def localize(self, moment: dt.datetime) -> dt.datetime:

@@ -12,6 +12,8 @@ MICROSECOND = dt.timedelta(microseconds=1)
 
 
 class WorkerProcessQuerySet(models.QuerySet):
+    """Workers, with filters by their heartbeats."""
+
     def present(self) -> "WorkerProcessQuerySet":
         """Workers that have neither stopped nor been marked lost."""
         return self.filter(stopped_at=None, lost_at=None)
