@@ -1,7 +1,7 @@
 """Zhilian Neural: a durable event backbone for restaurant chains.
 
-The public calls are reached as ``neural.submit(...)``, ``neural.submit_many(...)``
-and ``@neural.handles(...)``; docs/api.md lists them all. They are loaded on first use because
+Public names are used as ``neural.submit(...)``, ``neural.submit_many(...)`` and
+``@neural.handles(...)``; docs/api.md lists them all. Each name is loaded on first use, because
 models cannot be imported before Django has loaded its applications.
 """
 

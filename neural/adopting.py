@@ -1,8 +1,8 @@
-"""Apps whose tables were once those of the app `neural`.
+"""Migrations of apps whose tables once belonged to the app `neural`.
 
-A database of that time is carried over by a plain `migrate`: the first migration of such an app
-finds its tables there, leaves them as they are and takes their content types over, and with those
-the permissions that people hold and the entries of the admin's log.
+A plain `migrate` converts a database of that time. The first migration of such an app finds its
+tables, leaves them as they are and takes over their content types. Permissions that people hold
+and entries of the admin's log refer to the content types, so they are kept.
 """
 
 from collections.abc import Iterator
@@ -19,20 +19,20 @@ FORMER_LABEL = "neural"
 
 
 class TablesHalfThere(NeuralError):
-    """Some of an app's tables exist and some do not: no migration can tell what happened."""
+    """Some of an app's tables exist and others do not, so a migration cannot continue."""
 
 
 class AdoptingMigration(migrations.Migration):
-    """The first migration of an app that takes over its tables where they exist.
+    """The first migration of an app: creates the app's tables, or takes over existing ones.
 
     Raises:
-        TablesHalfThere: Some of them exist.
+        TablesHalfThere: Some of the tables exist, but not all.
     """
 
-    # Not one that `--fake-initial` would record without the content types.
+    # Else `--fake-initial` would record this migration without moving the content types.
     initial = False
     made_tables = False
-    """Whether it has just made them: what comes with the app comes with its tables."""
+    """Whether this migration has just created the tables. The app adds its own rows only then."""
 
     def apply(
         self,
@@ -40,8 +40,8 @@ class AdoptingMigration(migrations.Migration):
         schema_editor: BaseDatabaseSchemaEditor,
         collect_sql: bool = False,
     ) -> ProjectState:
-        """Make the tables, or take them over."""
-        if collect_sql:  # it is only shown, and of a new database
+        """Create the tables, or take them over if they exist."""
+        if collect_sql:  # `sqlmigrate` only prints SQL, for a new database
             return super().apply(project_state, schema_editor, collect_sql)
         _take_over_content_types(self._names(), self.app_label, schema_editor)
         if self._all_there(schema_editor):
@@ -50,8 +50,8 @@ class AdoptingMigration(migrations.Migration):
         return super().apply(project_state, schema_editor, collect_sql)
 
     def mutate_state(self, project_state: ProjectState, preserve: bool = True) -> ProjectState:
-        """The models are this app's, and no longer those of the former one, which has them where
-        its old migrations were only partly applied."""
+        """Add the models to this app's state and remove them from that of the app `neural`, which
+        still has them where its old migrations were only partly applied."""
         state = super().mutate_state(project_state, preserve)
         for name in self._names():
             if (FORMER_LABEL, name) in state.models:
@@ -82,7 +82,8 @@ class AdoptingMigration(migrations.Migration):
 def _take_over_content_types(
     names: list[str], label: str, schema_editor: BaseDatabaseSchemaEditor
 ) -> None:
-    """Before Django makes new ones after the migration, which nobody would hold."""
+    """Move content types to this app before Django creates new ones after the migration: nobody
+    would hold permissions on those."""
     content_types = _content_types(schema_editor)
     if content_types is None:
         return
@@ -92,7 +93,7 @@ def _take_over_content_types(
 
 
 def _content_types(schema_editor: BaseDatabaseSchemaEditor) -> Any:
-    """The content types of this database, where it has them."""
+    """The content types of this database, or None where it has no table of them."""
     connection = schema_editor.connection
     with connection.cursor() as cursor:
         if "django_content_type" not in connection.introspection.table_names(cursor):
@@ -103,8 +104,11 @@ def _content_types(schema_editor: BaseDatabaseSchemaEditor) -> Any:
 
 
 def brings_tables(migration: Any, app_label: str, former_end: str) -> bool:
-    """Whether this migration of a plan has just made the tables of an app: its first one, or the
-    one whose name ends so, of the time when they were the app `neural`'s."""
+    """Whether this migration of a plan has just created the tables of an app.
+
+    It is either the app's first migration, or the migration of the app `neural` whose name ends
+    with ``former_end``, from the time when `neural` had these tables.
+    """
     if migration.app_label == FORMER_LABEL:
         return bool(migration.name.endswith(former_end))
     return migration.app_label == app_label and getattr(migration, "made_tables", False)

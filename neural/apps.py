@@ -1,4 +1,4 @@
-"""The Django application."""
+"""The Django application config of `neural`."""
 
 from celery import current_app
 from django.apps import AppConfig
@@ -8,17 +8,19 @@ from django.utils.translation import gettext_lazy as _
 
 
 class NeuralConfig(AppConfig):
+    """The app config. It connects the ledger to the broker, to Celery and to Django's tasks."""
+
     name = "neural"
     label = "neural"
     verbose_name = _("Neural")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Find every app's event types and handlers, and attach to Celery's workers."""
+        """Load every app's event types and handlers, and connect to Celery's workers."""
         import neural.celeryapp.checks
         import neural.checks  # noqa: F401  (both register system checks)
         from neural import (
-            tasks,  # noqa: F401  (known to the relay in processes that are no workers, too)
+            tasks,  # noqa: F401  (the relay needs them, also in processes that are no workers)
             worker,
         )
         from neural.broker import entries, message, patches, publisher
@@ -43,8 +45,11 @@ class NeuralConfig(AppConfig):
 
 
 def _set_beats_zone() -> None:
-    """Where the project names no zone for Celery, Celery takes Django's, and the form of
-    django-celery-beat, which looks into Django's settings alone, would propose UTC."""
+    """Set Celery's time zone in Django's settings if the project does not set it.
+
+    Celery itself falls back to Django's ``TIME_ZONE``. The form of django-celery-beat reads only
+    Django's settings and would propose UTC.
+    """
     namespace = getattr(current_app, "namespace", None) or "CELERY"
     name = f"{namespace}_TIMEZONE"
     if not hasattr(settings, name):

@@ -1,4 +1,4 @@
-"""System checks: what would break the ledger's promises is said at start, with the remedy."""
+"""Django system checks: report at start what would break the ledger's promises, and the remedy."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,9 +22,9 @@ SHOWN = 3
 
 @register()
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """``NEURAL`` in the settings is well-formed, whichever app a part of it belongs to."""
+    """Check that ``settings.NEURAL`` is well-formed, including the settings of optional apps."""
     if not getattr(settings, "NEURAL", {}):
-        return []  # the defaults are well-formed: what reads settings need not be loaded
+        return []  # the defaults are well-formed, so pydantic need not be loaded
     return [
         Error(
             f"settings.NEURAL[{'.'.join(map(str, error['loc']))!r}]: {error['msg']}",
@@ -37,7 +37,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 
 
 def _refused(read: Callable[[], object]) -> Sequence[Any]:
-    from pydantic import ValidationError  # loaded by what is read
+    from pydantic import ValidationError  # the settings that are read load it anyway
 
     try:
         read()
@@ -48,7 +48,7 @@ def _refused(read: Callable[[], object]) -> Sequence[Any]:
 
 @register()
 def check_settings_of_absent_apps(**_: Any) -> list[CheckMessage]:
-    """No setting of an app that is not installed is taken for one that does something."""
+    """Warn of settings that have no effect because their app is not installed."""
     given = getattr(settings, "NEURAL", {})
     if not given:
         return []
@@ -66,9 +66,10 @@ def check_settings_of_absent_apps(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_visibility_timeout(**_: Any) -> list[CheckMessage]:
-    """Redis must not hand out a message again while its task may still be running.
+    """Warn if Redis may deliver a message again while its task may still be running.
 
-    RabbitMQ gives back what its worker's lost connection held, and nothing after a time.
+    RabbitMQ needs no such check: it redelivers when a worker's connection is lost, and not after a
+    time.
     """
     celery = current_app.conf
     if not is_redis(celery.broker_url):
@@ -88,7 +89,7 @@ def check_visibility_timeout(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_patched_versions(**_: Any) -> list[CheckMessage]:
-    """Celery and kombu, of which Neural replaces some methods, are no newer than was tried."""
+    """Warn if Celery or kombu is newer than the version with which Neural's patches were tried."""
     return [
         checks.Warning(
             f"{name} {installed} is newer than {looked_at}, with which the patches of "
@@ -102,17 +103,17 @@ def check_patched_versions(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_database(**_: Any) -> list[CheckMessage]:
-    """Ledger, users and schedules are in one database, whose commit publishes.
+    """Check that the ledger, users and schedules are in one database, Django's default.
 
-    Stores have users for their operators, a handler's writes and its outcome are one
-    transaction, and so are a schedule's moment and its run.
+    Stores refer to users as their operators. A handler's writes and its outcome share one
+    transaction, and so do the time at which a schedule was due and its run.
     """
     ours = [each for each in apps.get_models() if each.__module__.startswith("neural.")]
     models = [get_user_model(), *ours]
     if apps.is_installed(BEAT):
         models.append(apps.get_model(BEAT, "PeriodicTask"))
     homes = ((model._meta.label, router.db_for_write(model)) for model in models)
-    # Read from a replica, a run may look as it was before it was claimed.
+    # A run that is read from a replica may look as it was before it was claimed.
     read = ((model._meta.label, router.db_for_read(model)) for model in models)
     away = [f"{label} in {home!r}" for label, home in homes if home != DEFAULT_DB_ALIAS]
     away += [f"{label} read from {home!r}" for label, home in read if home != DEFAULT_DB_ALIAS]
@@ -131,8 +132,9 @@ def check_database(**_: Any) -> list[CheckMessage]:
 
 @register(checks.Tags.database)
 def check_schedules(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """No schedule waits for a task whose app is not installed: beat leaves it out. Asked of the
-    database, so by `migrate`, `check --database default` and `doctor`."""
+    """Warn of enabled schedules whose task belongs to an app that is not installed: beat skips
+    them. This check reads the database, so it runs in `migrate`, `check --database default` and
+    `doctor`."""
     if DEFAULT_DB_ALIAS not in (databases or ()) or not apps.is_installed(BEAT):
         return []
     schedules = apps.get_model(BEAT, "PeriodicTask")

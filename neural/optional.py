@@ -1,8 +1,8 @@
-"""The parts of Neural that a project may leave out, and names that are loaded when first used.
+"""The optional apps of Neural, and lazy loading of public names.
 
-Models cannot be imported before Django has loaded its applications, and what a project does not
-use (LanceDB, a model) should cost it no start. What is asked of a part that is missing says which
-app to add.
+Names are loaded on first use for two reasons. Models cannot be imported before Django has loaded
+its applications, and a library that a project does not use (LanceDB, a model) should not slow its
+start. A name of an app that is not installed raises an error that says which app to add.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 from neural.errors import NeuralError
 
 PARTS = ("neural.restaurant", "neural.retrieval", "neural.forecasting", "neural.logins")
-"""Each is a package and an app in ``INSTALLED_APPS`` of that name."""
+"""The optional parts. Each is a package, and an app of the same name in ``INSTALLED_APPS``."""
 
 TASKS: Mapping[str, str] = {
     "advance_training_round": "neural.forecasting.tasks",
@@ -27,17 +27,20 @@ TASKS: Mapping[str, str] = {
     "tend_search_indexes": "neural.retrieval.tasks",
     "train_federated_model": "neural.forecasting.tasks",
 }
-"""Where a part's tasks are. Their names, which stand in messages, runs and schedules, all begin
-with ``neural.tasks``."""
+"""The module that defines each task of an optional part. In messages, runs and schedules, the name
+of every task begins with ``neural.tasks``."""
 
 
 class AppNotInstalled(NeuralError, ImportError):
-    """Something was asked for that belongs to an app which the project leaves out."""
+    """A name was used that belongs to an app which is not in ``INSTALLED_APPS``."""
 
 
 def look_up(package: str, homes: Mapping[str, str], name: str) -> Any:
-    """What ``name`` is in its home, for a package's own ``__getattr__``; or
-    :class:`AppNotInstalled`. Nothing of a part is imported where it is not installed."""
+    """Load a name from its module; a package's ``__getattr__`` calls this.
+
+    ``homes`` maps names to modules. Raises AttributeError for a name that is not in it, and
+    :class:`AppNotInstalled` if the name's app is not installed; its module is not imported then.
+    """
     if name not in homes:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
     if said := _said_of_an_absent_app(homes[name]):
@@ -46,15 +49,17 @@ def look_up(package: str, homes: Mapping[str, str], name: str) -> Any:
 
 
 def said_of_an_absent_task(task: str) -> str:
-    """What to do about a task that belongs to a part which is not installed, as the end of a
-    sentence that begins with its name; empty for every other."""
+    """What to do about a task whose app is not installed; empty for any other task.
+
+    The text is the end of a sentence that begins with the task's name.
+    """
     package, _, name = task.rpartition(".")
     is_a_parts = package == "neural.tasks" and name in TASKS
     return _said_of_an_absent_app(TASKS[name]) if is_a_parts else ""
 
 
 def _said_of_an_absent_app(module: str) -> str:
-    from django.apps import apps  # not above: `import neural` alone loads no Django
+    from django.apps import apps  # not at the top: `import neural` alone must not load Django
 
     app = app_of(module)
     if app is None or apps.is_installed(app):
@@ -63,5 +68,5 @@ def _said_of_an_absent_app(module: str) -> str:
 
 
 def app_of(module: str) -> str | None:
-    """The app that a module belongs to; None for what is always there."""
+    """The optional app that a module belongs to; None for a module that is always there."""
     return next((part for part in PARTS if f"{module}.".startswith(f"{part}.")), None)

@@ -1,8 +1,8 @@
-"""Queues and priorities. Pure: no Django, no Celery.
+"""Queues and priorities: their names, and those of each task. Imports no Django and no Celery.
 
-For callers 10 is most urgent. The broker is never told a priority: on Redis 0 is most
-urgent and a priority splits a queue into four lists of which the last may starve. What
-is urgent has a queue of its own; within a queue the ledger orders by priority.
+Priority 10 is most urgent. Messages carry no priority to the broker: on Redis, 0 is most urgent,
+and priorities split a queue into four lists of which the last may starve. Urgent work has a queue
+of its own instead, and the ledger orders the runs of a queue by priority.
 """
 
 HIGH_PRIORITY_QUEUE = "high_priority"
@@ -28,14 +28,14 @@ TASK_QUEUES = {
     "neural.tasks.tend_search_indexes": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
     "neural.tasks.analyse_demand": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
 }
-"""Queue and priority of tasks by name: also for whoever sends one and does not have its code."""
+"""Queue and priority of tasks by name, also for callers that do not have the task's code."""
 
 
 def queue_of(task: str) -> str | None:
-    """The queue that the table names for a task."""
+    """The queue of a task in :data:`TASK_QUEUES`, or None."""
     return TASK_QUEUES[task][0] if task in TASK_QUEUES else None
 
 
 def priority_of(task: str) -> int:
-    """The priority that the table names for a task, or the ordinary one."""
+    """The priority of a task in :data:`TASK_QUEUES`, or the default priority."""
     return TASK_QUEUES[task][1] if task in TASK_QUEUES else DEFAULT_PRIORITY

@@ -1,4 +1,4 @@
-"""Registries: what apps add to another part by name, like event types or probes. Pure."""
+"""Registries of things that apps add by name, like event types or probes. Imports no Django."""
 
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
@@ -9,7 +9,7 @@ Thing = TypeVar("Thing")
 
 
 class AlreadyRegistered(NeuralError):
-    """Two things claim one name."""
+    """Two different things were registered under one name."""
 
 
 class NotRegistered(PermanentError):
@@ -17,14 +17,14 @@ class NotRegistered(PermanentError):
 
 
 def _no_change() -> None:
-    """Nobody has looked anything up that could be out of date."""
+    """The default for ``changed``: there is no cache to clear."""
 
 
 class Registry(Generic[Thing]):
-    """Things of one kind, by name, in the order in which they were added.
+    """Things of one kind by name, in the order in which they were added.
 
-    ``kind`` names them in errors, ``unknown`` is what :meth:`get` raises; ``changed`` is called
-    when one was added.
+    ``kind`` is their name in error messages. ``unknown`` is the error that :meth:`get` raises.
+    ``changed`` is called after a thing was added.
     """
 
     def __init__(
@@ -40,8 +40,11 @@ class Registry(Generic[Thing]):
         self._things: dict[str, Thing] = {}
 
     def add(self, name: str, thing: Thing) -> Thing:
-        """Make a thing known; its name must be new. The same thing again is no news: Django makes
-        its applications ready anew when a test changes ``INSTALLED_APPS``."""
+        """Register a thing under a name, and return the thing.
+
+        Raises :class:`AlreadyRegistered` if another thing has the name. The same thing may be added
+        again: Django calls ``ready()`` again when a test changes ``INSTALLED_APPS``.
+        """
         if name in self._things:
             if self._things[name] is thing:
                 return thing
@@ -54,7 +57,7 @@ class Registry(Generic[Thing]):
         return thing
 
     def get(self, name: str) -> Thing:
-        """The thing of this name, or the registry's own error, which names those that are known."""
+        """The thing of this name; or raises the registry's ``unknown`` error, which lists names."""
         try:
             return self._things[name]
         except KeyError:
@@ -62,7 +65,7 @@ class Registry(Generic[Thing]):
             raise self._unknown(f"{self.kind} {name!r} is not registered; known: {known}") from None
 
     def find(self, name: str) -> Thing | None:
-        """The thing of this name, if there is one."""
+        """The thing of this name, or None."""
         return self._things.get(name)
 
     def names(self) -> list[str]:

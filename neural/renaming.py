@@ -1,8 +1,8 @@
-"""A model that gets another name, and with it the permissions that people hold.
+"""A migration operation that renames a model's permissions along with the model.
 
-Django renames a model's content type along with it. The codenames of its permissions, which name
-the model, stay as they were until Django 6.1: after the migration new ones would be made, which
-nobody holds.
+Django renames a model's content type with it. Before Django 6.1, it does not rename the codenames
+of the model's permissions, which contain the model's name. After the migration, Django would create
+new permissions, which nobody holds.
 """
 
 from typing import Any
@@ -16,10 +16,11 @@ DEFAULT_ACTIONS = ("add", "change", "delete", "view")
 
 
 class RenamePermissions(Operation):
-    """To stand behind a ``RenameModel``: people and groups keep what they may.
+    """Rename a model's permissions, so that people and groups keep them.
 
-    Where there are no permissions, or none of this model yet, nothing is done. Where those of the
-    new name are there as well, whoever held the old ones holds them.
+    Put this operation after a ``RenameModel``. It does nothing where the database has no
+    permissions, or none of this model yet. Where permissions of the new name exist too, everybody
+    who held the old ones gets them.
     """
 
     reduces_to_sql = False
@@ -29,7 +30,7 @@ class RenamePermissions(Operation):
         self.new_name = new_name
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
-        """Permissions are rows, and no part of the state."""
+        """Do nothing: permissions are rows and not part of the state."""
 
     def database_forwards(
         self,
@@ -56,7 +57,7 @@ class RenamePermissions(Operation):
 
 
 def _label(state: ProjectState, app_label: str, model: str) -> str:
-    """As Django writes it into a permission's name."""
+    """The model's verbose name as Django writes it into a permission's name."""
     return str(state.apps.get_model(app_label, model)._meta.verbose_name_raw)
 
 
@@ -82,7 +83,7 @@ def _rename(
 def _permissions(
     schema_editor: BaseDatabaseSchemaEditor, app_label: str, models: tuple[str, str]
 ) -> Any:
-    """Those of a model by either of its names, in a database that has permissions."""
+    """A model's permissions under any of these names; None if the database has no permissions."""
     connection = schema_editor.connection
     with connection.cursor() as cursor:
         if "auth_permission" not in connection.introspection.table_names(cursor):
@@ -98,7 +99,7 @@ def _permissions(
 
 
 def _hand_over(former: Any, present: Any) -> None:
-    """Whoever holds the one holds the other, and the former goes."""
+    """Give ``present`` to everybody who holds ``former``, and delete ``former``."""
     for relation in type(former)._meta.related_objects:
         if relation.many_to_many:
             held_by = relation.get_accessor_name()

@@ -1,8 +1,8 @@
-"""Which admin site is being shown, and addresses within it.
+"""URLs of pages within the admin site that is being shown.
 
-A project may have several admin sites, each with its own address. Django finds the page of the
-right one if it is told the site's name; columns and search results are made far from the request
-that knows it, so the name is kept in the context while a page is made.
+A project may have several admin sites, each at its own URL. ``reverse()`` finds the page of the
+right site if it gets the site's name. The code of columns and search results does not have the
+request that knows the name, so a context variable keeps the name while a page is rendered.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _shown: ContextVar[str | None] = ContextVar("admin site", default=None)
 
 @contextmanager
 def on_site(name: str) -> Iterator[None]:
-    """Addresses made in this block are those of the admin site of this name."""
+    """Within this block, URLs point into the admin site of this name."""
     before = _shown.set(name)
     try:
         yield
@@ -27,13 +27,16 @@ def on_site(name: str) -> Iterator[None]:
 
 
 def address_in_admin(page: str, *args: Any) -> str:
-    """The address of a page (``neural_taskrun_changelist``) in the site that is being shown, in
-    the default one elsewhere. Raises Django's ``NoReverseMatch`` if the site has no such page."""
+    """The URL of a page (``neural_taskrun_changelist``) in the admin site that is being shown.
+
+    Outside of :func:`on_site` it is that of the default site. Raises Django's ``NoReverseMatch`` if
+    the site has no such page.
+    """
     return reverse(f"admin:{page}", args=args, current_app=_shown.get())
 
 
 def page_of(model: type[Model], pk: Any) -> str:
-    """Where a row is seen in the admin; empty where there is none."""
+    """The URL of a row's page in the admin; empty if there is no such page."""
     try:
         return address_in_admin(f"{model._meta.app_label}_{model._meta.model_name}_change", pk)
     except NoReverseMatch:

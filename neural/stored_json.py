@@ -1,7 +1,8 @@
-"""Arguments and results as JSON, in the form that Celery writes, and how deep JSON may be nested.
+"""JSON of arguments and results in Celery's form, and limits on its size and depth.
 
-Python reads and writes JSON by recursion. What one process could just write, another whose stack
-is deeper cannot read: so depth is bounded where a value comes in, and found without recursion.
+Python reads and writes JSON by recursion. A process whose stack is deeper may be unable to read a
+value that another process could just write. So depth is limited where a value comes in, and
+measured without recursion.
 """
 
 import json
@@ -18,15 +19,15 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class NotStorable(PermanentError):
-    """A value cannot be kept in the ledger; the message says what and why."""
+    """A value cannot be kept in the ledger; the message names the value and the reason."""
 
 
 def to_json(value: Any, *, what: str) -> str:
-    """JSON text of a value, or :class:`NotStorable`.
+    """JSON text of a value; ``what`` names the value in errors.
 
-    Dates, Decimals and UUIDs are written as Celery writes them. Refused are NaN and
-    infinities (not JSON), the character U+0000 (PostgreSQL cannot keep it), more than
-    ``max_json_bytes`` and more than ``max_json_depth`` levels.
+    Dates, Decimals and UUIDs are written as Celery writes them. Raises :class:`NotStorable` for
+    NaN and infinities (not JSON), the character U+0000 (PostgreSQL cannot keep it), halves of
+    surrogate pairs, more than ``max_json_bytes`` bytes and more than ``max_json_depth`` levels.
     """
     limit = conf().max_json_depth
     try:
@@ -48,7 +49,8 @@ def to_json(value: Any, *, what: str) -> str:
 
 
 def has_nul(text: str) -> bool:
-    """Whether JSON text holds the escape of U+0000 (and not a backslash before 'u0000')."""
+    """Whether JSON text contains the escape of U+0000. A literal backslash before 'u0000' is not
+    one."""
     return "\\u0000" in text and _NUL.search(text) is not None
 
 
@@ -66,7 +68,8 @@ def from_json(text: str) -> Any:
 
 
 def plain(value: Any, *, what: str) -> Any:
-    """The value as it will be read back by plain JSON: what a JSONField should be given."""
+    """The value as plain JSON will read it back, to be given to a JSONField; or
+    :class:`NotStorable`."""
     return json.loads(to_json(value, what=what))
 
 
@@ -76,14 +79,14 @@ _STEPS = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 
 
 def is_deeper(text: str, limit: int) -> bool:
-    """Whether JSON text is nested more than ``limit`` levels deep; ``[]`` has one."""
-    if text.count("[") + text.count("{") <= limit:  # nearly always, and then it costs nothing
+    """Whether JSON text is nested more than ``limit`` levels deep; ``[]`` has one level."""
+    if text.count("[") + text.count("{") <= limit:  # true for nearly every value, and cheap
         return False
     return depth_of(text) > limit
 
 
 def depth_of(text: str) -> int:
-    """Levels of lists and objects within one another. Brackets within strings are none."""
+    """How many levels of lists and objects JSON text has. Brackets within strings do not count."""
     without_escapes = text.encode(errors="replace").replace(b"\\\\", b"").replace(b'\\"', b"")
     marks = without_escapes.translate(None, delete=_ALL_ELSE)
     brackets = b"".join(marks.split(b'"')[::2])
@@ -91,6 +94,7 @@ def depth_of(text: str) -> int:
 
 
 def said_of(depth: int | None, limit: int) -> str:
-    """Why it is refused. None: so deep that it could not even be read or written."""
+    """The reason for refusing a value of this depth, as the end of a sentence. A depth of None
+    means that the value was too deep to be read or written at all."""
     how = "so deep that it cannot be read" if depth is None else f"{depth:,} levels deep"
     return f"is nested {how}; at most {limit} levels are kept"

@@ -1,7 +1,7 @@
-"""The Celery tasks of the ledger: names, arguments and one domain call each.
+"""The Celery tasks of the ledger: names, arguments and one call into the domain code each.
 
-Tasks of other parts are defined there and reached from here as well: their names, which stand
-in messages, runs and schedules, all begin with ``neural.tasks``.
+Optional apps define their own tasks, and these can be imported from here, too: in messages, runs
+and schedules, the name of every task begins with ``neural.tasks``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,8 +36,8 @@ def process_neural_event(
 ) -> str:
     """Submit an event that came as a message; returns 'new' or 'duplicate'.
 
-    The runs of recorded events are messages of this task too; those call the event's
-    handler instead of this body.
+    Raises :class:`neural.EventRefused` if the event is refused. The runs of recorded events belong
+    to this task, too; they call the event's handler instead of this function.
     """
     answer = submit(
         type=event_type,
@@ -63,5 +63,5 @@ def send_signature(
 
 @shared_task(base=LedgerTask, name=ERROR_CALLBACK_TASK)
 def call_error_callback(callback: Mapping[str, Any], task_id: str) -> None:
-    """Call an error callback of three arguments for the run that is dead."""
+    """Call an error callback (a function of three arguments) for a dead run."""
     callbacks.call_error_callback(callback, task_id)

@@ -1,12 +1,12 @@
 """The settings of Neural, typed, each with its default and its unit.
 
-A project overrides them in its Django settings: ``NEURAL = {"max_retries": 5}``. Those of the
-ledger are in :mod:`neural.conf.ledger` and read by :func:`conf`. An app that can be left out has
-its own in its module ``conf``, which registers them; they stand in ``NEURAL`` all the same. An
-unknown name or a wrong type is refused at start.
+A project overrides them in its Django settings: ``NEURAL = {"max_retries": 5}``. The ledger's
+settings are in :mod:`neural.conf.ledger`, and :func:`conf` reads them. An optional app registers
+its settings in its module ``conf``; a project writes them into ``NEURAL`` as well. An unknown name
+or a wrong type is refused at start.
 
-pydantic reads them. It takes about as long to import as the ledger itself, so it is loaded when
-they are first asked for.
+pydantic validates the settings. Importing it takes about as long as importing the ledger, so it is
+imported when a setting is first read.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from neural.conf.ledger import NeuralSettings, Settings
 
 _MODULES = ("neural.forecasting.conf", "neural.retrieval.conf", "neural.logins.conf")
-"""Where the settings are of what a project may leave out."""
+"""The modules with the settings of optional apps."""
 
 
 class SettingAlreadyRegistered(NeuralError):
-    """Two apps have a setting of one name."""
+    """Two apps define a setting of the same name."""
 
 
 @lru_cache(maxsize=1)
 def conf() -> "NeuralSettings":
-    """The ledger's settings in force. A name that nobody knows is refused here, and whatever is
-    wrong in another part of ``NEURAL``."""
+    """The ledger's settings. Raises pydantic's ``ValidationError`` for an unknown name or a wrong
+    value anywhere in ``NEURAL``, including the parts of other apps."""
     for part in _parts:
         _read(part)
     ledgers: NeuralSettings = _read(_ledgers())
@@ -48,9 +48,11 @@ _parts: "list[type[Settings]]" = []
 
 
 def register_settings(part: type[Part]) -> Callable[[], Part]:
-    """Make an app's settings a part of ``NEURAL``; returns what reads them, as :func:`conf` does.
+    """Make an app's settings a part of ``NEURAL``; returns a function that reads them, like
+    :func:`conf`.
 
-    To be called when the app's modules are imported: its ``AppConfig``'s module imports it.
+    Call it when the app's modules are imported: the module of the app's ``AppConfig`` imports the
+    module that calls it. Raises :class:`SettingAlreadyRegistered`.
     """
     for other in _all_parts():
         if taken := part.model_fields.keys() & other.model_fields.keys():
@@ -63,9 +65,10 @@ def register_settings(part: type[Part]) -> Callable[[], Part]:
 
 
 def owners(names: Collection[str] | None = None) -> "Mapping[str, type[Settings]]":
-    """Of settings by these names, or of every one, the part that it is in, installed or not.
+    """The part of ``NEURAL`` to which each of these settings (by default every setting) belongs.
 
-    What is not installed is imported only for a name that is in nothing that is.
+    Apps that are not installed count, too. Their settings are imported only to look up a name that
+    no installed app has.
     """
     found = _owners()
     if names is None or not found.keys() >= set(names):
@@ -80,7 +83,7 @@ def _owners() -> "dict[str, type[Settings]]":
 
 
 def readers() -> "list[Callable[[], Settings]]":
-    """What reads each part of ``NEURAL``."""
+    """A function for each part of ``NEURAL``, which reads and validates that part."""
     return [partial(_read, part) for part in _all_parts()]
 
 
@@ -99,7 +102,7 @@ def _read(part: "type[Settings]") -> Any:
     given = _given()
     others = given.keys() - part.model_fields.keys()
     if others and part is _ledgers():
-        others &= owners(others).keys()  # what is nobody's is refused with the ledger's
+        others &= owners(others).keys()  # unknown names are left in, and so refused here
     return part.model_validate({name: given[name] for name in given if name not in others})
 
 

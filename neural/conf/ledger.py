@@ -17,66 +17,68 @@ def _known_zone(name: str) -> str:
 
 
 class Settings(BaseModel):
-    """A part of ``NEURAL``, frozen. Durations are in seconds."""
+    """Base class of a part of ``NEURAL``; frozen. Durations are in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="NEURAL", defer_build=True)
 
 
 class NeuralSettings(Settings):
-    """The ledger's."""
+    """The ledger's part of ``NEURAL``."""
 
     default_time_zone: Annotated[str, AfterValidator(_known_zone)] = ""
-    """Time zone of new stores, and of the schedules that come with the app; empty: Django's
+    """Time zone of new stores, and of the schedules that come with the app. Empty means Django's
     ``TIME_ZONE``."""
     default_country: str = Field(default="", pattern=r"^([A-Z]{2})?$")
-    """Country of new stores (ISO 3166-1), for its public holidays; empty: none are known."""
+    """Country of new stores (ISO 3166-1), for its public holidays. Empty means that no holidays are
+    known."""
     max_future_seconds: float = Field(default=24 * 3600, gt=0)
-    """An event further ahead is refused: a till with a wrong clock would win for ever."""
+    """An event that occurred further ahead than this is refused: otherwise the events of a till
+    with a wrong clock would always count as the newest."""
     max_json_bytes: int = Field(default=256 * 1024, gt=0)
-    """Largest payload, argument list or result, as JSON in UTF-8."""
+    """Size limit of a payload, an argument list or a result, as JSON in UTF-8."""
     max_json_depth: int = Field(default=100, ge=10, le=500)
-    """Lists and objects within one another: Python could not read what is much deeper."""
+    """Largest nesting depth of lists and objects in JSON; Python cannot read much deeper JSON."""
     submit_chunk: int = Field(default=500, gt=0)
-    """Events of ``submit_many`` that are recorded by one statement."""
+    """How many events of ``submit_many`` are recorded in one chunk."""
     refusals_kept_days: float = Field(default=30, ge=0)
-    """How long a refused event is shown after it last came; 0 keeps none."""
+    """How long a refused event is kept after it was last refused; 0 keeps none."""
 
     max_retries: int = Field(default=3, ge=0)
     retry_base_seconds: float = Field(default=60, ge=0)
     retry_cap_seconds: float = Field(default=600, ge=0)
     retry_jitter: float = Field(default=0.5, ge=0, le=1)
-    """Share of a delay that is random: 0.5 means between half of it and all of it."""
+    """Share of a delay that is random; 0.5 makes it between half and all of the delay."""
     max_lost_deliveries: int = Field(default=4, ge=1)
-    """A run whose process died this often is dead, as poison."""
+    """A run is dead, as poison, after its process died this often."""
 
     unknown_work_seconds: float = Field(default=600, ge=0)
-    """How long a run waits for a worker that knows its handler or task, where none lives."""
+    """How long a run waits for a worker that knows its handler or task, if none alive does."""
 
     batch_claim_runs: int = Field(default=100, ge=1)
     batch_claim_seconds: float = Field(default=0.05, gt=0)
-    """A worker woken by one message claims what else is due with it, up to these bounds."""
+    """A worker that receives a message also claims other due runs, up to these two limits."""
 
     publish_timeout_seconds: float = Field(default=0.5, gt=0)
-    """Longest wait for the broker to connect or to answer when an event is submitted."""
+    """Longest wait for the broker to connect or to answer while an event is submitted."""
     publish_probe_seconds: float = Field(default=1, gt=0)
-    """While the broker is away, how often a thread looks whether it is back."""
+    """How often a thread checks whether an unavailable broker is back."""
 
     relay_seconds: float = Field(default=1, gt=0)
     relay_batch: int = Field(default=200, ge=1)
     queue_depth_limit: int = Field(default=1000, ge=1)
-    """The relay adds no messages to a queue that holds this many."""
+    """The relay adds no messages to a queue that holds this many messages."""
     republish_seconds: float = Field(default=15, gt=0)
-    """A run still pending this long after its first message is published again."""
+    """A run that is still pending this long after its first message gets another message."""
     republish_lease_seconds: float = Field(default=60, gt=0)
-    """The same for every later message."""
+    """The interval between further messages of a run that stays pending."""
 
     heartbeat_seconds: float = Field(default=5, gt=0)
     worker_lost_seconds: float = Field(default=20, gt=0)
-    """A worker silent for this long is taken for dead and its runs start again."""
+    """A worker without a heartbeat for this long is marked lost, and its runs start again."""
     settle_seconds: float = Field(default=60, gt=0)
-    """How long a worker tries to record an outcome while the database is away."""
+    """How long a worker tries to record an outcome while the database is unavailable."""
 
     @property
     def time_zone(self) -> str:
-        """The zone of new stores and of schedules."""
+        """The name of the time zone of new stores and of schedules."""
         return self.default_time_zone or str(settings.TIME_ZONE)

@@ -1,1 +1,1 @@
-"""Events: what they are, how they are submitted, who handles them."""
+"""Events: their types and handlers, and how they are submitted, recorded and refused."""

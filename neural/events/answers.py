@@ -1,4 +1,4 @@
-"""What a submitter is told about an event."""
+"""The answer to a submitted event: its verdict, its problems and the recorded event."""
 
 import enum
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from neural.models import NeuralEvent
 
 
 class Verdict(enum.StrEnum):
-    """What became of an event that was submitted."""
+    """The verdict on a submitted event: recorded, a duplicate of a recorded event, or refused."""
 
     NEW = "new"
     DUPLICATE = "duplicate"
@@ -30,7 +30,8 @@ class Problem:
 
 
 class InvalidEvent(Exception):
-    """Why a request cannot become an event; inside this package, where it is answered."""
+    """A submitted event failed validation. Only used inside this package, which turns it into an
+    answer."""
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
@@ -38,7 +39,7 @@ class InvalidEvent(Exception):
 
 
 class EventRefused(PermanentError):
-    """An event was refused; ``problems`` says why."""
+    """An event was refused; ``problems`` names each field and reason."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
@@ -50,17 +51,17 @@ class EventPruned(PermanentError):
 
 
 def _no_event() -> None:
-    """What was refused was not recorded."""
+    """The default for ``find_event``: a refused event was not recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """The answer to one event."""
+    """The answer to one submitted event."""
 
     verdict: Verdict
     problems: tuple[Problem, ...] = ()
     find_event: Callable[[], NeuralEvent | None] = field(default=_no_event, repr=False)
-    """Who submits many events looks mostly at verdicts; so the event is made when asked for."""
+    """Builds the event on first access: callers that submit many events mostly need verdicts."""
 
     @classmethod
     def refused(
@@ -68,12 +69,13 @@ class Submission:
         problems: Sequence[Problem],
         find_event: Callable[[], NeuralEvent | None] = _no_event,
     ) -> Self:
+        """The answer to an event that was refused for these problems."""
         return cls(verdict=Verdict.REFUSED, problems=tuple(problems), find_event=find_event)
 
     @cached_property
     def event(self) -> NeuralEvent | None:
-        """The recorded event, the one recorded earlier for a duplicate and for a conflict,
-        and None for any other refusal."""
+        """The recorded event. For a duplicate or a conflict, it is the event that was recorded
+        earlier; for any other refusal, None."""
         return self.find_event()
 
     @property
@@ -89,7 +91,7 @@ class Submission:
         return self.verdict == Verdict.REFUSED
 
     def or_raise(self) -> NeuralEvent:
-        """The event, or :class:`EventRefused`."""
+        """Return the recorded event, or raise :class:`EventRefused`."""
         if self.is_refused or self.event is None:
             raise EventRefused(self.problems)
         return self.event

@@ -1,7 +1,7 @@
-"""Submitting from asynchronous code: the same work, in Django's thread for the database.
+"""Submitting events from asynchronous code: ``submit`` and ``submit_many`` in Django's thread.
 
-That is the thread in which Django runs all synchronous code of one asynchronous context
-(``sync_to_async(thread_sensitive=True)``), and so its database connection.
+In that thread, Django runs all synchronous code of one asynchronous context
+(``sync_to_async(thread_sensitive=True)``), so it has the context's database connection.
 """
 
 from collections.abc import (
@@ -32,13 +32,14 @@ async def asubmit(**event: Any) -> Submission:
     """:func:`neural.submit` for asynchronous code, with the same arguments and the same answer.
 
     The event and its runs are written in Django's thread for the database. Asynchronous code has
-    no transaction of its own, so they are committed when this returns; only where a synchronous
-    caller waits for it (``async_to_sync``, a test) are they part of that caller's transaction.
-    To commit the event together with other rows, write both in one function with
-    ``transaction.atomic()`` and ``neural.submit``, and call that by ``sync_to_async``.
+    no transaction of its own, so they are committed when this returns. There is one exception: if
+    a synchronous caller waits for the asynchronous code (``async_to_sync``, a test), they are part
+    of that caller's transaction. To commit the event together with other rows, write both in one
+    function with ``transaction.atomic()`` and ``neural.submit``, and call it with
+    ``sync_to_async``.
 
-    When the waiting task is cancelled the thread goes on: the event may be recorded all the same,
-    and to submit it again changes nothing.
+    If the waiting task is cancelled, the thread continues, so the event may still be recorded.
+    Submitting it again changes nothing.
     """
     return await _in_its_thread(partial(submit, **event))
 
@@ -47,9 +48,9 @@ async def asubmit_many(events: Events, **options: Any) -> AsyncIterator[Submissi
     """:func:`neural.submit_many` for asynchronous code: takes any iterable or asynchronous
     iterable, and yields one answer per event, in order.
 
-    ``submit_chunk`` events at a time go to the thread, each chunk in a transaction of its own. An
-    iterable that is not asynchronous is read there, too, so it may ask the database. When the
-    iterable raises, what it gave before is recorded and answered first.
+    ``submit_chunk`` events at a time go to the thread, each chunk in a transaction of its own. A
+    synchronous iterable is read in the thread, too, so it may query the database. If the iterable
+    raises, the events before that are recorded and answered first.
     """
     async for answers, error in _chunks(events, options):
         for answer in answers:
@@ -63,8 +64,8 @@ async def _in_its_thread(work: Callable[[], Answer]) -> Answer:
 
 
 def _on_a_sound_connection(work: Callable[[], Answer]) -> Answer:
-    """Outside of a request (in a worker, in a program of one's own) nobody else replaces the
-    thread's connection after the database has been away."""
+    """Replace a broken connection, then call ``work``. Outside of requests (in a worker or a
+    script), nothing else replaces the thread's connection after a database outage."""
     connection = ledger_connection()
     if connection.errors_occurred and not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
@@ -72,7 +73,7 @@ def _on_a_sound_connection(work: Callable[[], Answer]) -> Answer:
 
 
 Chunk = tuple[Sequence[Submission], Exception | None]
-"""Answers, and why the caller's iterable stopped after them."""
+"""Answers, and the error that the caller's iterable raised after them, or None."""
 
 
 def _chunks(events: Events, options: Mapping[str, Any]) -> AsyncIterator[Chunk]:

@@ -1,5 +1,6 @@
-"""Telling of changed records, in the transaction that changes them, whoever keeps a copy of them:
-the search index, where it is installed. Where nobody listens nothing happens.
+"""Notifies listeners of changed records, in the transaction that changes them.
+
+The search index, if its app is installed, is such a listener. Without listeners nothing happens.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,14 +12,14 @@ from neural.ledger.work import works_on_history
 from neural.registry import Registry
 
 Listener = Callable[[str, Sequence[str], bool], None]
-"""Takes a collection, the sorted keys of its records that have changed, and whether history has
-changed them, in the transaction of the change."""
+"""Takes the name of a collection, the sorted keys of its changed records, and whether the change is
+history (backfill). It is called in the transaction of the change."""
 
 LISTENERS: Registry[Listener] = Registry("listener to changes")
 
 
 class Changed(NamedTuple):
-    """A record, by its collection and its key there."""
+    """A changed record: its collection, its key there, and whether the change is history."""
 
     history: bool
     collection: str
@@ -26,24 +27,25 @@ class Changed(NamedTuple):
 
 
 def register_listener(name: str, listener: Listener) -> None:
-    """Have every changed record told to this function, too."""
+    """Call this function for all changed records, too."""
     LISTENERS.add(name, listener)
 
 
 def reindex(*, collection: str, store: str, ids: Iterable[str]) -> None:
-    """Have these records of a store taken up by the search index, soon after the caller's
-    transaction has committed; records that are gone by then are taken out of it.
+    """Update these records of a store in the search index, soon after the caller's transaction has
+    committed. Records that do not exist by then are removed from the index.
 
-    ``collection`` is the name it was registered under. Inside a handler many calls cost one
-    statement. Nothing happens where search is switched off or not installed.
+    ``collection`` is the collection's registered name, ``store`` the store's code, ``ids`` the
+    records' ids within the store. Many calls inside a handler cost one statement. Nothing happens
+    if search is switched off or not installed.
     """
     keys = (f"{store}/{name}" for name in ids)
     record_changed(collection, keys, history=works_on_history())
 
 
 def record_changed(collection: str, keys: Iterable[str], *, history: bool) -> None:
-    """The same by the records' keys: code of the store, slash, id. ``history``: what is late here
-    hurts nobody."""
+    """Notify listeners of changed records, by their keys: store code, slash, id. ``history`` marks
+    changes that may wait behind all others."""
     if LISTENERS:
         CHANGES.ask({Changed(history, collection, key) for key in keys})
 
@@ -56,4 +58,4 @@ def _notify(changed: list[Changed]) -> None:
 
 
 CHANGES = Recomputation(rank=9, compute=_notify)
-"""After all others: a record is told of by whoever holds its lock already."""
+"""Computed after all others, when the transaction already holds the changed records' locks."""

@@ -1,6 +1,6 @@
-"""Insert hooks: rows that an app has inserted with new events, in the statement that inserts these.
+"""Insert hooks: rows of an app that are inserted in the same statement as new events.
 
-So they cost no round trip of their own, and are there exactly when their event is.
+These rows need no round trip of their own, and exist exactly if their event exists.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,24 +13,26 @@ from neural.registry import Registry
 
 @dataclass(frozen=True, kw_only=True)
 class InsertHook:
-    """An ``INSERT INTO … SELECT … FROM new_events``, whose columns are ``id``, ``store_id``,
-    ``source`` and ``event_id``. PostgreSQL takes it into a ``WITH``; SQLite runs it by itself.
+    """An ``INSERT INTO … SELECT … FROM new_events`` that is executed with new events.
+
+    ``new_events`` has the columns ``id``, ``store_id``, ``source`` and ``event_id``. On PostgreSQL
+    the statement becomes part of a ``WITH``; SQLite executes it separately.
     """
 
     statement: str
     parameters: Callable[[Sequence[NewEvent]], Sequence[Any] | None]
-    """What stands for the statement's ``%s``; None where these events have no such rows."""
+    """Returns the values for the statement's ``%s``, or None if these events get no such rows."""
 
 
 INSERT_HOOKS: Registry[InsertHook] = Registry("insert hook")
 
 
 def register_insert_hook(name: str, hook: InsertHook) -> None:
-    """Have this inserted with all new events."""
+    """Execute this hook with all new events."""
     INSERT_HOOKS.add(name, hook)
 
 
 def hooked_inserts(new_events: Sequence[NewEvent]) -> list[tuple[str, Sequence[Any]]]:
-    """Statements, each with its parameters, for these events."""
+    """The hooks' statements for these events, each with its parameters."""
     asked = [(hook.statement, hook.parameters(new_events)) for hook in INSERT_HOOKS]
     return [(statement, values) for statement, values in asked if values is not None]

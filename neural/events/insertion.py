@@ -1,9 +1,8 @@
-"""Inserting new events, their runs, and what apps have inserted with them
-(``neural.events.insert_hooks``): one statement on PostgreSQL, three on SQLite and one more for each
-hook.
+"""Inserts new events, their runs, unknown stores and the rows of insert hooks.
 
-Rows travel as one JSON text on both. psycopg would write arrays, one for each column, value
-by value: a quarter of the submitter's processor time.
+This takes one statement on PostgreSQL; on SQLite, three and one more for each hook. Rows are sent
+as one JSON text. With an array for each column, psycopg would write value by value, which would
+take a quarter of the submitter's processor time.
 """
 
 import json
@@ -31,9 +30,9 @@ Runs = Mapping[Identity, Sequence[NewRun]]
 def insert_new(new_events: Sequence[NewEvent], runs: Runs) -> dict[Identity, int]:
     """Insert the events that are not recorded yet, each with its runs, and unknown stores.
 
-    Returns the primary keys of the new events. What the database undid for the sake of
-    another transaction (a deadlock) is done again at once, unless a caller's transaction
-    was undone with it: that is the caller's to repeat.
+    Returns the primary keys of the new events by their identities. After a deadlock the insert is
+    repeated at once, unless a caller's transaction was rolled back with it: only the caller can
+    repeat that.
     """
     return despite_contention(partial(_insert, new_events, runs), may_repeat=_may_be_repeated)
 
@@ -104,7 +103,7 @@ def _run_values(dialect: dialects.Dialect, event_key: str, store: str) -> str:
 
 
 def _new_store() -> tuple[str, str]:
-    """Zone and country of a store that an event names first."""
+    """Time zone and country for a store that is not known yet."""
     return conf().time_zone, conf().default_country
 
 
@@ -113,7 +112,8 @@ def _run_parameters(dialect: dialects.Dialect) -> list[Any]:
 
 
 def _insert_at_once(dialect: dialects.Dialect, new_events: Sequence[NewEvent], runs: Runs) -> Rows:
-    """Stores in order, like the events: else two submitters could wait in a circle."""
+    """Insert by one statement. Stores are sorted, like the events: otherwise two submitters could
+    deadlock."""
     columns = ", ".join(_EVENT_COLUMNS)
     hooks = hooked_inserts(new_events)
     statement = "".join(f", hook_{n} AS ({own})" for n, (own, _) in enumerate(hooks))

@@ -1,7 +1,7 @@
-"""Events as NDJSON: one JSON object a line, with the arguments of ``neural.submit``.
+"""Submits events from NDJSON: one JSON object a line, with the arguments of ``neural.submit``.
 
-A line that cannot be read is answered like an event that was refused, so that the good
-lines around it go in. Memory does not grow with the input.
+A line that cannot be read is refused like an invalid event, and the lines around it are submitted.
+Memory does not grow with the input.
 """
 
 import json
@@ -18,21 +18,21 @@ from neural.events.submit import submit_many
 from neural.models import EntryPoint
 from neural.stored_json import said_of
 
-# JSON may write a character of three bytes as an escape of six; the rest is for the fields
+# JSON may write a character of three bytes as an escape of six. The rest leaves room for the fields
 # around the payload.
 _LINE_BYTES_PER_PAYLOAD_BYTE = 8
 
 
 @dataclass(frozen=True)
 class LineAnswer:
-    """What became of one line; lines are counted from 1."""
+    """The answer to one line; lines are counted from 1."""
 
     line: int
     submission: Submission
 
 
 def bounded_lines(file: IO[bytes]) -> Iterator[bytes]:
-    """The lines of a file; of one that no event can need, only the beginning."""
+    """Yield the lines of a file. Of a line longer than any valid event, only the beginning."""
     limit = conf().max_json_bytes * _LINE_BYTES_PER_PAYLOAD_BYTE
     while line := file.readline(limit):
         yield line
@@ -47,9 +47,9 @@ def submit_lines(
     requested_by: str = "",
     entry_point: str = EntryPoint.PYTHON,
 ) -> Iterator[LineAnswer]:
-    """Submit lines as they come and answer for each that is not blank, in order.
+    """Submit lines and yield an answer for each line that is not blank, in order.
 
-    A generator: events are recorded, a chunk at a time, as the answers are taken.
+    This is a generator: events are recorded, a chunk at a time, while its answers are read.
     """
     numbers: deque[int] = deque()
 
@@ -57,7 +57,7 @@ def submit_lines(
         for number, line in enumerate(lines, 1):
             if line.strip():
                 numbers.append(number)
-                yield _read(line, number)  # type: ignore[misc]  # or what it is refused for
+                yield _read(line, number)  # type: ignore[misc]  # submit_many takes refusals, too
 
     for answer in submit_many(
         read(), backfill=backfill, requested_by=requested_by, entry_point=entry_point

@@ -1,4 +1,4 @@
-"""An event before it is recorded: checked, in canonical form, with the runs it asks for."""
+"""Validates submitted events, and holds a valid event until it is recorded."""
 
 import datetime as dt
 import re
@@ -40,14 +40,14 @@ Identity = tuple[str, str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class NewEvent:
-    """A valid event and where its runs go."""
+    """A valid event before it is recorded, with the handlers, queue and priority of its runs."""
 
     type: str
     store: str
     source: str
     event_id: str
     payload: str
-    """JSON text, as the caller wrote it, keys sorted."""
+    """The caller's payload as JSON text with sorted keys, without a schema's defaults."""
     content_hash: str
     occurred_at: dt.datetime
     handlers: tuple[str, ...]
@@ -55,26 +55,28 @@ class NewEvent:
     priority: int
     requested_by: str
     task_id: str | None = None
-    """Of the first handler's run, where the caller chose one."""
+    """Task id of the first handler's run, if the caller chose one."""
     due_at: dt.datetime | None = None
-    """When its handlers may run, where not at once."""
+    """When its runs are due; None means at once."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Celery's options of its runs (``neural.celeryapp.options``)."""
+    """Celery options of its runs (``neural.celeryapp.options``)."""
     parent: str = ""
-    """Task id of the run that asks for it as a Celery call."""
+    """Task id of the run that submitted the event by a Celery call."""
 
     @property
     def identity(self) -> Identity:
+        """Store, source and event id."""
         return (self.store, self.source, self.event_id)
 
 
 class StoreClocks:
-    """Time zones of stores, each looked up once for a chunk and only when it is needed."""
+    """Time zones of stores, for one chunk of events: each is looked up once, and only if needed."""
 
     def __init__(self) -> None:
         self._stores: dict[str, Store] = {}
 
     def localize(self, code: str, moment: dt.datetime) -> dt.datetime:
+        """Give a time without a time zone the zone of the store with this code."""
         if moment.tzinfo:
             return moment
         if code not in self._stores:
@@ -86,10 +88,11 @@ class StoreClocks:
 def validate_event(
     request: Mapping[str, Any], clocks: StoreClocks, *, backfill: bool, requested_by: str
 ) -> NewEvent:
-    """Check one request as :func:`neural.submit` describes it, or raise :class:`InvalidEvent`.
+    """Validate the arguments of one :func:`neural.submit`; returns the event to record.
 
-    Whatever the request is: its values may be of the caller's own classes, and their methods may
-    raise anything. Only what is not its fault goes through: the database, or the time limit.
+    Raises :class:`InvalidEvent` for any invalid request, also if it is not a mapping or if methods
+    of the caller's classes raise. Only errors that the request did not cause are raised as they
+    are: an unavailable database and the time limit.
     """
     try:
         return _validated(request, clocks, backfill, requested_by)
@@ -104,7 +107,7 @@ def _validated(
 ) -> NewEvent:
     if not isinstance(request, Mapping):
         raise InvalidEvent(Problem("event", "must be an object"))
-    # Text of a subclass as text alone: what that class does with it is not looked at again.
+    # Convert subclasses of str to str, so that their own methods are not called any more.
     request = {
         name: str.__str__(value) if isinstance(value, str) else value
         for name, value in request.items()

@@ -1,4 +1,4 @@
-"""The payload of an event: in canonical form, hashed, checked against its type's schema."""
+"""Payloads of events: their canonical JSON, their hash, and validation by the type's schema."""
 
 import hashlib
 import json
@@ -18,7 +18,10 @@ _canonical = DjangoJSONEncoder(
 
 
 def canonical(payload: Mapping[str, Any]) -> str:
-    """JSON with sorted keys and no spaces: equal content gives equal text."""
+    """JSON text of a payload, with sorted keys and no spaces: equal content gives equal text.
+
+    Raises :class:`InvalidEvent` for a payload that cannot be written as JSON or cannot be kept.
+    """
     deepest = conf().max_json_depth
     try:
         text = _canonical.encode(payload)
@@ -41,7 +44,7 @@ def canonical(payload: Mapping[str, Any]) -> str:
             Problem("payload", "contains the character U+0000, which cannot be kept")
         )
     if len(raw) > MOST_DIGITS and _TOO_MANY_DIGITS in raw.translate(_AS_ZEROS):
-        json.loads(text, parse_int=_of_bounded_size)  # they may stand within text
+        json.loads(text, parse_int=_of_bounded_size)  # the digits may be within a string
     return text
 
 
@@ -58,13 +61,14 @@ def _of_bounded_size(number: str) -> None:
 
 
 def content_hash(type_name: str, payload: str) -> str:
-    """128 bits over the type and the caller's payload, before any default is filled in."""
+    """A hash of 128 bits, in hex, over the type and the payload before defaults are filled in."""
     return hashlib.blake2b(f"{type_name}\n{payload}".encode(), digest_size=16).hexdigest()
 
 
 def check_payload(kind: EventType, text: str) -> None:
-    """Read the JSON text, not the caller's objects: it is what handlers will read."""
-    from pydantic import ValidationError  # loaded by whoever made the schema
+    """Validate a payload's JSON text by the type's schema, or raise :class:`InvalidEvent`. The text
+    is validated, not the caller's objects, because handlers will read the text."""
+    from pydantic import ValidationError  # the schema has loaded pydantic already
 
     try:
         kind.schema.model_validate(json.loads(text))

@@ -1,4 +1,4 @@
-"""What of events is pruned: payloads, while their keys stay, and events that were refused."""
+"""Pruning of events: empties old payloads (the events stay), and deletes old refused events."""
 
 import datetime as dt
 
@@ -11,7 +11,7 @@ from neural.events.changes import record_changed
 from neural.ledger.prune import Progress, Prunable, silent, stretches
 from neural.models import NeuralEvent, RefusedEvent, RunState, TaskRun
 
-# A run in one of these may still need its event's payload.
+# A run in one of these states may still need its event's payload.
 _NEEDING_PAYLOAD = (RunState.PENDING, RunState.RUNNING, RunState.DEAD)
 
 REFUSED_EVENTS = Prunable(
@@ -28,11 +28,13 @@ REFUSED_EVENTS = Prunable(
 def prune_payloads(
     *, now: dt.datetime, keep_days: float, dry_run: bool = False, on_progress: Progress = silent
 ) -> int:
-    """Empty the payloads of events that were recorded longer ago and are done with.
+    """Empty the payloads of finished events that were recorded more than ``keep_days`` ago.
 
-    An event is done with when none of its runs waits, runs or is dead. One that nobody
-    handled yet keeps its payload for a replay. Keys and content hash stay, so that the same
-    event sent again is still a duplicate, and a changed one still a conflict.
+    An event is finished when none of its runs is pending, running or dead. An unhandled event keeps
+    its payload for a replay. Identity and content hash stay, so the same event sent again is still
+    a duplicate, and a changed one still a conflict. Returns how many payloads were emptied (with
+    ``dry_run``: would be). ``on_progress`` is called with the number of primary keys that each step
+    has passed.
     """
     cutoff = now - dt.timedelta(days=keep_days)
     pruned = 0
@@ -45,7 +47,7 @@ def prune_payloads(
 
 
 def _empty(events: QuerySet[NeuralEvent]) -> int:
-    """Empty these events' payloads, and tell of it whoever has a copy."""
+    """Empty these events' payloads, and notify listeners that have copies (the search index)."""
     with transaction.atomic():
         found = events.select_for_update(of=("self",)).values_list("store", "pk")
         keys = {pk: f"{store}/{pk}" for store, pk in found}

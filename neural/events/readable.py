@@ -1,5 +1,6 @@
-"""Whatever was given as an event, as text that can be kept and shown. Nothing here raises for
-what it is given: it may be of any kind, and of a class whose methods raise.
+"""Turns anything that was submitted as an event into text that can be kept and shown.
+
+No function here raises, whatever its argument is: also for an object whose methods raise.
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 
 class _Lenient(DjangoJSONEncoder):
-    """Names the kind of what JSON has no words for."""
+    """Writes an object that JSON cannot represent as the name of its class."""
 
     def default(self, o: Any) -> Any:
         try:
@@ -19,7 +20,7 @@ class _Lenient(DjangoJSONEncoder):
 
 
 def as_json(value: Any) -> str:
-    """JSON text of nearly anything, keys sorted where they can be; empty if it has none."""
+    """JSON text of a value, with sorted keys if they can be sorted; empty if it has no JSON."""
     for in_order in (True, False):
         encoder = _Lenient(ensure_ascii=False, skipkeys=True, sort_keys=in_order)
         try:
@@ -30,7 +31,7 @@ def as_json(value: Any) -> str:
 
 
 def as_text(value: Any) -> str:
-    """Text as it is, nothing as nothing, anything else as JSON."""
+    """A value as text: text and bytes as they are, None as empty text, any other value as JSON."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -41,7 +42,7 @@ def as_text(value: Any) -> str:
 
 
 def said_by(error: BaseException) -> str:
-    """The class and the words of an error, in one line."""
+    """The class and the message of an error, in one line."""
     try:
         words = " ".join(str(error).split())
     except Exception:  # noqa: BLE001 (an error of the caller's class)
@@ -51,10 +52,10 @@ def said_by(error: BaseException) -> str:
 
 
 def storable(text: str, most: int) -> str:
-    """So many characters of it, with what no database keeps written as an escape."""
+    """At most ``most`` characters of a text, :func:`escaped`."""
     return escaped(text[:most])[:most]
 
 
 def escaped(text: str) -> str:
-    """With U+0000 and halves of surrogate pairs written as escapes."""
+    """The text with U+0000 and halves of surrogate pairs, which no database keeps, as escapes."""
     return text.replace("\x00", "\\u0000").encode(errors="backslashreplace").decode()

@@ -1,7 +1,7 @@
-"""Recording events with their runs, and answering for each.
+"""Records valid events with their runs, and answers for each.
 
-An event that is recorded already stays as it is; whether the new one says the same
-(a duplicate) or something else (a conflict) is looked up only then.
+An event that is already recorded stays as it is. Only then is the recorded event read, to tell a
+duplicate (the same content) from a conflict.
 """
 
 import json
@@ -23,13 +23,14 @@ from neural.models.run_log import lines, logger, pairs
 
 
 def record(new_events: Sequence[NewEvent]) -> list[Submission]:
-    """Record events in the caller's transaction and answer for each, in order."""
+    """Record events in the caller's transaction; returns the answers in order. Messages for due
+    runs are published on commit."""
     if not new_events:
         return []
     firsts: dict[Identity, NewEvent] = {}
     for new_event in new_events:
         firsts.setdefault(new_event.identity, new_event)
-    # Sorted, so that two submitters of the same events never wait for one another in a circle.
+    # Sorted, so that two submitters of the same events never deadlock.
     candidates = [firsts[identity] for identity in sorted(firsts)]
     runs = {new_event.identity: _runs_of(new_event) for new_event in candidates}
     new = insert_new(candidates, runs)
@@ -74,7 +75,7 @@ _EVENT_FIELDS = tuple(field.attname for field in NeuralEvent._meta.concrete_fiel
 
 
 def _event(new_event: NewEvent, pk: int) -> NeuralEvent:
-    """As it was recorded. What only the database knows is read when it is asked for."""
+    """The event as it was recorded. Columns that the database filled in are read on access."""
     known = {
         "id": pk,
         "store_id": new_event.store,
@@ -92,8 +93,8 @@ def _event(new_event: NewEvent, pk: int) -> NeuralEvent:
 
 
 def _runs_of(new_event: NewEvent) -> list[NewRun]:
-    """The runs of an event, known by their task ids: its own key is not known yet. The first
-    one's result is that of a Celery call; so links and chains are the first one's."""
+    """The runs of a new event, which has no primary key yet. The result of a Celery call is that of
+    the first run, so only the first run gets links and chains."""
     return [
         new_run(
             task_id=new_event.task_id if place == 0 else None,
@@ -112,7 +113,7 @@ def _runs_of(new_event: NewEvent) -> list[NewRun]:
 
 
 _IDENTITY = {"store": "text", "source": "text", "event_id": "text"}
-# All but the payload, which is large, and of an older release perhaps one that nobody can read.
+# Without the payload: it is large, and one recorded by an older release may be unreadable.
 _LOOKED_AT = ", ".join(
     f'"{field.column}"' for field in NeuralEvent._meta.concrete_fields if field.name != "payload"
 )
@@ -131,7 +132,8 @@ def _recorded_before(identities: Collection[Identity]) -> dict[Identity, NeuralE
 
 
 def _log_on_commit(new_events: Sequence[NewEvent], runs: Mapping[Identity, list[NewRun]]) -> None:
-    """Made into text at once: a caller's transaction may hold a million events."""
+    """Log recorded events on commit. The lines are made at once and the events let go: a caller's
+    transaction may contain a million of them."""
     if not new_events or not logger.isEnabledFor(logging.INFO):
         return
     named = [

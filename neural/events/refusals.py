@@ -1,7 +1,6 @@
-"""Keeping what was refused, so that people see it: one row for each different event.
+"""Keeps refused events as rows, so that people see them: one row for each different event.
 
-A row is written beside the answer, never instead of it: whoever submits is told 'refused' even
-where the row cannot be written, and that is one line in the log.
+The caller gets the answer 'refused' even if the row cannot be written; that is logged.
 """
 
 import hashlib
@@ -31,32 +30,34 @@ _DETAILS = ("occurred_at", "queue", "priority")
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """A refused event as far as it could be read, as texts."""
+    """A refused event, as far as it could be read, as texts."""
 
     store_code: str = ""
     source: str = ""
     event_id: str = ""
     type: str = ""
     payload: str = ""
-    """JSON text where it can be written as such, whole."""
+    """JSON text if the payload can be written as JSON, not cut."""
     details: Mapping[str, Any] = field(default_factory=dict)
     problems: Sequence[Problem]
 
     @property
     def fingerprint(self) -> str:
-        """Of who, what and content: the same again is the same row, whatever the reason."""
+        """A hash of identity, type and payload. Refusals with the same fingerprint share a row,
+        whatever their reasons are."""
         parts = (self.store_code, self.source, self.event_id, self.type, self.payload)
-        text = json.dumps(parts)  # ASCII: halves of surrogate pairs, too
+        text = json.dumps(parts)  # ASCII, so halves of surrogate pairs can be encoded, too
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def refusal_of(request: Any, problems: Sequence[Problem], *, backfill: bool = False) -> Refusal:
-    """Read as much of a refused request as can be read; it may be anything."""
+    """The refusal of a submitted request, with as much of it as can be read. ``request`` may be any
+    object."""
     if not isinstance(request, Mapping):
         return Refusal(payload=as_text(request), problems=problems)
     try:
         known = dict(request)
-    except Exception:  # noqa: BLE001 (a mapping of the caller's own, and there is an answer)
+    except Exception:  # noqa: BLE001 (a mapping of the caller's class may raise anything)
         known = {}
     details = {name: as_text(known[name]) for name in _DETAILS if known.get(name) is not None}
     return Refusal(
@@ -71,7 +72,7 @@ def refusal_of(request: Any, problems: Sequence[Problem], *, backfill: bool = Fa
 
 
 def refusal_of_new_event(new_event: NewEvent, problems: Sequence[Problem]) -> Refusal:
-    """Of an event that is sound, but in conflict with a recorded one."""
+    """The refusal of a valid event that conflicts with a recorded one."""
     return Refusal(
         store_code=new_event.store,
         source=new_event.source,
@@ -84,16 +85,16 @@ def refusal_of_new_event(new_event: NewEvent, problems: Sequence[Problem]) -> Re
 
 
 def keep(refusals: Sequence[Refusal], *, entry_point: str, requested_by: str) -> None:
-    """Write rows for them, by one statement; raises nothing.
+    """Write rows for refusals by one statement. Raises nothing but the time limit.
 
-    Within a caller's transaction the rows go with it, if it is rolled back; one that has failed
-    already is left as it is.
+    The rows are written in a savepoint of the caller's transaction, if there is one, and are lost
+    if that rolls back. A failure is logged. Nothing is written if ``refusals_kept_days`` is 0.
     """
     if not refusals or not conf().refusals_kept_days:
         return
     connection = dialects.ledger_connection()
     try:
-        with transaction.atomic(using=connection.alias):  # a savepoint: the caller's goes on
+        with transaction.atomic(using=connection.alias):  # a savepoint in a caller's transaction
             _write(refusals, entry_point, requested_by)
     except SoftTimeLimitExceeded:
         raise
@@ -124,7 +125,7 @@ def _write(refusals: Iterable[Refusal], entry_point: str, requested_by: str) -> 
     dialect = dialects.ledger_dialect()
     columns = ", ".join(_COLUMNS)
     renewed = ", ".join(f"{name} = excluded.{name}" for name in _RENEWED)
-    # WHERE: else SQLite would read ON as a join's.
+    # WHERE true: otherwise SQLite would read ON as part of a join.
     statement = f"""
         INSERT INTO neural_refusedevent ({columns},
             entry_point, requested_by, refused_at, last_refused_at, state, handled_by)
@@ -140,7 +141,7 @@ def _write(refusals: Iterable[Refusal], entry_point: str, requested_by: str) -> 
 
 
 def _rows(refusals: Iterable[Refusal]) -> list[list[Any]]:
-    """Each different one once, in order: so two writers never wait in a circle."""
+    """A row for each different refusal, sorted, so that two writers never deadlock."""
     rows: dict[str, list[Any]] = {}
     for refusal in refusals:
         times = rows[refusal.fingerprint][-1] if refusal.fingerprint in rows else 0

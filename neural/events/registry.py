@@ -1,4 +1,4 @@
-"""Handlers: which functions run for which event types."""
+"""Handlers: registers the functions that are called for events of each type."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Data = TypeVar("Data")
 
 
 class Received(NamedTuple, Generic[Data]):
-    """One of the events that a batch handler is given, and its payload as the schema reads it."""
+    """An event that a batch handler gets, with its payload as parsed by the type's schema."""
 
     event: NeuralEvent
     data: Data
@@ -29,12 +29,12 @@ class HandlerUnknown(PermanentError):
 
 @dataclass(frozen=True, kw_only=True)
 class Handler:
-    """A function and how its runs are run.
+    """A registered function, and how its runs are executed.
 
-    ``atomic``: its database writes and the run's outcome are one transaction. Handlers
-    of long or outside work say ``atomic=False`` and must be idempotent; ``async def``
-    handlers always are such. ``batch``: the function takes a list of events at once.
-    ``retry`` replaces the default retry policy.
+    With ``atomic``, its database writes and the run's outcome share one transaction. Without it
+    (for long or outside work, and always for ``async def``), the function must be idempotent.
+    With ``batch``, the function takes a list of events. ``retry`` replaces the default retry
+    policy.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Handler:
     retry: RetryPolicy | None = field(default=None)
 
     def call(self, received: Received[Any]) -> Any:
-        """Give one event to the function, by itself."""
+        """Call the function for one event alone; returns its value."""
         return self.function([received]) if self.batch else self.function(*received)
 
 
@@ -56,17 +56,24 @@ def handles(
     batch: bool = False,
     retry: RetryPolicy | None = None,
 ) -> Callable[[HandlerFunction], HandlerFunction]:
-    """Register ``function(event, data)`` for one or more event types.
+    """Decorator: register ``function(event, data)`` for one or more event types.
 
-    ``event`` is the :class:`~neural.models.NeuralEvent` with its store loaded, ``data`` its
-    payload as the type's schema reads it. Write it in an installed app's
-    ``neural_handlers.py``. The handler's name is the app's package and the function's name
-    unless given; it stands in the ledger, so keep it when you move the function.
+    Put the function into the module ``neural_handlers`` of an installed app. ``event`` is the
+    :class:`~neural.models.NeuralEvent` with its store loaded, ``data`` its payload as parsed by the
+    type's schema. ``name`` defaults to the top-level package and the function's name, like
+    ``app.function``. The ledger keeps this name, so keep it when you move the function.
 
-    With ``batch=True`` it is ``function(received)``: a list of :class:`Received`, of one
-    event or of many, of several stores, in no order. What it writes is kept for all of them
-    or for none; after any error it is called again for each event alone, so that the one to
-    blame fails by itself. What it returns is not kept.
+    The run is atomic by default: the function's database writes and the run's outcome share one
+    transaction. For long or outside work, pass ``atomic=False`` and make the function idempotent.
+    An ``async def`` function is never atomic. ``retry`` replaces the default retry policy.
+
+    With ``batch=True``, the function is called as ``function(received)`` with a list of one or more
+    :class:`Received`, of several stores, in no order. Its writes are kept for all of these events
+    or for none. After any error it is called again for each event alone, so that only the event
+    that causes the error fails. Its return value is not kept.
+
+    Raises ValueError without an event type and for a batch handler that is not atomic,
+    EventTypeUnknown for an unregistered type, and AlreadyRegistered for a name in use.
     """
 
     def register(function: HandlerFunction) -> HandlerFunction:
@@ -96,7 +103,7 @@ def _add(handler: Handler) -> None:
 
 
 def handler(name: str) -> Handler:
-    """The handler of this name, or :class:`HandlerUnknown`."""
+    """The handler of this name; raises :class:`HandlerUnknown` if none is registered."""
     found = HANDLERS.find(name)
     if found is None:
         raise HandlerUnknown(
@@ -107,7 +114,7 @@ def handler(name: str) -> Handler:
 
 @cache
 def handlers_of(type_name: str) -> tuple[Handler, ...]:
-    """The handlers of an event type, by name."""
+    """The handlers of an event type, sorted by name."""
     found = (each for each in HANDLERS if type_name in each.types)
     return tuple(sorted(found, key=lambda each: each.name))
 
@@ -119,12 +126,12 @@ def atomic_handler_names() -> tuple[str, ...]:
 
 
 def handler_names() -> list[str]:
-    """Names of all handlers."""
+    """Names of all handlers, sorted."""
     return HANDLERS.names()
 
 
 def _forget_lookups() -> None:
-    """Look handlers up anew after one was added or removed."""
+    """Clear the caches after a handler was added."""
     handlers_of.cache_clear()
     atomic_handler_names.cache_clear()
 

@@ -1,4 +1,4 @@
-"""Running the handlers that an event has missed: those registered after it was recorded."""
+"""Replay: records runs of handlers that were registered after an event was recorded."""
 
 from collections.abc import Sequence
 
@@ -14,17 +14,17 @@ from neural.models.new_run import new_run
 
 
 def missing_handlers(event: NeuralEvent) -> Sequence[str]:
-    """Names of the handlers of an event's type that have no run of it."""
+    """Names of the handlers of the event's type that have no run for this event."""
     have = set(event.runs.values_list("handler", flat=True))
     return [each.name for each in handlers_of(event.type) if each.name not in have]
 
 
 def replay(event: NeuralEvent, *, requested_by: str = "") -> Sequence[TaskRun]:
-    """Record a run for each handler of an event's type that has none, and return these.
+    """Record a run for each handler of the event's type that has none; returns the new runs.
 
-    In the caller's transaction; published on commit. Runs that exist are left alone: what
-    is done is done, and what is dead is retried. Twice at once makes no run twice.
-    Raises :class:`EventPruned` when the payload is gone and EventTypeUnknown when no
+    The runs are recorded in the caller's transaction and published on commit. Existing runs are
+    left alone; a dead run can be retried instead. Two replays at the same time record each run
+    once. Raises :class:`EventPruned` if the payload was pruned, and EventTypeUnknown if no
     installed app registers the type any more.
     """
     if event.payload is None:
@@ -53,6 +53,7 @@ def _run_of(event: NeuralEvent, handler: str, requested_by: str) -> TaskRun:
 
 
 def _insert(runs: Sequence[TaskRun]) -> Sequence[TaskRun]:
-    """Those that were inserted: another replay at the same moment may have made some."""
+    """Insert runs, and return those that were inserted: a simultaneous replay may have recorded
+    some of them."""
     TaskRun.objects.bulk_create(runs, ignore_conflicts=True)
     return list(TaskRun.objects.filter(task_id__in=[run.task_id for run in runs]).order_by("pk"))

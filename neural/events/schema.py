@@ -1,11 +1,12 @@
-"""Payload schemas, apart from the types that have them: a project without event types does not load
-pydantic for them."""
+"""The base class of payload schemas. It has a module of its own, so that a project without event
+types does not load pydantic."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Payload(BaseModel):
-    """Base of every payload schema. Fields that it does not know are kept."""
+    """Base class of payload schemas (pydantic models). Fields that a schema does not define are
+    kept."""
 
-    # An error names the field and what is wrong with it, never the value: errors are logged.
+    # Errors must not contain the values, because errors are logged.
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)

@@ -1,7 +1,7 @@
-"""Submitting events: validate, record with their runs, publish on commit.
+"""Submits events: validates them, records them with their runs, and publishes on commit.
 
-What is accepted is recorded in the caller's transaction. Of what is refused nothing is recorded
-but that it was: the answer names the field and the reason, and so does a row that people see.
+A valid event is recorded in the caller's transaction. For a refused event, the answer names the
+field and the reason, and a ``RefusedEvent`` row shows the same to people.
 """
 
 import datetime as dt
@@ -20,12 +20,12 @@ from neural.models import EntryPoint, RefusedEvent
 
 
 class RefusalClosed(PermanentError):
-    """Somebody has corrected or dismissed this refused event already."""
+    """This refused event has already been corrected or dismissed."""
 
 
 def submit(
     *,
-    type: str,  # noqa: A002 (what CloudEvents and the event itself call it)
+    type: str,  # noqa: A002 (its name in CloudEvents and in the event itself)
     store: str,
     source: str,
     event_id: str,
@@ -37,16 +37,18 @@ def submit(
     requested_by: str = "",
     entry_point: str = EntryPoint.PYTHON,
 ) -> Submission:
-    """Submit one event.
+    """Submit one event in the caller's transaction; returns the answer.
 
-    ``store``, ``source`` and ``event_id`` together are the event's identity: the same
-    identity with the same payload again is a duplicate and changes nothing, with another
-    payload it is refused as a conflict. ``occurred_at`` defaults to now; without a time zone
-    it is the store's own time. ``priority`` (1 to 10, 10 is most urgent) and ``queue``
-    replace those of the type; ``backfill`` marks history, which runs on ``low_priority``.
+    ``store``, ``source`` and ``event_id`` together identify the event. The same identity with the
+    same type and payload again is a duplicate and changes nothing; with another type or payload it
+    is refused as a conflict. ``occurred_at`` defaults to now; a time without a time zone is the
+    store's local time. ``priority`` (1 to 10, 10 is most urgent) and ``queue`` replace those of the
+    type. ``backfill`` marks history, whose runs go to ``low_priority``. ``requested_by`` names who
+    submitted it.
 
-    Nothing is raised for bad input: look at the answer, or call ``.or_raise()`` on it. What is
-    refused is shown to people as having come by ``entry_point``; not at all if that is empty.
+    Nothing is raised for invalid input: look at the answer, or call ``.or_raise()`` on it. A
+    refused event is kept for people, with ``entry_point`` as the way it came; with an empty
+    ``entry_point`` it is not kept.
     """
     request = {
         "type": type,
@@ -67,8 +69,9 @@ def submit(
 def correct(refused: RefusedEvent, request: Mapping[str, Any], *, by: str) -> Submission:
     """Submit ``request`` (arguments of :func:`neural.submit`) in place of a refused event.
 
-    The event and the row that says so commit together. A request that is refused again leaves
-    everything as it is, and no other row: the answer tells the person who asked.
+    ``by`` names the person. The new event and the change of the refused event's row commit
+    together. If the request is refused again, nothing is written; the answer says why. Raises
+    :class:`RefusalClosed` if the refused event is not open.
     """
     with transaction.atomic():
         mine = RefusedEvent.objects.open().select_for_update().filter(pk=refused.pk)
@@ -90,10 +93,10 @@ def submit_many(
 ) -> Iterator[Submission]:
     """Submit many events, each a mapping with the arguments of :func:`submit`.
 
-    Streams: takes any iterable, records ``submit_chunk`` events at a time (each chunk in a
-    transaction of its own, unless the caller has one open) and yields one answer per event,
-    in order. It is a generator: events are recorded as the answers are taken. When the iterable
-    itself raises, what it gave before is recorded and answered first.
+    Takes any iterable, records ``submit_chunk`` events at a time (each chunk in a transaction of
+    its own, unless the caller has one open) and yields one answer per event, in order. This is a
+    generator: events are recorded while its answers are read. If the iterable raises, the events
+    before that are recorded and answered first.
     """
     remaining = iter(events)
     while True:
@@ -111,9 +114,9 @@ Chunk = Sequence[NewEvent | Refusal]
 def _next_chunk(
     requests: Iterator[Any], backfill: bool, requested_by: str
 ) -> tuple[Chunk, Exception | None]:
-    """What may be recorded and what is refused; and why the caller's iterable stopped. A request
-    is read and let go at once: held for a whole chunk, the objects in it would cost Python's
-    garbage collector a tenth."""
+    """Valid events and refusals of the next requests, and the error that the caller's iterable
+    raised after them, or None. Each request is let go at once: kept for a whole chunk, its objects
+    would cost a tenth more time in Python's garbage collector."""
     clocks = StoreClocks()
     chunk: list[NewEvent | Refusal] = []
     for _ in range(conf().submit_chunk):
@@ -130,7 +133,7 @@ def _next_chunk(
 def _read(
     request: Any, clocks: StoreClocks, backfill: bool, requested_by: str
 ) -> NewEvent | Refusal:
-    if isinstance(request, Refusal):  # of a line that could not even be read
+    if isinstance(request, Refusal):  # for an NDJSON line that could not be read
         return request
     try:
         return validate_event(request, clocks, backfill=backfill, requested_by=requested_by)

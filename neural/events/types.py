@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 LARGEST_OFFSET = dt.timedelta(hours=15, minutes=59, seconds=59)
-"""Of a time from UTC. PostgreSQL keeps no larger one, and no place on earth has it."""
+"""Largest offset of a time from UTC. PostgreSQL keeps no larger one, and no place has one."""
 OFFSET_TOO_LARGE = "must not be more than 15:59 hours away from UTC"
 
 
@@ -24,10 +24,10 @@ class EventTypeUnknown(PermanentError):
 
 @dataclass(frozen=True, kw_only=True)
 class EventType:
-    """What may be submitted under a name.
+    """A kind of event: its name, payload schema, queue and priority.
 
-    ``schema`` is a pydantic model, best a subclass of :class:`neural.Payload`; ``queue`` and
-    ``priority`` (1 to 10, 10 is most urgent) are where its runs go.
+    ``schema`` is a pydantic model, best a subclass of :class:`neural.Payload`. ``queue`` and
+    ``priority`` (1 to 10, 10 is most urgent) are those of its handlers' runs.
     """
 
     name: str
@@ -40,25 +40,27 @@ TYPES: Registry[EventType] = Registry("event type", unknown=EventTypeUnknown)
 
 
 def register_event_type(event_type: EventType) -> EventType:
-    """Make a type known. The name must be new; the priority between 1 and 10."""
+    """Register an event type and return it. Raises ValueError for a priority that is not from 1 to
+    10, and AlreadyRegistered for a name in use."""
     if event_type.priority not in PRIORITIES:
         raise ValueError(f"priority of {event_type.name!r} must be from 1 to 10")
     return TYPES.add(event_type.name, event_type)
 
 
 def event_type(name: str) -> EventType:
-    """The registered type of this name, or :class:`EventTypeUnknown`."""
+    """The registered type of this name; raises :class:`EventTypeUnknown` if there is none."""
     return TYPES.get(name)
 
 
 def event_types() -> list[EventType]:
-    """All registered types by name."""
+    """All registered types, sorted by name."""
     return TYPES.by_name()
 
 
 def fingerprint(event_type: EventType) -> str:
-    """Tells one schema from another, as far as JSON Schema can say it; empty where it cannot."""
-    from pydantic.errors import PydanticUserError  # loaded by whoever made the schema
+    """A hash of the type's schema as JSON Schema, to tell whether two schemas differ; empty if the
+    schema cannot be written as JSON Schema."""
+    from pydantic.errors import PydanticUserError  # the schema has loaded pydantic already
 
     try:
         schema = event_type.schema.model_json_schema()

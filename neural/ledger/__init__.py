@@ -1,1 +1,1 @@
-"""The ledger at work: publishing, claiming, running, settling and the relay."""
+"""The ledger: records, claims, executes, settles and prunes runs."""

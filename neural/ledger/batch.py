@@ -1,8 +1,9 @@
-"""Running what was claimed: many atomic runs in one transaction, as many as fit in the time of a
-message, and one by itself where there is no other or where the transaction is undone.
+"""Executes claimed runs: a batch of atomic runs in one transaction, or each run alone.
 
-Each of many is in a savepoint of its own, so that one that fails disturbs no neighbour; those of a
-handler that takes many at once are in one savepoint together, and one by one after any error.
+A batch starts no further run when the time for one message is up. Each of its runs has its own
+savepoint, so a failed run does not affect its neighbours. The runs of a batch handler share one
+savepoint, and are executed one by one after any error. If the transaction as a whole is undone,
+each run is executed alone.
 """
 
 import datetime as dt
@@ -43,13 +44,16 @@ from neural.models import TaskRun
 logger = logging.getLogger(__name__)
 
 FIRST_BATCH = 5
-"""Runs given at once to a handler of which it is not known yet how long it takes."""
+"""How many runs a batch handler gets at first, before its speed is known."""
 
 BatchFunction = Callable[[list[Any]], object]
 
 
 class LimitStruck(Exception):
-    """The soft time limit came while one run of a batch was at work, or many at once."""
+    """The soft time limit was reached while one run of a batch, or several together, executed.
+
+    ``runs`` are these runs, and ``started_at`` is when they started.
+    """
 
     def __init__(
         self,
@@ -66,7 +70,7 @@ class LimitStruck(Exception):
 
 
 def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
-    """Work on claimed runs and record what became of each."""
+    """Execute claimed runs of one queue and record their outcomes; returns the outcomes."""
     clock = Clock.of(runs[0])
     log_started(runs)
     if len(runs) == 1:
@@ -76,7 +80,7 @@ def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
     except LimitStruck as struck:
         return _after_the_limit(struck, runs, clock)
     except Exception as error:  # noqa: BLE001
-        # A deadlock, a broken connection, one run taken away: nothing of the batch was kept.
+        # A deadlock, a broken connection, a run that was taken away: the batch was rolled back.
         logger.warning("event=batch_undone runs=%d error=%r", len(runs), describe(error))
         return [run_alone(source, run, clock) for run in runs]
     log_outcomes(outcomes)
@@ -84,12 +88,12 @@ def run_claimed(source: WorkSource, runs: Sequence[TaskRun]) -> list[Outcome]:
 
 
 def _run_together(source: WorkSource, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
-    """Work on runs and record what became of them, or keep nothing and raise."""
-    groups = _by_function(source, runs)  # before SQLite's one writer begins
+    """Execute runs and record their outcomes in one transaction, or keep nothing and raise."""
+    groups = _by_function(source, runs)  # before SQLite's one write lock is taken
     guard = WorkGuard(atomic=True)
     try:
         with transaction.atomic():
-            # From here: the wait for SQLite's one writer is over, and was none of the runs' doing.
+            # Timed from here: the wait for SQLite's write lock is over, and no run caused it.
             began_at = clock.now()
             deadline = began_at + dt.timedelta(seconds=conf().batch_claim_seconds)
             with at_the_end(), working_on(runs[0].queue):
@@ -108,14 +112,14 @@ def _learn(queue: str, runs: int, began_at: dt.datetime, clock: Clock) -> None:
 
 
 class BatchItem(NamedTuple):
-    """A run, and what stands for it in the list of a batch function."""
+    """A run, and its element of the list that the batch function gets."""
 
     run: TaskRun
     item: Any = None
 
 
 Groups = Mapping[BatchFunction | None, Sequence[BatchItem]]
-"""By the function that takes them at once; None for those that go one by one."""
+"""Runs by the batch function that takes them together; under None, runs executed one by one."""
 
 
 def _by_function(source: WorkSource, runs: Sequence[TaskRun]) -> Groups:
@@ -168,7 +172,7 @@ def _work_through(
 def _at_once(
     function: BatchFunction, parts: Sequence[BatchItem], clock: Clock, guard: WorkGuard
 ) -> list[Outcome]:
-    """Outcomes of runs that were done by one call; none if it failed and left no trace."""
+    """Outcomes of runs that one call executed; empty if the call failed and was rolled back."""
     started_at = clock.now()
     runs = [part.run for part in parts]
     try:
@@ -179,7 +183,7 @@ def _at_once(
         raise  # concerns the whole transaction
     except SoftTimeLimitExceeded as error:
         raise LimitStruck(runs, error, started_at) from error
-    except Exception as error:  # noqa: BLE001 (it will come again from the run that has it)
+    except Exception as error:  # noqa: BLE001 (the run that causes it will raise it again, alone)
         _expect_to_go_on(error)
         logger.info("event=batch_taken_apart runs=%d error=%r", len(runs), type(error).__name__)
         return []
@@ -190,7 +194,8 @@ def _at_once(
 
 
 def _expect_to_go_on(error: Exception) -> None:
-    """The savepoint could not be rolled back to: others can write nothing any more."""
+    """Raise :class:`TransactionLost` if the rollback to the savepoint failed: then the other runs
+    cannot write either."""
     if is_undone():
         raise TransactionLost("the transaction can only be rolled back") from error
 
@@ -215,8 +220,9 @@ def _in_savepoint(source: WorkSource, run: TaskRun, clock: Clock, guard: WorkGua
 
 
 def _after_the_limit(struck: LimitStruck, runs: Sequence[TaskRun], clock: Clock) -> list[Outcome]:
-    """The limit may have struck in a query, and comes once a delivery: it cannot guard a
-    second attempt. So only what was too slow has failed; the others wait again."""
+    """Outcomes after the soft time limit: the runs that were executing have failed, and the others
+    are pending again. Nothing is executed alone here: Celery raises the limit once a delivery, so
+    it could not stop a second slow run."""
     slow = _judged(struck, clock)
     log_outcomes(slow)
     _learn(runs[0].queue, len(struck.runs), struck.started_at, clock)

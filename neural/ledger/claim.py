@@ -1,9 +1,9 @@
-"""Taking runs: a conditional UPDATE that only one worker can win.
+"""Claims runs for a worker, by a conditional UPDATE that only one worker can win.
 
-A claim writes a fencing token. Whatever the worker does later with the run (succeed,
-fail, release) needs that token, so that a worker thought dead that wakes up changes
-nothing. A claim is committed before the work starts: were it part of the work's
-transaction, a process that dies would leave no trace and a poison would never be counted.
+A claim writes a fencing token. Every later change by the worker (succeed, fail, release) needs that
+token, so a worker that was marked lost and wakes up again cannot change the run. A claim is
+committed before the work starts. As part of the work's transaction it would vanish when the process
+dies, and the lost deliveries of a poison run would never be counted.
 """
 
 import datetime as dt
@@ -24,12 +24,12 @@ from neural.ledger.unreadable import NOT_OF_A_ROW, read_each
 from neural.models import NeuralEvent, RunState, TaskRun
 
 Fragment = tuple[str, list[Any]]
-"""SQL with its parameters."""
+"""A piece of SQL and its parameters."""
 
 
 @dataclass(frozen=True)
 class Claimant:
-    """Who takes runs: a worker's row and the process that does the work."""
+    """Who claims runs: the primary key of a worker's row, and the process that does the work."""
 
     worker_id: int | None = None
     process_id: int = field(default_factory=os.getpid)
@@ -45,14 +45,16 @@ def claim(
     limit: int = 1,
     now: dt.datetime | None = None,
 ) -> list[TaskRun]:
-    """Take the run of this task id, if it is due, and what else is, as one batch.
+    """Claim the run of this task id, if it is due, together with other due runs as one batch.
 
-    ``task`` is what the message is of: the run of another one is not for it to take.
-    The batch are due runs of the handlers named in ``batchable`` on the same queue,
-    most urgent first, ``limit`` runs in all. A run that was delivered before is taken
-    alone: were it poison, it would condemn its neighbours; and so is one with options, whose
-    limits are for it alone. An empty list means that the
-    message came late: somebody else has done the work or is at it.
+    ``task`` is the message's task, if known: a run of another task is not claimed. The batch
+    consists of due runs of the handlers named in ``batchable`` on ``queue``, most urgent first, up
+    to ``limit`` runs in all. A run that has failed or was lost before is claimed alone: if it is
+    poison, it would take its neighbours down. So is a run with options, because its limits must
+    hold for it alone. ``now`` replaces the database's current time.
+
+    Returns the claimed runs, with their events and stores loaded. An empty list means that the
+    message came late: the run is not due, or another worker has executed or claimed it.
     """
     dialect = dialects.ledger_dialect()
     due = _due(dialect, now)
@@ -65,7 +67,7 @@ def claim(
     take = _take_with_events if dialect.returns_joined_rows else _take
     try:
         runs = _taken(partial(take, dialect, chosen, parameters, batchable), token)
-    except BaseException:  # whatever it is: of what it took nobody knows but the database
+    except BaseException:  # whatever it is: only the database knows which runs were claimed
         _disown(token)
         raise
     runs.sort(key=lambda run: (run.task_id != task_id, -run.priority, run.available_at, run.pk))
@@ -77,7 +79,7 @@ def _taken(take: Callable[[], list[TaskRun]], token: int) -> list[TaskRun]:
         return take()
     except NOT_OF_A_ROW:
         raise
-    except Exception as error:  # noqa: BLE001 (raised again unless it is that of a row)
+    except Exception as error:  # noqa: BLE001 (raised again unless a row caused it)
         return list(read_each(token, error))
 
 
@@ -102,7 +104,7 @@ def _take(
 def _take_with_events(
     dialect: dialects.Dialect, chosen: str, parameters: list[Any], batchable: Sequence[str]
 ) -> list[TaskRun]:
-    """The events come with the runs: one statement less."""
+    """Claim runs and read their events in the same statement."""
     connection = dialects.ledger_connection()
     unhurried, more_parameters = _not_waiting_for_the_disk(dialect, batchable)
     statement = f"""
@@ -120,14 +122,14 @@ def _take_with_events(
 def _not_waiting_for_the_disk(
     dialect: dialects.Dialect, batchable: Sequence[str]
 ) -> tuple[str, list[Any]]:
-    """An expression that spares the claim of atomic work its wait for the disk at the commit.
+    """SQL that lets the commit of an atomic run's claim not wait for the disk, and its parameters.
 
-    The commit of the work's effects waits, and with it the claim before it is on the disk. If
-    the server's machine fails in between, the claim is lost with the effects, and the run is
-    pending again. Work in two steps has effects elsewhere: its claim is to survive.
+    The later commit of the work's effects waits for the disk, and writes the claim, too. If the
+    server's machine fails in between, the claim is lost together with the effects, and the run is
+    pending again. Two-step work has effects elsewhere, so its claim must survive.
 
-    It is set for one transaction: that of the statement itself. Within a caller's (tests) it
-    would spare that one's commit, too.
+    The setting holds for the statement's own transaction. Within a caller's transaction (tests) it
+    would also hold for that one's commit, so it is not used there.
     """
     if not batchable or dialects.ledger_connection().in_atomic_block:
         return "NULL", []
@@ -136,9 +138,11 @@ def _not_waiting_for_the_disk(
 
 
 def _disown(token: int) -> None:
-    """Return what this token took, if anything: a connection that broke may have broken after
-    the claim was committed, and a run that its living process does not know of would be
-    nobody's. A caller's transaction (tests) needs nothing: it is rolled back."""
+    """Make the runs that were claimed with this token pending again.
+
+    A connection may break after the claim was committed. The process is alive but does not know of
+    the runs, so nobody would finish them. A caller's transaction (tests) is rolled back anyway.
+    """
     connection = dialects.ledger_connection()
     if connection.in_atomic_block:
         return
@@ -155,7 +159,7 @@ def _due(dialect: dialects.Dialect, now: dt.datetime | None) -> Fragment:
 
 
 def _own(task_id: str, task: str) -> Fragment:
-    """The message's own run: by its id and, where the message is of a task, that task's."""
+    """A condition that finds the message's own run: by its task id, and by its task if given."""
     return ("task_id = %s AND task = %s", [task_id, task]) if task else ("task_id = %s", [task_id])
 
 

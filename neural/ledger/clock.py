@@ -1,6 +1,6 @@
-"""The database's clock, by which due times and heartbeats are written.
+"""The database's clock, which is used for due times and heartbeats.
 
-Whatever is compared with a time in a row is asked here: the clocks of hosts differ.
+Times that are compared with times in rows come from here, because the clocks of hosts differ.
 """
 
 import datetime as dt
@@ -10,7 +10,7 @@ from neural.ledger import dialects
 
 
 def database_clock() -> dt.datetime:
-    """Now, as the database says."""
+    """The database's current time, in UTC."""
     with dialects.ledger_connection().cursor() as cursor:
         cursor.execute(f"SELECT {dialects.ledger_dialect().clock}", [])
         (now,) = cursor.fetchone()
@@ -19,20 +19,24 @@ def database_clock() -> dt.datetime:
 
 
 class CarriedClock:
-    """The database's clock as this process carries it on by its own monotonic one, for those who
-    look at it more often than they may ask. Until it is asked it is the host's."""
+    """An estimate of the database's clock, for code that needs it too often to query it.
+
+    :meth:`ask` queries the database; from then on the process's monotonic clock continues the
+    answer. Before the first query, this is the host's clock.
+    """
 
     def __init__(self) -> None:
         self._asked_at: float | None = None
         self._answer = dt.datetime.now(dt.UTC)
 
     def now(self) -> dt.datetime:
+        """The current time of this clock, in UTC."""
         if self._asked_at is None:
             return dt.datetime.now(dt.UTC)
         return self._answer + dt.timedelta(seconds=time.monotonic() - self._asked_at)
 
     def ask(self) -> float:
-        """Set it by the database's, and say by how many seconds it had been behind that."""
+        """Set this clock by the database's. Returns by how many seconds it was behind."""
         before = time.monotonic()
         answer = database_clock()
         middle = (before + time.monotonic()) / 2

@@ -1,8 +1,8 @@
-"""Functions that run when a transaction has committed.
+"""Isolation of ``transaction.on_commit`` hooks: one that raises does not stop the others.
 
-Django calls them one after the other and stops at the first that raises, although all is
-committed. A worker's transaction holds many runs: their hooks are nothing to each other, and
-a raised one is told, with the run that registered it, and changes nothing.
+Django calls hooks one after the other and stops at the first that raises, although the transaction
+is committed. A worker's transaction contains many runs, and the hooks of one must not depend on
+those of another. An error of a hook is logged with the run that registered it.
 """
 
 import logging
@@ -21,17 +21,17 @@ Hook = Callable[[], object]
 
 @dataclass(frozen=True)
 class Isolated:
-    """A hook that never raises."""
+    """A hook that logs its error instead of raising it."""
 
     function: Hook
     what: str
-    """Whose it is."""
+    """The work that registered the hook, for the log."""
     call: Callable[[Hook, str], None]
 
     def __call__(self) -> None:
         try:
             self.call(self.function, self.what)
-        except Exception as error:  # noqa: BLE001 (what it belongs to has been committed)
+        except Exception as error:  # noqa: BLE001 (its transaction has been committed)
             logger.error(
                 "event=hook_failed %s hook=%s error=%r\n%s",
                 self.what,
@@ -44,8 +44,11 @@ class Isolated:
 def isolate(
     connection: BaseDatabaseWrapper, *, since: int, what: str, call: Callable[[Hook, str], None]
 ) -> None:
-    """Make the hooks that were registered last, after so many others, stand for themselves.
-    ``call`` calls one, and raises nothing but an Exception."""
+    """Isolate the hooks of a connection, except for the first ``since``.
+
+    ``what`` names the work that registered them. ``call`` calls a hook, and must raise nothing but
+    an Exception.
+    """
     registered: list[Any] = connection.run_on_commit
     for place in range(since, len(registered)):
         blocks, function, _ = registered[place]

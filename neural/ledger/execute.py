@@ -1,7 +1,8 @@
-"""One run by itself, and what became of it.
+"""Executes one run alone and records its outcome.
 
-Atomic work: effects and outcome are one transaction. Two-step work (long, outside the
-database, or ``async def``): work first, then the outcome; such work must be idempotent.
+The effects and the outcome of atomic work share one transaction. Two-step work (long, outside the
+database, or ``async def``) is executed first, and its outcome is recorded afterwards; such work
+must be idempotent.
 """
 
 import datetime as dt
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
-    """One run in a transaction of its own, tried again at once after a deadlock."""
+    """Execute one claimed run and record its outcome; atomic work is repeated after a deadlock."""
     started_at = clock.now()
     work = None
     try:
@@ -48,8 +49,12 @@ def run_alone(source: WorkSource, run: TaskRun, clock: Clock) -> Outcome:
 
 
 def _own_row_changed(fenced: Fenced) -> NothingKept:
-    """By whoever took the run over; or by the work itself, and then that was undone with all
-    else that it wrote, the run is still this worker's and its attempt has failed."""
+    """The error for a run whose row changed during its work.
+
+    Either another worker took the run over, or the work itself changed the row. In the second case
+    that change was rolled back with all other writes, so the run still belongs to this worker, and
+    its attempt has failed.
+    """
     error = NothingKept("the run was changed while it was at work: nothing that it wrote is kept")
     error.__cause__ = fenced
     return error
@@ -79,8 +84,8 @@ def _run_atomic(run: TaskRun, work: Work, clock: Clock) -> Outcome:
 
 
 def _learn(outcome: Outcome) -> None:
-    """Of one that could have been batched: whoever was once slow, and is since given one run
-    at a time, learns by these alone that more fit."""
+    """Learn the pace from a run that could have been batched. A queue that was once slow gets one
+    run at a time, and only these runs can show that it is fast again."""
     run = outcome.run
     if run.handler and not run.goes_alone:
         seconds = (outcome.finished_at - outcome.started_at).total_seconds()
@@ -101,8 +106,11 @@ def _run_two_step(run: TaskRun, work: Work, clock: Clock) -> Outcome:
 
 @contextmanager
 def _callers_transaction_kept_whole() -> Iterator[None]:
-    """In a worker two-step work has no transaction around it that a failed query could break;
-    in a test (`run_due`) it has one, and a failed query is undone to this point."""
+    """Keep a caller's transaction usable after a failed query, by a savepoint.
+
+    In a worker, two-step work has no transaction around it. In a test (`run_due`) it has one, which
+    a failed query would break.
+    """
     connection = dialects.ledger_connection()
     if not connection.in_atomic_block:
         yield
@@ -121,7 +129,7 @@ def _callers_transaction_kept_whole() -> Iterator[None]:
 def call(
     run: TaskRun, work: Work, started_at: dt.datetime, clock: Clock, guard: WorkGuard
 ) -> Outcome:
-    """Do the work of one run; what it raises is the caller's to judge."""
+    """Execute the work of one run; its errors are left to the caller. Returns its outcome."""
 
     def do() -> Outcome:
         return succeeded(run, work.function(), started_at, clock)
@@ -136,7 +144,7 @@ def call(
 def record_failure(
     run: TaskRun, error: Exception, work: Work | None, started_at: dt.datetime, clock: Clock
 ) -> Outcome:
-    """Judge an attempt that raised, and write the verdict down in a transaction of its own."""
+    """Record the outcome of an attempt that raised ``error``, in a transaction of its own."""
     drop_broken_connection(error)
     outcome = failed(run, error, work, started_at, clock)
     try:
@@ -150,8 +158,8 @@ def record_failure(
 
 
 def drop_broken_connection(error: BaseException) -> None:
-    """Begin anew after an error of the connection: the soft limit, too, may have struck in
-    the middle of a query."""
+    """Close the connection if this error may have broken it; the next query opens another one. The
+    soft time limit counts, because it may have interrupted a query."""
     connection = dialects.ledger_connection()
     broken = isinstance(error, SoftTimeLimitExceeded | OperationalError | InterfaceError)
     if broken and not connection.in_atomic_block:
@@ -159,10 +167,10 @@ def drop_broken_connection(error: BaseException) -> None:
 
 
 def settle_in_time(outcomes: Sequence[Outcome]) -> None:
-    """Record outcomes, waiting for a database that is away.
+    """Record outcomes; wait up to ``settle_seconds`` for an unavailable database.
 
-    A process that cannot say what it did ends itself: its runs are then lost deliveries,
-    which the relay finds, instead of runs that nobody will ever finish.
+    A process that still cannot record them ends itself. The relay then finds its runs as lost
+    deliveries; otherwise nobody would ever finish them.
     """
     try:
         retry_until(lambda: settle(outcomes), seconds=conf().settle_seconds)

@@ -1,8 +1,9 @@
-"""Work is called here, and what it leaves behind is looked at before anything is kept.
+"""Calls work (a handler or task) and checks the state of its transactions afterwards.
 
-Whether it was called alone, among others or for many at once, the same holds: succeeded
-means written. Django undoes a block that was marked for rollback without a word, and a block
-that was entered and not left would take all that follows into a transaction that never ends.
+A run succeeds only if its writes will be committed, whether it was called alone, in a batch or for
+many events at once. Two cases would pass unnoticed otherwise. Django silently rolls back a block
+that was marked for rollback. A block that was entered and not left would put everything that
+follows into a transaction that never ends.
 """
 
 import logging
@@ -27,19 +28,20 @@ Value = TypeVar("Value")
 _LOST = "the work ended the transaction that it was in (it closed the connection, or left a block"
 _LOST += " that it had not entered): nothing that it wrote is kept"
 _OF_THE_CONNECTION = (SoftTimeLimitExceeded, OperationalError, InterfaceError)
-"""What the caller judges by itself: the limit may have struck in a query."""
+"""Errors that are left to the caller, because the connection may be broken: the time limit may have
+interrupted a query."""
 
 
 class NothingKept(NeuralError):
-    """Work ended without an error, and nothing that it wrote can be kept."""
+    """Work ended without an error, but its writes cannot be kept."""
 
 
 class TransactionLost(NothingKept):
-    """The transaction has gone, and with it what others wrote in it."""
+    """Work ended the transaction, so the writes of all runs in it are lost."""
 
 
 class WorkGuard:
-    """Calls the work of one transaction, or of one run in two steps."""
+    """Calls and checks the work of one transaction, or of one two-step run."""
 
     def __init__(self, *, atomic: bool) -> None:
         self.changed_session = False
@@ -48,8 +50,11 @@ class WorkGuard:
         self._process_state = process_state.snapshot()
 
     def call(self, function: Callable[[], Value], *, what: str) -> Value:
-        """The function's value. What it raises is an Exception. Raises :class:`NothingKept`
-        for work that ended well and left its writes undone. ``what`` names it in the log."""
+        """Call the function and return its value; ``what`` names the work in the log.
+
+        Errors of the function are raised, any BaseException as an Exception. Raises
+        :class:`NothingKept` if the function returned but its writes would not be committed.
+        """
         for watch in self._watches:
             watch.begin()
         try:
@@ -76,20 +81,21 @@ class WorkGuard:
             logger.warning("event=process_state_restored work=%s changed=%r", what, changed)
 
     def renew_sessions(self) -> None:
-        """Call it where no transaction is open: nothing later is to find a changed session."""
+        """Close connections whose session the work changed, so that no later work uses them. Call
+        it while no transaction is open."""
         if self.changed_session:
             sessions.renew()
 
 
 class _ConnectionGuard:
-    """How a connection was before the work, and what has become of it."""
+    """Compares a connection's state before the work with its state afterwards."""
 
     def __init__(self, connection: BaseDatabaseWrapper, *, atomic: bool) -> None:
         self.connection: Any = connection
         self.statements = Statements(connection, atomic=atomic)
 
     def begin(self) -> None:
-        """The work is about to be called."""
+        """Note the state of the connection before the work is called."""
         connection = self.connection
         self._depth = len(connection.atomic_blocks)
         self._hooks = len(connection.run_on_commit)
@@ -99,7 +105,7 @@ class _ConnectionGuard:
         connection.execute_wrappers.append(self.statements)
 
     def end(self) -> None:
-        """Look no longer at its statements, and undo what was begun and not ended."""
+        """Stop watching statements, and roll back transactions that the work left open."""
         connection = self.connection
         if self.statements in connection.execute_wrappers:
             connection.execute_wrappers.remove(self.statements)
@@ -111,7 +117,7 @@ class _ConnectionGuard:
             connection.close()
 
     def is_lost(self) -> bool:
-        """Whether the transaction in which the work was called is there no more."""
+        """Whether the transaction in which the work was called has ended."""
         connection = self.connection
         if not self._depth:
             return False
@@ -123,7 +129,7 @@ class _ConnectionGuard:
         )
 
     def expect_all_kept(self) -> None:
-        """Raise :class:`NothingKept` unless what the work wrote will be committed."""
+        """Raise :class:`NothingKept` unless the writes of the work will be committed."""
         if self.is_lost():
             raise TransactionLost(_LOST)
         if self._left_open:
@@ -141,14 +147,16 @@ class _ConnectionGuard:
         return self.connection.needs_rollback or _status(self.connection) == IN_FAILED_TRANSACTION
 
     def isolate_hooks(self, what: str) -> None:
-        """A hook that raises shall stop no neighbour's."""
+        """Isolate the ``on_commit`` hooks that the work registered, so that one that raises does
+        not stop those of other runs."""
         isolate_hooks(self.connection, since=self._hooks, what=what)
 
 
 def isolate_hooks(
     connection: BaseDatabaseWrapper | None = None, *, since: int = 0, what: str = ""
 ) -> None:
-    """Let each of the hooks that were registered after so many others stand for itself."""
+    """Isolate the ``on_commit`` hooks of a connection (by default the default database's), except
+    for the first ``since``: one that raises does not stop the others."""
     connection = connection or transaction.get_connection()
     commit_hooks.isolate(connection, since=since, what=what, call=_call_hook)
 
@@ -162,8 +170,8 @@ def _call_hook(function: Callable[[], object], what: str) -> None:
 
 
 def _status(connection: Any) -> int | None:
-    """What the driver says of the transaction. None where there is no connection, or a driver
-    that is not known."""
+    """The transaction's status as the driver knows it; None without a connection or for an unknown
+    driver."""
     driver: Any = connection.connection
     if driver is None:
         return None
@@ -186,12 +194,12 @@ def _leave(connection: BaseDatabaseWrapper) -> None:
     error = NothingKept("the block was not left")
     try:
         block.__exit__(NothingKept, error, None)
-    except Exception as second:  # noqa: BLE001 (the connection is of no more use)
+    except Exception as second:  # noqa: BLE001 (the connection is unusable)
         logger.warning("event=connection_dropped alias=%s error=%r", connection.alias, second)
         connection.close()
 
 
 def is_undone() -> bool:
-    """Whether the transaction that is open here can only be rolled back."""
+    """Whether the open transaction of the default database can only be rolled back."""
     connection = transaction.get_connection()
     return connection.needs_rollback or connection.closed_in_transaction

@@ -1,7 +1,7 @@
-"""The attempts of a run in order, whether or not they have rows of their own.
+"""The attempts of a run in order, from its own row and from its attempts' rows.
 
-An attempt that did not succeed has a row; the one that succeeded, and the one under way, are
-the run's own times, worker and process.
+An attempt that did not succeed has a row (``TaskAttempt``). For the attempt that succeeded or is
+under way, the run's own row has the times, worker and process.
 """
 
 import datetime as dt
@@ -26,6 +26,7 @@ class Attempt:
 
     @property
     def duration(self) -> dt.timedelta | None:
+        """From started to finished; None while the attempt is under way."""
         return self.finished_at - self.started_at if self.finished_at else None
 
 

@@ -1,6 +1,6 @@
-"""Who this process is to the ledger: the row of the worker that it belongs to, if it is one's.
+"""The worker to which this process belongs, if any.
 
-A worker sets it before its pool is forked; so all of its processes know it.
+A worker sets it before its pool is forked, so all processes of the pool know it.
 """
 
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ _worker: WorkerProcess | None = None
 
 
 def be(worker: WorkerProcess | None) -> None:
-    """Belong to this worker from here on, or to none."""
+    """Set the worker to which this process belongs, or None."""
     global _worker
     _worker = worker
 
 
 def worker() -> WorkerProcess | None:
-    """The row of this process's worker."""
+    """The row of this process's worker, or None."""
     return _worker
 
 
 def claimant() -> Claimant:
-    """Who takes runs here."""
+    """The claimant for runs that this process claims."""
     return Claimant(worker_id=_worker.pk if _worker else None)
 
 
 def queues() -> Sequence[str]:
-    """Those that this process's worker reads; none outside of a worker."""
+    """The queues that this process's worker reads; empty outside of a worker."""
     return _worker.queues if _worker else ()

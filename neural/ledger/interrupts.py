@@ -1,8 +1,8 @@
-"""What Celery raises in work, or work for Celery: the ledger knows Celery by these words alone.
+"""Celery's exceptions that the ledger knows.
 
-Work says Retry, Ignore and Reject by Celery's own exceptions, the soft time limit strikes as one,
-and so does a stop of the worker. Nothing else of Celery is known where runs are claimed, worked on
-and settled (an import contract holds this).
+Work raises Celery's own Retry, Ignore and Reject. The soft time limit and a stop of the worker are
+raised in it as exceptions, too. The code that claims, executes and settles runs knows nothing else
+of Celery (an import contract enforces this).
 """
 
 import signal
@@ -29,11 +29,11 @@ __all__ = [
 
 
 def ends_the_worker(error: BaseException) -> bool:
-    """Whether this was raised by a signal that asks the worker to end, and not by the work."""
+    """Whether a signal that stops the worker raised this error, and not the work."""
     if isinstance(error, WorkerShutdown | WorkerTerminate):
         return True
     if isinstance(error, SystemExit):
         return bool(billiard.terminate_handler_fired())  # type: ignore[attr-defined]  # new in 4.3
-    # The pool's processes ignore SIGINT; elsewhere somebody has pressed Ctrl-C.
+    # The pool's processes ignore SIGINT; elsewhere, somebody has pressed Ctrl-C.
     is_interrupt = isinstance(error, KeyboardInterrupt)
     return is_interrupt and signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,4 +1,4 @@
-"""What a worker says of its runs: started, and what became of each."""
+"""Log lines about a worker's runs: when they start, and their outcomes."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,14 @@ from neural.models.run_log import log_change
 
 
 def log_started(runs: Sequence[TaskRun]) -> None:
-    """They are taken, all by one worker; the attempt's number is logged where one is taken
-    alone."""
+    """Log that these runs, claimed together, have started. The number of the attempt is logged for
+    a single run only."""
     told: dict[str, Any] = {"attempt": runs[0].attempt_number} if len(runs) == 1 else {}
     log_change("started", runs, **told)
 
 
 def log_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """One line for what succeeded together, one for each run that did not."""
+    """Log outcomes: one line for all runs that succeeded together, and one for each other run."""
     succeeded = [outcome for outcome in outcomes if outcome.succeeded]
     if len(succeeded) > 1:
         runs = [outcome.run for outcome in succeeded]
@@ -53,7 +53,7 @@ def _change(outcome: Outcome) -> tuple[str, int]:
 _CHANGES: Mapping[RunState, tuple[str, int]] = {
     RunState.SUCCEEDED: ("succeeded", logging.INFO),
     RunState.DEAD: ("dead", logging.ERROR),
-    # Nothing else cancels a run that a worker has: people do it in the model.
+    # A worker cancels a run only because it expired; people cancel runs through the model.
     RunState.CANCELLED: ("expired", logging.INFO),
     RunState.DISCARDED: ("ignored", logging.INFO),
     RunState.PENDING: ("released", logging.INFO),

@@ -1,7 +1,7 @@
-"""What is done again because the database was not there for it, or undid it.
+"""Repeats database work after an outage, or after the database rolled it back.
 
-Of an outage: where giving up would leave a run to nobody, the database is waited for. Of
-contention: what was undone for the sake of another transaction is done again at once.
+After an outage, work that must not be given up waits for the database to return. After contention,
+a transaction that was rolled back in favour of another one is repeated at once.
 """
 
 import random
@@ -21,9 +21,11 @@ _DEADLOCK_STATES = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock 
 
 
 def retry_until(action: Callable[[], Value], *, seconds: float) -> Value:
-    """Do it, again on a new connection while the database is away, for so many seconds.
+    """Call ``action`` until it succeeds; returns its value.
 
-    Within a caller's transaction (tests) it is done once: that one cannot be begun anew.
+    While the database is unavailable, the call is repeated on a new connection for up to so many
+    seconds; then its error is raised. Within a caller's transaction (tests) it is called once,
+    because that transaction cannot be repeated.
     """
     deadline = time.monotonic() + seconds
     pause = 0.05
@@ -40,7 +42,8 @@ def retry_until(action: Callable[[], Value], *, seconds: float) -> Value:
 
 
 def is_contention(error: BaseException) -> bool:
-    """Whether the database undid the transaction for the sake of another one."""
+    """Whether another transaction caused this error: a deadlock, a serialization failure, a lock
+    timeout or a locked database."""
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None)
     return state in _DEADLOCK_STATES or "database is locked" in str(error)
@@ -51,7 +54,8 @@ def despite_contention(
     *,
     may_repeat: Callable[[OperationalError], bool] = is_contention,
 ) -> Value:
-    """Call a function that is a whole transaction, again a few times if it was undone."""
+    """Call a function that is a whole transaction, up to :data:`MAX_ATTEMPTS` times; returns its
+    value. It is called again after an error for which ``may_repeat`` returns True."""
     for attempt in range(1, MAX_ATTEMPTS):
         try:
             return transact()

@@ -1,4 +1,4 @@
-"""What became of an attempt: succeeded, tried again, dead, set aside, expired."""
+"""Outcomes of attempts: decides whether a run succeeded, is retried, is dead or has expired."""
 
 import datetime as dt
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from neural.stored_json import to_json
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one attempt of one run."""
+    """The outcome of one attempt of one run, and the state that the run gets."""
 
     run: TaskRun
     state: RunState
@@ -24,9 +24,9 @@ class Outcome:
     result: str | None = None
     """JSON text."""
     due_at: dt.datetime | None = None
-    """When a pending run is tried again."""
+    """When a pending run is due again; None keeps its time."""
     attempt_outcome: AttemptOutcome | None = None
-    """For an attempt that gets a row of its own: one that did not succeed."""
+    """The outcome in the attempt's row; None if the attempt gets no row."""
     error: str = ""
     traceback: str = ""
     exception: BaseException | None = None
@@ -38,20 +38,23 @@ class Outcome:
 
     @property
     def not_started(self) -> bool:
-        """Batched, but the time was up before its turn."""
+        """Whether the run was claimed but not started, because the batch's time was up."""
         return self.state == RunState.PENDING and self.attempt_outcome is None
 
 
 def failed(
     run: TaskRun, error: BaseException, work: Work | None, started_at: dt.datetime, clock: Clock
 ) -> Outcome:
-    """What becomes of a run whose attempt raised. Its policy, and what its error asks for, are the
-    work's own: where they cannot be followed the usual policy judges, and the run says why."""
+    """The outcome of an attempt that raised ``error``: retried by the work's policy, or dead.
+
+    The policy and the error come from the work and may themselves raise. Then the default policy
+    decides, and the run's error says why. ``work`` is None if it could not be found.
+    """
     for theirs in (work, work, None):
         try:
             with only_exceptions():
                 return _judged(run, error, theirs, started_at, clock)
-        except Exception as second:  # noqa: BLE001 (it holds the one before as its context)
+        except Exception as second:  # noqa: BLE001 (its context is the error before)
             error = second
     raise error
 
@@ -70,7 +73,7 @@ def _judged(
     is_hopeless = policy.is_permanent(error)
     if isinstance(error, RetryRequested):
         policy, countdown = _as_requested(policy, error), error.countdown
-        is_hopeless = False  # what the work asks for in so many words is no permanent error
+        is_hopeless = False  # the work explicitly asks for a retry, so the error is not permanent
         error = _reason(error, run, is_last=not policy.allows(failures))
     outcome = Outcome(
         run=run,
@@ -91,8 +94,8 @@ def _judged(
 
 
 def _reason(requested: RetryRequested, run: TaskRun, *, is_last: bool) -> BaseException:
-    """What an attempt is said to have failed of. As in Celery, a task that gives no exception and
-    may not be tried again has failed of just that."""
+    """The error to record for a requested retry. As in Celery, it is MaxRetriesExceededError for a
+    task that names no exception and has no retries left."""
     if requested.cause is not None:
         return requested.cause
     if not is_last:
@@ -118,7 +121,8 @@ _ATTEMPTS_SET_ASIDE = {
 def _set_aside(
     run: TaskRun, word: Reject | Ignore, started_at: dt.datetime, clock: Clock
 ) -> Outcome:
-    """Celery's Ignore: done, without a result. Reject: dead, or with ``requeue`` due again."""
+    """The outcome of Celery's Ignore (discarded, without a result) and Reject (dead, or due again
+    with ``requeue``)."""
     requeue = bool(getattr(word, "requeue", False))
     state = RunState.DEAD if isinstance(word, Reject) else RunState.DISCARDED
     state = RunState.PENDING if requeue else state
@@ -137,7 +141,7 @@ def _set_aside(
 
 
 def _snoozed(run: TaskRun, word: Snooze, started_at: dt.datetime, clock: Clock) -> Outcome:
-    """Due again later, as if it had not been taken."""
+    """The outcome of :class:`Snooze`: due again later, as if the run had not been claimed."""
     checkpoint = (
         None if word.checkpoint is None else to_json(word.checkpoint, what="the checkpoint")
     )
@@ -158,9 +162,11 @@ def _snoozed(run: TaskRun, word: Snooze, started_at: dt.datetime, clock: Clock) 
 def taken_apart(
     run: TaskRun, error: BaseException, started_at: dt.datetime, clock: Clock
 ) -> Outcome:
-    """The limit struck while many were done at once, and nobody knows which was too slow: each
-    is due at once and, having failed before, is taken alone. Whatever its policy, this cannot
-    be its last attempt."""
+    """The outcome of a run that was executing with others when the soft time limit was reached.
+
+    Nobody knows which of them was too slow. So each has a failed attempt, is due at once, and is
+    claimed alone, because it has failed before. Whatever its policy, this is not its last attempt.
+    """
     finished_at = clock.now()
     return Outcome(
         run=run,
@@ -176,6 +182,7 @@ def taken_apart(
 
 
 def not_started(run: TaskRun, clock: Clock) -> Outcome:
+    """The outcome of a claimed run that was not started: pending again, and nothing is counted."""
     return Outcome(
         run=run,
         state=RunState.PENDING,
@@ -186,6 +193,8 @@ def not_started(run: TaskRun, clock: Clock) -> Outcome:
 
 
 def succeeded(run: TaskRun, value: Any, started_at: dt.datetime, clock: Clock) -> Outcome:
+    """The outcome of an attempt that returned ``value``; or raises NotStorable if that cannot be
+    kept."""
     result = None if value is None else to_json(value, what=f"the result of {run.work_name}")
     return Outcome(
         run=run,
@@ -201,6 +210,7 @@ def succeeded(run: TaskRun, value: Any, started_at: dt.datetime, clock: Clock) -
 def nothing_kept(
     run: TaskRun, error: BaseException, started_at: dt.datetime, clock: Clock
 ) -> Outcome:
+    """The outcome of an attempt whose run was taken away meanwhile. It is only logged."""
     return Outcome(
         run=run,
         state=RunState.RUNNING,
@@ -212,11 +222,12 @@ def nothing_kept(
 
 
 def is_expired(run: TaskRun, clock: Clock) -> bool:
+    """Whether the run's ``expires_at`` has passed."""
     limit = run.expires_at
     return limit is not None and limit <= clock.now()
 
 
 def expired(run: TaskRun, clock: Clock) -> Outcome:
-    """As Celery revokes an expired task, so the run is cancelled, and the ledger says why."""
+    """The outcome of an expired run: cancelled, as Celery revokes an expired task."""
     why = f"it expired at {run.options['expires_at']}"
     return replace(not_started(run, clock), state=RunState.CANCELLED, error=why)

@@ -1,9 +1,8 @@
-"""What the ledger asks of others, and does not know who they are: who publishes, which queues
-there are, what follows a run, who hears of its end.
+"""Functions that the ledger calls and other packages provide: publish, check queues, follow up.
 
-Messages and Celery's callbacks are no part of the ledger. Whoever does these things says so, once,
-when the application is ready (:func:`connect`). Without anybody the ledger is whole all the same:
-what is unpublished waits for a relay, every queue may be named, and nothing follows.
+Messages and Celery's callbacks are not part of the ledger. The functions are connected once, when
+the application is ready (:func:`connect`). The ledger also works without them: unpublished runs
+wait for a relay, every queue name is valid, and nothing follows a run.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,31 +18,31 @@ Follow: TypeAlias = Callable[[TaskRun, RunState, Any], None]
 
 
 def _left_to_the_relay(runs: Sequence[AnyRun]) -> None:
-    """A relay publishes what nobody has published by the time that its row names."""
+    """Publish nothing: a relay publishes each run at its ``publish_at``."""
 
 
 def _every_queue(name: str) -> bool:
-    """A queue is a column of the ledger; whether somebody reads it is not known here."""
+    """Accept every queue: the ledger does not know which queues are read."""
     return True
 
 
 def _nothing(run: TaskRun, state: RunState, value: Any) -> None:
-    """Nothing follows a run."""
+    """Record nothing after a run."""
 
 
 announce: Announce = _left_to_the_relay
-"""These runs are being recorded, in the transaction that is open here, and are due: publish their
-messages when it commits. It must neither raise nor keep the caller waiting."""
+"""Publish messages for these due runs when the open transaction, which records them, commits. The
+function must neither raise nor block the caller."""
 has_queue: HasQueue = _every_queue
 """Whether a run may be sent to the queue of this name."""
 follow: Follow = _nothing
-"""A run that was called with options is in this state now, with this value if it has succeeded:
-record what they ask for then. Called in the transaction of its outcome, so that nothing is lost or
-doubled; an error undoes that."""
+"""Record the work that a run's options request for its new state, such as callbacks; the third
+argument is the value of a run that succeeded. Called in the transaction of the run's outcome, so
+that nothing is lost or doubled; an error rolls that transaction back."""
 
 
 def connect(*, announcing: Announce, having_queue: HasQueue, following: Follow) -> None:
-    """Say who does these things, in the place of who did them before."""
+    """Set these three functions; they replace those set before."""
     global announce, has_queue, follow
     announce, has_queue, follow = announcing, having_queue, following
 
@@ -52,13 +51,17 @@ _listeners: dict[str, Callable[[TaskRun], object]] = {}
 
 
 def when_ended(task: str, call: Callable[[TaskRun], object]) -> None:
-    """Have this called for each run of a task that has succeeded or is dead, in the transaction of
-    its outcome. What it raises undoes that."""
+    """Call a function for each run of a task when the run succeeds or is dead.
+
+    It is called in the transaction of the run's outcome; an error rolls that transaction back. A
+    task has one such function.
+    """
     _listeners[task] = call
 
 
 def notify_end(run: TaskRun, state: RunState) -> None:
-    """Call who hears of this run's task, if it has ended."""
+    """Call the function that :func:`when_ended` set for the run's task, if ``state`` is succeeded
+    or dead."""
     call = _listeners.get(run.task)
     if call is not None and state in (RunState.SUCCEEDED, RunState.DEAD):
         call(run)

@@ -1,7 +1,7 @@
-"""What belongs to the whole process, and is put back when work has changed it.
+"""Restores settings of the whole process (directory, locale, alarm, …) after work changed them.
 
-The next run in this process is another handler's, and in a batch it is a neighbour's. Only
-what can be read and set at the cost of a microsecond is looked after.
+The next run in this process belongs to another handler. Only settings that can be read and set
+within a microsecond are restored.
 """
 
 import contextvars
@@ -19,7 +19,7 @@ Value = TypeVar("Value")
 
 
 class ProcessSetting(NamedTuple):
-    """A piece of the process's state."""
+    """A setting of the process: how to read it, and how to set it to a value read before."""
 
     name: str
     read: Callable[[], Any]
@@ -60,12 +60,12 @@ SETTINGS = (
 
 
 def snapshot() -> Sequence[Any]:
-    """What the surroundings are now."""
+    """The current values of all :data:`SETTINGS`."""
     return [each.read() for each in SETTINGS]
 
 
 def restore(found: Sequence[Any]) -> list[str]:
-    """Make them again what they were found to be; the names of those that had changed."""
+    """Restore the values of a :func:`snapshot`; returns the names of settings that had changed."""
     changed = []
     for each, before in zip(SETTINGS, found, strict=True):
         if each.read() != before:
@@ -75,8 +75,8 @@ def restore(found: Sequence[Any]) -> list[str]:
 
 
 def isolated(function: Callable[[], Value]) -> Value:
-    """Call it in a context of its own: the language and time zone that it activates, the
-    precision of its decimals and its context variables end with it."""
+    """Call a function in a context of its own, and return its value. The language and time zone
+    that it activates, its decimal context and its context variables do not outlive the call."""
     return contextvars.copy_context().run(_with_decimals_of_its_own, function)
 
 

@@ -1,7 +1,7 @@
-"""Deleting what is finished and old, so that the ledger keeps its size.
+"""Deletes old finished runs, workers and other rows, so that the ledger does not grow for ever.
 
-Rows are walked by primary key in short transactions. A key is given when a row is made, so
-the walk ends at the first stretch of rows that are all too young: what is recent is never
+Rows are walked by primary key in short transactions. Keys rise with the time at which rows were
+made, so the walk ends at the first range of rows that are all too young. Recent rows are never
 read, and no index on times is needed.
 """
 
@@ -28,7 +28,7 @@ DEFAULT_DAYS: Mapping[RunState, float] = {
     RunState.CANCELLED: 90,
     RunState.DISCARDED: 90,
 }
-"""How long runs are kept. Dead ones wait for a person's decision, however old."""
+"""How many days finished runs are kept. Dead runs wait for a person's decision, however old."""
 PRUNABLE_STATES = (*DEFAULT_DAYS, RunState.DEAD)
 # A worker that was lost for longer than this does not wake up again.
 _WORKER_MEMORY = dt.timedelta(days=1)
@@ -37,22 +37,23 @@ Progress = Callable[[int], None]
 
 
 def silent(keys: int) -> None:
-    """No progress is shown."""
+    """Show no progress."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prunable:
-    """Rows that are of no use when they are old, whatever else may be said of them."""
+    """A kind of rows that are deleted by age alone."""
 
     name: str
-    """Their plural, in the command's output."""
+    """Their name in the plural, for the command's output."""
     which: str
-    """Which of them go, in the command's help, like 'forecasts that are over a year old'."""
+    """The rows that are deleted, for the command's help: 'forecasts that are over a year old'."""
     model: type[Model]
     made_at: str
-    """The field that says when a row was made; the primary key is a number that rises with it."""
+    """The field with the time at which a row was made; the primary key is a number that rises with
+    it."""
     aged_from: str
-    """The field from which its age counts."""
+    """The field with the time from which a row's age counts."""
     kept_days: Callable[[], float]
 
 
@@ -60,7 +61,7 @@ PRUNABLES: Registry[Prunable] = Registry("prunable")
 
 
 def register_prunable(prunable: Prunable) -> None:
-    """Have `manage.py prune` delete these rows, too."""
+    """Make `manage.py prune` delete these rows, too."""
     PRUNABLES.add(prunable.name, prunable)
 
 
@@ -71,7 +72,11 @@ def prune_old(
     dry_run: bool = False,
     on_progress: Progress = silent,
 ) -> int:
-    """Delete what is older than it is kept; returns how many, without what goes along with them."""
+    """Delete rows older than ``kept_days``; returns how many, not counting cascaded deletions.
+
+    With ``dry_run`` nothing is deleted. ``on_progress`` is called with the number of primary keys
+    that each step has passed.
+    """
     cutoff = now - dt.timedelta(days=prunable.kept_days())
     rows = prunable.model._default_manager.all()
     pruned = 0
@@ -90,10 +95,11 @@ def prune_runs(
     dry_run: bool = False,
     on_progress: Progress = silent,
 ) -> Counter[RunState]:
-    """Delete runs, with their attempts, that finished longer ago than their state is kept.
+    """Delete runs, with their attempts, that finished longer ago than ``keep_days`` of their state.
 
-    Returns how many by state; with ``dry_run`` how many would be. ``on_progress`` is told
-    how many primary keys each step has passed. States that are not finished are refused.
+    Returns how many were deleted (with ``dry_run``: would be deleted) in each state.
+    ``on_progress`` is called with the number of primary keys that each step has passed. Raises
+    ValueError for a state that is not finished.
     """
     if unprunable := set(keep_days) - set(PRUNABLE_STATES):
         raise ValueError(f"runs are never pruned while {', '.join(sorted(unprunable))}")
@@ -116,25 +122,28 @@ def _any_old(cutoffs: Mapping[RunState, dt.datetime]) -> Q:
 
 
 def _delete(runs: TaskRunQuerySet) -> list[str]:
-    """Delete these runs as they are now, and return their states: one that a person retries
-    meanwhile stays."""
+    """Delete these runs and return their states. The rows are locked and checked again first, so a
+    run that a person retries meanwhile stays."""
     with transaction.atomic():
         found = list(runs.select_for_update().values_list("pk", "state"))
-        # And with them their attempts.
+        # This deletes their attempts, too.
         TaskRun.objects.filter(pk__in=[key for key, _ in found]).delete()
     return [state for _, state in found]
 
 
 def prune_workers(*, now: dt.datetime, dry_run: bool = False) -> int:
-    """Delete workers that had gone before the oldest run was recorded: no run names them."""
+    """Delete workers that were gone before the oldest run was recorded, so no run refers to them.
+
+    Returns how many were deleted (with ``dry_run``: would be deleted).
+    """
     oldest = TaskRun.objects.order_by("pk").values_list("created_at", flat=True).first()
     before = min(now - _WORKER_MEMORY, oldest or now)
     gone = WorkerProcess.objects.filter(~Q(stopped_at=None) | ~Q(lost_at=None))
     forgotten = gone.annotate(gone_at=Coalesce("stopped_at", "lost_at")).filter(gone_at__lt=before)
     if dry_run:
         return forgotten.count()
-    # One by one, and past Django's own look for rows that refer to them: each look reads all
-    # runs, as no index serves it. The database's own constraint is enough.
+    # One by one, and without Django's search for rows that refer to them: each search would read
+    # all runs, as no index serves it.
     return sum(map(_delete_worker, list(forgotten.values_list("pk", flat=True))))
 
 
@@ -145,11 +154,11 @@ def _delete_worker(key: int) -> int:
                 dialects.ledger_connection().alias
             )
     except IntegrityError:
-        return 0  # a run with a key out of order names it still
+        return 0  # a row still refers to it
 
 
 def key_range(rows: QuerySet[Any]) -> int:
-    """How many primary keys a walk passes at most: what a progress bar is full at."""
+    """How many primary keys a walk passes at most: the total of a progress bar."""
     keys = rows.order_by().values_list("pk", flat=True)
     first, last = keys.order_by("pk").first(), keys.order_by("-pk").first()
     return 0 if first is None or last is None else last - first + 1
@@ -158,14 +167,15 @@ def key_range(rows: QuerySet[Any]) -> int:
 def stretches(
     rows: QuerySet[Any], made_at: str, *, before: dt.datetime
 ) -> Iterator[tuple[int, int]]:
-    """Ranges of primary keys, low excluded, high included, of rows made before a moment."""
+    """Yield ranges of primary keys, low excluded, high included, in which the rows made before a
+    moment are. Younger rows may be among them."""
     in_order = rows.order_by("pk").values_list("pk", made_at)
     low = (in_order.values_list("pk", flat=True).first() or 1) - 1
     young = False
     while end := _end_of_stretch(in_order.filter(pk__gt=low)):
         high, made = end
         if young and made >= before:
-            return  # and so are the rows between this end and the one before
+            return  # the rows between this end and the one before are young, too
         yield low, high
         low, young = high, made >= before
 

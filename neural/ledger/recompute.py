@@ -1,11 +1,11 @@
-"""Totals that many events share are computed once, at the end of their transaction.
+"""Computes totals that many events share once, at the end of their transaction.
 
-A worker handles up to a hundred events in one transaction. If each recomputed the totals it
-touches (a day's demand, an order's payments) at once, a busy row would be locked from the
-first of them to the commit, computed a hundred times, and two workers that met the same rows
-in another order would deadlock. Inside :func:`at_the_end` the keys are collected instead;
-when the block ends they are recomputed together, sorted. A recomputation depends on rows
-alone, so one too many (its event was rolled back to a savepoint) does no harm.
+A worker handles up to a hundred events in one transaction. Suppose each event recomputed its totals
+(a day's demand, an order's payments) at once. Then a busy row would be computed a hundred times and
+locked from the first time to the commit, and two workers with the same rows in another order would
+deadlock. Inside :func:`at_the_end` the keys are collected instead. When the block ends, they are
+recomputed together, in sorted order. A recomputation depends on rows alone, so a superfluous one
+(its event was rolled back to a savepoint) does no harm.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,17 +17,18 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Recomputation:
-    """A total that follows from rows, named by sortable keys.
+    """A kind of totals that are computed from rows, each with a sortable key.
 
-    ``compute`` takes the sorted keys, locks what it writes and then reads. Lower ranks are
-    computed first, so that every transaction takes its locks in one order.
+    ``compute`` takes the sorted keys, locks the rows that it writes, and then reads. Lower ranks
+    are computed first, so that every transaction takes its locks in the same order.
     """
 
     rank: int
     compute: Callable[[list[Any]], None]
 
     def ask(self, keys: set[Any]) -> None:
-        """Recompute these keys: at the end of the block around, or now if there is none."""
+        """Recompute these keys: when the surrounding :func:`at_the_end` block ends, or at once
+        without one."""
         waiting = _waiting.get()
         if waiting is not None:
             waiting.setdefault(self, set()).update(keys)
@@ -40,9 +41,9 @@ _waiting: ContextVar[dict[Recomputation, set[Any]] | None] = ContextVar("waiting
 
 @contextmanager
 def at_the_end() -> Iterator[None]:
-    """Collect what is asked for and compute it when the block ends without an error.
+    """Collect the requested recomputations and compute them when the block ends without an error.
 
-    Put it inside the transaction, around all its savepoints. An inner block leaves its keys
+    Put the block inside the transaction, around all its savepoints. An inner block passes its keys
     to the outer one.
     """
     waiting: dict[Recomputation, set[Any]] = {}

@@ -1,4 +1,4 @@
-"""Recording runs of tasks."""
+"""Records runs of tasks in the ledger. (Runs of events: ``neural.events.recording``.)"""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ from neural.queues import PRIORITIES
 
 TASK_ID_LENGTH = 255
 BY_MESSAGE = "celery message"
-"""Who asked for what a plain Celery client's message asked for."""
+"""``requested_by`` of work that came as a message from a plain Celery client."""
 _OF_ONE_RUN = {"link", "chain", "group_id", "group_index"}
 
 
 class TaskIdTaken(PermanentError):
-    """A task id was given that stands for other work already."""
+    """The given task id already belongs to a run of other work."""
 
 
 def enqueue(
@@ -43,9 +43,14 @@ def enqueue(
 ) -> TaskRun:
     """Record a run in the caller's transaction; publish it on commit if it is due.
 
-    ``options`` are Celery's of the call, as they are kept; ``parent`` is the task id of
-    the run that asks. A ``task_id`` that was recorded before with the same work is answered
-    with that run; with other work it is refused (:class:`TaskIdTaken`).
+    The run is due at ``due_at``, or in ``due_in`` seconds, or at once. ``options`` are Celery's
+    options of the call, in the form in which the ledger keeps them. ``parent`` is the task id of
+    the calling run.
+
+    Returns the new run, or an existing one: the run of this ``task_id`` if its work is the same, or
+    the pending run of this ``unique_key``. Raises :class:`TaskIdTaken` if the ``task_id`` belongs
+    to other work, ValueError for an invalid priority, queue or task id, and NotStorable for
+    arguments that cannot be kept.
     """
     _check(task_id, queue, priority)
     later = _later(due_in, due_at)
@@ -72,8 +77,9 @@ def enqueue(
 
 
 def enqueue_all(runs: Sequence[NewRun]) -> None:
-    """Record runs, all due, in the caller's transaction by one statement; publish them on
-    commit. For work whose caller knows that it asks for it once: ids and keys are not looked up.
+    """Record due runs in the caller's transaction by one statement; publish them on commit.
+
+    Task ids and unique keys are not looked up, so the caller must know that they are new.
     """
     rows = TaskRun.objects.bulk_create(run.row() for run in runs)
     transaction.on_commit(partial(log_change, "recorded", rows), robust=True)
@@ -91,9 +97,9 @@ def record_foreign(
     options: Mapping[str, Any] = NOTHING,
     parent: str = "",
 ) -> None:
-    """Record the run that a message of a plain Celery client asks for, if it is new.
+    """Record the run that a plain Celery client's message requests, if it is new.
 
-    Raises :class:`TaskIdTaken` where its id stands for other work already.
+    Raises :class:`TaskIdTaken` if its task id belongs to other work.
     """
     check_task_id(task_id)
     run = new_run(
@@ -112,8 +118,8 @@ def record_foreign(
 
 
 def _inserted(run: TaskRun) -> bool:
-    """Whether it is new. Where it is not, that is found out by the insert's failure: most
-    messages come once, and a look beforehand would cost each a statement."""
+    """Insert a run; returns whether it was new. A failed insert shows that it was not: most
+    messages come once, and looking first would cost each of them a statement."""
     try:
         with transaction.atomic():
             TaskRun.objects.bulk_create([run])
@@ -132,7 +138,7 @@ def _taken(run: TaskRun, found: TaskRun) -> TaskIdTaken:
 
 
 def _log(run: TaskRun, change: str) -> None:
-    """Under a task id of the caller's own it may have been recorded before."""
+    """Log that a run was recorded or received, with who requested it."""
     asked = {"by": run.requested_by, "parent": run.parent_task_id}
     facts: dict[str, Any] = {name: value for name, value in asked.items() if value}
     log_change(change, [run], **facts)
@@ -148,7 +154,8 @@ def _check(task_id: str | None, queue: str, priority: int) -> None:
 
 
 def check_task_id(task_id: str) -> None:
-    """Raise ValueError for a task id that cannot be kept."""
+    """Raise ValueError for a task id that is empty, too long, or has characters that cannot be
+    kept."""
     if not 0 < len(task_id) <= TASK_ID_LENGTH:
         raise ValueError(f"a task id has 1 to {TASK_ID_LENGTH} characters, not {len(task_id)}")
     if "\x00" in task_id or any("\ud800" <= each <= "\udfff" for each in task_id):
@@ -156,7 +163,8 @@ def check_task_id(task_id: str) -> None:
 
 
 def without_followers(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What holds for each run of a call that has several: not whatever waits for its result."""
+    """The options without links, chains and groups, which wait for one result: for the other runs
+    of a call that makes several runs."""
     return {name: value for name, value in options.items() if name not in _OF_ONE_RUN}
 
 
@@ -167,7 +175,7 @@ def _later(due_in: float | None, due_at: dt.datetime | None) -> Any:
 
 
 def _insert(run: TaskRun) -> TaskRun:
-    """The run as recorded: itself, or the one that already stands for it."""
+    """Insert a run, and return it or the existing run with its task id or unique key."""
     TaskRun.objects.bulk_create([run], ignore_conflicts=True)
     found = TaskRun.objects.filter(task_id=run.task_id).first()
     if found is not None and not _same_work(found, run):

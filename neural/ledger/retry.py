@@ -1,8 +1,8 @@
-"""When a failed run is tried again. Pure: no Django, no Celery.
+"""Retry policies: whether and when a failed run is retried. Imports no Django and no Celery.
 
-Exponential backoff with a cap and "equal jitter" (Marc Brooker, "Exponential Backoff
-And Jitter", AWS Architecture Blog, 2015): a share of each delay is random, so that runs
-that failed together do not come back together, and none comes back at once.
+Exponential backoff with a cap and "equal jitter" (Marc Brooker, "Exponential Backoff And Jitter",
+AWS Architecture Blog, 2015): a share of each delay is random. So runs that failed together are not
+retried together, and none is retried at once.
 """
 
 import random
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How often and how late to try again.
+    """How often a failed run is retried, and after which delays.
 
-    ``max_retries`` counts the attempts after the first; None is without limit. The n-th retry waits
-    ``min(cap_seconds, base_seconds * 2 ** (n - 1))`` seconds, of which the share
-    ``jitter`` is random: 0 none of it, 0.5 half of it, 1 all of it. Exceptions of the
-    ``permanent`` classes are never retried, nor are any but those of ``only``.
+    ``max_retries`` counts the attempts after the first; None means without limit. The n-th retry
+    waits ``min(cap_seconds, base_seconds * 2 ** (n - 1))`` seconds. The share ``jitter`` of that is
+    random: 0 none of it, 0.5 half of it, 1 all of it. Exceptions of the ``permanent`` classes are
+    never retried. Neither are exceptions of other classes than ``only``.
     """
 
     max_retries: int | None = 3
@@ -27,13 +27,13 @@ class RetryPolicy:
     only: tuple[type[BaseException], ...] = (BaseException,)
 
     def allows(self, failures: int) -> bool:
-        """Whether a run that failed this often may be tried again."""
+        """Whether a run that has failed this often may be retried."""
         return self.max_retries is None or failures <= self.max_retries
 
     def delay(self, failures: int, *, random_share: float | None = None) -> float:
         """Seconds to wait after the given number of failed attempts (1 or more).
 
-        ``random_share`` (0 to 1) replaces the dice in tests.
+        ``random_share`` (0 to 1) replaces the random number in tests.
         """
         doublings = min(failures - 1, 64)  # enough for any cap, and never overflows a float
         full = min(self.cap_seconds, self.base_seconds * 2**doublings)
@@ -41,7 +41,7 @@ class RetryPolicy:
         return full * (1 - self.jitter + self.jitter * share)
 
     def is_permanent(self, error: BaseException) -> bool:
-        """Whether trying again is useless: the error says so, or this policy does."""
+        """Whether a retry is useless: the error's ``permanent`` says so, or this policy does."""
         if getattr(error, "permanent", False) or isinstance(error, self.permanent):
             return True
         return not isinstance(error, self.only)

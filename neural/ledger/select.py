@@ -1,7 +1,7 @@
-"""Choosing finished runs by what people know of them, and retrying what was chosen.
+"""Selects dead, cancelled and discarded runs by task, store, error and so on, and retries them.
 
-Runs are walked by primary key within a state, which is an index of the set-aside states:
-nothing grows with the ten million runs that succeeded.
+Runs are walked by primary key within a state. An index of these states serves the walk, so its cost
+does not grow with the millions of runs that succeeded.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ CHUNK = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which dead, cancelled or discarded runs. What is not given does not narrow."""
+    """Criteria for dead, cancelled or discarded runs. Empty criteria match every run."""
 
     states: Sequence[RunState] = (RunState.DEAD,)
     task: str = ""
@@ -27,18 +27,18 @@ class Selection:
     store: str = ""
     since: dt.datetime | None = None
     until: dt.datetime | None = None
-    """Finished at or after ``since`` and before ``until``."""
+    """Runs that finished at or after ``since`` and before ``until``."""
     error: str = ""
-    """Part of the last error, in any case."""
+    """Part of the last error, upper or lower case."""
     ids: Sequence[str] = ()
     """Task ids, or primary keys."""
 
     def runs(self) -> TaskRunQuerySet:
-        """The chosen runs, whose retry could succeed at all: see :meth:`out_of_reach`."""
+        """The selected runs, without those :meth:`out_of_reach`."""
         return self._chosen().exclude(event__pruned_at__isnull=False)
 
     def out_of_reach(self) -> TaskRunQuerySet:
-        """Chosen runs of events whose payload was pruned: nothing is left to work on."""
+        """Selected runs of events whose payload was pruned. They cannot be retried."""
         return self._chosen().filter(event__pruned_at__isnull=False)
 
     def _chosen(self) -> TaskRunQuerySet:
@@ -55,7 +55,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Group:
-    """Chosen runs that failed alike."""
+    """How many of the selected runs have the same work and the same last error."""
 
     work: str
     error: str
@@ -63,7 +63,7 @@ class Group:
 
 
 def groups(selection: Selection, *, most: int) -> list[Group]:
-    """The largest groups of chosen runs by work and last error."""
+    """The largest groups of selected runs by work and last error, at most ``most``."""
     counted = (
         selection.runs()
         .order_by()
@@ -75,10 +75,10 @@ def groups(selection: Selection, *, most: int) -> list[Group]:
 
 
 def retry(selection: Selection, *, on_progress: Callable[[int], None] = lambda runs: None) -> int:
-    """Retry the chosen runs, a chunk a statement; return how many were still as chosen.
+    """Retry the selected runs, a chunk in each statement; returns how many were retried.
 
-    What somebody else changes meanwhile stays as they left it. ``on_progress`` is told of
-    each chunk's size.
+    A run whose state somebody changes meanwhile is left alone. ``on_progress`` is called with each
+    chunk's size.
     """
     changed = 0
     for state in selection.states:

@@ -1,9 +1,9 @@
-"""Statements that reach beyond the work that sends them.
+"""Watches SQL statements of work that would affect other runs.
 
-Atomic work shares its transaction with its outcome, often with other runs, and its database
-session with all that its process does later. A statement that would end the transaction is
-refused. One that changes the session is let through and remembered, so that nothing else is
-done in that transaction and the session is not used again.
+Atomic work shares its transaction with its outcome, and often with other runs. It shares its
+database session with everything that its process does later. A statement that would end the
+transaction is refused. A statement that changes the session (SET, advisory locks) is allowed, but
+then no further run starts in that transaction, and the connection is closed afterwards.
 """
 
 import os
@@ -26,7 +26,7 @@ _CHANGES_THE_SESSION = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _ORDINARY = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "SAVEPOINT ", "RELEASE ")
-"""As Django's ORM writes them."""
+"""How ordinary statements of Django's ORM begin."""
 _NOT_CODE = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL
 )
@@ -34,15 +34,15 @@ _OBSOLETE = 0.0
 
 
 class TransactionStatementRefused(NeuralError):
-    """Atomic work would end the transaction that it shares with its outcome, or with others."""
+    """Atomic work sent a statement that would end the transaction shared with its outcome."""
 
 
 class ConnectionInherited(NeuralError):
-    """A process that the work has forked would use its parent's connection."""
+    """A process that the work forked tried to use its parent's database connection."""
 
 
 class Statements:
-    """What the work sends to one connection: an execute wrapper."""
+    """An execute wrapper for one connection, which checks each statement of the work."""
 
     def __init__(self, connection: BaseDatabaseWrapper, *, atomic: bool) -> None:
         self.connection = connection
@@ -83,14 +83,15 @@ class Statements:
 
 
 def _statements(sql: str) -> list[str]:
-    """Nearly always one; several in one text are told apart outside of quotes and comments."""
+    """The statements in a text, nearly always one. Quoted text and comments are removed if there
+    may be more."""
     if not ("--" in sql[:200] or "/*" in sql[:200] or ";" in sql):
         return [sql]
     return _NOT_CODE.sub(" ", sql).split(";")
 
 
 def changes_session(statement: str) -> bool:
-    """Whether a statement changes what later ones of the same session find."""
+    """Whether a statement changes the state of the database session."""
     return bool(_CHANGES_THE_SESSION.match(statement))
 
 
@@ -99,7 +100,7 @@ def _may_change_session(sql: str) -> bool:
 
 
 def renew() -> None:
-    """Close the connections whose session was changed; the next query opens another one."""
+    """Close connections whose session was changed; the next query opens a new connection."""
     for connection in connections.all(initialized_only=True):
         if connection.close_at == _OBSOLETE and not connection.in_atomic_block:
             connection.close()

@@ -1,4 +1,4 @@
-"""Writing down what became of an attempt: many runs in one statement, each by its token."""
+"""Records outcomes of claimed runs: many runs in one statement, each checked by its token."""
 
 import json
 import logging
@@ -19,14 +19,15 @@ from neural.models.run_log import log_change
 
 
 class Fenced(NeuralError):
-    """A run is no longer this worker's: it was taken for dead and somebody else has it."""
+    """A run no longer belongs to this worker, because the worker was marked lost or the run
+    revoked."""
 
 
 def settle(outcomes: Sequence[Outcome]) -> None:
-    """Record outcomes in the current transaction, or raise :class:`Fenced`.
+    """Record outcomes in the current transaction.
 
-    When one of the runs has been taken away nothing may be kept: the caller's transaction,
-    with the effects of the work, must be rolled back.
+    Raises :class:`Fenced` if one of the runs has been taken away. Then the caller must roll back
+    the whole transaction, with the effects of the work.
     """
     with transaction.atomic(savepoint=False):
         attempts = [_attempt_row(outcome) for outcome in outcomes if outcome.attempt_outcome]
@@ -108,7 +109,8 @@ def _statement(dialect: dialects.Dialect) -> str:
 
 
 def _result(dialect: dialects.Dialect) -> str:
-    """What a snoozed run left as its checkpoint outlives a later attempt that fails."""
+    """SQL of the new ``result``. A pending run keeps its result, so the checkpoint of a snoozed run
+    outlives a later attempt that fails."""
     result = dialect.as_json("settled.result")
     return (
         f"CASE settled.state WHEN 'pending' THEN COALESCE({result}, run.result) ELSE {result} END"
@@ -118,7 +120,8 @@ def _result(dialect: dialects.Dialect) -> str:
 def mark_lost(runs: Iterable[TaskRun], *, max_losses: int, why: str) -> int:
     """Count a lost delivery for runs whose process is gone, and make them due again.
 
-    One that lost so many is a poison and dead. Returns how many were still theirs.
+    A run with ``max_losses`` lost deliveries is dead, as poison. ``why`` is kept as its error.
+    Returns how many runs were changed; the others had been settled or taken away already.
     """
     return sum(_mark_one_lost(run, max_losses, why) for run in runs)
 
@@ -136,7 +139,10 @@ def _mark_one_lost(run: TaskRun, max_losses: int, why: str) -> bool:
 
 
 def release(runs: Iterable[TaskRun], *, why: str) -> int:
-    """Return runs of a worker that stops gracefully. Nothing is counted against them."""
+    """Make the claimed runs of a worker that stops gracefully due again; returns how many.
+
+    No failed attempt and no lost delivery is counted. ``why`` is kept as their error.
+    """
     return sum(
         _take_away(run, AttemptOutcome.RELEASED, why, state=RunState.PENDING, losses=run.losses)
         for run in runs

@@ -1,8 +1,8 @@
-"""Runs that were taken together and of which one cannot be read: it alone fails.
+"""Reads claimed runs one by one after an error, so that an unreadable run alone is dead.
 
-A row may hold JSON that this process cannot read: nested deeper than Python follows, recorded by
-a release that did not look, or written by hand. Reading all of them at once would keep every one
-of its neighbours from their work.
+A row may contain JSON that this process cannot read: nested too deep for Python, because it was
+recorded by a release that did not check this, or written by hand. Without this module, such a row
+would stop every run that was claimed with it.
 """
 
 import logging
@@ -23,7 +23,7 @@ from neural.models import NeuralEvent, TaskRun
 logger = logging.getLogger(__name__)
 
 NOT_OF_A_ROW = (OperationalError, InterfaceError, SoftTimeLimitExceeded, MemoryError)
-"""Errors of a claim that say nothing about what it has read."""
+"""Errors of a claim that no row has caused."""
 _JSON = ("args", "kwargs", "options", "result")
 
 
@@ -32,9 +32,10 @@ class RunUnreadable(PermanentError):
 
 
 def read_each(token: int, error: Exception) -> Sequence[TaskRun]:
-    """Read what this token has taken one by one, after reading all of it together has failed.
+    """Read the runs claimed with this token one by one, after reading them together has failed.
 
-    What cannot be read is dead. If nothing was taken the error was another one, and is raised.
+    Returns the readable runs; the others are dead. If no run was claimed, ``error`` had another
+    cause and is raised.
     """
     logger.warning("event=claim_read_one_by_one error=%r", describe(error))
     taken = list(TaskRun.objects.running().filter(token=token).defer(*_JSON))
@@ -73,7 +74,7 @@ def _value(row: Any, column: str, what: str) -> Any:
 
 def _bury(run: TaskRun, error: RunUnreadable) -> None:
     for name in _JSON:
-        run.__dict__.setdefault(name, {})  # what was not read, nobody is to look at
+        run.__dict__.setdefault(name, {})  # else Django would read the deferred column again
     clock = Clock.of(run)
     outcome = failed(run, error, None, clock.now(), clock)
     settle_in_time([outcome])

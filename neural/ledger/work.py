@@ -1,4 +1,4 @@
-"""What a run stands for, and what the code that does it can know: which run, at what time."""
+"""The work of a run (which function to call and how), and what that code can find out about it."""
 
 import contextvars
 import datetime as dt
@@ -18,27 +18,27 @@ from neural.queues import LOW_PRIORITY_QUEUE
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What a run stands for: a function to call, and how."""
+    """The work of a run: the function to call, whether it is atomic, and its retry policy."""
 
     function: Callable[[], Any]
     atomic: bool
     retry: RetryPolicy
     batch: "Batch | None" = None
-    """For work that can be done for many runs at once."""
+    """Set for work that one call can do for many runs."""
 
 
 class Batch(NamedTuple):
-    """Work for many runs at once, and what this run has to do with it."""
+    """A function that does the work of many runs in one call."""
 
     function: Callable[[list[Any]], object]
     item: Callable[[], Any]
-    """What stands for this run in the list."""
+    """Returns this run's element of the list that the function takes."""
 
 
 class RetryRequested(Retry):
-    """The work itself asks to be tried again: ``self.retry(exc=…, countdown=…)``.
+    """The work itself asks for a retry: ``self.retry(exc=…, countdown=…)``.
 
-    Celery's own ``Retry``, so that a body which lets that one pass lets this one pass."""
+    A subclass of Celery's ``Retry``, so that ``except Retry: raise`` in a task works as usual."""
 
     def __init__(
         self,
@@ -54,16 +54,16 @@ class RetryRequested(Retry):
 
 
 class Snooze(Retry):
-    """The work has nothing to do yet: its run is pending again and due after so many seconds.
+    """Raise this if there is nothing to do yet: the run is pending again and due after ``seconds``.
 
-    Nothing failed, so nothing is counted and no attempt is kept. ``checkpoint`` (JSON) stands as
-    the run's result meanwhile, and :func:`checkpoint` gives it to the next attempt.
+    Nothing failed, so no failure is counted and no attempt is recorded. ``checkpoint`` (JSON) is
+    kept as the run's result meanwhile; in the next attempt, :func:`checkpoint` returns it.
     """
 
     why = ""
-    """Stands as the run's error meanwhile."""
+    """The run's error meanwhile."""
     is_first = False
-    """Whether an attempt is kept all the same, which says why."""
+    """Whether an attempt is recorded all the same, with ``why`` as its error."""
 
     def __init__(self, seconds: float, *, checkpoint: Any = None) -> None:
         super().__init__(f"snoozed for {seconds:g} s")
@@ -72,40 +72,42 @@ class Snooze(Retry):
 
 
 class WorkSource(ABC):
-    """Whoever knows which function a run stands for: a task on the ledger."""
+    """Finds the function to call for a run; implemented by tasks on the ledger."""
 
     @abstractmethod
     def work_for(self, run: TaskRun) -> Work:
-        """What this run stands for."""
+        """The work of this run."""
 
     def batchable(self) -> Sequence[str]:
-        """Handlers whose due runs a message of this one may claim in its batch."""
+        """Names of handlers whose due runs may be claimed in one batch with this task's message."""
         return ()
 
     def registered(self) -> Mapping[str, Any]:
-        """What a worker's row says of this one beside its name."""
+        """Further facts about this task for a worker's row."""
         return {}
 
 
 @dataclass
 class Clock:
-    """Times of the attempts of one delivery, on the database's clock."""
+    """The database's time within one delivery: the time of the claim, continued by this process's
+    monotonic clock."""
 
     claimed_at: dt.datetime
     _zero: float = field(default_factory=time.perf_counter)
 
     @classmethod
     def of(cls, run: TaskRun) -> Self:
-        """The clock of the delivery that has just claimed this run."""
+        """The clock of the delivery that has just claimed this run; ValueError if none has."""
         if run.started_at is None:
             raise ValueError(f"run {run.task_id} has not been claimed")
         return cls(run.started_at)
 
     def seconds(self) -> float:
-        """Since the claim."""
+        """Seconds since the claim."""
         return time.perf_counter() - self._zero
 
     def now(self) -> dt.datetime:
+        """The current time of this clock."""
         return self.claimed_at + dt.timedelta(seconds=self.seconds())
 
 
@@ -113,7 +115,7 @@ current: contextvars.ContextVar[TaskRun | None] = contextvars.ContextVar("run", 
 
 
 def current_run() -> TaskRun | None:
-    """The run that is being worked on here, if any."""
+    """The run that is being executed here, or None."""
     return current.get()
 
 
@@ -122,7 +124,7 @@ _queue: contextvars.ContextVar[str] = contextvars.ContextVar("queue", default=""
 
 @contextmanager
 def working_on(queue: str) -> Iterator[None]:
-    """Say of which queue the runs are that are worked on together in this block."""
+    """Set the queue whose runs are executed as a batch in this block."""
     before = _queue.set(queue)
     try:
         yield
@@ -131,13 +133,14 @@ def working_on(queue: str) -> Iterator[None]:
 
 
 def works_on_history() -> bool:
-    """Whether what is being worked on here may wait behind all else, as backfilled events do."""
+    """Whether the run or batch that is being executed here is on the queue ``low_priority``, where
+    backfilled events go."""
     run = current_run()
     return (run.queue if run else _queue.get()) == LOW_PRIORITY_QUEUE
 
 
 def checkpoint() -> Any:
-    """What the run that is being worked on said when it was last :class:`Snooze`."""
+    """The ``checkpoint`` with which the run being executed last raised :class:`Snooze`, or None."""
     run = current_run()
     return None if run is None else run.result
 

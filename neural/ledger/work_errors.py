@@ -1,8 +1,8 @@
-"""What work raises: which of it is an error of the work, and what it says.
+"""Errors that work raises: made safe to catch, describe, store and send.
 
-An error is a stranger's object. Its message may raise, hang on to megabytes or hold what no
-database can keep, its class may lie outside ``Exception``; the ledger must be able to write
-down that the attempt failed all the same.
+An error is an object of foreign code. Its message may raise, have megabytes or contain characters
+that no database can keep, and its class may not be a subclass of ``Exception``. The ledger must be
+able to record the failed attempt all the same.
 """
 
 import os
@@ -21,19 +21,21 @@ _LONGEST_SENT = 1024 * 1024
 
 
 class NotAnException(NeuralError):
-    """Work raised what is no ``Exception``: ``sys.exit``, gevent's Timeout, a panic in Rust."""
+    """Work raised something other than an ``Exception``: ``sys.exit``, gevent's Timeout, a panic in
+    Rust."""
 
 
 class AttemptFailed(NeuralError):
-    """Stands for an error that cannot be logged or sent from one process to another."""
+    """Replaces an error that cannot be logged or sent to another process."""
 
 
-class only_exceptions:  # noqa: N801 (read as the statement that it is)
-    """In this block nothing is raised but an ``Exception``, or what ends the worker itself.
+class only_exceptions:  # noqa: N801 (it reads like a statement)
+    """A context manager that raises only subclasses of ``Exception``, and signals that stop the
+    worker.
 
-    What else the work raises is its own error and becomes :class:`NotAnException`: it would
-    end the process, or be lost on the way, and leave the run to nobody. A process that the
-    work has forked and that comes back here ends: run, connection and worker are its parent's.
+    Any other BaseException of the work becomes :class:`NotAnException`. Otherwise it would end the
+    process, or get lost on the way, and nobody would finish the run. A process that the work has
+    forked ends when it leaves the block: run, connection and worker belong to its parent.
     """
 
     def __enter__(self) -> None:
@@ -56,7 +58,7 @@ def _exit_code(error: BaseException | None) -> int:
 
 
 def describe(error: BaseException) -> str:
-    """One line about an error: its class and its message."""
+    """An error's class and message in one line, at most :data:`ERROR_LENGTH` characters."""
     message = storable(" ".join(message_of(error).split()))
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__
     return text[:ERROR_LENGTH]
@@ -66,14 +68,14 @@ def message_of(error: BaseException) -> str:
     """The beginning of an error's message, or why it cannot be read."""
     try:
         with only_exceptions():
-            # What __str__ returns may be of a class of its own; str's own slice is a plain str.
+            # __str__ may return a subclass of str; str's own slice is a plain str.
             return str.__getitem__(str(error), slice(0, _LOOKED_AT))
     except Exception as second:  # noqa: BLE001 (whatever it is)
         return f"(its message cannot be read: {type(second).__name__})"
 
 
 def traceback_of(error: BaseException) -> str:
-    """The traceback of an error and of those that led to it."""
+    """The traceback of an error and of the errors that led to it, shortened and storable."""
     try:
         with only_exceptions():
             text = "".join(traceback.format_exception(error))
@@ -91,13 +93,13 @@ def _shortened(text: str) -> str:
 
 
 def storable(text: str) -> str:
-    """What the database can keep: no U+0000, no half of a surrogate pair."""
+    """The text with U+0000 and halves of surrogate pairs replaced: the database keeps neither."""
     return text.replace("\x00", "�").encode("utf-8", "replace").decode()
 
 
 def presentable(error: BaseException) -> Exception:
-    """The error for Celery to log and to send to the worker's main process, or what stands for
-    it where that would fail or take a megabyte."""
+    """An error that Celery can log and send to the worker's main process: the error itself, or
+    :class:`AttemptFailed` where sending it would fail or take more than a megabyte."""
     try:
         with only_exceptions():
             is_fine = len(str(error)) + len(repr(error)) <= _LONGEST_SENT
@@ -109,7 +111,7 @@ def presentable(error: BaseException) -> Exception:
 
 
 def _can_be_sent(error: Exception) -> bool:
-    if isinstance(error, MemoryError):  # Celery's main process ends of it, wherever it was raised
+    if isinstance(error, MemoryError):  # it would end Celery's main process, too
         return False
     try:
         with only_exceptions():

@@ -1,7 +1,7 @@
-"""Making room: long work that can wait (indexing) lets pass what its workers have to do besides.
+"""Yielding: long work that can wait (indexing) makes room for other due runs of its workers.
 
-It works in slices. A slice looks after each batch whether anything else is due and ends then; and
-while more is due than just passes through, the next one is long in coming.
+Such work is done in slices. After each batch, a slice checks whether other work is due, and then
+ends. While a backlog of other work waits, the next slice starts later.
 """
 
 import datetime as dt
@@ -17,13 +17,16 @@ from neural.models.run import TaskRunQuerySet
 from neural.queues import PRIORITIES
 
 PASSING_SECONDS = 1.0
-"""A run that has been due for less may be about to be taken."""
+"""A run that has been due for less than this is probably about to be claimed."""
 LEAST_URGENT = min(PRIORITIES)
 
 
 def others_wait(*, least_priority: int | None = None) -> bool:
-    """Whether other work, no less urgent than the run that is under way here (or than
-    ``least_priority``), is due on a queue that this worker reads."""
+    """Whether other work is due on a queue that this worker reads.
+
+    Only runs of other tasks count, with at least ``least_priority`` (by default the priority of the
+    run that is being executed here). False outside of a worker's run.
+    """
     run, queues = current_run(), identity.queues()
     if run is None or not queues:
         return False
@@ -32,9 +35,11 @@ def others_wait(*, least_priority: int | None = None) -> bool:
 
 
 def backlog_waits(*, task: str, queue: str, least_priority: int) -> bool:
-    """Whether other work than this task, at least so urgent, has to wait at the workers that read
-    this queue: more runs are due than one message claims in a batch, or one has been due for a
-    while."""
+    """Whether other tasks have a backlog at the workers that read this queue.
+
+    There is a backlog if more runs of at least ``least_priority`` are due than one message claims
+    in a batch, or if one has been due for :data:`PASSING_SECONDS` or longer.
+    """
     due = _due_besides(task, _read_beside(queue), least_priority)
     passing = conf().batch_claim_runs
     times = list(due.values_list("available_at", Now())[: passing + 1])
@@ -48,7 +53,7 @@ def _due_besides(task: str, queues: Sequence[str], least_priority: int) -> TaskR
 
 
 def _read_beside(queue: str) -> list[str]:
-    """The queues of all living workers that read this one."""
+    """All queues that are read by living workers that read this queue."""
     alive = WorkerProcess.objects.alive(conf().worker_lost_seconds)
     read = [queues for queues in alive.values_list("queues", flat=True) if queue in queues]
     return sorted({queue, *(each for queues in read for each in queues)})

@@ -1,4 +1,4 @@
-"""The models, one story a file."""
+"""The models of the core: stores, events, runs, attempts, workers, refused events."""
 
 from neural.models.attempt import AttemptOutcome, TaskAttempt
 from neural.models.event import NeuralEvent

@@ -1,4 +1,4 @@
-"""Attempts of runs that did not succeed."""
+"""Failed, lost and released attempts of runs."""
 
 from django.db import models
 from django.db.models import Q
@@ -10,6 +10,8 @@ from neural.models.worker import WorkerProcess
 
 
 class AttemptOutcome(models.TextChoices):
+    """How an attempt ended. Rows of attempts have every outcome but ``SUCCEEDED``."""
+
     FAILED = "failed", _("failed")
     LOST = "lost", _("lost")
     RELEASED = "released", _("released")
@@ -17,11 +19,11 @@ class AttemptOutcome(models.TextChoices):
 
 
 class TaskAttempt(models.Model):
-    """An attempt that did not succeed.
+    """An attempt of a run that did not succeed.
 
-    An attempt that succeeds needs no row: its times, worker and outcome are the run's own, and a
-    row for each would cost a third more processor time and 1.4 GB in ten million runs
-    (docs/performance.md). ``neural.ledger.history`` puts both together.
+    An attempt that succeeds needs no row: its times, worker and outcome are in the run's own row.
+    A row for each would cost a third more processor time, and 1.4 GB in ten million runs
+    (docs/performance.md). ``neural.ledger.history`` combines both.
     """
 
     run = models.ForeignKey(TaskRun, models.CASCADE, verbose_name=_("run"), related_name="attempts")

@@ -1,4 +1,4 @@
-"""Events: what happened in a store, once and for all."""
+"""Events: what stores reported. Each is recorded once, and its content never changes."""
 
 from typing import Any
 
@@ -11,13 +11,15 @@ from neural.models.store import Store, StoreScopedQuerySet
 
 
 class NeuralEventQuerySet(StoreScopedQuerySet):
+    """Events, with a filter for unhandled ones."""
+
     def unhandled(self) -> "NeuralEventQuerySet":
         """Events of a type that had no handler when they were recorded."""
         return self.filter(unhandled=True)
 
 
 class NeuralEvent(models.Model):
-    """One event as its store reported it. Never changed after it was recorded."""
+    """One event as its store reported it. Its content never changes; pruning drops the payload."""
 
     store = models.ForeignKey(
         Store, models.PROTECT, verbose_name=_("store"), related_name="events", db_index=False
@@ -59,5 +61,5 @@ class NeuralEvent(models.Model):
 
     @property
     def version(self) -> tuple[Any, str]:
-        """What decides which of two events about one record is the newer."""
+        """Sort key: of two events about one record, the event with the higher version is newer."""
         return (self.occurred_at, self.event_id)

@@ -1,7 +1,8 @@
-"""A JSON column that gives back what it was given, to the last digit.
+"""A JSON column that returns every number exactly as it was stored, to the last digit.
 
 PostgreSQL's ``jsonb`` keeps numbers as decimals: 1e22 comes back as an integer and -0.0 as 0.
-What two processes compute from a server state must not depend on who read it from where.
+Federated training needs exact values: two processes that read the same server state must compute
+the same result.
 """
 
 import json
@@ -16,13 +17,13 @@ else:
 
 
 class JsonText(str):
-    """JSON that has been written already by :func:`exact_json`."""
+    """JSON text that :func:`exact_json` has written; it is not encoded again."""
 
     __slots__ = ()
 
 
 def exact_json(value: Any) -> JsonText:
-    """JSON text: keys in order, no spaces, no NaN (ValueError)."""
+    """JSON text with sorted keys and without spaces. Raises ValueError for NaN and infinities."""
     if isinstance(value, JsonText):
         return value
     return JsonText(
@@ -33,9 +34,9 @@ def exact_json(value: Any) -> JsonText:
 
 
 class ExactJSONField(_TextField):
-    """JSON, kept as text. It is read and written whole and never searched."""
+    """JSON that is stored as text: read and written as a whole, never searched."""
 
-    if TYPE_CHECKING:  # what the plugin for Django's types reads
+    if TYPE_CHECKING:  # the type checker's plugin for Django reads these two
         _pyi_private_set_type: Any
         _pyi_private_get_type: Any
 

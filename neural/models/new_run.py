@@ -1,8 +1,8 @@
-"""A run on its way into the ledger: what its row, its first message and its log line say.
+"""A run that is about to be recorded: the values for its row, first message and log line.
 
-Every row of a run is made of a :class:`NewRun`, and every one of these by :func:`new_run`. It is
-not a :class:`TaskRun`: making that many model instances is a tenth of what ``submit_many`` costs,
-and nobody reads them.
+Every row of a run is made from a :class:`NewRun`, and :func:`new_run` makes all of these. They are
+no :class:`TaskRun` instances, because creating those would be a tenth of the cost of
+``submit_many``, and nobody reads them.
 """
 
 import datetime as dt
@@ -39,30 +39,32 @@ class NewRun(NamedTuple):
     store_id: str | None
     unique_key: str | None
     due_at: Any
-    """A time or an expression of the database's; None: at once."""
+    """A time, or a database expression; None means at once."""
 
     @property
     def work_name(self) -> str:
-        """As a recorded run's."""
+        """The handler for an event's run, the task for any other; like ``TaskRun.work_name``."""
         return self.handler or self.task
 
     @property
     def root_id(self) -> str:
-        """As a recorded run's."""
+        """The task id of the run that started the workflow; like ``TaskRun.root_id``."""
         return self.options.get("root_id") or self.task_id
 
     @property
     def goes_alone(self) -> bool:
-        """As a recorded run's: nothing has befallen it yet, so its options alone decide."""
+        """Whether the run is never batched; like ``TaskRun.goes_alone``. A new run has not failed
+        yet, so only its options count."""
         return bool(self.options)
 
     def row(self, **others: Any) -> TaskRun:
-        """As Django inserts it; ``others`` are columns of a run that is over already."""
+        """An unsaved :class:`TaskRun`; ``others`` are more columns, for a run that has ended."""
         columns = self._asdict()
         due_at = columns.pop("due_at")
         columns |= {"args": list(self.args), "kwargs": dict(self.kwargs)}
         columns |= {"options": dict(self.options), "available_at": due_at or Now()}
-        # What is due is published on commit. A message that is lost on this way is sent anew then.
+        # The message of a due run is published on commit; if it is lost, the relay sends another
+        # one at this time.
         publish_at = due_at or Now() + dt.timedelta(seconds=conf().republish_seconds)
         return TaskRun(**columns, publish_at=publish_at, **others)
 
@@ -84,8 +86,11 @@ def new_run(
     options: Mapping[str, Any] = NOTHING,
     parent: str = "",
 ) -> NewRun:
-    """A run to be recorded, with its arguments as they will be read back; or
-    :class:`~neural.stored_json.NotStorable`."""
+    """A run to be recorded, with its arguments as plain JSON will read them back.
+
+    Raises :class:`~neural.stored_json.NotStorable` for arguments that cannot be kept. ``task_id``
+    defaults to a new one; ``store`` is the store's code, ``parent`` the task id of the calling run.
+    """
     return NewRun(
         task_id=task_id or new_task_id(),
         task=task,
@@ -105,7 +110,7 @@ def new_run(
 
 
 def new_task_id() -> str:
-    """A UUID of version 7 (RFC 9562): ids made one after the other are near in the index."""
+    """A new UUID of version 7 (RFC 9562): consecutive ids are near each other in the index."""
     milliseconds = time.time_ns() // 1_000_000
     value = (milliseconds & (1 << 48) - 1) << 80 | secrets.randbits(80)
     value = value & ~(0xF << 76) | 7 << 76

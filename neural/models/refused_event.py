@@ -1,4 +1,4 @@
-"""Refused events: what did not become an event, why, and what a person made of it."""
+"""Refused events: what was submitted, why it was refused, and what a person did about it."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from neural.models.store import StoreScopedQuerySet
 
 
 class EntryPoint(models.TextChoices):
-    """By which entry point an event came."""
+    """The entry point by which an event was submitted."""
 
     PYTHON = "python", _("Python call")
     CELERY = "celery", _("Celery call")
@@ -22,26 +22,30 @@ class EntryPoint(models.TextChoices):
 
 
 class RefusalState(models.TextChoices):
+    """Whether a person has corrected or dismissed a refused event."""
+
     OPEN = "open", _("open")
     CORRECTED = "corrected", _("corrected")
     DISMISSED = "dismissed", _("dismissed")
 
 
 class RefusedEventQuerySet(StoreScopedQuerySet):
-    """One that names no store, or none that there is, is for those who see every store."""
+    """Refused events. Those that name no store, or an unknown one, are visible only to users who
+    see every store."""
 
     store_field = "store_code"
 
     def open(self) -> "RefusedEventQuerySet":
-        """Those with which nobody has done anything yet."""
+        """Refused events that nobody has corrected or dismissed yet."""
         return self.filter(state=RefusalState.OPEN)
 
 
 class RefusedEvent(models.Model):
-    """An event as it was refused. The same one refused again is the same row, counted.
+    """A refused event, as it was submitted. If it is refused again, its row counts that.
 
-    Every text is as it came, cut to its column, with what no database keeps (U+0000, halves of
-    surrogate pairs) written as an escape. The store is a code that need not exist.
+    Every text is kept as it came, cut to its column's length. Characters that no database keeps
+    (U+0000, halves of surrogate pairs) are written as escapes. ``store_code`` need not be the code
+    of an existing store.
     """
 
     fingerprint = models.CharField(max_length=32, unique=True, editable=False)
@@ -54,9 +58,10 @@ class RefusedEvent(models.Model):
     details = models.JSONField(
         _("details"), default=dict, blank=True, encoder=DjangoJSONEncoder, editable=False
     )
-    """What else was asked for: ``occurred_at``, ``queue``, ``priority``, ``backfill``."""
+    """The other arguments of the submission: ``occurred_at``, ``queue``, ``priority``,
+    ``backfill``."""
     problems = models.JSONField(_("problems"), default=list, encoder=DjangoJSONEncoder)
-    """Objects with ``field`` and ``reason``."""
+    """A list of objects with ``field`` and ``reason``."""
     entry_point = models.CharField(_("entry point"), max_length=20, choices=EntryPoint.choices)
     requested_by = models.CharField(_("requested by"), max_length=150, blank=True, default="")
     times = models.PositiveBigIntegerField(_("times"), default=1)
@@ -109,15 +114,15 @@ class RefusedEvent(models.Model):
         return f"{self.type or '?'} {self.event_id or '?'}"
 
     def dismiss(self, *, by: str) -> bool:
-        """Nothing is to be done about it. Says whether it was open."""
+        """Decide that nothing is to be done about it. Returns whether it was open."""
         return self._move(RefusalState.OPEN, RefusalState.DISMISSED, by=by)
 
     def reopen(self) -> bool:
-        """Something is to be done about it after all. Says whether it was dismissed."""
+        """Undo a dismissal. Returns whether it was dismissed."""
         return self._move(RefusalState.DISMISSED, RefusalState.OPEN, by="")
 
     def mark_corrected(self, event: NeuralEvent, *, by: str) -> bool:
-        """This event stands for it now. Says whether it was open."""
+        """Record that this event was submitted in its place. Returns whether it was open."""
         return self._move(RefusalState.OPEN, RefusalState.CORRECTED, by=by, corrected_event=event)
 
     def _move(self, old: RefusalState, new: RefusalState, *, by: str, **changes: Any) -> bool:

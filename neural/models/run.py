@@ -1,9 +1,8 @@
-"""Runs: the ledger of every piece of work.
+"""Runs: the ledger's row for every piece of work, and the changes that people make to it.
 
-A run is written when the work is asked for, not when it ends. Each change of state is
-a verb of :class:`TaskRun`, a conditional UPDATE that says whether it happened; the
-worker's own changes, many runs in one statement, are in ``neural.ledger.claim`` and
-``neural.ledger.settle``.
+A run is written when work is requested, not when the work ends. Each change by a person is a
+method of :class:`TaskRun`: a conditional UPDATE that returns whether it happened. Workers change
+many runs in one statement (``neural.ledger.claim`` and ``neural.ledger.settle``).
 """
 
 import datetime as dt
@@ -23,7 +22,10 @@ from neural.models.worker import WorkerProcess
 
 
 class Without(Func):
-    """``Without("options", "expires_at")``: the column's object, without that key."""
+    """A database expression: a JSON object column without one key.
+
+    ``Without("options", "expires_at")`` is the object in ``options`` without ``expires_at``.
+    """
 
     arity = 2
     output_field = JSONField()
@@ -42,6 +44,8 @@ class Without(Func):
 
 
 class RunState(models.TextChoices):
+    """The states of a run; docs/ledger.md explains them."""
+
     PENDING = "pending", _("pending")
     RUNNING = "running", _("running")
     SUCCEEDED = "succeeded", _("succeeded")
@@ -52,7 +56,7 @@ class RunState(models.TextChoices):
 
 FINISHED_STATES = (RunState.SUCCEEDED, RunState.DEAD, RunState.CANCELLED, RunState.DISCARDED)
 SET_ASIDE_STATES = (RunState.DEAD, RunState.CANCELLED, RunState.DISCARDED)
-# What a retry by a person changes: due at once, with its retries restored.
+# The changes of a retry by a person: the run is due at once, with its retries restored.
 _RETRIED: dict[str, Any] = {
     "state": RunState.PENDING,
     "failures": 0,
@@ -61,41 +65,46 @@ _RETRIED: dict[str, Any] = {
     "finished_at": None,
     "available_at": Now(),
     "publish_at": Now(),
-    "options": Without("options", "expires_at"),  # what a person asks for is wanted
+    "options": Without("options", "expires_at"),  # a person wants this run, even if it is late
 }
 
 
 class TaskRunQuerySet(StoreScopedQuerySet):
+    """Runs, with filters by state and time."""
+
     def due(self, now: dt.datetime | None = None) -> Self:
-        """Waiting runs whose time has come (by the database's clock unless given)."""
+        """Pending runs that are due (at the database's current time unless ``now`` is given)."""
         return self.filter(state=RunState.PENDING, available_at__lte=now or Now())
 
     def unpublished(self, now: dt.datetime | None = None) -> Self:
-        """Waiting runs that have no message under way."""
+        """Pending runs whose next message is due (at the database's current time unless ``now`` is
+        given)."""
         return self.filter(state=RunState.PENDING, publish_at__lte=now or Now())
 
     def running(self) -> Self:
+        """Runs that a worker has claimed and not settled yet."""
         return self.filter(state=RunState.RUNNING)
 
     def dead(self) -> Self:
-        """The dead letters."""
+        """Dead letters: runs that are not retried until a person decides."""
         return self.filter(state=RunState.DEAD)
 
     def by_urgency(self) -> Self:
+        """Most urgent first; runs of equal priority in the order in which they are due."""
         return self.order_by("-priority", "available_at", "pk")
 
     def abandoned(self) -> Self:
-        """Running runs that a lost or stopped worker had taken before it went."""
+        """Running runs whose worker was lost or has stopped after it claimed them."""
         gone_at = Coalesce("worker__lost_at", "worker__stopped_at")
         return self.running().filter(started_at__lte=gone_at)
 
     def retry(self) -> int:
-        """What :meth:`TaskRun.retry` does to one run, done to all of these; says how many."""
+        """Retry all of these runs, like :meth:`TaskRun.retry`. Returns how many were retried."""
         return self.filter(state__in=SET_ASIDE_STATES).update(**_RETRIED)
 
 
 class TaskRun(models.Model):
-    """One piece of work: what, with which arguments, when due, and what became of it."""
+    """One piece of work: the task or handler, its arguments, when it is due, and its outcome."""
 
     task_id = models.CharField(_("task id"), max_length=255)
     task = models.CharField(_("task"), max_length=255)
@@ -128,7 +137,7 @@ class TaskRun(models.Model):
     priority = models.PositiveSmallIntegerField(
         _("priority"), default=5, help_text=_("10 is most urgent, 1 least.")
     )
-    # Held until the first attempt starts: a retry of this run does not stand in a newer one's way.
+    # Cleared when the first attempt starts, so that a retry of this run does not block a newer run.
     unique_key = models.CharField(_("unique key"), max_length=200, null=True, blank=True)  # noqa: DJ001 (NULL is 'not unique')
     requested_by = models.CharField(_("requested by"), max_length=150, blank=True, default="")
 
@@ -144,7 +153,7 @@ class TaskRun(models.Model):
     token = models.BigIntegerField(_("fencing token"), null=True, blank=True)
     worker = models.ForeignKey(
         WorkerProcess,
-        # No constraint: it would read every run for each worker's row that is pruned.
+        # No constraint: the database would read every run for each worker's row that is pruned.
         models.DO_NOTHING,
         verbose_name=_("worker"),
         related_name="runs",
@@ -165,8 +174,8 @@ class TaskRun(models.Model):
         verbose_name = _("run")
         verbose_name_plural = _("runs")
         constraints = (
-            # Not unique=True: on PostgreSQL that makes a second index, for LIKE, which nobody
-            # asks for and every change of a run has to keep.
+            # Not unique=True: on PostgreSQL that makes a second index, for LIKE. No query uses it,
+            # and every change of a run would have to update it.
             models.UniqueConstraint(fields=["task_id"], name="neural_run_task_id"),
             models.UniqueConstraint(
                 "event",
@@ -195,44 +204,44 @@ class TaskRun(models.Model):
                 name="neural_run_finished_has_time",
             ),
         )
-        # Each index stands for one query; docs/ledger.md has them side by side.
+        # Each index serves one query; docs/ledger.md lists them.
         indexes = (
-            # Claim: what is due on this queue, most urgent first.
+            # Claim: the due runs of a queue, most urgent first.
             models.Index(
                 fields=["queue", "-priority", "available_at"],
                 condition=Q(state=RunState.PENDING),
                 name="neural_run_due",
             ),
-            # Relay: what is unpublished.
+            # Relay: the unpublished runs of a queue.
             models.Index(
                 fields=["queue", "publish_at"],
                 condition=Q(state=RunState.PENDING),
                 name="neural_run_unpublished",
             ),
-            # Relay: what did a lost worker hold?
+            # Relay: the runs that a lost worker held.
             models.Index(
                 fields=["worker"], condition=Q(state=RunState.RUNNING), name="neural_run_held"
             ),
-            # Admin: dead letters and what people set aside.
+            # Admin: dead letters, and runs that people cancelled or discarded.
             models.Index(
                 fields=["state", "-id"],
                 condition=Q(state__in=SET_ASIDE_STATES),
                 name="neural_run_set_aside",
             ),
-            # Admin: one store's runs, newest first; and the scope of users with few stores.
+            # Admin: one store's runs, newest first; also for users who may see few stores.
             models.Index(
                 fields=["store", "-id"],
                 condition=Q(store__isnull=False),
                 name="neural_run_by_store",
             ),
-            # Admin: one handler's runs; one task's runs.
+            # Admin: the runs of one handler, or of one task.
             models.Index(
                 fields=["handler", "-id"], condition=~Q(handler=""), name="neural_run_by_handler"
             ),
             models.Index(
                 fields=["task", "-id"], condition=Q(event__isnull=True), name="neural_run_by_task"
             ),
-            # Celery's result.children, and the same in the admin.
+            # Celery's result.children, and a run's children in the admin.
             models.Index(
                 fields=["parent_task_id"],
                 condition=~Q(parent_task_id=""),
@@ -257,52 +266,57 @@ class TaskRun(models.Model):
 
     @property
     def goes_alone(self) -> bool:
-        """A run that was delivered before is not batched with others: were it poison, it
-        would condemn its neighbours. Nor is one with options: its limits are for it alone."""
+        """Whether the run is never batched with others.
+
+        A run that has failed or was lost before goes alone: if it is poison, it would take its
+        neighbours down. So does a run with options, because its limits must hold for it alone.
+        """
         return bool(self.failures or self.losses or self.options)
 
     @property
     def root_id(self) -> str:
-        """The task id of the run that all of this began with."""
+        """The task id of the run that started the workflow to which this run belongs."""
         return self.options.get("root_id") or self.task_id
 
     @property
     def expires_at(self) -> dt.datetime | None:
-        """When it is no longer wanted, if it has not started."""
+        """The time after which the run is cancelled if it has not started; None without one."""
         text = self.options.get("expires_at")
         return dt.datetime.fromisoformat(text) if text else None
 
     @property
     def time_limit(self) -> float | None:
-        """The hard limit that the call named, in seconds."""
+        """The hard time limit of the call, in seconds; None without one."""
         limit: float | None = self.options.get("time_limit")
         return limit
 
     @property
     def attempt_number(self) -> int:
-        """Which attempt is under way or was the last, from 1."""
+        """The number of the attempt that is under way or was the last, counted from 1."""
         return self.failures + self.losses + (self.state in (RunState.RUNNING, RunState.SUCCEEDED))
 
     @property
     def wait(self) -> dt.timedelta | None:
-        """From due to started, of the last attempt."""
+        """How long the last attempt waited, from due to started; None before the first start."""
         return self.started_at - self.available_at if self.started_at else None
 
     @property
     def duration(self) -> dt.timedelta | None:
-        """From started to finished, of the last attempt."""
+        """How long the last attempt took, from started to finished; None before it has finished."""
         if self.started_at is None or self.finished_at is None:
             return None
         return self.finished_at - self.started_at
 
-    # Verbs of people. Each says whether the run was in a state that allows it.
+    # Changes by people. Each returns whether the run was in a state that allows the change.
 
     def retry(self) -> bool:
-        """Run a dead, cancelled or discarded run again, with its retries restored."""
+        """Make a dead, cancelled or discarded run due again, with its retries restored. Returns
+        whether it was in one of these states."""
         return self._change("retried", SET_ASIDE_STATES, **_RETRIED)
 
     def revoke(self) -> bool:
-        """Withdraw a run even if it is under way: its worker is fenced off."""
+        """Cancel a pending or running run. A worker that has it is fenced: it can no longer settle
+        the run. Returns whether the run was pending or running."""
         return self._change(
             "revoked",
             (RunState.PENDING, RunState.RUNNING),
@@ -312,16 +326,16 @@ class TaskRun(models.Model):
         )
 
     def hurry(self) -> bool:
-        """Make a waiting run due at once."""
+        """Make a pending run due at once. Returns whether it was pending."""
         return self._change("hurried", RunState.PENDING, available_at=Now(), publish_at=Now())
 
     def cancel(self) -> bool:
-        """Withdraw a run that has not started."""
+        """Cancel a pending run. Returns whether it was pending."""
         changes = {"state": RunState.CANCELLED, "finished_at": Now()}
         return self._change("cancelled", RunState.PENDING, **changes)
 
     def discard(self) -> bool:
-        """Decide that a dead run will not be run again."""
+        """Decide that a dead run will not be retried. Returns whether it was dead."""
         return self._change("discarded", RunState.DEAD, state=RunState.DISCARDED)
 
     def _change(self, name: str, allowed: RunState | tuple[RunState, ...], **changes: Any) -> bool:

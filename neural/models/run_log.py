@@ -1,10 +1,10 @@
-"""Log lines of the ledger: what became of which run, with the ids that people search for.
+"""The ledger's log lines: changes of runs, with the ids that people search for.
 
 ``event=run_dead run=0195… work=app.orders queue=default event_id=1001 source=till store=S01 …``
 
-What changes together is logged together: one line names many runs, each as
-``<task id>:<store>/<source>/<event id>``. At fifty runs a batch that costs a tenth of what a
-line each would (``benchmarks/log_lines.py``). Arguments, payloads and results are never logged.
+Runs that change together are logged together: one line names many runs, each as
+``<task id>:<store>/<source>/<event id>``. At fifty runs a batch this costs a tenth of one line for
+each run (``benchmarks/log_lines.py``). Arguments, payloads and results are never logged.
 """
 
 import json
@@ -28,8 +28,8 @@ logger = logging.getLogger("neural.ledger")
 Identity = tuple[str, str, str]
 """Store, source and event id."""
 
-# Processes of one worker write into one pipe, where only what is shorter than PIPE_BUF (4,096
-# bytes) is never torn apart.
+# The processes of a worker write into one pipe. Only writes shorter than PIPE_BUF (4,096 bytes) are
+# never interleaved there.
 LONGEST_LIST_BYTES = 3000
 
 
@@ -41,9 +41,10 @@ def log_change(
     identities: Mapping[str, Identity] | None = None,
     **facts: Any,
 ) -> None:
-    """Log that this became of these runs, in as few lines as there are kinds of work.
+    """Log a change (``"started"``, ``"dead"``) of runs, in few lines for each kind of work.
 
-    ``identities`` are those of the runs' events, by task id, where the caller has them.
+    ``identities`` are those of the runs' events, by task id; without them they are looked up.
+    ``facts`` are added to each line.
     """
     if runs and logger.isEnabledFor(level):
         known = _identities(runs) if identities is None else identities
@@ -57,7 +58,7 @@ def lines(
     identities: Mapping[str, Identity],
     facts: Mapping[str, Any],
 ) -> Iterator[str]:
-    """What :func:`log_change` logs, as text."""
+    """The lines that :func:`log_change` logs."""
     if len(runs) == 1:
         yield f"event=run_{change} {_one(runs[0], identities, facts)}"
         return
@@ -101,7 +102,8 @@ def _in_lines(names: Iterable[str]) -> Iterator[Sequence[str]]:
 
 
 def _identities(runs: "Iterable[TaskRun]") -> Mapping[str, Identity]:
-    """By task id; what is not at hand is looked up, without payloads, in one query."""
+    """The identities of the runs' events, by task id. Events that are not loaded are looked up in
+    one query, without their payloads."""
     events = {run.task_id: run.event_id for run in runs if run.event_id is not None}
     found = {
         run.event_id: (run.event.store_id, run.event.source, run.event.event_id)
@@ -119,7 +121,8 @@ def _identities(runs: "Iterable[TaskRun]") -> Mapping[str, Identity]:
 
 
 def pairs(facts: Mapping[str, Any]) -> str:
-    """``key=value`` for each fact; text that could be taken for more than a value is quoted."""
+    """``key=value`` for each fact, separated by spaces; values with spaces, quotes or ``=`` are
+    quoted."""
     return " ".join(f"{name}={_shown(value)}" for name, value in facts.items())
 
 

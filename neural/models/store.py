@@ -1,4 +1,4 @@
-"""Stores: who sends events, in which time zone, and who may see them."""
+"""Stores: restaurants and shops that send events, their time zones, and who may see their rows."""
 
 import datetime as dt
 import zoneinfo
@@ -22,17 +22,17 @@ STORE_CODE_PATTERN = r"^[^\s\x00-\x1f/]{1,64}\Z"
 
 
 def default_country() -> str:
-    """Of a new store, as the settings say."""
+    """The country of a new store, from the settings."""
     return conf().default_country
 
 
 def default_time_zone() -> str:
-    """Of a new store, as the settings say."""
+    """The time zone of a new store, from the settings."""
     return conf().time_zone
 
 
 def validate_time_zone(name: str) -> None:
-    """Refuse a name that the time zone database does not know."""
+    """Raise ``ValidationError`` for a name that the time zone database does not know."""
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
@@ -42,16 +42,16 @@ def validate_time_zone(name: str) -> None:
 
 
 class StoreUnknown(PermanentError):
-    """Something was asked of a store that does not exist."""
+    """A call named a store that does not exist."""
 
 
 class StoreScopedQuerySet(models.QuerySet):
-    """Rows that belong to a store through a field named ``store``."""
+    """Rows that belong to a store through the field named by ``store_field``."""
 
     store_field = "store"
 
     def for_user(self, user: "User | AnonymousUser") -> Self:
-        """Only what this user may see: every row, or the rows of the user's own stores."""
+        """The rows that this user may see: every row, or those of the user's own stores."""
         if sees_every_store(user):
             return self
         if not user.is_authenticated:
@@ -61,18 +61,20 @@ class StoreScopedQuerySet(models.QuerySet):
 
 
 def sees_every_store(user: "User | AnonymousUser") -> bool:
-    """Whether a user is limited to no store."""
+    """Whether a user may see the rows of every store."""
     return bool(user.is_active and user.has_perm("neural.view_every_store"))
 
 
 def is_limited_to_stores(user: "User | AnonymousUser") -> bool:
-    """Whether a user operates some stores and may not see every one."""
+    """Whether a user operates some stores and may not see every store."""
     if sees_every_store(user):
         return False
     return Store.objects.filter(operators=user.pk).exists()
 
 
 class StoreQuerySet(StoreScopedQuerySet):
+    """Stores, which a user may see like the rows that belong to them."""
+
     store_field = "pk"
 
 
@@ -137,20 +139,21 @@ class Store(models.Model):
         return f"{self.code} {self.name}".strip()
 
     def confirm(self) -> bool:
-        """Say that a person has looked at this store. Returns whether that was news."""
+        """Record that a person has confirmed this store. Returns whether it was unconfirmed."""
         news = type(self).objects.filter(pk=self.pk, confirmed=False).update(confirmed=True)
         self.confirmed = True
         return bool(news)
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
+        """The store's time zone."""
         return zoneinfo.ZoneInfo(self.time_zone)
 
     def localize(self, moment: dt.datetime) -> dt.datetime:
-        """A time without zone is the store's own time; any other is left as it is."""
+        """Give a time without a time zone the store's zone; return any other time unchanged."""
         return moment if moment.tzinfo else moment.replace(tzinfo=self.zone)
 
     def business_day(self, moment: dt.datetime) -> dt.date:
-        """The day to which a sale at this moment belongs: it may end after midnight."""
+        """The day to which a sale at this moment belongs; a business day may end after midnight."""
         local = self.localize(moment).astimezone(self.zone)
         return local.date() - dt.timedelta(days=local.time() < self.day_ends_at)

@@ -12,21 +12,24 @@ MICROSECOND = dt.timedelta(microseconds=1)
 
 
 class WorkerProcessQuerySet(models.QuerySet):
+    """Workers, with filters by their heartbeats."""
+
     def present(self) -> "WorkerProcessQuerySet":
-        """Workers that neither said goodbye nor were given up."""
+        """Workers that have neither stopped nor been marked lost."""
         return self.filter(stopped_at=None, lost_at=None)
 
     def silent(self, seconds: float) -> "WorkerProcessQuerySet":
-        """Present workers whose last heartbeat is older than this, by the database's clock."""
+        """Present workers whose last heartbeat is older than so many seconds, by the database's
+        clock."""
         return self.present().filter(heartbeat_at__lt=Now() - dt.timedelta(seconds=seconds))
 
     def alive(self, seconds: float) -> "WorkerProcessQuerySet":
-        """Present workers that were heard of within this time."""
+        """Present workers that sent a heartbeat within the last so many seconds."""
         return self.present().filter(heartbeat_at__gte=Now() - dt.timedelta(seconds=seconds))
 
 
 class WorkerProcess(models.Model):
-    """One Celery worker (the parent of its pool) from its start to its end."""
+    """One Celery worker (the parent process of its pool) from its start to its end."""
 
     name = models.CharField(_("name"), max_length=255)
     host = models.CharField(_("host"), max_length=255)
@@ -58,24 +61,26 @@ class WorkerProcess(models.Model):
         return self.name
 
     def beat(self) -> None:
-        """Say that this worker lives. One that had been given up is present again."""
+        """Record a heartbeat. A worker that had been marked lost is present again."""
         me = type(self).objects.filter(pk=self.pk)
         me.update(heartbeat_at=Now(), lost_at=None, clock_ahead=_ClockAhead())
 
     def stop(self) -> None:
-        """Say goodbye."""
+        """Record that this worker has stopped."""
         type(self).objects.filter(pk=self.pk, stopped_at=None).update(stopped_at=Now())
 
     def give_up(self) -> bool:
-        """Take this worker for dead unless it has been heard of since this row was read."""
-        # SQLite keeps milliseconds and compares text: the same moment is not the same text.
+        """Mark this worker lost unless it sent a heartbeat after this row was read. Returns whether
+        it was marked."""
+        # SQLite keeps milliseconds and compares text, so equal moments may be different texts.
         span = (self.heartbeat_at - MICROSECOND, self.heartbeat_at + MICROSECOND)
         unheard = type(self).objects.present().filter(pk=self.pk, heartbeat_at__range=span)
         return bool(unheard.update(lost_at=Now()))
 
 
 class _ClockAhead(models.ExpressionWrapper):
-    """By how much this host's clock is ahead of the database's. SQLite's is the host's own."""
+    """How far this host's clock is ahead of the database's. NULL on SQLite, which uses the host's
+    clock."""
 
     def __init__(self) -> None:
         host = models.Value(timezone.now(), models.DateTimeField())

@@ -1,5 +1,7 @@
-"""What PostgreSQL and SQLite say in different words, where the ledger and what stands on it write
-SQL themselves: a class each, and nobody but this module asks which database it is."""
+"""SQL dialects: what differs between PostgreSQL and SQLite in hand-written SQL, a class for each.
+
+Only this module checks which database it is.
+"""
 
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -12,12 +14,12 @@ from neural.ledger.dialects.sqlite import SQLite
 from neural.models import TaskRun
 
 DIALECTS: dict[str, Dialect] = {"postgresql": PostgreSQL(), "sqlite": SQLite()}
-"""By what Django calls a database's vendor."""
+"""The dialects by Django's name of a database's vendor."""
 _ANY = Dialect()
 
 
 class DatabaseUnknown(NeuralError):
-    """The ledger is in a database that no dialect is of."""
+    """The ledger's database has no dialect here."""
 
 
 def ledger_connection() -> BaseDatabaseWrapper:
@@ -26,7 +28,7 @@ def ledger_connection() -> BaseDatabaseWrapper:
 
 
 def ledger_dialect() -> Dialect:
-    """How the database that holds the ledger is spoken to."""
+    """The dialect of the ledger's database; raises :class:`DatabaseUnknown` if there is none."""
     vendor = ledger_connection().vendor
     if vendor not in DIALECTS:
         raise DatabaseUnknown(f"the ledger's database is {vendor}, not one of {sorted(DIALECTS)}")
@@ -34,11 +36,11 @@ def ledger_dialect() -> Dialect:
 
 
 def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
-    """How a connection is spoken to; of a database that is not known, what holds of any."""
+    """The dialect of a connection; for another kind of database, the base class's defaults."""
     return DIALECTS.get(connection.vendor, _ANY)
 
 
 def preparing_cursor() -> CursorWrapper:
-    """A cursor on the ledger's database for statements that are sent again and again."""
+    """A cursor on the ledger's database for frequent statements: planned once, where possible."""
     connection = ledger_connection()
     return dialect_of(connection).preparing_cursor(connection)

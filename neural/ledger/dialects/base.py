@@ -1,8 +1,8 @@
-"""What the SQL of our own asks of a database: its interface, with what most databases share.
+"""The interface of a SQL dialect, with defaults that hold for most databases.
 
-Django's ORM has no UPDATE … RETURNING and no UPDATE … FROM, and the ledger's rates rest
-on both. Values are always bound, never formatted into a statement; the names that a statement
-is put together of are constants.
+The ledger writes SQL itself because its speed depends on UPDATE … RETURNING and UPDATE … FROM,
+which Django's ORM does not have. Values are always bound, never formatted into a statement. The
+names in a statement are constants.
 """
 
 import datetime as dt
@@ -15,149 +15,151 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 IDLE, IN_TRANSACTION, IN_FAILED_TRANSACTION = 0, 2, 3
-"""How a connection's transaction stands, as libpq numbers it."""
+"""The states of a connection's transaction, with libpq's numbers."""
 
 Columns = Mapping[str, str]
-"""Kinds of columns, as PostgreSQL calls them, by name and in order."""
+"""Names of columns and their PostgreSQL types, in order."""
 Rows = Sequence[Sequence[Any]]
 
 
 class Dialect:
-    """One for each kind of database, without state of its own.
+    """The dialect of one kind of database; stateless.
 
-    What has no value here, or raises NotImplementedError, a database must say to hold the
-    ledger. The rest is what can be said of any: of connections to databases that are none of
-    ours, too.
+    A database that holds the ledger needs a subclass that defines every attribute without a value
+    here and every method that raises NotImplementedError. The other defaults hold for any database,
+    and are used for connections to databases without a dialect.
     """
 
     # Statements
 
     clock: str
-    """The database's clock, as SQL; equal all through one statement."""
+    """SQL of the database's current time; the same throughout one statement."""
     clock_plus: str
-    """The database's clock and as much as :meth:`seconds` binds, as SQL."""
+    """SQL of the database's current time plus a bound :meth:`seconds`."""
     skip_locked: str
-    """Has a SELECT lock its rows and pass over those that another worker is taking. Empty where
-    there is one writer at a time."""
+    """A clause that makes a SELECT lock its rows and skip rows locked by another worker. Empty
+    where there is one writer at a time."""
     bound_moment: str
-    """The place of a bound :meth:`moment` among the values of an UPDATE."""
+    """The placeholder of a bound :meth:`moment` among the values of an UPDATE."""
     arrays: str
-    """The elements of one bound JSON array, as rows of ``value`` to SELECT from."""
+    """A table expression: the elements of one bound JSON array, as rows with a column ``value``."""
     pending = "state || '' = 'pending'"
-    """``state`` is pending, in a statement that finds its rows by their keys.
+    """A condition that the state is pending, for statements that find rows by their keys.
 
-    Written so that no index of what is pending answers it. A table that was analyzed when
-    nothing waited makes PostgreSQL expect that such an index holds one row, and it would read
-    the whole backlog instead of looking up a key.
+    The expression cannot use a partial index of pending rows. If a table was analyzed while nothing
+    was pending, PostgreSQL expects one row in such an index, and would read the whole backlog
+    instead of looking up a key.
     """
     changes_rows_in_with: bool
-    """Whether WITH may hold statements that change rows: then several go by one."""
+    """Whether WITH may contain statements that change rows."""
     returns_joined_rows: bool
-    """Whether UPDATE … FROM … RETURNING answers with columns of the other tables, too."""
+    """Whether UPDATE … FROM … RETURNING can return columns of the joined tables, too."""
     has_lateral = False
-    """Whether a subquery in FROM may name what stands before it."""
+    """Whether a subquery in FROM may refer to tables before it."""
 
     def seconds(self, value: float) -> float | str:
-        """A length of time as :attr:`clock_plus` binds it."""
+        """A duration in the form that :attr:`clock_plus` binds."""
         raise NotImplementedError
 
     def moment(self, value: dt.datetime | None) -> str | None:
-        """A point in time as the database compares it in a statement of ours."""
+        """A point in time in the form that the database compares in hand-written SQL."""
         return None if value is None else self._moment(value.astimezone(dt.UTC))
 
     def _moment(self, utc: dt.datetime) -> str:
         raise NotImplementedError
 
     def is_one_of(self, column: str) -> str:
-        """``column`` is in the list bound by :meth:`bound_list`."""
+        """A condition that ``column`` is in a list bound by :meth:`bound_list`."""
         raise NotImplementedError
 
     def bound_list(self, values: Iterable[Any]) -> Any:
-        """Values as :meth:`is_one_of` binds them."""
+        """Values in the form that :meth:`is_one_of` binds."""
         raise NotImplementedError
 
     def as_json(self, expression: str) -> str:
-        """JSON text as a column of JSON takes it."""
+        """An expression that turns JSON text into the value of a JSON column."""
         raise NotImplementedError
 
     def columns_of_arrays(self, columns: Columns) -> str:
-        """What to SELECT from :attr:`arrays` whose elements are rows: arrays of values, by place.
-        Another JSON value is a column of kind ``jsonb``, or text."""
+        """The columns to SELECT from :attr:`arrays` if each element is a row: an array of values in
+        the order of ``columns``. A nested JSON value becomes a column of type ``jsonb``, or text.
+        """
         raise NotImplementedError
 
     def records(self, columns: Columns, name: str) -> str:
-        """One bound JSON array of objects as a table of this name; columns are found by name."""
+        """A table expression of this name: one bound JSON array of objects, a row for each."""
         raise NotImplementedError
 
     def table(self, columns: Columns, rows: Rows) -> tuple[str, list[Any]]:
-        """Texts and days, bound by a few parameters, as rows to SELECT from; and these."""
+        """A table expression with these rows (texts and dates), and its few parameters."""
         raise NotImplementedError
 
     def elements(self, column: str) -> str:
-        """The elements of the array in a column of JSON, as rows of ``value`` to SELECT from."""
+        """A table expression: the elements of the array in a JSON column, as rows with a column
+        ``value``."""
         raise NotImplementedError
 
     def join_elements(self, column: str, name: str) -> str:
-        """Joins them to the row whose column it is, each as ``name.value``."""
+        """A JOIN of each row to the elements of the array in its JSON column, as ``name.value``."""
         raise NotImplementedError
 
     def not_waiting_for_the_disk(self, condition: str) -> str:
-        """An expression that spares the transaction its wait for the disk when it is committed,
-        if the condition holds of any row. Nothing where a commit cannot do without."""
+        """An expression with the effect that the transaction's commit does not wait for the disk,
+        if the condition holds for any row. Without effect where the database has no such option."""
         return "NULL"
 
     # Transactions
 
     retries_contention: bool
-    """Whether what the database undid for the sake of another transaction is to be done again
-    at once. Not where who finds it locked has waited as long as it may."""
+    """Whether to repeat a transaction at once after contention. False where a transaction that
+    fails on a lock has already waited for as long as it may."""
 
     def lock(self, cursor: CursorWrapper, names: Iterable[str]) -> None:
-        """Have these names to ourselves until the transaction ends, whether or not there is a row
-        of them. Nothing where there is one writer at a time, who has everything."""
+        """Lock these names until the transaction ends; they need no rows. Does nothing where there
+        is one writer at a time."""
 
     @contextmanager
     def following_indexes(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
-        """Queries in the block follow the order of an index, and neither sort nor read the table
-        instead; where no other way to ask for it is known, as they are planned."""
+        """Within this block, queries read rows in the order of an index, and do not scan and sort
+        the table. Does nothing where the database has no way to ask for this."""
         yield
 
     # Connections
 
     has_socket = False
-    """Whether the driver's connection is a socket (``fileno``) on which a server that ends it
-    says so."""
+    """Whether the driver's connection is a socket (``fileno``) that becomes readable when the
+    server ends the connection."""
     survives_fork: bool
-    """Whether a connection may be open in a process that is forked meanwhile."""
+    """Whether a process may fork while it has an open connection."""
 
     def preparing_cursor(self, connection: BaseDatabaseWrapper) -> CursorWrapper:
-        """A cursor whose statements are planned once, where the connection allows it."""
+        """A cursor whose statements are prepared, and so planned once, if the connection allows."""
         return connection.cursor()
 
     def patience(self, cursor: CursorWrapper) -> str:
-        """For how many milliseconds a statement may wait, as the database says it."""
+        """The statement timeout (on SQLite, the wait for a lock), in the database's own form."""
         raise NotImplementedError
 
     def set_patience(self, cursor: CursorWrapper, milliseconds: str) -> None:
-        """Have the connection's statements give up after so long, or as :meth:`patience` said."""
+        """Set the connection's statement timeout, in milliseconds or in :meth:`patience`'s form."""
         raise NotImplementedError
 
     def transaction_status(self, driver: Any) -> int | None:
         """:data:`IDLE`, :data:`IN_TRANSACTION` or :data:`IN_FAILED_TRANSACTION`, as the driver
-        says; no query is sent. None where that cannot be told."""
+        knows it; no query is sent. None if it is unknown."""
         return None
 
     # The server, or the file
 
     def microseconds(self, connection: BaseDatabaseWrapper) -> int:
-        """Since 1970 (UTC), by a clock that all workers share; it goes on within a
-        transaction."""
+        """Microseconds since 1970 (UTC), by a clock that all workers share and that advances
+        within a transaction."""
         raise NotImplementedError
 
     def file(self, connection: BaseDatabaseWrapper) -> Path | None:
-        """Where on this machine the database is, as it was set; None for a server's."""
+        """The database's file on this machine; None if the database is on a server."""
         return None
 
     def journal_mode(self, cursor: CursorWrapper) -> str:
-        """How a database in a file keeps its journal; empty for others."""
+        """The journal mode of a database in a file; empty for other databases."""
         return ""

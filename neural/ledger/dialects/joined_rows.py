@@ -1,6 +1,6 @@
-"""Runs with their events and stores, from the rows of one statement (PostgreSQL).
+"""Builds runs with their events and stores from the rows of one statement (PostgreSQL).
 
-Django builds no models from a statement of ours that joins tables: ``raw()`` knows one model.
+Django cannot do this for a hand-written statement that joins tables: ``raw()`` builds one model.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ JOINS = f"""
 """
 
 
-# Read only when somebody asks: each costs every claim, and the work does not.
+# Loaded on access: each of these columns would slow down every claim, and work rarely needs them.
 _DEFERRED = {
     TaskRun: {"created_at", "publish_at", "finished_at", "unique_key", "result", "error"},
     NeuralEvent: {"content_hash", "unhandled", "pruned_at"},
@@ -30,7 +30,7 @@ _DEFERRED = {
 
 @cache
 def columns() -> str:
-    """The columns of ``run`` and of what :data:`JOINS` joins to it."""
+    """The columns of ``run``, and of the event and store that :data:`JOINS` joins to it."""
     tables = {"run": TaskRun, "event": NeuralEvent, "store": Store}
     return ", ".join(
         f'{alias}."{field.column}"' for alias, model in tables.items() for field in _fields(model)
@@ -38,7 +38,8 @@ def columns() -> str:
 
 
 def runs_of(rows: Iterable[Sequence[Any]], connection: BaseDatabaseWrapper) -> list[TaskRun]:
-    """The models of such rows; what follows :func:`columns` in a row is left out."""
+    """The runs of rows with the columns of :func:`columns`, each with its event and store. Further
+    columns of a row are ignored."""
     stores: dict[str, Store] = {}
     return [_run(iter(row), stores, connection) for row in rows]
 
@@ -63,10 +64,10 @@ def _built(model: type[Row], row: Iterator[Any], connection: BaseDatabaseWrapper
 
 @cache
 def _layout(model: type[Model]) -> tuple[Collection[str], list[tuple[int, Any]]]:
-    """Names of a model's columns, and which of them (JSON) are read how."""
+    """Names of a model's columns, and positions and converters of those that need one (JSON)."""
     fields = _fields(model)
     readers = ((place, getattr(field, "from_db_value", None)) for place, field in enumerate(fields))
-    names = dict.fromkeys(field.attname for field in fields)  # looked up for each column
+    names = dict.fromkeys(field.attname for field in fields)  # a dict: from_db looks names up in it
     return names, [each for each in readers if each[1]]
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL."""
+"""The SQL dialect of PostgreSQL."""
 
 import datetime as dt
 import hashlib
@@ -14,7 +14,7 @@ from neural.ledger.dialects.base import Columns, Dialect, Rows
 
 
 class PostgreSQL(Dialect):
-    """One statement does what would be several, and many write at once."""
+    """PostgreSQL: many writers at once, and WITH may change rows in several tables."""
 
     clock = "statement_timestamp()"
     clock_plus = f"{clock} + %s * interval '1 second'"
@@ -77,16 +77,18 @@ class PostgreSQL(Dialect):
         with transaction.atomic(using=connection.alias, savepoint=False):
             _set_other_plans(connection, "off")
             yield
-            _set_other_plans(connection, "on")  # of a transaction that goes on
+            _set_other_plans(connection, "on")  # for the rest of a caller's transaction
 
     def preparing_cursor(self, connection: BaseDatabaseWrapper) -> CursorWrapper:
-        """Where ``prepare_threshold`` in the database's OPTIONS allows it. Planning is a third of
-        what submitting or claiming one run costs. Django's own cursor writes values into the
-        statement, so that each is a new one."""
+        """A cursor that prepares statements if the database's OPTIONS set ``prepare_threshold``.
+
+        Planning is a third of the cost of submitting or claiming one run. Django's own cursor
+        writes values into the text, so each statement is a new one to the server.
+        """
         cursor = connection.cursor()
         if getattr(cursor.connection, "prepare_threshold", None) is None:
             return cursor
-        from psycopg import Cursor  # not there where every database is SQLite
+        from psycopg import Cursor  # not installed in projects that use SQLite alone
 
         wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
         return wrap(Cursor(cursor.connection))  # type: ignore[arg-type]  # what the stubs know
@@ -113,7 +115,8 @@ def _lock_key(name: str) -> int:
 
 
 def _set_other_plans(connection: BaseDatabaseWrapper, state: str) -> None:
-    # jit: what is switched off is not forbidden but made dear, and what is dear is compiled.
+    # jit: a plan type that is switched off is not forbidden but gets a high cost, and PostgreSQL
+    # compiles plans with a high cost.
     names = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "jit")
     changes = ", ".join(f"set_config('{name}', '{state}', true)" for name in names)
     with connection.cursor() as cursor:

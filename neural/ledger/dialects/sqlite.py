@@ -1,4 +1,4 @@
-"""SQLite: one file, and one writer at a time."""
+"""The SQL dialect of SQLite: one file, and one writer at a time."""
 
 import datetime as dt
 import json
@@ -14,7 +14,7 @@ from neural.ledger.dialects.base import IDLE, IN_TRANSACTION, Columns, Dialect, 
 
 
 class SQLite(Dialect):
-    """It knows no arrays and no types: lists and rows are bound as JSON, times are texts."""
+    """SQLite has no arrays and no type for times: it gets lists and rows as JSON, times as text."""
 
     clock = "strftime('%%Y-%%m-%%d %%H:%%M:%%f','now')"
     clock_plus = "strftime('%%Y-%%m-%%d %%H:%%M:%%f','now', %s)"
@@ -23,7 +23,7 @@ class SQLite(Dialect):
     arrays = "json_each(%s)"
     changes_rows_in_with = False
     returns_joined_rows = False
-    retries_contention = False  # who finds it locked has waited for its ``timeout`` already
+    retries_contention = False  # a statement that fails on a lock has waited for its ``timeout``
     survives_fork = False
 
     def seconds(self, value: float) -> str:
@@ -71,7 +71,7 @@ class SQLite(Dialect):
         return IN_TRANSACTION if driver.in_transaction else IDLE
 
     def microseconds(self, connection: BaseDatabaseWrapper) -> int:
-        return time.time_ns() // 1000  # its own clock, the host's, in milliseconds only
+        return time.time_ns() // 1000  # SQLite's clock is the host's, but in milliseconds only
 
     def file(self, connection: BaseDatabaseWrapper) -> Path:
         return Path(str(connection.settings_dict["NAME"])).absolute()
