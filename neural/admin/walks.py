@@ -50,7 +50,7 @@ class Walk:
         return self.values is None or value in self.values
 
     def on_day(self, day: str) -> "Walk":
-        """The same walk on one day, whose rows lie together in the index; ignores any other text."""
+        """The same walk on one day, whose rows the index holds together; ignores any other text."""
         try:
             this = Q(**{self.order[0]: dt.date.fromisoformat(day)})
         except ValueError:
