@@ -5,24 +5,24 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# Of two sizes: what the demo needs, and that with linters, types and tests.
+# Two sizes of the environment: what the demo needs, and that plus linters, type checker and tests.
 DEMO   := $(VENV)/.installed-demo
 STAMP  := $(VENV)/.installed
 MANAGE := $(BIN)/python manage.py
 
-# The suite in so many processes, each with a database, a broker and a directory of its own; which
-# file begins first is said by tests/order.py.
+# The number of processes for the suite. Each has its own database, broker and directory;
+# tests/order.py decides which file begins first.
 PROCESSES ?= 2
-# What depends on no server runs once, in `make test`; RabbitMQ, and faults but for one of each kind,
-# are left to the servers. All of it on either: ARGS="-m ''".
+# Tests that depend on no server run only in `make test`. Tests of RabbitMQ, and all but one fault
+# of each kind, run only in `make test-services`. To run all tests in either: ARGS="-m ''".
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
-# Each app that can be left out has a catalogue of its own; the core's has none of their texts.
+# Each optional app has its own catalogue; the core's catalogue has none of their texts.
 APPS       := restaurant retrieval forecasting
 TRANSLATED := neural $(addprefix neural/,$(APPS)) zhilian
 APART      := $(foreach app,$(APPS),--ignore '$(app)/*')
 
-# `make test` shows the same on every machine, whatever the shell or .env names.
+# `make test` gives the same result everywhere: it ignores services that the shell or .env names.
 OWN_SERVICES := env -u DATABASE_URL -u CELERY_BROKER_URL -u CELERY_RESULT_BACKEND ZHILIAN_ENV_FILE=
 
 .DEFAULT_GOAL := help

@@ -1,1 +1,1 @@
-"""Measurements, one command each; see README.md here."""
+"""Benchmarks, each run by one command; see README.md here."""

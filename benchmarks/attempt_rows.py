@@ -1,9 +1,9 @@
-"""Does an attempt that succeeds at once need a row of its own?
+"""Measures what a database row for each successful first attempt would cost.
 
     python -m benchmarks.attempt_rows
 
-Settles the same runs with and without such a row, in turn, and prints JSON: runs a second,
-processor time a run, and on PostgreSQL the bytes written to its log and the table's size.
+Settles the same runs with and without such a row, in turn. Prints JSON: runs a second, processor
+time a run, and on PostgreSQL the bytes written to its log and the table's size.
 """
 
 from benchmarks.isolated import measure, parser

@@ -1,10 +1,10 @@
-"""What an event costs: processor time, statements, bytes of PostgreSQL's log, memory.
+"""Measures what an event costs: processor time, statements, bytes of PostgreSQL's log, memory.
 
     python -m benchmarks.costs                      SQLite and PostgreSQL
     python -m benchmarks.costs --runs 20000
 
-Sales reports of three lines, submitted together and drained by one worker of two processes,
-whose memory is read as it goes. Prints JSON.
+Submits sales reports of three lines together, and drains them with one worker of two processes. The
+workers' memory is read meanwhile. Prints JSON.
 """
 
 from benchmarks.isolated import measure, parser

@@ -1,4 +1,4 @@
-"""How many events a second are worked on."""
+"""Measures how many events a second a worker processes."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from neural.models import RunState, TaskRun
 
 def drain_rate() -> float:
     """Handlers' runs a second from the first start to the last end, by two processes of one new
-    worker. What it indexes beside them is not counted."""
+    worker. What the worker indexes meanwhile is not counted."""
     waiting = TaskRun.objects.filter(task=EVENT_TASK, state=RunState.PENDING)
     first = waiting.aggregate(Min("pk"))["pk__min"]
     with workers(ALL):

@@ -1,7 +1,9 @@
-"""How fast texts become vectors, beside the package's own calls: `python -m benchmarks.embedding`.
+"""Measures how fast texts become vectors, compared with direct calls of the package.
+
+    python -m benchmarks.embedding
 
 Needs dishes_zh.jsonl (HowToCook's recipes) in ../shared/data or ZHILIAN_TEST_DATA. With `--quick`
-a few invented texts are enough: that shows whether it works at all.
+it uses a few invented texts, which only shows that it works.
 """
 
 import json
@@ -25,12 +27,12 @@ from neural.retrieval.embedders.remembered import Remembered
 from neural.retrieval.embedders.usem3 import Usem3
 
 DATA = Path(os.environ.get("ZHILIAN_TEST_DATA", "../shared/data"), "dishes_zh.jsonl")
-QUICK = "--quick" in sys.argv  # in the processes that it starts as well
+QUICK = "--quick" in sys.argv  # also in the processes that it starts
 KINDS = ("orders",) if QUICK else ("names", "orders", "descriptions")
 BATCHES = (8,) if QUICK else (1, 8, 64, 256)
 THREADS = (1,) if QUICK else (1, 2)
 ROUNDS, SECONDS, SECONDS_OF_TWO = (1, 0.01, 0.01) if QUICK else (4, 0.3, 4)
-"""The best of some rounds, in which the ways take turns: other work disturbs them all alike."""
+"""The best of some rounds counts. The methods take turns, so other work disturbs all alike."""
 
 Encode = Callable[[list[str]], Any]
 
@@ -86,7 +88,7 @@ def _resident_mib() -> int:
 
 
 def _rates(texts: list[str]) -> dict[str, dict[str, list[int]]]:
-    """By way and texts a call: texts a second, and texts a second of processor time."""
+    """By method and texts a call: texts a second, and texts a second of processor time."""
     from usem3 import USE
 
     ways: dict[str, Encode] = {"package": USE(threads=1).encode, "ours": Usem3().embed}
@@ -126,7 +128,7 @@ def _for_ever(texts: list[str], batch: int) -> Iterator[list[str]]:
 
 
 def _two_processes() -> dict[str, float]:
-    """Orders a second of two processes together, each with one BLAS thread or with two."""
+    """Orders a second of two processes together, with one BLAS thread each and with two."""
     both = {}
     for threads in THREADS:
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
@@ -137,7 +139,7 @@ def _two_processes() -> dict[str, float]:
 
 def _loaded(threads: int) -> None:
     Usem3(threads=threads).embed(["豆腐"])
-    time.sleep(2)  # so that the other process takes the other task
+    time.sleep(2)  # so that each of the two processes takes one task
 
 
 def _rate_of_orders(threads: int) -> float:

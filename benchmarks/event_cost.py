@@ -1,9 +1,9 @@
-"""What Celery's task events (`-E`, Flower) cost: runs drained a second without and with them.
+"""Measures what Celery's task events (`-E`, Flower) cost: runs a second without and with them.
 
     python -m benchmarks.event_cost                         SQLite and PostgreSQL
     python -m benchmarks.event_cost --database postgresql
 
-The handler does nothing, so that the share of the events is the largest there is.
+The handler does nothing, so the share of the events is as large as it can be.
 """
 
 from benchmarks.isolated import measure, parser

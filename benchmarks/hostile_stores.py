@@ -1,11 +1,11 @@
-"""What hostile stores cost the honest ones.
+"""Measures what hostile stores cost the honest ones.
 
     python -m benchmarks.hostile_stores                     the bakery's 35 shops
     python -m benchmarks.hostile_stores --data sales.csv
 
-One store in ten sends something else than it should, through a whole round in memory; the others'
-WAPE on the two weeks that nobody trained on, beside that of the same round with honest answers, and
-of one without those stores. Needs what benchmarks/forecasts needs. Prints JSON.
+One store in ten sends wrong answers through a whole round in memory. The honest stores' WAPE on the
+two weeks that nobody trained on is shown beside that of the same round with honest answers, and of
+a round without the hostile stores. Needs what benchmarks/forecasts needs. Prints JSON.
 """
 
 import argparse
@@ -27,7 +27,7 @@ Attack = Callable[[Question, Json, TrainingConfig], Json]
 
 
 def backwards(factor: float, demand: float | None = None) -> Attack:
-    """The update times ``-factor``, as long as the entry point lets pass, and a claim of demand."""
+    """The update times ``-factor``, as long as the clipping norm allows, with a false demand."""
 
     def attack(question: Question, answer: Json, config: TrainingConfig) -> Json:
         if question.kind != "fit":
@@ -41,7 +41,7 @@ def backwards(factor: float, demand: float | None = None) -> Attack:
 
 
 def wrong_sums(factor: float) -> Attack:
-    """The gradients for the trees times ``-factor``."""
+    """The trees' gradients times ``-factor``."""
 
     def attack(question: Question, answer: Json, config: TrainingConfig) -> Json:
         if question.kind != "grow":
@@ -57,7 +57,7 @@ def wrong_sums(factor: float) -> Attack:
 
 
 def liar(question: Question, answer: Json, config: TrainingConfig) -> Json:
-    """Says that the candidate is as bad as can be."""
+    """Answers that the candidate is as bad as possible."""
     if question.kind != "judge":
         return answer
     candidate = {**answer["figures"]["candidate"], "deviance": 1e12}
@@ -122,7 +122,7 @@ def wape(
     config: TrainingConfig,
     tamper: Tamper | None = None,
 ) -> tuple[float, bool]:
-    """Of the honest stores; and whether the gate lets the model pass, by what all say."""
+    """WAPE of the honest stores, and whether the gate passes the model, judged by all stores."""
     done = simulate(kind=DEMAND_FORECAST, config=config, stores=stores, tamper=tamper)
     judged = {name: answer["figures"] for name, answer in done.judged.items()}
     totals = gate.add_up(each for name, each in judged.items() if name not in hostile)

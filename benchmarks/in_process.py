@@ -1,4 +1,4 @@
-"""Work done in the measuring process itself, and what the database wrote for it."""
+"""Runs work inside the measuring process, and reads how much the database wrote for it."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from neural.ledger.claim import Claimant, claim
 
 
 def drain(queue: str) -> None:
-    """Do what is due on a queue, fifty at a time, as a worker does it."""
+    """Run what is due on a queue, fifty runs at a time, as a worker does."""
     source: Any = current_app.tasks[EVENT_TASK]
     common: Any = {"task_id": "", "claimant": Claimant(), "queue": queue}
     while runs := claim(**common, batchable=atomic_handler_names(), limit=50):
@@ -20,7 +20,7 @@ def drain(queue: str) -> None:
 
 
 def log_position() -> float:
-    """Bytes of PostgreSQL's log so far; 0 where the database is SQLite."""
+    """Bytes that PostgreSQL has written to its log so far; 0 on SQLite."""
     if connection.vendor != "postgresql":
         return 0
     with connection.cursor() as cursor:

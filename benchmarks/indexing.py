@@ -1,13 +1,13 @@
-"""How many records a second become searchable through real workers.
+"""Measures how many records a second become searchable through real workers.
 
     python -m benchmarks.indexing                       SQLite and PostgreSQL
     python -m benchmarks.indexing --database sqlite --orders 20000
 
-Orders of one to four dishes are submitted, handled and indexed, and so are their events, by two
-processes of a real worker: from the first order submitted until all can be found; then as many that
-were handled before are indexed alone, by new processes. Then dishes with long descriptions, each
-another, are ingested, beside the bare embedder in two processes on as many such texts: what share
-of its rate is left. Prints JSON.
+Orders of one to four dishes are submitted, handled and indexed together with their events, by two
+processes of a real worker. The time runs from the first submit until all can be found. Then new
+processes index the same number of records that were handled before. Then different dishes with long
+descriptions are ingested, beside the bare embedder in two processes on the same number of texts;
+the result is the share of its rate that is left. Prints JSON.
 """
 
 from benchmarks.isolated import measure, parser

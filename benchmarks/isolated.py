@@ -1,4 +1,4 @@
-"""Runs a measuring module on a database and a broker of its own, and reads its JSON."""
+"""Runs a measuring module on its own database and broker, and reads its JSON."""
 
 import argparse
 import json
@@ -26,7 +26,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 
 def measure(module: str, arguments: list[object], options: argparse.Namespace) -> None:
-    """Run ``module`` for each database that was asked for and print all figures as JSON."""
+    """Run ``module`` for each chosen database and print all figures as JSON."""
     both = ["sqlite", "postgresql"]
     figures: dict[str, Any] = {"machine": machine()}
     for database in both if options.database == "both" else [options.database]:

@@ -1,10 +1,10 @@
-"""What do the ledger's log lines cost?
+"""Measures what the ledger's log lines cost.
 
     python -m benchmarks.log_lines
 
-Writes the line of a batch of fifty runs to a file, as one line that names them all and as a
-line for each, and prints JSON: microseconds of processor time and bytes, each for one run. A
-run that succeeds is told of twice: started, succeeded. Needs no database.
+Writes the log of a batch of fifty runs to a file, once as one line that names them all and once as
+a line for each run. Prints JSON: microseconds of processor time and bytes for each run. A run that
+succeeds has two lines, started and succeeded. Needs no database.
 """
 
 import json

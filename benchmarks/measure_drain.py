@@ -1,4 +1,4 @@
-"""Measures one database, the one of the environment; `rates --drain-only` calls it."""
+"""Measures the database of the environment; `rates --drain-only` runs this module."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def main(events: int, repeats: int) -> None:
 
 
 def _pair(number: int, events: int) -> dict[str, Any]:
-    """Both kinds once, one after the other, beginning with another one each time."""
+    """Drain once without and once with search; which is first alternates."""
     order = list(KINDS) if number % 2 else list(reversed(KINDS))
     found = {kind: _drained(f"drain{number}-{kind}", events, KINDS[kind]) for kind in order}
     ratio = found["with_search"]["per_second"] / found["without_search"]["per_second"]
@@ -45,8 +45,8 @@ def _pair(number: int, events: int) -> dict[str, Any]:
 
 
 def _drained(source: str, events: int, search: bool) -> dict[str, float]:
-    """One drain by new processes. What it left to be indexed is not the next one's."""
-    os.environ["NEURAL_SEARCH"] = str(search).lower()  # the worker's
+    """One drain by new processes. Records that it left to be indexed do not burden the next one."""
+    os.environ["NEURAL_SEARCH"] = str(search).lower()  # the worker inherits it
     idle_before = round(idle_share(), 2)
     with override_settings(NEURAL={**settings.NEURAL, "search": search}):
         submit_all(sales_report(source, each) for each in range(events))

@@ -1,4 +1,4 @@
-"""Measures one database, the one of the environment; `event_cost` calls it."""
+"""Measures the database of the environment; `event_cost` runs this module."""
 
 import contextlib
 import json
@@ -34,7 +34,7 @@ def main(events: int, repeats: int) -> None:
     call_command("migrate", verbosity=0)
     drains: dict[str, list[Rates]] = {kind: [] for kind in KINDS}
     for repeat in range(repeats):
-        # Each kind is first as often as another: what the machine does meanwhile hits all.
+        # Each kind is first equally often, so that other work on the machine affects all alike.
         turn = repeat % len(KINDS)
         for kind in [*KINDS][turn:] + [*KINDS][:turn]:
             drains[kind].append(_drain(f"{kind}-{repeat}", events, *KINDS[kind]))
@@ -46,7 +46,7 @@ def main(events: int, repeats: int) -> None:
 
 
 def _compared(rates: Mapping[str, list[float]]) -> dict[str, Any]:
-    """Of each kind the rates, and the ratio to the one without events in the same turn."""
+    """The rates of each kind, and their ratios to the drain without events in the same turn."""
     figures: dict[str, Any] = {}
     for kind, each in rates.items():
         ratios = [one / other for one, other in zip(each, rates["without"], strict=True)]
@@ -61,7 +61,7 @@ def _compared(rates: Mapping[str, list[float]]) -> dict[str, Any]:
 
 
 def _drain(source: str, events: int, sends_events: bool, flower: bool) -> Rates:
-    """Runs are done before all of their messages are: most are batched with others."""
+    """Runs end before their messages are consumed, because most are claimed in batches."""
     _submit(source, events)
     runs = TaskRun.objects.filter(event__source=source)
     with _flower() if flower else contextlib.nullcontext(), _worker(sends_events):

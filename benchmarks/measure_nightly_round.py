@@ -1,4 +1,4 @@
-"""Measures one database, the one of the environment; `nightly_round` calls it."""
+"""Measures the database of the environment; `nightly_round` runs this module."""
 
 import json
 import sys
@@ -61,7 +61,7 @@ def main(stores: int, days: int, trees: int | None = None) -> None:
 
 
 def wait_for_workers() -> None:
-    """Until a worker takes runs: its start is not what is measured."""
+    """Wait until a worker takes runs: its start is not measured."""
     from neural.tasks import analyse_demand
 
     first = analyse_demand.apply_async(kwargs={"store_id": "bench-0000", "since": "2200-01-01"})
@@ -80,7 +80,7 @@ def wait_for_the_end() -> TrainingRound:
 
 
 def seconds_by_state(training: TrainingRound) -> dict[str, float]:
-    """How long the round was in each state, in all."""
+    """The total time that the round spent in each state."""
     found: dict[str, float] = {}
     rows = RoundTransition.objects.filter(round=training).order_by("pk")
     for one, other in pairwise(rows):
@@ -101,7 +101,7 @@ def of_stores(training: TrainingRound) -> dict[str, Any]:
 
 @contextmanager
 def memory_watched(workers: list[int]) -> Iterator[dict[str, float]]:
-    """The largest memory of the workers' pool processes, in MiB: of one, and of all together."""
+    """The peak memory of the worker's pool processes, in MiB: of one, and of all together."""
     figures = {"largest_process_mib": 0.0, "largest_together_mib": 0.0}
     ended = threading.Event()
 
@@ -131,7 +131,7 @@ def children(process: int) -> list[int]:
 
 
 def resident_mib(process: int) -> float:
-    """Memory that is the process's own or shared, as the system counts it."""
+    """The process's own and shared memory, as the system counts it."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:

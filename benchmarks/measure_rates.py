@@ -1,4 +1,4 @@
-"""Measures one database, the one of the environment; `rates` calls it."""
+"""Measures the database of the environment; `rates` runs this module."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ def main(events: int, repeats: int) -> None:
 
 
 def _turn(name: str, events: int) -> dict[str, float]:
-    """Each figure once; single submits are slow, so there are a quarter as many."""
+    """Each figure once. Single submits are slow, so there are a quarter as many."""
     few = events // 4
     return {
         "idle_before": idle_share(),

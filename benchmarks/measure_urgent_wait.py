@@ -1,4 +1,4 @@
-"""Measures one database, the one of the environment; `urgent_wait` calls it."""
+"""Measures the database of the environment; `urgent_wait` runs this module."""
 
 import json
 import subprocess
@@ -37,7 +37,7 @@ def _behind_low_runs(low: int, urgent: int) -> dict[str, Any]:
 
 
 def _behind_a_backfill(urgent: int, history: int) -> dict[str, Any]:
-    """History is submitted as fast as it can be and worked on while urgent events come."""
+    """Waits of urgent events while history is submitted as fast as possible and processed."""
     submit_all((sales_report("head", each) for each in range(history)), backfill=True)
     with _loading():
         return _measure("backfill", urgent)

@@ -1,11 +1,11 @@
-"""How long a night of federated training takes through real workers, and what it holds in memory.
+"""Measures how long a night of federated training takes through real workers, and its memory.
 
     python -m benchmarks.nightly_round                            100 stores, everything
     python -m benchmarks.nightly_round --stores 1000 --trees 0    the linear model alone
 
 Each store has a year of three dishes (invented: a level, a weekday, a season, chance). The round
-goes through two processes of a real worker, as every night: linear model, personal weights,
-trees, judging. Prints JSON: seconds, by phase too, and the largest memory of the processes.
+runs in two processes of a real worker, as every night: linear model, personal weights, trees,
+judging. Prints JSON: seconds, in total and by phase, and the peak memory of the processes.
 """
 
 from benchmarks.isolated import measure, parser

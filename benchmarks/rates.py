@@ -1,14 +1,14 @@
-"""How many events a second are submitted and worked on.
+"""Measures how many events a second are submitted and processed.
 
     python -m benchmarks.rates                      SQLite and PostgreSQL
     python -m benchmarks.rates --database sqlite
     python -m benchmarks.rates --drain-only --repeats 20 --events 10000
 
-Sales reports of three lines; two pool processes drain what was submitted. Prints JSON. Rates
-depend on the machine: `benchmarks.peers` compares with other systems in one run.
+Events are sales reports of three lines; two pool processes drain them. Prints JSON. Rates depend on
+the machine: `benchmarks.peers` compares with other systems in one run.
 
-`--drain-only` measures the bulk drain alone, in pairs: without search and with it. It prints each
-repeat, so that one that is slow among many shows.
+`--drain-only` measures only the bulk drain, in pairs without and with search. It prints each
+repeat, so a slow one among many can be seen.
 """
 
 from benchmarks.isolated import measure, parser

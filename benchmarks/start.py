@@ -1,15 +1,15 @@
-"""What does the ledger add to the start of a process?
+"""Measures what the ledger adds to the start of a process.
 
     python -m benchmarks.start
 
-Starts processes of two projects in turn: one of Django, its admin, Celery and
-django-celery-beat, and the same with `neural` and nothing of its apps. Each comes as far as what is
-named below, and prints JSON: median seconds of processor time and MiB of memory of either, and how
-many times as much the second is.
+Starts processes of two projects in turn. One has Django, its admin, Celery and django-celery-beat;
+the other has `neural` as well, without the optional apps. Each process runs to one of the stages
+below. Prints JSON: for both projects the median seconds of processor time and MiB of memory, and
+the ratio of the second to the first.
 
-``set up``: Django is set up and every task known, as in a web process or a command.
-``worker``: as the main process of a worker, which imports Celery's program and worker, the
-transport of Redis and what either project brings to a worker that begins besides. Needs no broker.
+``set up``: Django is set up and every task is known, as in a web process or a command.
+``worker``: like a worker's main process, which imports Celery's program and worker, the transport
+of Redis, and what each project adds to a worker at its start. Needs no broker.
 """
 
 import argparse
@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def _stage(stage: str, folder: Path, repeats: int) -> dict[str, dict[str, float]]:
-    """One start of each before those that count: it compiles what Python has not compiled yet."""
+    """Starts of both in turn. The first of each is not counted, because Python compiles modules."""
     started = [
         {name: _start(folder / name, stage) for name in PROJECTS} for _ in range(repeats + 1)
     ][1:]
@@ -118,7 +118,7 @@ def _start(directory: Path, stage: str) -> tuple[float, float]:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("CELERY_")},
         "PYTHONPATH": os.pathsep.join([str(directory), str(ROOT)]),
-        # Compiled once, as where it is installed, whatever this process was told.
+        # Compile modules once, as in an installation, whatever this process was told.
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": str(directory.parent / "compiled"),
     }

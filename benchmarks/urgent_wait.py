@@ -1,10 +1,10 @@
-"""How long an urgent event waits behind a backlog, from due to started.
+"""Measures how long an urgent event waits behind a backlog, from due to started.
 
     python -m benchmarks.urgent_wait                      SQLite and PostgreSQL
     python -m benchmarks.urgent_wait --database postgresql
 
-Behind 10,000 and 100,000 low runs of 20 ms, and behind history that is being loaded, with a
-worker for `high_priority` beside one for all queues. Prints JSON, in milliseconds.
+The backlog is 10,000 and 100,000 low-priority runs of 20 ms, or history that is being loaded. One
+worker serves `high_priority`, and another serves all queues. Prints JSON, in milliseconds.
 """
 
 from benchmarks.isolated import measure, parser

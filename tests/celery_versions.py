@@ -1,9 +1,9 @@
-"""What only some of the versions of Celery do that pyproject.toml allows (docs/versions.md)."""
+"""Marks for tests of what only some supported Celery versions do (docs/versions.md)."""
 
 import celery
 import pytest
 
 
 def since_celery_5_7(reason: str) -> pytest.MarkDecorator:
-    """Skips a test with Celery 5.6, for a reason that docs/versions.md tells."""
+    """Skips a test with Celery 5.6, for a reason that docs/versions.md explains."""
     return pytest.mark.skipif(celery.VERSION[:2] < (5, 7), reason=reason)

@@ -14,14 +14,14 @@ from zhilian.supervision.embedded import EmbeddedBroker, answers
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """What asks for no server is run `once`."""
+    """Mark a test that needs no server as `once`."""
     if selection.is_pure(item):
         item.add_marker(selection.PURE)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Several processes that share the work end together."""
+    """Order the tests so that processes which share them end at about the same time."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         order.longest_file_first(items)
 
@@ -32,8 +32,9 @@ def pytest_sessionstart() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """A test that is left out elsewhere may not depend on what is different there: seen with
-    WATCH_ONCE=1. Not always: what a test does first of all may come from a cache in the next."""
+    """With WATCH_ONCE=1, check that a test which is marked `once` does not use a server.
+
+    The check is off by default: a cache that one test fills can hide what the next one needs."""
     if "WATCH_ONCE" not in os.environ or selection.PURE.mark not in item.own_markers:
         return (yield)
     with selection.watched() as seen:
@@ -44,17 +45,17 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def broker_url() -> Iterator[str]:
-    """A broker: CELERY_BROKER_URL's where it is set, else an embedded one for this run."""
+    """A broker: the one that CELERY_BROKER_URL names, else an embedded one for this run."""
     if not settings.EMBEDDED_BROKER:
         yield settings.CELERY_BROKER_URL
         return
     broker = EmbeddedBroker(settings.EMBEDDED_BROKER_DIRECTORY)
-    with nullcontext() if answers(broker.socket) else broker:  # a test run beside it may have it
+    with nullcontext() if answers(broker.socket) else broker:  # another test run may use it
         yield broker.url
 
 
 def child_environment(*, broker_url: str) -> dict[str, str]:
-    """The environment in which a real process uses this run's test database and broker."""
+    """The environment for a real process on this run's test database and broker."""
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "zhilian.settings",
@@ -64,7 +65,7 @@ def child_environment(*, broker_url: str) -> dict[str, str]:
 
 
 def database_url() -> str:
-    """The test database as DATABASE_URL. Only while pytest-django has it set up."""
+    """The test database as DATABASE_URL. Valid only while pytest-django has set it up."""
     config = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{config['NAME']}"

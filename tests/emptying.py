@@ -1,8 +1,8 @@
-"""The database as the next test finds it, after one that commits.
+"""Empties the database after a test that commits.
 
-Django's own `flush` truncates every table, and makes content types and permissions anew: 0.2 s on
-PostgreSQL, a few hundred times. Most tables are empty, and those two are as the migrations made
-them: what is left is to delete the rows of the others, in 6 ms.
+Django's own `flush` truncates every table and recreates content types and permissions. That takes
+0.2 s on PostgreSQL, a few hundred times. Most tables are empty, and content types and permissions
+are as the migrations made them. So we delete only the rows of the other tables, in 6 ms.
 """
 
 from functools import cache
@@ -14,7 +14,7 @@ OF_MIGRATIONS = {"auth_permission", "django_content_type"}
 
 
 def delete_only_what_is_there() -> None:
-    """From now on, for all tests of this process."""
+    """Replace Django's flush, for all tests of this process."""
     TransactionTestCase._fixture_teardown = _fixture_teardown
 
 
@@ -24,12 +24,12 @@ def _fixture_teardown(self: TransactionTestCase) -> None:
 
 
 def empty(alias: str) -> None:
-    """Delete every row. Constraints are deferred, so that the order of tables does not matter."""
+    """Delete every row. Constraints are deferred, so the order of tables does not matter."""
     connection = connections[alias]
     names = [connection.ops.quote_name(name) for name in _tables(alias)]
     with transaction.atomic(using=alias), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # What killed processes have under way is waited for: it would come afterwards.
+            # Wait for what killed processes have under way: otherwise it would commit afterwards.
             cursor.execute(f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE")
             some = (f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in names)
             cursor.execute(" UNION ALL ".join(some))

@@ -1,8 +1,8 @@
-"""Messages that no client of Celery's would send, as entries of a list in Redis.
+"""Messages that no Celery client would send, as entries of a list in Redis.
 
-Each is made of a sound one by one change. ``LETTERS`` ask a ledger task for something: whatever
-is wrong with them, each is to end as a dead letter. Of ``LOGGED`` nothing can be kept. ``PLAIN``
-are for a task of Celery's own. ``DONE`` are sound.
+Each is a valid message with one change. ``LETTERS`` are for a ledger task: each must end as a dead
+letter, whatever is wrong with it. Of ``LOGGED`` nothing can be kept but a log line. ``PLAIN`` are
+for a plain Celery task. ``DONE`` are unusual but valid.
 """
 
 import base64
@@ -16,7 +16,7 @@ from typing import Any
 TASK = "probe.count"
 PLAIN_TASK = "probe.plain_add"
 DROP = object()
-"""In place of a value: the name is left out."""
+"""Used in place of a value, this leaves out the key."""
 
 
 def nested(levels: int) -> list:
@@ -38,13 +38,13 @@ def _first_that_cannot_be_sent() -> int:
     return bisect_left(range(100_000), True, key=_cannot_be_sent)
 
 
-# On a stack of its own: this module is imported from deep within pytest.
+# On a new thread's stack: this module is imported from deep within pytest.
 with ThreadPoolExecutor() as _pool:
     DEEP = _pool.submit(_first_that_cannot_be_sent).result()
-"""Levels that a worker can read and cannot send to its pool: about 500 in Python 3.11, 750 in
+"""Levels that a worker can decode but not send to its pool: about 500 in Python 3.11, 750 in
 3.12 and 5,000 in 3.13, because the interpreter bounds recursion differently."""
 DEEPER = 2 * DEEP - 90
-"""Levels that JSON can just hold, and a worker, whose stack is higher, may not read."""
+"""Levels that JSON can just encode here, but that a worker, deeper in its stack, may not read."""
 
 
 def entry(
@@ -61,7 +61,8 @@ def entry(
     delivery: Mapping[str, Any] | None = None,
     **outside: Any,
 ) -> dict[str, Any]:
-    """A plain client's message; ``raw_body`` is put in as it is, ``outside`` into the entry."""
+    """A plain client's message. ``raw_body`` replaces the encoded body; ``outside`` changes the
+    entry's other keys."""
     content = [args, {"key": name} if kwargs is None else kwargs, embed or {}]
     text = json.dumps(content if body is DROP else body)
     said = {"id": f"forged {name}", "task": task, "lang": "py", "retries": 0}
@@ -100,7 +101,7 @@ def header(**values: Any) -> Case:
 
 
 LETTERS: dict[str, Case] = {
-    # what the main process would die of
+    # these would end the worker's main process
     "args too deep": lambda name: entry(name, args=[name, nested(DEEP)]),
     "args deeper still": lambda name: entry(name, args=[name, nested(DEEPER)]),
     "kwargs too deep": lambda name: entry(name, kwargs={"key": name, "deep": nested(DEEP)}),
@@ -185,12 +186,12 @@ LETTERS: dict[str, Case] = {
     "properties null": case(properties_=None),
     "properties a list": lambda name: entry(name) | {"properties": [1]},
     "properties deeper still": case(properties={"deep": nested(DEEPER)}),
-    # what the first protocol adds
+    # keys that only the first protocol has
     "first protocol, kwargs a list": lambda name: first_protocol(name, kwargs=[name]),
     "first protocol, id left out": lambda name: first_protocol(name, id=DROP),
     "first protocol, expires a list": lambda name: first_protocol(name, expires=[]),
     "first protocol, callbacks a text": lambda name: first_protocol(name, callbacks="x"),
-    # what the ledger cannot keep
+    # content that the ledger cannot keep
     "NUL": lambda name: entry(name, kwargs={"key": f"{name}\x00"}),
     "half of a pair": lambda name: entry(name, kwargs={"key": f"{name}\ud800"}),
     "NaN": lambda name: entry(name, kwargs={"key": name, "n": float("nan")}),
@@ -215,7 +216,7 @@ DONE: dict[str, Case] = {
     "headers nobody knows": header(trace={"id": [1, 2]}, priority=None),
     "id a number": header(id=1001),
 }
-"""Strange, but sound."""
+"""Unusual, but valid."""
 
 LOGGED: dict[str, Case] = {
     "no json": lambda name: b"{no json",

@@ -1,7 +1,7 @@
-"""Which files begin first where several processes share the work: those that take longest.
+"""Sorts test files for parallel runs: those that take longest begin first.
 
-`--dist loadfile` gives a process that has nothing left the next file. One that takes a minute and
-begins last would keep one process busy while the others have ended.
+With `--dist loadfile`, an idle process takes the next file. If a file of one minute began last, one
+process would be busy with it after all others have ended.
 """
 
 from collections import Counter
@@ -11,12 +11,12 @@ import pytest
 from tests import selection
 
 SECONDS = {"integration": 4.0, "other": 0.15, "pure": 0.01}
-"""What a test of a kind takes, about. Files whose tests take much longer say so by the marker
+"""About how many seconds a test of each kind takes. Files with much slower tests set the marker
 `takes`."""
 
 
 def longest_file_first(items: list[pytest.Item]) -> None:
-    """Tests of a file stay together and in their order."""
+    """Sort by file. The tests of a file stay together and in their order."""
     seconds: Counter[object] = Counter()
     for item in items:
         seconds[item.path] += _seconds(item)

@@ -1,4 +1,4 @@
-"""A Redis made to refuse, in every way in which it may; mended when the block ends."""
+"""Makes a Redis refuse commands, in every way it can. Each fault ends with its block."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,7 +12,7 @@ Fault = Callable[[redis.Redis], AbstractContextManager[None]]
 
 
 def setting(name: str, value: str) -> Fault:
-    """Its own setting; connections stay."""
+    """A fault that sets one option; existing connections stay open."""
 
     @contextmanager
     def fault(server: redis.Redis) -> Iterator[None]:
@@ -25,7 +25,7 @@ def setting(name: str, value: str) -> Fault:
 
 
 def with_all_cut_off(change: Fault) -> Fault:
-    """That, and every client but the test's is to connect anew."""
+    """The same fault; it also disconnects every client but the test's own."""
 
     @contextmanager
     def fault(server: redis.Redis) -> Iterator[None]:
@@ -38,7 +38,7 @@ def with_all_cut_off(change: Fault) -> Fault:
 
 @contextmanager
 def disk_full(server: redis.Redis) -> Iterator[None]:
-    """MISCONF: it cannot write its file, for there is a directory of that name."""
+    """MISCONF: Redis cannot write its file, because a directory has that name."""
     file = Path(server.config_get("dir")["dir"]) / "dump.rdb"
     server.config_set("save", "3600 1000000")
     file.mkdir()
@@ -51,17 +51,17 @@ def disk_full(server: redis.Redis) -> Iterator[None]:
 
 @contextmanager
 def replica(server: redis.Redis) -> Iterator[None]:
-    """READONLY; who waits for a message hears UNBLOCKED."""
+    """READONLY; clients that wait for a message get UNBLOCKED."""
     server.replicaof("127.0.0.1", "1")
     yield
     server.replicaof("NO", "ONE")
 
 
 full = setting("maxmemory", "1kb")
-"""OOM."""
+"""Redis answers OOM."""
 too_few_replicas = setting("min-replicas-to-write", "1")
-"""NOREPLICAS."""
+"""Redis answers NOREPLICAS."""
 another_password = with_all_cut_off(setting("requirepass", "a secret"))
-"""NOAUTH."""
+"""Redis answers NOAUTH."""
 no_room_for_clients = with_all_cut_off(setting("maxclients", "1"))
-"""'max number of clients reached'."""
+"""Redis answers 'max number of clients reached'."""

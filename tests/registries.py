@@ -1,4 +1,4 @@
-"""What tests do to registries, which the code only ever adds to."""
+"""Removes entries from registries, which only tests do: the code only adds entries."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,14 +7,14 @@ from neural.registry import Registry
 
 
 def forget(registry: Registry, name: str) -> None:
-    """As if nobody had registered it."""
+    """Remove a name, as if it had never been registered."""
     registry._things.pop(name, None)
     registry._changed()
 
 
 @contextmanager
 def emptied(registry: Registry) -> Iterator[None]:
-    """Nothing is registered inside the block but what it registers itself."""
+    """Inside the block, the registry has only entries that the block itself registers."""
     before, registry._things = registry._things, {}
     registry._changed()
     try:

@@ -1,9 +1,9 @@
-"""Which tests are run ``once``, by ``make test`` alone: on other servers they would be the same.
+"""Decides which tests run ``once``, in ``make test`` only, because no server changes their result.
 
-Some say so: what they are about brings its own database and broker, as ``make demo`` does. Of the
-others those are *pure* that ask for no database and no broker, start no process and connect to
-nothing. That is decided when they are collected. With WATCH_ONCE=1 in the environment it is held
-against what each then does: one that turns out to need more fails and says what.
+Some tests carry the marker themselves: they bring their own database and broker, as ``make demo``
+does. Of the others, a test is *pure* if it asks for no database and no broker, starts no process
+and opens no connection. This is decided at collection. With WATCH_ONCE=1 in the environment it is
+checked while the test runs: a test that needs more fails, and says what it needed.
 """
 
 import re
@@ -24,10 +24,11 @@ SERVICES = {
     "own_broker_server",
     "transactional_db",
 }
-"""Fixtures that bring a database or a broker."""
+"""Fixtures that provide a database or a broker."""
 
 SPEAKS_OF_SERVICES = re.compile(r"DATABASE|BROKER_|RESULT_BACKEND|\.vendor\b|\bsubprocess\b")
-"""In a test's module: what it does may depend on the servers although it never reaches them."""
+"""Words in a test's module which show that the result may depend on the servers, even if the test
+connects to none."""
 
 PURE = pytest.mark.once(pure=True)
 
@@ -36,14 +37,14 @@ SEEN = {
     "os.fork": "it forks",
     "socket.connect": "it connects to a server",
 }
-"""Python's own audit events, and what they say of a test."""
+"""Python's audit events, and what each says about a test."""
 
 _seen: list[tuple[int, set[str]]] = []
-"""By thread: those that an earlier test left running are not this test's doing."""
+"""What each thread's test did: threads that an earlier test left running are not this test's."""
 
 
 def is_pure(item: pytest.Item) -> bool:
-    """Whether nothing that this test asks for differs from one server to another."""
+    """Whether nothing that this test asks for depends on the servers."""
     marked = any(item.get_closest_marker(name) for name in ("django_db", "integration", "services"))
     asks = SERVICES.intersection(getattr(item, "fixturenames", ()))
     return not (marked or asks or SPEAKS_OF_SERVICES.search(_source(item)))
@@ -61,7 +62,7 @@ _sources: dict[object, str] = {}
 
 @contextmanager
 def watched() -> Iterator[set[str]]:
-    """What the block does that depends on servers, in words."""
+    """Collects, in words, what the block does that depends on servers."""
     watching = threading.get_ident(), set[str]()
     _seen.append(watching)
     asked = type(connections).__getitem__

@@ -1,4 +1,4 @@
-"""Watching real processes from a test (reads /proc: Linux)."""
+"""Watches real processes from a test (reads /proc, so Linux only)."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs (one that has ended and waits for its parent does not)."""
+    """Whether the process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -14,7 +14,7 @@ def is_alive(pid: int) -> bool:
 
 
 def descendants(pid: int) -> set[int]:
-    """The processes that `pid` started, and those that they started."""
+    """The ids of all processes that `pid` started, directly or indirectly."""
     try:
         listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except (FileNotFoundError, ProcessLookupError):
@@ -24,7 +24,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Return when `condition` holds; fail the test when it does not within `seconds`."""
+    """Return as soon as `condition` holds; fail the test if it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -1,1 +1,1 @@
-"""How good the forecasts are, on real sales, against simple and pooled methods."""
+"""Measures the quality of the forecasts on real sales, beside simple and pooled methods."""

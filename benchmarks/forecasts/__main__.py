@@ -1,8 +1,8 @@
 """Forecast quality on real sales: ``python -m benchmarks.forecasts --data bakery``.
 
-Rolling origin: at each origin every method learns from what is known then, and forecasts the 14
-days after it, ``h1`` one day ahead and ``14d`` all from the origin. Settings were chosen on
-windows before those that are reported. Prints JSON; progress goes to stderr.
+The origin rolls: at each origin every method learns from what is known then, and forecasts the next
+14 days. ``h1`` forecasts each of them one day ahead, ``14d`` all of them from the origin. Settings
+were chosen on earlier windows than those reported. Prints JSON; progress goes to stderr.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _told(sums: Sums, seconds: float) -> dict[str, Any]:
 
 
 def with_ratios(table: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The table with each WAPE / that of the pooled trees of the same run."""
+    """The table, with each WAPE divided by that of the same run's pooled trees."""
     best = table[MEASURED_AGAINST]["wape"]
     for row in table.values():
         row["ratio"] = round(row["wape"] / best, 4) if best and row["wape"] is not None else None
@@ -104,7 +104,7 @@ def main() -> None:
 
 
 def _windows(days: int) -> int:
-    """Eight, or as many as leave half of the days to learn from, at least one."""
+    """Eight windows, or as many as leave half of the days to learn from; at least one."""
     return max(min(8, days // 2 // 14), 1)
 
 

@@ -1,4 +1,4 @@
-"""Sales to forecast, as one ``Sales`` a store: the bakery, FreshRetail, or a file of your own."""
+"""Sales to forecast, as one ``Sales`` for each store: the bakery, FreshRetail, or your own file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from neural.replay import bakery
 
 FRESHRETAIL = Path("../shared/data/freshretail_daily.parquet")
 OUT_OF_STOCK_HOURS = 12
-"""A day with so many hours without stock says nothing of demand."""
+"""A day with this many hours without stock says nothing about demand."""
 PRODUCTS, STORES = 20, 102
 CHOOSING_DAYS = 48
-"""Top products are chosen by the first days, on which no forecast is scored."""
+"""The top products are chosen by the first days, for which no forecast is scored."""
 
 _FLAGS = ("promotion", "holiday", "school_holiday", "closed", "stockout_hours")
 _COUNTABLE = 8.0
@@ -28,7 +28,7 @@ class DataAbsent(Exception):
 
 
 def load(name: str, *, country: str = "") -> dict[str, Sales]:
-    """``bakery``, ``freshretail-totals``, ``freshretail-products``, or a path to a CSV or parquet
+    """``bakery``, ``freshretail-totals``, ``freshretail-products``, or the path of a CSV or parquet
     file with the columns store, dish, day, quantity and any of promotion, holiday,
     school_holiday, closed, stockout_hours."""
     if name == "bakery":
@@ -45,7 +45,7 @@ def load(name: str, *, country: str = "") -> dict[str, Sales]:
 
 
 def from_rows(rows: pd.DataFrame, *, country: str = "") -> dict[str, Sales]:
-    """Each store's ``Sales``: rows of a store × dish × day become arrays over one span of days."""
+    """``Sales`` by store: its rows (one a day and dish) become arrays over one span of days."""
     rows = rows.assign(
         day=pd.to_datetime(rows["day"]).dt.normalize(),
         store=rows["store"].astype(str),
@@ -67,7 +67,7 @@ def _sales(rows: pd.DataFrame, days: pd.DatetimeIndex, country: str, unit: float
     rows = rows.assign(**{each: 0.0 for each in _FLAGS if each not in rows})
     dishes = sorted(rows["dish"].unique())
     quantities = wide("quantity")
-    # What is flagged of a day without rows is not known: none, as after the last day.
+    # A day without rows has no known flags: use zero, as for the days after the last one.
     flags = {each: _ahead(np.nan_to_num(wide(each))) for each in _FLAGS}
     closed = (flags["closed"].max(axis=1) > 0) | _ahead(_shut(quantities, unit))
     gone = closed[: len(days), None] | (flags["stockout_hours"][: len(days)] >= OUT_OF_STOCK_HOURS)
@@ -86,13 +86,13 @@ def _sales(rows: pd.DataFrame, days: pd.DatetimeIndex, country: str, unit: float
 
 
 def _ahead(known: np.ndarray) -> np.ndarray:
-    """The array with the days ahead, of which nothing is known."""
+    """The array, extended by the days ahead, about which nothing is known."""
     more = np.zeros((HORIZONS, *known.shape[1:]), dtype=known.dtype)
     return np.concatenate([known, more])
 
 
 def _shut(quantities: np.ndarray, unit: float) -> np.ndarray:
-    """Days of which there is no row, or on which a store that sells by the dozen sold nothing."""
+    """Days without a row, or on which a store that sells by the dozen sold nothing."""
     total = np.nansum(quantities, axis=1)
     unknown = np.isnan(quantities).all(axis=1)
     sold = total[total > 0]

@@ -1,4 +1,4 @@
-"""Federated trees on a window: the sums of all stores, added up in memory."""
+"""Trains federated trees on a window: all stores' sums are added in memory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from neural.forecasting.core.trees.form import Form
 
 
 def grown(task: Task, *, form: Form, bins: int = TrainingConfig.bins) -> trees.PartialForest:
-    """The finished trees. Stores are added up together: the sums are exact, so that grouping
-    makes no difference."""
+    """The finished trees. All stores are one group: the sums are exact, so grouping makes no
+    difference."""
     agreed = binning.agree(
         sketches=[binning.sketch(values=each.values) for each in task.train.values()],
         bins=bins,
@@ -43,6 +43,6 @@ def grown(task: Task, *, form: Form, bins: int = TrainingConfig.bins) -> trees.P
 
 
 def margins(ensemble: trees.PartialForest, values: np.ndarray) -> np.ndarray:
-    """log of forecast / level."""
+    """Log of forecast / level."""
     codes = binning.binned(values=values, bins=ensemble.bins)
     return np.clip(ensemble.finished.margins(codes), -FARTHEST, FARTHEST)

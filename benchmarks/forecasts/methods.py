@@ -1,4 +1,4 @@
-"""The methods that are compared: each is a function from a window to forecasts by store."""
+"""The methods that are compared. Each is a function from a window to forecasts by store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Train = Callable[[glm.LocalObjective, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that is chosen on earlier windows than those that are reported."""
+    """All hyperparameters. They are chosen on earlier windows than those reported."""
 
     ridge: float = 0.01
     proximal: float = 0.5
@@ -42,7 +42,7 @@ class Settings:
 
 
 class Window:
-    """What several methods of one window share, made once."""
+    """A task with what several methods share, each part computed once."""
 
     def __init__(self, task: Task, settings: Settings) -> None:
         self.task, self.settings = task, settings
@@ -88,7 +88,7 @@ class Window:
 
     @cached_property
     def fedadam(self) -> np.ndarray:
-        """Reddi et al. 2021, "Adaptive federated optimization"; the stores do FedAvg's steps."""
+        """Reddi et al. 2021, "Adaptive federated optimization"; the stores take FedAvg's steps."""
         s, weights = self.settings, np.zeros(self.standard.size)
         first, second = np.zeros_like(weights), np.zeros_like(weights)
         for _ in range(s.exchanges):
@@ -121,7 +121,7 @@ class Window:
         }
 
     def linear(self, name: str, examples: Examples) -> np.ndarray:
-        """Log of forecast / level by the store's personal weights."""
+        """Log of forecast / level, by the store's personal weights."""
         design = self.standard.apply(examples.values)
         return glm.linear_predictor(design, self.personal[name])
 
@@ -160,7 +160,7 @@ def weekday_mean(window: Window) -> Forecasts:
 
 
 def local_glm(window: Window) -> Forecasts:
-    """Each store by itself, its own standard too."""
+    """Each store trained alone, with its own standardization too."""
     forecasts = {}
     for name, examples in window.task.train.items():
         standard = glm.agreed_standard([glm.standard_sums(examples.values)])
@@ -182,7 +182,7 @@ def fedadam(window: Window) -> Forecasts:
 
 
 def fine_tuned(window: Window) -> Forecasts:
-    """FedProx, then each store once more near the chain's weights."""
+    """FedProx, then each store trained once more, close to the chain's weights."""
     s = window.settings
     return window.forecasts(
         {
@@ -207,7 +207,7 @@ def federated_trees(window: Window) -> Forecasts:
 
 
 def blend(window: Window) -> Forecasts:
-    """What a version forecasts: personal weights, and trees that are grown on half of them."""
+    """A version's forecast: personal weights, and trees that are grown on half of them."""
     task = window.task
     train = {
         name: replace(each, offset=each.offset + SHARE_BEFORE_TREES * window.linear(name, each))
@@ -223,9 +223,9 @@ def blend(window: Window) -> Forecasts:
 
 
 def whole_round(window: Window) -> Forecasts:
-    """A round as it is shipped: one model of all horizons, its last two weeks kept for judging, its
-    answers as JSON through the program's checks; then each store's personal weights of all it
-    knows."""
+    """A round as it runs in production: one model of all horizons, its last two weeks held out for
+    judging, its answers as JSON through the program's checks; then each store's personal weights,
+    from all that it knows."""
     task = window.task
     config = TrainingConfig(history_days=task.history)
     done = simulate(kind=DEMAND_FORECAST, config=config, stores=task.past)

@@ -1,4 +1,4 @@
-"""Sums of a method's forecasts over the windows, and the figures they make."""
+"""Adds up a method's errors over the windows, and computes its figures from the sums."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Residuals = list[dict[str, list[float]]]
 
 
 def added(sums: Iterable[Mapping[str, float]]) -> Sums:
-    """The sums of several stores, or of several kinds, as one."""
+    """The sums of several stores, or of several kinds, added together."""
     total: Sums = {}
     for each in sums:
         for name, value in each.items():
@@ -23,7 +23,7 @@ def added(sums: Iterable[Mapping[str, float]]) -> Sums:
 
 
 def scored(task: Task, forecasts: dict[str, np.ndarray]) -> Sums:
-    """The sums of one window: days in stock on which the store was open."""
+    """The sums of one window, over days in stock on which the store was open."""
     return added(
         point_sums(
             examples.target,
@@ -36,7 +36,7 @@ def scored(task: Task, forecasts: dict[str, np.ndarray]) -> Sums:
 
 
 def residuals(task: Task, forecasts: dict[str, np.ndarray]) -> Residuals:
-    """What the window's residuals add up to, by store."""
+    """The window's residuals, added up by store."""
     return [
         dispersion.residual_sums(each.target, forecasts[name], each.horizon)
         for name, each in task.test.items()
@@ -44,7 +44,7 @@ def residuals(task: Task, forecasts: dict[str, np.ndarray]) -> Residuals:
 
 
 def banded(task: Task, forecasts: dict[str, np.ndarray], earlier: Residuals) -> Sums:
-    """The sums of P10 to P90 that follow from the residuals of earlier windows."""
+    """The sums for P10 to P90, which follow from the residuals of earlier windows."""
     scatter = dispersion.fitted(earlier)
     return added(
         band_sums(

@@ -1,4 +1,4 @@
-"""Rolling origin: what is trained on before a day, and what is forecast for the days after it."""
+"""Windows with a rolling origin: what is known before a day, and what is forecast after it."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from neural.forecasting.core.series import HORIZONS, Sales
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One origin: examples to train on and to forecast, by store."""
+    """One origin, with the examples to train on and to forecast, by store."""
 
     history: int
     past: dict[str, Sales]
-    """What is known at the origin."""
+    """What is known at the origin, by store."""
     full: dict[str, Sales]
-    """The same rows and the window's, for forecasts that need no learning."""
+    """The same, with the window's own rows, for forecasts that need no learning."""
     train: dict[str, Examples]
     test: dict[str, Examples]
 
 
 def origins(days: int, *, windows: int, skipped: int = 0) -> list[int]:
-    """Rows of the last known days, newest windows first left out: each window is the 14 days
-    after its origin, and none overlaps."""
+    """The last known row of each window, without the ``skipped`` newest windows. A window is the 14
+    days after its origin; no two overlap."""
     last = days - 1 - HORIZONS * (skipped + 1)
     return [last - HORIZONS * each for each in reversed(range(windows))]
 
 
 def between(sales: Sales, first: int, end: int) -> Sales:
-    """The store as if its rows [first, end) were all that is known of its past."""
+    """The store as if only its rows [first, end) were known of its past."""
     ahead = slice(first, end + HORIZONS)
     return replace(
         sales,

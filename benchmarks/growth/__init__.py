@@ -1,1 +1,1 @@
-"""Does the ledger keep its pace as it grows? See ``__main__``."""
+"""Measures whether the ledger keeps its pace as it grows. See ``__main__``."""

@@ -1,12 +1,12 @@
-"""Does the ledger keep its pace as it grows? Empty beside 1, 3 and 10 million finished runs.
+"""Does the ledger keep its pace as it grows? An empty one beside 1, 3 and 10 million finished runs.
 
     python -m benchmarks.growth
     python -m benchmarks.growth --rows 20000,50000 --repeats 2      a quick look
 
-Makes finished runs with their events and attempts, and at each size measures submitting,
-claiming, the relay's scan and draining, in turn with an empty ledger beside it: what else
-the machine does hits both. Says what each index weighs, what it costs an insert, and whether
-its query uses it. The table goes to stderr, JSON to stdout or to a file. PostgreSQL only;
+Generates finished runs with their events and attempts. At each size it measures submitting,
+claiming, the relay's scan and draining, in turn with an empty ledger, so that other work on the
+machine affects both. It reports the size of each index, what the index costs an insert, and whether
+its query uses it. The table goes to stderr, and JSON to stdout or to a file. It needs PostgreSQL;
 ten million runs need about 20 GB of disk.
 """
 
@@ -23,7 +23,7 @@ from benchmarks.isolated import SERVER
 from zhilian.supervision.embedded import EmbeddedBroker
 
 LEAST = 5_000
-"""Of a hundred runs 55 are of orders, and 2,500 of these wait at least in `backlog`."""
+"""The smallest size. Of a hundred runs 55 are of orders, and `backlog` needs 2,500 of those."""
 
 
 def main() -> int:

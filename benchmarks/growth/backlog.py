@@ -1,8 +1,8 @@
-"""How claim and relay bear a backlog that the planner has not heard of.
+"""Measures claim and relay on a backlog that the planner's statistics do not know.
 
-PostgreSQL counts the runs that wait when it vacuums or analyzes; in most hours that finds
-none. What then piles up within minutes it takes for one row until the next time, and a plan
-that reads 'all that wait, it is but one' reads the whole backlog.
+PostgreSQL counts the waiting runs when it vacuums or analyzes, and in most hours it finds none. If
+a backlog then builds up within minutes, the planner takes it for one row until the next count. A
+plan that reads all waiting rows, because it expects one, reads the whole backlog.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ STEPS: dict[str, Callable[[], float]] = {
     "claim_ms": claim_seconds,
     "relay_unpublished_ms": relay_seconds,
 }
-# Of events that exist, by a handler that they have not had: they are claimed, never worked on.
+# Runs for events that exist, by a handler that they have not had: claimed, but never run.
 _WAITING = """
     INSERT INTO neural_taskrun (task_id, task, handler, event_id, store_id, args, kwargs, options,
         parent_task_id, queue, priority, requested_by, state, failures, losses, error)
@@ -31,8 +31,8 @@ _WAITING = """
 
 
 def measure_backlog() -> dict[str, Any]:
-    """Milliseconds with few and with many runs waiting, all due and unpublished; nothing is
-    kept."""
+    """Milliseconds with few and with many waiting runs, all due and unpublished. The runs are
+    rolled back."""
     found = [_with_waiting(depth) for depth in DEPTHS]
     few, many = found
     ratios = {what: many[what] / few[what] for what in STEPS}

@@ -1,4 +1,4 @@
-"""The grown ledger beside the empty one: steps in turn, ratios of neighbours, a verdict."""
+"""Compares the grown ledger with an empty one: steps in turn, ratios of neighbours, a verdict."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -17,14 +17,14 @@ Round = dict[str, float]
 
 
 def compare(repeats: int) -> dict[str, Any]:
-    """Measure the copy and the empty ledger in turn; a first round of each only warms up."""
+    """Measure the copy and the empty ledger in turn; the first round of each is a warm-up."""
     with ledger(EMPTY):
         empty()
     idle = idle_share()
     first = _round(0)
     for name in (EMPTY, COPY):
         with ledger(name):
-            analyze()  # an empty table has no statistics, and a ledger in use always has some
+            analyze()  # an empty table has no statistics, but a ledger in use always has some
     rounds = [_round(place) for place in range(1, repeats + 1)]
     return {
         "idle_before": round(idle, 2),
@@ -33,7 +33,7 @@ def compare(repeats: int) -> dict[str, Any]:
 
 
 def _round(place: int) -> dict[str, Round]:
-    """Each step on one ledger and at once on the other; which is first changes."""
+    """Run each step on one ledger and then on the other; the order changes from round to round."""
     figures: dict[str, Round] = {EMPTY: {}, COPY: {}}
     for what, step in STEPS.items():
         for name in sorted(figures, reverse=place % 2 == 0):
@@ -64,13 +64,13 @@ def _processor(what: str) -> str:
 
 
 def _ratio_of_processor_time(what: str, rounds: Sequence[dict[str, Round]]) -> float:
-    """Of the same work: what stands out here is the ledger's doing, not the machine's."""
+    """The ratio of processor time for the same work, which the machine's load hardly affects."""
     name = _processor(what)
     return round(median(each[COPY][name] / each[EMPTY][name] for each in rounds), 2)
 
 
 def _holds(what: str, ratio: float) -> bool:
-    """Of a duration more is worse, of a rate less."""
+    """Whether the ratio is within the tolerance: a duration may not grow, a rate may not fall."""
     return ratio <= 1 + TOLERANCE if what.endswith("_ms") else ratio >= 1 - TOLERANCE
 
 

@@ -1,4 +1,4 @@
-"""The whole measurement, in its order."""
+"""Runs the whole measurement, in order."""
 
 import sys
 import time
@@ -20,9 +20,9 @@ from benchmarks.machine import machine
 def measure(
     server: Server, *, sizes: Sequence[int], repeats: int, save: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
-    """Prepare two ledgers, let one grow from size to size, and measure both at each.
+    """Prepare two ledgers, let one grow from size to size, and measure both at each size.
 
-    ``save`` gets what is known so far after each size: the last one may take an hour.
+    ``save`` gets the figures so far after each size, because the last one may take an hour.
     """
     figures: dict[str, Any] = {"machine": machine(), "server": server.settings(), "sizes": {}}
     _say(of_server(figures))

@@ -1,4 +1,4 @@
-"""The databases of the measurement: made, copied and dropped on one server. No Django."""
+"""Creates, copies and drops the databases of the measurement on one server, without Django."""
 
 from collections.abc import Collection
 from typing import Any
@@ -8,7 +8,7 @@ import psycopg
 GROWN = "neural_growth"
 EMPTY = "neural_growth_empty"
 COPY = "neural_growth_copy"
-"""Of the grown one, to measure on: what is measured would make its indexes split otherwise."""
+"""A copy of the grown ledger, for measuring: measurements would change how its indexes split."""
 
 SETTINGS = (
     "server_version",
@@ -24,7 +24,7 @@ _VERSION = "SHOW server_version_num"
 
 
 class Server:
-    """A PostgreSQL server on which databases may be made."""
+    """A PostgreSQL server on which databases may be created."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -33,9 +33,9 @@ class Server:
         return f"{self.url.rpartition('/')[0]}/{name}"
 
     def create(self, name: str, *, template: str = "template1") -> None:
-        """Make a database anew; nobody may be connected to the template."""
+        """Create a database anew; nobody may be connected to the template."""
         self.drop(name)
-        # By files, and not through the log, which would write a large one twice.
+        # Copy files rather than use the log, which would write a large database twice.
         by_files = "STRATEGY FILE_COPY" if int(self._execute(_VERSION)) >= 150000 else ""
         self._execute(f"CREATE DATABASE {name} TEMPLATE {template} {by_files}")
 
@@ -47,7 +47,7 @@ class Server:
             self.drop(name)
 
     def settings(self) -> dict[str, str]:
-        """What of the server's settings bears on the figures."""
+        """The server's settings that affect the figures."""
         return {name: self._execute(f"SHOW {name}") for name in SETTINGS}
 
     def _execute(self, statement: str) -> Any:

@@ -1,4 +1,4 @@
-"""Does every index have a query, and does that query's plan use it?"""
+"""Checks that every index has a query whose plan uses it."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,10 +16,10 @@ Asked = list[tuple[str, Any]]
 
 
 def check_indexes() -> dict[str, Any]:
-    """Ask each query on a backlog of 2,500 runs and look at its plan; nothing is kept.
+    """Run each query on a backlog of 2,500 runs and look at its plan; everything is rolled back.
 
-    Indexes that no query needs are dropped first: a planner takes one of two that are equal,
-    and the other would seem to be of no use.
+    Indexes that no query needs are dropped first. Of two equal indexes the planner uses only one,
+    and the other would seem useless.
     """
     needed = {need.index for need in NEEDS}
     with transaction.atomic():
@@ -59,7 +59,7 @@ def _captured() -> Iterator[Asked]:
 
 
 def _plan(statement: str, parameters: Any) -> str:
-    """The plan as JSON text; nothing for what has none (a savepoint)."""
+    """The plan as JSON text; empty for a statement that has none (a savepoint)."""
     if statement.split()[0].upper() not in ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH"):
         return ""
     ((plan,),) = rows(f"EXPLAIN (FORMAT JSON) {statement}", parameters)

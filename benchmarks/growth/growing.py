@@ -1,7 +1,7 @@
-"""Making finished runs by the million, with their events and attempts: set-based, in slices.
+"""Inserts finished runs by the million, with their events and attempts: set-based, in slices.
 
-Row ``number`` is the same on every machine: store, state and amounts follow from a hash of it.
-All constraints and indexes are on. Rows come in the order of time, as they do in life.
+Row ``number`` is the same on every machine: store, state and amounts follow from its hash. All
+constraints and indexes are active. Rows are inserted in the order of time, as in real use.
 """
 
 import time
@@ -31,7 +31,7 @@ _ITEMS = """
         FROM drawn JOIN kind ON kind.place = mod(number, 100)
     )"""
 
-# Half of the stores number their events, half use UUIDs.
+# Half of the stores number their events, the others use UUIDs.
 EVENTS = f"""
     INSERT INTO neural_neuralevent (id, store_id, source, event_id, type, payload, content_hash,
         unhandled, occurred_at, recorded_at)
@@ -43,8 +43,8 @@ EVENTS = f"""
         noise, cardinality(handlers) = 0, made_at - interval '3 seconds', made_at
     FROM item WHERE type IS NOT NULL"""
 
-# Of a thousand runs 5 are dead, 5 cancelled, 5 discarded; 20 have failed once or twice. Task
-# ids are UUIDs of version 7, as neural makes them.
+# Of a thousand runs 5 are dead, 5 cancelled and 5 discarded; 20 have failed once or twice. Task
+# ids are UUIDs of version 7, like those that neural creates.
 RUNS = f"""
     INSERT INTO neural_taskrun (id, task_id, task, handler, event_id, store_id, args, kwargs,
         options, parent_task_id, queue, priority, requested_by, state, created_at, available_at,
@@ -84,7 +84,7 @@ ATTEMPTS = """
 
 
 def grow(*, have: int, want: int, total: int) -> list[dict[str, int]]:
-    """Insert runs until there are ``want`` of a year's ``total``; of each slice the pace."""
+    """Insert runs until there are ``want`` of a year's ``total``; returns each slice's pace."""
     slices = []
     with tqdm(total=want, initial=have, unit="run", unit_scale=True) as bar:
         for first, last in _slices(have + 1, want):

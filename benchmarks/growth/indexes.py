@@ -1,4 +1,4 @@
-"""Each index of the tables that grow, and the query that needs it, asked by the code itself."""
+"""Each index of the tables that grow, with a query that needs it, run by the code itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from neural.worker.relay import publish_unpublished, release_all
 
 
 class Sample:
-    """Rows to ask for, read beforehand: reading them is not the query in question."""
+    """Rows to query for. They are read beforehand, because reading them is not what is measured."""
 
     def __init__(self) -> None:
         self.event = NeuralEvent.objects.order_by("pk")[0]
@@ -37,7 +37,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Need:
-    """An index, in words the query that needs it, and that query itself."""
+    """An index, a description of the query that needs it, and a call that runs this query."""
 
     index: str
     query: str
@@ -45,7 +45,7 @@ class Need:
 
 
 def _listed(model: type[Model], **filters: str) -> Callable[[Sample], object]:
-    """The admin's list, as a user gets it who sees every store."""
+    """The admin's list, as a user sees it who sees every store."""
 
     def ask(sample: Sample) -> object:
         request = RequestFactory().get("/", filters)

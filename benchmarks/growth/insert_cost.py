@@ -1,4 +1,4 @@
-"""What an index costs an insert: the same rows with all indexes and with one of them less."""
+"""Measures what an index costs an insert: the same rows with all indexes and without one."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ STATEMENTS = {"neural_neuralevent": EVENTS, "neural_taskrun": RUNS}
 
 
 def insert_costs(have: int) -> dict[str, Any]:
-    """Seconds for `INSERTED` finished runs, and for their events; microseconds of each index.
+    """Seconds for `INSERTED` finished runs, and for their events; microseconds for each index.
 
-    Of three times the best, as processor time of the server's process: where the server is
-    another machine, as time passed. Each insert is rolled back, and vacuumed away. Foreign
-    keys, which are checked at the commit, are not in it.
+    The best of three times counts. It is processor time of the server's process, or elapsed time
+    if the server is another machine. Each insert is rolled back and vacuumed away. Foreign keys
+    are checked at commit, so they are not included.
     """
     return {table: _of_table(table, have) for table in STATEMENTS}
 
@@ -40,7 +40,7 @@ def _of_table(table: str, have: int) -> dict[str, Any]:
 
 
 def _drops(table: str) -> dict[str, str]:
-    """How each index is dropped; primary keys stay, as other tables refer to them."""
+    """The statements that drop the indexes. Primary keys stay: other tables refer to them."""
     found = rows(
         "SELECT index.indexrelid::regclass::text, owner.contype FROM pg_index AS index "
         "LEFT JOIN pg_constraint AS owner ON owner.conindid = index.indexrelid "

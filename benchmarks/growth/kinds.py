@@ -1,4 +1,4 @@
-"""What a chain's events are: of every hundred, how many of which type, and their payloads."""
+"""The mix of a chain's events: how many of a hundred have which type, with their payloads."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ URGENT = {"queue": HIGH_PRIORITY_QUEUE, "priority": HIGH_PRIORITY, "task": EVENT
 ORDINARY = {"queue": DEFAULT_QUEUE, "priority": DEFAULT_PRIORITY, "task": EVENT_TASK}
 NIGHTLY = {"queue": LOW_PRIORITY_QUEUE, "priority": LOW_PRIORITY}
 
-# Places of SQL's format(): 1 a number of its own, 2 a day, 3 an amount, 4 a quantity.
+# Placeholders of SQL's format(): 1 is the row's number, 2 a day, 3 an amount, 4 a quantity.
 ORDER = (
     '{"order_id": "A-%1$s", "currency": "CNY", "placed_at": "%2$sT12:34:56+08:00", "lines": ['
     '{"dish": "egg-tart", "name": "Egg tart", "quantity": %4$s, "price": "7.50"},'
@@ -46,8 +46,8 @@ def _kind(name: str | None, handlers: Sequence[str], payload: str, where: Kind) 
     return {"type": name, "handlers": list(handlers), "payload": payload, **where}
 
 
-# The nightly task is a run without event, the feedback an event without run, and one report of
-# eleven has two handlers: a hundred places have a hundred runs and 99 events.
+# The nightly task is a run without an event, feedback is an event without a run, and one report in
+# eleven has two handlers. So a hundred places have a hundred runs and 99 events.
 SHARES: Sequence[tuple[int, Kind]] = (
     (40, _kind("order.created", ["neural.record_order"], ORDER, URGENT)),
     (15, _kind("order.updated", ["neural.record_order"], ORDER, URGENT)),
@@ -63,7 +63,7 @@ SHARES: Sequence[tuple[int, Kind]] = (
 
 
 def kinds() -> str:
-    """One object for each place of a hundred, as JSON."""
+    """The kinds as JSON, one object for each of the hundred places."""
     each = [kind for share, kind in SHARES for _ in range(share)]
     return json.dumps([{"place": place, **kind} for place, kind in enumerate(each)])
 

@@ -1,4 +1,4 @@
-"""The ledger of one database: chosen, prepared, cleared of what was measured."""
+"""The ledger in one database: chooses it, prepares it, and removes what was measured."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,17 +8,17 @@ from django.core.management import call_command
 from django.db import connection
 
 TABLES = ("neural_neuralevent", "neural_taskrun", "neural_tasktry")
-"""Those that grow with every event."""
+"""The tables that grow with every event."""
 READ_MODELS = ("neural_salesreport", "neural_dailydemand")
-"""What the handlers of the measured events write."""
+"""The tables that the measured events' handlers write."""
 STORES, WORKERS = 200, 4
 MEASURED_FROM = 1_000_000_000
-"""Keys of measured rows begin here, beyond every row that was grown."""
+"""Keys of measured rows begin here, beyond those of every generated row."""
 
 
 @contextmanager
 def ledger(name: str) -> Iterator[None]:
-    """In this block Django's connection is one to the database of this name."""
+    """Inside this block Django's connection uses the database of this name."""
     before = connection.settings_dict["NAME"]
     connection.close()
     connection.settings_dict["NAME"] = name
@@ -30,7 +30,7 @@ def ledger(name: str) -> Iterator[None]:
 
 
 def prepare() -> None:
-    """Make the tables, the stores and the workers, and give measured rows keys of their own."""
+    """Create tables, stores and workers, and let the keys of measured rows begin at their start."""
     call_command("migrate", verbosity=0)
     execute(
         "INSERT INTO neural_store (code, time_zone) SELECT 'S' || lpad(place::text, 3, '0'), "
@@ -48,12 +48,12 @@ def prepare() -> None:
 
 
 def empty() -> None:
-    """Delete what was measured at the size before: an empty ledger is empty."""
+    """Delete what earlier sizes measured, so that the empty ledger is empty."""
     execute(f"TRUNCATE {', '.join((*TABLES, *READ_MODELS))} CASCADE")
 
 
 def vacuum(*tables: str) -> None:
-    """What autovacuum would do, at a time of our own choosing."""
+    """Vacuum and analyze at a chosen moment, as autovacuum would at its own."""
     execute(f"VACUUM (ANALYZE, INDEX_CLEANUP ON) {', '.join(tables or TABLES)}")
 
 

@@ -1,4 +1,4 @@
-"""The steps of a round of measuring: what a submitter, a relay and a worker do all day."""
+"""The steps of a round: what a submitter, a relay and a worker do all day."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +24,7 @@ UNPUBLISHED, LOOKS = 200, 20
 
 
 class SilentPublisher(Publisher):
-    """Takes every message and sends none: the relay's own queries are what is left."""
+    """Accepts every message and sends none, so that only the relay's own queries remain."""
 
     def depths(self, queues: Sequence[str]) -> dict[str, int]:
         return dict.fromkeys(queues, 0)
@@ -59,12 +59,12 @@ STEPS: dict[str, Callable[[int], float]] = {
     "claim_ms": lambda place: 1000 * median(claim_seconds(_run) for _ in range(CLAIMS)),
     "drain_per_second": _drain_rate,
 }
-"""A round, step by step: submit reports of days of their own, look what is unpublished, claim some,
+"""The steps of a round: submit reports on days of their own, look for unpublished runs, claim some,
 drain the rest."""
 
 
 def leave_backlog() -> None:
-    """The runs of a round, waiting, some of them unpublished."""
+    """Submit the runs of a round and leave them waiting, some of them unpublished."""
     submit_many(reports(0, 0, SINGLE + KEPT))
     _unpublish(UNPUBLISHED)
 
@@ -76,14 +76,14 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _look(*, unpublished: int) -> float:
-    """One turn of the relay while 2,500 runs wait of which so many are unpublished."""
+    """One turn of the relay while 2,500 runs wait, of which ``unpublished`` are unpublished."""
     if unpublished:
         _unpublish(unpublished)
     return relay_seconds(unpublished=unpublished)
 
 
 def relay_seconds(*, unpublished: int = UNPUBLISHED) -> float:
-    """One turn of the relay, which publishes so many."""
+    """Seconds of one turn of the relay, which publishes ``unpublished`` runs."""
     began = time.perf_counter()
     published = publish_unpublished(SilentPublisher())
     seconds = time.perf_counter() - began
@@ -102,7 +102,7 @@ def _unpublish(number: int) -> None:
 
 
 def claim_seconds(then: Callable[[Sequence[TaskRun]], object] = len) -> float:
-    """The time of one worker's claim; ``then`` is done with the runs outside of it."""
+    """Seconds of one worker's claim. ``then`` gets the runs, outside of the measured time."""
     task_id = _oldest()
     began = time.perf_counter()
     runs = _claim(task_id)

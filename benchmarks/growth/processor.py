@@ -1,4 +1,4 @@
-"""Processor time, which neighbours on the machine disturb less than the time that passes."""
+"""Reads processor time, which other work on the machine affects less than elapsed time."""
 
 import time
 from pathlib import Path
@@ -7,9 +7,9 @@ from benchmarks.growth.ledger import rows
 
 
 def server_seconds() -> float:
-    """Processor time so far of the server's process behind this connection.
+    """Processor time so far of the server process behind this connection.
 
-    Where the server is another machine, or its system does not tell: the time that passed.
+    If the server is another machine, or its system does not report it, this is elapsed time.
     """
     ((process_id,),) = rows("SELECT pg_backend_pid()")
     process = Path(f"/proc/{process_id}")
@@ -22,5 +22,5 @@ def server_seconds() -> float:
 
 
 def both_seconds() -> float:
-    """Processor time so far of the server's process and of this one."""
+    """Processor time so far of the server's process and of this one, added."""
     return server_seconds() + time.process_time()

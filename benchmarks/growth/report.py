@@ -1,4 +1,4 @@
-"""The figures as text for people."""
+"""Formats the figures as text."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ NAMES = {
 
 
 def of_server(figures: Mapping[str, Any]) -> str:
-    """What the figures were measured on."""
+    """The server and machine on which the figures were measured."""
     machine, server = figures["machine"], figures["server"]
     processor = f"{machine['processor']}, {machine['cores']} cores"
     told = ", ".join(f"{name} {value}" for name, value in server.items())
@@ -25,7 +25,7 @@ def of_server(figures: Mapping[str, Any]) -> str:
 
 
 def at_size(runs: int, size: Mapping[str, Any]) -> str:
-    """Pace and weight at one size."""
+    """Pace and sizes at one number of runs."""
     return "\n".join([f"\n{runs:,} finished runs", *_growing(size), *_pace(size), *_weight(size)])
 
 

@@ -1,4 +1,4 @@
-"""The events that are measured: sales of three dishes, one report a store and day."""
+"""The measured events: sales of three dishes, one report for each store and day."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ DAYS_A_ROUND = 100
 
 
 def reports(place: int, first: int, last: int) -> list[dict[str, Any]]:
-    """Some reports of one round; none of a day that another round reports."""
+    """Some reports of one round; no two rounds report the same day."""
     return [_report(place, number) for number in range(first, last)]
 
 
@@ -30,7 +30,7 @@ def _report(place: int, number: int) -> dict[str, Any]:
 
 
 def finish_newest(number: int) -> None:
-    """Take so many waiting runs out of the way, as if they had been worked on."""
+    """Mark ``number`` waiting runs as finished, so that they are out of the way."""
     execute(
         "UPDATE neural_taskrun SET state = 'succeeded', finished_at = now() WHERE id IN "
         "(SELECT id FROM neural_taskrun WHERE state = 'pending' ORDER BY id DESC LIMIT %s)",

@@ -1,5 +1,5 @@
-"""The benchmarks' settings, with nothing unpublished by the mere time that a measurement takes, and
-with claims of whole batches however fast this machine is."""
+"""The benchmarks' settings. No run becomes unpublished because a measurement takes long, and claims
+are whole batches however fast the machine is."""
 
 from benchmarks.settings import *  # noqa: F403
 

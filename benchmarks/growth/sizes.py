@@ -1,4 +1,4 @@
-"""What tables and indexes weigh."""
+"""Sizes of tables and indexes."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def weights(runs: int) -> dict[str, Any]:
 
 
 def index_names() -> dict[str, str]:
-    """The table of each index of the tables that grow."""
+    """The indexes of the tables that grow, each with its table."""
     found = rows(
         "SELECT indexname, tablename FROM pg_indexes WHERE tablename = ANY(%s)", [list(TABLES)]
     )

@@ -1,4 +1,4 @@
-"""Invented demand of invented stores, for rounds of training that are measured."""
+"""Generates invented demand of invented stores, for measured rounds of training."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ ROWS_AT_ONCE = 5000
 
 
 def make_stores(*, stores: int, days: int) -> None:
-    """Stores with so many days of demand, up to yesterday; the same at every call."""
+    """Create stores with ``days`` days of demand up to yesterday; the same at every call."""
     codes = [f"bench-{number:04d}" for number in range(stores)]
     Store.objects.bulk_create(Store(code=code, confirmed=True) for code in codes)
     rows = (row for number, code in enumerate(codes) for row in _of_store(number, code, days))

@@ -19,13 +19,13 @@ def sales_report(source: str, number: int) -> dict[str, Any]:
 
 
 def timed(kind: str, event_id: str, milliseconds: int) -> dict[str, Any]:
-    """An event whose handler takes so long and does nothing else."""
+    """An event whose handler takes this many milliseconds and does nothing else."""
     identity = {"store": "bench-0", "source": "bench", "event_id": event_id}
     return {"type": kind, **identity, "payload": {"milliseconds": milliseconds}}
 
 
 def submit_all(requests: Any, **options: Any) -> None:
-    """Submit many; a refusal or a duplicate would falsify what is measured."""
+    """Submit many events; raise on a refusal or a duplicate, which would falsify the figures."""
     for answer in neural.submit_many(requests, **options):
         answer.or_raise()
         assert answer.is_new

@@ -1,4 +1,4 @@
-"""Submits history as fast as it can until it is stopped.
+"""Submits history as fast as it can, until it is stopped.
 
 python -m benchmarks.load.history
 """

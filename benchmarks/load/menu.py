@@ -1,4 +1,4 @@
-"""Invented orders and descriptions of dishes: as varied as those of a chain, the same each time."""
+"""Invented orders and dish descriptions, as varied as a chain's, and the same each time."""
 
 import datetime as dt
 import random
@@ -29,15 +29,15 @@ SENTENCES = (
 
 
 def dish(chance: random.Random) -> str:
-    """One of some hundreds of dishes."""
+    """One of several hundred dishes."""
     if chance.random() < 0.25:
         return chance.choice(STAPLES)
     return chance.choice(WAYS) + chance.choice(MEATS)
 
 
 def orders(count: int, *, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """Requests of orders of one to four dishes, some with a wish, over a year's days: a day's
-    demand is computed anew with each of its orders."""
+    """Submit arguments for orders of one to four dishes, some with a note, over a year's days: each
+    order recomputes its day's demand."""
     chance = random.Random(seed)
     for number in range(count):
         lines = [
@@ -60,7 +60,7 @@ def orders(count: int, *, seed: int = 1) -> Iterator[dict[str, Any]]:
 
 
 def description(chance: random.Random) -> str:
-    """A dish in about a hundred and fifty characters, as menus have it."""
+    """A description of about 150 characters, in the style of menus."""
     told = {
         "way": chance.choice(WAYS),
         "meat": chance.choice(MEATS),
@@ -75,7 +75,7 @@ def description(chance: random.Random) -> str:
 
 
 def described_dishes(count: int, *, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """Records of dishes with long descriptions, each another."""
+    """Records of dishes with long descriptions, all different."""
     chance = random.Random(seed)
     for number in range(count):
         yield {

@@ -1,4 +1,4 @@
-"""Events whose handlers take a known time and do nothing else."""
+"""Event types whose handlers take a known time and do nothing else."""
 
 import time
 

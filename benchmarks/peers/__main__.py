@@ -20,7 +20,7 @@ IDLE_SECONDS = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure what the options ask for."""
+    """Measure what the options choose."""
     options = _options(arguments)
     candidates = _chosen(options.only)
     _refuse_broker_in_use(options.broker)
@@ -49,7 +49,7 @@ def _measured(
 
 
 def _repeat(bench: Bench, candidates: list[Candidate], number: int) -> dict[str, Any]:
-    """Every candidate once, beginning with another one than in the repeat before."""
+    """Measure every candidate once, beginning with another one than in the repeat before."""
     place = number % len(candidates)
     idle, rates = {}, {}
     for candidate in candidates[place:] + candidates[:place]:
@@ -58,14 +58,14 @@ def _repeat(bench: Bench, candidates: list[Candidate], number: int) -> dict[str,
         rates[name] = bench.measure(candidate)
         _say("  " + ", ".join(f"{figure} {rate:,.0f}" for figure, rate in rates[name].items()))
     return {
-        # In the order in which they were measured.
+        # In the order of the measurements.
         "idle_before": idle,
         "rates": {each.name: rates[each.name] for each in candidates},
     }
 
 
 def _idle(what: str) -> float:
-    """How idle the machine is before a measurement. A repeat takes minutes: one look is few."""
+    """How idle the machine is before a measurement; one look in a repeat would be too few."""
     idle = round(idle_share(IDLE_SECONDS), 2)
     _say(f"{what}: the machine is {idle:.0%} idle")
     if idle < IDLE:

@@ -1,8 +1,9 @@
-"""One step of one system, in the venv and with the settings of that system.
+"""Runs one step of one system, in the venv and with the settings of that system.
 
     python -m benchmarks.peers.driver SYSTEM prepare|submit|submit_many|drain NUMBER
 
-``SYSTEM`` is a module of this folder with a ``SYSTEM``. The figure is printed as a line of JSON.
+``SYSTEM`` is a module of this folder that defines ``SYSTEM``. The figure is printed as a line of
+JSON.
 """
 
 import json
@@ -26,7 +27,7 @@ POLL_SECONDS = 0.5
 
 
 class WorkWasLost(Exception):
-    """A drain ended with other rows than the events ask for, or did not end."""
+    """A drain ended with other rows than the events require, or did not end."""
 
 
 def main(name: str, step: str, number: int) -> None:
@@ -41,7 +42,7 @@ def main(name: str, step: str, number: int) -> None:
 
 
 def prepare(system: System, number: int) -> float:
-    """Make the tables of a new database; nothing is measured."""
+    """Create the tables of a new database; nothing is measured."""
     call_command("migrate", run_syncdb=True, verbosity=0)
     with connection.cursor() as cursor:
         cursor.execute(DEMAND_TABLE)
@@ -51,7 +52,7 @@ def prepare(system: System, number: int) -> float:
 
 
 def submit_rate(system: System, number: int) -> float:
-    """Events a second, one by one."""
+    """Events a second, submitted one by one."""
     assert system.submit is not None
     submit, events = system.submit, reports(number)
     started = time.perf_counter()
@@ -61,7 +62,7 @@ def submit_rate(system: System, number: int) -> float:
 
 
 def submit_many_rate(system: System, number: int) -> float:
-    """Events a second, all given at once."""
+    """Events a second, all submitted at once."""
     assert system.submit_many is not None
     events = reports(number)
     started = time.perf_counter()
@@ -85,7 +86,7 @@ def drain_rate(system: System, number: int) -> float:
 
 
 def check(system: System, number: int) -> None:
-    """Every event is recorded and done, exactly once."""
+    """Raise unless every event is recorded and done exactly once."""
     recorded, done = _row(system.events)[0], _succeeded(system)
     if recorded != number or done != number:
         raise WorkWasLost(f"{number} submitted, {recorded} recorded, {done} outcomes")

@@ -1,4 +1,4 @@
-"""One measurement: a new database, submit, drain, each step a process of its own."""
+"""One measurement: new database, submit, drain. Each step is a process of its own."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ class Bench:
         self._events = events
 
     def prepare(self, candidate: Candidate) -> None:
-        """Make the migrated database that every measurement gets a copy of."""
+        """Create the migrated database that every measurement copies."""
         url = self._server.create(f"{_database(candidate)}_template")
         with self._environment(candidate, url) as environment:
             self._step(candidate, candidate.measurements[0].module, "prepare", environment)
@@ -63,7 +63,7 @@ class Bench:
 
     @contextlib.contextmanager
     def _environment(self, candidate: Candidate, url: str) -> Iterator[dict[str, str]]:
-        """Variables for the candidate's processes, with a broker that holds nothing."""
+        """Environment variables for the candidate's processes, with an empty broker."""
         with tempfile.TemporaryDirectory(prefix="neural-bench-") as folder:
             environment = {
                 **_inherited(),
@@ -91,8 +91,9 @@ class Bench:
 
 
 def _output(command: list[str], environment: Mapping[str, str]) -> bytes:
-    """What a step prints. Unlike ``subprocess.run``, Ctrl-C does not kill it: it has heard of
-    it too, and must stop its workers, or finds its database gone and then stops them."""
+    """The output of a step. Unlike ``subprocess.run``, this does not kill the step on Ctrl-C: the
+    step gets Ctrl-C too and must stop its workers. At the latest it stops them when it finds its
+    database gone."""
     with subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE) as step:
         printed, _ = step.communicate()
     if step.returncode:
@@ -101,7 +102,7 @@ def _output(command: list[str], environment: Mapping[str, str]) -> bytes:
 
 
 def empty(url: str) -> None:
-    """Remove everything from a Redis database."""
+    """Delete everything in a Redis database."""
     import redis
 
     redis.Redis.from_url(url).flushdb()
@@ -112,6 +113,6 @@ def _database(candidate: Candidate) -> str:
 
 
 def _inherited() -> dict[str, str]:
-    """The caller's environment without what would change how a system is set up."""
+    """The caller's environment, without variables that would change how a system is set up."""
     prefixes = ("CELERY_", "NEURAL_", "ZHILIAN_", "PROCRASTINATE_", "Q_CLUSTER", "PEERS_")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}

@@ -1,4 +1,4 @@
-"""Django's settings that all peers have; each adds its own apps and options."""
+"""Django settings that all peers share; each peer adds its own apps and options."""
 
 import os
 from typing import Any
@@ -13,7 +13,7 @@ INSTALLED_APPS = ["benchmarks.peers.rows"]
 
 
 def _database(url: str) -> dict[str, Any]:
-    """A persistent connection: made once a process, not once a task or a request."""
+    """Settings for a persistent connection: one for each process, not for each task or request."""
     parts = conninfo_to_dict(url)
     names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST"}
     names["port"] = "PORT"

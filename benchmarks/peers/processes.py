@@ -1,4 +1,4 @@
-"""Worker processes for the time of a drain."""
+"""Runs worker processes during a drain."""
 
 import contextlib
 import subprocess
@@ -11,11 +11,11 @@ LOG_BYTES = 8000
 
 
 class WorkerEnded(Exception):
-    """A worker ended although there was work."""
+    """A worker ended while there was work left."""
 
 
 class Workers:
-    """The processes that were started. What they print is shown when a drain fails."""
+    """The started processes. Their output is shown if a drain fails."""
 
     def __init__(self, commands: list[list[str]]) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
@@ -27,19 +27,19 @@ class Workers:
         ]
 
     def must_live(self) -> None:
-        """Raise unless all of them run."""
+        """Raise unless all of them are running."""
         for process in self._processes:
             if process.poll() is not None:
                 raise WorkerEnded(f"code {process.returncode}: {process.args!r}")
 
     def show_output(self) -> None:
-        """The last of what they printed, on stderr."""
+        """Print the end of their output to stderr."""
         self._output.seek(0)
         text = self._output.read().decode(errors="replace")
         print(text[-LOG_BYTES:], file=sys.stderr)
 
     def stop(self) -> None:
-        """Ask all to end, and make those end that do not."""
+        """Ask all processes to end, and kill those that do not."""
         for process in self._processes:
             process.terminate()
         for process in self._processes:
@@ -52,7 +52,7 @@ class Workers:
 
 @contextlib.contextmanager
 def running(commands: list[list[str]]) -> Iterator[Workers]:
-    """Workers that run as long as the block."""
+    """Run these workers as long as the block lasts."""
     workers = Workers(commands)
     try:
         yield workers

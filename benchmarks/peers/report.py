@@ -1,4 +1,4 @@
-"""Medians, ratios and the table."""
+"""Computes medians and ratios, and formats the table."""
 
 from collections.abc import Iterable, Sequence
 from statistics import median
@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.peers.systems import FIGURES, NEURAL
 
 Rates = dict[str, dict[str, float]]
-"""Of one repeat: by system, then by figure."""
+"""The rates of one repeat, by system and figure."""
 Spread = dict[str, float]
 
 
@@ -31,13 +31,13 @@ def summary(repeats: Sequence[Rates]) -> dict[str, Any]:
 
 
 def spread(values: Iterable[float]) -> Spread:
-    """Median, least and most."""
+    """Median, minimum and maximum."""
     given = list(values)
     return {"median": median(given), "min": min(given), "max": max(given)}
 
 
 def table(figures: dict[str, Any]) -> str:
-    """The summary in Markdown, a row for each figure and system."""
+    """The summary as a Markdown table, with a row for each figure and system."""
     rows = [
         ("figure", "system", "events/s: median (min–max)", "Neural is … times: median (min–max)"),
         ("---", "---", "---", "---"),

@@ -1,4 +1,4 @@
-"""The PostgreSQL server: its settings, and databases of our own that are dropped at the end."""
+"""The PostgreSQL server: reads its settings; creates databases and drops them at the end."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ OTHERS = ("server_version", "shared_buffers", "max_wal_size", "wal_level")
 
 
 class Server:
-    """A server, by the URL of a database on which databases may be made."""
+    """A server, given by the URL of a database whose user may create databases."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._made: list[str] = []
 
     def settings(self) -> dict[str, Any]:
-        """Its version, and whether a commit is on the disk when it returns."""
+        """The server's version, and whether a commit is on disk when it returns."""
         with psycopg.connect(self._url) as connection:
             return {
                 name: connection.execute(f"SHOW {name}").fetchone()[0]  # type: ignore[index]
@@ -24,14 +24,14 @@ class Server:
             }
 
     def url(self, name: str) -> str:
-        """The URL of another database of the same server."""
+        """The URL of another database on the same server."""
         base, _, options = self._url.partition("?")
         return f"{base.rpartition('/')[0]}/{name}" + (f"?{options}" if options else "")
 
     def create(self, name: str, *, template: str = "template0") -> str:
-        """Make a database, as a copy of another one, and return its URL.
+        """Create a database as a copy of ``template`` and return its URL.
 
-        The checkpoint lets every measurement begin with nothing left to be written.
+        A checkpoint follows, so that no measurement begins with pages left to be written.
         """
         self.drop(name)
         with psycopg.connect(self._url, autocommit=True) as connection:
@@ -41,12 +41,12 @@ class Server:
         return self.url(name)
 
     def drop(self, name: str) -> None:
-        """Drop a database if there is one."""
+        """Drop a database if it exists."""
         with psycopg.connect(self._url, autocommit=True) as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def drop_all(self) -> None:
-        """Drop what was made here."""
+        """Drop all databases that were created here."""
         for name in self._made:
             self.drop(name)
 

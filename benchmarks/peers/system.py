@@ -1,4 +1,4 @@
-"""What a system tells the driver about itself."""
+"""How a system describes itself to the driver."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -12,20 +12,20 @@ DJANGO = [sys.executable, "-m", "django"]
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """How one system is given events and drained. Everything but ``workers`` is in its process.
+    """How events are submitted to one system and drained. All but ``workers`` runs in its process.
 
-    ``outcomes`` selects how many events have succeeded, when the first one started (NULL where
-    the system keeps no start) and when the last one finished.
+    ``outcomes`` selects the number of events that succeeded, when the first one started (NULL if
+    the system does not record it) and when the last one finished.
     """
 
     workers: list[list[str]]
-    """The commands that are started for a drain: two processes that run handlers in all."""
+    """The commands that are started for a drain. In all, two processes run handlers."""
     outcomes: str
     submit: Callable[[Report], None] | None = None
-    """One event in a transaction of its own."""
+    """Submits one event in a transaction of its own."""
     submit_many: Callable[[Sequence[Report]], None] | None = None
     prepare: str = ""
-    """A statement for the new database, beyond migrations."""
+    """A statement that the new database needs beside its migrations."""
     events: str = "SELECT count(*) FROM peers_event"
     demand: str = "SELECT count(*), coalesce(sum(quantity), 0) FROM peers_demand"
     expected: Callable[[int], Demand] = work.added_up

@@ -9,10 +9,10 @@ FIGURES = ("single_submit", "bulk_submit", *SINGLE, "bulk_drain")
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """Events submitted to an empty database and drained: two rates, under these names."""
+    """Events are submitted to an empty database and drained: two rates, under these names."""
 
     module: str
-    """A module of this folder that has a ``SYSTEM``."""
+    """A module of this folder that defines ``SYSTEM``."""
     submit: str
     """The driver's step: ``submit`` or ``submit_many``."""
     submit_figure: str | None
@@ -22,16 +22,16 @@ class Measurement:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A system and its settings."""
+    """A system with its settings."""
 
     name: str
     settings: str
     measurements: tuple[Measurement, ...]
     said: str
-    """How it is set up, for whoever reads the figures."""
+    """How the system is set up, for readers of the figures."""
     broker: bool = False
     own_venv: bool = True
-    """Runs in the peers' venv; Neural runs in the project's."""
+    """Whether it runs in the peers' venv; Neural runs in the project's."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -1,4 +1,4 @@
-"""The peers' own venv: made once, and again when the requirements change."""
+"""The peers' own venv: created once, and again when the requirements change."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ print(json.dumps({each.name.lower().replace("_", "-"): each.version for each in 
 
 
 def make() -> None:
-    """Install the peers unless exactly these are installed already."""
+    """Install the peers, unless exactly these versions are installed already."""
     wanted = REQUIREMENTS.read_text()
     if _STAMP.exists() and _STAMP.read_text() == wanted:
         return
@@ -30,7 +30,7 @@ def make() -> None:
 
 
 def versions() -> dict[str, str]:
-    """What is installed there."""
+    """The installed versions."""
     command = [str(PEERS_PYTHON), "-c", _VERSIONS]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     return dict(sorted(json.loads(done.stdout).items()))

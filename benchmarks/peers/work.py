@@ -1,6 +1,6 @@
-"""The work that every system does: the reports, the table, the handler's statement.
+"""The work that every system does: the reports, the table and the handler's statement.
 
-Runs in the project's venv and in the peers' one alike.
+This module runs both in the project's venv and in the peers'.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,7 +34,7 @@ ADD_DEMAND = f"""
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a store sold on a day."""
+    """A store's sales on a day."""
 
     event_id: str
     store: str
@@ -47,7 +47,7 @@ class Report:
 
 
 def reports(number: int) -> list[Report]:
-    """The first ``number`` reports. A (store, day) comes again after 2,100 of them."""
+    """The first ``number`` reports. Each (store, day) repeats after 2,100 of them."""
     return [_report(each) for each in range(number)]
 
 
@@ -65,7 +65,7 @@ def _report(number: int) -> Report:
 def add_demand(store: str, day: str | date, lines: Iterable[tuple[str, int | Decimal]]) -> None:
     """The handler of every system: one upsert of three rows.
 
-    It adds, so that work done twice shows in the sums as much as work that was lost.
+    It adds to the sums, so work that is done twice shows as clearly as work that is lost.
     """
     parameters = [value for dish, quantity in lines for value in (store, day, dish, quantity)]
     with connection.cursor() as cursor:
@@ -79,19 +79,19 @@ def add_report(store: str, day: str, lines: Sequence[dict[str, Any]]) -> None:
 
 @dataclass(frozen=True)
 class Demand:
-    """How many rows of demand there are, and what they add up to."""
+    """The number of demand rows, and their sums."""
 
     rows: int
     quantity: Decimal
 
 
 def added_up(number: int) -> Demand:
-    """The demand when every report was added exactly once."""
+    """The demand if every report was added exactly once."""
     return _demand(reports(number), number)
 
 
 def newest(number: int) -> Demand:
-    """The demand when the newest report of each (store, day) stands."""
+    """The demand if the newest report of each (store, day) won."""
     last = {(report.store, report.day): report for report in reports(number)}
     return _demand(list(last.values()), number)
 

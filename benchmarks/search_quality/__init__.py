@@ -1,1 +1,1 @@
-"""How well search finds: restaurants by request and name, disturbed titles, dishes by meaning."""
+"""Measures how well search finds restaurants, mistyped titles, and dishes by their meaning."""

@@ -1,8 +1,8 @@
-"""``python -m benchmarks.search_quality``: how well search finds, beside simpler methods.
+"""``python -m benchmarks.search_quality``: how well search finds, compared with simpler methods.
 
-Prints JSON, or with ``--table`` a table. ``--records FILE --queries FILE`` measures search on
-queries of your own: lines with ``query`` and ``relevant`` (ids) over lines with ``id``, ``title``
-and what else is said.
+Prints JSON, or with ``--table`` a table. ``--records FILE --queries FILE`` measures search on your
+own queries: lines with ``query`` and ``relevant`` (ids), over lines with ``id``, ``title`` and any
+other text.
 """
 
 import argparse
@@ -19,7 +19,7 @@ METHODS = ("lexical", "dense short", "dense whole", "naive fusion", "hybrid")
 
 
 def main() -> None:
-    """Measure in a database and a vector store of its own, which are gone afterwards."""
+    """Measure in a temporary database and vector store."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="neural-quality-") as folder:
         _set_up(folder)

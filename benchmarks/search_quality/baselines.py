@@ -1,4 +1,4 @@
-"""What search is measured beside: full text alone, vectors alone, and their naive fusion."""
+"""Methods to compare search with: full text alone, vectors alone, and their naive fusion."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,11 +14,11 @@ from neural.retrieval.embedders.base import Embedder
 from neural.retrieval.index.fields import texts_of
 
 _RANKS = 60
-"""Reciprocal rank fusion: 1 / (60 + rank), Cormack et al. 2009."""
+"""Reciprocal rank fusion scores a rank as 1 / (60 + rank), Cormack et al. 2009."""
 
 
 def baselines(documents: Sequence[Document], embedder: Embedder, folder: Path) -> dict[str, Find]:
-    """Methods by name, over these documents."""
+    """The methods over these documents, by name."""
     lexical = remembered(_lexical(documents, folder))
     ids = [each.id for each in documents]
     whole = [[texts_of(each, ["whole"])["whole"]] for each in documents]
@@ -33,7 +33,7 @@ def baselines(documents: Sequence[Document], embedder: Embedder, folder: Path) -
 
 
 def remembered(find: Find) -> Find:
-    """The same, asked once a question."""
+    """The same method with a cache, so that each question is asked only once."""
     known: dict[str, Sequence[str]] = {}
 
     def finding(query: str) -> Sequence[str]:
@@ -45,7 +45,7 @@ def remembered(find: Find) -> Find:
 
 
 def _lexical(documents: Sequence[Document], folder: Path) -> Find:
-    """LanceDB's full text, its 2- and 3-grams over the text as it is."""
+    """LanceDB's full text search, with 2- and 3-grams of the unchanged text."""
     rows = [
         {"id": each.id, "text": "\n".join((each.title, *each.names, each.text))}
         for each in documents
@@ -62,7 +62,7 @@ def _lexical(documents: Sequence[Document], folder: Path) -> Find:
 
 
 def _dense(ids: Sequence[str], texts: Sequence[Sequence[str]], embedder: Embedder) -> Find:
-    """Cosine alone, exactly; of several texts of a record the best counts."""
+    """Exact cosine similarity alone; the best of a record's texts counts."""
     flat = [text for own in texts for text in own]
     distinct = {text: at for at, text in enumerate(dict.fromkeys(flat))}
     vectors = embedder.embed(list(distinct))

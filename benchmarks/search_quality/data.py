@@ -1,8 +1,8 @@
-"""Records and labelled questions: shared data beside the checkout, and queries of our own.
+"""Records and labelled questions: shared data beside the checkout, and our own queries.
 
 ``../shared/data`` (or the directory that ZHILIAN_TEST_DATA names) holds dishes_zh.jsonl
 (HowToCook, public domain), restaurants_zh.jsonl and restaurant_queries_zh.jsonl (CrossWOZ,
-Apache-2.0). The labelled queries over the dishes, in ``queries/``, are ours.
+Apache-2.0). The labelled queries over the dishes, in ``queries/``, are our own.
 """
 
 import json
@@ -17,18 +17,18 @@ _BRACKETS = re.compile(r"[（(].*?[)）]")
 
 
 class DataAbsent(Exception):
-    """The data are not on this machine; the message says where they are looked for."""
+    """The data are not on this machine; the message says where they are expected."""
 
 
 class Asked(NamedTuple):
-    """A question and the ids of the records that a person would accept."""
+    """A question, with the ids of the records that a person would accept."""
 
     query: str
     relevant: frozenset[str]
 
 
 def data_file(name: str) -> Path:
-    """A file of the shared data."""
+    """The path of a file of the shared data."""
     path = Path(os.environ.get("ZHILIAN_TEST_DATA", _BESIDE)) / name
     if not path.is_file():
         raise DataAbsent(f"there is no {path}: set ZHILIAN_TEST_DATA to the directory that has it")
@@ -36,7 +36,7 @@ def data_file(name: str) -> Path:
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """Records of a JSON lines file."""
+    """The records of a JSON lines file."""
     with path.open(encoding="utf-8") as file:
         return [json.loads(line) for line in file if line.strip()]
 
@@ -52,28 +52,28 @@ def dishes() -> list[dict[str, Any]]:
 
 
 def restaurants() -> list[dict[str, Any]]:
-    """Restaurants; their names are their ids."""
+    """Restaurants; the name is the id."""
     found = lines(data_file("restaurants_zh.jsonl"))
     return [{**each, "id": each["name"]} for each in found]
 
 
 def requests() -> list[Asked]:
-    """What people asked for, and the restaurants on whose list it is."""
+    """What people asked for, with the restaurants on their lists."""
     return asked(data_file("restaurant_queries_zh.jsonl"))
 
 
 def labelled(language: str) -> list[Asked]:
-    """Our queries over the dishes: ``zh`` shares no character with the titles, ``en``."""
+    """Our queries over the dishes: ``en``, or ``zh``, which shares no character with the titles."""
     return asked(QUERIES / f"dishes_{language}.jsonl")
 
 
 def own_names(records: list[dict[str, Any]]) -> list[Asked]:
-    """Each restaurant by its own name."""
+    """Each restaurant, asked for by its own name."""
     return [Asked(each["name"], frozenset({each["name"]})) for each in records]
 
 
 def names_without_branch(records: list[dict[str, Any]]) -> list[Asked]:
-    """Restaurants as people name them, without the branch in brackets: any branch will do."""
+    """Restaurants, asked for without the branch in brackets, as people do; any branch is right."""
     branches: dict[str, set[str]] = {}
     for each in records:
         branches.setdefault(_BRACKETS.sub("", each["name"]).strip(), set()).add(each["name"])

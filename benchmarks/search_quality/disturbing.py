@@ -1,7 +1,8 @@
-"""Titles as people type them: in another script, half, with a slip. Seeded, so that runs compare.
+"""Titles as people type them: in another script, shortened, or with a slip. The random choices are
+seeded, so results of different runs can be compared.
 
-Pinyin slips are those of typing, which no library that turns characters into pinyin makes: z for
-zh, n for ng, l for n, u for ü, a letter left out.
+Slips in pinyin are those of typing, which no library for pinyin produces: z for zh, n for ng, l for
+n, u for ü, a missing letter.
 """
 
 import random
@@ -36,10 +37,10 @@ class Disturber:
         self._traditional = OpenCC("s2t").convert
 
     def all(self) -> dict[str, list[Asked]]:
-        """Questions by kind of disturbance; titles that it leaves as they are do not count."""
+        """Questions by kind of disturbance, without titles that the disturbance did not change."""
         titles = sorted(title for title in self._ids if _CHINESE.fullmatch(title))
         kinds = {name: self._disturbed(titles, how) for name, how in self._kinds().items()}
-        # Their Latin letters are what full width and case change.
+        # Full width and case change only Latin letters.
         mixed = sorted(title for title in self._ids if re.search("[A-Za-z]", title))
         return {**kinds, "full width": self._disturbed(mixed, _full_width_and_case)}
 
@@ -65,7 +66,7 @@ class Disturber:
         return [Asked(text, frozenset(self._ids[title])) for text, title in made if text != title]
 
     def _half(self, title: str) -> str:
-        if len(title) < 4:  # half of three characters is no title any more
+        if len(title) < 4:  # half of a three-character title is no longer a title
             return title
         middle = len(title) // 2
         return self._random.choice([title[: len(title) - middle], title[middle:]])

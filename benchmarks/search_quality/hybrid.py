@@ -1,4 +1,4 @@
-"""Our search: records indexed and asked as an app would, in a database and LanceDB of their own."""
+"""Our search, used as an app would, with its own database and LanceDB."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,19 +21,19 @@ VECTORS = ("whole", "title")
 
 
 def restaurant(record: Mapping[str, Any]) -> Document:
-    """A restaurant is found by its own name and by its dishes."""
+    """A restaurant's document: it is found by its name and by its dishes."""
     return Document(id=record["id"], title=record["name"], names=tuple(record["dishes"]))
 
 
 def dish(record: Mapping[str, Any]) -> Document:
-    """A dish as the app's own collection reads it."""
+    """A dish's document, like the one of the app's own collection."""
     return documents.dish(record)
 
 
 def index(
     name: str, document: Callable[[Mapping[str, Any]], Document], records: Sequence[dict[str, Any]]
 ) -> list[Document]:
-    """Register a collection, index these records in it; returns their documents."""
+    """Register a collection and index these records in it; returns their documents."""
     register_collection(SearchCollection(name=name, label=name, document=document, vectors=VECTORS))
     by_key = {document(each).key: each for each in records}
     read = documents_of(name, by_key)
@@ -47,5 +47,5 @@ def index(
 
 
 def hybrid(name: str) -> Callable[[str], list[str]]:
-    """Ids that search finds."""
+    """A function that returns the ids that search finds."""
     return lambda query: [hit.id for hit in search(query, name, top_k=100)]

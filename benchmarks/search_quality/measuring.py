@@ -1,4 +1,4 @@
-"""The sets of questions, and every method asked all of them."""
+"""Asks every method all sets of questions."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ Sets = Mapping[str, Sequence[data.Asked]]
 
 
 def shared(folder: Path, *, odd: bool, every: int, alone: bool) -> dict[str, Any]:
-    """Figures of the shared data: of odd rows, or of the even ones on which methods were chosen."""
+    """Figures of the shared data: of odd rows, or of the even rows on which methods were chosen."""
     start = 1 if odd else 0
     restaurants, dishes = data.restaurants(), data.dishes()
     places = hybrid.index(hybrid.RESTAURANTS, hybrid.restaurant, restaurants)
@@ -43,7 +43,7 @@ def shared(folder: Path, *, odd: bool, every: int, alone: bool) -> dict[str, Any
 
 
 def of_your_own(records: Path, queries: Path, folder: Path) -> dict[str, Any]:
-    """Figures of records and labelled queries in files of one's own."""
+    """Figures of your own records and labelled queries, from files."""
     documents = hybrid.index(hybrid.DISHES, hybrid.dish, data.lines(records))
     methods = baselines(documents, embedder(), folder / "own")
     methods["hybrid"] = hybrid.hybrid(hybrid.DISHES)
@@ -51,7 +51,7 @@ def of_your_own(records: Path, queries: Path, folder: Path) -> dict[str, Any]:
 
 
 def _half(sets: Sets, start: int, every: int) -> Sets:
-    # A set of a handful is no set to choose on: all of it is shown.
+    # A handful of queries is too few to split for choosing: all of them are shown.
     return {
         name: asked[start::2][::every] if len(asked) > 20 else asked for name, asked in sets.items()
     }

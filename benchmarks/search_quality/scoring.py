@@ -1,4 +1,4 @@
-"""Recall and reciprocal rank, each with a bootstrap interval."""
+"""Computes recall and reciprocal rank, each with a bootstrap interval."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,15 +8,15 @@ from benchmarks.search_quality.data import Asked
 
 TOP = 10
 DEPTH = 100
-"""Ranks that a reciprocal rank looks at; search gives no more."""
+"""The deepest rank that counts for a reciprocal rank; search returns no more."""
 _RESAMPLES = 2_000
 
 Find = Callable[[str], Sequence[str]]
-"""Ids for a question, best first."""
+"""A method: returns ids for a question, best first."""
 
 
 def scores(find: Find, questions: Sequence[Asked]) -> np.ndarray:
-    """Recall@10 (of the ten there could be) and reciprocal rank of each question."""
+    """Recall@10 (of the ten at most that are relevant) and reciprocal rank of each question."""
     return np.array([_score(find(each.query), each.relevant) for each in questions])
 
 

@@ -1,1 +1,1 @@
-"""How fast a vector store answers, how nearly right, and what it costs, by its number of rows."""
+"""Measures vector stores by number of rows: their speed, their accuracy and their costs."""

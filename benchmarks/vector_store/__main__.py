@@ -1,6 +1,6 @@
-"""Vector stores by their number of rows: ``python -m benchmarks.vector_store``.
+"""Measures vector stores by number of rows: ``python -m benchmarks.vector_store``.
 
-Each step is a process of its own, so that its memory is its own.
+Each step runs in a process of its own, so that its memory can be measured.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Asks a table of so many orders, and says how fast and how nearly right it answers.
+"""Asks questions of a table with a given number of orders; reports speed and accuracy.
 
 ``python -m benchmarks.vector_store.asking STORE FOLDER ROWS QUESTIONS``
 """
@@ -28,7 +28,7 @@ STORE = corpus.store_of(7)
 
 @dataclass(frozen=True)
 class Asked:
-    """A table, the library beneath, and what both are asked."""
+    """A table, the library beneath it, and the questions for both."""
 
     store: VectorStore
     table: str
@@ -37,9 +37,9 @@ class Asked:
     vectors: corpus.Vectors
 
     def all(self, store: str | None) -> dict[str, Any]:
-        """Each way to be found by, ours and the library's own calls in turn, and all together."""
+        """Times of each kind of query, ours and the library's in turn, and of a whole search."""
         within = Within.every_store() if store is None else Within.of_stores([store])
-        self.together(within)  # what is read for the first time
+        self.together(within)  # a warm-up, so that nothing is read for the first time
         return {
             "vectors": self._vectors(within, store),
             **{column: self._tokens(column, within, store) for column in COLUMNS},
@@ -47,7 +47,7 @@ class Asked:
         }
 
     def together(self, within: Within) -> list[float]:
-        """Everything that a search asks of the store, its rows too."""
+        """Milliseconds of everything that a search asks of the store, including its rows."""
         listing = Listing(store=self.store, table=self.table, columns=("whole",), within=within)
         return [
             milliseconds(lambda q=question, v=vector: listing.candidates(q, lambda: {"whole": v}))[
@@ -86,13 +86,13 @@ class Asked:
 
 
 def ask(kind: str, folder: Path, count: int, questions: int) -> dict[str, Any]:
-    """The table as it was built, then with rows that no index covers."""
+    """Figures of the table as it was built, and then with rows that no index covers."""
     base = np.load(folder / "orders.npy")
     asked = _asked(kind, folder, count, questions)
     figures: dict[str, Any] = {
         "everywhere": asked.all(None),
         "in_one_store": asked.all(STORE),
-        "peak_megabytes": peak_megabytes(),  # before comparing with all takes its own
+        "peak_megabytes": peak_megabytes(),  # before the exact comparison takes memory of its own
     }
     for name, store in (("everywhere", None), ("in_one_store", STORE)):
         figures[name]["recall_at_10"] = _recall(asked, base, count, store)
@@ -111,7 +111,7 @@ def _asked(kind: str, folder: Path, count: int, questions: int) -> Asked:
 
 
 def _compared(pairs: Any) -> dict[str, Any]:
-    """Both ways in turn, which of them first changing from question to question."""
+    """Time both calls in turn; which is first alternates from question to question."""
     times: tuple[list[float], list[float]] = ([], [])
     for number, pair in enumerate(pairs):
         for way in (0, 1) if number % 2 else (1, 0):
@@ -135,8 +135,8 @@ def _recall(asked: Asked, base: corpus.Vectors, count: int, store: str | None) -
 
 
 def _unindexed(asked: Asked, base: corpus.Vectors, count: int) -> dict[str, Any]:
-    """What more rows cost a search before the table is compacted, how long that takes, and
-    after."""
+    """What more rows cost a search before the table is compacted, how long compacting takes, and
+    what a search costs afterwards."""
     seconds = fill(asked.store, asked.table, base, count, count + UNINDEXED)
     before = asked.together(Within.every_store())
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Builds a table of so many orders and says what that costs.
+"""Builds a table with a given number of orders, and reports what that costs.
 
 ``python -m benchmarks.vector_store.building STORE FOLDER ROWS``
 """
@@ -17,11 +17,11 @@ from benchmarks.vector_store.stores import STORES
 from neural.retrieval.stores.base import VectorStore
 
 COMMIT = 2_000
-"""Rows a commit."""
+"""Rows in each commit."""
 
 
 def build(kind: str, folder: Path, count: int) -> dict[str, Any]:
-    """Write, then compact; rows are made outside of what is timed."""
+    """Write, then compact; making the rows is not timed."""
     store, table = STORES[kind]().ours(str(folder / kind)), table_of(count)
     store.drop(table)
     store.create(table, corpus.SHAPE)
@@ -39,12 +39,12 @@ def build(kind: str, folder: Path, count: int) -> dict[str, Any]:
 
 
 def table_of(count: int) -> str:
-    """Name of the table of so many orders."""
+    """The name of the table with this many orders."""
     return f"benchmark_{count}"
 
 
 def fill(store: VectorStore, table: str, base: corpus.Vectors, start: int, stop: int) -> float:
-    """Write orders from ``start`` on; seconds in the store."""
+    """Write the orders from ``start`` up to ``stop``; returns the seconds spent in the store."""
     seconds = 0.0
     for first, last in corpus.chunks(stop):
         if last > start:
@@ -57,7 +57,7 @@ def fill(store: VectorStore, table: str, base: corpus.Vectors, start: int, stop:
 
 
 def peak_megabytes() -> int:
-    """The most memory that this process has had."""
+    """The most memory that this process has used."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 

@@ -1,8 +1,8 @@
-"""Rows like orders: up to three dishes and a note, and questions for one or two dishes.
+"""Rows like orders, with up to three dishes and a note; and questions for one or two dishes.
 
-The first rows' vectors are those of their texts, embedded by the default embedder. Embedding a
-million takes too long, so that further rows have mixtures of two of them with some noise: points
-between real ones, about as near to each other as orders that share a dish.
+The first rows have vectors of their texts, from the default embedder. Embedding a million texts
+takes too long, so each further row has a mixture of two of these vectors with some noise. Such
+points lie between real ones, about as close to each other as orders that share a dish.
 """
 
 import datetime as dt
@@ -21,10 +21,10 @@ from neural.retrieval.stores.base import Row, Shape
 DIMENSIONS = 512
 STORES = 300
 CHUNK = 10_000
-"""Rows whose vectors are made at a time."""
+"""The number of rows whose vectors are made together."""
 SHAPE = Shape(tokens=TOKENS, vectors=("whole",), dimensions=DIMENSIONS)
 _NOISE = 0.25
-"""Length of the noise beside a mixture of length one."""
+"""The length of the noise that is added to a mixture of length one."""
 _BEGIN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 _TASTES = """
@@ -59,18 +59,18 @@ Vectors = npt.NDArray[np.float32]
 
 
 def dishes(number: int) -> tuple[str, ...]:
-    """Dishes of the order of this number."""
+    """The dishes of the order with this number."""
     dice = random.Random(number)
     return tuple(_dish(dice) for _ in range(dice.randint(1, 3)))
 
 
 def text(number: int) -> str:
-    """All that the order says."""
+    """The order's whole text."""
     return "，".join((*dishes(number), random.Random(-number - 1).choice(_NOTES)))
 
 
 def questions(count: int) -> list[str]:
-    """What people ask for: other orders' first dish or two, all different."""
+    """Questions: the first one or two dishes of other orders, all different."""
     asked: dict[str, None] = {}
     for number in itertools.count(10**9):
         asked[" ".join(dishes(number)[:2])] = None
@@ -80,24 +80,24 @@ def questions(count: int) -> list[str]:
 
 
 def store_of(number: int) -> str:
-    """Code of the store that the order belongs to."""
+    """The code of the store to which the order belongs."""
     return f"S{number * 7919 % STORES:03d}"
 
 
 def vectors(start: int, stop: int, base: Vectors) -> Vectors:
-    """Vectors of the orders of a chunk, or of its beginning."""
+    """The vectors of a chunk of orders, or of its beginning."""
     known = base[start:stop]
     return np.concatenate([known, _mixtures(start, stop - start - len(known), base)])
 
 
 def rows(start: int, stop: int, base: Vectors) -> list[Row]:
-    """The orders of a chunk, or of its beginning, as a store keeps them."""
+    """The rows of a chunk of orders, or of its beginning, as a store keeps them."""
     made = vectors(start, stop, base)
     return [_row(number, made[number - start]) for number in range(start, stop)]
 
 
 def chunks(count: int) -> Iterator[tuple[int, int]]:
-    """Bounds of the chunks of so many orders."""
+    """The bounds of the chunks of this many orders."""
     for start in range(0, count, CHUNK):
         yield start, min(start + CHUNK, count)
 
@@ -131,7 +131,7 @@ def _row(number: int, vector: Vectors) -> Row:
 
 
 def _tokens(said: tuple[str, ...], whole: str) -> dict[str, list[str]]:
-    """As a document of these names has them; put together from its dishes', which come again."""
+    """The tokens of a document with these names, joined from those of its dishes, which repeat."""
     joined: dict[str, list[str]] = {name: [] for name in TOKENS}
     for part in (*said, whole.rpartition("，")[2]):
         is_name = part in said

@@ -1,5 +1,5 @@
-"""Embeds the orders that others are made of, and the questions: a process of its own, so that
-the model's memory is not counted as the store's.
+"""Embeds the questions, and the orders from which further ones are mixed. It runs in a process of
+its own, so that the model's memory is not counted as the store's.
 
 ``python -m benchmarks.vector_store.embedding FOLDER ORDERS QUESTIONS``
 """

@@ -1,4 +1,4 @@
-"""The nearest rows by comparing a question with every one of them."""
+"""Finds the nearest rows by comparing a question with every row."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ TOP = 10
 
 
 def nearest(asked: Vectors, base: Vectors, count: int, *, store: str | None) -> list[set[int]]:
-    """Numbers of each question's ten nearest orders, of all stores or of one."""
+    """The numbers of each question's ten nearest orders, in all stores or in one."""
     numbers = np.zeros((len(asked), 0), dtype=np.int64)
     scores = np.zeros((len(asked), 0), dtype=np.float32)
     for start, stop in corpus.chunks(count):

@@ -1,4 +1,4 @@
-"""The same questions as direct calls of the library, on the same tables."""
+"""The same questions as direct calls of LanceDB, on the same tables."""
 
 import datetime as dt
 from typing import Any
@@ -9,7 +9,7 @@ from lancedb.query import MatchQuery
 
 
 class RawLance:
-    """A table, asked without anything of ours: no filters made, no matches made, no order."""
+    """A table, queried without our code: it builds no filters and no matches, and does not sort."""
 
     def __init__(self, location: str, table: str) -> None:
         database = lancedb.connect(location, read_consistency_interval=dt.timedelta(0))

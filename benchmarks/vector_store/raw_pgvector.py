@@ -1,5 +1,5 @@
-"""The same questions as direct statements on the same tables; of tokens there is nothing to
-compare with, as PostgreSQL has no BM25."""
+"""The same questions as direct statements, on the same tables. Tokens have no counterpart, because
+PostgreSQL has no BM25."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from neural.retrieval.stores.pgvector.tables import rows_table
 
 
 class RawPgVector:
-    """A table, asked by the statement of pgvector's own documentation."""
+    """A table, queried by the statement in pgvector's documentation."""
 
     def __init__(self, location: str, table: str) -> None:
         self._rows = rows_table(table)

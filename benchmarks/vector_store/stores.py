@@ -1,4 +1,4 @@
-"""The stores that can be measured: ours, and the library beneath."""
+"""The vector stores that can be measured, each with the library beneath it."""
 
 import os
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from neural.retrieval.stores.base import VectorStore
 
 @dataclass(frozen=True)
 class Measured:
-    """How a store is made for a location, and how its library is asked directly."""
+    """Creates a store at a location, and the object that queries its library directly."""
 
     ours: Callable[[str], VectorStore]
     raw: Callable[[str, str], Any]
@@ -24,7 +24,7 @@ def _lance() -> Measured:
 
 
 def _pgvector() -> Measured:
-    """In the database that DATABASE_URL names; the folder is of no use to it."""
+    """The store in the database that DATABASE_URL names; it ignores the location."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
     import django
 

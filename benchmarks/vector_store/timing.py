@@ -1,4 +1,4 @@
-"""Times of calls, and what of them is told."""
+"""Times calls and summarises the times."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def milliseconds(call: Callable[[], Any]) -> tuple[float, Any]:
-    """How long a call takes, and its answer."""
+    """A call's duration in milliseconds, and its result."""
     began = time.perf_counter()
     answer = call()
     return (time.perf_counter() - began) * 1000, answer
@@ -21,5 +21,5 @@ def told(times: Iterable[float]) -> dict[str, float]:
 
 
 def overhead(ours: Sequence[float], raw: Sequence[float]) -> float:
-    """What we add to the library's median, as a share of it."""
+    """What our code adds to the library's median, as a share of it."""
     return round(float(np.median(ours) / np.median(raw)) - 1, 3)

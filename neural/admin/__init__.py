@@ -1,8 +1,8 @@
-"""The ledger in the Django admin, registered on the default site; ``register(site)`` does it on
-another one.
+"""The ledger's pages in the Django admin. They are registered on the default site;
+``register(site)`` registers them on another one.
 
-It is the stock admin: no theme, one small style sheet for what is ours. Whatever is history
-is read-only; a user limited to some stores sees and reaches their rows alone.
+The admin is Django's own: there is no theme, only one small style sheet for our pages. History is
+read-only, and a user who is limited to some stores sees and reaches only the rows of these stores.
 """
 
 from django.apps import apps

@@ -1,7 +1,7 @@
-"""What people do to rows: verbs of the models, for one row or a selection.
+"""Actions of people on rows, such as *Retry*: verbs of the models, for one row or a selection.
 
-A verb is reached by POST only, needs its own permission, acts on rows that the user may see
-and leaves an audit entry for each row that it changed.
+A verb is called by POST only and needs its own permission. It acts only on rows that the user may
+see, and leaves an audit entry for each row that it changed.
 """
 
 from collections import defaultdict
@@ -30,12 +30,13 @@ from neural.models.store import sees_every_store
 
 @dataclass(frozen=True, kw_only=True)
 class Verb:
-    """One thing that may be done to a row.
+    """One action on a row.
 
-    ``apply(row, user)`` says whether the row was changed; ``fits(row)`` whether its button is
-    shown; ``change(row)``, asked before, what the audit says; ``message_for(row)`` what the person
-    is told of a row that was changed (level and text), where more is to be said than how many.
-    ``whole_chain``: it concerns every store, so whoever is limited to some does not do it.
+    ``apply(row, user)`` performs it and returns whether the row was changed. ``fits(row)`` decides
+    whether the button is shown. ``change(row)`` returns the text of the audit entry; it is called
+    before ``apply``. ``message_for(row)`` returns the level and text of a message about a changed
+    row, for verbs where a count is not enough. ``whole_chain`` marks a verb that concerns every
+    store: users who are limited to some stores may not use it.
     """
 
     name: str
@@ -49,31 +50,31 @@ class Verb:
     whole_chain: bool = False
 
     def is_permitted(self, user: Any) -> bool:
-        """Whether this user may do it to rows that they see."""
+        """Whether this user may apply the verb to rows that they see."""
         permitted: bool = user.has_perm(self.permission)
         return permitted and (not self.whole_chain or sees_every_store(user))
 
 
 @dataclass(frozen=True)
 class VerbResult:
-    """Which rows a verb changed, and how many were in no state for it."""
+    """The rows that a verb changed, and how many rows were in no state for it."""
 
     rows: Sequence[Model]
     unfit: int
 
     @property
     def changed(self) -> int:
-        """How many."""
+        """The number of changed rows."""
         return len(self.rows)
 
 
 def perform(*, verb: Verb, rows: Iterable[Model], user: Any) -> VerbResult:
-    """Do it to each row; the changes and their audit entries commit together."""
+    """Apply the verb to each row; the changes and their audit entries commit together."""
     changed: dict[str, list[Model]] = defaultdict(list)
     unfit = 0
     with transaction.atomic():
         for row in rows:
-            # Read before the verb: a state that changes in between is named by its last one.
+            # Read before the verb is applied: the audit entry names the state that the verb found.
             change = verb.change(row)
             if verb.apply(row, user):
                 changed[change].append(row)
@@ -85,21 +86,21 @@ def perform(*, verb: Verb, rows: Iterable[Model], user: Any) -> VerbResult:
 
 
 class VerbsAdmin(admin.ModelAdmin):
-    """An admin with verbs: buttons on a row's page, actions on a list."""
+    """An admin with verbs: as buttons on a row's page and as actions on a list."""
 
     verbs: tuple[Verb, ...] = ()
 
     def verbs_for(self, request: HttpRequest) -> Sequence[Verb]:
-        """The verbs that this user is permitted."""
+        """The verbs that this user is permitted to use."""
         return [verb for verb in self.verbs if verb.is_permitted(request.user)]
 
     # For a selection
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
-        """The stock actions, if any, and the verbs that this user is permitted.
+        """Django's own actions, if any, and the verbs that this user is permitted to use.
 
-        ``action_location`` is of Django 6.1 and later, and says on which page: on that of one row
-        verbs are buttons.
+        Django 6.1 and later pass ``action_location``, the page that asks. A row's own page gets no
+        actions, because it shows its verbs as buttons.
         """
         where = {} if action_location is None else {"action_location": action_location}
         actions: dict[str, Any] = super().get_actions(request, **where)
@@ -113,7 +114,7 @@ class VerbsAdmin(admin.ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The stock list. A verb that is not permitted is refused with a sentence."""
+        """Django's list. It answers a verb that the user is not permitted with a message."""
         names = set(request.POST.getlist("action"))
         for verb in self.verbs:
             if verb.name in names and not verb.is_permitted(request.user):
@@ -124,7 +125,7 @@ class VerbsAdmin(admin.ModelAdmin):
     # For one row
 
     def get_urls(self) -> list[URLPattern]:
-        """One address more: a row and what is to be done to it."""
+        """Django's addresses, and one for a verb on a row."""
         meta = self.opts
         view = self.admin_site.admin_view(self.act_view)
         name = f"{meta.app_label}_{meta.model_name}_act"
@@ -132,7 +133,7 @@ class VerbsAdmin(admin.ModelAdmin):
 
     @method_decorator(require_POST)
     def act_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
-        """Do it to one row and go back to its page."""
+        """Apply the verb to one row and redirect to the row's page."""
         found = next((each for each in self.verbs if each.name == verb), None)
         row = self.get_object(request, unquote(object_id))  # within the user's stores
         if found is None or row is None:
@@ -157,7 +158,7 @@ class VerbsAdmin(admin.ModelAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> TemplateResponse:
-        """The stock page with the buttons that fit the row's state."""
+        """Django's page, with buttons for the verbs that fit the row's state."""
         row = kwargs.get("obj")
         if row is not None:
             context["verbs"] = [verb for verb in self.verbs_for(request) if verb.fits(row)]
@@ -166,7 +167,7 @@ class VerbsAdmin(admin.ModelAdmin):
 
 
 def refusal(verb: Verb) -> str:
-    """Why somebody may not, as far as it depends on them."""
+    """The reason why a user may not use this verb, as a sentence."""
     if verb.whole_chain:
         text = _(
             "%(action)s concerns every store. It needs the permission for it, and the permission "
@@ -180,8 +181,8 @@ def refusal(verb: Verb) -> str:
 def act_on_selection(
     model_admin: admin.ModelAdmin, request: HttpRequest, queryset: QuerySet, *, verb: Verb
 ) -> None:
-    """Do it to the chosen rows, and tell what came of it."""
-    # By key, so that two people who act on the same rows do not wait for each other in a circle.
+    """Apply the verb to the chosen rows and report the result to the user."""
+    # Ordered by key, so that two people who act on the same rows cannot deadlock.
     rows = queryset.order_by("pk")
     _message_user(model_admin, request, verb, perform(verb=verb, rows=rows, user=request.user))
 

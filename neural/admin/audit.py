@@ -1,6 +1,6 @@
-"""The audit: who did what to which row, in Django's own log of the admin.
+"""The audit log: who did what to which row. It uses the log of Django's admin.
 
-Entries are kept in English and translated when they are shown, as Django does with its own.
+Entries are stored in English and translated when they are shown, like Django's own entries.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ INDEXED_AGAIN = gettext_noop("state: refused → waiting (try again)")
 
 
 def log_changes(*, user: Any, rows: Sequence[Model], change: str) -> None:
-    """One entry for each row. ``change`` is one of the texts above."""
+    """Write one log entry for each row. ``change`` is one of the texts above."""
     if rows:
         message = [{"changed": {"fields": [change]}}]
         LogEntry.objects.log_actions(user.pk, rows, CHANGE, message)

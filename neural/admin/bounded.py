@@ -1,6 +1,6 @@
-"""One page of a list, found along walks: bounded, however large the table and whatever is chosen.
+"""One page of a list, found along walks. The rows it reads are bounded, however large the table is.
 
-A page that the walks do not fill says where it stopped looking, and goes on from there.
+If the walks do not fill the page, it says where it stopped, and the next page continues there.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,13 +11,13 @@ from django.db.models import QuerySet
 from neural.admin.walks import WHOLE_TABLE, Place, Walk, along, ends, indexes_alone
 
 MOST_ROWS = 2500
-"""That a walk looks at for one page: some 10 ms of PostgreSQL where they are in memory."""
+"""Rows that a walk reads for one page: about 10 ms on PostgreSQL when they are in memory."""
 
 
 @dataclass(frozen=True)
 class KeyPage:
-    """The keys of a page's rows, newest first; whether there are more beyond; and the key at
-    which it stopped looking, if it stopped before it had a page or all."""
+    """The keys of a page's rows, newest first. ``more`` says whether there are rows beyond.
+    ``stopped_at`` is the key at which the search stopped before it had a page or all rows."""
 
     keys: Sequence[int]
     more: bool
@@ -32,13 +32,14 @@ def find(
     place: Place,
     size: int,
 ) -> KeyPage:
-    """The page of a query at a place, by the first walk that has all of it.
+    """The page of a query at a place, by the first walk that finds all of it.
 
-    ``limits`` names all by which the query leaves rows out; a walk sees to its own parameter.
+    ``limits`` names every parameter that filters the query. A walk itself handles its own
+    parameter, but no other.
     """
     page, tried = _Page(queryset, place, size), []
     if not limits:
-        return page.of_few()  # the newest rows of the key
+        return page.of_few()  # the newest rows by key
     with indexes_alone(queryset.db):
         for walk in walks or [WHOLE_TABLE]:
             found = page.along(walk, is_filtered=bool(set(limits) - {walk.parameter}))
@@ -49,7 +50,7 @@ def find(
 
 
 def page_of_few(queryset: QuerySet, *, place: Place, size: int) -> KeyPage:
-    """The page of a query that is known to have few rows."""
+    """The page of a query that is known to match few rows."""
     return _Page(queryset, place, size).of_few()
 
 
@@ -76,14 +77,14 @@ class _Page:
         return self._page(self._first(self.queryset))
 
     def _all_of(self, walk: Walk) -> KeyPage:
-        """All rows of an index in another order, if they are few; else along the key."""
+        """All rows of an index in another order, if they are few; else the rows by key."""
         most = max(MOST_ROWS // max(len(walk.prefixes), 1), 1)
         if ends(self.queryset.model, walk, self.place, most):
             return self.along(WHOLE_TABLE, is_filtered=True)
         return self._page(self._keys(walk, most))
 
     def _keys(self, walk: Walk, most: int) -> list[int]:
-        """In the direction in which one goes, one more than a page has."""
+        """The keys in the direction of paging, one more than a page holds."""
         return self._first(along(self.queryset, walk, self.place, most))
 
     def _first(self, queryset: QuerySet) -> list[int]:
@@ -92,7 +93,7 @@ class _Page:
         return list(placed.values_list("pk", flat=True)[: self.size + 1])
 
     def _cut(self, keys: list[int], stops: list[int]) -> KeyPage:
-        """Beyond the nearest end of a prefix, rows of that prefix would be missing."""
+        """Drop keys beyond the nearest end of a prefix: there, rows of that prefix are missing."""
         if not stops:
             return self._page(keys)
         stop = min(stops) if self.place.rises else max(stops)

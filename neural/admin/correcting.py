@@ -1,7 +1,7 @@
-"""'Correct and submit': the form with what a refused event should have been.
+"""'Correct and submit': the form in which a person corrects a refused event.
 
-It is submitted by the same entry point as any event, under the name of the person, who sees at once
-what is still wrong with it.
+The form submits through the same entry point as any event, under the person's name. The person
+sees at once what is still wrong with the event.
 """
 
 import json
@@ -38,7 +38,7 @@ PERMISSION = "neural.correct_refusedevent"
 
 
 class CorrectionForm(forms.Form):
-    """The arguments of ``neural.submit``. What only a schema knows is found on submitting."""
+    """The arguments of ``neural.submit``. Errors that only a schema finds appear on submitting."""
 
     type = forms.ChoiceField(label=gettext_lazy("type"))
     store = forms.CharField(label=gettext_lazy("store"), max_length=64)
@@ -82,7 +82,7 @@ class CorrectionForm(forms.Form):
         field.choices = [("", "---------"), *((each, each) for each in values)]
 
     def clean_store(self) -> str:
-        """One of the user's own; a new one only by who sees every store."""
+        """The store is one of the user's own; only users who see every store may name a new one."""
         code: str = self.cleaned_data["store"]
         mine = Store.objects.for_user(self._user).filter(pk=code)
         if not sees_every_store(self._user) and not mine.exists():
@@ -90,7 +90,7 @@ class CorrectionForm(forms.Form):
         return code
 
     def clean_payload(self) -> Any:
-        """The JSON that it is, read no deeper than any event's."""
+        """The payload, decoded from JSON with the limit on depth that applies to any event."""
         text: str = self.cleaned_data["payload"]
         if is_deeper(text, conf().max_json_depth):
             raise ValidationError(said_of(depth_of(text), conf().max_json_depth))
@@ -100,18 +100,18 @@ class CorrectionForm(forms.Form):
             place = {"line": error.lineno, "column": error.colno, "reason": error.msg}
             told = _("Not JSON at line %(line)s, column %(column)s: %(reason)s.")
             raise ValidationError(told % place) from error
-        except ValueError as error:  # a number of 5,000 digits
+        except ValueError as error:  # for example a number of 5,000 digits
             raise ValidationError(str(error)) from error
 
     def message_for(self, answer: Submission) -> None:
-        """Say at each field why the event was refused."""
+        """Show at each field why the event was refused."""
         for problem in answer.problems:
             field = problem.field.partition(".")[0]
             self.add_error(field if field in self.fields else None, str(problem))
 
 
 def prefilled(refused: RefusedEvent, indented: str) -> dict[str, Any]:
-    """What was sent. One without a time occurred, as far as is known, when it was first refused."""
+    """The form's initial values: what was sent. If no time was sent, use the first refusal's."""
     details = refused.details
     return {
         "type": refused.type,
@@ -126,7 +126,7 @@ def prefilled(refused: RefusedEvent, indented: str) -> dict[str, Any]:
 
 
 class CorrectingAdmin(admin.ModelAdmin):
-    """One address more: a refused event and the form that corrects it."""
+    """An admin with one more address: the form that corrects a refused event."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.correct_view)
@@ -140,8 +140,8 @@ class CorrectingAdmin(admin.ModelAdmin):
         return refused.state == RefusalState.OPEN and request.user.has_perm(PERMISSION)
 
     def correct_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The form; and, once what it holds was recorded, the event."""
-        refused = self.get_object(request, unquote(object_id))  # within the user's stores
+        """Show the form; when its event is recorded, redirect to that event."""
+        refused = self.get_object(request, unquote(object_id))  # only of the user's stores
         if refused is None:
             raise Http404
         if not request.user.has_perm(PERMISSION) or not self.has_view_permission(request, refused):

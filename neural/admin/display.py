@@ -1,6 +1,6 @@
-"""How values are shown: badges, instants to the second, durations, JSON, links.
+"""How values are displayed: badges, times to the second, durations, JSON and links.
 
-Everything goes through ``format_html``: payloads, errors and names come from outside.
+Every value goes through ``format_html``, because payloads, errors and names come from outside.
 """
 
 import datetime as dt
@@ -23,16 +23,16 @@ from neural.conf import conf
 from neural.sites import page_of
 from neural.stored_json import is_deeper
 
-NOTHING = "-"  # as the admin shows an empty value
+NOTHING = "-"  # the admin shows an empty value like this
 
 
 def badge(state: str, label: Any) -> SafeString:
-    """A state as a small coloured label; ``state`` is its code, which the style sheet knows."""
+    """A state as a small coloured label; ``state`` is its code in the style sheet."""
     return format_html('<span class="neural-badge neural-{}">{}</span>', state, label)
 
 
 def instant(moment: dt.datetime | None) -> SafeString | str:
-    """A time to the second in the current zone; Django's own formats leave seconds out."""
+    """A time to the second in the current zone; Django's own formats leave out the seconds."""
     if moment is None:
         return NOTHING
     local = timezone.localtime(moment)
@@ -41,7 +41,7 @@ def instant(moment: dt.datetime | None) -> SafeString | str:
 
 
 def short_instant(moment: dt.datetime | None) -> SafeString | str:
-    """The same for lists: without the year where it is the current one."""
+    """Like :func:`instant`, for lists: without the year if it is the current one."""
     if moment is None:
         return NOTHING
     local = timezone.localtime(moment)
@@ -53,7 +53,7 @@ def short_instant(moment: dt.datetime | None) -> SafeString | str:
 
 
 def duration(length: dt.timedelta | None) -> str:
-    """A length of time with as much detail as matters."""
+    """A length of time, as precise as a reader needs."""
     if length is None:
         return NOTHING
     seconds = max(length.total_seconds(), 0)
@@ -71,7 +71,7 @@ def duration(length: dt.timedelta | None) -> str:
 
 
 def money(amount: Decimal | None) -> str:
-    """Two decimals, or the third one where it says something."""
+    """An amount with two decimals, or with three if the third is not zero."""
     if amount is None:
         return NOTHING
     text = f"{amount:.3f}"
@@ -79,12 +79,12 @@ def money(amount: Decimal | None) -> str:
 
 
 def quantity(amount: Decimal | None) -> str:
-    """A quantity without idle zeros."""
+    """A quantity without trailing zeros."""
     return NOTHING if amount is None else f"{amount:.3f}".rstrip("0").rstrip(".")
 
 
 def json_block(value: Any) -> SafeString | str:
-    """JSON, indented, its characters as people write them."""
+    """JSON, indented, without escaping its characters."""
     if value is None or value in ([], {}):
         return NOTHING
     if isinstance(value, SafeString):
@@ -94,7 +94,7 @@ def json_block(value: Any) -> SafeString | str:
 
 
 def indented(text: str) -> str:
-    """JSON text with its parts on lines of their own; any other text as it is."""
+    """JSON text, indented; any other text is returned unchanged."""
     if is_deeper(text, conf().max_json_depth):
         return text
     try:
@@ -104,19 +104,19 @@ def indented(text: str) -> str:
 
 
 def one_line(text: Any) -> SafeString | str:
-    """As much of a text as a column holds; the whole of it under the pointer."""
+    """As much of a text as fits a column; the full text shows when the pointer is over it."""
     if not text:
         return NOTHING
     return format_html('<span class="neural-line" title="{0}">{0}</span>', text)
 
 
 def page_address(row: Model) -> str:
-    """The address of a row's page in the admin site that is being shown; empty if it has none."""
+    """The address of a row's page in the current admin site; empty if there is none."""
     return page_of(type(row), quote(row.pk))
 
 
 def link(row: Model | None, text: Any = None) -> SafeString | str:
-    """A link to a row's page in the admin; its text alone where the site has no such page."""
+    """A link to a row's page in the admin; only the text if the site has no such page."""
     if row is None:
         return NOTHING
     address = page_address(row)
@@ -126,7 +126,7 @@ def link(row: Model | None, text: Any = None) -> SafeString | str:
 
 
 def of_bytes(count: int) -> str:
-    """A size, as people read it."""
+    """A number of bytes in a readable unit."""
     size = float(count)
     for unit in ("B", "kB", "MB"):
         if size < 1000:
@@ -136,11 +136,11 @@ def of_bytes(count: int) -> str:
 
 
 def coordinate(value: float) -> str:
-    """A number of a drawing, with a point whatever the language."""
+    """A number for an SVG drawing, with a decimal point in every language."""
     return f"{value:.1f}"
 
 
-# Columns: callables for list_display and fieldsets, named by the model's own labels.
+# Columns: callables for list_display and fieldsets, labelled by the model's own field labels.
 
 
 def instant_column(model: type[Model], field: str) -> Any:
@@ -169,12 +169,12 @@ def link_column(model: type[Model], field: str) -> Any:
 
 
 def store_code_column(model: type[Model]) -> Any:
-    """A column of a wide list: the store's code without its name."""
+    """A column for wide lists: the store's code without its name."""
     return _column(model, "store", lambda row: link(row, row and row.pk))
 
 
 def json_column(model: type[Model], field: str) -> Any:
-    """A field with JSON, shown in full, or as it is written where it is nested too deep."""
+    """A field with JSON, indented; shown as stored if it is nested too deep to be decoded."""
     return _column(model, field, json_block, read=value_of)
 
 

@@ -1,4 +1,4 @@
-"""Events: what happened, what became of it, and running what was missed."""
+"""The admin's pages of events: what happened, the state of its runs, and *Replay*."""
 
 from collections import Counter
 from typing import Any
@@ -98,7 +98,7 @@ class NeuralEventAdmin(VerbsAdmin, HistoryAdmin):
         return super().get_queryset(request).select_related("store")
 
     def for_page(self, queryset: QuerySet) -> QuerySet:
-        """Without payloads; the states of all the page's runs in one query."""
+        """Leave out payloads, and read the states of all the page's runs in one query."""
         runs = TaskRun.objects.only("event_id", "state").order_by()
         return queryset.prefetch_related(Prefetch("runs", runs))
 

@@ -1,6 +1,6 @@
-"""Filters of lists. Their choices come from registries and the table of stores.
+"""Filters of the admin's lists. Their choices come from registries and the table of stores.
 
-Never from the list's own table: its different values are found by reading all of it.
+They never come from the list's own table: finding its distinct values would read all of it.
 """
 
 import datetime as dt
@@ -22,7 +22,7 @@ STORES_LISTED = 25
 
 
 class EqualityFilter(admin.SimpleListFilter):
-    """Rows of which one field has the chosen value."""
+    """Rows in which one field has the chosen value."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         value = self.value()
@@ -33,12 +33,12 @@ class EqualityFilter(admin.SimpleListFilter):
 
 
 class TextFilter(EqualityFilter):
-    """A value to be written; the template is a form of one field."""
+    """A filter whose value is typed; its template is a form with one field."""
 
     template = "admin/neural/filter_text.html"
     input_type: ClassVar[str] = "text"
     kept: Sequence[tuple[str, str]] = ()
-    """The rest of the list's address, which the form repeats."""
+    """The other parameters of the list's address, which the form repeats."""
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         mine = self.parameter_name
@@ -48,7 +48,7 @@ class TextFilter(EqualityFilter):
 
 
 class StoreFilter(TextFilter):
-    """One store: a choice of the first ones, and a field for the code of any other."""
+    """One store: a choice of the first stores, and a field for the code of any other."""
 
     title = _("store")
     parameter_name = "store"
@@ -133,11 +133,11 @@ class HandlerFilter(EqualityFilter):
         return _names({each.name for kind in event_types() for each in handlers_of(kind.name)})
 
     def condition(self, value: str) -> Q:
-        return ~Q(handler="") & Q(handler=value)  # as the partial index has it
+        return ~Q(handler="") & Q(handler=value)  # the condition of the partial index
 
 
 class TaskFilter(EqualityFilter):
-    """Runs of one task that are not the run of an event; those have a handler."""
+    """Runs of one task that belong to no event; an event's runs have a handler."""
 
     title = _("task")
     parameter_name = "task"

@@ -1,7 +1,7 @@
-"""NUL in an address: PostgreSQL's text cannot hold it, so nothing can be found by it.
+"""Refuses NUL characters in an address: PostgreSQL's text cannot hold them, so nothing can match.
 
-Refused before a page looks for anything: the database would answer with an error, which is a
-crash to whoever asked.
+The check comes before any query, because PostgreSQL would raise an error, which the user would see
+as a crash.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,9 @@ STOCK_PAGES = ("changelist", "add", "change", "delete", "history")
 
 
 def refuses_nul(model_admin: Admin) -> Admin:
-    """The stock pages of these admins refuse a NUL in their address, and in the choice of rows.
+    """Decorator: these admins' standard pages refuse a NUL in the address or in the selected rows.
 
-    Pages of one's own, and a list with ``answers_anything``, see to what they are asked.
+    Views of your own, and a list with ``answers_anything``, must check their input themselves.
     """
 
     def urls(self: admin.ModelAdmin) -> list[URLPattern]:
@@ -49,14 +49,14 @@ def _guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
 def _texts(request: HttpRequest, kwargs: dict[str, Any]) -> list[Any]:
     asked = [text for values in request.GET.lists() for text in (values[0], *values[1])]
-    # What is typed into a form, the form itself refuses, with a word beside the field.
+    # Forms refuse a NUL in what is typed into them, with a message beside the field.
     chosen = request.POST.getlist(ACTION_CHECKBOX_NAME) if request.method == "POST" else []
     return [*asked, *kwargs.values(), *chosen]
 
 
 def guard_results() -> None:
-    """django-celery-results' own pages of plain tasks. What its actions and forms may do is guarded
-    by Django's permissions."""
+    """Refuse NULs also on django-celery-results' own pages of plain tasks. Django's permissions
+    guard what their actions and forms may do."""
     from django_celery_results.admin import GroupResultAdmin, TaskResultAdmin
 
     for model_admin in (TaskResultAdmin, GroupResultAdmin):

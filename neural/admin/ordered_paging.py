@@ -1,9 +1,9 @@
-"""Lists that page by key in the order of several columns, a day first.
+"""Lists that page by key in the order of several columns, the day first.
 
-The address still names one row (``?before=<pk>``); its columns say where the next page
-begins. An index on these columns serves it, whatever page it is. For the rows of a few stores it
-begins with the store, so each store's days are walked apart: as many of the next ones as have rows
-for a page. All rows of such a day are looked at, because the list orders them itself.
+The address still names one row (``?before=<pk>``); the columns of that row say where the next page
+begins. An index on these columns serves every page. For a list of a few stores the index begins
+with the store. So the days of each store are walked separately: as many days as are needed to fill
+a page. All rows of such a day are read, because the list sorts them itself.
 """
 
 import datetime as dt
@@ -25,9 +25,9 @@ from neural.admin.walks import PREFIX, Place, columns_of, indexes_alone, reverse
 
 @dataclass(frozen=True)
 class Days:
-    """The next days of these stores, from a day on, newest first or rising.
+    """The next days of some stores, starting from a day, newest first or oldest first.
 
-    ``columns`` are those of the index: the store, a kind of rows, the day, and the rest.
+    ``columns`` are the columns of the index: the store, a kind of rows, the day, and the rest.
     """
 
     model: type[Model]
@@ -39,7 +39,7 @@ class Days:
     size: int
 
     def of(self, queryset: QuerySet) -> QuerySet:
-        """The same query on nothing but these days."""
+        """The same query, limited to these days."""
         rows = self._rows
         if self.stop is not None:
             rows = rows.filter(**{self._until(not self.rises): self.stop})
@@ -47,7 +47,7 @@ class Days:
 
     @cached_property
     def stop(self) -> dt.date | None:
-        """The last day that is looked at; none where all are."""
+        """The last day that is read; None if all days are."""
         most = max(self.size + 1, bounded.MOST_ROWS // max(len(self.stores), 1))
         last = self._rows[most - 1 : most]
         everything = self.model._base_manager.order_by()
@@ -71,13 +71,13 @@ class Days:
 
 
 class OrderedChangeList(KeysetChangeList):
-    """In the order of the admin's ``page_order``: a day first, the primary key last.
+    """A list in the order of the admin's ``page_order``: a day first, the primary key last.
 
-    Of a few stores only the next days are looked at, by the admin's ``days``.
+    For a few stores it reads only the next days, by the admin's ``days``.
     """
 
     def show(self, place: Place, request: HttpRequest) -> tuple[int | None, int | None]:
-        """The page at this place, as :func:`next_page` has it."""
+        """Load the rows of the page at this place; see :meth:`KeysetChangeList.show`."""
         model_admin: Any = self.model_admin
         order, size = model_admin.page_order, self.list_per_page
         edge = self._edge(place, request)
@@ -98,8 +98,8 @@ class OrderedChangeList(KeysetChangeList):
         return neighbours(KeyPage(keys, len(page) > size or cut, stop), place)
 
     def _edge(self, place: Place, request: HttpRequest) -> Any:
-        """The row at the edge of the page one came from, if the user may see it. If it is gone:
-        the first page."""
+        """The row at the edge of the previous page, if the user may see it. None if it is gone;
+        then the first page is shown."""
         key = place.after if place.rises else place.before
         rows = self.model_admin.get_queryset(request)
         return None if key is None else rows.filter(pk=key).first()
@@ -108,7 +108,7 @@ class OrderedChangeList(KeysetChangeList):
         model_admin: Any = self.model_admin
         stores = stores_of(model_admin.chosen(request), user=request.user)
         if not stores:
-            return None  # of every store: the index of the order itself; of none: nothing
+            return None  # every store: the order's own index serves; no store: there are no rows
         _, kind, day, *_ = model_admin.days
         filters: Any = self.filter_specs
         values = {each.parameter_name: each.value() for each in filters}
@@ -137,13 +137,13 @@ def _last(days: Days, way: Sequence[str]) -> int | None:
 
 
 def behind(edge: Model, order: Sequence[str]) -> Q:
-    """Rows that come after this one in an order. No column of it may be NULL."""
+    """Condition for the rows that follow this one in an order. No column may be NULL."""
     found, equal = Q(), Q()
     for name in order:
         column, beyond = name.removeprefix("-"), "lt" if name.startswith("-") else "gt"
         value = getattr(edge, column)
         found |= equal & Q(**{f"{column}__{beyond}": value})
         equal &= Q(**{column: value})
-    # Follows from the rest; without it no database would begin in the middle of the index.
+    # This follows from the rest; without it no database would start in the middle of the index.
     first, limit = order[0].removeprefix("-"), "lte" if order[0].startswith("-") else "gte"
     return Q(**{f"{first}__{limit}": getattr(edge, first)}) & found

@@ -1,4 +1,4 @@
-"""Which model has which pages: on the default site, and by one call on a site of one's own."""
+"""The registry of the admin's pages, and ``register``, which puts them on a site of your own."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -18,13 +18,13 @@ from neural.sites import on_site
 Page = TypeVar("Page", bound=type[Any])
 
 SHOWN_TOO = ("django_celery_beat", "django_celery_results")
-"""Apps whose pages belong to ours, where they are installed: schedules, results of plain tasks."""
+"""Apps whose pages are registered too, if they are installed: schedules, results of plain tasks."""
 
 _pages: dict[type[Model], type[admin.ModelAdmin]] = {}
 
 
 def page(model: type[Model]) -> Callable[[Page], Page]:
-    """Decorator: these are the model's pages, on the default site and in :func:`register`."""
+    """Decorator: registers the model's pages on the default site and for :func:`register`."""
 
     def decorate(model_admin: Page) -> Page:
         _pages[model] = model_admin
@@ -36,20 +36,20 @@ def page(model: type[Model]) -> Callable[[Page], Page]:
 
 def register(site: admin.AdminSite) -> None:
     """Give an admin site of your own all pages of Neural, and those of django-celery-beat and
-    django-celery-results where they are installed.
+    django-celery-results if they are installed.
 
-    What the site has registered already stays as it is. Links in the pages lead to pages of the
-    same site; the default site need not be in the URLs at all.
+    A model that the site has registered already is left alone. Links in the pages lead to pages of
+    the same site; the default site need not be in the URLs at all.
     """
     for part in filter(apps.is_installed, PARTS):
-        import_module(f"{part}.admin")  # nobody else may, where the default site is not used
+        import_module(f"{part}.admin")  # Django imports them only if the default site is used
     for model, model_admin in [*_pages.items(), *_pages_of_other_apps()]:
         if not site.is_registered(model):
             site.register(model, model_admin)
 
 
 def _pages_of_other_apps() -> list[tuple[type[Model], type[admin.ModelAdmin]]]:
-    """As they are on the default site, where those apps register them."""
+    """The admins that those apps registered on the default site."""
     found = filter(apps.is_installed, SHOWN_TOO)
     models = [model for name in found for model in apps.get_app_config(name).get_models()]
     shown = [model for model in models if admin.site.is_registered(model)]
@@ -57,7 +57,7 @@ def _pages_of_other_apps() -> list[tuple[type[Model], type[admin.ModelAdmin]]]:
 
 
 def stays_on_its_site(model_admin: type[Any]) -> type[Any]:
-    """Whatever pages of these admins show, its addresses are those of their own site."""
+    """Make all addresses in the pages of these admins those of their own site."""
     urls_before = model_admin.urls.fget
 
     def urls(self: admin.ModelAdmin) -> list[URLPattern]:
@@ -83,7 +83,7 @@ def _staying(view: Callable[..., HttpResponse], site: str) -> Callable[..., Http
 
 
 def _render_on(response: SimpleTemplateResponse, site: str) -> None:
-    """Django renders it after the view has ended, and calls the columns only then."""
+    """Render the response on this site: Django calls the columns only after the view has ended."""
     render = response.render
 
     def render_there() -> SimpleTemplateResponse:

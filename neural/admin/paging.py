@@ -1,7 +1,7 @@
-"""Lists that page by key: the newest rows first, then 'older' and 'newer'.
+"""Lists that page by key: the newest rows first, with links to older and newer ones.
 
-A list of ten million rows is neither counted (COUNT reads them all) nor skipped through
-(OFFSET reads what it skips). One page is one walk along the primary key's index.
+A list of ten million rows is neither counted (COUNT reads them all) nor paged by OFFSET (which
+reads what it skips). One page is one walk along the primary key's index.
 """
 
 from typing import Any
@@ -20,32 +20,32 @@ BEFORE, AFTER = "before", "after"
 
 
 class FirstPagePaginator(Paginator):
-    """One page, never counted: what the admin's autocompletion would otherwise page through."""
+    """A single page that is never counted, for the admin's autocompletion."""
 
     @cached_property
     def count(self) -> int:
-        """As many rows as the first page has."""
+        """The number of rows on the first page."""
         first_page: Any = self.object_list[: self.per_page]
         return len(first_page.values_list("pk"))
 
 
 class KeysetChangeList(ChangeList):
-    """The stock list, paged by ``?before=<pk>`` and ``?after=<pk>``."""
+    """Django's list, paged by ``?before=<pk>`` and ``?after=<pk>``."""
 
     keyset = True
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet:
-        """Without the place in the list, which is no filter and is left behind by new ones."""
+        """The filtered rows. The place in the list is no filter, and new filters drop it."""
         for name in (BEFORE, AFTER):
             self.params.pop(name, None)
             self.filter_params.pop(name, None)
         return super().get_queryset(request, exclude_parameters)
 
     looked_at: int | None = None
-    """How many rows this page looked at, where it stopped before it had a page or all."""
+    """How many rows were read, if the page stopped before it was full and before the last row."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """One page around the key in the address, or the newest rows."""
+        """Load one page beside the key in the address, or the newest rows."""
         place = Place(
             before=key_in(request.GET.get(BEFORE)) if AFTER not in request.GET else None,
             after=key_in(request.GET.get(AFTER)),
@@ -59,8 +59,8 @@ class KeysetChangeList(ChangeList):
     def show(self, place: Place, request: HttpRequest) -> tuple[int | None, int | None]:
         """Load the rows of this page; returns the keys around which it has neighbours.
 
-        That there is something on the side one came from is taken for granted. Beyond the
-        newest row there is no page: the newest one is shown.
+        Rows are assumed to exist on the side from which the user came. Beyond the newest row there
+        is no page: the newest page is shown instead.
         """
         found = self._find(place, request)
         if not found.keys and found.stopped_at is None and place.rises:
@@ -80,7 +80,7 @@ class KeysetChangeList(ChangeList):
         return found
 
     def _say_nothing_of_the_total(self, request: HttpRequest) -> None:
-        """The counts that the stock templates ask for are those of this page."""
+        """Fill the counts that Django's templates ask for with those of this page."""
         self.result_count = self.full_result_count = len(self.result_list)
         self.show_full_result_count = self.multi_page = self.can_show_all = False
         self.show_admin_actions = bool(self.result_list)
@@ -93,7 +93,7 @@ class KeysetChangeList(ChangeList):
 
 
 def neighbours(found: KeyPage, place: Place) -> tuple[int | None, int | None]:
-    """Above which key there are newer rows, and below which there are older ones."""
+    """The key above which there are newer rows, and the key below which there are older ones."""
     newest, oldest = (found.keys[0], found.keys[-1]) if found.keys else (None, None)
     if place.after is not None:
         onward = newest if found.stopped_at is None else found.stopped_at
@@ -104,7 +104,7 @@ def neighbours(found: KeyPage, place: Place) -> tuple[int | None, int | None]:
 
 
 def key_in(text: str | None) -> int | None:
-    """A primary key as the address has it; anything else is ignored."""
+    """The primary key in an address's parameter; None for anything else."""
     if text and text.isascii() and text.isdigit() and len(text) < 19:
         return int(text)
     return None

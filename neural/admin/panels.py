@@ -1,4 +1,4 @@
-"""Panels: parts of a row's page that another app adds to it, with addresses of their own."""
+"""Panels: sections that other apps add to a row's page, with addresses of their own."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,22 +21,23 @@ def _no_addresses(model_admin: ModelAdmin) -> Sequence[URLPattern]:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A section at the end of the pages of a model's rows."""
+    """A section at the end of each page of a model's rows."""
 
     name: str
-    """Also the id of the section."""
+    """The panel's name, and the id of its section."""
     model: type[Model]
     title: Any
-    """Its heading; may be translated lazily."""
+    """The heading; may be translated lazily."""
     template: str
-    """What stands below the heading. It is given ``panel``: this panel's context."""
+    """The template below the heading. Its context is in the variable ``panel``."""
     context: Callable[[HttpRequest, Any], Mapping[str, Any] | None]
-    """Of a row, for one who may see the row; None where the panel is left out."""
+    """Returns the context for a row that the user may see; None leaves the panel out."""
     addresses: Callable[[ModelAdmin], Sequence[URLPattern]] = _no_addresses
-    """Under that of the model's list; each view sees to who may do what."""
+    """Returns URL patterns below the address of the model's list. Each view checks permissions
+    itself."""
     media: Media = field(default_factory=Media)
     is_live: bool = False
-    """Whether the template asks for more by itself, with htmx."""
+    """Whether the template loads more by itself, with htmx."""
 
 
 PANELS: Registry[Panel] = Registry("panel")
@@ -49,7 +50,7 @@ def register_panel(panel: Panel) -> None:
 
 
 def addresses_of(model_admin: ModelAdmin) -> list[URLPattern]:
-    """Those of the model's panels."""
+    """The URL patterns of the model's panels."""
     return [each for panel in _of(model_admin.model) for each in panel.addresses(model_admin)]
 
 

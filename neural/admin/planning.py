@@ -1,4 +1,4 @@
-"""Which walks serve a list as it was asked for: by whom, with which filters and which search."""
+"""Chooses the walks that serve a list, from the user, the filters and the search term."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,29 +9,29 @@ from neural.models import Store
 from neural.models.store import sees_every_store
 
 STORE = "store"
-"""The parameter by which lists are limited to a store; a user's scope is the same limit."""
+"""The parameter that limits a list to a store; a user's own stores are the same limit."""
 
 
 SEARCHED = "searched"
-"""That the store was typed into the search."""
+"""The parameter which says that the store was typed into the search."""
 
 
 class WholeNumbers:
-    """Every text that is a number of a row."""
+    """A container of every text that is a row's number."""
 
     def __contains__(self, text: object) -> bool:
         return isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19
 
 
 def by_store(*order: str, **options: Any) -> Walk:
-    """The index of a table that begins with the store."""
+    """A walk along the table's index that begins with the store."""
     return Walk(parameter=STORE, column=STORE, order=order or ("-pk",), **options)
 
 
 def plan(walks: Sequence[Walk], chosen: Mapping[str, str], *, user: Any) -> dict[str, Any]:
-    """The walks of a query, the most telling first, and all by which it leaves rows out.
+    """The walks for a query, the most selective first, and the names of all its limits.
 
-    Who sees few stores has chosen these, whatever else is chosen.
+    For a user of a few stores, these stores are always among the limits.
     """
     limits = {name for name, value in chosen.items() if value}
     stores = stores_of(chosen, user=user)
@@ -41,7 +41,7 @@ def plan(walks: Sequence[Walk], chosen: Mapping[str, str], *, user: Any) -> dict
 
 
 def stores_of(chosen: Mapping[str, str], *, user: Any) -> Sequence[str] | None:
-    """The stores of which a list shows rows; None where it shows those of all."""
+    """The stores whose rows a list shows; None if it shows the rows of all stores."""
     stores = [chosen[STORE]] if chosen.get(STORE) else None
     if sees_every_store(user):
         return stores
@@ -51,7 +51,7 @@ def stores_of(chosen: Mapping[str, str], *, user: Any) -> Sequence[str] | None:
 
 def _chosen(walk: Walk, chosen: Mapping[str, str], stores: Sequence[str] | None) -> Walk | None:
     if walk.parameter == STORE:
-        # Of one chosen store alone: without one, lists have no filter of days.
+        # Only if one store was chosen as a filter: lists without it have no filter of days.
         day = chosen.get(walk.day) if chosen.get(STORE) and SEARCHED not in chosen else None
         walk = walk.on_day(day) if day else walk
         return None if stores is None else replace(walk, prefixes=stores)

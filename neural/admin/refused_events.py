@@ -1,4 +1,4 @@
-"""Refused events: what did not become an event and why, and correcting or dismissing it."""
+"""The admin's pages of refused events: what was sent, why it was refused; correct or dismiss it."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ from neural.admin.walks import Walk
 from neural.models import EntryPoint, RefusalState, RefusedEvent
 
 MOST_LOOKED_THROUGH = 2_000
-"""The newest rows whose payloads a search reads: no index knows what is in them."""
+"""How many of the newest rows' payloads a search reads: no index covers their content."""
 
 DISMISS = Verb(
     name="dismiss",
@@ -70,11 +70,11 @@ class EntryPointFilter(EqualityFilter):
 
 
 class StoreCodeFilter(StoreFilter):
-    """The store is a code, that of no store perhaps."""
+    """A filter by store code; the code may belong to no store."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         choices = super().lookups(request, model_admin)
-        self.more = True  # a field for a code of no store
+        self.more = True  # shows the field for a code that belongs to no store
         return choices
 
     def condition(self, value: str) -> Q:
@@ -140,7 +140,7 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
-        """By a key; else within payloads, of which only the newest are read."""
+        """Search by a key; if none matches, search the payloads of the newest rows."""
         found, may_repeat = super().get_search_results(request, queryset, search_term)
         term = search_term.strip()
         if not term or found.order_by().exists():
@@ -181,7 +181,7 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
 
     @admin.display(description=_("state"))
     def state_and_times(self, refused: RefusedEvent) -> SafeString:
-        """In a list: with how often it has come."""
+        """A column of the list: the state, with how often the event has come."""
         label = refused.get_state_display()
         told = label if refused.times == 1 else f"{label} × {refused.times:,}"
         return badge(COLOURS[refused.state], told)
@@ -201,7 +201,7 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
 
     @admin.display(description=_("payload"))
     def payload_shown(self, refused: RefusedEvent) -> SafeString | str:
-        """Indented where it is JSON; else as it came, and cut where it was too long to keep."""
+        """The payload, indented if it is JSON; else as it came, cut if it was too long to keep."""
         if not refused.payload:
             return NOTHING
         shown = format_html('<pre class="neural-code">{}</pre>', indented(refused.payload))
@@ -222,5 +222,5 @@ COLOURS: dict[str, str] = {
 
 
 def problems_of(refused: RefusedEvent) -> list[tuple[str, str]]:
-    """Field and reason of each."""
+    """Field and reason of each problem."""
     return [(str(each["field"]), str(each["reason"])) for each in refused.problems]

@@ -1,4 +1,4 @@
-"""Runs: the ledger as people read it, and what they may do about it."""
+"""The admin's pages of runs, with their attempts and actions."""
 
 from typing import Any
 
@@ -146,7 +146,7 @@ class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """With what the links of a row need; an event's payload may be large."""
+        """Load what the links of a row need, but not an event's payload, which may be large."""
         queryset = super().get_queryset(request)
         return queryset.select_related("event", "store", "worker").defer("event__payload")
 
@@ -168,7 +168,7 @@ class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
 
     @admin.display(description=_("state"))
     def state_and_error(self, run: TaskRun) -> SafeString:
-        """The badge, and under it what went wrong where something did."""
+        """The state's badge, with the error below it if there is one."""
         shown = self.state_badge(run)
         if run.failures or run.losses:
             shown = format_html("{} {}", shown, self.setbacks(run))
@@ -192,7 +192,7 @@ class TaskRunAdmin(VerbsAdmin, HistoryAdmin):
 
     @admin.display(description=_("setbacks"))
     def setbacks(self, run: TaskRun) -> str:
-        """Failed attempts and lost deliveries, only where there are any."""
+        """The numbers of failed attempts and of lost deliveries; empty if there are none."""
         parts = []
         if run.failures:
             parts.append(gettext("%(count)d failed") % {"count": run.failures})

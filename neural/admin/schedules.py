@@ -1,9 +1,9 @@
-"""Schedules of django-celery-beat: who may switch and run them, and who did.
+"""django-celery-beat's pages of schedules, with permissions and an audit log.
 
-Its own actions ask for no permission and leave no entry: whoever may look at schedules may stop
-and run them. They are replaced in its own classes, so that it holds on every site and in every
-subclass that registers them. A schedule concerns the whole chain: whoever is limited to some
-stores changes none.
+Its own actions ask for no permission and leave no entry: anyone who may view schedules may stop
+and run them. The actions are replaced in django-celery-beat's own classes, so this holds on every
+site and in every subclass. A schedule concerns the whole chain, so a user who is limited to some
+stores may change none.
 """
 
 import logging
@@ -33,7 +33,7 @@ CHANGE = "django_celery_beat.change_periodictask"
 
 
 def _switch(schedule: Any, *, on: bool) -> bool:
-    """As its own actions do it: a schedule that is switched off forgets when it last ran."""
+    """Switch a schedule as django-celery-beat does: switching off clears its last run's time."""
     forgotten = {} if on else {"last_run_at": None}
     same = type(schedule)._default_manager.filter(pk=schedule.pk, enabled=not on)
     changed = same.update(enabled=on, **forgotten)
@@ -84,7 +84,7 @@ def _action_of(verb: Verb) -> Any:
     permissions=["run"],
 )
 def run_tasks(model_admin: Any, request: HttpRequest, queryset: QuerySet) -> None:
-    """One run of each; what one of them refuses keeps no other from running."""
+    """Run each schedule once; if one is refused, the others still run."""
     current_app.loader.import_default_modules()
     asked = 0
     for schedule in queryset.order_by("pk"):
@@ -106,7 +106,7 @@ def run_tasks(model_admin: Any, request: HttpRequest, queryset: QuerySet) -> Non
 
 
 def _ask_for_run(schedule: Any, username: str) -> None:
-    """In the person's name on the ledger; a plain task's message says the schedule's, as ever."""
+    """Record a run in the person's name; a plain task's message names the schedule, as always."""
     task = current_app.tasks.get(schedule.task)
     if task is None:
         raise LookupError(_("there is no task of the name %(task)s") % {"task": schedule.task})
@@ -120,7 +120,7 @@ def _ask_for_run(schedule: Any, username: str) -> None:
 
 
 def has_run_permission(model_admin: Any, request: HttpRequest) -> bool:
-    """Asked by Django before it offers and before it calls ``run_tasks``."""
+    """Django calls this before it offers ``run_tasks`` and before it runs it."""
     user = request.user
     return user.has_perm(RUN_SCHEDULE) and not is_limited_to_stores(user)
 
@@ -136,7 +136,7 @@ def _for_the_whole_chain(name: str) -> Any:
 
 
 def guard() -> None:
-    """Put what is above into django-celery-beat's classes."""
+    """Put the functions above into django-celery-beat's classes."""
     for verb in (ENABLE, DISABLE, TOGGLE):
         setattr(PeriodicTaskAdmin, verb.name, _action_of(verb))
     PeriodicTaskAdmin.run_tasks = run_tasks

@@ -1,4 +1,4 @@
-"""The base of every page: a store's rows stay with the store, and history is read-only."""
+"""Base classes of all pages: users see only their stores' rows, and history is read-only."""
 
 import re
 from typing import Any
@@ -23,12 +23,12 @@ from neural.models.store import STORE_CODE_PATTERN
 
 FEW = "few"
 MOST_FOUND = 1000
-"""Rows that a search shows: one event id may be in every store."""
+"""The most rows that a search shows: one event id may exist in every store."""
 
 
 def store_or_404(request: HttpRequest, code: str) -> Store:
-    """One of the user's own stores. What cannot be a code (NUL, which PostgreSQL would not even
-    compare) is not looked for."""
+    """One of the user's own stores, or Http404. A code with a NUL is not looked up, because
+    PostgreSQL cannot even compare it."""
     found = Store.objects.for_user(request.user).filter(pk=code)
     store = found.first() if re.match(STORE_CODE_PATTERN, code) else None
     if store is None:
@@ -39,19 +39,19 @@ def store_or_404(request: HttpRequest, code: str) -> Store:
 @stays_on_its_site
 @refuses_nul
 class NeuralAdmin(admin.ModelAdmin):
-    """The stock admin with one style sheet more, and with the panels of other apps."""
+    """Django's admin with one more style sheet and with the panels of other apps."""
 
     class Media:
         css = {"all": ("neural/admin.css",)}
 
     def get_urls(self) -> list[URLPattern]:
-        """The stock addresses and those of panels."""
+        """Django's addresses and those of panels."""
         return [*addresses_of(self), *super().get_urls()]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> TemplateResponse:
-        """The stock page with its panels."""
+        """Django's page with its panels."""
         row = kwargs.get("obj")
         if row is not None:
             add_panels(context, request, row)
@@ -59,16 +59,16 @@ class NeuralAdmin(admin.ModelAdmin):
 
 
 class ScopedAdmin(NeuralAdmin):
-    """Rows of the user's own stores only, in lists, pages, actions and autocompletion."""
+    """Shows only rows of the user's own stores, in lists, pages, actions and autocompletion."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """What this user may see; a page, an action or a form reaches nothing else."""
+        """The rows that this user may see; no page, action or form reaches any other."""
         queryset: Any = super().get_queryset(request)
         return queryset.for_user(request.user)
 
 
 class ReadOnlyAdmin(NeuralAdmin):
-    """Pages of what is recorded by machines alone, in a table that may have grown large."""
+    """Pages of rows that only machines write, in a table that may be large."""
 
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each facet is a COUNT
@@ -77,12 +77,12 @@ class ReadOnlyAdmin(NeuralAdmin):
     sortable_by = ()
     list_per_page = 50
     search_keys: tuple[str, ...] = ()
-    """Fields that a search looks for exactly, one after the other; each leads an index
-    unless the table is small. ``store`` is the last."""
+    """Fields that a search compares exactly, one after the other. Each is the first column of an
+    index unless the table is small. ``store`` is the last."""
     from_outside: tuple[str, ...] = ()
-    """JSON fields that hold what others sent: read when they are shown, as text."""
+    """JSON fields with content from outside. They are read as text, and only when shown."""
     walks: tuple[Walk, ...] = ()
-    """The indexes that serve the list's filters, the most telling first."""
+    """The indexes that serve the list's filters, the most selective first."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -105,11 +105,11 @@ class ReadOnlyAdmin(NeuralAdmin):
         return KeysetChangeList
 
     def for_page(self, queryset: QuerySet) -> QuerySet:
-        """What one page of the list loads: leave out the large columns."""
+        """The columns that one page of the list loads: override it to leave out large ones."""
         return queryset
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Only what ``list_filter`` names: any other lookup could read the whole table."""
+        """Allow only what ``list_filter`` names: any other lookup could read the whole table."""
         return lookup in self.parameters
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
@@ -118,15 +118,15 @@ class ReadOnlyAdmin(NeuralAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
-        """Rows of which a key is the term; the first key that knows it decides.
+        """Rows in which a key equals the term; the first key with a match decides.
 
-        One equality a query, not an OR of all: each is answered by its index alone. What is
-        found is few; the rows of a store may be many, and the list pages through them.
+        Each query compares one key (there is no OR over all keys), so each is served by an index
+        alone. Matches are few, except for a store's rows, through which the list pages.
         """
         term = search_term.strip()
         if not term:
             return queryset, False
-        if "\0" in term:  # of autocompletion, whose address is the site's
+        if "\0" in term:  # from autocompletion, whose address belongs to the site
             return queryset.none(), False
         request.searched = FEW  # type: ignore[attr-defined]
         for key in self.search_keys:
@@ -140,14 +140,14 @@ class ReadOnlyAdmin(NeuralAdmin):
     def find(
         self, request: HttpRequest, queryset: QuerySet, *, place: Place, **options: Any
     ) -> KeyPage:
-        """The keys of one page of a query, along the walks that serve what was chosen."""
+        """The keys of one page of a query, found along the walks that serve the chosen filters."""
         if getattr(request, "searched", "") is FEW:
             return page_of_few(queryset, place=place, **options)
         planned = plan(self.walks, self.chosen(request), user=request.user)
         return find(queryset, place=place, **planned, **options)
 
     def chosen(self, request: HttpRequest) -> dict[str, str]:
-        """What the filters of the list are set to; a store that is searched for is chosen too."""
+        """The values of the list's filters. A store that was typed into the search counts too."""
         chosen = {name: request.GET[name] for name in self.parameters if name in request.GET}
         if searched := getattr(request, "searched", ""):
             chosen = {SEARCHED: searched, STORE: searched, **chosen}
@@ -155,13 +155,13 @@ class ReadOnlyAdmin(NeuralAdmin):
 
     @property
     def parameters(self) -> set[str]:
-        """What the filters of the list are called in its address."""
+        """The names of the list's filters in its address."""
         return {getattr(each, "parameter_name", "") for each in self.list_filter}
 
     def get_paginator(
         self, request: HttpRequest, queryset: QuerySet, per_page: int, *args: Any, **kwargs: Any
     ) -> Paginator:
-        """Autocompletion's; lists page by themselves."""
+        """The paginator of autocompletion; lists page by themselves."""
         if not queryset.query.is_empty():
             found = self.find(request, queryset, place=Place(), size=per_page)
             queryset = queryset.filter(pk__in=found.keys)
@@ -170,7 +170,7 @@ class ReadOnlyAdmin(NeuralAdmin):
     def response_action(
         self, request: HttpRequest, queryset: QuerySet, *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
-        """Actions concern the rows of one page: nobody means ten million of them."""
+        """Limit actions to the rows of one page: nobody means ten million rows."""
         data = request.POST.copy()
         data["select_across"] = "0"
         request.POST = data  # type: ignore[assignment]
@@ -182,16 +182,16 @@ def _keys(queryset: QuerySet) -> list[int]:
 
 
 class HistoryAdmin(ReadOnlyAdmin, ScopedAdmin):
-    """Read-only rows of stores."""
+    """Read-only pages of rows that belong to stores."""
 
 
 class SearchedByNumber(ReadOnlyAdmin):
-    """Pages whose ``search_keys`` are numbers; a term may begin with #."""
+    """Pages whose ``search_keys`` are numbers; a search term may begin with #."""
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
-        """Only a number is looked for."""
+        """Search only if the term is a number."""
         term = search_term.strip().removeprefix("#")
         if term and not (term.isascii() and term.isdigit() and len(term) < 19):
             return queryset.none(), False

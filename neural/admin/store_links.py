@@ -1,4 +1,4 @@
-"""Links from a store's page to what there is of the store: pages first, then lists of rows."""
+"""Links on a store's page: first to pages about the store, then to lists of its rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from neural.sites import address_in_admin
 
 @dataclass(frozen=True, kw_only=True)
 class StoreLink:
-    """Where something of a store is shown."""
+    """A link on every store's page."""
 
     name: str
     label: Any
-    """May be translated lazily."""
+    """The text of the link; may be translated lazily."""
     address: Callable[[Store], str]
     is_page: bool = False
-    """Whether it leads to a page about the store, rather than to a list of its rows."""
+    """Whether the link leads to a page about the store, not to a list of its rows."""
 
 
 STORE_LINKS: Registry[StoreLink] = Registry("link of stores")
@@ -35,13 +35,13 @@ def register_store_link(link: StoreLink) -> None:
 
 
 def register_store_page(url_name: str, label: Any) -> None:
-    """A link to a page of the admin whose address has the store's ``code``."""
+    """Add a link to an admin page whose address contains the store's ``code``."""
     address = partial(_page, url_name)
     register_store_link(StoreLink(name=url_name, label=label, address=address, is_page=True))
 
 
 def register_rows_of_stores(model: type[Model]) -> None:
-    """A link to the list of a model's rows, with the filter ``store``."""
+    """Add a link to the list of a model's rows, filtered by ``store``."""
     label = model._meta.verbose_name_plural
     register_store_link(
         StoreLink(name=model._meta.label_lower, label=label, address=partial(_list, model))
@@ -49,7 +49,7 @@ def register_rows_of_stores(model: type[Model]) -> None:
 
 
 def store_links(store: Store) -> list[tuple[str, Any]]:
-    """Addresses and labels, of the pages that the site has."""
+    """Addresses and labels of the links whose pages exist on the current site."""
     pages_first = sorted(STORE_LINKS, key=lambda link: not link.is_page)
     found = [(_address(link, store), link.label) for link in pages_first]
     return [(address, label) for address, label in found if address]

@@ -1,4 +1,4 @@
-"""Stores: confirmed and described by people, seen by their operators."""
+"""The admin's pages of stores: people confirm and describe a store; its operators see it."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
     list_display = ("code", "name", "brand", "region", "time_zone", "day_ends_at", "standing")
     list_filter = ("confirmed",)
     search_fields = ("code", "name", "brand", "region")
-    # The browser's own field: Django's compares a shop's clock with the server's.
+    # The browser's own time field: Django's widget compares a shop's clock with the server's.
     formfield_overrides = {
         models.TimeField: {"widget": forms.TimeInput(format="%H:%M", attrs={"type": "time"})}
     }
@@ -57,11 +57,11 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Whoever is limited to some stores would not see the new one."""
+        """A user who is limited to some stores would not see a new one, so may not add it."""
         return super().has_add_permission(request) and sees_every_store(request.user)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A store stays with its history; merely asking would look through all of it."""
+        """Never: a store stays with its history. Even asking would read all of that history."""
         return False
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
@@ -70,8 +70,8 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
         return self.fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """The code is the key of everything that is recorded. Only who sees every store
-        decides who sees this one."""
+        """The code stays, because it is the key of everything that is recorded. Only a user who
+        sees every store decides who operates this one."""
         if obj is None:
             return ()
         fixed = ("code", *self.fields[-2:])
@@ -85,5 +85,5 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
 
     @admin.display(description=_("records"))
     def records(self, store: Store) -> SafeString | str:
-        """Links to the store's rows, each a list of its own."""
+        """Links to the lists of the store's rows."""
         return format_html_join(" · ", '<a href="{}">{}</a>', store_links(store)) or NOTHING

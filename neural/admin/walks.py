@@ -1,8 +1,8 @@
-"""Walks: which rows of a large table a page of a list looks at, and in which order.
+"""Walks: which rows of a large table a page of a list reads, and in which order.
 
-Left to itself a database takes the plan that its statistics make look cheap: it walks the whole
-key for a store with few rows, or for two filters that no index has together. A walk names one
-index and a number of rows, and a page looks at no more than these, whatever is in the table.
+A database on its own chooses the plan that its statistics make look cheap. For a store with few
+rows, or for two filters that no index covers together, it walks the whole key. A walk names one
+index and a number of rows, and a page reads no more than these, whatever is in the table.
 """
 
 import datetime as dt
@@ -24,11 +24,11 @@ PREFIX = RawSQL("prefix.value", ())
 
 @dataclass(frozen=True, kw_only=True)
 class Walk:
-    """An index: rows with one value of ``column`` (or all of a partial index) in an order.
+    """An index: rows with one value of ``column`` (or all rows of a partial index) in an order.
 
-    ``parameter`` is the filter whose value it serves, one of ``values`` if there are any named;
-    ``condition`` that of a partial index. In the order of the key it can be taken up anywhere;
-    in another it serves as long as there are few rows.
+    ``parameter`` is the filter that the index serves; with ``values``, only for these values.
+    ``condition`` is the condition of a partial index. A walk in the order of the key can begin at
+    any row; a walk in another order can be used only while it has few rows.
     """
 
     parameter: str = ""
@@ -37,20 +37,20 @@ class Walk:
     condition: Q | None = None
     values: Container[str] | None = None
     day: str = ""
-    """The filter of a day, which is then the first column of the order."""
+    """The filter by day, if there is one. The day is then the first column of the order."""
     prefixes: Sequence[str] = ()
-    """The values: of each, rows are looked at apart. Empty where there is no field."""
+    """The values of ``column``. Rows of each value are read separately. Empty without a column."""
 
     @property
     def is_by_key(self) -> bool:
         return self.order == BY_KEY
 
     def serves(self, value: str) -> bool:
-        """Whether it has the rows of a filter that is set to this."""
+        """Whether the index has the rows for this value of the filter."""
         return self.values is None or value in self.values
 
     def on_day(self, day: str) -> "Walk":
-        """The same for one day only, which the index has together; any other text is no day."""
+        """The same walk on one day, whose rows the index holds together; ignores any other text."""
         try:
             this = Q(**{self.order[0]: dt.date.fromisoformat(day)})
         except ValueError:
@@ -58,7 +58,7 @@ class Walk:
         return replace(self, condition=(self.condition or Q()) & this)
 
     def along(self, value: str) -> "Walk":
-        """The same for one value."""
+        """The same walk for one value of its column."""
         return replace(self, prefixes=[value] if self.column else [])
 
 
@@ -67,7 +67,7 @@ WHOLE_TABLE = Walk()
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a list a page begins: below one key or above another; neither is the newest."""
+    """Where in a list a page begins: below one key, above another, or else at the newest row."""
 
     before: int | None = None
     after: int | None = None
@@ -84,20 +84,20 @@ class Place:
 
 
 def along(queryset: QuerySet, walk: Walk, place: Place, most: int) -> QuerySet:
-    """The same query on nothing but the next ``most`` rows of each prefix."""
+    """The same query, limited to the next ``most`` rows of each prefix."""
     return seeing(queryset, _branch(queryset.model, walk, place)[:most], walk.prefixes)
 
 
 def ends(model: type[Model], walk: Walk, place: Place, most: int) -> list[int]:
-    """The keys at which prefixes end that have as many rows and may have more."""
+    """The last keys that are read of those prefixes that have ``most`` rows, and may have more."""
     last = _branch(model, walk, place)[most - 1 : most]
     edges = seeing(model._base_manager.order_by(), last, walk.prefixes)
     return list(edges.values_list("pk", flat=True))
 
 
 def indexes_alone(alias: str) -> AbstractContextManager[None]:
-    """The database follows the order of an index, and neither sorts nor reads the table
-    instead."""
+    """While active, the database follows the order of an index; it neither sorts nor scans the
+    table."""
     connection = connections[alias]
     return dialect_of(connection).following_indexes(connection)
 
@@ -110,7 +110,7 @@ def _branch(model: type[Model], walk: Walk, place: Place) -> QuerySet:
         rows = rows.filter(place.condition)
         order = reverse(order) if place.rises else order
     if walk.column:
-        # Not 'equal': the order by a column that is known would be left out, and with it the
+        # Not '=': the database would then drop this column from the ordering, and with it the
         # reason to take this index.
         value: Any = walk.prefixes[0] if len(walk.prefixes) == 1 else PREFIX
         rows = rows.filter(**{f"{walk.column}__gte": value, f"{walk.column}__lte": value})
@@ -118,18 +118,19 @@ def _branch(model: type[Model], walk: Walk, place: Place) -> QuerySet:
 
 
 def columns_of(model: type[Model], order: Sequence[str]) -> list[str]:
-    """A foreign key by its own column: by its name one would sort by the other table's order."""
+    """Replace foreign keys by their own columns: ordering by their names would sort by the other
+    table's order."""
     keys = {field.name: field.attname for field in model._meta.concrete_fields}
     return [keys.get(name, name) for name in order]
 
 
 def reverse(order: Sequence[str]) -> list[str]:
-    """The same order from its end."""
+    """The same order, backwards."""
     return [name[1:] if name.startswith("-") else f"-{name}" for name in order]
 
 
 def seeing(queryset: QuerySet, branch: QuerySet, prefixes: Sequence[str]) -> QuerySet:
-    """The same query on nothing but these rows of its table, for each prefix apart."""
+    """The same query, limited to these rows of its table, for each prefix separately."""
     rows = _Rows(branch, prefixes)
     found = queryset.all()
     table: Any = found.query.get_initial_alias()
@@ -144,7 +145,7 @@ class _Rows:
 
 
 class _Window(BaseTable):
-    """A table of which a query sees some rows only, under the table's own name."""
+    """Shows a query only some rows of a table, under the table's own name."""
 
     def __init__(self, table_name: str, alias: str, rows: _Rows) -> None:
         super().__init__(table_name, alias)
@@ -162,7 +163,7 @@ class _Window(BaseTable):
         if prefixes and not has_lateral:
             branch = branch.values("pk")
         sql, params = branch.query.get_compiler(connection=connection).as_sql()
-        # The second until Django 6.0.
+        # quote_name_unless_alias is for Django up to 6.0.
         quote = getattr(compiler, "quote_name", None) or compiler.quote_name_unless_alias
         name = quote(self.table_alias)
         if not prefixes:

@@ -1,4 +1,4 @@
-"""Workers: who is at work, since when, and who was lost."""
+"""The admin's pages of workers: which are running, since when, and which were lost."""
 
 import datetime as dt
 from typing import Any
@@ -20,7 +20,7 @@ SAME_TIME_SECONDS = 1
 
 @page(WorkerProcess)
 class WorkerProcessAdmin(ReadOnlyAdmin):
-    """Workers belong to no store; nothing here tells of a store's rows."""
+    """Workers belong to no store, and these pages show nothing of a store's rows."""
 
     list_display = (
         "name",
@@ -60,7 +60,7 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """With the database's clock, by which heartbeats are written."""
+        """Add the database's clock, by which heartbeats are written."""
         return super().get_queryset(request).annotate(database_now=Now())
 
     @admin.display(description=_("state"))
@@ -82,7 +82,7 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("clock"))
     def clock_skew(self, worker: WorkerProcess) -> str:
-        """As of the last heartbeat."""
+        """The difference of the clocks at the last heartbeat."""
         if worker.clock_ahead is None:
             return NOTHING
         seconds = worker.clock_ahead.total_seconds()
@@ -105,5 +105,5 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
 
 
 def _names(worker: WorkerProcess, what: str) -> str:
-    """What a worker has registered; nothing is known of one of an older version."""
+    """What a worker has registered; unknown for a worker of an older version."""
     return ", ".join((worker.registered or {}).get(what, ())) or NOTHING

@@ -1,7 +1,7 @@
-"""JSON from outside on a page: read as text, because what is nested too deep cannot be decoded.
+"""Reads JSON from outside as text for a page: if it is nested too deep, it cannot be decoded.
 
-Python gives up at about a thousand levels, less what the page itself takes of them; what was
-recorded before there was a bound on depth may be close to it.
+Python's limit is about a thousand levels, less those that the page itself uses. Rows that were
+recorded before depth was limited may come close to it.
 """
 
 import json
@@ -16,14 +16,14 @@ from django.utils.translation import gettext as _
 from neural.stored_json import depth_of
 
 DEEPEST = 100
-"""Levels that are shown in order, line by line."""
+"""JSON with at most this many levels is shown indented."""
 SHOWN_CHARACTERS = 20_000
-"""Of what is deeper, as it is written."""
+"""How many characters are shown of JSON that is nested deeper."""
 
 
 def value_of(row: Model, field: str) -> Any:
-    """A field's value; a SafeString where it is too deep to be one. Deferred fields are read as
-    text, all of a row at once."""
+    """A field's value, or its text as a SafeString if it is nested too deep. Deferred fields are
+    read as text, all fields of a row in one query."""
     if field not in row.get_deferred_fields():
         return getattr(row, field)
     text = _texts_of(row)[field]

@@ -1,4 +1,4 @@
-"""Commands whose `--help` teaches: what it is for, examples, exit codes, as written."""
+"""Base class of our commands: `--help` shows their purpose, examples and exit codes as written."""
 
 import datetime as dt
 import logging
@@ -19,14 +19,14 @@ from django.db import DatabaseError, InterfaceError, OperationalError, Programmi
 from django.utils import timezone
 from pydantic import ValidationError
 
-READER_GONE = 141  # as a shell says it: 128 and the number of SIGPIPE
+READER_GONE = 141  # a shell's exit code after SIGPIPE: 128 plus the signal's number
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _NO_TABLE = ("no such table", "no such column", "does not exist")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class _AsWritten(DjangoHelpFormatter, RawDescriptionHelpFormatter):
-    """Keeps the line breaks of the help and of what follows the options."""
+    """Keeps the line breaks of the help and of the text below the options."""
 
 
 class TeachingCommand(BaseCommand):
@@ -37,7 +37,7 @@ class TeachingCommand(BaseCommand):
     """Whether the ledger's line for each run is shown without ``--verbosity 2``."""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """The parser, with `help` and `after_help` in the lines in which they were written."""
+        """The parser; `help` and `after_help` keep their line breaks."""
         kwargs.setdefault("formatter_class", _AsWritten)
         kwargs.setdefault("epilog", cleandoc(self.after_help))
         parser = super().create_parser(prog_name, subcommand, **kwargs)
@@ -45,14 +45,14 @@ class TeachingCommand(BaseCommand):
         return parser
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Run; end quietly when whoever reads the output has seen enough (`| head`)."""
+        """Run the command; exit quietly if the reader closes the pipe (`| head`)."""
         _refuse_what_is_no_text(options)
         try:
             told = self.tells_of_runs or options.get("verbosity", 1) > 1
             with nullcontext() if told else ledger_kept_quiet():
                 return super().execute(*args, **options)
         except BrokenPipeError:
-            # Python would complain once more when it flushes standard output at its end.
+            # Otherwise Python would report the closed pipe again when it flushes standard output.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(READER_GONE)
         except Exception as error:
@@ -63,7 +63,7 @@ class TeachingCommand(BaseCommand):
 
 
 def sentence(error: BaseException) -> str | None:
-    """What is wrong and what to do, or None for an error that only its traceback explains."""
+    """What is wrong and what to do; None for an error that needs its traceback."""
     if isinstance(error, ImproperlyConfigured):
         return str(error)
     if isinstance(error, ValidationError) and error.title == "NEURAL":
@@ -86,8 +86,8 @@ def _of_the_database(error: BaseException) -> str | None:
 
 
 def _refuse_what_is_no_text(options: Mapping[str, Any]) -> None:
-    """Python hands on bytes of the command line that are not UTF-8 as halves of surrogate pairs:
-    no database takes them, and no output shows them. The name of a file may be such bytes."""
+    """Raise CommandError for an argument that is not UTF-8. Python turns such bytes into halves of
+    surrogate pairs, which no database and no terminal accepts. File names may contain them."""
     for name, given in options.items():
         texts = given if isinstance(given, list | tuple) else [given]
         for text in texts if name != "file" else ():
@@ -98,8 +98,8 @@ def _refuse_what_is_no_text(options: Mapping[str, Any]) -> None:
 
 @contextmanager
 def ledger_kept_quiet() -> Iterator[None]:
-    """A command says itself what it did: lines for each run, or whatever apps do, are for services.
-    A logger below that a project has set to a level of its own stays as it is."""
+    """Inside the block, show only warnings of neural's loggers: a command reports what it did, and
+    log lines are for services. A child logger whose level the project has set is unaffected."""
     logger = logging.getLogger("neural")
     before = logger.level
     logger.setLevel(logging.WARNING)
@@ -110,14 +110,14 @@ def ledger_kept_quiet() -> Iterator[None]:
 
 
 def day(text: str) -> dt.date:
-    """An option's day, from a day or an age."""
+    """A day from an option's text, which is a day or an age."""
     return timezone.localdate(point_in_time(text))
 
 
 def point_in_time(text: str) -> dt.datetime:
-    """An option's moment: an age like '2h' or '3d', a day, or a time in ISO 8601.
+    """A time from an option's text: an age like '2h' or '3d', a day, or a time in ISO 8601.
 
-    Without a time zone it is the project's own (TIME_ZONE).
+    A time without a zone is in the project's own zone (TIME_ZONE).
     """
     try:
         if age := _AGE.fullmatch(text):
@@ -132,7 +132,7 @@ def point_in_time(text: str) -> dt.datetime:
 
 
 def wide(text: str, width: int) -> str:
-    """Cut or filled up to so many columns of a terminal, of which Chinese takes two each."""
+    """The text, cut or padded to a number of terminal columns; a Chinese character takes two."""
     shown, used = "", 0
     for character in text:
         columns = 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -1,4 +1,4 @@
-"""The admin's ways to show values, for templates."""
+"""Template filters that display values as the admin does."""
 
 from django import template
 from django.utils.safestring import SafeString
@@ -22,7 +22,7 @@ def run_badge(run: TaskRun) -> SafeString:
 
 @register.simple_tag
 def attempt_badge(entry: Attempt) -> SafeString:
-    """The outcome of an attempt, or that it is under way."""
+    """A badge with the outcome of an attempt, or with 'running' if it has none."""
     if entry.outcome is None:
         return display.badge("running", _("under way"))
     return display.badge(entry.outcome.value, entry.outcome.label)

@@ -1,4 +1,4 @@
-"""Real brokers and workers under a test's hands: started, killed, frozen, looked at."""
+"""Real brokers and workers that a test can start, kill, freeze and inspect."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ from zhilian.supervision.embedded import EmbeddedBroker
 
 ROOT = Path(__file__).parents[2]
 
-# Slow enough for a busy machine: a test that wants to be quick about a fault says so.
+# Slow enough for a busy machine; a test that needs a fault to be noticed fast sets its own values.
 UNHURRIED = {
     "relay_seconds": 0.2,
     "republish_seconds": 60,
@@ -43,7 +43,7 @@ UNHURRIED = {
 
 
 class RedisServer:
-    """A redis-server of a test's own, handled as `EmbeddedBroker` is."""
+    """A redis-server for one test, with the same methods as `EmbeddedBroker`."""
 
     def __init__(self, directory: Path, *, database: int = 1) -> None:
         self.directory = directory
@@ -106,8 +106,8 @@ Broker = EmbeddedBroker | RedisServer | RabbitMQ
 
 
 def own_broker(directory: Path) -> Broker:
-    """A broker of the kind that this test run is about: RabbitMQ or Redis where
-    CELERY_BROKER_URL names one (and Redis' program is installed), else the embedded one."""
+    """A broker of the kind that this test run uses. If CELERY_BROKER_URL names RabbitMQ or Redis,
+    that kind (Redis only if its program is installed); else the embedded one."""
     if is_rabbitmq(os.environ.get("CELERY_BROKER_URL", "")):
         return RabbitMQ(os.environ["CELERY_BROKER_URL"])
     if os.environ.get("CELERY_BROKER_URL") and shutil.which("redis-server"):
@@ -116,7 +116,7 @@ def own_broker(directory: Path) -> Broker:
 
 
 def client(broker: Broker) -> redis.Redis:
-    """A connection to look into a broker, or take something out of it."""
+    """A connection for looking into a broker, or for removing something from it."""
     if isinstance(broker, RabbitMQ):
         return broker.client()
     if isinstance(broker, EmbeddedBroker):
@@ -125,7 +125,7 @@ def client(broker: Broker) -> redis.Redis:
 
 
 def database_is_writable() -> bool:
-    """Whether nobody holds SQLite's write lock for longer than a moment."""
+    """Whether SQLite's write lock is free, or becomes free within a moment."""
     if connection.vendor != "sqlite":
         return True
     other = sqlite3.connect(connection.settings_dict["NAME"], timeout=0.3)
@@ -141,7 +141,7 @@ def database_is_writable() -> bool:
 def started(
     arguments: list[str], environment: dict[str, str], log: Path
 ) -> "subprocess.Popen[bytes]":
-    """The `celery` program in a session of its own."""
+    """Start the `celery` program in a session of its own."""
     with log.open("ab") as output:
         return subprocess.Popen(
             dying_with_parent([sys.executable, "-m", "celery", *arguments]),
@@ -156,19 +156,19 @@ def started(
 
 @cache
 def launcher() -> Launcher:
-    """This test run's."""
+    """The launcher of this test run; it is started on first use."""
     return Launcher(Path(os.environ["ZHILIAN_VAR"], "launcher"))
 
 
 class Worker:
-    """A Celery worker in a process group of its own; what it writes goes to a file."""
+    """A Celery worker in a process group of its own; its output goes to a file."""
 
     def __init__(self, name: str, log: Path, environment: dict[str, str], *options: str) -> None:
-        """`options` are those of Celery's command."""
+        """`options` are options of Celery's `worker` command."""
         self.name = name
         self.log = log
         arguments = ["--quiet", "-A", "zhilian", "worker", "--hostname", f"{name}@%h", *options]
-        # A library that is to be loaded first cannot come later.
+        # A preloaded library must be there from the start, so this worker cannot be forked.
         start = started if "LD_PRELOAD" in environment else launcher().start
         self.process = start(arguments, environment, log)
 
@@ -197,17 +197,17 @@ class Worker:
         return self
 
     def send(self, number: signal.Signals) -> None:
-        """To the parent alone."""
+        """Send a signal to the parent only."""
         self.process.send_signal(number)
 
     def send_to_group(self, number: signal.Signals) -> None:
-        """To the parent and its pool."""
+        """Send a signal to the parent and its pool."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
     def freeze(self) -> None:
-        """SIGSTOP of parent and pool, at a moment when none of them writes: a writer that
-        stands still would hold SQLite's one lock against everybody."""
+        """SIGSTOP the parent and its pool while none of them writes: a frozen writer would hold
+        SQLite's one write lock against everybody."""
         while True:
             self.send_to_group(signal.SIGSTOP)
             if database_is_writable():
@@ -218,14 +218,14 @@ class Worker:
         self.send_to_group(signal.SIGCONT)
 
     def kill(self) -> None:
-        """kill -9 of the parent; its pool goes with it."""
+        """SIGKILL the parent, and wait until its pool has ended too."""
         children = self.children()
         self.process.kill()
         self.process.wait()
         wait_until(lambda: not any(map(is_alive, children)), 20)
 
     def stop(self, seconds: float = 60) -> int:
-        """SIGTERM; the exit code."""
+        """SIGTERM the worker; returns the exit code."""
         self.process.terminate()
         return self.process.wait(seconds)
 
@@ -236,7 +236,7 @@ class Worker:
 
 
 class Cluster:
-    """The workers and the broker of one test, and what the work left behind."""
+    """The workers and the broker of one test, and the files that the work left behind."""
 
     def __init__(self, directory: Path, broker: Broker) -> None:
         self.directory = directory
@@ -248,7 +248,7 @@ class Cluster:
 
     def environment(self, **neural: object) -> dict[str, str]:
         settings = {f"NEURAL_{name.upper()}": str(value) for name, value in neural.items()}
-        # This process has set it by importing the project; a worker must do so by itself.
+        # This process set it when it imported the project; a worker must set it itself.
         inherited = {name: value for name, value in os.environ.items() if name != "REMAP_SIGTERM"}
         return {
             **inherited,
@@ -270,8 +270,8 @@ class Cluster:
         environment: dict[str, str] | None = None,
         **neural: object,
     ) -> Worker:
-        """Start a worker; `wait_until_ready` waits for it. A `neighbourly` one talks to
-        others through the broker, as Celery does unless told otherwise."""
+        """Start a worker; `wait_until_ready` waits for it. A `neighbourly` worker talks to others
+        through the broker, which is Celery's default."""
         name = f"{self.worker_names}{len(self.workers) + 1}"
         options = ["--queues", queues, "--concurrency", str(concurrency), "--pool", pool]
         options += [] if neighbourly else ["--without-gossip", "--without-mingle"]
@@ -281,24 +281,24 @@ class Cluster:
         return worker
 
     def worker(self, **options) -> Worker:
-        """A worker that is ready."""
+        """Start a worker and wait until it is ready."""
         return self.start_worker(**options).wait_until_ready()
 
     def destroy(self) -> None:
         for worker in self.workers:
             worker.destroy()
 
-    # What the work says
+    # What the work reports
 
     def starts(self, key: str) -> list[int]:
-        """The process ids that started on this key, first first."""
+        """The ids of the processes that started work on this key, in order."""
         marks = sorted(
             self.marks.glob(f"started-{key}-*"), key=lambda mark: mark.stat().st_mtime_ns
         )
         return [int(mark.name.removeprefix(f"started-{key}-").split("-")[0]) for mark in marks]
 
     def wait_for_start(self, key: str, times: int = 1, seconds: float = 30) -> int:
-        """Wait until the work on `key` has started so often; the last one's process id."""
+        """Wait until work on `key` has started this many times; returns the last process's id."""
         wait_until(lambda: len(self.starts(key)) >= times, seconds)
         return self.starts(key)[times - 1]
 
@@ -311,7 +311,7 @@ class Cluster:
 
 
 def wait_for_runs(*, state: RunState = RunState.SUCCEEDED, seconds: float = 60, **filters) -> None:
-    """Wait until every run is in this state."""
+    """Wait until every matching run is in this state."""
     runs = TaskRun.objects.filter(**filters)
     try:
         wait_until(lambda: runs.exists() and not runs.exclude(state=state).exists(), seconds)
@@ -322,7 +322,7 @@ def wait_for_runs(*, state: RunState = RunState.SUCCEEDED, seconds: float = 60, 
 
 
 def expect_once(keys, *, counter: str = "all") -> None:
-    """Nothing lost and nothing doubled: each key's effect exactly once."""
+    """Assert that each key's effect exists exactly once: none is lost, none doubled."""
     from tests.probe.models import Counter, Effect
 
     expected = dict.fromkeys(keys, 1)
@@ -339,7 +339,7 @@ def _difference(counts: dict[str, int], expected: dict[str, int]) -> str:
 
 
 def within(seconds: float, condition: Callable[[], object]) -> bool:
-    """Whether `condition` comes true in time."""
+    """Whether `condition` becomes true in time."""
     try:
         wait_until(condition, seconds)
     except AssertionError:
@@ -349,7 +349,7 @@ def within(seconds: float, condition: Callable[[], object]) -> bool:
 
 @contextmanager
 def took() -> Iterator[Callable[[], float]]:
-    """How many seconds the block took."""
+    """Measures the block; call the yielded function for the seconds it took."""
     began = time.monotonic()
     ended: list[float] = []
     yield lambda: (ended[0] if ended else time.monotonic()) - began

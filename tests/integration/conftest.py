@@ -1,4 +1,4 @@
-"""Fixtures: a broker and workers of a test's own, on this run's test database."""
+"""Fixtures: a broker and workers for one test, on this run's test database."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -39,7 +39,7 @@ def cluster(
 ) -> Iterator[Cluster]:
     """Workers on the test database and on `own_broker_server`; this process submits to both.
 
-    A failed test shows what its workers wrote. Nothing is left running.
+    If a test fails, the output of its workers is shown. No process is left running.
     """
     settings.NEURAL = UNHURRIED
     point_this_process_to(own_broker_server.url, monkeypatch)
@@ -53,8 +53,8 @@ def cluster(
 
 
 def point_this_process_to(url: str, monkeypatch) -> None:
-    """Submit to this broker: Celery asks the environment first, then its configuration."""
-    # In this order: what is put back is read before, and is the environment's where it has one.
+    """Submit to this broker. Celery reads the environment first, then its configuration."""
+    # The order matters: monkeypatch saves the old value, which Celery takes from the environment.
     monkeypatch.setattr(current_app.conf, "broker_url", url)
     monkeypatch.setenv("CELERY_BROKER_URL", url)
     monkeypatch.setattr(publisher, "_publisher", publisher.Publisher())

@@ -1,4 +1,4 @@
-"""What a person in trouble does: asks `doctor`, reads its line, types the command it names."""
+"""Plays a person in trouble: runs `doctor`, reads its findings, types the commands it names."""
 
 import json
 import subprocess
@@ -13,19 +13,19 @@ from zhilian.supervision.die_with_parent import dying_with_parent
 
 
 class Doctor:
-    """The real command on a test's cluster."""
+    """The real `doctor` command on a test's cluster."""
 
     def __init__(self, cluster: Cluster, **neural: object) -> None:
         self.environment = cluster.environment(**{**UNHURRIED, **neural})
         self.directory = cluster.directory
 
     def findings(self) -> dict[str, dict[str, str]]:
-        """By probe."""
+        """All findings by probe."""
         told = json.loads(self._run("manage.py", "doctor", "--json").stdout)
         return {finding["probe"]: finding for finding in told["findings"]}
 
     def finds(self, probe: str, status: str, *words: str) -> str:
-        """Assert that a probe says this; its remedy."""
+        """Assert that a probe has this status and these words; returns its remedy."""
         finding = self.findings()[probe]
         assert finding["status"] == status, finding
         assert all(word in finding["found"] for word in words), finding
@@ -36,7 +36,7 @@ class Doctor:
         return all(found[probe]["status"] == "ok" for probe in probes)
 
     def type(self, command: str, remedy: str, answer: str = "") -> str:
-        """Run a command that the remedy names, to its end; what it printed."""
+        """Run a command that the remedy names, to its end; returns its output."""
         assert command in remedy, remedy
         ended = self._run(*command.split(), answer=answer)
         assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -44,7 +44,7 @@ class Doctor:
 
     @contextmanager
     def type_and_leave(self, command: str, remedy: str) -> Iterator[None]:
-        """Run a worker that the remedy names while the block lasts."""
+        """Run a worker that the remedy names, as long as the block lasts."""
         assert command in remedy, remedy
         log = self.directory / "typed.log"
         with log.open("wb") as output:

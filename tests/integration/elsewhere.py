@@ -1,7 +1,7 @@
-"""A project that is not ours, written by the README's section alone, in a directory of its own.
+"""A foreign project, built only from the README's section about it, in a directory of its own.
 
-`neural` is on its path and nothing else of this repository. It has a User model, an admin site, a
-second database with its router, a language and an app of its own.
+Of this repository, only `neural` is on its path. It has its own User model, admin site, language
+and app, and a second database with a router.
 """
 
 import json
@@ -120,7 +120,7 @@ class ArchiveRouter:
 
 
 class StrangersProject:
-    """Its files, its processes and what they say."""
+    """The project's files and processes, and their output."""
 
     def __init__(self, directory: Path, broker_url: str) -> None:
         self.directory = directory
@@ -134,7 +134,7 @@ class StrangersProject:
         self.processes: list[subprocess.Popen] = []
 
     def write(self) -> None:
-        """`startproject`, then what the README says, then what is the project's own."""
+        """Run `startproject`, then write what the README says, then the project's own parts."""
         django = [sys.executable, "-m", "django", "startproject", "chain", str(self.directory)]
         subprocess.run(django, env=self.environment, check=True)
         (self.directory / "neural").symlink_to(ROOT / "neural")
@@ -149,7 +149,7 @@ class StrangersProject:
             path.write_text(text.lstrip())
 
     def ask(self, code: str) -> Any:
-        """Run code in a process of the project; what it leaves in `answer`."""
+        """Run code in a process of the project; returns what the code assigns to `answer`."""
         program = (
             "import json, os\n"
             "os.environ['DJANGO_SETTINGS_MODULE'] = 'chain.settings'\n"
@@ -160,7 +160,7 @@ class StrangersProject:
         return json.loads(said.rpartition("ANSWER ")[2])
 
     def celery(self, *arguments: str) -> str:
-        """`celery -A chain …`, to its end."""
+        """Run `celery -A chain …` to its end; returns its output."""
         return self.call([sys.executable, "-m", "celery", "-A", "chain", *arguments])
 
     def call(self, command: list[str]) -> str:
@@ -177,7 +177,7 @@ class StrangersProject:
         return done.stdout
 
     def start(self, name: str, *arguments: str) -> subprocess.Popen:
-        """A process that goes on; what it writes goes to `<name>.log`."""
+        """Start a process that keeps running; its output goes to `<name>.log`."""
         with (self.directory / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
                 dying_with_parent([sys.executable, *arguments]),
@@ -203,6 +203,6 @@ class StrangersProject:
 
 
 def readme_blocks() -> list[str]:
-    """The Python of the README's section, in its order."""
+    """The Python blocks of the README's section, in order."""
     section = (ROOT / "README.md").read_text().partition("## Put it in your own Django project")[2]
     return re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.S)

@@ -1,4 +1,4 @@
-"""A server's address that a test can cut off or freeze, where the server itself is not its own."""
+"""A TCP proxy that a test can cut off or freeze, in front of a server that other tests share."""
 
 import socket
 import threading
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 
 class Forwarder:
-    """Passes on what comes to `port` on loopback, to a server, both ways."""
+    """Forwards connections from `port` on loopback to a server, both ways."""
 
     def __init__(self, host: str, port: int) -> None:
         self._server = (host, port)
@@ -18,14 +18,14 @@ class Forwarder:
         self.port = 0
 
     def start(self) -> None:
-        """Listen, again on the same port."""
+        """Listen, after a stop again on the same port."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self._listener.getsockname()[1]
         self._start(self._accept, self._listener)
 
     def stop(self) -> None:
         """Break every connection and refuse new ones."""
-        self.thaw()  # a thread that waits would not end
+        self.thaw()  # otherwise a waiting thread would not end
         if self._listener is None:
             return
         for end in [self._listener, *self._open]:
@@ -40,7 +40,7 @@ class Forwarder:
         self._listener = None
 
     def freeze(self) -> None:
-        """Connections stay open, and new ones are taken, but nothing comes through."""
+        """Keep connections open and accept new ones, but forward nothing."""
         self._flows.clear()
 
     def thaw(self) -> None:

@@ -1,4 +1,4 @@
-"""Workers that `tests.integration.launcher` started, seen from the test."""
+"""The test's side of `tests.integration.launcher`: the launcher and the workers it started."""
 
 import json
 import os
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Launcher:
-    """That process, as it is to who starts workers."""
+    """The launcher process, which starts workers on request."""
 
     def __init__(self, address: Path) -> None:
         self._address = address
@@ -40,7 +40,7 @@ class Launcher:
 
 
 class Launched:
-    """A worker, as `subprocess.Popen` would have it."""
+    """A worker, with the interface of `subprocess.Popen`."""
 
     def __init__(self, connection: socket.socket, asked: dict[str, Any]) -> None:
         self.returncode: int | None = None

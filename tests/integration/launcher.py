@@ -1,14 +1,14 @@
-"""Celery workers forked off a process that has imported their libraries already.
+"""Forks Celery workers from a process that has already imported their libraries.
 
-Half of the processor time that a worker's start takes goes into importing Django, Celery and what
-they need, and most tests start a worker or two. What this project adds is imported by each worker
-itself, after it has got its environment.
+Half of the processor time of a worker's start goes into importing Django, Celery and what they
+need, and most tests start a worker or two. Each worker imports this project's own code itself, once
+it has its environment.
 
     python -m tests.integration.launcher SOCKET
 
-It imports nothing of this project. Whoever connects sends one line of JSON and is told the worker's
-process id, and at its end its exit code. A process beside each worker waits for it; all of them end
-with the process that asked.
+The launcher imports nothing of this project. A client connects and sends one line of JSON. It gets
+back the worker's process id, and at the worker's end its exit code. A process beside each worker
+waits for it. All of them end with the process that asked.
 """
 
 import ctypes
@@ -45,21 +45,21 @@ LIBRARIES = (
     "pydantic.type_adapter",
     "whitenoise.middleware",
 )
-"""Of what a worker imports: what reads neither settings nor the environment. Not billiard, whose
-REMAP_SIGTERM `zhilian.celery` is to set in time."""
+"""Libraries of a worker that read neither settings nor the environment when they are imported.
+billiard is left out: `zhilian.celery` must set REMAP_SIGTERM before it is imported."""
 PR_SET_PDEATHSIG = 1
 
 
 def main(address: str) -> None:
-    """Serve until this process is ended."""
+    """Serve until this process is killed."""
     for name in LIBRARIES:
         with suppress(ModuleNotFoundError):
             importlib.import_module(name)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how the waiting processes ended
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the waiting processes' exit codes do not matter
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"{address}.new")
         listening.listen()
-        os.rename(f"{address}.new", address)  # seen only when it listens
+        os.rename(f"{address}.new", address)  # visible only once it listens
         while True:
             connection, _ = listening.accept()
             if os.fork() == 0:

@@ -1,4 +1,4 @@
-"""RabbitMQ under a test's hands: the server is everybody's, the way to it is the test's own."""
+"""RabbitMQ for tests: all tests share the server, but each has its own way to it."""
 
 import fcntl
 import socket
@@ -17,14 +17,14 @@ from tests.integration.forwarder import Forwarder
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """One test at a time: another run of the tests on this machine has the same three queues."""
+    """Allow one test at a time: another test run on this machine uses the same three queues."""
     with (Path(tempfile.gettempdir()) / "zhilian-tests-rabbitmq.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 class RabbitMQ(Forwarder):
-    """Handled as `EmbeddedBroker` is. Its three queues are emptied; nothing else is touched."""
+    """Has the methods of `EmbeddedBroker`. Only its three queues are emptied."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -46,7 +46,7 @@ class RabbitMQ(Forwarder):
         self.stop()
 
     def wipe(self) -> None:
-        """Break every connection and start again with nothing."""
+        """Break every connection and start again with empty queues."""
         self.stop()
         self.empty()
         self.start()
@@ -63,7 +63,7 @@ class RabbitMQ(Forwarder):
 
 
 class Client:
-    """What tests ask of a Redis client, asked of RabbitMQ, past the forwarder."""
+    """The part of a Redis client's interface that tests use, for RabbitMQ, past the forwarder."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -72,7 +72,7 @@ class Client:
         return depth_of(self._connection.default_channel, queue)
 
     def delete(self, queue: str) -> int:
-        """Empty the queue; 1 if there was something in it."""
+        """Empty the queue; returns 1 if there was something in it."""
         with suppress(self._connection.channel_errors):
             return int(bool(self._connection.default_channel.queue_purge(queue)))
         return 0

@@ -1,4 +1,4 @@
-"""A RabbitMQ node of a test's own: an alarm on the common one would be everybody's."""
+"""A RabbitMQ node for one test: an alarm on the shared one would affect everybody."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.watching import wait_until
 
-# Debian's programs of the same names in /usr/sbin change to another user first.
+# Debian's programs of the same names in /usr/sbin switch to another user first.
 PROGRAMS = "/usr/lib/rabbitmq/bin"
 
 
@@ -18,7 +18,7 @@ def program(name: str) -> str | None:
 
 
 class Node:
-    """Started on free ports, with its files in `directory`."""
+    """A node on free ports, with its files in `directory`."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir()
@@ -27,7 +27,7 @@ class Node:
         self._log = directory / "out"
         self._environment = {
             **os.environ,
-            "HOME": str(directory),  # of the cookie
+            "HOME": str(directory),  # where Erlang keeps its cookie
             "RABBITMQ_NODENAME": f"tests{self.port}@localhost",
             "RABBITMQ_DIST_PORT": str(distribution),
             "RABBITMQ_CONFIG_FILE": str(directory / "rabbitmq.conf"),
@@ -56,7 +56,7 @@ class Node:
             self._process.wait()
 
     def alarm(self) -> None:
-        """As when its memory is full: nothing more is taken from who publishes."""
+        """Raise the memory alarm: the node accepts no more messages from publishers."""
         self._limit_memory("1")
 
     def calm(self) -> None:

@@ -1,23 +1,23 @@
-"""Events of the probe app, submitted from the test's own process."""
+"""Submits events of the probe app from the test's own process."""
 
 import neural
 
 
 def request(key: str, *, kind: str = "probe.counted", **payload) -> dict:
-    """An event whose effect is named `key`."""
+    """The arguments for an event whose effect is named `key`."""
     identity = {"store": "S1", "source": "test", "event_id": key}
     return {"type": kind, **identity, "payload": {"key": key, **payload}}
 
 
 def submit(key: str, **options):
-    """Submit one event; the recorded event."""
+    """Submit one event; returns the recorded event."""
     answer = neural.submit(**request(key, **options))
     assert answer.is_new
     return answer.event
 
 
 def submit_together(keys, **options) -> None:
-    """Submit many events, with one message for each batch of them."""
+    """Submit many events together, with one message for each batch."""
     requests = (request(key, **options) for key in keys)
     assert all(answer.is_new for answer in neural.submit_many(requests))
 

@@ -1,5 +1,5 @@
 """A process that writes rows into a table of LanceDB: ``python -m tests.integration.writing_rows
-LOCATION WRITER ROUNDS``. Keys overlap with other writers' in every round."""
+LOCATION WRITER ROUNDS``. In every round its keys overlap with those of other writers."""
 
 import random
 import sys
@@ -13,7 +13,7 @@ SHAPE = Shape(tokens=("words",), vectors=("whole",), dimensions=16)
 
 
 def batches(writer: int, rounds: int) -> Iterator[dict[str, int]]:
-    """Of each round, the keys that this writer writes and their versions."""
+    """For each round, the keys that this writer writes, with their versions."""
     dice = random.Random(writer)
     for number in range(rounds):
         keys = dice.sample(range(KEYS), KEYS // 2)
@@ -28,7 +28,7 @@ def write(location: str, writer: int, rounds: int) -> None:
 
 
 def row(key: str, version: int) -> Row:
-    """A row that says its version."""
+    """A row that carries its version."""
     word = f"v{version}"
     said = {"title": word, "tokens": {"words": [word]}}
     return Row(key=key, store=key.partition("/")[0], kind="", at=None, version=version, **said)

@@ -1,4 +1,4 @@
-"""Events as Celery's messages."""
+"""Submits events as Celery messages."""
 
 import sys
 from functools import partial
@@ -13,10 +13,10 @@ from benchmarks.peers.work import Report
 
 
 def submit(report: Report) -> None:
-    """The row, and the message once it is committed."""
+    """Write the row, and send the message once it is committed."""
     with transaction.atomic():
         Event.of(report).save()
-        # What `delay_on_commit` is; the types of Celery do not know of it.
+        # This is what `delay_on_commit` does; Celery's type stubs do not have it.
         transaction.on_commit(partial(add_to_demand.delay, **arguments(report)))
 
 

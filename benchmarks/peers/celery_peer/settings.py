@@ -1,4 +1,4 @@
-"""The common settings with Celery's."""
+"""The peers' common settings, with Celery's."""
 
 import os
 

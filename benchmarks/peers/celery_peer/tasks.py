@@ -1,4 +1,4 @@
-"""The task, where Celery looks for it."""
+"""The task, in the module where Celery looks for tasks."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The common settings with a cluster of two workers."""
+"""The peers' common settings, with a cluster of two workers."""
 
 from benchmarks.peers.peer_settings import *  # noqa: F403
 from benchmarks.peers.peer_settings import INSTALLED_APPS

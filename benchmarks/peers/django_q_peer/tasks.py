@@ -16,7 +16,7 @@ def add_to_demand(store: str, day: str, lines: list[dict[str, Any]]) -> None:
 
 
 def submit(report: Report) -> None:
-    """The row and its task in one transaction."""
+    """Write the row and enqueue its task in one transaction."""
     with transaction.atomic():
         Event.of(report).save()
         async_task("benchmarks.peers.django_q_peer.tasks.add_to_demand", **arguments(report))

@@ -1,6 +1,6 @@
-"""django-tasks-db, the database backend of Django's Tasks, as its README sets it up.
+"""django-tasks-db, the database backend of Django's Tasks, set up as its README says.
 
-``enqueue`` in the transaction of the event row, two ``db_worker`` processes, results kept (the
-default). It has no enqueueing in bulk. On Django 5.2 the Tasks interface comes from
-django-tasks, the backport; before its 0.12 that package held this backend itself.
+``enqueue`` is called in the transaction of the event row. Two ``db_worker`` processes run, and
+results are kept (the default). It has no bulk enqueueing. On Django 5.2 the Tasks interface comes
+from the backport django-tasks, which contained this backend itself before its version 0.12.
 """

@@ -1,4 +1,4 @@
-"""The common settings with the database backend."""
+"""The peers' common settings, with the database backend."""
 
 from benchmarks.peers.peer_settings import *  # noqa: F403
 from benchmarks.peers.peer_settings import INSTALLED_APPS

@@ -17,14 +17,14 @@ def add_to_demand(store: str, day: str, lines: list[dict[str, Any]]) -> None:
 
 
 def submit(report: Report) -> None:
-    """The row and its task in one transaction."""
+    """Write the row and enqueue its task in one transaction."""
     with transaction.atomic():
         Event.of(report).save()
         add_to_demand.enqueue(**arguments(report))
 
 
 SYSTEM = System(
-    # Its log lines are the command's own: verbosity 0 silences them as LOGGING does elsewhere.
+    # The command prints its own log lines: verbosity 0 silences them, as LOGGING does elsewhere.
     workers=[[*DJANGO, "db_worker", "--verbosity", "0"]] * 2,
     outcomes="""
         SELECT count(*) FILTER (WHERE status = 'SUCCESSFUL'), min(started_at), max(finished_at)

@@ -1,6 +1,6 @@
-"""``sales.reported`` by ``submit_many``, with its built-in handler.
+"""Submits ``sales.reported`` by ``submit_many``, for its built-in handler.
 
-The newest report of a day stands, and the day's demand is recomputed from it.
+The newest report of a day wins, and the day's demand is recomputed from it.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from benchmarks.peers.work import Report, newest
 
 
 def submit_many(reports: Sequence[Report]) -> None:
-    """Chunks of 500 in a transaction each, the default; every answer is looked at."""
+    """Submit in chunks of 500, a transaction each (the default), and check every answer."""
     for answer in neural.submit_many(request("sales.reported", each) for each in reports):
         answer.or_raise()
 

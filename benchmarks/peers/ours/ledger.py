@@ -1,4 +1,4 @@
-"""What single and bulk events have in common: the worker, the run's row, the request."""
+"""What single and bulk events share: the worker, the run's row, the request."""
 
 import sys
 from typing import Any

@@ -1,4 +1,4 @@
-"""The peers' task as a handler: atomic, one upsert, nothing else."""
+"""The peers' task as a handler: atomic, with one upsert."""
 
 from benchmarks.peers.work import add_demand
 from neural import EventType, handles, register_event_type

@@ -1,4 +1,4 @@
-"""The project's settings with the benchmark's event type; without search, which no peer has."""
+"""The project's settings with the benchmark's event type, and without search (no peer has it)."""
 
 from zhilian.settings import *  # noqa: F403
 from zhilian.settings import INSTALLED_APPS, NEURAL

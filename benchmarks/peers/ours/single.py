@@ -1,4 +1,4 @@
-"""Events one by one, whose handler does what the peers' tasks do."""
+"""Submits events one by one, for a handler that does what the peers' tasks do."""
 
 import neural
 from benchmarks.peers.ours.ledger import EVENTS, OUTCOMES, WORKERS, request
@@ -7,7 +7,7 @@ from benchmarks.peers.work import Report
 
 
 def submit(report: Report) -> None:
-    """As an application calls it; the answer is looked at."""
+    """Submit as an application does, and check the answer."""
     neural.submit(**request("peers.reported", report)).or_raise()
 
 

@@ -1,4 +1,4 @@
-"""Events as Procrastinate's jobs."""
+"""Submits events as Procrastinate jobs."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,14 @@ CHUNK = 500
 
 
 def submit(report: Report) -> None:
-    """The row and its job in one transaction."""
+    """Write the row and its job in one transaction."""
     with transaction.atomic():
         Event.of(report).save()
         add_to_demand.defer(**arguments(report))
 
 
 def submit_many(reports: Sequence[Report]) -> None:
-    """Rows and jobs of a chunk in one transaction, by one statement each."""
+    """Write the rows and jobs of a chunk in one transaction, with one statement each."""
     for start in range(0, len(reports), CHUNK):
         chunk = reports[start : start + CHUNK]
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""The common settings with Procrastinate's app."""
+"""The peers' common settings, with Procrastinate's app."""
 
 from benchmarks.peers.peer_settings import *  # noqa: F403
 from benchmarks.peers.peer_settings import INSTALLED_APPS

@@ -1,4 +1,4 @@
-"""The task, where Procrastinate looks for it."""
+"""The task, in the module where Procrastinate looks for tasks."""
 
 from typing import Any
 

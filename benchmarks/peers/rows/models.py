@@ -1,4 +1,4 @@
-"""The durable event row, as a user of a plain task queue would write it."""
+"""The durable event row, as a user of a plain task queue would define it."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from benchmarks.peers.work import Report
 
 
 class Event(models.Model):
-    """What happened in a store."""
+    """An event of a store."""
 
     type = models.CharField(max_length=100)
     store = models.CharField(max_length=100)
@@ -27,7 +27,7 @@ class Event(models.Model):
 
     @classmethod
     def of(cls, report: Report) -> "Event":
-        """The row of a report, not yet written."""
+        """The row for a report, not yet saved."""
         return cls(
             type="sales.reported",
             store=report.store,
@@ -38,5 +38,5 @@ class Event(models.Model):
 
 
 def arguments(report: Report) -> dict[str, Any]:
-    """What a peer's task is called with."""
+    """The arguments of a peer's task."""
     return {"store": report.store, "day": report.day, "lines": report.lines}

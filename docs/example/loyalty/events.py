@@ -1,4 +1,4 @@
-"""What the loyalty app is told: one event type and its payload."""
+"""The event type of the loyalty app and its payload."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""How many points each guest has."""
+"""The model of the loyalty app: how many points each guest has."""
 
 from django.db import models
 

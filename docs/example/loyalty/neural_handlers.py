@@ -1,4 +1,4 @@
-"""What happens when points are earned. Neural imports this file when Django starts."""
+"""Handlers of earned points. Neural imports this file when Django starts."""
 
 import neural
 from django.db.models import F
@@ -12,7 +12,7 @@ from loyalty.search import MEMBERS
 
 
 class AccountClosed(neural.PermanentError):
-    """The guest has closed the account: trying again cannot help."""
+    """The guest has closed the account, so a retry cannot help."""
 
 
 @neural.handles(POINTS_EARNED.name)

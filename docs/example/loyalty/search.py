@@ -1,4 +1,4 @@
-"""Members can be searched: which rows they are, and what of each is searched."""
+"""The search collection of members: which rows it has, and what is searched in each."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,18 +9,18 @@ from loyalty.models import Account
 
 
 class Members(neural.Rows):
-    """Accounts, each known by its member within a store."""
+    """Accounts; within a store, each is identified by its member."""
 
     model, name = Account, "member"
-    walked_by = ("store", "member")  # as the unique constraint has them
+    walked_by = ("store", "member")  # the columns of the unique constraint
 
     def record(self, row: Account) -> Mapping[str, Any]:
-        """What stands in the row, as JSON would have it."""
+        """The row's values, as JSON can hold them."""
         return {"id": row.member, "store_id": row.store_id, "points": row.points}
 
 
 def member_document(record: Mapping[str, Any]) -> neural.Document:
-    """A pure function: what people type to find the member, and what else it says."""
+    """A pure function: what people type to find a member, and further text."""
     return neural.Document(
         id=record["id"],
         store=record["store_id"],

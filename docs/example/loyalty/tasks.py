@@ -1,4 +1,4 @@
-"""Work of the loyalty app that no event asks for."""
+"""A task of the loyalty app that belongs to no event."""
 
 import datetime as dt
 
@@ -11,7 +11,7 @@ from loyalty.models import Account
 
 @shared_task(base=neural.LedgerTask, name="loyalty.tasks.expire_points", atomic=True)
 def expire_points(store: str, days: int) -> int:
-    """Take the points of guests who earned none for so many days; returns how many guests."""
+    """Remove the points of guests who earned none for `days` days; returns how many guests."""
     since = timezone.now() - dt.timedelta(days=days)
     idle = Account.objects.filter(store=store, points__gt=0, last_earned_at__lt=since)
     return idle.update(points=0)

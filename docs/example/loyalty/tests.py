@@ -1,4 +1,4 @@
-"""No broker and no worker: `run_due` runs what is due inside the test's transaction."""
+"""Tests without broker and worker: `run_due` runs due work inside the test's transaction."""
 
 import datetime as dt
 from unittest import mock
@@ -14,7 +14,7 @@ from loyalty.tasks import expire_points
 
 
 def earn(points: object = 20, *, event_id: str = "1", **more: object):
-    """Ann earns points at store S01; what the submitter is answered."""
+    """Submit that Ann earns points at store S01; returns the answer."""
     return neural.submit(
         type="loyalty.points_earned",
         store="S01",

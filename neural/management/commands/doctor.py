@@ -1,4 +1,4 @@
-"""`manage.py doctor`: is everything well, and what to do if not."""
+"""`manage.py doctor`: checks whether everything is well, and says what to do if not."""
 
 import json
 import os
@@ -21,7 +21,7 @@ NAME_WIDTH, STATUS_WIDTH = 12, 7
 
 
 class Command(TeachingCommand):
-    """One line a probe."""
+    """Runs all probes and prints one line for each."""
 
     help = """
         Looks at settings, database, broker, workers, queues and runs, and prints a line for
@@ -40,11 +40,11 @@ class Command(TeachingCommand):
           1  at least one problem
           2  wrong usage
     """
-    # It reports itself what the checks find, instead of not starting.
+    # The command reports what the checks find; a failed check must not keep it from starting.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """--json, --language."""
+        """Adds --json and --language."""
         parser.add_argument("--json", action="store_true", help="the findings as one JSON object")
         names = ", ".join(code for code, name in settings.LANGUAGES[:10])
         parser.add_argument(
@@ -54,7 +54,7 @@ class Command(TeachingCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        """Print every finding; end with 1 when one is a problem."""
+        """Print every finding; exit with 1 if one is a problem."""
         try:
             language = language_of(options["language"])
         except LookupError as error:
@@ -63,7 +63,7 @@ class Command(TeachingCommand):
             self._examine(as_json=options["json"])
 
     def _examine(self, *, as_json: bool) -> None:
-        # For PostgreSQL behind a firewall that drops packets: connecting has no limit else.
+        # Without this, connecting to PostgreSQL waits for ever if a firewall drops its packets.
         os.environ.setdefault("PGCONNECT_TIMEOUT", "2")
         findings = examine()
         healthy = not any(each.status == Status.PROBLEM for each in findings)
@@ -89,14 +89,14 @@ class Command(TeachingCommand):
 
 
 def padded(text: str, width: int) -> str:
-    """Filled up to a width in columns: a Chinese character takes two."""
+    """The text, padded to a width in terminal columns; a Chinese character takes two."""
     columns = sum(1 + (unicodedata.east_asian_width(each) in "WF") for each in text)
     return text + " " * (width - columns)
 
 
 def language_of(chosen: str | None, environment: Mapping[str, str] = os.environ) -> str:
-    """The chosen language, else that of the terminal (LC_ALL, LC_MESSAGES, LANG) where the
-    project has it, else LANGUAGE_CODE. Raises LookupError for a choice that is not there."""
+    """The chosen language, else the terminal's (LC_ALL, LC_MESSAGES, LANG) if the project has it,
+    else LANGUAGE_CODE. Raises LookupError if the project does not have the chosen one."""
     if chosen:
         return get_supported_language_variant(chosen.lower())
     names = ("LC_ALL", "LC_MESSAGES", "LANG")

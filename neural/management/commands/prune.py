@@ -1,4 +1,4 @@
-"""`manage.py prune`: delete what is finished and old."""
+"""`manage.py prune`: deletes rows that are finished and old."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ Done = Callable[[int], None]
 
 
 class Command(TeachingCommand):
-    """Keep the ledger at its size."""
+    """Deletes old runs, workers and payloads, and what apps have registered for pruning."""
 
     help = f"""
         Deletes finished runs with their attempts, and rows of workers that no run names any more.
@@ -54,12 +54,12 @@ class Command(TeachingCommand):
     """
 
     def create_parser(self, *args: Any, **options: Any) -> CommandParser:
-        """With what apps have pruned named in the help."""
+        """The parser, whose help lists what apps have registered for pruning."""
         self.help = type(self).help.format(others=_others())
         return super().create_parser(*args, **options)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """What to prune, and how old it must be."""
+        """Adds the options that say what to prune, and how old it must be."""
         parser.add_argument(
             "--days", type=float, help="age from which on, for all that is named (see above)"
         )
@@ -86,7 +86,7 @@ class Command(TeachingCommand):
         dry_run: bool,
         **options: Any,
     ) -> None:
-        """Prune runs, workers and, if asked, payloads; say what was done."""
+        """Prune runs, workers and, with ``payloads``, payloads; report what was done."""
         keep_days = retention(days, state)
         now = database_clock()
         would = "would be " if dry_run else ""
@@ -118,12 +118,12 @@ class Command(TeachingCommand):
 
 
 def _others() -> str:
-    """A sentence a line."""
+    """What apps have registered for pruning, a sentence on each line."""
     return f"\n{8 * ' '}".join(f"Also deletes {each.which}." for each in PRUNABLES)
 
 
 def retention(days: float | None, states: list[str] | None) -> Mapping[RunState, float]:
-    """For how long runs are kept, by state, or CommandError."""
+    """How many days runs are kept, by state; raises CommandError for a wrong combination."""
     if days is not None and days < 0:
         raise CommandError("--days must not be negative", returncode=2)
     chosen = [RunState(value) for value in states] if states else list(DEFAULT_DAYS)
@@ -140,6 +140,6 @@ def retention(days: float | None, states: list[str] | None) -> Mapping[RunState,
 
 @contextmanager
 def bar(what: str, rows: QuerySet[Any]) -> Iterator[Done]:
-    """A progress bar over rows by primary key; nothing where there is no terminal."""
+    """A progress bar over rows by primary key; without a terminal there is no bar."""
     with tqdm(total=key_range(rows), desc=what, unit="row", leave=False, disable=None) as shown:
         yield shown.update

@@ -1,4 +1,4 @@
-"""`manage.py relay`: publish what is unpublished, start again what was lost."""
+"""`manage.py relay`: publishes unpublished runs, and starts lost ones again."""
 
 import signal
 from typing import Any
@@ -15,7 +15,7 @@ from neural.worker.standing_relay import StandingRelay
 
 
 class Command(TeachingCommand):
-    """The relay, once or for ever."""
+    """Runs the relay, for one turn or until it is stopped."""
 
     help = """
         Publishes the runs that are due and have no message, takes silent workers for dead and
@@ -38,7 +38,7 @@ class Command(TeachingCommand):
     tells_of_runs = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """--once, --interval."""
+        """Adds --once and --interval."""
         parser.add_argument("--once", action="store_true", help="one turn, then end")
         parser.add_argument(
             "--interval",
@@ -49,7 +49,7 @@ class Command(TeachingCommand):
         )
 
     def handle(self, *, once: bool, interval: float, **options: Any) -> None:
-        """Take one turn, or as many as there is time for."""
+        """Take one turn with --once, else turns until the process is stopped."""
         if not 0.1 <= interval <= 3600:
             raise CommandError("--interval must be from 0.1 to 3600 seconds", returncode=2)
         if once:
@@ -84,7 +84,7 @@ class Command(TeachingCommand):
 
 
 def broker_answers() -> bool:
-    """Asked even where nothing was unpublished: whoever runs this wants to know."""
+    """Whether the broker answers. Asked even if nothing was unpublished: it matters anyway."""
     try:
         publisher().depths([DEFAULT_QUEUE])
     except BrokerUnavailable:
@@ -93,7 +93,7 @@ def broker_answers() -> bool:
 
 
 def describe(report: RelayReport) -> str:
-    """What a turn did, in a line."""
+    """A line about what a turn did."""
     return (
         f"published {report.published:,} runs, started {report.lost:,} lost ones again, "
         f"gave up {report.workers_given_up:,} workers"

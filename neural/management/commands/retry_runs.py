@@ -1,4 +1,4 @@
-"""`manage.py retry_runs`: run dead, cancelled or discarded runs again."""
+"""`manage.py retry_runs`: runs dead, cancelled or discarded runs again."""
 
 import sys
 from typing import Any
@@ -18,7 +18,7 @@ NARROWING = ("task", "handler", "queue", "store", "since", "until", "error", "id
 
 
 class Command(TeachingCommand):
-    """Retry many runs, chosen by what is known of them."""
+    """Retries many runs, chosen by the options."""
 
     help = """
         Runs dead runs (or cancelled or discarded ones) again, with their retries restored. Look
@@ -42,7 +42,7 @@ class Command(TeachingCommand):
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """What to choose, and how to go about it."""
+        """Adds the options that choose runs, and those that say how to proceed."""
         parser.add_argument(
             "--state",
             action="append",
@@ -70,7 +70,7 @@ class Command(TeachingCommand):
         )
 
     def handle(self, *, dry_run: bool, yes: bool, **options: Any) -> None:
-        """Show what is chosen, ask, retry."""
+        """Show the chosen runs, ask for confirmation, and retry them."""
         selection = chosen(options)
         number = selection.runs().count()
         self._show(selection, number)
@@ -110,7 +110,7 @@ class Command(TeachingCommand):
 
 
 def chosen(options: dict[str, Any]) -> Selection:
-    """The selection that the options stand for."""
+    """The selection that the options describe."""
     states = tuple(RunState(value) for value in options["state"] or [RunState.DEAD])
     narrowing = {name: options[name] for name in NARROWING if options[name]}
     return Selection(states=tuple(dict.fromkeys(states)), **narrowing)
@@ -122,10 +122,10 @@ def confirmed(number: int) -> bool:
 
 
 def describe(group: Group) -> str:
-    """A line about runs that failed alike."""
+    """A line about runs that failed with the same error."""
     return f"  {group.runs:>7,}  {group.work}: {group.error or 'no error is recorded'}"
 
 
 def runs_are(number: int) -> str:
-    """Grammar."""
+    """'run is' or 'runs are', by the number."""
     return "run is" if number == 1 else "runs are"

@@ -1,4 +1,4 @@
-"""`manage.py submit_event`: record one event, or many from NDJSON."""
+"""`manage.py submit_event`: records one event, or many from NDJSON."""
 
 import json
 import sys
@@ -30,7 +30,7 @@ WRONG_USAGE = 2
 
 
 class Command(TeachingCommand):
-    """Submit events by hand or from a file."""
+    """Submits one event from the options, or many from a file."""
 
     help = """
         Records events, as `neural.submit` does: one by options, or many from NDJSON (one JSON
@@ -56,7 +56,7 @@ class Command(TeachingCommand):
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The event's fields, or a file."""
+        """Adds options for the event's fields and for a file."""
         parser.add_argument("file", nargs="?", help="NDJSON file; - is standard input")
         parser.add_argument("--type", help="type of the event, like order.created")
         parser.add_argument("--store", help="code of the store in which it happened")
@@ -79,7 +79,7 @@ class Command(TeachingCommand):
         )
 
     def handle(self, *, file: str | None, **options: Any) -> None:
-        """Submit, report, and end with 1 when something was refused."""
+        """Submit, report, and exit with 1 if an event was refused."""
         refuse_wrong_usage(file, options)
         self.as_json, backfill = options["json"], options["backfill"]
         if file is None:
@@ -121,7 +121,7 @@ class Command(TeachingCommand):
         return summary
 
     def _report(self, submission: Submission, answer: LineAnswer | None = None) -> None:
-        """Name each problem of a refused event, beside a progress bar if there is one."""
+        """Print each problem of a refused event, without disturbing a progress bar."""
         with tqdm.external_write_mode(file=sys.stderr):
             for problem in submission.problems:
                 if self.as_json:
@@ -133,7 +133,7 @@ class Command(TeachingCommand):
 
 
 def refuse_wrong_usage(file: str | None, options: Mapping[str, Any]) -> None:
-    """Either a file or a whole event: anything else is a CommandError."""
+    """Raise CommandError unless the options name either a file or a whole event."""
     given = [name for name in FOR_ONE if options[name] is not None]
     missing = [option(name) for name in REQUIRED if options[name] is None]
     if file is not None and given:
@@ -151,12 +151,12 @@ def refuse_wrong_usage(file: str | None, options: Mapping[str, Any]) -> None:
 
 
 def option(name: str) -> str:
-    """A field's option."""
+    """The option for a field."""
     return "--" + name.replace("_", "-")
 
 
 def read_payload(given: str) -> Any:
-    """The payload that an option's value, or the file that it names, holds."""
+    """The payload from an option's value, or from the file that the value names."""
     try:
         if given == "@-":
             given = sys.stdin.read()
@@ -174,7 +174,7 @@ def read_payload(given: str) -> Any:
 
 @contextmanager
 def opened(name: str) -> Iterator[Iterator[bytes]]:
-    """The lines of a file, with a progress bar on a terminal; or of standard input."""
+    """The lines of a file, with a progress bar if there is a terminal; or of standard input."""
     if name == "-":
         yield bounded_lines(sys.stdin.buffer)
         return
@@ -183,7 +183,7 @@ def opened(name: str) -> Iterator[Iterator[bytes]]:
 
 
 def opened_file(name: str) -> IO[bytes]:
-    """A file open for reading, or CommandError."""
+    """The file, open for reading; raises CommandError if that fails."""
     try:
         return open(name, "rb")
     except OSError as error:
@@ -191,20 +191,20 @@ def opened_file(name: str) -> IO[bytes]:
 
 
 def progress(name: str) -> Any:
-    """A bar over a file's bytes; nothing where standard error is not a terminal."""
+    """A progress bar over a file's bytes; without a terminal on standard error there is no bar."""
     size = Path(name).stat().st_size or None
     return tqdm(total=size, unit="B", unit_scale=True, leave=False, disable=None)
 
 
 def counted(file: IO[bytes], bar: Any) -> Iterator[bytes]:
-    """Lines, with the bar moved on."""
+    """The lines of a file; each one advances the bar."""
     for line in bounded_lines(file):
         bar.update(len(line))
         yield line
 
 
 def describe(answer: Submission) -> str:
-    """What became of one event, for a person."""
+    """A line about what became of one event."""
     event = answer.or_raise()
     name = f"{event.type} {event.event_id!r} of store {event.store_id}"
     if answer.is_duplicate:
@@ -214,7 +214,7 @@ def describe(answer: Submission) -> str:
 
 
 def interrupted(error: BaseException, last: int) -> CommandError:
-    """What to do after an input was not read to its end."""
+    """The error after an input that could not be read to its end; it says how to continue."""
     why = "stopped" if isinstance(error, KeyboardInterrupt) else f"the database failed: {error}"
     return CommandError(
         f"{why}. Everything up to line {last} is done; send the same input again when it can "

@@ -8,7 +8,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 
 
 class Command(BaseCommand):
-    """Start a Celery worker with the names and habits of this project."""
+    """Starts a Celery worker with this project's defaults."""
 
     help = (
         "Starts a Celery worker: the same as `celery -A <project> worker`, with the project's "
@@ -20,7 +20,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """--queues, --concurrency, --name, --pool, --loglevel."""
+        """Adds --queues, --concurrency, --name, --pool and --loglevel."""
         parser.add_argument(
             "--queues",
             help="queues to read, separated by commas, asked in turn (all that are configured)",
@@ -49,20 +49,20 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        """Run until the worker is told to stop."""
+        """Run the worker until it is stopped."""
         refuse_unknown_queues(options["queues"])
         current_app.worker_main(arguments(**options))
 
 
 def at_least_one(text: str) -> int:
-    """An option's whole number from 1."""
+    """A whole number of at least 1, as an option's type."""
     if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)
 
 
 def refuse_unknown_queues(queues: str | None) -> None:
-    """A worker of a queue that is not configured would wait for ever."""
+    """Raise CommandError for a queue that is not configured: its worker would wait for ever."""
     known = set(current_app.amqp.queues)
     unknown = sorted({name for name in (queues or "").split(",") if name} - known)
     if unknown and not current_app.conf.task_create_missing_queues:
@@ -83,7 +83,7 @@ def arguments(
     **options: Any,
 ) -> list[str]:
     """The arguments of Celery's `worker` command that these options stand for."""
-    # Gossip and mingle tell workers of each other, which nothing here needs: liveness is kept
+    # Gossip and mingle exchange news between workers, which nothing here needs: liveness is kept
     # in the database. Remote control (inspect, revoke) works without them.
     result = [] if verbosity else ["--quiet"]
     result += ["worker", "--without-gossip", "--without-mingle"]
