@@ -1,4 +1,4 @@
-"""Plans: how a model type is trained across stores. People edit them in the admin."""
+"""The model for training plans: how a model type is trained. People edit plans in the admin."""
 
 import math
 from dataclasses import fields
@@ -33,9 +33,9 @@ def _between(low: float, high: float) -> dict[str, Any]:
 
 
 class TrainingPlan(models.Model):
-    """How the models of one type are trained: by whom, how long, with which numbers.
+    """How the models of one type are trained: by which stores, how long, with which settings.
 
-    A round keeps a copy of the numbers that it was opened with: changes count from the next
+    A round keeps a copy of the settings that it was opened with, so changes apply from the next
     round on.
     """
 
@@ -191,10 +191,10 @@ class TrainingPlan(models.Model):
         return label_of(self.model_type)
 
     def config(self) -> TrainingConfig:
-        """The numbers that a round is given."""
+        """The training settings for a new round."""
         names = [each.name for each in fields(TrainingConfig) if hasattr(self, each.name)]
         return TrainingConfig(**{name: getattr(self, name) for name in names})
 
     def quorum_of(self, invited: int) -> int:
-        """How many of so many invited stores must give good answers."""
+        """How many of the ``invited`` stores must give good answers."""
         return max(self.least_stores, math.ceil(self.least_share * invited))
