@@ -72,7 +72,7 @@ class Forecast(models.Model):
 
     @property
     def explanation(self) -> str:
-        """How it was made, for people."""
+        """How the forecast was made, for people."""
         return str(FORECAST_METHODS.get(self.method, self.method))
 
     def day(self, place: int) -> dt.date:

@@ -14,8 +14,7 @@ from neural.forecasting.rounds.recording import count_answers
 
 @dataclass(frozen=True, kw_only=True)
 class Gathered:
-    """The stores that take part in an exchange and those that have answered, and the sums to use.
-    """
+    """The stores that take part in an exchange, those that have answered, and the sums to use."""
 
     taking_part: frozenset[str]
     answered: frozenset[str]

@@ -1,4 +1,4 @@
-"""Rounds, versions and forecasts as templates show them."""
+"""Template filters for rounds, versions and forecasts."""
 
 from django import template
 
@@ -32,7 +32,7 @@ def next_day(tomorrow: ByMethod, method: str) -> float | None:
 
 @register.filter
 def dot_kind(method: str) -> str:
-    """By which the style sheet knows a method's colour."""
+    """The CSS class of a method's colour."""
     return method if method in charts.KNOWN else "other"
 
 
