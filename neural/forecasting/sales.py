@@ -76,7 +76,7 @@ class _Table(NamedTuple):
 
 
 def _table(rows: list[SoldRow], first: dt.date, days: int, most_dishes: int) -> _Table:
-    names = {dish: name for _, dish, name, _ in rows}  # the newest
+    names = {dish: name for _, dish, name, _ in rows}  # the newest name of each dish
     codes = {dish: place for place, dish in enumerate(sorted(names))}
     start = first.toordinal()
     at = np.array([row[0].toordinal() - start for row in rows])

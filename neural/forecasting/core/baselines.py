@@ -29,8 +29,8 @@ def seasonal_naive(sales: Sales, examples: Examples) -> FloatArray:
 
 
 def weekday_mean(sales: Sales, examples: Examples, *, weeks: int = 4) -> FloatArray:
-    """(n,): the mean sales on the same weekday of the last weeks up to the origin; the dish's level
-    if the store was open on none of them."""
+    """(n,): the mean sales on the same weekday in the last ``weeks`` weeks up to the origin; the
+    dish's level if the store was open on none of them."""
     sold, count = Past(sales.quantities).weekday_sums(weeks)
     row, dish = _weekday_row(examples), examples.dish
     at = np.maximum(row, 0)

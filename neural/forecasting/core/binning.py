@@ -49,7 +49,7 @@ class Bins:
         return int(self.edges.shape[0])
 
     def as_json(self) -> Json:
-        """The bins as a server state keeps them."""
+        """The bins as JSON for the server state."""
         return encode(self.edges, dtype="<f4")
 
     @classmethod

@@ -42,7 +42,7 @@ class DemandModel:
     """The usual level of each dish that enough stores sell, in portions a day."""
 
     def as_json(self) -> Json:
-        """The model as a server state and a version keep it."""
+        """The model as JSON for a server state or a version."""
         return {
             "schema": SCHEMA_HASH,
             "mean": encode(self.standard.mean, dtype="<f8"),

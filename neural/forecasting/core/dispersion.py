@@ -61,7 +61,7 @@ class Dispersion:
     alpha: tuple[float, ...]
 
     def as_json(self) -> dict[str, list[float]]:
-        """The dispersion as a server state keeps it."""
+        """The dispersion as JSON for the server state."""
         return {"phi": list(self.phi), "alpha": list(self.alpha)}
 
     @classmethod

@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeAlias
 
 Sums: TypeAlias = Mapping[str, float]
 Judged: TypeAlias = Mapping[str, Sums]
-"""Sums by method."""
+"""One store's sums by method."""
 
 CANDIDATE = "candidate"
 TO_BEAT = ("active", "seasonal_naive", "weekday_mean")

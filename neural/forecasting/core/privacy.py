@@ -161,7 +161,7 @@ def epsilon_of(releases: Iterable[float], *, delta: float) -> float:
     if not 0 < delta < 1:
         raise ValueError(f"delta is between 0 and 1, not {delta}")
     multipliers = list(releases)
-    if not all(each >= 0 for each in multipliers):  # NaN is not, either
+    if not all(each >= 0 for each in multipliers):  # this refuses NaN, too
         raise ValueError("a noise multiplier is not negative")
     if not multipliers:
         return 0.0

@@ -21,7 +21,7 @@ class DemandProgram:
     """The coordinator's side of training the demand forecast."""
 
     def begin(self, config: TrainingConfig, active: Json | None) -> Step:
-        """The first step: an empty server state, and the question for the stores' descriptions.
+        """The first step, with the question for the stores' descriptions.
 
         An ``active`` model that was made with other features is ignored."""
         known = active if active and active.get("model", {}).get("schema") == SCHEMA_HASH else None

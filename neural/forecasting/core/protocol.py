@@ -63,7 +63,7 @@ class Question:
     """Whether stores judge the finished model by this question, on days that nobody trained on."""
 
     def as_json(self) -> Json:
-        """The question as a round's row keeps it."""
+        """The question as JSON for the round's row."""
         return {
             "kind": self.kind,
             "number": self.number,
@@ -102,7 +102,7 @@ class TrainingConfig:
     clipping_norm: float = 1.0
     """The longest update of the linear weights that a store may send (L2 norm)."""
     trim_share: float = 0.1
-    """β of the trimmed mean."""
+    """β of the trimmed mean: the share of stores cut at each end."""
     max_examples: int = 100_000
     """No store weighs more than if it had trained on this many examples."""
     history_days: int = 365

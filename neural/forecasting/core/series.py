@@ -36,7 +36,7 @@ class Sales:
     holiday: FloatArray
     """(days + HORIZONS,), 0 or 1: as reported, or from the calendar of the store's country."""
     school_holiday: FloatArray
-    """(days + HORIZONS,), 0 or 1, where reported."""
+    """(days + HORIZONS,), 0 or 1: as reported; 0 without a report."""
     country: str = ""
     """ISO 3166-1 alpha-2, in capitals; empty: not known."""
     names: tuple[str, ...] = field(default=())

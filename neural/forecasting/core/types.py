@@ -87,7 +87,7 @@ def register_model_type(kind: ModelType) -> ModelType:
 
 
 def model_type(name: str) -> ModelType:
-    """The registered type of this name, or :class:`ModelTypeUnknown`."""
+    """The registered type of this name. Raises :class:`ModelTypeUnknown` if there is none."""
     return TYPES.get(name)
 
 

@@ -17,6 +17,8 @@ DEFAULT_MODEL_TYPE = "demand_forecast"
 
 
 class Strategy(models.TextChoices):
+    """How the stores' updates of the linear weights are trained and aggregated."""
+
     FEDAVG = "fedavg", _("FedAvg: mean of the updates")
     FEDPROX = "fedprox", _("FedProx: mean, and no store goes far from the common model")
     TRIMMED_MEAN = "trimmed_mean", _("trimmed mean: the extremes are cut")
@@ -24,6 +26,8 @@ class Strategy(models.TextChoices):
 
 
 class Publishing(models.TextChoices):
+    """Whether a better version is published at once or by a person."""
+
     AUTOMATIC = "automatic", _("at once, when it is better")
     BY_A_PERSON = "by_a_person", _("when a person says so")
 

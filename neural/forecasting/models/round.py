@@ -20,6 +20,8 @@ from neural.models.exact_json import ExactJSONField
 
 
 class RoundState(models.TextChoices):
+    """The state of a training round."""
+
     PLANNED = "planned", _("planned")
     SELECTING = "selecting", _("choosing stores")
     COLLECTING = "collecting", _("collecting answers")
@@ -60,6 +62,8 @@ ROUND_REASONS = {
 
 
 class TrainingRoundQuerySet(models.QuerySet):
+    """Queries of training rounds."""
+
     def open(self) -> Self:
         """Rounds that have not ended."""
         return self.filter(state__in=OPEN_STATES)
@@ -74,7 +78,7 @@ class TrainingRoundQuerySet(models.QuerySet):
 
 
 class TrainingRound(models.Model):
-    """One training of one model type across stores."""
+    """One round of training a model type across stores."""
 
     plan = models.ForeignKey(
         TrainingPlan, models.PROTECT, verbose_name=_("plan"), related_name="rounds", db_index=False
@@ -147,7 +151,7 @@ class TrainingRound(models.Model):
             ),
         )
         indexes = (
-            # Admin: the rounds of a type, newest first.
+            # For the admin: the rounds of a type, newest first.
             models.Index(fields=["model_type", "-id"], name="neural_round_by_type"),
         )
         permissions = (

@@ -12,6 +12,8 @@ from neural.models.store import Store, StoreScopedQuerySet
 
 
 class UpdateState(models.TextChoices):
+    """The state of a store's part in a round."""
+
     INVITED = "invited", _("invited")
     ACCEPTED = "accepted", _("accepted")
     REJECTED = "rejected", _("rejected")
@@ -43,6 +45,8 @@ UPDATE_REASONS = {
 
 
 class StoreUpdateQuerySet(StoreScopedQuerySet):
+    """Queries of stores' parts in rounds."""
+
     def taking_part(self) -> Self:
         """Stores whose answers count."""
         return self.filter(state__in=TAKING_PART)

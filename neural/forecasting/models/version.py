@@ -28,6 +28,8 @@ class VersionContentChanged(PermanentError):
 
 
 class Standing(models.TextChoices):
+    """What was decided about a model version."""
+
     CANDIDATE = "candidate", _("candidate")
     PUBLISHED = "published", _("published")
     REJECTED = "rejected", _("rejected")
@@ -42,6 +44,8 @@ def sum_of(text: str) -> str:
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    """Queries of model versions, which refuse to change or delete a version's content."""
+
     def of(self, model_type: str) -> Self:
         return self.filter(model_type=model_type)
 

@@ -26,7 +26,7 @@ register.filter("one_line", display.one_line)
 
 @register.filter
 def next_day(tomorrow: ByMethod, method: str) -> float | None:
-    """The WAPE of a method's forecasts for the next day alone."""
+    """The WAPE of a method's next-day forecasts; None if it is not known."""
     return tomorrow.get(method, {}).get("wape")
 
 

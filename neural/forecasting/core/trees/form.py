@@ -47,7 +47,7 @@ class Form:
         return self.stages * self.depth
 
     def as_json(self) -> Json:
-        """The form as a forest keeps it."""
+        """The form as JSON for the forest."""
         return asdict(self)
 
     @classmethod

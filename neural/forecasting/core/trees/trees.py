@@ -20,7 +20,7 @@ Integers = NDArray[np.int32]
 Floats32 = NDArray[np.float32]
 
 NO_SPLIT = 255
-"""A threshold that no bin is above."""
+"""The threshold of a node without a split: no bin is above it."""
 GRAIN = 2.0**-20
 """Leaf values are whole multiples of this, so their sums are exact in any order."""
 _AT_ONCE = 2**17
