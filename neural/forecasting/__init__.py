@@ -1,6 +1,6 @@
-"""Demand forecasts, trained across stores: a store's rows stay in its task.
+"""Demand forecasts, trained across stores (federated): a store's rows never leave its task.
 
-Its public names are what a model type of one's own is made with.
+The public names of this package are for writing your own model type.
 """
 
 from typing import TYPE_CHECKING, Any

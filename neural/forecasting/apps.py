@@ -1,4 +1,4 @@
-"""The Django application."""
+"""The Django app of federated training and forecasts."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -13,7 +13,8 @@ class ForecastingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the model type of the demand forecast; ship its plan and nightly round."""
+        """Register the demand forecast's model type, and connect the creation of its plan and
+        nightly schedule."""
         from neural.celeryapp import shipped_schedules
         from neural.forecasting import (
             checks,  # noqa: F401  (registers the system checks)

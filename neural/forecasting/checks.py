@@ -1,4 +1,4 @@
-"""System checks of forecasting."""
+"""Django system checks of the forecasting app."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,11 +16,11 @@ from neural.forecasting.sources import DemandSourceAlreadyRegistered, NoDemandSo
 
 @register()
 def check_country(**_: Any) -> list[CheckMessage]:
-    """The public holidays of the country of new stores are known."""
+    """Check that the public holidays of new stores' country are known (W002)."""
     try:
         country = conf().default_country
     except ValidationError:
-        return []  # neural.E001 says what is wrong
+        return []  # neural.E001 reports this
     if not country or country in list_supported_countries(include_aliases=False):
         return []
     return [
@@ -34,11 +34,11 @@ def check_country(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_demand_source(**_: Any) -> list[CheckMessage]:
-    """There are not two places from which sales come."""
+    """Check that no more than one app registers a demand source (E006)."""
     try:
         demand_source()
     except NoDemandSource:
-        return []  # as long as nothing is to be trained, nobody misses it
+        return []  # needed only for training: check_training_plans reports it
     except DemandSourceAlreadyRegistered as error:
         hint = "How an app says where sales are stands in docs/learning.md."
         return [checks.Error(str(error), hint=hint, id="neural.E006")]
@@ -47,8 +47,8 @@ def check_demand_source(**_: Any) -> list[CheckMessage]:
 
 @register(checks.Tags.database)
 def check_training_plans(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Where a plan wants training, an app says where sales are. Asked of the database, so by
-    `migrate`, `check --database default` and `doctor`."""
+    """Check that an app registers a demand source if a training plan is enabled (W004). It needs
+    the database, so it runs with `migrate`, `check --database default` and `doctor`."""
     if DEFAULT_DB_ALIAS not in (databases or ()) or not _has_enabled_plan():
         return []
     try:
@@ -60,7 +60,7 @@ def check_training_plans(*, databases: Sequence[str] | None = None, **_: Any) ->
         )
         return [checks.Warning(str(error), hint=hint, id="neural.W004")]
     except DemandSourceAlreadyRegistered:
-        pass  # neural.E006 says it
+        pass  # neural.E006 reports it
     return []
 
 

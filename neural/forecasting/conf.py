@@ -1,4 +1,4 @@
-"""The settings of training."""
+"""The settings of federated training."""
 
 from pydantic import Field
 
@@ -7,11 +7,11 @@ from neural.conf.ledger import Settings
 
 
 class TrainingSettings(Settings):
-    """Those of training, in ``NEURAL``."""
+    """The settings of training, a part of ``settings.NEURAL``."""
 
     training_memory_bytes: int = Field(default=320 * 1024 * 1024, ge=0)
-    """What a worker process keeps of its stores from one exchange of a round to the next."""
+    """How many bytes of its stores' data a worker process caches between a round's exchanges."""
 
 
 conf = register_settings(TrainingSettings)
-"""The settings of training in force."""
+"""Returns the training settings in force."""

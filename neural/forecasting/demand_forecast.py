@@ -1,4 +1,4 @@
-"""The model type that comes with the app: how much of each dish a store will sell."""
+"""Registers the app's own model type, ``demand_forecast``: a store's sales of each dish."""
 
 from django.utils.translation import gettext_lazy as _
 

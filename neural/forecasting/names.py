@@ -1,4 +1,4 @@
-"""The names under which tasks of training are known."""
+"""The names of the Celery tasks of training and forecasting."""
 
 ROUND_TASK = "neural.tasks.run_federated_round"
 TRAIN_TASK = "neural.tasks.train_federated_model"

@@ -1,9 +1,9 @@
-"""A store's sales as arrays, from what the demand source says of them. Two questions to it.
+"""Reads a store's sales from the demand source, in two queries, and makes arrays of them.
 
-A day on which the store sold something is open: a dish without a row is zero that day, unless it
-had never been sold before. A day without sales is closed, and nothing is known of it; nor is of
-one that is beyond belief. What reports say of a day beside sales is somebody's JSON: what cannot
-be read is ignored.
+A day on which the store sold something is open: a dish without a row sold zero that day, unless it
+had never been sold before. A day without sales is closed and its demand unknown; the demand of an
+implausible day is unknown, too. Reports may tell other facts about a day, as unchecked JSON; parts
+that cannot be read are ignored.
 """
 
 import datetime as dt
@@ -20,23 +20,24 @@ from neural.forecasting.sources import SoldRow, demand_source
 from neural.models import Store
 
 RECENT_DAYS = 28
-"""A dish counts if it was sold on one of the last so many open days."""
+"""A dish counts if it was sold on one of this many last open days."""
 SOLD_OUT_HOURS = 12.0
-"""A dish that was sold out for so long says nothing of demand that day."""
+"""The demand for a dish is unknown on a day when it was sold out for at least this many hours."""
 CLOSED_WEEKS, LEAST_CLOSED_WEEKS = 8, 4
-"""A weekday on which the store was closed in each of the last eight weeks (a new store: in all of
-at least four) is one on which it does not open."""
+"""The store does not open on a weekday that was closed in each of the last eight weeks (for a new
+store: in all of at least four)."""
 
 Facts: TypeAlias = Mapping[str, Any]
-"""What was said of a day."""
+"""The facts that reports tell about a day."""
 
 _SPOKEN = ("holiday", "school_holiday", "promotions", "discount", "stockout_hours", "closed")
 
 
 def sales_of(store: Store, *, today: dt.date, history_days: int, most_dishes: int = 50) -> Sales:
-    """What the store knows on the morning of ``today``: the day before is the last one known.
+    """The store's sales as on the morning of ``today``: the day before is the last known day.
 
-    Raises :class:`NotEnoughHistory` if it sold nothing within ``history_days``.
+    Only the ``most_dishes`` that sold most lately are included. Raises :class:`NotEnoughHistory` if
+    the store sold nothing within ``history_days``.
     """
     first = today - dt.timedelta(days=history_days)
     source = demand_source()
@@ -50,7 +51,7 @@ def sales_of(store: Store, *, today: dt.date, history_days: int, most_dishes: in
 
 
 def nothing_sold(store: Store, *, today: dt.date) -> Sales:
-    """A store of which nothing is known yet, on the morning of ``today``."""
+    """The empty sales of a store without history, as on the morning of ``today``."""
     ahead = 1 + HORIZONS
     return Sales(
         first_day=today - dt.timedelta(days=1),
@@ -65,7 +66,7 @@ def nothing_sold(store: Store, *, today: dt.date) -> Sales:
 
 
 class _Table(NamedTuple):
-    """What was sold, by day and dish (those that count)."""
+    """Sales by day and dish, for the dishes that count."""
 
     quantities: FloatArray
     open_days: BoolArray
@@ -75,7 +76,7 @@ class _Table(NamedTuple):
 
 
 def _table(rows: list[SoldRow], first: dt.date, days: int, most_dishes: int) -> _Table:
-    names = {dish: name for _, dish, name, _ in rows}  # the newest
+    names = {dish: name for _, dish, name, _ in rows}  # the newest name of each dish
     codes = {dish: place for place, dish in enumerate(sorted(names))}
     start = first.toordinal()
     at = np.array([row[0].toordinal() - start for row in rows])
@@ -93,7 +94,7 @@ def _table(rows: list[SoldRow], first: dt.date, days: int, most_dishes: int) -> 
 
 
 def _chosen(sold: FloatArray, open_days: BoolArray, most: int) -> BoolArray:
-    """Dishes that were sold lately; the ``most`` of which most was."""
+    """(dishes,): True for the ``most`` dishes that sold most lately."""
     lately = sold[np.flatnonzero(open_days)[-RECENT_DAYS:]].sum(axis=0)
     order = np.argsort(-lately, kind="stable")[:most]
     chosen = np.zeros(sold.shape[1], dtype=np.bool_)
@@ -102,16 +103,16 @@ def _chosen(sold: FloatArray, open_days: BoolArray, most: int) -> BoolArray:
 
 
 def _known(sold: FloatArray, open_days: BoolArray) -> FloatArray:
-    """NaN on closed days and before a dish was first sold."""
+    """The quantities, with NaN on closed days and before a dish was first sold."""
     begun = np.cumsum(sold, axis=0) > 0
     return np.where(open_days[:, None] & begun, sold, np.nan)
 
 
-# What reports say
+# Facts from reports
 
 
 def _facts(reports: Iterable[tuple[dt.date, Any]]) -> Mapping[dt.date, Facts]:
-    """What the newest report that speaks of a day says of it."""
+    """The facts about each day, from the newest report that mentions the day."""
     found: dict[dt.date, Facts] = {}
     for day, context in reports:
         if isinstance(context, dict):
@@ -152,12 +153,12 @@ def _sales(store: Store, first: dt.date, table: _Table, facts: Mapping[dt.date, 
         if row < days:
             _sold_out(quantities[row], said.get("stockout_hours"), place)
     closed = flags["closed"] > 0
-    # Of a day that is known, sales say whether the store was open; of one to come, a report, or
-    # else its usual week: what was learned of the day before a closed one is then used again.
+    # Sales show whether the store was open on a known day. For a day to come, a report does, or
+    # else the usual week: the forecast of the day before can then use that the next is closed.
     closed[:days] = ~table.open_days
     usual = _closed_weekdays(table.open_days)
     for row in range(days, ahead):
-        # A flag is an integer to Python.
+        # In Python, True and False are integers, too.
         if not isinstance(facts.get(first + dt.timedelta(days=row), {}).get("closed"), int):
             closed[row] = usual[row % 7]
     return Sales(
@@ -175,12 +176,12 @@ def _sales(store: Store, first: dt.date, table: _Table, facts: Mapping[dt.date, 
 
 
 def _closed_weekdays(open_days: BoolArray) -> BoolArray:
-    """(7,): whether the store never opens on the weekday of the rows 0, 7, … to 6, 13, …"""
+    """(7,): element i says whether the store never opens on the weekday of rows i, i + 7, …"""
     found = np.zeros(7, dtype=np.bool_)
     for weekday in range(7):
         last = open_days[weekday::7][-CLOSED_WEEKS:]
         found[weekday] = len(last) >= LEAST_CLOSED_WEEKS and not last.any()
-    # A store that has not opened at all lately has no usual week.
+    # A store that has not opened at all lately has no usual closing days.
     return found & ~found.all()
 
 

@@ -1,7 +1,7 @@
-"""What comes with the app: a plan for the demand forecast, its round every night, and for how long
-forecasts are kept.
+"""The app's defaults: the demand forecast's plan and nightly schedule, and pruning of forecasts.
 
-Plan and schedule are made once, after a migration, and are people's from then on.
+Plan and schedule are created once, after a migration, and never overwritten: people may change
+them.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ TRAINING_SCHEDULE = ShippedSchedule(
 )
 
 FORECAST_DAYS = 400
-"""A year of hits and misses, and a month to look at it."""
+"""Forecasts are kept for a year of hits and misses, and a month to look at it."""
 
 FORECASTS = Prunable(
     name="forecasts",
@@ -46,7 +46,7 @@ FORECASTS = Prunable(
 
 
 def connect(app: AppConfig) -> None:
-    """Make the plan after the migration that brings plans."""
+    """Create the plan after the migration that adds training plans."""
     post_migrate.connect(_after_migration, sender=app, dispatch_uid="neural.shipped_plan")
 
 
@@ -58,6 +58,6 @@ def _after_migration(*, using: str, plan: Sequence[Any] = (), **_: Any) -> None:
 
 
 def make_plan(*, using: str = "default") -> bool:
-    """Make the plan of the demand forecast unless there is one. Returns whether it did."""
+    """Create the plan of the demand forecast if there is none. Returns whether it was created."""
     plans = TrainingPlan.objects.using(using)
     return plans.get_or_create(model_type=DEFAULT_MODEL_TYPE)[1]

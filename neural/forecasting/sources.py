@@ -1,8 +1,7 @@
-"""Where sales come from: the interface to whichever app keeps them.
+"""The interface to the app that keeps sales, from which training and forecasting read them.
 
-Training and forecasting keep no sales of their own. An installed app that does registers a
-:class:`DemandSource` in its module ``neural_demand``, which is imported when sales are first
-asked for.
+This app keeps no sales of its own. The installed app that does registers a :class:`DemandSource` in
+its module ``neural_demand``, which is imported when sales are first needed.
 """
 
 import datetime as dt
@@ -23,45 +22,45 @@ SoldRow: TypeAlias = tuple[dt.date, str, str, float]
 
 
 class NoDemandSource(PermanentError):
-    """No installed app says where sales are."""
+    """No installed app registered a demand source."""
 
 
 class DemandSourceAlreadyRegistered(NeuralError):
-    """Two apps say where sales are."""
+    """Two apps registered a demand source."""
 
 
 class DemandSource(Protocol):
-    """What an app that keeps sales tells of them. Days are stores' business days."""
+    """The queries that an app with sales must answer. Days are stores' business days."""
 
     def sales(self, store: Store, *, first: dt.date, until: dt.date) -> Iterable[SoldRow]:
-        """What the store sold from ``first`` to the day before ``until``, by day and dish. A day
-        on which it sold nothing has no row, or rows of zero."""
+        """The store's sales from ``first`` to the day before ``until``, by day and dish. A day
+        without sales has no row, or rows of zero."""
         ...
 
     def reports(
         self, store: Store, *, first: dt.date, until: dt.date
     ) -> Iterable[tuple[dt.date, Any]]:
-        """Day and what was said of it beside sales (docs/learning.md), as JSON came from outside;
-        what was said last comes last."""
+        """Pairs of a day and the other facts reported of it (docs/learning.md), as unchecked JSON;
+        the newest report comes last."""
         ...
 
     def selling_stores(
         self, *, first: dt.date, last: dt.date, least_days: int = 1
     ) -> QuerySet[Any, Any]:
-        """Codes of the stores that sold something on ``least_days`` days or more from ``first``
-        to ``last``: a query for ``pk__in``."""
+        """The codes of the stores that sold something on at least ``least_days`` days from
+        ``first`` to ``last``, as a query for ``pk__in``."""
         ...
 
     def ever_sold(self) -> Exists:
-        """The condition by which a query of stores finds those that have sales at all."""
+        """A condition for a query of stores: those that have ever sold anything."""
         ...
 
     def last_day_of(self, store: Store) -> dt.date | None:
-        """The last day on which the store sold something."""
+        """The last day on which the store sold something; None if there is none."""
         ...
 
     def last_days(self) -> Iterable[dt.date]:
-        """For each store that has sold something the last day on which it did, latest first."""
+        """The last day with sales of each store that has any, the latest first."""
         ...
 
 
@@ -69,7 +68,7 @@ _registered: list[DemandSource] = []
 
 
 def register_demand_source(source: DemandSource) -> None:
-    """Say where sales are. There can be one source."""
+    """Register the source of sales. Raises :class:`DemandSourceAlreadyRegistered` for a second."""
     if _registered:
         raise DemandSourceAlreadyRegistered(
             f"sales come from {type(_registered[0]).__qualname__}, registered by "
@@ -80,7 +79,7 @@ def register_demand_source(source: DemandSource) -> None:
 
 
 def demand_source() -> DemandSource:
-    """Where sales are, or :class:`NoDemandSource`."""
+    """The registered source of sales. Raises :class:`NoDemandSource` if there is none."""
     _discover()
     if not _registered:
         raise NoDemandSource(
@@ -92,5 +91,5 @@ def demand_source() -> DemandSource:
 
 @cache
 def _discover() -> None:
-    """At first use, and not in some app's ``ready()``: other apps may not be ready by then."""
+    """Import the apps' modules at first use: in ``ready()``, other apps might not be ready yet."""
     autodiscover_modules(MODULE)

@@ -1,4 +1,4 @@
-"""The Celery tasks of training and forecasts: names, arguments and one domain call each."""
+"""The Celery tasks of training and forecasts. Each is a name, its arguments and one domain call."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -23,14 +23,14 @@ from neural.ledger.clock import database_clock
 from neural.ledger.retry import RetryPolicy
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 
-# An exchange waits for two minutes: a run of it that failed must come again soon.
+# An exchange waits two minutes for answers, so a failed run must be retried soon.
 _SOON = RetryPolicy(max_retries=5, base_seconds=2, cap_seconds=15)
 _LOW: Mapping[str, Any] = {"run_queue": LOW_PRIORITY_QUEUE, "run_priority": LOW_PRIORITY}
 
 
 @shared_task(base=LedgerTask, name=ROUND_TASK, **_LOW)
 def run_federated_round(model_type: str = DEFAULT_MODEL_TYPE) -> dict[str, Any]:
-    """Open a round of training across stores, unless one is open; returns which."""
+    """Open a round of training across stores, or find the open one; returns which round it is."""
     return run_round(name=model_type, now=database_clock())
 
 
@@ -38,15 +38,15 @@ def run_federated_round(model_type: str = DEFAULT_MODEL_TYPE) -> dict[str, Any]:
 def train_federated_model(
     store_id: str | None = None, model_type: str = DEFAULT_MODEL_TYPE
 ) -> dict[str, Any]:
-    """Train a model across stores; returns the receipt of the round, and of this store.
+    """Train a model across stores; returns the outcome of the round, and of this store.
 
-    It opens a round that invites every store with enough history, or joins the open one, and
-    ends when the round has closed. Meanwhile it keeps no worker.
+    The task opens a round that invites every store with enough history, or joins the open round.
+    It ends when the round has closed, and occupies no worker while it waits.
     """
     return train(store_id=store_id, model_type=model_type, now=database_clock())
 
 
-# A store that hangs is not to keep a worker for longer than its exchange waits.
+# The limits keep a store that hangs from occupying a worker for longer than its exchange lasts.
 @shared_task(
     base=LedgerTask,
     name=ANSWER_TASK,
@@ -56,7 +56,7 @@ def train_federated_model(
     **_LOW,
 )
 def answer_training_exchange(round_id: int, exchange: int, stores: Sequence[str]) -> dict[str, Any]:
-    """Let stores answer one question of a round, each from its own rows; returns counts."""
+    """Let some stores answer one question of a round, each from its own rows; returns counts."""
     return answer_exchange(
         round_id=round_id, exchange=exchange, stores=stores, now=database_clock()
     )
@@ -64,7 +64,7 @@ def answer_training_exchange(round_id: int, exchange: int, stores: Sequence[str]
 
 @shared_task(base=LedgerTask, name=ADVANCE_TASK, retry_policy=_SOON, **_LOW)
 def advance_training_round(round_id: int) -> dict[str, Any]:
-    """See to a round's deadlines for as long as it is open; returns how it ended."""
+    """Enforce a round's deadlines while it is open; returns how the round ended."""
     return watch(round_id=round_id, now=database_clock())
 
 
@@ -75,9 +75,9 @@ def make_forecasts(
     model_type: str = DEFAULT_MODEL_TYPE,
     as_of: str | None = None,
 ) -> dict[str, Any]:
-    """Forecast the next 14 days of some stores, or ask for the runs of all of them.
+    """Forecast the next 14 days of some stores; without stores, enqueue the runs for all of them.
 
-    ``as_of`` is a day in ISO 8601: as on the morning of that day.
+    ``as_of`` is a day in ISO 8601: forecast as on the morning of that day.
     """
     return next_days.make_forecasts(
         store_id=store_id,

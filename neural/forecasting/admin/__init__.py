@@ -1,4 +1,4 @@
-"""The pages of training and forecasts."""
+"""The admin pages of training and forecasts."""
 
 from neural.forecasting.admin import forecasts, plans, rounds, updates, versions
 

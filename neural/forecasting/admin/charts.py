@@ -1,7 +1,7 @@
-"""The geometry of the charts of forecasts and errors, in the units of their view boxes.
+"""Computes the charts of forecasts and errors, in the units of their SVG view boxes.
 
-Charts are SVG made on the server: no script, no inline style. They are stretched to the width
-of the page, so that texts stand beside them as HTML.
+The charts are SVG made on the server, without scripts or inline styles. They are stretched to the
+width of the page, so their texts are HTML beside them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ SHOWN_STORES = 100
 
 @dataclass(frozen=True)
 class Mark:
-    """A rectangle, and what the pointer reads."""
+    """A rectangle of the chart. ``title`` is its tooltip."""
 
     x: float
     y: float
@@ -34,7 +34,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Chart:
-    """A store's days: what was sold as bars, the band P10 to P90, P50 as a line in it."""
+    """The chart of a store's days: sales as bars, P10 to P90 as a band, P50 as a line in it."""
 
     width: int
     top: float
@@ -42,16 +42,16 @@ class Chart:
     bands: Sequence[Mark]
     middles: Sequence[Mark]
     ahead: float
-    """Where the days begin of which no sales are known yet."""
+    """The x coordinate from which on no sales are known yet."""
 
     @property
     def rest(self) -> float:
-        """How wide these days are."""
+        """The width of the days without known sales."""
         return self.width - self.ahead
 
 
 def chart_of(days: Sequence[ForecastDay]) -> Chart:
-    """The chart, as high as the highest bar or band."""
+    """The chart of these days, scaled to the highest bar or band."""
     highs = [day.band.high for day in days if day.band]
     top = max([*highs, *(day.sold for day in days if day.sold is not None)], default=0.0) or 1.0
     places = list(enumerate(days))
@@ -112,7 +112,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class ErrorRow:
-    """A store's errors, each method a dot."""
+    """A store's errors, one dot for each method."""
 
     store: StoreReport
     dots: Sequence[Dot]
@@ -122,17 +122,18 @@ class ErrorRow:
 
 @dataclass(frozen=True)
 class ErrorPlot:
-    """WAPE by store. ``ticks`` are what the scale reads at its quarters."""
+    """WAPE by store. ``ticks`` are the labels at the quarters of the scale."""
 
     rows: Sequence[ErrorRow]
     methods: Sequence[str]
     ticks: Sequence[str]
     left_out: int
-    """Stores that are not shown because there are too many."""
+    """The number of stores that are not shown because there are too many."""
 
 
 def error_plot(report: Report) -> ErrorPlot:
-    """Stores that gain least first: these are what one looks for."""
+    """The plot of a report's stores. Those with the least gain come first, because they need
+    attention."""
     judged = [each for each in report.stores if each.methods]
     shown = sorted(judged, key=_gain)[:SHOWN_STORES]
     top = _round_up(max((w for each in shown for w in _errors(each)), default=0.0))
@@ -151,7 +152,7 @@ def _errors(store: StoreReport) -> Iterable[float]:
 
 
 def _row(store: StoreReport, methods: Sequence[str], top: float) -> ErrorRow:
-    # The candidate last: it is drawn over the others.
+    # The candidate comes last, so that it is drawn over the others.
     names = [name for name in reversed(methods) if store.wape(name) is not None]
     dots = [_dot(store, name, top) for name in names]
     places = [dot.x for dot in dots]
@@ -168,5 +169,5 @@ KNOWN = (CANDIDATE, "active", "local", "weekday_mean", "seasonal_naive")
 
 
 def _round_up(error: float) -> float:
-    """The next multiple of 20 %, so that the quarters of the scale are round."""
+    """Round up to a multiple of 20 %, so that the quarters of the scale are round numbers."""
     return max(-(-error // 0.2) * 0.2, 0.2)

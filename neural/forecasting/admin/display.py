@@ -1,4 +1,4 @@
-"""How rounds, versions and forecasts are shown: badges, methods in words, ratios as per cent."""
+"""Formats rounds, versions and forecasts: badges, methods in words, ratios as per cent."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ METHOD_LABELS: Mapping[str, Any] = {
     "weekday_mean": gettext_lazy("mean of the last four same weekdays"),
     "seasonal_naive": gettext_lazy("as on the last same weekday"),
 }
-"""What stands beside the new version when it is judged."""
+"""The methods that are judged, as short labels."""
 
 METHOD_SENTENCES: Mapping[str, Any] = {
     "blend": gettext_lazy("The chain's model with this store's own habits."),
@@ -35,7 +35,7 @@ METHOD_SENTENCES: Mapping[str, Any] = {
         "here."
     ),
 }
-"""How a forecast was made, for whoever cooks by it."""
+"""The methods of forecasts as sentences, for the people in the kitchen."""
 
 QUESTION_LABELS: Mapping[str, Any] = {
     "describe": gettext_lazy("stores say how much they have to learn from"),
@@ -46,30 +46,31 @@ QUESTION_LABELS: Mapping[str, Any] = {
     "judge": gettext_lazy("stores judge the new model on days that it has not seen"),
     "confirm": gettext_lazy("stores compare it with what was judged, now that it knows those days"),
 }
-"""What a round is doing, by the kind of its question."""
+"""What a round is doing, in words, by the kind of its question."""
 
 
 def state_badge(training: TrainingRound) -> SafeString:
-    """A round's state. One that waits for a person is not shown as refused."""
+    """The badge of a round's state. A round whose version waits for a person is not shown as
+    rejected."""
     if training.state == RoundState.REJECTED and training.reason == "candidate":
         return badge("candidate", _("waits for a person"))
     return badge(training.state, training.get_state_display())
 
 
 def standing_badge(version: ModelVersion, *, active: bool) -> SafeString:
-    """Whether a version is in force, or what was decided about it."""
+    """The badge of a version: in force, or what was decided about it."""
     if active:
         return badge("active", _("in force"))
     return badge(version.standing, version.get_standing_display())
 
 
 def update_badge(update: StoreUpdate) -> SafeString:
-    """What became of a store's part."""
+    """The badge of a store's part in a round."""
     return badge(update.state, update.get_state_display())
 
 
 def reason(row: TrainingRound | StoreUpdate) -> str:
-    """Why it ended as it did, in words, with the detail."""
+    """Why a round or a store's part ended as it did, in words, with the detail."""
     if not row.reason:
         return NOTHING
     detail = row.detail
@@ -83,17 +84,17 @@ def reason(row: TrainingRound | StoreUpdate) -> str:
 
 
 _TOO_FEW = re.compile(r"(?P<found>\d+(?: of \d+)?); (?P<needed>\d+) are needed")
-"""The detail of a round without a quorum, which is kept in English."""
+"""Matches the detail of a round without a quorum, which the database keeps in English."""
 
 
 def phase(training: TrainingRound) -> str:
-    """What a round is doing now."""
+    """What a round is doing now, in words."""
     kind = (training.question or {}).get("kind", "")
     return str(QUESTION_LABELS.get(kind, kind) or training.get_state_display())
 
 
 def method_label(name: str) -> str:
-    """A method that was judged, in words."""
+    """The label of a judged method."""
     return str(METHOD_LABELS.get(name, name))
 
 
@@ -108,28 +109,28 @@ def per_cent(ratio: float | None) -> str:
 
 
 def bias(ratio: float | None) -> str:
-    """Forecast / demand as what is too much or too little: +2.1%."""
+    """Forecast / demand as a signed excess: +2.1% is too much."""
     return NOTHING if ratio is None else signed(ratio - 1)
 
 
 def signed(ratio: float) -> str:
-    """Per cent with its sign; none on nothing."""
+    """A signed percentage; zero has no sign."""
     text = f"{ratio:+.1%}".replace("-", "−")
     return "0.0%" if text[1:] == "0.0%" else text
 
 
 def gain(ratio: float | None) -> str:
-    """By how much of the better simple rule's error the new version errs less: +12.0%."""
+    """How much smaller the new version's error is than the better simple rule's: +12.0%."""
     return NOTHING if ratio is None else signed(ratio)
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A figure without unit."""
+    """A figure without a unit, with this many digits after the point."""
     return NOTHING if value is None else f"{value:.{digits}f}"
 
 
 def portions(amount: float | None) -> str:
-    """Portions, to a tenth where that says anything."""
+    """A number of portions, to a tenth where that is meaningful."""
     if amount is None:
         return NOTHING
     return f"{amount:.0f}" if amount >= 20 or amount == round(amount) else f"{amount:.1f}"

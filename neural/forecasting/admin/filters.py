@@ -1,4 +1,4 @@
-"""Filters of plans, rounds, versions, updates and forecasts."""
+"""The admin's filters for plans, rounds, versions, updates and forecasts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -45,7 +45,7 @@ class UpdateStateFilter(EqualityFilter):
 
 
 class RoundFilter(TextFilter):
-    """One round, by its number."""
+    """Filters by one round's number."""
 
     title = _("round")
     parameter_name = "round"

@@ -1,4 +1,4 @@
-"""Forecasts: the list, and a store's page: what to prepare, and how good the last ones were."""
+"""The admin's list of forecasts, and a store's page: what to prepare, and past forecasts."""
 
 import datetime as dt
 
@@ -73,7 +73,7 @@ class ForecastAdmin(HistoryAdmin):
     # A store's page
 
     def get_urls(self) -> list[URLPattern]:
-        """One address more: a store's forecast."""
+        """The usual URLs, and that of a store's page."""
         view = self.admin_site.admin_view(self.store_view)
         return [
             path("store/<str:code>/", view, name="neural_forecasting_forecast_store"),
@@ -81,7 +81,8 @@ class ForecastAdmin(HistoryAdmin):
         ]
 
     def store_view(self, request: HttpRequest, code: str) -> HttpResponse:
-        """Eight weeks back and two ahead; ``?dish=`` one dish, ``?day=`` to prepare for."""
+        """A store's page: eight weeks back and two ahead. ``?dish=`` selects a dish, ``?day=`` the
+        day to prepare for."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         store = store_or_404(request, code)
@@ -156,7 +157,7 @@ def _band(forecast: Forecast, place: int) -> str:
 
 
 def _day(text: str | None) -> dt.date | None:
-    """A day as the address has it; anything else is ignored."""
+    """The day given in the URL; None for anything else."""
     try:
         return dt.date.fromisoformat(text or "")
     except ValueError:

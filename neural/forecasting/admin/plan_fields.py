@@ -1,4 +1,4 @@
-"""The numbers of a plan as its page groups and explains them."""
+"""The fieldsets of the training plan's admin page, with explanations."""
 
 from typing import Any
 

@@ -1,5 +1,7 @@
-"""Training plans: edited by people, and run now. What their noise costs is said when they are
-saved, before a round spends it for nothing."""
+"""The admin pages of training plans, where people edit plans and run them now.
+
+Saving a plan warns if its noise exceeds the privacy budget, before a round spends it in vain.
+"""
 
 from typing import Any
 
@@ -33,7 +35,7 @@ from neural.sites import address_in_admin
 
 @page(TrainingPlan)
 class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
-    """A plan concerns every store: only who sees every store changes it."""
+    """A plan concerns every store, so only users who see every store may change it."""
 
     verbs = (RUN_NOW,)
     list_display = ("type_name", "standing", "strategy", "quorum_shown", "publishing", "newest")
@@ -43,10 +45,10 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
     class Media:
         css = {"all": ("neural/figures.css", "neural_forecasting/learning.css")}
 
-    # Who may
+    # Permissions
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """For a registered type that has no plan yet."""
+        """A plan may be added if a registered model type has none yet."""
         permitted = super().has_add_permission(request) and sees_every_store(request.user)
         return permitted and bool(_types_without_plan())
 
@@ -55,15 +57,15 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
         return permitted and sees_every_store(request.user)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Switch it off instead: rounds name their plan."""
+        """Plans are never deleted, because rounds refer to them; they can be switched off."""
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return ("schedule", "newest") if obj is None else ("type_name", "schedule", "newest")
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """Participants are stores, which not everybody may see. A type that is no longer to be
-        chosen stands there in words."""
+        """Hide the participants from users who do not see every store. The model type of an
+        existing plan is shown as text."""
         fieldsets = super().get_fieldsets(request, obj)
         if obj is not None:
             first, *others = fieldsets
@@ -77,7 +79,7 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
         ]
 
     def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
-        """A type is chosen among those that have no plan."""
+        """Offer only the model types that have no plan."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "model_type" and field is not None:
             choices = [(name, label_of(name)) for name in _types_without_plan()]
@@ -85,7 +87,7 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
         return field
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Said at once: noise that the budget does not allow for would be spent for nothing."""
+        """Save the plan, and warn if its privacy budget does not suffice for a whole round."""
         super().save_model(request, obj, form, change)
         if warning := warning_of(obj):
             self.message_user(request, warning, messages.WARNING)
@@ -116,7 +118,7 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
 
     @admin.display(description=_("schedule"))
     def schedule(self, plan: TrainingPlan) -> SafeString | str:
-        """The rows of beat that open rounds, to be edited or switched off there."""
+        """Links to the periodic tasks that open rounds."""
         if not apps.is_installed("django_celery_beat"):
             return NOTHING
         tasks = apps.get_model("django_celery_beat", "PeriodicTask")._default_manager
@@ -125,9 +127,9 @@ class TrainingPlanAdmin(VerbsAdmin, NeuralAdmin):
 
 
 def warning_of(plan: TrainingPlan) -> str:
-    """Why no round of this plan could come to its end, as far as privacy goes; empty if one can.
+    """Why differential privacy keeps every round of this plan from finishing; empty if it does not.
 
-    A round has a noisy release for each exchange of the linear model.
+    A round has one noisy release for each exchange of the linear model.
     """
     if plan.noise_multiplier <= 0:
         return ""
@@ -165,7 +167,7 @@ def _scheduled(task: Any) -> SafeString | str:
 
 
 def _in_words(crontab: Any) -> str:
-    """Every night's in the reader's language; others as its tables say them, in English."""
+    """A crontab in words: a daily one in the reader's language, any other one in English."""
     days = (crontab.day_of_week, crontab.day_of_month, crontab.month_of_year)
     hour, minute = str(crontab.hour), str(crontab.minute)
     if any(each != "*" for each in days) or not (hour.isdigit() and minute.isdigit()):

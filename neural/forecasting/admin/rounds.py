@@ -1,4 +1,4 @@
-"""Rounds of training: where they are, how they went, which store was left out and why."""
+"""The admin pages of training rounds: progress, results, and the stores that were left out."""
 
 import datetime as dt
 from typing import Any
@@ -55,7 +55,7 @@ CANCEL = Verb(
 
 @page(TrainingRound)
 class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
-    """A round belongs to no store. Of stores its page shows those that the user may see."""
+    """A round belongs to no store. Its page shows the stores that the user may see."""
 
     verbs = (CANCEL,)
     list_display = (
@@ -100,8 +100,8 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
         css = {"all": ("neural/figures.css", "neural_forecasting/learning.css")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Without the server state, which is the whole model; versions without theirs. What each
-        store's part came to, but not what it sent."""
+        """Rounds with their versions and store updates, without the large columns: server state,
+        version content, answers."""
         version = ModelVersion.objects.defer("content")
         rounds = super().get_queryset(request).defer("server_state").select_related("plan")
         made = Prefetch("version", version), Prefetch("base_version", version)
@@ -114,13 +114,14 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
     # A round's page
 
     def get_urls(self) -> list[URLPattern]:
-        """One address more: how far a round is, as a piece of its page."""
+        """The usual URLs, and that of a round's progress, a fragment of its page."""
         view = self.admin_site.admin_view(self.progress_view)
         name = "neural_forecasting_traininground_progress"
         return [path("<int:number>/progress/", view, name=name), *super().get_urls()]
 
     def progress_view(self, request: HttpRequest, number: int) -> HttpResponse:
-        """The piece that refreshes. When the round has ended the whole page is loaded anew."""
+        """The progress fragment, which the page reloads. When the round has ended, the whole page
+        is reloaded."""
         found = self.get_queryset(request).filter(pk=number).first()
         if found is None:
             raise Http404
@@ -159,7 +160,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
 
     @admin.display(description=_("state"))
     def state_and_reason(self, training: TrainingRound) -> SafeString:
-        """The badge, and under it why the round ended so."""
+        """The badge, and below it the reason of the round's end."""
         shown = state_badge(training)
         if training.reason:
             words = one_line(reason(training))
@@ -173,7 +174,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
     @admin.display(description=_("stores"))
     def stores(self, training: TrainingRound) -> str:
         parts = training.updates.all()
-        # Those whose answers count, of those that were asked.
+        # The stores whose answers count, among those that were asked.
         good = sum(each.state in GOOD and each.exchange > 0 for each in parts)
         return f"{good} / {training.invited}"
 
@@ -183,7 +184,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
 
     @admin.display(description=_("as on the morning of"))
     def morning(self, training: TrainingRound) -> str:
-        """The day as of which it trains, where sales ended long ago."""
+        """The day as of which the round trains, if that is not the day of its opening."""
         return training.config.get("as_of") or str(_("the day it was opened"))
 
     @admin.display(description=_("version"))

@@ -1,4 +1,4 @@
-"""A plan's *Run now*: a round is opened, and the person told what came of it."""
+"""The admin action *Run now* of a plan: opens a round and shows the result."""
 
 import datetime as dt
 from itertools import islice
@@ -21,11 +21,11 @@ from neural.forecasting.sources import demand_source
 from neural.ledger.clock import database_clock
 
 MOST_TRIED = 10
-"""Days that are looked at: stores that ended together share one."""
+"""The number of last sales days that are tried. Stores whose sales ended together share one."""
 
 
 def open_round_of(plan: TrainingPlan, user: Any) -> bool:
-    """Open a round in this person's name. Says whether there is a new one."""
+    """Open a round in this user's name. Returns whether a new one was opened."""
     now = database_clock()
     try:
         opened = open_round(
@@ -34,15 +34,15 @@ def open_round_of(plan: TrainingPlan, user: Any) -> bool:
             requested_by=user.get_username(),
             as_of=morning_after_the_last_sales(plan, today=now.date()),
         )
-    except NeuralError:  # of a type that is gone
+    except NeuralError:  # for example, the model type's app was removed
         return False
     return opened.is_new
 
 
 def morning_after_the_last_sales(plan: TrainingPlan, *, today: dt.date) -> dt.date | None:
-    """The day to train as of, where sales of most stores ended too long ago to train as of today:
-    as in a demo, or when history is loaded before the tills are connected. None where today will
-    do, or no day would."""
+    """The day to train as of, if the sales of most stores ended too long ago to train as of today.
+    This is so in a demo, or when history is loaded before the tills are connected. None if today
+    suffices, or if no day does."""
     if _are_enough(plan, today):
         return None
     mornings = (last + dt.timedelta(days=1) for last in _last_days(plan))
@@ -51,8 +51,8 @@ def morning_after_the_last_sales(plan: TrainingPlan, *, today: dt.date) -> dt.da
 
 
 def _last_days(plan: TrainingPlan) -> list[dt.date]:
-    """The days on which stores sold last, each once, the latest first. Those that too few stores
-    reach are left out."""
+    """The distinct last sales days of stores, the latest first, without the days that fewer than
+    the plan's ``least_stores`` reach."""
     return list(dict.fromkeys(list(demand_source().last_days())[plan.least_stores - 1 :]))
 
 
@@ -62,7 +62,7 @@ def _are_enough(plan: TrainingPlan, today: dt.date) -> bool:
 
 
 def what_came_of_it(plan: TrainingPlan) -> tuple[int, SafeString]:
-    """How the newest round began: it is under way, or ended at once and why."""
+    """The message about the newest round: it is open, or it ended at once for a reason."""
     found = newest_round_of(plan)
     if found is None:
         return messages.WARNING, format_html("{}", _("No round was opened."))
@@ -80,7 +80,7 @@ def what_came_of_it(plan: TrainingPlan) -> tuple[int, SafeString]:
 
 
 def newest_round_of(plan: TrainingPlan) -> TrainingRound | None:
-    """The last one that was opened, without the model under construction."""
+    """The plan's newest round, without its large columns; None if there is none."""
     rounds = TrainingRound.objects.filter(model_type=plan.model_type)
     return rounds.defer("server_state", "question").order_by("-pk").first()
 

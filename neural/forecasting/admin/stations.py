@@ -1,4 +1,4 @@
-"""The course of a round, for its page: transitions that belong together are one station."""
+"""The course of a round, for its page: groups related transitions into stations."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from neural.forecasting.models.round import ASKING_STATES
 
 @dataclass(frozen=True)
 class Station:
-    """A stretch of a round's course. Exchanges are many: those in a row are one station. 0 where
-    stores were asked nothing."""
+    """A stretch of a round's course, which joins consecutive exchanges. ``first_exchange`` and
+    ``last_exchange`` are 0 if stores were asked nothing."""
 
     state: RoundState
     first_exchange: int
@@ -21,9 +21,8 @@ class Station:
 
 
 def stations(transitions: Sequence[RoundTransition], training: TrainingRound) -> Sequence[Station]:
-    """The course of a round: adding up belongs to the collecting that it ends. Trees are grown
-    exchange upon exchange without a transition, so a station lasts until the next one's first
-    exchange."""
+    """The course of a round. Aggregating belongs to the collecting that it ends. Trees grow through
+    many exchanges without a transition, so a station lasts until the first exchange of the next."""
     starts: list[RoundTransition] = []
     for each in transitions:
         if not starts or _station(each) != _station(starts[-1]):
@@ -54,7 +53,8 @@ def _asks(transition: RoundTransition) -> bool:
 def _last_exchange(
     begun: RoundTransition, after: RoundTransition | None, training: TrainingRound
 ) -> int:
-    """Of a station: the one before the next station's first, or where the round stands."""
+    """A station's last exchange: the one before the next station's first, or the round's current
+    one."""
     if after is None:
         return training.exchange
     return max(begun.exchange, after.exchange - 1 if _asks(after) else after.exchange)

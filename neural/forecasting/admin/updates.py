@@ -1,4 +1,4 @@
-"""What each store sent in each round, in figures, and what differential privacy has spent."""
+"""The admin pages of store updates (figures of each store's part) and of the privacy ledger."""
 
 from typing import Any
 
@@ -99,7 +99,7 @@ class StoreUpdateAdmin(HistoryAdmin):
 
     @admin.display(description=_("state"))
     def state_and_reason(self, update: StoreUpdate) -> SafeString:
-        """The badge, and under it why the store's part was not used."""
+        """The badge, and below it the reason if the store's part was not used."""
         shown = update_badge(update)
         if not update.reason:
             return shown
@@ -128,7 +128,7 @@ class StoreUpdateAdmin(HistoryAdmin):
 
 @page(PrivacySpend)
 class PrivacySpendAdmin(SearchedByNumber):
-    """The privacy ledger. It tells of the chain, of no store."""
+    """The privacy ledger. It concerns the chain, not a single store."""
 
     list_display = (
         link_column(PrivacySpend, "round"),

@@ -1,4 +1,4 @@
-"""Model versions: how good they are, and which one is in force."""
+"""The admin pages of model versions: how good they are, and which one is in force."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ from neural.forecasting.outlook.report import CANDIDATE, by_method, report_of_ve
 
 
 def _pointer(version: ModelVersion) -> ActiveModel | None:
-    """The pointer, if it stands on this version."""
+    """The pointer to this version; None if it is not in force."""
     return ActiveModel.objects.filter(version=version).first()
 
 
@@ -42,7 +42,7 @@ def _roll_back(version: ModelVersion, user: Any) -> bool:
 
 
 def _now_in_force(version: ModelVersion) -> tuple[int, str]:
-    """Which version has been put in force, and what that changes."""
+    """The message that says which version is in force now, and what that changes."""
     number = ActiveModel.objects.get(model_type=version.model_type).version.number
     text = gettext(
         "Version %(number)s is in force. Forecasts are made with it from the next night on."
@@ -86,7 +86,7 @@ ROLL_BACK = Verb(
 
 @page(ModelVersion)
 class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
-    """A version belongs to no store. Of stores its page shows those that the user may see."""
+    """A version belongs to no store. Its page shows the stores that the user may see."""
 
     verbs = (PUBLISH, REJECT, ROLL_BACK)
     list_display = (
@@ -128,7 +128,7 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
         css = {"all": ("neural/figures.css", "neural_forecasting/learning.css")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Without the model itself; with whether it is in force."""
+        """Versions without their content, annotated with whether they are in force."""
         active = Exists(ActiveModel.objects.filter(version=OuterRef("pk")))
         rows = super().get_queryset(request).select_related("parent", "round")
         rows = rows.defer("content", "parent__content", "round__server_state", "round__question")
@@ -176,7 +176,7 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
 
     @admin.display(description=_("in force since"))
     def in_force_since(self, version: ModelVersion) -> SafeString | str:
-        """Since when and by whom; or which version is instead."""
+        """Since when and by whom this version is in force, or else which version is."""
         active = ActiveModel.objects.filter(model_type=version.model_type)
         pointer = active.select_related("version").defer("version__content").first()
         if pointer is None:

@@ -1,4 +1,4 @@
 """The arithmetic of federated training: arrays in, arrays out.
 
-Knows neither Django nor the ledger.
+Its modules are pure: they use neither Django nor a database nor the ledger.
 """

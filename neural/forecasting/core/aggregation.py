@@ -1,8 +1,8 @@
-"""One update from the updates of many stores. Pure numpy.
+"""Aggregates the updates of many stores into one. Pure numpy.
 
-An update is an array of float64 of any shape, the same for all stores: what a store would add to
-the broadcast weights. Results do not depend on the order in which stores answered, nor on which
-store is called what: sums are exactly rounded (math.fsum), so that no order of adding shows.
+An update is a float64 array, of the same shape for all stores: the change of the broadcast weights
+that a store proposes. Sums are exactly rounded (math.fsum), so results depend neither on the order
+in which stores answered nor on their names.
 """
 
 import math
@@ -17,17 +17,17 @@ from neural.forecasting.core.protocol import AnswerRefused, TrainingConfig
 from neural.forecasting.core.series import FloatArray
 
 Updates: TypeAlias = Mapping[str, FloatArray]
-"""By store."""
+"""Updates by store."""
 
 LARGEST = 1e100
-"""No number of an update is larger: products with counts stay finite, and no model has such."""
+"""The largest number in an update. Products with counts stay finite, and no model needs more."""
 MOST_ORDINARY_STORES = 2.5
-"""No store weighs more than so many stores of the median weight. Clipping bounds what a store says;
-a claim of demand would multiply it again."""
+"""The most that a store may weigh, in multiples of the median weight. Clipping alone does not bound
+a store, because its claimed demand would multiply its update again."""
 
 
 class TooFewUpdates(AnswerRefused):
-    """There are fewer good updates than the arithmetic needs."""
+    """There are fewer good updates (``found``) than the arithmetic needs (``needed``)."""
 
     def __init__(self, *, found: int, needed: int) -> None:
         super().__init__("too_few_updates", f"{found} of at least {needed}")
@@ -36,7 +36,7 @@ class TooFewUpdates(AnswerRefused):
 
 
 def update_norm(update: FloatArray) -> float:
-    """The length (L2) of an update; 0.0 of an empty one. Exact where squares would overflow."""
+    """The length (L2) of an update; 0.0 if it is empty. Correct even where squares overflow."""
     return math.hypot(*update.ravel().tolist())
 
 
@@ -54,23 +54,23 @@ def check_update(update: FloatArray, *, shape: tuple[int, ...]) -> None:
 
 
 def clip(update: FloatArray, *, norm: float) -> FloatArray:
-    """The update, shortened to length ``norm`` if it is longer; its direction stays.
+    """The update, shortened to length ``norm`` if it is longer. Its direction stays.
 
-    To within rounding: the result may be longer than ``norm`` by some 1e-16 of it. ValueError
-    if ``norm`` is not positive and finite.
+    By rounding, the result may be longer than ``norm`` by some 1e-16 of it. Raises ValueError if
+    ``norm`` is not positive and finite.
     """
     if not 0 < norm < math.inf:
         raise ValueError(f"a clipping norm is positive and finite, not {norm}")
     length = update_norm(update)
-    # First to length 1: norm / length alone may be too small a number.
+    # The update is first scaled to length 1: norm / length alone may underflow.
     return update.copy() if length <= norm else update / length * norm
 
 
 def clip_to_median_norm(updates: Updates, *, factor: float = 1.0) -> dict[str, FloatArray]:
-    """The updates, none longer than ``factor`` times the median of their lengths.
+    """The updates, clipped to ``factor`` times the median of their lengths.
 
-    With fewer than half of the stores hostile, an honest store's length bounds the median, and
-    so what any hostile store can add. Where the median is 0, every update becomes 0.
+    If fewer than half of the stores are hostile, an honest store's length bounds the median, and
+    with it the influence of a hostile store. If the median is 0, every update becomes 0.
     """
     _stacked(updates, least=1)
     norm = factor * median(update_norm(update) for update in updates.values())
@@ -80,11 +80,12 @@ def clip_to_median_norm(updates: Updates, *, factor: float = 1.0) -> dict[str, F
 
 
 def capped_weights(claimed: Mapping[str, float]) -> dict[str, float]:
-    """What each store weighs: as much as it claims (demand, or examples), at most
+    """The weight of each store: its claim (demand, or examples), but at most
     :data:`MOST_ORDINARY_STORES` times the median claim.
 
-    By demand and not alike: errors are counted in portions, and most are a large store's. A claim
-    that is no finite number above 0 is refused (``wrong_count``).
+    Stores are not weighted equally, because errors count in portions and a large store has most of
+    them. Raises :class:`AnswerRefused` (``wrong_count``) for a claim that is not a finite number
+    above 0, and :class:`TooFewUpdates` without claims.
     """
     for store, amount in claimed.items():
         if isinstance(amount, bool) or not isinstance(amount, int | float):
@@ -98,11 +99,11 @@ def capped_weights(claimed: Mapping[str, float]) -> dict[str, float]:
 
 
 def without_leverage(updates: Updates, *, weights: Mapping[str, float]) -> dict[str, float]:
-    """The weights, but for stores whose update points against most others': they weigh no more
-    than the median store, whatever they claim.
+    """The weights, with a limit for stores whose update points against the majority: such a store
+    weighs no more than the median store, whatever it claims.
 
-    What most say is the coordinate-wise median. Honest stores differ from it by chance, near the
-    end of a training often, and lose little by it.
+    The majority is the coordinate-wise median. An honest store may point against it by chance,
+    often near the end of a training, and loses little by the limit.
     """
     stores, stacked = _stacked(updates, least=1)
     flat = stacked.reshape(len(stores), -1)
@@ -117,11 +118,11 @@ def without_leverage(updates: Updates, *, weights: Mapping[str, float]) -> dict[
 def weighted_mean(
     updates: Updates, *, weights: Mapping[str, float], least_updates: int = 1
 ) -> FloatArray:
-    """The mean of the updates by weight: FedAvg (McMahan et al. 2017, arXiv:1602.05629).
+    """The weighted mean of the updates: FedAvg (McMahan et al. 2017, arXiv:1602.05629).
 
-    FedProx (Li et al. 2020, arXiv:1812.06127) differs only in what a store minimises. Weights
-    are positive and finite, one for each update, or ValueError is raised. Refuses fewer updates
-    than ``least_updates``, other shapes, NaN.
+    FedProx (Li et al. 2020, arXiv:1812.06127) differs only in what a store minimises. Raises
+    ValueError unless each update has a positive, finite weight, and :class:`AnswerRefused` for
+    fewer updates than ``least_updates``, for different shapes and for NaN.
     """
     stores, stacked = _stacked(updates, least=least_updates)
     if set(weights) != set(stores) or not all(0 < each < math.inf for each in weights.values()):
@@ -133,11 +134,12 @@ def weighted_mean(
 
 
 def trimmed_mean(updates: Updates, *, trim_share: float, least_updates: int = 1) -> FloatArray:
-    """Coordinate by coordinate, the mean without the largest and smallest max(1, ⌈βn⌉) values
+    """For each coordinate, the mean without the largest and smallest max(1, ⌈βn⌉) values
     (Yin et al. 2018, arXiv:1803.01498). All stores weigh the same.
 
-    ``trim_share`` β is from 0 to below .5, or ValueError is raised. At least one value is cut at
-    each end, so that one hostile store never has a say. Refuses fewer updates than leave one.
+    Raises ValueError unless ``trim_share`` β is from 0 to below .5. At least one value is cut at
+    each end, so a single hostile store never has a say. Raises :class:`TooFewUpdates` if nothing
+    would remain.
     """
     if not 0 <= trim_share < 0.5:
         raise ValueError(f"a share to trim is from 0 to below .5, not {trim_share}")
@@ -148,39 +150,40 @@ def trimmed_mean(updates: Updates, *, trim_share: float, least_updates: int = 1)
 
 
 def trimmed_count(stores: int, *, trim_share: float) -> int:
-    """How many values the trimmed mean cuts at each end: max(1, ⌈βn⌉)."""
-    # .07 × 100 is 7.000000000000001 to a computer, and shall be 7.
+    """The number of values that the trimmed mean cuts at each end: max(1, ⌈βn⌉)."""
+    # In floating point .07 × 100 is 7.000000000000001; it must count as 7.
     return max(1, math.ceil(trim_share * stores - 1e-9))
 
 
 def coordinate_median(updates: Updates, *, least_updates: int = 3) -> FloatArray:
-    """Coordinate by coordinate, the median (Yin et al. 2018, arXiv:1803.01498); of an even
-    number, the mean of the two in the middle. All stores weigh the same.
+    """For each coordinate, the median (Yin et al. 2018, arXiv:1803.01498); for an even number of
+    updates, the mean of the two in the middle. All stores weigh the same.
 
-    The median of two is their mean, which protects nobody: fewer than three are refused unless
-    ``least_updates`` says otherwise.
+    Raises :class:`TooFewUpdates` for fewer than ``least_updates``: the median of two updates is
+    their mean, which protects nobody.
     """
     _, stacked = _stacked(updates, least=least_updates)
     return np.asarray(np.median(stacked, axis=0), dtype=np.float64)
 
 
 def column_sums(stacked: FloatArray) -> FloatArray:
-    """The sums over the first axis, exactly rounded, whatever the order."""
+    """The sums over the first axis, exactly rounded and therefore independent of the order."""
     columns = stacked.reshape(len(stacked), -1).T
     return np.array([math.fsum(column) for column in columns.tolist()]).reshape(stacked.shape[1:])
 
 
 class AggregationFunction(Protocol):
-    """How updates become one. ``updates`` and ``claimed`` have the same stores."""
+    """Aggregates updates into one. ``updates`` and ``claimed`` have the same stores."""
 
     def __call__(
         self, *, config: TrainingConfig, updates: Updates, claimed: Mapping[str, float]
     ) -> FloatArray:
-        """The aggregate; raises :class:`AnswerRefused` where it cannot be had."""
+        """The aggregate. Raises :class:`AnswerRefused` if it cannot be computed."""
 
 
 def _mean(*, config: TrainingConfig, updates: Updates, claimed: Mapping[str, float]) -> FloatArray:
-    """Clipped at the median norm: with 3 hostile stores of 35 as good as the trimmed mean."""
+    """The mean, clipped at the median norm. With 3 hostile stores of 35 it was as good as the
+    trimmed mean."""
     clipped = clip_to_median_norm(updates)
     weights = without_leverage(clipped, weights=capped_weights(claimed))
     return weighted_mean(clipped, weights=weights, least_updates=config.least_stores)
@@ -201,18 +204,18 @@ def _median(
 STRATEGIES: Mapping[str, AggregationFunction] = MappingProxyType(
     {"fedavg": _mean, "fedprox": _mean, "trimmed_mean": _trimmed_mean, "median": _median}
 )
-"""By the name that a plan gives, ``TrainingConfig.strategy``."""
+"""The aggregation functions by ``TrainingConfig.strategy``."""
 
 
 def aggregate(
     *, config: TrainingConfig, updates: Updates, claimed: Mapping[str, float]
 ) -> FloatArray:
-    """One update from those of the stores, by the config's strategy. ``claimed`` is what each says
-    of its size: its demand, or how many examples it has.
+    """One update from those of the stores, by the config's strategy. ``claimed`` is each store's
+    claim of its size: its demand, or its number of examples.
 
-    Each is clipped to the config's clipping norm first, whatever a store promised. Raises
-    :class:`AnswerRefused` (too few, not finite, wrong shapes or counts), and ValueError for an
-    unknown strategy.
+    Each update is first clipped to the config's clipping norm, in case the store has not done so.
+    Raises :class:`AnswerRefused` (too few, not finite, wrong shapes or counts), and ValueError for
+    an unknown strategy.
     """
     if config.strategy not in STRATEGIES:
         raise ValueError(f"strategy is one of {', '.join(STRATEGIES)}, not {config.strategy}")
@@ -222,7 +225,7 @@ def aggregate(
 
 
 def _stacked(updates: Updates, *, least: int) -> tuple[Sequence[str], FloatArray]:
-    """The stores in order, and (stores, \\*shape)."""
+    """The stores in order, and their updates as one array (stores, \\*shape)."""
     stores = sorted(updates)
     if len(stores) < max(1, least):
         raise TooFewUpdates(found=len(stores), needed=max(1, least))
@@ -232,5 +235,5 @@ def _stacked(updates: Updates, *, least: int) -> tuple[Sequence[str], FloatArray
 
 
 def _within(mean: FloatArray, stacked: FloatArray) -> FloatArray:
-    """No mean is beyond what it is the mean of; rounding may have it so by a last bit."""
+    """The mean, clipped to the range of its values: rounding may exceed it by the last bit."""
     return np.clip(mean, stacked.min(axis=0), stacked.max(axis=0))

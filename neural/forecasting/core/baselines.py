@@ -1,4 +1,7 @@
-"""Forecasts that need no learning, to judge learned ones by. Pure."""
+"""Simple forecasting rules that need no training; learned forecasts are judged against them.
+
+Pure.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +11,12 @@ from neural.forecasting.core.lags import Past
 from neural.forecasting.core.series import FloatArray, Sales
 
 LONGEST_LOOK_BACK = 8
-"""So many weeks are looked through for a weekday that was open."""
+"""The number of weeks that are searched for an open day of the same weekday."""
 
 
 def seasonal_naive(sales: Sales, examples: Examples) -> FloatArray:
-    """(n,): what the same weekday sold when it was last open, at most h days before the target's
-    origin; the dish's level where none of the last eight was."""
+    """(n,): the sales on the last open day of the same weekday up to the origin; the dish's level
+    if the store was open on none of the last eight."""
     past, row, dish = Past(sales.quantities), _weekday_row(examples), examples.dish
     forecast = np.full(len(examples), np.nan)
     for week in range(LONGEST_LOOK_BACK):
@@ -26,8 +29,8 @@ def seasonal_naive(sales: Sales, examples: Examples) -> FloatArray:
 
 
 def weekday_mean(sales: Sales, examples: Examples, *, weeks: int = 4) -> FloatArray:
-    """(n,): mean of the same weekday over the last weeks up to the origin; the dish's level where
-    none of them was open."""
+    """(n,): the mean sales on the same weekday in the last ``weeks`` weeks up to the origin; the
+    dish's level if the store was open on none of them."""
     sold, count = Past(sales.quantities).weekday_sums(weeks)
     row, dish = _weekday_row(examples), examples.dish
     at = np.maximum(row, 0)
@@ -37,6 +40,6 @@ def weekday_mean(sales: Sales, examples: Examples, *, weeks: int = 4) -> FloatAr
 
 
 def _weekday_row(examples: Examples) -> NDArray[np.int64]:
-    """Row of the last same weekday that is no later than the origin; negative: before the first."""
+    """The row of the last same weekday up to the origin; negative if before the first day."""
     weeks = -(-examples.horizon.astype(np.int64) // 7)
     return examples.day.astype(np.int64) - 7 * weeks

@@ -1,9 +1,9 @@
-"""Bins that the stores of a chain agree on, from quantiles that each of them sends. Pure.
+"""Common bins for all stores of a chain, from quantiles that each store sends. Pure.
 
-A histogram of a feature needs the same bins everywhere. A store says where its values lie by a
-fixed number of points, each with the count of examples that it stands for; the points of all
-stores, sorted and weighted, are cut into bins of about equal weight. A feature of few values has
-one bin for each, exactly; a constant one has a single bin. (Weighted quantile sketches: Chen and
+A histogram of a feature needs the same bins everywhere. A store describes its values by a fixed
+number of points, each with the count of examples that it stands for. The points of all stores,
+sorted and weighted, are cut into bins of about equal weight. A feature with few values has one
+bin for each of them; a constant feature has a single bin. (Weighted quantile sketches: Chen and
 Guestrin 2016, arXiv 1603.02754, appendix; here merged once, not pruned.)
 """
 
@@ -20,35 +20,36 @@ Floats32 = NDArray[np.float32]
 Codes = NDArray[np.uint8]
 
 POINTS = 64
-"""So many points a store sends for a feature."""
+"""The number of points that a store sends for each feature."""
 LEAST_EXAMPLES = 8
-"""A point stands for at least about so many examples: a store with few sends fewer points."""
+"""A point stands for at least about this many examples; a store with few examples sends fewer
+points."""
 MOST_BINS = 256
-"""A bin's number is one byte."""
+"""The most bins of a feature: a bin's number is one byte."""
 
 _BEYOND = np.finfo(np.float32).max
-"""Fills the place of edges that a feature does not need: no value lies beyond it."""
+"""Fills unused edges of a feature with fewer bins: no value lies beyond it."""
 
 
 @dataclass(frozen=True)
 class Bins:
-    """``edges``: float32 (features, most bins - 1), rising. A value is in the bin whose number
-    is the count of edges below it."""
+    """The bins of all features. ``edges``: float32 (features, most bins - 1), rising. The number of
+    a value's bin is the count of edges below the value."""
 
     edges: Floats32
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """How many bins each feature has, at least 1."""
+        """The number of bins of each feature, at least 1."""
         return np.asarray((self.edges < _BEYOND).sum(axis=1) + 1, dtype=np.int64)
 
     @property
     def features(self) -> int:
-        """How many features there are."""
+        """The number of features."""
         return int(self.edges.shape[0])
 
     def as_json(self) -> Json:
-        """The bins as a server state keeps them."""
+        """The bins as JSON for the server state."""
         return encode(self.edges, dtype="<f4")
 
     @classmethod
@@ -63,10 +64,10 @@ class Bins:
 
 
 def sketch(*, values: NDArray[np.floating], points: int = POINTS) -> Json:
-    """Where a store's values lie: what it sends so that the chain can agree on bins.
+    """The summary of a store's values from which the chain's bins are made.
 
-    ``values`` has shape (examples, features). A feature of few values has a point for each of
-    them, with its count; another one has quantiles. No point stands for less than about
+    ``values`` has shape (examples, features). A feature with few values gets a point for each of
+    them, with its count; any other feature gets quantiles. No point stands for less than about
     ``LEAST_EXAMPLES`` examples. Values that are not finite do not count.
     """
     columns = np.asarray(values, dtype=np.float32).T
@@ -117,10 +118,10 @@ def agree(
     points: int = POINTS,
     most_examples: int = 100_000,
 ) -> Bins:
-    """The chain's bins, at most ``bins`` a feature, whatever the order of the sketches.
+    """The chain's bins, at most ``bins`` for each feature. The order of the sketches is irrelevant.
 
     No store counts for more than ``most_examples``. Raises AnswerRefused for a sketch that
-    :func:`check_sketch` refuses, ValueError unless 2 <= bins <= 256.
+    :func:`check_sketch` refuses, and ValueError unless 2 <= bins <= 256.
     """
     if not 2 <= bins <= MOST_BINS:
         raise ValueError(f"bins must be from 2 to {MOST_BINS}, not {bins}")
@@ -135,15 +136,15 @@ def agree(
 
 
 def _capped(counts: Floats32, most: int) -> NDArray[np.float64]:
-    # Whole numbers of 2**-10, whose sums do not depend on the order of the stores.
+    # Whole multiples of 2**-10: their sums do not depend on the order of the stores.
     total = counts.sum(axis=1, keepdims=True, dtype=np.float64)
     factor = np.minimum(1.0, most / np.maximum(total, 1.0))
     return np.round(counts * factor * 1024.0)
 
 
 def _cut(places: Floats32, weights: NDArray[np.float64], bins: int) -> Floats32:
-    """Edges between neighbours: all of them where the values are few, else those nearest to
-    equal shares of the weight."""
+    """Edges between neighbouring values: all edges if there are few values, otherwise those
+    nearest to equal shares of the weight."""
     kept = weights > 0
     values, which = np.unique(places[kept], return_inverse=True)
     if len(values) < 2:
@@ -159,15 +160,16 @@ def _cut(places: Floats32, weights: NDArray[np.float64], bins: int) -> Floats32:
 
 
 def _separating(below: NDArray[np.float64], above: NDArray[np.float64]) -> Floats32:
-    """Halfway in float32, and never as high as the neighbour above: a value on an edge is below."""
+    """Halfway in float32, but always below the upper neighbour: a value on an edge counts as
+    below it."""
     halfway = ((below + above) / 2).astype(np.float32)
     edges: Floats32 = np.where(halfway < above, halfway, below).astype(np.float32)
     return edges
 
 
 def binned(*, values: NDArray[np.floating], bins: Bins) -> Codes:
-    """The number of each value's bin: uint8 (features, examples), a feature's examples side by
-    side in memory. ``values`` has shape (examples, features); NaN is in the last bin. Raises
+    """The number of each value's bin: uint8 (features, examples), the examples of a feature
+    contiguous in memory. ``values`` has shape (examples, features); NaN is in the last bin. Raises
     ValueError for another number of features."""
     columns = np.asarray(values, dtype=np.float32).T
     if len(columns) != bins.features:

@@ -1,7 +1,7 @@
-"""A store's part in a round: one plain function from its own rows to an answer. Pure.
+"""A store's part in training the demand forecast: a function from its own rows to an answer. Pure.
 
-It knows nothing of Django, queues or databases, so that Flower's ClientApp can wrap it for stores
-that train on their own premises.
+It needs no Django, queue or database, so Flower's ClientApp can wrap it for stores that train on
+their own premises.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from neural.forecasting.core.series import Sales
 def answer(
     config: TrainingConfig, server_state: Json, question: Question, sales: Sales, memory: Memory
 ) -> Json:
-    """What this store answers. Raises NotEnoughHistory if it knows too little."""
+    """This store's answer. Raises NotEnoughHistory if the store has too little history."""
     return PHASES[question.kind].answer(StorePart(config, server_state, question, sales, memory))
 
 
@@ -25,7 +25,7 @@ def answer_together(
     question: Question,
     stores: Mapping[str, tuple[Sales, Memory]],
 ) -> Together:
-    """What several stores of one trust domain answer, added up before it is sent."""
+    """The joint answer of several stores of one trust domain, added up before it is sent."""
     parts = {
         name: StorePart(config, server_state, question, sales, memory)
         for name, (sales, memory) in sorted(stores.items())

@@ -1,8 +1,8 @@
-"""What is known of a day beforehand: weekday, season, holidays, opening days. Pure.
+"""Calendar features, known beforehand: weekday, season, holidays, opening days. Pure.
 
-Holidays are those of the package ``holidays`` (public holidays as announced; for China with the
-days off in lieu and the weekends that are worked for them). Regions within a country are left
-out: a store that knows its own holidays reports them.
+Holidays come from the package ``holidays``: public holidays as announced, for China with the days
+off in lieu and the weekends worked in exchange. Regions within a country are ignored: a store that
+knows its own holidays reports them.
 """
 
 import datetime as dt
@@ -22,11 +22,11 @@ OF_DAY = (
     "holiday", "special_holiday", "special_workday", "christmas", "eve", "holiday_in_2_days",
     "day_after", "working_weekend", "school_holiday", "closed_before", "closed_after",
 )  # fmt: skip
-"""Names of the columns of :func:`of_each_day`."""
+"""The names of the columns that :func:`of_each_day` returns."""
 
 
 def of_each_day(sales: Sales) -> NDArray[np.float32]:
-    """(days + HORIZONS, len(OF_DAY)): what the calendar says of each day."""
+    """(days + HORIZONS, len(OF_DAY)): the calendar features of each day."""
     weekday = _weekdays(sales)
     turn = 2 * np.pi * (_dates(sales) - _dates(sales).astype("M8[Y]")).astype(float) / 365.25
     seen = _year_seen(sales.days)
@@ -39,7 +39,8 @@ def of_each_day(sales: Sales) -> NDArray[np.float32]:
 
 
 def usual_holidays(sales: Sales) -> BoolArray:
-    """(7,): whether a weekday mostly is a holiday (where reports call weekends so), from Monday."""
+    """(7,), from Monday: whether most days of this weekday are holidays (some reports call weekends
+    holidays)."""
     weekday = _weekdays(sales)
     count = np.maximum(np.bincount(weekday, minlength=7), 1)
     free = np.bincount(weekday, weights=(sales.holiday > 0), minlength=7)
@@ -47,7 +48,7 @@ def usual_holidays(sales: Sales) -> BoolArray:
 
 
 def special_days(sales: Sales) -> BoolArray:
-    """(days + HORIZONS,): holidays, or working days, unlike others of their weekday."""
+    """(days + HORIZONS,): True for a holiday on a weekday usually worked, and for the reverse."""
     return np.asarray((sales.holiday > 0) != usual_holidays(sales)[_weekdays(sales)])
 
 
@@ -61,19 +62,19 @@ def _dates(sales: Sales) -> NDArray[np.datetime64]:
 
 
 def _year_seen(days: int) -> float:
-    """From 0 (half a year of history) to 1 (a year). Waves of a year that are fitted to a part
-    of it go astray in the next weeks."""
+    """How much the yearly waves count: 0 up to half a year of history, 1 from a year on. Waves
+    fitted to a part of a year go astray in the following weeks."""
     return float(np.clip((days - 182) / 182, 0.0, 1.0))
 
 
 def _holidays(sales: Sales) -> list[FloatArray]:
-    """From ``holiday`` to ``working_weekend``, in the order of OF_DAY."""
+    """The columns from ``holiday`` to ``working_weekend``, in the order of OF_DAY."""
     days, dates = len(sales.closed), _dates(sales)
     known = calendar(country=sales.country, first_day=sales.first_day, days=days + 2)
     free = known.holiday.astype(np.float64)
     free[:days] = np.maximum(free[:days], sales.holiday)
     here, work, special = free[:days], 1.0 - free[:days], special_days(sales)
-    # Sales of 25 December are like those of no other day. It is day 24 of its month, from 0.
+    # 25 December has its own flag: it sells like no other day. It is day 24 of its month, from 0.
     in_month = (dates - dates.astype("M8[M]")).astype(np.int64)
     christmas = (dates.astype("M8[M]").astype(np.int64) % 12 == 11) & (in_month == 24)
     return [
@@ -89,11 +90,11 @@ def _holidays(sales: Sales) -> list[FloatArray]:
 
 
 def _next(values: FloatArray) -> FloatArray:
-    """The values of the row after; 0 after the last."""
+    """The values of the next row; 0 after the last."""
     return shifted(values[::-1], 1)[::-1]
 
 
-# What the calendar of a country says
+# The calendar of a country
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,18 +103,18 @@ class Calendar:
 
     holiday: BoolArray
     working_weekend: BoolArray
-    """A Saturday or Sunday that is worked in exchange for a day off (China)."""
+    """Saturdays and Sundays that are worked in exchange for a day off (China)."""
 
 
 @lru_cache(maxsize=512)
 def holidays_of(country: str, year: int) -> frozenset[dt.date]:
-    """The public holidays of a year. None for a country (ISO 3166-1 alpha-2) that is unknown."""
+    """The public holidays of a year; an empty set for an unknown country (ISO 3166-1 alpha-2)."""
     return frozenset(_announced(country, year)[0])
 
 
 @lru_cache(maxsize=512)
 def working_weekends_of(country: str, year: int) -> frozenset[dt.date]:
-    """Weekend days of a year that are worked in exchange for days off."""
+    """The weekend days of a year that are worked in exchange for days off."""
     return frozenset(day for day in _announced(country, year)[1] if day.year == year)
 
 
@@ -129,15 +130,15 @@ def _announced(country: str, year: int) -> tuple[frozenset[dt.date], frozenset[d
 
 
 def _enclosed(free: frozenset[dt.date]) -> frozenset[dt.date]:
-    """Weekends between a Friday and a Monday that are both free. Where weekends are worked in
-    exchange for days off, such a weekend belongs to a holiday week; it is not announced."""
+    """The weekends between a free Friday and a free Monday. Where weekends are worked in exchange
+    for days off, such a weekend belongs to a holiday week, but is not announced as one."""
     day = dt.timedelta(days=1)
     fridays = [each for each in free if each.weekday() == 4 and each + 3 * day in free]
     return frozenset(each + days * day for each in fridays for days in (1, 2))
 
 
 def calendar(*, country: str, first_day: dt.date, days: int) -> Calendar:
-    """The flags of ``days`` days from ``first_day``. An unknown or empty country has none."""
+    """The flags of ``days`` days from ``first_day``; all False for an unknown or empty country."""
     dates = [first_day + dt.timedelta(days=each) for each in range(days)]
     free = [day in holidays_of(country, day.year) for day in dates]
     worked = [day in working_weekends_of(country, day.year) for day in dates]

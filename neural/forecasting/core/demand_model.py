@@ -1,8 +1,8 @@
-"""The demand model: what a version holds, and what it says of a store's examples. Pure.
+"""The demand model: the content of a version, and its forecasts of a store's examples. Pure.
 
 The content of a version is JSON: the standard of the features, the chain's linear weights, the
 prior variance of personal weights, the trees, usual levels of dishes, the dispersion. A store's
-personal weights are made from its own rows where they are needed, and never leave it.
+personal weights are made from its own rows where they are needed, and never leave the store.
 """
 
 from collections.abc import Mapping
@@ -20,29 +20,29 @@ from neural.forecasting.core.series import FloatArray
 from neural.forecasting.core.trees import trees
 
 SIZE = len(FEATURES) + 1
-"""Weights of the linear model, the intercept first."""
+"""The number of weights of the linear model; the intercept is the first."""
 SHARE_BEFORE_TREES = 0.5
-"""Trees are grown on top of so much of the linear predictor: the rest is theirs to find."""
+"""Trees are grown on top of this share of the linear predictor; they must find the rest."""
 SHARE_OF_TREES = 0.75
-"""What is forecast is so much of what the trees say (with what they are on top of), and for the
-rest the linear predictor alone. Measured: benchmarks/forecasts."""
+"""The weight in a forecast of the trees with their base; the linear predictor alone has the rest.
+Measured: benchmarks/forecasts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemandModel:
-    """What stores share."""
+    """The model that all stores share."""
 
     standard: glm.Standard
     weights: FloatArray
-    """(SIZE,): the chain's, of standardised features."""
+    """(SIZE,): the chain's weights, for standardised features."""
     variance: FloatArray
-    """(SIZE,): of the stores around them."""
+    """(SIZE,): the prior variance of the stores' weights around the chain's."""
     forest: trees.PartialForest | None = None
     levels: Mapping[str, float] = field(default_factory=dict)
-    """Usual level of a dish in portions a day, where enough stores sell it."""
+    """The usual level of each dish that enough stores sell, in portions a day."""
 
     def as_json(self) -> Json:
-        """The model as a server state and a version keep it."""
+        """The model as JSON for a server state or a version."""
         return {
             "schema": SCHEMA_HASH,
             "mean": encode(self.standard.mean, dtype="<f8"),
@@ -55,8 +55,8 @@ class DemandModel:
 
     @classmethod
     def from_json(cls, value: Json) -> "DemandModel":
-        """The model that :meth:`as_json` wrote. Raises AnswerRefused (``wrong_version``) for one
-        of other features: it cannot be used with these."""
+        """The model that :meth:`as_json` wrote. Raises AnswerRefused (``wrong_version``) for a
+        model that was made with other features."""
         if value.get("schema") != SCHEMA_HASH:
             raise AnswerRefused("wrong_version", "the model was made with other features")
         features = (len(FEATURES),)
@@ -75,7 +75,7 @@ class DemandModel:
     def personal_weights(
         self, train: Examples, problem: glm.LocalObjective | None = None
     ) -> FloatArray:
-        """(SIZE,): the store's own, from its examples; the chain's where it has none."""
+        """(SIZE,): the store's own weights, from its examples; the chain's if it has none."""
         if not len(train):
             return self.weights
         return personal.personal_weights(
@@ -86,7 +86,7 @@ class DemandModel:
         )
 
     def before_trees(self, examples: Examples, weights: FloatArray) -> FloatArray:
-        """(n,): log of what the trees start from, with these linear weights."""
+        """(n,): log of the forecast on top of which trees are grown, with these linear weights."""
         return np.asarray(examples.offset + SHARE_BEFORE_TREES * self._linear(examples, weights))
 
     def forecast(self, examples: Examples, weights: FloatArray) -> FloatArray:
@@ -108,12 +108,13 @@ class DemandModel:
 
 
 def blended(linear: FloatArray, with_trees: FloatArray) -> FloatArray:
-    """(n,): log of forecast / level, from that of either part: a weighted geometric mean."""
+    """(n,): log of forecast / level, blended from both parts: a weighted geometric mean."""
     return (1 - SHARE_OF_TREES) * linear + SHARE_OF_TREES * with_trees
 
 
 def temper_of(examples: Examples) -> float:
-    """What the noise of a store's examples is multiplied by, from its days of history."""
+    """The factor for the noise of a store's examples, from its days of history and its sightings
+    (see :func:`neural.forecasting.core.personal.temper`)."""
     if not len(examples):
         return 1.0
     return personal.temper(len(np.unique(examples.day))) * personal.sightings(examples)

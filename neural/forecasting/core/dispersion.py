@@ -1,10 +1,10 @@
 """How far sales scatter around a forecast, and the quantiles that follow. Pure.
 
-The variance of a day's sales around its forecast m is φ·m + α·m²: chance alone has φ = 1, α = 0
-(Poisson); α is what forecasts miss in proportion. Both are fitted to residuals of days that
-nobody trained on, by horizon, from sums that add up across stores. Portions are whole numbers:
-their quantiles are those of a negative binomial distribution. Amounts that are not whole (weighed
-goods), and what scatters less than by chance, have those of a gamma distribution.
+The variance of a day's sales around its forecast m is φ·m + α·m². Chance alone has φ = 1, α = 0
+(Poisson); α is the forecasts' proportional error. Both are fitted to residuals of days that nobody
+trained on, by horizon, from sums that add up across stores. Portions are whole numbers and get the
+quantiles of a negative binomial distribution. Amounts that are not whole (weighed goods), and sales
+that scatter less than by chance, get those of a gamma distribution.
 """
 
 import math
@@ -19,48 +19,49 @@ from neural.forecasting.core.evaluation import QUANTILES
 from neural.forecasting.core.series import FloatArray
 
 LAST_OF_BUCKET = (1, 7, 14)
-"""Horizons are taken together: tomorrow, the rest of the week, the week after."""
+"""The last horizon of each bucket: tomorrow, the rest of the week, the week after."""
 SUMS = ("count", "mean", "square", "ratio", "residual")
 LEAST_COUNT = 20
-"""A bucket with fewer residuals has those of all buckets."""
+"""A bucket with fewer residuals uses those of all buckets."""
 LARGEST_RATIO = 400.0
-"""Squared residual / forecast of one day, at most: a single feast shall not widen every band."""
+"""Limit for one day's squared residual / forecast, so that a single feast does not widen every
+band."""
 LEAST_PHI = 0.05
 LEAST_MEAN = 1e-3
 EXACT_BELOW = 30.0
-"""Below this forecast the probabilities of whole numbers are added up one by one."""
+"""Below this forecast, the probabilities of whole numbers are added up one by one."""
 
 Sums = dict[str, list[float]]
 
 
 def bucket_of(horizon: NDArray[np.integer]) -> NDArray[np.intp]:
-    """Which bucket each horizon (1 to 14) is in."""
+    """The bucket of each horizon (1 to 14)."""
     last = np.array(LAST_OF_BUCKET)
     return np.minimum(np.searchsorted(last, horizon), len(last) - 1)
 
 
 def residual_sums(target: FloatArray, mean: FloatArray, horizon: NDArray[np.integer]) -> Sums:
-    """A store's part, by bucket: how many, Σm, Σm², Σr²/m, Σr²; unknown targets do not count."""
+    """A store's sums by bucket: count, Σm, Σm², Σr²/m, Σr². Unknown targets do not count."""
     known = np.isfinite(target)
     m, bucket = np.maximum(mean[known], LEAST_MEAN), bucket_of(horizon[known])
     square = np.minimum((target[known] - m) ** 2, LARGEST_RATIO * m)
     columns = {"count": np.ones_like(m), "mean": m, "square": m**2}
     columns |= {"ratio": square / m, "residual": square}
     size = len(LAST_OF_BUCKET)
-    # Of no residuals numpy counts in whole numbers, whatever their weights are.
+    # Without residuals, numpy returns whole numbers even though the weights are floats.
     sums = {name: np.bincount(bucket, each, size) for name, each in columns.items()}
     return {name: each.astype(np.float64).tolist() for name, each in sums.items()}
 
 
 @dataclass(frozen=True)
 class Dispersion:
-    """``phi`` and ``alpha`` of each bucket of horizons."""
+    """The scatter around forecasts: ``phi`` and ``alpha`` for each bucket of horizons."""
 
     phi: tuple[float, ...]
     alpha: tuple[float, ...]
 
     def as_json(self) -> dict[str, list[float]]:
-        """The dispersion as a server state keeps it."""
+        """The dispersion as JSON for the server state."""
         return {"phi": list(self.phi), "alpha": list(self.alpha)}
 
     @classmethod
@@ -69,7 +70,7 @@ class Dispersion:
         return cls(tuple(value["phi"]), tuple(value["alpha"]))
 
     def variance(self, mean: FloatArray, horizon: NDArray[np.integer]) -> FloatArray:
-        """(n,): of sales around these forecasts, in portions²."""
+        """(n,): the variance of sales around these forecasts, in portions²."""
         bucket = bucket_of(horizon)
         phi, alpha = np.array(self.phi)[bucket], np.array(self.alpha)[bucket]
         m = np.maximum(mean, LEAST_MEAN)
@@ -78,8 +79,8 @@ class Dispersion:
     def quantiles(
         self, mean: FloatArray, horizon: NDArray[np.integer], *, whole: bool
     ) -> FloatArray:
-        """(n, 3): P10, P50 and P90 around these forecasts, in portions. ``whole``: only whole
-        numbers are sold."""
+        """(n, 3): P10, P50 and P90 around these forecasts, in portions. ``whole``: the store sells
+        whole numbers only."""
         m = np.maximum(mean, LEAST_MEAN)
         variance = self.variance(m, horizon)
         columns = [_gamma_quantile(m, variance, level) for level in QUANTILES]
@@ -87,14 +88,16 @@ class Dispersion:
         if whole:
             few = (m < EXACT_BELOW) & (variance > m)
             found[few] = _counted_quantiles(m[few], variance[few])
-            # A count has no halves: of what is left, the nearest whole number.
+            # A count has no halves, so the others are rounded to whole numbers.
             found = np.rint(found)
         return found
 
 
 def fitted(parts: Iterable[Mapping[str, list[float]]]) -> Dispersion:
-    """The dispersion of the residuals of all stores: least squares of r²/m on φ + α·m, which
-    weighs a residual by its forecast. Without residuals: by chance alone."""
+    """The dispersion fitted to the residuals of all stores (``parts``: the sums of each store).
+
+    It is the least squares fit of r²/m to φ + α·m, which weights a residual by its forecast.
+    Without residuals it is the scatter of chance alone."""
     total = {name: np.zeros(len(LAST_OF_BUCKET)) for name in SUMS}
     for part in parts:
         for name in SUMS:
@@ -124,8 +127,8 @@ def _fit(sums: Mapping[str, float]) -> tuple[float, float]:
 
 
 def _counted_quantiles(mean: FloatArray, variance: FloatArray) -> FloatArray:
-    """(n, 3): the smallest numbers up to which a negative binomial variable is found with these
-    probabilities. p(k + 1) / p(k) = (k + r) / (k + 1) · (1 - s), r = m² / (v - m), s = m / v."""
+    """(n, 3): P10, P50 and P90 of a negative binomial variable with this mean and variance, added
+    up by p(k + 1) / p(k) = (k + r) / (k + 1) · (1 - s), r = m² / (v - m), s = m / v."""
     size, share = mean**2 / (variance - mean), mean / variance
     probability = np.exp(size * np.log(share))
     reached, found = probability.copy(), np.full((len(mean), len(QUANTILES)), np.nan)
@@ -142,8 +145,8 @@ def _counted_quantiles(mean: FloatArray, variance: FloatArray) -> FloatArray:
 
 
 def _gamma_quantile(mean: FloatArray, variance: FloatArray, level: float) -> FloatArray:
-    """(n,): of the gamma distribution of this mean and variance. Wilson and Hilferty's cube root
-    (1931) where the shape is at least 3, where it is good to a per cent; else by bisection."""
+    """(n,): the quantile of the gamma distribution with this mean and variance. From a shape of 3
+    on, Wilson and Hilferty's cube root (1931) is good to a per cent; below, it is bisected."""
     shape = mean**2 / variance
     ninth = 1.0 / (9.0 * shape)
     root = 1.0 - ninth + NormalDist().inv_cdf(level) * np.sqrt(ninth)

@@ -1,7 +1,8 @@
-"""Days that are beyond belief: 100,000 typed for 100. Pure.
+"""Finds implausible reports, such as 100,000 typed for 100. Pure.
 
-Such a day counts as one of which nothing is known. It would lift a level of 28 days to many times
-what is sold, and a forecast with it; what was truly sold so on one day says little of the next.
+The demand of such a day counts as unknown. It would raise the level of 28 days, and with it the
+forecast, to many times the usual sales. Even a real quantity like this says little about the
+following days.
 """
 
 from typing import NamedTuple
@@ -12,34 +13,36 @@ from numpy.lib.stride_tricks import sliding_window_view
 from neural.forecasting.core.series import FloatArray
 
 TIMES = 5.0
-"""A day is doubtful beyond so many times what was sold on the third best of the days before it.
-Of 216,000 days of dishes of a bakery's and a grocer's shops seven are."""
+"""A day is doubtful if it sold more than this many times the third best of the days before it. In
+the data of a bakery's and a grocer's shops, this is so for 7 of 216,000 days of dishes."""
 LEAST = 20.0
-"""Never up to so many portions: of a dish that hardly sells, such an order is nothing unusual."""
+"""A day with at most this many portions is never doubtful: for a dish that hardly sells, such an
+order is not unusual."""
 SEEN_BEFORE = 3
-"""What was sold on so many of the days before is believed: a new level on its fourth day, and a
-weekday that sells many times the others."""
+"""A quantity reached on this many of the days before is believed. So a new level is believed from
+its fourth day on, and so is a weekday that sells many times the others."""
 WINDOW_DAYS = 28
-"""Compared with so many days with sales before: a dish that sells once a week has them, too."""
+"""The number of earlier days with sales that a day is compared with. Days without sales are
+skipped, so a dish that sells once a week has enough of them, too."""
 LEAST_DAYS = 7
-"""With fewer days of sales known, nothing can be said."""
+"""With fewer days of sales, no day is doubtful."""
 
 
 class DoubtfulDay(NamedTuple):
-    """A day of a dish of which what was reported is not believed."""
+    """A dish's day whose reported quantity is not believed."""
 
     row: int
     column: int
     reported: float
     usual: float
-    """The median of the days that it was compared with."""
+    """The median of the days that this one was compared with."""
 
 
 def doubtful_days(quantities: FloatArray) -> list[DoubtfulDay]:
-    """Of (days, dishes) quantities, NaN where nothing is known, those that are beyond belief.
+    """The implausible days among ``quantities``, (days, dishes), NaN where nothing is known.
 
-    Each is compared with the 28 days with sales before it, those that are doubtful among them.
-    The first days of a dish are compared with its first 28.
+    Each day is compared with the 28 days with sales before it, including doubtful ones. The first
+    days of a dish are compared with its first 28.
     """
     with np.errstate(invalid="ignore"):
         candidates = (quantities > LEAST).any(axis=0)
@@ -55,7 +58,7 @@ def doubtful_days(quantities: FloatArray) -> list[DoubtfulDay]:
 
 
 def without(quantities: FloatArray, doubtful: list[DoubtfulDay]) -> FloatArray:
-    """The quantities, with NaN on these days."""
+    """A copy of the quantities, with NaN on the doubtful days."""
     believed = quantities.copy()
     for each in doubtful:
         believed[each.row, each.column] = np.nan
@@ -63,7 +66,7 @@ def without(quantities: FloatArray, doubtful: list[DoubtfulDay]) -> FloatArray:
 
 
 def _beyond_belief(sold: FloatArray) -> list[tuple[int, float]]:
-    """Of days with sales alone: which, and what was usual."""
+    """The doubtful places among days with sales, each with its usual quantity."""
     if len(sold) < LEAST_DAYS:
         return []
     places = np.flatnonzero((sold > LEAST) & (sold > TIMES * _least_of_last(sold)))
@@ -76,8 +79,8 @@ def _beyond_belief(sold: FloatArray) -> list[tuple[int, float]]:
 
 
 def _least_of_last(sold: FloatArray) -> FloatArray:
-    """The least of the three days before each. No day is doubtful unless it is far above this
-    one: to look no further at all others costs next to nothing."""
+    """The least of the three days before each day. A doubtful day is far above it, so this cheap
+    test spares most days the full comparison."""
     padded = np.concatenate([np.zeros(SEEN_BEFORE), sold[:-1]])
     least: FloatArray = sliding_window_view(padded, SEEN_BEFORE).min(axis=1)
     return least

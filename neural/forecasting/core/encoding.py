@@ -1,7 +1,7 @@
-"""Arrays as JSON: what a store's answer, a server state and a model version carry. Pure.
+"""Arrays as JSON, for stores' answers, server states and model versions. Pure.
 
-Bytes are little-endian and in C order, whatever the machine, so that the same array is the same
-text everywhere.
+Bytes are little-endian and in C order on every machine, so the same array is the same text
+everywhere.
 """
 
 import base64
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from neural.forecasting.core.protocol import AnswerRefused, Json
 
 DTYPES = ("<f4", "<f8", "<i4", "<i8")
-"""What may be sent. Nothing that numpy would have to unpickle."""
+"""The types that may be sent. numpy unpickles none of them."""
 
 MOST_ELEMENTS = 4_000_000
-"""So many numbers one array has at most: 32 MB of float64."""
+"""The most numbers that one array may have: 32 MB of float64."""
 
 _KEYS = {"dtype", "shape", "data"}
 
@@ -27,8 +27,8 @@ _KEYS = {"dtype", "shape", "data"}
 def encode(array: NDArray[Any], *, dtype: str | None = None) -> Json:
     """An array as JSON: ``{"dtype": "<f4", "shape": [2, 3], "data": base64}``.
 
-    ``dtype`` is one of :data:`DTYPES`, to convert to first (rounding is numpy's); without it
-    the array keeps its own type, and ValueError is raised if that is none of them.
+    ``dtype``, one of :data:`DTYPES`, converts the array first (with numpy's rounding). Without it
+    the array keeps its own type. Raises ValueError for a type that is not in :data:`DTYPES`.
     """
     name = np.dtype(dtype or array.dtype).newbyteorder("<").str
     if name not in DTYPES:
@@ -45,13 +45,13 @@ def decode(
     shape: Sequence[int | None],
     most_elements: int = MOST_ELEMENTS,
 ) -> NDArray[Any]:
-    """The array that :func:`encode` wrote, a copy in this machine's byte order.
+    """The array that :func:`encode` wrote, as a copy in this machine's byte order.
 
-    Strict, for it reads what others sent. ``dtype`` is exact; so is ``shape``, where None
-    stands for any length. Raises :class:`AnswerRefused` with ``wrong_type`` (not such an object,
-    another dtype, not base64), ``wrong_shape`` (another shape, more than ``most_elements``
-    numbers, or data of another length) or ``not_finite`` (a float that is NaN or infinite).
-    Memory follows what was really sent, never what the shape claims.
+    It is strict, because it reads data sent by others. ``dtype`` and ``shape`` must match exactly;
+    None in ``shape`` allows any length. Raises :class:`AnswerRefused` with ``wrong_type`` (not such
+    an object, another dtype, not base64), ``wrong_shape`` (another shape, more than
+    ``most_elements`` numbers, or data of another length) or ``not_finite`` (a float that is NaN or
+    infinite). It allocates memory for the data that was sent, not for the shape that is claimed.
     """
     sent = _checked(value, dtype)
     lengths = _lengths(sent["shape"], shape, most_elements)
@@ -73,7 +73,7 @@ def _checked(value: object, dtype: str) -> Json:
 
 
 def _lengths(sent: object, wanted: Sequence[int | None], most: int) -> tuple[int, ...]:
-    # bool is an int to Python, and True a length of 1.
+    # In Python, bool is an int: True would be a length of 1.
     if not isinstance(sent, list) or not all(type(each) is int and each >= 0 for each in sent):
         raise AnswerRefused("wrong_type", "a shape is a list of lengths")
     right = len(sent) == len(wanted) and all(
@@ -87,7 +87,7 @@ def _lengths(sent: object, wanted: Sequence[int | None], most: int) -> tuple[int
 
 
 def _brief(shape: Sequence[int | None]) -> str:
-    """A shape to read. What was sent may have thousands of axes, of absurd lengths."""
+    """A shape as text. A shape that was sent may have thousands of axes of absurd lengths."""
     if len(shape) > 4 or any(each is not None and each > 10**9 for each in shape):
         return "what was sent"
     return "(" + ", ".join("any" if each is None else str(each) for each in shape) + ")"
@@ -96,7 +96,7 @@ def _brief(shape: Sequence[int | None]) -> str:
 def _bytes(data: object, wanted: int) -> bytes:
     if not isinstance(data, str):
         raise AnswerRefused("wrong_type", "data is not text")
-    # Before it is decoded: base64 makes four characters of three bytes.
+    # The length is checked before decoding: base64 makes four characters of three bytes.
     if len(data) != 4 * math.ceil(wanted / 3):
         raise AnswerRefused("wrong_shape", "data is not as long as its shape says")
     try:

@@ -1,7 +1,7 @@
-"""How good forecasts are, as sums that add up across stores. Pure.
+"""Measures of forecast quality, as sums that add up across stores. Pure.
 
-A store gives sums only; the chain adds them and makes figures of the totals. Rows whose target
-is NaN (closed, sold out, unknown) do not count.
+A store sends sums only; the chain adds them up and computes figures from the totals. Rows whose
+target is NaN (closed, sold out, unknown) do not count.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,8 @@ _LEAST_FORECAST = 1e-6
 
 
 def poisson_deviance(target: FloatArray, forecast: FloatArray) -> FloatArray:
-    """2 (y log(y / m) - (y - m)) of each row; y log y is 0 at 0, m is no less than 1e-6."""
+    """The Poisson deviance of each row: 2 (y log(y / m) - (y - m)), where y log y is 0 at 0 and m
+    is at least 1e-6."""
     mean = np.maximum(forecast, _LEAST_FORECAST)
     some = np.maximum(target, _LEAST_FORECAST)
     logarithm = np.where(target > 0, target * np.log(some / mean), 0.0)
@@ -31,7 +32,7 @@ def poisson_deviance(target: FloatArray, forecast: FloatArray) -> FloatArray:
 
 
 def pinball(target: FloatArray, quantile: FloatArray, *, level: float) -> FloatArray:
-    """Loss of a quantile forecast (Koenker and Bassett 1978), of each row."""
+    """The pinball loss of a quantile forecast (Koenker and Bassett 1978), for each row."""
     over = target - quantile
     return np.asarray(np.maximum(level * over, (level - 1.0) * over))
 
@@ -39,10 +40,10 @@ def pinball(target: FloatArray, quantile: FloatArray, *, level: float) -> FloatA
 def point_sums(
     target: FloatArray, forecast: FloatArray, *, naive_error: float | FloatArray = np.nan
 ) -> Sums:
-    """The sums of a store's point forecasts, (n,) each.
+    """The sums of a store's point forecasts. Each array is (n,).
 
-    ``naive_error`` is the mean absolute error of the seasonal naive forecast within the days
-    that were trained on (of each row's dish), by which MASE is scaled.
+    ``naive_error`` is the mean absolute error of the seasonal naive forecast on the days that were
+    trained on (for each row's dish). It scales MASE.
     """
     known = np.isfinite(target)
     y, m = target[known], forecast[known]
@@ -58,7 +59,7 @@ def point_sums(
 
 
 def band_sums(target: FloatArray, quantiles: FloatArray) -> Sums:
-    """The sums of a store's P10, P50 and P90, (n, 3): pinball loss over the three, and how often
+    """The sums of a store's P10, P50 and P90, (n, 3): the pinball loss of all three, and how often
     the target was within P10 to P90, or below P10."""
     known = np.isfinite(target)
     y, q = target[known], quantiles[known]
@@ -72,12 +73,12 @@ def band_sums(target: FloatArray, quantiles: FloatArray) -> Sums:
 
 
 def figures(sums: Mapping[str, float]) -> dict[str, float | None]:
-    """Figures people read; None where nothing is known.
+    """The figures that people read, from sums; None where nothing is known.
 
     ``wape``: absolute error / demand. ``mase``: absolute error / that of the seasonal naive
-    forecast on the days trained on (Hyndman and Koehler 2006). ``deviance``: Poisson deviance a
-    row. ``bias``: forecast / demand. ``pinball``: loss of the quantiles, / demand. ``coverage``:
-    share of targets within P10 to P90.
+    forecast on the days trained on (Hyndman and Koehler 2006). ``deviance``: Poisson deviance per
+    row. ``bias``: forecast / demand. ``pinball``: pinball loss of the quantiles / demand.
+    ``coverage``: share of targets within P10 to P90.
     """
     return {
         "wape": _ratio(sums, "absolute_error", "demand"),
@@ -96,8 +97,8 @@ def _ratio(sums: Mapping[str, float], part: str, whole: str) -> float | None:
 
 
 def naive_errors(quantities: FloatArray, *, season: int = 7) -> FloatArray:
-    """(dishes,): mean absolute difference to a week before, over the days given (days, dishes);
-    NaN where no day and the day a week before it are both known."""
+    """(dishes,): the mean absolute difference from ``season`` days before, over ``quantities``
+    (days, dishes). NaN for a dish without two known days that far apart."""
     differences = np.abs(quantities[season:] - quantities[:-season])
     known = np.isfinite(differences)
     total = np.where(known, differences, 0.0).sum(axis=0)

@@ -1,7 +1,7 @@
-"""What a store may expect of the next two weeks: by the chain's model, or by a simple rule. Pure.
+"""Forecasts a store's next two weeks, by the chain's model or by a simple rule. Pure.
 
-The store's own last days decide: where a simple rule was clearly better than the model on days
-that its personal weights had not seen, the rule is used, and the forecast says so.
+The store's own last days decide which: the rule is used if it was clearly better than the model on
+days that the personal weights had not seen. The forecast names its method.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,12 +24,12 @@ from neural.forecasting.core.series import HORIZONS, FloatArray, Sales
 from neural.forecasting.core.types import DishForecast
 
 TRIAL_DAYS = 14
-"""So many of the last days decide between the model and the simple rules."""
+"""The number of last days that decide between the model and the simple rules."""
 MARGIN = 0.9
-"""A simple rule must have less than this share of the model's deviance: who chooses by few days
-without a margin chooses by chance."""
+"""A simple rule is chosen only below this share of the model's deviance. Without a margin, a choice
+by so few days would be a matter of chance."""
 LEAST_TRIED = 28
-"""With fewer examples to try on, the model is used."""
+"""With fewer examples to compare on, the model is used."""
 BLANK_DAYS = 28
 MOST_BLANK_DISHES = 30
 
@@ -41,11 +41,12 @@ RULES: dict[str, Rule] = {
 
 
 def forecast(content: Json | None, sales: Sales) -> Sequence[DishForecast]:
-    """What is expected of each dish on each of the 14 days after the last known one.
+    """The forecast of each dish for the 14 days after the last known one.
 
-    Methods: ``blend`` or ``personal`` (the model, with the store's own weights), ``global`` (the
-    chain's, for a store without history of its own, at the dishes' usual levels), or the name of
-    a rule. Without a model it is a rule; without dishes, too, the list is empty.
+    ``content`` is a model version's content, or None to use a rule. A forecast's method is
+    ``blend`` or ``personal`` (the model with the store's own weights, with or without trees),
+    ``global`` (the chain's model at the dishes' usual levels, for a store without history), or the
+    name of a rule. Without a model and without dishes, the list is empty.
     """
     model = DemandModel.from_json(content["model"]) if content else None
     known = sales if sales.dishes else _blank(sales, model)
@@ -56,7 +57,7 @@ def forecast(content: Json | None, sales: Sales) -> Sequence[DishForecast]:
 
 
 def _blank(sales: Sales, model: DemandModel | None) -> Sales:
-    """The store as if it had sold the chain's usual dishes on days of which nothing is known."""
+    """The store as if it sold the chain's usual dishes and had a few days of unknown demand."""
     levels = dict(model.levels) if model else {}
     dishes = tuple(sorted(levels, key=lambda dish: (-levels[dish], dish))[:MOST_BLANK_DISHES])
     ahead = BLANK_DAYS + HORIZONS
@@ -74,7 +75,7 @@ def _blank(sales: Sales, model: DemandModel | None) -> Sales:
 
 
 def _last(values: FloatArray, length: int) -> FloatArray:
-    """The last values, with zeros before the first."""
+    """The last ``length`` values, padded with zeros at the front."""
     return np.concatenate([np.zeros(max(length - len(values), 0)), values[-length:]])
 
 
@@ -86,12 +87,12 @@ class _Outlook:
 
     @cached_property
     def train(self) -> Examples:
-        """All that is known."""
+        """Examples of all known days."""
         return self._examples(0, self.sales.days, horizons_each=HORIZONS_EACH)
 
     @cached_property
     def tried(self) -> Examples:
-        """The last days, seen from 1 to 14 days before."""
+        """Examples of the last :data:`TRIAL_DAYS` days, seen from 1 to 14 days before."""
         return self._examples(self.sales.days - TRIAL_DAYS, self.sales.days)
 
     def _examples(self, first: int, end: int, horizons_each: int | None = None) -> Examples:
@@ -100,15 +101,15 @@ class _Outlook:
         )
 
     def by_dish(self) -> Sequence[DishForecast]:
-        """The forecasts, in order of the dishes; none of dishes that have been sold for less than
-        a week and that the chain does not know."""
+        """The forecasts, in order of the dishes. A dish that has been sold for less than a week
+        and that the chain does not know has no forecast."""
         ahead = forecast_examples(self.sales, typical=self._typical())
         method, mean = self._mean(ahead)
         dispersion = self.dispersion or self._own_dispersion(method)
         whole = self.sales.are_whole
         bands = dispersion.quantiles(mean, ahead.horizon, whole=whole)
         columns = np.column_stack([mean, bands])
-        # Where the store is closed on all of the days, that is what there is to say of each dish.
+        # If the store is closed on all of the days, every dish is forecast as closed.
         everything = range(len(self.sales.dishes))
         dishes = everything if self.sales.closed[self.sales.days :].all() else np.unique(ahead.dish)
         return [_of_dish(int(each), self.sales, ahead, columns, method) for each in dishes]
@@ -127,7 +128,7 @@ class _Outlook:
         return method, self.model.forecast(ahead, self.model.personal_weights(self.train))
 
     def _chosen(self) -> str:
-        """How the store is forecast."""
+        """The method by which the store is forecast."""
         rules = self._deviances()
         if self.model is None:
             return min(rules, key=lambda name: rules[name])
@@ -143,7 +144,7 @@ class _Outlook:
         return {name: self._deviance(rule(self.sales, self.tried)) for name, rule in RULES.items()}
 
     def _deviance_of_model(self) -> float:
-        """With personal weights that have not seen the days they are tried on."""
+        """The model's deviance on the trial days, with personal weights that have not seen them."""
         assert self.model is not None
         before = self.train.where(self.train.day < self.sales.days - TRIAL_DAYS)
         weights = self.model.personal_weights(before)
@@ -153,7 +154,7 @@ class _Outlook:
         return float(evaluation.poisson_deviance(self.tried.target, mean).sum())
 
     def _own_dispersion(self, method: str) -> Dispersion:
-        """How a rule's errors scattered in the store's own past."""
+        """The scatter of a rule's errors in the store's own past."""
         mean = RULES[method](self.sales, self.train)
         return fitted([residual_sums(self.train.target, mean, self.train.horizon)])
 
@@ -161,7 +162,7 @@ class _Outlook:
 def _of_dish(
     place: int, sales: Sales, ahead: Examples, columns: FloatArray, method: str
 ) -> DishForecast:
-    """None for days on which the store is closed."""
+    """One dish's forecast, with None for days on which the store is closed."""
     days: list[list[float | None]] = [[None] * HORIZONS for _ in range(4)]
     for row in np.flatnonzero(ahead.dish == place):
         for of, value in zip(days, columns[row], strict=True):

@@ -1,10 +1,10 @@
-"""Examples for learning from a store's sales: what was known h days before, and what sold. Pure.
+"""Builds a store's training examples: features known h days before, and the sales. Pure.
 
-A target is a day of a dish; an example is a target seen from h days before (its horizon). It
-uses quantities of days up to then, and of the target's day only what is known ahead: promotion,
-opening days, holidays, the calendar. A forecast is exp(offset + ...), where the offset is the
-log of the dish's mean over the last 28 days: dishes of all sizes share one model. Recipe and
-measurements: docs/learning.md.
+A target is one dish on one day. An example is a target seen from h days before (its horizon). It
+uses the quantities of the days up to then; of the target's day it uses only what is known ahead:
+promotion, opening days, holidays, the calendar. A forecast is exp(offset + ...). The offset is
+the log of the dish's mean over the last 28 days, so dishes of all sizes share one model. Recipe
+and measurements: docs/learning.md.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ from neural.forecasting.core.lags import Past, log_ratio, shifted, weekly, windo
 from neural.forecasting.core.series import HORIZONS, FloatArray, Sales
 
 VERSION = 4
-"""Raised whenever a feature is computed otherwise under the same name."""
+"""Increase this when a feature is computed differently under the same name."""
 
 ALL_HORIZONS = tuple(range(1, HORIZONS + 1))
 HORIZONS_EACH = 4
-"""From so many of the horizons each target is seen in training."""
+"""In training, each target is seen from this many of the horizons."""
 
 _OF_ORIGIN = (
     "mean_3_days", "mean_7_days", "mean_14_days", "trend", "last_day", "last_3_days",
@@ -42,34 +42,34 @@ _MIXED = (
 )  # fmt: skip
 
 FEATURES: tuple[str, ...] = _OF_ORIGIN + _OF_WEEKDAY + OF_DAY + _OF_DISH_DAY + _MIXED
-"""Names of the columns of ``Examples.values``, in order."""
+"""The names of the columns of ``Examples.values``, in order."""
 
 SCHEMA_HASH = hashlib.sha256("\n".join([str(VERSION), *FEATURES]).encode()).hexdigest()
-"""Models and updates of another schema are refused."""
+"""The hash of the features. Models and updates with another hash are refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """n examples; row i of every array is the same one. Ordered by target day, horizon, dish."""
+    """n examples, ordered by target day, horizon, dish. Row i of every array is example i."""
 
     values: NDArray[np.float32]
     """(n, len(FEATURES)), finite."""
     offset: FloatArray
     """(n,): log of the level, in portions a day."""
     target: FloatArray
-    """(n,): what sold; NaN where it is not known yet."""
+    """(n,): portions sold; NaN where they are not known yet."""
     day: NDArray[np.int32]
-    """(n,): row of the target's day in ``Sales``."""
+    """(n,): the row of the target's day in ``Sales``."""
     dish: NDArray[np.int32]
-    """(n,): column of the dish in ``Sales.quantities``."""
+    """(n,): the column of the dish in ``Sales.quantities``."""
     horizon: NDArray[np.int16]
-    """(n,): days between what was known and the target."""
+    """(n,): days from the origin, the last known day, to the target."""
 
     def __len__(self) -> int:
         return len(self.target)
 
     def where(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Examples":
-        """The examples that a mask or an index chooses."""
+        """The examples selected by a mask or an index."""
         return Examples(**{each.name: getattr(self, each.name)[chosen] for each in fields(self)})
 
 
@@ -81,11 +81,11 @@ def training_examples(
     horizons: Sequence[int] = ALL_HORIZONS,
     horizons_each: int | None = None,
 ) -> Examples:
-    """Examples of the targets in rows [first_day, end_day) that are known and open.
+    """Examples of the known targets on open days in rows [first_day, end_day).
 
-    Each is seen from all ``horizons``, or from ``horizons_each`` of them, which differ from day
-    to day and spread over all (the same at every call). Left out are examples of dishes that
-    had no level of their own yet.
+    Each target is seen from all ``horizons``, or from ``horizons_each`` of them. Which ones differs
+    from day to day, covers them all, and is the same at every call. Dishes that had no level of
+    their own yet have no examples.
     """
     targets = np.arange(max(first_day, 1), min(end_day, sales.days))
     chosen = _chosen_horizons(targets, tuple(horizons), horizons_each)
@@ -99,10 +99,11 @@ def forecast_examples(
     horizons: Sequence[int] = ALL_HORIZONS,
     typical: FloatArray | None = None,
 ) -> Examples:
-    """Examples of the days after the last known one, with NaN targets; none of closed days.
+    """Examples of the days after the last known one, with NaN targets; none for closed days.
 
     ``typical``, (dishes,), is the chain's usual level of each dish in portions a day, NaN where
-    it has none: it stands in for dishes without a level of their own, whose ratios are neutral.
+    there is none. It replaces the missing level of a dish without one; the ratios of such a dish
+    are neutral.
     """
     ahead = np.asarray(horizons, dtype=np.int64)
     return _examples(sales, sales.days - 1 + ahead, ahead, typical=typical)
@@ -111,11 +112,11 @@ def forecast_examples(
 def _chosen_horizons(
     targets: NDArray[np.int64], horizons: tuple[int, ...], each: int | None
 ) -> NDArray[np.int64]:
-    """(targets, chosen): which horizons every target is seen from."""
+    """(targets, chosen): the horizons from which each target is seen."""
     count = len(horizons)
     if each is None or each >= count:
         return np.broadcast_to(np.array(horizons), (len(targets), count))
-    # Steps of 3 go through all horizons before one comes again, and never in step with weeks.
+    # Steps of 3 visit every horizon before one repeats, and do not coincide with weeks.
     step = next(step for step in (3, 5, 1) if np.gcd(step, count) == 1)
     spread = (np.arange(each) * count) // each
     return np.array(horizons)[(targets[:, None] * step + spread) % count]
@@ -146,7 +147,7 @@ def _examples(
 def _offsets(
     past: Past, origin: NDArray[np.int64], typical: FloatArray | None
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """log of the levels, and where there is one."""
+    """log of the levels, and a mask of the dishes that have a level."""
     level, usable = past.level[origin], past.has_level[origin] > 0
     if typical is not None:
         given = np.isfinite(typical) & (np.nan_to_num(typical) > 0)
@@ -181,7 +182,7 @@ def _values(
 
 
 def _of_origin(sales: Sales, past: Past) -> NDArray[np.float32]:
-    """(days, dishes, ...): what is known at the end of each day."""
+    """(days, dishes, ...): the features known at the end of each day."""
     promoted = windowed(sales.promotion[: sales.days], 28)
     days = np.minimum(np.arange(1, sales.days + 1), 28)[:, None]
     columns = [
@@ -210,7 +211,8 @@ def _of_weekday(
     horizon: NDArray[np.int64],
     origin: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """(rows, dishes, ...): the target's weekday in the weeks up to the origin, / the level."""
+    """(rows, dishes, ...): sales on the target's weekday in the weeks up to the origin, / the
+    level."""
     row = rows - 7 * -(-horizon // 7)
     there, row = (row >= 0)[:, None], np.maximum(row, 0)
     level = past.level[origin]
@@ -218,7 +220,7 @@ def _of_weekday(
     sums = [past.weekday_last(), *(past.weekday_sums(weeks) for weeks in (2, 4, 8))]
     for sold, count in sums:
         ratio = log_ratio(sold[row], count[row] * level * there)
-        # What is not known of the last weeks is what was known before.
+        # Weeks without a known day take the ratio of the last known one.
         means.append(np.where(count[row] > 0, ratio, means[0] if means else 0.0))
     like = _like_days(sales, past, rows, origin, means[2])
     holiday = np.broadcast_to(sales.holiday[:, None], sales.promotion.shape)
@@ -241,8 +243,9 @@ def _like_days(
     origin: NDArray[np.int64],
     weekday: FloatArray,
 ) -> FloatArray:
-    """(rows, dishes): the weekday's ratio on an ordinary day, the last Sundays' on a holiday, that
-    of the last two weeks' working days on a weekend that is worked."""
+    """(rows, dishes): the ratio of days that are like the target: the same weekday on an ordinary
+    day, the Sundays of the last four weeks on a holiday, the working days of the last four weeks
+    on a weekend that is worked."""
     usual, special = usual_holidays(sales), special_days(sales)
     of_week = (sales.first_day.weekday() + np.arange(sales.days)) % 7
     like = weekday.copy()
@@ -259,15 +262,15 @@ def _like_days(
 
 
 def _of_dish_day(sales: Sales) -> NDArray[np.float32]:
-    """(days + HORIZONS, dishes, ...): what is known ahead of a dish on a day."""
+    """(days + HORIZONS, dishes, ...): the features of a dish on a day that are known ahead."""
     promotion = sales.promotion
     columns = [promotion, shifted(promotion, 1), shifted(promotion, 7)]
     return np.stack(columns, axis=2, dtype=np.float32, casting="same_kind")
 
 
 def _mixed(values: NDArray[np.float32], horizon: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(rows, dishes, ...): lags, weighed by how far away the target is. What the last days tell
-    fades with the horizon; a linear model cannot find that alone."""
+    """(rows, dishes, ...): lags weighted by the distance to the target. The last days say less
+    about a later target, which a linear model cannot find out by itself."""
     far = ((horizon - 1) / (HORIZONS - 1)).astype(np.float32)[:, None]
     soon = np.exp(-(horizon - 1) / 3.0).astype(np.float32)[:, None]
 

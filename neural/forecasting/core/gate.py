@@ -1,12 +1,13 @@
-"""Whether a candidate is published: it must beat what is there. Pure.
+"""The gate: decides whether a candidate model may be published. Pure.
 
-Every store that judges gives, for each method, its sums over days that nobody trained on
-(``neural.forecasting.core.evaluation``). The measure is the Poisson deviance of a row, weighted
-by rows: sums of all stores over counts of all stores. All methods are judged on the same rows.
+A candidate must beat the active version and the simple rules. Each store that judges sends, for
+each method, its sums over days that nobody trained on (``neural.forecasting.core.evaluation``).
+The measure is the Poisson deviance per row: the sums of all stores / the counts of all stores. All
+methods are judged on the same rows.
 
-A store could lie when it judges. So, from five stores on, those where the candidate did best and
-worst against a method are left out of that comparison, a tenth at either end; and no store's
-deviance counts for more than some times the median store's.
+A judging store could lie. So, from five stores on, the tenth of the stores where the candidate did
+best against a method, and the tenth where it did worst, are left out of that comparison. And no
+store's deviance counts for more than :data:`MOST_TIMES_MEDIAN` times the median store's.
 """
 
 import math
@@ -16,29 +17,31 @@ from typing import NamedTuple, TypeAlias
 
 Sums: TypeAlias = Mapping[str, float]
 Judged: TypeAlias = Mapping[str, Sums]
-"""Sums by method."""
+"""One store's sums by method."""
 
 CANDIDATE = "candidate"
 TO_BEAT = ("active", "seasonal_naive", "weekday_mean")
-"""A round without an active version has no ``active``."""
+"""The methods that a candidate must beat. Without an active version, ``active`` is missing."""
 
 
 MOST_TIMES_MEDIAN = 2.5
-"""No store's deviance, all rows of it, counts for more than so many times the median store's."""
+"""A store's total deviance counts for at most this many times the median store's."""
 STORES_TO_TRIM = 5
 TRIM_SHARE = 0.1
 
 
 class GateDecision(NamedTuple):
+    """Whether a candidate passes the gate, and why."""
+
     better: bool
     reason: str
     """``better``, ``no_better`` or ``not_judged``."""
     detail: str = ""
-    """The method that is as good, and both measures."""
+    """The method that is not beaten, and both deviances."""
 
 
 def add_up(judged: Iterable[Judged]) -> dict[str, dict[str, float]]:
-    """The sums of all stores by method: exactly rounded, whatever the order of the stores."""
+    """The sums of all stores by method, exactly rounded and independent of the stores' order."""
     parts: dict[str, dict[str, list[float]]] = {}
     for each in judged:
         for method, sums in each.items():
@@ -51,7 +54,7 @@ def add_up(judged: Iterable[Judged]) -> dict[str, dict[str, float]]:
 
 
 def deviance(sums: Sums | None) -> float | None:
-    """Poisson deviance a row; None where nothing was judged."""
+    """The Poisson deviance per row; None if nothing was judged."""
     if not sums or not sums.get("count") or "deviance" not in sums:
         return None
     mean = sums["deviance"] / sums["count"]
@@ -59,14 +62,14 @@ def deviance(sums: Sums | None) -> float | None:
 
 
 class Compared(NamedTuple):
-    """Deviance a row of the candidate, and of a method, over the stores that count."""
+    """Deviance per row of the candidate (``own``) and of a method (``other``)."""
 
     own: float
     other: float
 
 
 def compare(judged: Sequence[Judged], method: str) -> Compared | None:
-    """The candidate beside a method; None where no store has judged both."""
+    """Compare the candidate with a method; None if no store has judged both."""
     pairs = [
         (each[CANDIDATE], each[method])
         for each in judged
@@ -103,10 +106,10 @@ def _without_extremes(pairs: list[tuple[Sums, Sums]]) -> list[tuple[Sums, Sums]]
 
 
 def judge(judged: Sequence[Judged]) -> GateDecision:
-    """Better than the active version, the seasonal naive forecast and the weekday mean?
+    """Decide whether the candidate beats each method of :data:`TO_BEAT`.
 
-    ``judged`` is what each store says. Equal is not better: a model that stays is one that people
-    know.
+    ``judged`` has the sums of each store. An equal candidate does not pass: people already know the
+    model in force.
     """
     compared = {method: compare(judged, method) for method in TO_BEAT}
     known = {method: each for method, each in compared.items() if each is not None}

@@ -1,9 +1,9 @@
 """A Poisson regression with a log link, trained at the stores. Pure.
 
-The forecast is exp(offset + intercept + x · weights), x standardised by means and scales on
-which the chain agrees. A store's loss is its Poisson loss divided by its total demand, so that
-neither the size of a store nor the unit of its quantities gives the penalties another meaning.
-Weights are float64 vectors, the intercept first; it is not penalised by the ridge.
+The forecast is exp(offset + intercept + x · weights), where x is standardised by the chain's means
+and scales. A store's loss is its Poisson loss divided by its total demand, so the penalties mean
+the same whatever the size of a store or the unit of its quantities. Weights are float64 vectors,
+the intercept first; the ridge does not penalise the intercept.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,14 +16,15 @@ from neural.forecasting.core.features import Examples
 from neural.forecasting.core.series import FloatArray
 
 FARTHEST = 3.0
-"""A forecast is within exp(-3) and exp(3) times its level: weights gone wrong cannot overflow."""
+"""A forecast is within exp(-3) and exp(3) times its level, so bad weights cannot overflow."""
 LEAST_SCALE = 0.15
-"""A feature that hardly ever differs (a flag of a few days) is not blown up beyond this."""
+"""The smallest scale. It keeps a feature that hardly varies (a flag of a few days) from being
+blown up."""
 LARGEST_VALUE = 8.0
-"""Standardised values are clipped to this on either side."""
+"""Standardised values are clipped to ± this value."""
 
 RATE = 0.2
-"""Length of a local gradient step, of standardised features."""
+"""The length of a local gradient step, for standardised features."""
 
 _HALVINGS = 6
 _NO_DIFFERENCE = 1e-6
@@ -31,7 +32,7 @@ _NO_DIFFERENCE = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Standard:
-    """What a feature's values are standardised by."""
+    """The means and scales by which the features are standardised."""
 
     mean: FloatArray
     """(features,)"""
@@ -40,7 +41,7 @@ class Standard:
 
     @property
     def size(self) -> int:
-        """How many weights a model has: one for each feature, and the intercept."""
+        """The number of weights of a model: one for each feature, and the intercept."""
         return len(self.mean) + 1
 
     def apply(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -56,7 +57,7 @@ class Standard:
 
 
 def standard_sums(values: NDArray[np.float32]) -> dict[str, FloatArray]:
-    """A store's part of the standard: count (1,), sums and sums of squares (features,)."""
+    """A store's contribution to the standard: count (1,), sums and sums of squares (features,)."""
     wide = values.astype(np.float64)
     return {
         "count": np.array([float(len(wide))]),
@@ -66,7 +67,7 @@ def standard_sums(values: NDArray[np.float32]) -> dict[str, FloatArray]:
 
 
 def agreed_standard(sums: Iterable[Mapping[str, FloatArray]]) -> Standard:
-    """Means and scales over the examples of all stores. Raises ValueError if there are none."""
+    """Means and scales over the examples of all stores. Raises ValueError without examples."""
     parts = list(sums)
     count = sum(float(part["count"][0]) for part in parts)
     if count <= 0:
@@ -74,17 +75,17 @@ def agreed_standard(sums: Iterable[Mapping[str, FloatArray]]) -> Standard:
     mean = np.sum([part["sums"] for part in parts], axis=0) / count
     square = np.sum([part["squares"] for part in parts], axis=0) / count
     scale = np.sqrt(np.maximum(square - mean**2, 0.0))
-    # What never differs is scaled by 1: its column is then zero, and its weight stays zero.
+    # A constant feature is scaled by 1: its column is then zero, and its weight stays zero.
     scale = np.where(scale < _NO_DIFFERENCE, 1.0, np.maximum(scale, LEAST_SCALE))
     return Standard(mean=mean, scale=scale)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalObjective:
-    """A store's examples as its loss sees them."""
+    """A store's loss: its examples in the form that the loss needs."""
 
     design: NDArray[np.float32]
-    """(n, 1 + features), standardised, ones first."""
+    """(n, 1 + features), standardised; the first column is ones."""
     offset: FloatArray
     target: FloatArray
     total: float
@@ -92,12 +93,12 @@ class LocalObjective:
 
     @property
     def size(self) -> int:
-        """How many weights there are."""
+        """The number of weights."""
         return int(self.design.shape[1])
 
 
 def problem(examples: Examples, standard: Standard) -> LocalObjective:
-    """The loss of a store's examples; all targets must be known."""
+    """The loss of a store's examples, whose targets must all be known."""
     total = max(float(examples.target.sum()), float(np.exp(examples.offset).sum()) * 1e-3, 1e-9)
     return LocalObjective(
         design=standard.apply(examples.values),
@@ -120,20 +121,20 @@ def forecast(examples: Examples, standard: Standard, weights: FloatArray) -> Flo
 
 
 def loss(problem: LocalObjective, weights: FloatArray) -> float:
-    """Σ (m - y log m) / total demand, less what does not depend on the weights."""
+    """Σ (m - y log m) / total demand, without the terms that do not depend on the weights."""
     predictor = linear_predictor(problem.design, weights)
     mean = np.exp(problem.offset + predictor)
     return float((mean - problem.target * predictor).sum() / problem.total)
 
 
 def gradient(problem: LocalObjective, weights: FloatArray) -> FloatArray:
-    """(size,): of :func:`loss`."""
+    """(size,): the gradient of :func:`loss`."""
     mean = np.exp(problem.offset + linear_predictor(problem.design, weights))
     return _product(problem, (mean - problem.target) / problem.total)
 
 
 def hessian(problem: LocalObjective, weights: FloatArray) -> FloatArray:
-    """(size, size): of :func:`loss`."""
+    """(size, size): the Hessian of :func:`loss`."""
     mean = np.exp(problem.offset + linear_predictor(problem.design, weights))
     return _weighted_square(problem, mean / problem.total)
 
@@ -159,8 +160,8 @@ def minimised(
 ) -> FloatArray:
     """Weights near the minimum of strength · loss + Σ penalty (w - centre)² / 2.
 
-    Newton's method; a step that makes it worse is halved until it does not. ``penalty`` is
-    (size,). Ends early when a step changes next to nothing.
+    Uses Newton's method, and halves a step that makes the value worse. ``penalty`` is (size,).
+    Stops early when a step changes next to nothing.
     """
     weights = start.astype(np.float64)
 
@@ -187,7 +188,7 @@ def minimised(
 
 
 def ridge_penalty(size: int, ridge: float) -> FloatArray:
-    """(size,): the ridge on every weight, none on the intercept."""
+    """(size,): the ridge for every weight, 0 for the intercept."""
     penalty = np.full(size, ridge)
     penalty[0] = 0.0
     return penalty
@@ -196,13 +197,13 @@ def ridge_penalty(size: int, ridge: float) -> FloatArray:
 def fedprox(
     problem: LocalObjective, *, broadcast: FloatArray, ridge: float, proximal: float, steps: int = 3
 ) -> FloatArray:
-    """A store's weights after local training that is held near the broadcast ones (Li et al.
-    2020, "Federated optimization in heterogeneous networks"): towards the minimum of loss +
+    """A store's weights after local training near the broadcast weights (Li et al. 2020,
+    "Federated optimization in heterogeneous networks"): steps towards the minimum of loss +
     ridge |w|²/2 + proximal |w - broadcast|²/2.
 
-    A few gradient steps, not the minimum itself: the mean of the stores' minima is not that of
-    their mean loss, and forecasts from there were 2 % worse. A step that does not lessen the
-    store's objective is halved, so that no store's data can make training diverge.
+    It takes a few gradient steps instead of reaching the minimum: the mean of the stores' minima
+    is not the minimum of their mean loss, and forecasts from it were 2 % worse. A step that does
+    not reduce the store's objective is halved, so no store's data can make training diverge.
     """
     shrink = ridge_penalty(problem.size, ridge)
     weights = broadcast.astype(np.float64)
@@ -227,13 +228,13 @@ def fedprox(
 def fedavg(
     problem: LocalObjective, *, broadcast: FloatArray, ridge: float, steps: int = 3
 ) -> FloatArray:
-    """A store's weights after a few small gradient steps from the broadcast ones (McMahan et al.
-    2017): FedProx that holds nothing back."""
+    """A store's weights after a few small gradient steps from the broadcast weights (McMahan et
+    al. 2017): FedProx without the proximal term."""
     return fedprox(problem, broadcast=broadcast, ridge=ridge, proximal=0.0, steps=steps)
 
 
 def local(problem: LocalObjective, *, ridge: float, steps: int = 8) -> FloatArray:
-    """A store's weights from its own examples alone."""
+    """A store's weights trained on its own examples alone."""
     nothing = np.zeros(problem.size)
     penalty = ridge_penalty(problem.size, ridge)
     return minimised(problem, start=nothing, centre=nothing, penalty=penalty, steps=steps)

@@ -1,8 +1,7 @@
-"""What a store's past says at the end of each day, as ratios to its level. Pure.
+"""Lag features: a store's past sales as of each day, as ratios to the dish's level. Pure.
 
-Every array has one row for each day that is known: row ``o`` uses quantities of the rows up to
-and including ``o``, none after it. A ratio of which nothing is known is neutral: its logarithm
-is 0.
+Every array has one row for each known day. Row ``o`` uses the quantities of the rows up to and
+including ``o``, and none after it. An unknown ratio is neutral: its logarithm is 0.
 """
 
 import numpy as np
@@ -10,29 +9,29 @@ import numpy as np
 from neural.forecasting.core.series import BoolArray, FloatArray
 
 LEVEL_DAYS = 28
-"""A dish's level is its mean over so many days."""
+"""A dish's level is its mean over this many days."""
 LEAST_DAYS = 7
-"""With fewer days known, a dish has no level of its own."""
+"""With fewer known days, a dish has no level of its own."""
 LEAST_LEVEL = 1e-3
-"""Keeps the logarithm of a level finite. In portions."""
+"""The lowest level, in portions: it keeps the logarithm finite."""
 SOFTENING = 0.1
-"""Share of the level that is added to both sides of a ratio, so that a day without a sale has a
+"""The share of the level that is added to both sides of a ratio. It gives a day without a sale a
 finite logarithm (-2.4)."""
 
 
 _NOTHING = 1e-6
-"""Less than this is what rounding left of a sum of nothing."""
+"""A smaller sum counts as zero: it is a rounding error."""
 
 
 def windowed(values: FloatArray, length: int) -> FloatArray:
-    """Sums over the last ``length`` rows, the row itself included; fewer at the beginning."""
+    """Sums over the last ``length`` rows, the row itself included; over fewer at the beginning."""
     sums = np.cumsum(values, axis=0)
     sums[length:] -= sums[:-length].copy()
     return sums
 
 
 def shifted(values: FloatArray, rows: int) -> FloatArray:
-    """The values of ``rows`` rows earlier; 0 before the first."""
+    """The values from ``rows`` rows earlier; 0 before the first."""
     if rows == 0:
         return values
     moved = np.zeros_like(values)
@@ -49,8 +48,8 @@ def weekly(values: FloatArray, weeks: int) -> FloatArray:
 
 
 def log_ratio(sums: FloatArray, expected: FloatArray) -> FloatArray:
-    """log of sums / expected, softened; 0 where nothing is expected, which is where nothing is
-    known."""
+    """log of sums / expected, softened by :data:`SOFTENING`; 0 where ``expected`` is 0, because
+    nothing is known there."""
     there = expected > _NOTHING
     ratio = np.divide(sums, expected, out=np.ones_like(sums), where=there)
     clipped = np.minimum(np.maximum(ratio, 0.0), 20.0)
@@ -59,10 +58,11 @@ def log_ratio(sums: FloatArray, expected: FloatArray) -> FloatArray:
 
 
 class Past:
-    """Sums of a store's quantities, made once and looked up by row.
+    """Sums of a store's quantities, computed once and looked up by row.
 
-    ``special``, (days,), marks days unlike others of their weekday (a holiday on a Tuesday, a
-    Sunday that is worked): they count for the level, but not for what a weekday usually sells.
+    ``special``, (days,), marks days that are unlike others of their weekday (a holiday on a
+    Tuesday, a Sunday that is worked). They count for the level, but not for a weekday's usual
+    sales.
     """
 
     def __init__(self, quantities: FloatArray, special: BoolArray | None = None) -> None:
@@ -74,8 +74,8 @@ class Past:
         self.usual, self.comparable = self._usual()
 
     def _level(self) -> FloatArray:
-        """Mean of the last 28 days, with one day at the mean of all days so far added: a level
-        is never zero after a month without a sale, if ever anything was sold."""
+        """Mean of the last 28 days plus one day at the mean of all days so far. So the level of a
+        dish that has ever been sold is not zero after a month without a sale."""
         ever = np.cumsum(self.sold, axis=0) / np.maximum(self.history, 1.0)
         count = windowed(self.known, LEVEL_DAYS)
         level = (windowed(self.sold, LEVEL_DAYS) + ever) / (count + 1.0)
@@ -83,41 +83,42 @@ class Past:
 
     @property
     def has_level(self) -> FloatArray:
-        """1 where enough days are known for a level of the dish's own, else 0."""
+        """1 where the dish has enough known days for a level of its own, else 0."""
         return (self.history >= LEAST_DAYS).astype(np.float64)
 
     def mean_of_days(self, length: int) -> FloatArray:
-        """log of the mean of the last days / level."""
+        """log of the mean of the last ``length`` days / level."""
         return log_ratio(windowed(self.sold, length), windowed(self.known, length) * self.level)
 
     def trend(self) -> FloatArray:
-        """log of the level / the mean of the 28 days before those of the level."""
+        """log of the level / the mean of the 28 days before those that the level covers."""
         before = shifted(windowed(self.sold, LEVEL_DAYS), LEVEL_DAYS)
         count = shifted(windowed(self.known, LEVEL_DAYS), LEVEL_DAYS)
         return -log_ratio(before, count * self.level)
 
     def surprise(self, length: int) -> FloatArray:
-        """log of the last days' sales / what the same weekdays of four weeks before let expect.
-        Unlike a mean it does not depend on which weekdays they were."""
+        """log of the last days' sales / their expected sales, which are the means of the same
+        weekdays of the four weeks before. Unlike :meth:`mean_of_days`, this does not depend on
+        which weekdays they were."""
         sold, expected = self.sold * self.comparable, self.usual * self.comparable
         return log_ratio(windowed(sold, length), windowed(expected, length))
 
     def store_surprise(self, length: int) -> FloatArray:
-        """As :meth:`surprise`, of all the store's dishes together."""
+        """Like :meth:`surprise`, but for all the store's dishes together."""
         sold = windowed(self.sold * self.comparable, length).sum(axis=1, keepdims=True)
         expected = windowed(self.usual * self.comparable, length).sum(axis=1, keepdims=True)
         return np.broadcast_to(log_ratio(sold, expected), self.sold.shape)
 
     def _usual(self) -> tuple[FloatArray, FloatArray]:
-        """What the four ordinary same weekdays before sold on average, and 1 where a day can be
-        compared with it."""
+        """The mean sales of the same weekday in the four weeks before, ordinary days only; and 1
+        where a day can be compared with it."""
         count = shifted(weekly(self.ordinary, 4), 7)
         usual = shifted(weekly(self.sold * self.ordinary, 4), 7) / np.maximum(count, 1.0)
         return usual, self.ordinary * (count > 0)
 
     def noise(self) -> FloatArray:
-        """Root mean square of the last 28 days' differences to what their weekdays usually sell,
-        / the level (at most 3): how little a single day tells."""
+        """Root mean square of the last 28 days' differences from their weekdays' usual sales, /
+        the level (at most 3). The higher it is, the less a single day says."""
         square = windowed((self.sold - self.usual) ** 2 * self.comparable, LEVEL_DAYS)
         count = windowed(self.comparable, LEVEL_DAYS)
         spread = np.sqrt(np.maximum(square, 0.0) / np.maximum(count, 1.0)) / self.level
@@ -132,18 +133,18 @@ class Past:
         return np.minimum(spread, 3.0)
 
     def days_without_sale(self) -> FloatArray:
-        """Share of the last 28 days' known days on which nothing was sold."""
+        """The share of the known days, among the last 28, on which nothing was sold."""
         nothing = self.known * (self.sold <= 0)
         count = np.maximum(windowed(self.known, LEVEL_DAYS), 1.0)
         return np.asarray(windowed(nothing, LEVEL_DAYS) / count)
 
     def weekday_sums(self, weeks: int) -> tuple[FloatArray, FloatArray]:
-        """Sold, and ordinary known days, on the row's weekday in the last weeks."""
+        """Sales, and the number of ordinary known days, on the row's weekday in the last weeks."""
         return weekly(self.sold * self.ordinary, weeks), weekly(self.ordinary, weeks)
 
     def weekday_last(self) -> tuple[FloatArray, FloatArray]:
-        """Sold on the last ordinary known one of the row's weekday in eight weeks, and 1 where
-        there is one."""
+        """Sales on the last ordinary known day of the row's weekday within eight weeks, and 1
+        where there is such a day."""
         sold, there = self.sold * self.ordinary, self.ordinary.copy()
         for week in range(1, 8):
             gap = shifted(self.ordinary, 7 * week) * (1.0 - there)
@@ -152,7 +153,7 @@ class Past:
         return sold, there
 
     def weekday_index(self, weeks: int) -> FloatArray:
-        """log of what the row's weekday sold in the last weeks / the levels of those days: what
-        is left of a weekday when the trend is taken out."""
+        """log of the sales on the row's weekday in the last weeks / the levels of those days: the
+        weekday's effect without the trend."""
         expected = weekly(self.level * self.ordinary, weeks)
         return log_ratio(weekly(self.sold * self.ordinary, weeks), expected)

@@ -1,17 +1,17 @@
 """Differential privacy of the linear weights, at the level of a store. Pure.
 
-A *release* is one noisy mean of updates, which a round broadcasts. Whoever sees all releases (the
-other stores, readers of model versions) learns almost nothing of whether one store took part, let
-alone of one of its days: (ε, δ)-differential privacy, one store added or removed (Dwork & Roth
-2014, https://doi.org/10.1561/0400000042; McMahan et al. 2018, arXiv:1710.06963). The coordinator
-itself sees each store's update: it is trusted.
+A *release* is one noisy mean of updates, which a round broadcasts. The other stores and the readers
+of model versions see all releases. From them they learn almost nothing about whether one store took
+part, let alone about one of its days: (ε, δ)-differential privacy, one store added or removed
+(Dwork & Roth 2014, https://doi.org/10.1561/0400000042; McMahan et al. 2018, arXiv:1710.06963). The
+coordinator sees each store's update and is trusted.
 
-Each update is clipped to length C, so that one store changes the sum by at most C. The sum is
-divided by a number that does not depend on who answered, and Gaussian noise of standard deviation
-z·C, divided likewise, is added to each coordinate. z is the noise multiplier.
+Each update is clipped to length C, so one store changes the sum by at most C. The sum is divided by
+a number that does not depend on who answered. Gaussian noise of standard deviation z·C, divided
+by the same number, is added to each coordinate. z is the noise multiplier.
 
-What is released from the same stores any other way (sums for standardising, quantiles, tree sums,
-validation sums) is not covered by this ε.
+This ε does not cover anything else that the same stores release (sums for standardising, quantiles,
+tree sums, validation sums).
 """
 
 import math
@@ -35,16 +35,16 @@ Noise: TypeAlias = Callable[[tuple[int, ...], float], FloatArray]
 """``noise(shape, standard_deviation)``: independent Gaussian numbers of mean 0."""
 
 GRID_BITS = 24
-"""What is released is rounded to a 2^-24th of the noise's standard deviation, or less."""
+"""Releases are rounded to 2^-24 of the noise's standard deviation, or less."""
 
 LEAST_NOISE, MOST_NOISE = 1e-3, 1e5
-"""Between these noise multipliers the accountant's floating point is sound (far below them it
-finds an ε of 0). ε is over 500,000 at the first, and counted as infinite below it; above the
-second it is counted as at it."""
+"""The noise multipliers between which the accountant's floating point is sound (far below them it
+finds an ε of 0). Below the first, where ε is over 500,000, ε counts as infinite. Above the second,
+ε counts as it is there."""
 
 
 class PrivacyBudgetSpent(PermanentError):
-    """What is planned would cost more privacy than the budget has left."""
+    """The planned releases would cost more privacy than the budget has left."""
 
     def __init__(self, *, epsilon: float, epsilon_after: float, budget_epsilon: float) -> None:
         super().__init__(
@@ -57,7 +57,7 @@ class PrivacyBudgetSpent(PermanentError):
 
 
 class PrivacyAccountantMissing(PermanentError):
-    """The package that accounts for privacy is not installed; without it nothing is released."""
+    """The package dp-accounting is not installed; without it, nothing is released."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -76,15 +76,16 @@ def private_mean(
     noise: Noise | None = None,
     least_updates: int = 1,
 ) -> FloatArray:
-    """A noisy mean of the updates (float64 of ``shape``), all of the same weight.
+    """A noisy mean of the updates (float64 of ``shape``), which all have the same weight.
 
-    The denominator is ``invited_stores``, however many answered: a store that did not answer
-    counts as an update of zeros, so that its absence changes the mean by no more than its answer
-    does. Noise comes from the operating system's generator unless given (in tests). Two calls
-    are two releases, with noise of their own: keep the first result, never draw again.
+    The denominator is ``invited_stores``, however many stores answered: a store that did not answer
+    counts as an update of zeros, so its absence changes the mean by no more than its answer does.
+    The noise comes from the operating system's generator unless ``noise`` is given (in tests). Two
+    calls are two releases with different noise: keep the first result, and never draw again.
 
-    Raises :class:`AnswerRefused` for too few updates or one that is no such array, ValueError for
-    more updates than were invited or a noise multiplier or norm that is not positive.
+    Raises :class:`AnswerRefused` for too few updates or one of another type or shape, and
+    ValueError for more updates than invited stores, or a noise multiplier or norm that is not
+    positive and finite.
     """
     if len(updates) > invited_stores:
         raise ValueError(f"{len(updates)} stores answered, {invited_stores} were invited")
@@ -111,23 +112,24 @@ def noise_deviation(*, clipping_norm: float, noise_multiplier: float, invited_st
 def _clipped_sum(updates: Updates, *, shape: tuple[int, ...], norm: float) -> FloatArray:
     for store in sorted(updates):
         check_update(updates[store], shape=shape)
-    # Exactly rounded: else one store more could change the rounding of all the others.
+    # The sum is exactly rounded, because one more store could otherwise change the rounding of
+    # all the others.
     return column_sums(np.stack([clip(update, norm=norm) for update in updates.values()]))
 
 
 def gaussian_noise(shape: tuple[int, ...], standard_deviation: float) -> FloatArray:
-    """Independent Gaussian numbers from the operating system's generator, which nobody can
-    foresee (numpy's generators can be, from their past numbers).
+    """Independent Gaussian numbers from the operating system's generator, which nobody can predict.
+    (numpy's generators can be predicted from their past numbers.)
 
-    Box & Muller (1958, https://doi.org/10.1214/aoms/1177706645) in float64 from uniform numbers
-    of 64 bits: none is beyond 9.5 standard deviations, where 1e-20 of a Gaussian lies. In
-    floating point some results never occur, and the last bits of value + noise can give away the
-    value (Mironov 2012, https://doi.org/10.1145/2382196.2382264): round with :func:`to_grid`.
+    It uses Box & Muller (1958, https://doi.org/10.1214/aoms/1177706645) in float64 from uniform
+    numbers of 64 bits. None is beyond 9.5 standard deviations, where 1e-20 of a Gaussian lies. In
+    floating point some results never occur, so the last bits of value + noise can reveal the value
+    (Mironov 2012, https://doi.org/10.1145/2382196.2382264): round with :func:`to_grid`.
     """
     size = math.prod(shape)
     pairs = (size + 1) // 2
     bits = np.frombuffer(secrets.token_bytes(16 * pairs), dtype="<u8").reshape(2, pairs)
-    # From above 0 to 1: the logarithm of 0 does not exist. Halves keep both ends apart.
+    # Adding a half keeps the numbers above 0, because 0 has no logarithm.
     uniform = (bits.astype(np.float64) + 0.5) / 2.0**64
     radius = np.sqrt(-2.0 * np.log(uniform[0]))
     angle = 2.0 * np.pi * uniform[1]
@@ -136,41 +138,41 @@ def gaussian_noise(shape: tuple[int, ...], standard_deviation: float) -> FloatAr
 
 
 def to_grid(values: FloatArray, *, standard_deviation: float) -> FloatArray:
-    """The values, rounded to a grid that only the noise's standard deviation decides: the power
-    of two at most 2^-``GRID_BITS`` of it.
+    """The values, rounded to a grid that depends on the noise's standard deviation alone: the
+    largest power of two that is at most 2^-``GRID_BITS`` of it.
 
-    Each point then stands for some 2^28 values that the noise can take, so that the gaps between
-    those no longer tell what was added to it. Rounding afterwards costs no privacy.
+    Each point then stands for some 2^28 values of the noise, so the gaps between these values no
+    longer reveal the value that the noise was added to. Rounding afterwards costs no privacy.
     """
     grid = 2.0 ** (math.floor(math.log2(standard_deviation)) - GRID_BITS)
     return np.asarray(np.round(values / grid) * grid, dtype=np.float64)
 
 
 def epsilon_of(releases: Iterable[float], *, delta: float) -> float:
-    """ε of all these releases together, each given by its noise multiplier, at this δ.
+    """The ε of all these releases together, each given by its noise multiplier, at this δ.
 
-    Noise multipliers z₁, z₂, … on the same stores are as good as one release with
-    1/z² = Σ 1/zᵢ², exactly, even where later rounds depend on what earlier ones released (Dong,
-    Roth & Su 2019, arXiv:1905.02383); its ε is that of the analytic Gaussian mechanism (Balle &
-    Wang 2018, arXiv:1805.06530), by Google's dp-accounting. No release costs 0; next to no noise
-    (together below :data:`LEAST_NOISE`) costs infinity. Raises ValueError for δ outside (0, 1) or
-    a negative noise multiplier, and :class:`PrivacyAccountantMissing`.
+    Releases with noise multipliers z₁, z₂, … from the same stores are exactly equivalent to one
+    release with 1/z² = Σ 1/zᵢ², even where later rounds depend on earlier releases (Dong, Roth & Su
+    2019, arXiv:1905.02383). Its ε is that of the analytic Gaussian mechanism (Balle & Wang 2018,
+    arXiv:1805.06530), computed by Google's dp-accounting. ε is 0 without releases, and infinite
+    with next to no noise (together below :data:`LEAST_NOISE`). Raises ValueError for δ outside
+    (0, 1) or a negative noise multiplier, and :class:`PrivacyAccountantMissing`.
     """
     if not 0 < delta < 1:
         raise ValueError(f"delta is between 0 and 1, not {delta}")
     multipliers = list(releases)
-    if not all(each >= 0 for each in multipliers):  # NaN is not, either
+    if not all(each >= 0 for each in multipliers):  # this refuses NaN, too
         raise ValueError("a noise multiplier is not negative")
     if not multipliers:
         return 0.0
     if min(multipliers) < LEAST_NOISE:
         return math.inf
-    # By way of the smallest: 1/z² itself may be too large a number.
+    # The smallest is factored out, because 1/z² itself may overflow.
     least = min(multipliers)
     together = least / math.sqrt(math.fsum((least / each) ** 2 for each in multipliers))
     if together < LEAST_NOISE:
         return math.inf
-    # With much noise it asks for the logarithm of 0 on its way, and is right about it.
+    # With much noise dp-accounting takes the logarithm of 0; its result is right all the same.
     with np.errstate(divide="ignore"):
         return float(_accountant().get_epsilon_gaussian(min(together, MOST_NOISE), delta))
 
@@ -178,14 +180,14 @@ def epsilon_of(releases: Iterable[float], *, delta: float) -> float:
 def check_budget(
     past: Sequence[float], planned: Sequence[float], *, budget_epsilon: float, delta: float
 ) -> float:
-    """ε after the planned releases, if the budget allows for them.
+    """The ε after the planned releases, if the budget allows for them.
 
-    ``past`` and ``planned`` are noise multipliers, one for each release; past ones count whether
-    or not anything was published of them. Raises :class:`PrivacyBudgetSpent` if ε would pass
-    ``budget_epsilon``, and what :func:`epsilon_of` raises.
+    ``past`` and ``planned`` are noise multipliers, one for each release; a past release counts even
+    if nothing was published from it. Raises :class:`PrivacyBudgetSpent` if ε would exceed
+    ``budget_epsilon``, and the errors of :func:`epsilon_of`.
     """
     after = epsilon_of([*past, *planned], delta=delta)
-    # Not `after > budget`: a budget that is no number allows for nothing.
+    # Not `after > budget`: a budget of NaN must allow for nothing.
     if not after <= budget_epsilon:
         raise PrivacyBudgetSpent(
             epsilon=epsilon_of(past, delta=delta),
@@ -196,7 +198,7 @@ def check_budget(
 
 
 def _accountant() -> Any:
-    """dp-accounting, which few installations need and which takes a second to import."""
+    """dp-accounting, imported late: few installations need it, and its import takes a second."""
     try:
         import dp_accounting
     except ImportError:

@@ -1,9 +1,8 @@
-"""The demand forecast's program: what stores are asked in turn, and what answers add up to. Pure.
+"""The demand forecast's program: asks stores one question after another, combines answers. Pure.
 
-What there is to a question is a phase's; in what order they come stands in ``phases.order``.
-Answers are taken in order of the stores' codes and every sum is exact, so that whoever
-coordinates comes to the same server state. (The one exception is meant: noise, where differential
-privacy is asked for.)
+Each question is a phase; ``phases.order`` gives their order. Answers are combined in order of the
+stores' codes and every sum is exact, so every coordinator arrives at the same server state. The
+one intended exception is the noise of differential privacy.
 """
 
 from neural.forecasting.core import aggregation
@@ -14,15 +13,17 @@ from neural.forecasting.core.protocol import Json, Question, Step, TrainingConfi
 
 
 def releases(question: Question) -> bool:
-    """Whether answers to this question become a noisy release."""
+    """Whether answers to this question become a noisy release, if the plan asks for noise."""
     return PHASES[question.kind].releases
 
 
 class DemandProgram:
-    """The coordinator's arithmetic."""
+    """The coordinator's side of training the demand forecast."""
 
     def begin(self, config: TrainingConfig, active: Json | None) -> Step:
-        """Ask for descriptions."""
+        """The first step, with the question for the stores' descriptions.
+
+        An ``active`` model that was made with other features is ignored."""
         known = active if active and active.get("model", {}).get("schema") == SCHEMA_HASH else None
         server_state = {"active": known and known["model"]}
         return Step(server_state, FIRST[0].question(server_state, 1))
@@ -30,14 +31,14 @@ class DemandProgram:
     def check(
         self, config: TrainingConfig, server_state: Json, question: Question, answer: Json
     ) -> None:
-        """Refuse an answer with other keys, from another state of the server state, out of
-        range."""
+        """Raise :class:`AnswerRefused` for an answer with other keys, made from another server
+        state, or out of range."""
         PHASES[question.kind].check(config, server_state, question, answer)
 
     def go_on(
         self, config: TrainingConfig, server_state: Json, question: Question, answers: Answers
     ) -> Step:
-        """The next question from the good answers."""
+        """Combine the good answers and return the next step."""
         if not answers:
             raise aggregation.TooFewUpdates(found=0, needed=1)
         phase = PHASES[question.kind]

@@ -1,10 +1,10 @@
-"""What is said between a round and its stores: questions, answers, steps. Pure.
+"""The protocol between a round and its stores: questions, answers, steps. Pure.
 
-A round is a series of exchanges. In each, every store that takes part is asked the same question
-and gives one answer, made from its own rows alone. A *program* says what is asked first and, from
-the answers to one question, what is asked next; in between it keeps a *server state*, the model
-under construction. Program, server state, questions and answers are JSON: a round may stop at any
-moment and go on in another process.
+A round is a series of exchanges. In each exchange, every store that takes part gets the same
+question and gives one answer, made from its own rows alone. A *program* chooses the first
+question and derives each next question from the answers to the last one. In between it keeps a
+*server state*, the model under construction. Server state, questions and answers are JSON, so a
+round may stop at any moment and continue in another process.
 """
 
 from collections.abc import Callable, Mapping, MutableMapping
@@ -17,13 +17,13 @@ from neural.forecasting.core.series import Sales
 Json: TypeAlias = dict[str, Any]
 
 Memory: TypeAlias = MutableMapping[str, Any]
-"""What a store's part keeps from one exchange to the next within a process, to save time. It may
-be empty at any exchange; whatever it holds can be made again from the rows and the server state."""
+"""A cache of a store's part, from one exchange to the next within a process. It may be empty at
+any exchange: its content can be made again from the rows and the server state."""
 
 
 class AnswerRefused(NeuralError):
     """A store's answer cannot be used. ``reason`` is a code that people see translated;
-    ``detail`` is free of rows."""
+    ``detail`` never contains rows."""
 
     permanent = True
 
@@ -34,35 +34,36 @@ class AnswerRefused(NeuralError):
 
 
 def check_stores(answer: Json, *, asked: int) -> None:
-    """Raise :class:`AnswerRefused` if an answer claims to be of more or fewer stores than it was
-    asked of: how many they are is the asker's to say, as what a group added up is not judged
-    store by store again."""
+    """Raise :class:`AnswerRefused` if an answer claims another number of stores than ``asked``.
+
+    The coordinator alone decides this number, because a group's sum is not judged store by store
+    again."""
     if "stores" in answer and (type(answer["stores"]) is not int or answer["stores"] != asked):
         raise AnswerRefused("out_of_range", f"stores is not {asked}, of how many it was asked")
 
 
 class NotEnoughHistory(NeuralError):
-    """A store knows too little to take part."""
+    """A store has too little history to take part."""
 
     permanent = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One exchange's question. ``content`` is JSON and small: what is large stands in the server
-    state, of which every store is given a copy."""
+    """One exchange's question. ``content`` is JSON and small: anything large belongs into the
+    server state, of which every store gets a copy."""
 
     kind: str
     number: int
-    """Which exchange of the round, from 1."""
+    """The number of the exchange within the round, from 1."""
     content: Json = field(default_factory=dict)
     together: bool = False
     """Whether stores of one trust domain may add up their answers before they send them."""
     judges: bool = False
-    """Whether this question has the finished model judged on days that nobody trained on."""
+    """Whether stores judge the finished model by this question, on days that nobody trained on."""
 
     def as_json(self) -> Json:
-        """The question as a round's row keeps it."""
+        """The question as JSON for the round's row."""
         return {
             "kind": self.kind,
             "number": self.number,
@@ -78,68 +79,69 @@ class Question:
 
 
 class Step(NamedTuple):
-    """Where a program has come to."""
+    """A program's result after an exchange: the new server state and the next question."""
 
     server_state: Json
     question: Question | None
-    """What is asked next; None when the program is through and the model is a candidate."""
+    """The next question; None when the program is finished and the model is a candidate."""
     refused: Mapping[str, str] = {}
-    """Stores whose answers the arithmetic left out, and why (outliers): code, or code: detail."""
+    """Stores whose answers the arithmetic left out (outliers), with the reason: ``code``, or
+    ``code: detail``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How a round trains. Every number is the plan's, kept with the round."""
+    """The settings of a round's training. Each is copied from the plan and kept with the round."""
 
     strategy: str = "fedprox"
     """fedavg, fedprox, trimmed_mean or median."""
     fit_exchanges: int = 10
     proximal: float = 0.5
-    """μ of FedProx. A store's loss is divided by its total demand, so that it has no scale."""
+    """μ of FedProx. It needs no scale: a store's loss is divided by its total demand."""
     ridge: float = 0.01
     clipping_norm: float = 1.0
-    """Longest update of the linear weights that a store may send (L2)."""
+    """The longest update of the linear weights that a store may send (L2 norm)."""
     trim_share: float = 0.1
-    """β of the trimmed mean."""
+    """β of the trimmed mean: the share of stores cut at each end."""
     max_examples: int = 100_000
-    """No store weighs more than if it had trained on so many examples."""
+    """No store weighs more than if it had trained on this many examples."""
     history_days: int = 365
-    """How far back a store trains."""
+    """How many days back a store trains."""
     held_out_days: int = 14
-    """The last days, kept for judging."""
+    """How many of the last days are kept back for judging."""
     trees: int = 128
-    """0: linear model alone."""
+    """0: the linear model alone."""
     trees_together: int = 8
-    """So many trees grow side by side; their mean is one step."""
+    """How many trees grow side by side; their mean is one step."""
     tree_depth: int = 5
     learning_rate: float = 0.3
     bins: int = 16
     refit_exchanges: int = 3
-    """After a candidate has been judged better: so many more, and the trees anew, with the days
-    that were kept for judging. 0: the judged candidate is what is published."""
+    """How many exchanges a refit adds. A candidate that was judged better is trained further, and
+    its trees are grown anew, with the held-out days included. 0: publish it as it was judged."""
     noise_multiplier: float = 0.0
-    """z of differential privacy at store level; 0: off. With it no trees are grown."""
+    """z of differential privacy at store level; 0: off. With noise, no trees are grown."""
     least_stores: int = 2
     """Quorum: an exchange with fewer good answers fails the round."""
     seed: int = 0
     invited_stores: int = 0
     """How many stores the round invited: the fixed denominator of differential privacy."""
     as_of: str = ""
-    """Stores train as on the morning of this day (ISO 8601), by their own clocks. Empty: of the
-    day on which the round is opened."""
+    """Stores train as on the morning of this day (ISO 8601), by their own clocks. Empty: the day
+    on which the round is opened."""
 
 
 class Program(Protocol):
-    """The coordinator's arithmetic. Deterministic: the same answers give the same step."""
+    """The coordinator's arithmetic. It is deterministic: the same answers give the same step."""
 
     def begin(self, config: TrainingConfig, active: Json | None) -> Step:
-        """The first question. ``active`` is the model in force, to start from."""
+        """The step with the first question. ``active`` is the model in force, to start from."""
 
     def check(
         self, config: TrainingConfig, server_state: Json, question: Question, answer: Json
     ) -> None:
         """Raise :class:`AnswerRefused` unless the answer has the keys, shapes, types, version and
-        finite numbers that the question asks for. Called for each answer when it comes in."""
+        finite numbers that the question asks for. Called for each answer on arrival."""
 
     def go_on(
         self,
@@ -148,25 +150,26 @@ class Program(Protocol):
         question: Question,
         answers: Mapping[str, Json],
     ) -> Step:
-        """The next question from the good answers, by store (for a question asked ``together``:
-        by the first store of those that added up). Raises :class:`AnswerRefused` if the answers
-        are too few for the arithmetic."""
+        """The next step from the good answers. ``answers`` is keyed by store; for a question
+        asked ``together``, by the first store of each group. Raises :class:`AnswerRefused` if
+        there are too few answers."""
 
 
 Answer: TypeAlias = Callable[[TrainingConfig, Json, Question, Sales, Memory], Json]
-"""A store's part: ``answer(config, server_state, question, sales, memory)``. One plain function,
-from arrays to JSON, that knows nothing of Django: Flower's ClientApp can wrap it."""
+"""A store's part: ``answer(config, server_state, question, sales, memory)``. It is a plain
+function from arrays to JSON without Django, so Flower's ClientApp can wrap it."""
 
 
 class Together(NamedTuple):
-    """What stores of one trust domain answered together."""
+    """The joint answer of stores of one trust domain."""
 
     answer: Json
     refused: Mapping[str, str]
-    """Stores that were left out of it, and why."""
+    """Stores that were left out of the answer, with the reason."""
 
 
 AnswerTogether: TypeAlias = Callable[
     [TrainingConfig, Json, Question, Mapping[str, tuple[Sales, Memory]]], Together
 ]
-"""The part of several stores of one trust domain, added up."""
+"""The part of several stores of one trust domain: like :data:`Answer`, but their answers are added
+up before they are sent."""

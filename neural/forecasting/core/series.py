@@ -1,4 +1,4 @@
-"""What a store knows of its own demand, as arrays. Pure: no Django, no database."""
+"""A store's own sales history as arrays. Pure: no Django, no database."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -11,38 +11,39 @@ FloatArray: TypeAlias = NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 
 HORIZONS = 14
-"""Forecasts are for 1 to so many days ahead."""
+"""Forecasts are for 1 to this many days ahead."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sales:
-    """One store's daily demand, and what it knows of the days to come.
+    """One store's daily demand, and what it knows about the days to come.
 
     Rows are consecutive business days from ``first_day``. ``quantities`` has one row for each
-    day that is known (the last one is the origin, of which the store already knows all); the
-    other arrays have ``HORIZONS`` rows more, for the days ahead.
+    known day; the last of them is the origin, which the store knows completely. The other arrays
+    have ``HORIZONS`` more rows, for the days ahead.
     """
 
     first_day: dt.date
     dishes: tuple[str, ...]
     quantities: FloatArray
-    """(days, dishes), portions. NaN is a day of which nothing is known: closed, sold out for
-    most of it, or before the dish was first sold. It is never zero."""
+    """(days, dishes), portions. NaN means that the day's demand is not known: the store was
+    closed, the dish was sold out for most of the day, or it had never been sold before. An
+    unknown day is never zero."""
     promotion: FloatArray
-    """(days + HORIZONS, dishes), from 0 (none) to 1: a share of discount, or 1 for promoted."""
+    """(days + HORIZONS, dishes), from 0 (none) to 1: the share of a discount; 1 if promoted."""
     closed: BoolArray
-    """(days + HORIZONS,): the store does not open."""
+    """(days + HORIZONS,): True where the store does not open."""
     holiday: FloatArray
-    """(days + HORIZONS,), 0 or 1: reported, or of the calendar of the store's country."""
+    """(days + HORIZONS,), 0 or 1: as reported, or from the calendar of the store's country."""
     school_holiday: FloatArray
-    """(days + HORIZONS,), 0 or 1, where reported."""
+    """(days + HORIZONS,), 0 or 1: as reported; 0 without a report."""
     country: str = ""
-    """ISO 3166-1 alpha-2, in capitals; empty: of no known country."""
+    """ISO 3166-1 alpha-2, in capitals; empty: not known."""
     names: tuple[str, ...] = field(default=())
-    """What people call the dishes, in the same order."""
+    """The dishes' names for people, in the order of ``dishes``."""
     doubtful: tuple[tuple[int, int, float, float], ...] = ()
-    """Days whose reported quantity is beyond belief and so not known: row, column, what was
-    reported, what is usual."""
+    """Days whose reported quantity is implausible and therefore treated as unknown: row, column,
+    reported quantity, usual quantity."""
 
     def __post_init__(self) -> None:
         days, dishes = self.quantities.shape
@@ -61,12 +62,12 @@ class Sales:
 
     @property
     def days(self) -> int:
-        """How many days are known."""
+        """The number of known days."""
         return int(self.quantities.shape[0])
 
     @property
     def last_day(self) -> dt.date:
-        """The origin: the last day that is known."""
+        """The date of the origin, which is the last known day."""
         return self.day(self.days - 1)
 
     @property

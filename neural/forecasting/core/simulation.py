@@ -1,7 +1,7 @@
-"""A whole round in memory, over stores given as arrays. Pure.
+"""Simulates a whole round in memory, over stores given as arrays. Pure.
 
-The same program and the same store's part as in a real round, without database and queues: for
-measurements, and to see what a store's answers do to the others.
+It runs the same program and the same store's part as a real round, without database and queues.
+It serves for measurements, and to see how a store's answers affect the others.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,18 +20,18 @@ from neural.forecasting.core.series import Sales
 from neural.forecasting.core.types import ModelType
 
 Tamper = Callable[[str, Question, Json], Json]
-"""``tamper(store, question, answer)``: what a store that is hostile sends instead."""
+"""``tamper(store, question, answer)``: the answer that a hostile store sends instead."""
 
 
 @dataclass
 class Simulated:
-    """What became of a round."""
+    """The result of a simulated round."""
 
     server_state: Json
     refused: dict[str, str] = field(default_factory=dict)
-    """Stores that were left out, and why."""
+    """Stores that were left out, with the reason."""
     judged: dict[str, Json] = field(default_factory=dict)
-    """By store: its answer to the last question that had it judge."""
+    """By store: its answer to the last question by which stores judged the model."""
     exchanges: int = 0
 
 
@@ -44,9 +44,10 @@ def simulate(
     group: int = 25,
     tamper: Tamper | None = None,
 ) -> Simulated:
-    """Train over these stores; ``group`` of them answer together where that is asked for.
+    """Train over these stores; up to ``group`` of them answer a ``together`` question as one.
 
-    Raises :class:`AnswerRefused` when the program cannot go on.
+    ``active`` is the model in force, to start from. With ``tamper``, stores answer singly. Raises
+    :class:`AnswerRefused` when the program cannot go on.
     """
     taking_part: dict[str, tuple[Sales, Memory]] = {
         name: (sales, {}) for name, sales in sorted(stores.items())

@@ -1,8 +1,8 @@
-"""Model types: what can be trained across stores, by name. Pure.
+"""The registry of model types: what can be trained across stores, by name. Pure.
 
-A type is a program (the coordinator's arithmetic), a store's part, and how a finished model
-forecasts. ``demand_forecast`` comes with the app; an installed app may register its own in its
-``neural_handlers.py``.
+A type has a program (the coordinator's arithmetic), a function for a store's part, and a function
+by which a finished model forecasts. ``demand_forecast`` comes with the app. An installed app may
+register its own types in its ``neural_handlers.py``.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ class ModelTypeUnknown(PermanentError):
 
 
 class DishForecast(NamedTuple):
-    """What is expected of one dish on the ``HORIZONS`` days after the origin, in portions.
+    """The forecast of one dish for each of the ``HORIZONS`` days after the origin, in portions.
 
     None stands for a day on which the store is closed.
     """
@@ -40,11 +40,13 @@ class DishForecast(NamedTuple):
     p50: Sequence[float | None]
     p90: Sequence[float | None]
     uses_version: bool = True
-    """Whether the model had a part in it: a simple rule needs none."""
+    """Whether the model contributed to the forecast; False for a simple rule."""
 
 
 Forecasting: TypeAlias = Callable[[Json | None, Sales], Sequence[DishForecast]]
-"""``forecast(content, sales)``: from the model in force, or without one by a simple rule."""
+"""``forecast(content, sales)``: the forecasts of a store's dishes.
+
+``content`` is the version in force; None: forecast by a simple rule."""
 
 
 def _unknown(_: TrainingConfig) -> int:
@@ -57,50 +59,50 @@ def _never(_: Question) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelType:
-    """What may be trained under a name."""
+    """A kind of model that can be trained, under its name."""
 
     name: str
     label: Any
-    """What people call it; may be translated lazily."""
+    """The name shown to people; may be translated lazily."""
     program: Program
     answer: Answer
     answer_together: AnswerTogether | None = None
-    """For questions asked ``together``."""
+    """The part of several stores added up, for questions that are asked ``together``."""
     schema_hash: str = ""
-    """Of the features: a version made with others is not to be used."""
+    """Hash of the features. A version made with other features is not used."""
     forecast: Forecasting | None = None
     expected_exchanges: Callable[[TrainingConfig], int] = _unknown
-    """About how many exchanges a round will have, for progress; 0: not known."""
+    """About how many exchanges a round will have, to show progress; 0: not known."""
     releases: Callable[[Question], bool] = _never
-    """Whether the answers to a question become a noisy release, when noise is asked for. What it
-    costs is written down before the program is given the answers."""
+    """Whether the answers to a question become a noisy release, if the plan asks for noise. The
+    privacy that it costs is recorded before the program gets the answers."""
 
 
 TYPES: Registry[ModelType] = Registry("model type", unknown=ModelTypeUnknown)
 
 
 def register_model_type(kind: ModelType) -> ModelType:
-    """Make a type known. The name must be new."""
+    """Register a model type and return it. Its name must be new."""
     return TYPES.add(kind.name, kind)
 
 
 def model_type(name: str) -> ModelType:
-    """The registered type of this name, or :class:`ModelTypeUnknown`."""
+    """The registered type of this name. Raises :class:`ModelTypeUnknown` if there is none."""
     return TYPES.get(name)
 
 
 def label_of(name: str) -> str:
-    """What people call the type; its name if its app is no longer installed."""
+    """The type's label for people; its plain name if its app is no longer installed."""
     kind = TYPES.find(name)
     return str(kind.label) if kind else name
 
 
 def can_forecast(name: str) -> bool:
-    """Whether models of this type forecast; not if its app is no longer installed."""
+    """Whether models of this type forecast; False if the type's app is no longer installed."""
     kind = TYPES.find(name)
     return kind is not None and kind.forecast is not None
 
 
 def model_types() -> list[ModelType]:
-    """All registered types by name."""
+    """All registered types, ordered by name."""
     return TYPES.by_name()

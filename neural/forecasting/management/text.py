@@ -1,4 +1,4 @@
-"""How commands say what came of a round: lines for people, JSON for programs."""
+"""Formats a round's report for commands: lines for people, JSON for programs."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,13 +14,13 @@ SHORT = {
     "weekday_mean": "weekday",
     "seasonal_naive": "naive",
 }
-"""The methods as heads of columns."""
+"""The methods as column heads."""
 LEGEND = (
     "new: this round's version · before: the version in force before · local: each store's own "
     "model · weekday: mean of the last four same weekdays · naive: as on the last same weekday"
 )
 HEADS = ("WAPE", "MASE", "deviance", "P10-P90", "bias", "next day")
-"""Of forecasts 1 to 14 days ahead; at last the WAPE of those for the next day alone."""
+"""The column heads: figures of forecasts 1 to 14 days ahead, and the WAPE of next-day forecasts."""
 
 
 def ended(training: TrainingRound, version: int | None) -> str:
@@ -37,7 +37,7 @@ def ended(training: TrainingRound, version: int | None) -> str:
 
 
 def is_good(training: TrainingRound) -> bool:
-    """Whether the round made a version that is, or may be, put in force."""
+    """Whether the round made a version that was put in force, or that a person may publish."""
     if training.state == RoundState.PUBLISHED:
         return True
     return training.state == RoundState.REJECTED and training.reason == "candidate"
@@ -85,7 +85,7 @@ def _store(store: StoreReport, methods: Sequence[str]) -> str:
 
 
 def outcome(update: StoreUpdate) -> str:
-    """What became of a store's part, and why."""
+    """The outcome of a store's part and its reason, in words."""
     words = str(update.get_state_display())
     if update.reason:
         words += f": {update.explanation}"
@@ -93,7 +93,7 @@ def outcome(update: StoreUpdate) -> str:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The same as one object."""
+    """The report as one JSON object."""
     return {
         "round": report.round and _round(report.round),
         "version": report.version

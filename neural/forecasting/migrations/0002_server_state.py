@@ -1,4 +1,4 @@
-"""The field's word: what a round has come to is the server state."""
+"""Renames the round's column ``draft`` to ``server_state``, the usual term."""
 
 from django.db import migrations
 

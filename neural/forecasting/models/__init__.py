@@ -1,4 +1,4 @@
-"""The models, one story a file."""
+"""The Django models of training and forecasts."""
 
 from neural.forecasting.models.forecast import Forecast
 from neural.forecasting.models.plan import Publishing, Strategy, TrainingPlan

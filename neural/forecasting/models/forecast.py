@@ -1,4 +1,4 @@
-"""Forecasts: what a store is expected to sell, kept so that hits and misses can be shown."""
+"""The model for forecasts, which are kept so that hits and misses can be shown."""
 
 import datetime as dt
 
@@ -19,11 +19,11 @@ FORECAST_METHODS = {
     "weekday_mean": _("mean of the last four same weekdays"),
     "seasonal_naive": _("as on the last same weekday"),
 }
-"""How a forecast was made, by code."""
+"""The methods of forecasts, by code."""
 
 
 class Forecast(models.Model):
-    """What a store is expected to sell of one dish on each of the days after ``made_on``.
+    """The expected sales of one dish in one store on each of the days after ``made_on``.
 
     ``mean``, ``p10``, ``p50`` and ``p90`` are lists, in portions: the first number is for the
     day after ``made_on``. null stands for a day on which the store is closed.
@@ -61,7 +61,7 @@ class Forecast(models.Model):
         verbose_name = _("forecast")
         verbose_name_plural = _("forecasts")
         constraints = (
-            # Also the index of a store's forecasts by day.
+            # This is also the index of a store's forecasts by day.
             models.UniqueConstraint(
                 fields=("store", "made_on", "dish"), name="neural_forecast_identity"
             ),
@@ -72,9 +72,9 @@ class Forecast(models.Model):
 
     @property
     def explanation(self) -> str:
-        """How it was made, for people."""
+        """How the forecast was made, for people."""
         return str(FORECAST_METHODS.get(self.method, self.method))
 
     def day(self, place: int) -> dt.date:
-        """For which day a number of the lists is."""
+        """The day of the lists' number at this index (0: the day after ``made_on``)."""
         return self.made_on + dt.timedelta(days=place + 1)

@@ -1,4 +1,4 @@
-"""Plans: how a model type is trained across stores. People edit them in the admin."""
+"""The model for training plans: how a model type is trained. People edit plans in the admin."""
 
 import math
 from dataclasses import fields
@@ -17,6 +17,8 @@ DEFAULT_MODEL_TYPE = "demand_forecast"
 
 
 class Strategy(models.TextChoices):
+    """How the stores' updates of the linear weights are trained and aggregated."""
+
     FEDAVG = "fedavg", _("FedAvg: mean of the updates")
     FEDPROX = "fedprox", _("FedProx: mean, and no store goes far from the common model")
     TRIMMED_MEAN = "trimmed_mean", _("trimmed mean: the extremes are cut")
@@ -24,6 +26,8 @@ class Strategy(models.TextChoices):
 
 
 class Publishing(models.TextChoices):
+    """Whether a better version is published at once or by a person."""
+
     AUTOMATIC = "automatic", _("at once, when it is better")
     BY_A_PERSON = "by_a_person", _("when a person says so")
 
@@ -33,9 +37,9 @@ def _between(low: float, high: float) -> dict[str, Any]:
 
 
 class TrainingPlan(models.Model):
-    """How the models of one type are trained: by whom, how long, with which numbers.
+    """How the models of one type are trained: by which stores, how long, with which settings.
 
-    A round keeps a copy of the numbers that it was opened with: changes count from the next
+    A round keeps a copy of the settings that it was opened with, so changes apply from the next
     round on.
     """
 
@@ -191,10 +195,10 @@ class TrainingPlan(models.Model):
         return label_of(self.model_type)
 
     def config(self) -> TrainingConfig:
-        """The numbers that a round is given."""
+        """The training settings for a new round."""
         names = [each.name for each in fields(TrainingConfig) if hasattr(self, each.name)]
         return TrainingConfig(**{name: getattr(self, name) for name in names})
 
     def quorum_of(self, invited: int) -> int:
-        """How many of so many invited stores must give good answers."""
+        """How many of the ``invited`` stores must give good answers."""
         return max(self.least_stores, math.ceil(self.least_share * invited))

@@ -1,4 +1,4 @@
-"""The privacy ledger: what each noisy release has spent, written before it is released."""
+"""The model for the privacy ledger: the cost of each noisy release, written before the release."""
 
 from django.db import models
 from django.db.models import Q
@@ -9,7 +9,7 @@ from neural.forecasting.models.round import TrainingRound
 
 
 class PrivacySpend(models.Model):
-    """One release with noise. A row without a release (killed in between) counts as spent."""
+    """The cost of one noisy release. It counts even if a kill prevented the release itself."""
 
     round = models.ForeignKey(
         TrainingRound,
@@ -32,7 +32,7 @@ class PrivacySpend(models.Model):
         verbose_name_plural = _("privacy spent")
         ordering = ("id",)
         constraints = (
-            # Also the index of a round's releases.
+            # This is also the index of a round's releases.
             models.UniqueConstraint(fields=("round", "exchange"), name="neural_spend_identity"),
             models.CheckConstraint(
                 condition=Q(noise_multiplier__gt=0, epsilon__gte=0), name="neural_spend_positive"

@@ -1,8 +1,8 @@
-"""Rounds of training: a state machine of which every change is a compare-and-set.
+"""The models for rounds of training. A round is a state machine; each change is a compare-and-set.
 
-A round is a series of exchanges. What is next follows from the row alone: the server state (the
-model under construction), the question that is asked, who has answered it. Whoever finds all
-answers in moves the round on, and only one succeeds.
+A round is a series of exchanges. Its next step follows from the database alone: the server state
+(the model under construction), the current question, and the answers to it. Any process that finds
+all answers recorded may advance the round; only one succeeds.
 """
 
 import datetime as dt
@@ -20,6 +20,8 @@ from neural.models.exact_json import ExactJSONField
 
 
 class RoundState(models.TextChoices):
+    """The state of a training round."""
+
     PLANNED = "planned", _("planned")
     SELECTING = "selecting", _("choosing stores")
     COLLECTING = "collecting", _("collecting answers")
@@ -41,7 +43,7 @@ CLOSED_STATES = (
 )
 OPEN_STATES = tuple(state for state in RoundState if state not in CLOSED_STATES)
 ASKING_STATES = (RoundState.COLLECTING, RoundState.EVALUATING)
-"""A question is out; answers are taken."""
+"""The states in which a question is open and answers are accepted."""
 
 ROUND_REASONS = {
     "better": _("better than the version in force before and the simple rules"),
@@ -56,10 +58,12 @@ ROUND_REASONS = {
     "program": _("the program refused or failed"),
     "by_a_person": _("cancelled by a person"),
 }
-"""Why a round ended as it did, by code."""
+"""The reasons for which rounds end, by code."""
 
 
 class TrainingRoundQuerySet(models.QuerySet):
+    """Queries of training rounds."""
+
     def open(self) -> Self:
         """Rounds that have not ended."""
         return self.filter(state__in=OPEN_STATES)
@@ -69,12 +73,12 @@ class TrainingRoundQuerySet(models.QuerySet):
         return self.filter(state__in=CLOSED_STATES)
 
     def overdue(self, now: dt.datetime) -> Self:
-        """Open rounds, or exchanges of them, whose time is up."""
+        """Open rounds whose time, or whose exchange's time, is up."""
         return self.open().filter(Q(exchange_closes_at__lte=now) | Q(closes_at__lte=now))
 
 
 class TrainingRound(models.Model):
-    """One training of one model type across stores."""
+    """One round of training a model type across stores."""
 
     plan = models.ForeignKey(
         TrainingPlan, models.PROTECT, verbose_name=_("plan"), related_name="rounds", db_index=False
@@ -127,7 +131,7 @@ class TrainingRound(models.Model):
         verbose_name_plural = _("training rounds")
         ordering = ("-id",)
         constraints = (
-            # Also the index by which the open round of a type is found.
+            # This is also the index by which the open round of a type is found.
             models.UniqueConstraint(
                 fields=("model_type",),
                 condition=Q(state__in=OPEN_STATES),
@@ -147,7 +151,7 @@ class TrainingRound(models.Model):
             ),
         )
         indexes = (
-            # Admin: the rounds of a type, newest first.
+            # For the admin: the rounds of a type, newest first.
             models.Index(fields=["model_type", "-id"], name="neural_round_by_type"),
         )
         permissions = (
@@ -164,27 +168,27 @@ class TrainingRound(models.Model):
 
     @property
     def asks(self) -> bool:
-        """Whether answers to a question are being taken."""
+        """Whether a question is open and answers are accepted."""
         return self.state in ASKING_STATES
 
     @property
     def explanation(self) -> str:
-        """Why it ended as it did, for people."""
+        """The reason of the round's end, for people."""
         if self.reason == "better" and self.base_version_id is None:
             return str(_("better than the simple rules; no version was in force before"))
         return str(ROUND_REASONS.get(self.reason, self.reason))
 
-    # Verbs. Each is a compare-and-set on state and exchange as they were read here, and says
-    # whether it happened. Those who change more with it do so in one transaction.
+    # State changes. Each is a compare-and-set on the state and exchange that this object has, and
+    # returns whether it happened. Callers that change more with it do so in one transaction.
 
     def select(self) -> bool:
-        """Begin to choose stores."""
+        """Enter the state of choosing stores."""
         return self._become(RoundState.SELECTING, RoundState.PLANNED)
 
     def ask(
         self, *, server_state: Any, question: Any, judges: bool, taking_part: int, now: dt.datetime
     ) -> bool:
-        """Put the next question, with the server state as it has become."""
+        """Ask the next question, and store the new server state with it."""
         return self._become(
             RoundState.EVALUATING if judges else RoundState.COLLECTING,
             (RoundState.SELECTING, *ASKING_STATES, RoundState.AGGREGATING),
@@ -197,32 +201,33 @@ class TrainingRound(models.Model):
         )
 
     def begin_aggregating(self) -> bool:
-        """Say that the answers are being added up."""
+        """Mark the round as aggregating its answers."""
         return self._become(RoundState.AGGREGATING, RoundState.COLLECTING)
 
     def ask_again(self) -> bool:
-        """Ask the stores again that have not answered: once an exchange."""
+        """Mark that the missing stores are asked again. This succeeds once in each exchange."""
         theirs = type(self).objects.filter(pk=self.pk, exchange=self.exchange)
         return bool(theirs.filter(asked_again__lt=self.exchange).update(asked_again=self.exchange))
 
     def publish(self, *, now: dt.datetime) -> bool:
-        """End with a version that is active now."""
+        """End the round with a version that is put in force."""
         return self._close(RoundState.PUBLISHED, "better", now=now)
 
     def reject(self, reason: str, detail: str = "", *, now: dt.datetime) -> bool:
-        """End with a version that is kept and not active (or, as ``candidate``, not yet)."""
+        """End the round with a version that is not put in force (for ``candidate``: not yet)."""
         return self._close(RoundState.REJECTED, reason, detail, now=now)
 
     def fail_quorum(self, reason: str, detail: str = "", *, now: dt.datetime) -> bool:
-        """End without a version: too few stores."""
+        """End the round without a version, because of too few stores."""
         return self._close(RoundState.FAILED_QUORUM, reason, detail, now=now)
 
     def fail(self, reason: str, detail: str = "", *, now: dt.datetime) -> bool:
-        """End without a version: an error."""
+        """End the round without a version, because of an error."""
         return self._close(RoundState.FAILED_ERROR, reason, detail, now=now)
 
     def cancel(self, *, now: dt.datetime) -> bool:
-        """End without a version because a person says so, wherever it has come to."""
+        """End the round without a version on a person's request, whatever its state. Returns False
+        if it was closed already."""
         rounds = type(self).objects
         while True:
             found = rounds.only("state", "exchange").get(pk=self.pk)
@@ -236,7 +241,7 @@ class TrainingRound(models.Model):
         return self._become(
             state,
             OPEN_STATES,
-            server_state={},  # a finished one is the version's content
+            server_state={},  # the finished one is kept as the version's content
             question=None,
             exchange_closes_at=None,
             closed_at=now,
@@ -257,7 +262,7 @@ class TrainingRound(models.Model):
                 return False
             for name, value in {"state": state, **changes}.items():
                 setattr(self, name, value)
-            if state != was:  # sums follow sums by the hundred
+            if state != was:  # hundreds of exchanges of sums stay in one state
                 RoundTransition.objects.create(
                     round_id=self.pk, from_state=was, to_state=state, exchange=self.exchange
                 )
@@ -266,7 +271,7 @@ class TrainingRound(models.Model):
 
 
 class RoundTransition(models.Model):
-    """One change of a round's state, and when."""
+    """One change of a round's state, with its time."""
 
     round = models.ForeignKey(
         TrainingRound, models.CASCADE, verbose_name=_("round"), related_name="transitions"
@@ -287,10 +292,10 @@ class RoundTransition(models.Model):
 
 
 class GroupSum(models.Model):
-    """What stores of one trust domain answered together; kept until its exchange closes.
+    """The joint answer of stores of one trust domain, kept until its exchange closes.
 
-    A store that was asked again may be in two of them; which counts is decided when they are
-    added up (``neural.forecasting.rounds.gathering``).
+    A store that was asked again may be in two sums. ``neural.forecasting.rounds.gathering`` decides
+    which of them counts.
     """
 
     round = models.ForeignKey(
@@ -313,7 +318,7 @@ class GroupSum(models.Model):
         verbose_name = _("sum of a group")
         verbose_name_plural = _("sums of groups")
         constraints = (
-            # Also the index of an exchange's sums.
+            # This is also the index of an exchange's sums.
             models.UniqueConstraint(
                 fields=("round", "exchange", "first_store", "store_count"),
                 name="neural_sum_identity",

@@ -1,4 +1,4 @@
-"""What became of one store's part in a round."""
+"""The model for one store's part in a round."""
 
 from typing import Self
 
@@ -12,6 +12,8 @@ from neural.models.store import Store, StoreScopedQuerySet
 
 
 class UpdateState(models.TextChoices):
+    """The state of a store's part in a round."""
+
     INVITED = "invited", _("invited")
     ACCEPTED = "accepted", _("accepted")
     REJECTED = "rejected", _("rejected")
@@ -39,27 +41,29 @@ UPDATE_REASONS = {
     "too_slow": _("its part of the training took too long"),
     "no_answer": _("no answer came in time"),
 }
-"""Why a store's part was not used, by code."""
+"""The reasons for which a store's part was not used, by code."""
 
 
 class StoreUpdateQuerySet(StoreScopedQuerySet):
+    """Queries of stores' parts in rounds."""
+
     def taking_part(self) -> Self:
         """Stores whose answers count."""
         return self.filter(state__in=TAKING_PART)
 
     def missing(self, exchange: int) -> Self:
-        """Those from which the answer to this exchange's question is still expected."""
+        """Stores whose answer to this exchange's question is still expected."""
         return self.taking_part().filter(exchange__lt=exchange)
 
     def answered(self, exchange: int) -> Self:
-        """Those whose answer to this exchange's question is in."""
+        """Stores whose answer to this exchange's question has been recorded."""
         return self.taking_part().filter(exchange=exchange)
 
 
 class StoreUpdate(models.Model):
-    """One store's part in one round: what it sent, in figures, and whether it was used.
+    """One store's part in one round: figures about its answers, and whether they were used.
 
-    The answer itself is kept only until it has been used.
+    An answer itself is kept only until it has been used.
     """
 
     round = models.ForeignKey(
@@ -97,7 +101,7 @@ class StoreUpdate(models.Model):
         verbose_name = _("store's update")
         verbose_name_plural = _("stores' updates")
         constraints = (
-            # Also the index of a round's stores.
+            # This is also the index of a round's stores.
             models.UniqueConstraint(fields=("round", "store"), name="neural_update_identity"),
             models.CheckConstraint(
                 condition=Q(state__in=UpdateState.values), name="neural_update_known_state"
@@ -108,7 +112,7 @@ class StoreUpdate(models.Model):
             ),
         )
         indexes = (
-            # Admin: one store's rounds, newest first.
+            # For the admin: one store's rounds, newest first.
             models.Index(fields=["store", "-id"], name="neural_update_by_store"),
         )
 
@@ -117,5 +121,5 @@ class StoreUpdate(models.Model):
 
     @property
     def explanation(self) -> str:
-        """Why it was not used, for people; empty if it was."""
+        """Why the store's part was not used, for people; empty if it was."""
         return str(UPDATE_REASONS.get(self.reason, self.reason))

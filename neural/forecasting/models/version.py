@@ -1,4 +1,4 @@
-"""Model versions, which never change, and the pointer to the one in force."""
+"""The models for versions of a trained model, which never change, and for the one in force."""
 
 import hashlib
 import json
@@ -20,14 +20,16 @@ logger = logging.getLogger("neural.forecasting")
 
 
 class VersionImmutable(PermanentError):
-    """Somebody tried to change or delete a model version."""
+    """A model version cannot be changed or deleted."""
 
 
 class VersionContentChanged(PermanentError):
-    """A version's content is not what was kept: its sum is another one."""
+    """A version's content was changed in the database: its SHA-256 differs from the kept one."""
 
 
 class Standing(models.TextChoices):
+    """What was decided about a model version."""
+
     CANDIDATE = "candidate", _("candidate")
     PUBLISHED = "published", _("published")
     REJECTED = "rejected", _("rejected")
@@ -42,6 +44,8 @@ def sum_of(text: str) -> str:
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    """Queries of model versions, which refuse to change or delete a version's content."""
+
     def of(self, model_type: str) -> Self:
         return self.filter(model_type=model_type)
 
@@ -54,8 +58,8 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         raise VersionImmutable("model versions are never deleted")
 
     def add(self, *, model_type: str, content: Any, **fields: Any) -> "ModelVersion":
-        """Keep a new version under the next number. Within a transaction, in which the
-        round's compare-and-set stands first: two of one round cannot be."""
+        """Create a version with the type's next number. Call this within a transaction, after the
+        round's compare-and-set, so that a round cannot have two versions."""
         text = exact_json(content)
         last = self.of(model_type).aggregate(last=Max("number"))["last"] or 0
         return self.create(
@@ -64,7 +68,7 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
 
 
 class ModelVersion(models.Model):
-    """A trained model: written once. Only what people decide about it changes."""
+    """A trained model, written once. Only its standing (published, rejected) may change."""
 
     model_type = models.CharField(_("model type"), max_length=100)
     number = models.PositiveIntegerField(_("number"))
@@ -103,7 +107,7 @@ class ModelVersion(models.Model):
         verbose_name_plural = _("model versions")
         ordering = ("-id",)
         constraints = (
-            # Also the index of a type's versions.
+            # This is also the index of a type's versions.
             models.UniqueConstraint(fields=("model_type", "number"), name="neural_version_number"),
             models.CheckConstraint(
                 condition=Q(standing__in=Standing.values), name="neural_version_known_standing"
@@ -131,7 +135,7 @@ class ModelVersion(models.Model):
         raise VersionImmutable(f"model version {self} cannot be deleted")
 
     def load(self) -> Any:
-        """The model, or :class:`VersionContentChanged` if somebody changed it."""
+        """The content of the model. Raises :class:`VersionContentChanged` if it was changed."""
         if sum_of(self.content) != self.sha256:
             raise VersionContentChanged(
                 f"the content of model version {self} was changed: its SHA-256 is "
@@ -140,7 +144,7 @@ class ModelVersion(models.Model):
         return json.loads(self.content)
 
     def reject(self) -> bool:
-        """Decide that a candidate will not be published. Returns whether it was one."""
+        """Reject a candidate, so that it is not published. Returns False if it was no candidate."""
         candidates = type(self).objects.filter(pk=self.pk, standing=Standing.CANDIDATE)
         if not candidates.update(standing=Standing.REJECTED):
             return False
@@ -149,7 +153,8 @@ class ModelVersion(models.Model):
         return True
 
     def publish(self, *, by: str = "") -> bool:
-        """Put this version in force instead of the one that is. Returns whether that was news."""
+        """Put this version in force. Returns False if it is in force already, or if the version in
+        force changed at the same moment."""
         active = ActiveModel.objects.version_of(self.model_type)
         if active == self:
             return False
@@ -163,14 +168,15 @@ def _log(what: str, version: ModelVersion, by: str = "") -> None:
 
 class ActiveModelManager(models.Manager["ActiveModel"]):
     def version_of(self, model_type: str) -> ModelVersion | None:
-        """The version in force, if there is one."""
+        """The version in force of a model type; None if there is none."""
         found = self.filter(model_type=model_type).select_related("version").first()
         return found.version if found else None
 
     def publish(
         self, version: ModelVersion, *, instead_of: ModelVersion | None, by: str = ""
     ) -> bool:
-        """Put a version in force if ``instead_of`` still is; says whether it did."""
+        """Put a version in force if ``instead_of`` still is in force (None: if no version is).
+        Returns whether it did."""
         with transaction.atomic():
             if not self._point(version, instead_of, by):
                 return False
@@ -194,7 +200,7 @@ class ActiveModelManager(models.Manager["ActiveModel"]):
 
 
 class ActiveModel(models.Model):
-    """Which version of a model type is in force."""
+    """The pointer to the version of a model type that is in force."""
 
     model_type = models.CharField(_("model type"), max_length=100, unique=True)
     version = models.ForeignKey(
@@ -215,8 +221,8 @@ class ActiveModel(models.Model):
         return f"{self.model_type}: {self.version.number}"
 
     def roll_back(self, *, by: str = "") -> bool:
-        """Put the version in force from which this one was trained. Says whether it did: not
-        if there is none, nor if somebody moved the pointer meanwhile."""
+        """Put the version in force from which the active one was trained. Returns False if there is
+        none, or if the active version changed meanwhile."""
         parent = self.version.parent
         if parent is None:
             return False

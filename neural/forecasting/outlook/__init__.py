@@ -1,1 +1,1 @@
-"""What the next days will sell, and how good the last forecasts were."""
+"""Makes forecasts of the next days, and shows how good the last ones were."""

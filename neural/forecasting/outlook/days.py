@@ -1,7 +1,7 @@
-"""A store's days, what was forecast beside what it sold, put together from its rows.
+"""A store's days for the chart: forecasts beside sales.
 
-Each day is shown with the newest forecast that was made before it: usually the one of the
-night before. A day is a hit if what was sold lies within that forecast's P10 to P90.
+Each day is shown with the newest forecast that was made before it, usually that of the night
+before. A day is a hit if its sales lie within that forecast's P10 to P90.
 """
 
 import datetime as dt
@@ -18,17 +18,18 @@ from neural.models import Store
 
 PAST_DAYS = 56
 TOGETHER = 0.3
-"""How alike the dishes of a store miss their forecasts (correlation), for the band of their sum.
-With 0 the band would be too narrow, as good weather sells more of everything; with 1 too wide."""
+"""The assumed correlation of the forecast errors of a store's dishes, for the band of their sum.
+With 0 the band would be too narrow, because good weather sells more of everything; with 1 it would
+be too wide."""
 
 Sold: TypeAlias = Mapping[dt.date, Mapping[str, float]]
-"""By day and dish. A day on which the store sold nothing at all is not there: closed."""
+"""Portions sold by day and dish. A day without any sales is missing: the store was closed."""
 
 
 @dataclass(frozen=True)
 class Band:
-    """What is expected on a day, in portions: sold less than ``low`` on one day in ten, more
-    than ``high`` on another one."""
+    """The expected sales of a day, in portions. One day in ten sells less than ``low``, and one in
+    ten more than ``high``."""
 
     low: float
     middle: float
@@ -38,7 +39,7 @@ class Band:
 
 @dataclass(frozen=True)
 class ForecastDay:
-    """A day of the chart. ``sold`` is None on days that were closed or are yet to come."""
+    """A day of the chart. ``sold`` is None for days that were closed or are yet to come."""
 
     day: dt.date
     sold: float | None
@@ -46,7 +47,7 @@ class ForecastDay:
 
     @property
     def verdict(self) -> str:
-        """hit, above, below; empty where there is nothing to compare."""
+        """``hit``, ``above`` or ``below``; empty if there is nothing to compare."""
         if self.sold is None or self.band is None:
             return ""
         if self.sold > self.band.high:
@@ -55,7 +56,7 @@ class ForecastDay:
 
 
 def days_ahead(made_on: dt.date) -> Sequence[dt.date]:
-    """The days that a forecast reaches."""
+    """The days that a forecast made after ``made_on`` covers."""
     return [made_on + dt.timedelta(days=ahead) for ahead in range(1, HORIZONS + 1)]
 
 
@@ -66,7 +67,8 @@ def days_of(
     dish: str,
     forecast_dishes: Sequence[str],
 ) -> Sequence[ForecastDay]:
-    """Eight weeks up to the last day that is known, and those ahead; ``dish``: of it alone."""
+    """The eight weeks up to the last known day, and the days that the forecast covers. ``dish``:
+    this dish alone; empty: all forecast dishes together."""
     known = [day for day in (made_on, last_sold) if day]
     if not known:
         return []
@@ -80,7 +82,7 @@ def days_of(
 
 
 def _day(day: dt.date, sold: Sold, bands: Mapping[str, Band], wanted: Sequence[str]) -> ForecastDay:
-    """Both are of the same dishes: those that were forecast, where any were."""
+    """A day with sales and band of the same dishes: those that were forecast, if there are any."""
     found = sold.get(day)
     names = list(bands) or wanted or list(found or {})
     quantity = None if found is None else sum(found.get(name, 0.0) for name in names)
@@ -99,7 +101,7 @@ def _sold(store: Store, first: dt.date, last: dt.date) -> Sold:
 def _bands(
     store: Store, days: Sequence[dt.date], dishes: Sequence[str]
 ) -> Mapping[dt.date, Mapping[str, Band]]:
-    """By day and dish, of the newest forecast that was made before the day."""
+    """The bands by day and dish, from the newest forecast that was made before each day."""
     oldest = days[0] - dt.timedelta(days=HORIZONS)
     rows = Forecast.objects.filter(store=store, made_on__gte=oldest)
     if dishes:
@@ -119,7 +121,8 @@ def _bands_of(day: dt.date, made: Mapping[dt.date, Sequence[Forecast]]) -> Mappi
 
 
 def band_of(forecast: Forecast, day: dt.date) -> Band | None:
-    """What a forecast says of a day; None where it reaches it not, or the store is closed."""
+    """The band of a forecast for a day; None if the forecast does not cover the day or the store is
+    closed then."""
     place = (day - forecast.made_on).days - 1
     if not 0 <= place < len(forecast.p50):
         return None
@@ -130,8 +133,8 @@ def band_of(forecast: Forecast, day: dt.date) -> Band | None:
 
 
 def together(bands: Sequence[Band]) -> Band | None:
-    """The band of a sum: the widths of its parts add up as those of quantities that are alike
-    to a degree (:data:`TOGETHER`)."""
+    """The band of the sum of several dishes, whose errors correlate by :data:`TOGETHER`; None if
+    there are no bands."""
     if len(bands) < 2:
         return bands[0] if bands else None
     middle = sum(each.middle for each in bands)

@@ -1,4 +1,4 @@
-"""Forecasts of the days to come, store by store: each from its own rows, in its own run."""
+"""Makes and keeps forecasts of the next days, store by store, each from the store's own rows."""
 
 import datetime as dt
 import logging
@@ -32,18 +32,18 @@ from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 RUN_SECONDS = 20.0
 STORES_A_RUN = 25
 OPENING_DAYS = 60
-"""A confirmed store that has not sold anything yet is forecast for so long after it was made."""
+"""For how many days after its creation a confirmed store without sales is forecast."""
 KEY = ("store", "made_on", "dish")
 WRITTEN = ("name", "version", "method", "mean", "p10", "p50", "p90", "made_at")
 
 
 class ForecastUnavailable(PermanentError):
-    """A model type does not say how its models forecast."""
+    """The models of this type do not forecast."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """What forecasts are made with: the version in force, or none."""
+    """The means to make forecasts: a model type's function, and its version in force, if any."""
 
     forecast: Forecasting
     version: ModelVersion | None
@@ -60,16 +60,16 @@ def make_forecasts(
     now: dt.datetime,
     as_of: dt.date | None = None,
 ) -> dict[str, Any]:
-    """What one run of the task does; returns counts, and the stores that failed.
+    """The work of one forecasting run; returns counts, and the stores that failed.
 
-    Without stores it asks for the runs of all that have sold something lately. ``as_of``: as on
-    the morning of that day.
+    Without stores, it enqueues the runs for all stores that have sold something lately. ``as_of``:
+    forecast as on the morning of that day.
     """
     chosen = [store_id] if store_id is not None else stores
     if chosen is None:
         return {"stores": _ask_for_all(name, now, as_of)}
-    # They follow a round's end, in every process: the examples it kept may go. Those of another
-    # round that is under way are made again.
+    # Forecasts follow the end of a round, in every process, so the round's cached data may go. The
+    # data of another open round is made again.
     kept_stores.clear()
     model = model_in_force(name)
     made, failed, rest = 0, {}, []
@@ -84,7 +84,7 @@ def make_forecasts(
             failed[store] = "no_history"
         except (DatabaseError, InterfaceError):
             raise
-        except Exception as error:  # noqa: BLE001 (one store's trouble is not the others')
+        except Exception as error:  # noqa: BLE001 (an error in one store must not stop the others)
             drop_broken_connection(error)
             failed[store] = type(error).__name__
             log_store(
@@ -101,10 +101,10 @@ def make_forecasts(
 
 
 def model_in_force(name: str) -> Model:
-    """The active version of a model type, read once for many stores, or
-    :class:`ForecastUnavailable`.
+    """The model type's forecasting with its active version, read once for many stores.
 
-    A version made with other features than the type has now is left aside, as if there were none.
+    A version that was made with other features than the type has now is ignored. Raises
+    :class:`ForecastUnavailable`.
     """
     kind = model_type(name)
     if kind.forecast is None:
@@ -125,10 +125,10 @@ def model_in_force(name: str) -> Model:
 def forecast_store(
     store: Store, *, model: Model, now: dt.datetime, as_of: dt.date | None = None
 ) -> int:
-    """Forecast and keep the next days of one store; returns for how many dishes.
+    """Forecast the next days of one store and keep the result; returns the number of dishes.
 
-    A store that has sold nothing yet is forecast by what the chain's model says of its usual
-    dishes; raises NotEnoughHistory where that is nothing.
+    A store that has sold nothing yet is forecast by the chain's model of its usual dishes. Raises
+    NotEnoughHistory if there is no such model.
     """
     sales = _sales(store, model, as_of or store.business_day(now))
     found = model.forecast(model.content, sales)
@@ -140,7 +140,7 @@ def forecast_store(
         Forecast.objects.bulk_create(
             rows, update_conflicts=True, unique_fields=KEY, update_fields=WRITTEN
         )
-        # Made again after a correction, a dish may have gone.
+        # If the forecast is made again after a correction, a dish may be gone.
         that_day = Forecast.objects.filter(store=store, made_on=sales.last_day)
         that_day.exclude(dish__in=[row.dish for row in rows]).delete()
     return len(rows)
@@ -177,7 +177,7 @@ def _ask_for_all(name: str, now: dt.datetime, as_of: dt.date | None) -> int:
     today = as_of or now.date()
     since = today - dt.timedelta(days=RECENT_DAYS)
     source = demand_source()
-    # A day more at the end: each store has its own clock.
+    # One day more at the end, because each store has its own clock.
     sold = source.selling_stores(first=since, last=today + dt.timedelta(days=1))
     new = Q(confirmed=True, created_at__gte=now - dt.timedelta(days=OPENING_DAYS))
     opening = new & ~source.ever_sold()

@@ -1,6 +1,6 @@
-"""How good forecasts were, by store and method: what pages and commands say of a round.
+"""Reports how good a round's forecasts were, by store and method, for pages and commands.
 
-Stores judge on days that nobody trained on and give sums; here they become figures.
+Stores judge on days that nobody trained on and send sums; this module turns them into figures.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingRound
 
 CANDIDATE = gate.CANDIDATE
 METHODS = (CANDIDATE, "active", "local", "weekday_mean", "seasonal_naive")
-"""As they are listed. Others, of a type of one's own, come after them."""
+"""The methods in the order of reports. Methods of other model types follow them."""
 FIGURES = ("wape", "mase", "deviance", "coverage", "bias")
 
 Figures: TypeAlias = Mapping[str, float | None]
@@ -30,18 +30,18 @@ class StoreReport:
     methods: ByMethod
 
     def wape(self, method: str) -> float | None:
-        """Absolute error / demand."""
+        """A method's absolute error / demand; None if it is not known."""
         return self.methods.get(method, {}).get("wape")
 
     @property
     def own_wape(self) -> float | None:
-        """That of the candidate."""
+        """The candidate's absolute error / demand; None if it is not known."""
         return self.wape(CANDIDATE)
 
     @property
     def gain(self) -> float | None:
-        """How much less the candidate errs than the better simple rule, as a share of that
-        rule's error; negative where it errs more."""
+        """How much smaller the candidate's error is than that of the better simple rule, as a
+        share of the rule's error; negative if it is larger, None if it is not known."""
         own = self.own_wape
         rules = [self.wape(name) for name in ("weekday_mean", "seasonal_naive")]
         known = [each for each in rules if each]
@@ -50,30 +50,31 @@ class StoreReport:
 
 @dataclass(frozen=True)
 class Report:
-    """A round, its version if it made one, figures of all stores together and of each."""
+    """The report of a round: its version, if any, and figures of all stores and of each store."""
 
     round: TrainingRound | None
     version: ModelVersion | None
     totals: ByMethod
     tomorrow: ByMethod
-    """The totals of forecasts for the next day alone."""
+    """The totals for next-day forecasts alone."""
     stores: Sequence[StoreReport]
 
     @property
     def methods(self) -> Sequence[str]:
-        """The methods of which anything is known."""
+        """The methods that have figures, in the order of reports."""
         return in_order({name for each in (self.totals, *_methods(self.stores)) for name in each})
 
 
 def report_of_round(training: TrainingRound, *, shown: "QuerySet[StoreUpdate]") -> Report:
-    """What became of a round. ``shown`` are the updates that the reader may see; the totals are
-    of every store."""
+    """The report of a round. ``shown`` are the store updates that the reader may see; the totals
+    include every store."""
     version = ModelVersion.objects.filter(round=training).defer("content").first()
     return _report(training, version, shown)
 
 
 def report_of_version(version: ModelVersion, *, shown: "QuerySet[StoreUpdate]") -> Report:
-    """The same of the round that made a version."""
+    """The report of the round that made a version. ``shown`` are the store updates that the reader
+    may see."""
     return _report(version.round, version, shown)
 
 
@@ -91,7 +92,7 @@ def _report(
 
 
 def newest_round(*, model_type: str | None = None) -> TrainingRound | None:
-    """The last round that has ended, of this type or of any."""
+    """The last round that has ended, of this model type or of any; None if there is none."""
     closed = TrainingRound.objects.closed().defer("server_state", "question")
     if model_type:
         closed = closed.filter(model_type=model_type)
@@ -99,9 +100,10 @@ def newest_round(*, model_type: str | None = None) -> TrainingRound | None:
 
 
 def by_method(judged: Any, *, tomorrow: bool = False) -> ByMethod:
-    """Figures of a row's sums by method; methods of which nothing is known are left out.
+    """The figures by method, from the sums of a store or a version. Methods without known figures
+    are left out.
 
-    ``tomorrow``: of forecasts for the next day alone.
+    ``tomorrow``: for next-day forecasts alone.
     """
     sums = {
         name.removesuffix(TOMORROW): each
@@ -113,13 +115,13 @@ def by_method(judged: Any, *, tomorrow: bool = False) -> ByMethod:
 
 
 def in_order(names: Any) -> Sequence[str]:
-    """The known methods first, as they are listed, then the others by name."""
+    """The methods of :data:`METHODS` in their order, then the others by name."""
     known = [name for name in METHODS if name in names]
     return [*known, *sorted(set(names) - set(known))]
 
 
 def _total_sums(version: ModelVersion | None, training: TrainingRound | None) -> gate.Judged:
-    """As they were kept with the version; of a round without one, added up from its stores."""
+    """The totals kept with the version; without a version, the sums of the round's stores."""
     kept = _sums(version.metrics) if version else {}
     if kept or training is None:
         return kept
@@ -128,7 +130,7 @@ def _total_sums(version: ModelVersion | None, training: TrainingRound | None) ->
 
 
 def _sums(judged: Any) -> gate.Judged:
-    """A version's figures hold them as ``totals``; a store's are nothing else."""
+    """The sums by method. A version's figures have them under ``totals``, a store's directly."""
     found = judged.get("totals", judged) if isinstance(judged, dict) else {}
     return {name: each for name, each in found.items() if isinstance(each, dict)}
 

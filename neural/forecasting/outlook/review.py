@@ -1,5 +1,4 @@
-"""What a store's page says of its next days: how forecasts did, what to prepare, which reports are
-not believed."""
+"""The content of a store's forecast page: past forecasts, what to prepare, doubtful reports."""
 
 import datetime as dt
 import math
@@ -21,21 +20,21 @@ _READ_DAYS = SHOWN_DAYS + WINDOW_DAYS
 
 @dataclass(frozen=True)
 class Portion:
-    """How much of a dish to prepare; None for a day on which the store is closed."""
+    """How many portions of a dish to prepare; None for a day on which the store is closed."""
 
     dish: str
     name: str
     usual: int | None
-    """It lasts on one day in two."""
+    """The quantity that lasts on one day in two."""
     rarely_out: int | None
-    """It lasts on nine days in ten."""
+    """The quantity that lasts on nine days in ten."""
     method: str
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """What is known of a store's next days and of how its forecasts did. ``dishes`` are code
-    and name; ``dish`` the one that is shown, or empty for all of them together."""
+    """A store's next days and past forecasts. ``dishes`` are pairs of code and name; ``dish`` is
+    the code of the dish shown, or empty for all of them together."""
 
     dish: str
     dishes: Sequence[tuple[str, str]]
@@ -49,7 +48,7 @@ class Outlook:
 
     @property
     def judged(self) -> Sequence[ForecastDay]:
-        """Days of which both forecast and sales are known, newest first."""
+        """The days with both forecast and sales, the newest first."""
         return [day for day in reversed(self.days) if day.verdict]
 
     @property
@@ -62,8 +61,8 @@ def outlook(
 ) -> Outlook:
     """The last eight weeks and the next two of a store.
 
-    ``today`` is by the store's own clock; portions are for the day after it unless
-    ``prepare_on`` names another one. Days that no forecast reaches give way to its first.
+    ``today`` is by the store's own clock. Portions are for ``prepare_on``, by default the day after
+    ``today``; if the forecast does not cover that day, for its first day.
     """
     newest = _newest(store)
     made_on = newest[0].made_on if newest else None
@@ -120,15 +119,15 @@ def _portion(forecast: Forecast, day: dt.date | None) -> Portion:
 
 
 def portions(amount: float) -> int:
-    """Whole portions: rounded up, but not for what is a matter of the last digit."""
+    """Whole portions, rounded up; an excess below 0.000001 is ignored."""
     return math.ceil(round(amount, 6))
 
 
-# What is not believed
+# Doubtful reports
 
 
 class Doubt(NamedTuple):
-    """A dish's day that its forecast leaves out."""
+    """A dish's day whose report is implausible and therefore not used for forecasts."""
 
     day: dt.date
     dish: str
@@ -146,7 +145,7 @@ class Doubt(NamedTuple):
 
 
 def doubts_of(store: Store, *, today: dt.date) -> Sequence[Doubt]:
-    """Of the last eight weeks, the newest first."""
+    """The doubtful reports of the last eight weeks, the newest first."""
     try:
         sales = sales_of(store, today=today, history_days=_READ_DAYS)
     except NotEnoughHistory:

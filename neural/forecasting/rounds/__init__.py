@@ -1,8 +1,9 @@
-"""Rounds of training on the ledger: opened, asked, answered, received, moved on, closed.
+"""Rounds of training, carried out by runs of the ledger.
 
-``opening`` opens a round and puts the first question; ``asking`` asks for the runs in which
-stores answer; ``answering`` is such a run; ``receiving`` is the one entry point for answers;
-``advancing`` moves a round on when all have answered or the time is up; ``closing`` ends it;
-``waiting`` is whatever lasts as long as a round.
-Each change is a compare-and-set: killed anywhere and done again, a round comes out the same.
+``opening`` opens a round and asks the first question. ``asking`` enqueues the runs in which stores
+answer, and ``answering`` does the work of such a run. ``receiving`` is the only entry point for
+answers. ``advancing`` moves a round on when all have answered or the time is up; ``closing`` ends
+it. ``waiting`` has the runs that last as long as a round.
+Each change is a compare-and-set. So a round has the same result even if a process is killed
+anywhere and its work is repeated.
 """

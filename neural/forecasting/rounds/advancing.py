@@ -1,9 +1,9 @@
-"""The coordinator: moves a round on. Done twice, by two, or again after a kill: the same.
+"""The coordinator, which advances a round.
 
 It reads the round and its answers, computes, and writes the next state by compare-and-set on state
-and exchange, with everything that belongs to the step in one transaction: the server state, the
-question, what became of each store, the runs of the next exchange. Who comes second changes
-nothing.
+and exchange. One transaction holds everything that belongs to the step: the server state, the
+question, the outcome of each store, the runs of the next exchange. So the result is the same if two
+processes advance a round, or if one does so again after a kill: the second changes nothing.
 """
 
 import datetime as dt
@@ -26,9 +26,10 @@ from neural.forecasting.rounds.spending import spend
 
 
 def advance(*, round_id: int, now: dt.datetime, take_over: bool = True) -> TrainingRound:
-    """Do what is to be done about a round at this moment; returns it as it is then.
+    """Take the step that is due in a round, if any; returns the round as it is afterwards.
 
-    ``take_over``: add up even if another coordinator has begun to. It may have been killed.
+    ``take_over``: aggregate even if another coordinator has begun to, because it may have been
+    killed.
     """
     while True:
         training = light_round(round_id)
@@ -37,7 +38,7 @@ def advance(*, round_id: int, now: dt.datetime, take_over: bool = True) -> Train
         try:
             _do(training, now, take_over=take_over)
         except (ExchangeOver, PointerMoved):
-            continue  # somebody was quicker: look again
+            continue  # another process was faster: read the round again
         return training
 
 
@@ -69,13 +70,13 @@ def _is_over(training: TrainingRound, now: dt.datetime) -> bool:
 
 
 def since(now: dt.datetime, began: float) -> dt.datetime:
-    """What ``now`` has become since it was ``began`` by the monotonic clock: the next exchange is
-    not to be the shorter for what has been worked meanwhile."""
+    """``now`` plus the time since ``began`` (monotonic clock). It keeps the work done meanwhile
+    from shortening the next exchange."""
     return now + dt.timedelta(seconds=time.monotonic() - began)
 
 
 def half_time(training: TrainingRound) -> dt.datetime | None:
-    """When stores that have not answered are asked again; None where no question is out."""
+    """The time at which missing stores are asked again; None if no question is open."""
     if training.exchange_opened_at is None or training.exchange_closes_at is None:
         return None
     return (
@@ -102,7 +103,7 @@ def _close(
             after_close(training)
 
 
-# Adding up
+# Aggregating
 
 
 def _aggregate(
@@ -128,14 +129,14 @@ def _aggregate(
     except AnswerRefused as refused:  # too few answers for the arithmetic
         _close(training, RoundState.FAILED_QUORUM, "quorum", refused.reason, now=now)
     except (DatabaseError, InterfaceError, SoftTimeLimitExceeded, ExchangeOver, PointerMoved):
-        raise  # the run is tried again and takes over, or the round is looked at again
-    except Exception as error:  # noqa: BLE001 (a program's message could carry what stores sent)
+        raise  # the run is retried and takes over, or the round is read again
+    except Exception as error:  # noqa: BLE001 (a program's message could contain stores' data)
         _close(training, RoundState.FAILED_ERROR, "program", type(error).__name__, now=now)
 
 
 def _begin(training: TrainingRound, asked: Exchange, *, take_over: bool) -> bool:
-    """Say that answers are added up; False if another coordinator is at it already. Sums of
-    groups come by the hundred and are quick: for them nothing is said."""
+    """Mark the round as aggregating. Returns False if another coordinator already does it. An
+    exchange of group sums is not marked: there are hundreds, and each is quick."""
     if training.state == RoundState.AGGREGATING:
         return take_over
     if asked.adds_up or training.state != RoundState.COLLECTING:
@@ -153,7 +154,8 @@ def _take_step(
     step: Step,
     now: dt.datetime,
 ) -> None:
-    """Write the step with all that belongs to it, or raise :class:`ExchangeOver`."""
+    """Write the step with everything that belongs to it. Raises :class:`ExchangeOver` if another
+    coordinator was faster."""
     refused = {
         store: why for name, why in step.refused.items() for store in answers.stores.get(name, ())
     }
@@ -191,7 +193,8 @@ def _settle_stores(
     refused: Mapping[str, str],
     now: dt.datetime,
 ) -> None:
-    """What became of each store in this exchange; its answers have been used."""
+    """Record the outcome of each store in this exchange, and delete the answers, which have been
+    used."""
     updates = StoreUpdate.objects.filter(round=asked.round_id)
     for store, why in refused.items():
         reason, _, detail = why.partition(": ")
@@ -212,11 +215,11 @@ def _settle_stores(
 def _settle_sums(
     asked: Exchange, gathered: Gathered, used: Sequence[str], now: dt.datetime
 ) -> None:
-    """Each store bears an equal share of what the sums took."""
+    """Charge each store an equal share of the sums' seconds and bytes, and delete the sums."""
     seconds = sum(each.seconds for each in gathered.sums) / len(used)
     size = sum(each.bytes_sent for each in gathered.sums) // len(used)
     part = StoreUpdate.objects.taking_part().filter(round=asked.round_id)
-    part.update(  # those who are not used have just been taken out
+    part.update(  # stores that were not used have just been excluded
         exchange=asked.number,
         state=UpdateState.ACCEPTED,
         answered_at=now,

@@ -1,8 +1,8 @@
-"""One run's work: some stores answer one exchange's question, each from its own rows alone.
+"""The work of an answering run: some stores answer one question, each from its own rows alone.
 
-A store that raises harms no other: it is recorded as failed, with the class of its error and
-never the message, which could carry rows. A run that was tried before takes its stores apart,
-one run each, so that the one that hangs or kills its process is found.
+A store whose part raises does not harm the others. It is recorded as failed, with the class of the
+error and never the message, which could contain rows. When a run is retried, each of its stores
+gets a run of its own, so that a store that hangs or kills its process is found.
 """
 
 import datetime as dt
@@ -35,11 +35,11 @@ from neural.ledger.work import current_run
 from neural.models import Store
 
 RUN_SECONDS = 20.0
-"""After so long a run leaves the rest of its stores to a further one."""
+"""After this time, a run leaves the rest of its stores to another run."""
 
 
 class AnswerRefusal(NamedTuple):
-    """Why a store's part cannot be used."""
+    """The state and reason with which a store's unusable part is recorded."""
 
     state: UpdateState
     reason: str
@@ -48,20 +48,23 @@ class AnswerRefusal(NamedTuple):
 
 @dataclass
 class Parts:
-    """What a run's stores have come to, to be handed in together."""
+    """The results of a run's stores, which are recorded together."""
 
     answers: dict[str, tuple[Json, float]] = field(default_factory=dict)
-    """Answer and seconds by store."""
+    """By store: its answer, and the seconds it took."""
     sums: list[tuple[Sequence[str], Json, float]] = field(default_factory=list)
     refusals: dict[str, AnswerRefusal] = field(default_factory=dict)
     rest: Sequence[str] = ()
-    """Stores whose turn did not come."""
+    """Stores that the run had no time for."""
 
 
 def answer_exchange(
     *, round_id: int, exchange: int, stores: Sequence[str], now: dt.datetime
 ) -> dict[str, Any]:
-    """What one run does; returns counts. The last one that answers moves the round on."""
+    """Let these stores answer the exchange's question; returns counts.
+
+    ``{"late": True}`` means that the round has left this exchange. If these answers were the last
+    ones missing, the round is advanced."""
     began = time.monotonic()
     training = light_round(round_id)
     if not training.is_open or training.exchange != exchange:
@@ -92,15 +95,16 @@ def _answer(asked: Exchange, stores: Sequence[str], now: dt.datetime) -> dict[st
 
 
 def _mine(asked: Exchange, stores: Sequence[str]) -> list[str]:
-    """Those of a run's stores whose answer is still expected."""
+    """The run's stores whose answer is still expected."""
     if asked.adds_up:
-        # A run that is new has been asked for with the question: all of them are expected.
+        # A new run was enqueued together with the question, so all of its stores are expected.
         return uncovered(asked, stores) if _was_tried() or len(stores) == 1 else sorted(stores)
     return sorted(still_missing(asked, stores).values_list("store_id", flat=True))
 
 
 def _move_on(training: TrainingRound, now: dt.datetime, *, is_news: bool) -> None:
-    """The run that was the last to answer moves the round on itself: no message, no waiting."""
+    """Advance the round if this run's answers were the last ones missing. Doing so in the same run
+    saves a message and its delay."""
     if is_news or all_are_in(training):
         advance(round_id=training.pk, now=now, take_over=_was_tried())
 
@@ -110,7 +114,7 @@ def _was_tried() -> bool:
     return run is not None and bool(run.failures or run.losses)
 
 
-# Each by itself
+# Stores one by one
 
 
 def _one_by_one(asked: Exchange, stores: Sequence[str]) -> Parts:
@@ -137,7 +141,7 @@ def _one(asked: Exchange, parts: Parts, store: str) -> None:
 
 
 def _isolated(parts: Parts, store: str, work: Callable[[], object]) -> bool:
-    """Do a store's part, and record why it failed if it did. False: the time is up."""
+    """Do a store's part, and record the reason if it fails. Returns False if the time is up."""
     try:
         work()
     except SoftTimeLimitExceeded as error:
@@ -145,12 +149,12 @@ def _isolated(parts: Parts, store: str, work: Callable[[], object]) -> bool:
         parts.refusals[store] = AnswerRefusal(UpdateState.FAILED, "too_slow")
         return False
     except (DatabaseError, InterfaceError):
-        raise  # no fault of the store's: the run is tried again
+        raise  # not the store's fault: the run is retried
     except NotEnoughHistory:
         parts.refusals[store] = AnswerRefusal(UpdateState.FAILED, "no_history")
     except AnswerRefused as refused:
         parts.refusals[store] = AnswerRefusal(UpdateState.REJECTED, refused.reason, refused.detail)
-    except Exception as error:  # noqa: BLE001 (whatever a store's rows make of the arithmetic)
+    except Exception as error:  # noqa: BLE001 (a store's rows may break the arithmetic in any way)
         parts.refusals[store] = AnswerRefusal(UpdateState.FAILED, "error", type(error).__name__)
     return True
 
@@ -180,7 +184,7 @@ def _keep(asked: Exchange, store: str, kept: Kept) -> None:
     kept_stores.put(key, kept, limit=conf().training_memory_bytes)
 
 
-# Together
+# Stores together
 
 
 def _together(asked: Exchange, stores: Sequence[str]) -> Parts:
@@ -204,7 +208,7 @@ def _together(asked: Exchange, stores: Sequence[str]) -> Parts:
 
 
 def _add_up(asked: Exchange, parts: Parts, held: dict[str, Kept]) -> None:
-    """The sum of these stores; if they cannot be added up, each by itself."""
+    """Add up these stores; if that fails, do each of them alone."""
     if len(held) == 1 or not _sums(asked, Parts(), held, into=parts):
         for store, kept in held.items():
             alone = {store: kept}
@@ -212,7 +216,7 @@ def _add_up(asked: Exchange, parts: Parts, held: dict[str, Kept]) -> None:
 
 
 def _sums(asked: Exchange, trial: Parts, held: dict[str, Kept], *, into: Parts) -> bool:
-    """Whether the stores could be added up; what came of it is in ``into``."""
+    """Try to add up the stores, and put the result into ``into``. Returns whether it worked."""
     (first, *_) = held
     if not _isolated(trial, first, lambda: _sum(asked, trial, held)):
         return False
@@ -239,11 +243,11 @@ def _sum(asked: Exchange, parts: Parts, held: dict[str, Kept]) -> None:
         parts.sums.append((stores, answer, time.perf_counter() - started))
 
 
-# Handing in
+# Recording the results
 
 
 def _hand_in(asked: Exchange, parts: Parts, now: dt.datetime) -> int:
-    """Record everything in one transaction; returns how many stores could not be used."""
+    """Record all results in one transaction; returns how many stores could not be used."""
     refused = len(parts.refusals)
     if len(parts.sums) == 1 and not (parts.refusals or parts.rest):
         return _hand_in_sum(asked, *parts.sums[0])  # one statement needs no transaction
@@ -263,7 +267,7 @@ def _hand_in_sum(asked: Exchange, stores: Sequence[str], answer: Json, seconds: 
     try:
         receive_sum(asked, stores, answer, seconds=seconds)
     except AnswerRefused as refused:
-        if len(stores) > 1:  # nobody knows whose fault it is
+        if len(stores) > 1:  # the sum does not show which store is at fault
             ask_singly(asked.round_id, asked.number, stores)
             return 0
         with transaction.atomic(savepoint=False):

@@ -1,4 +1,4 @@
-"""Asking stores: the runs in which they answer one exchange's question."""
+"""Enqueues the runs in which stores answer one exchange's question."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,13 +11,13 @@ from neural.models.new_run import NewRun, new_run
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 
 TOGETHER = 2
-"""Adding up is quick, and each run costs the ledger as much as many stores: so many times as
-many stores a run, as long as two processes have something to do."""
+"""The factor by which a run has more stores if they add up their answers, as long as there are runs
+for two processes. Adding up is quick, and a run costs the ledger as much as many stores."""
 
 
 def ask_stores(training: TrainingRound, stores: Sequence[str], *, together: bool) -> None:
-    """Ask for the runs of the round's exchange, several stores each. In the transaction that
-    put the question: asked for with it or not at all."""
+    """Enqueue the runs of the round's exchange, several stores each. Call this in the transaction
+    that asks the question, so that both happen or neither."""
     size = training.stores_per_run
     if together:
         size = min(size * TOGETHER, max(math.ceil(len(stores) / 2), 1))
@@ -26,7 +26,8 @@ def ask_stores(training: TrainingRound, stores: Sequence[str], *, together: bool
 
 
 def ask_singly(round_id: int, exchange: int, stores: Sequence[str]) -> None:
-    """Ask each store by itself: whichever hangs or kills its process harms no other."""
+    """Enqueue one run for each store, so that a store that hangs or kills its process harms no
+    other."""
     for store in sorted(stores):
         enqueue(
             task=ANSWER_TASK,
@@ -40,12 +41,12 @@ def ask_singly(round_id: int, exchange: int, stores: Sequence[str]) -> None:
 
 
 def ask_the_rest(round_id: int, exchange: int, stores: Sequence[str]) -> None:
-    """Hand stores on to a further run: this one has worked long enough."""
+    """Enqueue a further run for the stores that a run had no time for."""
     enqueue_all([_answer_run(round_id, exchange, stores)])
 
 
 def watch_round(training: TrainingRound, *, due_in: float) -> None:
-    """Ask for the run that sees to a round's deadlines, for as long as it is open."""
+    """Enqueue the run that enforces a round's deadlines while the round is open."""
     enqueue(
         task=ADVANCE_TASK,
         args=[],
@@ -58,7 +59,7 @@ def watch_round(training: TrainingRound, *, due_in: float) -> None:
 
 
 def in_groups(stores: Sequence[str], *, size: int) -> Iterator[Sequence[str]]:
-    """Groups of at most ``size``, as equal as can be."""
+    """Split the stores into groups of at most ``size``, as equal as possible."""
     count = math.ceil(len(stores) / size)
     for place in range(count):
         yield stores[place * len(stores) // count : (place + 1) * len(stores) // count]

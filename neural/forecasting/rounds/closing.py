@@ -1,4 +1,4 @@
-"""Ending a round: its version, the pointer, and all that waited for it."""
+"""Ends a round: keeps its model version, publishes it, and starts whatever waited for the end."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 
 
 class PointerMoved(NeuralError):
-    """Somebody put another version in force at this very moment: look again."""
+    """Another version was put in force at the same moment; the round must be read again."""
 
 
 def finish(
@@ -40,9 +40,9 @@ def finish(
     answers: Iterable[Json],
     now: dt.datetime,
 ) -> bool:
-    """Make a version of a finished model, publish it if the gate lets it pass, and close.
+    """Make a version of the finished model, publish it if it passes the gate, and close the round.
 
-    Within a transaction. Returns whether it did: not if another coordinator was first. Raises
+    Call this within a transaction. Returns False if another coordinator was faster. Raises
     :class:`PointerMoved`.
     """
     judged = _judged(training, asked, answers)
@@ -66,7 +66,7 @@ def finish(
 
 
 def _judged(training: TrainingRound, asked: Exchange, answers: Iterable[Json]) -> list[Judged]:
-    """What the stores said when they judged: just now, or in an earlier exchange of the round."""
+    """The stores' judgements, from this exchange's answers or from an earlier exchange."""
     if asked.question.judges:
         return [each["figures"] for each in answers if "figures" in each]
     kept = StoreUpdate.objects.taking_part().filter(round=training.pk).order_by("store")
@@ -100,7 +100,7 @@ def _keep_version(
 
 
 def cancel_round(training: TrainingRound, *, now: dt.datetime) -> bool:
-    """End a round because a person says so. Returns whether it was open."""
+    """End a round on a person's request. Returns False if it was not open."""
     with transaction.atomic():
         if not training.cancel(now=now):
             return False
@@ -109,9 +109,10 @@ def cancel_round(training: TrainingRound, *, now: dt.datetime) -> bool:
 
 
 def after_close(training: TrainingRound) -> None:
-    """What follows the end of a round, whatever it is: in the transaction that ends it."""
+    """Clean up after a round's end of any kind: delete answers, wake waiting runs, enqueue
+    forecasts. Call this in the transaction that ends the round."""
     StoreUpdate.objects.filter(round=training.pk, payload__isnull=False).update(payload=None)
-    # Those of earlier rounds as well: a sum may come in when its round has just closed.
+    # This includes earlier rounds, because a sum may arrive when its round has just closed.
     GroupSum.objects.filter(round__state__in=CLOSED_STATES).delete()
     _hurry_who_waits()
     ask_for_forecasts(
@@ -123,8 +124,8 @@ def after_close(training: TrainingRound) -> None:
 
 
 def ask_for_forecasts(*, name: str, as_of: str = "", requested_by: str) -> None:
-    """Ask for the run that makes all forecasts of a model type, if it forecasts. ``as_of``: for
-    the days after those that a round knew."""
+    """Enqueue the run that makes all forecasts of a model type, if the type forecasts. ``as_of``
+    (ISO 8601): forecast as on the morning of that day."""
     if not can_forecast(name):
         return
     enqueue(
@@ -139,6 +140,6 @@ def ask_for_forecasts(*, name: str, as_of: str = "", requested_by: str) -> None:
 
 
 def _hurry_who_waits() -> None:
-    """Runs that wait for a round to give a store's receipt look again now; few ever wait."""
+    """Make the runs that wait for a round due now. There are never many of them."""
     waiting = TaskRun.objects.filter(task=TRAIN_TASK, event=None, state=RunState.PENDING)
     waiting.filter(available_at__gt=Now()).update(available_at=Now(), publish_at=Now())

@@ -1,4 +1,4 @@
-"""The exchange that a round has come to: its question and server state, read once a process."""
+"""A round's current exchange: its question and server state, read once by each process."""
 
 import datetime as dt
 import threading
@@ -14,22 +14,22 @@ KEPT_EXCHANGES = 4
 
 
 class RoundUnknown(PermanentError):
-    """There is no round of this number."""
+    """There is no training round with this number."""
 
 
 class ExchangeOver(PermanentError):
-    """Meanwhile the round has moved on."""
+    """The round has left this exchange."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """What is asked, and all that an answer is made from besides a store's rows."""
+    """A question, with everything that an answer is made from except a store's rows."""
 
     round_id: int
     opened_at: dt.datetime
-    """When the round was: each store trains to the last business day that had ended by then."""
+    """When the round was opened. Each store trains up to the last business day that had ended."""
     dishes: int
-    """At most so many of a store's dishes."""
+    """The most dishes of a store."""
     number: int
     kind: ModelType
     config: TrainingConfig
@@ -47,7 +47,7 @@ _kept: OrderedDict[tuple[int, int, dt.datetime | None], Exchange] = OrderedDict(
 
 
 def light_round(round_id: int) -> TrainingRound:
-    """The round without its server state, which may be large."""
+    """The round without its server state, which may be large. Raises :class:`RoundUnknown`."""
     found = (
         TrainingRound.objects.defer("server_state", "question", "config")
         .filter(pk=round_id)
@@ -59,7 +59,8 @@ def light_round(round_id: int) -> TrainingRound:
 
 
 def exchange_of(training: TrainingRound) -> Exchange:
-    """The exchange that this round, as it was read, has come to."""
+    """The exchange that this round was in when it was read. Raises :class:`ExchangeOver` if the
+    round has left it."""
     key = (training.pk, training.exchange, training.exchange_opened_at)
     with _lock:
         if key in _kept:

@@ -1,5 +1,4 @@
-"""What has come in of an exchange's answers, from whom something is still to come, and how far a
-round is with it, for people."""
+"""Gathers an exchange's answers: which have arrived, which are missing, and a round's progress."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +14,7 @@ from neural.forecasting.rounds.recording import count_answers
 
 @dataclass(frozen=True, kw_only=True)
 class Gathered:
-    """Who takes part in an exchange, and who has answered; sums that are to be used."""
+    """The stores that take part in an exchange, those that have answered, and the sums to use."""
 
     taking_part: frozenset[str]
     answered: frozenset[str]
@@ -23,19 +22,20 @@ class Gathered:
 
     @property
     def missing(self) -> list[str]:
-        """From whom an answer is still to come, by code."""
+        """The stores whose answer is missing, ordered by code."""
         return sorted(self.taking_part - self.answered)
 
 
 class Answers(NamedTuple):
-    """What is added up: answers by store (or first store of a sum), and whose they are."""
+    """The answers to combine, by store (or first store of a sum), and the stores of each."""
 
     by_name: Mapping[str, Json]
     stores: Mapping[str, Sequence[str]]
 
 
 def gather(asked: Exchange) -> Gathered:
-    """What has come in until now. Answers that are not sums are read by :func:`answers_of`."""
+    """The state of an exchange's answers. It reads sums, but no other answers: :func:`answers_of`
+    does."""
     updates = StoreUpdate.objects.taking_part().filter(round=asked.round_id)
     rows = dict(updates.values_list("store_id", "exchange"))
     part = frozenset(rows)
@@ -49,10 +49,10 @@ def gather(asked: Exchange) -> Gathered:
 
 
 def disjoint(sums: Iterable[GroupSum], taking_part: AbstractSet[str]) -> list[GroupSum]:
-    """Sums of which no two have a store in common, in order of their first stores.
+    """The sums to use, in order of their first stores. No two of them have a store in common.
 
-    The larger first: a store that was asked again by itself while its group was still adding up
-    is in both. A sum with a store that no longer takes part is not used.
+    Larger sums come first: a store that was asked again alone while its group was still adding up
+    is in both sums. A sum with a store that no longer takes part is not used.
     """
     used: list[GroupSum] = []
     covered: set[str] = set()
@@ -64,7 +64,7 @@ def disjoint(sums: Iterable[GroupSum], taking_part: AbstractSet[str]) -> list[Gr
 
 
 def answers_of(asked: Exchange, gathered: Gathered) -> Answers:
-    """The answers, in order of store code: the arithmetic sees them in no other."""
+    """The answers, always in order of store code, so that the arithmetic is reproducible."""
     if asked.adds_up:
         return Answers(
             {each.first_store: each.payload for each in gathered.sums},
@@ -72,52 +72,52 @@ def answers_of(asked: Exchange, gathered: Gathered) -> Answers:
         )
     updates = StoreUpdate.objects.answered(asked.number).filter(round=asked.round_id)
     found = sorted(updates.values_list("store_id", "payload"))
-    return Answers(dict(found), {store: [store] for store, _ in found})  # type: ignore[arg-type]  # who has answered has a payload
+    return Answers(dict(found), {store: [store] for store, _ in found})  # type: ignore[arg-type]  # a store that answered has a payload
 
 
 def all_are_in(training: TrainingRound) -> bool:
-    """Whether it looks as if everybody has answered: one statement, for the run that has just
-    answered. :func:`gather` is exact."""
+    """Whether all stores seem to have answered. This is one quick statement for a run that has just
+    answered; :func:`gather` is exact."""
     counts = count_answers(round_id=training.pk, exchange=training.exchange)
     return counts is not None and counts.answered >= counts.taking_part
 
 
 def stores_in(training: TrainingRound) -> int:
-    """How many stores have answered the question that is out; all, once a round has closed."""
+    """The number of stores that have answered the open question; all, once a round has closed."""
     if not training.is_open:
         return training.taking_part
     counts = count_answers(round_id=training.pk, exchange=training.exchange)
     return min(counts) if counts else 0
 
 
-# For people
+# Progress, for people
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundProgress:
-    """Where an open round has come to. All of a closed one is done."""
+    """How far a round is. For a closed round, all stores count as having answered."""
 
     round: int
     state: str
     label: str
-    """What it is doing, for people."""
+    """The state's name for people."""
     exchange: int
     about: int
-    """How many exchanges there will be, about."""
+    """About how many exchanges there will be."""
     stores_in: int
-    """Stores whose answer to the question that is out has come."""
+    """The number of stores that have answered the open question."""
     taking_part: int
     invited: int
     seconds_left: float | None
-    """Until the exchange closes; None where no question is out."""
+    """Until the exchange closes; None if no question is open."""
 
     def as_json(self) -> dict[str, Any]:
-        """For a run's result, while it waits."""
+        """The progress as JSON, kept with a run that waits for the round."""
         return {**asdict(self), "label": str(self.label)}
 
 
 def round_progress(training: TrainingRound, *, now: dt.datetime) -> RoundProgress:
-    """How far a round is: one query."""
+    """The progress of a round, by one query."""
     closes_at = training.exchange_closes_at if training.is_open else None
     left = max((closes_at - now).total_seconds(), 0.0) if closes_at else None
     return RoundProgress(

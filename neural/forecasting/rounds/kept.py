@@ -1,7 +1,7 @@
-"""What a process keeps of its stores from one exchange to the next, within bounds.
+"""A process's bounded cache of its stores' data, from one exchange of a round to the next.
 
-To a round's hundred exchanges a store's rows are read and its examples made once a process, not
-once an exchange. All of it can be made again at any time.
+With it, each process reads a store's rows and makes its examples once for a round's hundred
+exchanges. All of it can be made again at any time.
 """
 
 import datetime as dt
@@ -18,20 +18,20 @@ from neural.forecasting.core.protocol import Memory
 from neural.forecasting.core.series import Sales
 
 Key: TypeAlias = tuple[int, dt.datetime, str]
-"""Round, when it was opened, and store."""
+"""Round, the time at which it was opened, and store."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A store's sales, and what its part remembers."""
+    """A store's sales, and the memory of its part."""
 
     sales: Sales
     memory: Memory = field(default_factory=dict)
 
 
 class KeptStores:
-    """The stores used last, up to a number of bytes. Whoever works with a store takes it out,
-    so that two threads never share one's memory; an error on the way leaves nothing behind."""
+    """A cache of the stores used last, up to a number of bytes. A store is taken out while it is
+    worked on, so two threads never share its memory, and an error leaves nothing behind."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -39,14 +39,15 @@ class KeptStores:
         self._bytes = 0
 
     def take(self, key: Key) -> Kept | None:
-        """Take a store out; None if it is not there."""
+        """Remove a store from the cache and return it; None if it is not there."""
         with self._lock:
             kept, size = self._stores.pop(key, (None, 0))
             self._bytes -= size
         return kept
 
     def put(self, key: Key, kept: Kept, *, limit: int) -> None:
-        """Keep a store; those used longest ago make room for it."""
+        """Put a store into the cache; those used longest ago are dropped to stay within ``limit``
+        bytes."""
         size = size_of(kept)
         with self._lock:
             _, old = self._stores.pop(key, (None, 0))
@@ -57,20 +58,20 @@ class KeptStores:
                 self._bytes -= freed
 
     def forget(self, round_id: int) -> None:
-        """A round has ended."""
+        """Drop the stores of a round that has ended."""
         with self._lock:
             for key in [each for each in self._stores if each[0] == round_id]:
                 self._bytes -= self._stores.pop(key)[1]
 
     def clear(self) -> None:
-        """No round is under way that this process knows of."""
+        """Drop all stores."""
         with self._lock:
             self._stores.clear()
             self._bytes = 0
 
 
 def size_of(value: Any) -> int:
-    """About how many bytes a value keeps: arrays, and what holds them."""
+    """About how many bytes a value occupies: arrays, and the containers around them."""
     if isinstance(value, np.ndarray):
         return int(value.nbytes) + 100
     if isinstance(value, Mapping):
@@ -83,4 +84,4 @@ def size_of(value: Any) -> int:
 
 
 kept_stores = KeptStores()
-"""Those of this process."""
+"""The cache of this process."""

@@ -1,4 +1,4 @@
-"""Opening a round: the stores that are invited, and the first question."""
+"""Opens a round: invites stores and asks the first question."""
 
 import datetime as dt
 from dataclasses import asdict, replace
@@ -20,24 +20,24 @@ from neural.models import Store
 from neural.models.store import StoreQuerySet
 
 LEAST_DAYS = 28
-"""A store takes part from so many days with sales on."""
+"""A store is invited if it has at least this many days with sales."""
 
 
 class PlanMissing(PermanentError):
-    """There is no training plan for this model type."""
+    """The model type has no training plan."""
 
 
 class OpenedRound(NamedTuple):
-    """The open round of a model type, or none where its plan is switched off."""
+    """The open round of a model type; None if its plan is switched off."""
 
     round: TrainingRound | None
     is_new: bool
 
 
 def run_round(*, name: str, now: dt.datetime) -> dict[str, Any]:
-    """What the nightly task does; returns which round is open, and whether it is new.
+    """The work of the nightly task; returns which round is open, and whether it is new.
 
-    Where the plan is switched off, forecasts are made all the same, with the version in force.
+    If the plan is switched off, forecasts are still made, with the version in force.
     """
     run = current_run()
     requested_by = (run.requested_by if run else "") or "run_federated_round"
@@ -51,7 +51,7 @@ def run_round(*, name: str, now: dt.datetime) -> dict[str, Any]:
 def open_round(
     *, name: str, now: dt.datetime, requested_by: str = "", as_of: dt.date | None = None
 ) -> OpenedRound:
-    """Open a round of this model type, or join the one that is open.
+    """Open a round of this model type, or join the open one.
 
     ``as_of``: train as on the morning of that day, for sales that ended long ago.
     Raises :class:`PlanMissing` and :class:`~neural.forecasting.core.types.ModelTypeUnknown`.
@@ -70,7 +70,7 @@ def open_round(
         found = TrainingRound.objects.open().filter(model_type=name).first()
         if found is None:
             raise
-        return OpenedRound(found, False)  # somebody else was quicker
+        return OpenedRound(found, False)  # another process was faster
 
 
 def _plan(name: str) -> TrainingPlan:
@@ -81,7 +81,7 @@ def _plan(name: str) -> TrainingPlan:
 
 
 def _open_one(name: str, now: dt.datetime) -> TrainingRound | None:
-    """The open round; one whose time is up is closed first, should its own run be gone."""
+    """The open round. An overdue one is advanced first, in case its own run is gone."""
     rounds = TrainingRound.objects.open().filter(model_type=name)
     for pk in rounds.overdue(now).values_list("pk", flat=True):
         advance(round_id=pk, now=now)
@@ -149,7 +149,7 @@ def _invite(
 def _begin(
     training: TrainingRound, kind: ModelType, config: TrainingConfig, now: dt.datetime
 ) -> Step | None:
-    """The program's first step; None if it failed, and the round with it."""
+    """The program's first step. If the program fails, the round fails, and None is returned."""
     version = training.base_version
     try:
         step = kind.program.begin(config, version.load() if version else None)
@@ -157,7 +157,7 @@ def _begin(
             raise ValueError("a program begins with a question")
     except (DatabaseError, InterfaceError, SoftTimeLimitExceeded):
         raise
-    except Exception as error:  # noqa: BLE001 (the program's, or a version that was changed)
+    except Exception as error:  # noqa: BLE001 (an error of the program, or a version was changed)
         training.fail("program", type(error).__name__, now=now)
         after_close(training)
         return None
@@ -165,8 +165,8 @@ def _begin(
 
 
 def eligible_stores(plan: TrainingPlan, *, today: dt.date) -> StoreQuerySet:
-    """Stores of the plan with enough days of demand, confirmed or not, by code."""
-    # A day more on either side: each store has its own clock.
+    """The plan's stores with enough days of sales, confirmed or not, ordered by code."""
+    # One day more at either end, because each store has its own clock.
     first = today - dt.timedelta(days=plan.history_days + 1)
     end = today + dt.timedelta(days=1)
     enough = demand_source().selling_stores(first=first, last=end, least_days=LEAST_DAYS)

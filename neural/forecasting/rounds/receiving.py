@@ -1,8 +1,8 @@
-"""The one entry point through which answers of stores come in.
+"""The only entry point for stores' answers.
 
-An answer is checked before it is kept. One that cannot be used is recorded as rejected, with the
-reason, and its store is not asked again in this round. Each is taken once: a compare-and-set on
-the store's row, which also asks that the round still is in that exchange.
+An answer is checked before it is stored. An unusable answer is recorded as rejected, with the
+reason, and its store is not asked again in this round. Each answer is accepted once: by a
+compare-and-set on the store's row, which also requires that the round is still in that exchange.
 """
 
 import datetime as dt
@@ -25,16 +25,16 @@ from neural.models.exact_json import JsonText, exact_json
 MOST_BYTES = 16 * 1024 * 1024
 """A larger answer is refused unread: it would fill the database."""
 MOST_CLAIMED = 10**9
-"""No store has so many examples. A claim between the plan's greatest count and this is capped."""
+"""No store has this many examples. A claim between the plan's greatest count and this is capped."""
 DETAIL_LENGTH = 200
 
 
 def receive_all(
     asked: Exchange, answers: Mapping[str, tuple[Json, float]], *, now: dt.datetime
 ) -> int:
-    """Take the answers (and seconds) of several stores, each by itself, in the caller's
-    transaction; returns how many were rejected. Those that are late, or known already, change
-    nothing."""
+    """Check and record the separate answers of several stores (answer and seconds by store), in
+    the caller's transaction; returns how many were rejected. An answer that is late, or already
+    recorded, changes nothing."""
     given, rejected = [], 0
     for store, (answer, seconds) in answers.items():
         try:
@@ -47,9 +47,9 @@ def receive_all(
 
 
 def receive_sum(asked: Exchange, stores: Sequence[str], answer: Json, *, seconds: float) -> None:
-    """Take what stores answered together, or raise :class:`AnswerRefused`.
+    """Check and record the joint answer of several stores, or raise :class:`AnswerRefused`.
 
-    That none of them is counted twice is seen to when sums are added up: one statement here.
+    This is one statement. A store that is in two sums is sorted out when sums are gathered.
     """
     text = check(asked, answer, stores=len(stores))
     row = GroupSum(
@@ -66,9 +66,9 @@ def receive_sum(asked: Exchange, stores: Sequence[str], answer: Json, *, seconds
 
 
 def uncovered(asked: Exchange, stores: Sequence[str]) -> list[str]:
-    """Those of these stores that take part and are in no sum of this exchange yet.
+    """The stores among these that take part and are not in a sum of this exchange yet.
 
-    A sum with a store that has been left out since is not used: the others in it answer again.
+    A sum with a store that was left out later is not used, so its other stores answer again.
     """
     part = StoreUpdate.objects.taking_part().filter(round=asked.round_id)
     taking_part = set(part.values_list("store_id", flat=True))
@@ -88,8 +88,8 @@ def leave_out(
     *,
     seconds: float = 0.0,
 ) -> bool:
-    """Record that a store's part cannot be used, in the caller's transaction. Returns whether
-    that was news."""
+    """Record that a store's part cannot be used, in the caller's transaction. Returns False if
+    the store's answer was no longer expected."""
     _lock_round(asked)
     rows = still_missing(asked, [store]).update(
         state=state,
@@ -105,13 +105,13 @@ def leave_out(
 
 
 def _lock_round(asked: Exchange) -> None:
-    """First the round, then its stores, as a coordinator does: neither waits for the other."""
+    """Lock the round before its stores, in the same order as a coordinator, to avoid deadlocks."""
     theirs = TrainingRound.objects.select_for_update(no_key=True).filter(pk=asked.round_id)
     list(theirs.values_list("pk", flat=True))
 
 
 def log_on_commit(asked: Exchange, store: str, state: UpdateState, reason: str) -> None:
-    """Log on commit that a store's part was not used."""
+    """Log, once the transaction commits, that a store's part was not used."""
     log_change = partial(
         log_store,
         state.value,
@@ -125,7 +125,7 @@ def log_on_commit(asked: Exchange, store: str, state: UpdateState, reason: str) 
 
 
 def still_missing(asked: Exchange, stores: Sequence[str]) -> "QuerySet[StoreUpdate]":
-    """Those of these stores whose answer is still expected, if the round still is there."""
+    """The stores among these whose answer is still expected; none if the round has moved on."""
     return StoreUpdate.objects.missing(asked.number).filter(
         round=asked.round_id,
         store__in=stores,
@@ -135,7 +135,8 @@ def still_missing(asked: Exchange, stores: Sequence[str]) -> "QuerySet[StoreUpda
 
 
 def check(asked: Exchange, answer: Json, *, stores: int = 1) -> JsonText:
-    """The answer of so many stores, if it can be used, as JSON text, or :class:`AnswerRefused`."""
+    """Check the answer of this many stores, and return it as JSON text. Raises
+    :class:`AnswerRefused` if it cannot be used."""
     text = _text(answer)
     check_stores(answer, asked=stores)
     claimed = answer.get("examples")
@@ -146,7 +147,7 @@ def check(asked: Exchange, answer: Json, *, stores: int = 1) -> JsonText:
     except AnswerRefused:
         raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
-        # A check that stumbles over an answer has found that it is not what was asked for.
+        # An answer that makes the check itself fail has a wrong form.
         raise AnswerRefused("wrong_shape", type(error).__name__) from error
     return text
 
@@ -167,8 +168,8 @@ def _text(answer: Any) -> JsonText:
 
 
 def _given(asked: Exchange, store: str, answer: Json, text: JsonText, seconds: float) -> Given:
-    """What is kept of an answer; its figures stay when it has been used. How many examples it has
-    judged by does not stand in for how many it was trained on."""
+    """The row to record for an answer. The example count of a judging answer is not kept: it would
+    replace the number of examples that the store trained on."""
     examples = None if asked.question.judges else answer.get("examples")
     norm = answer.get("update_norm")
     figures = answer.get("figures") if asked.question.judges else None

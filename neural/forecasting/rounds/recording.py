@@ -1,6 +1,6 @@
-"""The two statements of each run that are worth writing by hand: the answers of all its stores
-at once, and whether they were the last. A statement for each store would cost more than most
-answers do, and these come by the hundred.
+"""Hand-written SQL: records the answers of a run's stores, and counts a round's answers.
+
+A statement for each store would cost more than most answers do, and there are hundreds of them.
 """
 
 import datetime as dt
@@ -15,7 +15,7 @@ from neural.ledger import dialects
 
 
 class Given(NamedTuple):
-    """One store's answer, checked, and the figures that stay of it."""
+    """One store's checked answer, and the figures that are kept after it has been used."""
 
     store: str
     payload: str
@@ -29,8 +29,8 @@ class Given(NamedTuple):
 
 
 def record(given: Sequence[Given], *, round_id: int, exchange: int, now: dt.datetime) -> None:
-    """Keep answers of stores from which one is expected, while the round is in this exchange.
-    Each is kept once, however often it is recorded."""
+    """Record answers of stores that still owe one, if the round is in this exchange. Recording an
+    answer again changes nothing."""
     dialect = dialects.ledger_dialect()
     rows = json.dumps([each._asdict() for each in given])
     parameters: list[Any] = [UpdateState.ACCEPTED.value, exchange, dialect.moment(now), rows]
@@ -74,15 +74,15 @@ def _statement(dialect: dialects.Dialect) -> str:
 
 
 class Counts(NamedTuple):
-    """Stores that have answered (singly or in sums), and stores that take part."""
+    """The number of stores that have answered (singly or in sums), and that take part."""
 
     answered: int
     taking_part: int
 
 
 def count_answers(*, round_id: int, exchange: int) -> Counts | None:
-    """How many have answered; None if the round has left this exchange. A store that is in two
-    sums counts twice."""
+    """The number of answers; None if the round has left this exchange. A store that is in two sums
+    counts twice."""
     states = [str(each) for each in TAKING_PART]
     parameters: list[Any] = [*states, exchange, exchange, round_id, exchange]
     with dialects.preparing_cursor() as cursor:

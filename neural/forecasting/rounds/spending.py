@@ -1,4 +1,4 @@
-"""The privacy ledger: what a noisy release costs is written down before it is made."""
+"""The privacy ledger: records the cost of each noisy release before the release is made."""
 
 from neural.forecasting.core.privacy import check_budget
 from neural.forecasting.models import PrivacySpend, TrainingPlan, TrainingRound
@@ -6,9 +6,10 @@ from neural.forecasting.rounds.exchange import Exchange
 
 
 def epsilon_after(plan: TrainingPlan, planned: list[float]) -> float:
-    """ε after so many more releases (noise multipliers) of a plan, if its budget allows for them.
+    """The ε of a plan after the ``planned`` releases (noise multipliers).
 
-    Raises :class:`~neural.forecasting.core.privacy.PrivacyBudgetSpent`.
+    Raises :class:`~neural.forecasting.core.privacy.PrivacyBudgetSpent` if it would exceed the
+    plan's budget.
     """
     past = PrivacySpend.objects.filter(round__model_type=plan.model_type)
     return check_budget(
@@ -20,11 +21,11 @@ def epsilon_after(plan: TrainingPlan, planned: list[float]) -> float:
 
 
 def spend(training: TrainingRound, asked: Exchange) -> None:
-    """Write down what the release of this exchange costs, once, and commit it.
+    """Record the cost of this exchange's release, if it is one, and commit it.
 
-    Raises :class:`~neural.forecasting.core.privacy.PrivacyBudgetSpent` if it would pass the plan's
-    budget: nothing is released then. Killed after this and before the release, it counts as
-    spent; done again, it is not counted twice.
+    Raises :class:`~neural.forecasting.core.privacy.PrivacyBudgetSpent` if it would exceed the
+    plan's budget; then nothing is released. If the process is killed before the release, the cost
+    counts as spent. If the exchange is aggregated again, it is not counted twice.
     """
     noise = asked.config.noise_multiplier
     if noise <= 0 or not asked.kind.releases(asked.question):
@@ -40,5 +41,5 @@ def spend(training: TrainingRound, asked: Exchange) -> None:
         stores=training.invited,
         epsilon=epsilon,
     )
-    # Two coordinators spend for one release: only one of their releases is ever broadcast.
+    # Two coordinators may try to record it: only one of their releases is ever broadcast.
     PrivacySpend.objects.bulk_create([row], ignore_conflicts=True)

@@ -1,5 +1,8 @@
-"""Runs that wait for a round and keep no worker: they put themselves off. One sees to the round's
-deadlines; the others give a receipt to whoever asked for the training."""
+"""Runs that wait for a round without occupying a worker: they snooze.
+
+One of them enforces the round's deadlines. The others return the round's outcome to whoever asked
+for the training.
+"""
 
 import datetime as dt
 from typing import Any
@@ -16,11 +19,12 @@ from neural.models.store import StoreUnknown
 LEAST_SECONDS = 1.0
 MARGIN_SECONDS = 0.2
 WAIT_SECONDS = 30.0
-"""A run that waits for its round looks again after so long, or when the round has closed."""
+"""A run that waits for its round checks again after this time, or when the round has closed."""
 
 
 def watch(*, round_id: int, now: dt.datetime) -> dict[str, Any]:
-    """Do what is due; :class:`Snooze` while the round is open, else how it ended."""
+    """Advance the round if a step is due; returns how it ended, or raises :class:`Snooze` while it
+    is open. Called outside of a run, it returns the open round's state instead."""
     training = advance(round_id=round_id, now=now)
     if training.is_open and current_run() is not None:
         come_to = {"round": training.pk, "exchange": training.exchange}
@@ -38,10 +42,11 @@ def _seconds_until_due(training: TrainingRound, now: dt.datetime) -> float:
 
 
 def train(*, store_id: str | None, model_type: str, now: dt.datetime) -> dict[str, Any]:
-    """What one run of the task does: opens a round or joins the open one, waits without keeping
-    a worker, and gives the receipt when the round has closed.
+    """The work of a training run: open a round or join the open one, snooze while it is open, and
+    return the receipt when it has closed.
 
-    Called outside of a run it does not wait: the receipt says how far the round is.
+    Called outside of a run, it does not wait: the receipt shows the open round's state. Raises
+    :class:`StoreUnknown` for an unknown store.
     """
     if store_id is not None and not Store.objects.filter(pk=store_id).exists():
         raise StoreUnknown(f"there is no store {store_id!r}")
@@ -63,7 +68,7 @@ def _round(model_type: str, now: dt.datetime) -> TrainingRound | None:
 
 
 def receipt(training: TrainingRound, store_id: str | None) -> dict[str, Any]:
-    """How a round ended, for the chain or for one store: codes, no rows."""
+    """How a round ended, for the chain or for one store. It contains codes, no rows."""
     version = ModelVersion.objects.filter(round=training.pk).only("number", "standing").first()
     told = {
         "round": training.pk,

@@ -1,4 +1,4 @@
-"""Rounds, versions and forecasts as templates show them."""
+"""Template filters for rounds, versions and forecasts."""
 
 from django import template
 
@@ -26,13 +26,13 @@ register.filter("one_line", display.one_line)
 
 @register.filter
 def next_day(tomorrow: ByMethod, method: str) -> float | None:
-    """The WAPE of a method's forecasts for the next day alone."""
+    """The WAPE of a method's next-day forecasts; None if it is not known."""
     return tomorrow.get(method, {}).get("wape")
 
 
 @register.filter
 def dot_kind(method: str) -> str:
-    """By which the style sheet knows a method's colour."""
+    """The CSS class of a method's colour."""
     return method if method in charts.KNOWN else "other"
 
 

@@ -1,5 +1,6 @@
-"""The phases of a round of the demand forecast, a class each, and their order. Pure.
+"""The phases of a demand forecast's round, one class each, and their order. Pure.
 
-A phase is all that a round knows of one question: who is asked it when, what a store answers, how
-an answer is checked, and what the answers add up to. The arithmetic of it stands outside.
+A phase is everything about one question of a round: when it is asked, what a store answers, how an
+answer is checked, and how the answers are combined. Most of the arithmetic is in the other modules
+of ``core``.
 """

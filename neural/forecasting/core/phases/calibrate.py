@@ -1,10 +1,10 @@
-"""Stores say how the server state's errors scatter on the days that they kept back. Pure.
+"""The phase in which stores report the scatter of the model's errors on the held-out days. Pure.
 
-The width of every band comes from sums of the stores' residuals. A store that sends enormous ones
-would have everybody prepare nothing, or anything; so each is bounded by what the others say.
+The width of every band comes from sums of the stores' residuals. A store that sends enormous sums
+would make the bands useless for everybody, so each store is bounded by what the others send.
 
-Bands are fitted on even days to judge odd ones and the other way round, so that no day judges
-what it has made.
+Bands fitted on even days are judged on odd days, and the other way round, so no day judges a band
+that it helped to fit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,18 +22,18 @@ from neural.forecasting.core.series import FloatArray
 HALVES = ("even", "odd")
 
 STORES_TO_BOUND = 5
-"""Fewer stores have no majority worth the name."""
+"""With fewer stores, no majority is clear enough to bound a store by."""
 MOST_TIMES_MEDIAN = 2.5
-"""No store counts for more rows than so many times the median store."""
+"""A store counts for at most this many times the rows of the median store."""
 MOST_SCATTER = 3.0
-"""No store's errors count for more than so many times what is usual at its demand."""
+"""A store's errors count for at most this many times the usual scatter at its demand."""
 _TOLERANCE = 1e-6
 
 ByHalf = Mapping[str, Sums]
 
 
 class Calibrate(Phase):
-    """Sums of squared errors, from which the width of the bands comes."""
+    """Asks for sums of squared errors, from which the width of the bands is computed."""
 
     name = "calibrate"
     keys = frozenset({"base", "residuals"})
@@ -51,7 +51,7 @@ class Calibrate(Phase):
 
 
 def residuals(held_out: Examples, forecasts: FloatArray) -> Json:
-    """By half of the days: what their residuals add up to."""
+    """The sums of residuals, for even and odd days separately."""
     odd = held_out.day % 2 == 1
     return {
         half: dispersion.residual_sums(held_out.target[of], forecasts[of], held_out.horizon[of])
@@ -60,7 +60,8 @@ def residuals(held_out: Examples, forecasts: FloatArray) -> Json:
 
 
 def check_residuals(value: object) -> None:
-    """Raise :class:`AnswerRefused` unless these are sums such as :func:`residuals` makes."""
+    """Raise :class:`AnswerRefused` unless ``value`` has the form and range of
+    :func:`residuals`."""
     if not isinstance(value, dict) or set(value) != set(HALVES):
         raise AnswerRefused("wrong_keys", "residuals are of even and odd days")
     for half in value.values():
@@ -76,8 +77,8 @@ def check_residuals(value: object) -> None:
 
 
 def calibration(answers: Sequence[Json]) -> Json:
-    """The dispersion of all days, and that of either half, by which the other is judged; no store
-    decides it alone."""
+    """The dispersion of all days, and that of each half, by which the other half is judged. The
+    answers are bounded, so no store decides it alone."""
     parts = bounded(answers)
     by_half = {half: [each[half] for each in parts] for half in HALVES}
     everything = [part for parts in by_half.values() for part in parts]
@@ -87,11 +88,11 @@ def calibration(answers: Sequence[Json]) -> Json:
     }
 
 
-# What one store may say, so that it does not decide for all
+# Bounds on one store's sums, so that it does not decide for all
 
 
 def are_possible(sums: Sums) -> bool:
-    """Whether there are residuals that add up to these sums (of one store, by bucket)."""
+    """Whether any residuals could add up to these sums (of one store, by bucket)."""
     count, mean, square, ratio, residual = (np.array(sums[name]) for name in SUMS)
     more = 1.0 + _TOLERANCE
     return bool(
@@ -102,10 +103,10 @@ def are_possible(sums: Sums) -> bool:
 
 
 def bounded(parts: Sequence[ByHalf]) -> list[ByHalf]:
-    """The sums of the stores, by half, none of which counts for more than the bounds allow.
+    """The sums of the stores, by half, each scaled down to the bounds.
 
-    How much scatter is usual follows from the median store: 1 + α·demand a row, in units of
-    chance. So it does not matter how large a store is.
+    The median store gives the usual scatter: 1 + α·demand per row, in units of chance. So the size
+    of a store does not matter.
     """
     if len(parts) < STORES_TO_BOUND:
         return list(parts)
@@ -125,8 +126,8 @@ def bounded(parts: Sequence[ByHalf]) -> list[ByHalf]:
 
 
 def _weights(sums: Mapping[str, FloatArray]) -> FloatArray:
-    """(stores, buckets), at most 1: by rows, and by squared forecasts, of which no store has more
-    than all others together."""
+    """(stores, buckets), at most 1: limits a store's rows, and its squared forecasts to the sum of
+    all others."""
     count, square = sums["count"].sum(axis=1), sums["square"].sum(axis=1)
     weight = _at_most(count, MOST_TIMES_MEDIAN * _median(count, count))
     square = square * weight
@@ -134,7 +135,7 @@ def _weights(sums: Mapping[str, FloatArray]) -> FloatArray:
 
 
 def _scatter(sums: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """What is left of the errors, by forecast and not: (stores, 1, buckets) each, at most 1."""
+    """The factors that limit ``ratio`` and ``residual``: (stores, 1, buckets) each, at most 1."""
     count, mean, square, ratio, residual = (sums[name].sum(axis=1) for name in SUMS)
     beyond = np.maximum(ratio - count, 0.0) / np.where(mean > 0, mean, 1.0)
     alpha = _median(beyond, count)
@@ -144,12 +145,12 @@ def _scatter(sums: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
 
 
 def _median(values: FloatArray, count: FloatArray) -> FloatArray:
-    """(buckets,): of the stores that have residuals there; 0 where none has."""
+    """(buckets,): the median of the stores with residuals in the bucket; 0 if there are none."""
     found = [column[there > 0] for column, there in zip(values.T, count.T, strict=True)]
     return np.array([np.median(each) if len(each) else 0.0 for each in found])
 
 
 def _at_most(values: FloatArray, limit: FloatArray) -> FloatArray:
-    """What values are to be multiplied by to be within the limit."""
+    """The factors, at most 1, that bring the values within the limit."""
     factor = np.broadcast_to(limit, values.shape) / np.where(values > 0, values, 1.0)
     return np.where(values > 0, np.minimum(factor, 1.0), 1.0)

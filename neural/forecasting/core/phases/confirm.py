@@ -1,4 +1,7 @@
-"""Stores compare the refitted model with the judged one, on the days that were kept back. Pure."""
+"""The phase in which stores compare the refitted model with the judged one on the held-out days.
+
+Pure.
+"""
 
 from neural.forecasting.core import evaluation, gate
 from neural.forecasting.core.demand_model import DemandModel
@@ -8,8 +11,8 @@ from neural.forecasting.core.protocol import Json, TrainingConfig
 
 
 class Confirm(Phase):
-    """How well the chain's weights and trees alone, before and after the refit, say those days:
-    deviances."""
+    """Asks for the deviances, before and after the refit, of forecasts by the chain's weights and
+    trees alone."""
 
     name = "confirm"
     keys = frozenset({"base", "count", "refitted", "judged"})
@@ -31,8 +34,8 @@ class Confirm(Phase):
             check_number(answer[name])
 
     def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
-        """The refitted model, unless it says the days that it was trained on worse than the judged
-        one did beforehand: then somebody has spoilt it."""
+        """Keep the refitted model unless it is worse than the judged one. It was trained on these
+        days and the judged one was not, so a worse one has been spoilt by a store."""
         compared = gate.compare([_sums(each) for each in answers.values()], "judged")
         if compared is None or not compared.own <= compared.other:
             return Combined({"model": server_state["judged_model"]})
@@ -40,6 +43,6 @@ class Confirm(Phase):
 
 
 def _sums(answer: Json) -> gate.Judged:
-    """An answer as the gate reads it: the refitted model is the candidate."""
+    """An answer in the gate's form, with the refitted model as the candidate."""
     names = {gate.CANDIDATE: "refitted", "judged": "judged"}
     return {name: {"deviance": answer[of], "count": answer["count"]} for name, of in names.items()}

@@ -1,7 +1,7 @@
-"""Stores say how much they have, where their features lie, what their dishes usually sell. Pure.
+"""The phase in which stores describe their data: examples, features, usual levels of dishes. Pure.
 
-From it come what features are standardised by, the bins of the trees and the usual levels. With
-differential privacy nothing of it is asked for: no noise protects it.
+From the descriptions come the standard of the features, the bins of the trees and the usual levels.
+With differential privacy stores send no description, because no noise would protect it.
 """
 
 from collections.abc import Sequence
@@ -29,25 +29,25 @@ from neural.forecasting.core.series import FloatArray, Sales
 from neural.forecasting.core.trees import trees
 
 DESCRIPTION = ("demand", "mean", "square", "sketch", "levels")
-"""What a private round does not ask for."""
+"""The keys that a private round leaves empty."""
 LEVEL_DAYS = 28
 LARGEST_MEAN = 1e3
-"""No feature's mean is beyond it: they are logarithms of ratios, shares and flags."""
+"""The limit of a feature's mean: features are logarithms of ratios, shares and flags."""
 STORES_OF_A_LEVEL = 3
-"""So many stores sell a dish before its usual level is told to others."""
+"""At least this many stores must sell a dish before its usual level is shared."""
 PRIVATE_SCALE, PRIVATE_VARIANCE = 0.5, 0.01
-"""With differential privacy the standard and the prior variance are not learned: they would tell
-of stores outside the account."""
+"""With differential privacy the standard and the prior variance are fixed: if they were learned,
+they would reveal something about stores that ε does not cover."""
 
 
 class Describe(Phase):
-    """The first question of a round: its answers begin the model."""
+    """The first question of a round; its answers initialise the model."""
 
     name = "describe"
     keys = frozenset({"base", "examples", *DESCRIPTION})
 
     def base(self, server_state: Json, number: int) -> str:
-        """That of the features: there is no model yet."""
+        """The hash of the features, because there is no model yet."""
         return SCHEMA_HASH[:16]
 
     def answer(self, store: StorePart) -> Json:
@@ -96,7 +96,7 @@ class Describe(Phase):
 
 
 def _levels_of(sales: Sales) -> dict[str, float]:
-    """By dish: portions a day over the last four weeks, three digits of them."""
+    """By dish: mean portions a day over the last four weeks, to three significant digits."""
     last = sales.quantities[-LEVEL_DAYS:]
     known = np.isfinite(last)
     count = known.sum(axis=0)
@@ -127,8 +127,8 @@ def _standard(config: TrainingConfig, answers: Answers) -> glm.Standard:
 
 
 def _start(config: TrainingConfig, active: Json | None, standard: glm.Standard) -> FloatArray:
-    """The weights in force, said in the new standard; zeros without them. A private round does
-    not start from weights that were learned without noise: they are in nobody's account."""
+    """The weights in force, converted to the new standard; zeros if there are none. A private round
+    does not start from weights that were learned without noise: its ε does not cover them."""
     if active is None or (is_private(config) and not active.get("private")):
         return np.zeros(SIZE)
     before = DemandModel.from_json(active)
@@ -147,7 +147,7 @@ def _forest(config: TrainingConfig, answers: Answers) -> trees.PartialForest | N
         sketches=[each["sketch"] for each in answers.values()],
         bins=config.bins,
         features=len(FEATURES),
-        # A claim of examples is worth no more than a few ordinary stores, as anywhere.
+        # As elsewhere, no store's claim counts for more than a few ordinary stores.
         most_examples=_most_examples(config, [each["examples"] for each in answers.values()]),
     )
     demands = {store: np.array([each["demand"]]) for store, each in answers.items()}
@@ -160,7 +160,7 @@ def _most_examples(config: TrainingConfig, claimed: Sequence[int]) -> int:
 
 
 def _levels(answers: Answers) -> dict[str, float]:
-    """The median level of each dish that several stores sell."""
+    """The median level of each dish that at least :data:`STORES_OF_A_LEVEL` stores sell."""
     found: dict[str, list[float]] = {}
     for answer in answers.values():
         for dish, level in answer["levels"].items():

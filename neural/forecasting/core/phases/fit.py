@@ -1,4 +1,4 @@
-"""Stores improve the chain's linear weights, several times in a row. Pure."""
+"""The phase in which stores improve the chain's linear weights, exchange after exchange. Pure."""
 
 from neural.forecasting.core import aggregation, glm, privacy
 from neural.forecasting.core.demand_model import SIZE, DemandModel
@@ -17,8 +17,8 @@ from neural.forecasting.core.protocol import AnswerRefused, Json, TrainingConfig
 
 
 class Fit(Phase):
-    """An update of the linear weights of each store, no longer than the clipping norm; their mean
-    is a step."""
+    """Asks each store for an update of the linear weights, no longer than the clipping norm; the
+    updates are aggregated into one step."""
 
     name = "fit"
     keys = frozenset({"base", "examples", "demand", "update", "update_norm"})
@@ -79,5 +79,6 @@ class Fit(Phase):
 
 
 def refits(config: TrainingConfig) -> int:
-    """How many exchanges of the linear model a refit has. None where each would cost privacy."""
+    """The number of exchanges of the linear model in a refit; 0 in a private round, where each
+    would cost privacy."""
     return 0 if is_private(config) else min(config.refit_exchanges, config.fit_exchanges)

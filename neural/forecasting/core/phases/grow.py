@@ -1,4 +1,4 @@
-"""Stores give sums of gradients and hessians by bin: one level more of several trees. Pure."""
+"""The phase in which trees grow by a level, from stores' sums of gradients and hessians. Pure."""
 
 import math
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from neural.forecasting.core.trees.form import Form
 
 
 class Grow(Phase):
-    """Asked for every level of every stage. Stores of one trust domain add up before they send;
-    those whose sums are far from the others' are left out of them and named."""
+    """Asks for sums by bin, once for every level of every stage. Stores of one trust domain add up
+    their sums before they send them; they leave out and name outliers."""
 
     name = "grow"
     keys = frozenset({"base", "stores", "sums"})
@@ -59,18 +59,19 @@ class Grow(Phase):
             store: growing.sums_from_json(forest=forest, answer=answer["sums"])
             for store, answer in answers.items()
         }
-        # A group's sums have been judged store by store where they were added up; one store's are
+        # A group's stores were judged where their sums were added up. A single store's sums are
         # judged here, also beside those of groups.
         of = {store: answer["stores"] for store, answer in answers.items()}
         grown, left_out = judging.advanced(forest=forest, answers=found, stores=of)
-        # Who was left out in an earlier exchange is not asked any more.
+        # Stores that were left out in an earlier exchange did not answer and are not refused again.
         out = [store for store in left_out if store in answers]
         model = {**server_state["model"], "forest": grown.as_json()}
         return Combined({"model": model}, dict.fromkeys(out, "outlier"))
 
 
 def form_of(config: TrainingConfig) -> Form | None:
-    """In what form trees are grown; None for none: no noise protects their sums."""
+    """The form in which trees are grown; None for a round without trees. A private round has none,
+    because no noise protects their sums."""
     if not config.trees or is_private(config):
         return None
     together = min(config.trees_together, config.trees)
@@ -88,7 +89,8 @@ def _forest(server_state: Json) -> trees.PartialForest:
 
 
 def _rows(store: StorePart, name: str, forest: trees.PartialForest) -> sums.TreeRows:
-    """The store's examples as trees see them: in bins, and what personal weights leave to find."""
+    """The store's examples in the form that trees need: bins, and the offset that the personal
+    weights predict."""
     model = store.model
     weights = model.personal_weights(store.train, store.problem)
     codes = binning.binned(values=store.train.values, bins=forest.bins)
@@ -97,14 +99,14 @@ def _rows(store: StorePart, name: str, forest: trees.PartialForest) -> sums.Tree
         codes=codes,
         offset=model.before_trees(store.train, weights),
         target=store.train.target,
-        # No store weighs more than if it had trained on so many examples.
+        # No store weighs more than if it had trained on max_examples.
         weight=min(1.0, store.config.max_examples / len(store.train)),
     )
 
 
 def _together(parts: Mapping[str, StorePart], forest: trees.PartialForest) -> dict[str, Any]:
-    """The stores' bins as one matrix, added up much faster than store by store, and what growing
-    keeps of it. It lies with the first store; what it was made from is not kept beside it."""
+    """The stores' rows joined, and the cache of growing. Joined rows are added up much faster than
+    store by store. They are kept in the first store's memory; the separate rows are dropped."""
     first, names = next(iter(parts.values())), tuple(parts)
     if first.memory.get("together", {}).get("names") != names:
         rows = []

@@ -1,6 +1,6 @@
-"""Stores judge the server state on the days that they kept back: sums, by method. Pure.
+"""The phase in which stores judge the model on the held-out days: sums of errors by method. Pure.
 
-Every example of the last days counts, seen from 1 to 14 days before. All methods are judged on
+Every example of the held-out days counts, seen from 1 to 14 days before. All methods are judged on
 the same rows.
 """
 
@@ -22,19 +22,19 @@ from neural.forecasting.core.trees import trees
 
 METHODS = ("candidate", "active", "seasonal_naive", "weekday_mean", "local")
 TOMORROW = "@1"
-"""Ends the name of a method's sums of forecasts for the next day alone."""
+"""The suffix of a method's sums for next-day forecasts alone."""
 LOCAL_RIDGE = 0.1
 
 
 class Judge(Phase):
-    """Sums of the errors of each method; what is better is refitted, if there are exchanges for
-    it."""
+    """Asks for sums of the errors of each method. A candidate that is better is refitted if the
+    plan has exchanges for it."""
 
     name = "judge"
     keys = frozenset({"base", "examples", "figures"})
     judges = True
     least_examples = 0
-    """A store that was closed on all days that it kept back has none."""
+    """A store that was closed on all held-out days has no example."""
 
     def answer(self, store: StorePart) -> Json:
         forecasts = point_forecasts(
@@ -84,7 +84,7 @@ def point_forecasts(
     held_out: Examples,
     candidate: FloatArray,
 ) -> dict[str, FloatArray]:
-    """By method, (n,): forecasts of the held-out examples."""
+    """The forecasts of the held-out examples by method, (n,) each."""
     found = {
         "candidate": candidate,
         "seasonal_naive": baselines.seasonal_naive(sales, held_out),
@@ -98,7 +98,8 @@ def point_forecasts(
 
 
 def local(train: Examples, held_out: Examples) -> FloatArray:
-    """(n,): what the store would forecast without the others, its own standard too."""
+    """(n,): forecasts of the held-out examples by a model that the store trained alone, with its
+    own standard."""
     standard = glm.agreed_standard([glm.standard_sums(train.values)])
     weights = glm.local(glm.problem(train, standard), ridge=LOCAL_RIDGE)
     return glm.forecast(held_out, standard, weights)
@@ -112,8 +113,8 @@ def figures(
     first_held_out: int,
     quality: Json,
 ) -> dict[str, evaluation.Sums]:
-    """By method: sums of errors, of all horizons and of the next day alone; the candidate's with
-    those of its bands."""
+    """Sums of errors by method, for all horizons and for the next day alone. The candidate's also
+    have the sums of its bands."""
     scale = evaluation.naive_errors(sales.quantities[:first_held_out])[held_out.dish]
     next_day = held_out.horizon == 1
     found = {}
@@ -128,7 +129,7 @@ def figures(
 
 
 def _bands(forecast: FloatArray, sales: Sales, held_out: Examples, quality: Json) -> FloatArray:
-    """(n, 3): each day's by the dispersion of the other half."""
+    """(n, 3): P10, P50 and P90 of each day, by the dispersion of the other half of the days."""
     odd, whole = held_out.day % 2 == 1, sales.are_whole
     even, other = (
         Dispersion.from_json(quality[half]).quantiles(forecast, held_out.horizon, whole=whole)
@@ -138,8 +139,8 @@ def _bands(forecast: FloatArray, sales: Sales, held_out: Examples, quality: Json
 
 
 def check_figures(value: object, *, has_active: bool) -> None:
-    """Raise :class:`AnswerRefused` unless these are sums such as :func:`figures` makes, of all
-    methods, and of the same rows."""
+    """Raise :class:`AnswerRefused` unless ``value`` has the form of :func:`figures`, with all
+    methods judged on the same rows."""
     methods = [each for each in METHODS if has_active or each != "active"]
     names = {name + end for name in methods for end in ("", TOMORROW)}
     if not isinstance(value, dict) or set(value) != names:

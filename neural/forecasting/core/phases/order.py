@@ -1,8 +1,8 @@
-"""In what order a round goes through its phases. Pure.
+"""The order of a round's phases. Pure.
 
 describe → fit, several times → spread → grow, level by level → calibrate → judge. If the judged
-candidate is better than what is there, it is refitted with the days that were kept for judging:
-fit → grow → confirm.
+candidate is better than the version in force and the simple rules, it is refitted with the held-out
+days included: fit → grow → confirm.
 """
 
 from collections.abc import Mapping
@@ -20,26 +20,26 @@ from neural.forecasting.core.protocol import Json, TrainingConfig
 
 _FIT, _GROW = Fit(), Grow()
 FIRST: tuple[Phase, ...] = (Describe(), _FIT, Spread(), _GROW, Calibrate(), Judge())
-"""Until there is a candidate that has been judged."""
+"""The phases of every round, until the candidate has been judged."""
 REFIT: tuple[Phase, ...] = (_FIT, _GROW, Confirm())
-"""For a candidate that was judged better."""
+"""The further phases of a candidate that was judged better."""
 PHASES: Mapping[str, Phase] = MappingProxyType({each.name: each for each in (*FIRST, *REFIT)})
-"""By name, as questions name them."""
+"""All phases by name, which is the ``kind`` of their questions."""
 
 
 def following(config: TrainingConfig, server_state: Json, phase: Phase) -> Phase | None:
-    """What is asked after this phase's answers have become part of the server state; None when the
-    round is through."""
+    """The phase of the next question, once this phase's answers are part of the server state; None
+    when the round is finished."""
     if not phase.is_through(config, server_state):
         return phase
     order = REFIT if "judged_model" in server_state else FIRST
-    # Of a refit, the phase that has judged is no part: it begins with the first.
+    # The judging phase is not part of a refit, which therefore begins with its first phase.
     rest = order[order.index(phase) + 1 :] if phase in order else order
     return next((each for each in rest if not each.is_skipped(config)), None)
 
 
 def expected_exchanges(config: TrainingConfig) -> int:
-    """How many exchanges a round has, if its candidate is good enough to be refitted."""
+    """The number of exchanges of a round whose candidate is good enough to be refitted."""
     once = _exchanges(FIRST, config, refit=False)
     return once + (_exchanges(REFIT, config, refit=True) if refits(config) else 0)
 

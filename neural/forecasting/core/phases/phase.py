@@ -1,7 +1,7 @@
-"""What a phase of a round is: one question, asked in one exchange or several. Pure.
+"""The base class of a round's phases: one question, asked in one exchange or several. Pure.
 
-A phase keeps no state: what a round has come to stands in its server state, and what a store has
-made of its rows in the store's memory.
+A phase keeps no state. A round's progress is in its server state, and anything a store has computed
+from its rows is in the store's memory.
 """
 
 import hashlib
@@ -26,56 +26,55 @@ MOST_DISHES = 1000
 LARGEST_DEMAND = 1e12
 LARGEST_SUM = 1e18
 STORES_TO_TRIM = 5
-"""From so many stores on, the extremes of what describes them are cut."""
+"""From this many stores on, :func:`typical` cuts the extremes."""
 
 Answers: TypeAlias = Mapping[str, Json]
-"""By store, in order of the stores' codes."""
+"""Answers by store, in order of the stores' codes."""
 
 
 class Combined(NamedTuple):
-    """What answers add up to."""
+    """The result of combining answers."""
 
     changes: Json
-    """What is new in the server state."""
+    """The keys of the server state that change."""
     refused: Mapping[str, str] = {}
-    """Stores whose answers the arithmetic left out, and why."""
+    """Stores whose answers the arithmetic left out, with the reason."""
 
 
 class Phase(ABC):
-    """One question of a round: when it is asked, what a store answers, what an answer may hold,
-    and what all answers add up to."""
+    """One question of a round: when it is asked, what a store answers, what an answer may contain,
+    and how all answers are combined."""
 
     name: ClassVar[str]
-    """By which rounds keep the question; people read a title that the admin has for it."""
+    """The question's ``kind``, which a round keeps; the admin has a title for people."""
     keys: ClassVar[frozenset[str]]
-    """Those of an answer: all that leaves a store."""
+    """The keys of an answer. Nothing else leaves a store."""
     together: ClassVar[bool] = False
     """Whether stores of one trust domain may add up their answers before they send them."""
     judges: ClassVar[bool] = False
-    """Whether it has the finished model judged on days that nobody trained on."""
+    """Whether stores judge the finished model, on days that nobody trained on."""
     releases: ClassVar[bool] = False
-    """Whether its answers become a noisy release, where noise is asked for."""
+    """Whether the answers become a noisy release, if the plan asks for noise."""
     least_examples: ClassVar[int] = 1
-    """With fewer a store has nothing to answer by."""
+    """An answer made from fewer examples is refused."""
 
-    # What is asked
+    # When and what it asks
 
     def is_skipped(self, config: TrainingConfig) -> bool:
-        """Whether rounds of this plan do without it."""
+        """Whether rounds with these settings do without this phase."""
         return False
 
     def exchanges(self, config: TrainingConfig, *, refit: bool) -> int:
-        """In how many exchanges it is asked, before the candidate is judged or when it is
-        refitted."""
+        """The number of exchanges of this phase before the candidate is judged, or (``refit``)
+        when it is refitted."""
         return 1
 
     def is_through(self, config: TrainingConfig, server_state: Json) -> bool:
-        """Whether it need not be asked once more, after its answers have become part of the
-        server state."""
+        """Whether the phase is finished, once its answers are part of the server state."""
         return True
 
     def question(self, server_state: Json, number: int) -> Question:
-        """What stores are asked in the exchange of this number."""
+        """The question for the exchange of this number."""
         return Question(
             kind=self.name,
             number=number,
@@ -85,7 +84,7 @@ class Phase(ABC):
         )
 
     def base(self, server_state: Json, number: int) -> str:
-        """A short name for the server state, by which an answer says what it was made
+        """A fingerprint of the server state, by which an answer names the state it was made
         from."""
         model = server_state["model"]
         forest = model["forest"]
@@ -96,10 +95,10 @@ class Phase(ABC):
 
     @abstractmethod
     def answer(self, store: StorePart) -> Json:
-        """What a store answers, from its own rows alone."""
+        """A store's answer, made from its own rows alone."""
 
     def answer_together(self, parts: Mapping[str, StorePart]) -> Together:
-        """What several stores of one trust domain answer, where they may add up."""
+        """The joint answer of several stores of one trust domain, for phases with ``together``."""
         raise NotImplementedError(f"stores answer {self.name} one by one")
 
     # What the coordinator does
@@ -107,8 +106,8 @@ class Phase(ABC):
     def check(
         self, config: TrainingConfig, server_state: Json, question: Question, answer: Json
     ) -> None:
-        """Refuse an answer with other keys, from another state of the server state, out of
-        range."""
+        """Raise :class:`AnswerRefused` for an answer with other keys, made from another server
+        state, or out of range."""
         if not isinstance(answer, dict) or set(answer) != self.keys:
             raise AnswerRefused("wrong_keys", f"not those of {self.name}")
         if answer["base"] != question.content["base"]:
@@ -119,11 +118,12 @@ class Phase(ABC):
 
     @abstractmethod
     def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
-        """Refuse an answer of the right keys that says what no honest store can say."""
+        """Raise :class:`AnswerRefused` for an answer that no honest store can give. Its keys are
+        already known to be right."""
 
     @abstractmethod
     def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
-        """What the good answers make of the server state."""
+        """Combine the good answers into changes of the server state."""
 
 
 def is_private(config: TrainingConfig) -> bool:
@@ -132,12 +132,12 @@ def is_private(config: TrainingConfig) -> bool:
 
 
 def fingerprint(*parts: object) -> str:
-    """A short name for the server state."""
+    """A short hash of the parts (16 hexadecimal digits)."""
     text = "\n".join(str(part) for part in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-# What answers must be
+# Checks of answers
 
 
 def _check_examples(config: TrainingConfig, examples: object, *, least: int) -> None:
@@ -148,32 +148,32 @@ def _check_examples(config: TrainingConfig, examples: object, *, least: int) -> 
 
 
 def check_number(value: Any) -> None:
-    """Raise :class:`AnswerRefused` unless a value is a sum: a float, finite, not below 0."""
+    """Raise :class:`AnswerRefused` unless a value can be a sum: a finite float from 0 to 1e18."""
     if not isinstance(value, float):
         raise AnswerRefused("wrong_type", "a sum is no number")
     if not math.isfinite(value) or not 0 <= value <= LARGEST_SUM:
         raise AnswerRefused("out_of_range", "a sum")
 
 
-# What answers add up to
+# Combining answers
 
 
 def arrays(answers: Answers, name: str, size: int) -> dict[str, FloatArray]:
-    """By store, (size,): this array of its answer."""
+    """The array ``name`` of each answer, by store, (size,) each."""
     return {
         store: decode(answer[name], dtype="<f8", shape=(size,)) for store, answer in answers.items()
     }
 
 
 def typical(values: Mapping[str, FloatArray], config: TrainingConfig) -> FloatArray:
-    """The mean over stores, without the extremes where there are enough stores."""
+    """The mean over stores, without the extremes if there are enough stores."""
     if len(values) < STORES_TO_TRIM:
         return aggregation.weighted_mean(values, weights=dict.fromkeys(values, 1.0))
-    # Whatever the plan says, one is left in the middle.
+    # Whatever the plan says, at least one value is left in the middle.
     most = (len(values) - 1) // 2 / len(values)
     return aggregation.trimmed_mean(values, trim_share=min(config.trim_share, most))
 
 
 def with_arrays(server_state: Json, **changes: FloatArray) -> Json:
-    """The server state's model with other arrays."""
+    """The server state's model with these arrays replaced."""
     return {**server_state["model"], **{name: encode(each) for name, each in changes.items()}}

@@ -1,4 +1,4 @@
-"""Stores say how far their own optima lie from the chain's weights, beyond chance. Pure."""
+"""The phase in which stores report how far their own optima are from the chain's weights. Pure."""
 
 import numpy as np
 
@@ -19,13 +19,14 @@ from neural.forecasting.core.protocol import AnswerRefused, Json, TrainingConfig
 
 
 class Spread(Phase):
-    """For each weight a square; their mean is how far a store's personal weights may go."""
+    """Asks for a squared deviation beyond chance for each weight. Their mean over the stores is the
+    prior variance: it limits how far a store's personal weights may deviate."""
 
     name = "spread"
     keys = frozenset({"base", "excess"})
 
     def is_skipped(self, config: TrainingConfig) -> bool:
-        """No noise protects it."""
+        """A private round skips this phase, because no noise protects its answers."""
         return is_private(config)
 
     def answer(self, store: StorePart) -> Json:
@@ -33,8 +34,8 @@ class Spread(Phase):
             store.problem,
             centre=store.model.weights,
             ridge=store.config.ridge,
-            # Not that of its history, by which a store of few weeks would be said to differ by
-            # chance alone: how far stores may go is learned from all of them.
+            # Not the temper of the store's history: with it, a store of few weeks would seem to
+            # differ by chance alone. The variance is learned from all stores.
             temper=personal.sightings(store.train),
         )
         return {"base": store.base, "excess": encode(found.excess, dtype="<f8")}

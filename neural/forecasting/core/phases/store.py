@@ -1,6 +1,6 @@
-"""A store's side of an exchange: its rows as the question sees them. Pure.
+"""A store's side of an exchange: its examples, forecasts and cache. Pure.
 
-No row, no target and no forecast of a day leaves it: what does is listed by each phase's ``keys``.
+No row, no target and no forecast of a day leaves a store; each phase's ``keys`` list what does.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,11 @@ from neural.forecasting.core.protocol import (
 from neural.forecasting.core.series import FloatArray, Sales
 
 LEAST_DAYS = 28
-"""With fewer days known a store cannot take part."""
+"""With fewer known days a store cannot take part."""
 
 
 class StorePart:
-    """The store's rows as one exchange sees them; what takes long is kept in memory."""
+    """A store's data for one exchange. Slow results are kept in its memory for later exchanges."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class StorePart:
     ) -> None:
         self.config, self.server_state, self.question = config, server_state, question
         self.sales = sales
-        # What was made without the last days is of no use to a refit, and large.
+        # Examples without the held-out days are of no use to a refit, and large.
         of = "refit" if self.is_refit else "first"
         if of not in memory:
             memory.clear()
@@ -46,27 +46,28 @@ class StorePart:
 
     @property
     def base(self) -> str:
-        """What the question calls the server state."""
+        """The question's fingerprint of the server state."""
         return str(self.question.content["base"])
 
     @property
     def first_held_out(self) -> int:
-        """The row of the first day that is kept for judging."""
+        """The row of the first held-out day."""
         return self.sales.days - self.config.held_out_days
 
     @property
     def is_refit(self) -> bool:
-        """Whether the days that were kept for judging are trained on, too."""
+        """Whether this is a refit, which trains on the held-out days, too."""
         return "judged_model" in self.server_state
 
     @property
     def train(self) -> Examples:
-        """What is trained on. Raises :class:`NotEnoughHistory` if the store knows too little."""
+        """The training examples. Raises :class:`NotEnoughHistory` if the store has too little
+        history."""
         return self.kept("train", self._training_examples)
 
     @property
     def held_out(self) -> Examples:
-        """What is judged by."""
+        """The examples of the held-out days, for judging."""
         return self.kept("held_out", self._held_out_examples)
 
     @property
@@ -76,16 +77,17 @@ class StorePart:
 
     @property
     def problem(self) -> glm.LocalObjective:
-        """Not kept: as large as the examples, and made in a millisecond."""
+        """The store's loss. It is not cached: it is as large as the examples, and computed in a
+        millisecond."""
         return glm.problem(self.train, self.model.standard)
 
     @property
     def forecasts(self) -> FloatArray:
-        """The server state's forecasts of the held-out days."""
+        """The forecasts of the held-out days by the model under construction."""
         return self.kept("forecasts", self._forecasts)
 
     def kept(self, name: str, make: Callable[[], Any]) -> Any:
-        """What the store's memory holds under a name, made if it does not."""
+        """The entry of the store's memory under this name, made by ``make`` if it is missing."""
         if name not in self.memory:
             self.memory[name] = make()
         return self.memory[name]

@@ -1,1 +1,1 @@
-"""Histogram trees, grown from sums over stores."""
+"""Gradient-boosted histogram trees, grown from sums over stores."""

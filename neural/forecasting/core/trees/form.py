@@ -1,8 +1,8 @@
-"""The form in which trees are grown, and which rows and features each of them takes. Pure.
+"""The form of the trees (hyperparameters), and the rows and features that each tree uses. Pure.
 
-An exchange has a price, whatever it carries. So several trees are grown in it side by side, each
-from a part of the rows and of the features, and their mean is one step of the boosting: bagging
-within boosting (Breiman 1996; Friedman 2002 on a random part of the rows).
+An exchange is expensive, however little it carries. So each exchange grows several trees side by
+side, each from a part of the rows and of the features. Their mean is one step of the boosting:
+bagging within boosting (Breiman 1996; Friedman 2002 on a random part of the rows).
 """
 
 import math
@@ -16,38 +16,38 @@ from neural.forecasting.core.protocol import AnswerRefused, Json
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """How trees are grown. Hessian sums are in units of one average example.
+    """The hyperparameters of the trees. Hessian sums are in units of one average example.
 
-    The defaults are the best found for their 80 exchanges, on real sales: many trees side by
-    side and large steps cost nothing against one tree at a time and small steps, and with their
-    mean 16 bins are as good as 64.
+    The defaults are the best found for their 80 exchanges, on real sales. Many trees side by side
+    with large steps are as good as one tree at a time with small steps, and with their mean 16 bins
+    are as good as 64.
     """
 
     stages: int = 16
-    """Steps of the boosting. A stage takes ``depth`` exchanges."""
+    """The number of boosting steps. Each stage takes ``depth`` exchanges."""
     together: int = 8
-    """Trees side by side in a stage; the step is their mean."""
+    """The number of trees side by side in a stage; the step is their mean."""
     depth: int = 5
     learning_rate: float = 0.3
     row_share: float = 0.5
-    """Part of its rows that a store takes for each tree."""
+    """The share of its rows that a store uses for each tree."""
     feature_share: float = 0.8
-    """Part of the features that a tree may ask about."""
+    """The share of the features that a tree may split on."""
     ridge: float = 10.0
     """Added to a leaf's hessian: λ of Chen and Guestrin 2016, formula 5."""
     least_hessian: float = 20.0
-    """Smallest hessian of a leaf."""
+    """The smallest hessian of a leaf."""
     longest_step: float = 0.7
-    """Most that a leaf may change the logarithm of the demand, before the learning rate."""
+    """The most that a leaf may change the logarithm of the demand, before the learning rate."""
     seed: int = 0
 
     @property
     def exchanges(self) -> int:
-        """How many exchanges all the trees take."""
+        """The number of exchanges that all the trees take."""
         return self.stages * self.depth
 
     def as_json(self) -> Json:
-        """The form as a forest keeps it."""
+        """The form as JSON for the forest."""
         return asdict(self)
 
     @classmethod
@@ -59,9 +59,9 @@ class Form:
 
 
 def rows_taken(*, form: Form, stage: int, tree: int, keys: NDArray[np.uint32]) -> NDArray[np.intp]:
-    """Which rows the tree takes, rising. ``keys`` are the rows' numbers within their store, so
-    that every process takes the same ones. Trees of a stage overlap as little as they can: at a
-    share of 1 / ``together`` they divide the rows among them."""
+    """The rows that a tree uses, in rising order. ``keys`` are the rows' numbers within their
+    store, so every process uses the same rows. The trees of a stage overlap as little as possible:
+    at a share of 1 / ``together`` they divide the rows among themselves."""
     if form.row_share >= 1.0:
         return np.arange(len(keys), dtype=np.intp)
     turned = _uniform(keys, _salt(form.seed, stage, 1)) + tree / form.together
@@ -72,8 +72,8 @@ def rows_taken(*, form: Form, stage: int, tree: int, keys: NDArray[np.uint32]) -
 def features_taken(
     *, form: Form, stage: int, tree: int, counts: NDArray[np.int64]
 ) -> NDArray[np.intp]:
-    """Which features the tree may ask about, rising. Those of a single bin are never among
-    them, unless there are no others."""
+    """The features that a tree may split on, in rising order. A feature with a single bin is never
+    among them, unless there is no other."""
     usable = np.flatnonzero(counts > 1)
     if not len(usable):
         return np.zeros(1, dtype=np.intp)
@@ -88,8 +88,8 @@ def _salt(seed: int, stage: int, use: int) -> int:
 
 
 def _uniform(keys: NDArray[np.uint32], salt: int) -> NDArray[np.float64]:
-    """A number in [0, 1) for each key: SplitMix64 (Steele, Lea and Flood 2014). A generator of
-    numpy's may change its stream between versions; this does not."""
+    """A number in [0, 1) for each key, by SplitMix64 (Steele, Lea and Flood 2014). numpy's
+    generators may change their stream between versions; this one does not."""
     with np.errstate(over="ignore"):
         mixed = _mixed(keys.astype(np.uint64) + _mixed(np.array(salt % 2**64, dtype=np.uint64)))
     return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53

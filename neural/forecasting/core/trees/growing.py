@@ -1,8 +1,8 @@
-"""From the stores' sums to the next level of the trees. Pure.
+"""Grows the next level of the trees from the stores' sums. Pure.
 
-A split is worth what it takes off the loss in its second-order approximation (Chen and Guestrin
-2016, formula 7). Everything is computed from whole numbers that do not depend on the order of
-the stores, so that every coordinator grows the same trees.
+The gain of a split is its reduction of the loss in second-order approximation (Chen and Guestrin
+2016, formula 7). Everything is computed from whole numbers that do not depend on the order of the
+stores, so every coordinator grows the same trees.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from neural.forecasting.core.trees.trees import GRAIN, NO_SPLIT, PartialForest
 Floats = NDArray[np.float64]
 
 LARGEST_SUM = 2**50
-"""Sums of a thousand answers stay within int64."""
+"""The limit of a sum in an answer: the total of a thousand answers stays within int64."""
 
 
 def sums_as_json(sums: Sums) -> Json:
-    """Sums as an answer carries them: in four bytes a number where all of them fit."""
+    """Sums as JSON for an answer, in four bytes for each number if all of them fit."""
     largest = max(int(np.abs(each).max(initial=0)) for each in sums)
     dtype = "<i4" if largest < 2**31 else "<i8"
     return {
@@ -34,12 +34,12 @@ def sums_as_json(sums: Sums) -> Json:
 
 
 def sums_from_json(*, forest: PartialForest, answer: object) -> Sums:
-    """The sums of an answer to the level that the forest asks for.
+    """The sums of an answer, for the forest's next level.
 
     Raises AnswerRefused for other keys, types or shapes (``wrong_keys``, ``wrong_type``,
-    ``wrong_shape``), for sums too large or a negative hessian (``out_of_range``), and where a
-    node's features do not add up to the same (``inconsistent``): each row is in one bin of
-    every feature.
+    ``wrong_shape``), for sums too large or a negative hessian (``out_of_range``), and if the
+    totals of a node's features differ (``inconsistent``): each row is in one bin of every feature,
+    so they must be equal.
     """
     if not isinstance(answer, dict) or set(answer) != {"gradient", "hessian"}:
         raise AnswerRefused("wrong_keys", "sums are gradient and hessian")
@@ -52,7 +52,7 @@ def sums_from_json(*, forest: PartialForest, answer: object) -> Sums:
 
 
 def _is_too_large(values: Whole) -> bool:
-    # Not by abs: that of the least int64 is negative.
+    # abs is of no use here: the absolute value of the least int64 is negative.
     return bool(((values > LARGEST_SUM) | (values < -LARGEST_SUM)).any())
 
 
@@ -72,7 +72,7 @@ def _check_totals(forest: PartialForest, sums: Sums) -> None:
 
 
 class TreeSlice(NamedTuple):
-    """Where a tree's sums lie among all: by feature, then node, then bin."""
+    """The position of one tree's sums in the array of all: by feature, then node, then bin."""
 
     features: NDArray[np.intp]
     counts: Whole
@@ -81,18 +81,18 @@ class TreeSlice(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many sums the tree has."""
+        """The number of the tree's sums."""
         return self.slice.stop - self.slice.start
 
     @property
     def starts(self) -> NDArray[np.intp]:
-        """Where each feature's and node's sums begin, within the tree's."""
+        """The offset of each feature's and node's sums within those of the tree."""
         lengths = np.repeat(self.counts, self.nodes)
         return np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)
 
 
 def layout(forest: PartialForest) -> list[TreeSlice]:
-    """Where the sums of the stage's trees lie, tree by tree."""
+    """The positions of the sums of the stage's trees, tree by tree."""
     parts, start, nodes = [], 0, 2**forest.level
     for tree in range(forest.form.together):
         features = features_taken(
@@ -106,7 +106,7 @@ def layout(forest: PartialForest) -> list[TreeSlice]:
 
 
 def added(several: Sequence[Sums]) -> Sums:
-    """The sums of several answers. Raises ValueError for none."""
+    """The total of the sums of several answers. Raises ValueError if there are none."""
     if not several:
         raise ValueError("no sums")
     gradient, hessian = several[0]
@@ -116,8 +116,8 @@ def added(several: Sequence[Sums]) -> Sums:
 
 
 def grown(*, forest: PartialForest, sums: Sums) -> PartialForest:
-    """The server state with one level more, from the sums of all stores for it; with the last level
-    of a stage its trees are finished."""
+    """The forest with one more level, grown from the sums of all stores. The last level of a stage
+    finishes its trees."""
     found = [_split(forest.form, part, sums) for part in layout(forest)]
     deeper = forest.with_level(
         feature=np.stack([each.feature for each in found]),
@@ -132,7 +132,7 @@ class _Level(NamedTuple):
     feature: NDArray[np.int32]
     threshold: NDArray[np.int32]
     value: NDArray[np.float32]
-    """Of the children of all nodes, should they be leaves."""
+    """The values of all nodes' children, in case they become leaves."""
 
 
 def _split(form: Form, part: TreeSlice, sums: Sums) -> _Level:
@@ -143,7 +143,7 @@ def _split(form: Form, part: TreeSlice, sums: Sums) -> _Level:
     best = gain.reshape(nodes, -1).argmax(axis=1)
     node = np.arange(nodes)
     worth = gain.reshape(nodes, -1)[node, best] > 0
-    # Without a split the last bin is the threshold: all is below it.
+    # Without a split the last bin is the threshold, so that everything is below it.
     feature = np.where(worth, best // bins, 0)
     threshold = np.where(worth, best % bins, bins - 1)
     lower = (gradient[node, feature, threshold], hessian[node, feature, threshold])
@@ -157,19 +157,20 @@ def _split(form: Form, part: TreeSlice, sums: Sums) -> _Level:
 
 
 def _below(values: Whole, part: TreeSlice) -> Floats:
-    """Sums of each bin and those below it, in average examples: (nodes, features, most bins).
-    Where a feature has fewer bins, its total repeats."""
+    """Cumulative sums of each bin and those below it, in average examples: (nodes, features, most
+    bins). For a feature with fewer bins, its total repeats."""
     most = int(part.counts.max())
     place = np.minimum(np.arange(most), part.counts[:, None, None] - 1)
     starts = part.starts.reshape(len(part.counts), part.nodes, 1)
-    # One sum runs through all nodes; what came before a node is taken off. Whole: exact.
+    # One cumulative sum runs through all nodes; the sum before a node is subtracted. The numbers
+    # are whole, so this is exact.
     running = np.concatenate([[0], np.cumsum(values)])
     below = running[starts + place + 1] - running[starts]
     return np.asarray(below.transpose(1, 0, 2) / STEPS, dtype=np.float64)
 
 
 def _gains(form: Form, gradient: Floats, hessian: Floats) -> Floats:
-    """What each split takes off the loss; minus infinity where a side would be too small."""
+    """The gain of each split; minus infinity where a side would be too small."""
     total, weight = gradient[:, :, -1:], hessian[:, :, -1:]
     above, rest = total - gradient, weight - hessian
     gain = gradient**2 / _curved(form, hessian) + above**2 / _curved(form, rest)
@@ -185,5 +186,5 @@ def _value(form: Form, gradient: Floats, hessian: Floats) -> Floats:
 
 
 def _curved(form: Form, hessian: Floats) -> Floats:
-    """The hessian with the ridge; never zero, even where both are."""
+    """The hessian with the ridge added; above zero even if both are zero."""
     return np.maximum(hessian + form.ridge, 1.0 / STEPS)

@@ -1,4 +1,4 @@
-"""Sums by bin as numpy adds them up fastest, and what is seen in them. Pure."""
+"""Sums by bin, in the way that numpy computes fastest, and outliers among the stores. Pure."""
 
 from collections.abc import Iterable
 
@@ -6,18 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 _HALF = 2.0**26
-"""Two sums below it fit one float64 together, exactly: a gradient and a hessian are then added up
-at once. That holds for some 60,000 rows."""
+"""Two sums below this fit exactly into one float64, so a gradient and a hessian can be added up at
+once. This suffices for some 60,000 rows."""
 OUTLYING = 4.0
-"""A store is left out whose gradient is so many times as long for its hessian as the median."""
+"""A store is left out if its gradient, relative to its hessian, is more than this many times as
+long as the median store's."""
 LEAST_TO_JUDGE = 3
 
 
 def siblings(
     above: NDArray[np.float64], small: NDArray[np.float64], second: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """The sums of both children from those of their parents and of one child each: the second
-    where ``second`` says so. (2, nodes, bins) each."""
+    """The sums of both children, from those of their parents (``above``) and of one child each
+    (``small``): the second child where ``second`` is True. (2, nodes, bins) each."""
     large = above - small
     chosen = second[None, :, None]
     pairs = np.stack([np.where(chosen, large, small), np.where(chosen, small, large)], axis=2)
@@ -35,9 +36,9 @@ def histograms(
 ) -> list[NDArray[np.float64]]:
     """Sums of gradient and hessian by node and bin, for each feature: (2, nodes, bins).
 
-    ``codes`` has each feature's bins, (rows,); the other arrays are (rows,), the gradient and
-    hessian of whole numbers. One pass a feature over rows that lie side by side is what numpy
-    does fastest: 1.6 to 2.6 ns for each row and feature.
+    ``codes`` has each feature's bins, (rows,). The other arrays are (rows,) too; gradient and
+    hessian are whole numbers. numpy is fastest with one pass for each feature over contiguous rows:
+    1.6 to 2.6 ns for each row and feature.
     """
     packed = max(np.abs(gradient).sum(), hessian.sum()) < _HALF
     weights = [gradient * _HALF + hessian] if packed else [gradient, hessian]
@@ -63,14 +64,16 @@ def outlying(
     hessian: NDArray[np.float64],
     stores: NDArray[np.intp] | None = None,
 ) -> NDArray[np.bool_]:
-    """Which stores' sums are left out: their gradient is more than four times as long, for their
-    hessian, as that of the median store. Takes the lengths (L2) of both, (answers,), and of how
-    many stores each answer is (one, unless said): a group stands for all of its stores in the
-    median, and is not left out itself, as its stores were judged where they were added up.
+    """(answers,): True for answers to leave out, because their gradient, relative to their hessian,
+    is more than :data:`OUTLYING` times as long as the median store's.
 
-    A store smaller than the median may scatter more, as the root of its size: no store without
-    the median's weight gains by it more than one that has it. Fewer than three stores are not
-    judged, for two have no majority.
+    ``gradient`` and ``hessian`` are lengths (L2), (answers,). ``stores`` is the number of stores of
+    each answer (by default one). A group counts in the median for all of its stores. It is never
+    left out itself, because its stores were judged where they were added up.
+
+    A store smaller than the median may scatter more, by the root of its size; this gives it no more
+    influence than a store of median weight. Fewer than three stores are not judged, because two
+    have no majority.
     """
     of = np.ones(len(hessian), dtype=np.intp) if stores is None else stores
     if of.sum() < LEAST_TO_JUDGE:

@@ -1,4 +1,4 @@
-"""Which answers count for a level of the trees, and how much. Pure."""
+"""Decides which answers count for a level of the trees, and how much. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,12 +13,12 @@ from neural.forecasting.core.trees.sums import Sums
 from neural.forecasting.core.trees.trees import PartialForest
 
 MOST_ORDINARY_STORES = 10.0
-"""No store's sums weigh more than those of so many stores of the median weight. In chains that were
-measured the largest store has five times the median's."""
+"""The most that a store's sums may weigh, in multiples of the median store's. In the chains that
+were measured, the largest store has five times the median."""
 
 
 class Advanced(NamedTuple):
-    """The server state with one level more, and the stores whose answers it does without."""
+    """The forest with one more level, and the stores whose answers were left out."""
 
     forest: PartialForest
     left_out: tuple[str, ...]
@@ -27,9 +27,10 @@ class Advanced(NamedTuple):
 def advanced(
     *, forest: PartialForest, answers: Mapping[str, Sums], stores: Mapping[str, int] | None = None
 ) -> Advanced:
-    """One exchange's end: outliers are left out, what remains is added up, a level grows.
-    ``stores`` says of how many stores each answer is, one unless it does. Raises AnswerRefused
-    (``too_few``) if nothing remains."""
+    """Grow a level at the end of an exchange: leave out outliers and add up the other answers.
+
+    ``stores`` gives the number of stores of each answer (by default one). Raises AnswerRefused
+    (``too_few``) if no answer remains."""
     kept, out = without_outliers(forest=forest, answers=answers, stores=stores or {})
     if not kept:
         raise AnswerRefused("too_few", "no sums for the trees")
@@ -43,8 +44,8 @@ def without_outliers(
 ) -> tuple[dict[str, Sums], tuple[str, ...]]:
     """The answers that count, and the stores that are left out from now on.
 
-    Judged where a stage begins, by the first tree. Who was left out once stays out: a store that
-    deceives a little would be found in some stages only.
+    Stores are judged at the beginning of a stage, by the first tree. A store that was left out once
+    stays out, because a store that cheats a little would be detected in some stages only.
     """
     kept = {store: answers[store] for store in sorted(answers) if store not in forest.left_out}
     if forest.level > 0:
@@ -62,14 +63,15 @@ def without_outliers(
 def bounded(
     *, forest: PartialForest, answers: Mapping[str, Sums], stores: Mapping[str, int]
 ) -> list[Sums]:
-    """The sums of the answers, those of a store that claims to be huge made shorter: a gradient
-    and a hessian that are both a thousand times as long are in proportion, and no outlier.
+    """The sums of the answers, scaled down for a store that claims to be huge. Such a store is no
+    outlier by :func:`outlying` if its gradient and hessian are both, say, a thousand times as long.
 
-    Sums of groups stay as they are. Fewer than three stores have no ordinary one.
+    Sums of groups stay as they are, and so do those of fewer than three stores, where no size is
+    ordinary.
     """
     first = layout(forest)[0].slice
     of = np.array([max(stores.get(store, 1), 1) for store in answers], dtype=np.intp)
-    # All levels of a tree have the same total: it is each time shortened alike.
+    # The total is the same at all levels of a tree, so a store is scaled alike at each level.
     sizes = np.array([float(each.hessian[first].sum()) for each in answers.values()]) / of
     most = MOST_ORDINARY_STORES * max(float(np.median(np.repeat(sizes, of))), 1.0)
     if of.sum() < LEAST_TO_JUDGE:

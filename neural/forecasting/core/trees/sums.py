@@ -1,8 +1,8 @@
-"""What a store, or several together, add up for the trees: sums by bin, exact. Pure.
+"""A store's part in growing trees: exact sums by bin, for one store or several together. Pure.
 
-Gradients and hessians are rounded to whole numbers of 2**-10 average examples. Sums of whole
-numbers below 2**53 are exact in float64: they do not depend on the order of the rows, nor on how
-stores are grouped, and equal those of the pooled rows bit for bit.
+Gradients and hessians are rounded to whole multiples of 2**-10 average examples. Sums of whole
+numbers below 2**53 are exact in float64. So they depend neither on the order of the rows nor on the
+grouping of stores, and equal those of the pooled rows bit for bit.
 """
 
 from collections.abc import Sequence
@@ -21,29 +21,29 @@ from neural.forecasting.core.trees.trees import PartialForest, descend
 Whole = NDArray[np.int64]
 
 STEPS = 1024.0
-"""Whole numbers are multiples of 1 / STEPS."""
+"""Sums are whole multiples of 1 / STEPS average examples."""
 _LARGEST = 2.0**31
-"""Most that one row counts: with it a million rows stay below 2**53."""
+"""The most that one row counts, so that a million rows stay below 2**53."""
 _FARTHEST = 20.0
-"""Most that trees change the logarithm of a demand. Keeps its exponential finite."""
+"""The most that trees change the logarithm of a demand, so that its exponential stays finite."""
 
 
 @dataclass(frozen=True)
 class TreeRows:
-    """Examples of one or several stores whose target is known, in bins."""
+    """The binned examples with a known target, of one or several stores."""
 
     codes: Codes
     """uint8 (features, rows)"""
     offset: NDArray[np.float64]
-    """(rows,), log of the demand that the trees start from."""
+    """(rows,), log of the forecast that the trees start from."""
     target: NDArray[np.float64]
     """(rows,), portions."""
     weight: NDArray[np.float64]
-    """(rows,), of the rows' loss."""
+    """(rows,), weight in the loss."""
     store: NDArray[np.intp]
-    """(rows,), position in ``stores``."""
+    """(rows,), position of the row's store in ``stores``."""
     keys: NDArray[np.uint32]
-    """(rows,), number within the store."""
+    """(rows,), number of the row within its store."""
     stores: tuple[str, ...]
 
 
@@ -55,7 +55,7 @@ def rows_of(
     target: NDArray[np.floating],
     weight: float = 1.0,
 ) -> TreeRows:
-    """One store's rows: those of its examples whose target is known."""
+    """One store's rows, from those of its examples whose target is known."""
     known = np.flatnonzero(np.isfinite(target))
     return TreeRows(
         codes=np.ascontiguousarray(codes[:, known]),
@@ -69,7 +69,7 @@ def rows_of(
 
 
 def joined(parts: Sequence[TreeRows]) -> TreeRows:
-    """Rows of several stores as one: added up faster than store by store."""
+    """The rows of several stores in one, which is added up faster than store by store."""
     sizes = np.cumsum([0] + [len(each.stores) for each in parts])
     return TreeRows(
         codes=np.concatenate([each.codes for each in parts], axis=1),
@@ -84,28 +84,28 @@ def joined(parts: Sequence[TreeRows]) -> TreeRows:
 
 @dataclass
 class _Tree:
-    """A tree of the stage that is under way, as the rows see it."""
+    """A tree of the current stage, with the rows that it uses."""
 
     rows: NDArray[np.intp]
     features: NDArray[np.intp]
     codes: Codes
-    """Only the tree's rows and features."""
+    """Bins of the tree's rows and features only."""
     node: NDArray[np.intp]
     gradient: NDArray[np.float64]
     hessian: NDArray[np.float64]
     above: list[NDArray[np.float64]] = field(default_factory=list)
-    """By feature, the sums of the level before: (2, nodes, bins)."""
+    """The sums of the level before, by feature: (2, nodes, bins)."""
 
 
 @dataclass
 class _State:
-    """Where the rows are. All of it can be made again from the forest."""
+    """The rows' position in the growing trees. It can be made again from the forest."""
 
     forest: PartialForest
-    """What they were last asked with, or as much of it as they have followed."""
+    """The forest of the last question that these rows answered."""
     level: int
     margin: NDArray[np.float64]
-    """What the finished trees add."""
+    """The sum of the finished trees for each row."""
     left_out: tuple[str, ...]
     trees: list[_Tree]
 
@@ -119,22 +119,22 @@ class Sums(NamedTuple):
 
 
 class Added(NamedTuple):
-    """What several stores together add up to."""
+    """The sums of several stores together."""
 
     sums: Sums
     left_out: tuple[str, ...]
-    """Stores of which nothing is in it: see :func:`outlying`."""
+    """Stores that are not included in the sums: see :func:`outlying`."""
 
 
 def sums(*, forest: PartialForest, rows: TreeRows, memory: Memory) -> Added:
-    """What the rows add up to for the level that the forest asks for.
+    """The sums of the rows for the forest's next level.
 
-    Rows of several stores are judged first, by the sums of each store at the stage's first root
-    (:func:`outlying`): those of a store that is left out count nothing until the next stage.
+    Several stores are judged first, by the sums of each store at the stage's first root
+    (:func:`outlying`). The rows of a store that is left out do not count until the next stage.
 
-    ``memory`` holds what the next exchange would have to make again: margins of the finished
-    trees, each row's node, the sums of the level before (of two siblings only the smaller is
-    added up; the other is what remains, exactly). It may be empty at any time.
+    ``memory`` caches the margins of the finished trees, each row's node, and the sums of the level
+    before. (Of two siblings only the smaller is added up; the difference from the parent is exactly
+    the other.) It may be empty at any time.
     """
     state = _state(forest, rows, memory)
     found = [each for tree in state.trees for each in _histograms(tree, forest)]
@@ -170,8 +170,8 @@ def _new_stage(forest: PartialForest, rows: TreeRows, before: _State | None) -> 
 
 
 def _left_out(forest: PartialForest, rows: TreeRows, trees: Sequence[_Tree]) -> tuple[str, ...]:
-    """Judges the stores by their sums at the first tree's root, and makes nothing of those that
-    are far from the others."""
+    """Judge the stores by their sums at the first tree's root, and set the gradients and hessians
+    of outliers to zero."""
     if len(rows.stores) < 2:
         return ()
     first = trees[0]
@@ -194,8 +194,8 @@ def _left_out(forest: PartialForest, rows: TreeRows, trees: Sequence[_Tree]) -> 
 def whole_derivatives(
     *, rows: TreeRows, margin: NDArray[np.float64], unit: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """First and second derivative of each row's Poisson deviance / 2 in the logarithm of its
-    mean, in whole multiples of 1 / STEPS of ``unit``: μ - y, and μ."""
+    """The first and second derivative of each row's Poisson deviance / 2 in the logarithm of its
+    mean: μ - y, and μ. Both are in whole multiples of ``unit`` / STEPS."""
     mean = np.exp(rows.offset + np.clip(margin, -_FARTHEST, _FARTHEST))
     scale = rows.weight * (STEPS / unit)
     gradient = np.rint(np.clip((mean - rows.target) * scale, -_LARGEST, _LARGEST))
@@ -216,7 +216,7 @@ def _new_tree(
     return _Tree(
         rows=taken,
         features=features,
-        # By feature: numpy gathers from one dimension several times faster than from two.
+        # Feature by feature: numpy gathers from one dimension several times faster than from two.
         codes=np.stack([rows.codes[feature].take(taken) for feature in features]),
         node=np.zeros(len(taken), dtype=np.intp),
         gradient=gradient[taken],
@@ -237,7 +237,7 @@ def _go_down(forest: PartialForest, tree: _Tree, number: int, level: int) -> Non
 
 
 def _histograms(tree: _Tree, forest: PartialForest) -> list[NDArray[np.float64]]:
-    """Sums by feature: (2, nodes, bins), gradient and hessian."""
+    """The sums of gradient and hessian by feature: (2, nodes, bins)."""
     counts = forest.bins.counts[tree.features]
     nodes = 2**forest.level
     if nodes > 1 and tree.above and tree.above[0].shape[1] * 2 == nodes:
@@ -250,7 +250,7 @@ def _histograms(tree: _Tree, forest: PartialForest) -> list[NDArray[np.float64]]
 
 
 def _from_smaller(tree: _Tree, counts: Whole, nodes: int) -> list[NDArray[np.float64]]:
-    """Adds up the rows of the smaller child of each node; the other is what is left."""
+    """Add up the rows of each node's smaller child; the other child is the difference."""
     sizes = np.bincount(tree.node, minlength=nodes).reshape(-1, 2)
     second = sizes[:, 1] <= sizes[:, 0]
     kept = np.flatnonzero((tree.node % 2 == 1) == second[tree.node // 2])

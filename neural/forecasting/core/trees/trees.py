@@ -1,8 +1,8 @@
-"""Trees boosted from sums: the forest of them, and what they predict. Pure.
+"""The boosted trees: finished ones, the forest under construction, and their predictions. Pure.
 
 Histogram gradient boosting (Friedman 2001; Ke et al. 2017) of the logarithm of a Poisson mean,
 with an offset. All trees have the same depth and are complete: node ``n`` has the children
-``2n + 1`` and ``2n + 2``. A value whose bin is above the threshold goes to the second. A node
+``2n + 1`` and ``2n + 2``. A value whose bin is above the threshold goes to the second child. A node
 that is not worth a split sends everything to the first child.
 """
 
@@ -20,18 +20,18 @@ Integers = NDArray[np.int32]
 Floats32 = NDArray[np.float32]
 
 NO_SPLIT = 255
-"""A threshold that no bin is above."""
+"""The threshold of a node without a split: no bin is above it."""
 GRAIN = 2.0**-20
-"""Leaves are whole multiples of it, so that sums of them are exact in any order."""
+"""Leaf values are whole multiples of this, so their sums are exact in any order."""
 _AT_ONCE = 2**17
-"""Trees × examples that are looked up together: they stay in the processor's cache."""
+"""The number of trees × examples that are looked up together, so that they stay in the processor's
+cache."""
 
 
 @dataclass(frozen=True)
 class Trees:
     """Complete trees of one depth. ``feature`` and ``threshold``: int32 (trees, inner nodes);
-    ``value``: float32 (trees, leaves), learning rate
-    included, in whole multiples of GRAIN."""
+    ``value``: float32 (trees, leaves), learning rate included, in whole multiples of GRAIN."""
 
     feature: Integers
     threshold: Integers
@@ -39,7 +39,7 @@ class Trees:
 
     @classmethod
     def none(cls, depth: int) -> "Trees":
-        """No trees yet."""
+        """An empty set of trees of this depth."""
         inner = np.empty((0, 2**depth - 1), dtype=np.int32)
         return cls(inner, inner.copy(), np.empty((0, 2**depth), dtype=np.float32))
 
@@ -47,7 +47,7 @@ class Trees:
         return len(self.value)
 
     def with_more(self, more: "Trees") -> "Trees":
-        """These and then others."""
+        """These trees, followed by ``more``."""
         return Trees(
             np.concatenate([self.feature, more.feature]),
             np.concatenate([self.threshold, more.threshold]),
@@ -55,8 +55,8 @@ class Trees:
         )
 
     def margins(self, codes: Codes, *, first: int = 0) -> NDArray[np.float64]:
-        """What the trees from ``first`` on add to the logarithm of the demand: float64
-        (examples,). ``codes`` has shape (features, examples). Exact, whatever the order."""
+        """The sum of the trees from ``first`` on, to add to the logarithm of the demand: float64
+        (examples,). ``codes`` has shape (features, examples). The sum is exact in any order."""
         total = np.zeros(codes.shape[1], dtype=np.float64)
         step = max(1, _AT_ONCE // max(codes.shape[1], 1))
         for start in range(first, len(self), step):
@@ -81,10 +81,11 @@ class Trees:
 def descend(
     *, codes: Codes, node: NDArray[np.intp], feature: Integers, threshold: Integers
 ) -> NDArray[np.intp]:
-    """From the nodes of one level, numbered from 0, to those of the next. ``node`` has shape
-    (trees, examples), the others (trees, nodes of the level)."""
+    """Move examples from the nodes of one level to those of the next, both numbered from 0.
+    ``node`` has shape (trees, examples), ``feature`` and ``threshold`` (trees, nodes of the level).
+    """
     trees, examples = node.shape
-    # Places in flat arrays: numpy looks up several times faster in one dimension than in two.
+    # Flat positions: numpy looks up several times faster in one dimension than in two.
     place = node + feature.shape[1] * np.arange(trees)[:, None]
     code = feature.ravel().take(place) * np.intp(examples) + np.arange(examples)
     return np.asarray(2 * node + (codes.ravel().take(code) > threshold.ravel().take(place)))
@@ -92,28 +93,27 @@ def descend(
 
 @dataclass(frozen=True)
 class PartialForest:
-    """Trees under construction: the finished ones, and the levels so far of a stage's."""
+    """Trees under construction: the finished trees, and the levels so far of the current stage."""
 
     form: Form
     bins: Bins
     unit: float
-    """Demand of one average example of the chain, portions: what a hessian is divided by."""
+    """The mean demand of the chain's examples, in portions. Hessians are divided by it."""
     finished: Trees
     feature: Integers
     """(trees of the stage, nodes of the levels so far)"""
     threshold: Integers
     left_out: tuple[str, ...] = ()
-    """Stores whose sums the trees do without, from the stage on in which they were found to be
-    far from the others'."""
+    """Stores whose sums are ignored, from the stage on in which they were outliers."""
 
     @property
     def stage(self) -> int:
-        """Which stage grows now, from 0."""
+        """The number of the stage that grows now, from 0."""
         return len(self.finished) // self.form.together
 
     @property
     def level(self) -> int:
-        """Which level is asked for next, from 0."""
+        """The number of the level that is grown next, from 0."""
         return (self.feature.shape[1] + 1).bit_length() - 1
 
     @property
@@ -122,7 +122,7 @@ class PartialForest:
         return self.stage >= self.form.stages
 
     def continues(self, earlier: "PartialForest") -> bool:
-        """Whether this is an earlier forest with nothing but more levels or trees."""
+        """Whether this forest differs from an earlier one only by additional levels or trees."""
         count, levels = len(earlier.finished), earlier.feature.shape[1]
         same = [
             (self.bins.edges, earlier.bins.edges),
@@ -137,7 +137,7 @@ class PartialForest:
         return alike and all(np.array_equal(mine, theirs) for mine, theirs in same)
 
     def as_json(self) -> Json:
-        """The server state as a round keeps it."""
+        """The forest as JSON for the server state."""
         return {
             "form": self.form.as_json(),
             "bins": self.bins.as_json(),
@@ -154,7 +154,7 @@ class PartialForest:
 
     @classmethod
     def from_json(cls, value: Json) -> "PartialForest":
-        """The server state that :meth:`as_json` wrote. Raises AnswerRefused for anything else."""
+        """The forest that :meth:`as_json` wrote. Raises AnswerRefused for malformed parts."""
         form = Form.from_json(value["form"])
         inner, trees = 2**form.depth - 1, value["finished"]
         return cls(
@@ -172,7 +172,7 @@ class PartialForest:
         )
 
     def with_level(self, *, feature: Integers, threshold: Integers) -> "PartialForest":
-        """The server state with one more level of the stage's trees."""
+        """The forest with one more level of the stage's trees."""
         return replace(
             self,
             feature=np.concatenate([self.feature, feature], axis=1, dtype=np.int32),
@@ -180,7 +180,7 @@ class PartialForest:
         )
 
     def with_values(self, value: Floats32) -> "PartialForest":
-        """The server state with the stage's trees finished, their levels being complete."""
+        """The forest with the stage's trees finished. Their levels must be complete."""
         nothing = np.empty((self.form.together, 0), dtype=np.int32)
         return replace(
             self,
@@ -191,7 +191,8 @@ class PartialForest:
 
 
 def begin(*, form: Form, bins: Bins, unit: float) -> PartialForest:
-    """A forest without trees. ``unit`` is the mean demand of the chain's examples, in portions."""
+    """A forest without trees. ``unit`` is the mean demand of the chain's examples, in portions;
+    raises AnswerRefused (``not_finite``) unless it is finite and above zero."""
     if not (np.isfinite(unit) and unit > 0):
         raise AnswerRefused("not_finite", "the mean demand must be above zero")
     nothing = np.empty((form.together, 0), dtype=np.int32)

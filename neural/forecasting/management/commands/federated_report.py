@@ -1,4 +1,4 @@
-"""`manage.py federated_report`: how good the forecasts of a round are, by store and method."""
+"""`manage.py federated_report`: prints a round's forecast errors by store and method."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ from neural.management.teaching import TeachingCommand
 
 
 class Command(TeachingCommand):
-    """Print the errors by store and method."""
+    """Print a round's forecast errors by store and method."""
 
     help = """
         Shows how a round of training went: how far forecasts err, by method, over all stores and
@@ -41,12 +41,12 @@ class Command(TeachingCommand):
     """
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """``--version`` is a model's here; Django's own is ``django-admin --version``."""
+        """Here, ``--version`` is a model version; Django's own is ``django-admin --version``."""
         kwargs["conflict_handler"] = "resolve"
         return super().create_parser(prog_name, subcommand, **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Which round, and how it is shown."""
+        """Add the options for the round and the output."""
         parser.add_argument("--model-type", default=DEFAULT_MODEL_TYPE, metavar="NAME")
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--round", type=int, metavar="N", help="this round (the last one)")
@@ -61,7 +61,7 @@ class Command(TeachingCommand):
         version: int | None,
         **options: Any,
     ) -> None:
-        """Find it and print it."""
+        """Find the report and print it."""
         report = found(model_type, round, version)
         if options["json"]:
             self.stdout.write(json.dumps(as_json(report), ensure_ascii=False))

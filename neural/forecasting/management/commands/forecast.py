@@ -1,4 +1,4 @@
-"""`manage.py forecast`: what stores are expected to sell, and what to prepare."""
+"""`manage.py forecast`: makes and prints stores' forecasts, and what to prepare."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ class Command(TeachingCommand):
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Which stores, how many days, and how it is shown."""
+        """Add the options for stores, days and the output."""
         parser.add_argument(
             "--store",
             action="append",
@@ -62,7 +62,7 @@ class Command(TeachingCommand):
     def handle(
         self, *, store: list[str] | None, days: int, model_type: str, **options: Any
     ) -> None:
-        """Make, keep, print."""
+        """Make the forecasts, keep them and print them."""
         try:
             model = model_in_force(model_type)
         except NeuralError as error:
@@ -93,7 +93,7 @@ class Command(TeachingCommand):
 
 
 def chosen(codes: list[str] | None) -> Sequence[Store]:
-    """The stores of these codes, or every store that has sold something."""
+    """The stores with these codes; without codes, every store that has sold something."""
     if not codes:
         return list(Store.objects.filter(demand_source().ever_sold()).order_by("pk"))
     stores = Store.objects.in_bulk(codes)
@@ -104,7 +104,7 @@ def chosen(codes: list[str] | None) -> Sequence[Store]:
 
 
 def newest(store: Store) -> Sequence[Forecast]:
-    """The rows of a store's newest forecast, what sells most first."""
+    """The rows of a store's newest forecast, the dishes that sell most first."""
     mine = Forecast.objects.filter(store=store)
     last = mine.order_by("-made_on").values("made_on")[:1]
     rows = mine.filter(made_on=last).select_related("store", "version")
@@ -113,7 +113,7 @@ def newest(store: Store) -> Sequence[Forecast]:
 
 
 def lines(rows: Sequence[Forecast], days: int) -> Iterator[str]:
-    """A table a store and day."""
+    """The lines of one table for each store and day."""
     before: tuple[str, int] | None = None
     for place, row in ordered(rows, days):
         if (row.store_id, place) != before:
@@ -123,7 +123,7 @@ def lines(rows: Sequence[Forecast], days: int) -> Iterator[str]:
 
 
 def ordered(rows: Sequence[Forecast], days: int) -> Iterator[tuple[int, Forecast]]:
-    """Store by store, day by day."""
+    """The rows, store by store and day by day, each with the index of its day."""
     stores = dict.fromkeys(row.store_id for row in rows)
     for store in stores:
         for place in range(days):
@@ -146,7 +146,7 @@ def _line(row: Forecast, place: int) -> str:
 
 
 def as_json(row: Forecast, days: int) -> Iterator[dict[str, Any]]:
-    """One object a day, in portions; null for a day on which the store is closed."""
+    """One JSON object for each day, in portions; null for a day on which the store is closed."""
     for place in range(days):
         yield {
             "store": row.store_id,

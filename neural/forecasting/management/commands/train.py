@@ -1,4 +1,4 @@
-"""`manage.py train`: a round of federated training, waited for."""
+"""`manage.py train`: opens a round of federated training and waits for it."""
 
 import datetime as dt
 import time
@@ -56,7 +56,7 @@ class Command(TeachingCommand):
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Which model and store, and whether to wait."""
+        """Add the options for the model, the store, and whether to wait."""
         parser.add_argument("--model-type", default=DEFAULT_MODEL_TYPE, metavar="NAME")
         parser.add_argument("--store", metavar="CODE", help="say what became of this store")
         parser.add_argument(
@@ -79,7 +79,7 @@ class Command(TeachingCommand):
         now: bool,
         **options: Any,
     ) -> None:
-        """Open, wait, say."""
+        """Open the round, wait for it and print the outcome."""
         if store is not None and not Store.objects.filter(pk=store).exists():
             raise CommandError(f"there is no store {store!r}", returncode=2)
         training = self._open(model_type, as_of)
@@ -125,7 +125,8 @@ class Command(TeachingCommand):
 
 
 def wait(number: int, *, work_here_too: bool) -> None:
-    """Until the round has closed (and, where the work is done here, forecasts are made)."""
+    """Wait, with a progress bar, until the round has closed. ``work_here_too``: do the round's work
+    in this process, and make the forecasts afterwards."""
     with tqdm(unit=" exchanges", leave=False, disable=None) as bar:
         for progress in looks(number, work_here_too=work_here_too):
             bar.total, bar.n = progress.about, progress.exchange
@@ -138,7 +139,7 @@ def wait(number: int, *, work_here_too: bool) -> None:
 
 
 def looks(number: int, *, work_here_too: bool) -> Iterator[RoundProgress]:
-    """How far the round is, now and then, until it has closed."""
+    """Yield the round's progress now and then until it has closed."""
     rounds = TrainingRound.objects.defer("server_state", "question", "config")
     while (training := rounds.get(pk=number)).is_open:
         yield round_progress(training, now=database_clock())
@@ -148,7 +149,8 @@ def looks(number: int, *, work_here_too: bool) -> Iterator[RoundProgress]:
 
 
 def _work_a_while() -> bool:
-    """Runs of rounds for half a second, or one that takes longer."""
+    """Do runs of rounds for half a second, or one run that takes longer. Returns whether any was
+    done."""
     until = time.monotonic() + LOOK_SECONDS
     worked = False
     for _ in work_here([ANSWER_TASK, ADVANCE_TASK]):
