@@ -18,7 +18,7 @@ from benchmarks.vector_store.building import fill, peak_megabytes, table_of
 from benchmarks.vector_store.stores import STORES
 from benchmarks.vector_store.timing import milliseconds, overhead, told
 from neural.retrieval.query.listing import LISTED, Listing
-from neural.retrieval.query.parsing import Question, parse_query
+from neural.retrieval.query.parsing import ParsedQuery, parse_query
 from neural.retrieval.stores.base import Match, VectorStore, Within
 
 COLUMNS = ("names", "words", "sounds")
@@ -33,7 +33,7 @@ class Asked:
     store: VectorStore
     table: str
     raw: Any
-    questions: Sequence[Question]
+    questions: Sequence[ParsedQuery]
     vectors: corpus.Vectors
 
     def all(self, store: str | None) -> dict[str, Any]:

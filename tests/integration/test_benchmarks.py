@@ -46,7 +46,7 @@ SMALL = {
     "rates": ["--events", "40", "--repeats", "1", *HERE],
     "rates --drain-only": ["--events", "40", "--repeats", "1", *HERE],
     "search_quality": ["--records", "{records}", "--queries", "{queries}"],
-    "try_rows": ["--runs", "20", *HERE],
+    "attempt_rows": ["--runs", "20", *HERE],
     "urgent_wait": ["--low", "300", "--urgent", "3", "--history", "100", *HERE],
     "vector_store": ["--rows", "300", "--embedded", "50", "--questions", "5"],
 }
