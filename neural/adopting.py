@@ -65,8 +65,12 @@ class AdoptingMigration(migrations.Migration):
         return (each for each in self.operations if isinstance(each, CreateModel))
 
     def _all_there(self, schema_editor: BaseDatabaseSchemaEditor) -> bool:
-        options = (each.options for each in self._models())
-        tables = {each["db_table"] for each in options if not each.get("proxy")}
+        options = {each.name: each.options for each in self._models()}
+        tables = {
+            each.get("db_table", f"{self.app_label}_{name.lower()}")
+            for name, each in options.items()
+            if not each.get("proxy")
+        }
         connection = schema_editor.connection
         with connection.cursor() as cursor:
             there = tables & set(connection.introspection.table_names(cursor))

@@ -23,7 +23,7 @@ SHOWN = 3
 @register()
 def check_settings(**_: Any) -> list[CheckMessage]:
     """Check that ``settings.NEURAL`` is well-formed, including the settings of optional apps."""
-    if not getattr(settings, "NEURAL", {}):
+    if getattr(settings, "NEURAL", {}) == {}:
         return []  # the defaults are well-formed, so pydantic need not be loaded
     return [
         Error(

@@ -30,6 +30,7 @@ def empty(alias: str) -> None:
     with transaction.atomic(using=alias), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             # Wait for what killed processes have under way: otherwise it would commit afterwards.
+            cursor.execute("SET LOCAL lock_timeout = '60s'")
             cursor.execute(f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE")
             some = (f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in names)
             cursor.execute(" UNION ALL ".join(some))

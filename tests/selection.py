@@ -26,7 +26,10 @@ SERVICES = {
 }
 """Fixtures that provide a database or a broker."""
 
-SPEAKS_OF_SERVICES = re.compile(r"DATABASE|BROKER_|RESULT_BACKEND|\.vendor\b|\bsubprocess\b")
+SPEAKS_OF_SERVICES = re.compile(
+    r"DATABASE|BROKER_|RESULT_BACKEND|\.vendor\b|\bsubprocess\b"
+    r"|\bledger_(?:dialect|connection)\b|\bdialect_of\b"
+)
 """Words in a test's module which show that the result may depend on the servers, even if the test
 connects to none."""
 

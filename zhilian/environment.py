@@ -166,7 +166,9 @@ def read(*, environment: Mapping[str, str], base_dir: Path) -> Environment:
     except ValidationError as invalid:
         error = invalid.errors()[0]
         name = "".join(map(str, error["loc"]))
-        raise ImproperlyConfigured(f"{name}{error['ctx']['error']}.") from None
+        raise ImproperlyConfigured(
+            f"{name}{error.get('ctx', {}).get('error', ': ' + error['msg'])}."
+        ) from None
 
 
 def _file_values(environment: Mapping[str, str], base_dir: Path) -> dict[str, str]:

@@ -118,7 +118,7 @@ _COLUMNS = {
     "times": "bigint",
 }
 _LENGTHS = {"store_code": 100, "source": 100, "event_id": 200, "type": 100}
-_RENEWED = ("details", "problems", "entry_point", "requested_by", "last_refused_at")
+_RENEWED = ("details", "problems", "door", "requested_by", "last_refused_at")
 
 
 def _write(refusals: Iterable[Refusal], entry_point: str, requested_by: str) -> None:
@@ -128,7 +128,7 @@ def _write(refusals: Iterable[Refusal], entry_point: str, requested_by: str) -> 
     # WHERE true: otherwise SQLite would read ON as part of a join.
     statement = f"""
         INSERT INTO neural_refusedevent ({columns},
-            entry_point, requested_by, refused_at, last_refused_at, state, handled_by)
+            door, requested_by, refused_at, last_refused_at, state, handled_by)
         SELECT {dialect.columns_of_arrays(_COLUMNS)}, %s, %s,
             {dialect.clock}, {dialect.clock}, 'open', ''
         FROM {dialect.arrays} WHERE true

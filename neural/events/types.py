@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neural.errors import PermanentError
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES
@@ -59,11 +59,22 @@ def event_types() -> list[EventType]:
 
 def fingerprint(event_type: EventType) -> str:
     """A hash of the type's schema as JSON Schema, to tell whether two schemas differ; empty if the
-    schema cannot be written as JSON Schema."""
+    schema cannot be written as JSON Schema. Titles and docstrings make no difference."""
     from pydantic.errors import PydanticUserError  # the schema has loaded pydantic already
 
     try:
         schema = event_type.schema.model_json_schema()
     except PydanticUserError:
         return ""
-    return hashlib.blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=6).hexdigest()
+    text = json.dumps(_without_prose(schema), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _without_prose(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_without_prose(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    # A field may have one of these names: its value is a schema, and no text.
+    prose = {name for name in ("title", "description") if isinstance(schema.get(name), str)}
+    return {name: _without_prose(each) for name, each in schema.items() if name not in prose}

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core import checks
 from django.core.checks import CheckMessage, register
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import DEFAULT_DB_ALIAS, connections, router
 from holidays import list_supported_countries
 from pydantic import ValidationError
 
@@ -65,6 +65,7 @@ def check_training_plans(*, databases: Sequence[str] | None = None, **_: Any) ->
 
 
 def _has_enabled_plan() -> bool:
+    connection = connections[router.db_for_read(TrainingPlan)]
     tables = connection.introspection.table_names()
     return (
         TrainingPlan._meta.db_table in tables and TrainingPlan.objects.filter(enabled=True).exists()

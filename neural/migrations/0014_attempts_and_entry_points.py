@@ -1,10 +1,22 @@
-"""The field's words: a try is an attempt, handed back is released, a door is an entry point."""
+"""The field's words: a try is an attempt, handed back is released, a door is an entry point.
+
+Columns and stored codes stay as they are, so that workers of the version before go on beside new
+ones.
+"""
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
 from neural.renaming import RenamePermissions
+
+ENTRY_POINTS = [
+    ("python", "Python call"),
+    ("celery", "Celery call"),
+    ("message", "Celery message"),
+    ("command", "command"),
+    ("admin", "admin"),
+]
 
 
 class Migration(migrations.Migration):
@@ -34,7 +46,6 @@ class Migration(migrations.Migration):
                 verbose_name="run",
             ),
         ),
-        migrations.RemoveConstraint(model_name="taskattempt", name="neural_try_known_outcome"),
         migrations.AlterField(
             model_name="taskattempt",
             name="outcome",
@@ -42,22 +53,11 @@ class Migration(migrations.Migration):
                 choices=[
                     ("failed", "failed"),
                     ("lost", "lost"),
-                    ("released", "released"),
+                    ("handed_back", "released"),
                     ("succeeded", "succeeded"),
                 ],
                 max_length=11,
                 verbose_name="outcome",
-            ),
-        ),
-        migrations.RunSQL(
-            "UPDATE neural_tasktry SET outcome = 'released' WHERE outcome = 'handed_back'",
-            "UPDATE neural_tasktry SET outcome = 'handed_back' WHERE outcome = 'released'",
-        ),
-        migrations.AddConstraint(
-            model_name="taskattempt",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("outcome__in", ["failed", "lost", "released", "succeeded"])),
-                name="neural_attempt_known_outcome",
             ),
         ),
         migrations.RenameIndex(
@@ -76,22 +76,14 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.RemoveIndex(model_name="refusedevent", name="neural_refusal_by_door"),
-        migrations.RenameField(model_name="refusedevent", old_name="door", new_name="entry_point"),
         migrations.AlterField(
             model_name="refusedevent",
-            name="entry_point",
+            name="door",
             field=models.CharField(
-                choices=[
-                    ("python", "Python call"),
-                    ("celery", "Celery call"),
-                    ("message", "Celery message"),
-                    ("command", "command"),
-                    ("admin", "admin"),
-                ],
-                max_length=20,
-                verbose_name="entry point",
+                choices=ENTRY_POINTS, db_column="door", max_length=20, verbose_name="entry point"
             ),
         ),
+        migrations.RenameField(model_name="refusedevent", old_name="door", new_name="entry_point"),
         migrations.AddIndex(
             model_name="refusedevent",
             index=models.Index(fields=["entry_point", "-id"], name="neural_refusal_by_entry_point"),

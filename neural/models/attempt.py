@@ -14,7 +14,7 @@ class AttemptOutcome(models.TextChoices):
 
     FAILED = "failed", _("failed")
     LOST = "lost", _("lost")
-    RELEASED = "released", _("released")
+    RELEASED = "handed_back", _("released")  # rows have the code of an older version
     SUCCEEDED = "succeeded", _("succeeded")
 
 
@@ -51,7 +51,7 @@ class TaskAttempt(models.Model):
         ordering = ("id",)
         constraints = (
             models.CheckConstraint(
-                condition=Q(outcome__in=AttemptOutcome.values), name="neural_attempt_known_outcome"
+                condition=Q(outcome__in=AttemptOutcome.values), name="neural_try_known_outcome"
             ),
         )
 

@@ -62,7 +62,9 @@ class RefusedEvent(models.Model):
     ``backfill``."""
     problems = models.JSONField(_("problems"), default=list, encoder=DjangoJSONEncoder)
     """A list of objects with ``field`` and ``reason``."""
-    entry_point = models.CharField(_("entry point"), max_length=20, choices=EntryPoint.choices)
+    entry_point = models.CharField(
+        _("entry point"), max_length=20, choices=EntryPoint.choices, db_column="door"
+    )
     requested_by = models.CharField(_("requested by"), max_length=150, blank=True, default="")
     times = models.PositiveBigIntegerField(_("times"), default=1)
     refused_at = models.DateTimeField(_("first refused at"), db_default=Now())

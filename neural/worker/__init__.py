@@ -3,11 +3,14 @@
 The relay publishes messages for runs that are due.
 """
 
+import logging
 from functools import partial
 from importlib import import_module
 from typing import Any
 
 from celery import signals
+
+logger = logging.getLogger(__name__)
 
 PARTS = ("unknown_tasks", "message_validation", "ending", "process")
 """Modules whose ``begin`` is called, in this order, when a worker begins."""
@@ -26,4 +29,11 @@ def connect() -> None:
 
 
 def _begin(part: str, **sent: Any) -> None:
-    import_module(f"neural.worker.{part}").begin(**sent)
+    try:
+        begin = import_module(f"neural.worker.{part}").begin
+    except Exception as error:
+        # SystemExit, because Celery continues after any other error of a receiver: the worker would
+        # be at work without its row, its relay or its checks of messages.
+        logger.critical("event=worker_incomplete part=%s", part, exc_info=True)
+        raise SystemExit(1) from error
+    begin(**sent)

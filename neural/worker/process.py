@@ -52,6 +52,7 @@ def _register(sender: Any) -> None:
         raise SystemExit(1) from error
     late_messages.prepare()
     connections.close_all()
+    conf()  # loads pydantic, which no process of the pool should load again
     # What is loaded by now stays. Garbage collection shall neither search it again and again nor
     # write to memory pages that the pool's processes share.
     gc.collect()

@@ -237,7 +237,7 @@ def test_without_a_question_it_says_what_can_be_searched(searched, language, tex
         assert shown in page
 
 
-def test_where_nothing_is_found_it_says_what_to_attempt(searched):
+def test_where_nothing_is_found_it_says_what_to_try(searched):
     page = text(world.superuser(), "?q=xyzzy&collection=dishes&since=2026-01-01")
 
     assert "Nothing found" in page

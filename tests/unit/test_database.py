@@ -15,6 +15,7 @@ def test_every_sqlite_database_gets_the_same_options(tmp_path, url):
     assert config["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     assert config["OPTIONS"]["timeout"] == 30
     assert "journal_mode=WAL" in config["OPTIONS"]["init_command"]
+    assert "synchronous=FULL" in config["OPTIONS"]["init_command"]
     assert Path(config["TEST"]["NAME"]).parent == tmp_path
 
 

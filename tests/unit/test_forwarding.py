@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 from celery import current_app
 from django.utils import timezone
+from pydantic import create_model
 
 import neural
 from neural.events.types import event_type, fingerprint
@@ -93,12 +94,12 @@ def test_where_nobody_knows_it_it_waits_for_the_stated_time_and_is_dead_then():
     assert state_of_the_run() == (RunState.DEAD, 1, 0)
     assert "HandlerUnknown: no installed app registers" in TaskRun.objects.get().error
     outcomes = TaskAttempt.objects.order_by("pk").values_list("outcome", flat=True)
-    assert list(outcomes) == ["released", "failed"]
+    assert list(outcomes) == [AttemptOutcome.RELEASED, AttemptOutcome.FAILED]
 
 
 def waited(seconds: float) -> None:
     """It was first handed on so long ago."""
-    first = TaskAttempt.objects.filter(outcome="released").order_by("-pk").first()
+    first = TaskAttempt.objects.filter(outcome=AttemptOutcome.RELEASED).order_by("-pk").first()
     first.started_at = timezone.now() - dt.timedelta(seconds=seconds)
     first.save()
 
@@ -265,3 +266,14 @@ def test_schemas_that_differ_have_other_fingerprints():
     assert one != two
     assert two == fingerprint(event_type("order.created"))
     assert three
+
+
+def test_a_docstring_makes_no_other_schema_and_a_field_of_any_name_does():
+    def kind(name, doc, **fields):
+        schema = create_model("Guest", __base__=neural.Payload, __doc__=doc, **fields)
+        return neural.EventType(name=name, schema=schema)
+
+    plain = fingerprint(kind("a", "A guest.", title=(str, ...)))
+
+    assert fingerprint(kind("b", "A guest, told otherwise.", title=(str, ...))) == plain
+    assert fingerprint(kind("c", "A guest.", description=(str, ...))) != plain

@@ -158,7 +158,7 @@ def test_of_a_run_whose_success_nobody_heard_nothing_is_said_at_all(main, stream
 
 
 @pytest.mark.django_db(transaction=True)
-def test_runs_that_were_batched_make_their_own_messages_late(main, fake_broker, settings):
+def test_the_messages_of_runs_claimed_in_a_batch_come_late(main, fake_broker, settings):
     settings.NEURAL = {"batch_claim_seconds": 60}
     own, *others = (run.task_id for run in submitted(3))
 

@@ -33,7 +33,7 @@ def test_runs_that_may_be_batched_share_a_message_and_suspects_have_their_own(mo
     assert [message.task_id for message in messages] == [run.task_id for run in expected]
 
 
-def test_of_a_task_that_batches_none_each_run_has_a_message():
+def test_each_run_of_a_task_without_batches_has_a_message():
     runs = [make_run(task="no such task", handler="h") for _ in range(3)]
 
     messages = message.messages_for(runs)

@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
 from neural.forecasting.models import TrainingRound
-from neural.models import RefusedEvent, TaskAttempt, TaskRun
+from neural.models import AttemptOutcome, RefusedEvent, TaskAttempt, TaskRun
 from neural.retrieval.models import IndexShard, IngestedRecord, OutboxEntry, SearchIndex
 from tests.unit.test_carried_over import (
     OTHER,
@@ -50,7 +50,6 @@ def rows_of_before() -> None:
         task_id="1",
         task="neural.tasks.index_marked",
         queue="default",
-        kwargs={"lane": 1, "history": False},
     )
     for outcome in ("failed", "handed_back"):
         _made(state.get_model("neural", "TaskTry"), run=run, outcome=outcome, started_at=WHEN)
@@ -92,8 +91,8 @@ def test_rows_are_those_that_they_were():
 
     assert schema(OTHER) == schema("default")
     attempts = TaskAttempt.objects.using(OTHER)
-    assert list(attempts.values_list("outcome", flat=True)) == ["failed", "released"]
-    assert TaskRun.objects.using(OTHER).get().kwargs == {"shard": 1, "history": False}
+    outcomes = attempts.values_list("outcome", flat=True)
+    assert list(outcomes) == [AttemptOutcome.FAILED, AttemptOutcome.RELEASED]
     assert RefusedEvent.objects.using(OTHER).get().entry_point == "celery"
     entry = OutboxEntry.objects.using(OTHER).get()
     assert (entry.key, entry.ingested, entry.created_at) == ("S1/1", True, WHEN)
@@ -171,3 +170,26 @@ def test_the_tables_of_renamed_models_keep_their_names():
         )
     }
     assert tables == {f"neural_{name}" for name in FORMER}
+
+
+def test_workers_of_the_version_before_still_write_what_they_wrote():
+    """They are upgraded after the database, one after the other."""
+    migrate_to_before()
+    former = MigrationExecutor(connections[OTHER]).loader.project_state(list(BEFORE)).apps
+
+    migrate()
+
+    assert columns_of(former) <= columns_of(apps)
+    run = _made(TaskRun, task_id="1", task="t", queue="default", kwargs={})
+    then = former.get_model("neural", "TaskTry")
+    _made(then, run_id=run.pk, outcome="handed_back", started_at=WHEN)
+    assert TaskAttempt.objects.using(OTHER).get().outcome == AttemptOutcome.RELEASED
+
+
+def columns_of(known) -> set[tuple[str, str]]:
+    models = [model for app, _ in BEFORE for model in known.get_app_config(app).get_models()]
+    return {
+        (model._meta.db_table, field.column)
+        for model in models
+        for field in model._meta.concrete_fields
+    }

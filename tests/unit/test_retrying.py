@@ -10,7 +10,7 @@ import neural
 from neural.celeryapp.retry import policy_of
 from neural.errors import PermanentError
 from neural.ledger import retry
-from neural.models import RunState, TaskRun
+from neural.models import AttemptOutcome, RunState, TaskRun
 from tests.probe import canvas, tasks
 from tests.probe.acting import Failing
 from tests.probe.models import Effect
@@ -364,7 +364,7 @@ def test_reject_with_requeue_is_due_again_and_counts_nothing(fake_broker):
     with ledger_task(body) as task:
         failing(task)
     assert (the_run().state, the_run().failures) == (RunState.SUCCEEDED, 0)
-    assert set(the_run().attempts.values_list("outcome", flat=True)) == {"released"}
+    assert set(the_run().attempts.values_list("outcome", flat=True)) == {AttemptOutcome.RELEASED}
 
 
 @pytest.mark.parametrize(("atomic", "left"), [(True, {}), (False, {"effect": 1})])

@@ -232,7 +232,7 @@ def test_an_error_is_recorded_without_its_message_wherever_it_goes(
     assert "4711" not in kept + told
 
 
-def test_a_store_that_fails_in_a_group_batches_none(chain):
+def test_a_store_that_fails_in_a_group_takes_no_other_with_it(chain):
     def fails_in_the_sum(question, answer):
         if question.kind == "sum":
             raise ZeroDivisionError

@@ -221,7 +221,7 @@ def test_what_was_ingested_at_a_full_second_is_overtaken_as_well(guests):
     with connection.cursor() as cursor:  # as the database itself writes it
         zone = "+00" if connection.vendor == "postgresql" else ""
         text = f"{second:%Y-%m-%d %H:%M:%S}.000{zone}"
-        cursor.execute("UPDATE neural_suppliedrecord SET ingested_at = %s", [text])
+        cursor.execute("UPDATE neural_suppliedrecord SET supplied_at = %s", [text])
     to_outbox(guests.put("4", title="Dora"))
 
     index_marked(shard=0)

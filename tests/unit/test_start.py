@@ -5,6 +5,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+from neural import worker
+
 STARTED = """
 import json, sys
 from django.conf import settings
@@ -41,3 +45,10 @@ def test_neither_pydantic_nor_redis_nor_a_workers_parts_are_loaded():
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == []
+
+
+def test_a_worker_whose_parts_cannot_all_be_imported_ends(monkeypatch):
+    monkeypatch.setitem(sys.modules, "neural.worker.process", None)
+
+    with pytest.raises(SystemExit):
+        worker._begin("process", sender=None)

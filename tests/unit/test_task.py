@@ -307,7 +307,7 @@ def test_a_plain_client_that_waits_for_its_result_has_it_from_every_attempt(fake
     assert headers == [{"ignore_result": False}, {}]
 
 
-def test_a_run_with_limits_of_its_own_is_not_batched_and_batches_none(fake_broker):
+def test_a_run_with_limits_of_its_own_is_claimed_alone(fake_broker):
     run, *others = submitted(3)
     TaskRun.objects.filter(pk=run.pk).update(options={"time_limit": 5})
 

@@ -11,14 +11,14 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RenameField(
-            model_name="traininground", old_name="draft", new_name="server_state"
-        ),
         migrations.AlterField(
             model_name="traininground",
-            name="server_state",
+            name="draft",
             field=neural.models.exact_json.ExactJSONField(
-                default=dict, verbose_name="server state"
+                db_column="draft", default=dict, verbose_name="server state"
             ),
+        ),
+        migrations.RenameField(
+            model_name="traininground", old_name="draft", new_name="server_state"
         ),
     ]

@@ -92,7 +92,7 @@ class TrainingRound(models.Model):
     )
     exchanges_expected = models.PositiveIntegerField(_("exchanges expected"), default=0)
     config = ExactJSONField(_("numbers"), default=dict)
-    server_state = ExactJSONField(_("server state"), default=dict)
+    server_state = ExactJSONField(_("server state"), default=dict, db_column="draft")
     question = ExactJSONField(_("question"), null=True, blank=True)
     base_version = models.ForeignKey(
         "ModelVersion",

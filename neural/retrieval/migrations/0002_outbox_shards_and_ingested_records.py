@@ -1,31 +1,10 @@
 """Renames: index marks become outbox entries, lanes become shards, supplied records become ingested
 ones."""
 
-from typing import Any
-
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
 from neural.renaming import RenamePermissions
-
-INDEX_TASK = "neural.tasks.index_marked"
-
-
-def _renamed(apps: Any, schema_editor: Any, old: str, new: str) -> None:
-    """Rename an argument of the indexing runs that have not succeeded yet."""
-    runs = apps.get_model("neural", "TaskRun").objects.using(schema_editor.connection.alias)
-    for run in runs.filter(task=INDEX_TASK, event=None).exclude(state="succeeded"):
-        if old in run.kwargs:
-            run.kwargs[new] = run.kwargs.pop(old)
-            run.save(update_fields=["kwargs"])
-
-
-def lanes_become_shards(apps: Any, schema_editor: Any) -> None:
-    _renamed(apps, schema_editor, "lane", "shard")
-
-
-def shards_become_lanes(apps: Any, schema_editor: Any) -> None:
-    _renamed(apps, schema_editor, "shard", "lane")
 
 
 class Migration(migrations.Migration):
@@ -49,27 +28,30 @@ class Migration(migrations.Migration):
             options={"verbose_name": "ingested record", "verbose_name_plural": "ingested records"},
         ),
         RenamePermissions("SuppliedRecord", "IngestedRecord"),
+        migrations.AlterField(
+            model_name="outboxentry",
+            name="marked_at",
+            field=models.DateTimeField(
+                db_column="marked_at",
+                db_default=django.db.models.functions.datetime.Now(),
+                verbose_name="created at",
+            ),
+        ),
         migrations.RenameField(
             model_name="outboxentry", old_name="marked_at", new_name="created_at"
         ),
         migrations.AlterField(
             model_name="outboxentry",
-            name="created_at",
-            field=models.DateTimeField(
-                db_default=django.db.models.functions.datetime.Now(), verbose_name="created at"
-            ),
-        ),
-        migrations.RenameField(model_name="outboxentry", old_name="supplied", new_name="ingested"),
-        migrations.AlterField(
-            model_name="outboxentry",
-            name="ingested",
+            name="supplied",
             field=models.BooleanField(
+                db_column="supplied",
                 db_default=False,
                 default=False,
                 help_text="Whether the record came as it is, rather than from the database.",
                 verbose_name="ingested",
             ),
         ),
+        migrations.RenameField(model_name="outboxentry", old_name="supplied", new_name="ingested"),
         migrations.RenameIndex(
             model_name="outboxentry",
             old_name="neural_index_mark_waiting",
@@ -87,15 +69,17 @@ class Migration(migrations.Migration):
                 models.F("history"), models.F("number"), name="neural_index_shard_identity"
             ),
         ),
-        migrations.RenameField(
-            model_name="ingestedrecord", old_name="supplied_at", new_name="ingested_at"
-        ),
         migrations.AlterField(
             model_name="ingestedrecord",
-            name="ingested_at",
+            name="supplied_at",
             field=models.DateTimeField(
-                db_default=django.db.models.functions.datetime.Now(), verbose_name="ingested at"
+                db_column="supplied_at",
+                db_default=django.db.models.functions.datetime.Now(),
+                verbose_name="ingested at",
             ),
+        ),
+        migrations.RenameField(
+            model_name="ingestedrecord", old_name="supplied_at", new_name="ingested_at"
         ),
         migrations.RemoveConstraint(
             model_name="ingestedrecord", name="neural_supplied_record_identity"
@@ -106,8 +90,14 @@ class Migration(migrations.Migration):
                 models.F("collection"), models.F("key"), name="neural_ingested_record_identity"
             ),
         ),
+        migrations.AlterField(
+            model_name="searchindex",
+            name="tended_at",
+            field=models.DateTimeField(
+                blank=True, db_column="tended_at", null=True, verbose_name="compacted at"
+            ),
+        ),
         migrations.RenameField(
             model_name="searchindex", old_name="tended_at", new_name="compacted_at"
         ),
-        migrations.RunPython(lanes_become_shards, shards_become_lanes),
     ]

@@ -20,7 +20,7 @@ class IngestedRecord(models.Model):
     key = models.CharField(_("record"), max_length=300)
     store_code = models.CharField(_("store"), max_length=64, blank=True, default="")
     data = models.JSONField(_("data"), encoder=DjangoJSONEncoder)
-    ingested_at = models.DateTimeField(_("ingested at"), db_default=Now())
+    ingested_at = models.DateTimeField(_("ingested at"), db_default=Now(), db_column="supplied_at")
 
     objects = IngestedRecordQuerySet.as_manager()
 

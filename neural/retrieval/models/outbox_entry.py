@@ -82,6 +82,7 @@ class OutboxEntry(models.Model):
     key = models.CharField(_("record"), max_length=300)
     ingested = models.BooleanField(
         _("ingested"),
+        db_column="supplied",
         default=False,
         db_default=False,
         help_text=_("Whether the record came as it is, rather than from the database."),
@@ -92,7 +93,7 @@ class OutboxEntry(models.Model):
         db_default=False,
         help_text=_("Of events that were loaded as history: these wait behind the others."),
     )
-    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), db_column="marked_at")
     error = models.CharField(
         _("refused because"), max_length=ERROR_LENGTH, blank=True, default="", db_default=""
     )

@@ -54,7 +54,9 @@ class SearchIndex(models.Model):
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     activated_at = models.DateTimeField(_("active since"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
-    compacted_at = models.DateTimeField(_("compacted at"), null=True, blank=True)
+    compacted_at = models.DateTimeField(
+        _("compacted at"), null=True, blank=True, db_column="tended_at"
+    )
     rows = models.PositiveBigIntegerField(_("rows"), default=0)
     unindexed_rows = models.PositiveBigIntegerField(_("rows outside of its indexes"), default=0)
     bytes = models.PositiveBigIntegerField(_("size in bytes"), default=0)

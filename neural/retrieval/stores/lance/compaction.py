@@ -17,7 +17,7 @@ from neural.retrieval.stores.lance import nearest
 from neural.retrieval.stores.lance.connection import after_conflicts
 from neural.retrieval.stores.lance.rows import token_column, vector_column
 
-WRITERS, COMPACTORS = "writers.lock", "compactors.lock"
+WRITERS, COMPACTORS = "writers.lock", "tenders.lock"
 _KEEP_VERSIONS_FOR = dt.timedelta(minutes=10)
 """Old versions of a table are kept for so long, because a query that began on one still reads its
 files."""
