@@ -17,10 +17,10 @@ from tests.chaos.processes import Chaos
 from tests.probe.models import Counter, Effect
 from tests.watching import wait_until
 
-pytestmark = pytest.mark.chaos
-
 SECONDS = float(os.environ.get("CHAOS_SECONDS", 20))
 EVENTS = int(os.environ.get("CHAOS_EVENTS", 0))
+
+pytestmark = [pytest.mark.chaos, pytest.mark.takes(seconds=60 + SECONDS + EVENTS / 50)]
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from celery import current_app
 from kombu import Connection
 
 from neural.broker.connections import depth_of
@@ -21,6 +23,20 @@ def alone() -> Iterator[None]:
     with (Path(tempfile.gettempdir()) / "zhilian-tests-rabbitmq.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def celery_setting(name: str, value: Any) -> Iterator[None]:
+    """Give a setting of this process's Celery application another value.
+
+    To put the former value back would not undo it: it would outrank Django's settings in all later
+    tests of the process.
+    """
+    setattr(current_app.conf, name, value)
+    try:
+        yield
+    finally:
+        current_app.conf.changes.pop(name)
 
 
 class RabbitMQ(Forwarder):

@@ -8,7 +8,6 @@ import os
 from urllib.parse import urlsplit
 
 import pytest
-from celery import current_app
 
 from neural.broker import transports
 from neural.broker.message import RunMessage
@@ -18,7 +17,7 @@ from neural.health.findings import Status
 from neural.models import TaskRun
 from tests.integration.cluster import UNHURRIED, Cluster, expect_once, took, wait_for_runs, within
 from tests.integration.conftest import point_this_process_to
-from tests.integration.rabbitmq import RabbitMQ, alone
+from tests.integration.rabbitmq import RabbitMQ, alone, celery_setting
 from tests.integration.submitting import names, submit, submit_together
 from tests.probe.tasks import give_back
 from tests.watching import wait_until
@@ -46,13 +45,11 @@ def rabbitmq():
 def cluster(transactional_db, settings, monkeypatch, tmp_path, rabbitmq):
     settings.NEURAL = {**UNHURRIED, **QUICK}
     point_this_process_to(rabbitmq.url, monkeypatch)
-    options = current_app.conf.broker_transport_options
-    current_app.conf.broker_transport_options = dict(transports.RABBITMQ_OPTIONS)
-    cluster = Cluster(tmp_path, rabbitmq)
-    yield cluster
-    cluster.destroy()
-    publisher().close()
-    current_app.conf.broker_transport_options = options
+    with celery_setting("broker_transport_options", dict(transports.RABBITMQ_OPTIONS)):
+        cluster = Cluster(tmp_path, rabbitmq)
+        yield cluster
+        cluster.destroy()
+        publisher().close()
     for worker in cluster.workers:
         print(f"--- {worker.name}, the end of its log ---\n{worker.text[-6000:]}")
 

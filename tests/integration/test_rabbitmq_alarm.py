@@ -1,13 +1,12 @@
 """RabbitMQ out of memory or disk: it takes nothing from who publishes, and says nothing."""
 
 import pytest
-from celery import current_app
 
 from neural.broker import transports
 from neural.broker.publisher import publisher
 from tests.integration.cluster import UNHURRIED, Cluster, expect_once, took, wait_for_runs, within
 from tests.integration.conftest import point_this_process_to
-from tests.integration.rabbitmq import RabbitMQ
+from tests.integration.rabbitmq import RabbitMQ, celery_setting
 from tests.integration.rabbitmq_node import Node, program
 from tests.integration.submitting import names, submit
 
@@ -32,15 +31,13 @@ def node(tmp_path):
 def cluster(transactional_db, settings, monkeypatch, tmp_path, node):
     settings.NEURAL = {**UNHURRIED, **QUICK}
     point_this_process_to(node.url, monkeypatch)
-    options = current_app.conf.broker_transport_options
-    current_app.conf.broker_transport_options = dict(transports.RABBITMQ_OPTIONS)
-    cluster = Cluster(tmp_path, RabbitMQ(node.url))
-    cluster.broker.start()
-    yield cluster
-    cluster.destroy()
-    publisher().close()
-    cluster.broker.stop()
-    current_app.conf.broker_transport_options = options
+    with celery_setting("broker_transport_options", dict(transports.RABBITMQ_OPTIONS)):
+        cluster = Cluster(tmp_path, RabbitMQ(node.url))
+        cluster.broker.start()
+        yield cluster
+        cluster.destroy()
+        publisher().close()
+        cluster.broker.stop()
     for worker in cluster.workers:
         print(f"--- {worker.name}, the end of its log ---\n{worker.text[-6000:]}")
 

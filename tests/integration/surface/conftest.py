@@ -22,7 +22,7 @@ from tests.integration.cluster import (
     client,
     own_broker,
 )
-from tests.integration.rabbitmq import RabbitMQ, alone
+from tests.integration.rabbitmq import RabbitMQ, alone, celery_setting
 
 RABBITMQ_URL = os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
 
@@ -59,9 +59,8 @@ def own_broker_server(request, tmp_path: Path) -> Iterator[Broker]:
     is_rabbitmq = isinstance(broker, RabbitMQ)
     if is_rabbitmq and not broker.answers():
         pytest.skip(f"no RabbitMQ answers on {urlsplit(RABBITMQ_URL).hostname} (RABBITMQ_URL)")
-    options = transport_options(broker.url)
-    current_app.conf.broker_transport_options = options  # not by monkeypatch: it cannot undo it
-    with alone() if is_rabbitmq else nullcontext():
+    options = celery_setting("broker_transport_options", transport_options(broker.url))
+    with options, alone() if is_rabbitmq else nullcontext():
         if is_rabbitmq:
             broker.empty()
         broker.start()
@@ -69,7 +68,6 @@ def own_broker_server(request, tmp_path: Path) -> Iterator[Broker]:
         broker.stop()
         if is_rabbitmq:
             broker.empty()
-    current_app.conf.changes.pop("broker_transport_options")
 
 
 @pytest.fixture
