@@ -112,6 +112,15 @@ class Store(models.Model):
         default=dt.time(0),
         help_text=_("Sales before this time of the night belong to the day before."),
     )
+    daily_tickets_since = models.DateField(
+        _("daily tickets since"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "The first business day on which the till's order numbers begin again every day. "
+            "Empty: an order number is never given twice."
+        ),
+    )
     confirmed = models.BooleanField(
         _("confirmed"),
         db_default=False,

@@ -17,7 +17,7 @@ from neural.retrieval.collections.rows_of_stores import Rows, of_stores, permiss
 
 
 class Orders(Rows):
-    model, name, walked_by = Order, "number", ("number", "store")
+    model, name, walked_by = Order, "key", ("key", "store")
 
     def all(self) -> QuerySet[Any]:
         """Orders without those of which only a payment is known."""
@@ -37,7 +37,8 @@ class Orders(Rows):
         lines = row.stated.get("lines") or [_line(line) for line in row.lines.all()]
         return {
             **row.stated,
-            "id": row.number,
+            "id": row.key,
+            "number": str(row),
             "store_id": row.store_id,
             "state": row.state,
             "placed_at": row.placed_at,

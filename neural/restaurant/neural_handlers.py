@@ -13,6 +13,11 @@ URGENT: dict[str, type[Payload]] = {
     "order.created": schemas.OrderPayload,
     "order.updated": schemas.OrderPayload,
     "order.cancelled": schemas.CancellationPayload,
+    "order.stated": schemas.OrderStated,
+    "order.status_changed": schemas.OrderStatusChanged,
+    "order.merged": schemas.OrdersMerged,
+    "payment.stated": schemas.PaymentStated,
+    "refund.stated": schemas.RefundStated,
     "payment.completed": schemas.PaymentPayload,
     "payment.refunded": schemas.RefundPayload,
     "inventory.low": schemas.LowStockPayload,
@@ -23,6 +28,9 @@ ORDINARY: dict[str, type[Payload]] = {
     "staff.scheduled": schemas.ShiftPayload,
     "feedback.received": schemas.FeedbackPayload,  # no handler: kept as unhandled
     "sales.reported": schemas.SalesReportPayload,
+    "settlement.stated": schemas.SettlementStated,
+    "day.closed": schemas.DayClosed,
+    "till.pushed": schemas.TillPushed,  # no handler yet: kept as unhandled
 }
 
 
@@ -35,4 +43,4 @@ _register(URGENT, queue=HIGH_PRIORITY_QUEUE, priority=HIGH_PRIORITY)
 _register(ORDINARY, queue=DEFAULT_QUEUE, priority=DEFAULT_PRIORITY)
 
 # Imported last: handlers register at import, and only for types that are already known.
-from neural.restaurant.handlers import orders, stores  # noqa: E402, F401
+from neural.restaurant.handlers import orders, payments, stores  # noqa: E402, F401

@@ -10,11 +10,19 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Min, Sum
 
 from neural.ledger import dialects
 from neural.ledger.recompute import Recomputation
-from neural.restaurant.models import Order, Payment, PaymentKind
+from neural.restaurant.models import (
+    Order,
+    OrderState,
+    Payment,
+    PaymentKind,
+    PaymentStatus,
+    RefundKind,
+)
+from neural.restaurant.models.order import MONEY_COLUMNS
 
 Day = tuple[str, dt.date]
 """A store's code and a business day."""
@@ -60,11 +68,11 @@ def _with(days: str, lines: str) -> str:
         FROM days JOIN neural_salesreport AS report USING (store_id, day) {lines}
         UNION ALL
         SELECT days.store_id, days.day, line.dish, '', line.name, NULL, NULL,
-               line.quantity, line.amount
+               CASE line.role WHEN 'modifier' THEN 0 ELSE line.quantity END, line.amount
         FROM days JOIN neural_order AS placed
              ON placed.store_id = days.store_id AND placed.business_day = days.day
         JOIN neural_orderline AS line ON line.order_id = placed.id
-        WHERE placed.state = 'placed'
+        WHERE placed.state = 'placed' AND line.state <> 'void' AND line.role <> 'deferred'
     ), demand AS (
         SELECT store_id, day, dish,
                COALESCE(NULLIF(MAX(reported_name), ''), MAX(ordered_name)) AS name,
@@ -103,8 +111,8 @@ DEMAND = Recomputation(rank=2, compute=recompute_demand)
 
 # An order's money
 
-Sums = dict[tuple[str, str], Decimal]
-"""Amounts by kind and currency."""
+Sums = dict[tuple[str, str, str], tuple[Decimal, Decimal]]
+"""Amounts and tips by kind, kind of refund and currency."""
 
 
 def recompute_money(orders: list[int]) -> None:
@@ -114,32 +122,46 @@ def recompute_money(orders: list[int]) -> None:
     while this one waited is included.
     """
     locked = list(Order.objects.filter(pk__in=orders).order_by("pk").select_for_update(no_key=True))
-    sums = _sums(orders)
-    for order in locked:
-        order.set_money(
-            paid=_total(sums[order.pk], PaymentKind.PAYMENT, order.currency),
-            refunded=_total(sums[order.pk], PaymentKind.REFUND, order.currency),
-        )
+    sums, first_days = _sums(orders)
+    changed = [
+        order
+        for order in locked
+        if order.set_money(first_day=first_days.get(order.pk), **_money(order, sums[order.pk]))
+    ]
+    for order in changed:
+        order.save(update_fields=MONEY_COLUMNS)
 
 
-def _sums(orders: list[int]) -> defaultdict[int, Sums]:
+def _sums(orders: list[int]) -> tuple[defaultdict[int, Sums], dict[int, dt.date]]:
+    """The sums of completed payments and refunds, and the first day of all, by order."""
     sums: defaultdict[int, Sums] = defaultdict(dict)
-    rows = Payment.objects.filter(order__in=orders).values_list("order", "kind", "currency")
-    for order, kind, currency, amount in rows.annotate(Sum("amount")):
-        sums[order][kind, currency] = amount
-    return sums
+    first: dict[int, dt.date] = {}
+    rows = Payment.objects.filter(order__in=orders)
+    by = rows.values_list("order", "kind", "refund_kind", "currency", "status")
+    for order, kind, refund_kind, currency, status, amount, tip, day in by.annotate(
+        Sum("amount"), Sum("tip"), Min("business_day")
+    ):
+        if status == PaymentStatus.COMPLETED:
+            sums[order][kind, refund_kind, currency] = (amount, tip)
+        if day is not None:
+            first[order] = min(first.get(order, day), day)
+    return sums, first
 
 
-def _total(sums: Sums, kind: PaymentKind, currency: str) -> Decimal:
-    """The sum of the payments in the order's currency. Others are kept but cannot be added up."""
-    return sum(
-        (
-            amount
-            for (its_kind, its_currency), amount in sums.items()
-            if its_kind == kind and (not currency or its_currency in ("", currency))
-        ),
-        Decimal(0),
-    )
+def _money(order: Order, sums: Sums) -> dict[str, Decimal]:
+    """The money of an order. Payments in another currency than the order's are kept but cannot be
+    added up. Where nothing was sold, every refund undoes a payment."""
+    paid = refunded = returned = tips = Decimal(0)
+    for (kind, refund_kind, currency), (amount, tip) in sums.items():
+        if order.currency and currency not in ("", order.currency):
+            continue
+        if kind == PaymentKind.PAYMENT:
+            paid, tips = paid + amount, tips + tip
+            continue
+        refunded, tips = refunded + amount, tips - tip
+        if refund_kind == RefundKind.RETURN and order.state == OrderState.PLACED:
+            returned += amount
+    return {"paid": paid, "refunded": refunded, "returned": returned, "tips": tips}
 
 
 MONEY = Recomputation(rank=1, compute=recompute_money)

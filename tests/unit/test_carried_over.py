@@ -240,15 +240,19 @@ class NothingOfOurs:
 
 def test_rows_stay_where_they_are(other):
     migrate_as_then(LAST)
-    store = Store.objects.using(other).create(code="S1")
-    placed = Order.objects.using(other).create(store=store, number="A-17", state="cancelled")
+    with connections[other].cursor() as cursor:  # with the columns of that time
+        cursor.execute("INSERT INTO neural_store (code) VALUES ('S1')")
+        cursor.execute(
+            "INSERT INTO neural_order (store_id, number, state) VALUES ('S1', 'A-17', 'cancelled')"
+        )
     plan = TrainingPlan.objects.using(other).create(model_type="demand_glm")
-    plan.participants.add(store)
+    plan.participants.add("S1")
 
     migrate()
 
-    assert Order.objects.using(other).get() == placed
-    assert list(TrainingPlan.objects.using(other).get().participants.all()) == [store]
+    placed = Order.objects.using(other).get()
+    assert (placed.key, placed.number, placed.state) == ("A-17", "A-17", "cancelled")
+    assert [each.pk for each in plan.participants.all()] == ["S1"]
 
 
 def test_what_people_deleted_of_what_came_with_it_stays_away(other):

@@ -152,7 +152,7 @@ def test_what_is_accepted_fits_its_columns(pairs):
         ("order.cancelled", "reason", Order, "cancel_reason"),
         ("payment.completed", "payment_id", Payment, "reference"),
         ("payment.completed", "order_id", Order, "number"),
-        ("payment.completed", "method", Payment, "method"),
+        ("payment.completed", "method", Payment, "tender"),
         ("payment.refunded", "refund_id", Payment, "reference"),
         ("payment.refunded", "payment_id", Payment, "refund_of"),
         ("inventory.low", "item", StockLevel, "item"),

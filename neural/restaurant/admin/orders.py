@@ -60,7 +60,7 @@ class PaymentInline(ReadOnlyInline):
         "reference",
         money_column(Payment, "amount"),
         "currency",
-        "method",
+        "tender",
         instant_column(Payment, "occurred_at"),
     )
 
@@ -126,7 +126,7 @@ class PaymentAdmin(HistoryAdmin):
         link_column(Payment, "store"),
         money_column(Payment, "amount"),
         "currency",
-        "method",
+        "tender",
         short_instant_column(Payment, "occurred_at"),
     )
     list_filter = (StoreFilter,)

@@ -1,94 +1,252 @@
-"""Handlers of orders, payments and refunds.
+"""Handlers of orders and of their statuses.
 
-An order event states the whole order, and the newest event decides each aspect. Each payment or
-refund is a row with its own id; an order's sums are computed from these rows.
+A statement of an order is whole, and the newest event decides each aspect. Several events of one
+order may be in one batch.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from neural.events.changes import reindex
 from neural.events.registry import Received, handles
 from neural.models import NeuralEvent
-from neural.restaurant.models import Order, OrderLine, Payment, PaymentKind
+from neural.restaurant.bill import add_up, amount_of
+from neural.restaurant.currencies import digits_of
+from neural.restaurant.handlers.identity import key_of
+from neural.restaurant.keys import number_of, till_of
+from neural.restaurant.models import Order, OrderLine, OrderStatus
+from neural.restaurant.models.amounts import DECIMAL_PLACES
 from neural.restaurant.models.newest import version_of
+from neural.restaurant.models.order_status import step
+from neural.restaurant.normal_form import normal_form
 from neural.restaurant.schemas import (
     CancellationPayload,
-    OrderLinePayload,
     OrderPayload,
-    PaymentPayload,
-    RefundPayload,
+    OrdersMerged,
+    OrderStated,
+    OrderStatusChanged,
+    SettlementStated,
 )
+from neural.restaurant.schemas.tills import StatedLine
 from neural.restaurant.totals import DEMAND, MONEY
 
-Orders = dict[tuple[str, str], Order]
-"""Orders by store and number."""
+Keyed = tuple[str, NeuralEvent, Any]
+"""An order's key, an event about it, and what the event states, in the normal form."""
 
 
-@handles("order.created", "order.updated", name="neural.record_order", batch=True)
-def record_orders(received: Sequence[Received[OrderPayload]]) -> None:
+class LockedOrders(dict[tuple[str, str], Order]):
+    """Orders by store and key, and those of them that have changed, by primary key."""
+
+    def __init__(self, orders: Iterable[Order]) -> None:
+        super().__init__(((order.store_id, order.key), order) for order in orders)
+        self.changed: dict[int, Order] = {}
+
+    def note(self, order: Order, changed: bool) -> None:
+        if changed:
+            self.changed[order.pk] = order
+
+
+@handles("order.created", "order.updated", "order.stated", name="neural.record_order", batch=True)
+def record_orders(received: Sequence[Received[OrderPayload | OrderStated]]) -> None:
     """Save the stated orders, unless a newer statement of an order is known."""
-    orders = _lock_orders(received)
-    before = _counted(orders)
-    changed: dict[int, Order] = {}
-    for event, data in received:
-        order = orders[event.store_id, data.order_id]
-        if order.restate(
-            version=version_of(event),
-            placed_at=event.store.localize(data.placed_at) if data.placed_at else None,
-            currency=data.currency,
-            lines=[_line(each) for each in data.lines],
-        ):
-            changed[order.pk] = order
-    _keep(changed.values(), before)
+    keyed = [
+        (key_of(event, stated, placed_at=stated.placed_at), event, stated)
+        for event, stated in _in_normal_form(received)
+    ]
+    with _locked(keyed) as orders:
+        for (key, event, stated), (_, data) in zip(keyed, received, strict=True):
+            # Orders of the first version are rounded as they always were.
+            first_version = isinstance(data, OrderPayload)
+            digits = DECIMAL_PLACES if first_version else digits_of(stated.currency)
+            order = orders[event.store_id, key]
+            orders.note(order, _restate(order, event, stated, digits))
+            if stated.status:
+                orders.note(order, _take_status(order, event, stated))
 
 
-@handles("order.cancelled", name="neural.cancel_order", batch=True)
-def cancel_orders(received: Sequence[Received[CancellationPayload]]) -> None:
-    """Cancel orders, unless a newer statement says that the order stands. The lines are kept."""
-    orders = _lock_orders(received)
-    before = _counted(orders)
-    changed: dict[int, Order] = {}
-    for event, data in received:
-        order = orders[event.store_id, data.order_id]
-        if order.cancel(version=version_of(event), reason=data.reason):
-            changed[order.pk] = order
-    _keep(changed.values(), before)
+@handles("order.cancelled", "order.status_changed", name="neural.cancel_order", batch=True)
+def change_statuses(
+    received: Sequence[Received[CancellationPayload | OrderStatusChanged]],
+) -> None:
+    """Change the statuses of orders, unless a newer status is known. The lines are kept."""
+    keyed = [(key_of(event, told), event, told) for event, told in _in_normal_form(received)]
+    with _locked(keyed) as orders:
+        for key, event, told in keyed:
+            order = orders[event.store_id, key]
+            orders.note(order, _take_status(order, event, told))
 
 
-def _lock_orders(
-    received: Sequence[Received[OrderPayload] | Received[CancellationPayload]],
-) -> Orders:
-    stores = {event.store_id: event.store for event, _ in received}
-    keys = {(data.order_id, event.store_id) for event, data in received}
-    orders = Order.objects.lock_or_create_many(keys, key=("number", "store"))
-    for order in orders:
-        order.store = stores[order.store_id]
-    return {(order.store_id, order.number): order for order in orders}
+@handles("order.merged", batch=True)
+def merge_orders(received: Sequence[Received[OrdersMerged]]) -> None:
+    """Mark orders as merged into another one. They count nowhere; their till states that one, and
+    its payments, anew."""
+    keyed = [
+        (key_of(event, merged, order_id=source), event, merged)
+        for event, merged in received
+        for source in merged.orders
+        if source != merged.into
+    ]
+    with _locked(keyed) as orders:
+        for key, event, merged in keyed:
+            order = orders[event.store_id, key]
+            told = step(at=event.occurred_at, status=OrderStatus.MERGED)
+            into = key_of(event, merged, order_id=merged.into)
+            orders.note(order, order.take_status(version=version_of(event), told=told, into=into))
 
 
-class Counted(NamedTuple):
+@handles("settlement.stated", batch=True)
+def settle_orders(received: Sequence[Received[SettlementStated]]) -> None:
+    """Save what platforms pay out for orders, unless a newer settlement is known."""
+    keyed = [(key_of(event, stated), event, stated) for event, stated in received]
+    with _locked(keyed) as orders:
+        for key, event, stated in keyed:
+            order = orders[event.store_id, key]
+            is_news = order.settle(
+                version=version_of(event),
+                payout=stated.payout,
+                commission=stated.commission,
+                fees=stated.fees,
+                payout_is_final=stated.final,
+            )
+            orders.note(order, is_news)
+
+
+def _in_normal_form(received: Sequence[Received[Any]]) -> Iterator[tuple[NeuralEvent, Any]]:
+    return ((event, normal_form(data)) for event, data in received)
+
+
+def _restate(order: Order, event: NeuralEvent, stated: OrderStated, digits: int) -> bool:
+    localized = _localizer(event)
+    lines = [(line, amount_of(line, digits=digits)) for line in stated.lines]
+    promised_at = localized(stated.promised_at)
+    day = stated.business_day or (promised_at and event.store.business_day(promised_at))
+    content = {
+        "number": stated.ticket or stated.order_id,
+        "promised_at": promised_at,
+        "closed_at": localized(stated.closed_at),
+        "bill": [entry.model_dump(mode="json", exclude_defaults=True) for entry in stated.bill],
+        "split_from": _other(event, stated, stated.split_from),
+        "replaces": _other(event, stated, stated.replaces),
+        **{name: getattr(stated, name) for name in _AS_STATED},
+    }
+    return order.restate(
+        version=version_of(event),
+        placed_at=localized(stated.placed_at),
+        stated_day=day,
+        sums=add_up(lines, stated.bill, stated=stated.total),
+        lines=_rows(lines),
+        content=content,
+    )
+
+
+_AS_STATED = (
+    "channel",
+    "platform",
+    "platform_number",
+    "table",
+    "guests",
+    "member",
+    "staff",
+    "invoice",
+    "note",
+    "phone_last4",
+    "currency",
+)
+
+
+def _other(event: NeuralEvent, stated: OrderStated, order_id: str) -> str:
+    """The key of another order of the same till and day."""
+    if not order_id:
+        return ""
+    return key_of(event, stated, order_id=order_id, placed_at=stated.placed_at)
+
+
+def _localizer(event: NeuralEvent) -> Any:
+    """A function that gives a time without zone the store's own."""
+    return lambda moment: event.store.localize(moment) if moment else None
+
+
+def _rows(lines: Sequence[tuple[StatedLine, Decimal]]) -> list[OrderLine]:
+    """The lines with their amounts; a line belongs to another one by that one's own id."""
+    positions = {
+        line.line_id: position for position, (line, _) in enumerate(lines, start=1) if line.line_id
+    }
+    return [
+        OrderLine(
+            line_id=line.line_id,
+            parent=positions.get(line.parent) if line.parent != line.line_id else None,
+            role=line.role,
+            state=line.state,
+            dish=line.dish_code,
+            name=line.name,
+            quantity=line.quantity,
+            price=line.price,
+            discount=line.discount,
+            amount=amount,
+            tax=line.tax,
+            options=line.options or None,
+            note=line.note,
+        )
+        for line, amount in lines
+    ]
+
+
+def _take_status(order: Order, event: NeuralEvent, told: OrderStated | OrderStatusChanged) -> bool:
+    closed_at = None
+    if told.status == OrderStatus.CLOSED:
+        stated = told.closed_at if isinstance(told, OrderStated) else None
+        closed_at = event.store.localize(stated) if stated else event.occurred_at
+    changed = isinstance(told, OrderStatusChanged)
+    return order.take_status(
+        version=version_of(event),
+        told=step(
+            at=closed_at or event.occurred_at,
+            status=told.status,
+            by=told.by if changed else "",
+            reason=told.reason if changed else "",
+        ),
+        closed_at=closed_at,
+    )
+
+
+class Before(NamedTuple):
     """The values of an order from which other rows were computed."""
 
     day: dt.date | None
     currency: str
 
 
-def _counted(orders: Orders) -> dict[int, Counted]:
-    return {order.pk: Counted(order.counted_day, order.currency) for order in orders.values()}
+@contextmanager
+def _locked(keyed: Sequence[Keyed]) -> Iterator[LockedOrders]:
+    """The orders of these keys, locked; when the block ends, those that it noted as changed are
+    saved, and what follows from them is asked for."""
+    stores = {event.store_id: event.store for _, event, _ in keyed}
+    keys = {(key, event.store_id) for key, event, _ in keyed}
+    orders = LockedOrders(Order.objects.lock_or_create_many(keys, key=("key", "store")))
+    for order in orders.values():
+        order.store = stores[order.store_id]
+        if not order.number:
+            order.number, order.till = number_of(order.key), till_of(order.key)
+    before = {each.pk: Before(each.counted_day, each.currency) for each in orders.values()}
+    yield orders
+    _keep(orders.changed.values(), before)
 
 
-def _keep(changed: Collection[Order], before: dict[int, Counted]) -> None:
+def _keep(changed: Collection[Order], before: dict[int, Before]) -> None:
+    if not changed:
+        return
     Order.objects.keep(changed)
     OrderLine.objects.replace(changed)
     for order in changed:
-        reindex(collection="orders", store=order.store_id, ids=[order.number])
+        reindex(collection="orders", store=order.store_id, ids=[order.key])
     DEMAND.ask(set(_days(changed, before)))
-    MONEY.ask({order.pk for order in changed if _other_money(order, before[order.pk].currency)})
+    MONEY.ask({order.pk for order in changed if _other_money(order, before[order.pk])})
 
 
-def _days(orders: Iterable[Order], before: dict[int, Counted]) -> Iterable[tuple[str, dt.date]]:
+def _days(orders: Iterable[Order], before: dict[int, Before]) -> Iterable[tuple[str, dt.date]]:
     """The days in which these orders counted before, and those in which they count now."""
     for order in orders:
         for day in {before[order.pk].day, order.counted_day} - {None}:
@@ -96,49 +254,9 @@ def _days(orders: Iterable[Order], before: dict[int, Counted]) -> Iterable[tuple
             yield (order.store_id, day)
 
 
-def _other_money(order: Order, currency: str) -> bool:
-    """Whether the currency has changed, so that the sums of payments must be recomputed."""
-    return order.currency != currency and bool(currency or order.paid or order.refunded)
-
-
-def _line(stated: OrderLinePayload) -> OrderLine:
-    return OrderLine(
-        dish=stated.dish_code,
-        name=stated.name,
-        quantity=stated.quantity,
-        price=stated.price,
-        amount=stated.amount,
-    )
-
-
-@handles("payment.completed")
-def record_payment(event: NeuralEvent, data: PaymentPayload) -> None:
-    """Save a payment. If its order is not known yet, an expected order is created."""
-    _record(event, PaymentKind.PAYMENT, data.payment_id, data, method=data.method)
-
-
-@handles("payment.refunded")
-def record_refund(event: NeuralEvent, data: RefundPayload) -> None:
-    """Save a refund. Neither its payment nor its order need be known yet."""
-    _record(event, PaymentKind.REFUND, data.refund_id, data, refund_of=data.payment_id)
-
-
-def _record(
-    event: NeuralEvent,
-    kind: PaymentKind,
-    reference: str,
-    data: PaymentPayload | RefundPayload,
-    **particulars: str,
-) -> None:
-    payment = Payment(
-        store=event.store,
-        kind=kind,
-        reference=reference,
-        order_id=Order.objects.known(store=event.store, number=data.order_id),
-        amount=data.amount,
-        currency=data.currency,
-        occurred_at=event.occurred_at,
-        version=version_of(event),
-        **particulars,
-    )
-    MONEY.ask(Payment.objects.take(payment))
+def _other_money(order: Order, before: Before) -> bool:
+    """Whether the sums of payments must be computed anew: the currency has changed, or whether the
+    order counts, in which case a return is a reversal."""
+    if order.currency != before.currency:
+        return bool(before.currency or order.paid or order.refunded)
+    return bool(order.refunded) and (order.counted_day is None) != (before.day is None)

@@ -2,62 +2,109 @@
 
 import datetime as dt
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.store import Store
+from neural.restaurant.bill import Sums
+from neural.restaurant.keys import KEY_LENGTH, day_of, number_of, till_of
 from neural.restaurant.models.amounts import total_field
 from neural.restaurant.models.newest import NewestQuerySet, moment_of, version_field
+from neural.restaurant.models.order_status import (
+    COUNTS_NOWHERE,
+    LATE_CHANGE,
+    Channel,
+    OrderState,
+    OrderStatus,
+    Step,
+    with_step,
+)
 
 if TYPE_CHECKING:
     from neural.restaurant.models.order_line import OrderLine
 
 
-class OrderState(models.TextChoices):
-    EXPECTED = "expected", _("expected")
-    PLACED = "placed", _("placed")
-    CANCELLED = "cancelled", _("cancelled")
-
-
 class OrderQuerySet(NewestQuerySet["Order"]):
-    def known(self, *, store: Store, number: str) -> int:
+    def known(self, *, store: Store, key: str) -> int:
         """The primary key of this order. A new order is created as an expected one."""
-        found = self.filter(store=store, number=number).values_list("pk", flat=True)
+        found = self.filter(store=store, key=key).values_list("pk", flat=True)
         for pk in found:
             return pk
-        self.insert_if_absent(key={"number": number, "store": store}, values={})
+        values = {"number": number_of(key), "till": till_of(key), "business_day": day_of(key)}
+        self.insert_if_absent(key={"key": key, "store": store}, values=values)
         return found.get()
 
     def keep(self, orders: Collection["Order"]) -> None:
-        """Save locked orders that were restated or cancelled, without their lines.
+        """Save locked orders that were restated or whose status changed, without their lines.
 
         This is an upsert of existing rows, which is one plain statement; a bulk_update would be a
         CASE per field.
         """
         self.bulk_create(
-            orders,
-            update_conflicts=True,
-            unique_fields=("number", "store"),
-            update_fields=_STATED_FIELDS,
+            orders, update_conflicts=True, unique_fields=("key", "store"), update_fields=_STATED
         )
+
+    def apart(self) -> "OrderQuerySet":
+        """Orders of which only payments, refunds or statuses are known: either their own events are
+        still missing, or these name another order than was meant."""
+        return self.filter(state=OrderState.EXPECTED)
+
+    def unsettled(self) -> "OrderQuerySet":
+        """Orders for which something is owed, or for which too much was paid."""
+        return self.filter(unsettled=True)
+
+    def not_adding_up(self) -> "OrderQuerySet":
+        """Orders whose stated total is not what their parts add up to."""
+        return self.filter(adds_up=False)
+
+
+def _text_field(label: Any, length: int = 100, **options: Any) -> models.CharField:
+    return models.CharField(
+        label, max_length=length, blank=True, default="", db_default="", **options
+    )
+
+
+def _sum_field(label: Any, **options: Any) -> models.DecimalField:
+    return total_field(label, default=Decimal(0), db_default=Decimal(0), **options)
+
+
+def _json_field(label: Any) -> models.JSONField:
+    return models.JSONField(
+        label,
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        blank=True,
+        encoder=DjangoJSONEncoder,
+    )
 
 
 class Order(models.Model):
     """A guest's order.
 
-    Three aspects have a version each: its content (lines and currency), its time, and its
-    cancellation. It is cancelled if its cancellation is newer than its content. An order of which
-    only a payment is known is expected.
+    Four aspects have a version each: its content (all that a statement of the whole order says),
+    its time and its day, its status, and its settlement. A statement without a status says that the
+    order stands. An order that counts nowhere keeps its lines. An order of which only a payment or
+    a status is known is expected.
     """
 
     store = models.ForeignKey(
         Store, models.PROTECT, verbose_name=_("store"), related_name="orders", db_index=False
     )
-    number = models.CharField(_("order number"), max_length=100)
+    # The column had this name before a number could begin again.
+    key = models.CharField(
+        _("key"),
+        max_length=KEY_LENGTH,
+        db_column="number",
+        help_text=_("Made of till, business day and number, as far as they are stated."),
+    )
+    number = _text_field(_("order number"), db_column="ticket")
+    till = _text_field(_("till"), 60)
     state = models.CharField(
         _("state"),
         max_length=9,
@@ -65,18 +112,66 @@ class Order(models.Model):
         default=OrderState.EXPECTED,
         db_default=OrderState.EXPECTED,
     )
+    status = _text_field(_("status"), 10, choices=OrderStatus.choices)
+    progress = _json_field(_("statuses so far"))
+    first_closed_at = models.DateTimeField(_("first closed at"), null=True, blank=True)
+    late_change = models.BooleanField(
+        _("changed long after closing"), default=False, db_default=False
+    )
+
     placed_at = models.DateTimeField(_("placed at"), null=True, blank=True)
+    promised_at = models.DateTimeField(_("promised for"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
     business_day = models.DateField(_("business day"), null=True, blank=True)
+
+    channel = _text_field(_("channel"), 10, choices=Channel.choices)
+    platform = _text_field(_("platform"))
+    platform_number = _text_field(_("platform's number"))
+    table = _text_field(_("table"))
+    guests = models.PositiveIntegerField(_("guests"), null=True, blank=True)
+    member = _text_field(_("member"))
+    staff = _text_field(_("staff"))
+    invoice = _text_field(_("invoice"))
+    note = _text_field(_("note"), 500)
+    phone_last4 = _text_field(_("last digits of the phone"), 4)
+    split_from = _text_field(_("split from"), KEY_LENGTH)
+    replaces = _text_field(_("replaces"), KEY_LENGTH)
+    merged_into = _text_field(_("merged into"), KEY_LENGTH)
+
     currency = models.CharField(_("currency"), max_length=3, blank=True, default="", db_default="")
+    bill = _json_field(_("bill"))
+    items = _sum_field(_("lines"))
+    line_discounts = _sum_field(_("discounts of lines"))
+    deferred = _sum_field(_("top-ups"))
+    discounts = _sum_field(_("discounts"))
+    charges = _sum_field(_("charges"))
+    tax = _sum_field(_("added tax"))
+    tax_included = _sum_field(_("included tax"))
+    rounding = _sum_field(_("rounding"))
+    platform_discounts = _sum_field(_("discounts that the platform bears"))
+    platform_charges = _sum_field(_("charges that the platform keeps"))
     total = total_field(_("total"), default=Decimal(0), db_default=Decimal(0))
+    difference = _sum_field(_("difference to its parts"))
+    adds_up = models.BooleanField(_("adds up"), default=True, db_default=True)
     paid = total_field(_("paid"), default=Decimal(0), db_default=Decimal(0))
     refunded = total_field(_("refunded"), default=Decimal(0), db_default=Decimal(0))
+    returned = _sum_field(_("returned"))
+    tips = _sum_field(_("tips"))
+    unsettled = models.BooleanField(_("unsettled"), default=False, db_default=False)
+    commission = _sum_field(_("commission"))
+    fees = _sum_field(_("fees"))
+    payout = total_field(_("payout"), null=True, blank=True)
+    payout_is_final = models.BooleanField(_("payout is final"), default=False, db_default=False)
+
     cancel_reason = models.CharField(
         _("reason of the cancellation"), max_length=500, blank=True, default="", db_default=""
     )
     content_version = version_field(_("version of the content"))
     placed_version = version_field(_("version of the time"))
+    day_version = version_field(_("version of the day"))
+    status_version = version_field(_("version of the status"))
     cancel_version = version_field(_("version of the cancellation"))
+    settlement_version = version_field(_("version of the settlement"))
 
     objects = OrderQuerySet.as_manager()
 
@@ -85,8 +180,8 @@ class Order(models.Model):
         verbose_name = _("order")
         verbose_name_plural = _("orders")
         constraints = (
-            # The number comes first, so that the index also serves a search by number.
-            models.UniqueConstraint(fields=("number", "store"), name="neural_order_identity"),
+            # The key comes first, so that the index also serves a search by key.
+            models.UniqueConstraint(fields=("key", "store"), name="neural_order_identity"),
             models.CheckConstraint(
                 condition=Q(state__in=OrderState.values), name="neural_order_known_state"
             ),
@@ -103,15 +198,59 @@ class Order(models.Model):
         indexes = (
             # For computing a day's demand, and for the admin's filters by store and day.
             models.Index(fields=("store", "business_day"), name="neural_order_by_day"),
+            # For a search by the number that people see.
+            models.Index(fields=("number",), name="neural_order_by_number"),
+            # For the lists of orders that a person should look at. They stay small.
+            models.Index(
+                fields=("store", "-id"),
+                condition=Q(unsettled=True),
+                name="neural_order_unsettled",
+            ),
+            models.Index(
+                fields=("store", "-id"),
+                condition=Q(adds_up=False),
+                name="neural_order_not_adding_up",
+            ),
         )
 
     def __str__(self) -> str:
-        return self.number
+        return self.number or number_of(self.key)
+
+    @property
+    def counted(self) -> Decimal:
+        """The total, or 0 for an order that counts nowhere."""
+        return self.total if self.state == OrderState.PLACED else Decimal(0)
 
     @property
     def balance(self) -> Decimal:
-        """What the guest still owes; negative if too much was paid."""
-        return self.total - self.paid + self.refunded
+        """What the guest still owes; negative if too much was paid. A return does not make the
+        guest owe it again."""
+        return self.counted - self.paid + self.reversed
+
+    @property
+    def reversed(self) -> Decimal:
+        """Refunds that undo payments."""
+        return self.refunded - self.returned
+
+    @property
+    def net(self) -> Decimal:
+        """What was sold in the end."""
+        return self.counted - self.returned
+
+    @property
+    def expected_payout(self) -> Decimal:
+        """What a platform owes the store for this order, by its bill and its commission."""
+        kept = self.platform_charges + self.commission + self.fees
+        return self.counted + self.platform_discounts - kept
+
+    @property
+    def shown_status(self) -> str:
+        """The status; that of an order whose till states none follows from its state."""
+        if self.state == OrderState.CANCELLED:
+            return self.status if self.status in COUNTS_NOWHERE else OrderStatus.CANCELLED
+        if self.status in COUNTS_NOWHERE or not self.status:
+            return OrderStatus.OPEN if self.state == OrderState.PLACED else ""
+        return self.status
 
     @property
     def counted_day(self) -> dt.date | None:
@@ -123,7 +262,7 @@ class Order(models.Model):
         """When the newest cancellation occurred; None if the order is not cancelled."""
         return moment_of(self.cancel_version) if self.state == OrderState.CANCELLED else None
 
-    # Verbs. The caller holds the row's lock (Order.objects.lock_or_create). The first two change
+    # Verbs. The caller holds the row's lock (Order.objects.lock_or_create). All but the last change
     # only the object; Order.objects.keep and OrderLine.objects.replace then save many at once.
 
     new_lines: "Sequence[OrderLine] | None" = None
@@ -134,32 +273,62 @@ class Order(models.Model):
         *,
         version: bytes,
         placed_at: dt.datetime | None,
-        currency: str,
+        stated_day: dt.date | None = None,
+        sums: Sums,
         lines: Sequence["OrderLine"],
+        content: dict[str, Any],
     ) -> bool:
         """Apply a complete statement of the order, each aspect unless a newer one is known.
+        ``content`` are values of the columns that the statement replaces as a whole.
 
         Returns whether anything changed.
         """
         took_time = self._take_time(version, placed_at)
-        took_content = self._take_content(version, currency, lines)
-        return (took_time or took_content) and self._restated()
+        took_day = self._take_day(version, stated_day)
+        took_content = self._take_content(version, sums, lines, content)
+        return (took_time or took_day or took_content) and self._changed()
 
-    def cancel(self, *, version: bytes, reason: str) -> bool:
-        """Apply a cancellation, unless a newer one is known. The lines are kept. Returns whether it
-        is applied."""
-        if version <= self.cancel_version:
-            return False
-        self.cancel_version, self.cancel_reason = version, reason
-        return self._restated()
+    def take_status(
+        self, *, version: bytes, told: Step, closed_at: dt.datetime | None = None, into: str = ""
+    ) -> bool:
+        """Apply a status, unless a newer one is known; ``closed_at`` is stated with a closing one,
+        ``into`` with a merge. The lines are kept. Returns whether anything changed."""
+        before = (self.progress, self.first_closed_at, self.status_version, self.cancel_version)
+        self._heal()
+        self.progress = with_step(self.progress, told)
+        if closed_at is not None:
+            self.first_closed_at = min(self.first_closed_at or closed_at, closed_at)
+        if told["status"] in COUNTS_NOWHERE and version > self.cancel_version:
+            self.cancel_version, self.cancel_reason = version, told["reason"]
+        if version > self.status_version:
+            self.status, self.status_version, self.merged_into = told["status"], version, into
+        after = (self.progress, self.first_closed_at, self.status_version, self.cancel_version)
+        return before != after and self._changed()
 
-    def set_money(self, *, paid: Decimal, refunded: Decimal) -> bool:
-        """Save the sums of this order's payments and refunds. Returns whether they changed."""
-        if (self.paid, self.refunded) == (paid, refunded):
+    def expect_on(self, day: dt.date | None) -> None:
+        """Place an order of which no content is known on the earliest day of its payments."""
+        if not (self.placed_at or self.day_version or day_of(self.key)):
+            self.business_day = day
+
+    def settle(self, *, version: bytes, payout: Decimal, **values: Any) -> bool:
+        """Apply what a platform pays out, unless a newer statement is known. Returns whether it is
+        applied."""
+        if version <= self.settlement_version:
             return False
-        self.paid, self.refunded = paid, refunded
-        self.save(update_fields=("paid", "refunded"))
+        self.settlement_version, self.payout = version, payout
+        for name, value in values.items():
+            setattr(self, name, value)
         return True
+
+    def set_money(self, *, first_day: dt.date | None, **sums: Decimal) -> bool:
+        """Take the sums of this order's payments and refunds, and their first day. Returns whether
+        anything changed."""
+        before = [getattr(self, name) for name in MONEY_COLUMNS]
+        for name, value in sums.items():
+            setattr(self, name, value)
+        self.expect_on(first_day)
+        self.unsettled = bool(self.balance)
+        return before != [getattr(self, name) for name in MONEY_COLUMNS]
 
     def _take_time(self, version: bytes, stated_at: dt.datetime | None) -> bool:
         """Take the time of the newest statement that has one, else that of the earliest event with
@@ -169,10 +338,25 @@ class Order(models.Model):
             self.placed_version = version
         elif self.placed_version or (self.placed_at and self.placed_at <= placed_at):
             return False
-        self.placed_at, self.business_day = placed_at, self.store.business_day(placed_at)
+        self.placed_at = placed_at
+        if not self.day_version:
+            self.business_day = day_of(self.key) or self.store.business_day(placed_at)
         return True
 
-    def _take_content(self, version: bytes, currency: str, lines: Sequence["OrderLine"]) -> bool:
+    def _take_day(self, version: bytes, stated: dt.date | None) -> bool:
+        """Take the day of the newest statement that has one; else it follows from the time."""
+        if stated is None or version <= self.day_version:
+            return False
+        self.business_day, self.day_version = stated, version
+        return True
+
+    def _take_content(
+        self,
+        version: bytes,
+        sums: Sums,
+        lines: Sequence["OrderLine"],
+        content: dict[str, Any],
+    ) -> bool:
         if version <= self.content_version:
             return False
         if self.new_lines is None:
@@ -180,26 +364,82 @@ class Order(models.Model):
         for position, line in enumerate(lines, start=1):
             line.order, line.position = self, position
         self.new_lines = lines
-        self.content_version, self.currency = version, currency
-        self.total = sum((line.amount for line in lines), Decimal(0))
+        self.content_version = version
+        for name, value in content.items():
+            setattr(self, name, value)
+        for name, value in asdict(sums).items():
+            setattr(self, name, value)
+        self.adds_up = not sums.difference
         return True
 
-    def _restated(self) -> bool:
-        if self.cancel_version > self.content_version:
+    def _changed(self) -> bool:
+        """Bring what follows from several aspects up to date. Returns True."""
+        self._heal()
+        if self.status in COUNTS_NOWHERE and self.status_version >= self.content_version:
             self.state = OrderState.CANCELLED
-        else:
+        elif self.content_version:
             self.state = OrderState.PLACED
+        else:
+            self.state = OrderState.EXPECTED
+        if self.first_closed_at and self.content_version:
+            changed_at = moment_of(self.content_version)
+            self.late_change = changed_at - self.first_closed_at > LATE_CHANGE
+        self.unsettled = bool(self.balance)
         return True
 
+    def _heal(self) -> None:
+        """Know a cancellation by a worker of the first version, which knows no other status."""
+        if self.cancel_version > self.status_version:
+            self.status, self.status_version = OrderStatus.CANCELLED, self.cancel_version
 
-_STATED_FIELDS = (
+
+MONEY_COLUMNS = ("paid", "refunded", "returned", "tips", "unsettled", "business_day")
+"""The columns that follow from payments and refunds."""
+
+CONTENT_COLUMNS = (
+    "number",
+    "promised_at",
+    "closed_at",
+    "channel",
+    "platform",
+    "platform_number",
+    "table",
+    "guests",
+    "member",
+    "staff",
+    "invoice",
+    "note",
+    "phone_last4",
+    "split_from",
+    "replaces",
+    "currency",
+    "bill",
+)
+"""The columns that a statement of the whole order replaces, besides its sums."""
+
+_STATED = (
+    *CONTENT_COLUMNS,
+    "till",
+    *Sums.__dataclass_fields__,
     "state",
+    "status",
+    "progress",
+    "first_closed_at",
+    "late_change",
     "placed_at",
     "business_day",
-    "currency",
-    "total",
+    "adds_up",
+    "unsettled",
     "cancel_reason",
+    "merged_into",
+    "commission",
+    "fees",
+    "payout",
+    "payout_is_final",
     "content_version",
     "placed_version",
+    "day_version",
+    "status_version",
     "cancel_version",
+    "settlement_version",
 )

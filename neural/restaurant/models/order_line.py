@@ -1,7 +1,9 @@
 """The lines of orders."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -22,8 +24,26 @@ class OrderLineQuerySet(StoreScopedQuerySet["OrderLine"]):
         self.bulk_create([line for order in restated for line in order.new_lines or ()])
 
 
+class LineState(models.TextChoices):
+    """A gift costs nothing and was cooked; a void line counts nowhere."""
+
+    SOLD = "sold", _("sold")
+    GIFT = "gift", _("complimentary")
+    VOID = "void", _("void")
+
+
+class LineRole(models.TextChoices):
+    """A modifier changes the line that it belongs to, a component is a part of a combo, and a
+    deferred line (a card that is topped up) is paid but no sale."""
+
+    ITEM = "item", _("dish")
+    MODIFIER = "modifier", _("modifier")
+    COMPONENT = "component", _("part of a combo")
+    DEFERRED = "deferred", _("top-up")
+
+
 class OrderLine(models.Model):
-    """One dish of an order. The dish need not be known, as a till may be ahead of the menu."""
+    """One line of an order. Its dish need not be known, as a till may be ahead of the menu."""
 
     order = models.ForeignKey(
         Order, models.CASCADE, verbose_name=_("order"), related_name="lines", db_index=False
@@ -31,9 +51,33 @@ class OrderLine(models.Model):
     position = models.PositiveSmallIntegerField(_("position"))
     dish = models.CharField(_("dish"), max_length=200)
     name = models.CharField(_("name"), max_length=200, blank=True, default="")
+    line_id = models.CharField(
+        _("line's own id"), max_length=100, blank=True, default="", db_default=""
+    )
+    parent = models.PositiveSmallIntegerField(
+        _("belongs to line"), null=True, blank=True, help_text=_("The position of that line.")
+    )
+    role = models.CharField(
+        _("role"),
+        max_length=9,
+        choices=LineRole.choices,
+        default=LineRole.ITEM,
+        db_default=LineRole.ITEM,
+    )
+    state = models.CharField(
+        _("state"),
+        max_length=4,
+        choices=LineState.choices,
+        default=LineState.SOLD,
+        db_default=LineState.SOLD,
+    )
     quantity = amount_field(_("quantity"))
     price = amount_field(_("price"))
+    discount = amount_field(_("discount"), default=Decimal(0), db_default=Decimal(0))
     amount = amount_field(_("amount"))
+    tax = amount_field(_("tax"), null=True, blank=True)
+    options = models.JSONField(_("options"), null=True, blank=True, encoder=DjangoJSONEncoder)
+    note = models.CharField(_("note"), max_length=500, blank=True, default="", db_default="")
 
     objects = OrderLineQuerySet.as_manager()
 

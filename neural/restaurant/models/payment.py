@@ -1,10 +1,14 @@
 """Payments and refunds, each with its own id."""
 
+from decimal import Decimal
+
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.store import Store
+from neural.restaurant.keys import KEY_LENGTH, number_of
 from neural.restaurant.models.amounts import amount_field
 from neural.restaurant.models.newest import NewestQuerySet, version_field
 from neural.restaurant.models.order import Order
@@ -15,6 +19,22 @@ class PaymentKind(models.TextChoices):
     REFUND = "refund", _("refund")
 
 
+class PaymentStatus(models.TextChoices):
+    """Only a completed payment or refund counts."""
+
+    PENDING = "pending", _("pending")
+    COMPLETED = "completed", _("completed")
+    FAILED = "failed", _("failed")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class RefundKind(models.TextChoices):
+    """A return lowers what was sold; a reversal undoes a payment, which is owed again."""
+
+    RETURN = "return", _("return")
+    REVERSAL = "reversal", _("payment undone")
+
+
 class PaymentQuerySet(NewestQuerySet["Payment"]):
     def take(self, payment: "Payment") -> set[int]:
         """Write a payment, unless a newer statement of it is known.
@@ -22,7 +42,7 @@ class PaymentQuerySet(NewestQuerySet["Payment"]):
         Returns the orders (primary keys) whose sums change: a correction may move a payment to
         another order.
         """
-        key = {name: getattr(payment, name) for name in ("reference", "kind", "store")}
+        key = {name: getattr(payment, name) for name in ("key", "kind", "store")}
         values = {name: getattr(payment, name) for name in _STATED_FIELDS}
         if self.insert_if_absent(key=key, values=values):
             return {payment.order_id}
@@ -40,8 +60,21 @@ class Payment(models.Model):
         Store, models.PROTECT, verbose_name=_("store"), related_name="payments", db_index=False
     )
     kind = models.CharField(_("kind"), max_length=7, choices=PaymentKind.choices)
+    # The column had this name before an id could begin again.
+    key = models.CharField(
+        _("key"),
+        max_length=KEY_LENGTH,
+        db_column="reference",
+        help_text=_("Made of till, business day, order and id, as far as they are stated."),
+    )
     reference = models.CharField(
-        _("reference"), max_length=100, help_text=_("The id of the payment or of the refund.")
+        _("reference"),
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        db_column="payment_id",
+        help_text=_("The id of the payment or of the refund."),
     )
     order = models.ForeignKey(
         Order, models.PROTECT, verbose_name=_("order"), related_name="payments", db_index=False
@@ -58,7 +91,35 @@ class Payment(models.Model):
         db_default="",
         help_text=_("Empty means the order's currency."),
     )
-    method = models.CharField(_("method"), max_length=50, blank=True, default="", db_default="")
+    tender = models.CharField(
+        _("tender"), max_length=50, blank=True, default="", db_default="", db_column="method"
+    )
+    tip = amount_field(_("tip"), default=Decimal(0), db_default=Decimal(0))
+    given = amount_field(_("given"), null=True, blank=True)
+    status = models.CharField(
+        _("status"),
+        max_length=9,
+        choices=PaymentStatus.choices,
+        default=PaymentStatus.COMPLETED,
+        db_default=PaymentStatus.COMPLETED,
+    )
+    refund_kind = models.CharField(
+        _("kind of refund"),
+        max_length=8,
+        choices=RefundKind.choices,
+        blank=True,
+        default="",
+        db_default="",
+    )
+    lines = models.JSONField(_("returned lines"), null=True, blank=True, encoder=DjangoJSONEncoder)
+    reason = models.CharField(_("reason"), max_length=500, blank=True, default="", db_default="")
+    fee = amount_field(_("fee"), default=Decimal(0), db_default=Decimal(0))
+    settled = models.BooleanField(_("settled"), default=False, db_default=False)
+    paid_amount = amount_field(_("paid in the guest's currency"), null=True, blank=True)
+    paid_currency = models.CharField(
+        _("guest's currency"), max_length=3, blank=True, default="", db_default=""
+    )
+    business_day = models.DateField(_("business day"), null=True, blank=True)
     occurred_at = models.DateTimeField(_("occurred at"))
     version = version_field()
 
@@ -69,9 +130,9 @@ class Payment(models.Model):
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
         constraints = (
-            # The reference comes first, so that the index also serves a search by reference.
+            # The key comes first, so that the index also serves a search by key.
             models.UniqueConstraint(
-                fields=("reference", "kind", "store"), name="neural_payment_identity"
+                fields=("key", "kind", "store"), name="neural_payment_identity"
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=PaymentKind.values), name="neural_payment_known_kind"
@@ -83,18 +144,39 @@ class Payment(models.Model):
             models.Index(fields=("order",), name="neural_payment_by_order"),
             # For the admin's list of one store, newest first, and for operators of some stores.
             models.Index(fields=("store", "-id"), name="neural_payment_by_store"),
+            # For a search by the id that people see.
+            models.Index(fields=("reference",), name="neural_payment_by_reference"),
+            # For the money of a store's business day.
+            models.Index(fields=("store", "business_day"), name="neural_payment_by_day"),
         )
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.reference}"
+        return f"{self.get_kind_display()} {self.reference or number_of(self.key)}"
+
+    @property
+    def change(self) -> Decimal | None:
+        """What the guest got back in cash; None if it is not stated what was given."""
+        return None if self.given is None else self.given - self.amount - self.tip
 
 
 _STATED_FIELDS = (
     "order_id",
+    "reference",
     "refund_of",
     "amount",
     "currency",
-    "method",
+    "tender",
+    "tip",
+    "given",
+    "status",
+    "refund_kind",
+    "lines",
+    "reason",
+    "fee",
+    "settled",
+    "paid_amount",
+    "paid_currency",
+    "business_day",
     "occurred_at",
     "version",
 )

@@ -1,0 +1,76 @@
+"""Handlers of payments and refunds. Each is a row with its own id; an order's sums are computed
+from these rows."""
+
+from typing import Any
+
+from neural.events.registry import handles
+from neural.models import NeuralEvent
+from neural.restaurant.handlers.identity import key_of, ticket_day
+from neural.restaurant.keys import payment_key
+from neural.restaurant.models import Order, Payment, PaymentKind
+from neural.restaurant.models.newest import version_of
+from neural.restaurant.normal_form import normal_form
+from neural.restaurant.schemas import PaymentPayload, PaymentStated, RefundPayload, RefundStated
+from neural.restaurant.totals import MONEY
+
+
+@handles("payment.completed", "payment.stated")
+def record_payment(event: NeuralEvent, data: PaymentPayload | PaymentStated) -> None:
+    """Save a payment. If its order is not known yet, an expected order is created."""
+    stated: PaymentStated = normal_form(data)
+    _record(
+        event,
+        PaymentKind.PAYMENT,
+        stated,
+        stated.payment_id,
+        given=stated.given,
+        fee=stated.fee,
+        settled=stated.settled,
+        paid_amount=stated.paid_amount,
+        paid_currency=stated.paid_currency,
+    )
+
+
+@handles("payment.refunded", "refund.stated")
+def record_refund(event: NeuralEvent, data: RefundPayload | RefundStated) -> None:
+    """Save a refund. Neither its payment nor its order need be known yet."""
+    stated: RefundStated = normal_form(data)
+    _record(
+        event,
+        PaymentKind.REFUND,
+        stated,
+        stated.refund_id,
+        refund_of=stated.payment_id,
+        refund_kind=stated.kind,
+        reason=stated.reason,
+        lines=[line.model_dump(mode="json", exclude_defaults=True) for line in stated.lines]
+        or None,
+    )
+
+
+def _record(
+    event: NeuralEvent,
+    kind: PaymentKind,
+    stated: PaymentStated | RefundStated,
+    reference: str,
+    **particulars: Any,
+) -> None:
+    order = key_of(event, stated)
+    day = stated.day if (stated.till or stated.day) else ticket_day(event)
+    payment = Payment(
+        store=event.store,
+        kind=kind,
+        key=payment_key(payment_id=reference, order=order, till=stated.till, day=day),
+        reference=reference,
+        order_id=Order.objects.known(store=event.store, key=order),
+        amount=stated.amount,
+        currency=stated.currency,
+        tender=stated.tender,
+        tip=stated.tip,
+        status=stated.status,
+        business_day=stated.business_day or event.store.business_day(event.occurred_at),
+        occurred_at=event.occurred_at,
+        version=version_of(event),
+        **particulars,
+    )
+    MONEY.ask(Payment.objects.take(payment))

@@ -1,0 +1,69 @@
+"""Keys of orders and payments, made from their events alone, so that no order of arrival matters.
+
+- An id that is unique for ever: ``till/order_id``.
+- A number that begins again every business day: ``till/day/order_id``.
+- An event that names neither till nor day: ``order_id``; where the store's tickets begin again
+  daily, ``/day/order_id`` with the business day on which the order was placed, or else on which the
+  event occurred.
+
+A slash or percent sign inside a part is written as in a URL, so two different orders never have one
+key. Pure.
+"""
+
+import datetime as dt
+import hashlib
+from urllib.parse import unquote
+
+KEY_LENGTH = 200
+
+
+def order_key(*, order_id: str, till: str = "", day: dt.date | None = None) -> str:
+    """The key of an order within its store."""
+    if day is not None:
+        return _joined(till, day.isoformat(), order_id)
+    return _joined(till, order_id) if till else _joined(order_id)
+
+
+def payment_key(*, payment_id: str, order: str, till: str = "", day: dt.date | None = None) -> str:
+    """The key of a payment or refund within its store: of a day if its order's key (``order``) is
+    one of a day."""
+    if day is not None:
+        return _shortened(f"{order}/{_quoted(payment_id)}")
+    return _joined(till, payment_id) if till else _joined(payment_id)
+
+
+def number_of(key: str) -> str:
+    """The number or id in a key, as a till shows it."""
+    return unquote(key.rpartition("/")[2])
+
+
+def till_of(key: str) -> str:
+    """The till in an order's key; empty if it names none."""
+    till, slash, _ = key.partition("/")
+    return unquote(till) if slash else ""
+
+
+def day_of(key: str) -> dt.date | None:
+    """The business day in an order's key; None if it has none."""
+    parts = key.split("/")
+    if len(parts) != 3:
+        return None
+    return dt.date.fromisoformat(parts[1])
+
+
+def _joined(*parts: str) -> str:
+    return _shortened("/".join(map(_quoted, parts)))
+
+
+def _quoted(part: str) -> str:
+    return part.replace("%", "%25").replace("/", "%2F")
+
+
+def _shortened(key: str) -> str:
+    """The key, with a hash in place of its end if it is too long for the column."""
+    if len(key) <= KEY_LENGTH:
+        return key
+    head, slash, tail = key.rpartition("/")
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    room = KEY_LENGTH - len(head) - len(slash) - len(digest) - 1
+    return f"{head}{slash}{tail[:room]}~{digest}" if room >= 0 else f"~{digest}"

@@ -1,0 +1,53 @@
+"""The payload schemas of the built-in event types.
+
+Fields that a schema does not know are kept with the event. A time without a zone is in the store's
+own time.
+"""
+
+from neural.restaurant.schemas.orders import (
+    CancellationPayload,
+    OrderLinePayload,
+    OrderPayload,
+    PaymentPayload,
+    RefundPayload,
+)
+from neural.restaurant.schemas.stores import (
+    DishPayload,
+    FeedbackPayload,
+    LowStockPayload,
+    SalesReportPayload,
+    ShiftPayload,
+    StockPayload,
+)
+from neural.restaurant.schemas.tills import (
+    DayClosed,
+    OrdersMerged,
+    OrderStated,
+    OrderStatusChanged,
+    PaymentStated,
+    RefundStated,
+    SettlementStated,
+    TillPushed,
+)
+
+__all__ = [
+    "CancellationPayload",
+    "DayClosed",
+    "DishPayload",
+    "FeedbackPayload",
+    "LowStockPayload",
+    "OrderLinePayload",
+    "OrderPayload",
+    "OrderStated",
+    "OrderStatusChanged",
+    "OrdersMerged",
+    "PaymentPayload",
+    "PaymentStated",
+    "RefundPayload",
+    "RefundStated",
+    "SalesReportPayload",
+    "SettlementStated",
+    "ShiftPayload",
+    "StockPayload",
+    "TillPushed",
+]

@@ -1,0 +1,230 @@
+"""Orders, payments and days as real tills report them.
+
+An order is always stated whole. Amounts are never negative, because the kind says the sign; only
+rounding has one. What a till states is kept even where it does not add up.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from neural.events.schema import Payload
+from neural.restaurant.schemas.fields import (
+    MOST_LINES,
+    PLAIN,
+    Coerced,
+    Currency,
+    Day,
+    Key,
+    Label,
+    Moment,
+    Money,
+    Name,
+    Number,
+    Quantity,
+    Reason,
+    text,
+)
+from neural.restaurant.schemas.lines import Line
+
+MOST_BILL_ENTRIES = 200
+MOST_GUESTS = 10_000
+
+OptionalKey = Annotated[Coerced, text(100), PLAIN]
+Till = Annotated[Coerced, text(60), PLAIN]
+Status = Literal[
+    "scheduled",
+    "open",
+    "accepted",
+    "preparing",
+    "ready",
+    "delivering",
+    "closed",
+    "rejected",
+    "cancelled",
+    "voided",
+    "merged",
+]
+Channel = Literal["", "dine_in", "takeaway", "delivery"]
+Tender = Literal[
+    "",
+    "cash",
+    "card",
+    "wechat",
+    "alipay",
+    "platform",
+    "stored_value",
+    "points",
+    "voucher",
+    "on_account",
+    "other",
+]
+PaymentStatus = Literal["pending", "completed", "failed", "cancelled"]
+
+
+class OfTill(Payload):
+    """Which till speaks. ``day`` is stated by tills whose numbers begin again every business day;
+    without it, an id is unique for ever."""
+
+    till: Till = ""
+    day: Day | None = None
+
+
+class OfOrder(OfTill):
+    """About one order of a till."""
+
+    order_id: Key
+
+
+class StatedLine(Line):
+    """One line of an order. Its amount is quantity × price, rounded to the currency's digits, less
+    its own discount. A gift has the amount 0 but was cooked; a void line counts nowhere."""
+
+    line_id: OptionalKey = ""
+    price: Money
+    discount: Money = Decimal(0)
+    state: Literal["sold", "gift", "void"] = "sold"
+    role: Literal["item", "modifier", "component", "deferred"] = "item"
+    parent: OptionalKey = ""
+    options: list[Name] = Field(default=[], max_length=100)
+    note: Reason = ""
+    tax: Money | None = None
+
+
+class BillEntry(Payload):
+    """A discount, charge, tax or rounding of the whole order. ``platform`` is the share of it that
+    a delivery platform bears (a discount) or keeps (a charge). An included tax is not added."""
+
+    kind: Literal["discount", "charge", "tax", "rounding"]
+    amount: Number
+    name: Name = ""
+    code: Label = ""
+    rate: Money | None = None
+    included: bool = False
+    platform: Money = Decimal(0)
+
+    @model_validator(mode="after")
+    def _only_rounding_is_signed(self) -> Self:
+        if self.amount < 0 and self.kind != "rounding":
+            raise ValueError(f"a {self.kind} is not negative: its kind says its sign")
+        return self
+
+
+class OrderStated(OfOrder):
+    """The complete order as it stands: order.stated."""
+
+    lines: list[StatedLine] = Field(max_length=MOST_LINES)
+    bill: list[BillEntry] = Field(default=[], max_length=MOST_BILL_ENTRIES)
+    total: Money | None = None
+    currency: Currency = ""
+    status: Literal[Status, ""] = ""
+    channel: Channel = ""
+    platform: Label = ""
+    platform_number: Label = ""
+    ticket: Label = ""
+    table: Label = ""
+    guests: Annotated[int, Field(ge=0, le=MOST_GUESTS)] | None = None
+    placed_at: Moment | None = None
+    promised_at: Moment | None = None
+    closed_at: Moment | None = None
+    business_day: Day | None = None
+    member: Label = ""
+    staff: Label = ""
+    invoice: Label = ""
+    note: Reason = ""
+    phone_last4: Annotated[Coerced, StringConstraints(pattern=r"^(\d{4})?$")] = ""
+    split_from: OptionalKey = ""
+    replaces: OptionalKey = ""
+
+
+class OrderStatusChanged(OfOrder):
+    """order.status_changed."""
+
+    status: Status
+    reason: Reason = ""
+    by: Label = ""
+
+
+class OrdersMerged(OfTill):
+    """Orders were merged into another one: order.merged. The till states that one anew."""
+
+    into: Key
+    orders: list[Key] = Field(min_length=1, max_length=100)
+
+
+class PaymentStated(OfOrder):
+    """A payment as it stands: payment.stated. ``amount`` is without the tip."""
+
+    payment_id: Key
+    amount: Money
+    currency: Currency = ""
+    tender: Tender = ""
+    tip: Money = Decimal(0)
+    given: Money | None = None
+    status: PaymentStatus = "completed"
+    fee: Money = Decimal(0)
+    settled: bool = False
+    paid_amount: Money | None = None
+    paid_currency: Currency = ""
+    business_day: Day | None = None
+
+
+class ReturnedLine(Payload):
+    """What a refund returns for one line."""
+
+    line_id: OptionalKey = ""
+    name: Name = ""
+    quantity: Quantity | None = None
+    amount: Money
+
+
+class RefundStated(OfOrder):
+    """A refund as it stands: refund.stated. A return lowers what was sold; a reversal undoes a
+    payment, so that the guest owes it again."""
+
+    refund_id: Key
+    payment_id: OptionalKey = ""
+    amount: Money
+    currency: Currency = ""
+    kind: Literal["return", "reversal"] = "return"
+    lines: list[ReturnedLine] = Field(default=[], max_length=MOST_LINES)
+    tender: Tender = ""
+    tip: Money = Decimal(0)
+    status: PaymentStatus = "completed"
+    reason: Reason = ""
+    business_day: Day | None = None
+
+
+class SettlementStated(OfOrder):
+    """What a platform pays out for an order: settlement.stated."""
+
+    payout: Number
+    commission: Money = Decimal(0)
+    fees: Money = Decimal(0)
+    final: bool = False
+
+
+class DayClosed(OfTill):
+    """A till's own totals of a business day: day.closed. They are compared with ours. ``sums`` and
+    ``tenders`` hold what the till states; what it leaves out is not compared."""
+
+    business_day: Day
+    currency: Currency = ""
+    orders: Annotated[int, Field(ge=0)] | None = None
+    guests: Annotated[int, Field(ge=0)] | None = None
+    first_ticket: Label = ""
+    last_ticket: Label = ""
+    sums: dict[
+        Literal["gross", "discounts", "charges", "tax", "rounding", "total", "tips", "refunds"],
+        Number,
+    ] = {}
+    tenders: dict[Tender, Number] = {}
+
+
+class TillPushed(Payload):
+    """What a till or platform pushed, kept whole as it came, to be mapped later: till.pushed."""
+
+    vendor: Annotated[Label, StringConstraints(min_length=1)]
+    body: Any
+    headers: dict[str, str] = {}
