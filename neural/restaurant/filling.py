@@ -6,12 +6,14 @@ left alone, so it can be repeated: after the last worker of the first version ha
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Q, Value, When
 
 from neural.restaurant.keys import order_key, payment_key
+from neural.restaurant.models.amounts import total_field
 
 SLICE = 2000
 Progress = Callable[[int], None]
@@ -32,7 +34,8 @@ def fill_orders(order_model: Any, *, using: str, progress: Progress = lambda row
     return filled
 
 
-_COUNTED = Case(When(state="placed", then=F("total")), default=Value(0))
+_SUM = total_field("")
+_COUNTED = Case(When(state="placed", then=F("total")), default=Value(Decimal(0)), output_field=_SUM)
 _SETTLED = Q(paid=_COUNTED + F("refunded") - F("returned"))
 _FOLLOWING = {
     "items": F("total"),
