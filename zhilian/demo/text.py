@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from zhilian.demo.day_text import day_lines
+
 Report = dict[str, Any]
 METHODS = {
     "candidate": "this version",
@@ -25,7 +27,7 @@ def _events(report: Report) -> Iterator[str]:
     head = ("submitted", "recorded", "duplicate", "refused", "submitted/s")
     yield f"  {'':<26}" + "".join(f"{each:>13}" for each in head)
     yield _submitted("bakery sales (real)", report["sales"])
-    yield _submitted("live events (invented)", report["live"])
+    yield _submitted("invented events", report["live"])
     again = report["sales"]["duplicates"]
     if again:
         yield f"  {again:,} sales had been recorded by an earlier run: they changed nothing."
@@ -192,6 +194,7 @@ SECTIONS = (
     _cases,
     _sales,
     _orders,
+    day_lines,
     searching_lines,
     training_lines,
     _verdict,
