@@ -9,7 +9,7 @@ from neural.replay.live import MENU
 CROISSANT, LOAF, BUN, TART, COFFEE = range(len(MENU))
 
 
-def dish(place: int, quantity: int = 1, **more: Any) -> BillLine:
+def dish(place: int, quantity: Decimal | int = 1, **more: Any) -> BillLine:
     """A line of the dish at this place of the menu."""
     code, name, price = MENU[place]
     told = {"price": Decimal(price), "quantity": Decimal(quantity)}

@@ -1,6 +1,6 @@
-"""The days of the demo's tills as text for people."""
+"""The orders of the demo's invented shops, and the days of their tills, as text for people."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 Report = dict[str, Any]
@@ -20,17 +20,31 @@ LAST = {"owed": "owed", "payout": "paid out to us"}
 WIDTH, FIRST_WIDTH = 12, 16
 
 
+def order_lines(report: Report) -> Iterator[str]:
+    """The orders of this session's ordinary events, and what is low in stock."""
+    orders, currency = report["orders"], report["orders"]["currency"]
+    sums = f"{orders['total']:,.2f} {currency}, {orders['paid']:,.2f} of it paid"
+    yield f"ORDERS   invented, {orders['count']:,} without a till: {sums}; the newest:"
+    for order in orders["newest"]:
+        yield (
+            f"  {order['number']} of {order['shop']}: {order['state']}, "
+            f"{order['total']:.2f} {currency}, paid {order['paid']:.2f}"
+        )
+    for item in report["low_stock"]:
+        yield f"  low in {item['shop']}: {item['item']}, {item['level']:g} {item['unit']} left"
+
+
 def day_lines(report: Report) -> Iterator[str]:
     """A table with a column for each day, then the bills that show something."""
     tills = report["tills"]
     days, first = tills["days"], tills["first_ticket"]
     yield f"DAYS     invented, in {tills['currency']}, as each till closed them"
     for name in ("shop", "till", "day"):
-        yield _row(name, days, lambda day, name=name: day[name])
-    yield _row("tickets", days, lambda day: " to ".join(day["tickets"]))
+        yield _row(name, (day[name] for day in days))
+    yield _row("tickets", (" to ".join(day["tickets"]) for day in days))
     for name, title in _titles(days).items():
-        yield _row(title, days, lambda day, name=name: str(day["stated"].get(name, "")))
-    yield _row("the ledger", days, lambda day: "agrees" if day["ok"] else "DIFFERS")
+        yield _row(title, (day["stated"].get(name, "") for day in days))
+    yield _row("the ledger", ("agrees" if day["ok"] else "DIFFERS" for day in days))
     for day in days:
         yield from _differences(day)
     mark = "" if first["ok"] else "NOT OK "
@@ -46,8 +60,8 @@ def _titles(days: Sequence[Report]) -> dict[str, str]:
     return {**SUMS, **{each: each.replace("_", " ") for each in tenders}, **LAST}
 
 
-def _row(title: str, days: Sequence[Report], value: Callable[[Report], str]) -> str:
-    row = f"  {title:<{FIRST_WIDTH}}" + "".join(f"{value(day):>{WIDTH}}" for day in days)
+def _row(title: str, values: Iterable[Any]) -> str:
+    row = f"  {title:<{FIRST_WIDTH}}" + "".join(f"{value:>{WIDTH}}" for value in values)
     return row.rstrip()
 
 
@@ -74,5 +88,6 @@ def _bills(bills: Sequence[Report]) -> Iterator[str]:
 
 def _bill(bill: Report) -> str:
     mark = "ok " if bill["ok"] else "NOT OK"
-    money = f"{bill['counted']}, owed {bill['owed']}" if bill["counted"] else "missing"
+    found = bill["status"] != "missing"
+    money = f"{bill['counted']}, owed {bill['owed']}" if found else "missing"
     return f"    {mark} {bill['ticket']} {money:<19} {bill['story']}".rstrip()

@@ -114,17 +114,26 @@ def _bill(till: Till, bill: Bill) -> dict[str, Any]:
     """One bill, as the ledger has it. ``ok``: as the till has it, and it adds up."""
     rows = Order.objects.filter(store=till.shop, till=till.code, business_day=bill.day)
     order = rows.filter(number=bill.ticket).first()
-    found = order and (order.counted, order.paid, order.balance, order.payout or ZERO)
-    counted = bill.total if bill.counts else ZERO
-    return {
+    told = {
         "shop": till.shop,
         "till": till.name,
         "day": bill.day.isoformat(),
         "ticket": bill.ticket,
         "story": bill.story,
-        "status": order.shown_status if order else "missing",
-        "counted": _money(order.counted) if order else "",
-        "returned": _money(order.returned) if order else "",
-        "owed": _money(order.balance) if order else "",
-        "ok": found == (counted, bill.paid, bill.owed, bill.payout) and order.adds_up,
     }
+    if order is None:
+        return {**told, "status": "missing", "ok": False}
+    return {
+        **told,
+        "status": order.shown_status,
+        "counted": _money(order.counted),
+        "returned": _money(order.returned),
+        "owed": _money(order.balance),
+        "ok": _agrees(order, bill),
+    }
+
+
+def _agrees(order: Order, bill: Bill) -> bool:
+    found = (order.counted, order.paid, order.balance, order.payout or ZERO)
+    counted = bill.total if bill.counts else ZERO
+    return order.adds_up and found == (counted, bill.paid, bill.owed, bill.payout)
