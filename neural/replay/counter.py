@@ -64,7 +64,7 @@ def _rejected(till: Till) -> None:
 
 
 def _goodwill(till: Till) -> None:
-    story = "5.00 given back on the same day"
+    story = "given back on the same day, as goodwill"
     bill = till.bill(*breakfast_set(), story=story, channel="takeaway")
     till.pay(bill, "wechat")
     till.state(bill, "closed")

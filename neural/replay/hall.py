@@ -91,7 +91,7 @@ def _eighty() -> list[BillLine]:
 
 
 def _to_be_returned(till: Till) -> None:
-    story = "10 % off; one line returned the next day, less its share of it"
+    story = "10 % off; one line of it returned the next day"
     lines = (dish(LOAF, 2), dish(COFFEE, 2, line_id="coffee"))
     bill = _dine_in(till, story, *lines, table="1")
     bill.add("discount", per_cent_of(bill.total, 10), "10 % off", code="promotion")

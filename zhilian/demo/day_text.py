@@ -49,7 +49,7 @@ def day_lines(report: Report) -> Iterator[str]:
         yield from _differences(day)
     mark = "" if first["ok"] else "NOT OK "
     orders = f"{len(first['orders'])} orders: {', '.join(first['orders'])}"
-    yield f"  {mark}Tickets begin again every day, at each till. {first['ticket']} is {orders}."
+    yield f"  {mark}{first['ticket']}, which each till gave on each day, is {orders}"
     yield from _bills(tills["bills"])
 
 
@@ -88,6 +88,8 @@ def _bills(bills: Sequence[Report]) -> Iterator[str]:
 
 def _bill(bill: Report) -> str:
     mark = "ok " if bill["ok"] else "NOT OK"
-    found = bill["status"] != "missing"
-    money = f"{bill['counted']}, owed {bill['owed']}" if found else "missing"
-    return f"    {mark} {bill['ticket']} {money:<19} {bill['story']}".rstrip()
+    if bill["status"] == "missing":
+        return f"    {mark} {bill['ticket']} missing"
+    money = f"{bill['counted']}, owed {bill['owed']}"
+    returned = "" if bill["returned"] == "0.00" else f"; returned {bill['returned']}"
+    return f"    {mark} {bill['ticket']} {money:<19} {bill['story']}{returned}".rstrip()
