@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+from neural.models import Store
 from neural.replay.replaying import register_shop
 
 SOURCE = "demo"
@@ -33,6 +34,11 @@ def register_shops() -> None:
     """Register the invented shops."""
     for code, name in SHOPS.items():
         register_shop(code=code, name=name, brand=BRAND)
+
+
+def business_days(moment: dt.datetime) -> dict[str, dt.date]:
+    """The business day of this moment in each of the invented shops."""
+    return {each.pk: each.business_day(moment) for each in Store.objects.filter(pk__in=SHOPS)}
 
 
 def request(

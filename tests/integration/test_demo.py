@@ -19,6 +19,7 @@ once = pytest.mark.once  # its services are its own
 
 ROOT = Path(__file__).parents[2]
 SHORT = ("--shops", "2", "--days", "20", "--json")
+PARTS = ("sales", "live", "orders", "tills")
 LONG = ("--shops", "4", "--days", "200", "--json")
 
 
@@ -85,26 +86,44 @@ def short_report(tmp_path_factory) -> Iterator[dict]:
 def account_for_every_event(report: dict) -> None:
     sales, live, runs = report["sales"], report["live"], report["runs"]
     assert (live["duplicates"], live["refused"]) == (1, 2)
-    assert runs["processed"] + runs["dead"] == sales["recorded"] + live["recorded"]
+    handled = live["recorded"] - live["unhandled"]
+    assert runs["processed"] + runs["dead"] == sales["recorded"] + handled
     assert (runs["dead"], runs["retried"], runs["unfinished"]) == (1, 2, 0)
     assert [each["work"] for each in report["dead"]] == ["drill.dead"]
     assert "on purpose" in report["dead"][0]["reason"]
     assert all(case["ok"] for case in report["cases"])
+    assert report["tills"]["ok"]
     assert report["ok"]
 
 
 @once
 def test_its_report_accounts_for_every_event(short_report):
     account_for_every_event(short_report)
-    queues = short_report["queues"]
-    assert short_report["sales"]["recorded"] == queues["low_priority"]["runs"] == 40
+    history = short_report["live"]["history"]
+    assert short_report["sales"]["recorded"] == 40
+    assert short_report["queues"]["low_priority"]["runs"] == 40 + history
 
 
 @once
 def test_its_report_says_what_is_real_and_what_is_invented(short_report):
-    origins = {part: short_report[part]["origin"] for part in ("sales", "live", "orders")}
+    origins = {part: short_report[part]["origin"] for part in PARTS}
 
-    assert origins == {"sales": "real", "live": "invented", "orders": "invented"}
+    assert origins == dict.fromkeys(PARTS, "invented") | {"sales": "real"}
+
+
+@once
+def test_two_days_of_each_till_end_as_the_till_closed_them(short_report):
+    tills = short_report["tills"]
+
+    closed = [(each["shop"], each["till"], each["stated"]["total"]) for each in tills["days"]]
+    assert [each[:2] for each in closed[::2]] == [
+        ("demo-1", "hall"), ("demo-1", "counter"), ("demo-2", "counter")
+    ]  # fmt: skip
+    assert [each["ledger"]["total"] for each in tills["days"]] == [each[2] for each in closed]
+    assert len(tills["first_ticket"]["orders"]) == 6
+    assert {"A-4": "92.00", "A-5": "0.00", "A-6": "92.00"}.items() <= {
+        each["ticket"]: each["counted"] for each in tills["bills"][:7]
+    }.items()
 
 
 @once

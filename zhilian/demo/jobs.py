@@ -1,5 +1,6 @@
 """The demo's two submitters, each in a thread: history at full speed, live events one by one."""
 
+import datetime as dt
 import random
 import threading
 import time
@@ -11,8 +12,10 @@ from django.db import connections
 
 import neural
 from neural.events.answers import Submission
-from neural.replay import cases, live
+from neural.events.submit import submit_many
+from neural.replay import cases, live, till_days
 from neural.replay.replaying import AnswerCounts, replay_bakery
+from neural.replay.till import Till
 
 REQUESTED_BY = "demo"
 LONGEST_PAUSE = 0.2
@@ -67,7 +70,8 @@ class ReplayJob(Job):
 
 
 class LiveJob(Job):
-    """Submits invented events, one by one at ``rate`` a second: the cases, then ordinary ones.
+    """Submits invented events: the tills' first days at once, as history, and then one by one at
+    ``rate`` a second the cases, the tills' second days, and ordinary ones.
 
     When ``enough`` is set, it submits no more ordinary events.
     """
@@ -77,10 +81,14 @@ class LiveJob(Job):
         self.session, self.rate = session, rate
         self.enough = threading.Event()
         self.answers: dict[str, Submission] = {}
+        self.tills: list[Till] = []
+        self.history = 0
+        """How many of the events were submitted as history."""
 
     def submit_all(self) -> None:
         """Submit until there is enough."""
         live.register_shops()
+        self._open_tills()
         for name, request in self._events():
             answer = neural.submit(**request, requested_by=REQUESTED_BY)
             self.tally.count(answer)
@@ -90,18 +98,29 @@ class LiveJob(Job):
             if self.stopping():
                 break
 
+    def _open_tills(self) -> None:
+        now = dt.datetime.now(dt.UTC)
+        today = live.business_days(now - till_days.OPEN_FOR)
+        self.tills = till_days.play(session=self.session, now=now, today=today)
+        requests = till_days.first_days(self.tills)
+        for answer in submit_many(requests, backfill=True, requested_by=REQUESTED_BY):
+            self.tally.count(answer)
+            self.history += answer.is_new
+
     def _pause(self) -> None:
         until = time.monotonic() + 1 / self.rate
         while (left := until - time.monotonic()) > 0 and not self.stopping():
             time.sleep(min(left, LONGEST_PAUSE))
 
     def _events(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Cases (with their steps' names) and ordinary events in turn."""
+        """Cases (with their steps' names) and ordinary events in turn, then the tills' events."""
         # Not for secrets. A session's name always gives the same events.
         dice = random.Random(self.session)
         ordinary = live.ordinary_events(session=self.session, dice=dice)
         for name, request in cases.steps(self.session):
             yield "", next(ordinary)
             yield name, request
+        for request in till_days.second_days(self.tills):
+            yield "", request
         while not self.enough.is_set():
             yield "", next(ordinary)

@@ -10,10 +10,11 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from neural.models import RunState, TaskRun
+from neural.models import NeuralEvent, RunState, TaskRun
 from neural.models.run import TaskRunQuerySet
 from neural.replay.cases import CASES
-from zhilian.demo import business
+from neural.replay.live import SOURCE
+from zhilian.demo import business, days
 from zhilian.demo.demonstration import Demonstration
 from zhilian.demo.jobs import Job
 
@@ -83,24 +84,26 @@ def build(demonstration: Demonstration) -> dict[str, Any]:
     cases = _cases(demonstration)
     training = demonstration.training.report()
     search = demonstration.searching.report()
+    tills = days.report(demonstration.live.tills)
     report = {
         "session": session.name,
         "database": SERVERS.get(connection.vendor, connection.vendor),
         "broker": "embedded Valkey" if settings.EMBEDDED_BROKER else "Redis",
         "sales": {"origin": "real", **_submitted(demonstration.replay), **business.sales()},
-        "live": {"origin": "invented", **_submitted(demonstration.live)},
+        "live": {"origin": "invented", **_live(demonstration)},
         "runs": {"left_over_from_before": session.left_over, **_runs(figures)},
         "dead": dead,
         "queues": {name: each.as_dict() for name, each in sorted(figures.queues.items())},
         "cases": cases,
         "orders": {"origin": "invented", **business.orders(session.name)},
+        "tills": {"origin": "invented", **tills},
         "low_stock": business.low_stock(),
         "search": search,
         "training": training,
         "worker_notices": demonstration.notices,
     }
     processed = _is_ok(figures, dead, cases, demonstration.replay)
-    return {**report, "ok": processed and search["ok"] and training["ok"]}
+    return {**report, "ok": processed and tills["ok"] and search["ok"] and training["ok"]}
 
 
 def _is_ok(figures: RunFigures, dead: list[Any], cases: list[Any], replay: Job) -> bool:
@@ -120,6 +123,14 @@ def _submitted(job: Job) -> dict[str, Any]:
         "refused_because": dict(tally.reasons),
         "submitted_per_second": round(tally.total / job.seconds, 1) if job.seconds else 0.0,
     }
+
+
+def _live(demonstration: Demonstration) -> dict[str, Any]:
+    """What was submitted, how much of it as history, and how much of it nobody handles."""
+    job = demonstration.live
+    ours = {"source": SOURCE, "event_id__startswith": f"{demonstration.session.name}-"}
+    unhandled = NeuralEvent.objects.unhandled().filter(**ours).count()
+    return {**_submitted(job), "history": job.history, "unhandled": unhandled}
 
 
 def _runs(figures: RunFigures) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from zhilian.demo.day_text import day_lines, order_lines
+
 Report = dict[str, Any]
 METHODS = {
     "candidate": "this version",
@@ -25,10 +27,12 @@ def _events(report: Report) -> Iterator[str]:
     head = ("submitted", "recorded", "duplicate", "refused", "submitted/s")
     yield f"  {'':<26}" + "".join(f"{each:>13}" for each in head)
     yield _submitted("bakery sales (real)", report["sales"])
-    yield _submitted("live events (invented)", report["live"])
+    yield _submitted("invented events", report["live"])
     again = report["sales"]["duplicates"]
     if again:
         yield f"  {again:,} sales had been recorded by an earlier run: they changed nothing."
+    if report["live"]["unhandled"]:
+        yield f"  {report['live']['unhandled']:,} invented events have no handler: they are kept."
     if report["runs"]["left_over_from_before"]:
         yield f"  {report['runs']['left_over_from_before']:,} runs were left over from before."
     for part in ("sales", "live"):
@@ -80,19 +84,6 @@ def _sales(report: Report) -> Iterator[str]:
     for title, part in (("shops", "top_shops"), ("products", "top_products")):
         top = (f"{each['name']} {each['pieces']:,.0f}" for each in sales[part])
         yield f"  top {title}: " + ", ".join(top)
-
-
-def _orders(report: Report) -> Iterator[str]:
-    orders, currency = report["orders"], report["orders"]["currency"]
-    sums = f"{orders['total']:,.2f} {currency}, {orders['paid']:,.2f} of it paid"
-    yield f"ORDERS   invented, {orders['count']:,} of this session: {sums}; the newest:"
-    for order in orders["newest"]:
-        yield (
-            f"  {order['number']} of {order['shop']}: {order['state']}, "
-            f"{order['total']:.2f} {currency}, paid {order['paid']:.2f}"
-        )
-    for item in report["low_stock"]:
-        yield f"  low in {item['shop']}: {item['item']}, {item['level']:g} {item['unit']} left"
 
 
 def searching_lines(report: Report) -> Iterator[str]:
@@ -191,7 +182,8 @@ SECTIONS = (
     _queues,
     _cases,
     _sales,
-    _orders,
+    order_lines,
+    day_lines,
     searching_lines,
     training_lines,
     _verdict,

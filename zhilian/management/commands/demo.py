@@ -28,9 +28,11 @@ class Command(BaseCommand):
         f"Shows the whole of it at work: the real sales of a bakery chain ({SHOPS} shops × "
         f"{DAYS:,} days = {SHOPS * DAYS:,} events) are replayed as history, beside them invented "
         "orders, payments and stock counts go one by one at high priority, and two real workers "
-        "process both. Among the live events each thing that may go wrong happens once. Prints "
-        "a report; the exit code is 1 when anything accepted is neither finished nor dead for a "
-        "stated reason. The state stays (`make up` shows it) and a second run goes on from it. "
+        "process both. Among the live events each thing that may go wrong happens once, and three "
+        "tills have two business days each. Prints a report; the exit code is 1 when anything "
+        "accepted is neither finished nor dead for a stated reason, or when a till closed a day "
+        "with other sums than the ledger's. The state stays (`make up` shows it) and a second run "
+        "goes on from it. "
         "Ctrl-C stops it."
     )
 
