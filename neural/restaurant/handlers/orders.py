@@ -16,7 +16,6 @@ from neural.models import NeuralEvent
 from neural.restaurant.bill import add_up, amount_of
 from neural.restaurant.currencies import digits_of
 from neural.restaurant.handlers.identity import key_of
-from neural.restaurant.keys import number_of, till_of
 from neural.restaurant.models import Order, OrderLine, OrderStatus
 from neural.restaurant.models.amounts import DECIMAL_PLACES
 from neural.restaurant.models.newest import version_of
@@ -53,8 +52,7 @@ class LockedOrders(dict[tuple[str, str], Order]):
 def record_orders(received: Sequence[Received[OrderPayload | OrderStated]]) -> None:
     """Save the stated orders, unless a newer statement of an order is known."""
     keyed = [
-        (key_of(event, stated, placed_at=stated.placed_at), event, stated)
-        for event, stated in _in_normal_form(received)
+        (_own_key(event, stated), event, stated) for event, stated in _in_normal_form(received)
     ]
     with _locked(keyed) as orders:
         for (key, event, stated), (_, data) in zip(keyed, received, strict=True):
@@ -127,7 +125,7 @@ def _restate(order: Order, event: NeuralEvent, stated: OrderStated, digits: int)
         "number": stated.ticket or stated.order_id,
         "promised_at": promised_at,
         "closed_at": localized(stated.closed_at),
-        "bill": [entry.model_dump(mode="json", exclude_defaults=True) for entry in stated.bill],
+        "bill": [entry.to_keep() for entry in stated.bill],
         "split_from": _other(event, stated, stated.split_from),
         "replaces": _other(event, stated, stated.replaces),
         **{name: getattr(stated, name) for name in _AS_STATED},
@@ -159,9 +157,17 @@ _AS_STATED = (
 
 def _other(event: NeuralEvent, stated: OrderStated, order_id: str) -> str:
     """The key of another order of the same till and day."""
-    if not order_id:
-        return ""
-    return key_of(event, stated, order_id=order_id, placed_at=stated.placed_at)
+    return _own_key(event, stated, order_id) if order_id else ""
+
+
+def _own_key(event: NeuralEvent, stated: OrderStated, order_id: str = "") -> str:
+    return key_of(
+        event,
+        stated,
+        order_id=order_id,
+        placed_at=stated.placed_at,
+        business_day=stated.business_day,
+    )
 
 
 def _localizer(event: NeuralEvent) -> Any:
@@ -195,19 +201,15 @@ def _rows(lines: Sequence[tuple[StatedLine, Decimal]]) -> list[OrderLine]:
 
 
 def _take_status(order: Order, event: NeuralEvent, told: OrderStated | OrderStatusChanged) -> bool:
-    closed_at = None
-    if told.status == OrderStatus.CLOSED:
+    closed_at, by, reason = None, "", ""
+    if isinstance(told, OrderStatusChanged):
+        by, reason = told.by, told.reason
+    if told.status == OrderStatus.CLOSED.value:
         stated = told.closed_at if isinstance(told, OrderStated) else None
         closed_at = event.store.localize(stated) if stated else event.occurred_at
-    changed = isinstance(told, OrderStatusChanged)
     return order.take_status(
         version=version_of(event),
-        told=step(
-            at=closed_at or event.occurred_at,
-            status=told.status,
-            by=told.by if changed else "",
-            reason=told.reason if changed else "",
-        ),
+        told=step(at=closed_at or event.occurred_at, status=told.status, by=by, reason=reason),
         closed_at=closed_at,
     )
 
@@ -217,6 +219,7 @@ class Before(NamedTuple):
 
     day: dt.date | None
     currency: str
+    is_new: bool
 
 
 @contextmanager
@@ -226,11 +229,10 @@ def _locked(keyed: Sequence[Keyed]) -> Iterator[LockedOrders]:
     stores = {event.store_id: event.store for _, event, _ in keyed}
     keys = {(key, event.store_id) for key, event, _ in keyed}
     orders = LockedOrders(Order.objects.lock_or_create_many(keys, key=("key", "store")))
+    before: dict[int, Before] = {}
     for order in orders.values():
         order.store = stores[order.store_id]
-        if not order.number:
-            order.number, order.till = number_of(order.key), till_of(order.key)
-    before = {each.pk: Before(each.counted_day, each.currency) for each in orders.values()}
+        before[order.pk] = Before(order.counted_day, order.currency, is_new=order.read_key())
     yield orders
     _keep(orders.changed.values(), before)
 
@@ -247,9 +249,13 @@ def _keep(changed: Collection[Order], before: dict[int, Before]) -> None:
 
 
 def _days(orders: Iterable[Order], before: dict[int, Before]) -> Iterable[tuple[str, dt.date]]:
-    """The days in which these orders counted before, and those in which they count now."""
+    """The days whose demand changes: those in which these orders counted before, and those in which
+    they count now."""
     for order in orders:
-        for day in {before[order.pk].day, order.counted_day} - {None}:
+        was, now = before[order.pk].day, order.counted_day
+        if was == now and order.new_lines is None:
+            continue
+        for day in {was, now} - {None}:
             assert day
             yield (order.store_id, day)
 
@@ -258,5 +264,6 @@ def _other_money(order: Order, before: Before) -> bool:
     """Whether the sums of payments must be computed anew: the currency has changed, or whether the
     order counts, in which case a return is a reversal."""
     if order.currency != before.currency:
-        return bool(before.currency or order.paid or order.refunded)
+        # Of an order that is new here, a worker of the first version may know payments.
+        return not before.is_new or bool(before.currency or order.paid or order.refunded)
     return bool(order.refunded) and (order.counted_day is None) != (before.day is None)
