@@ -21,20 +21,29 @@ ZERO = Decimal(0)
 class BilledLine(Protocol):
     """What :func:`amount_of` reads of a line."""
 
-    quantity: Decimal
-    price: Decimal
-    discount: Decimal
-    state: str
-    role: str
+    @property
+    def quantity(self) -> Decimal: ...
+    @property
+    def price(self) -> Decimal: ...
+    @property
+    def discount(self) -> Decimal: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def role(self) -> str: ...
 
 
 class Entry(Protocol):
     """What :func:`add_up` reads of an entry of the bill."""
 
-    kind: str
-    amount: Decimal
-    included: bool
-    platform: Decimal
+    @property
+    def kind(self) -> str: ...
+    @property
+    def amount(self) -> Decimal: ...
+    @property
+    def included(self) -> bool: ...
+    @property
+    def platform(self) -> Decimal: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

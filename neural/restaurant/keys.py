@@ -7,14 +7,21 @@
   event occurred.
 
 A slash or percent sign inside a part is written as in a URL, so two different orders never have one
-key. Pure.
+key. Where a key would be too long, a hash stands for the end of its long parts. Pure.
 """
 
 import datetime as dt
 import hashlib
+from contextlib import suppress
 from urllib.parse import unquote
 
 KEY_LENGTH = 200
+LONGEST_CUT_PART = 60
+"""A part of a key that would be too long is cut to this, so that it fits the columns of tills and
+numbers too."""
+
+_CUT = "%~"
+# In a part that is not cut, a percent sign is followed by 25 or 2F.
 
 
 def order_key(*, order_id: str, till: str = "", day: dt.date | None = None) -> str:
@@ -28,12 +35,12 @@ def payment_key(*, payment_id: str, order: str, till: str = "", day: dt.date | N
     """The key of a payment or refund within its store: of a day if its order's key (``order``) is
     one of a day."""
     if day is not None:
-        return _shortened(f"{order}/{_quoted(payment_id)}")
+        return _cut(f"{order}/{_quoted(payment_id)}", KEY_LENGTH)
     return _joined(till, payment_id) if till else _joined(payment_id)
 
 
 def number_of(key: str) -> str:
-    """The number or id in a key, as a till shows it."""
+    """The number or id in an order's key, as a till shows it."""
     return unquote(key.rpartition("/")[2])
 
 
@@ -48,22 +55,27 @@ def day_of(key: str) -> dt.date | None:
     parts = key.split("/")
     if len(parts) != 3:
         return None
-    return dt.date.fromisoformat(parts[1])
+    # A key of the first version is the number itself, whatever signs it has.
+    with suppress(ValueError):
+        return dt.date.fromisoformat(parts[1])
+    return None
 
 
 def _joined(*parts: str) -> str:
-    return _shortened("/".join(map(_quoted, parts)))
+    quoted = [_quoted(part) for part in parts]
+    key = "/".join(quoted)
+    if len(key) <= KEY_LENGTH:
+        return key
+    return "/".join(_cut(part, LONGEST_CUT_PART) for part in quoted)
 
 
 def _quoted(part: str) -> str:
     return part.replace("%", "%25").replace("/", "%2F")
 
 
-def _shortened(key: str) -> str:
-    """The key, with a hash in place of its end if it is too long for the column."""
-    if len(key) <= KEY_LENGTH:
-        return key
-    head, slash, tail = key.rpartition("/")
-    digest = hashlib.sha256(key.encode()).hexdigest()
-    room = KEY_LENGTH - len(head) - len(slash) - len(digest) - 1
-    return f"{head}{slash}{tail[:room]}~{digest}" if room >= 0 else f"~{digest}"
+def _cut(text: str, most: int) -> str:
+    """The text, with a hash in place of its end if it is longer than ``most``."""
+    if len(text) <= most:
+        return text
+    end = _CUT + hashlib.sha256(text.encode()).hexdigest()[:32]
+    return text[: most - len(end)] + end

@@ -111,7 +111,7 @@ def rows() -> dict[str, list[str]]:
 
 def columns(model: type[models.Model]) -> list[str]:
     names = [field.name for field in model._meta.concrete_fields if field.name != "id"]
-    return ["order__number" if name == "order" else name for name in names]
+    return ["order__key" if name == "order" else name for name in names]
 
 
 def demand(store: Store) -> dict[tuple[str, str], str]:

@@ -20,7 +20,7 @@ HISTORY = [
 
 
 def order(at: str, number: str) -> Order:
-    return Order.objects.create(store=world.store(at), number=number)
+    return Order.objects.create(store=world.store(at), key=number, number=number)
 
 
 def test_a_limited_user_lists_the_rows_of_their_own_stores_alone() -> None:
@@ -119,6 +119,7 @@ def test_nobody_changes_or_deletes_history() -> None:
     payment = Payment.objects.create(
         store=event.store,
         order=order("S1", "1"),
+        key="p",
         reference="p",
         kind="payment",
         amount=1,

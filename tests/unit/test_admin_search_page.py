@@ -345,7 +345,7 @@ def test_who_may_not_see_runs_sees_none_beside_hits(searched):
 
 
 def test_an_order_that_was_found_leads_to_its_page_and_its_events(searched):
-    order = Order.objects.create(store=world.store(), number="A-17", state="cancelled")
+    order = Order.objects.create(store=world.store(), key="A-17", number="A-17", state="cancelled")
     searched.finds(hit("A-17", collection="orders", identity="A-17"))
 
     page = text(world.superuser(), "?q=A-17")

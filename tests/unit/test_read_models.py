@@ -374,9 +374,9 @@ def test_read_models_show_a_user_the_rows_of_their_own_stores_alone(reporter):
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda store: Order.objects.create(store=store, number="A", state="eaten"),
-        lambda store: Order.objects.create(store=store, number="A", state=OrderState.PLACED),
-        lambda store: Order.objects.create(store=store, number="A", paid=-1),
+        lambda store: Order.objects.create(store=store, key="A", state="eaten"),
+        lambda store: Order.objects.create(store=store, key="A", state=OrderState.PLACED),
+        lambda store: Order.objects.create(store=store, key="A", paid=-1),
         lambda store: DailyDemand.objects.create(store=store, day=MONDAY, dish="soup"),
         lambda store: Dish.objects.create(store=store, code="D", name="D", price=-1),
         lambda store: Shift.objects.create(store=store, code="W", starts_at=at(1), ends_at=at(0)),

@@ -25,7 +25,12 @@ def order(
 ) -> Order:
     fields.setdefault("state", OrderState.PLACED)
     made = Order.objects.create(
-        store=world.store(at), number=number, placed_at=NOON, business_day=NOON.date(), **fields
+        store=world.store(at),
+        key=number,
+        number=number,
+        placed_at=NOON,
+        business_day=NOON.date(),
+        **fields,
     )
     for position, name in enumerate(dishes, start=1):
         OrderLine.objects.create(
@@ -71,7 +76,7 @@ def test_an_order_whose_event_is_pruned_still_says_its_lines():
 
 
 def test_an_order_that_only_a_payment_has_named_is_not_searched():
-    Order.objects.create(store=world.store(), number="7", state=OrderState.EXPECTED)
+    Order.objects.create(store=world.store(), key="7", state=OrderState.EXPECTED)
 
     assert source("orders").load(["S1/7"]) == {}
     assert list(source("orders").pages(after="", size=10)) == []
@@ -101,7 +106,7 @@ def _noting(read: list[str]) -> Any:
 
     def note(*args: Any) -> Any:
         made = from_db(*args)
-        read.append(f"{made.store_id}/{made.number}")
+        read.append(f"{made.store_id}/{made.key}")
         return made
 
     return note

@@ -4,20 +4,17 @@ A statement of an order is whole, and the newest event decides each aspect. Seve
 order may be in one batch.
 """
 
-import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from decimal import Decimal
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from neural.events.changes import reindex
 from neural.events.registry import Received, handles
 from neural.models import NeuralEvent
 from neural.restaurant.bill import add_up, amount_of
 from neural.restaurant.currencies import digits_of
 from neural.restaurant.handlers.identity import key_of
-from neural.restaurant.keys import number_of, till_of
-from neural.restaurant.models import Order, OrderLine, OrderStatus
+from neural.restaurant.handlers.lines import line_rows
+from neural.restaurant.handlers.locked import locked_orders
+from neural.restaurant.models import Order, OrderStatus
 from neural.restaurant.models.amounts import DECIMAL_PLACES
 from neural.restaurant.models.newest import version_of
 from neural.restaurant.models.order_status import step
@@ -30,33 +27,15 @@ from neural.restaurant.schemas import (
     OrderStatusChanged,
     SettlementStated,
 )
-from neural.restaurant.schemas.tills import StatedLine
-from neural.restaurant.totals import DEMAND, MONEY
-
-Keyed = tuple[str, NeuralEvent, Any]
-"""An order's key, an event about it, and what the event states, in the normal form."""
-
-
-class LockedOrders(dict[tuple[str, str], Order]):
-    """Orders by store and key, and those of them that have changed, by primary key."""
-
-    def __init__(self, orders: Iterable[Order]) -> None:
-        super().__init__(((order.store_id, order.key), order) for order in orders)
-        self.changed: dict[int, Order] = {}
-
-    def note(self, order: Order, changed: bool) -> None:
-        if changed:
-            self.changed[order.pk] = order
 
 
 @handles("order.created", "order.updated", "order.stated", name="neural.record_order", batch=True)
 def record_orders(received: Sequence[Received[OrderPayload | OrderStated]]) -> None:
     """Save the stated orders, unless a newer statement of an order is known."""
     keyed = [
-        (key_of(event, stated, placed_at=stated.placed_at), event, stated)
-        for event, stated in _in_normal_form(received)
+        (_own_key(event, stated), event, stated) for event, stated in _in_normal_form(received)
     ]
-    with _locked(keyed) as orders:
+    with locked_orders(keyed) as orders:
         for (key, event, stated), (_, data) in zip(keyed, received, strict=True):
             # Orders of the first version are rounded as they always were.
             first_version = isinstance(data, OrderPayload)
@@ -73,7 +52,7 @@ def change_statuses(
 ) -> None:
     """Change the statuses of orders, unless a newer status is known. The lines are kept."""
     keyed = [(key_of(event, told), event, told) for event, told in _in_normal_form(received)]
-    with _locked(keyed) as orders:
+    with locked_orders(keyed) as orders:
         for key, event, told in keyed:
             order = orders[event.store_id, key]
             orders.note(order, _take_status(order, event, told))
@@ -89,7 +68,7 @@ def merge_orders(received: Sequence[Received[OrdersMerged]]) -> None:
         for source in merged.orders
         if source != merged.into
     ]
-    with _locked(keyed) as orders:
+    with locked_orders(keyed) as orders:
         for key, event, merged in keyed:
             order = orders[event.store_id, key]
             told = step(at=event.occurred_at, status=OrderStatus.MERGED)
@@ -101,7 +80,7 @@ def merge_orders(received: Sequence[Received[OrdersMerged]]) -> None:
 def settle_orders(received: Sequence[Received[SettlementStated]]) -> None:
     """Save what platforms pay out for orders, unless a newer settlement is known."""
     keyed = [(key_of(event, stated), event, stated) for event, stated in received]
-    with _locked(keyed) as orders:
+    with locked_orders(keyed) as orders:
         for key, event, stated in keyed:
             order = orders[event.store_id, key]
             is_news = order.settle(
@@ -127,7 +106,7 @@ def _restate(order: Order, event: NeuralEvent, stated: OrderStated, digits: int)
         "number": stated.ticket or stated.order_id,
         "promised_at": promised_at,
         "closed_at": localized(stated.closed_at),
-        "bill": [entry.model_dump(mode="json", exclude_defaults=True) for entry in stated.bill],
+        "bill": [entry.to_keep() for entry in stated.bill],
         "split_from": _other(event, stated, stated.split_from),
         "replaces": _other(event, stated, stated.replaces),
         **{name: getattr(stated, name) for name in _AS_STATED},
@@ -137,7 +116,7 @@ def _restate(order: Order, event: NeuralEvent, stated: OrderStated, digits: int)
         placed_at=localized(stated.placed_at),
         stated_day=day,
         sums=add_up(lines, stated.bill, stated=stated.total),
-        lines=_rows(lines),
+        lines=line_rows(lines),
         content=content,
     )
 
@@ -159,9 +138,17 @@ _AS_STATED = (
 
 def _other(event: NeuralEvent, stated: OrderStated, order_id: str) -> str:
     """The key of another order of the same till and day."""
-    if not order_id:
-        return ""
-    return key_of(event, stated, order_id=order_id, placed_at=stated.placed_at)
+    return _own_key(event, stated, order_id) if order_id else ""
+
+
+def _own_key(event: NeuralEvent, stated: OrderStated, order_id: str = "") -> str:
+    return key_of(
+        event,
+        stated,
+        order_id=order_id,
+        placed_at=stated.placed_at,
+        business_day=stated.business_day,
+    )
 
 
 def _localizer(event: NeuralEvent) -> Any:
@@ -169,94 +156,15 @@ def _localizer(event: NeuralEvent) -> Any:
     return lambda moment: event.store.localize(moment) if moment else None
 
 
-def _rows(lines: Sequence[tuple[StatedLine, Decimal]]) -> list[OrderLine]:
-    """The lines with their amounts; a line belongs to another one by that one's own id."""
-    positions = {
-        line.line_id: position for position, (line, _) in enumerate(lines, start=1) if line.line_id
-    }
-    return [
-        OrderLine(
-            line_id=line.line_id,
-            parent=positions.get(line.parent) if line.parent != line.line_id else None,
-            role=line.role,
-            state=line.state,
-            dish=line.dish_code,
-            name=line.name,
-            quantity=line.quantity,
-            price=line.price,
-            discount=line.discount,
-            amount=amount,
-            tax=line.tax,
-            options=line.options or None,
-            note=line.note,
-        )
-        for line, amount in lines
-    ]
-
-
 def _take_status(order: Order, event: NeuralEvent, told: OrderStated | OrderStatusChanged) -> bool:
-    closed_at = None
-    if told.status == OrderStatus.CLOSED:
+    closed_at, by, reason = None, "", ""
+    if isinstance(told, OrderStatusChanged):
+        by, reason = told.by, told.reason
+    if told.status == OrderStatus.CLOSED.value:
         stated = told.closed_at if isinstance(told, OrderStated) else None
         closed_at = event.store.localize(stated) if stated else event.occurred_at
-    changed = isinstance(told, OrderStatusChanged)
     return order.take_status(
         version=version_of(event),
-        told=step(
-            at=closed_at or event.occurred_at,
-            status=told.status,
-            by=told.by if changed else "",
-            reason=told.reason if changed else "",
-        ),
+        told=step(at=closed_at or event.occurred_at, status=told.status, by=by, reason=reason),
         closed_at=closed_at,
     )
-
-
-class Before(NamedTuple):
-    """The values of an order from which other rows were computed."""
-
-    day: dt.date | None
-    currency: str
-
-
-@contextmanager
-def _locked(keyed: Sequence[Keyed]) -> Iterator[LockedOrders]:
-    """The orders of these keys, locked; when the block ends, those that it noted as changed are
-    saved, and what follows from them is asked for."""
-    stores = {event.store_id: event.store for _, event, _ in keyed}
-    keys = {(key, event.store_id) for key, event, _ in keyed}
-    orders = LockedOrders(Order.objects.lock_or_create_many(keys, key=("key", "store")))
-    for order in orders.values():
-        order.store = stores[order.store_id]
-        if not order.number:
-            order.number, order.till = number_of(order.key), till_of(order.key)
-    before = {each.pk: Before(each.counted_day, each.currency) for each in orders.values()}
-    yield orders
-    _keep(orders.changed.values(), before)
-
-
-def _keep(changed: Collection[Order], before: dict[int, Before]) -> None:
-    if not changed:
-        return
-    Order.objects.keep(changed)
-    OrderLine.objects.replace(changed)
-    for order in changed:
-        reindex(collection="orders", store=order.store_id, ids=[order.key])
-    DEMAND.ask(set(_days(changed, before)))
-    MONEY.ask({order.pk for order in changed if _other_money(order, before[order.pk])})
-
-
-def _days(orders: Iterable[Order], before: dict[int, Before]) -> Iterable[tuple[str, dt.date]]:
-    """The days in which these orders counted before, and those in which they count now."""
-    for order in orders:
-        for day in {before[order.pk].day, order.counted_day} - {None}:
-            assert day
-            yield (order.store_id, day)
-
-
-def _other_money(order: Order, before: Before) -> bool:
-    """Whether the sums of payments must be computed anew: the currency has changed, or whether the
-    order counts, in which case a return is a reversal."""
-    if order.currency != before.currency:
-        return bool(before.currency or order.paid or order.refunded)
-    return bool(order.refunded) and (order.counted_day is None) != (before.day is None)

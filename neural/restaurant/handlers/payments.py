@@ -43,8 +43,7 @@ def record_refund(event: NeuralEvent, data: RefundPayload | RefundStated) -> Non
         refund_of=stated.payment_id,
         refund_kind=stated.kind,
         reason=stated.reason,
-        lines=[line.model_dump(mode="json", exclude_defaults=True) for line in stated.lines]
-        or None,
+        lines=[line.to_keep() for line in stated.lines] or None,
     )
 
 

@@ -115,6 +115,8 @@ class NewestQuerySet(StoreScopedQuerySet):
         while another transaction is creating it.
         """
         rows = [dict(zip(key, each, strict=True)) for each in sorted(set(keys))]
+        if not rows:
+            return []
         insert, parameters = self._upsert(rows, conflict=key)
         column = self._column_beside(key)
         sql = f"{insert} DO UPDATE SET {column} = {self._table}.{column} RETURNING *"

@@ -36,8 +36,7 @@ class OrderQuerySet(NewestQuerySet["Order"]):
         found = self.filter(store=store, key=key).values_list("pk", flat=True)
         for pk in found:
             return pk
-        values = {"number": number_of(key), "till": till_of(key), "business_day": day_of(key)}
-        self.insert_if_absent(key={"key": key, "store": store}, values=values)
+        self.insert_if_absent(key={"key": key, "store": store}, values=_of_key(key))
         return found.get()
 
     def keep(self, orders: Collection["Order"]) -> None:
@@ -62,6 +61,11 @@ class OrderQuerySet(NewestQuerySet["Order"]):
     def not_adding_up(self) -> "OrderQuerySet":
         """Orders whose stated total is not what their parts add up to."""
         return self.filter(adds_up=False)
+
+
+def _of_key(key: str) -> dict[str, Any]:
+    """What an order's key says of it."""
+    return {"number": number_of(key), "till": till_of(key), "business_day": day_of(key)}
 
 
 def _text_field(label: Any, length: int = 100, **options: Any) -> models.CharField:
@@ -268,6 +272,14 @@ class Order(models.Model):
     new_lines: "Sequence[OrderLine] | None" = None
     had_lines = False
 
+    def read_key(self) -> bool:
+        """Take from its key what is known of a new order. Returns whether it is new."""
+        if self.number:
+            return False
+        for name, value in _of_key(self.key).items():
+            setattr(self, name, getattr(self, name) or value)
+        return True
+
     def restate(
         self,
         *,
@@ -391,6 +403,7 @@ class Order(models.Model):
         """Know a cancellation by a worker of the first version, which knows no other status."""
         if self.cancel_version > self.status_version:
             self.status, self.status_version = OrderStatus.CANCELLED, self.cancel_version
+            self.merged_into = ""
 
 
 MONEY_COLUMNS = ("paid", "refunded", "returned", "tips", "unsettled", "business_day")

@@ -10,7 +10,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from neural.events.schema import Payload
+from neural.restaurant.bill import amount_of
+from neural.restaurant.currencies import digits_of
 from neural.restaurant.schemas.fields import (
+    LARGEST_TOTAL,
     MOST_LINES,
     PLAIN,
     Coerced,
@@ -92,7 +95,17 @@ class StatedLine(Line):
     tax: Money | None = None
 
 
-class BillEntry(Payload):
+class Part(Payload):
+    """A part of an order or refund that is kept in its row. Unknown fields are kept with the event
+    alone."""
+
+    def to_keep(self) -> dict[str, Any]:
+        """The known fields as JSON, without defaults."""
+        known = set(type(self).model_fields)
+        return self.model_dump(mode="json", exclude_defaults=True, include=known)
+
+
+class BillEntry(Part):
     """A discount, charge, tax or rounding of the whole order. ``platform`` is the share of it that
     a delivery platform bears (a discount) or keeps (a charge). An included tax is not added."""
 
@@ -137,6 +150,15 @@ class OrderStated(OfOrder):
     split_from: OptionalKey = ""
     replaces: OptionalKey = ""
 
+    @model_validator(mode="after")
+    def _sums_can_be_kept(self) -> Self:
+        digits = digits_of(self.currency)
+        if sum(amount_of(line, digits=digits) for line in self.lines) >= LARGEST_TOTAL:
+            raise ValueError(f"the lines add up to {LARGEST_TOTAL:,} or more")
+        if sum(abs(entry.amount) for entry in self.bill) >= LARGEST_TOTAL:
+            raise ValueError(f"the entries of the bill add up to {LARGEST_TOTAL:,} or more")
+        return self
+
 
 class OrderStatusChanged(OfOrder):
     """order.status_changed."""
@@ -170,7 +192,7 @@ class PaymentStated(OfOrder):
     business_day: Day | None = None
 
 
-class ReturnedLine(Payload):
+class ReturnedLine(Part):
     """What a refund returns for one line."""
 
     line_id: OptionalKey = ""
