@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from neural.models import NeuralEvent, Store
 from neural.restaurant.models import DailyDemand, Order
 from tests.unit.history import handle, in_batches, record, rows, undone
-from tests.unit.till_days import DAY_ENDS_AT, SINCE, WHOLE_DAYS, Plain, PlainSums
+from tests.unit.plain_sums import DAY_ENDS_AT, Plain, PlainSums
+from tests.unit.till_days import SINCE, WHOLE_DAYS
 
 pytestmark = pytest.mark.django_db
 

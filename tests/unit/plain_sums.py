@@ -1,0 +1,144 @@
+"""What events of tills say of orders, in plain sums: read from payloads alone, without the code
+that it is compared with."""
+
+import datetime as dt
+from collections import defaultdict
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, NamedTuple
+
+from neural.models import NeuralEvent
+
+DAY_ENDS_AT = dt.time(4)
+NOWHERE = {"rejected", "cancelled", "voided", "merged"}
+OLD = {
+    *("order.created", "order.updated", "order.cancelled"),
+    *("payment.completed", "payment.refunded"),
+}
+
+
+class Plain(NamedTuple):
+    """What people read of an order, in plain sums."""
+
+    state: str
+    total: Decimal
+    paid: Decimal
+    refunded: Decimal
+    returned: Decimal
+    tips: Decimal
+    due: Decimal
+
+
+def business_day(moment: dt.datetime) -> dt.date:
+    return moment.date() - dt.timedelta(days=moment.time() < DAY_ENDS_AT)
+
+
+def key_of(event: NeuralEvent, since: dt.date | None, order_id: str) -> str:
+    told = event.payload
+    if told.get("day"):
+        return f"{told.get('till', '')}/{told['day']}/{order_id}"
+    if told.get("till"):
+        return f"{told['till']}/{order_id}"
+    placed_at = told.get("placed_at")
+    day = business_day(dt.datetime.fromisoformat(placed_at) if placed_at else event.occurred_at)
+    if event.type == "order.stated" and told.get("business_day"):
+        day = dt.date.fromisoformat(told["business_day"])
+    return f"/{day}/{order_id}" if since and day >= since else order_id
+
+
+class PlainSums:
+    """The orders of events that are sorted by version, from the sheet's sums alone."""
+
+    def __init__(self, events: list[NeuralEvent], since: dt.date | None) -> None:
+        self.since = since
+        self.content: dict[str, NeuralEvent] = {}
+        self.status: dict[str, str] = {}
+        self.money: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+        self.keys: set[str] = set()
+        for event in events:
+            self._read(event)
+
+    def _read(self, event: NeuralEvent) -> None:
+        told, kind = event.payload, event.type
+        ids = told["orders"] if kind == "order.merged" else [told["order_id"]]
+        keys = {key_of(event, self.since, each) for each in ids if each != told.get("into")}
+        self.keys |= keys
+        for key in keys:
+            if kind in ("order.created", "order.updated", "order.stated"):
+                self.content[key] = event
+                # Content without a status says that the order stands.
+                self.status[key] = told.get("status") or "stands"
+            elif kind == "order.cancelled":
+                self.status[key] = "cancelled"
+            elif kind in ("order.status_changed", "order.merged"):
+                self.status[key] = told.get("status", "merged")
+            elif kind != "settlement.stated":
+                self._read_money(event, key)
+
+    def _read_money(self, event: NeuralEvent, key: str) -> None:
+        told = event.payload
+        is_refund = "refund_id" in told
+        own = told["refund_id"] if is_refund else told["payment_id"]
+        of_day = key.count("/") == 2
+        of_till = f"{told['till']}/{own}" if told.get("till") else own
+        identity = (f"{key}/{own}" if of_day else of_till, "refund" if is_refund else "payment")
+        self.money[identity] = (key, {**told, "is_old": event.type in OLD})
+
+    def of(self, key: str) -> Plain:
+        event, status = self.content.get(key), self.status.get(key, "")
+        state = "placed" if event else "expected"
+        state = "cancelled" if status in NOWHERE else state
+        total = self._total(event) if event else Decimal(0)
+        currency = event.payload["currency"] if event else ""
+        sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for order, told in self.money.values():
+            mine = order == key and told.get("status", "completed") == "completed"
+            if mine and not (currency and told["currency"] not in ("", currency)):
+                self._add(sums, told, state)
+        counted = total if state == "placed" else Decimal(0)
+        due = counted - sums["paid"] + sums["refunded"] - sums["returned"]
+        names = ("paid", "refunded", "returned", "tips")
+        return Plain(state, total, *(sums[name] for name in names), due)
+
+    def _add(self, sums: dict[str, Decimal], told: dict[str, Any], state: str) -> None:
+        amount, tip = Decimal(told["amount"]), Decimal(told.get("tip", 0))
+        if "refund_id" not in told:
+            sums["paid"] += amount
+            sums["tips"] += tip
+            return
+        sums["refunded"] += amount
+        sums["tips"] -= tip
+        kind = "reversal" if told["is_old"] else told.get("kind", "return")
+        if state == "placed" and kind == "return":
+            sums["returned"] += amount
+
+    def _total(self, event: NeuralEvent) -> Decimal:
+        told = event.payload
+        if "total" in told:
+            return Decimal(told["total"])
+        places = {"JPY": "1", "CNY": "0.01"}.get(told["currency"], "0.001")
+        places = "0.001" if event.type in OLD else places
+        total = sum((amount_of(line, places) for line in told["lines"]), Decimal(0))
+        for entry in told.get("bill", ()):
+            added = not (entry["kind"] == "tax" and entry.get("included"))
+            sign = -1 if entry["kind"] == "discount" else 1
+            total += sign * Decimal(entry["amount"]) * added
+        return max(total, Decimal(0))
+
+    def demand(self, days: dict[str, dt.date]) -> dict[tuple[dt.date, str], Decimal]:
+        """Quantities by day and dish; ``days`` are the business days of orders by key."""
+        sums: defaultdict[tuple[dt.date, str], Decimal] = defaultdict(Decimal)
+        for key, event in self.content.items():
+            for line in event.payload["lines"]:
+                counts = line.get("state") != "void" and line.get("role") != "deferred"
+                if self.of(key).state == "placed" and counts:
+                    is_dish = line.get("role") != "modifier"
+                    sums[days[key], line["dish"]] += Decimal(line["quantity"]) * is_dish
+        return dict(sums)
+
+
+def amount_of(line: dict[str, Any], places: str) -> Decimal:
+    if line.get("state", "sold") != "sold":
+        return Decimal(0)
+    gross = Decimal(line["quantity"]) * Decimal(line["price"])
+    gross = gross.quantize(Decimal(places), rounding=ROUND_HALF_UP)
+    return max(Decimal(0), gross - Decimal(line.get("discount", 0)))
