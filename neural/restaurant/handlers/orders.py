@@ -5,7 +5,7 @@ order may be in one batch.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -225,17 +225,17 @@ def _locked(keyed: Sequence[Keyed]) -> Iterator[LockedOrders]:
     saved, and what follows from them is asked for."""
     stores = {event.store_id: event.store for _, event, _ in keyed}
     keys = {(key, event.store_id) for key, event, _ in keyed}
-    orders = LockedOrders(Order.objects.lock_or_create_many(keys, key=("key", "store")))
+    orders = LockedOrders(Order.objects.lock(keys))
     for order in orders.values():
         order.store = stores[order.store_id]
         if not order.number:
             order.number, order.till = number_of(order.key), till_of(order.key)
     before = {each.pk: Before(each.counted_day, each.currency) for each in orders.values()}
     yield orders
-    _keep(orders.changed.values(), before)
+    _keep([*orders.changed.values()], before)
 
 
-def _keep(changed: Collection[Order], before: dict[int, Before]) -> None:
+def _keep(changed: Sequence[Order], before: dict[int, Before]) -> None:
     if not changed:
         return
     Order.objects.keep(changed)
