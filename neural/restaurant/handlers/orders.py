@@ -16,7 +16,6 @@ from neural.models import NeuralEvent
 from neural.restaurant.bill import add_up, amount_of
 from neural.restaurant.currencies import digits_of
 from neural.restaurant.handlers.identity import key_of
-from neural.restaurant.keys import number_of, till_of
 from neural.restaurant.models import Order, OrderLine, OrderStatus
 from neural.restaurant.models.amounts import DECIMAL_PLACES
 from neural.restaurant.models.newest import version_of
@@ -137,7 +136,7 @@ def _restate(order: Order, event: NeuralEvent, stated: OrderStated, digits: int)
         placed_at=localized(stated.placed_at),
         stated_day=day,
         sums=add_up(lines, stated.bill, stated=stated.total),
-        lines=_rows(lines),
+        lines=_rows(order, lines),
         content=content,
     )
 
@@ -169,13 +168,15 @@ def _localizer(event: NeuralEvent) -> Any:
     return lambda moment: event.store.localize(moment) if moment else None
 
 
-def _rows(lines: Sequence[tuple[StatedLine, Decimal]]) -> list[OrderLine]:
+def _rows(order: Order, lines: Sequence[tuple[StatedLine, Decimal]]) -> list[OrderLine]:
     """The lines with their amounts; a line belongs to another one by that one's own id."""
     positions = {
         line.line_id: position for position, (line, _) in enumerate(lines, start=1) if line.line_id
     }
     return [
         OrderLine(
+            order_id=order.pk,
+            position=position,
             line_id=line.line_id,
             parent=positions.get(line.parent) if line.parent != line.line_id else None,
             role=line.role,
@@ -190,7 +191,7 @@ def _rows(lines: Sequence[tuple[StatedLine, Decimal]]) -> list[OrderLine]:
             options=line.options or None,
             note=line.note,
         )
-        for line, amount in lines
+        for position, (line, amount) in enumerate(lines, start=1)
     ]
 
 
@@ -228,8 +229,7 @@ def _locked(keyed: Sequence[Keyed]) -> Iterator[LockedOrders]:
     orders = LockedOrders(Order.objects.lock(keys))
     for order in orders.values():
         order.store = stores[order.store_id]
-        if not order.number:
-            order.number, order.till = number_of(order.key), till_of(order.key)
+        order.name_itself()
     before = {each.pk: Before(each.counted_day, each.currency) for each in orders.values()}
     yield orders
     _keep([*orders.changed.values()], before)

@@ -277,6 +277,13 @@ class Order(models.Model):
         now, before = self.__dict__, self.as_locked
         return [name for name in _STATED if now[name] != before[name]]
 
+    def name_itself(self) -> None:
+        """Fill what follows from the key, and the sums that the first version does not know, of an
+        order that is new or was written by it."""
+        if not self.number:
+            self.number, self.till = number_of(self.key), till_of(self.key)
+            self.items = self.total
+
     def restate(
         self,
         *,
@@ -370,8 +377,6 @@ class Order(models.Model):
             return False
         if self.new_lines is None:
             self.had_lines = bool(self.content_version)
-        for position, line in enumerate(lines, start=1):
-            line.order, line.position = self, position
         self.new_lines = lines
         self.content_version = version
         for name, value in content.items():
