@@ -108,9 +108,7 @@ class WidenColumn(AlterField):
     ) -> None:
         if schema_editor.connection.vendor == "sqlite":
             return
-        change = partial(
-            super().database_forwards, app_label, schema_editor, from_state, to_state
-        )
+        change = partial(super().database_forwards, app_label, schema_editor, from_state, to_state)
         _patiently(schema_editor, change)
 
     def database_backwards(

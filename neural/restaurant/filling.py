@@ -22,6 +22,8 @@ from neural.restaurant.models.amounts import total_field
 logger = logging.getLogger(__name__)
 
 SLICE = 2000
+SLICES_A_LINE = 50
+"""After how many slices a line is logged."""
 PASSES = 5
 """How often rows that workers held are looked for again."""
 Progress = Callable[[int], None]
@@ -147,9 +149,12 @@ def _slices(rows: QuerySet, unfilled: Q, progress: Progress) -> Iterator[QuerySe
     slices = _cut(rows, last)
     for attempt in range(PASSES):
         left = []
-        for part in slices:
+        for number, part in enumerate(slices, start=1):
             yield part
             progress(SLICE)
+            if number % SLICES_A_LINE == 0:
+                table = rows.model._meta.db_table
+                logger.info("event=filling table=%s slices=%d", table, number)
             if part.filter(unfilled).exists():
                 left.append(part)
         if not left:

@@ -12,6 +12,8 @@ from neural.models import Store
 from neural.restaurant import filling
 from neural.restaurant.filling import fill_orders, fill_payments, restore_keys
 from neural.restaurant.models import Order, Payment
+from neural.restaurant.models.newest import version_of
+from tests.unit.history import Reporter, at, record
 
 pytestmark = pytest.mark.django_db
 
@@ -154,6 +156,45 @@ def test_what_the_first_version_settles_after_the_filling_is_settled(store):
     assert fill() == (1, 0)
 
     assert not Order.objects.get().unsettled
+
+
+def test_an_order_that_a_newer_worker_changes_first_is_filled_by_it(store):
+    old_order("A-17")
+
+    Reporter(store).report("order.status_changed", order_id="A-17", status="ready")
+
+    order = Order.objects.get()
+    assert (order.number, order.items, order.status) == ("A-17", 36, "ready")
+    assert fill() == (0, 0)
+
+
+def test_a_cancellation_by_the_first_version_outranks_an_older_status(store):
+    reporter = Reporter(store)
+    lines = [{"dish": "tea", "quantity": 1, "price": "8"}]
+    reporter.report("order.created", at(0), order_id="A-17", lines=lines)
+    cancelled = record(store, "order.cancelled", at(10), "c-1", {"order_id": "A-17"})
+    execute(
+        "UPDATE neural_order SET state = 'cancelled', cancel_version = %s", version_of(cancelled)
+    )
+
+    reporter.report("order.status_changed", at(5), order_id="A-17", status="ready")
+
+    order = Order.objects.get()
+    assert (order.state, order.shown_status) == ("cancelled", "cancelled")
+
+
+def test_an_order_that_the_first_version_makes_for_a_payment_is_found_by_its_key(store):
+    execute("INSERT INTO neural_order (store_id, number) VALUES ('S01', 'A-17')")
+    old_payment("P-1")
+    lines = [{"dish": "rice", "quantity": 2, "price": "18"}]
+
+    Reporter(store).report("order.created", order_id="A-17", lines=lines)
+    Reporter(store).report(
+        "payment.completed", at(1), event_id="p-2", order_id="A-17", payment_id="P-2", amount="4"
+    )
+
+    order = Order.objects.get()
+    assert (order.number, order.total, order.paid, order.balance) == ("A-17", 36, 40, -4)
 
 
 def test_the_first_version_gets_its_keys_back(store):

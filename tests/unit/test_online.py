@@ -117,7 +117,9 @@ def test_an_index_is_built_beside_writers_also_over_an_incomplete_one(state):
     assert all("CONCURRENTLY" in each for each in statements)
 
 
-@pytest.mark.skipif(not POSTGRESQL, reason="SQLite's editor refuses a transaction with foreign keys")
+@pytest.mark.skipif(
+    not POSTGRESQL, reason="SQLite's editor refuses a transaction with foreign keys"
+)
 def test_an_index_can_be_added_within_a_transaction_of_a_caller(state):
     index = models.Index(fields=["name"], name="neural_online_by_name")
 
@@ -134,7 +136,7 @@ def test_a_change_lets_others_go_first_while_a_long_transaction_has_the_table(st
         pauses: list[float] = []
         monkeypatch.setattr(online.time, "sleep", lambda pause: (pauses.append(pause), end()))
 
-        state, statements = add(state, "tip", models.IntegerField(default=3, db_default=3))
+        state, _ = add(state, "tip", models.IntegerField(default=3, db_default=3))
 
     assert pauses == [1]
     assert things(state).get().tip == 3

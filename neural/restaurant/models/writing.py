@@ -33,7 +33,10 @@ def update(rows: Rows, names: Sequence[str]) -> None:
 
 def telling(rows: Rows, names: Iterable[str]) -> list[str]:
     """Those of the fields in which any of the rows has another value than the default."""
-    defaults = {name: rows[0]._meta.get_field(name).get_default() for name in names if rows}
+    if not rows:
+        return []
+    meta: Any = rows[0]._meta
+    defaults = {name: meta.get_field(name).get_default() for name in names}
     return [
         name
         for name, default in defaults.items()
