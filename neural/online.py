@@ -1,30 +1,103 @@
 """Migration operations for large tables that workers use meanwhile.
 
-Each takes a short lock, however many rows the table has. Django's own operations copy the whole
-table on SQLite, and block its writers on PostgreSQL while an index is built.
+Each takes its locks one at a time and for a moment, however many rows the table has. Django's own
+operations copy the whole table on SQLite; on PostgreSQL they read it while nobody else may, and
+block its writers while an index is built. The migration must not be atomic, or its locks would last
+until its end and could be in each other's way with those of workers.
 """
 
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from django.db import OperationalError
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations import AddField, AddIndex, AlterField
 
+logger = logging.getLogger(__name__)
+
+LOCK_NOT_AVAILABLE = "55P03"
+LONGEST_WAIT = "1s"
+ATTEMPTS = 300
+"""How often a change waits for its lock, with a pause of a second between."""
+
 
 class AddColumn(AddField):
-    """Add a field that is nullable or has a constant ``db_default``."""
+    """Add a field that is nullable or has a constant ``db_default``. An interrupted migration can
+    be run again: a column that is there already is left as it is."""
 
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
-        if schema_editor.connection.vendor != "sqlite":
-            super().database_forwards(app_label, schema_editor, from_state, to_state)
-            return
         model = to_state.apps.get_model(app_label, self.model_name)
-        if self.allow_migrate_model(schema_editor.connection.alias, model):
-            former = from_state.apps.get_model(app_label, self.model_name)
-            field = model._meta.get_field(self.name)
+        if not self.allow_migrate_model(schema_editor.connection.alias, model):
+            return
+        former = from_state.apps.get_model(app_label, self.model_name)
+        field = model._meta.get_field(self.name)
+        if field.column in _columns(schema_editor, model):
+            return
+        if schema_editor.connection.vendor == "postgresql":
+            _add_unchecked(schema_editor, former, field)
+        else:
             # SQLite adds such a column at once; Django's editor for SQLite copies the table.
             BaseDatabaseSchemaEditor.add_field(schema_editor, former, field)
+
+
+def _columns(schema_editor: Any, model: Any) -> set[str]:
+    if schema_editor.collect_sql:  # sqlmigrate: nothing is there yet
+        return set()
+    introspection = schema_editor.connection.introspection
+    with schema_editor.connection.cursor() as cursor:
+        found = introspection.get_table_description(cursor, model._meta.db_table)
+    return {column.name for column in found}
+
+
+def _add_unchecked(schema_editor: Any, model: Any, field: Any) -> None:
+    """Add a column, and then the check of its values: PostgreSQL reads all rows for a check, here
+    while others write."""
+    check = field.db_parameters(connection=schema_editor.connection)["check"]
+    if not check:
+        _patiently(schema_editor, lambda: schema_editor.add_field(model, field))
+        return
+    table = schema_editor.quote_name(model._meta.db_table)
+    column = schema_editor.quote_name(field.column)
+    name = schema_editor.quote_name(f"{model._meta.db_table}_{field.column}_check")
+    definition, parameters = schema_editor.column_sql(model, field, include_default=True)
+    added = f"ADD COLUMN {column} {definition}, ADD CONSTRAINT {name} CHECK ({check}) NOT VALID"
+    for change in (added, f"VALIDATE CONSTRAINT {name}"):
+        statement = f"ALTER TABLE {table} {change}"
+        _patiently(schema_editor, partial(schema_editor.execute, statement, parameters or None))
+        parameters = []
+
+
+def _patiently(schema_editor: Any, change: Callable[[], None]) -> None:
+    """Make a change of one statement. All others wait behind one that waits for a lock, for example
+    for the end of a backup. So it waits for a second only, lets them go first, and waits again."""
+    connection = schema_editor.connection
+    if connection.in_atomic_block or schema_editor.collect_sql:
+        change()
+        return
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _waiting_for(connection, change)
+            return
+        except OperationalError as error:
+            is_locked = getattr(error.__cause__, "sqlstate", "") == LOCK_NOT_AVAILABLE
+            if not is_locked or attempt == ATTEMPTS:
+                raise
+            logger.warning("event=migration_waits_for_lock attempt=%d", attempt)
+            time.sleep(1)
+
+
+def _waiting_for(connection: Any, change: Callable[[], None]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [LONGEST_WAIT])
+        try:
+            change()
+        finally:
+            cursor.execute("RESET lock_timeout")
 
 
 class WidenColumn(AlterField):
@@ -33,8 +106,10 @@ class WidenColumn(AlterField):
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
-        if schema_editor.connection.vendor != "sqlite":
-            super().database_forwards(app_label, schema_editor, from_state, to_state)
+        if schema_editor.connection.vendor == "sqlite":
+            return
+        change = partial(super().database_forwards, app_label, schema_editor, from_state, to_state)
+        _patiently(schema_editor, change)
 
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
@@ -43,15 +118,27 @@ class WidenColumn(AlterField):
 
 
 class AddIndexInUse(AddIndex):
-    """Add an index while others write. The migration must not be atomic."""
+    """Add an index while others write; on SQLite, they wait until it is built."""
 
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
         model = to_state.apps.get_model(app_label, self.model_name)
-        if schema_editor.connection.vendor != "postgresql":
-            super().database_forwards(app_label, schema_editor, from_state, to_state)
-        elif self.allow_migrate_model(schema_editor.connection.alias, model):
-            # What a former, interrupted migration left is incomplete.
-            schema_editor.remove_index(model, self.index, concurrently=True)
-            schema_editor.add_index(model, self.index, concurrently=True)
+        if not self.allow_migrate_model(schema_editor.connection.alias, model):
+            return
+        if schema_editor.connection.vendor == "postgresql":
+            # A caller's transaction could not build it beside others.
+            beside = not schema_editor.connection.in_atomic_block
+            # What an interrupted migration left is incomplete.
+            schema_editor.remove_index(model, self.index, concurrently=beside)
+            schema_editor.add_index(model, self.index, concurrently=beside)
+        elif self.index.name not in _indexes(schema_editor, model):
+            schema_editor.add_index(model, self.index)
+
+
+def _indexes(schema_editor: Any, model: Any) -> set[str]:
+    if schema_editor.collect_sql:
+        return set()
+    introspection = schema_editor.connection.introspection
+    with schema_editor.connection.cursor() as cursor:
+        return set(introspection.get_constraints(cursor, model._meta.db_table))

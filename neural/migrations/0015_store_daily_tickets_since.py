@@ -6,6 +6,7 @@ import neural.online
 
 
 class Migration(migrations.Migration):
+    atomic = False
     dependencies = [
         ("neural", "0014_attempts_and_entry_points"),
     ]

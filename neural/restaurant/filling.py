@@ -1,21 +1,31 @@
 """Fills the columns of orders and payments that the first version does not write.
 
-It works in slices, each a short transaction, while workers run. Rows that are filled already are
-left alone, so it can be repeated: after the last worker of the first version has stopped.
+It works in slices, each a short transaction, while workers run. Rows that are as they should be are
+left alone, so it can be repeated: after the last worker of the first version has stopped. Rows that
+a worker holds meanwhile are not waited for, as that worker could wait for others of the slice; a
+later pass takes them.
 """
 
+import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, QuerySet, Value, When
 
-from neural.restaurant.keys import order_key, payment_key
+from neural.restaurant.keys import number_of, order_key, payment_key
 from neural.restaurant.models.amounts import total_field
 
+logger = logging.getLogger(__name__)
+
 SLICE = 2000
+SLICES_A_LINE = 50
+"""After how many slices a line is logged."""
+PASSES = 5
+"""How often rows that workers held are looked for again."""
 Progress = Callable[[int], None]
 """Is told how many rows were looked at since it was last told."""
 
@@ -23,23 +33,51 @@ Progress = Callable[[int], None]
 def fill_orders(order_model: Any, *, using: str, progress: Progress = lambda rows: None) -> int:
     """Give orders their number, the sum of their lines, and whether they are settled. Returns how
     many orders were filled."""
+    orders = order_model.objects.using(using)
     filled = 0
-    for rows in _slices(order_model.objects.using(using), progress):
-        unfilled = rows.filter(number="")
+    for rows in _slices(orders, _UNFILLED_ORDER, progress):
         with transaction.atomic(using=using):
-            for order in unfilled.filter(_has_sign("key")).select_for_update():
-                key = order_key(order_id=order.key)
-                filled += _rename(order_model, order, using=using, key=key, number=order.key)
-            filled += unfilled.exclude(_has_sign("key")).update(number=F("key"), **_FOLLOWING)
+            held = _held(rows.filter(number=""), "key")
+            for order in held:
+                if _has_sign(order.key):
+                    key = order_key(order_id=order.key)
+                    _rename(orders, order, key=key, number=order.key, **_FOLLOWING)
+            plain = [order.pk for order in held if not _has_sign(order.key)]
+            orders.filter(pk__in=plain).update(number=F("key"), **_FOLLOWING)
+            restated = _held(rows.filter(_RESTATED))
+            orders.filter(pk__in=_keys(restated)).update(**_AS_FIRST_VERSION)
+            unlike = _held(rows.exclude(unsettled=_UNSETTLED))
+            orders.filter(pk__in=_keys(unlike)).update(unsettled=_UNSETTLED)
+        filled += len(set(_keys([*held, *restated, *unlike])))
     return filled
 
 
 _SUM = total_field("")
 _COUNTED = Case(When(state="placed", then=F("total")), default=Value(Decimal(0)), output_field=_SUM)
 _SETTLED = Q(paid=_COUNTED + F("refunded") - F("returned"))
-_FOLLOWING = {
+_UNSETTLED = Case(When(_SETTLED, then=Value(False)), default=Value(True))
+_FOLLOWING = {"items": F("total"), "unsettled": _UNSETTLED}
+_PARTS = F("items") - F("discounts") + F("charges") + F("tax") + F("rounding")
+_RESTATED = ~Q(total=_PARTS + F("difference"))
+"""The condition that the first version has stated the lines: it leaves the sums of parts alone."""
+_UNFILLED_ORDER = Q(number="") | _RESTATED | ~Q(unsettled=_UNSETTLED)
+_NOTHING = (
+    "line_discounts",
+    "deferred",
+    "discounts",
+    "charges",
+    "tax",
+    "tax_included",
+    "rounding",
+    "platform_discounts",
+    "platform_charges",
+    "difference",
+)
+_AS_FIRST_VERSION = {
     "items": F("total"),
-    "unsettled": Case(When(_SETTLED, then=Value(False)), default=Value(True)),
+    "bill": [],
+    "adds_up": True,
+    **dict.fromkeys(_NOTHING, Decimal(0)),
 }
 
 
@@ -52,51 +90,84 @@ def fill_payments(
 ) -> int:
     """Give payments and refunds their id and their business day. ``stores`` are the stores by code.
     Returns how many were filled."""
+    payments = payment_model.objects.using(using)
     filled = 0
-    for rows in _slices(payment_model.objects.using(using), progress):
+    for rows in _slices(payments, Q(reference=""), progress):
         with transaction.atomic(using=using):
             days: defaultdict[Any, list[int]] = defaultdict(list)
-            unfilled = rows.filter(reference="").select_for_update()
-            for payment in unfilled.only("key", "store", "occurred_at"):
+            held = _held(rows.filter(reference=""), "key", "store", "occurred_at")
+            for payment in held:
                 day = stores[payment.store_id].business_day(payment.occurred_at)
-                if "/" in payment.key or "%" in payment.key:
+                if _has_sign(payment.key):
                     key = payment_key(payment_id=payment.key, order="")
-                    values = {"reference": payment.key, "business_day": day}
-                    filled += _rename(payment_model, payment, using=using, key=key, **values)
+                    _rename(payments, payment, key=key, reference=payment.key, business_day=day)
                 else:
                     days[day].append(payment.pk)
             for day, pks in days.items():
-                own = payment_model.objects.using(using).filter(pk__in=pks)
-                filled += own.update(reference=F("key"), business_day=day)
+                payments.filter(pk__in=pks).update(reference=F("key"), business_day=day)
+        filled += len(held)
     return filled
 
 
-def _has_sign(name: str) -> Q:
-    """The condition that a key has a sign which keys now write as in a URL."""
-    return Q(**{f"{name}__contains": "/"}) | Q(**{f"{name}__contains": "%"})
+def restore_keys(model: Any, *, using: str) -> None:
+    """Give the rows of the first version the keys back that it knows them by."""
+    rows = model.objects.using(using)
+    for row in rows.filter(key__contains="%").exclude(key__contains="/").only("key"):
+        _rename(rows, row, key=number_of(row.key))
 
 
-def _rename(model: Any, row: Any, *, using: str, **values: Any) -> int:
+def _has_sign(key: str) -> bool:
+    """Whether a key has a sign that keys now write as in a URL."""
+    return "/" in key or "%" in key
+
+
+def _rename(rows: QuerySet, row: Any, *, key: str, **values: Any) -> None:
     """Give a row its new key, unless a newer worker has made a row of that key meanwhile: then both
     are kept, and this one keeps its key."""
-    own = model.objects.using(using).filter(pk=row.pk)
+    own = rows.filter(pk=row.pk)
     try:
-        with transaction.atomic(using=using):
-            return own.update(**values, **(_FOLLOWING if "number" in values else {}))
+        with transaction.atomic(using=rows.db):
+            own.update(key=key, **values)
     except IntegrityError:
-        del values["key"]
-        return own.update(**values, **(_FOLLOWING if "number" in values else {}))
+        if values:
+            own.update(**values)
 
 
-def _slices(rows: Any, progress: Progress) -> Iterator[Any]:
-    """The rows in slices along the primary key, up to the last one of now."""
+def _held(rows: QuerySet, *fields: str) -> list[Any]:
+    """These rows, locked, but those that another transaction holds."""
+    return list(rows.only(*fields or ("pk",)).select_for_update(skip_locked=True, no_key=True))
+
+
+def _keys(rows: list[Any]) -> list[int]:
+    return [row.pk for row in rows]
+
+
+def _slices(rows: QuerySet, unfilled: Q, progress: Progress) -> Iterator[QuerySet]:
+    """The rows in slices along the primary key, up to the last one of now; then again those slices
+    in which rows were held by others."""
     last = rows.order_by("-pk").values_list("pk", flat=True).first() or 0
+    slices = _cut(rows, last)
+    for attempt in range(PASSES):
+        left = []
+        for number, part in enumerate(slices, start=1):
+            yield part
+            progress(SLICE)
+            if number % SLICES_A_LINE == 0:
+                table = rows.model._meta.db_table
+                logger.info("event=filling table=%s slices=%d", table, number)
+            if part.filter(unfilled).exists():
+                left.append(part)
+        if not left:
+            return
+        logger.info("event=filling_again slices=%d attempt=%d", len(left), attempt + 1)
+        time.sleep(0.1)
+        slices = iter(left)
+
+
+def _cut(rows: QuerySet, last: int) -> Iterator[QuerySet]:
     done = 0
     while done < last:
-        end = (
-            rows.filter(pk__gt=done).order_by("pk").values_list("pk", flat=True)[SLICE - 1 : SLICE]
-        )
-        until = next(iter(end), last)
+        following = rows.filter(pk__gt=done).order_by("pk").values_list("pk", flat=True)
+        until = next(iter(following[SLICE - 1 : SLICE]), last)
         yield rows.filter(pk__gt=done, pk__lte=until)
         done = until
-        progress(SLICE)

@@ -23,6 +23,7 @@ from neural.restaurant.models import (
     RefundKind,
 )
 from neural.restaurant.models.order import MONEY_COLUMNS
+from neural.restaurant.models.writing import update
 
 Day = tuple[str, dt.date]
 """A store's code and a business day."""
@@ -128,8 +129,7 @@ def recompute_money(orders: list[int]) -> None:
         for order in locked
         if order.set_money(first_day=first_days.get(order.pk), **_money(order, sums[order.pk]))
     ]
-    for order in changed:
-        order.save(update_fields=MONEY_COLUMNS)
+    update(changed, MONEY_COLUMNS)
 
 
 def _sums(orders: list[int]) -> tuple[defaultdict[int, Sums], dict[int, dt.date]]:

@@ -94,6 +94,11 @@ class Dialect:
         """A table expression with these rows (texts and dates), and its few parameters."""
         raise NotImplementedError
 
+    def values(self, kinds: Sequence[str], columns: Rows) -> tuple[str, list[Any]]:
+        """A query that returns rows of any types (``kinds``: the columns' types), whose values are
+        given column by column, and its parameters."""
+        raise NotImplementedError
+
     def elements(self, column: str) -> str:
         """A table expression: the elements of the array in a JSON column, as rows with a column
         ``value``."""

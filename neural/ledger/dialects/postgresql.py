@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,6 +56,11 @@ class PostgreSQL(Dialect):
         arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
         turned = [list(column) for column in zip(*rows, strict=True)]
         return f"unnest({arrays})", turned or [[] for _ in columns]
+
+    def values(self, kinds: Sequence[str], columns: Rows) -> tuple[str, list[Any]]:
+        # Without a length, as a value that is too long is to be refused and not cut off.
+        arrays = ", ".join(f"%s::{kind.partition('(')[0]}[]" for kind in kinds)
+        return f"SELECT * FROM unnest({arrays})", [list(column) for column in columns]
 
     def elements(self, column: str) -> str:
         return f"jsonb_array_elements({column})"

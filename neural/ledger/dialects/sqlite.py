@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,11 @@ class SQLite(Dialect):
     def table(self, columns: Columns, rows: Rows) -> tuple[str, list[Any]]:
         parts = self.columns_of_arrays(columns)
         return f"(SELECT {parts} FROM json_each(%s))", [json.dumps(rows, default=str)]
+
+    def values(self, kinds: Sequence[str], columns: Rows) -> tuple[str, list[Any]]:
+        places = "(" + ", ".join("%s" for _ in columns) + ")"
+        rows = list(zip(*columns, strict=True))
+        return f"VALUES {', '.join([places] * len(rows))}", [each for row in rows for each in row]
 
     def elements(self, column: str) -> str:
         return f"json_each({column})"

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from neural.restaurant.models import OrderLine
+from neural.restaurant.models import Order, OrderLine
 from neural.restaurant.schemas.tills import StatedLine
 
 
-def line_rows(lines: Sequence[tuple[StatedLine, Decimal]]) -> list[OrderLine]:
-    """The lines with their amounts."""
+def line_rows(order: Order, lines: Sequence[tuple[StatedLine, Decimal]]) -> list[OrderLine]:
+    """The lines of an order with their amounts."""
     return [
         OrderLine(
+            order_id=order.pk,
+            position=position,
             line_id=line.line_id,
             parent=parent,
             role=line.role,
@@ -25,7 +27,9 @@ def line_rows(lines: Sequence[tuple[StatedLine, Decimal]]) -> list[OrderLine]:
             options=line.options or None,
             note=line.note,
         )
-        for (line, amount), parent in zip(lines, _parents(lines), strict=True)
+        for position, ((line, amount), parent) in enumerate(
+            zip(lines, _parents(lines), strict=True), start=1
+        )
     ]
 
 

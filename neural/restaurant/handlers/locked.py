@@ -1,7 +1,7 @@
 """Orders that a handler changes: locked, saved together, and what follows from them."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -40,16 +40,16 @@ def locked_orders(keyed: Sequence[Keyed]) -> Iterator[LockedOrders]:
     saved, and what follows from them is asked for."""
     stores = {event.store_id: event.store for _, event, _ in keyed}
     keys = {(key, event.store_id) for key, event, _ in keyed}
-    orders = LockedOrders(Order.objects.lock_or_create_many(keys, key=("key", "store")))
+    orders = LockedOrders(Order.objects.lock(keys))
     before: dict[int, Before] = {}
     for order in orders.values():
         order.store = stores[order.store_id]
         before[order.pk] = Before(order.counted_day, order.currency, is_new=order.read_key())
     yield orders
-    _keep(orders.changed.values(), before)
+    _keep([*orders.changed.values()], before)
 
 
-def _keep(changed: Collection[Order], before: dict[int, Before]) -> None:
+def _keep(changed: Sequence[Order], before: dict[int, Before]) -> None:
     if not changed:
         return
     Order.objects.keep(changed)

@@ -116,7 +116,7 @@ def _restate(order: Order, event: NeuralEvent, stated: OrderStated, digits: int)
         placed_at=localized(stated.placed_at),
         stated_day=day,
         sums=add_up(lines, stated.bill, stated=stated.total),
-        lines=line_rows(lines),
+        lines=line_rows(order, lines),
         content=content,
     )
 

@@ -9,6 +9,7 @@ import neural.online
 
 
 class Migration(migrations.Migration):
+    atomic = False
     dependencies = [
         ("neural", "0015_store_daily_tickets_since"),
         ("neural_restaurant", "0001_initial"),

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import migrations
 
-from neural.restaurant.filling import fill_orders, fill_payments
+from neural.restaurant.filling import fill_orders, fill_payments, restore_keys
 
 
 def fill(apps: Any, schema_editor: Any) -> None:
@@ -18,11 +18,17 @@ def fill(apps: Any, schema_editor: Any) -> None:
     fill_payments(apps.get_model("neural_restaurant", "Payment"), stores, using=using)
 
 
+def restore(apps: Any, schema_editor: Any) -> None:
+    for name in ("Order", "Payment"):
+        model = apps.get_model("neural_restaurant", name)
+        restore_keys(model, using=schema_editor.connection.alias)
+
+
 class Migration(migrations.Migration):
     atomic = False
     dependencies = [
         ("neural_restaurant", "0003_tills_indexes"),
     ]
     operations = [
-        migrations.RunPython(fill, migrations.RunPython.noop, elidable=True),
+        migrations.RunPython(fill, restore, elidable=True),
     ]

@@ -1,8 +1,7 @@
 """Orders, each aspect as its newest event states it."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from neural.restaurant.models.order_status import (
     Step,
     with_step,
 )
+from neural.restaurant.models.writing import update
 
 if TYPE_CHECKING:
     from neural.restaurant.models.order_line import OrderLine
@@ -39,15 +39,18 @@ class OrderQuerySet(NewestQuerySet["Order"]):
         self.insert_if_absent(key={"key": key, "store": store}, values=_of_key(key))
         return found.get()
 
-    def keep(self, orders: Collection["Order"]) -> None:
-        """Save locked orders that were restated or whose status changed, without their lines.
+    def lock(self, keys: Iterable[tuple[str, str]]) -> list["Order"]:
+        """The orders of these keys and stores, created if missing, locked until the transaction
+        ends."""
+        orders: list[Order] = self.lock_or_create_many(keys, key=("key", "store"))
+        for order in orders:
+            order.as_locked = {**order.__dict__}
+        return orders
 
-        This is an upsert of existing rows, which is one plain statement; a bulk_update would be a
-        CASE per field.
-        """
-        self.bulk_create(
-            orders, update_conflicts=True, unique_fields=("key", "store"), update_fields=_STATED
-        )
+    def keep(self, orders: Sequence["Order"]) -> None:
+        """Save locked orders that were restated or whose status changed, without their lines."""
+        changed = {name for order in orders for name in order.changed_columns()}
+        update(orders, sorted(changed))
 
     def apart(self) -> "OrderQuerySet":
         """Orders of which only payments, refunds or statuses are known: either their own events are
@@ -266,16 +269,24 @@ class Order(models.Model):
         """When the newest cancellation occurred; None if the order is not cancelled."""
         return moment_of(self.cancel_version) if self.state == OrderState.CANCELLED else None
 
-    # Verbs. The caller holds the row's lock (Order.objects.lock_or_create). All but the last change
+    # Verbs. The caller holds the row's lock (Order.objects.lock). All but the last change
     # only the object; Order.objects.keep and OrderLine.objects.replace then save many at once.
 
     new_lines: "Sequence[OrderLine] | None" = None
     had_lines = False
+    as_locked: Mapping[str, Any] = {}
+
+    def changed_columns(self) -> list[str]:
+        """The columns that have changed since the row was locked."""
+        now, before = self.__dict__, self.as_locked
+        return [name for name in _STATED if now[name] != before[name]]
 
     def read_key(self) -> bool:
-        """Take from its key what is known of a new order. Returns whether it is new."""
+        """Fill what follows from the key, and the sums that the first version does not know, of an
+        order that is new or was written by it. Returns whether it is one."""
         if self.number:
             return False
+        self.items = self.total
         for name, value in _of_key(self.key).items():
             setattr(self, name, getattr(self, name) or value)
         return True
@@ -373,14 +384,12 @@ class Order(models.Model):
             return False
         if self.new_lines is None:
             self.had_lines = bool(self.content_version)
-        for position, line in enumerate(lines, start=1):
-            line.order, line.position = self, position
         self.new_lines = lines
         self.content_version = version
         for name, value in content.items():
             setattr(self, name, value)
-        for name, value in asdict(sums).items():
-            setattr(self, name, value)
+        for name in _SUMS:
+            setattr(self, name, getattr(sums, name))
         self.adds_up = not sums.difference
         return True
 
@@ -430,10 +439,12 @@ CONTENT_COLUMNS = (
 )
 """The columns that a statement of the whole order replaces, besides its sums."""
 
+_SUMS = tuple(Sums.__dataclass_fields__)
+
 _STATED = (
     *CONTENT_COLUMNS,
     "till",
-    *Sums.__dataclass_fields__,
+    *_SUMS,
     "state",
     "status",
     "progress",

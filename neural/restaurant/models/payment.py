@@ -12,6 +12,7 @@ from neural.restaurant.keys import KEY_LENGTH, number_of
 from neural.restaurant.models.amounts import amount_field
 from neural.restaurant.models.newest import NewestQuerySet, version_field
 from neural.restaurant.models.order import Order
+from neural.restaurant.models.writing import telling
 
 
 class PaymentKind(models.TextChoices):
@@ -44,7 +45,8 @@ class PaymentQuerySet(NewestQuerySet["Payment"]):
         """
         key = {name: getattr(payment, name) for name in ("key", "kind", "store")}
         values = {name: getattr(payment, name) for name in _STATED_FIELDS}
-        if self.insert_if_absent(key=key, values=values):
+        stated = {name: values[name] for name in telling([payment], _STATED_FIELDS)}
+        if self.insert_if_absent(key=key, values=stated):
             return {payment.order_id}
         known = self.select_for_update().get(**key)
         if payment.version <= known.version:

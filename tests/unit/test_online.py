@@ -1,0 +1,159 @@
+"""Migrations change large tables while workers use them: no table is copied, no lock is long."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, connections, models, transaction
+from django.db.migrations.state import ModelState, ProjectState
+from django.db.models import Value
+from django.test.utils import CaptureQueriesContext
+
+from neural import online
+from neural.online import AddColumn, AddIndexInUse, WidenColumn
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TABLE = "neural_online_test"
+POSTGRESQL = connection.vendor == "postgresql"
+
+
+@pytest.fixture
+def state() -> Iterator[ProjectState]:
+    """A table with one row."""
+    fields = [
+        ("id", models.BigAutoField(primary_key=True)),
+        ("name", models.CharField(max_length=10)),
+    ]
+    made = ProjectState()
+    made.add_model(ModelState("neural", "Thing", fields, {"db_table": TABLE}))
+    with connection.schema_editor() as editor:
+        editor.create_model(made.apps.get_model("neural", "Thing"))
+    made.apps.get_model("neural", "Thing").objects.create(name="old")
+    yield made
+    execute(f"DROP TABLE {TABLE}")
+
+
+def execute(statement: str, *values: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+
+
+def apply(state: ProjectState, operation: Any) -> tuple[ProjectState, list[str]]:
+    """The state after the operation, and the statements that changed the table for it."""
+    after = state.clone()
+    operation.state_forwards("neural", after)
+    with (
+        CaptureQueriesContext(connection) as queries,
+        connection.schema_editor(atomic=False) as editor,
+    ):
+        operation.database_forwards("neural", editor, state, after)
+    made = [each["sql"] for each in queries.captured_queries]
+    return after, [sql for sql in made if sql.startswith(("ALTER", "CREATE", "DROP", "INSERT"))]
+
+
+def things(state: ProjectState) -> Any:
+    return state.apps.get_model("neural", "Thing").objects
+
+
+def add(state: ProjectState, name: str, field: models.Field) -> tuple[ProjectState, list[str]]:
+    return apply(state, AddColumn(model_name="thing", name=name, field=field))
+
+
+def test_a_column_is_added_in_place_and_old_rows_have_its_default(state):
+    bill = models.JSONField(default=list, db_default=Value([], models.JSONField()))
+
+    state, statements = add(state, "bill", bill)
+
+    assert [each.split(" ADD COLUMN ")[0] for each in statements] == [f'ALTER TABLE "{TABLE}"']
+    assert things(state).get().bill == []
+
+
+def test_a_column_that_an_interrupted_migration_has_added_is_left_alone(state):
+    tip = models.IntegerField(default=3, db_default=3)
+    add(state, "tip", tip)
+
+    state, statements = add(state, "tip", tip)
+
+    assert statements == []
+    assert things(state).get().tip == 3
+
+
+def test_rows_by_workers_of_the_version_before_get_the_default(state):
+    state, _ = add(state, "note", models.CharField(max_length=5, default="", db_default=""))
+
+    execute(f"INSERT INTO {TABLE} (name) VALUES ('theirs')")
+
+    assert things(state).get(name="theirs").note == ""
+
+
+def test_the_check_of_a_column_is_kept(state):
+    state, statements = add(state, "guests", models.PositiveIntegerField(null=True))
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        things(state).create(name="new", guests=-1)
+    if POSTGRESQL:  # the rows are read after the column's lock is given back
+        assert ["NOT VALID" in each for each in statements] == [True, False]
+
+
+def test_a_text_column_takes_longer_values(state):
+    wider = models.CharField(max_length=20)
+
+    state, _ = apply(state, WidenColumn(model_name="thing", name="name", field=wider))
+
+    things(state).create(name="x" * 20)
+
+
+def test_an_index_is_built_beside_writers_also_over_an_incomplete_one(state):
+    index = models.Index(fields=["name"], name="neural_online_by_name")
+    operation = AddIndexInUse(model_name="thing", index=index)
+    apply(state, operation)
+
+    _, statements = apply(state, operation)
+
+    with connection.cursor() as cursor:
+        assert index.name in connection.introspection.get_constraints(cursor, TABLE)
+    assert all("CONCURRENTLY" in each for each in statements)
+
+
+@pytest.mark.skipif(
+    not POSTGRESQL, reason="SQLite's editor refuses a transaction with foreign keys"
+)
+def test_an_index_can_be_added_within_a_transaction_of_a_caller(state):
+    index = models.Index(fields=["name"], name="neural_online_by_name")
+
+    with transaction.atomic():
+        _, statements = apply(state, AddIndexInUse(model_name="thing", index=index))
+
+    assert not any("CONCURRENTLY" in each for each in statements)
+
+
+@pytest.mark.skipif(not POSTGRESQL, reason="SQLite has one lock, and waits for it as writers do")
+def test_a_change_lets_others_go_first_while_a_long_transaction_has_the_table(state, monkeypatch):
+    monkeypatch.setattr(online, "LONGEST_WAIT", "10ms")
+    with reading(TABLE) as end:
+        pauses: list[float] = []
+        monkeypatch.setattr(online.time, "sleep", lambda pause: (pauses.append(pause), end()))
+
+        state, _ = add(state, "tip", models.IntegerField(default=3, db_default=3))
+
+    assert pauses == [1]
+    assert things(state).get().tip == 3
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("0",)
+
+
+@contextmanager
+def reading(table: str) -> Iterator[Callable[[], None]]:
+    """Another connection that has read the table and has not ended its transaction; yields what
+    ends it."""
+    other = connections["default"].copy()
+    other.set_autocommit(False)
+    with other.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {table}")
+    try:
+        yield other.rollback
+    finally:
+        other.close()
