@@ -89,13 +89,13 @@ def test_a_modifier_that_costs_nothing_leaves_no_trace(till):
     assert demand() == {"noodles": (1, 10)}
 
 
-@pytest.mark.parametrize("parent", ["", "7", "2"])
+@pytest.mark.parametrize("parent", ["", "7", "2"])  # the last is its own id
 def test_money_for_a_modifier_of_no_known_line_is_kept_under_its_own_name(till, parent):
     states(till, line("noodles", line_id="1"), modifier("egg", parent, line_id="2"))
     assert demand() == {"noodles": (1, 10), "egg": (0, 3)}
 
 
-def test_modifiers_in_a_circle_stay_under_their_own_names(till):
+def test_modifiers_in_a_circle_keep_their_money(till):
     states(till, modifier("a", "2", line_id="1"), modifier("b", "1", line_id="2"))
     assert demand() == {"a": (0, 3), "b": (0, 3)}
 
