@@ -14,6 +14,8 @@ from tests.unit import admin_world as world
 
 pytestmark = pytest.mark.django_db
 NOON = dt.datetime(2026, 11, 1, 4, tzinfo=dt.UTC)
+DAY = ("2026-11-01", "11月1日")
+"""What an order of this day is found by besides its dishes."""
 
 
 def source(name: str) -> Any:
@@ -25,7 +27,12 @@ def order(
 ) -> Order:
     fields.setdefault("state", OrderState.PLACED)
     made = Order.objects.create(
-        store=world.store(at), number=number, placed_at=NOON, business_day=NOON.date(), **fields
+        store=world.store(at),
+        key=number,
+        number=number,
+        placed_at=NOON,
+        business_day=NOON.date(),
+        **fields,
     )
     for position, name in enumerate(dishes, start=1):
         OrderLine.objects.create(
@@ -41,7 +48,7 @@ def test_an_order_is_read_with_its_lines():
     document = document_of("orders", record)
 
     assert document.key == "S1/1001"
-    assert document.names == ("牛肉面", "可乐")
+    assert document.names == ("牛肉面", "可乐", *DAY)
     assert "牛肉面 ×2" in document.text
     assert document.at == NOON
 
@@ -55,7 +62,7 @@ def test_an_order_says_what_its_newest_event_says_beside_its_lines():
     (record,) = source("orders").load(["S1/7"]).values()
     document = document_of("orders", record)
 
-    assert document.names == ("牛肉面",)
+    assert document.names == ("牛肉面", *DAY)
     assert "不要香菜" in document.text
     assert "靠窗" in document.text
     assert "别家的" not in document.text
@@ -67,11 +74,11 @@ def test_an_order_whose_event_is_pruned_still_says_its_lines():
 
     (record,) = source("orders").load(["S1/7"]).values()
 
-    assert document_of("orders", record).names == ("牛肉面",)
+    assert document_of("orders", record).names == ("牛肉面", *DAY)
 
 
 def test_an_order_that_only_a_payment_has_named_is_not_searched():
-    Order.objects.create(store=world.store(), number="7", state=OrderState.EXPECTED)
+    Order.objects.create(store=world.store(), key="7", state=OrderState.EXPECTED)
 
     assert source("orders").load(["S1/7"]) == {}
     assert list(source("orders").pages(after="", size=10)) == []
