@@ -1,4 +1,4 @@
-"""Reads a store's sales from the demand source, in three queries, and makes arrays of them.
+"""Reads a store's sales from the demand source, in four queries, and makes arrays of them.
 
 A day on which the store sold something is open: a dish without a row sold zero that day, unless it
 had never been sold before. A day without sales is closed and its demand unknown; the demand of an
@@ -32,10 +32,10 @@ store: in all of at least four)."""
 Facts: TypeAlias = Mapping[str, Any]
 """The facts that reports tell about a day."""
 
-_LASTING = "sold_out"
-"""A fact that comes from events, so a report of the same day does not replace it."""
+_FROM_EVENTS = ("sold_out", "discounted")
+"""Facts that a report of the same day does not replace."""
 _SPOKEN = (
-    _LASTING,
+    *_FROM_EVENTS,
     "holiday",
     "school_holiday",
     "promotions",
@@ -129,8 +129,9 @@ def _facts(reports: Iterable[tuple[dt.date, Any]]) -> Mapping[dt.date, Facts]:
     for day, context in reports:
         if isinstance(context, dict):
             for of, said in _spoken(day, context):
-                lasting = found.get(of, {}).get(_LASTING)
-                found[of] = {_LASTING: lasting, **said} if lasting else said
+                known = found.get(of, {})
+                lasting = {name: known[name] for name in _FROM_EVENTS if name in known}
+                found[of] = {**lasting, **said}
     return found
 
 
@@ -156,7 +157,7 @@ def _sales(store: Store, first: dt.date, table: _Table, facts: Mapping[dt.date, 
     ahead = days + HORIZONS
     place = {dish: number for number, dish in enumerate(table.dishes)}
     flags: dict[str, FloatArray] = defaultdict(lambda: np.zeros(ahead))
-    promotion = np.zeros((ahead, len(place)))
+    promotion, discounted = np.zeros((ahead, len(place))), np.zeros_like(quantities)
     for day, said in facts.items():
         row = (day - first).days
         if not 0 <= row < ahead:
@@ -167,6 +168,7 @@ def _sales(store: Store, first: dt.date, table: _Table, facts: Mapping[dt.date, 
         if row < days:
             _sold_out(quantities[row], said.get("stockout_hours"), place, SOLD_OUT_HOURS)
             _sold_out(quantities[row], said.get("sold_out"), place, SOLD_OUT_SHARE)
+            _discount(discounted[row], said.get("discounted"), place)
     closed = flags["closed"] > 0
     # Sales show whether the store was open on a known day. For a day to come, a report does, or
     # else the usual week: the forecast of the day before can then use that the next is closed.
@@ -181,6 +183,7 @@ def _sales(store: Store, first: dt.date, table: _Table, facts: Mapping[dt.date, 
         dishes=table.dishes,
         quantities=quantities,
         promotion=promotion,
+        discounted=discounted,
         closed=closed,
         holiday=flags["holiday"],
         school_holiday=flags["school_holiday"],
@@ -215,11 +218,15 @@ def _number(value: Any) -> float | None:
 
 
 def _promote(row: FloatArray, said: Facts, place: Mapping[str, int]) -> None:
-    promotions, discount = said.get("promotions"), said.get("discount")
+    promotions = said.get("promotions")
     for dish in promotions if isinstance(promotions, list) else ():
         if isinstance(dish, str) and dish in place:
             row[place[dish]] = 1.0
-    for dish, share in discount.items() if isinstance(discount, dict) else ():
+    _discount(row, said.get("discount"), place)
+
+
+def _discount(row: FloatArray, told: Any, place: Mapping[str, int]) -> None:
+    for dish, share in told.items() if isinstance(told, dict) else ():
         number = _number(share)
         if dish in place and number is not None:
             row[place[dish]] = min(max(number, 0.0), 1.0)

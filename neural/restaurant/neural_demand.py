@@ -9,6 +9,7 @@ from django.db.models.functions import Cast
 
 from neural.forecasting.sources import SoldRow, register_demand_source
 from neural.models import Store
+from neural.restaurant.discounted_days import discounted_days
 from neural.restaurant.models import DailyDemand, SalesReport
 from neural.restaurant.sold_out_days import sold_out_days
 
@@ -27,10 +28,12 @@ class DailySales:
     def reports(
         self, store: Store, *, first: dt.date, until: dt.date
     ) -> Iterable[tuple[dt.date, Any]]:
-        """What events say was sold out, and the contexts of sales reports (all but their lines), by
-        day, in the order of their versions."""
-        for day, shares in sold_out_days(store, first=first, until=until).items():
-            yield day, {"sold_out": shares}
+        """What events say was sold out or discounted, and the contexts of sales reports (all but
+        their lines), by day, in the order of their versions."""
+        sold_out = sold_out_days(store, first=first, until=until)
+        discounted = discounted_days(store, first=first, until=until)
+        for day in sold_out.keys() | discounted.keys():
+            yield day, {"sold_out": sold_out.get(day, {}), "discounted": discounted.get(day, {})}
         reports = SalesReport.objects.filter(store=store, day__gte=first, day__lt=until)
         rows = reports.exclude(context={}).order_by("version")
         yield from rows.values_list("day", "context")
