@@ -43,6 +43,7 @@ def between(sales: Sales, first: int, end: int) -> Sales:
         first_day=sales.day(first),
         quantities=sales.quantities[first:end],
         promotion=sales.promotion[ahead],
+        discounted=None if sales.discounted is None else sales.discounted[first:end],
         closed=sales.closed[ahead],
         holiday=sales.holiday[ahead],
         school_holiday=sales.school_holiday[ahead],

@@ -1,4 +1,4 @@
-"""Reads a store's sales from the demand source, in two queries, and makes arrays of them.
+"""Reads a store's sales from the demand source, in four queries, and makes arrays of them.
 
 A day on which the store sold something is open: a dish without a row sold zero that day, unless it
 had never been sold before. A day without sales is closed and its demand unknown; the demand of an
@@ -22,7 +22,9 @@ from neural.models import Store
 RECENT_DAYS = 28
 """A dish counts if it was sold on one of this many last open days."""
 SOLD_OUT_HOURS = 12.0
-"""The demand for a dish is unknown on a day when it was sold out for at least this many hours."""
+SOLD_OUT_SHARE = 0.5
+"""The demand for a dish is unknown on a day when it was sold out for at least this many hours, or
+for this share of the open hours."""
 CLOSED_WEEKS, LEAST_CLOSED_WEEKS = 8, 4
 """The store does not open on a weekday that was closed in each of the last eight weeks (for a new
 store: in all of at least four)."""
@@ -30,7 +32,17 @@ store: in all of at least four)."""
 Facts: TypeAlias = Mapping[str, Any]
 """The facts that reports tell about a day."""
 
-_SPOKEN = ("holiday", "school_holiday", "promotions", "discount", "stockout_hours", "closed")
+_FROM_EVENTS = ("sold_out", "discounted")
+"""Facts that a report of the same day does not replace."""
+_SPOKEN = (
+    *_FROM_EVENTS,
+    "holiday",
+    "school_holiday",
+    "promotions",
+    "discount",
+    "stockout_hours",
+    "closed",
+)
 
 
 def sales_of(store: Store, *, today: dt.date, history_days: int, most_dishes: int = 50) -> Sales:
@@ -116,7 +128,10 @@ def _facts(reports: Iterable[tuple[dt.date, Any]]) -> Mapping[dt.date, Facts]:
     found: dict[dt.date, Facts] = {}
     for day, context in reports:
         if isinstance(context, dict):
-            found |= dict(_spoken(day, context))
+            for of, said in _spoken(day, context):
+                known = found.get(of, {})
+                lasting = {name: known[name] for name in _FROM_EVENTS if name in known}
+                found[of] = {**lasting, **said}
     return found
 
 
@@ -142,7 +157,7 @@ def _sales(store: Store, first: dt.date, table: _Table, facts: Mapping[dt.date, 
     ahead = days + HORIZONS
     place = {dish: number for number, dish in enumerate(table.dishes)}
     flags: dict[str, FloatArray] = defaultdict(lambda: np.zeros(ahead))
-    promotion = np.zeros((ahead, len(place)))
+    promotion, discounted = np.zeros((ahead, len(place))), np.zeros_like(quantities)
     for day, said in facts.items():
         row = (day - first).days
         if not 0 <= row < ahead:
@@ -151,7 +166,9 @@ def _sales(store: Store, first: dt.date, table: _Table, facts: Mapping[dt.date, 
             flags[name][row] = _flag(said.get(name))
         _promote(promotion[row], said, place)
         if row < days:
-            _sold_out(quantities[row], said.get("stockout_hours"), place)
+            _sold_out(quantities[row], said.get("stockout_hours"), place, SOLD_OUT_HOURS)
+            _sold_out(quantities[row], said.get("sold_out"), place, SOLD_OUT_SHARE)
+            _discount(discounted[row], said.get("discounted"), place)
     closed = flags["closed"] > 0
     # Sales show whether the store was open on a known day. For a day to come, a report does, or
     # else the usual week: the forecast of the day before can then use that the next is closed.
@@ -166,6 +183,7 @@ def _sales(store: Store, first: dt.date, table: _Table, facts: Mapping[dt.date, 
         dishes=table.dishes,
         quantities=quantities,
         promotion=promotion,
+        discounted=discounted,
         closed=closed,
         holiday=flags["holiday"],
         school_holiday=flags["school_holiday"],
@@ -200,18 +218,22 @@ def _number(value: Any) -> float | None:
 
 
 def _promote(row: FloatArray, said: Facts, place: Mapping[str, int]) -> None:
-    promotions, discount = said.get("promotions"), said.get("discount")
+    promotions = said.get("promotions")
     for dish in promotions if isinstance(promotions, list) else ():
         if isinstance(dish, str) and dish in place:
             row[place[dish]] = 1.0
-    for dish, share in discount.items() if isinstance(discount, dict) else ():
+    _discount(row, said.get("discount"), place)
+
+
+def _discount(row: FloatArray, told: Any, place: Mapping[str, int]) -> None:
+    for dish, share in told.items() if isinstance(told, dict) else ():
         number = _number(share)
         if dish in place and number is not None:
             row[place[dish]] = min(max(number, 0.0), 1.0)
 
 
-def _sold_out(row: FloatArray, hours: Any, place: Mapping[str, int]) -> None:
-    for dish, value in hours.items() if isinstance(hours, dict) else ():
+def _sold_out(row: FloatArray, told: Any, place: Mapping[str, int], least: float) -> None:
+    for dish, value in told.items() if isinstance(told, dict) else ():
         number = _number(value)
-        if dish in place and number is not None and number >= SOLD_OUT_HOURS:
+        if dish in place and number is not None and number >= least:
             row[place[dish]] = np.nan

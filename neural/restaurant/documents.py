@@ -1,76 +1,23 @@
 """Orders, dishes and shifts as documents for search. Pure."""
 
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any
 
+from neural.restaurant.order_documents import ORDERS, order
 from neural.retrieval.collections.documents import Document
 from neural.retrieval.collections.reading import (
-    as_text,
     first_sentence,
     first_text,
     joined,
-    listed,
-    meaning_of,
     moment_of,
-    named,
     own_id,
     store_of,
     texts,
 )
 
-ORDERS, DISHES, SHIFTS = "orders", "dishes", "staff"
+__all__ = ["DISHES", "ORDERS", "SHIFTS", "dish", "order", "shift"]
 
-_ORDER_ID = ("id", "order_id", "number")
-_ORDER_LINES = ("lines", "items", "dishes")
-_ORDER_TIMES = ("placed_at", "created_at", "occurred_at", "at")
-_ORDER_TOLD_OTHERWISE = (
-    *_ORDER_ID,
-    *_ORDER_LINES,
-    *_ORDER_TIMES,
-    "store_id",
-    "store",
-    "state",
-    "status",
-    "currency",
-)
-
-
-def order(record: Mapping[str, Any]) -> Document:
-    """The document of an order, found by its number, dishes and notes. Its lines are under
-    ``lines``, ``items`` or ``dishes``; each is a name or a mapping with one."""
-    lines = listed(record, *_ORDER_LINES)
-    names, told = named(lines), list(texts(record, without=_ORDER_TOLD_OTHERWISE))
-    return Document(
-        id=own_id(record, *_ORDER_ID, collection=ORDERS),
-        store=store_of(record, collection=ORDERS),
-        kind=first_text(record, "state", "status"),
-        at=moment_of(record, *_ORDER_TIMES),
-        title=own_id(record, *_ORDER_ID, collection=ORDERS),
-        names=tuple(names),
-        text=joined([*map(_line, lines), *told]),
-        meaning=meaning_of(names, [*chain.from_iterable(map(_notes, lines)), *told]),
-    )
-
-
-def _line(line: Any) -> str:
-    """The text of a line: its name, quantity and notes."""
-    if not isinstance(line, Mapping):
-        return as_text(line)
-    name = first_text(line, "name", "title", "dish_name", "dish", "item")
-    count = first_text(line, "quantity", "count")
-    said = f"{name} ×{count}" if count else name
-    return " ".join([said, *_notes(line)])
-
-
-def _notes(line: Any) -> list[str]:
-    """The text of a line besides its name, quantity and price."""
-    if not isinstance(line, Mapping):
-        return []
-    told = ("name", "title", "dish_name", "item", "quantity", "count", "price", "amount")
-    name = first_text(line, "name", "title", "dish_name", "dish", "item")
-    return [text for text in texts(line, without=told) if text != name]
-
+DISHES, SHIFTS = "dishes", "staff"
 
 _DISH_ID = ("id", "dish", "code", "dish_id")
 _DISH_TITLE = ("title", "name")

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.models import NeuralEvent
 from neural.restaurant import documents
+from neural.restaurant.keys import number_of
 from neural.restaurant.models import Dish, Order, OrderLine, OrderState, Shift
 from neural.restaurant.models.newest import event_of, moment_of
 from neural.retrieval.collections.documents import Document
@@ -32,12 +33,14 @@ class Orders(Rows):
         return orders
 
     def record(self, row: Any) -> Record:
-        """An order with its lines, and with all other fields of its newest event, as the row itself
-        keeps no notes."""
+        """An order with its lines, and with what else its newest event says, as long as its payload
+        is kept."""
         lines = row.stated.get("lines") or [_line(line) for line in row.lines.all()]
         return {
             **row.stated,
+            **{name: value for name, value in _columns(row).items() if value},
             "id": row.key,
+            "order_id": number_of(row.key),
             "number": str(row),
             "store_id": row.store_id,
             "state": row.state,
@@ -64,9 +67,23 @@ def _payloads(orders: Iterable[Order]) -> dict[tuple[str, str, str], Mapping[str
     }
 
 
-def _line(line: OrderLine) -> Mapping[str, str]:
+_FACTS = (
+    *("till", "channel", "platform", "platform_number", "table", "member", "staff", "invoice"),
+    *("note", "phone_last4", "bill"),
+)
+
+
+def _columns(order: Order) -> Mapping[str, Any]:
+    """What an order is found by that stays when its event's payload is pruned."""
+    day = order.business_day
+    facts = {name: getattr(order, name) for name in _FACTS}
+    return {**facts, "total": str(order.total), "business_day": day.isoformat() if day else ""}
+
+
+def _line(line: OrderLine) -> Mapping[str, Any]:
     quantity = format(line.quantity.normalize(), "f")
-    return {"name": line.name or line.dish, "dish": line.dish, "quantity": quantity}
+    said = {"name": line.name or line.dish, "dish": line.dish, "quantity": quantity}
+    return {**said, "options": line.options or [], "note": line.note}
 
 
 class Dishes(Rows):

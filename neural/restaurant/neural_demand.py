@@ -9,7 +9,9 @@ from django.db.models.functions import Cast
 
 from neural.forecasting.sources import SoldRow, register_demand_source
 from neural.models import Store
+from neural.restaurant.discounted_days import discounted_days
 from neural.restaurant.models import DailyDemand, SalesReport
+from neural.restaurant.sold_out_days import sold_out_days
 
 
 class DailySales:
@@ -26,11 +28,15 @@ class DailySales:
     def reports(
         self, store: Store, *, first: dt.date, until: dt.date
     ) -> Iterable[tuple[dt.date, Any]]:
-        """The contexts of sales reports (all but their lines), by day, in the order of their
-        versions."""
+        """What events say was sold out or discounted, and the contexts of sales reports (all but
+        their lines), by day, in the order of their versions."""
+        sold_out = sold_out_days(store, first=first, until=until)
+        discounted = discounted_days(store, first=first, until=until)
+        for day in sold_out.keys() | discounted.keys():
+            yield day, {"sold_out": sold_out.get(day, {}), "discounted": discounted.get(day, {})}
         reports = SalesReport.objects.filter(store=store, day__gte=first, day__lt=until)
         rows = reports.exclude(context={}).order_by("version")
-        return rows.values_list("day", "context")
+        yield from rows.values_list("day", "context")
 
     def selling_stores(
         self, *, first: dt.date, last: dt.date, least_days: int = 1

@@ -25,6 +25,8 @@ URGENT: dict[str, type[Payload]] = {
 }
 ORDINARY: dict[str, type[Payload]] = {
     "dish.updated": schemas.DishPayload,
+    "item.sold_out": schemas.ItemSoldOut,
+    "item.available": schemas.ItemAvailable,
     "staff.scheduled": schemas.ShiftPayload,
     "feedback.received": schemas.FeedbackPayload,  # no handler: kept as unhandled
     "sales.reported": schemas.SalesReportPayload,
@@ -43,4 +45,4 @@ _register(URGENT, queue=HIGH_PRIORITY_QUEUE, priority=HIGH_PRIORITY)
 _register(ORDINARY, queue=DEFAULT_QUEUE, priority=DEFAULT_PRIORITY)
 
 # Imported last: handlers register at import, and only for types that are already known.
-from neural.restaurant.handlers import orders, payments, stores  # noqa: E402, F401
+from neural.restaurant.handlers import orders, payments, sold_out, stores  # noqa: E402, F401

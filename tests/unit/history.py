@@ -13,6 +13,7 @@ from neural.events.types import event_type
 from neural.ledger.recompute import at_the_end
 from neural.models import NeuralEvent, Store
 from neural.restaurant.models import (
+    Availability,
     DailyDemand,
     Dish,
     Order,
@@ -24,7 +25,10 @@ from neural.restaurant.models import (
 )
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
-READ_MODELS = (Order, OrderLine, Payment, Dish, StockLevel, Shift, SalesReport, DailyDemand)
+READ_MODELS = (
+    *(Order, OrderLine, Payment, Dish, Availability, StockLevel, Shift),
+    *(SalesReport, DailyDemand),
+)
 
 
 def at(minutes: float) -> dt.datetime:

@@ -138,6 +138,7 @@ def submitted() -> None:
         "payment.completed": {"payment_id": "p1", "order_id": "1", "amount": "19"},
         "inventory.low": {"item": "rice", "level": "3.5"},
         "dish.updated": {"dish": "D1", "name": SCRIPT},
+        "item.sold_out": {"dish": "D1", "name": SCRIPT, "reason": SCRIPT, "till": "T1"},
         "staff.scheduled": {
             "shift_id": "1",
             "staff_id": "E1",

@@ -54,6 +54,8 @@ PAYLOADS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "inventory.low": st.fixed_dictionaries(ITEM, optional=THRESHOLD),
     "inventory.updated": st.fixed_dictionaries(ITEM, optional=THRESHOLD),
     "dish.updated": st.fixed_dictionaries({"dish": DISHES, "name": DISHES, "price": PRICES}),
+    "item.sold_out": st.fixed_dictionaries({"dish": DISHES}, optional={"until": MOMENTS.map(str)}),
+    "item.available": st.fixed_dictionaries({"dish": DISHES}),
     "staff.scheduled": st.fixed_dictionaries(
         {"staff_id": DISHES, **{name: st.just(value) for name, value in SHIFT.items()}}
     ),

@@ -15,7 +15,14 @@ URGENT = {
     "inventory.low",
     "inventory.updated",
 }
-ORDINARY = {"dish.updated", "staff.scheduled", "feedback.received", "sales.reported"}
+ORDINARY = {
+    "dish.updated",
+    "item.sold_out",
+    "item.available",
+    "staff.scheduled",
+    "feedback.received",
+    "sales.reported",
+}
 
 
 def test_priority_10_is_most_urgent():

@@ -30,6 +30,8 @@ VALID: dict[str, dict[str, Any]] = {
         "starts_at": "2026-03-02T08:00",
         "ends_at": "2026-03-02T16:00",
     },
+    "item.sold_out": {"dish": "D1", "until": "2026-03-02T18:00", "reason": "no eggs"},
+    "item.available": {"name": "红烧肉", "till": "T1"},
     "feedback.received": {"text": "很好吃", "rating": 5},
     "sales.reported": {"day": "2026-03-02", "lines": [sold()]},
 }
@@ -52,9 +54,9 @@ def refused_field(kind: str, **changes: Any) -> str:
     return ".".join(str(step) for step in refusal.value.errors()[0]["loc"])
 
 
-def test_there_are_eleven_types_each_with_a_valid_example():
+def test_there_are_thirteen_types_each_with_a_valid_example():
     assert {each.name for each in event_types()} >= set(VALID)
-    assert len(VALID) == 11
+    assert len(VALID) == 13
 
 
 @pytest.mark.parametrize("kind", VALID)
@@ -68,6 +70,7 @@ def test_a_valid_payload_is_read(kind):
         ("high_priority", 10, ["order.created", "order.updated", "order.cancelled"]),
         ("high_priority", 10, ["payment.completed", "payment.refunded"]),
         ("high_priority", 10, ["inventory.low", "inventory.updated"]),
+        ("default", 5, ["item.sold_out", "item.available"]),
         ("default", 5, ["dish.updated", "staff.scheduled", "feedback.received", "sales.reported"]),
     ],
 )

@@ -14,6 +14,8 @@ from tests.unit import admin_world as world
 
 pytestmark = pytest.mark.django_db
 NOON = dt.datetime(2026, 11, 1, 4, tzinfo=dt.UTC)
+DAY = ("2026-11-01", "11月1日")
+"""What an order of this day is found by besides its dishes."""
 
 
 def source(name: str) -> Any:
@@ -46,7 +48,7 @@ def test_an_order_is_read_with_its_lines():
     document = document_of("orders", record)
 
     assert document.key == "S1/1001"
-    assert document.names == ("牛肉面", "可乐")
+    assert document.names == ("牛肉面", "可乐", *DAY)
     assert "牛肉面 ×2" in document.text
     assert document.at == NOON
 
@@ -60,7 +62,7 @@ def test_an_order_says_what_its_newest_event_says_beside_its_lines():
     (record,) = source("orders").load(["S1/7"]).values()
     document = document_of("orders", record)
 
-    assert document.names == ("牛肉面",)
+    assert document.names == ("牛肉面", *DAY)
     assert "不要香菜" in document.text
     assert "靠窗" in document.text
     assert "别家的" not in document.text
@@ -72,7 +74,7 @@ def test_an_order_whose_event_is_pruned_still_says_its_lines():
 
     (record,) = source("orders").load(["S1/7"]).values()
 
-    assert document_of("orders", record).names == ("牛肉面",)
+    assert document_of("orders", record).names == ("牛肉面", *DAY)
 
 
 def test_an_order_that_only_a_payment_has_named_is_not_searched():

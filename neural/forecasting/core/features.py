@@ -183,7 +183,7 @@ def _values(
 
 def _of_origin(sales: Sales, past: Past) -> NDArray[np.float32]:
     """(days, dishes, ...): the features known at the end of each day."""
-    promoted = windowed(sales.promotion[: sales.days], 28)
+    promoted = windowed(sales.promoted, 28)
     days = np.minimum(np.arange(1, sales.days + 1), 28)[:, None]
     columns = [
         past.mean_of_days(3),
@@ -223,11 +223,10 @@ def _of_weekday(
         # Weeks without a known day take the ratio of the last known one.
         means.append(np.where(count[row] > 0, ratio, means[0] if means else 0.0))
     like = _like_days(sales, past, rows, origin, means[2])
-    holiday = np.broadcast_to(sales.holiday[:, None], sales.promotion.shape)
+    promoted = sales.promoted
+    holiday = np.broadcast_to(sales.holiday[: sales.days, None], promoted.shape)
     flags = [
-        weekly(each, weeks)[row] / weeks * there
-        for each in (sales.promotion, holiday)
-        for weeks in (1, 4)
+        weekly(each, weeks)[row] / weeks * there for each in (promoted, holiday) for weeks in (1, 4)
     ]
     unknown = 1.0 - np.minimum(weekly(past.ordinary, 4), 1.0)[row] * there
     index = past.weekday_index(8)[row] * there

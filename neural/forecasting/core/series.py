@@ -37,6 +37,10 @@ class Sales:
     """(days + HORIZONS,), 0 or 1: as reported, or from the calendar of the store's country."""
     school_holiday: FloatArray
     """(days + HORIZONS,), 0 or 1: as reported; 0 without a report."""
+    discounted: FloatArray | None = None
+    """(days, dishes), from 0 to 1: the share of a known day's revenue that coupons and discounts
+    took, which nobody had planned. It says how far those days tell of others, and nothing of the
+    days to come. None: not known."""
     country: str = ""
     """ISO 3166-1 alpha-2, in capitals; empty: not known."""
     names: tuple[str, ...] = field(default=())
@@ -54,6 +58,8 @@ class Sales:
             "holiday": (ahead,),
             "school_holiday": (ahead,),
         }
+        if self.discounted is not None and self.discounted.shape != (days, dishes):
+            raise ValueError(f"discounted has shape {self.discounted.shape}, not {(days, dishes)}")
         if dishes != len(self.dishes):
             raise ValueError(f"{len(self.dishes)} dishes are named, quantities have {dishes}")
         for name, shape in shapes.items():
@@ -64,6 +70,12 @@ class Sales:
     def days(self) -> int:
         """The number of known days."""
         return int(self.quantities.shape[0])
+
+    @property
+    def promoted(self) -> FloatArray:
+        """(days, dishes): how far each known day was one of promotion or discount."""
+        planned = self.promotion[: self.days]
+        return planned if self.discounted is None else np.maximum(planned, self.discounted)
 
     @property
     def last_day(self) -> dt.date:

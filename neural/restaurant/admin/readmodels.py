@@ -1,5 +1,5 @@
-"""The admin pages of the other read models: dishes, stock, shifts, sales reports and daily
-demand."""
+"""The admin pages of the other read models: dishes, what was sold out, stock, shifts, sales reports
+and daily demand."""
 
 from typing import Any, ClassVar
 
@@ -27,6 +27,7 @@ from neural.admin.store_links import register_rows_of_stores
 from neural.admin.walks import Walk
 from neural.restaurant.admin.filters import LowStockFilter
 from neural.restaurant.models import (
+    Availability,
     DailyDemand,
     DemandSummary,
     Dish,
@@ -97,6 +98,24 @@ class StockLevelAdmin(ReadModelAdmin):
     @admin.display(description=_("counted at"))
     def counted(self, stock: StockLevel) -> SafeString | str:
         return instant(moment_of(bytes(stock.level_version)))
+
+
+@page(Availability)
+class AvailabilityAdmin(ReadModelAdmin):
+    list_display = (
+        "dish",
+        "name",
+        "sold_out",
+        instant_column(Availability, "at"),
+        instant_column(Availability, "until"),
+        "reason",
+        "till",
+        link_column(Availability, "store"),
+    )
+    walks = (by_store("-at"),)
+    search_keys = ("store",)
+    search_help_text = _("A whole store code.")
+    fieldsets = ((None, {"fields": list_display}),)
 
 
 @page(Shift)

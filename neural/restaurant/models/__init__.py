@@ -6,11 +6,13 @@ from neural.restaurant.models.order import Order
 from neural.restaurant.models.order_line import LineRole, LineState, OrderLine
 from neural.restaurant.models.order_status import Channel, OrderState, OrderStatus
 from neural.restaurant.models.payment import Payment, PaymentKind, PaymentStatus, RefundKind
+from neural.restaurant.models.sold_out import Availability
 from neural.restaurant.models.staff import Shift
 from neural.restaurant.models.stock import StockLevel
 from neural.restaurant.models.summary import DemandSummary, Period
 
 __all__ = [
+    "Availability",
     "Channel",
     "DailyDemand",
     "DemandSummary",

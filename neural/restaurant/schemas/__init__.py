@@ -14,6 +14,8 @@ from neural.restaurant.schemas.orders import (
 from neural.restaurant.schemas.stores import (
     DishPayload,
     FeedbackPayload,
+    ItemAvailable,
+    ItemSoldOut,
     LowStockPayload,
     SalesReportPayload,
     ShiftPayload,
@@ -35,6 +37,8 @@ __all__ = [
     "DayClosed",
     "DishPayload",
     "FeedbackPayload",
+    "ItemAvailable",
+    "ItemSoldOut",
     "LowStockPayload",
     "OrderLinePayload",
     "OrderPayload",

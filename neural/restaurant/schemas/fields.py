@@ -71,6 +71,7 @@ Key = Annotated[Coerced, text(100, least=1), PLAIN]
 Code = Annotated[Coerced, text(200, least=1), PLAIN]
 """The id of a dish or an item, which is often its name."""
 OptionalCode = Annotated[Coerced, text(200), PLAIN]
+Till = Annotated[Coerced, text(60), PLAIN]
 Name = Annotated[str, text(200)]
 Label = Annotated[str, text(100)]
 Unit = Annotated[str, text(30)]

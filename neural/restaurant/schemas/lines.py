@@ -1,4 +1,4 @@
-"""The base of all lines that name a dish."""
+"""The bases of all that names a dish, and of lines."""
 
 from typing import Self
 
@@ -8,12 +8,11 @@ from neural.events.schema import Payload
 from neural.restaurant.schemas.fields import Name, OptionalCode, Quantity
 
 
-class Line(Payload):
-    """One dish of an order or of a day. A dish without a code is identified by its name."""
+class OfDish(Payload):
+    """Names a dish. A dish without a code is identified by its name."""
 
     dish: OptionalCode = ""
     name: Name = ""
-    quantity: Quantity
 
     @model_validator(mode="after")
     def _is_named(self) -> Self:
@@ -24,3 +23,9 @@ class Line(Payload):
     @property
     def dish_code(self) -> str:
         return self.dish or self.name
+
+
+class Line(OfDish):
+    """One dish of an order or of a day."""
+
+    quantity: Quantity

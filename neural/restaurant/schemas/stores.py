@@ -18,10 +18,12 @@ from neural.restaurant.schemas.fields import (
     Moment,
     Money,
     Name,
+    Reason,
+    Till,
     Unit,
     text,
 )
-from neural.restaurant.schemas.lines import Line
+from neural.restaurant.schemas.lines import Line, OfDish
 
 
 class StockPayload(Payload):
@@ -46,6 +48,20 @@ class DishPayload(Payload):
     currency: Currency = ""
     category: Label = ""
     available: bool = True
+
+
+class ItemAvailable(OfDish):
+    """A dish can be ordered again: item.available."""
+
+    reason: Reason = ""
+    till: Till = ""
+
+
+class ItemSoldOut(ItemAvailable):
+    """A dish cannot be ordered until it is reported as available, or until a stated time:
+    item.sold_out."""
+
+    until: Moment | None = None
 
 
 class ShiftPayload(Payload):

@@ -27,6 +27,7 @@ from neural.restaurant.schemas.fields import (
     Number,
     Quantity,
     Reason,
+    Till,
     text,
 )
 from neural.restaurant.schemas.lines import Line
@@ -35,7 +36,6 @@ MOST_BILL_ENTRIES = 200
 MOST_GUESTS = 10_000
 
 OptionalKey = Annotated[Coerced, text(100), PLAIN]
-Till = Annotated[Coerced, text(60), PLAIN]
 Status = Literal[
     "scheduled",
     "open",
