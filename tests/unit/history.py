@@ -15,16 +15,22 @@ from neural.models import NeuralEvent, Store
 from neural.restaurant.models import (
     DailyDemand,
     Dish,
+    Menu,
+    OpeningState,
     Order,
     OrderLine,
     Payment,
     SalesReport,
     Shift,
     StockLevel,
+    TimeCard,
 )
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
-READ_MODELS = (Order, OrderLine, Payment, Dish, StockLevel, Shift, SalesReport, DailyDemand)
+READ_MODELS = (
+    *(Order, OrderLine, Payment, Dish, Menu, StockLevel, Shift, TimeCard, OpeningState),
+    *(SalesReport, DailyDemand),
+)
 
 
 def at(minutes: float) -> dt.datetime:

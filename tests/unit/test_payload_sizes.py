@@ -1,6 +1,7 @@
 """A type may allow larger payloads than the setting, and has its limit at every entry point."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,9 +27,10 @@ class Text(Payload):
 
 
 @pytest.fixture(autouse=True)
-def _large_type(request: pytest.FixtureRequest) -> None:
-    request.addfinalizer(lambda: forget(TYPES, "probe.large"))
+def _large_type() -> Iterator[None]:
     register_event_type(EventType(name="probe.large", schema=Text, max_bytes=2 * USUAL))
+    yield
+    forget(TYPES, "probe.large")
 
 
 def payload(size: int) -> dict[str, Any]:
@@ -122,7 +124,7 @@ def test_a_setting_that_allows_more_than_the_type_outranks_it(fake_broker, setti
 
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_type_whose_payloads_have_no_bytes_is_not_registered(size):
-    with pytest.raises(ValueError, match="max_bytes of 'probe.none' must be positive"):
+    with pytest.raises(ValueError, match=r"max_bytes of 'probe.none' must be positive"):
         register_event_type(EventType(name="probe.none", schema=Text, max_bytes=size))
 
 
