@@ -16,7 +16,7 @@ from neural.models import NeuralEvent
 from neural.restaurant.bill import add_up, amount_of
 from neural.restaurant.currencies import digits_of
 from neural.restaurant.handlers.identity import key_of
-from neural.restaurant.keys import number_of, till_of
+from neural.restaurant.keys import day_of, number_of, till_of
 from neural.restaurant.models import Order, OrderLine, OrderStatus
 from neural.restaurant.models.amounts import DECIMAL_PLACES
 from neural.restaurant.models.newest import version_of
@@ -248,6 +248,7 @@ def _locked(keyed: Sequence[Keyed]) -> Iterator[LockedOrders]:
         order.store = stores[order.store_id]
         if not order.number:
             order.number, order.till = number_of(order.key), till_of(order.key)
+            order.business_day = order.business_day or day_of(order.key)
     before = {each.pk: Before(each.counted_day, each.currency) for each in orders.values()}
     yield orders
     _keep(orders.changed.values(), before)
