@@ -10,7 +10,7 @@ from neural.restaurant.models.amounts import amount_field
 from neural.restaurant.models.newest import NewestQuerySet, version_field
 
 
-class DishQuerySet(NewestQuerySet):
+class DishQuerySet(NewestQuerySet["Dish"]):
     def end_before(self, *, store: str, version: bytes) -> int:
         """Make dishes unavailable whose own statements are older than this version. Returns how
         many were available."""

@@ -18,7 +18,7 @@ class Opening(models.TextChoices):
     BUSY = "busy", _("too busy")
 
 
-class OpeningQuerySet(NewestQuerySet):
+class OpeningQuerySet(NewestQuerySet["OpeningState"]):
     def newest(self, *, store: Store, platform: str = "") -> "OpeningState | None":
         """What a store stated last, about all its orders or about those from a platform; None if it
         never stated anything."""

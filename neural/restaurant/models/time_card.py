@@ -13,7 +13,7 @@ from neural.models.store import Store
 from neural.restaurant.models.newest import NewestQuerySet, version_field
 
 
-class TimeCardQuerySet(NewestQuerySet):
+class TimeCardQuerySet(NewestQuerySet["TimeCard"]):
     def keep(self, cards: Collection["TimeCard"]) -> None:
         """Save locked time cards."""
         self.bulk_create(
