@@ -22,12 +22,13 @@ class NotStorable(PermanentError):
     """A value cannot be kept in the ledger; the message names the value and the reason."""
 
 
-def to_json(value: Any, *, what: str) -> str:
+def to_json(value: Any, *, what: str, most_bytes: int | None = None) -> str:
     """JSON text of a value; ``what`` names the value in errors.
 
     Dates, Decimals and UUIDs are written as Celery writes them. Raises :class:`NotStorable` for
     NaN and infinities (not JSON), the character U+0000 (PostgreSQL cannot keep it), halves of
-    surrogate pairs, more than ``max_json_bytes`` bytes and more than ``max_json_depth`` levels.
+    surrogate pairs, more than ``most_bytes`` (by default the setting ``max_json_bytes``) and more
+    than ``max_json_depth`` levels.
     """
     limit = conf().max_json_depth
     try:
@@ -37,8 +38,9 @@ def to_json(value: Any, *, what: str) -> str:
     except (TypeError, ValueError, OverflowError) as error:
         raise NotStorable(f"{what} cannot be written as JSON: {error}") from error
     size = len(text.encode())
-    if size > conf().max_json_bytes:
-        raise NotStorable(f"{what} has {size:,} bytes; at most {conf().max_json_bytes:,} are kept")
+    most_bytes = most_bytes or conf().max_json_bytes
+    if size > most_bytes:
+        raise NotStorable(f"{what} has {size:,} bytes; at most {most_bytes:,} are kept")
     if is_deeper(text, limit):
         raise NotStorable(f"{what} {said_of(depth_of(text), limit)}")
     if has_nul(text):
@@ -67,10 +69,10 @@ def from_json(text: str) -> Any:
     return celery_json.loads(text)
 
 
-def plain(value: Any, *, what: str) -> Any:
+def plain(value: Any, *, what: str, most_bytes: int | None = None) -> Any:
     """The value as plain JSON will read it back, to be given to a JSONField; or
     :class:`NotStorable`."""
-    return json.loads(to_json(value, what=what))
+    return json.loads(to_json(value, what=what, most_bytes=most_bytes))
 
 
 _MARKS = b'[]{}"'

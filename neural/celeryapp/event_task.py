@@ -14,6 +14,7 @@ from neural.celeryapp.refusing import RefusedCall
 from neural.celeryapp.task import ArgumentsUnfit, LedgerTask, run_to_its_end
 from neural.errors import PermanentError
 from neural.events.answers import EventPruned
+from neural.events.payloads import byte_limit
 from neural.events.registry import (
     Handler,
     HandlerUnknown,
@@ -22,7 +23,7 @@ from neural.events.registry import (
     handler,
     handler_names,
 )
-from neural.events.types import EventTypeUnknown, event_type, event_types, fingerprint
+from neural.events.types import TYPES, EventTypeUnknown, event_type, event_types, fingerprint
 from neural.ledger.work import Batch, Work, default_retry
 from neural.models import NeuralEvent, TaskRun
 from neural.models.new_run import new_task_id
@@ -30,6 +31,10 @@ from neural.worker.forwarding import unfit_here, unknown_here
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+
+
+# Celery's JSON may have three bytes for one of the payload's; the rest is for the other arguments.
+_BYTES_PER_PAYLOAD_BYTE, _OTHER_BYTES = 3, 4096
 
 
 class PayloadUnfit(PermanentError):
@@ -98,6 +103,14 @@ class EventTask(LedgerTask):
     def on_refused(self, refused: RefusedCall, run: TaskRun) -> None:
         """Record a refused event for a message that cannot be kept, so that people see it."""
         refuse_message(self._named(refused.args, refused.kwargs), refused.reason)
+
+    def most_bytes(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:
+        """Room for the largest payload of the event's type, if it allows larger ones than usual.
+        The payload itself is measured when the event is submitted."""
+        kind = TYPES.find(str(self._named(args, kwargs).get("event_type")))
+        if kind is None or kind.max_bytes is None:
+            return None
+        return byte_limit(kind) * _BYTES_PER_PAYLOAD_BYTE + _OTHER_BYTES
 
     def _check_fit(self, run: TaskRun, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Check the arguments, which nobody checked when a plain client sent them."""

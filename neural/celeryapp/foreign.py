@@ -54,6 +54,11 @@ class ForeignlyCalledTask(CalledTask):
         ``run`` is the message's dead letter. Whatever an override writes commits with it.
         """
 
+    def most_bytes(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:
+        """The size that the arguments of a plain client's message may have; None stands for the
+        setting ``max_json_bytes``."""
+        return None
+
     def _recorded_or_refused(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Exception | None:
@@ -79,6 +84,7 @@ class ForeignlyCalledTask(CalledTask):
             priority=self._priority(self._message_priority()),
             options=self._options_of_the_message(),
             parent=self.request.parent_id or "",
+            most_bytes=self.most_bytes(args, kwargs),
         )
 
     def _keep_refused(

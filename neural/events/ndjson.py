@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from neural.conf import conf
 from neural.events.answers import Problem, Submission
+from neural.events.payloads import largest_byte_limit
 from neural.events.readable import as_text
 from neural.events.refusals import Refusal
 from neural.events.submit import submit_many
@@ -33,7 +34,7 @@ class LineAnswer:
 
 def bounded_lines(file: IO[bytes]) -> Iterator[bytes]:
     """Yield the lines of a file. Of a line longer than any valid event, only the beginning."""
-    limit = conf().max_json_bytes * _LINE_BYTES_PER_PAYLOAD_BYTE
+    limit = largest_byte_limit() * _LINE_BYTES_PER_PAYLOAD_BYTE
     while line := file.readline(limit):
         yield line
         while len(line) == limit and not line.endswith(b"\n"):

@@ -10,7 +10,13 @@ from django.db import Error as DatabaseAway
 
 from neural.conf import conf
 from neural.events.answers import InvalidEvent, Problem
-from neural.events.payloads import canonical, check_payload, content_hash
+from neural.events.payloads import (
+    byte_limit,
+    canonical,
+    check_payload,
+    content_hash,
+    kept_of,
+)
 from neural.events.readable import said_by
 from neural.events.registry import handlers_of
 from neural.events.types import (
@@ -47,7 +53,8 @@ class NewEvent:
     source: str
     event_id: str
     payload: str
-    """The caller's payload as JSON text with sorted keys, without a schema's defaults."""
+    """The caller's payload as JSON text with sorted keys, without a schema's defaults and without
+    what its type leaves out."""
     content_hash: str
     occurred_at: dt.datetime
     handlers: tuple[str, ...]
@@ -114,7 +121,7 @@ def _validated(
     }
     _check_fields(request)
     kind = _known_type(request["type"])
-    payload = canonical(request["payload"])
+    payload = canonical(kept_of(kind.name, request["payload"]), byte_limit(kind))
     check_payload(kind, payload)
     queue = request.get("queue") or (LOW_PRIORITY_QUEUE if backfill else kind.queue)
     priority = request.get("priority") or (LOW_PRIORITY if backfill else kind.priority)

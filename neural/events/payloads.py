@@ -1,4 +1,4 @@
-"""Payloads of events: their canonical JSON, their hash, and validation by the type's schema."""
+"""Payloads of events: their limits, canonical JSON and hash, and validation by the schema."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from neural.conf import conf
 from neural.events.answers import InvalidEvent, Problem
-from neural.events.types import EventType
+from neural.events.types import TYPES, EventType, event_types
 from neural.stored_json import depth_of, has_nul, is_deeper, said_of
 
 _canonical = DjangoJSONEncoder(
@@ -17,10 +17,29 @@ _canonical = DjangoJSONEncoder(
 )
 
 
-def canonical(payload: Mapping[str, Any]) -> str:
+def byte_limit(kind: EventType) -> int:
+    """The size of the largest payload of this type, as JSON in UTF-8."""
+    return max(conf().max_json_bytes, kind.max_bytes or 0)
+
+
+def largest_byte_limit() -> int:
+    """The size of the largest payload of any type."""
+    return max((byte_limit(kind) for kind in event_types()), default=conf().max_json_bytes)
+
+
+def kept_of(type_name: str, payload: Any) -> Any:
+    """What is kept of a payload: all of it, unless its type leaves something out."""
+    kind = TYPES.find(type_name)
+    if kind is None or kind.keep is None or not isinstance(payload, Mapping):
+        return payload
+    return kind.keep(payload)
+
+
+def canonical(payload: Mapping[str, Any], limit: int) -> str:
     """JSON text of a payload, with sorted keys and no spaces: equal content gives equal text.
 
-    Raises :class:`InvalidEvent` for a payload that cannot be written as JSON or cannot be kept.
+    Raises :class:`InvalidEvent` for a payload that cannot be written as JSON or cannot be kept, as
+    one of more than ``limit`` bytes.
     """
     deepest = conf().max_json_depth
     try:
@@ -34,9 +53,9 @@ def canonical(payload: Mapping[str, Any]) -> str:
         raise InvalidEvent(Problem("payload", said_of(None, deepest))) from error
     except (TypeError, ValueError) as error:
         raise InvalidEvent(Problem("payload", f"cannot be written as JSON: {error}")) from error
-    if len(raw) > conf().max_json_bytes:
-        limit = f"{conf().max_json_bytes:,}"
-        raise InvalidEvent(Problem("payload", f"has {len(raw):,} bytes; at most {limit} are kept"))
+    if len(raw) > limit:
+        reason = f"has {len(raw):,} bytes; at most {limit:,} are kept"
+        raise InvalidEvent(Problem("payload", reason))
     if is_deeper(text, deepest):
         raise InvalidEvent(Problem("payload", said_of(depth_of(text), deepest)))
     if has_nul(text):

@@ -15,7 +15,8 @@ from django.db import transaction
 from neural.conf import conf
 from neural.events.answers import Problem
 from neural.events.new_event import NewEvent
-from neural.events.readable import as_json, as_text, escaped, storable
+from neural.events.payloads import kept_of
+from neural.events.readable import as_json, as_text, escaped, said_by, storable
 from neural.ledger import dialects
 from neural.ledger.interrupts import SoftTimeLimitExceeded
 
@@ -65,10 +66,20 @@ def refusal_of(request: Any, problems: Sequence[Problem], *, backfill: bool = Fa
         source=as_text(known.get("source")),
         event_id=as_text(known.get("event_id")),
         type=as_text(known.get("type")),
-        payload=as_json(known["payload"]) if "payload" in known else "",
+        payload=_payload(known),
         details=details | ({"backfill": True} if backfill else {}),
         problems=problems,
     )
+
+
+def _payload(known: Mapping[Any, Any]) -> str:
+    """The payload as text, without what its type leaves out of every payload."""
+    if "payload" not in known:
+        return ""
+    try:
+        return as_json(kept_of(as_text(known.get("type")), known["payload"]))
+    except Exception as error:  # noqa: BLE001 (methods of the caller's classes may raise)
+        return f"could not be read: {said_by(error)}"
 
 
 def refusal_of_new_event(new_event: NewEvent, problems: Sequence[Problem]) -> Refusal:

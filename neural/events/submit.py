@@ -110,6 +110,10 @@ def submit_many(
 
 Chunk = Sequence[NewEvent | Refusal]
 
+CHUNK_CHARACTERS = 64 * 1024 * 1024
+"""A chunk ends early when its payloads have this size, so that large ones do not fill the memory or
+a statement."""
+
 
 def _next_chunk(
     requests: Iterator[Any], backfill: bool, requested_by: str
@@ -119,7 +123,8 @@ def _next_chunk(
     would cost a tenth more time in Python's garbage collector."""
     clocks = StoreClocks()
     chunk: list[NewEvent | Refusal] = []
-    for _ in range(conf().submit_chunk):
+    size = 0
+    while len(chunk) < conf().submit_chunk and size < CHUNK_CHARACTERS:
         try:
             request = next(requests)
         except StopIteration:
@@ -127,6 +132,7 @@ def _next_chunk(
         except Exception as error:  # noqa: BLE001 (the caller's own, raised again)
             return chunk, error
         chunk.append(_read(request, clocks, backfill, requested_by))
+        size += len(chunk[-1].payload)
     return chunk, None
 
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +28,17 @@ class EventType:
     """A kind of event: its name, payload schema, queue and priority.
 
     ``schema`` is a pydantic model, best a subclass of :class:`neural.Payload`. ``queue`` and
-    ``priority`` (1 to 10, 10 is most urgent) are those of its handlers' runs.
+    ``priority`` (1 to 10, 10 is most urgent) are those of its handlers' runs. ``max_bytes`` allows
+    larger payloads than the setting ``max_json_bytes``. ``keep`` returns what is kept of a payload;
+    it is called before the payload is checked, and may get anything that is a mapping.
     """
 
     name: str
     schema: "type[BaseModel]"
     queue: str = DEFAULT_QUEUE
     priority: int = DEFAULT_PRIORITY
+    max_bytes: int | None = None
+    keep: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
 
 
 TYPES: Registry[EventType] = Registry("event type", unknown=EventTypeUnknown)
@@ -41,9 +46,11 @@ TYPES: Registry[EventType] = Registry("event type", unknown=EventTypeUnknown)
 
 def register_event_type(event_type: EventType) -> EventType:
     """Register an event type and return it. Raises ValueError for a priority that is not from 1 to
-    10, and AlreadyRegistered for a name in use."""
+    10 and for a size that is not positive, and AlreadyRegistered for a name in use."""
     if event_type.priority not in PRIORITIES:
         raise ValueError(f"priority of {event_type.name!r} must be from 1 to 10")
+    if event_type.max_bytes is not None and event_type.max_bytes < 1:
+        raise ValueError(f"max_bytes of {event_type.name!r} must be positive")
     return TYPES.add(event_type.name, event_type)
 
 

@@ -96,10 +96,12 @@ def record_foreign(
     priority: int,
     options: Mapping[str, Any] = NOTHING,
     parent: str = "",
+    most_bytes: int | None = None,
 ) -> None:
     """Record the run that a plain Celery client's message requests, if it is new.
 
-    Raises :class:`TaskIdTaken` if its task id belongs to other work.
+    ``most_bytes`` limits its arguments, in place of the setting ``max_json_bytes``. Raises
+    :class:`TaskIdTaken` if its task id belongs to other work.
     """
     check_task_id(task_id)
     run = new_run(
@@ -112,6 +114,7 @@ def record_foreign(
         requested_by=BY_MESSAGE,
         options=options,
         parent=parent,
+        most_bytes=most_bytes,
     ).row()
     if _inserted(run):
         _log(run, "received")

@@ -85,12 +85,18 @@ def new_run(
     requested_by: str = "",
     options: Mapping[str, Any] = NOTHING,
     parent: str = "",
+    most_bytes: int | None = None,
 ) -> NewRun:
     """A run to be recorded, with its arguments as plain JSON will read them back.
 
-    Raises :class:`~neural.stored_json.NotStorable` for arguments that cannot be kept. ``task_id``
-    defaults to a new one; ``store`` is the store's code, ``parent`` the task id of the calling run.
+    Raises :class:`~neural.stored_json.NotStorable` for arguments that cannot be kept, as those of
+    more than ``most_bytes`` (by default the setting ``max_json_bytes``). ``task_id`` defaults to a
+    new one; ``store`` is the store's code, ``parent`` the task id of the calling run.
     """
+
+    def kept(value: Any, what: str) -> Any:
+        return plain(value, what=f"the {what} of {task}", most_bytes=most_bytes)
+
     return NewRun(
         task_id=task_id or new_task_id(),
         task=task,
@@ -100,8 +106,8 @@ def new_run(
         requested_by=requested_by,
         options=options,
         parent_task_id=parent,
-        args=plain(list(args), what=f"the arguments of {task}") if args else (),
-        kwargs=plain(dict(kwargs), what=f"the keyword arguments of {task}") if kwargs else NOTHING,
+        args=kept(list(args), "arguments") if args else (),
+        kwargs=kept(dict(kwargs), "keyword arguments") if kwargs else NOTHING,
         event_id=event_id,
         store_id=store,
         unique_key=unique_key,

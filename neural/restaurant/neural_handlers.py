@@ -8,6 +8,7 @@ from neural.events.schema import Payload
 from neural.events.types import EventType, register_event_type
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, HIGH_PRIORITY, HIGH_PRIORITY_QUEUE
 from neural.restaurant import schemas
+from neural.restaurant.pushed import PUSHED_BYTES, without_credentials
 
 URGENT: dict[str, type[Payload]] = {
     "order.created": schemas.OrderPayload,
@@ -18,6 +19,7 @@ URGENT: dict[str, type[Payload]] = {
     "order.merged": schemas.OrdersMerged,
     "payment.stated": schemas.PaymentStated,
     "refund.stated": schemas.RefundStated,
+    "delivery.updated": schemas.DeliveryUpdated,
     "payment.completed": schemas.PaymentPayload,
     "payment.refunded": schemas.RefundPayload,
     "inventory.low": schemas.LowStockPayload,
@@ -32,7 +34,12 @@ ORDINARY: dict[str, type[Payload]] = {
     "sales.reported": schemas.SalesReportPayload,
     "settlement.stated": schemas.SettlementStated,
     "day.closed": schemas.DayClosed,
-    "till.pushed": schemas.TillPushed,  # no handler yet: kept as unhandled
+    "menu.updated": schemas.MenuUpdated,
+    "store.opened": schemas.OpeningReported,
+    "store.closed": schemas.OpeningReported,
+    "store.busy": schemas.OpeningReported,
+    "staff.clocked_in": schemas.ClockedIn,
+    "staff.clocked_out": schemas.ClockedOut,
 }
 
 
@@ -43,6 +50,14 @@ def _register(types: dict[str, type[Payload]], *, queue: str, priority: int) -> 
 
 _register(URGENT, queue=HIGH_PRIORITY_QUEUE, priority=HIGH_PRIORITY)
 _register(ORDINARY, queue=DEFAULT_QUEUE, priority=DEFAULT_PRIORITY)
+register_event_type(
+    EventType(  # no handler yet: kept as unhandled
+        name="till.pushed",
+        schema=schemas.TillPushed,
+        max_bytes=PUSHED_BYTES,
+        keep=without_credentials,
+    )
+)
 
 # Imported last: handlers register at import, and only for types that are already known.
-from neural.restaurant.handlers import orders, payments, sold_out, stores  # noqa: E402, F401
+from neural.restaurant.handlers import menus, orders, payments, sold_out, stores  # noqa: E402, F401

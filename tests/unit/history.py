@@ -16,17 +16,31 @@ from neural.restaurant.models import (
     Availability,
     DailyDemand,
     Dish,
+    Menu,
+    OpeningState,
     Order,
     OrderLine,
     Payment,
     SalesReport,
     Shift,
     StockLevel,
+    TimeCard,
 )
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 READ_MODELS = (
-    *(Order, OrderLine, Payment, Dish, Availability, StockLevel, Shift),
+    *(
+        Order,
+        OrderLine,
+        Payment,
+        Dish,
+        Menu,
+        Availability,
+        StockLevel,
+        Shift,
+        TimeCard,
+        OpeningState,
+    ),
     *(SalesReport, DailyDemand),
 )
 

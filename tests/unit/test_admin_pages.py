@@ -147,6 +147,14 @@ def submitted() -> None:
             "ends_at": "2026-03-01T18:00:00",
         },
         "sales.reported": {"day": "2026-03-01", "lines": [{"dish": "D1", "quantity": 4}]},
+        "menu.updated": {"items": [{"dish": "D1", "name": SCRIPT}], "complete": True},
+        "store.busy": {"reason": SCRIPT, "platform": SCRIPT},
+        "staff.clocked_in": {"timecard_id": "1", "staff_id": "E1", "name": SCRIPT, "role": SCRIPT},
+        "staff.clocked_out": {
+            "timecard_id": "1",
+            "staff_id": "E1",
+            "breaks": [{"starts_at": "2026-03-01T12:00", "ends_at": "2026-03-01T12:30"}],
+        },
     }
     for kind, payload in payloads.items():
         neural.submit(type=kind, store="S1", source="till", event_id=kind, payload=payload)

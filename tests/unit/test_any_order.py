@@ -44,6 +44,13 @@ MONEY = {"payment_id": PAYMENTS, "order_id": ORDERS, "amount": PRICES, "currency
 ITEM = {"item": st.sampled_from(("flour", "eggs")), "level": QUANTITIES}
 SHIFT = {"starts_at": str(at(0)), "ends_at": str(at(60)), "shift_id": "W1"}
 THRESHOLD = {"threshold": QUANTITIES}
+AT = {"at": MOMENTS.map(str)}
+CLOCKED = {"timecard_id": st.sampled_from(("T1", "T2")), "staff_id": DISHES}
+NAMED = {"name": DISHES, "role": DISHES, **AT}
+OPENING = st.fixed_dictionaries({}, optional={"reason": DISHES, "until": MOMENTS.map(str), **AT})
+DISH = st.fixed_dictionaries(
+    {"dish": DISHES, "name": DISHES, "price": PRICES}, optional={"available": st.booleans()}
+)
 PAYLOADS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "order.created": ORDER,
     "order.updated": ORDER,
@@ -53,9 +60,20 @@ PAYLOADS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "sales.reported": st.fixed_dictionaries({"day": DAYS, "lines": SOLD}),
     "inventory.low": st.fixed_dictionaries(ITEM, optional=THRESHOLD),
     "inventory.updated": st.fixed_dictionaries(ITEM, optional=THRESHOLD),
-    "dish.updated": st.fixed_dictionaries({"dish": DISHES, "name": DISHES, "price": PRICES}),
     "item.sold_out": st.fixed_dictionaries({"dish": DISHES}, optional={"until": MOMENTS.map(str)}),
     "item.available": st.fixed_dictionaries({"dish": DISHES}),
+    "dish.updated": DISH,
+    "menu.updated": st.fixed_dictionaries(
+        {"items": st.lists(DISH, max_size=3), "complete": st.booleans()}
+    ),
+    "delivery.updated": st.fixed_dictionaries(
+        {"order_id": ORDERS, "status": st.sampled_from(("assigned", "picked_up", "delivered"))},
+        optional={"courier": DISHES, "eta": MOMENTS.map(str), **AT},
+    ),
+    "store.opened": OPENING,
+    "store.busy": OPENING,
+    "staff.clocked_in": st.fixed_dictionaries(CLOCKED, optional=NAMED),
+    "staff.clocked_out": st.fixed_dictionaries(CLOCKED, optional=NAMED),
     "staff.scheduled": st.fixed_dictionaries(
         {"staff_id": DISHES, **{name: st.just(value) for name, value in SHIFT.items()}}
     ),

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
 from neural.events import ndjson
+from neural.events.payloads import largest_byte_limit
 from neural.models import NeuralEvent, TaskRun
 
 pytestmark = pytest.mark.django_db
@@ -205,7 +206,7 @@ def test_lines_are_taken_a_chunk_at_a_time_so_that_memory_stays_flat(settings):
 
 def test_a_line_longer_than_any_event_is_refused_without_being_kept(settings, run, file):
     settings.NEURAL = {"max_json_bytes": 100}
-    endless = b'{"a": "' + b"x" * 10_000 + b'"}'
+    endless = b'{"a": "' + b"x" * 8 * (largest_byte_limit() + 1) + b'"}'
 
     code, said, complaints = run(file(event("1"), endless, event("2")))
 

@@ -23,13 +23,19 @@ TASKS = {
 }
 HANDLERS = {
     "neural.cancel_order",
+    "neural.merge_orders",
     "neural.record_dish",
+    "neural.record_menu",
+    "neural.record_opening",
     "neural.record_order",
     "neural.record_payment",
     "neural.record_refund",
     "neural.record_sales",
     "neural.record_stock",
+    "neural.record_time",
     "neural.schedule_shift",
+    "neural.settle_orders",
+    "neural.update_deliveries",
 }
 TABLES = {
     "neural_activemodel",
@@ -42,8 +48,10 @@ TABLES = {
     "neural_indexlane",
     "neural_indexmark",
     "neural_logins_loginfailures",
+    "neural_menu",
     "neural_modelversion",
     "neural_neuralevent",
+    "neural_openingstate",
     "neural_order",
     "neural_orderline",
     "neural_payment",
@@ -60,6 +68,7 @@ TABLES = {
     "neural_suppliedrecord",
     "neural_taskrun",
     "neural_tasktry",
+    "neural_timecard",
     "neural_trainingplan",
     "neural_trainingplan_participants",
     "neural_traininground",

@@ -10,8 +10,14 @@ URGENT = {
     "order.created",
     "order.updated",
     "order.cancelled",
+    "order.stated",
+    "order.status_changed",
+    "order.merged",
     "payment.completed",
     "payment.refunded",
+    "payment.stated",
+    "refund.stated",
+    "delivery.updated",
     "inventory.low",
     "inventory.updated",
 }
@@ -19,9 +25,18 @@ ORDINARY = {
     "dish.updated",
     "item.sold_out",
     "item.available",
+    "menu.updated",
     "staff.scheduled",
+    "staff.clocked_in",
+    "staff.clocked_out",
+    "store.opened",
+    "store.closed",
+    "store.busy",
     "feedback.received",
     "sales.reported",
+    "settlement.stated",
+    "day.closed",
+    "till.pushed",
 }
 
 
@@ -36,7 +51,9 @@ def test_priority_10_is_most_urgent():
 )
 def test_each_built_in_type_goes_where_the_design_says(names, queue, priority):
     types = {each.name: each for each in event_types()}
+    own = {name for name in types if types[name].schema.__module__.startswith("neural.restaurant")}
 
+    assert own == URGENT | ORDINARY
     assert {(types[name].queue, types[name].priority) for name in names} == {(queue, priority)}
 
 

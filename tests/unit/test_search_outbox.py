@@ -99,6 +99,17 @@ def test_switched_off_nothing_enters_the_outbox(settings):
         (order(1), "orders", "S1/o1"),
         (
             {
+                "type": "menu.updated",
+                "store": "S1",
+                "source": "till",
+                "event_id": "m1",
+                "payload": {"items": [{"dish": "d7", "name": "soup"}]},
+            },
+            "dishes",
+            "S1/d7",
+        ),
+        (
+            {
                 "type": "staff.scheduled",
                 "store": "S1",
                 "source": "till",

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection, transaction
 
 from neural.models import NeuralEvent, Store
-from neural.restaurant.models import Order
+from neural.restaurant.models import Dish, Order, TimeCard
 from tests.unit.history import NOON, at, demand, handle, line, record, rows, sold, undone
 
 pytestmark = [
@@ -125,6 +125,22 @@ def test_two_corrections_of_a_new_payment_leave_its_first_order_without_it(store
     assert {order.number: order.paid for order in Order.objects.all()} == {"A1": 0, "A2": 10}
 
 
+def test_a_dish_and_a_complete_menu_without_it_at_once_end_in_a_dish_that_is_not_available(store):
+    older = record(store, "dish.updated", at(0), "dish", {"dish": "tea", "name": "Tea"})
+    menu = record(store, "menu.updated", at(1), "menu", {"items": [], "complete": True})
+    overlapping(older, menu)
+    assert not Dish.objects.get().available
+
+
+def test_both_sides_of_a_new_time_card_at_once_are_both_kept(store):
+    of = {"timecard_id": "C1", "staff_id": "E1"}
+    overlapping(
+        record(store, "staff.clocked_in", at(0), "in", of),
+        record(store, "staff.clocked_out", at(60), "out", of),
+    )
+    assert TimeCard.objects.get().hours == 1
+
+
 def test_batches_that_meet_the_same_days_in_another_order_never_deadlock(store):
     days = at(0), at(24 * 60)
 
@@ -164,6 +180,8 @@ def any_event(store: Store, dice: random.Random, event_id: str) -> NeuralEvent:
             ("inventory.low", {"item": "flour", "level": dice.randint(0, 9), "threshold": 5}),
             ("inventory.updated", {"item": "flour", "level": dice.randint(0, 9)}),
             ("dish.updated", {"dish": "D1", "name": dice.choice(("soup", "tea"))}),
+            ("menu.updated", {"items": [], "complete": dice.random() < 0.5}),
+            ("delivery.updated", {"order_id": number, "status": "assigned"}),
         )
     )
     return record(store, kind, at(dice.randint(0, 2000)), event_id, payload)

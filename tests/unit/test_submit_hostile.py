@@ -19,6 +19,7 @@ from neural.models import NeuralEvent, RefusedEvent
 from neural.restaurant.models import Order
 from neural.tasks import process_neural_event
 from tests.registries import forget
+from tests.unit.test_schemas import VALID
 
 pytestmark = pytest.mark.django_db
 
@@ -215,6 +216,30 @@ def test_a_code_that_databases_write_differently_is_refused(fake_broker, code):
     assert (problem.field, "in plain digits" in problem.reason) == ("payload.order_id", True)
 
 
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        ("order.stated", "till"),
+        ("order.stated", "split_from"),
+        ("order.status_changed", "order_id"),
+        ("order.merged", "into"),
+        ("payment.stated", "payment_id"),
+        ("refund.stated", "refund_id"),
+        ("settlement.stated", "order_id"),
+        ("delivery.updated", "order_id"),
+        ("staff.clocked_in", "timecard_id"),
+        ("staff.clocked_out", "staff_id"),
+        ("day.closed", "till"),
+    ],
+)
+def test_so_is_one_of_a_type_that_tills_state(fake_broker, kind, place):
+    payload = {**VALID[kind], place: 1e22}
+
+    (problem,) = neural.submit(**event("x", type=kind, payload=payload)).problems
+
+    assert (problem.field, "in plain digits" in problem.reason) == (f"payload.{place}", True)
+
+
 @pytest.mark.parametrize("code", [17, 17.5, 10**60])
 def test_a_number_in_plain_digits_is_a_code(fake_broker, code):
     payload = {"order_id": code, "lines": []}
@@ -223,6 +248,53 @@ def test_a_number_in_plain_digits_is_a_code(fake_broker, code):
     neural.run_due()
 
     assert Order.objects.get().number == str(code)
+
+
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        ("order.stated", "placed_at"),
+        ("order.stated", "promised_at"),
+        ("order.stated", "closed_at"),
+        ("delivery.updated", "at"),
+        ("delivery.updated", "eta"),
+        ("store.opened", "at"),
+        ("store.busy", "until"),
+        ("staff.clocked_in", "at"),
+        ("staff.clocked_out", "at"),
+    ],
+)
+def test_so_has_a_time_that_tills_state(fake_broker, kind, place):
+    payload = {**VALID[kind], place: "2026-03-01T12:00:00+16:00"}
+
+    (problem,) = neural.submit(**event("x", type=kind, payload=payload)).problems
+
+    assert problem.field == f"payload.{place}"
+    assert "must not be more than 15:59 hours away from UTC" in problem.reason
+
+
+@pytest.mark.parametrize("kind", sorted(VALID))
+@pytest.mark.parametrize(
+    "wrong",
+    [{"x": float("nan")}, {"x": "\0"}, {"x": "\ud800"}, {"x": 10**400}],
+    ids=("no number", "NUL", "half of a pair", "400 digits"),
+)
+def test_what_cannot_be_kept_is_refused_in_a_field_that_no_schema_knows(fake_broker, kind, wrong):
+    answer = neural.submit(**event("x", type=kind, payload={**VALID[kind], **wrong}))
+
+    assert answer.is_refused
+    assert {problem.field for problem in answer.problems} == {"payload"}
+
+
+@pytest.mark.parametrize("kind", sorted(VALID))
+def test_a_valid_payload_of_each_type_is_recorded_and_handled_or_kept(fake_broker, kind):
+    neural.submit(**event("x", type=kind, payload=VALID[kind])).or_raise()
+
+    neural.run_due()
+
+    recorded = NeuralEvent.objects.get()
+    assert set(recorded.runs.values_list("state", flat=True)) <= {"succeeded"}
+    assert recorded.unhandled is not recorded.runs.exists()
 
 
 def test_a_time_in_a_payload_has_an_offset_that_can_be_kept(fake_broker):

@@ -1,5 +1,5 @@
-"""The admin pages of the other read models: dishes, what was sold out, stock, shifts, sales reports
-and daily demand."""
+"""The admin pages of the other read models: dishes, menus, what was sold out, stock, shifts,
+time cards, opening states, sales reports and daily demand."""
 
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from neural.admin.display import (
     json_column,
     link_column,
     money_column,
+    quantity,
     quantity_column,
 )
 from neural.admin.filters import DayFilter, StoreFilter
@@ -31,10 +32,13 @@ from neural.restaurant.models import (
     DailyDemand,
     DemandSummary,
     Dish,
+    Menu,
+    OpeningState,
     Order,
     SalesReport,
     Shift,
     StockLevel,
+    TimeCard,
 )
 from neural.restaurant.models.newest import moment_of
 
@@ -69,6 +73,19 @@ class DishAdmin(ReadModelAdmin):
     search_keys = ("code", "store")
     search_help_text = _("A whole dish code or store code.")
     fieldsets = ((None, {"fields": (*list_display, json_column(Dish, "details"))}),)
+
+
+@page(Menu)
+class MenuAdmin(ReadModelAdmin):
+    list_display = ("store_code", "dishes", link_column(Menu, "store"), "as_of")
+    walks = (by_store(),)
+    search_keys = ("store",)
+    search_help_text = _("A whole store code.")
+    fieldsets = ((None, {"fields": ("dishes", link_column(Menu, "store"), "as_of")}),)
+
+    @admin.display(description=_("menu"))
+    def store_code(self, menu: Menu) -> str:
+        return str(menu)
 
 
 @page(StockLevel)
@@ -136,6 +153,45 @@ class ShiftAdmin(ReadModelAdmin):
     fieldsets = ((None, {"fields": list_display}),)
 
 
+@page(TimeCard)
+class TimeCardAdmin(ReadModelAdmin):
+    list_display = (
+        "code",
+        "staff_code",
+        "staff_name",
+        "role",
+        instant_column(TimeCard, "starts_at"),
+        instant_column(TimeCard, "ends_at"),
+        "hours_worked",
+        link_column(TimeCard, "store"),
+    )
+    walks = (by_store(),)
+    search_keys = ("code", "store")
+    search_help_text = _("A whole time card or store code.")
+    fieldsets = ((None, {"fields": (*list_display, json_column(TimeCard, "breaks"))}),)
+
+    @admin.display(description=_("hours worked"))
+    def hours_worked(self, card: TimeCard) -> str:
+        return quantity(card.hours)
+
+
+@page(OpeningState)
+class OpeningStateAdmin(ReadModelAdmin):
+    list_display = (
+        instant_column(OpeningState, "starts_at"),
+        "state",
+        "reason",
+        instant_column(OpeningState, "ends_at"),
+        "platform",
+        link_column(OpeningState, "store"),
+        "as_of",
+    )
+    walks = (by_store(),)
+    search_keys = ("store",)
+    search_help_text = _("A whole store code.")
+    fieldsets = ((None, {"fields": list_display}),)
+
+
 @page(SalesReport)
 class SalesReportAdmin(ReadModelAdmin):
     list_display = ("day", link_column(SalesReport, "store"), "as_of")
@@ -188,5 +244,5 @@ class DailyDemandAdmin(ReadModelAdmin):
     )
 
 
-for _model in (Order, StockLevel, DailyDemand, DemandSummary):
+for _model in (Order, StockLevel, DailyDemand, DemandSummary, OpeningState, TimeCard):
     register_rows_of_stores(_model)

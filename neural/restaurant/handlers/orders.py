@@ -21,6 +21,7 @@ from neural.restaurant.models.order_status import step
 from neural.restaurant.normal_form import normal_form
 from neural.restaurant.schemas import (
     CancellationPayload,
+    DeliveryUpdated,
     OrderPayload,
     OrdersMerged,
     OrderStated,
@@ -89,6 +90,23 @@ def settle_orders(received: Sequence[Received[SettlementStated]]) -> None:
                 commission=stated.commission,
                 fees=stated.fees,
                 payout_is_final=stated.final,
+            )
+            orders.note(order, is_news)
+
+
+@handles("delivery.updated", batch=True)
+def update_deliveries(received: Sequence[Received[DeliveryUpdated]]) -> None:
+    """Save how far orders are on their way, unless a newer statement is known."""
+    keyed = [(key_of(event, told), event, told) for event, told in received]
+    with locked_orders(keyed) as orders:
+        for key, event, told in keyed:
+            order = orders[event.store_id, key]
+            is_news = order.take_delivery(
+                version=version_of(event),
+                status=told.status,
+                courier=told.courier,
+                at=event.store.localize(told.at or event.occurred_at),
+                eta=event.store.localize(told.eta) if told.eta else None,
             )
             orders.note(order, is_news)
 

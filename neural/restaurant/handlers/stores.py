@@ -1,16 +1,19 @@
-"""Handlers of what a store reports about itself: dishes, shifts, stock and daily sales."""
+"""Handlers of what a store reports about itself: when it is open, who works, stock and sales."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from neural.errors import PermanentError
 from neural.events.changes import reindex
 from neural.events.registry import Received, handles
 from neural.models import NeuralEvent
-from neural.restaurant.models import Dish, SalesReport, Shift, StockLevel
+from neural.restaurant.models import OpeningState, SalesReport, Shift, StockLevel, TimeCard
 from neural.restaurant.models.newest import version_of
 from neural.restaurant.schemas import (
-    DishPayload,
+    ClockedIn,
+    ClockedOut,
     LowStockPayload,
+    OpeningReported,
     SalesReportPayload,
     ShiftPayload,
     StockPayload,
@@ -46,25 +49,6 @@ def _lines(data: SalesReportPayload) -> list[dict[str, str | None]]:
         }
         for line in data.lines
     ]
-
-
-@handles("dish.updated")
-def record_dish(event: NeuralEvent, data: DishPayload) -> None:
-    """Save the stated dish, unless a newer statement of it is known."""
-    is_news = Dish.objects.upsert_if_newer(
-        key={"store": event.store, "code": data.dish},
-        version=version_of(event),
-        values={
-            "name": data.name,
-            "category": data.category,
-            "price": data.price,
-            "currency": data.currency,
-            "available": data.available,
-            "details": data.model_extra or {},
-        },
-    )
-    if is_news:
-        reindex(collection="dishes", store=event.store_id, ids=[data.dish])
 
 
 class ShiftEndsBeforeItStarts(PermanentError):
@@ -107,3 +91,58 @@ def record_stock(event: NeuralEvent, data: StockPayload) -> None:
         threshold=data.threshold,
         low=isinstance(data, LowStockPayload),
     )
+
+
+@handles("store.opened", "store.closed", "store.busy", batch=True)
+def record_opening(received: Sequence[Received[OpeningReported]]) -> None:
+    """Save that stores opened, closed or are too busy: a row for each event."""
+    states = [
+        OpeningState(
+            store=event.store,
+            platform=data.platform,
+            state=event.type.removeprefix("store."),
+            reason=data.reason,
+            starts_at=event.store.localize(data.at or event.occurred_at),
+            ends_at=event.store.localize(data.until) if data.until else None,
+            version=version_of(event),
+        )
+        for event, data in received
+    ]
+    OpeningState.objects.upsert_many_if_newer(states, key=("store", "platform", "version"))
+
+
+@handles("staff.clocked_in", "staff.clocked_out", batch=True)
+def record_time(received: Sequence[Received[ClockedIn]]) -> None:
+    """Save when people began and stopped working, each unless a newer statement is known."""
+    keys = {(data.timecard_id, event.store_id) for event, data in received}
+    cards = {
+        (card.code, card.store_id): card
+        for card in TimeCard.objects.lock_or_create_many(keys, key=("code", "store"))
+    }
+    changed = {}
+    for event, data in received:
+        card = cards[data.timecard_id, event.store_id]
+        if _clock(card, event, data):
+            changed[card.pk] = card
+    TimeCard.objects.keep(changed.values())
+
+
+def _clock(card: TimeCard, event: NeuralEvent, data: ClockedIn) -> bool:
+    told: dict[str, Any] = {
+        "version": version_of(event),
+        "at": event.store.localize(data.at or event.occurred_at),
+        "code": data.staff_id,
+        "name": data.name,
+        "role": data.role,
+    }
+    if not isinstance(data, ClockedOut):
+        return card.clock_in(**told)
+    breaks = [
+        {
+            "starts_at": event.store.localize(each.starts_at).isoformat(),
+            "ends_at": event.store.localize(each.ends_at).isoformat(),
+            "paid": each.paid,
+        }
+        for each in data.breaks
+    ]
+    return card.clock_out(**told, breaks=breaks)

@@ -10,8 +10,16 @@ from neural.restaurant.models.amounts import amount_field
 from neural.restaurant.models.newest import NewestQuerySet, version_field
 
 
+class DishQuerySet(NewestQuerySet["Dish"]):
+    def end_before(self, *, store: str, version: bytes) -> int:
+        """Make dishes unavailable whose own statements are older than this version. Returns how
+        many were available."""
+        older = self.filter(store=store, version__lt=version, available=True)
+        return older.update(available=False)
+
+
 class Dish(models.Model):
-    """A dish on a store's menu."""
+    """A dish that a store has or had on its menu."""
 
     store = models.ForeignKey(
         Store, models.PROTECT, verbose_name=_("store"), related_name="dishes", db_index=False
@@ -31,7 +39,7 @@ class Dish(models.Model):
     )
     version = version_field()
 
-    objects = NewestQuerySet.as_manager()
+    objects = DishQuerySet.as_manager()
 
     class Meta:
         db_table = "neural_dish"

@@ -14,6 +14,7 @@ from neural.models.store import Store
 from neural.restaurant.bill import Sums
 from neural.restaurant.keys import KEY_LENGTH, day_of, number_of, till_of
 from neural.restaurant.models.amounts import total_field
+from neural.restaurant.models.delivery import Delivery, delivery_with
 from neural.restaurant.models.newest import NewestQuerySet, moment_of, version_field
 from neural.restaurant.models.order_status import (
     COUNTS_NOWHERE,
@@ -94,10 +95,10 @@ def _json_field(label: Any) -> models.JSONField:
 class Order(models.Model):
     """A guest's order.
 
-    Four aspects have a version each: its content (all that a statement of the whole order says),
-    its time and its day, its status, and its settlement. A statement without a status says that the
-    order stands. An order that counts nowhere keeps its lines. An order of which only a payment or
-    a status is known is expected.
+    Five aspects have a version each: its content (all that a statement of the whole order says),
+    its time and its day, its status, its settlement, and its delivery. A statement without a status
+    says that the order stands. An order that counts nowhere keeps its lines. An order of which only
+    a payment, a status or a delivery is known is expected.
     """
 
     store = models.ForeignKey(
@@ -170,6 +171,14 @@ class Order(models.Model):
     payout = total_field(_("payout"), null=True, blank=True)
     payout_is_final = models.BooleanField(_("payout is final"), default=False, db_default=False)
 
+    delivery = models.JSONField(
+        _("delivery"),
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
+        encoder=DjangoJSONEncoder,
+    )
+
     cancel_reason = models.CharField(
         _("reason of the cancellation"), max_length=500, blank=True, default="", db_default=""
     )
@@ -179,6 +188,7 @@ class Order(models.Model):
     status_version = version_field(_("version of the status"))
     cancel_version = version_field(_("version of the cancellation"))
     settlement_version = version_field(_("version of the settlement"))
+    delivery_version = version_field(_("version of the delivery"))
 
     objects = OrderQuerySet.as_manager()
 
@@ -258,6 +268,11 @@ class Order(models.Model):
         if self.status in COUNTS_NOWHERE or not self.status:
             return OrderStatus.OPEN if self.state == OrderState.PLACED else ""
         return self.status
+
+    @property
+    def delivered(self) -> Delivery | None:
+        """How far the order is on its way to the guest; None if nothing is known of a delivery."""
+        return Delivery.of(self.delivery)
 
     @property
     def counted_day(self) -> dt.date | None:
@@ -342,6 +357,15 @@ class Order(models.Model):
         for name, value in values.items():
             setattr(self, name, value)
         return True
+
+    def take_delivery(self, *, version: bytes, **told: Any) -> bool:
+        """Apply a statement of the delivery (see :func:`delivery_with`); its status is kept also if
+        a newer one is known. Returns whether anything changed."""
+        before, is_newer = self.delivery, version > self.delivery_version
+        self.delivery = delivery_with(self.delivery, is_newer=is_newer, **told)
+        if is_newer:
+            self.delivery_version = version
+        return is_newer or self.delivery != before
 
     def set_money(self, *, first_day: dt.date | None, **sums: Decimal) -> bool:
         """Take the sums of this order's payments and refunds, and their first day. Returns whether
@@ -460,10 +484,12 @@ _STATED = (
     "fees",
     "payout",
     "payout_is_final",
+    "delivery",
     "content_version",
     "placed_version",
     "day_version",
     "status_version",
     "cancel_version",
     "settlement_version",
+    "delivery_version",
 )

@@ -61,6 +61,7 @@ def step(*, at: dt.datetime, status: str, by: str = "", reason: str = "") -> Ste
 def with_step(progress: Iterable[Step], new: Step) -> list[Step]:
     """The progress with one more step, the newest steps of it. In whatever order steps are added,
     the result is the same."""
+    # By sorted items, as a database may return the names of an object in another order.
     steps = {tuple(sorted(each.items())): each for each in (*progress, new)}
-    ordered = sorted(steps.values(), key=lambda each: (each["at"], each["status"], str(each)))
-    return ordered[-LONGEST_PROGRESS:]
+    ordered = sorted(steps.items(), key=lambda each: (each[1]["at"], each[1]["status"], each[0]))
+    return [told for _, told in ordered[-LONGEST_PROGRESS:]]

@@ -11,6 +11,13 @@ from neural.restaurant.schemas.orders import (
     PaymentPayload,
     RefundPayload,
 )
+from neural.restaurant.schemas.reports import (
+    ClockedIn,
+    ClockedOut,
+    DeliveryUpdated,
+    MenuUpdated,
+    OpeningReported,
+)
 from neural.restaurant.schemas.stores import (
     DishPayload,
     FeedbackPayload,
@@ -34,12 +41,17 @@ from neural.restaurant.schemas.tills import (
 
 __all__ = [
     "CancellationPayload",
+    "ClockedIn",
+    "ClockedOut",
     "DayClosed",
+    "DeliveryUpdated",
     "DishPayload",
     "FeedbackPayload",
     "ItemAvailable",
     "ItemSoldOut",
     "LowStockPayload",
+    "MenuUpdated",
+    "OpeningReported",
     "OrderLinePayload",
     "OrderPayload",
     "OrderStated",

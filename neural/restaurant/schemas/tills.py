@@ -7,7 +7,7 @@ rounding has one. What a till states is kept even where it does not add up.
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from neural.events.schema import Payload
 from neural.restaurant.bill import amount_of
@@ -244,9 +244,15 @@ class DayClosed(OfTill):
     tenders: dict[Tender, Number] = {}
 
 
+def _not_null(value: Any) -> Any:
+    if value is None:
+        raise ValueError("must not be null")
+    return value
+
+
 class TillPushed(Payload):
     """What a till or platform pushed, kept whole as it came, to be mapped later: till.pushed."""
 
     vendor: Annotated[Label, StringConstraints(min_length=1)]
-    body: Any
+    body: Annotated[Any, AfterValidator(_not_null)]
     headers: dict[str, str] = {}
