@@ -43,4 +43,4 @@ _register(URGENT, queue=HIGH_PRIORITY_QUEUE, priority=HIGH_PRIORITY)
 _register(ORDINARY, queue=DEFAULT_QUEUE, priority=DEFAULT_PRIORITY)
 
 # Imported last: handlers register at import, and only for types that are already known.
-from neural.restaurant.handlers import orders, payments, stores  # noqa: E402, F401
+from neural.restaurant.handlers import days, orders, payments, stores  # noqa: E402, F401

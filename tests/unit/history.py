@@ -42,6 +42,7 @@ class Reporter:
     def report(
         self,
         kind: str,
+        /,
         when: dt.datetime = NOON,
         *,
         event_id: str = "",

@@ -1,5 +1,6 @@
 """The models of the restaurant app, one topic per file."""
 
+from neural.restaurant.models.day_close import DayClose
 from neural.restaurant.models.demand import DailyDemand, SalesReport
 from neural.restaurant.models.dish import Dish
 from neural.restaurant.models.order import Order
@@ -13,6 +14,7 @@ from neural.restaurant.models.summary import DemandSummary, Period
 __all__ = [
     "Channel",
     "DailyDemand",
+    "DayClose",
     "DemandSummary",
     "Dish",
     "LineRole",
