@@ -1,4 +1,4 @@
-"""A business day of a store, reported to the handlers: the worked examples of orders and payments."""
+"""A business day of a store, reported to the handlers: the worked examples of tills."""
 
 import datetime as dt
 from typing import Any

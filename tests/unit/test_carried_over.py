@@ -19,7 +19,6 @@ from django_celery_beat.models import PeriodicTask
 
 from neural.adopting import TablesHalfThere
 from neural.forecasting.models import TrainingPlan
-from neural.models import Store
 from neural.restaurant.models import Order
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.takes(seconds=4)]

@@ -2,7 +2,7 @@
 with what its tills state.
 
 - ``figures``: what the figures mean and how they fit together
-- ``sums``: their sums in the database
+- ``sums``, ``taxes``: their sums in the database
 - ``summary``: all that is known of one day
 - ``comparing``: ours beside what a till states
 - ``tickets``: gaps in a till's sequence of tickets

@@ -46,10 +46,24 @@ class Comparison:
         return sum(each.differs for each in (*self.figures, *self.tenders))
 
     @property
+    def stated(self) -> Sequence[Compared]:
+        """The figures that the till states."""
+        return [each for each in self.figures if each.stated is not None]
+
+    @property
+    def left_out(self) -> Sequence[Compared]:
+        """The figures that it leaves out."""
+        return [each for each in self.figures if each.stated is None]
+
+    @property
+    def states_tenders(self) -> bool:
+        return any(each.stated is not None for each in self.tenders)
+
+    @property
     def agrees(self) -> bool | None:
         """Whether all that is stated is what we have; None where nothing can be compared."""
-        stated = any(each.stated is not None for each in (*self.figures, *self.tenders))
-        return not self.differing if self.comparable and stated else None
+        something = self.comparable and (self.stated or self.states_tenders)
+        return not self.differing if something else None
 
 
 def compare(close: DayClose, tills: Mapping[tuple[str, str], Figures]) -> Comparison:

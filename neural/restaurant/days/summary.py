@@ -11,14 +11,13 @@ from neural.restaurant.days.comparing import Comparison, compare, compare_togeth
 from neural.restaurant.days.figures import Counts, Figures, Money, Sales, together
 from neural.restaurant.days.sums import (
     Day,
-    TaxOfRate,
     Tills,
     channels_of,
     counts_of,
     hours_of,
-    taxes_of,
     tills_of,
 )
+from neural.restaurant.days.taxes import TaxOfRate, taxes_of
 from neural.restaurant.days.tickets import Gap, gaps
 from neural.restaurant.models import DayClose, Order
 
@@ -30,8 +29,8 @@ HOURS = 24
 
 @dataclass(frozen=True, kw_only=True)
 class CurrencyDay:
-    """A day's figures in one currency. ``hours`` has (hour, orders, total) from the first to the
-    last hour with orders, in the order of the store's day."""
+    """A day's figures in one currency. ``hours`` has (hour, orders, total) of all hours in the
+    order of the store's day, or is empty where nothing was sold."""
 
     currency: str
     sales: Sales
@@ -121,11 +120,8 @@ def _currencies(store: Store, day: dt.date, tills: Tills) -> list[CurrencyDay]:
 
 
 def _in_order(hours: dict[int, tuple[int, Decimal]], first: int) -> list[tuple[int, int, Decimal]]:
-    places = sorted((hour - first) % HOURS for hour in hours)
-    if not places:
-        return []
-    shown = [(place + first) % HOURS for place in range(places[0], places[-1] + 1)]
-    return [(hour, *hours.get(hour, (0, Decimal(0)))) for hour in shown]
+    order = [(place + first) % HOURS for place in range(HOURS)] if hours else []
+    return [(hour, *hours.get(hour, (0, Decimal(0)))) for hour in order]
 
 
 def _not_closed(closes: Sequence[DayClose], tills: Tills) -> list[str]:
