@@ -14,6 +14,7 @@ from neural.ledger.recompute import at_the_end
 from neural.models import NeuralEvent, Store
 from neural.restaurant.models import (
     DailyDemand,
+    DayClose,
     Dish,
     Order,
     OrderLine,
@@ -24,7 +25,10 @@ from neural.restaurant.models import (
 )
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
-READ_MODELS = (Order, OrderLine, Payment, Dish, StockLevel, Shift, SalesReport, DailyDemand)
+READ_MODELS = (
+    *(Order, OrderLine, Payment, Dish, StockLevel, Shift, SalesReport, DailyDemand),
+    DayClose,
+)
 
 
 def at(minutes: float) -> dt.datetime:

@@ -307,17 +307,27 @@ def test_amounts_have_the_digits_of_their_currency_or_more_where_they_have_more(
         "5.000",
         "5.00",
     ]
-    assert (figure(Decimal("5.125"), "CNY"), figure(Decimal("-1"), "JPY")) == ("5.125", "−1")
+    assert figure(Decimal("5.125"), "CNY") == "5.125"
+    assert figure(Decimal("-1"), "JPY") == "−1"
     assert (figure(3), figure(None)) == ("3", "-")
-    assert (signed(Decimal("1"), "JPY"), signed(Decimal("-1"), "JPY"), signed(0)) == (
-        "+1",
-        "−1",
-        "0",
-    )
+
+
+def test_what_is_added_or_taken_off_has_its_sign():
+    amounts = (Decimal("1"), Decimal("-1"), Decimal("0"))
+
+    assert [signed(amount, "JPY") for amount in amounts] == ["+1", "−1", "0"]
+    assert [signed(count) for count in (1, -1, 0, None)] == ["+1", "−1", "0", "-"]
+
+
+def test_an_average_is_rounded_and_a_rate_is_in_per_cent():
     assert (average(Decimal("10") / 3, "CNY"), average(None)) == ("3.33", "-")
-    assert (rate(Decimal("0.06")), rate(Decimal("6")), rate(Decimal("0"))) == ("6%", "6%", "0%")
-    assert (
-        share(Decimal("1"), Decimal("1000")),
-        share(Decimal("0"), Decimal("10")),
-        share(Decimal("5"), Decimal("10")),
-    ) == (1, 0, 50)
+    assert [rate(Decimal(each)) for each in ("0.06", "6", "0", "0.075")] == [
+        "6%",
+        "6%",
+        "0%",
+        "7.5%",
+    ]
+
+
+def test_a_small_share_looks_different_from_none():
+    assert [share(Decimal(each), Decimal("1000")) for each in (1, 0, 500)] == [1, 0, 50]

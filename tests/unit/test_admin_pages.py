@@ -146,6 +146,7 @@ def submitted() -> None:
             "ends_at": "2026-03-01T18:00:00",
         },
         "sales.reported": {"day": "2026-03-01", "lines": [{"dish": "D1", "quantity": 4}]},
+        "day.closed": {"till": SCRIPT, "business_day": "2026-03-01", "sums": {"total": "19"}},
     }
     for kind, payload in payloads.items():
         neural.submit(type=kind, store="S1", source="till", event_id=kind, payload=payload)

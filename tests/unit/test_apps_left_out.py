@@ -25,7 +25,7 @@ TABLES = {
     "restaurant": {
         *("neural_dailydemand", "neural_demandsummary", "neural_dish", "neural_order"),
         *("neural_orderline", "neural_payment", "neural_salesreport", "neural_shift"),
-        "neural_stocklevel",
+        *("neural_stocklevel", "neural_dayclose"),
     },
     "retrieval": {
         *("neural_indexgap", "neural_indexlane", "neural_indexmark", "neural_searchindex"),

@@ -23,6 +23,7 @@ TASKS = {
 }
 HANDLERS = {
     "neural.cancel_order",
+    "neural.record_day_close",
     "neural.record_dish",
     "neural.record_order",
     "neural.record_payment",
@@ -34,6 +35,7 @@ HANDLERS = {
 TABLES = {
     "neural_activemodel",
     "neural_dailydemand",
+    "neural_dayclose",
     "neural_demandsummary",
     "neural_dish",
     "neural_forecast",

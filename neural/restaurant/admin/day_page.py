@@ -15,17 +15,22 @@ from neural.restaurant.admin.day_display import HOUR_WIDTH, Bar, Step, bars, ste
 from neural.restaurant.days.explaining import dead_runs, refused_events
 from neural.restaurant.days.figures import Counts
 from neural.restaurant.days.summary import CurrencyDay, DaySummary, summarise
-from neural.restaurant.models import Order
+from neural.restaurant.models import Order, OrderState, OrderStatus
 from neural.sites import address_in_admin
 
 ONE_DAY = dt.timedelta(days=1)
 
 KINDS: dict[str, tuple[Any, dict[str, str]]] = {
-    "placed": (_("placed"), {"state": "placed"}),
-    "cancelled": (_("cancelled"), {"status": "cancelled"}),
-    "voided": (_("voided"), {"status": "voided"}),
-    "rejected": (_("rejected"), {"status": "rejected"}),
-    "merged": (_("merged"), {"status": "merged"}),
+    "placed": (OrderState.PLACED.label, {"state": "placed"}),
+    **{
+        str(status): (status.label, {"status": str(status)})
+        for status in (
+            OrderStatus.CANCELLED,
+            OrderStatus.VOIDED,
+            OrderStatus.REJECTED,
+            OrderStatus.MERGED,
+        )
+    },
     "expected": (_("expected: only payments or statuses are known"), {"apart": "1"}),
     "unsettled": (_("unsettled"), {"unsettled": "1"}),
     "not_adding_up": (_("do not add up"), {"differs": "1"}),

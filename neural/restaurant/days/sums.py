@@ -100,7 +100,7 @@ def counts_of(day: Day) -> Counts:
 
 
 def _on(days: Collection[Day]) -> Q:
-    return reduce(or_, (Q(store=store, business_day=day) for store, day in days), Q(pk=None))
+    return reduce(or_, (Q(store=store, business_day=day) for store, day in days))
 
 
 def _orders(days: Collection[Day]) -> Any:
