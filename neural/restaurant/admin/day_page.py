@@ -96,7 +96,7 @@ def counted(summary: DaySummary) -> list[Counted]:
 
 def orders_address(summary: DaySummary, filters: dict[str, str]) -> str:
     """The list of these orders of the day; empty if it lacks one of the filters."""
-    known = getattr(admin.site._registry.get(Order), "parameters", set())
+    known: set[str] = getattr(admin.site._registry.get(Order), "parameters", set())
     if not known.issuperset(filters):
         return ""
     query = {"store": summary.store.pk, "day": summary.day.isoformat(), **filters}

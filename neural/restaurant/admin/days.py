@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.display import NOTHING, link_column, money, short_instant
+from neural.admin.display import NOTHING, json_column, link_column, money, short_instant
 from neural.admin.filters import StoreFilter
 from neural.admin.pages import page
 from neural.admin.paging import KeysetChangeList
@@ -86,8 +86,8 @@ class DayCloseAdmin(HistoryAdmin):
                     "orders",
                     "guests",
                     ("first_ticket", "last_ticket"),
-                    "sums",
-                    "tenders",
+                    json_column(DayClose, "sums"),
+                    json_column(DayClose, "tenders"),
                 )
             },
         ),

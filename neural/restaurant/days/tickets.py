@@ -67,8 +67,8 @@ def _missing(prefix: str, known: Mapping[int, str], first: str, last: str) -> It
     width = _width(known.values(), first)
     for before, after in pairwise(numbers):
         if after - before > 1:
-            ends = [f"{prefix}{number:0{width}}" for number in (before + 1, after - 1)]
-            yield Gap(*ends, count=after - before - 1)
+            first, last = (f"{prefix}{number:0{width}}" for number in (before + 1, after - 1))
+            yield Gap(first, last, count=after - before - 1)
 
 
 def _width(written: Iterable[str], first: str) -> int:
