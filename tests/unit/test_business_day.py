@@ -152,15 +152,17 @@ def test_channels_are_shown_with_their_platforms_the_largest_first(till):
 
 
 def test_hours_are_those_of_the_store_and_go_on_after_midnight(till):
-    business.order(till, "1", at(3 * 60), line("rice", 1, "10"))  # 23:00 at UTC+8
-    business.order(till, "2", at(5 * 60), line("rice", 1, "20"))  # 01:00, the same business day
+    Store.objects.update(time_zone="Asia/Tokyo")  # not the zone of the settings
+    till = Reporter(Store.objects.get())
+    business.order(till, "1", at(2 * 60), line("rice", 1, "10"))  # 23:00 at UTC+9
+    business.order(till, "2", at(5 * 60), line("rice", 1, "20"))  # 02:00, the same business day
     promised = at(4 * 60).isoformat()
     business.order(till, "3", at(0), line("rice", 1, "5"), promised_at=promised)
 
     hours = only(day_of(till)).hours
 
     assert [hour for hour, *_ in hours] == [*range(4, 24), *range(4)]
-    assert [each for each in hours if each[1]] == [(23, 1, 10), (0, 1, 5), (1, 1, 20)]
+    assert [each for each in hours if each[1]] == [(23, 1, 10), (1, 1, 5), (2, 1, 20)]
 
 
 # Money
