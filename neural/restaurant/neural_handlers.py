@@ -60,4 +60,4 @@ register_event_type(
 )
 
 # Imported last: handlers register at import, and only for types that are already known.
-from neural.restaurant.handlers import menus, orders, payments, sold_out, stores  # noqa: E402, F401
+from neural.restaurant.handlers import days, menus, orders, payments, sold_out, stores  # noqa: E402, F401

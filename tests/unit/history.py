@@ -15,6 +15,7 @@ from neural.models import NeuralEvent, Store
 from neural.restaurant.models import (
     Availability,
     DailyDemand,
+    DayClose,
     Dish,
     Menu,
     OpeningState,
@@ -41,7 +42,7 @@ READ_MODELS = (
         TimeCard,
         OpeningState,
     ),
-    *(SalesReport, DailyDemand),
+    *(SalesReport, DailyDemand, DayClose),
 )
 
 
@@ -60,6 +61,7 @@ class Reporter:
     def report(
         self,
         kind: str,
+        /,
         when: dt.datetime = NOON,
         *,
         event_id: str = "",

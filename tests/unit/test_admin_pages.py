@@ -155,6 +155,7 @@ def submitted() -> None:
             "staff_id": "E1",
             "breaks": [{"starts_at": "2026-03-01T12:00", "ends_at": "2026-03-01T12:30"}],
         },
+        "day.closed": {"till": SCRIPT, "business_day": "2026-03-01", "sums": {"total": "19"}},
     }
     for kind, payload in payloads.items():
         neural.submit(type=kind, store="S1", source="till", event_id=kind, payload=payload)

@@ -26,6 +26,8 @@ TABLES = {
         *("neural_dailydemand", "neural_demandsummary", "neural_dish", "neural_order"),
         *("neural_orderline", "neural_payment", "neural_salesreport", "neural_shift"),
         *("neural_stocklevel", "neural_menu", "neural_openingstate", "neural_timecard"),
+        "neural_dayclose",
+        "neural_availability",
     },
     "retrieval": {
         *("neural_indexgap", "neural_indexlane", "neural_indexmark", "neural_searchindex"),

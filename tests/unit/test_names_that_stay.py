@@ -24,6 +24,7 @@ TASKS = {
 HANDLERS = {
     "neural.cancel_order",
     "neural.merge_orders",
+    "neural.record_day_close",
     "neural.record_dish",
     "neural.record_menu",
     "neural.record_opening",
@@ -40,6 +41,7 @@ HANDLERS = {
 TABLES = {
     "neural_activemodel",
     "neural_dailydemand",
+    "neural_dayclose",
     "neural_demandsummary",
     "neural_dish",
     "neural_forecast",

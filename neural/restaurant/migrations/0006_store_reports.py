@@ -10,7 +10,7 @@ import neural.online
 class Migration(migrations.Migration):
     dependencies = [
         ("neural", "0015_store_daily_tickets_since"),
-        ("neural_restaurant", "0004_fill_orders_and_payments"),
+        ("neural_restaurant", "0005_day_closes"),
     ]
 
     operations = [

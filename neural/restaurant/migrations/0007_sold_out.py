@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("neural", "0015_store_daily_tickets_since"),
-        ("neural_restaurant", "0004_fill_orders_and_payments"),
+        ("neural_restaurant", "0006_store_reports"),
     ]
 
     operations = [

@@ -1,5 +1,6 @@
 """The models of the restaurant app, one topic per file."""
 
+from neural.restaurant.models.day_close import DayClose
 from neural.restaurant.models.delivery import Delivery, DeliveryStatus
 from neural.restaurant.models.demand import DailyDemand, SalesReport
 from neural.restaurant.models.dish import Dish
@@ -19,6 +20,7 @@ __all__ = [
     "Availability",
     "Channel",
     "DailyDemand",
+    "DayClose",
     "Delivery",
     "DeliveryStatus",
     "DemandSummary",

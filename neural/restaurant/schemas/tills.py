@@ -34,6 +34,7 @@ from neural.restaurant.schemas.lines import Line
 
 MOST_BILL_ENTRIES = 200
 MOST_GUESTS = 10_000
+MOST_OF_A_DAY = 10_000_000
 
 OptionalKey = Annotated[Coerced, text(100), PLAIN]
 Status = Literal[
@@ -233,8 +234,8 @@ class DayClosed(OfTill):
 
     business_day: Day
     currency: Currency = ""
-    orders: Annotated[int, Field(ge=0)] | None = None
-    guests: Annotated[int, Field(ge=0)] | None = None
+    orders: Annotated[int, Field(ge=0, le=MOST_OF_A_DAY)] | None = None
+    guests: Annotated[int, Field(ge=0, le=MOST_OF_A_DAY)] | None = None
     first_ticket: Label = ""
     last_ticket: Label = ""
     sums: dict[

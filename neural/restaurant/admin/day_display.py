@@ -1,0 +1,191 @@
+"""How the figures of a business day are shown: their names, the sum from gross to net, and the
+charts, in the units of their view boxes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.display import NOTHING, badge
+from neural.restaurant.currencies import digits_of, rounded_to
+from neural.restaurant.days.comparing import Comparison
+from neural.restaurant.days.figures import Sales
+from neural.restaurant.days.summary import CurrencyDay
+from neural.restaurant.models import Channel
+
+FIGURES: dict[str, Any] = {
+    "gross": _("gross"),
+    "discounts": _("discounts"),
+    "charges": _("charges"),
+    "tax": _("tax, added and included"),
+    "rounding": _("rounding"),
+    "total": _("total"),
+    "tips": _("tips"),
+    "refunds": _("refunds"),
+    "orders": _("orders"),
+    "guests": _("guests"),
+}
+TENDERS: dict[str, Any] = {
+    "": _("not stated"),
+    "cash": _("cash"),
+    "card": _("card"),
+    "wechat": _("WeChat Pay"),
+    "alipay": _("Alipay"),
+    "platform": _("paid to the platform"),
+    "stored_value": _("stored value (prepaid)"),
+    "points": _("points"),
+    "voucher": _("voucher"),
+    "on_account": _("on account"),
+    "other": _("other"),
+}
+HOUR_WIDTH, HEIGHT = 10, 100
+ORDINARY_DIGITS = 2
+SHORTEST = 1
+"""So that little looks different from nothing."""
+
+
+def figure(amount: Decimal | int | None, currency: str = "") -> str:
+    """An amount with the digits of its currency, or more where it has more; a number without. A
+    true minus sign, so that it is as wide as a digit."""
+    if not isinstance(amount, Decimal):
+        return NOTHING if amount is None else str(amount).replace("-", "−")
+    whole, _point, decimals = f"{amount:.3f}".partition(".")
+    decimals = decimals.rstrip("0").ljust(_digits(currency), "0")
+    return (f"{whole}.{decimals}" if decimals else whole).replace("-", "−")
+
+
+def signed(amount: Decimal | int | None, currency: str = "") -> str:
+    """An amount or number that is added or taken off, with its sign."""
+    return f"+{figure(amount, currency)}" if amount and amount > 0 else figure(amount, currency)
+
+
+def average(amount: Decimal | None, currency: str = "") -> str:
+    """An average, rounded to the digits of its currency."""
+    return figure(amount and rounded_to(amount, _digits(currency)), currency)
+
+
+def _digits(currency: str) -> int:
+    return digits_of(currency) if currency else ORDINARY_DIGITS
+
+
+def name_of_figure(name: str) -> str:
+    return str(FIGURES[name])
+
+
+def name_of_tender(name: str) -> str:
+    """A tender's name; that of a first version's payment is whatever its till calls it."""
+    return str(TENDERS.get(name, name))
+
+
+def name_of_channel(channel: str, platform: str) -> str:
+    """A channel with its platform."""
+    label = str(Channel(channel).label) if channel in Channel.values else gettext("not stated")
+    return f"{label} · {platform}" if platform else label
+
+
+def agreement(comparison: Comparison) -> SafeString | str:
+    """Whether what a till states is what we have."""
+    if not comparison.comparable:
+        return badge("unhandled", _("several currencies"))
+    if comparison.agrees is None:
+        return badge("expected", _("states nothing to compare"))
+    if comparison.agrees:
+        return badge("succeeded", _("agrees"))
+    count = comparison.differing
+    text = ngettext("%(count)d figure differs", "%(count)d figures differ", count)
+    return badge("dead", text % {"count": count})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of the sum: ``sign`` is what it does to the lines above, = for their result."""
+
+    sign: str
+    label: Any
+    amount: str
+    note: str = ""
+
+
+def steps(sales: Sales, currency: str) -> list[Step]:
+    """The sum from gross to total and from total to net. A difference of nothing is left out."""
+
+    def step(sign: str, label: Any, amount: Decimal, *notes: tuple[str, Decimal]) -> Step:
+        shown = (signed if sign == "±" else figure)(amount, currency)
+        parts = (text % {"amount": figure(part, currency)} for text, part in notes if part)
+        return Step(sign, label, shown, "; ".join(parts))
+
+    return [
+        step("", _("gross"), sales.gross),
+        step(
+            "−",
+            _("discounts"),
+            sales.discounts,
+            (gettext("%(amount)s on lines"), sales.line_discounts),
+            (gettext("%(amount)s borne by platforms"), sales.platform_discounts),
+        ),
+        step(
+            "+",
+            _("charges"),
+            sales.charges,
+            (gettext("%(amount)s kept by platforms"), sales.platform_charges),
+        ),
+        step("+", _("added tax"), sales.tax),
+        step("±", _("rounding"), sales.rounding),
+        *([step("±", _("does not add up"), sales.difference)] if sales.difference else []),
+        step(
+            "=",
+            _("total"),
+            sales.total,
+            (gettext("%(amount)s top-ups, which are no sale"), sales.deferred),
+            (gettext("%(amount)s tax is included"), sales.tax_included),
+            (gettext("%(amount)s commission of platforms"), sales.commission),
+        ),
+        step("−", _("returned, on this day or later"), sales.returned),
+        step("=", _("net"), sales.net),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """An hour of the chart."""
+
+    x: int
+    y: int
+    height: int
+    title: str
+
+
+def bars(currency: CurrencyDay) -> Sequence[Bar]:
+    """A bar for each hour in which something was sold."""
+    top = max((total for *_, total in currency.hours), default=Decimal(0)) or Decimal(1)
+    return list(_bars(currency, top))
+
+
+def _bars(currency: CurrencyDay, top: Decimal) -> Iterator[Bar]:
+    for place, (hour, count, total) in enumerate(currency.hours):
+        if count:
+            height = max(round(total / top * HEIGHT), SHORTEST)
+            amount = figure(total, currency.currency)
+            title = f"{hour:02}:00 · {amount} · {orders_counted(count)}"
+            yield Bar(place * HOUR_WIDTH, HEIGHT - height, height, title)
+
+
+def orders_counted(count: int) -> str:
+    return ngettext("%(count)d order", "%(count)d orders", count) % {"count": count}
+
+
+def share(part: Decimal, whole: Decimal) -> int:
+    """How many hundredths of the whole a part is, at least one."""
+    return max(round(part / whole * HEIGHT), SHORTEST) if whole and part else 0
+
+
+def rate(value: Decimal | None) -> str:
+    """A rate of tax in per cent. Tills state 0.06 or 6."""
+    if value is None:
+        return gettext("no rate is stated")
+    percent = value * 100 if value < 1 else value
+    return f"{percent.normalize():f}%"

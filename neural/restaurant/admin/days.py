@@ -1,0 +1,200 @@
+"""The admin pages of day closes: the list, one close, and a store's business day."""
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.display import NOTHING, json_column, link_column, money, short_instant
+from neural.admin.filters import StoreFilter
+from neural.admin.pages import page
+from neural.admin.paging import KeysetChangeList
+from neural.admin.planning import by_store
+from neural.admin.scope import HistoryAdmin, store_or_404
+from neural.admin.store_links import register_store_page
+from neural.models import Store
+from neural.restaurant.admin.day_display import agreement
+from neural.restaurant.admin.day_page import context_of
+from neural.restaurant.admin.filters import OrderDayFilter
+from neural.restaurant.days.comparing import Comparison
+from neural.restaurant.days.summary import compare_closes, latest_day
+from neural.restaurant.models import DayClose
+from neural.restaurant.models.newest import moment_of
+from neural.restaurant.schemas.fields import EARLIEST_YEAR, LATEST_YEAR
+from neural.sites import address_in_admin
+
+STORES_OFFERED = 100
+
+
+class ComparedChangeList(KeysetChangeList):
+    """The list, each close of the page beside our figures."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Load one page, and compare all its closes in two queries."""
+        super().get_results(request)
+        compared = compare_closes(self.result_list)
+        for close in self.result_list:
+            close.comparison = compared[close.pk]
+
+
+@page(DayClose)
+class DayCloseAdmin(HistoryAdmin):
+    list_display = (
+        "day_shown",
+        "till_shown",
+        link_column(DayClose, "store"),
+        "agreement_shown",
+        "stated_total",
+        "orders",
+        "currency",
+        "as_of",
+    )
+    list_filter = (StoreFilter, OrderDayFilter)
+    walks = (by_store("business_day", day="day"),)
+    search_keys = ("store",)
+    search_help_text = _("A whole store code.")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "day_page",
+                    "till_shown",
+                    link_column(DayClose, "store"),
+                    "agreement_shown",
+                    "as_of",
+                )
+            },
+        ),
+        (
+            _("As stated"),
+            {
+                "fields": (
+                    "currency",
+                    "orders",
+                    "guests",
+                    ("first_ticket", "last_ticket"),
+                    json_column(DayClose, "sums"),
+                    json_column(DayClose, "tenders"),
+                )
+            },
+        ),
+    )
+
+    class Media:
+        css = {"all": ("neural/figures.css",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("store")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ComparedChangeList]:
+        return ComparedChangeList
+
+    # A store's business day
+
+    def get_urls(self) -> list[URLPattern]:
+        """Adds the addresses of business days: one to choose a store and a day, and a store's."""
+        choose = self.admin_site.admin_view(self.choose_view)
+        show = self.admin_site.admin_view(self.day_view)
+        return [
+            path("day/", choose, name="neural_restaurant_dayclose_choose"),
+            path("day/<str:code>/", show, name="neural_restaurant_dayclose_day"),
+            *super().get_urls(),
+        ]
+
+    def choose_view(self, request: HttpRequest) -> HttpResponse:
+        """A form for a store and a day; leads to the day if a store is given."""
+        self._check(request)
+        code = request.GET.get("store", "").strip()
+        if code:
+            store = store_or_404(request, code)
+            return HttpResponseRedirect(day_address(store.pk, _day(request.GET.get("day"))))
+        context = {"title": gettext("Business day"), "today": timezone.localdate()}
+        return self._shown(request, context)
+
+    def day_view(self, request: HttpRequest, code: str) -> HttpResponse:
+        """A store's business day: that of ``?day=``, by default the newest with orders."""
+        self._check(request)
+        store = store_or_404(request, code)
+        day = _day(request.GET.get("day")) or latest_day(store)
+        shown = context_of(store, day or store.business_day(timezone.now()), user=request.user)
+        return self._shown(request, shown)
+
+    def _check(self, request: HttpRequest) -> None:
+        """The page adds up orders and payments, so that these must be visible too."""
+        may = request.user.has_perms(
+            ("neural_restaurant.view_order", "neural_restaurant.view_payment")
+        )
+        if not (may and self.has_view_permission(request)):
+            raise PermissionDenied
+
+    def _shown(self, request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
+        context |= {
+            **self.admin_site.each_context(request),
+            "title": context["title"],
+            "opts": self.opts,
+            "media": self.media,
+            "stores": Store.objects.for_user(request.user).order_by("code")[:STORES_OFFERED],
+        }
+        return TemplateResponse(request, "admin/neural_restaurant/dayclose/day.html", context)
+
+    # Columns
+
+    @admin.display(description=_("business day"))
+    def day_shown(self, close: DayClose) -> str:
+        return date_format(close.business_day, "Y-m-d D")
+
+    @admin.display(description=_("business day"))
+    def day_page(self, close: DayClose) -> SafeString:
+        address = day_address(close.store_id, close.business_day)
+        return format_html('<a href="{}">{}</a>', address, self.day_shown(close))
+
+    @admin.display(description=_("till"))
+    def till_shown(self, close: DayClose) -> str:
+        return close.till or gettext("whole store")
+
+    @admin.display(description=_("compared with ours"))
+    def agreement_shown(self, close: DayClose) -> SafeString | str:
+        found: Comparison | None = getattr(close, "comparison", None)
+        shown = agreement(found or compare_closes([close])[close.pk])
+        address = day_address(close.store_id, close.business_day)
+        return format_html('<a href="{}#closes">{}</a>', address, shown)
+
+    @admin.display(description=_("stated total"))
+    def stated_total(self, close: DayClose) -> str:
+        total = close.stated_sums.get("total")
+        return NOTHING if total is None else money(total)
+
+    @admin.display(description=_("as of"))
+    def as_of(self, close: DayClose) -> SafeString | str:
+        return short_instant(moment_of(bytes(close.version))) if close.version else NOTHING
+
+
+def day_address(code: str, day: dt.date | None) -> str:
+    """The address of a store's business day."""
+    address = address_in_admin("neural_restaurant_dayclose_day", code)
+    return f"{address}?{urlencode({'day': day.isoformat()})}" if day else address
+
+
+def _day(text: str | None) -> dt.date | None:
+    """A day from the address; anything else is ignored."""
+    try:
+        day = dt.date.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return day if EARLIEST_YEAR <= day.year <= LATEST_YEAR else None
+
+
+register_store_page("neural_restaurant_dayclose_day", _("business day"))

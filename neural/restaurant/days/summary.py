@@ -1,0 +1,147 @@
+"""All that is known of a store's business day."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from neural.models import Store
+from neural.restaurant.days.comparing import Comparison, compare, compare_together
+from neural.restaurant.days.figures import Counts, Figures, Money, Sales, together
+from neural.restaurant.days.sums import (
+    Day,
+    Tills,
+    channels_of,
+    counts_of,
+    hours_of,
+    tills_of,
+)
+from neural.restaurant.days.taxes import TaxOfRate, taxes_of
+from neural.restaurant.days.tickets import Gap, gaps
+from neural.restaurant.models import DayClose, Order
+
+MOST_GAPS = 50
+"""How many gaps of a till are listed."""
+MOST_TICKETS = 100_000
+HOURS = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrencyDay:
+    """A day's figures in one currency. ``hours`` has (hour, orders, total) of all hours in the
+    order of the store's day, or is empty where nothing was sold."""
+
+    currency: str
+    sales: Sales
+    money: Money
+    channels: Sequence[tuple[str, str, Sales]] = ()
+    hours: Sequence[tuple[int, int, Decimal]] = ()
+    taxes: Sequence[TaxOfRate] = ()
+
+
+@dataclass(frozen=True)
+class TicketsMissing:
+    """The gaps in the tickets of a till; ``more`` is how many further gaps are not listed."""
+
+    till: str
+    gaps: Sequence[Gap]
+    more: int
+
+    @property
+    def count(self) -> int:
+        return sum(gap.count for gap in self.gaps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DaySummary:
+    """A store's business day. ``comparisons`` has one entry for each close, and further ones for
+    all tills together; ``not_closed`` are the tills with orders or payments but without a close."""
+
+    store: Store
+    day: dt.date
+    counts: Counts
+    currencies: Sequence[CurrencyDay]
+    comparisons: Sequence[Comparison]
+    not_closed: Sequence[str]
+    missing: Sequence[TicketsMissing]
+
+
+def summarise(store: Store, day: dt.date) -> DaySummary:
+    """What was sold and paid on this day, beside what the store's tills state of it."""
+    here: Day = (store.pk, day)
+    tills = tills_of([here]).get(here, {})
+    closes = list(DayClose.objects.filter(store=store, business_day=day).order_by("till"))
+    alone = [compare(close, tills) for close in closes]
+    return DaySummary(
+        store=store,
+        day=day,
+        counts=counts_of(here),
+        currencies=_currencies(store, day, tills),
+        comparisons=[*alone, *compare_together(closes, tills)],
+        not_closed=_not_closed(closes, tills),
+        missing=_tickets_missing(here, closes),
+    )
+
+
+def compare_closes(closes: Iterable[DayClose]) -> dict[int, Comparison]:
+    """Many closes, of whatever stores and days, beside our figures; by primary key."""
+    closes = list(closes)
+    days = tills_of({(close.store_id, close.business_day) for close in closes}) if closes else {}
+    return {
+        close.pk: compare(close, days.get((close.store_id, close.business_day), {}))
+        for close in closes
+    }
+
+
+def latest_day(store: Store) -> dt.date | None:
+    """The newest day of which there is an order; None if there is none."""
+    days = Order.objects.filter(store=store, business_day__isnull=False)
+    return days.order_by("-business_day").values_list("business_day", flat=True).first()
+
+
+def _currencies(store: Store, day: dt.date, tills: Tills) -> list[CurrencyDay]:
+    by_currency: defaultdict[str, list[Figures]] = defaultdict(list)
+    for (_, currency), figures in tills.items():
+        by_currency[currency].append(figures)
+    channels, hours = channels_of((store.pk, day)), hours_of(store, day)
+    taxes = taxes_of((store.pk, day))
+    return [
+        CurrencyDay(
+            currency=currency,
+            sales=together(figures).sales,
+            money=together(figures).money,
+            channels=channels.get(currency, ()),
+            hours=_in_order(hours.get(currency, {}), store.day_ends_at.hour),
+            taxes=taxes.get(currency, ()),
+        )
+        for currency, figures in sorted(by_currency.items())
+    ]
+
+
+def _in_order(hours: dict[int, tuple[int, Decimal]], first: int) -> list[tuple[int, int, Decimal]]:
+    order = [(place + first) % HOURS for place in range(HOURS)] if hours else []
+    return [(hour, *hours.get(hour, (0, Decimal(0)))) for hour in order]
+
+
+def _not_closed(closes: Sequence[DayClose], tills: Tills) -> list[str]:
+    closed = {close.till for close in closes}
+    return [] if "" in closed else sorted({till for till, _ in tills} - closed)
+
+
+def _tickets_missing(day: Day, closes: Sequence[DayClose]) -> list[TicketsMissing]:
+    store, date = day
+    rows = Order.objects.filter(store=store, business_day=date).values_list("till", "number")
+    tickets: defaultdict[str, list[str]] = defaultdict(list)
+    for till, number in rows[:MOST_TICKETS]:
+        tickets[till].append(number)
+    stated = {close.till: close for close in closes}
+    if len(tickets) == 1 and "" in stated:
+        stated.setdefault(next(iter(tickets)), stated[""])
+    found = []
+    for till in sorted({*tickets, *stated}):
+        close = stated.get(till)
+        first, last = (close.first_ticket, close.last_ticket) if close else ("", "")
+        if missing := gaps(tickets.get(till, ()), first=first, last=last):
+            found.append(TicketsMissing(till, missing[:MOST_GAPS], len(missing[MOST_GAPS:])))
+    return found

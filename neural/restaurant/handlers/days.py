@@ -1,0 +1,26 @@
+"""The handler of closed business days."""
+
+from neural.events.registry import handles
+from neural.models import NeuralEvent
+from neural.restaurant.models import DayClose
+from neural.restaurant.models.newest import version_of
+from neural.restaurant.schemas import DayClosed
+
+
+@handles("day.closed")
+def record_day_close(event: NeuralEvent, data: DayClosed) -> None:
+    """Save what a till states of a business day, unless a newer statement of it is known. It
+    changes no order and no payment."""
+    DayClose.objects.upsert_if_newer(
+        key={"store": event.store, "business_day": data.business_day, "till": data.till},
+        version=version_of(event),
+        values={
+            "currency": data.currency,
+            "orders": data.orders,
+            "guests": data.guests,
+            "first_ticket": data.first_ticket,
+            "last_ticket": data.last_ticket,
+            "sums": {name: str(amount) for name, amount in data.sums.items()},
+            "tenders": {name: str(amount) for name, amount in data.tenders.items()},
+        },
+    )
