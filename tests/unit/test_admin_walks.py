@@ -117,7 +117,7 @@ def test_a_table_without_an_index_of_store_and_key_is_paged_as_well(
 ) -> None:
     chance = random.Random(3)
     for number in range(60):
-        Order.objects.create(store_id=chance.choice(["S1", "S1", "S1", "S2"]), number=str(number))
+        Order.objects.create(store_id=chance.choice(["S1", "S1", "S1", "S2"]), key=str(number))
     client = world.client_of("view_order", stores=[each for each in stores if each.pk in own])
 
     older, newer = paged(client, world.list_of("order"))
@@ -214,7 +214,7 @@ def test_what_an_index_has_is_found_at_once_however_old_it_is() -> None:
     store, training = world.store("S1"), learning.training()
     wanted = {
         "order?store=S1&day=2026-01-05": Order.objects.create(
-            store=store, number="old", business_day=old, placed_at=timezone.now()
+            store=store, key="old", business_day=old, placed_at=timezone.now()
         ),
         "salesreport?store=S1&day=2026-01-05": SalesReport.objects.create(
             store=store, day=old, lines=[]
@@ -229,7 +229,7 @@ def test_what_an_index_has_is_found_at_once_however_old_it_is() -> None:
     for number in range(40):
         day = dt.date(2026, 3, 1) + dt.timedelta(days=number)
         Order.objects.create(
-            store=store, number=str(number), business_day=day, placed_at=timezone.now()
+            store=store, key=str(number), business_day=day, placed_at=timezone.now()
         )
         SalesReport.objects.create(store=store, day=day, lines=[])
         StockLevel.objects.create(store=store, item=str(number))

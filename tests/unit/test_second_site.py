@@ -145,7 +145,7 @@ def test_what_was_found_links_into_the_second_site(mounted, rows, monkeypatch):
     order, event = rows[Order], rows[NeuralEvent]
     searched = FakeSearch(monkeypatch)
     searched.finds(
-        hit("rice", collection="orders", identity=order.number, store=STORE),
+        hit("rice", collection="orders", identity=order.key, store=STORE),
         hit("e", collection="events", identity=str(event.pk), store=STORE, kind=event.type),
     )
     client = world.superuser()

@@ -1,5 +1,5 @@
 """The admin pages of orders, dishes, stock, shifts and demand."""
 
-from neural.restaurant.admin import analysis, orders, readmodels
+from neural.restaurant.admin import analysis, orders, payments, readmodels
 
-__all__ = ["analysis", "orders", "readmodels"]
+__all__ = ["analysis", "orders", "payments", "readmodels"]
