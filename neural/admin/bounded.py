@@ -34,15 +34,15 @@ def find(
 ) -> KeyPage:
     """The page of a query at a place, by the first walk that finds all of it.
 
-    ``limits`` names every parameter that filters the query. A walk itself handles its own
-    parameter, but no other.
+    ``limits`` names every parameter that filters the query. A walk itself handles its own ones, but
+    no other.
     """
     page, tried = _Page(queryset, place, size), []
     if not limits:
         return page.of_few()  # the newest rows by key
     with indexes_alone(queryset.db):
         for walk in walks or [WHOLE_TABLE]:
-            found = page.along(walk, is_filtered=bool(set(limits) - {walk.parameter}))
+            found = page.along(walk, is_filtered=bool(set(limits) - walk.handles))
             if found.stopped_at is None:
                 return found
             tried.append(found)

@@ -50,10 +50,12 @@ def stores_of(chosen: Mapping[str, str], *, user: Any) -> Sequence[str] | None:
 
 
 def _chosen(walk: Walk, chosen: Mapping[str, str], stores: Sequence[str] | None) -> Walk | None:
+    if walk.also and not walk.serves(chosen.get(walk.also, "")):
+        return None
     if walk.parameter == STORE:
         # Only if one store was chosen as a filter: lists without it have no filter of days.
         day = chosen.get(walk.day) if chosen.get(STORE) and SEARCHED not in chosen else None
         walk = walk.on_day(day) if day else walk
         return None if stores is None else replace(walk, prefixes=stores)
-    value = chosen.get(walk.parameter)
-    return walk.along(value) if value and walk.serves(value) else None
+    value = chosen.get(walk.parameter, "")
+    return walk.along(value) if walk.serves(value) else None

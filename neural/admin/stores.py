@@ -37,9 +37,10 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
     list_display = ("code", "name", "brand", "region", "time_zone", "day_ends_at", "standing")
     list_filter = ("confirmed",)
     search_fields = ("code", "name", "brand", "region")
-    # The browser's own time field: Django's widget compares a shop's clock with the server's.
+    # The browser's own fields: Django's widgets compare a shop's clock with the server's.
     formfield_overrides = {
-        models.TimeField: {"widget": forms.TimeInput(format="%H:%M", attrs={"type": "time"})}
+        models.TimeField: {"widget": forms.TimeInput(format="%H:%M", attrs={"type": "time"})},
+        models.DateField: {"widget": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})},
     }
     filter_horizontal = ("operators",)
     fields = (
@@ -50,6 +51,7 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
         "country",
         "time_zone",
         "day_ends_at",
+        "daily_tickets_since",
         "confirmed",
         "operators",
         instant_column(Store, "created_at"),

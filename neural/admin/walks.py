@@ -27,11 +27,14 @@ class Walk:
     """An index: rows with one value of ``column`` (or all rows of a partial index) in an order.
 
     ``parameter`` is the filter that the index serves; with ``values``, only for these values.
-    ``condition`` is the condition of a partial index. A walk in the order of the key can begin at
-    any row; a walk in another order can be used only while it has few rows.
+    ``also`` is another filter that must be chosen too and that the index serves as well; then
+    ``values`` are of that one. ``condition`` is the condition of a partial index. A walk in the
+    order of the key can begin at any row; a walk in another order can be used only while it has
+    few rows.
     """
 
     parameter: str = ""
+    also: str = ""
     column: str = ""
     order: tuple[str, ...] = BY_KEY
     condition: Q | None = None
@@ -45,9 +48,14 @@ class Walk:
     def is_by_key(self) -> bool:
         return self.order == BY_KEY
 
+    @property
+    def handles(self) -> set[str]:
+        """The filters that the index serves on its own."""
+        return {self.parameter, self.also}
+
     def serves(self, value: str) -> bool:
         """Whether the index has the rows for this value of the filter."""
-        return self.values is None or value in self.values
+        return bool(value) and (self.values is None or value in self.values)
 
     def on_day(self, day: str) -> "Walk":
         """The same walk on one day, whose rows the index holds together; ignores any other text."""

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import zoneinfo
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.conf import conf
 from neural.errors import PermanentError
+from neural.registry import Registry
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -39,6 +41,18 @@ def validate_time_zone(name: str) -> None:
         raise ValidationError(
             _("%(name)s is not a time zone; write one like Asia/Shanghai."), params={"name": name}
         ) from error
+
+
+StoreCheck = Callable[["Store"], None]
+"""Raises ``ValidationError`` for values of a store that its rows in another app rule out."""
+
+STORE_CHECKS: Registry[StoreCheck] = Registry("check of stores")
+
+
+def register_store_check(name: str, check: StoreCheck) -> None:
+    """Check the values that a person gives a store before they are saved. Call it in the app's
+    ``ready()``."""
+    STORE_CHECKS.add(name, check)
 
 
 class StoreUnknown(PermanentError):
@@ -146,6 +160,11 @@ class Store(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.name}".strip()
+
+    def clean(self) -> None:
+        """Raise ``ValidationError`` if an app cannot live with these values."""
+        for check in STORE_CHECKS:
+            check(self)
 
     def confirm(self) -> bool:
         """Record that a person has confirmed this store. Returns whether it was unconfirmed."""

@@ -11,9 +11,12 @@ class RestaurantConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Ship the schedule of the nightly analysis."""
+        """Ship the schedule of the nightly analysis, and guard the identity of orders."""
         from neural.celeryapp import shipped_schedules
+        from neural.models.store import register_store_check
         from neural.restaurant import tasks  # noqa: F401  (known to the relay)
         from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
+        from neural.restaurant.daily_tickets import check_daily_tickets
 
         shipped_schedules.connect(self, [ANALYSIS_SCHEDULE])
+        register_store_check("neural_restaurant.daily_tickets", check_daily_tickets)

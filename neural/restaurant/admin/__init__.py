@@ -1,5 +1,5 @@
-"""The admin pages of orders, dishes, stock, shifts and demand."""
+"""The admin pages of orders, payments, business days, dishes, stock, shifts and demand."""
 
-from neural.restaurant.admin import analysis, days, orders, readmodels
+from neural.restaurant.admin import analysis, days, orders, payments, readmodels
 
-__all__ = ["analysis", "days", "orders", "readmodels"]
+__all__ = ["analysis", "days", "orders", "payments", "readmodels"]

@@ -10,7 +10,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.filters import DayFilter, EqualityFilter, choices_of
-from neural.restaurant.models import OrderState, Period
+from neural.restaurant.models import Channel, OrderStatus, PaymentStatus, Period
 from neural.restaurant.models.summary import BEST_SELLER_PLACES
 
 
@@ -18,12 +18,38 @@ class OrderDayFilter(DayFilter):
     field = "business_day"
 
 
-class OrderStateFilter(EqualityFilter):
-    title = _("state")
-    parameter_name = "state"
+class OrderStatusFilter(admin.SimpleListFilter):
+    """The status that is shown: a placed order whose till states none is open."""
+
+    title = _("status")
+    parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return choices_of(OrderState)
+        return choices_of(OrderStatus)
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
+        value = self.value()
+        return queryset.shown_as(value) if value else queryset
+
+
+class ChannelFilter(EqualityFilter):
+    title = _("channel")
+    parameter_name = "channel"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return choices_of(Channel)
+
+
+class PaymentDayFilter(DayFilter):
+    field = "business_day"
+
+
+class PaymentStatusFilter(EqualityFilter):
+    title = _("status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return choices_of(PaymentStatus)
 
 
 class PeriodFilter(EqualityFilter):
@@ -67,6 +93,34 @@ class FlagFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         return getattr(queryset, self.method)() if self.value() == "1" else queryset
+
+
+class UnsettledFilter(FlagFilter):
+    title = _("payment")
+    parameter_name = "unsettled"
+    method = "unsettled"
+    choice = _("owed or overpaid")
+
+
+class NotAddingUpFilter(FlagFilter):
+    title = _("sums")
+    parameter_name = "differs"
+    method = "not_adding_up"
+    choice = _("does not add up")
+
+
+class ApartFilter(FlagFilter):
+    title = _("kept apart")
+    parameter_name = "apart"
+    method = "apart"
+    choice = _("only payments or statuses are known")
+
+
+class LateChangeFilter(FlagFilter):
+    title = _("changed late")
+    parameter_name = "late"
+    method = "changed_late"
+    choice = _("changed long after closing")
 
 
 class LowStockFilter(FlagFilter):

@@ -1,139 +1,185 @@
-"""The admin pages of orders, with their lines and payments."""
+"""The admin pages of orders: the list, and each order as a receipt."""
 
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.display import (
+    NOTHING,
     badge,
-    instant,
     instant_column,
     link_column,
-    money,
-    money_column,
-    quantity_column,
+    one_line,
     short_instant_column,
+    store_code_column,
 )
 from neural.admin.filters import StoreFilter
 from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
-from neural.restaurant.admin.filters import OrderDayFilter, OrderStateFilter
-from neural.restaurant.models import Order, OrderLine, Payment
+from neural.admin.walks import Walk
+from neural.restaurant.admin.amounts import amount_in, short_day, with_currency
+from neural.restaurant.admin.filters import (
+    ApartFilter,
+    ChannelFilter,
+    LateChangeFilter,
+    NotAddingUpFilter,
+    OrderDayFilter,
+    OrderStatusFilter,
+    UnsettledFilter,
+)
+from neural.restaurant.admin.order_links import other_orders
+from neural.restaurant.admin.order_page import order_page
+from neural.restaurant.models import Order, OrderState
+
+UNSETTLED = {"also": "unsettled", "condition": Q(unsettled=True), "values": ("1",)}
+NOT_ADDING_UP = {"also": "differs", "condition": Q(adds_up=False), "values": ("1",)}
 
 
-class ReadOnlyInline(admin.TabularInline):
-    """Related rows, shown read-only."""
-
-    extra = 0
-    can_delete = False
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        return self.fields
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+def _rare(walk: dict[str, Any]) -> Walk:
+    """The same index for who sees every store."""
+    rest = {"condition": walk["condition"], "values": walk["values"]}
+    return Walk(parameter=walk["also"], order=("store", "-pk"), **rest)
 
 
-class OrderLineInline(ReadOnlyInline):
-    model = OrderLine
-    fields = (
-        "dish",
-        "name",
-        quantity_column(OrderLine, "quantity"),
-        money_column(OrderLine, "price"),
-        money_column(OrderLine, "amount"),
-    )
-
-
-class PaymentInline(ReadOnlyInline):
-    model = Payment
-    fields = (
-        "kind",
-        "reference",
-        money_column(Payment, "amount"),
-        "currency",
-        "tender",
-        instant_column(Payment, "occurred_at"),
-    )
-
-
-MONEY = tuple(money_column(Order, field) for field in ("total", "paid", "refunded"))
+FACTS = (
+    ("channel", "platform", "platform_number"),
+    ("till", "key"),
+    ("table", "guests", "staff"),
+    ("member", "phone_last4", "invoice"),
+    (instant_column(Order, "promised_at"), instant_column(Order, "closed_at")),
+    ("note",),
+    ("cancel_reason",),
+    ("others",),
+)
+"""What is shown of an order if it is known, by rows."""
 
 
 @page(Order)
 class OrderAdmin(HistoryAdmin):
     list_display = (
-        "number",
-        "state_badge",
-        link_column(Order, "store"),
-        "business_day",
-        short_instant_column(Order, "placed_at"),
-        *MONEY,
+        "order_number",
+        "status_badge",
+        "total_shown",
         "balance",
-        "currency",
+        "channel_shown",
+        "day",
+        short_instant_column(Order, "placed_at"),
+        store_code_column(Order),
+        "till_shown",
     )
-    list_filter = (OrderStateFilter, StoreFilter, OrderDayFilter)
-    walks = (by_store("business_day", day="day"),)
-    search_keys = ("number", "store")
-    search_help_text = _("A whole order number or store code.")
-    inlines = (OrderLineInline, PaymentInline)
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "number",
-                    "state_badge",
-                    link_column(Order, "store"),
-                    ("business_day", instant_column(Order, "placed_at")),
-                    ("cancelled", "cancel_reason"),
-                )
-            },
-        ),
-        (_("Money"), {"fields": ("currency", *MONEY, "balance")}),
+    list_filter = (
+        OrderStatusFilter,
+        UnsettledFilter,
+        NotAddingUpFilter,
+        LateChangeFilter,
+        ApartFilter,
+        ChannelFilter,
+        StoreFilter,
+        OrderDayFilter,
     )
+    walks = (
+        by_store(**UNSETTLED),
+        by_store(**NOT_ADDING_UP),
+        _rare(UNSETTLED),
+        _rare(NOT_ADDING_UP),
+        by_store("business_day", day="day"),
+    )
+    search_keys = ("number", "key", "store")
+    search_help_text = _("A whole order number, key or store code.")
+
+    class Media:
+        css = {"all": ("neural/figures.css", "neural_restaurant/receipt.css")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("store")
 
-    @admin.display(description=_("state"))
-    def state_badge(self, order: Order) -> SafeString:
-        return badge(order.state, order.get_state_display())
+    def for_page(self, queryset: QuerySet) -> QuerySet:
+        return queryset.defer("bill", "progress", "note")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """What is known of the order; the rest of the page is its receipt."""
+        rows: list[Any] = [
+            ("order_number", "status_badge"),
+            (link_column(Order, "store"), "business_day", instant_column(Order, "placed_at")),
+        ]
+        for names in FACTS:
+            known = tuple(name for name in names if obj is not None and self._is_known(obj, name))
+            rows += [known] if known else []
+        return ((None, {"fields": rows}),)
+
+    def _is_known(self, order: Any, name: Any) -> bool:
+        if name == "key":  # says more than the number
+            return bool(order.key != str(order))
+        if name == "cancel_reason" and order.state != OrderState.CANCELLED:
+            return False
+        value = self.others(order) if name == "others" else _value(order, name)
+        return value not in (None, "", NOTHING)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> TemplateResponse:
+        order: Any = kwargs.get("obj")
+        if order is not None:
+            context |= order_page(order, request.user)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    # Columns
+
+    @admin.display(description=_("order number"))
+    def order_number(self, order: Order) -> SafeString | str:
+        return one_line(str(order))
+
+    @admin.display(description=_("till"))
+    def till_shown(self, order: Order) -> SafeString | str:
+        return one_line(order.till)
+
+    @admin.display(description=_("status"))
+    def status_badge(self, order: Order) -> SafeString:
+        """The status, or that only payments or statuses are known; and what a person should look
+        at."""
+        status = order.shown_status
+        label = dict(Order._meta.get_field("status").flatchoices).get(status)
+        badges = [badge(f"order-{status or order.state}", label or order.get_state_display())]
+        if not order.adds_up:
+            badges.append(badge("lost", _("does not add up")))
+        if order.late_change:
+            badges.append(badge("lost", _("changed late")))
+        return format_html_join(" ", "{}", ((each,) for each in badges))
+
+    @admin.display(description=_("business day"))
+    def day(self, order: Order) -> str:
+        return short_day(order.business_day)
+
+    @admin.display(description=_("channel"))
+    def channel_shown(self, order: Order) -> SafeString | str:
+        parts = [part for part in (order.get_channel_display(), order.platform) if part]
+        return one_line(" · ".join(parts))
+
+    @admin.display(description=_("total"))
+    def total_shown(self, order: Order) -> SafeString:
+        return with_currency(order.total, order.currency)
 
     @admin.display(description=_("still owed"))
-    def balance(self, order: Order) -> str:
-        return money(order.balance)
+    def balance(self, order: Order) -> SafeString | str:
+        text = amount_in(order.balance, order.currency)
+        if not order.balance:
+            return text
+        return format_html('<strong class="neural-owed">{}</strong>', text)
 
-    @admin.display(description=_("cancelled at"))
-    def cancelled(self, order: Order) -> SafeString | str:
-        return instant(order.cancelled_at)
+    @admin.display(description=_("other orders"))
+    def others(self, order: Any) -> SafeString | str:
+        if not hasattr(order, "_others"):
+            order._others = other_orders(order)
+        links = ((each.relation, each.link) for each in order._others)
+        return format_html_join(" · ", "{} {}", links) or NOTHING
 
 
-@page(Payment)
-class PaymentAdmin(HistoryAdmin):
-    list_display = (
-        "reference",
-        "kind",
-        link_column(Payment, "order"),
-        link_column(Payment, "store"),
-        money_column(Payment, "amount"),
-        "currency",
-        "tender",
-        short_instant_column(Payment, "occurred_at"),
-    )
-    list_filter = (StoreFilter,)
-    walks = (by_store(),)
-    search_keys = ("reference", "order__number", "store")
-    search_help_text = _("A whole reference, order number or store code.")
-    fieldsets = ((None, {"fields": (*list_display, "refund_of")}),)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).select_related("store", "order")
+def _value(order: Order, name: Any) -> Any:
+    return name(order) if callable(name) else getattr(order, name)

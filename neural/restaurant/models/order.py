@@ -9,6 +9,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from neural.models.store import Store
 from neural.restaurant.bill import Sums
@@ -65,6 +66,32 @@ class OrderQuerySet(NewestQuerySet["Order"]):
     def not_adding_up(self) -> "OrderQuerySet":
         """Orders whose stated total is not what their parts add up to."""
         return self.filter(adds_up=False)
+
+    def changed_late(self) -> "OrderQuerySet":
+        """Orders whose content changed long after they were closed."""
+        return self.filter(late_change=True)
+
+    def shown_as(self, status: str) -> "OrderQuerySet":
+        """Orders with this :attr:`Order.shown_status`."""
+        cancelled, own = Q(state=OrderState.CANCELLED), Q(status=status)
+        if status in COUNTS_NOWHERE:
+            if status == OrderStatus.CANCELLED:
+                own |= ~Q(status__in=COUNTS_NOWHERE)
+            return self.filter(cancelled & own)
+        if status == OrderStatus.OPEN:
+            own |= Q(state=OrderState.PLACED, status__in=("", *COUNTS_NOWHERE))
+        return self.filter(~cancelled & own)
+
+    def referring_to(self, order: "Order") -> "OrderQuerySet":
+        """Orders of the same store that were split from this one, replace it or were merged into
+        it. Only those of the same and the next business day are looked at, which an index has."""
+        if order.business_day is None:
+            return self.none()
+        next_day = order.business_day + dt.timedelta(days=1)
+        names = Q(split_from=order.key) | Q(replaces=order.key) | Q(merged_into=order.key)
+        return self.filter(
+            names, store=order.store, business_day__range=(order.business_day, next_day)
+        )
 
 
 def _of_key(key: str) -> dict[str, Any]:
@@ -135,7 +162,7 @@ class Order(models.Model):
     channel = _text_field(_("channel"), 10, choices=Channel.choices)
     platform = _text_field(_("platform"))
     platform_number = _text_field(_("platform's number"))
-    table = _text_field(_("table"))
+    table = _text_field(pgettext_lazy("restaurant", "table"))
     guests = models.PositiveIntegerField(_("guests"), null=True, blank=True)
     member = _text_field(_("member"))
     staff = _text_field(_("staff"))

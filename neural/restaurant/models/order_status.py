@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 LONGEST_PROGRESS = 50
 """How many of its newest statuses an order keeps."""
@@ -31,13 +32,13 @@ class OrderStatus(models.TextChoices):
     """How far an order is, as its till says. Whether it is paid is computed."""
 
     SCHEDULED = "scheduled", _("scheduled")
-    OPEN = "open", _("open")
-    ACCEPTED = "accepted", _("accepted")
+    OPEN = "open", pgettext_lazy("order", "open")
+    ACCEPTED = "accepted", pgettext_lazy("order", "accepted")
     PREPARING = "preparing", _("preparing")
     READY = "ready", _("ready")
     DELIVERING = "delivering", _("delivering")
-    CLOSED = "closed", _("closed")
-    REJECTED = "rejected", _("rejected")
+    CLOSED = "closed", pgettext_lazy("order", "closed")
+    REJECTED = "rejected", pgettext_lazy("order", "rejected")
     CANCELLED = "cancelled", _("cancelled")
     VOIDED = "voided", _("voided")
     MERGED = "merged", _("merged")

@@ -1,0 +1,42 @@
+"""An order's life as its page shows it."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from neural.restaurant.models import Order, OrderStatus
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One point of an order's life."""
+
+    at: dt.datetime
+    status: str
+    label: str
+    by: str = ""
+    reason: str = ""
+
+
+def progress(order: Order) -> Sequence[Moment]:
+    """The order's life as far as it is known: when it was placed, and each status."""
+    labels = dict(OrderStatus.choices)
+    found = [
+        Moment(
+            dt.datetime.fromisoformat(step["at"]),
+            step["status"],
+            str(labels.get(step["status"], step["status"])),
+            step["by"],
+            step["reason"],
+        )
+        for step in order.progress
+    ]
+    if order.placed_at:
+        found.append(Moment(order.placed_at, "placed", _("placed")))
+    if order.cancelled_at and not order.progress:  # by a worker of the first version
+        found.append(
+            Moment(order.cancelled_at, "cancelled", _("cancelled"), reason=order.cancel_reason)
+        )
+    return sorted(found, key=lambda moment: (moment.at, moment.status != "placed"))

@@ -1,0 +1,160 @@
+"""The admin pages of payments and refunds."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.display import (
+    NOTHING,
+    badge,
+    instant_column,
+    link_column,
+    one_line,
+    quantity,
+    short_instant_column,
+    store_code_column,
+)
+from neural.admin.filters import StoreFilter
+from neural.admin.pages import page
+from neural.admin.planning import by_store
+from neural.admin.scope import HistoryAdmin
+from neural.restaurant.admin import amounts
+from neural.restaurant.admin.amounts import amount_column, amount_in, short_day, with_currency
+from neural.restaurant.admin.filters import PaymentDayFilter, PaymentStatusFilter
+from neural.restaurant.models import Payment, PaymentKind
+
+OF_REFUNDS = ("refund_of", "returned_lines")
+OF_PAYMENTS = (amount_column(Payment, "given"), "change", "paid", "settled")
+
+
+@page(Payment)
+class PaymentAdmin(HistoryAdmin):
+    list_display = (
+        "reference_shown",
+        "amount_shown",
+        amount_column(Payment, "tip"),
+        "kind_shown",
+        "status_badge",
+        "tender_shown",
+        link_column(Payment, "order"),
+        "day",
+        short_instant_column(Payment, "occurred_at"),
+        store_code_column(Payment),
+    )
+    list_filter = (PaymentStatusFilter, StoreFilter, PaymentDayFilter)
+    walks = (by_store("business_day", day="day", also="day"), by_store())
+    search_keys = ("reference", "key", "order__number", "store")
+    search_help_text = _("A whole reference, key, order number or store code.")
+
+    class Media:
+        css = {"all": ("neural/figures.css", "neural_restaurant/receipt.css")}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        rows = super().get_queryset(request).select_related("store", "order")
+        return rows.defer("order__bill", "order__progress")
+
+    def for_page(self, queryset: QuerySet) -> QuerySet:
+        return queryset.defer("lines")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        is_refund = getattr(obj, "kind", "") == PaymentKind.REFUND
+        return (
+            (
+                None,
+                {
+                    "fields": (
+                        ("reference_shown", "key"),
+                        ("kind_shown", "status_badge"),
+                        link_column(Payment, "order"),
+                        link_column(Payment, "store"),
+                        ("business_day", instant_column(Payment, "occurred_at")),
+                        "reason",
+                    )
+                },
+            ),
+            (
+                _("Money"),
+                {
+                    "fields": (
+                        "amount_shown",
+                        amount_column(Payment, "tip"),
+                        "tender_shown",
+                        *(OF_REFUNDS if is_refund else OF_PAYMENTS),
+                        amount_column(Payment, "fee"),
+                    )
+                },
+            ),
+        )
+
+    # Columns
+
+    @admin.display(description=_("business day"))
+    def day(self, payment: Payment) -> str:
+        return short_day(payment.business_day)
+
+    @admin.display(description=_("reference"))
+    def reference_shown(self, payment: Payment) -> SafeString | str:
+        return one_line(payment.reference or payment.key)
+
+    @admin.display(description=_("kind"))
+    def kind_shown(self, payment: Payment) -> str:
+        kind = payment.get_kind_display()
+        refund = payment.get_refund_kind_display()
+        return f"{kind} · {refund}" if refund else str(kind)
+
+    @admin.display(description=_("status"))
+    def status_badge(self, payment: Payment) -> SafeString:
+        return payment_badge(payment)
+
+    @admin.display(description=_("amount"))
+    def amount_shown(self, payment: Payment) -> SafeString:
+        return with_currency(payment.amount, payment.currency or payment.order.currency)
+
+    @admin.display(description=_("tender"))
+    def tender_shown(self, payment: Payment) -> SafeString | str:
+        return one_line(amounts.tender(payment.tender))
+
+    @admin.display(description=_("change given"))
+    def change(self, payment: Payment) -> str:
+        return amount_in(payment.change, payment.currency)
+
+    @admin.display(description=_("paid in the guest's currency"))
+    def paid(self, payment: Payment) -> str:
+        return paid_abroad(payment) or NOTHING
+
+    @admin.display(description=_("returned lines"))
+    def returned_lines(self, payment: Payment) -> SafeString | str:
+        lines = returned(payment)
+        if not lines:
+            return NOTHING
+        rows = format_html_join("", "<li>{}</li>", ((line,) for line in lines))
+        return format_html('<ul class="neural-returned">{}</ul>', rows)
+
+
+def payment_badge(payment: Payment) -> SafeString:
+    return badge(f"payment-{payment.status}", payment.get_status_display())
+
+
+def paid_abroad(payment: Payment) -> str:
+    """What the guest paid in another currency; empty if that is not stated."""
+    if payment.paid_amount is None:
+        return ""
+    return f"{amount_in(payment.paid_amount, payment.paid_currency)} {payment.paid_currency}"
+
+
+def returned(payment: Payment) -> list[str]:
+    """What a refund returns, a text a line."""
+    return [_returned(line, payment.currency) for line in payment.lines or ()]
+
+
+def _returned(line: dict[str, Any], currency: str) -> str:
+    name = line.get("name") or line.get("line_id") or ""
+    count = line.get("quantity")
+    times = f"{quantity(Decimal(count))} × " if count is not None else ""
+    return f"{times}{name} {amount_in(Decimal(line['amount']), currency)}".strip()
