@@ -24,6 +24,7 @@ TASKS = {
 HANDLERS = {
     "neural.cancel_order",
     "neural.merge_orders",
+    "neural.record_availability",
     "neural.record_day_close",
     "neural.record_dish",
     "neural.record_menu",
@@ -40,6 +41,7 @@ HANDLERS = {
 }
 TABLES = {
     "neural_activemodel",
+    "neural_availability",
     "neural_dailydemand",
     "neural_dayclose",
     "neural_demandsummary",

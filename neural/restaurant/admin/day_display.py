@@ -10,7 +10,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.display import NOTHING, badge
+from neural.admin.display import badge
+from neural.restaurant.admin.amounts import amount_in, tender
 from neural.restaurant.currencies import digits_of, rounded_to
 from neural.restaurant.days.comparing import Comparison
 from neural.restaurant.days.figures import Sales
@@ -29,19 +30,6 @@ FIGURES: dict[str, Any] = {
     "orders": _("orders"),
     "guests": _("guests"),
 }
-TENDERS: dict[str, Any] = {
-    "": _("not stated"),
-    "cash": _("cash"),
-    "card": _("card"),
-    "wechat": _("WeChat Pay"),
-    "alipay": _("Alipay"),
-    "platform": _("paid to the platform"),
-    "stored_value": _("stored value (prepaid)"),
-    "points": _("points"),
-    "voucher": _("voucher"),
-    "on_account": _("on account"),
-    "other": _("other"),
-}
 HOUR_WIDTH, HEIGHT = 10, 100
 ORDINARY_DIGITS = 2
 SHORTEST = 1
@@ -49,13 +37,10 @@ SHORTEST = 1
 
 
 def figure(amount: Decimal | int | None, currency: str = "") -> str:
-    """An amount with the digits of its currency, or more where it has more; a number without. A
-    true minus sign, so that it is as wide as a digit."""
-    if not isinstance(amount, Decimal):
-        return NOTHING if amount is None else str(amount).replace("-", "−")
-    whole, _point, decimals = f"{amount:.3f}".partition(".")
-    decimals = decimals.rstrip("0").ljust(_digits(currency), "0")
-    return (f"{whole}.{decimals}" if decimals else whole).replace("-", "−")
+    """An amount with the digits of its currency, or a number."""
+    if isinstance(amount, int):
+        return str(amount).replace("-", "−")
+    return amount_in(amount, currency)
 
 
 def signed(amount: Decimal | int | None, currency: str = "") -> str:
@@ -78,7 +63,7 @@ def name_of_figure(name: str) -> str:
 
 def name_of_tender(name: str) -> str:
     """A tender's name; that of a first version's payment is whatever its till calls it."""
-    return str(TENDERS.get(name, name))
+    return tender(name) if name else gettext("not stated")
 
 
 def name_of_channel(channel: str, platform: str) -> str:

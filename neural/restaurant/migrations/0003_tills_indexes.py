@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
     operations = [
         neural.online.AddIndexInUse(
             model_name="order",
-            index=models.Index(fields=["number"], name="neural_order_by_number"),
+            index=models.Index(fields=["number", "-id"], name="neural_order_by_number"),
         ),
         neural.online.AddIndexInUse(
             model_name="order",

@@ -242,8 +242,8 @@ class Order(models.Model):
         indexes = (
             # For computing a day's demand, and for the admin's filters by store and day.
             models.Index(fields=("store", "business_day"), name="neural_order_by_day"),
-            # For a search by the number that people see.
-            models.Index(fields=("number",), name="neural_order_by_number"),
+            # For a search by the number that people see; the newest of many is found first.
+            models.Index(fields=("number", "-id"), name="neural_order_by_number"),
             # For the lists of orders that a person should look at. They stay small.
             models.Index(
                 fields=("store", "-id"),
