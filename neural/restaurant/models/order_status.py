@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
 from django.db import models
@@ -62,5 +63,6 @@ def with_step(progress: Iterable[Step], new: Step) -> list[Step]:
     """The progress with one more step, the newest steps of it. In whatever order steps are added,
     the result is the same."""
     steps = {tuple(sorted(each.items())): each for each in (*progress, new)}
-    ordered = sorted(steps.values(), key=lambda each: (each["at"], each["status"], str(each)))
+    # Not by the text of a step: PostgreSQL returns the keys of JSON in another order.
+    ordered = sorted(steps.values(), key=itemgetter("at", "status", "by", "reason"))
     return ordered[-LONGEST_PROGRESS:]
