@@ -1,6 +1,7 @@
 """From which day a store's order numbers may begin again every day."""
 
 import datetime as dt
+from typing import Any, NoReturn
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -10,34 +11,53 @@ from neural.restaurant.models import Order
 
 
 def check_daily_tickets(store: Store) -> None:
-    """Raise ``ValidationError`` if the store has orders of these days whose key has no day: stated
-    again, each would be another order and count twice."""
+    """Raise ``ValidationError`` if existing orders have keys of the other kind: stated again, each
+    would be another order and count twice."""
     since = store.daily_tickets_since
-    if since is None or _is_so_already(store, since):
+    before = Store.objects.filter(pk=store.pk).values_list("daily_tickets_since", flat=True).first()
+    if since == before:
         return
-    last = _last_day_without(store, since)
+    if since is not None:
+        _refuse_orders_without_day(store, since)
+    if before is not None and (since is None or since > before):
+        _refuse_orders_with_day(store, since)
+
+
+def _refuse_orders_without_day(store: Store, since: dt.date) -> None:
+    """Refuse a day if orders from it on have keys that name neither till nor day."""
+    orders = Order.objects.filter(store=store.pk, business_day__gte=since)
+    named = orders.exclude(key__contains="/").order_by("-business_day")
+    last = named.values_list("business_day", flat=True).first()
     if last is not None:
-        raise ValidationError(
-            {
-                "daily_tickets_since": ValidationError(
-                    _(
-                        "There are orders up to %(last)s whose numbers were taken as unique for "
-                        "ever. Stated again, they would count twice. The earliest day is "
-                        "%(earliest)s."
-                    ),
-                    code="orders_without_day",
-                    params={"last": last, "earliest": last + dt.timedelta(days=1)},
-                )
-            }
+        _refuse(
+            _(
+                "There are orders up to %(last)s whose numbers were taken as unique for "
+                "ever. Stated again, they would count twice. The earliest day is "
+                "%(earliest)s."
+            ),
+            code="orders_without_day",
+            last=last,
+            earliest=last + dt.timedelta(days=1),
         )
 
 
-def _is_so_already(store: Store, since: dt.date) -> bool:
-    return Store.objects.filter(pk=store.pk, daily_tickets_since=since).exists()
+def _refuse_orders_with_day(store: Store, since: dt.date | None) -> None:
+    """Refuse a later day, or none, if orders from before it have keys with their day."""
+    orders = Order.objects.filter(store=store.pk, key__startswith="/")
+    if since is not None:
+        orders = orders.filter(business_day__lt=since)
+    first = orders.order_by("business_day").values_list("business_day", flat=True).first()
+    if first is not None:
+        _refuse(
+            _(
+                "Orders since %(first)s have numbers of their day. Stated again, they would count "
+                "twice. The latest day is %(first)s."
+            ),
+            code="orders_with_day",
+            first=first,
+        )
 
 
-def _last_day_without(store: Store, since: dt.date) -> dt.date | None:
-    """The last day from ``since`` on with an order whose key names neither till nor day."""
-    orders = Order.objects.filter(store=store.pk, business_day__gte=since)
-    named = orders.exclude(key__contains="/").order_by("-business_day")
-    return named.values_list("business_day", flat=True).first()
+def _refuse(message: Any, *, code: str, **params: Any) -> NoReturn:
+    error = ValidationError(message, code=code, params=params)
+    raise ValidationError({"daily_tickets_since": error})

@@ -274,6 +274,21 @@ def test_a_day_that_is_so_already_keeps_no_one_from_saving_and_may_be_cleared() 
     assert "The earliest day is 2026-03-03." in saved(store, "2026-03-01")
 
 
+def test_daily_tickets_end_or_begin_later_only_where_no_order_has_its_day() -> None:
+    store = world.store("S1")
+    Store.objects.update(daily_tickets_since=dt.date(2026, 3, 1))
+    made("/2026-03-05/19", business_day=dt.date(2026, 3, 5))
+    made("T1/2026-03-02/19", business_day=dt.date(2026, 3, 2))
+
+    for later in ("", "2026-03-06"):
+        refused = saved(store, later)
+        assert "The latest day is 2026-03-05." in refused
+    store.refresh_from_db()
+    assert store.daily_tickets_since == dt.date(2026, 3, 1)
+
+    assert saved(store, "2026-03-05") == ""
+
+
 def test_who_may_only_look_at_stores_sees_the_day() -> None:
     store = world.store("S1")
     Store.objects.update(daily_tickets_since=dt.date(2026, 3, 1))
