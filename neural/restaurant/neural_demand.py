@@ -13,6 +13,8 @@ from neural.restaurant.discounted_days import discounted_days
 from neural.restaurant.models import DailyDemand, SalesReport
 from neural.restaurant.sold_out_days import sold_out_days
 
+_OF_EVENTS = ("sold_out", "discounted")
+
 
 class DailySales:
     """A :class:`~neural.forecasting.sources.DemandSource` of the app's own rows."""
@@ -36,7 +38,8 @@ class DailySales:
             yield day, {"sold_out": sold_out.get(day, {}), "discounted": discounted.get(day, {})}
         reports = SalesReport.objects.filter(store=store, day__gte=first, day__lt=until)
         rows = reports.exclude(context={}).order_by("version")
-        yield from rows.values_list("day", "context")
+        for day, context in rows.values_list("day", "context"):
+            yield day, _without_facts_of_events(context)
 
     def selling_stores(
         self, *, first: dt.date, last: dt.date, least_days: int = 1
@@ -62,6 +65,20 @@ class DailySales:
         """The last day of sales of each store, newest first."""
         sold = DailyDemand.objects.filter(quantity__gt=0).values("store")
         return sold.annotate(last=Max("day")).values_list("last", flat=True).order_by("-last")
+
+
+def _without_facts_of_events(context: Any) -> Any:
+    """A report's context without the names that stand for what events say. A report may use them
+    for something of its own."""
+    if isinstance(context, dict):
+        return {
+            name: _without_facts_of_events(value)
+            for name, value in context.items()
+            if name not in _OF_EVENTS
+        }
+    if isinstance(context, list):
+        return [_without_facts_of_events(each) for each in context]
+    return context
 
 
 register_demand_source(DailySales())

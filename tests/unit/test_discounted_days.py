@@ -88,6 +88,16 @@ class TestOrders:
         assert sales.discounted[:, 0].tolist() == pytest.approx([0, 0.2, 0])
         assert not sales.promotion.any()
 
+    def test_a_report_that_uses_its_names_says_nothing_of_sales(self, till):
+        for day in range(3):
+            states(till, line("soup"), number=f"A{day}", minute=day * 1440)
+        own = {"sold_out": {"soup": 3}, "ahead": [{"day": "2026-03-03", "sold_out": {"soup": 1}}]}
+        SalesReport.objects.create(store=till.store, day=MONDAY, context=own)
+
+        sales = sales_of(till.store, today=MONDAY + dt.timedelta(days=3), history_days=90)
+
+        assert not np.isnan(sales.quantities).any()
+
 
 def changed(first: Any, second: Any) -> set[str]:
     return {name for at, name in enumerate(FEATURES) if (first[:, at] != second[:, at]).any()}

@@ -101,7 +101,7 @@ def test_every_event_type_is_documented_with_its_queue_and_priority():
 
     assert len(types) > 10
     for kind in types:
-        row = next((line for line in rows if f"`{kind.name}`" in line.split("|")[1]), "")
+        (row,) = (line for line in rows if f"`{kind.name}`" in line.split("|")[1])
         assert f"| `{kind.queue}`, {kind.priority} |" in row, kind.name
 
 

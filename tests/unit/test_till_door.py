@@ -133,3 +133,12 @@ class TestLimits:
     def test_what_is_accepted_is_plain_json(self):
         told = check("order.stated", **order(lines=[line("a", 0.1, 12.3)]))
         assert json.loads(told.model_dump_json())["lines"][0]["price"] == "12.3"
+
+
+def test_rates_and_taxes_of_lines_may_have_more_places_than_money() -> None:
+    """Some tills state them so, and they are told alone: an order is not refused for them."""
+    entry = {"kind": "tax", "amount": "1", "rate": 0.08875}
+    stated = check("order.stated", **order(lines=[line(tax="1.6667")], bill=[entry]))
+
+    assert str(stated.bill[0].rate) == "0.08875"
+    assert stated.lines[0].tax == Decimal("1.667")

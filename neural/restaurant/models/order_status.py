@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Iterable
-from operator import itemgetter
 from typing import Any
 
 from django.db import models
@@ -65,5 +64,5 @@ def with_step(progress: Iterable[Step], new: Step) -> list[Step]:
     the result is the same."""
     # By sorted items, as PostgreSQL returns the names of an object in another order.
     steps = {tuple(sorted(each.items())): each for each in (*progress, new)}
-    ordered = sorted(steps.values(), key=itemgetter("at", "status", "by", "reason"))
-    return ordered[-LONGEST_PROGRESS:]
+    ordered = sorted(steps.items(), key=lambda each: (each[1]["at"], each[1]["status"], each[0]))
+    return [told for _, told in ordered[-LONGEST_PROGRESS:]]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from neural.events.types import LARGEST_OFFSET, OFFSET_TOO_LARGE
-from neural.restaurant.models.amounts import AMOUNT_DIGITS, DECIMAL_PLACES
+from neural.restaurant.models.amounts import AMOUNT_DIGITS, DECIMAL_PLACES, rounded
 
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2200
 LARGEST_QUANTITY = 1_000_000
@@ -60,6 +60,22 @@ Number = Annotated[
     BeforeValidator(_without_float_noise),
     BeforeValidator(_not_a_flag),
 ]
+Rate = Annotated[
+    Decimal,
+    Field(ge=0, max_digits=AMOUNT_DIGITS, decimal_places=6, allow_inf_nan=False),
+    BeforeValidator(_without_float_noise),
+    BeforeValidator(_not_a_flag),
+]
+"""Per cent: 6 is 6 %. It is for people to read and is never calculated with."""
+ToldTax = Annotated[
+    Decimal,
+    Field(ge=0, lt=LARGEST_TOTAL, max_digits=AMOUNT_DIGITS + 3, decimal_places=6),
+    Field(allow_inf_nan=False),
+    BeforeValidator(_without_float_noise),
+    BeforeValidator(_not_a_flag),
+    AfterValidator(rounded),
+]
+"""A line's share of the tax, which some tills state to more places than money has."""
 Money = Annotated[Number, Field(ge=0)]
 Quantity = Annotated[Number, Field(ge=0, lt=LARGEST_QUANTITY)]
 Level = Number

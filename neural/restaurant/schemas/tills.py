@@ -26,8 +26,10 @@ from neural.restaurant.schemas.fields import (
     Name,
     Number,
     Quantity,
+    Rate,
     Reason,
     Till,
+    ToldTax,
     text,
 )
 from neural.restaurant.schemas.lines import Line
@@ -93,7 +95,7 @@ class StatedLine(Line):
     parent: OptionalKey = ""
     options: list[Name] = Field(default=[], max_length=100)
     note: Reason = ""
-    tax: Money | None = None
+    tax: ToldTax | None = None
 
 
 class Part(Payload):
@@ -108,13 +110,14 @@ class Part(Payload):
 
 class BillEntry(Part):
     """A discount, charge, tax or rounding of the whole order. ``platform`` is the share of it that
-    a delivery platform bears (a discount) or keeps (a charge). An included tax is not added."""
+    a delivery platform bears (a discount) or keeps (a charge). An included tax is not added.
+    ``rate`` is in per cent."""
 
     kind: Literal["discount", "charge", "tax", "rounding"]
     amount: Number
     name: Name = ""
     code: Label = ""
-    rate: Money | None = None
+    rate: Rate | None = None
     included: bool = False
     platform: Money = Decimal(0)
 
