@@ -4,6 +4,8 @@ import datetime as dt
 from typing import Any, NoReturn
 
 from django.core.exceptions import ValidationError
+from django.db.models import Min
+from django.db.models.functions import Substr
 from django.utils.translation import gettext_lazy as _
 
 from neural.models import Store
@@ -20,13 +22,13 @@ def check_daily_tickets(store: Store) -> None:
     if since is not None:
         _refuse_orders_without_day(store, since)
     if before is not None and (since is None or since > before):
-        _refuse_orders_with_day(store, since)
+        _refuse_orders_with_day(store, before, since)
 
 
 def _refuse_orders_without_day(store: Store, since: dt.date) -> None:
     """Refuse a day if orders from it on have keys that name neither till nor day."""
     orders = Order.objects.filter(store=store.pk, business_day__gte=since)
-    named = orders.exclude(key__contains="/").order_by("-business_day")
+    named = orders.exclude(key__startswith="/").order_by("-business_day")
     last = named.values_list("business_day", flat=True).first()
     if last is not None:
         _refuse(
@@ -41,12 +43,13 @@ def _refuse_orders_without_day(store: Store, since: dt.date) -> None:
         )
 
 
-def _refuse_orders_with_day(store: Store, since: dt.date | None) -> None:
+def _refuse_orders_with_day(store: Store, before: dt.date, since: dt.date | None) -> None:
     """Refuse a later day, or none, if orders from before it have keys with their day."""
-    orders = Order.objects.filter(store=store.pk, key__startswith="/")
-    if since is not None:
-        orders = orders.filter(business_day__lt=since)
-    first = orders.order_by("business_day").values_list("business_day", flat=True).first()
+    days = Order.objects.filter(store=store.pk, key__startswith="//").annotate(
+        day=Substr("key", 3, 10)
+    )
+    days = days.filter(day__gte=before.isoformat(), day__lt=(since or dt.date.max).isoformat())
+    first = days.aggregate(first=Min("day"))["first"]
     if first is not None:
         _refuse(
             _(

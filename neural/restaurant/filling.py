@@ -15,19 +15,25 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models.lookups import GreaterThan, LessThan
 
-from neural.restaurant.keys import number_of, order_key, payment_key
-from neural.restaurant.models.amounts import total_field
+from neural.errors import NeuralError
+from neural.restaurant.keys import number_of, plain_key
+from neural.restaurant.models.amounts import DECIMAL_PLACES, total_field
 
 logger = logging.getLogger(__name__)
 
 SLICE = 2000
 SLICES_A_LINE = 50
 """After how many slices a line is logged."""
-PASSES = 5
-"""How often rows that workers held are looked for again."""
+PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
+"""Seconds to wait before rows that workers held are looked for again."""
 Progress = Callable[[int], None]
 """Is told how many rows were looked at since it was last told."""
+
+
+class RowsHeld(NeuralError):
+    """Some rows could not be filled, because other transactions held them all the time."""
 
 
 def fill_orders(order_model: Any, *, using: str, progress: Progress = lambda rows: None) -> int:
@@ -39,10 +45,10 @@ def fill_orders(order_model: Any, *, using: str, progress: Progress = lambda row
         with transaction.atomic(using=using):
             held = _held(rows.filter(number=""), "key")
             for order in held:
-                if _has_sign(order.key):
-                    key = order_key(order_id=order.key)
+                if _begins_with_sign(order.key):
+                    key = plain_key(order.key)
                     _rename(orders, order, key=key, number=order.key, **_FOLLOWING)
-            plain = [order.pk for order in held if not _has_sign(order.key)]
+            plain = [order.pk for order in held if not _begins_with_sign(order.key)]
             orders.filter(pk__in=plain).update(number=F("key"), **_FOLLOWING)
             restated = _held(rows.filter(_RESTATED))
             orders.filter(pk__in=_keys(restated)).update(**_AS_FIRST_VERSION)
@@ -53,12 +59,20 @@ def fill_orders(order_model: Any, *, using: str, progress: Progress = lambda row
 
 
 _SUM = total_field("")
+
+
+def _is_zero(difference: Any) -> Q:
+    """The condition that amounts make up for one another. SQLite calculates with floats."""
+    smallest = Decimal(1).scaleb(-DECIMAL_PLACES)
+    return Q(GreaterThan(difference, -smallest / 2)) & Q(LessThan(difference, smallest / 2))
+
+
 _COUNTED = Case(When(state="placed", then=F("total")), default=Value(Decimal(0)), output_field=_SUM)
-_SETTLED = Q(paid=_COUNTED + F("refunded") - F("returned"))
+_SETTLED = _is_zero(_COUNTED + F("refunded") - F("returned") - F("paid"))
 _UNSETTLED = Case(When(_SETTLED, then=Value(False)), default=Value(True))
 _FOLLOWING = {"items": F("total"), "unsettled": _UNSETTLED}
 _PARTS = F("items") - F("discounts") + F("charges") + F("tax") + F("rounding")
-_RESTATED = ~Q(total=_PARTS + F("difference"))
+_RESTATED = ~_is_zero(_PARTS + F("difference") - F("total"))
 """The condition that the first version has stated the lines: it leaves the sums of parts alone."""
 _UNFILLED_ORDER = Q(number="") | _RESTATED | ~Q(unsettled=_UNSETTLED)
 _NOTHING = (
@@ -83,13 +97,13 @@ _AS_FIRST_VERSION = {
 
 def fill_payments(
     payment_model: Any,
-    stores: dict[str, Any],
+    store_of: Callable[[str], Any],
     *,
     using: str,
     progress: Progress = lambda rows: None,
 ) -> int:
-    """Give payments and refunds their id and their business day. ``stores`` are the stores by code.
-    Returns how many were filled."""
+    """Give payments and refunds their id and their business day. ``store_of`` returns a store by
+    its code. Returns how many were filled."""
     payments = payment_model.objects.using(using)
     filled = 0
     for rows in _slices(payments, Q(reference=""), progress):
@@ -97,9 +111,9 @@ def fill_payments(
             days: defaultdict[Any, list[int]] = defaultdict(list)
             held = _held(rows.filter(reference=""), "key", "store", "occurred_at")
             for payment in held:
-                day = stores[payment.store_id].business_day(payment.occurred_at)
-                if _has_sign(payment.key):
-                    key = payment_key(payment_id=payment.key, order="")
+                day = store_of(payment.store_id).business_day(payment.occurred_at)
+                if _begins_with_sign(payment.key):
+                    key = plain_key(payment.key)
                     _rename(payments, payment, key=key, reference=payment.key, business_day=day)
                 else:
                     days[day].append(payment.pk)
@@ -112,13 +126,13 @@ def fill_payments(
 def restore_keys(model: Any, *, using: str) -> None:
     """Give the rows of the first version the keys back that it knows them by."""
     rows = model.objects.using(using)
-    for row in rows.filter(key__contains="%").exclude(key__contains="/").only("key"):
+    for row in rows.filter(key__startswith="%").only("key"):
         _rename(rows, row, key=number_of(row.key))
 
 
-def _has_sign(key: str) -> bool:
-    """Whether a key has a sign that keys now write as in a URL."""
-    return "/" in key or "%" in key
+def _begins_with_sign(key: str) -> bool:
+    """Whether an id of the first version is written in another way as a key now."""
+    return plain_key(key) != key
 
 
 def _rename(rows: QuerySet, row: Any, *, key: str, **values: Any) -> None:
@@ -144,10 +158,11 @@ def _keys(rows: list[Any]) -> list[int]:
 
 def _slices(rows: QuerySet, unfilled: Q, progress: Progress) -> Iterator[QuerySet]:
     """The rows in slices along the primary key, up to the last one of now; then again those slices
-    in which rows were held by others."""
+    in which rows were held by others. Raises :class:`RowsHeld`."""
     last = rows.order_by("-pk").values_list("pk", flat=True).first() or 0
     slices = _cut(rows, last)
-    for attempt in range(PASSES):
+    left: list[QuerySet] = []
+    for attempt, pause in enumerate(PAUSES):
         left = []
         for number, part in enumerate(slices, start=1):
             yield part
@@ -160,8 +175,13 @@ def _slices(rows: QuerySet, unfilled: Q, progress: Progress) -> Iterator[QuerySe
         if not left:
             return
         logger.info("event=filling_again slices=%d attempt=%d", len(left), attempt + 1)
-        time.sleep(0.1)
+        time.sleep(pause)
         slices = iter(left)
+    raise RowsHeld(
+        f"{rows.model._meta.db_table}: other transactions hold rows in {len(left)} slices of "
+        f"{SLICE} rows for too long. What is filled is kept: look for transactions that stay open, "
+        "then run `manage.py fill_orders`"
+    )
 
 
 def _cut(rows: QuerySet, last: int) -> Iterator[QuerySet]:

@@ -35,14 +35,14 @@ def business_day(moment: dt.datetime) -> dt.date:
 def key_of(event: NeuralEvent, since: dt.date | None, order_id: str) -> str:
     told = event.payload
     if told.get("day"):
-        return f"{told.get('till', '')}/{told['day']}/{order_id}"
+        return f"/{told.get('till', '')}/{told['day']}/{order_id}"
     if told.get("till"):
-        return f"{told['till']}/{order_id}"
+        return f"/{told['till']}/{order_id}"
     placed_at = told.get("placed_at")
     day = business_day(dt.datetime.fromisoformat(placed_at) if placed_at else event.occurred_at)
     if event.type == "order.stated" and told.get("business_day"):
         day = dt.date.fromisoformat(told["business_day"])
-    return f"/{day}/{order_id}" if since and day >= since else order_id
+    return f"//{day}/{order_id}" if since and day >= since else order_id
 
 
 class PlainSums:
@@ -78,8 +78,8 @@ class PlainSums:
         told = event.payload
         is_refund = "refund_id" in told
         own = told["refund_id"] if is_refund else told["payment_id"]
-        of_day = key.count("/") == 2
-        of_till = f"{told['till']}/{own}" if told.get("till") else own
+        of_day = key.count("/") == 3
+        of_till = f"/{told['till']}/{own}" if told.get("till") else own
         identity = (f"{key}/{own}" if of_day else of_till, "refund" if is_refund else "payment")
         self.money[identity] = (key, {**told, "is_old": event.type in OLD})
 

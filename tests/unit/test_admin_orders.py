@@ -312,7 +312,7 @@ def test_the_events_of_an_order_say_what_is_taken_from_them(reporter: Reporter) 
     stated(reporter, "A-18", minutes=6)
     stated(reporter, minutes=7, day="2026-03-01")
 
-    events = words(Order.objects.get(key=f"T1/{DAY}/A-17"), "events")
+    events = words(Order.objects.get(key=f"/T1/{DAY}/A-17"), "events")
 
     assert re.search(r"order.stated event-001 \S+ \S+ \S+ \S+ nothing that is not newer", events)
     assert re.search(r"event-002 \S+ \S+ \S+ \S+ lines and sums, status", events)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, connections, models, transaction
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ModelState, ProjectState
 from django.db.models import Value
 from django.test.utils import CaptureQueriesContext
@@ -114,6 +115,7 @@ def test_an_index_is_built_beside_writers_also_over_an_incomplete_one(state):
 
     with connection.cursor() as cursor:
         assert index.name in connection.introspection.get_constraints(cursor, TABLE)
+    assert bool(statements) == POSTGRESQL  # an index of SQLite is always complete
     assert all("CONCURRENTLY" in each for each in statements)
 
 
@@ -157,3 +159,16 @@ def reading(table: str) -> Iterator[Callable[[], None]]:
         yield other.rollback
     finally:
         other.close()
+
+
+def test_a_migration_that_changes_a_large_table_is_not_one_transaction():
+    """In one, each lock would last until the end of all its changes."""
+    loader = MigrationLoader(None)
+    ours = {
+        name: migration
+        for name, migration in loader.disk_migrations.items()
+        if any(type(each).__module__ == "neural.online" for each in migration.operations)
+    }
+
+    assert len(ours) > 3
+    assert [name for name, migration in ours.items() if migration.atomic] == []

@@ -187,9 +187,9 @@ class TestSeveralOrders:
     def test_other_orders_are_named_by_keys_of_the_same_till_and_day(self, store):
         till = Till(store, "T1", MONDAY)
         till.order("18", 10, split_from="17", replaces="16")
-        order = the_order("T1/2026-03-02/18")
-        assert order.split_from == "T1/2026-03-02/17"
-        assert order.replaces == "T1/2026-03-02/16"
+        order = the_order("/T1/2026-03-02/18")
+        assert order.split_from == "/T1/2026-03-02/17"
+        assert order.replaces == "/T1/2026-03-02/16"
 
     def test_an_order_moves_to_another_table(self, till):
         till.order("17", 10, table="4", guests=2)

@@ -108,7 +108,7 @@ class TestWorkedExamples:
             till = Till(store, "T1", day)
             till.order("A-17", amount, placed_at=str(local(day, "12:00")))
             till.paid("A-17", amount)
-        assert keys() == ["T1/2026-03-02/A-17", "T1/2026-03-03/A-17"]
+        assert keys() == ["/T1/2026-03-02/A-17", "/T1/2026-03-03/A-17"]
         assert [order.balance for order in Order.objects.all()] == [0, 0]
         assert {str(order) for order in Order.objects.all()} == {"A-17"}
         assert OrderLine.objects.count() == 2

@@ -4,8 +4,6 @@ import django.core.serializers.json
 import django.db.models.deletion
 from django.db import migrations, models
 
-import neural.online
-
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -14,24 +12,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        neural.online.AddColumn(
-            model_name="order",
-            name="delivery",
-            field=models.JSONField(
-                blank=True,
-                db_default=models.Value({}, models.JSONField()),
-                default=dict,
-                encoder=django.core.serializers.json.DjangoJSONEncoder,
-                verbose_name="delivery",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="delivery_version",
-            field=models.BinaryField(
-                db_default=b"", default=b"", verbose_name="version of the delivery"
-            ),
-        ),
         migrations.CreateModel(
             name="Menu",
             fields=[

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from neural.events.types import LARGEST_OFFSET, OFFSET_TOO_LARGE
-from neural.restaurant.models.amounts import AMOUNT_DIGITS, DECIMAL_PLACES, rounded
+from neural.restaurant.models.amounts import AMOUNT_DIGITS, DECIMAL_PLACES, TOTAL_DIGITS, rounded
 
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2200
 LARGEST_QUANTITY = 1_000_000
@@ -78,6 +78,13 @@ ToldTax = Annotated[
 """A line's share of the tax, which some tills state to more places than money has."""
 Money = Annotated[Number, Field(ge=0)]
 Quantity = Annotated[Number, Field(ge=0, lt=LARGEST_QUANTITY)]
+Total = Annotated[
+    Decimal,
+    Field(max_digits=TOTAL_DIGITS, decimal_places=DECIMAL_PLACES, allow_inf_nan=False),
+    BeforeValidator(_without_float_noise),
+    BeforeValidator(_not_a_flag),
+]
+"""A sum of a whole day, which is large in some currencies."""
 Level = Number
 """A stock level. It may be negative: more was used than was booked in."""
 

@@ -30,6 +30,7 @@ from neural.restaurant.schemas.fields import (
     Reason,
     Till,
     ToldTax,
+    Total,
     text,
 )
 from neural.restaurant.schemas.lines import Line
@@ -243,9 +244,9 @@ class DayClosed(OfTill):
     last_ticket: Label = ""
     sums: dict[
         Literal["gross", "discounts", "charges", "tax", "rounding", "total", "tips", "refunds"],
-        Number,
+        Total,
     ] = {}
-    tenders: dict[Tender, Number] = {}
+    tenders: dict[Tender, Total] = {}
 
 
 def _not_null(value: Any) -> Any:

@@ -1,12 +1,13 @@
 """Fill what workers of the first version leave out of orders and payments."""
 
+from functools import cache
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import router
 
 from neural.models import Store
-from neural.restaurant.filling import fill_orders, fill_payments
+from neural.restaurant.filling import RowsHeld, fill_orders, fill_payments
 from neural.restaurant.models import Order, Payment
 
 
@@ -19,10 +20,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         using = router.db_for_write(Order)
-        stores = {store.code: store for store in Store.objects.using(using)}
-        orders = fill_orders(Order, using=using, progress=self._progress)
-        payments = fill_payments(Payment, stores, using=using, progress=self._progress)
-        self.stderr.write("")
+        store_of = cache(lambda code: Store.objects.using(using).get(pk=code))
+        try:
+            orders = fill_orders(Order, using=using, progress=self._progress)
+            payments = fill_payments(Payment, store_of, using=using, progress=self._progress)
+        except RowsHeld as error:
+            raise CommandError(str(error)) from error
+        finally:
+            self.stderr.write("")
         self.stdout.write(f"Filled {orders:,} orders and {payments:,} payments.")
 
     def _progress(self, rows: int) -> None:
