@@ -59,9 +59,8 @@ def _with(days: str, lines: str) -> str:
     """Common table expressions: the lines of reports and orders, and their sums by dish. A report
     may name a dish on several lines, and each line may have a revenue or not. Of an order, a gift
     counts (it was cooked) and a part of a combo counts beside the combo; what is void or no sale
-    does not. A modifier adds its revenue, but no portion, to the dish that it changes,
-    also where it changes another modifier; one of no known line stays under its own name. (A
-    subquery in place of the two joins makes PostgreSQL sort all lines.)"""
+    does not. A modifier adds its revenue, but no portion, to the dish that it changes; one of no
+    known line stays under its own name."""
     return f"""
     WITH days (store_id, day) AS (SELECT * FROM {days}),
     stated AS (
@@ -72,19 +71,12 @@ def _with(days: str, lines: str) -> str:
                NULL AS ordered_quantity, NULL AS ordered_revenue
         FROM days JOIN neural_salesreport AS report USING (store_id, day) {lines}
         UNION ALL
-        SELECT days.store_id, days.day,
-               COALESCE(top.dish, above.dish, line.dish), '',
+        SELECT days.store_id, days.day, COALESCE(NULLIF(line.demand_dish, ''), line.dish), '',
                CASE line.role WHEN 'modifier' THEN '' ELSE line.name END, NULL, NULL,
                CASE line.role WHEN 'modifier' THEN 0 ELSE line.quantity END, line.amount
         FROM days JOIN neural_order AS placed
              ON placed.store_id = days.store_id AND placed.business_day = days.day
         JOIN neural_orderline AS line ON line.order_id = placed.id
-        LEFT JOIN neural_orderline AS above
-             ON above.order_id = line.order_id
-             AND above.position = CASE line.role WHEN 'modifier' THEN line.parent END
-        LEFT JOIN neural_orderline AS top
-             ON top.order_id = line.order_id
-             AND top.position = CASE above.role WHEN 'modifier' THEN above.parent END
         WHERE placed.state = 'placed' AND line.state <> 'void' AND line.role <> 'deferred'
           AND (line.role <> 'modifier' OR line.amount > 0)
     ), demand AS (

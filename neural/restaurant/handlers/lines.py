@@ -8,13 +8,15 @@ from neural.restaurant.schemas.tills import StatedLine
 
 
 def line_rows(order: Order, lines: Sequence[tuple[StatedLine, Decimal]]) -> list[OrderLine]:
-    """The lines of an order with their amounts."""
+    """The lines of an order with their amounts. A modifier knows the dish that it changes."""
+    parents = _parents(lines)
     return [
         OrderLine(
             order_id=order.pk,
             position=position,
             line_id=line.line_id,
             parent=parent,
+            demand_dish=_changed_dish(lines, parents, position),
             role=line.role,
             state=line.state,
             dish=line.dish_code,
@@ -28,9 +30,20 @@ def line_rows(order: Order, lines: Sequence[tuple[StatedLine, Decimal]]) -> list
             note=line.note,
         )
         for position, ((line, amount), parent) in enumerate(
-            zip(lines, _parents(lines), strict=True), start=1
+            zip(lines, parents, strict=True), start=1
         )
     ]
+
+
+def _changed_dish(
+    lines: Sequence[tuple[StatedLine, Decimal]], parents: Sequence[int | None], position: int
+) -> str:
+    """The dish that a modifier changes, also where it changes another modifier; empty if it is
+    none, or belongs to no line."""
+    changed = ""
+    while lines[position - 1][0].role == "modifier" and (above := parents[position - 1]):
+        changed, position = lines[above - 1][0].dish_code, above
+    return changed
 
 
 def _parents(lines: Sequence[tuple[StatedLine, Decimal]]) -> list[int | None]:

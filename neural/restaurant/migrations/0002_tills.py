@@ -512,6 +512,17 @@ class Migration(migrations.Migration):
         ),
         neural.online.AddColumn(
             model_name="orderline",
+            name="demand_dish",
+            field=models.CharField(
+                blank=True,
+                db_default="",
+                default="",
+                max_length=200,
+                verbose_name="changes the dish",
+            ),
+        ),
+        neural.online.AddColumn(
+            model_name="orderline",
             name="line_id",
             field=models.CharField(
                 blank=True, db_default="", default="", max_length=100, verbose_name="line's own id"

@@ -27,7 +27,20 @@ class OrderLineQuerySet(StoreScopedQuerySet["OrderLine"]):
 
 
 _ALWAYS = ("order", "position", "dish", "name", "quantity", "price", "amount")
-_RARELY = ("line_id", "parent", "role", "state", "discount", "tax", "options", "note")
+_RARELY = (
+    *("demand_dish", "line_id", "parent", "role", "state"),
+    *("discount", "tax", "options", "note"),
+)
+    "demand_dish",
+    "line_id",
+    "parent",
+    "role",
+    "state",
+    "discount",
+    "tax",
+    "options",
+    "note",
+)
 
 
 class LineState(models.TextChoices):
@@ -57,6 +70,9 @@ class OrderLine(models.Model):
     position = models.PositiveSmallIntegerField(_("position"))
     dish = models.CharField(_("dish"), max_length=200)
     name = models.CharField(_("name"), max_length=200, blank=True, default="")
+    demand_dish = models.CharField(
+        _("changes the dish"), max_length=200, blank=True, default="", db_default=""
+    )
     line_id = models.CharField(
         _("line's own id"), max_length=100, blank=True, default="", db_default=""
     )
