@@ -163,6 +163,21 @@ def test_tills_that_have_not_closed_are_named(till):
     assert "have not closed it: T9" in text(world.superuser(), address())
 
 
+@pytest.mark.parametrize(("name", "said"), [("", "Whole store"), ("T1", "Till T1")])
+def test_missing_tickets_are_those_of_a_till_or_of_the_whole_store(till, name, said):
+    business.report_day(till)
+    business.close_day(till, till=name)
+
+    assert f"<h3>{said} <small>2 tickets are missing" in text(world.superuser(), address())
+
+
+def test_without_a_day_it_is_none_that_has_not_come_yet(till):
+    business.report_day(till)
+    business.order(till, "far", timezone.now() + dt.timedelta(days=40), line("rice", 1, "10"))
+
+    assert world.superuser().get(address(day="")).context["summary"].day == DAY
+
+
 def test_each_number_of_orders_links_to_a_list_of_as_many(till):
     """As far as the list has a filter for them; the page links to the whole day besides."""
     business.report_day(till)

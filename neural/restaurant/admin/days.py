@@ -125,11 +125,13 @@ class DayCloseAdmin(HistoryAdmin):
         return self._shown(request, context)
 
     def day_view(self, request: HttpRequest, code: str) -> HttpResponse:
-        """A store's business day: that of ``?day=``, by default the newest with orders."""
+        """A store's business day: that of ``?day=``, by default the newest with orders
+        up to today."""
         self._check(request)
         store = store_or_404(request, code)
-        day = _day(request.GET.get("day")) or latest_day(store)
-        shown = context_of(store, day or store.business_day(timezone.now()), user=request.user)
+        now = timezone.now()
+        day = _day(request.GET.get("day")) or latest_day(store, now) or store.business_day(now)
+        shown = context_of(store, day, user=request.user)
         return self._shown(request, shown)
 
     def _check(self, request: HttpRequest) -> None:
