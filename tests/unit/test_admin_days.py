@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from neural.models import RefusedEvent, Store
-from neural.restaurant.admin.day_display import average, figure, rate, share, signed
+from neural.restaurant.admin.amounts import rate
+from neural.restaurant.admin.day_display import average, figure, share, signed
 from neural.restaurant.models import DayClose, Order
 from tests.unit import admin_world as world
 from tests.unit import business_days as business
@@ -140,6 +141,23 @@ def test_a_day_without_anything_and_without_a_close_says_so(till):
 
     assert "Nothing was sold or paid on this day." in shown
     assert "No till has stated totals of this day" in shown
+
+
+def test_what_was_not_taken_in_is_said_by_tender_with_its_reason(till):
+    for tender in ("cash", "on_account", "stored_value", "points", "voucher", "platform"):
+        business.pay(till, "1", tender, "3", at(1), tender=tender)
+
+    shown = text(world.superuser(), address())
+
+    for reason in (
+        "on account: not received yet",
+        "stored value: received before",
+        "points: no money",
+        "vouchers: no money on this day",
+        "paid to the platform: it pays out later",
+        "taken in on this day, without tips",
+    ):
+        assert f"<dt>{reason}</dt><dd>3.00</dd>" in shown
 
 
 def test_several_currencies_are_shown_apart_with_their_own_digits(till):
@@ -334,14 +352,34 @@ def test_what_is_added_or_taken_off_has_its_sign():
     assert [signed(count) for count in (1, -1, 0, None)] == ["+1", "−1", "0", "-"]
 
 
-def test_an_average_is_rounded_and_a_rate_is_in_per_cent():
+def test_an_average_is_rounded():
     assert (average(Decimal("10") / 3, "CNY"), average(None)) == ("3.33", "-")
-    assert [rate(Decimal(each)) for each in ("0.06", "6", "0", "0.075")] == [
-        "6%",
-        "6%",
-        "0%",
-        "7.5%",
+
+
+def test_a_rate_is_in_per_cent_as_it_is_stated():
+    stated = (6, 6.0, "6.00", Decimal("100"), "0", "0.06", "0.075", "8.875", Decimal("1E+1"))
+
+    assert [rate(each) for each in stated] == [
+        *("6%", "6%", "6%", "100%", "0%", "0.06%", "0.075%", "8.875%", "10%")
     ]
+    assert rate(None) == "no rate is stated"
+
+
+def test_a_rate_is_the_same_on_the_day_and_on_the_receipt(till):
+    rates = (6, 6.0, "6.00", "0.06")
+    taxes = [{"kind": "tax", "amount": "0.1", "rate": each} for each in rates]
+    for number, tax in enumerate(taxes):
+        business.order(till, f"{number}", at(0), line("rice", 1, "10"), bill=[tax])
+    client = world.superuser()
+
+    receipts = [text(client, world.page_of(each)) for each in Order.objects.order_by("pk")]
+    (section,) = client.get(address()).context["sections"]
+
+    found = {rate(each.rate): each.added for each in section.of.taxes}
+    assert found == {"0.06%": Decimal("0.1"), "6%": Decimal("0.3")}
+    shown = [re.findall(r"<small>(\S+%)</small>", each) for each in receipts]
+    assert shown == [["6%"], ["6%"], ["6%"], ["0.06%"]]
+    assert all(f">{each}<" in text(client, address()) for each in found)
 
 
 def test_a_small_share_looks_different_from_none():

@@ -131,9 +131,9 @@ def test_the_latest_day_is_the_newest_with_orders_up_to_today(till):
 
 def test_tax_is_by_rate_added_apart_from_included(till):
     tax = [
-        {"kind": "tax", "amount": "0.6", "rate": "0.06", "included": True},
-        {"kind": "tax", "amount": "0.3", "rate": "0.060"},
-        {"kind": "tax", "amount": "1.1", "rate": "0.13"},
+        {"kind": "tax", "amount": "0.6", "rate": "6", "included": True},
+        {"kind": "tax", "amount": "0.3", "rate": "6.0"},
+        {"kind": "tax", "amount": "1.1", "rate": "13"},
         {"kind": "tax", "amount": "0.2"},
     ]
     business.order(till, "1", at(0), line("rice", 1, "10"), bill=tax)
@@ -142,8 +142,8 @@ def test_tax_is_by_rate_added_apart_from_included(till):
     found = [(each.rate, each.added, each.included) for each in summary.taxes]
 
     assert found == [
-        (Decimal("0.06"), Decimal("0.3"), Decimal("0.6")),
-        (Decimal("0.13"), Decimal("1.1"), 0),
+        (Decimal("6"), Decimal("0.3"), Decimal("0.6")),
+        (Decimal("13"), Decimal("1.1"), 0),
         (None, Decimal("0.2"), 0),
     ]
     assert (summary.sales.tax, summary.sales.tax_included) == (Decimal("1.6"), Decimal("0.6"))
@@ -216,14 +216,17 @@ def test_a_refund_of_the_next_week_lowers_the_money_of_that_week_and_the_net_of_
     assert now.sales == Sales()
 
 
-def test_what_is_on_account_or_was_prepaid_was_not_taken_in(till):
+NOT_TAKEN_IN = {"on_account": 10, "stored_value": 20, "points": 1, "voucher": 2, "platform": 4}
+
+
+def test_what_brings_no_money_on_the_day_was_not_taken_in(till):
     business.order(till, "1", at(0), line("rice", 1, "60"))
-    for tender, amount in (("on_account", "10"), ("stored_value", "20"), ("cash", "30")):
-        business.pay(till, "1", tender, amount, at(1), tender=tender)
+    for tender, amount in {**NOT_TAKEN_IN, "cash": 30, "card": 5, "other": 7}.items():
+        business.pay(till, "1", tender, f"{amount}", at(1), tender=tender)
 
     money = only(day_of(till)).money
 
-    assert (money.on_account, money.prepaid, money.taken_in) == (10, 20, 30)
+    assert (money.taken_in, money.not_taken_in) == (30 + 5 + 7, NOT_TAKEN_IN)
 
 
 def test_only_completed_payments_count(till):
