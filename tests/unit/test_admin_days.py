@@ -55,6 +55,42 @@ def test_who_lacks_one_of_these_permissions_sees_neither_the_day_nor_the_chooser
     assert client.get(reverse("admin:neural_restaurant_dayclose_choose")).status_code == 403
 
 
+@pytest.mark.parametrize("lacking", ["view_order", "view_payment"])
+def test_who_lacks_one_of_these_permissions_sees_closes_as_stated_and_no_way_to_the_day(
+    till, lacking
+):
+    business.report_day(till)
+    business.close_day(till)
+    client = world.client_of(*(set(MAY) - {lacking}))
+    close = DayClose.objects.get()
+
+    queries = "".join(world.statements(client, world.list_of(LIST)))
+    shown = [text(client, where) for where in (world.list_of(LIST), world.page_of(close))]
+
+    assert ("neural_order" in queries, "neural_payment" in queries) == (False, False)
+    for page in shown:
+        assert "2026-03-02" in page
+        assert "compared with ours" not in page.lower()
+        assert "agrees" not in page
+        assert "dayclose/day/" not in page
+
+
+def test_who_sees_orders_but_no_payments_is_not_led_to_the_day_from_the_list_of_orders(till):
+    listed = text(world.client_of("view_dayclose", "view_order"), world.list_of("order"))
+
+    assert "dayclose/day/" not in listed
+    assert "dayclose/day/" in text(world.superuser(), world.list_of("order"))
+
+
+def test_who_may_see_the_day_sees_whether_a_close_agrees(till):
+    business.report_day(till)
+    business.close_day(till)
+    client = world.client_of(*MAY)
+
+    for where in (world.list_of(LIST), world.page_of(DayClose.objects.get())):
+        assert f'<a href="{address()}#closes">' in text(client, where)
+
+
 def test_an_operator_sees_the_days_of_the_own_stores_alone(till):
     other = business.a_store("S2")
     Reporter(other).report("day.closed", at(0), business_day=str(DAY))
