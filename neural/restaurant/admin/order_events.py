@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from pydantic import ValidationError
 
 from neural.admin.walks import indexes_alone
@@ -49,6 +50,7 @@ _ASPECTS = {
     "status_version": _("status"),
     "cancel_version": _("cancellation"),
     "settlement_version": _("settlement"),
+    "delivery_version": pgettext_lazy("order", "delivery"),
 }
 
 
