@@ -389,6 +389,22 @@ def test_events_are_found_by_the_day_that_a_number_was_given(
     assert re.findall(r"event-\d+", words(second, "events")) == ["event-003", "event-004"]
 
 
+def test_an_event_is_about_the_order_of_the_business_day_that_it_states(
+    reporter: Reporter, store: Store
+) -> None:
+    store.daily_tickets_since = dt.date(2026, 3, 1)
+    store.save()
+    for minutes in (0, 5):
+        lines = [line()]
+        reporter.report(
+            "order.stated", at(minutes), order_id="17", business_day="2026-03-01", lines=lines
+        )
+
+    shown = words(Order.objects.get(), "events")
+
+    assert re.findall(r"event-\d+", shown) == ["event-001", "event-002"]
+
+
 def test_the_page_of_an_order_reads_no_more_of_the_events_than_is_stated(
     reporter: Reporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
