@@ -252,15 +252,27 @@ def test_a_delivery_shows_its_courier_when_it_is_expected_and_each_step(
 
     delivery = words(order(), "delivery")
 
-    assert delivery.startswith("Delivery delivered courier Li")
+    assert delivery.startswith("On the way to the guest delivered courier Li")
     assert re.search(
         r"courier assigned \S+ \S+ Wang picked up \S+ \S+ Li delivered \S+ \S+ Li$", delivery
     )
     delivered(reporter, 25, "failed", courier="Li", eta="2026-03-02T21:00:00+08:00")
     assert re.search(
-        r"^Delivery delivery failed .* expected at the guest's 2026-03-02 \S+:00:00 ",
+        r"^On the way to the guest delivery failed .* at the guest's 2026-03-02 \S+:00:00 ",
         words(order(), "delivery"),
     )
+
+
+def test_a_delivery_and_what_replaced_an_order_are_said_in_chinese(reporter: Reporter) -> None:
+    stated(reporter)
+    stated(reporter, "B", replaces="A-17")
+    delivered(reporter, 5, "picked_up", courier="Li", eta=at(30).isoformat())
+    client = world.superuser()
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "zh-hans"
+
+    assert re.search("^配送 .* 骑手 Li 预计送达 ", words(order(), "delivery", client=client))
+    assert "已由新单替代 B" in words(order(), client=client)
+    assert "收银机" in words(order(), client=client)
 
 
 def test_an_order_without_a_delivery_has_no_such_section(reporter: Reporter) -> None:
