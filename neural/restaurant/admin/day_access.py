@@ -14,10 +14,10 @@ def sees_days(user: Any) -> bool:
     return bool(user.has_perms(map(_to_view, (DayClose, Order, Payment))))
 
 
-def shown_to(user: Any, columns: Sequence[Any]) -> Sequence[Any]:
+def shown_to(user: Any, columns: Sequence[Any]) -> list[Any]:
     """Without what is added up from orders and payments for who may not see these."""
     if sees_days(user):
-        return columns
+        return [*columns]
     plain = ("day_shown" if each == "day_page" else each for each in columns)
     return [each for each in plain if each != "agreement_shown"]
 

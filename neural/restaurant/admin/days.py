@@ -1,6 +1,5 @@
 """The admin pages of day closes: the list, one close, and a store's business day."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -99,7 +98,7 @@ class DayCloseAdmin(HistoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("store")
 
-    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
         return shown_to(request.user, super().get_list_display(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
