@@ -143,7 +143,7 @@ def split(till: Reporter) -> None:
         line("curry", 1, "24"),
         line("rice", 2, "9"),
         line("beer", 1, "8"),
-        bill=[{"kind": "tax", "amount": "4", "rate": "0.08"}],
+        bill=[{"kind": "tax", "amount": "4", "rate": "8"}],
         channel="dine_in",
         ticket="A-5",
         guests=3,

@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from neural.models import RefusedEvent, Store
-from neural.restaurant.admin.day_display import average, figure, rate, share, signed
+from neural.restaurant.admin.amounts import rate
+from neural.restaurant.admin.day_display import average, figure, share, signed
 from neural.restaurant.models import DayClose, Order
 from tests.unit import admin_world as world
 from tests.unit import business_days as business
@@ -52,6 +53,42 @@ def test_who_lacks_one_of_these_permissions_sees_neither_the_day_nor_the_chooser
 
     assert client.get(address()).status_code == 403
     assert client.get(reverse("admin:neural_restaurant_dayclose_choose")).status_code == 403
+
+
+@pytest.mark.parametrize("lacking", ["view_order", "view_payment"])
+def test_who_lacks_one_of_these_permissions_sees_closes_as_stated_and_no_way_to_the_day(
+    till, lacking
+):
+    business.report_day(till)
+    business.close_day(till)
+    client = world.client_of(*(set(MAY) - {lacking}))
+    close = DayClose.objects.get()
+
+    queries = "".join(world.statements(client, world.list_of(LIST)))
+    shown = [text(client, where) for where in (world.list_of(LIST), world.page_of(close))]
+
+    assert ("neural_order" in queries, "neural_payment" in queries) == (False, False)
+    for page in shown:
+        assert "2026-03-02" in page
+        assert "compared with ours" not in page.lower()
+        assert "agrees" not in page
+        assert "dayclose/day/" not in page
+
+
+def test_who_sees_orders_but_no_payments_is_not_led_to_the_day_from_the_list_of_orders(till):
+    listed = text(world.client_of("view_dayclose", "view_order"), world.list_of("order"))
+
+    assert "dayclose/day/" not in listed
+    assert "dayclose/day/" in text(world.superuser(), world.list_of("order"))
+
+
+def test_who_may_see_the_day_sees_whether_a_close_agrees(till):
+    business.report_day(till)
+    business.close_day(till)
+    client = world.client_of(*MAY)
+
+    for where in (world.list_of(LIST), world.page_of(DayClose.objects.get())):
+        assert f'<a href="{address()}#closes">' in text(client, where)
 
 
 def test_an_operator_sees_the_days_of_the_own_stores_alone(till):
@@ -142,6 +179,23 @@ def test_a_day_without_anything_and_without_a_close_says_so(till):
     assert "No till has stated totals of this day" in shown
 
 
+def test_what_was_not_taken_in_is_said_by_tender_with_its_reason(till):
+    for tender in ("cash", "on_account", "stored_value", "points", "voucher", "platform"):
+        business.pay(till, "1", tender, "3", at(1), tender=tender)
+
+    shown = text(world.superuser(), address())
+
+    for reason in (
+        "on account: not received yet",
+        "stored value: received before",
+        "points: no money",
+        "vouchers: no money on this day",
+        "paid to the platform: it pays out later",
+        "taken in on this day, without tips",
+    ):
+        assert f"<dt>{reason}</dt><dd>3.00</dd>" in shown
+
+
 def test_several_currencies_are_shown_apart_with_their_own_digits(till):
     business.order(till, "1", at(0), line("rice", 1, "10"))
     business.order(till, "2", at(0), line("rice", 1, "900"), currency="JPY")
@@ -161,6 +215,21 @@ def test_tills_that_have_not_closed_are_named(till):
     business.order(till, "9", at(0), line("rice", 1, "10"), till="T9")
 
     assert "have not closed it: T9" in text(world.superuser(), address())
+
+
+@pytest.mark.parametrize(("name", "said"), [("", "Whole store"), ("T1", "Till T1")])
+def test_missing_tickets_are_those_of_a_till_or_of_the_whole_store(till, name, said):
+    business.report_day(till)
+    business.close_day(till, till=name)
+
+    assert f"<h3>{said} <small>2 tickets are missing" in text(world.superuser(), address())
+
+
+def test_without_a_day_it_is_none_that_has_not_come_yet(till):
+    business.report_day(till)
+    business.order(till, "far", timezone.now() + dt.timedelta(days=40), line("rice", 1, "10"))
+
+    assert world.superuser().get(address(day="")).context["summary"].day == DAY
 
 
 def test_each_number_of_orders_links_to_a_list_of_as_many(till):
@@ -319,14 +388,34 @@ def test_what_is_added_or_taken_off_has_its_sign():
     assert [signed(count) for count in (1, -1, 0, None)] == ["+1", "−1", "0", "-"]
 
 
-def test_an_average_is_rounded_and_a_rate_is_in_per_cent():
+def test_an_average_is_rounded():
     assert (average(Decimal("10") / 3, "CNY"), average(None)) == ("3.33", "-")
-    assert [rate(Decimal(each)) for each in ("0.06", "6", "0", "0.075")] == [
-        "6%",
-        "6%",
-        "0%",
-        "7.5%",
+
+
+def test_a_rate_is_in_per_cent_as_it_is_stated():
+    stated = (6, 6.0, "6.00", Decimal("100"), "0", "0.06", "0.075", "8.875", Decimal("1E+1"))
+
+    assert [rate(each) for each in stated] == [
+        *("6%", "6%", "6%", "100%", "0%", "0.06%", "0.075%", "8.875%", "10%")
     ]
+    assert rate(None) == "no rate is stated"
+
+
+def test_a_rate_is_the_same_on_the_day_and_on_the_receipt(till):
+    rates = (6, 6.0, "6.00", "0.06")
+    taxes = [{"kind": "tax", "amount": "0.1", "rate": each} for each in rates]
+    for number, tax in enumerate(taxes):
+        business.order(till, f"{number}", at(0), line("rice", 1, "10"), bill=[tax])
+    client = world.superuser()
+
+    receipts = [text(client, world.page_of(each)) for each in Order.objects.order_by("pk")]
+    (section,) = client.get(address()).context["sections"]
+
+    found = {rate(each.rate): each.added for each in section.of.taxes}
+    assert found == {"0.06%": Decimal("0.1"), "6%": Decimal("0.3")}
+    shown = [re.findall(r"<small>(\S+%)</small>", each) for each in receipts]
+    assert shown == [["6%"], ["6%"], ["6%"], ["0.06%"]]
+    assert all(f">{each}<" in text(client, address()) for each in found)
 
 
 def test_a_small_share_looks_different_from_none():

@@ -237,6 +237,70 @@ def test_statuses_are_listed_with_time_person_and_reason(reporter: Reporter) -> 
     assert re.search(r"placed \S+ \S+ open \S+ \S+ cancelled \S+ \S+ Li “left”", progress)
 
 
+def delivered(reporter: Reporter, minutes: float, status: str, **delivery: Any) -> None:
+    of = {"till": "T1", "day": DAY, "order_id": "A-17"}
+    reporter.report("delivery.updated", at(minutes), status=status, **of, **delivery)
+
+
+def test_a_delivery_shows_its_courier_when_it_is_expected_and_each_step(
+    reporter: Reporter,
+) -> None:
+    stated(reporter, channel="delivery")
+    delivered(reporter, 5, "assigned", courier="Wang")
+    delivered(reporter, 20, "delivered", courier="Li")
+    delivered(reporter, 10, "picked_up", courier="Li", eta=at(30).isoformat())
+
+    delivery = words(order(), "delivery")
+
+    assert delivery.startswith("On the way to the guest delivered courier Li")
+    assert re.search(
+        r"courier assigned \S+ \S+ Wang picked up \S+ \S+ Li delivered \S+ \S+ Li$", delivery
+    )
+    delivered(reporter, 25, "failed", courier="Li", eta="2026-03-02T21:00:00+08:00")
+    assert re.search(
+        r"^On the way to the guest delivery failed .* at the guest's 2026-03-02 \S+:00:00 ",
+        words(order(), "delivery"),
+    )
+
+
+def test_a_delivery_and_what_replaced_an_order_are_said_in_chinese(reporter: Reporter) -> None:
+    stated(reporter)
+    stated(reporter, "B", replaces="A-17")
+    delivered(reporter, 5, "picked_up", courier="Li", eta=at(30).isoformat())
+    client = world.superuser()
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "zh-hans"
+
+    assert re.search("^配送 .* 骑手 Li 预计送达 ", words(order(), "delivery", client=client))
+    assert "已由新单替代 B" in words(order(), client=client)
+    assert "收银机" in words(order(), client=client)
+
+
+def test_an_order_without_a_delivery_has_no_such_section(reporter: Reporter) -> None:
+    stated(reporter)
+
+    assert words(order(), "delivery") == ""
+
+
+def test_the_events_say_which_of_them_gives_the_delivery(reporter: Reporter) -> None:
+    stated(reporter)
+    delivered(reporter, 5, "assigned")
+    delivered(reporter, 9, "picked_up")
+
+    events = words(order(), "events")
+
+    assert re.search(r"delivery.updated event-002 \S+ \S+ \S+ \S+ nothing that is", events)
+    assert re.search(r"delivery.updated event-003 \S+ \S+ \S+ \S+ delivery", events)
+
+
+def test_an_order_known_from_a_delivery_alone_shows_it_and_its_event(reporter: Reporter) -> None:
+    delivered(reporter, 5, "at_store", courier="Wang")
+
+    page = words(order())
+
+    assert "courier at the store" in page
+    assert "delivery.updated event-001" in page
+
+
 def test_a_change_long_after_closing_is_explained(reporter: Reporter) -> None:
     said = "Changed more than 12 hours after it was closed"
     stated(reporter, status="closed")
@@ -337,6 +401,22 @@ def test_events_are_found_by_the_day_that_a_number_was_given(
     assert re.findall(r"event-\d+", words(second, "events")) == ["event-003", "event-004"]
 
 
+def test_an_event_is_about_the_order_of_the_business_day_that_it_states(
+    reporter: Reporter, store: Store
+) -> None:
+    store.daily_tickets_since = dt.date(2026, 3, 1)
+    store.save()
+    for minutes in (0, 5):
+        lines = [line()]
+        reporter.report(
+            "order.stated", at(minutes), order_id="17", business_day="2026-03-01", lines=lines
+        )
+
+    shown = words(Order.objects.get(), "events")
+
+    assert re.findall(r"event-\d+", shown) == ["event-001", "event-002"]
+
+
 def test_the_page_of_an_order_reads_no_more_of_the_events_than_is_stated(
     reporter: Reporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -378,6 +458,7 @@ def test_what_comes_from_a_till_is_never_markup(reporter: Reporter, store: Store
         "payment.completed", at(9), payment_id=bad, order_id="9", amount="1", method=bad
     )
     refunded(store, bad, "1", reason=bad, lines=[{"name": bad, "amount": 1}])
+    delivered(reporter, 20, "assigned", courier=bad)
     client = world.superuser()
 
     for row in (*Order.objects.all(), *store.payments.all()):

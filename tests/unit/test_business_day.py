@@ -115,14 +115,25 @@ def test_another_day_and_another_store_are_left_out(till):
     business.order(other, "3", at(0), line("rice", 1, "10"))
 
     assert only(day_of(till)).sales.orders == 1
-    assert latest_day(till.store) == DAY + dt.timedelta(days=1)
+
+
+def test_the_latest_day_is_the_newest_with_orders_up_to_today(till):
+    assert latest_day(till.store, at(0)) is None
+    for days in (-1, 0, 1, 40):  # the last one is scheduled
+        moment = at(days * 24 * 60)
+        business.order(till, f"{days}", moment, line("rice", 1, "10"))
+
+    # At UTC+8 it is 03:59, then 04:00: the end of the business day.
+    assert latest_day(till.store, at(8 * 60 - 1)) == DAY
+    assert latest_day(till.store, at(8 * 60)) == DAY + dt.timedelta(days=1)
+    assert latest_day(till.store, at(30 * 24 * 60)) == DAY + dt.timedelta(days=1)
 
 
 def test_tax_is_by_rate_added_apart_from_included(till):
     tax = [
-        {"kind": "tax", "amount": "0.6", "rate": "0.06", "included": True},
-        {"kind": "tax", "amount": "0.3", "rate": "0.060"},
-        {"kind": "tax", "amount": "1.1", "rate": "0.13"},
+        {"kind": "tax", "amount": "0.6", "rate": "6", "included": True},
+        {"kind": "tax", "amount": "0.3", "rate": "6.0"},
+        {"kind": "tax", "amount": "1.1", "rate": "13"},
         {"kind": "tax", "amount": "0.2"},
     ]
     business.order(till, "1", at(0), line("rice", 1, "10"), bill=tax)
@@ -131,8 +142,8 @@ def test_tax_is_by_rate_added_apart_from_included(till):
     found = [(each.rate, each.added, each.included) for each in summary.taxes]
 
     assert found == [
-        (Decimal("0.06"), Decimal("0.3"), Decimal("0.6")),
-        (Decimal("0.13"), Decimal("1.1"), 0),
+        (Decimal("6"), Decimal("0.3"), Decimal("0.6")),
+        (Decimal("13"), Decimal("1.1"), 0),
         (None, Decimal("0.2"), 0),
     ]
     assert (summary.sales.tax, summary.sales.tax_included) == (Decimal("1.6"), Decimal("0.6"))
@@ -165,6 +176,17 @@ def test_hours_are_those_of_the_store_and_go_on_after_midnight(till):
     assert [each for each in hours if each[1]] == [(23, 1, 10), (1, 1, 5), (2, 1, 20)]
 
 
+def test_an_hour_that_the_end_of_the_day_cuts_is_the_last_one(till):
+    Store.objects.update(day_ends_at=dt.time(4, 30))
+    till = Reporter(Store.objects.get())
+    business.order(till, "1", at(8 * 60 + 10), line("rice", 1, "10"))  # 04:10 at UTC+8
+
+    hours = only(day_of(till)).hours
+
+    assert [hour for hour, *_ in hours] == [*range(5, 24), *range(5)]
+    assert hours[-1] == (4, 1, 10)
+
+
 # Money
 
 
@@ -194,14 +216,17 @@ def test_a_refund_of_the_next_week_lowers_the_money_of_that_week_and_the_net_of_
     assert now.sales == Sales()
 
 
-def test_what_is_on_account_or_was_prepaid_was_not_taken_in(till):
+NOT_TAKEN_IN = {"on_account": 10, "stored_value": 20, "points": 1, "voucher": 2, "platform": 4}
+
+
+def test_what_brings_no_money_on_the_day_was_not_taken_in(till):
     business.order(till, "1", at(0), line("rice", 1, "60"))
-    for tender, amount in (("on_account", "10"), ("stored_value", "20"), ("cash", "30")):
-        business.pay(till, "1", tender, amount, at(1), tender=tender)
+    for tender, amount in {**NOT_TAKEN_IN, "cash": 30, "card": 5, "other": 7}.items():
+        business.pay(till, "1", tender, f"{amount}", at(1), tender=tender)
 
     money = only(day_of(till)).money
 
-    assert (money.on_account, money.prepaid, money.taken_in) == (10, 20, 30)
+    assert (money.taken_in, money.not_taken_in) == (30 + 5 + 7, NOT_TAKEN_IN)
 
 
 def test_only_completed_payments_count(till):
@@ -288,6 +313,54 @@ def test_a_close_without_a_currency_is_not_compared_with_several(till):
     assert (comparison.comparable, comparison.agrees) == (False, None)
 
 
+@pytest.mark.parametrize("currency", ["", "CNY"])
+@pytest.mark.parametrize("name", ["", "T1"])
+def test_a_payment_without_a_currency_is_in_the_only_one_that_the_day_has(till, currency, name):
+    business.order(till, "1", at(0), line("rice", 1, "10"))
+    paid = {"till": "T1", "order_id": "expected", "payment_id": "p", "amount": "7"}
+    till.report("payment.stated", at(1), tender="cash", **paid)
+    own = {"sums": {"total": "10"}, "tenders": {"cash": "7"}, "orders": 1, "guests": 0}
+    business.close_day(till, till=name, currency=currency, **own)
+
+    (comparison,) = day_of(till).comparisons
+
+    assert (comparison.agrees, comparison.currency) == (True, "CNY")
+
+
+def test_a_payment_without_a_currency_is_in_none_of_several(till):
+    business.order(till, "1", at(0), line("rice", 1, "10"))
+    business.order(till, "2", at(0), line("rice", 1, "900"), currency="JPY")
+    paid = {"till": "T1", "order_id": "expected", "payment_id": "p", "amount": "7"}
+    till.report("payment.stated", at(1), tender="cash", **paid)
+    business.close_day(till, sums={"total": "10"}, tenders={"cash": "0"}, orders=1, guests=0)
+
+    assert day_of(till).comparisons[0].agrees
+
+    business.close_day(till, currency="")
+
+    assert not day_of(till).comparisons[0].comparable
+
+
+def test_a_close_in_another_currency_is_compared_with_nothing_of_ours(till):
+    business.order(till, "1", at(0), line("rice", 1, "10"))
+    business.close_day(till, currency="JPY", sums={"total": "0"}, tenders={}, orders=0, guests=0)
+
+    assert day_of(till).comparisons[0].agrees
+
+
+def test_tills_that_close_without_a_currency_are_together_in_the_only_one(till):
+    for name in ("T1", "T2"):
+        business.order(till, "1", at(0), line("rice", 1, "10"), till=name)
+        own = {"sums": {"total": "10"}, "tenders": {}, "orders": 1, "guests": 0}
+        business.close_day(till, till=name, currency="", **own)
+    paid = {"till": "T1", "order_id": "expected", "payment_id": "p", "amount": "7"}
+    till.report("payment.stated", at(1), tender="cash", **paid)
+
+    found = [(each.till, each.currency, each.agrees) for each in day_of(till).comparisons]
+
+    assert found == [("T1", "CNY", True), ("T2", "CNY", True), (None, "CNY", True)]
+
+
 def test_the_newest_close_of_a_till_and_day_is_kept_in_whatever_order_they_arrive(till):
     for minute, total in ((10, "1.5"), (30, "3"), (20, "2")):
         till.report(
@@ -305,6 +378,42 @@ def test_tickets_that_are_missing_between_the_first_and_the_last_stated_one_are_
 
     assert (missing.till, missing.count) == ("T1", 2)
     assert [(gap.first, gap.last) for gap in missing.gaps] == [("A-3", "A-3"), ("A-8", "A-8")]
+
+
+def missing_with(till: Reporter, tickets: dict[str, list[int]], *closes: dict[str, Any]) -> Any:
+    """What is missing by till, after orders with these tickets by till, and these closes."""
+    for name, numbers in tickets.items():
+        for number in numbers:
+            business.order(till, f"A-{number}", at(0), line("rice", 1, "10"), till=name)
+    for stated in closes:
+        till.report("day.closed", at(600), business_day=str(DAY), **stated)
+    return [
+        (each.till, [(gap.first, gap.last) for gap in each.gaps]) for each in day_of(till).missing
+    ]
+
+
+WHOLE = {"first_ticket": "A-1", "last_ticket": "A-5"}
+
+
+def test_a_close_of_the_whole_store_bounds_the_one_sequence_of_all_its_tills(till):
+    assert missing_with(till, {"T1": [1, 3, 5], "T2": [2, 4]}, WHOLE) == []
+
+
+def test_what_no_till_has_is_missing_of_the_whole_store(till):
+    found = missing_with(till, {"T1": [1, 4], "T2": [2]}, WHOLE)
+
+    assert found == [("", [("A-3", "A-3"), ("A-5", "A-5")])]
+
+
+def test_a_close_of_the_whole_store_bounds_no_till_that_counts_on_its_own(till):
+    found = missing_with(till, {"T1": [1, 2, 4], "T2": [1, 2]}, WHOLE)
+
+    assert found == [("T1", [("A-3", "A-3")])]
+
+
+def test_a_day_of_one_till_or_none_is_bounded_by_the_close_of_the_whole_store(till):
+    assert missing_with(till, {}, WHOLE) == [("", [("A-1", "A-5")])]
+    assert missing_with(till, {"T1": [1, 2, 3, 4]}) == [("", [("A-5", "A-5")])]
 
 
 # In general

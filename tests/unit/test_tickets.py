@@ -2,7 +2,7 @@
 
 import pytest
 
-from neural.restaurant.days.tickets import MOST_MISSING, gaps
+from neural.restaurant.days.tickets import MOST_MISSING, begin_again, gaps
 
 
 def found(*tickets: str, first: str = "", last: str = "") -> list[str]:
@@ -53,3 +53,17 @@ def test_ids_are_no_sequence():
 
 def test_the_gaps_count_what_is_missing():
     assert sum(each.count for each in gaps(["A-1", "A-5", "A-9"])) == 6
+
+
+@pytest.mark.parametrize(
+    ("tills", "again"),
+    [
+        ([["A-1", "A-2"], ["A-2"]], True),
+        ([["1"], ["001"]], True),
+        ([["A-1", "A-1"], ["B-1"]], False),
+        ([["", "take away"], ["", "take away"]], False),
+        ([], False),
+    ],
+)
+def test_tills_that_give_the_same_ticket_count_on_their_own(tills, again):
+    assert begin_again(tills) == again

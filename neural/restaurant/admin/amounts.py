@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.display import NOTHING, money
@@ -64,6 +65,14 @@ def short_day(day: dt.date | None) -> str:
 def signed(amount: Decimal, currency: str) -> str:
     """An amount that is added or taken off, with its sign."""
     return f"+{amount_in(amount, currency)}" if amount > 0 else amount_in(amount, currency)
+
+
+def rate(percent: Any) -> str:
+    """A rate in per cent, without trailing zeros."""
+    if percent is None:
+        return gettext("no rate is stated")
+    digits = f"{Decimal(str(percent)):f}"
+    return f"{digits.rstrip('0').rstrip('.') if '.' in digits else digits}%"
 
 
 def amount_column(model: Any, field: str) -> Any:

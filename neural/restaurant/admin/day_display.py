@@ -30,6 +30,13 @@ FIGURES: dict[str, Any] = {
     "orders": _("orders"),
     "guests": _("guests"),
 }
+NOT_TAKEN_IN: dict[str, Any] = {
+    "on_account": _("on account: not received yet"),
+    "stored_value": _("stored value: received before"),
+    "points": _("points: no money"),
+    "voucher": _("vouchers: no money on this day"),
+    "platform": _("paid to the platform: it pays out later"),
+}
 HOUR_WIDTH, HEIGHT = 10, 100
 ORDINARY_DIGITS = 2
 SHORTEST = 1
@@ -64,6 +71,10 @@ def name_of_figure(name: str) -> str:
 def name_of_tender(name: str) -> str:
     """A tender's name; that of a first version's payment is whatever its till calls it."""
     return tender(name) if name else gettext("not stated")
+
+
+def why_not_taken_in(tender_code: str) -> str:
+    return str(NOT_TAKEN_IN[tender_code])
 
 
 def name_of_channel(channel: str, platform: str) -> str:
@@ -166,11 +177,3 @@ def orders_counted(count: int) -> str:
 def share(part: Decimal, whole: Decimal) -> int:
     """How many hundredths of the whole a part is, at least one."""
     return max(round(part / whole * HEIGHT), SHORTEST) if whole and part else 0
-
-
-def rate(value: Decimal | None) -> str:
-    """A rate of tax in per cent. Tills state 0.06 or 6."""
-    if value is None:
-        return gettext("no rate is stated")
-    percent = value * 100 if value < 1 else value
-    return f"{percent.normalize():f}%"

@@ -16,6 +16,7 @@ from neural.restaurant.days.explaining import dead_runs, refused_events
 from neural.restaurant.days.figures import Counts
 from neural.restaurant.days.summary import CurrencyDay, DaySummary, summarise
 from neural.restaurant.models import Order, OrderState, OrderStatus
+from neural.restaurant.schemas.fields import EARLIEST_YEAR, LATEST_YEAR
 from neural.sites import address_in_admin
 
 ONE_DAY = dt.timedelta(days=1)
@@ -101,3 +102,18 @@ def orders_address(summary: DaySummary, filters: dict[str, str]) -> str:
         return ""
     query = {"store": summary.store.pk, "day": summary.day.isoformat(), **filters}
     return f"{address_in_admin('neural_restaurant_order_changelist')}?{urlencode(query)}"
+
+
+def day_address(code: str, day: dt.date | None) -> str:
+    """The address of a store's business day."""
+    address = address_in_admin("neural_restaurant_dayclose_day", code)
+    return f"{address}?{urlencode({'day': day.isoformat()})}" if day else address
+
+
+def day_in(text: str | None) -> dt.date | None:
+    """A day from the address; anything else is ignored."""
+    try:
+        day = dt.date.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return day if EARLIEST_YEAR <= day.year <= LATEST_YEAR else None

@@ -1,18 +1,16 @@
 """The admin pages of day closes: the list, one close, and a store's business day."""
 
-import datetime as dt
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -25,25 +23,26 @@ from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin, store_or_404
 from neural.admin.store_links import register_store_page
 from neural.models import Store
+from neural.restaurant.admin.day_access import sees_days, shown_to
 from neural.restaurant.admin.day_display import agreement
-from neural.restaurant.admin.day_page import context_of
+from neural.restaurant.admin.day_page import context_of, day_address, day_in
 from neural.restaurant.admin.filters import OrderDayFilter
 from neural.restaurant.days.comparing import Comparison
 from neural.restaurant.days.summary import compare_closes, latest_day
 from neural.restaurant.models import DayClose
 from neural.restaurant.models.newest import moment_of
-from neural.restaurant.schemas.fields import EARLIEST_YEAR, LATEST_YEAR
-from neural.sites import address_in_admin
 
 STORES_OFFERED = 100
 
 
 class ComparedChangeList(KeysetChangeList):
-    """The list, each close of the page beside our figures."""
+    """The list, each close of the page beside our figures for who may see these."""
 
     def get_results(self, request: HttpRequest) -> None:
         """Load one page, and compare all its closes in two queries."""
         super().get_results(request)
+        if not sees_days(request.user):
+            return
         compared = compare_closes(self.result_list)
         for close in self.result_list:
             close.comparison = compared[close.pk]
@@ -99,6 +98,14 @@ class DayCloseAdmin(HistoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("store")
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return shown_to(request.user, super().get_list_display(request))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Our figures, and the way to them, for who may see them."""
+        (name, facts), *rest = super().get_fieldsets(request, obj)
+        return ((name, {"fields": shown_to(request.user, facts["fields"])}), *rest)
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ComparedChangeList]:
         return ComparedChangeList
 
@@ -116,29 +123,23 @@ class DayCloseAdmin(HistoryAdmin):
 
     def choose_view(self, request: HttpRequest) -> HttpResponse:
         """A form for a store and a day; leads to the day if a store is given."""
-        self._check(request)
+        _check(request)
         code = request.GET.get("store", "").strip()
         if code:
             store = store_or_404(request, code)
-            return HttpResponseRedirect(day_address(store.pk, _day(request.GET.get("day"))))
+            return HttpResponseRedirect(day_address(store.pk, day_in(request.GET.get("day"))))
         context = {"title": gettext("Business day"), "today": timezone.localdate()}
         return self._shown(request, context)
 
     def day_view(self, request: HttpRequest, code: str) -> HttpResponse:
-        """A store's business day: that of ``?day=``, by default the newest with orders."""
-        self._check(request)
+        """A store's business day: that of ``?day=``, by default the newest with orders
+        up to today."""
+        _check(request)
         store = store_or_404(request, code)
-        day = _day(request.GET.get("day")) or latest_day(store)
-        shown = context_of(store, day or store.business_day(timezone.now()), user=request.user)
+        now = timezone.now()
+        day = day_in(request.GET.get("day")) or latest_day(store, now) or store.business_day(now)
+        shown = context_of(store, day, user=request.user)
         return self._shown(request, shown)
-
-    def _check(self, request: HttpRequest) -> None:
-        """The page adds up orders and payments, so that these must be visible too."""
-        may = request.user.has_perms(
-            ("neural_restaurant.view_order", "neural_restaurant.view_payment")
-        )
-        if not (may and self.has_view_permission(request)):
-            raise PermissionDenied
 
     def _shown(self, request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
         context |= {
@@ -182,19 +183,9 @@ class DayCloseAdmin(HistoryAdmin):
         return short_instant(moment_of(bytes(close.version))) if close.version else NOTHING
 
 
-def day_address(code: str, day: dt.date | None) -> str:
-    """The address of a store's business day."""
-    address = address_in_admin("neural_restaurant_dayclose_day", code)
-    return f"{address}?{urlencode({'day': day.isoformat()})}" if day else address
-
-
-def _day(text: str | None) -> dt.date | None:
-    """A day from the address; anything else is ignored."""
-    try:
-        day = dt.date.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return day if EARLIEST_YEAR <= day.year <= LATEST_YEAR else None
+def _check(request: HttpRequest) -> None:
+    if not sees_days(request.user):
+        raise PermissionDenied
 
 
 register_store_page("neural_restaurant_dayclose_day", _("business day"))

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from pydantic import ValidationError
 
 from neural.admin.walks import indexes_alone
@@ -27,7 +28,7 @@ from neural.restaurant.schemas import (
     PaymentPayload,
     RefundPayload,
 )
-from neural.restaurant.schemas.tills import OfOrder
+from neural.restaurant.schemas.tills import OfOrder, OrderStated
 from neural.stored_json import depth_of
 
 MOST_NEAR = 1000
@@ -49,6 +50,7 @@ _ASPECTS = {
     "status_version": _("status"),
     "cancel_version": _("cancellation"),
     "settlement_version": _("settlement"),
+    "delivery_version": pgettext_lazy("order", "delivery"),
 }
 
 
@@ -128,4 +130,6 @@ def _keys_in(event: Any) -> set[str]:
         return set()
     if isinstance(data, OrdersMerged):
         return {key_of(event, data, order_id=each) for each in (data.into, *data.orders)}
-    return {key_of(event, data, placed_at=getattr(data, "placed_at", None))}
+    if isinstance(data, OrderStated):
+        return {key_of(event, data, placed_at=data.placed_at, business_day=data.business_day)}
+    return {key_of(event, data)}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from neural.restaurant.admin.order_events import MOST_NEAR, events_of
-from neural.restaurant.admin.order_progress import progress
+from neural.restaurant.admin.order_progress import delivery_steps, progress
 from neural.restaurant.admin.order_sums import difference_said, owed, payout, payout_said, sold
 from neural.restaurant.admin.receipt import bill_rows, newest_payments, receipt_of
 from neural.restaurant.models import Order
@@ -23,6 +23,8 @@ def order_page(order: Order, user: Any) -> dict[str, Any]:
         "payout": payout(order),
         "payout_said": payout_said(order),
         "progress": progress(order),
+        "delivery": order.delivered,
+        "delivery_steps": delivery_steps(order),
         "events": events_of(order, payments) if sees_events else None,
         "most_near": MOST_NEAR,
     }

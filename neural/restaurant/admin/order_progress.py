@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from neural.restaurant.models import Order, OrderStatus
+from neural.restaurant.models.delivery import DeliveryStatus
 
 
 @dataclass(frozen=True)
@@ -40,3 +41,17 @@ def progress(order: Order) -> Sequence[Moment]:
             Moment(order.cancelled_at, "cancelled", _("cancelled"), reason=order.cancel_reason)
         )
     return sorted(found, key=lambda moment: (moment.at, moment.status != "placed"))
+
+
+def delivery_steps(order: Order) -> Sequence[Moment]:
+    """The order's way to the guest: each status of the delivery, and its courier."""
+    labels = dict(DeliveryStatus.choices)
+    return [
+        Moment(
+            dt.datetime.fromisoformat(step["at"]),
+            step["status"],
+            str(labels[step["status"]]),
+            by=step["courier"],
+        )
+        for step in (order.delivered.steps if order.delivered else ())
+    ]

@@ -101,7 +101,7 @@ class OrderAdmin(HistoryAdmin):
         return super().get_queryset(request).select_related("store")
 
     def for_page(self, queryset: QuerySet) -> QuerySet:
-        return queryset.defer("bill", "progress", "note")
+        return queryset.defer("bill", "progress", "delivery", "note")
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """What is known of the order; the rest of the page is its receipt."""

@@ -9,8 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from neural.admin.display import quantity
-from neural.restaurant.admin.amounts import amount_in
+from neural.restaurant.admin.amounts import amount_in, rate
 from neural.restaurant.models import (
     Order,
     OrderLine,
@@ -100,8 +99,8 @@ def _bill_row(entry: dict[str, Any], order: Order) -> BillRow:
 
 
 def _details(entry: dict[str, Any], order: Order, included: bool) -> Iterator[str]:
-    if rate := entry.get("rate"):
-        yield f"{quantity(Decimal(rate))}%"
+    if entry.get("rate") is not None:
+        yield rate(entry["rate"])
     if entry["kind"] == "tax":
         yield _("included in the prices") if included else _("added")
     share = Decimal(entry.get("platform", 0))

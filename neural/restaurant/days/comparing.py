@@ -68,20 +68,15 @@ class Comparison:
 
 def compare(close: DayClose, tills: Mapping[tuple[str, str], Figures]) -> Comparison:
     """A close beside the figures of its till; one that names no till speaks for the whole store.
-    An empty currency, of the close or of all our figures, is that of the other side."""
-    own = {
-        (till, currency): figures
-        for (till, currency), figures in tills.items()
-        if close.till in ("", till)
-    }
-    currencies = {currency for _, currency in own}
-    currency = _currency(close.currency, currencies)
+    A close without a currency has the only one that is named; so have our figures without one."""
+    own = {key: figures for key, figures in tills.items() if close.till in ("", key[0])}
+    currency = _currency(close.currency, own)
     if currency is None:
         return Comparison(till=close.till, currency="", close=close, comparable=False)
-    ours = together(each for (_, its), each in own.items() if its == currency)
+    ours = _in_currency(currency, own)
     return Comparison(
         till=close.till,
-        currency=close.currency or currency,
+        currency=currency,
         figures=_figures(ours, _stated([close])),
         tenders=_tenders(ours, _stated_tenders([close])),
         close=close,
@@ -103,26 +98,35 @@ def compare_together(
 def _compare_together(
     closes: Sequence[DayClose], tills: Mapping[tuple[str, str], Figures]
 ) -> Comparison:
-    stated = closes[0].currency
-    currency = _currency(stated, {name for _, name in tills})
+    currency = _currency(closes[0].currency, tills)
     if currency is None:
         return Comparison(till=None, currency="", comparable=False)
-    ours = together(each for (_, its), each in tills.items() if its == currency)
+    ours = _in_currency(currency, tills)
     return Comparison(
         till=None,
-        currency=stated or currency,
+        currency=currency,
         figures=_figures(ours, _stated(closes)),
         tenders=_tenders(ours, _stated_tenders(closes)),
     )
 
 
-def _currency(stated: str, ours: Collection[str]) -> str | None:
-    """The currency of ours to compare with; None if that cannot be said."""
-    if stated in ours or not ours:
+def _named(tills: Iterable[tuple[str, str]]) -> set[str]:
+    return {currency for _, currency in tills} - {""}
+
+
+def _currency(stated: str, tills: Collection[tuple[str, str]]) -> str | None:
+    """The currency to compare in; None if a close states none and several are named."""
+    named = _named(tills)
+    if stated or not named:
         return stated
-    if not stated:
-        return next(iter(ours)) if len(ours) == 1 else None
-    return "" if set(ours) == {""} else stated
+    return named.pop() if len(named) == 1 else None
+
+
+def _in_currency(currency: str, tills: Mapping[tuple[str, str], Figures]) -> Figures:
+    """Our figures in this currency, and those without one unless they may be of another: an
+    expected order's payment often states none."""
+    wanted = {currency, ""} if _named(tills) <= {currency} else {currency}
+    return together(each for (_, its), each in tills.items() if its in wanted)
 
 
 def _figures(ours: Figures, stated: Mapping[str, Amount]) -> list[Compared]:

@@ -20,6 +20,9 @@ from operator import add
 from typing import Any, Self
 
 ZERO = Decimal(0)
+NOT_TAKEN_IN = ("on_account", "stored_value", "points", "voucher", "platform")
+"""Tenders that bring the store no money when they are used: it comes later, came before, or never
+comes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,19 +144,15 @@ class Money:
         return self.returned + self.reversed
 
     @property
-    def on_account(self) -> Decimal:
-        """What guests will pay later: it settles their bills, but was not received yet."""
-        return self.tenders.get("on_account", Tender()).received
-
-    @property
-    def prepaid(self) -> Decimal:
-        """What guests had paid before, with cards that were topped up."""
-        return self.tenders.get("stored_value", Tender()).received
+    def not_taken_in(self) -> dict[str, Decimal]:
+        """What settles bills, but brings the store no money on this day, by tender."""
+        known = ((name, self.tenders.get(name, Tender()).received) for name in NOT_TAKEN_IN)
+        return {name: amount for name, amount in known if amount}
 
     @property
     def taken_in(self) -> Decimal:
-        """What was received on this day: without what is on account or was prepaid."""
-        return self.all.received - self.on_account - self.prepaid
+        """What the store took in on this day."""
+        return self.all.received - sum(self.not_taken_in.values(), ZERO)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

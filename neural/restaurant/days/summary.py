@@ -18,7 +18,7 @@ from neural.restaurant.days.sums import (
     tills_of,
 )
 from neural.restaurant.days.taxes import TaxOfRate, taxes_of
-from neural.restaurant.days.tickets import Gap, gaps
+from neural.restaurant.days.tickets import Gap, begin_again, gaps
 from neural.restaurant.models import DayClose, Order
 
 MOST_GAPS = 50
@@ -42,11 +42,13 @@ class CurrencyDay:
 
 @dataclass(frozen=True)
 class TicketsMissing:
-    """The gaps in the tickets of a till; ``more`` is how many further gaps are not listed."""
+    """The gaps in the tickets of a till, or of the whole store; ``more`` is how many further gaps
+    are not listed."""
 
     till: str
     gaps: Sequence[Gap]
     more: int
+    of_store: bool = False
 
     @property
     def count(self) -> int:
@@ -94,9 +96,10 @@ def compare_closes(closes: Iterable[DayClose]) -> dict[int, Comparison]:
     }
 
 
-def latest_day(store: Store) -> dt.date | None:
-    """The newest day of which there is an order; None if there is none."""
-    days = Order.objects.filter(store=store, business_day__isnull=False)
+def latest_day(store: Store, now: dt.datetime) -> dt.date | None:
+    """The newest day up to today of which there is an order; None if there is none. Orders of
+    later days are scheduled, or their date is wrong."""
+    days = Order.objects.filter(store=store, business_day__lte=store.business_day(now))
     return days.order_by("-business_day").values_list("business_day", flat=True).first()
 
 
@@ -112,11 +115,17 @@ def _currencies(store: Store, day: dt.date, tills: Tills) -> list[CurrencyDay]:
             sales=together(figures).sales,
             money=together(figures).money,
             channels=channels.get(currency, ()),
-            hours=_in_order(hours.get(currency, {}), store.day_ends_at.hour),
+            hours=_in_order(hours.get(currency, {}), _first_hour(store.day_ends_at)),
             taxes=taxes.get(currency, ()),
         )
         for currency, figures in sorted(by_currency.items())
     ]
+
+
+def _first_hour(day_ends_at: dt.time) -> int:
+    """The first hour of the chart. One that the end of the day cuts is the last: it has the last
+    sales of the night, and hardly any of the morning."""
+    return day_ends_at.hour + (day_ends_at.minute > 0)
 
 
 def _in_order(hours: dict[int, tuple[int, Decimal]], first: int) -> list[tuple[int, int, Decimal]]:
@@ -130,18 +139,28 @@ def _not_closed(closes: Sequence[DayClose], tills: Tills) -> list[str]:
 
 
 def _tickets_missing(day: Day, closes: Sequence[DayClose]) -> list[TicketsMissing]:
-    store, date = day
-    rows = Order.objects.filter(store=store, business_day=date).values_list("till", "number")
-    tickets: defaultdict[str, list[str]] = defaultdict(list)
-    for till, number in rows[:MOST_TICKETS]:
-        tickets[till].append(number)
-    stated = {close.till: close for close in closes}
-    if len(tickets) == 1 and "" in stated:
-        stated.setdefault(next(iter(tickets)), stated[""])
+    """The gaps of each till; of all tills in one sequence where a close speaks for the whole store,
+    unless each till counts on its own: then what it states bounds none of them."""
+    tickets, stated = _tickets(day), {close.till: close for close in closes}
+    whole = stated.pop("", None)
+    of_store = whole is not None and not begin_again(tickets.values())
+    if whole and of_store:
+        tickets, stated = {"": set().union(*tickets.values())}, {"": whole}
     found = []
     for till in sorted({*tickets, *stated}):
         close = stated.get(till)
         first, last = (close.first_ticket, close.last_ticket) if close else ("", "")
         if missing := gaps(tickets.get(till, ()), first=first, last=last):
-            found.append(TicketsMissing(till, missing[:MOST_GAPS], len(missing[MOST_GAPS:])))
+            more = len(missing[MOST_GAPS:])
+            found.append(TicketsMissing(till, missing[:MOST_GAPS], more, of_store=of_store))
     return found
+
+
+def _tickets(day: Day) -> dict[str, set[str]]:
+    """The tickets of a day by till."""
+    store, date = day
+    rows = Order.objects.filter(store=store, business_day=date).values_list("till", "number")
+    tickets: defaultdict[str, set[str]] = defaultdict(set)
+    for till, number in rows[:MOST_TICKETS]:
+        tickets[till].add(number)
+    return dict(tickets)

@@ -13,7 +13,7 @@ from neural.restaurant.models.amounts import rounded
 
 @dataclass(frozen=True, slots=True)
 class TaxOfRate:
-    """The tax of one rate as bills state it; ``rate`` is None where they state none."""
+    """The tax of one rate; ``rate`` is in per cent, and None where bills state none."""
 
     rate: Decimal | None
     added: Decimal = Decimal(0)
@@ -27,13 +27,16 @@ def taxes_of(day: Day) -> dict[str, list[TaxOfRate]]:
     )
     for currency, rate, included, amount in _tax_rows(day):
         place = str(included) in ("1", "true", "True")
-        sums[currency, None if rate is None else Decimal(str(rate))][place] += rounded(
-            Decimal(str(amount))
-        )
+        sums[currency, _rate(rate)][place] += rounded(Decimal(str(amount)))
     found: defaultdict[str, list[TaxOfRate]] = defaultdict(list)
     for (currency, rate), (added, inside) in sorted(sums.items(), key=_by_rate):
         found[currency].append(TaxOfRate(rate, added, inside))
     return dict(found)
+
+
+def _rate(stated: Any) -> Decimal | None:
+    """A rate as a number, so that 6, 6.0 and 6.00 are one."""
+    return None if stated is None else Decimal(str(stated)).normalize()
 
 
 def _by_rate(item: tuple[tuple[str, Decimal | None], Any]) -> Any:

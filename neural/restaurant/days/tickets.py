@@ -43,6 +43,12 @@ def gaps(tickets: Iterable[str], *, first: str = "", last: str = "") -> list[Gap
     ]
 
 
+def begin_again(tills: Iterable[Iterable[str]]) -> bool:
+    """Whether tills give the same tickets, each in a sequence of its own."""
+    known = [{(found[0], int(found[1])) for found in map(_split, till) if found} for till in tills]
+    return sum(map(len, known)) > len(set().union(*known))
+
+
 def _split(ticket: str) -> tuple[str, str] | None:
     found = _TICKET.match(ticket)
     if found is None or len(found["digits"]) > MOST_DIGITS:
