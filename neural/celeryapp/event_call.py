@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from neural.celeryapp.options import aware
 from neural.events import recording
 from neural.events.answers import EventRefused, InvalidEvent, Problem, Submission
+from neural.events.kept import LEFT_OUT, kept_of
 from neural.events.new_event import NewEvent, StoreClocks, validate_event
 from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_new_event
 from neural.ledger.clock import database_clock
@@ -73,6 +74,18 @@ def refuse_message(arguments: Mapping[str, Any], reason: str) -> EventRefused:
     refusal = refusal_of(request, [problem])
     keep([refusal], entry_point=EntryPoint.MESSAGE, requested_by=BY_MESSAGE)
     return EventRefused([problem])
+
+
+def kept_argument(name: str | None, value: Any, type_name: str) -> Any:
+    """What is kept of one argument of a plain client's message: all of it, unless the event's type
+    leaves something out. The payload may stand anywhere in a call that is not valid, so whatever is
+    not one of the texts and numbers that belong beside it is taken for one."""
+    if _NAMES.get(name or "", "payload") != "payload" and isinstance(value, str | int | None):
+        return value
+    try:
+        return kept_of(type_name, value)
+    except Exception:  # noqa: BLE001 (of an app's function; the message must not be lost)
+        return LEFT_OUT
 
 
 def _keep(refusal: Refusal, asker: str) -> None:

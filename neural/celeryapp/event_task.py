@@ -5,16 +5,19 @@ import datetime as dt
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from celery.result import AsyncResult
 
-from neural.celeryapp.event_call import due_time, refuse_message, submit_call
+from neural.celeryapp.event_call import due_time, kept_argument, refuse_message, submit_call
 from neural.celeryapp.refusing import RefusedCall
 from neural.celeryapp.task import ArgumentsUnfit, LedgerTask, run_to_its_end
 from neural.errors import PermanentError
 from neural.events.answers import EventPruned
+from neural.events.kept import kept_of_unread
 from neural.events.payloads import byte_limit
+from neural.events.readable import as_text
 from neural.events.registry import (
     Handler,
     HandlerUnknown,
@@ -111,6 +114,24 @@ class EventTask(LedgerTask):
         if kind is None or kind.max_bytes is None:
             return None
         return byte_limit(kind) * _BYTES_PER_PAYLOAD_BYTE + _OTHER_BYTES
+
+    def kept_call(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """The arguments without what the event's type leaves out of every payload. Every argument
+        is looked at, because that of an invalid call may be at another place than the payload's."""
+        given = [*zip_longest(inspect.signature(self.run).parameters, args)][: len(args)]
+        types = {
+            as_text(value) for name, value in [*given, *kwargs.items()] if name == "event_type"
+        }
+        type_name = types.pop() if len(types) == 1 else ""  # if it has two, the type is unknown
+        return (
+            [kept_argument(name, value, type_name) for name, value in given],
+            {name: kept_argument(name, value, type_name) for name, value in kwargs.items()},
+        )
+
+    def kept_content(self, content: str) -> str:
+        return kept_of_unread(content)
 
     def _check_fit(self, run: TaskRun, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Check the arguments, which nobody checked when a plain client sent them."""

@@ -39,7 +39,7 @@ class ForeignlyCalledTask(CalledTask):
         unavailable, the message goes back to its queue.
         """
         try:
-            refused = self._recorded_or_refused(args, kwargs)
+            refused = self._recorded_or_refused(*self.kept_call(args, kwargs))
         except (OperationalError, InterfaceError) as error:
             dialects.ledger_connection().close()
             time.sleep(FOREIGN_PAUSE_SECONDS)
@@ -58,6 +58,17 @@ class ForeignlyCalledTask(CalledTask):
         """The size that the arguments of a plain client's message may have; None stands for the
         setting ``max_json_bytes``."""
         return None
+
+    def kept_call(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """What is kept of the arguments of a plain client's message, whether it is refused or not:
+        all of them by default."""
+        return args, kwargs
+
+    def kept_content(self, content: str) -> str:
+        """What is kept of the text of a message whose arguments cannot be read."""
+        return content
 
     def _recorded_or_refused(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -104,7 +115,7 @@ class ForeignlyCalledTask(CalledTask):
             reason=describe(error),
             args=args,
             kwargs=kwargs,
-            content=before["content"],
+            content=self.kept_content(before["content"]),
             delivery_tag=str((self.request.properties or {}).get("delivery_tag", "")),
         )
         keep_refused(refused, also=self.on_refused)

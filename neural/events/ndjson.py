@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from neural.conf import conf
 from neural.events.answers import Problem, Submission
+from neural.events.kept import kept_of_unread
 from neural.events.payloads import largest_byte_limit
 from neural.events.readable import as_text
 from neural.events.refusals import Refusal
@@ -84,4 +85,6 @@ def _read(line: bytes, number: int) -> Mapping[str, Any] | Refusal:
 
 
 def _refused(line: bytes, reason: str) -> Refusal:
-    return Refusal(payload=as_text(line.strip()), problems=(Problem("event", reason),))
+    """The refusal of a line whose type nobody knows, so it may contain the headers of a push."""
+    kept = kept_of_unread(as_text(line.strip()))
+    return Refusal(payload=kept, problems=(Problem("event", reason),))

@@ -10,12 +10,12 @@ from django.db import Error as DatabaseAway
 
 from neural.conf import conf
 from neural.events.answers import InvalidEvent, Problem
+from neural.events.kept import kept_of
 from neural.events.payloads import (
     byte_limit,
     canonical,
     check_payload,
     content_hash,
-    kept_of,
 )
 from neural.events.readable import said_by
 from neural.events.registry import handlers_of

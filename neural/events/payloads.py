@@ -9,7 +9,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from neural.conf import conf
 from neural.events.answers import InvalidEvent, Problem
-from neural.events.types import TYPES, EventType, event_types
+from neural.events.types import EventType, event_types
 from neural.stored_json import depth_of, has_nul, is_deeper, said_of
 
 _canonical = DjangoJSONEncoder(
@@ -25,14 +25,6 @@ def byte_limit(kind: EventType) -> int:
 def largest_byte_limit() -> int:
     """The size of the largest payload of any type."""
     return max((byte_limit(kind) for kind in event_types()), default=conf().max_json_bytes)
-
-
-def kept_of(type_name: str, payload: Any) -> Any:
-    """What is kept of a payload: all of it, unless its type leaves something out."""
-    kind = TYPES.find(type_name)
-    if kind is None or kind.keep is None or not isinstance(payload, Mapping):
-        return payload
-    return kind.keep(payload)
 
 
 def canonical(payload: Mapping[str, Any], limit: int) -> str:

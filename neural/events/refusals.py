@@ -14,8 +14,8 @@ from django.db import transaction
 
 from neural.conf import conf
 from neural.events.answers import Problem
+from neural.events.kept import kept_of, kept_of_unread
 from neural.events.new_event import NewEvent
-from neural.events.payloads import kept_of
 from neural.events.readable import as_json, as_text, escaped, said_by, storable
 from neural.ledger import dialects
 from neural.ledger.interrupts import SoftTimeLimitExceeded
@@ -55,7 +55,7 @@ def refusal_of(request: Any, problems: Sequence[Problem], *, backfill: bool = Fa
     """The refusal of a submitted request, with as much of it as can be read. ``request`` may be any
     object."""
     if not isinstance(request, Mapping):
-        return Refusal(payload=as_text(request), problems=problems)
+        return Refusal(payload=kept_of_unread(as_text(request)), problems=problems)
     try:
         known = dict(request)
     except Exception:  # noqa: BLE001 (a mapping of the caller's class may raise anything)

@@ -30,7 +30,8 @@ class EventType:
     ``schema`` is a pydantic model, best a subclass of :class:`neural.Payload`. ``queue`` and
     ``priority`` (1 to 10, 10 is most urgent) are those of its handlers' runs. ``max_bytes`` allows
     larger payloads than the setting ``max_json_bytes``. ``keep`` returns what is kept of a payload;
-    it is called before the payload is checked, and may get anything that is a mapping.
+    it is called before the payload is checked, and may get anything that is a mapping, also from an
+    event of an unknown type.
     """
 
     name: str

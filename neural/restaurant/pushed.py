@@ -3,24 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from neural.events.credentials import is_credential
+
 PUSHED_BYTES = 1024 * 1024
 """The largest push that is kept: some tills push whole orders of more than 600 KB."""
-
-CREDENTIALS = frozenset(
-    {
-        "authorization",
-        "proxy-authorization",
-        "cookie",
-        "set-cookie",
-        "api-key",
-        "x-api-key",
-        "access-token",
-        "x-access-token",
-        "x-auth-token",
-        "x-clover-auth",
-    }
-)
-"""Names of headers that say who may push. Signatures are not among them: they prove one push."""
 
 
 def without_credentials(payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -31,11 +17,5 @@ def without_credentials(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     headers = payload["headers"]
     if not isinstance(headers, Mapping):
         return {**payload, "headers": None}
-    kept = {name: value for name, value in headers.items() if not _is_credential(name)}
+    kept = {name: value for name, value in headers.items() if not is_credential(str(name))}
     return {**payload, "headers": kept}
-
-
-def _is_credential(name: Any) -> bool:
-    """Whether a header of this name is a credential, also as WSGI names it: HTTP_COOKIE."""
-    plain = str(name).strip().lower().replace("_", "-").removeprefix("http-")
-    return plain in CREDENTIALS
