@@ -115,9 +115,7 @@ class PlainSums:
         told = event.payload
         if "total" in told:
             return Decimal(told["total"])
-        places = {"JPY": "1", "CNY": "0.01"}.get(told["currency"], "0.001")
-        places = "0.001" if event.type in OLD else places
-        total = sum((amount_of(line, places) for line in told["lines"]), Decimal(0))
+        total = sum((amount_of(line, places_of(event)) for line in told["lines"]), Decimal(0))
         for entry in told.get("bill", ()):
             added = not (entry["kind"] == "tax" and entry.get("included"))
             sign = -1 if entry["kind"] == "discount" else 1
@@ -128,12 +126,43 @@ class PlainSums:
         """Quantities by day and dish; ``days`` are the business days of orders by key."""
         sums: defaultdict[tuple[dt.date, str], Decimal] = defaultdict(Decimal)
         for key, event in self.content.items():
-            for line in event.payload["lines"]:
+            lines = event.payload["lines"]
+            for number, line in enumerate(lines):
+                is_dish = line.get("role") != "modifier"
                 counts = line.get("state") != "void" and line.get("role") != "deferred"
+                counts = counts and (is_dish or amount_of(line, places_of(event)) > 0)
                 if self.of(key).state == "placed" and counts:
-                    is_dish = line.get("role") != "modifier"
-                    sums[days[key], line["dish"]] += Decimal(line["quantity"]) * is_dish
+                    sums[days[key], dish_of(lines, number)] += Decimal(line["quantity"]) * is_dish
         return dict(sums)
+
+
+def dish_of(lines: list[dict[str, Any]], number: int) -> str:
+    """The dish under which a line counts: a modifier under the one that it changes."""
+    numbers = {each["line_id"]: at for at, each in enumerate(lines) if each.get("line_id")}
+    above = [numbers.get(each.get("parent", "")) for each in lines]
+    in_circle = [at in chain(above, at) for at in range(len(lines))]
+    dish = lines[number]["dish"]
+    while lines[number].get("role") == "modifier" and not in_circle[number]:
+        if above[number] is None:
+            break
+        number = above[number]  # type: ignore[assignment]
+        dish = lines[number]["dish"]
+    return dish
+
+
+def chain(above: list[int | None], number: int) -> list[int]:
+    """The lines above a line, each once."""
+    found: list[int] = []
+    at = above[number]
+    while at is not None and at not in found:
+        found.append(at)
+        at = above[at]
+    return found
+
+
+def places_of(event: NeuralEvent) -> str:
+    places = {"JPY": "1", "CNY": "0.01"}.get(event.payload["currency"], "0.001")
+    return "0.001" if event.type in OLD else places
 
 
 def amount_of(line: dict[str, Any], places: str) -> Decimal:

@@ -31,16 +31,6 @@ _RARELY = (
     *("demand_dish", "line_id", "parent", "role", "state"),
     *("discount", "tax", "options", "note"),
 )
-    "demand_dish",
-    "line_id",
-    "parent",
-    "role",
-    "state",
-    "discount",
-    "tax",
-    "options",
-    "note",
-)
 
 
 class LineState(models.TextChoices):
