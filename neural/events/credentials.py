@@ -3,12 +3,14 @@
 import re
 
 _CREDENTIAL = re.compile(
-    r"authori[sz]ation|authentication|auth(?![a-z])|cookie|token|secret|password|credential"
-    r"|api[-_ ]?key",
+    r"authori[sz]ation|authentication|auth(?![a-z])|cookie|token|secret|passw|credential"
+    r"|(api|access|subscription)[-_ ]?key",
     re.IGNORECASE,
 )
 _SIGNATURE = re.compile("signature", re.IGNORECASE)
-_ESCAPE = re.compile(r"\\+u00([0-9a-f]{2})", re.IGNORECASE)
+# Of several backslashes the last suffices. A text of nothing but backslashes would take for ever
+# if the expression tried all of them from each.
+_ESCAPE = re.compile(r"\\u00([0-9a-f]{2})", re.IGNORECASE)
 
 
 def is_credential(name: str) -> bool:

@@ -162,7 +162,7 @@ def _slices(rows: QuerySet, unfilled: Q, progress: Progress) -> Iterator[QuerySe
     last = rows.order_by("-pk").values_list("pk", flat=True).first() or 0
     slices = _cut(rows, last)
     left: list[QuerySet] = []
-    for attempt, pause in enumerate(PAUSES):
+    for pause in (*PAUSES, None):
         left = []
         for number, part in enumerate(slices, start=1):
             yield part
@@ -174,7 +174,9 @@ def _slices(rows: QuerySet, unfilled: Q, progress: Progress) -> Iterator[QuerySe
                 left.append(part)
         if not left:
             return
-        logger.info("event=filling_again slices=%d attempt=%d", len(left), attempt + 1)
+        if pause is None:
+            break
+        logger.info("event=filling_again slices=%d seconds=%.1f", len(left), pause)
         time.sleep(pause)
         slices = iter(left)
     raise RowsHeld(

@@ -2,6 +2,7 @@
 
 import time
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django_celery_beat.models import PeriodicTask
@@ -15,6 +16,11 @@ from tests.unit import beating, searching
 # However slow the machine, one message's time is enough for the whole batch of a test. Tests
 # of that time set their own.
 settings.NEURAL = {"batch_claim_seconds": 60, **settings.NEURAL}
+
+
+# On a busy machine an example may take any time.
+hypothesis.settings.register_profile("any time", deadline=None)
+hypothesis.settings.load_profile("any time")
 
 
 class RecordingPublisher(publisher.Publisher):

@@ -6,6 +6,7 @@ import pytest
 
 import neural
 from neural.events import ndjson
+from neural.events.credentials import mentions_credential
 from neural.events.kept import LEFT_OUT
 from neural.events.types import event_type
 from neural.models import NeuralEvent, RefusedEvent
@@ -123,6 +124,10 @@ def test_a_line_that_is_no_event_and_mentions_a_credential_is_not_kept(fake_brok
 
     assert answer.submission.is_refused
     assert RefusedEvent.objects.get().payload == LEFT_OUT
+
+
+def test_a_text_of_nothing_but_backslashes_is_read_at_once():
+    assert not mentions_credential("\\" * 200_000)
 
 
 @pytest.mark.django_db

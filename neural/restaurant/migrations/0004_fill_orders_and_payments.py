@@ -1,7 +1,7 @@
 """Fills the new columns of existing rows, in slices, while workers run."""
 
 import logging
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from django.db import migrations
@@ -18,13 +18,17 @@ def fill(apps: Any, schema_editor: Any) -> None:
     # The present class, for its business_day(); only fields that its table has by now are read.
     fields = ("code", "time_zone", "day_ends_at")
     stores = Store.objects.using(using).only(*fields)
-    try:
-        fill_orders(apps.get_model("neural_restaurant", "Order"), using=using)
-        payments = apps.get_model("neural_restaurant", "Payment")
-        fill_payments(payments, cache(lambda code: stores.get(pk=code)), using=using)
-    except RowsHeld as error:
-        # They are read rightly as they are; the command that is to be run anyway fills them.
-        logger.warning("event=rows_left_unfilled reason=%r", str(error))
+    orders, payments = (apps.get_model("neural_restaurant", name) for name in ("Order", "Payment"))
+    store_of = cache(lambda code: stores.get(pk=code))
+    for fill_rows in (
+        partial(fill_orders, orders, using=using),
+        partial(fill_payments, payments, store_of, using=using),
+    ):
+        try:
+            fill_rows()
+        except RowsHeld as error:
+            # The command that is to be run anyway, after the last old worker, fills them.
+            logger.warning("event=rows_left_unfilled reason=%r", str(error))
 
 
 def restore(apps: Any, schema_editor: Any) -> None:

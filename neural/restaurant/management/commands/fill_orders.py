@@ -1,6 +1,6 @@
 """Fill what workers of the first version leave out of orders and payments."""
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -21,14 +21,21 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         using = router.db_for_write(Order)
         store_of = cache(lambda code: Store.objects.using(using).get(pk=code))
-        try:
-            orders = fill_orders(Order, using=using, progress=self._progress)
-            payments = fill_payments(Payment, store_of, using=using, progress=self._progress)
-        except RowsHeld as error:
-            raise CommandError(str(error)) from error
-        finally:
-            self.stderr.write("")
-        self.stdout.write(f"Filled {orders:,} orders and {payments:,} payments.")
+        told: dict[str, Any] = {"using": using, "progress": self._progress}
+        fillers = {
+            "orders": partial(fill_orders, Order, **told),
+            "payments": partial(fill_payments, Payment, store_of, **told),
+        }
+        filled, held = [], []
+        for name, fill in fillers.items():
+            try:
+                filled.append(f"{fill():,} {name}")
+            except RowsHeld as error:
+                held.append(str(error))
+        self.stderr.write("")
+        if held:
+            raise CommandError("\n".join(held))
+        self.stdout.write(f"Filled {' and '.join(filled)}.")
 
     def _progress(self, rows: int) -> None:
         self.stderr.write(".", ending="")
