@@ -28,7 +28,7 @@ from neural.restaurant.schemas import (
     PaymentPayload,
     RefundPayload,
 )
-from neural.restaurant.schemas.tills import OfOrder, OrderStated
+from neural.restaurant.schemas.tills import OfOrder
 from neural.stored_json import depth_of
 
 MOST_NEAR = 1000
@@ -130,6 +130,4 @@ def _keys_in(event: Any) -> set[str]:
         return set()
     if isinstance(data, OrdersMerged):
         return {key_of(event, data, order_id=each) for each in (data.into, *data.orders)}
-    if isinstance(data, OrderStated):
-        return {key_of(event, data, placed_at=data.placed_at, business_day=data.business_day)}
     return {key_of(event, data)}

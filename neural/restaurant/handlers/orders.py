@@ -33,9 +33,7 @@ from neural.restaurant.schemas import (
 @handles("order.created", "order.updated", "order.stated", name="neural.record_order", batch=True)
 def record_orders(received: Sequence[Received[OrderPayload | OrderStated]]) -> None:
     """Save the stated orders, unless a newer statement of an order is known."""
-    keyed = [
-        (_own_key(event, stated), event, stated) for event, stated in _in_normal_form(received)
-    ]
+    keyed = [(key_of(event, stated), event, stated) for event, stated in _in_normal_form(received)]
     with locked_orders(keyed) as orders:
         for (key, event, stated), (_, data) in zip(keyed, received, strict=True):
             # Orders of the first version are rounded as they always were.
@@ -156,17 +154,7 @@ _AS_STATED = (
 
 def _other(event: NeuralEvent, stated: OrderStated, order_id: str) -> str:
     """The key of another order of the same till and day."""
-    return _own_key(event, stated, order_id) if order_id else ""
-
-
-def _own_key(event: NeuralEvent, stated: OrderStated, order_id: str = "") -> str:
-    return key_of(
-        event,
-        stated,
-        order_id=order_id,
-        placed_at=stated.placed_at,
-        business_day=stated.business_day,
-    )
+    return key_of(event, stated, order_id=order_id) if order_id else ""
 
 
 def _localizer(event: NeuralEvent) -> Any:

@@ -55,7 +55,7 @@ def _record(
     **particulars: Any,
 ) -> None:
     order = key_of(event, stated)
-    day = stated.day if (stated.till or stated.day) else ticket_day(event)
+    day = ticket_day(event, stated)
     payment = Payment(
         store=event.store,
         kind=kind,
