@@ -11,7 +11,14 @@ from typing import Any
 
 from neural.errors import NeuralError
 
-PARTS = ("neural.restaurant", "neural.retrieval", "neural.forecasting", "neural.logins")
+PARTS = (
+    "neural.restaurant",
+    "neural.retrieval",
+    "neural.forecasting",
+    "neural.logins",
+    "neural.api",
+    "neural.hooks",
+)
 """The optional parts. Each is a package, and an app of the same name in ``INSTALLED_APPS``."""
 
 TASKS: Mapping[str, str] = {
@@ -19,6 +26,7 @@ TASKS: Mapping[str, str] = {
     "analyse_demand": "neural.restaurant.tasks",
     "answer_training_exchange": "neural.forecasting.tasks",
     "batch_index_orders": "neural.retrieval.tasks",
+    "deliver_webhook": "neural.hooks.tasks",
     "index_marked": "neural.retrieval.tasks",
     "index_to_vector_db": "neural.retrieval.tasks",
     "make_forecasts": "neural.forecasting.tasks",

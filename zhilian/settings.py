@@ -40,6 +40,8 @@ INSTALLED_APPS = [
     "neural.forecasting",
     "neural.replay",
     "neural.logins",
+    "neural.api",
+    "neural.hooks",
     "zhilian",
     "django_celery_results",
     "django_celery_beat",

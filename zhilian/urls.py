@@ -1,4 +1,4 @@
-"""URL patterns: the admin is the whole web interface."""
+"""URL patterns: the admin, the HTTP API and the webhooks that platforms call."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -10,4 +10,6 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
+    path("api/", include("neural.api.urls")),
+    path("hooks/", include("neural.hooks.urls")),
 ]

@@ -22,7 +22,13 @@ from neural.errors import NeuralError
 if TYPE_CHECKING:
     from neural.conf.ledger import NeuralSettings, Settings
 
-_MODULES = ("neural.forecasting.conf", "neural.retrieval.conf", "neural.logins.conf")
+_MODULES = (
+    "neural.forecasting.conf",
+    "neural.retrieval.conf",
+    "neural.logins.conf",
+    "neural.api.conf",
+    "neural.hooks.conf",
+)
 """The modules with the settings of optional apps."""
 
 

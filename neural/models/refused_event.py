@@ -19,6 +19,8 @@ class EntryPoint(models.TextChoices):
     MESSAGE = "message", _("Celery message")
     COMMAND = "command", _("command")
     ADMIN = "admin", _("admin")
+    HTTP = "http", _("HTTP request")
+    WEBHOOK = "webhook", _("webhook")
 
 
 class RefusalState(models.TextChoices):

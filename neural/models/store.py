@@ -2,7 +2,7 @@
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
@@ -72,6 +72,12 @@ class StoreScopedQuerySet(models.QuerySet):
             return self.none()
         mine = Store.objects.filter(operators=user.pk).values("pk")
         return self.filter(**{f"{self.store_field}__in": mine})
+
+    def in_stores(self, codes: Collection[str] | None) -> Self:
+        """The rows of these stores; of every store if ``codes`` is None."""
+        if codes is None:
+            return self
+        return self.filter(**{f"{self.store_field}__in": sorted(codes)})
 
 
 def sees_every_store(user: "User | AnonymousUser") -> bool:

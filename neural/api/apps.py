@@ -1,0 +1,13 @@
+"""The Django app of the HTTP API."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+import neural.api.conf  # noqa: F401  (registers its settings)
+
+
+class ApiConfig(AppConfig):
+    name = "neural.api"
+    label = "neural_api"
+    verbose_name = _("HTTP API")
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,7 @@
+"""URL patterns of the API. Mount them with ``path("api/", include("neural.api.urls"))``."""
+
+from django.urls import path
+
+from neural.api.version1 import build
+
+urlpatterns = [path("v1/", build().urls)]

@@ -1,0 +1,44 @@
+"""Version 1 of the API: its endpoints are those of this package and of installed apps.
+
+An app adds endpoints in a module ``neural_api`` with a ``router`` (django-ninja's ``Router``).
+Each endpoint requires a key: ``auth=KeyWith(Scope.…)``.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from django.apps import apps
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI
+
+from neural.api.problems import ApiProblem, problem_response
+
+APP_MODULE = "neural_api"
+
+
+def build() -> NinjaAPI:
+    """The API with the endpoints of all installed apps."""
+    api = NinjaAPI(
+        title="Zhilian Neural",
+        version="1",
+        urls_namespace="neural_api",
+        docs_url=None,
+        description="Submit events of stores, and read what became of them.",
+    )
+    api.add_exception_handler(ApiProblem, _on_problem)
+    for module in (*_OWN, *_of_apps()):
+        api.add_router("", import_module(module).router)
+    return api
+
+
+_OWN = ("neural.api.events",)
+
+
+def _of_apps() -> list[str]:
+    named = [f"{config.name}.{APP_MODULE}" for config in apps.get_app_configs()]
+    return [module for module in named if find_spec(module) is not None]
+
+
+def _on_problem(request: HttpRequest, problem: Any) -> HttpResponse:
+    return problem_response(problem)

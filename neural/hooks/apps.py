@@ -1,0 +1,18 @@
+"""The Django app of webhooks."""
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext_lazy as _
+
+import neural.hooks.conf  # noqa: F401  (registers its settings)
+
+
+class HooksConfig(AppConfig):
+    name = "neural.hooks"
+    label = "neural_hooks"
+    verbose_name = _("Webhooks")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Load the platforms of every app, and the tasks."""
+        autodiscover_modules("neural_platforms")

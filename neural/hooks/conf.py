@@ -1,0 +1,28 @@
+"""The settings of webhooks."""
+
+from pydantic import Field
+
+from neural.conf import register_settings
+from neural.conf.ledger import Settings
+
+
+class HookSettings(Settings):
+    """The settings of webhooks, in ``NEURAL``."""
+
+    hook_tolerance_seconds: float = Field(default=300, gt=0)
+    """How far the time in a push's signature may be from ours, in either direction."""
+    hook_public_url: str = ""
+    """The address under which platforms reach this project, like ``https://chain.example.com``;
+    some signatures cover it. Empty: the address of the request."""
+    hook_give_up_seconds: float = Field(default=3 * 24 * 3600, gt=0)
+    """A delivery that fails for this long pauses its subscription."""
+    hook_timeout_seconds: float = Field(default=15, gt=0)
+    """How long a receiver of ours, or a platform that we ask for details, may take to answer."""
+    hook_private_addresses: bool = False
+    """Whether deliveries may go to private, loopback and link-local addresses."""
+    hook_deliveries_kept_days: float = Field(default=30, ge=0)
+    """How long finished deliveries are kept."""
+
+
+conf = register_settings(HookSettings)
+"""The webhook settings in force."""

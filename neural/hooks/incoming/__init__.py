@@ -1,0 +1,1 @@
+"""Receives pushes, gives them to stores, and translates them into events."""

@@ -1,0 +1,124 @@
+"""Webhooks that platforms call: the addresses, the platforms' codes of stores, and pushes that
+could not be given to a store yet."""
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from neural.hooks.encrypted import EncryptedJSONField
+from neural.models import NeuralEvent, Store
+
+SOURCE_PATTERN = r"^[a-z0-9][a-z0-9-]{0,59}\Z"
+
+
+class WebhookSource(models.Model):
+    """An address ``/hooks/<name>`` that one platform calls, with the credentials of its account."""
+
+    name = models.CharField(
+        _("name"),
+        max_length=60,
+        unique=True,
+        validators=[RegexValidator(SOURCE_PATTERN, _("Small letters, digits and hyphens."))],
+        help_text=_("The last part of its address, and the source of its events."),
+    )
+    platform = models.CharField(_("platform"), max_length=60)
+    store = models.ForeignKey(
+        Store,
+        models.PROTECT,
+        verbose_name=_("store"),
+        related_name="webhook_sources",
+        null=True,
+        blank=True,
+        help_text=_("If all its pushes belong to one store. Empty: see the platform's codes."),
+    )
+    credentials = EncryptedJSONField(_("credentials"), default=dict, blank=True)
+    active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("webhook source")
+        verbose_name_plural = _("webhook sources")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StoreCode(models.Model):
+    """The code by which a platform knows one of our stores."""
+
+    source = models.ForeignKey(
+        WebhookSource, models.CASCADE, verbose_name=_("webhook source"), related_name="store_codes"
+    )
+    code = models.CharField(_("code"), max_length=100)
+    store = models.ForeignKey(
+        Store, models.PROTECT, verbose_name=_("store"), related_name="webhook_codes"
+    )
+
+    class Meta:
+        verbose_name = _("store code")
+        verbose_name_plural = _("store codes")
+        constraints = (
+            models.UniqueConstraint("source", "code", name="neural_hooks_code_identity"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.code} = {self.store_id}"
+
+
+class PushState(models.TextChoices):
+    """What became of a push that named no store of ours."""
+
+    WAITING = "waiting", _("waiting")
+    ROUTED = "routed", _("routed")
+    DISMISSED = "dismissed", _("dismissed")
+
+
+class UnroutedPush(models.Model):
+    """A genuine push that belongs to no store yet, kept raw until its store code is known."""
+
+    source = models.ForeignKey(
+        WebhookSource, models.PROTECT, verbose_name=_("webhook source"), related_name="pushes"
+    )
+    push_id = models.CharField(_("push id"), max_length=200)
+    store_code = models.CharField(_("store code"), max_length=100, blank=True)
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    """Why it could not be given to a store, in English."""
+    payload = models.JSONField(_("payload"), encoder=DjangoJSONEncoder)
+    """The payload of its ``till.pushed`` event."""
+    occurred_at = models.DateTimeField(_("occurred at"), null=True, blank=True)
+    received_at = models.DateTimeField(_("received at"), db_default=Now())
+    state = models.CharField(
+        _("state"), max_length=10, choices=PushState.choices, default=PushState.WAITING
+    )
+    event = models.ForeignKey(
+        NeuralEvent,
+        models.SET_NULL,
+        verbose_name=_("recorded as"),
+        related_name="+",
+        null=True,
+        blank=True,
+    )
+
+    class Meta:
+        verbose_name = _("unrouted push")
+        verbose_name_plural = _("unrouted pushes")
+        constraints = (
+            models.UniqueConstraint("source", "push_id", name="neural_hooks_push_identity"),
+        )
+        indexes = (
+            models.Index(
+                fields=["source", "store_code"],
+                condition=models.Q(state=PushState.WAITING),
+                name="neural_hooks_push_waiting",
+            ),
+        )
+        permissions = (
+            ("route_unroutedpush", "Can give an unrouted push to its store"),
+            ("dismiss_unroutedpush", "Can dismiss an unrouted push"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.push_id}"

@@ -1,0 +1,1 @@
+"""Delivers events and outcomes to subscriptions."""
