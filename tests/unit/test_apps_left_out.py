@@ -39,6 +39,12 @@ TABLES = {
         *("neural_trainingplan", "neural_trainingplan_participants", "neural_traininground"),
     },
     "logins": {"neural_logins_loginfailures"},
+    "api": {"neural_api_apikey", "neural_api_apikey_stores"},
+    "hooks": {
+        *("neural_hooks_delivery", "neural_hooks_storecode", "neural_hooks_subscription"),
+        *("neural_hooks_subscription_stores", "neural_hooks_unroutedpush"),
+        "neural_hooks_webhooksource",
+    },
 }
 SCHEDULED = {
     "restaurant": "analyse_demand",
@@ -52,7 +58,8 @@ COMBINATIONS = (
     ("schedules", "restaurant"),
     ("schedules", "retrieval"),
     ("schedules", "forecasting"),
-    ("logins", "replay"),
+    ("logins", "replay", "api"),
+    ("restaurant", "hooks"),
 )
 
 

@@ -1,0 +1,180 @@
+"""Measures the database of the environment; `http_api` runs this module."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.http_settings"
+
+import django
+
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+
+from benchmarks.http_load import HOST, Load, request, send  # noqa: E402
+from benchmarks.load.menu import orders  # noqa: E402
+from benchmarks.machine import idle_share  # noqa: E402
+from neural.api import keys  # noqa: E402
+from neural.api.models import Scope  # noqa: E402
+
+SINGLE = "/api/v1/events"
+BATCH = "/api/v1/events/batch"
+JSON = {"Content-Type": "application/json"}
+NDJSON = {"Content-Type": "application/x-ndjson"}
+LARGE = 16 * 1024 * 1024 - 4096
+WAIT_FOR_SERVER = 60
+
+
+def main(events: int, batch: int, repeats: int, connections: int) -> None:
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    _, key = keys.issue(name="benchmark", scopes=[Scope.EVENTS_WRITE], stores=None)
+    with web_processes() as (port, processes):
+        tried = Trial(port, {"Authorization": f"Bearer {key}"}, connections)
+        tried.single(events // 10 or 1, seed=0)  # imports, connections, stores
+        tried.bare(events // 10 or 1, seed=0)
+        turns = [tried.turn(events, seed=number + 1) for number in range(repeats)]
+        batches = [tried.batch(batch, seed=1000 + number) for number in range(repeats)]
+        memory = tried.memory_of_a_large_batch(processes)
+    json.dump({**_over(turns), "batch": _over(batches), "memory": memory}, sys.stdout)
+
+
+class Trial:
+    """Loads of one kind after the other on one server."""
+
+    def __init__(self, port: int, key: dict[str, str], connections: int) -> None:
+        self._port = port
+        self._key = key
+        self._connections = connections
+
+    def turn(self, events: int, *, seed: int) -> dict[str, float]:
+        """Single events and bare rows, of which the first alternates."""
+        first, second = (self.single, self.bare) if seed % 2 else (self.bare, self.single)
+        loads = {first.__name__: first(events, seed=seed)}
+        loads[second.__name__] = second(events, seed=seed)
+        figures: dict[str, float] = {"idle_before": idle_share()}
+        for name, load in loads.items():
+            figures[f"{name}_per_second"] = load.per_second
+            figures[f"{name}_p50_ms"] = 1000 * load.percentile(0.5)
+            figures[f"{name}_p99_ms"] = 1000 * load.percentile(0.99)
+        figures["single_of_bare"] = loads["single"].per_second / loads["bare"].per_second
+        return figures
+
+    def single(self, events: int, *, seed: int) -> Load:
+        """An order a request."""
+        headers = {**JSON, **self._key}
+        return self._send([request(SINGLE, each, headers) for each in _orders(events, seed)])
+
+    def bare(self, events: int, *, seed: int) -> Load:
+        """The same bodies for the bare view."""
+        return self._send([request("/bare", each, JSON) for each in _orders(events, seed)])
+
+    def _send(self, requests: Sequence[bytes]) -> Load:
+        return send(self._port, requests, connections=self._connections, expected=202)
+
+    def batch(self, events: int, *, seed: int) -> dict[str, float]:
+        """A batch on each of two connections at once would measure the database: one is sent."""
+        body = b"\n".join(_orders(events, seed))
+        started = time.perf_counter()
+        new = self._post(body)
+        seconds = time.perf_counter() - started
+        assert new == events, f"{new} of {events} events are new"
+        return {"events_per_second": events / seconds, "megabytes": len(body) / 1e6}
+
+    def _post(self, body: bytes) -> int:
+        """Send a batch; returns how many of its events were new."""
+        connection = http.client.HTTPConnection(HOST, self._port, timeout=600)
+        connection.request("POST", BATCH, body, {**NDJSON, **self._key})
+        answer = connection.getresponse()
+        last = answer.read().splitlines()[-1]
+        connection.close()
+        new: int = json.loads(last)["summary"]["new"]
+        return new
+
+    def memory_of_a_large_batch(self, processes: Sequence[int]) -> dict[str, Any]:
+        """The web processes' largest memory before and during a batch of 16 MiB, in MiB."""
+        event = json.loads(next(_orders(1, seed=1)))
+        padding = "x" * (LARGE // 9000)
+        lines: list[bytes] = []
+        size = 0
+        while True:
+            event["event_id"] = f"large-{len(lines)}"
+            event["payload"]["order_id"] = event["event_id"]
+            line = json.dumps({**event, "payload": {**event["payload"], "note": padding}}).encode()
+            size += len(line) + 1
+            if size > LARGE:
+                break
+            lines.append(line)
+        before = sum(_peak_kilobytes(each) for each in processes)
+        new = self._post(b"\n".join(lines))
+        after = sum(_peak_kilobytes(each) for each in processes)
+        return {
+            "events": new,
+            "megabytes": round(LARGE / 1e6, 1),
+            "peak_before_mib": round(before / 1024),
+            "peak_after_mib": round(after / 1024),
+        }
+
+
+def _orders(events: int, seed: int) -> Iterator[bytes]:
+    for event in islice(orders(events, seed=seed), events):
+        yield json.dumps(event, ensure_ascii=False).encode()
+
+
+def _peak_kilobytes(process: int) -> int:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+@contextmanager
+def web_processes() -> Iterator[tuple[int, Sequence[int]]]:
+    """gunicorn as `manage.py up` starts it: its port and its two processes."""
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port = free.getsockname()[1]
+    options = f"--bind {HOST}:{port} --workers 2 --threads 4 --no-control-socket"
+    command = [sys.executable, "-m", "gunicorn", "zhilian.wsgi", *options.split()]
+    server = subprocess.Popen(command, stdout=sys.stderr)
+    try:
+        _wait_for(port, server)
+        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()
+        yield port, [int(each) for each in children.split()]
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + WAIT_FOR_SERVER
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            socket.create_connection((HOST, port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("the web processes did not start")
+
+
+def _over(turns: Sequence[dict[str, float]]) -> dict[str, Any]:
+    return {
+        name: {
+            "median": round(median(turn[name] for turn in turns), 3),
+            "min": round(min(turn[name] for turn in turns), 3),
+            "max": round(max(turn[name] for turn in turns), 3),
+        }
+        for name in turns[0]
+    }
+
+
+if __name__ == "__main__":
+    main(*(int(number) for number in sys.argv[1:]))
