@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -13,9 +13,18 @@ from django.db import DatabaseError
 from tqdm import tqdm
 
 from neural.conf import conf
-from neural.events.answers import Submission, Verdict
-from neural.events.ndjson import LineAnswer, bounded_lines, submit_lines
+from neural.events.answers import Problem, Submission, Verdict
+from neural.events.ndjson import bounded_lines, submit_lines
 from neural.events.submit import submit
+from neural.management.line_input import InputChanged, Position, batches, read_lines
+from neural.management.remote import (
+    GIVE_UP_SECONDS,
+    KEY_VARIABLE,
+    position_of,
+    sender_of,
+    stopped_sending,
+)
+from neural.management.sending import Lines, Sender, ServerAway, ServerRefused
 from neural.management.teaching import TeachingCommand
 from neural.models import EntryPoint
 from neural.stored_json import said_of
@@ -38,6 +47,10 @@ class Command(TeachingCommand):
         occurred_at, priority, queue). Good lines go in although others are refused; what was
         refused is named on standard error with its line, field and reason. An event that is
         recorded already counts as a duplicate: sending a file again is safe.
+
+        With --url the events of a file go to the HTTP API of another deployment, in batches. A
+        connection that breaks is tried again. A run that was stopped resumes where it stopped: the
+        position is kept beside the file until all is sent, or where --position says.
     """
     after_help = """
         examples:
@@ -48,11 +61,16 @@ class Command(TeachingCommand):
           manage.py submit_event events.ndjson
           manage.py submit_event --backfill history.ndjson
           zcat history.ndjson.gz | manage.py submit_event --backfill --json -
+          ZN_API_KEY=zn_… manage.py submit_event events.ndjson \\
+              --url https://chain.example.com/api/v1
+          tail -F -n +1 till.ndjson | manage.py submit_event - --key @key.txt \\
+              --url https://chain.example.com/api/v1 --position till.position
 
         exit codes:
           0  everything is recorded (now or before)
           1  something was refused
           2  wrong usage
+          3  the server of --url was away for too long; type the same again to resume
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -78,11 +96,27 @@ class Command(TeachingCommand):
             "a line",
         )
 
+        parser.add_argument("--url", help="API of another deployment, like https://…/api/v1")
+        parser.add_argument(
+            "--key", help=f"its key, or @file (the environment's {KEY_VARIABLE})", default=""
+        )
+        parser.add_argument(
+            "--position", help="file that keeps how far the input was sent (FILE.position)"
+        )
+        parser.add_argument(
+            "--give-up-seconds",
+            type=float,
+            default=GIVE_UP_SECONDS,
+            help=f"how long a server may be away ({GIVE_UP_SECONDS})",
+        )
+
     def handle(self, *, file: str | None, **options: Any) -> None:
         """Submit, report, and exit with 1 if an event was refused."""
         refuse_wrong_usage(file, options)
         self.as_json, backfill = options["json"], options["backfill"]
-        if file is None:
+        if options["url"]:
+            summary = self._send(file, options)
+        elif file is None:
             summary = self._submit_one(options, backfill)
         else:
             summary = self._submit_file(file, backfill)
@@ -92,11 +126,9 @@ class Command(TeachingCommand):
             sys.exit(1)
 
     def _submit_one(self, options: Mapping[str, Any], backfill: bool) -> Counter[Verdict]:
-        event = {name: options[name] for name in FOR_ONE}
-        event["payload"] = read_payload(options["payload"])
-        answer = submit(**event, backfill=backfill, **AS_COMMAND)
+        answer = submit(**event_of(options), backfill=backfill, **AS_COMMAND)
         if answer.is_refused:
-            self._report(answer)
+            self._report(answer.problems)
         elif not self.as_json:
             self.stdout.write(describe(answer))
         return Counter([answer.verdict])
@@ -110,26 +142,67 @@ class Command(TeachingCommand):
                     summary[answer.submission.verdict] += 1
                     last = answer.line
                     if answer.submission.is_refused:
-                        self._report(answer.submission, answer)
+                        self._report(answer.submission.problems, answer.line)
         except (DatabaseError, KeyboardInterrupt) as error:
             raise interrupted(error, last) from error
+        self._sum_up(summary)
+        return summary
+
+    def _send(self, name: str | None, options: Mapping[str, Any]) -> Counter[Verdict]:
+        """Send to another deployment, from where the last run stopped."""
+        summary: Counter[Verdict] = Counter()
+        sender = sender_of(options, self._warn)
+        position = position_of(name, options["position"])
+        try:
+            with opened_for_sending(name, options) as (lines, bar):
+                for batch in batches(position.remaining(lines)):
+                    self._send_batch(sender, batch, position, summary)
+                    bar.update(sum(len(line) for _, line in batch))
+        except InputChanged as error:
+            raise CommandError(str(error), returncode=WRONG_USAGE) from error
+        except ServerRefused as error:
+            raise CommandError(str(error), returncode=WRONG_USAGE) from error
+        except (ServerAway, KeyboardInterrupt) as error:
+            raise stopped_sending(error, position) from error
+        position.forget()
+        self._sum_up(summary)
+        return summary
+
+    def _send_batch(
+        self, sender: Sender, batch: Lines, position: Position, summary: Counter[Verdict]
+    ) -> None:
+        texts = dict(batch)
+        last = 0
+        try:
+            for answered in sender.send(batch):
+                summary[answered.verdict] += 1
+                last = answered.line
+                self._report(answered.problems, last)
+        finally:
+            if last:
+                position.advance(last, texts[last])
+
+    def _warn(self, sentence: str) -> None:
+        with tqdm.external_write_mode(file=sys.stderr):
+            self.stderr.write(sentence)
+
+    def _sum_up(self, summary: Counter[Verdict]) -> None:
         if not self.as_json:
             self.stdout.write(
                 f"{summary[Verdict.NEW]:,} new, {summary[Verdict.DUPLICATE]:,} recorded before, "
                 f"{summary[Verdict.REFUSED]:,} refused"
             )
-        return summary
 
-    def _report(self, submission: Submission, answer: LineAnswer | None = None) -> None:
+    def _report(self, problems: Sequence[Problem], line: int | None = None) -> None:
         """Print each problem of a refused event, without disturbing a progress bar."""
         with tqdm.external_write_mode(file=sys.stderr):
-            for problem in submission.problems:
+            for problem in problems:
                 if self.as_json:
-                    place = {"line": answer.line} if answer else {}
+                    place = {"line": line} if line else {}
                     said = {**place, "field": problem.field, "reason": problem.reason}
                     self.stderr.write(json.dumps(said, ensure_ascii=False))
                 else:
-                    self.stderr.write((f"line {answer.line}: " if answer else "") + str(problem))
+                    self.stderr.write((f"line {line}: " if line else "") + str(problem))
 
 
 def refuse_wrong_usage(file: str | None, options: Mapping[str, Any]) -> None:
@@ -148,11 +221,35 @@ def refuse_wrong_usage(file: str | None, options: Mapping[str, Any]) -> None:
             "(- is standard input); --help has examples",
             returncode=WRONG_USAGE,
         )
+    if not options["url"] and (options["key"] or options["position"]):
+        raise CommandError("--key, --position: only with --url", returncode=WRONG_USAGE)
+
+
+@contextmanager
+def opened_for_sending(
+    name: str | None, options: Mapping[str, Any]
+) -> Iterator[tuple[Iterator[bytes], Any]]:
+    """The lines of a file with a progress bar for what is sent; those of standard input; or the
+    event that the options give."""
+    if name is None:
+        yield iter([json.dumps(event_of(options)).encode()]), tqdm(disable=True)
+        return
+    if name == "-":
+        yield read_lines(sys.stdin.buffer), tqdm(disable=True)
+        return
+    with opened_file(name) as file, progress(name) as bar:
+        yield read_lines(file), bar
 
 
 def option(name: str) -> str:
     """The option for a field."""
     return "--" + name.replace("_", "-")
+
+
+def event_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The event that the options give."""
+    event = {name: options[name] for name in FOR_ONE if options[name] is not None}
+    return {**event, "payload": read_payload(options["payload"])}
 
 
 def read_payload(given: str) -> Any:

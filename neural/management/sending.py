@@ -1,0 +1,182 @@
+"""Sends lines of NDJSON to the HTTP API of another deployment.
+
+Each line is answered once. A connection that breaks, or a server that is away, is tried again from
+the first line without an answer: what was recorded without our knowing counts as a duplicate.
+"""
+
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.message import Message
+from http import HTTPStatus
+from http.client import HTTPException
+from typing import Any
+
+from neural.errors import NeuralError
+from neural.events.answers import Problem, Verdict
+
+BATCH_LINES = 1000
+BATCH_BYTES = 4 * 1024 * 1024
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+_TRIED_AGAIN = {408, 425, 429, 500, 502, 503, 504}
+_VERDICTS = {200: Verdict.DUPLICATE, 202: Verdict.NEW}
+
+Lines = Sequence[tuple[int, bytes]]
+"""Lines with their numbers."""
+
+
+class ServerRefused(NeuralError):
+    """The server refuses all that we send: a wrong address, or a key that it does not accept."""
+
+
+class ServerAway(NeuralError):
+    """The server did not answer for too long."""
+
+
+class _Interrupted(Exception):
+    """What follows was not answered. It may succeed after ``wait`` seconds, if the server says."""
+
+    def __init__(self, why: str, wait: float | None = None) -> None:
+        super().__init__(why)
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The server's answer to one line."""
+
+    line: int
+    verdict: Verdict
+    problems: Sequence[Problem] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """Sends to one server.
+
+    ``url`` is that of the API, like ``https://chain.example.com/api/v1``. After
+    ``give_up_seconds`` without an answer, :class:`ServerAway` is raised. ``told`` is called with a
+    sentence before each wait.
+    """
+
+    url: str
+    key: str
+    backfill: bool = False
+    timeout: float = 60
+    give_up_seconds: float = 600
+    told: Callable[[str], None] = lambda sentence: None
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    _opener: Any = field(default_factory=lambda: urllib.request.build_opener(_NoRedirect))
+
+    def send(self, lines: Lines) -> Iterator[Answered]:
+        """Send one batch and yield the answer to each line, in order. Raises
+        :class:`ServerRefused` and :class:`ServerAway`."""
+        wait, failing_since = FIRST_WAIT, self.clock()
+        while lines:
+            done = 0
+            try:
+                for answered in self._post(lines):
+                    yield answered
+                    done += 1
+                    wait, failing_since = FIRST_WAIT, self.clock()
+                return
+            except _Interrupted as interrupted:
+                lines = lines[done:]
+                pause = interrupted.wait if interrupted.wait is not None else wait
+                if self.clock() + pause - failing_since > self.give_up_seconds:
+                    raise ServerAway(str(interrupted)) from interrupted
+                self.told(f"{interrupted}; trying again in {pause:.0f} s")
+                self.sleep(pause)
+                wait = min(2 * wait, LONGEST_WAIT)
+
+    def _post(self, lines: Lines) -> Iterator[Answered]:
+        """Send lines in one request; raises :class:`_Interrupted` after the last answered line."""
+        body = b"\n".join(line.strip() for _, line in lines)
+        try:
+            with self._opener.open(self._request(body), timeout=self.timeout) as response:
+                yield from _answers(lines, response)
+        except urllib.error.HTTPError as error:
+            raise _of_status(error, self.url) from error
+        except (OSError, HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise _Interrupted(f"{self.url} does not answer: {reason}") from error
+
+    def _request(self, body: bytes) -> urllib.request.Request:
+        query = "?backfill=true" if self.backfill else ""
+        headers = {
+            "Authorization": f"Bearer {self.key}",
+            "Content-Type": "application/x-ndjson",
+            "User-Agent": "zhilian-neural submit_event",
+        }
+        return urllib.request.Request(  # noqa: S310 (the scheme is checked by checked_url)
+            f"{self.url}/events/batch{query}", body, headers
+        )
+
+
+def checked_url(url: str) -> str:
+    """The address without a final slash; raises ValueError unless it is one of HTTP."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url!r} is no address like https://chain.example.com/api/v1")
+    return url.rstrip("/")
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Never sends the key to another address."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+
+def _of_status(error: urllib.error.HTTPError, url: str) -> Exception:
+    said = _said_by(error)
+    if error.code in _TRIED_AGAIN:
+        return _Interrupted(f"{url} answers {said}", _retry_after(error.headers))
+    if location := error.headers.get("Location"):
+        said += f"; it redirects to {location}: give that address"
+    return ServerRefused(f"{url} answers {said}")
+
+
+def _said_by(error: urllib.error.HTTPError) -> str:
+    try:
+        problem = json.loads(error.read(64 * 1024))
+        detail = problem.get("detail") or problem.get("title")
+    except (ValueError, AttributeError, OSError, HTTPException):
+        detail = error.reason
+    return f"{error.code}: {detail}"
+
+
+def _retry_after(headers: Message) -> float | None:
+    given = headers.get("Retry-After", "")
+    return float(given) if given.isascii() and given.isdigit() else None
+
+
+def _answers(lines: Lines, response: Iterable[bytes]) -> Iterator[Answered]:
+    """The answers in a response, until its end or the first line that is to be sent again."""
+    left = iter(lines)
+    for raw in response:
+        try:
+            answer = json.loads(raw)
+            if "summary" in answer:
+                return
+            status = int(answer["status"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ServerRefused("the answer is not that of an API of events") from error
+        if status in _TRIED_AGAIN or "line" not in answer:
+            detail = answer.get("detail") or HTTPStatus(status).phrase
+            raise _Interrupted(f"the server stopped: {detail}", answer.get("retry_after"))
+        number, _ = next(left)
+        yield Answered(number, _VERDICTS.get(status, Verdict.REFUSED), _problems(answer, status))
+    raise _Interrupted("the answer ended early")
+
+
+def _problems(answer: Mapping[str, Any], status: int) -> Sequence[Problem]:
+    if status in _VERDICTS:
+        return ()
+    told = answer.get("errors") or [{"field": "event", "reason": HTTPStatus(status).phrase}]
+    return [Problem(str(each["field"]), str(each["reason"])) for each in told]

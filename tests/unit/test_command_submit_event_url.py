@@ -1,0 +1,305 @@
+"""`manage.py submit_event --url`: sends to another deployment, and resumes where it stopped."""
+
+import io
+import json
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from neural.management import remote, sending
+
+pytestmark = pytest.mark.once
+KEY = "zn_0123456789_secret"
+
+
+class Deployment:
+    """A server that answers as the API does; ``plan`` has what it does instead, request by
+    request: a status for the whole request, or how many lines it answers before it stops."""
+
+    def __init__(self) -> None:
+        self.plan: list = []
+        self.requests: list[tuple[str, dict, list[dict]]] = []
+        self.recorded: dict[str, dict] = {}
+        self.retry_after = "0"
+        self.location = ""
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        body = handler.rfile.read(int(handler.headers["Content-Length"]))
+        events = [json.loads(line) for line in body.split(b"\n")]
+        self.requests.append((handler.path, dict(handler.headers), events))
+        step = self.plan.pop(0) if self.plan else None
+        if isinstance(step, dict):
+            self._refuse(handler, step)
+        else:
+            self._take(handler, events, step)
+
+    def _take(self, handler: BaseHTTPRequestHandler, events: list[dict], step: int | None) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/x-ndjson")
+        handler.end_headers()
+        for number, event in enumerate(events if step is None else events[:step], 1):
+            self._say(handler, {"line": number, **self._record(event)})
+        if step is None:
+            self._say(handler, {"summary": {"new": 0, "duplicate": 0, "refused": 0}})
+
+    def _refuse(self, handler: BaseHTTPRequestHandler, problem: dict) -> None:
+        handler.send_response(problem["status"])
+        handler.send_header("Retry-After", self.retry_after)
+        if self.location:
+            handler.send_header("Location", self.location)
+        handler.end_headers()
+        self._say(handler, problem)
+
+    def _record(self, event: dict) -> dict:
+        if "type" not in event:
+            return {"status": 422, "errors": [{"field": "type", "reason": "missing"}]}
+        known = event["event_id"] in self.recorded
+        self.recorded[event["event_id"]] = event
+        return {"status": 200 if known else 202, "verdict": "duplicate" if known else "new"}
+
+    def _say(self, handler: BaseHTTPRequestHandler, answer: dict) -> None:
+        handler.wfile.write(json.dumps(answer).encode() + b"\n")
+
+
+@pytest.fixture
+def deployment():
+    served = Deployment()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            served.answer(self)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on standard error."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    served.url = f"http://127.0.0.1:{server.server_port}/api/v1"
+    yield served
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def send(deployment, capsys):
+    """Run the command for the deployment: its exit code, standard output and standard error."""
+
+    def send(*arguments: str, key: str = KEY) -> tuple[int, str, str]:
+        options = ["--url", deployment.url, "--key", key, *arguments]
+        code = 0
+        try:
+            call_command("submit_event", *options, stdout=sys.stdout, stderr=sys.stderr)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        except CommandError as error:
+            code = error.returncode
+            print(error, file=sys.stderr)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return send
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "events.ndjson"
+    path.write_text("".join(line(number) for number in range(1, 6)))
+    return path
+
+
+def line(number: int, **fields) -> str:
+    return json.dumps({"type": "bell.rung", "event_id": str(number), **fields}) + "\n"
+
+
+def sent(deployment) -> list[list[str]]:
+    return [[event.get("event_id") for event in events] for *_, events in deployment.requests]
+
+
+def test_a_file_is_sent_with_the_key_and_its_answers_are_counted(deployment, send, file):
+    code, said, _ = send(str(file))
+
+    path, headers, events = deployment.requests[0]
+    assert (code, path, len(events)) == (0, "/api/v1/events/batch", 5)
+    assert headers["Authorization"] == f"Bearer {KEY}"
+    assert headers["Content-Type"] == "application/x-ndjson"
+    assert "5 new, 0 recorded before, 0 refused" in said
+    assert not file.with_name("events.ndjson.position").exists()
+
+
+def test_one_event_of_the_options_is_sent(deployment, send):
+    code, said, _ = send(
+        *("--type", "bell.rung", "--store", "S01", "--source", "till", "--event-id", "7"),
+        *("--payload", '{"table": 4}'),
+    )
+
+    assert code == 0
+    assert deployment.recorded["7"]["payload"] == {"table": 4}
+    assert "1 new" in said
+
+
+def test_history_is_sent_as_history(deployment, send, file):
+    send("--backfill", str(file))
+
+    assert deployment.requests[0][0] == "/api/v1/events/batch?backfill=true"
+
+
+def test_what_is_refused_is_named_with_the_line_of_the_file(deployment, send, file):
+    file.write_text(line(1) + "\n" + json.dumps({"event_id": "2"}) + "\n" + line(3))
+
+    code, said, errors = send(str(file))
+
+    assert code == 1
+    assert "line 3: type: missing" in errors
+    assert "2 new, 0 recorded before, 1 refused" in said
+
+
+def test_a_connection_that_breaks_is_tried_again_from_the_first_line_without_an_answer(
+    deployment, send, file, monkeypatch
+):
+    monkeypatch.setattr(sending, "FIRST_WAIT", 0)
+    deployment.plan = [2, 1]
+
+    code, said, errors = send(str(file))
+
+    every = [each for request in sent(deployment) for each in request]
+    assert code == 0
+    assert set(every) == {"1", "2", "3", "4", "5"}
+    assert sent(deployment)[-1][-1] == "5"
+    assert "the answer ended early; trying again in 0 s" in errors
+    assert "5 new" in said
+
+
+@pytest.mark.parametrize("status", [429, 502, 503])
+def test_a_server_that_is_busy_or_away_is_asked_again_when_it_says(deployment, send, file, status):
+    deployment.plan = [{"status": status, "detail": "not now"}]
+
+    code, said, errors = send(str(file))
+
+    assert code == 0
+    assert f"answers {status}: not now; trying again in 0 s" in errors
+    assert "5 new" in said
+
+
+def test_a_line_that_the_server_could_not_take_now_is_sent_again(deployment, send, file):
+    busy = {"status": 429, "detail": "too many", "retry_after": 0}
+    record = deployment._record
+    deployment._record = lambda event: (
+        setattr(deployment, "_record", record) or busy
+        if event["event_id"] == "3"
+        else record(event)
+    )
+
+    code, _, errors = send(str(file))
+
+    assert code == 0
+    assert "the server stopped: too many" in errors
+    assert set(deployment.recorded) == {"1", "2", "3", "4", "5"}
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 415])
+def test_a_server_that_refuses_everything_is_named_at_once(deployment, send, file, status):
+    deployment.plan = [{"status": status, "detail": "no such key"}]
+
+    code, _, errors = send(str(file))
+
+    assert code == 2
+    assert f"answers {status}: no such key" in errors
+    assert len(deployment.requests) == 1
+    assert KEY not in errors
+
+
+def test_the_key_is_not_sent_on_to_another_address(deployment, send, file):
+    deployment.location = f"{deployment.url}/elsewhere"
+    deployment.plan = [{"status": 307, "detail": "moved"}]
+
+    code, _, errors = send(str(file))
+
+    assert code == 2
+    assert "give that address" in errors
+    assert len(deployment.requests) == 1
+
+
+def test_a_run_that_gave_up_resumes_at_the_first_line_without_an_answer(deployment, send, file):
+    deployment.plan = [2, *[{"status": 503, "detail": "away"}] * 3]
+    deployment.retry_after = "5"
+
+    code, _, errors = send("--give-up-seconds", "0", str(file))
+
+    assert code == 3
+    assert "type the same again to resume" in errors
+    answered = int(errors.split("up to line ")[1].split(" ")[0])
+    deployment.requests.clear()
+    deployment.plan = []
+    code, _, _ = send(str(file))
+    assert code == 0
+    assert sent(deployment)[0][0] == str(answered + 1)
+    assert set(deployment.recorded) == {"1", "2", "3", "4", "5"}
+
+
+def test_a_pipe_resumes_at_its_position(deployment, send, tmp_path, monkeypatch):
+    position = tmp_path / "kept"
+    whole = "".join(line(number) for number in range(1, 5)).encode()
+    deployment.plan = [1, {"status": 503, "detail": "away"}]
+    deployment.retry_after = "5"
+
+    codes = []
+    for _ in range(2):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(whole)))
+        codes.append(send("-", "--position", str(position), "--give-up-seconds", "0")[0])
+        deployment.plan = []
+
+    assert codes == [3, 0]
+    assert set(deployment.recorded) == {"1", "2", "3", "4"}
+    assert sent(deployment)[-1][-1] == "4"
+    assert "1" not in sent(deployment)[-1]
+    assert not position.exists()
+
+
+@pytest.mark.parametrize("changed", [line(9) + line(8) + line(7), ""], ids=["other", "shorter"])
+def test_an_input_that_has_changed_is_not_resumed(deployment, send, file, changed):
+    remote.Position.read(file.with_name("events.ndjson.position")).advance(2, line(2).encode())
+    file.write_text(changed)
+
+    code, _, errors = send(str(file))
+
+    assert code == 2
+    assert "Delete" in errors
+    assert deployment.requests == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--url", "ftp://chain", "x"], "is no address"),
+        (["--url", "https://chain/api/v1"], "--payload: missing"),
+        (["--url", "https://chain/api/v1", "x"], "--key: missing"),
+        (["--url", "https://chain/api/v1", "--key", "@/nowhere", "x"], "No such file"),
+        (["--key", "zn_x", "x"], "only with --url"),
+    ],
+)
+def test_wrong_usage_is_said(arguments, reason, monkeypatch):
+    monkeypatch.delenv(remote.KEY_VARIABLE, raising=False)
+
+    with pytest.raises(CommandError, match=reason) as refused:
+        call_command("submit_event", *arguments)
+
+    assert refused.value.returncode == 2
+
+
+def test_the_key_may_come_from_a_file_or_the_environment(
+    deployment, send, file, tmp_path, monkeypatch
+):
+    kept = tmp_path / "key.txt"
+    kept.write_text(f"{KEY}\n")
+    monkeypatch.setenv(remote.KEY_VARIABLE, "zn_of_the_environment")
+
+    send(str(file), key=f"@{kept}")
+    send(str(file), key="")
+
+    given = [headers["Authorization"] for _, headers, _ in deployment.requests]
+    assert given == [f"Bearer {KEY}", "Bearer zn_of_the_environment"]
