@@ -87,6 +87,8 @@ class Sender:
                 return
             except _Interrupted as interrupted:
                 lines = lines[done:]
+                if not lines:
+                    return
                 pause = interrupted.wait if interrupted.wait is not None else wait
                 if self.clock() + pause - failing_since > self.give_up_seconds:
                     raise ServerAway(str(interrupted)) from interrupted
@@ -157,22 +159,27 @@ def _retry_after(headers: Message) -> float | None:
 
 
 def _answers(lines: Lines, response: Iterable[bytes]) -> Iterator[Answered]:
-    """The answers in a response, until its end or the first line that is to be sent again."""
+    """The answers in a response. Raises :class:`_Interrupted` if it ends before its summary."""
     left = iter(lines)
     for raw in response:
         try:
             answer = json.loads(raw)
             if "summary" in answer:
                 return
+            if "problem" in answer:
+                raise _of_problem(answer["problem"])
             status = int(answer["status"])
-        except (ValueError, KeyError, TypeError) as error:
+            number, _ = next(left)
+        except (ValueError, KeyError, TypeError, StopIteration) as error:
             raise ServerRefused("the answer is not that of an API of events") from error
-        if status in _TRIED_AGAIN or "line" not in answer:
-            detail = answer.get("detail") or HTTPStatus(status).phrase
-            raise _Interrupted(f"the server stopped: {detail}", answer.get("retry_after"))
-        number, _ = next(left)
         yield Answered(number, _VERDICTS.get(status, Verdict.REFUSED), _problems(answer, status))
     raise _Interrupted("the answer ended early")
+
+
+def _of_problem(problem: Mapping[str, Any]) -> Exception:
+    """Why the server stopped in the middle of a batch."""
+    said = f"the server stopped: {problem.get('detail') or problem['status']}"
+    return _Interrupted(said) if problem["status"] in _TRIED_AGAIN else ServerRefused(said)
 
 
 def _problems(answer: Mapping[str, Any], status: int) -> Sequence[Problem]:

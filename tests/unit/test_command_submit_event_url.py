@@ -25,6 +25,7 @@ class Deployment:
         self.recorded: dict[str, dict] = {}
         self.retry_after = "0"
         self.location = ""
+        self.end: dict | None = None
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers["Content-Length"]))
@@ -44,6 +45,8 @@ class Deployment:
             self._say(handler, {"line": number, **self._record(event)})
         if step is None:
             self._say(handler, {"summary": {"new": 0, "duplicate": 0, "refused": 0}})
+        elif self.end is not None:
+            self._say(handler, self.end)
 
     def _refuse(self, handler: BaseHTTPRequestHandler, problem: dict) -> None:
         handler.send_response(problem["status"])
@@ -162,16 +165,14 @@ def test_a_connection_that_breaks_is_tried_again_from_the_first_line_without_an_
     deployment, send, file, monkeypatch
 ):
     monkeypatch.setattr(sending, "FIRST_WAIT", 0)
-    deployment.plan = [2, 1]
+    deployment.plan = [0, 1]
 
     code, said, errors = send(str(file))
 
-    every = [each for request in sent(deployment) for each in request]
     assert code == 0
-    assert set(every) == {"1", "2", "3", "4", "5"}
-    assert sent(deployment)[-1][-1] == "5"
+    assert set(deployment.recorded) == {"1", "2", "3", "4", "5"}
     assert "the answer ended early; trying again in 0 s" in errors
-    assert "5 new" in said
+    assert "5 new, 0 recorded before" in said
 
 
 @pytest.mark.parametrize("status", [429, 502, 503])
@@ -185,20 +186,28 @@ def test_a_server_that_is_busy_or_away_is_asked_again_when_it_says(deployment, s
     assert "5 new" in said
 
 
-def test_a_line_that_the_server_could_not_take_now_is_sent_again(deployment, send, file):
-    busy = {"status": 429, "detail": "too many", "retry_after": 0}
-    record = deployment._record
-    deployment._record = lambda event: (
-        setattr(deployment, "_record", record) or busy
-        if event["event_id"] == "3"
-        else record(event)
-    )
+def test_what_follows_a_server_that_stopped_in_the_middle_is_sent_again(
+    deployment, send, file, monkeypatch
+):
+    monkeypatch.setattr(sending, "FIRST_WAIT", 0)
+    deployment.plan = [0]
+    deployment.end = {"problem": {"status": 503, "detail": "the database does not answer"}}
+
+    code, said, errors = send(str(file))
+
+    assert code == 0
+    assert "the server stopped: the database does not answer; trying again" in errors
+    assert "5 new, 0 recorded before" in said
+
+
+def test_a_batch_that_is_too_large_for_the_server_is_said(deployment, send, file):
+    deployment.plan = [0]
+    deployment.end = {"problem": {"status": 413, "detail": "a batch has at most 1 events"}}
 
     code, _, errors = send(str(file))
 
-    assert code == 0
-    assert "the server stopped: too many" in errors
-    assert set(deployment.recorded) == {"1", "2", "3", "4", "5"}
+    assert code == 2
+    assert "the server stopped: a batch has at most 1 events" in errors
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 415])
@@ -225,7 +234,7 @@ def test_the_key_is_not_sent_on_to_another_address(deployment, send, file):
 
 
 def test_a_run_that_gave_up_resumes_at_the_first_line_without_an_answer(deployment, send, file):
-    deployment.plan = [2, *[{"status": 503, "detail": "away"}] * 3]
+    deployment.plan = [1, *[{"status": 503, "detail": "away"}] * 3]
     deployment.retry_after = "5"
 
     code, _, errors = send("--give-up-seconds", "0", str(file))
