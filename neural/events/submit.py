@@ -12,7 +12,7 @@ from django.db import transaction
 
 from neural.conf import conf
 from neural.errors import PermanentError
-from neural.events import recording
+from neural.events import together
 from neural.events.answers import InvalidEvent, Submission
 from neural.events.new_event import NewEvent, StoreClocks, validate_event
 from neural.events.refusals import Refusal, keep, refusal_of, refusal_of_new_event
@@ -149,7 +149,7 @@ def _read(
 
 def _record(chunk: Chunk, entry_point: str, requested_by: str) -> Iterator[Submission]:
     new_events = [each for each in chunk if isinstance(each, NewEvent)]
-    recorded = iter(recording.record(new_events))
+    recorded = iter(together.record(new_events))
     answers = [
         next(recorded) if isinstance(each, NewEvent) else Submission.refused(each.problems)
         for each in chunk

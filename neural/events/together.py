@@ -1,0 +1,114 @@
+"""Records events of several threads in one transaction (a group commit).
+
+A web process has several threads, and each submits one event at a time. While one of them writes,
+the others wait for the database anyway. So the events that arrive meanwhile are gathered, and the
+next thread writes them all by one statement. A thread that is alone waits for nobody.
+"""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.db import Error as DatabaseFailed
+
+from neural.conf import conf
+from neural.events import recording
+from neural.events.answers import Submission
+from neural.events.new_event import NewEvent
+from neural.ledger.dialects import ledger_connection
+
+FEW = 10
+"""Chunks of more events are recorded as they are: they share nothing worth waiting for."""
+
+
+def record(new_events: Sequence[NewEvent]) -> Sequence[Submission]:
+    """Like :func:`neural.events.recording.record`, perhaps together with events that other threads
+    submit now. Events of a caller's own transaction are recorded in that transaction."""
+    if not 0 < len(new_events) <= FEW or not ledger_connection().get_autocommit():
+        return recording.record(new_events)
+    return _group.record(new_events)
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A thread with its events. Once it is woken, it has answers, or leads, or, if neither, records
+    its events alone."""
+
+    new_events: Sequence[NewEvent]
+    woken: threading.Event = field(default_factory=threading.Event)
+    answers: Sequence[Submission] | None = None
+    leads: bool = False
+
+
+class _Group:
+    """The threads of this process that wait to record events, and whether one of them leads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[_Waiting] = deque()
+        self._is_led = False
+
+    def record(self, new_events: Sequence[NewEvent]) -> Sequence[Submission]:
+        mine = _Waiting(new_events)
+        with self._lock:
+            if self._is_led:
+                self._waiting.append(mine)
+            else:
+                self._is_led = mine.leads = True
+        if not mine.leads:
+            mine.woken.wait()
+        if mine.leads:
+            self._lead(mine)
+        return recording.record(new_events) if mine.answers is None else mine.answers
+
+    def _lead(self, mine: _Waiting) -> None:
+        """Record the events of this thread and of those that wait, and wake these. If that fails,
+        it may be because of one of them, so each then records its own events."""
+        members = self._members(mine)
+        try:
+            answers = recording.record([each for one in members for each in one.new_events])
+        except DatabaseFailed:
+            if len(members) == 1:
+                raise
+        else:
+            for one in members:
+                one.answers, answers = (
+                    answers[: len(one.new_events)],
+                    answers[len(one.new_events) :],
+                )
+        finally:
+            self._let_another_lead()
+            for one in members[1:]:
+                one.woken.set()
+
+    def _members(self, mine: _Waiting) -> Sequence[_Waiting]:
+        """This thread and those that wait, within ``submit_chunk`` events."""
+        members, size = [mine], len(mine.new_events)
+        with self._lock:
+            while self._waiting:
+                size += len(self._waiting[0].new_events)
+                if size > conf().submit_chunk:
+                    break
+                members.append(self._waiting.popleft())
+        return members
+
+    def _let_another_lead(self) -> None:
+        with self._lock:
+            following = self._waiting.popleft() if self._waiting else None
+            self._is_led = following is not None
+        if following is not None:
+            following.leads = True
+            following.woken.set()
+
+
+_group = _Group()
+
+
+def _start_afresh() -> None:
+    global _group
+    _group = _Group()  # of the parent's threads, none is in a forked child
+
+
+os.register_at_fork(after_in_child=_start_afresh)
