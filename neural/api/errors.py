@@ -7,7 +7,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
-from ninja.errors import HttpError, ValidationError
+from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from neural.api.problems import ApiProblem, problem_response
 from neural.events.answers import Problem
@@ -22,6 +22,7 @@ def add_handlers(api: NinjaAPI) -> None:
     """Answer the errors of endpoints, of django-ninja and of the database as problems."""
     api.add_exception_handler(ValidationError, _on_invalid)
     api.add_exception_handler(HttpError, _on_http_error)
+    api.add_exception_handler(AuthenticationError, _on_no_key)
     api.add_exception_handler(Http404, _on_missing)
     api.add_exception_handler(SuspiciousOperation, _on_suspicious)
     for error in (OperationalError, InterfaceError):
@@ -49,13 +50,18 @@ def _on_invalid(request: HttpRequest, error: Any) -> HttpResponse:
 def _problem_of(error: dict[str, Any]) -> Problem:
     source, *rest = error["loc"]
     # A body is one parameter of the endpoint, whose name is no part of the request.
-    names = rest[1:] if source == "body" and len(rest) > 1 else rest
+    names = rest[1:] if source == "body" else rest
     reason = error["msg"].removeprefix("Value error, ")
     return Problem(".".join(map(str, (source, *names))), reason[:1].lower() + reason[1:])
 
 
 def _on_http_error(request: HttpRequest, error: Any) -> HttpResponse:
     return problem_response(ApiProblem(error.status_code, _said(error.message)))
+
+
+def _on_no_key(request: HttpRequest, error: Any) -> HttpResponse:
+    headers = {"WWW-Authenticate": "Bearer"}
+    return problem_response(ApiProblem(401, error.message, headers=headers))
 
 
 def _said(message: str) -> str:

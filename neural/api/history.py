@@ -13,12 +13,12 @@ from neural.api import event_pages
 from neural.api.access import Caller, KeyWith
 from neural.api.event_pages import LIST, EventFilters
 from neural.api.events import router
-from neural.api.examples import EVENT, EVENT_RETRIED, LISTED_EVENT, RETRIED_RUN
 from neural.api.fields import Instant, RowKey
 from neural.api.models import Scope
 from neural.api.openapi import answers
 from neural.api.pages import cursor_at, link_to_next
 from neural.api.problems import ApiProblem
+from neural.api.reading_examples import EVENT, EVENT_RETRIED, LISTED_EVENT, RETRIED_RUN
 from neural.api.retrying import retry_event
 from neural.api.runs import Run, run_read
 from neural.events.answers import EventPruned

@@ -134,6 +134,16 @@ PROBLEM = {
     },
 }
 HEADERS = {
+    "RateLimit-Policy": {
+        "description": "How many requests and events the key may send, in how many seconds.",
+        "schema": {"type": "string"},
+        "example": '"key";q=10000;w=50',
+    },
+    "RateLimit": {
+        "description": "How many are left.",
+        "schema": {"type": "string"},
+        "example": '"key";r=9999;t=1',
+    },
     "Retry-After": {
         "description": "After how many seconds to try again.",
         "schema": {"type": "integer"},
@@ -163,8 +173,12 @@ def _problem(status: int) -> dict[str, Any]:
         "content": {CONTENT_TYPE: {**content, "example": {**example, **EXAMPLES[status]}}},
     }
     if status in (429, 503):
-        response["headers"] = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
+        response["headers"] = _headers("Retry-After")
     return response
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _complete(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
@@ -182,8 +196,12 @@ def _complete(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
         _add_examples(response, schemas)
     for status in statuses:
         responses.setdefault(str(status), _answer(status))
-    if any(each["name"] == "cursor" for each in operation["parameters"]):
-        responses["200"]["headers"] = {"Link": {"$ref": "#/components/headers/Link"}}
+    if "security" in operation:
+        names = ["RateLimit", "RateLimit-Policy"]
+        names += ["Link"] if any(p["name"] == "cursor" for p in operation["parameters"]) else []
+        for status, response in responses.items():
+            if status.startswith("2"):
+                response["headers"] = {**_headers(*names), **response.get("headers", {})}
     operation["responses"] = dict(sorted(responses.items()))
 
 

@@ -9,10 +9,10 @@ from ninja import Path, Router, Schema
 from pydantic import Field
 
 from neural.api.access import Caller, KeyWith
-from neural.api.examples import ATTEMPT, RUN, RUNS_RETRIED, RUNS_TO_RETRY
 from neural.api.fields import AskedInstant, Instant, text
 from neural.api.models import Scope
 from neural.api.problems import ApiProblem
+from neural.api.reading_examples import ATTEMPT, RUN, RUNS_RETRIED, RUNS_TO_RETRY
 from neural.ledger.history import attempts_of
 from neural.ledger.select import Selection, retry_first
 from neural.models import RunState, TaskRun
@@ -98,27 +98,7 @@ class RunsRetried(Schema):
     task_ids: list[str] = Field(description="The runs, the oldest first.")
 
 
-@router.get(
-    "/runs/{path:task_id}",
-    auth=KeyWith(Scope.EVENTS_READ),
-    response=Run,
-    operation_id="read_run",
-    summary=_("Read a run"),
-)
-def read_run(
-    request: HttpRequest,
-    task_id: Annotated[text(255), Path(description="The run's task id.")],  # type: ignore[valid-type]
-) -> Run:
-    """The run with its state, its attempts and its result. A run that belongs to no store is seen
-    by keys of every store alone."""
-    caller: Caller = request.auth  # type: ignore[attr-defined]
-    found = TaskRun.objects.in_stores(caller.stores).filter(task_id=task_id)
-    run = found.select_related("worker").defer("args", "kwargs", "options").first()
-    if run is None:
-        raise ApiProblem(404, "there is no such run in the stores of this key")
-    return run_read(run)
-
-
+# Before the endpoint of one run, whose task id may be any text.
 @router.post(
     "/runs/retry",
     auth=KeyWith(Scope.RUNS_RETRY),
@@ -146,6 +126,27 @@ def retry_runs(request: HttpRequest, chosen: RunsToRetry) -> RunsRetried:
         more=more,
         task_ids=[run.task_id for run in runs],
     )
+
+
+@router.get(
+    "/runs/{path:task_id}",
+    auth=KeyWith(Scope.EVENTS_READ),
+    response=Run,
+    operation_id="read_run",
+    summary=_("Read a run"),
+)
+def read_run(
+    request: HttpRequest,
+    task_id: Annotated[text(255), Path(description="The run's task id.")],  # type: ignore[valid-type]
+) -> Run:
+    """The run with its state, its attempts and its result. A run that belongs to no store is seen
+    by keys of every store alone."""
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    found = TaskRun.objects.in_stores(caller.stores).filter(task_id=task_id)
+    run = found.select_related("worker").defer("args", "kwargs", "options").first()
+    if run is None:
+        raise ApiProblem(404, "there is no such run in the stores of this key")
+    return run_read(run)
 
 
 def run_read(run: TaskRun) -> Run:

@@ -9,10 +9,10 @@ from ninja import Query, Router, Schema
 from pydantic import Field, PlainSerializer, WithJsonSchema
 
 from neural.api.access import Caller, KeyWith
-from neural.api.examples import STORE
 from neural.api.fields import text
 from neural.api.models import Scope
 from neural.api.pages import cursor_at, link_to_next, page_size, place_in
+from neural.api.reading_examples import STORE
 from neural.models import Store as StoreRow
 
 LIST = "stores"
@@ -73,7 +73,7 @@ class Paging(Schema):
     summary=_("List stores"),
 )
 def list_stores(request: HttpRequest, response: HttpResponse, asked: Query[Paging]) -> StoreList:
-    """The stores of the key, sorted by code."""
+    """The stores that the key may see, sorted by their codes, with time zone and business day."""
     caller: Caller = request.auth  # type: ignore[attr-defined]
     size, after = page_size(asked.limit), place_in(LIST, asked.cursor)
     rows = StoreRow.objects.in_stores(caller.stores).order_by("pk")

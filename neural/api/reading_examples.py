@@ -1,4 +1,4 @@
-"""Examples of the OpenAPI document. A test holds each to its own schema."""
+"""Examples of what is read, for the OpenAPI document. A test holds each to its own schema."""
 
 from typing import Any
 
