@@ -1,11 +1,11 @@
 """Endpoints of recorded events: list them, read one with its runs, and run its handlers again."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from django.db import transaction
 from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy
 from ninja import Path, Query, Schema
 from pydantic import Field
 
@@ -20,12 +20,14 @@ from neural.api.pages import cursor_at, link_to_next
 from neural.api.problems import ApiProblem
 from neural.api.reading_examples import EVENT, EVENT_RETRIED, LISTED_EVENT, RETRIED_RUN
 from neural.api.retrying import retry_event
-from neural.api.runs import Run, run_read
+from neural.api.runs import Run, State, run_read
 from neural.events.answers import EventPruned
 from neural.events.types import EventTypeUnknown
 from neural.models import NeuralEvent, TaskAttempt, TaskRun
 
 __all__ = ["router"]
+
+_: Any = gettext_lazy  # django-ninja's annotations know no lazy text
 
 EventKey = Annotated[
     RowKey, Path(description="The event's id in this API, as its submission was answered.")
@@ -37,7 +39,7 @@ class RunOfEvent(Schema):
 
     task_id: str
     handler: str
-    state: Literal["pending", "running", "succeeded", "dead", "cancelled", "discarded"]
+    state: State
 
 
 class ListedEvent(Schema):
@@ -87,7 +89,7 @@ class RetriedRun(Schema):
 
     task_id: str
     handler: str
-    state: Literal["pending", "running", "succeeded", "dead", "cancelled", "discarded"] = Field(
+    state: State = Field(
         description="Its state before this request; `pending` for a run that it recorded."
     )
 

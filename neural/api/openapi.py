@@ -232,4 +232,21 @@ def _add_examples(holder: dict[str, Any], schemas: dict[str, Any]) -> None:
         name = schema.get("$ref", "").rpartition("/")[2]
         found = schemas.get(name, schema).get("examples")
         if found:
-            content["example"] = found[0]
+            content["example"] = _in_order(found[0], schema, schemas)
+
+
+def _in_order(example: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
+    """The example with its members in the order of the schema, which pydantic has sorted."""
+    kinds = (schema, *schema.get("anyOf", ()))
+    known: Any = next(
+        (schemas[each["$ref"].rpartition("/")[2]] for each in kinds if "$ref" in each), {}
+    )
+    found = known or schema
+    if isinstance(example, list):
+        return [_in_order(each, found.get("items", {}), schemas) for each in example]
+    if not isinstance(example, dict):
+        return example
+    properties = found.get("properties", {})
+    ordered = [name for name in properties if name in example]
+    ordered += [name for name in example if name not in properties]
+    return {name: _in_order(example[name], properties.get(name, {}), schemas) for name in ordered}

@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 from django.db import transaction
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy
 from ninja import Path, Router, Schema
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from neural.api.access import Caller, KeyWith
 from neural.api.fields import AskedInstant, Instant, text
@@ -15,7 +15,7 @@ from neural.api.problems import ApiProblem
 from neural.api.reading_examples import ATTEMPT, RUN, RUNS_RETRIED, RUNS_TO_RETRY
 from neural.ledger.history import attempts_of
 from neural.ledger.select import Selection, retry_first
-from neural.models import RunState, TaskRun
+from neural.models import AttemptOutcome, RunState, TaskRun
 from neural.models.run_log import log_change
 
 MOST_RETRIED = 1000
@@ -23,6 +23,10 @@ MOST_RETRIED = 1000
 NARROWING = {"store", "task", "handler", "queue", "error", "since", "until"}
 
 router = Router(tags=["Runs"])
+_: Any = gettext_lazy  # django-ninja's annotations know no lazy text
+
+State = Annotated[str, WithJsonSchema({"type": "string", "enum": RunState.values})]
+Outcome = Annotated[str, WithJsonSchema({"type": "string", "enum": AttemptOutcome.values})]
 
 
 class Attempt(Schema):
@@ -31,7 +35,7 @@ class Attempt(Schema):
     model_config = {"json_schema_extra": {"examples": [ATTEMPT]}}
 
     number: int = Field(description="Counted from 1.")
-    outcome: Literal["failed", "lost", "handed_back", "succeeded"] | None = Field(
+    outcome: Outcome | None = Field(
         description="`lost`: its worker was lost; `handed_back`: its worker stopped first; null: "
         "it is under way."
     )
@@ -53,7 +57,7 @@ class Run(Schema):
     store: str | None
     queue: str
     priority: int = Field(description="10 is most urgent, 1 least.")
-    state: Literal["pending", "running", "succeeded", "dead", "cancelled", "discarded"]
+    state: State
     requested_by: str
     created_at: Instant
     due_at: Instant
@@ -154,10 +158,10 @@ def run_read(run: TaskRun) -> Run:
     attempts = [
         Attempt(
             number=each.number,
-            outcome=each.outcome and each.outcome.value,
+            outcome=each.outcome.value if each.outcome else None,
             started_at=each.started_at,
             finished_at=each.finished_at,
-            worker=each.worker and each.worker.name,
+            worker=each.worker.name if each.worker else None,
             error=each.error,
         )
         for each in attempts_of(run)

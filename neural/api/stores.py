@@ -1,10 +1,10 @@
 """The endpoint of stores: those of the key."""
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy
 from ninja import Query, Router, Schema
 from pydantic import Field, PlainSerializer, WithJsonSchema
 
@@ -18,6 +18,7 @@ from neural.models import Store as StoreRow
 LIST = "stores"
 
 router = Router(tags=["Stores"])
+_: Any = gettext_lazy  # django-ninja's annotations know no lazy text
 
 TimeOfDay = Annotated[
     dt.time,

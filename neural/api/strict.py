@@ -2,11 +2,12 @@
 unknown addresses and methods as problems, too."""
 
 from collections.abc import Callable, Mapping
-from functools import partial, wraps
+from functools import cached_property, partial, wraps
 from typing import Any, TypeAlias
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import path
+from django.utils.translation import get_language
 from ninja import NinjaAPI
 from ninja.errors import ValidationError
 from ninja.operation import Operation
@@ -26,9 +27,17 @@ class StrictAPI(NinjaAPI):
         self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
     ) -> Any:
         """The OpenAPI document, in the language of the request."""
-        return Document(
-            self, self.get_root_path(path_params or {}) if path_prefix is None else path_prefix
-        )
+        if path_prefix is None:
+            path_prefix = self.get_root_path(path_params or {})
+        place = (get_language(), path_prefix)
+        if place not in self._documents:
+            self._documents[place] = Document(self, path_prefix)
+        return self._documents[place]
+
+    @cached_property
+    def _documents(self) -> dict[tuple[str | None, str], Document]:
+        """The documents by language and prefix; they change with the code alone."""
+        return {}
 
     def validation_error_from_error_contexts(self, error_contexts: Any) -> ValidationError:
         """django-ninja's error, with the name of each parameter as the request has it, also for an
@@ -95,8 +104,8 @@ def _refusing_unknown(operation: Operation) -> Callable[..., Any]:
     return get
 
 
-def _answering_problems(view: Callable[..., Any]) -> Callable[..., Any]:
-    function = view.func if isinstance(view, partial) else view
+def _answering_problems(view: Any) -> Callable[..., Any]:
+    function: Any = view.func if isinstance(view, partial) else view
 
     @wraps(function)
     def answer(request: HttpRequest, **parameters: Any) -> HttpResponse:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy
 from ninja import Query, Router, Schema
 from pydantic import Field
 
@@ -24,6 +24,7 @@ LIST = "forecasts"
 MOST_DAYS = 31
 
 router = Router(tags=["Forecasts"])
+_: Any = gettext_lazy  # django-ninja's annotations know no lazy text
 
 DAY: dict[str, Any] = {
     "day": "2026-03-02",
@@ -189,5 +190,5 @@ def _of_day(row: Forecast, day: dt.date) -> ForecastOfDay:
         made_on=row.made_on,
         made_at=row.made_at,
         method=row.method,
-        version=row.version and row.version.number,
+        version=row.version.number if row.version else None,
     )

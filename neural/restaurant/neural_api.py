@@ -1,9 +1,9 @@
 """The HTTP API's endpoints of orders, loaded if ``neural.api`` is installed."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy
 from ninja import Path, Query, Router, Schema
 from pydantic import Field
 
@@ -18,6 +18,9 @@ MOST_PAYMENTS = 200
 """The newest payments and refunds that an answer has."""
 
 router = Router(tags=["Orders"])
+_: Any = gettext_lazy  # django-ninja's annotations know no lazy text
+
+OrderName: TypeAlias = text(KEY_LENGTH, least=1, example="12")
 
 LINE: dict[str, Any] = {
     "position": 1,
@@ -241,8 +244,8 @@ class OfTill(Schema):
 def read_order(
     request: HttpRequest,
     store: Annotated[StoreCode, Path(description="The code of the store.")],
-    order: Annotated[  # type: ignore[valid-type]
-        text(KEY_LENGTH, least=1, example="12"),
+    order: Annotated[
+        OrderName,
         Path(description="The order's key, percent-encoded; or, with `till` or `day`, its number."),
     ],
     named: Query[OfTill],
@@ -300,6 +303,6 @@ def _line(line: OrderLine) -> ReadLine:
 
 
 def _payment(payment: Payment) -> ReadPayment:
-    own = {"id": payment.reference or payment.key, "returned_lines": payment.lines}
+    own: dict[str, Any] = {"id": payment.reference or payment.key, "returned_lines": payment.lines}
     same = [name for name in ReadPayment.model_fields if name not in own]
     return ReadPayment(**own, **{name: getattr(payment, name) for name in same})

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy
 from ninja import Query, Router, Schema
 from pydantic import Field
 
@@ -23,6 +23,7 @@ from neural.retrieval.stores.base import TableMissing
 SECONDS_TO_RETRY = 30
 
 router = Router(tags=["Search"])
+_: Any = gettext_lazy  # django-ninja's annotations know no lazy text
 logger = logging.getLogger("neural.search")
 
 HIT: dict[str, Any] = {
