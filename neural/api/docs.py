@@ -23,6 +23,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from ninja import NinjaAPI
 
+from neural.api.fields import LARGEST_KEY
+
 DEEPEST = 4
 """How deep the fields of fields are listed."""
 POLICY = (
@@ -32,7 +34,7 @@ POLICY = (
 LABELS = {
     "Events": gettext_lazy("Events"),
     "Runs": gettext_lazy("Runs"),
-    "Orders": gettext_lazy("Orders"),
+    "Orders": gettext_lazy("orders"),
     "Stores": gettext_lazy("Stores"),
     "Search": gettext_lazy("Search"),
     "Forecasts": gettext_lazy("Forecasts"),
@@ -290,15 +292,16 @@ def _kind(schema: dict[str, Any], main: dict[str, Any]) -> str:
     """The type of a value in words, with its limits."""
     if "enum" in main:
         return " | ".join(str(each) for each in main["enum"])
-    kind = main.get("format") or main.get("type") or "any"
+    kind = main.get("format") or main.get("type") or ("object" if "$ref" in main else "any")
     if kind == "array":
         inner = main.get("items", {})
-        kind = f"array of {inner.get('format') or inner.get('type') or 'object'}"
+        kind = f"array of {_kind(inner, inner)}"
     parts = [str(kind)]
     if "minimum" in main or "maximum" in main:
-        largest = main.get("maximum", 0)
-        bounds = [main.get("minimum", ""), "" if largest > 10**15 else largest]
-        parts.append("–".join(str(each) for each in bounds))
+        least, most = main.get("minimum"), main.get("maximum")
+        # Up to the largest key of a row is no bound that anybody needs to know.
+        has_most = most is not None and most < LARGEST_KEY
+        parts.append(f"{least or 0}–{most}" if has_most else f"≥ {least}")
     if "maxLength" in main:
         parts.append(f"≤ {main['maxLength']}")
     if any(each.get("type") == "null" for each in schema.get("anyOf", ())):

@@ -79,9 +79,11 @@ class RunsToRetry(Schema):
         ["dead"], min_length=1, max_length=3
     )
     store: text(64) = Field("", description="The code of a store.")  # type: ignore[valid-type]
-    task: text(255) = ""  # type: ignore[valid-type]
-    handler: text(200) = ""  # type: ignore[valid-type]
-    queue: text(100) = ""  # type: ignore[valid-type]
+    task: text(255) = Field("", description="The name of the task.")  # type: ignore[valid-type]
+    handler: text(200) = Field(  # type: ignore[valid-type]
+        "", description="The name of the handler."
+    )
+    queue: text(100) = Field("", description="The queue.")  # type: ignore[valid-type]
     error: text(500) = Field(  # type: ignore[valid-type]
         "", description="Part of the last error, in any case."
     )
@@ -141,7 +143,7 @@ def retry_runs(request: HttpRequest, chosen: RunsToRetry) -> RunsRetried:
 )
 def read_run(
     request: HttpRequest,
-    task_id: Annotated[text(255), Path(description="The run's task id.")],  # type: ignore[valid-type]
+    task_id: Annotated[text(255, example=RUN["task_id"]), Path(description="The run's task id.")],  # type: ignore[valid-type]
 ) -> Run:
     """The run with its state, its attempts and its result. A run that belongs to no store is seen
     by keys of every store alone."""

@@ -1,6 +1,6 @@
 """The HTTP API's endpoints of orders, loaded if ``neural.api`` is installed."""
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
@@ -19,8 +19,6 @@ MOST_PAYMENTS = 200
 
 router = Router(tags=["Orders"])
 _: Any = gettext_lazy  # django-ninja's annotations know no lazy text
-
-OrderName: TypeAlias = text(KEY_LENGTH, least=1, example="12")
 
 LINE: dict[str, Any] = {
     "position": 1,
@@ -244,8 +242,8 @@ class OfTill(Schema):
 def read_order(
     request: HttpRequest,
     store: Annotated[StoreCode, Path(description="The code of the store.")],
-    order: Annotated[
-        OrderName,
+    order: Annotated[  # type: ignore[valid-type]
+        text(KEY_LENGTH, least=1, example="12"),
         Path(description="The order's key, percent-encoded; or, with `till` or `day`, its number."),
     ],
     named: Query[OfTill],
