@@ -20,6 +20,8 @@ MOST_PAYMENTS = 200
 router = Router(tags=["Orders"])
 _: Any = gettext_lazy  # django-ninja's annotations know no lazy text
 
+WHICH = "The order's key, percent-encoded; or, with `till` or `day`, its number."
+
 LINE: dict[str, Any] = {
     "position": 1,
     "line_id": "",
@@ -242,10 +244,7 @@ class OfTill(Schema):
 def read_order(
     request: HttpRequest,
     store: Annotated[StoreCode, Path(description="The code of the store.")],
-    order: Annotated[  # type: ignore[valid-type]
-        text(KEY_LENGTH, least=1, example="12"),
-        Path(description="The order's key, percent-encoded; or, with `till` or `day`, its number."),
-    ],
+    order: Annotated[text(KEY_LENGTH, least=1, example="12"), Path(description=WHICH)],  # type: ignore[valid-type]
     named: Query[OfTill],
 ) -> ReadOrder:
     """The order with its lines, its bill, its payments and refunds, and what is owed. Orders of
