@@ -27,9 +27,9 @@ from neural.admin.filters import EventTypeFilter, StoreFilter, UnhandledFilter
 from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
-from neural.admin.walks import Walk
 from neural.errors import NeuralError
 from neural.events.replay import missing_handlers, replay
+from neural.keyset.walks import Walk
 from neural.ledger.history import attempts_of
 from neural.models import NeuralEvent, RunState, TaskAttempt, TaskRun
 

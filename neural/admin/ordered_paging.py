@@ -16,11 +16,11 @@ from typing import Any
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
-from neural.admin import bounded
-from neural.admin.bounded import KeyPage
 from neural.admin.paging import KeysetChangeList, neighbours
 from neural.admin.planning import stores_of
-from neural.admin.walks import PREFIX, Place, columns_of, indexes_alone, reverse, seeing
+from neural.keyset import bounded
+from neural.keyset.bounded import KeyPage
+from neural.keyset.walks import PREFIX, Place, columns_of, indexes_alone, reverse, seeing
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
-from neural.admin import bounded
-from neural.admin.bounded import KeyPage
-from neural.admin.walks import Place
+from neural.keyset import bounded
+from neural.keyset.bounded import KeyPage
+from neural.keyset.walks import Place
 
 BEFORE, AFTER = "before", "after"
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from neural.admin.walks import Walk
+from neural.keyset.walks import Walk
 from neural.models import Store
 from neural.models.store import sees_every_store
 

@@ -27,7 +27,7 @@ from neural.admin.filters import EqualityFilter, EventTypeFilter, StoreFilter, c
 from neural.admin.pages import page
 from neural.admin.planning import STORE
 from neural.admin.scope import HistoryAdmin
-from neural.admin.walks import Walk
+from neural.keyset.walks import Walk
 from neural.models import EntryPoint, RefusalState, RefusedEvent
 
 MOST_LOOKED_THROUGH = 2_000

@@ -28,7 +28,7 @@ from neural.admin.filters import HandlerFilter, QueueFilter, RunStateFilter, Sto
 from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
-from neural.admin.walks import Walk
+from neural.keyset.walks import Walk
 from neural.ledger.history import attempts_of
 from neural.models import RunState, TaskRun
 from neural.models.run import SET_ASIDE_STATES

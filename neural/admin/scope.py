@@ -11,13 +11,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 
-from neural.admin.bounded import KeyPage, find, page_of_few
 from neural.admin.nul import refuses_nul
 from neural.admin.pages import stays_on_its_site
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
 from neural.admin.panels import add_panels, addresses_of
 from neural.admin.planning import SEARCHED, STORE, plan
-from neural.admin.walks import Place, Walk
+from neural.keyset.bounded import KeyPage, find, page_of_few
+from neural.keyset.walks import Place, Walk
 from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN
 

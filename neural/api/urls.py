@@ -2,6 +2,12 @@
 
 from django.urls import path
 
+from neural.api.docs import docs_view
 from neural.api.version1 import build
 
-urlpatterns = [path("v1/", build().urls)]
+api = build()
+
+urlpatterns = [
+    path("v1/", api.urls),
+    path("docs", docs_view(api), name="neural_api_docs"),
+]

@@ -12,27 +12,31 @@ from django.apps import apps
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
+from neural.api.errors import add_handlers
 from neural.api.problems import ApiProblem, problem_response
+from neural.api.strict import StrictAPI
 
 APP_MODULE = "neural_api"
 
 
 def build() -> NinjaAPI:
     """The API with the endpoints of all installed apps."""
-    api = NinjaAPI(
+    api = StrictAPI(
         title="Zhilian Neural",
         version="1",
         urls_namespace="neural_api",
         docs_url=None,
-        description="Submit events of stores, and read what became of them.",
     )
     api.add_exception_handler(ApiProblem, _on_problem)
-    for module in (*_OWN, *_of_apps()):
-        api.add_router("", import_module(module).router)
+    add_handlers(api)
+    routers = [import_module(module).router for module in (*_OWN, *_of_apps())]
+    for router in dict.fromkeys(routers):  # events and history share one
+        api.add_router("", router)
     return api
 
 
-_OWN = ("neural.api.events",)
+# History adds to the router of events: of two routers with one path, Django asks the first alone.
+_OWN = ("neural.api.events", "neural.api.history", "neural.api.runs", "neural.api.stores")
 
 
 def _of_apps() -> list[str]:

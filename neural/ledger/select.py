@@ -5,7 +5,7 @@ does not grow with the millions of runs that succeeded.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Q
@@ -32,6 +32,8 @@ class Selection:
     """Part of the last error, upper or lower case."""
     ids: Sequence[str] = ()
     """Task ids, or primary keys."""
+    stores: Collection[str] | None = None
+    """The codes of the stores that the caller may see; None: every store."""
 
     def runs(self) -> TaskRunQuerySet:
         """The selected runs, without those :meth:`out_of_reach`."""
@@ -46,7 +48,8 @@ class Selection:
         exact |= {"store": self.store, "finished_at__gte": self.since}
         exact |= {"finished_at__lt": self.until, "error__icontains": self.error}
         wanted = {name: value for name, value in exact.items() if value}
-        runs: TaskRunQuerySet = TaskRun.objects.filter(state__in=self.states, **wanted)
+        runs: TaskRunQuerySet = TaskRun.objects.in_stores(self.stores)
+        runs = runs.filter(state__in=self.states, **wanted)
         if self.ids:
             keys = [int(each) for each in self.ids if each.isdecimal()]
             runs = runs.filter(Q(task_id__in=self.ids) | Q(pk__in=keys))
@@ -86,6 +89,25 @@ def retry(selection: Selection, *, on_progress: Callable[[int], None] = lambda r
             changed += TaskRun.objects.filter(pk__in=keys, state=state).retry()
             on_progress(len(keys))
     return changed
+
+
+def retry_first(
+    selection: Selection, *, most: int, dry_run: bool = False
+) -> tuple[list[TaskRun], bool]:
+    """Retry the first of the selected runs, at most so many; returns them, as they were found, and
+    whether there are more. With ``dry_run``, change nothing.
+
+    Call it in a transaction. The runs are locked in the order of their keys, so that two callers
+    cannot deadlock, and no run is returned that somebody else changes meanwhile.
+    """
+    runs = selection.runs().order_by("pk").only("task_id", "task", "handler", "queue", "event_id")
+    if not dry_run:
+        runs = runs.select_for_update(of=("self",))
+    found = list(runs[: most + 1])
+    first = found[:most]
+    if not dry_run:
+        TaskRun.objects.filter(pk__in=[run.pk for run in first]).retry()
+    return first, len(found) > most
 
 
 def _keys(runs: TaskRunQuerySet) -> Iterator[list[int]]:

@@ -1,5 +1,305 @@
 """The HTTP API's endpoints of orders, loaded if ``neural.api`` is installed."""
 
-from ninja import Router
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
+from ninja import Path, Query, Router, Schema
+from pydantic import Field
+
+from neural.api.access import Caller, KeyWith
+from neural.api.fields import AskedDay, Day, Instant, Money, StoreCode, text
+from neural.api.models import Scope
+from neural.api.problems import ApiProblem
+from neural.restaurant.keys import KEY_LENGTH, order_key
+from neural.restaurant.models import Order, OrderLine, Payment
+
+MOST_PAYMENTS = 200
+"""The newest payments and refunds that an answer has."""
 
 router = Router(tags=["Orders"])
+_: Any = gettext_lazy  # django-ninja's annotations know no lazy text
+
+WHICH = "The order's key, percent-encoded; or, with `till` or `day`, its number."
+
+LINE: dict[str, Any] = {
+    "position": 1,
+    "line_id": "",
+    "parent": None,
+    "role": "item",
+    "state": "sold",
+    "dish": "D7",
+    "name": "麻婆豆腐",
+    "quantity": "2.000",
+    "price": "28.000",
+    "discount": "0.000",
+    "amount": "56.000",
+    "tax": None,
+    "options": ["少辣"],
+    "note": "",
+}
+PAYMENT: dict[str, Any] = {
+    "id": "P9",
+    "kind": "payment",
+    "status": "completed",
+    "amount": "56.000",
+    "currency": "CNY",
+    "tender": "wechat",
+    "tip": "0.000",
+    "given": None,
+    "fee": "0.000",
+    "refund_of": "",
+    "refund_kind": "",
+    "returned_lines": None,
+    "reason": "",
+    "business_day": "2026-03-01",
+    "occurred_at": "2026-03-01T12:10:00Z",
+}
+ORDER: dict[str, Any] = {
+    "store": "S01",
+    "key": "/till-3/2026-03-01/12",
+    "number": "12",
+    "till": "till-3",
+    "business_day": "2026-03-01",
+    "state": "placed",
+    "status": "closed",
+    "statuses": [{"at": "2026-03-01T12:11:00+00:00", "status": "closed", "by": "", "reason": ""}],
+    "cancel_reason": "",
+    "placed_at": "2026-03-01T12:00:00Z",
+    "promised_at": None,
+    "closed_at": "2026-03-01T12:11:00Z",
+    "channel": "dine_in",
+    "platform": "",
+    "platform_number": "",
+    "table": "A4",
+    "guests": 2,
+    "member": "",
+    "staff": "",
+    "invoice": "",
+    "note": "",
+    "split_from": "",
+    "replaces": "",
+    "merged_into": "",
+    "currency": "CNY",
+    "lines": [LINE],
+    "bill": [],
+    "sums": {
+        "items": "56.000",
+        "line_discounts": "0.000",
+        "deferred": "0.000",
+        "discounts": "0.000",
+        "charges": "0.000",
+        "tax": "0.000",
+        "tax_included": "0.000",
+        "rounding": "0.000",
+        "total": "56.000",
+        "difference": "0.000",
+        "paid": "56.000",
+        "refunded": "0.000",
+        "returned": "0.000",
+        "tips": "0.000",
+        "owed": "0.000",
+        "net": "56.000",
+        "platform_discounts": "0.000",
+        "platform_charges": "0.000",
+        "commission": "0.000",
+        "fees": "0.000",
+        "payout": None,
+        "payout_is_final": False,
+    },
+    "payments": [PAYMENT],
+    "delivery": None,
+}
+
+
+class ReadLine(Schema):
+    """A line of an order."""
+
+    position: int = Field(description="Counted from 1.")
+    line_id: str
+    parent: int | None = Field(description="The position of the line that it belongs to.")
+    role: str = Field(description="`item`, `modifier`, `component` or `deferred`.")
+    state: str = Field(description="`sold`, `gift` or `void`.")
+    dish: str
+    name: str
+    quantity: Money
+    price: Money
+    discount: Money
+    amount: Money = Field(description="What the line adds to the total.")
+    tax: Money | None
+    options: list[Any] | None
+    note: str
+
+
+class OrderSums(Schema):
+    """What an order's parts add up to, what was paid, and what is owed."""
+
+    items: Money = Field(description="The amounts of the lines.")
+    line_discounts: Money
+    deferred: Money = Field(description="The part of the lines that is no sale, like a top-up.")
+    discounts: Money
+    charges: Money
+    tax: Money = Field(description="Added tax.")
+    tax_included: Money
+    rounding: Money
+    total: Money
+    difference: Money = Field(description="The stated total less what the parts add up to.")
+    paid: Money
+    refunded: Money
+    returned: Money = Field(description="The refunds of goods that were returned.")
+    tips: Money
+    owed: Money = Field(description="What the guest still owes; negative if too much was paid.")
+    net: Money = Field(description="What was sold in the end.")
+    platform_discounts: Money
+    platform_charges: Money
+    commission: Money
+    fees: Money
+    payout: Money | None = Field(description="What the platform states that it pays out.")
+    payout_is_final: bool
+
+
+class ReadPayment(Schema):
+    """A payment or a refund."""
+
+    id: str
+    kind: str = Field(description="`payment` or `refund`.")
+    status: str = Field(description="Only a `completed` one counts.")
+    amount: Money
+    currency: str
+    tender: str
+    tip: Money
+    given: Money | None
+    fee: Money
+    refund_of: str = Field(description="The id of the payment that is refunded.")
+    refund_kind: str = Field(description="`return`, `reversal`, or empty.")
+    returned_lines: Any
+    reason: str
+    business_day: Day | None
+    occurred_at: Instant
+
+
+class ReadOrder(Schema):
+    """An order, each aspect as its newest event states it."""
+
+    model_config = {"json_schema_extra": {"examples": [ORDER]}}
+
+    store: str
+    key: str = Field(description="Made of till, business day and number, as far as stated.")
+    number: str
+    till: str
+    business_day: Day | None
+    state: str = Field(
+        description="`placed`; `cancelled`: it counts nowhere; `expected`: only a payment or a "
+        "status of it is known."
+    )
+    status: str = Field(description="How far it is, like `preparing` or `closed`; may be empty.")
+    statuses: list[dict[str, Any]] = Field(description="The statuses so far, oldest first.")
+    cancel_reason: str
+    placed_at: Instant | None
+    promised_at: Instant | None
+    closed_at: Instant | None
+    channel: str
+    platform: str
+    platform_number: str
+    table: str
+    guests: int | None
+    member: str
+    staff: str
+    invoice: str
+    note: str
+    split_from: str
+    replaces: str
+    merged_into: str
+    currency: str = Field(description="ISO 4217; empty if it is not stated.")
+    lines: list[ReadLine]
+    bill: list[dict[str, Any]] = Field(
+        description="Discounts, charges, taxes and rounding of the whole order, as they were "
+        "stated."
+    )
+    sums: OrderSums
+    payments: list[ReadPayment] = Field(
+        description="Payments and refunds, oldest first; at most the 200 newest."
+    )
+    delivery: dict[str, Any] | None
+
+
+class OfTill(Schema):
+    """Which order is meant if its number alone does not say it."""
+
+    till: text(60, example="till-3") | None = Field(  # type: ignore[valid-type]
+        None, description="The till's name, if the order's key has one."
+    )
+    day: AskedDay | None = Field(
+        None, description="The business day, if the till's numbers begin again every day."
+    )
+
+
+@router.get(
+    "/orders/{store}/{path:order}",
+    auth=KeyWith(Scope.EVENTS_READ),
+    response=ReadOrder,
+    operation_id="read_order",
+    summary=_("Read an order"),
+)
+def read_order(
+    request: HttpRequest,
+    store: Annotated[StoreCode, Path(description="The code of the store.")],
+    order: Annotated[text(KEY_LENGTH, least=1, example="12"), Path(description=WHICH)],  # type: ignore[valid-type]
+    named: Query[OfTill],
+) -> ReadOrder:
+    """The order with its lines, its bill, its payments and refunds, and what is owed. Orders of
+    which only the number is stated have it as their key. For tills, give the number with `till`,
+    and with `day` if the till's numbers begin again every day."""
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    orders = Order.objects.in_stores(caller.stores).filter(store=store)
+    found = {row.key: row for row in orders.filter(key__in=_keys(order, named))}
+    for key in _keys(order, named):
+        if key in found:
+            return order_read(found[key])
+    raise ApiProblem(
+        404,
+        "there is no such order in the stores of this key; orders of tills are found by their "
+        "number with the parameters till and day",
+    )
+
+
+def _keys(order: str, named: OfTill) -> list[str]:
+    """The keys that may be meant, the likeliest first."""
+    if named.till or named.day:
+        return [order_key(order_id=order, till=named.till or "", day=named.day)]
+    # Some proxies merge the two slashes before a key that begins with one.
+    return [order, f"/{order}"]
+
+
+def order_read(order: Order) -> ReadOrder:
+    """An order as the API shows it."""
+    payments = order.payments.order_by("-occurred_at", "-pk")[:MOST_PAYMENTS]
+    same = {name: getattr(order, name) for name in _SAME}
+    return ReadOrder(
+        **same,
+        store=order.store_id,
+        number=str(order),
+        status=order.shown_status,
+        statuses=order.progress,
+        lines=[_line(line) for line in order.lines.order_by("position")],
+        sums=OrderSums(
+            **{name: getattr(order, name) for name in OrderSums.model_fields if name != "owed"},
+            owed=order.balance,
+        ),
+        payments=[_payment(each) for each in reversed(payments)],
+        delivery=order.delivery or None,
+    )
+
+
+_OTHERWISE = ("store", "number", "status", "statuses", "lines", "sums", "payments", "delivery")
+_SAME = [name for name in ReadOrder.model_fields if name not in _OTHERWISE]
+
+
+def _line(line: OrderLine) -> ReadLine:
+    return ReadLine(**{name: getattr(line, name) for name in ReadLine.model_fields})
+
+
+def _payment(payment: Payment) -> ReadPayment:
+    own: dict[str, Any] = {"id": payment.reference or payment.key, "returned_lines": payment.lines}
+    same = [name for name in ReadPayment.model_fields if name not in own]
+    return ReadPayment(**own, **{name: getattr(payment, name) for name in same})

@@ -1,5 +1,177 @@
 """The HTTP API's endpoints of search, loaded if ``neural.api`` is installed."""
 
-from ninja import Router
+import logging
+from collections.abc import Collection
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
+from ninja import Query, Router, Schema
+from pydantic import Field
+
+from neural.api.access import Caller, KeyWith
+from neural.api.fields import AskedInstant, Instant, StoreCode, text
+from neural.api.models import Scope
+from neural.api.pages import invalid
+from neural.api.problems import ApiProblem
+from neural.errors import NeuralError
+from neural.retrieval.collections.registry import collections
+from neural.retrieval.query.hits import Found, Hit
+from neural.retrieval.query.searching import MOST, search
+from neural.retrieval.stores.base import TableMissing
+
+SECONDS_TO_RETRY = 30
 
 router = Router(tags=["Search"])
+_: Any = gettext_lazy  # django-ninja's annotations know no lazy text
+logger = logging.getLogger("neural.search")
+
+HIT: dict[str, Any] = {
+    "key": "S01/D7",
+    "id": "D7",
+    "store": "S01",
+    "kind": "川菜",
+    "at": "2026-03-01T12:00:00Z",
+    "title": "麻婆豆腐",
+    "names": ["麻婆豆腐"],
+    "text": "麻婆豆腐 川菜 辣",
+    "score": 1.92,
+    "why": {
+        "names": ["麻婆豆腐"],
+        "parts": ["麻婆豆腐"],
+        "scores": {"names": 1.0, "words": 0.62, "meaning": 0.3},
+    },
+}
+FOUND: dict[str, Any] = {
+    "collections": [{"collection": "dishes", "hits": [HIT]}],
+    "notices": [],
+}
+
+
+class WhyFound(Schema):
+    """Why a record was found."""
+
+    names: list[str] = Field(description="Names of the record that occur whole in the question.")
+    parts: list[str] = Field(description="Pieces of its title, names or text that matched.")
+    scores: dict[str, float] = Field(description="What each way of finding added to the score.")
+
+
+class FoundRecord(Schema):
+    """A record that was found."""
+
+    key: str = Field(description="Its key in the collection: the store, a slash and the id.")
+    id: str
+    store: str
+    kind: str
+    at: Instant | None
+    title: str
+    names: list[str]
+    text: str
+    score: float
+    why: WhyFound
+
+
+class FoundInCollection(Schema):
+    """The hits of one collection, best first. Scores of two collections cannot be compared."""
+
+    collection: str
+    hits: list[FoundRecord]
+
+
+class SearchAnswer(Schema):
+    """What was found."""
+
+    model_config = {"json_schema_extra": {"examples": [FOUND]}}
+
+    collections: list[FoundInCollection]
+    notices: list[str] = Field(description="What was left out of the search, and why.")
+
+
+class Question(Schema):
+    """What to search for, and where."""
+
+    q: text(400, least=1, example="麻婆豆腐") = Field(  # type: ignore[valid-type]
+        description="Words, names or a description, in Chinese or English."
+    )
+    collection: text(100, example="dishes") | None = Field(  # type: ignore[valid-type]
+        None, description="Only this collection, like orders, dishes, staff or events."
+    )
+    store: list[StoreCode] = Field([], max_length=100, description="In these stores; repeatable.")
+    kind: text(200, example="川菜") | None = Field(  # type: ignore[valid-type]
+        None, description="Of this kind: an event's type, an order's state, a dish's category."
+    )
+    since: AskedInstant | None = Field(None, description="Happened at or after this.")
+    until: AskedInstant | None = Field(None, description="Happened before this.")
+    limit: int = Field(10, ge=1, le=MOST, description="The most hits of a collection.")
+
+
+@router.get(
+    "/search",
+    auth=KeyWith(Scope.SEARCH),
+    response=SearchAnswer,
+    operation_id="search",
+    summary=_("Search"),
+)
+def search_records(request: HttpRequest, asked: Query[Question]) -> SearchAnswer:
+    """Records that fit the question, within the stores of the key: by whole names, by words, by
+    sound (pinyin) and by meaning. Each hit says why it was found. 503 while the search index cannot
+    be reached."""
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    names = [each.name for each in collections() if asked.collection in (None, each.name)]
+    if not names:
+        known = ", ".join(each.name for each in collections())
+        raise invalid("query.collection", f"is not one of: {known}")
+    found = {name: _found(name, asked, _stores(asked, caller)) for name in names}
+    return SearchAnswer(
+        collections=[
+            FoundInCollection(collection=name, hits=[_record(hit) for hit in hits])
+            for name, hits in found.items()
+        ],
+        notices=list(dict.fromkeys(said for hits in found.values() for said in hits.notices)),
+    )
+
+
+def _stores(asked: Question, caller: Caller) -> Collection[str] | None:
+    if not asked.store:
+        return caller.stores
+    return {code for code in asked.store if caller.may_use(code)}
+
+
+def _found(collection: str, asked: Question, stores: Collection[str] | None) -> Found:
+    try:
+        return search(
+            asked.q,
+            collection,
+            since=asked.since,
+            top_k=asked.limit,
+            until=asked.until,
+            kind=asked.kind,
+            stores=stores,
+        )
+    except NeuralError as error:
+        logger.warning("event=search_failed collection=%s error=%r", collection, str(error))
+        remedy = f"rebuild_index {collection}" if isinstance(error, TableMissing) else "doctor"
+        raise ApiProblem(
+            503,
+            f"{collection} cannot be searched just now; manage.py {remedy} helps",
+            headers={"Retry-After": str(SECONDS_TO_RETRY)},
+        ) from error
+
+
+def _record(hit: Hit) -> FoundRecord:
+    return FoundRecord(
+        key=hit.key,
+        id=hit.id,
+        store=hit.store,
+        kind=hit.kind,
+        at=hit.at,
+        title=hit.title,
+        names=list(hit.names),
+        text=hit.text,
+        score=round(hit.score, 4),
+        why=WhyFound(
+            names=list(hit.why.names),
+            parts=list(hit.why.parts),
+            scores={way: round(score, 4) for way, score in hit.why.scores.items()},
+        ),
+    )

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.contrib import admin
 
-from neural.admin.bounded import MOST_ROWS
 from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
+from neural.keyset.bounded import MOST_ROWS
 from tests.unit import admin_world as world
 
 pytestmark = pytest.mark.django_db

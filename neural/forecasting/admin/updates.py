@@ -24,10 +24,10 @@ from neural.admin.filters import StoreFilter
 from neural.admin.pages import page
 from neural.admin.planning import WholeNumbers, by_store
 from neural.admin.scope import HistoryAdmin, SearchedByNumber
-from neural.admin.walks import Walk
 from neural.forecasting.admin.display import number, reason, update_badge
 from neural.forecasting.admin.filters import RoundFilter, UpdateStateFilter
 from neural.forecasting.models import PrivacySpend, StoreUpdate
+from neural.keyset.walks import Walk
 
 
 @page(StoreUpdate)

@@ -12,9 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from pydantic import ValidationError
 
-from neural.admin.walks import indexes_alone
 from neural.admin.written import DEEPEST
 from neural.events.types import event_type, event_types
+from neural.keyset.walks import indexes_alone
 from neural.models import NeuralEvent
 from neural.restaurant.handlers.identity import key_of
 from neural.restaurant.keys import number_of
@@ -103,7 +103,7 @@ def _near(order: Order, named: Sequence[NeuralEvent]) -> Iterator[NeuralEvent]:
 
 
 def _keys_before(order: Order, newest: int) -> Sequence[int]:
-    """Of the index of stores. Not '=': see :func:`neural.admin.walks._branch`."""
+    """Of the index of stores. Not '=': see :func:`neural.keyset.walks._branch`."""
     store = order.store_id
     rows = NeuralEvent.objects.filter(store__gte=store, store__lte=store, pk__lte=newest)
     with indexes_alone(rows.db):

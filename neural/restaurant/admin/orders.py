@@ -23,7 +23,7 @@ from neural.admin.filters import StoreFilter
 from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
-from neural.admin.walks import Walk
+from neural.keyset.walks import Walk
 from neural.restaurant.admin.amounts import amount_in, short_day, with_currency
 from neural.restaurant.admin.filters import (
     ApartFilter,

@@ -25,7 +25,7 @@ from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
 from neural.admin.store_links import register_rows_of_stores
-from neural.admin.walks import Walk
+from neural.keyset.walks import Walk
 from neural.restaurant.admin.filters import LowStockFilter
 from neural.restaurant.models import (
     Availability,

@@ -20,7 +20,7 @@ from neural.admin.display import (
 )
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
-from neural.admin.walks import Walk
+from neural.keyset.walks import Walk
 from neural.retrieval.admin.criteria import stores_of
 from neural.retrieval.admin.shared import RETRY, CollectionFilter, RefusedFilter
 from neural.retrieval.models import IngestedRecord, OutboxEntry

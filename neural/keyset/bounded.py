@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from neural.admin.walks import WHOLE_TABLE, Place, Walk, along, ends, indexes_alone
+from neural.keyset.walks import WHOLE_TABLE, Place, Walk, along, ends, indexes_alone
 
 MOST_ROWS = 2500
 """Rows that a walk reads for one page: about 10 ms on PostgreSQL when they are in memory."""

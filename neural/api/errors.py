@@ -1,0 +1,91 @@
+"""Every error of the API as a problem (RFC 9457): what is wrong, and in which field."""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from neural.api.problems import ApiProblem, problem_response
+from neural.events.answers import Problem
+
+MOST_ERRORS = 50
+SECONDS_TO_RETRY = 5
+
+logger = logging.getLogger("neural.api")
+
+
+def add_handlers(api: NinjaAPI) -> None:
+    """Answer the errors of endpoints, of django-ninja and of the database as problems."""
+    api.add_exception_handler(ValidationError, _on_invalid)
+    api.add_exception_handler(HttpError, _on_http_error)
+    api.add_exception_handler(AuthenticationError, _on_no_key)
+    api.add_exception_handler(Http404, _on_missing)
+    api.add_exception_handler(SuspiciousOperation, _on_suspicious)
+    for error in (OperationalError, InterfaceError):
+        api.add_exception_handler(error, _on_database_away)
+
+
+def not_found(request: HttpRequest, **path: Any) -> HttpResponse:
+    """The answer for an address that is none of the API's."""
+    return problem_response(ApiProblem(404, f"there is no {request.path}; see /api/docs"))
+
+
+def not_allowed(request: HttpRequest, refused: HttpResponse) -> HttpResponse:
+    """The answer for a method that an address does not have."""
+    allowed = ", ".join(sorted(refused.headers["Allow"].split(", ")))
+    detail = f"{request.path} takes {allowed}, not {request.method}"
+    return problem_response(ApiProblem(405, detail, headers={"Allow": allowed}))
+
+
+def _on_invalid(request: HttpRequest, error: Any) -> HttpResponse:
+    found = [_problem_of(each) for each in error.errors[:MOST_ERRORS]]
+    detail = "; ".join(str(each) for each in found[:3])
+    return problem_response(ApiProblem(422, detail, errors=found))
+
+
+def _problem_of(error: dict[str, Any]) -> Problem:
+    source, *rest = error["loc"]
+    # A body is one parameter of the endpoint, whose name is no part of the request.
+    names = rest[1:] if source == "body" else rest
+    reason = error["msg"].removeprefix("Value error, ")
+    return Problem(".".join(map(str, (source, *names))), reason[:1].lower() + reason[1:])
+
+
+def _on_http_error(request: HttpRequest, error: Any) -> HttpResponse:
+    return problem_response(ApiProblem(error.status_code, _said(error.message)))
+
+
+def _on_no_key(request: HttpRequest, error: Any) -> HttpResponse:
+    headers = {"WWW-Authenticate": "Bearer"}
+    return problem_response(ApiProblem(401, error.message, headers=headers))
+
+
+def _said(message: str) -> str:
+    if message.startswith("Cannot parse request body"):
+        return "the body is no JSON"
+    return message
+
+
+def _on_missing(request: HttpRequest, error: Any) -> HttpResponse:
+    return problem_response(ApiProblem(404, str(error)))
+
+
+def _on_suspicious(request: HttpRequest, error: Any) -> HttpResponse:
+    """Django's limits on a request: the size of its body, the number of its fields."""
+    status = 413 if isinstance(error, RequestDataTooBig) else 400
+    return problem_response(ApiProblem(status, str(error)))
+
+
+def _on_database_away(request: HttpRequest, error: Any) -> HttpResponse:
+    logger.error("event=api_without_database path=%s error=%r", request.path, str(error))
+    return problem_response(
+        ApiProblem(
+            503,
+            "the database cannot be reached just now; try again",
+            headers={"Retry-After": str(SECONDS_TO_RETRY)},
+        )
+    )

@@ -1,0 +1,210 @@
+"""Endpoints of recorded events: list them, read one with its runs, and run its handlers again."""
+
+from typing import Annotated, Any
+
+from django.db import transaction
+from django.db.models import Prefetch
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy
+from ninja import Path, Query, Schema
+from pydantic import Field
+
+from neural.api import event_pages
+from neural.api.access import Caller, KeyWith
+from neural.api.event_pages import LIST, EventFilters
+from neural.api.events import router
+from neural.api.fields import Instant, RowKey
+from neural.api.models import Scope
+from neural.api.openapi import answers
+from neural.api.pages import cursor_at, link_to_next
+from neural.api.problems import ApiProblem
+from neural.api.reading_examples import EVENT, EVENT_RETRIED, LISTED_EVENT, RETRIED_RUN
+from neural.api.retrying import retry_event
+from neural.api.runs import Run, State, run_read
+from neural.events.answers import EventPruned
+from neural.events.types import EventTypeUnknown
+from neural.models import NeuralEvent, TaskAttempt, TaskRun
+
+__all__ = ["router"]
+
+_: Any = gettext_lazy  # django-ninja's annotations know no lazy text
+
+EventKey = Annotated[
+    RowKey, Path(description="The event's id in this API, as its submission was answered.")
+]
+
+
+class RunOfEvent(Schema):
+    """The state of one run of an event."""
+
+    task_id: str
+    handler: str
+    state: State
+
+
+class ListedEvent(Schema):
+    """An event in a list."""
+
+    model_config = {"json_schema_extra": {"examples": [LISTED_EVENT]}}
+
+    id: int
+    store: str
+    source: str
+    event_id: str = Field(description="The sender's own id, unique within its store and source.")
+    type: str
+    occurred_at: Instant
+    recorded_at: Instant
+    unhandled: bool = Field(description="Whether no installed app handled this type of event.")
+    pruned_at: Instant | None = Field(description="When the payload was deleted for its age.")
+    runs: list[RunOfEvent]
+
+
+class RecordedEvent(ListedEvent):
+    """An event, and what became of it."""
+
+    model_config = {"json_schema_extra": {"examples": [EVENT]}}
+
+    payload: Any = Field(description="As it was submitted; null after pruning.")
+    runs: list[Run]  # type: ignore[assignment]
+
+
+class EventList(Schema):
+    """A page of events, the newest first."""
+
+    model_config = {
+        "json_schema_extra": {"examples": [{"items": [LISTED_EVENT], "next": "ZXZlbnRzOjQ3MTE"}]}
+    }
+
+    items: list[ListedEvent]
+    next: str | None = Field(
+        description="The cursor of the next page; null on the last one. A page may have fewer "
+        "items than `limit`, even none, and yet a next one."
+    )
+
+
+class RetriedRun(Schema):
+    """A run of the event."""
+
+    model_config = {"json_schema_extra": {"examples": [RETRIED_RUN]}}
+
+    task_id: str
+    handler: str
+    state: State = Field(
+        description="Its state before this request; `pending` for a run that it recorded."
+    )
+
+
+class EventRetried(Schema):
+    """What a retry of an event did."""
+
+    model_config = {"json_schema_extra": {"examples": [EVENT_RETRIED]}}
+
+    id: int
+    retried: list[RetriedRun] = Field(description="Dead and cancelled runs that are due again.")
+    recorded: list[RetriedRun] = Field(description="New runs, of handlers that had none.")
+    unchanged: list[RetriedRun] = Field(description="Runs that were left as they are.")
+
+
+@router.get(
+    "/events",
+    auth=KeyWith(Scope.EVENTS_READ),
+    response=EventList,
+    operation_id="list_events",
+    summary=_("List events"),
+)
+def list_events(
+    request: HttpRequest, response: HttpResponse, filters: Query[EventFilters]
+) -> EventList:
+    """Recorded events of the key's stores, the newest first, without their payloads. Pages are
+    stable while events arrive: a cursor goes on below the last event seen. A filter of `state`,
+    `source` or time is applied to the events that one page looks at, so that each page is
+    answered quickly: go on until `next` is null."""
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    page = event_pages.page(filters, caller.stores)
+    following = None if page.after is None else cursor_at(LIST, page.after)
+    link_to_next(request, response, following)
+    return EventList(items=[_listed(event) for event in page.events], next=following)
+
+
+@router.get(
+    "/events/{id}",
+    auth=KeyWith(Scope.EVENTS_READ),
+    response=RecordedEvent,
+    operation_id="read_event",
+    summary=_("Read an event and what became of it"),
+)
+def read_event(request: HttpRequest, id: EventKey) -> RecordedEvent:  # noqa: A002 (a parameter of the path)
+    """The event with its payload and its runs: their states, attempts, errors and results."""
+    event = _visible(request, id)
+    attempts = TaskAttempt.objects.select_related("worker").defer("traceback")
+    runs = event.runs.select_related("worker").defer("args", "kwargs", "options")
+    runs = runs.prefetch_related(Prefetch("attempts", attempts)).order_by("handler")
+    return RecordedEvent(
+        **_facts(event), payload=event.payload, runs=[run_read(run) for run in runs]
+    )
+
+
+@router.post(
+    "/events/{id}/retry",
+    auth=KeyWith(Scope.RUNS_RETRY),
+    response=EventRetried,
+    operation_id="retry_event",
+    summary=_("Run an event's handlers again"),
+    openapi_extra=answers(409),
+)
+def retry_again(request: HttpRequest, id: EventKey) -> EventRetried:  # noqa: A002 (a parameter of the path)
+    """Makes the event's dead and cancelled runs due again, with their retries restored, and records
+    a run for each handler of its type that has none. Runs that wait, work or have succeeded are
+    left as they are, and so are discarded ones: a person decided about them. 409 if the payload was
+    pruned, or if no installed app registers the event's type any more."""
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    event = _visible(request, id)
+    try:
+        with transaction.atomic():
+            done = retry_event(event, by=caller.name)
+    except EventPruned:
+        raise ApiProblem(409, "the payload was pruned; its handlers cannot run") from None
+    except EventTypeUnknown:
+        detail = f"no installed app registers the event type {event.type}"
+        raise ApiProblem(409, detail) from None
+    return EventRetried(
+        id=event.pk,
+        retried=[_brief(run) for run in done.retried],
+        recorded=[_brief(run) for run in done.recorded],
+        unchanged=[_brief(run) for run in done.unchanged],
+    )
+
+
+def _visible(request: HttpRequest, key: int) -> NeuralEvent:
+    """The event if the caller may see it. One of another store looks like none."""
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    event = NeuralEvent.objects.in_stores(caller.stores).filter(pk=key).first()
+    if event is None:
+        raise ApiProblem(404, "there is no such event in the stores of this key")
+    return event
+
+
+def _facts(event: NeuralEvent) -> dict[str, Any]:
+    return {
+        "id": event.pk,
+        "store": event.store_id,
+        "source": event.source,
+        "event_id": event.event_id,
+        "type": event.type,
+        "occurred_at": event.occurred_at,
+        "recorded_at": event.recorded_at,
+        "unhandled": event.unhandled,
+        "pruned_at": event.pruned_at,
+    }
+
+
+def _listed(event: NeuralEvent) -> ListedEvent:
+    runs = [
+        RunOfEvent(task_id=run.task_id, handler=run.handler, state=run.state)
+        for run in sorted(event.runs.all(), key=lambda run: run.handler)
+    ]
+    return ListedEvent(**_facts(event), runs=runs)
+
+
+def _brief(run: TaskRun) -> RetriedRun:
+    return RetriedRun(task_id=run.task_id, handler=run.handler, state=run.state)

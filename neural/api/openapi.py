@@ -1,0 +1,252 @@
+"""The OpenAPI 3.1 document: what django-ninja writes, completed.
+
+Every operation says which scope it needs, which problems it answers and which headers it sends. The
+examples of schemas become the examples of requests and answers.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
+from ninja.responses import NinjaJSONEncoder
+
+from neural.api.problems import CONTENT_TYPE
+
+KEY = "ApiKey"
+LICENSE = {"name": "Apache 2.0", "identifier": "Apache-2.0"}
+TAGS = {
+    "Events": _("Submit events of stores, and read what became of them."),
+    "Runs": _("The work that events cause: read it, and retry what has failed."),
+    "Orders": _("Orders as their newest events state them."),
+    "Stores": _("The stores of the key."),
+    "Search": _("Find records by names, words, sound and meaning."),
+    "Forecasts": _("What a store will sell on the next days."),
+}
+DESCRIPTION = _(
+    "Stores send what happens, and every event is recorded before it is answered: accepted means "
+    "committed. All else is read from the same records. A key sees and writes the rows of its own "
+    "stores only; a row of another store looks as if it did not exist. Times are ISO 8601 in UTC, "
+    "and amounts of money are decimal strings. Errors are problem details (RFC 9457) that name "
+    "each field and reason."
+)
+KEY_DESCRIPTION = _(
+    "A key as `Authorization: Bearer zn_…`, or in the header `X-Api-Key`. Keys are made in the "
+    "admin or with `manage.py api_key`. Each has scopes and stores."
+)
+PROBLEMS = {
+    400: _("The request cannot be read."),
+    401: _("There is no valid key."),
+    403: _("The key does not have the scope, or not the store."),
+    404: _("There is no such row in the stores of the key."),
+    409: _("What was recorded stands in the way."),
+    413: _("The body is too large."),
+    415: _("The body is of a type that is not read here."),
+    422: _("A parameter or a field is missing or wrong."),
+    429: _("The key sends too much. Wait for as long as Retry-After says."),
+    503: _("Something that is needed cannot be reached just now. Try again later."),
+}
+EXAMPLES: dict[int, dict[str, Any]] = {
+    400: {"detail": "the body is no JSON"},
+    401: {"detail": "give a valid key in the header Authorization: Bearer zn_…"},
+    403: {"detail": "the key 3f9c0a71be does not have the scope events:read"},
+    404: {"detail": "there is no such event in the stores of this key"},
+    409: {"detail": "the payload was pruned; its handlers cannot run"},
+    413: {"detail": "the body is larger than 16 MiB"},
+    415: {"detail": "send application/json"},
+    422: {
+        "detail": "query.limit is at most 100",
+        "errors": [{"field": "query.limit", "reason": "is at most 100"}],
+    },
+    429: {"detail": "the key sends more than 200 events a second"},
+    503: {"detail": "the database cannot be reached just now; try again"},
+}
+ALWAYS = (401, 403, 422, 429, 503)
+OF_A_PATH = (404,)
+OF_A_BODY = (400, 413)
+
+
+def answers(*statuses: int) -> dict[str, Any]:
+    """For ``openapi_extra``: problems that an operation answers besides the usual ones."""
+    return {"responses": {str(status): _answer(status) for status in statuses}}
+
+
+class Document(OpenAPISchema):
+    """The document of an API."""
+
+    def __init__(self, api: Any, path_prefix: str) -> None:
+        super().__init__(api, path_prefix)
+        self["info"] |= {"description": DESCRIPTION, "license": LICENSE}
+        self["servers"] = [{"url": "/", "description": _("This server")}]
+        self["tags"] = [{"name": name, "description": TAGS[name]} for name in self._tags()]
+        self["components"] |= {
+            "responses": {_name(status): _problem(status) for status in PROBLEMS},
+            "headers": HEADERS,
+        }
+        self["components"]["schemas"]["Problem"] = PROBLEM
+        self.update(json.loads(json.dumps(self, cls=NinjaJSONEncoder)))
+        for operation in self.operations():
+            _complete(operation, self["components"]["schemas"])
+
+    def operations(self) -> Iterator[dict[str, Any]]:
+        """Every operation."""
+        for methods in self["paths"].values():
+            yield from methods.values()
+
+    def operation_security(self, operation: Operation) -> Any:
+        """The key and the scope that an operation needs."""
+        scopes = [each.scope for each in operation.auth_callbacks if hasattr(each, "scope")]
+        if not scopes:
+            return None
+        self.securitySchemes[KEY] = {
+            "type": "http",
+            "scheme": "bearer",
+            "description": KEY_DESCRIPTION,
+        }
+        return [{KEY: scopes}]
+
+    def _tags(self) -> Iterable[str]:
+        used = {name for operation in self.operations() for name in operation.get("tags", ())}
+        return [name for name in TAGS if name in used]
+
+
+PROBLEM = {
+    "title": "Problem",
+    "type": "object",
+    "description": "Problem details of RFC 9457.",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "description": "A URI of the kind of problem."},
+        "title": {"type": "string", "description": "The status in words."},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong, and what to do."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "reason"],
+                "properties": {"field": {"type": "string"}, "reason": {"type": "string"}},
+            },
+        },
+    },
+}
+HEADERS = {
+    "RateLimit-Policy": {
+        "description": "How many requests and events the key may send, in how many seconds.",
+        "schema": {"type": "string"},
+        "example": '"key";q=10000;w=50',
+    },
+    "RateLimit": {
+        "description": "How many are left.",
+        "schema": {"type": "string"},
+        "example": '"key";r=9999;t=1',
+    },
+    "Retry-After": {
+        "description": "After how many seconds to try again.",
+        "schema": {"type": "integer"},
+        "example": 3,
+    },
+    "Link": {
+        "description": 'The next page, as `<address>; rel="next"`.',
+        "schema": {"type": "string"},
+        "example": '</api/v1/events?cursor=ZXZlbnRzOjQ3MTE>; rel="next"',
+    },
+}
+
+
+def _name(status: int) -> str:
+    return HTTPStatus(status).phrase.title().replace(" ", "")
+
+
+def _answer(status: int) -> dict[str, str]:
+    return {"$ref": f"#/components/responses/{_name(status)}"}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    example = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    content = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    response: dict[str, Any] = {
+        "description": PROBLEMS[status],
+        "content": {CONTENT_TYPE: {**content, "example": {**example, **EXAMPLES[status]}}},
+    }
+    if status in (429, 503):
+        response["headers"] = _headers("Retry-After")
+    return response
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _complete(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Add what django-ninja does not write: problems, examples and headers."""
+    for parameter in operation["parameters"]:
+        _complete_parameter(parameter)
+    statuses = list(ALWAYS) if "security" in operation else []
+    if any(each["in"] == "path" for each in operation["parameters"]):
+        statuses += OF_A_PATH
+    if body := operation.get("requestBody"):
+        statuses += OF_A_BODY
+        _add_examples(body, schemas)
+    responses = operation["responses"]
+    for response in responses.values():
+        _add_examples(response, schemas)
+    for status in statuses:
+        responses.setdefault(str(status), _answer(status))
+    if "security" in operation:
+        names = ["RateLimit", "RateLimit-Policy"]
+        names += ["Link"] if any(p["name"] == "cursor" for p in operation["parameters"]) else []
+        for status, response in responses.items():
+            if status.startswith("2"):
+                response["headers"] = {**_headers(*names), **response.get("headers", {})}
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _complete_parameter(parameter: dict[str, Any]) -> None:
+    """A parameter is left out rather than null, and its example is one."""
+    schema = parameter["schema"]
+    if schema.get("default", ...) is None:
+        del schema["default"]
+    kinds = [each for each in schema.pop("anyOf", ()) if each != {"type": "null"}]
+    if len(kinds) == 1:
+        schema.update({**kinds[0], **schema})
+    elif kinds:
+        schema["anyOf"] = kinds
+    schema.pop("title", None)
+    examples = schema.pop("examples", None) or schema.get("items", {}).get("examples")
+    parameter.pop("examples", None)
+    if schema.pop("description", None) is None and "description" not in parameter:
+        parameter["description"] = ""
+    if examples:
+        parameter["example"] = [examples[0]] if schema.get("type") == "array" else examples[0]
+
+
+def _add_examples(holder: dict[str, Any], schemas: dict[str, Any]) -> None:
+    for content in holder.get("content", {}).values():
+        if "example" in content or "examples" in content:
+            continue
+        schema = content.get("schema", {})
+        name = schema.get("$ref", "").rpartition("/")[2]
+        found = schemas.get(name, schema).get("examples")
+        if found:
+            content["example"] = _in_order(found[0], schema, schemas)
+
+
+def _in_order(example: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
+    """The example with its members in the order of the schema, which pydantic has sorted."""
+    kinds = (schema, *schema.get("anyOf", ()))
+    known: Any = next(
+        (schemas[each["$ref"].rpartition("/")[2]] for each in kinds if "$ref" in each), {}
+    )
+    found = known or schema
+    if isinstance(example, list):
+        return [_in_order(each, found.get("items", {}), schemas) for each in example]
+    if not isinstance(example, dict):
+        return example
+    properties = found.get("properties", {})
+    ordered = [name for name in properties if name in example]
+    ordered += [name for name in example if name not in properties]
+    return {name: _in_order(example[name], properties.get(name, {}), schemas) for name in ordered}

@@ -1,0 +1,88 @@
+"""The endpoint of stores: those of the key."""
+
+import datetime as dt
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy
+from ninja import Query, Router, Schema
+from pydantic import Field, PlainSerializer, WithJsonSchema
+
+from neural.api.access import Caller, KeyWith
+from neural.api.fields import text
+from neural.api.models import Scope
+from neural.api.pages import cursor_at, link_to_next, page_size, place_in
+from neural.api.reading_examples import STORE
+from neural.models import Store as StoreRow
+
+LIST = "stores"
+
+router = Router(tags=["Stores"])
+_: Any = gettext_lazy  # django-ninja's annotations know no lazy text
+
+TimeOfDay = Annotated[
+    dt.time,
+    PlainSerializer(lambda time: time.isoformat(), return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["04:00:00"]}),
+]
+
+
+class Store(Schema):
+    """A restaurant or shop."""
+
+    model_config = {"json_schema_extra": {"examples": [STORE]}}
+
+    code: str
+    name: str
+    brand: str
+    region: str
+    country: str = Field(description="ISO 3166-1; may be empty.")
+    time_zone: str = Field(description="A name of the time zone database.")
+    day_ends_at: TimeOfDay = Field(
+        description="Local time; sales before it belong to the business day before."
+    )
+    confirmed: bool = Field(
+        description="False for a store that an event named first, until a person has looked."
+    )
+
+
+class StoreList(Schema):
+    """A page of stores by their codes."""
+
+    model_config = {"json_schema_extra": {"examples": [{"items": [STORE], "next": None}]}}
+
+    items: list[Store]
+    next: str | None = Field(description="The cursor of the next page; null on the last one.")
+
+
+class Paging(Schema):
+    """The parameters of a list."""
+
+    limit: int | None = Field(
+        None, ge=1, le=1000, description="The most stores of a page.", examples=[100]
+    )
+    cursor: text(400) | None = Field(  # type: ignore[valid-type]
+        None, description="The member `next` of the page before."
+    )
+
+
+@router.get(
+    "/stores",
+    auth=KeyWith(Scope.EVENTS_READ),
+    response=StoreList,
+    operation_id="list_stores",
+    summary=_("List stores"),
+)
+def list_stores(request: HttpRequest, response: HttpResponse, asked: Query[Paging]) -> StoreList:
+    """The stores that the key may see, sorted by their codes, with time zone and business day."""
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    size, after = page_size(asked.limit), place_in(LIST, asked.cursor)
+    rows = StoreRow.objects.in_stores(caller.stores).order_by("pk")
+    found = list((rows if after is None else rows.filter(pk__gt=after))[: size + 1])
+    following = cursor_at(LIST, found[size - 1].pk) if len(found) > size else None
+    link_to_next(request, response, following)
+    fields = list(Store.model_fields)
+    return StoreList(
+        items=[Store(**{name: getattr(row, name) for name in fields}) for row in found[:size]],
+        next=following,
+    )

@@ -1,0 +1,120 @@
+"""django-ninja's API, stricter: it refuses query parameters that it does not know, and answers
+unknown addresses and methods as problems, too."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial, wraps
+from typing import Any, TypeAlias
+
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import path
+from django.utils.translation import get_language
+from ninja import NinjaAPI
+from ninja.errors import ValidationError
+from ninja.operation import Operation
+
+from neural.api import errors
+from neural.api.openapi import Document
+from neural.api.problems import ApiProblem
+from neural.events.answers import Problem
+
+Place: TypeAlias = tuple[int | str, ...]
+
+
+class StrictAPI(NinjaAPI):
+    """An API whose every error is a problem, and whose document is complete."""
+
+    def get_openapi_schema(
+        self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
+    ) -> Any:
+        """The OpenAPI document, in the language of the request."""
+        if path_prefix is None:
+            path_prefix = self.get_root_path(path_params or {})
+        place = (get_language(), path_prefix)
+        if place not in self._documents:
+            self._documents[place] = Document(self, path_prefix)
+        return self._documents[place]
+
+    @cached_property
+    def _documents(self) -> dict[tuple[str | None, str], Document]:
+        """The documents by language and prefix; they change with the code alone."""
+        return {}
+
+    def validation_error_from_error_contexts(self, error_contexts: Any) -> ValidationError:
+        """django-ninja's error, with the name of each parameter as the request has it, also for an
+        item of a list."""
+        found = []
+        for context in error_contexts:
+            names = context.model.__ninja_flatten_map_reverse__
+            for each in context.pydantic_validation_error.errors(
+                include_url=False, include_input=False, include_context=False
+            ):
+                place = _renamed(each["loc"], names)
+                found.append({**each, "loc": (context.model.__ninja_param_source__, *place)})
+        return ValidationError(found)
+
+    def _get_bound_routers(self) -> Any:
+        is_new = self._bound_routers_cache is None
+        routers = super()._get_bound_routers()
+        if is_new:
+            for operation in operations(routers):
+                operation._get_values = _refusing_unknown(operation)  # type: ignore[method-assign]
+        return routers
+
+    def _get_urls(self) -> Any:
+        urls = super()._get_urls()
+        for each in urls:
+            each.callback = _answering_problems(each.callback)
+        return [*urls, path("<path:rest>", errors.not_found)]
+
+
+def operations(routers: Any) -> list[Operation]:
+    """The operations of bound routers."""
+    views = (view for router in routers for view in router.path_operations.values())
+    return [operation for view in views for operation in view.operations]
+
+
+def _renamed(place: Place, names: Mapping[Place, Place]) -> Place:
+    """The place in a request of a value at a place in a parameter's model."""
+    for length in range(len(place), 0, -1):
+        if place[:length] in names:
+            return (*names[place[:length]], *place[length:])
+    return place
+
+
+def _refusing_unknown(operation: Operation) -> Callable[..., Any]:
+    known = {
+        name
+        for model in operation.models
+        if model.__ninja_param_source__ == "query"
+        for name in getattr(model, "__ninja_flatten_map__", model.model_fields)
+    }
+    get_values = operation._get_values
+
+    def get(request: HttpRequest, *args: Any) -> Any:
+        if unknown := sorted(request.GET.keys() - known):
+            takes = ", ".join(sorted(known)) or "none"
+            reason = f"is no parameter here; there are: {takes}"
+            raise ApiProblem(
+                422,
+                f"query.{unknown[0]} {reason}",
+                errors=[Problem(f"query.{name}", reason) for name in unknown[: errors.MOST_ERRORS]],
+            )
+        return get_values(request, *args)
+
+    return get
+
+
+def _answering_problems(view: Any) -> Callable[..., Any]:
+    function: Any = view.func if isinstance(view, partial) else view
+
+    @wraps(function)
+    def answer(request: HttpRequest, **parameters: Any) -> HttpResponse:
+        if function.__name__ == "default_home":
+            return errors.not_found(request)
+        response: HttpResponse = view(request, **parameters)
+        if isinstance(response, HttpResponseNotAllowed):
+            return errors.not_allowed(request, response)
+        return response
+
+    answer.csrf_exempt = True  # type: ignore[attr-defined]
+    return answer
