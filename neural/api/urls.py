@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from neural.api.routing import patterns_of
 from neural.api.version1 import build
 
-urlpatterns = [path("v1/", build().urls)]
+urlpatterns = [path("v1/", patterns_of(build()))]

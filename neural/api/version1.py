@@ -12,6 +12,7 @@ from django.apps import apps
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
+from neural.api.errors import handle_errors
 from neural.api.problems import ApiProblem, problem_response
 
 APP_MODULE = "neural_api"
@@ -27,6 +28,7 @@ def build() -> NinjaAPI:
         description="Submit events of stores, and read what became of them.",
     )
     api.add_exception_handler(ApiProblem, _on_problem)
+    handle_errors(api)
     for module in (*_OWN, *_of_apps()):
         api.add_router("", import_module(module).router)
     return api
