@@ -52,14 +52,13 @@ def check_media_type(request: HttpRequest, accepted: tuple[str, ...]) -> str:
 class Body:
     """The body of a request, read piece by piece.
 
-    A body of more than ``limit`` bytes is refused with 413, one that takes longer than
-    ``api_body_seconds`` with 408, and one that ends early with 400.
+    A body of more than ``limit`` bytes is refused with 413, one for which the client makes us wait
+    longer than ``api_body_seconds`` in all with 408, and one that ends early with 400.
     """
 
     def __init__(self, request: HttpRequest, limit: int) -> None:
         self._limit = limit
-        self._seconds = conf().api_body_seconds
-        self._until = time.monotonic() + self._seconds
+        self._seconds = self._seconds_left = conf().api_body_seconds
         environ = getattr(request, "environ", {})
         self._socket = environ.get("gunicorn.socket")
         self._size = _declared_size(request)
@@ -77,9 +76,11 @@ class Body:
         """The next bytes, at most ``size``; empty at the end. Raises :class:`ApiProblem`."""
         if self.is_complete:
             return b""
+        if self._seconds_left <= 0:
+            raise self._too_slow()
         piece = self._next(min(size, self._limit + 1 - self._read))
         self._read += len(piece)
-        if time.monotonic() > self._until:
+        if not piece and self._seconds_left <= 0:
             raise self._too_slow()
         if self._read > self._limit:
             raise self._too_large()
@@ -108,11 +109,16 @@ class Body:
             pass
 
     def _next(self, size: int) -> bytes:
+        began = time.monotonic()
         try:
-            with Deadline(self._socket, self._until):
+            with Deadline(self._socket, began + self._seconds_left):
                 return bytes(self._stream.read(size))
         except (OSError, UnreadablePostError):
-            raise self._too_slow() if time.monotonic() > self._until else _cut() from None
+            if time.monotonic() - began > self._seconds_left:
+                raise self._too_slow() from None
+            raise _cut() from None
+        finally:
+            self._seconds_left -= time.monotonic() - began
 
     def _too_slow(self) -> ApiProblem:
         return ApiProblem(408, f"the body did not arrive within {self._seconds:g} seconds")

@@ -95,7 +95,9 @@ class _Text:
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        # Bytes that are not UTF-8 become halves of surrogate pairs, so that only the element in
+        # which they are is refused.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self.buffer = ""
         self.at = 0
 
@@ -104,10 +106,7 @@ class _Text:
         added: list[str] = []
         while characters > 0:
             piece = next(self._pieces, b"")
-            try:
-                added.append(self._decoder.decode(piece, final=not piece))
-            except UnicodeDecodeError as error:
-                raise BrokenList(f"is not UTF-8: {error.reason}") from error
+            added.append(self._decoder.decode(piece, final=not piece))
             characters -= len(added[-1])
             if not piece:
                 break
@@ -146,10 +145,13 @@ def _element(text: _Text, place: int, limit: int) -> Element:
             end, read = found, partial(_refuse, str(not_readable(error)))
         raw = text.buffer[text.at : end]
         text.at = end
+        if not raw.isascii() and _NOT_UTF8.search(raw):
+            read = partial(_refuse, "is not UTF-8")
         return Element(place, raw, read)
 
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},"]', re.DOTALL)
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 

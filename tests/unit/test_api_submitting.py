@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
-from neural.api import keys
+from neural.api import keys, submitting
 from neural.api.models import Scope
 from neural.events.ndjson import line_limit
 from neural.models import NeuralEvent, RefusedEvent, Store, TaskRun
@@ -28,6 +28,9 @@ CLOUDEVENT = {
     "id": "1",
     "data": {"key": "k1"},
 }
+
+
+CLOUDEVENTS = "application/cloudevents+json"
 
 
 @pytest.fixture
@@ -278,3 +281,43 @@ def test_other_methods_and_addresses_are_answered_with_problems(client, post):
     problems(wrong)
     assert nowhere.status_code == 404
     problems(nowhere)
+
+
+def test_the_trace_of_a_request_reaches_the_runs_unless_the_event_has_its_own(post):
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    own = trace.replace("b7ad", "c7ad")
+
+    post(EVENT, traceparent=trace, tracestate="vendor=1")
+    post({**CLOUDEVENT, "id": "2", "traceparent": own}, CLOUDEVENTS, traceparent=trace)
+    post({**EVENT, "event_id": "3"}, traceparent="nonsense")
+
+    kept = dict(TaskRun.objects.values_list("event__event_id", "options"))
+    assert kept["1"] == {"headers": {"traceparent": trace, "tracestate": "vendor=1"}}
+    assert kept["2"] == {"headers": {"traceparent": own}}
+    assert kept["3"] == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_accepted_means_committed_also_in_a_project_with_a_transaction_for_each_request(
+    post, monkeypatch
+):
+    """With ATOMIC_REQUESTS, the response of a view is made before the commit."""
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    transactions = []
+    submit = submitting.submit_many
+
+    def watched(*arguments, **named):
+        transactions.append(connection.in_atomic_block)
+        return submit(*arguments, **named)
+
+    monkeypatch.setattr(submitting, "submit_many", watched)
+
+    assert post(EVENT).status_code == 202
+    assert transactions == [False]
+
+
+def test_one_event_takes_few_statements(post, django_assert_max_num_queries):
+    """Its key, and on PostgreSQL one statement for event, runs and store; on SQLite three, and a
+    savepoint around them."""
+    with django_assert_max_num_queries(2 if connection.vendor == "postgresql" else 8):
+        post(EVENT)

@@ -77,8 +77,12 @@ def test_a_json_list_is_answered_by_its_indexes(post):
 
 def test_a_batch_of_cloudevents_is_a_list_of_cloudevents_alone(post):
     cloudevent = {
-        **{"specversion": "1.0", "type": "probe.counted", "source": "till", "id": "1"},
-        **{"store": "S1", "data": {"key": "k1"}},
+        "specversion": "1.0",
+        "type": "probe.counted",
+        "source": "till",
+        "id": "1",
+        "store": "S1",
+        "data": {"key": "k1"},
     }
 
     response = post([cloudevent, event(2)], "application/cloudevents-batch+json")
@@ -90,7 +94,8 @@ def test_a_batch_of_cloudevents_is_a_list_of_cloudevents_alone(post):
 
 def test_an_element_that_cannot_be_read_is_refused_and_the_others_are_kept(post):
     broken = [
-        *(b'{"a": 1,, "b": "]}"}', b'{"a": NaN}', b"[1, 2}", b"nonsense", b'{"a": 1, "a": 2}'),
+        *(b'{"a": 1,, "b": "]}"}', b'{"a": NaN}', b"[1, 2}", b"nonsense", b'{"a": "\xff"}'),
+        b'{"a": 1, "a": 2}',
         *(b"1" * 5000, b'{"a":' * 1000 + b"1" + b"}" * 1000, b'"\\x"'),
     ]
     good = [json.dumps(event(n)).encode() for n in range(2)]
@@ -109,7 +114,7 @@ def test_an_element_that_cannot_be_read_is_refused_and_the_others_are_kept(post)
         (b"{}", "is not a JSON list"),
         (b"nonsense", "is not a JSON list"),
         (b"[", "ends within element 0"),
-        (b"\xff", "is not UTF-8"),
+        (b"\xff", "is not a JSON list"),
         (b"[]", "no events"),
         (b" ", "is not a JSON list"),
     ],
@@ -129,7 +134,6 @@ def test_what_is_no_list_at_all_is_answered_with_a_problem(post, text, reason):
         (b', {"a": "', "ends within element 1"),
         (b" {}]", "no comma"),
         (b"] []", "text after the end"),
-        (b', "\xff"]', "is not UTF-8"),
     ],
 )
 def test_where_a_list_breaks_the_last_line_says_so_and_what_came_before_is_kept(post, rest, reason):
