@@ -132,9 +132,12 @@ def send(client, fake_broker):
     client.raise_request_exception = True
     _, key = keys.issue(name="till", scopes=[Scope.EVENTS_WRITE], stores=None)
 
-    def post(path, raw, content_type, more=()):
+    def post(path, raw, content_type, more=None):
         return client.post(
-            f"/api/v1{path}", raw, content_type=content_type, headers={"X-Api-Key": key, **more}
+            f"/api/v1{path}",
+            raw,
+            content_type=content_type,
+            headers={"X-Api-Key": key, **(more or {})},
         )
 
     return post
