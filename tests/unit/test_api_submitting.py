@@ -5,7 +5,7 @@ import json
 import pytest
 from django.db import OperationalError, connection
 
-from neural.api import keys, submitting
+from neural.api import keys, submitting, version1
 from neural.api.models import Scope
 from neural.events.ndjson import line_limit
 from neural.models import NeuralEvent, RefusedEvent, Store, TaskRun
@@ -321,3 +321,18 @@ def test_one_event_takes_few_statements(post, django_assert_max_num_queries):
     savepoint around them."""
     with django_assert_max_num_queries(2 if connection.vendor == "postgresql" else 8):
         post(EVENT)
+
+
+def test_the_description_of_a_body_shows_what_is_accepted(post):
+    """The examples of the API's description, but for their type, are events that are accepted."""
+    body = version1.build().get_openapi_schema(path_prefix="/api/v1/")["paths"][URL]["post"]
+    contents = body["requestBody"]["content"]
+
+    assert set(contents) == {"application/json", CLOUDEVENTS}
+    for media_type, content in contents.items():
+        for example in content["examples"].values():
+            data = {"data": {"key": "k"}} if "data" in example["value"] else {}
+            payload = data or {"payload": {"key": "k"}}
+            event = {**example["value"], "type": "probe.counted", **payload}
+            assert post(event, media_type).status_code in (200, 202)
+    assert {"200", "202", "409", "422", "503"} <= set(map(str, body["responses"]))
