@@ -6,7 +6,7 @@ django-ninja cannot derive them: these endpoints read their bodies themselves.
 from collections.abc import Mapping
 from typing import Any
 
-JsonObject = dict[str, Any]
+JsonObject = dict[Any, Any]
 
 _PAYLOAD: JsonObject = {
     "order_id": "20260301-0042",
@@ -132,7 +132,7 @@ def _content(schema: JsonObject, **examples: Any) -> JsonObject:
     return {"schema": schema, **({"examples": named} if named else {})}
 
 
-def _problems(reasons: Mapping[int, str]) -> JsonObject:
+def _problems(reasons: Mapping[int, str]) -> dict[int, JsonObject]:
     return {
         status: {
             "description": reason,

@@ -133,6 +133,7 @@ def send(client, fake_broker):
     _, key = keys.issue(name="till", scopes=[Scope.EVENTS_WRITE], stores=None)
 
     def post(path, raw, content_type, more=None):
+        """Posts; the client would send no media type with an empty body."""
         return client.post(
             f"/api/v1{path}",
             raw,
