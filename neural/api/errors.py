@@ -9,11 +9,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from neural.api.problems import ApiProblem, problem_response
+from neural.api.problems import ApiProblem, database_away, problem_response
 from neural.events.answers import Problem
 
 MOST_ERRORS = 50
-SECONDS_TO_RETRY = 5
 
 logger = logging.getLogger("neural.api")
 
@@ -82,10 +81,4 @@ def _on_suspicious(request: HttpRequest, error: Any) -> HttpResponse:
 
 def _on_database_away(request: HttpRequest, error: Any) -> HttpResponse:
     logger.error("event=api_without_database path=%s error=%r", request.path, str(error))
-    return problem_response(
-        ApiProblem(
-            503,
-            "the database cannot be reached just now; try again",
-            headers={"Retry-After": str(SECONDS_TO_RETRY)},
-        )
-    )
+    return problem_response(database_away())

@@ -1,5 +1,116 @@
-"""Endpoints of events: submit one or many, and read what became of them."""
+"""Endpoints that submit events: one, or many."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Router
 
+from neural.api import batch, examples
+from neural.api.access import KeyWith
+from neural.api.bodies import Body, check_media_type, read_json
+from neural.api.models import Scope
+from neural.api.problems import ApiProblem
+from neural.api.requests import (
+    as_arguments,
+    as_cloudevent,
+    from_headers,
+    is_binary,
+    text_of_header,
+    unquoted,
+    with_key,
+    with_trace,
+)
+from neural.api.submitting import Outcome, item_of, submit_all
+from neural.events.ndjson import line_limit
+
 router = Router(tags=["Events"])
+
+JSON = "application/json"
+CLOUDEVENT = "application/cloudevents+json"
+
+
+@router.post(
+    "/events",
+    auth=KeyWith(Scope.EVENTS_WRITE),
+    url_name="submit_event",
+    summary="Submit an event",
+    openapi_extra=examples.ONE,
+)
+def submit_event(request: HttpRequest) -> HttpResponse:
+    """Records one event with its runs and answers after the commit.
+
+    The body is an event in our plain shape, or a CloudEvent 1.0 in structured or binary mode. An
+    event is known by its store, source and event_id. Sent again with the same content it is a
+    duplicate (200), with another content a conflict (409).
+    """
+    event, outcome = _submitted(request)
+    if outcome.status == 409:
+        raise ApiProblem(409, _reason(outcome), errors=outcome.problems, id=outcome.event_pk)
+    if outcome.status == 403:
+        raise ApiProblem(403, "the key may not use this store", errors=outcome.problems)
+    if outcome.event_pk is None:
+        raise ApiProblem(outcome.status, "the event is refused", errors=outcome.problems)
+    url = f"{request.path.rstrip('/')}/{outcome.event_pk}"
+    names = ("store", "source", "event_id", "type")
+    body = {
+        "id": outcome.event_pk,
+        "verdict": outcome.verdict,
+        **{name: event[name] for name in names},
+        "url": url,
+    }
+    return HttpResponse(
+        json.dumps(body),
+        status=outcome.status,
+        content_type=JSON,
+        headers={"Location": url},
+    )
+
+
+@router.post(
+    "/events/batch",
+    auth=KeyWith(Scope.EVENTS_WRITE),
+    url_name="submit_events",
+    summary="Submit many events",
+    openapi_extra=examples.MANY,
+)
+def submit_events(request: HttpRequest) -> StreamingHttpResponse:
+    """Records many events and answers each with a line of JSON, in order.
+
+    The body is a JSON list, a CloudEvents batch or NDJSON, in which each event has our plain shape
+    or is a CloudEvent. Refused events do not keep others from being recorded. A line is sent once
+    its event is committed. The last line is a summary, or a problem if not all events were read:
+    then send those again that have no line.
+    """
+    return batch.answer(request)
+
+
+def _reason(outcome: Outcome) -> str:
+    return outcome.problems[0].reason if outcome.problems else ""
+
+
+def _submitted(request: HttpRequest) -> tuple[Any, Outcome]:
+    media_type = check_media_type(request, (JSON, CLOUDEVENT))
+    key = _idempotency_key(request)
+    raw = Body(request, line_limit()).read_all()
+    if not raw.strip():
+        raise ApiProblem(400, "the body is empty; send one event as JSON")
+
+    def read() -> Any:
+        value = read_json(raw)
+        return from_headers(request, value) if binary else value
+
+    def arguments_of(value: Any) -> Mapping[str, Any]:
+        arguments = as_cloudevent(value) if is_cloudevent else as_arguments(value)
+        return with_trace(with_key(arguments, key), request)
+
+    binary = media_type == JSON and is_binary(request)
+    is_cloudevent = binary or media_type == CLOUDEVENT
+    item = item_of(raw, read, arguments_of)
+    (outcome,) = submit_all([item], request.auth)  # type: ignore[attr-defined]
+    return item, outcome
+
+
+def _idempotency_key(request: HttpRequest) -> str:
+    return text_of_header(unquoted(request.headers.get("Idempotency-Key", "")))

@@ -56,3 +56,15 @@ def problem_response(problem: ApiProblem) -> HttpResponse:
         content_type=CONTENT_TYPE,
         headers=problem.headers,
     )
+
+
+RETRY_SECONDS = 5
+
+
+def database_away() -> ApiProblem:
+    """The problem for a database that is not available."""
+    return ApiProblem(
+        503,
+        "the database is not available; send it again: what was recorded already changes nothing",
+        headers={"Retry-After": str(RETRY_SECONDS)},
+    )

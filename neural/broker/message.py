@@ -13,6 +13,7 @@ from neural.conf import conf
 from neural.ledger.ports import AnyRun
 from neural.ledger.work import WorkSource
 from neural.models import TaskRun
+from neural.models.run import Without
 
 RUN_HEADER = "neural_run"
 CORRELATION_ID_BYTES = 255
@@ -97,7 +98,8 @@ def next_message(queue: str, batchable: Sequence[str]) -> list[RunMessage]:
     """The message for the most urgent run that could be batched next: a list of one or none."""
     due = TaskRun.objects.due().filter(queue=queue, handler__in=batchable)
     # No third key, as in claiming: the index has none, and the whole backlog would be sorted.
-    batchable_runs = due.filter(failures=0, losses=0, options={})
+    without_limits = due.alias(limits=Without("options", "headers")).filter(limits={})
+    batchable_runs = without_limits.filter(failures=0, losses=0)
     found = batchable_runs.order_by("-priority", "available_at")
     return [run_message(run) for run in found[:1]]
 

@@ -62,15 +62,23 @@ class Submission:
     problems: tuple[Problem, ...] = ()
     find_event: Callable[[], NeuralEvent | None] = field(default=_no_event, repr=False)
     """Builds the event on first access: callers that submit many events mostly need verdicts."""
+    event_pk: int | None = None
+    """The primary key of ``event``, which is not built for it."""
 
     @classmethod
     def refused(
         cls,
         problems: Sequence[Problem],
         find_event: Callable[[], NeuralEvent | None] = _no_event,
+        event_pk: int | None = None,
     ) -> Self:
         """The answer to an event that was refused for these problems."""
-        return cls(verdict=Verdict.REFUSED, problems=tuple(problems), find_event=find_event)
+        return cls(
+            verdict=Verdict.REFUSED,
+            problems=tuple(problems),
+            find_event=find_event,
+            event_pk=event_pk,
+        )
 
     @cached_property
     def event(self) -> NeuralEvent | None:

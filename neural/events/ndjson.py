@@ -33,9 +33,14 @@ class LineAnswer:
     submission: Submission
 
 
+def line_limit() -> int:
+    """A line of so many bytes is longer than any valid event."""
+    return largest_byte_limit() * _LINE_BYTES_PER_PAYLOAD_BYTE
+
+
 def bounded_lines(file: IO[bytes]) -> Iterator[bytes]:
     """Yield the lines of a file. Of a line longer than any valid event, only the beginning."""
-    limit = largest_byte_limit() * _LINE_BYTES_PER_PAYLOAD_BYTE
+    limit = line_limit()
     while line := file.readline(limit):
         yield line
         while len(line) == limit and not line.endswith(b"\n"):

@@ -19,6 +19,7 @@ from neural.events.payloads import (
 )
 from neural.events.readable import said_by
 from neural.events.registry import handlers_of
+from neural.events.traces import trace_headers
 from neural.events.types import (
     LARGEST_OFFSET,
     OFFSET_TOO_LARGE,
@@ -35,7 +36,10 @@ from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE, PRIORITIES
 _STORE_CODE = re.compile(STORE_CODE_PATTERN)
 _LENGTHS = {"source": 100, "event_id": 200}
 _FIELDS = frozenset(
-    ("type", "store", "source", "event_id", "payload", "occurred_at", "priority", "queue")
+    (
+        *("type", "store", "source", "event_id", "payload", "occurred_at", "priority", "queue"),
+        *("backfill", "traceparent", "tracestate"),
+    )
 )
 
 _EARLIEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
@@ -123,6 +127,8 @@ def _validated(
     kind = _known_type(request["type"])
     payload = canonical(kept_of(kind.name, request["payload"]), byte_limit(kind))
     check_payload(kind, payload)
+    backfill = backfill or bool(request.get("backfill"))
+    trace = trace_headers(request.get("traceparent"), request.get("tracestate"))
     queue = request.get("queue") or (LOW_PRIORITY_QUEUE if backfill else kind.queue)
     priority = request.get("priority") or (LOW_PRIORITY if backfill else kind.priority)
     return NewEvent(
@@ -137,6 +143,7 @@ def _validated(
         queue=queue,
         priority=priority,
         requested_by=requested_by,
+        options={"headers": trace} if trace else {},
     )
 
 
@@ -154,6 +161,8 @@ def _check_fields(request: Mapping[str, Any]) -> None:
     queue = request.get("queue")
     if queue is not None and not (isinstance(queue, str) and ports.has_queue(queue)):
         problems.append(Problem("queue", "is not the name of a queue"))
+    if not isinstance(request.get("backfill"), bool | None):
+        problems.append(Problem("backfill", "must be true or false"))
     if problems:
         raise InvalidEvent(*problems)
 

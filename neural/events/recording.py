@@ -49,22 +49,21 @@ def _answer(
 ) -> Submission:
     first = firsts[new_event.identity]
     if new_event.identity in new:
-        recorded_hash, find_event = (
-            first.content_hash,
-            partial(_event, first, new[new_event.identity]),
-        )
+        pk, recorded_hash = new[new_event.identity], first.content_hash
+        find_event = partial(_event, first, pk)
         if new_event is first:
-            return Submission(verdict=Verdict.NEW, find_event=find_event)
+            return Submission(verdict=Verdict.NEW, find_event=find_event, event_pk=pk)
     else:
         earlier = known[new_event.identity]
-        recorded_hash, find_event = earlier.content_hash, partial(_itself, earlier)
+        pk, recorded_hash = earlier.pk, earlier.content_hash
+        find_event = partial(_itself, earlier)
     if recorded_hash == new_event.content_hash:
-        return Submission(verdict=Verdict.DUPLICATE, find_event=find_event)
+        return Submission(verdict=Verdict.DUPLICATE, find_event=find_event, event_pk=pk)
     reason = (
         f"conflict: {new_event.event_id!r} of source {new_event.source!r} was recorded before with "
         "another content; give a changed event an id of its own"
     )
-    return Submission.refused([Problem("event_id", reason)], find_event=find_event)
+    return Submission.refused([Problem("event_id", reason)], find_event, pk)
 
 
 def _itself(event: NeuralEvent) -> NeuralEvent:

@@ -61,6 +61,7 @@ def refusal_of(request: Any, problems: Sequence[Problem], *, backfill: bool = Fa
     except Exception:  # noqa: BLE001 (a mapping of the caller's class may raise anything)
         known = {}
     details = {name: as_text(known[name]) for name in _DETAILS if known.get(name) is not None}
+    backfill = backfill or known.get("backfill") is True
     return Refusal(
         store_code=as_text(known.get("store")),
         source=as_text(known.get("source")),

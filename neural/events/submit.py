@@ -34,6 +34,8 @@ def submit(
     priority: int | None = None,
     queue: str | None = None,
     backfill: bool = False,
+    traceparent: str | None = None,
+    tracestate: str | None = None,
     requested_by: str = "",
     entry_point: str = EntryPoint.PYTHON,
 ) -> Submission:
@@ -43,8 +45,9 @@ def submit(
     same type and payload again is a duplicate and changes nothing; with another type or payload it
     is refused as a conflict. ``occurred_at`` defaults to now; a time without a time zone is the
     store's local time. ``priority`` (1 to 10, 10 is most urgent) and ``queue`` replace those of the
-    type. ``backfill`` marks history, whose runs go to ``low_priority``. ``requested_by`` names who
-    submitted it.
+    type. ``backfill`` marks history, whose runs go to ``low_priority``. ``traceparent`` and
+    ``tracestate`` are the trace context of W3C: they are kept with the runs and sent with their
+    messages; invalid ones are ignored. ``requested_by`` names who submitted it.
 
     Nothing is raised for invalid input: look at the answer, or call ``.or_raise()`` on it. A
     refused event is kept for people, with ``entry_point`` as the way it came; with an empty
@@ -59,6 +62,8 @@ def submit(
         "occurred_at": occurred_at,
         "priority": priority,
         "queue": queue,
+        "traceparent": traceparent,
+        "tracestate": tracestate,
     }
     (answer,) = submit_many(
         [request], backfill=backfill, requested_by=requested_by, entry_point=entry_point

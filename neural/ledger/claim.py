@@ -50,8 +50,8 @@ def claim(
     ``task`` is the message's task, if known: a run of another task is not claimed. The batch
     consists of due runs of the handlers named in ``batchable`` on ``queue``, most urgent first, up
     to ``limit`` runs in all. A run that has failed or was lost before is claimed alone: if it is
-    poison, it would take its neighbours down. So is a run with options, because its limits must
-    hold for it alone. ``now`` replaces the database's current time.
+    poison, it would take its neighbours down. So is a run with options other than headers, because
+    its limits must hold for it alone. ``now`` replaces the database's current time.
 
     Returns the claimed runs, with their events and stores loaded. An empty list means that the
     message came late: the run is not due, or another worker has executed or claimed it.
@@ -186,14 +186,14 @@ def _with_batch(
     due, due_parameters = is_due
     statement = f"""
         WITH own AS (
-            SELECT id, event_id, failures + losses > 0 OR options <> '{{}}'
+            SELECT id, event_id, failures + losses > 0 OR NOT {dialect.no_limits}
                 OR NOT ({dialect.is_one_of("handler")}) AS alone
             FROM neural_taskrun
             WHERE {own} AND {dialect.pending} AND {due} {dialect.skip_locked}
         ), batch AS (
             SELECT id, event_id FROM neural_taskrun
             WHERE queue = %s AND state = 'pending' AND {due}
-              AND failures = 0 AND losses = 0 AND options = '{{}}'
+              AND failures = 0 AND losses = 0 AND {dialect.no_limits}
               AND {dialect.is_one_of("handler")} AND task_id <> %s
               AND NOT EXISTS (SELECT 1 FROM own WHERE alone)
             ORDER BY priority DESC, available_at LIMIT %s {dialect.skip_locked}

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from django.db.models.functions import Now
 
 from neural.conf import conf
-from neural.models.run import TaskRun
+from neural.models.run import TaskRun, has_limits
 from neural.stored_json import plain
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -55,7 +55,7 @@ class NewRun(NamedTuple):
     def goes_alone(self) -> bool:
         """Whether the run is never batched; like ``TaskRun.goes_alone``. A new run has not failed
         yet, so only its options count."""
-        return bool(self.options)
+        return has_limits(self.options)
 
     def row(self, **others: Any) -> TaskRun:
         """An unsaved :class:`TaskRun`; ``others`` are more columns, for a run that has ended."""

@@ -6,6 +6,7 @@ many runs in one statement (``neural.ledger.claim`` and ``neural.ledger.settle``
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Self
 
@@ -41,6 +42,11 @@ class Without(Func):
         template = "json_remove(%(expressions)s)"
         joiner = ", '$.' || "
         return self.as_sql(compiler, connection, template=template, arg_joiner=joiner, **context)
+
+
+def has_limits(options: Mapping[str, Any]) -> bool:
+    """Whether options of a run must hold for it alone. Headers (a trace) may differ in a batch."""
+    return bool(options.keys() - {"headers"})
 
 
 class RunState(models.TextChoices):
@@ -269,9 +275,10 @@ class TaskRun(models.Model):
         """Whether the run is never batched with others.
 
         A run that has failed or was lost before goes alone: if it is poison, it would take its
-        neighbours down. So does a run with options, because its limits must hold for it alone.
+        neighbours down. So does a run with options other than headers, because its limits must hold
+        for it alone.
         """
-        return bool(self.failures or self.losses or self.options)
+        return bool(self.failures or self.losses or has_limits(self.options))
 
     @property
     def root_id(self) -> str:

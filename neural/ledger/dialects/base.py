@@ -50,6 +50,8 @@ class Dialect:
     was pending, PostgreSQL expects one row in such an index, and would read the whole backlog
     instead of looking up a key.
     """
+    no_limits: str
+    """A condition that a run has no options other than headers, so that it may be batched."""
     changes_rows_in_with: bool
     """Whether WITH may contain statements that change rows."""
     returns_joined_rows: bool

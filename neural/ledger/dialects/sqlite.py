@@ -19,6 +19,7 @@ class SQLite(Dialect):
     clock = "strftime('%%Y-%%m-%%d %%H:%%M:%%f','now')"
     clock_plus = "strftime('%%Y-%%m-%%d %%H:%%M:%%f','now', %s)"
     skip_locked = ""
+    no_limits = "(options = '{}' OR json_remove(options, '$.headers') = '{}')"
     bound_moment = "%s"
     arrays = "json_each(%s)"
     changes_rows_in_with = False

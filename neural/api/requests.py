@@ -1,0 +1,163 @@
+"""Reads one submitted event, in our plain shape or as a CloudEvent, as arguments of ``submit``.
+
+A CloudEvent (https://github.com/cloudevents/spec, 1.0) is read like this:
+
+==================  ==================================================================
+``id``              ``event_id``
+``source``          ``source``
+``type``            ``type``
+``store``           ``store``: an extension attribute of ours, required. ``subject`` is
+                    not taken for it: it may name anything, and each unknown store
+                    that an event names becomes a store.
+``time``            ``occurred_at``
+``data``            ``payload``; also ``data_base64``, if it contains JSON
+``priority``,       the arguments of these names: extension attributes, too
+``queue``,
+``backfill``
+``traceparent``,    ``traceparent`` and ``tracestate``: the extension for distributed
+``tracestate``      tracing
+==================  ==================================================================
+
+Other attributes are not kept.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from django.http import HttpRequest
+
+from neural.api.bodies import NotReadable, read_json
+from neural.events.answers import Problem
+
+SPEC_VERSION = "1.0"
+IDEMPOTENCY_KEY = "idempotency_key"
+_ATTRIBUTES = {"id": "event_id", "time": "occurred_at"}
+_SAME = ("type", "store", "source", "priority", "queue", "backfill", "traceparent", "tracestate")
+_JSON = re.compile(r"(application|text)/([a-z0-9!#$&^_.+-]+\+)?json", re.IGNORECASE)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+class InvalidRequest(Exception):
+    """What was sent cannot be submitted; ``problems`` names fields and reasons."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+def as_arguments(value: Any) -> dict[str, Any]:
+    """The arguments of ``submit`` of one JSON value, which may be a CloudEvent or have our plain
+    shape. Raises :class:`InvalidRequest`."""
+    if not isinstance(value, Mapping):
+        raise InvalidRequest(Problem("event", "must be an object"))
+    return _of_cloudevent(value) if "specversion" in value else _of_plain(value)
+
+
+def as_cloudevent(value: Any) -> dict[str, Any]:
+    """The arguments of ``submit`` of a value that must be a CloudEvent."""
+    if not isinstance(value, Mapping):
+        raise InvalidRequest(Problem("event", "must be an object"))
+    return _of_cloudevent(value)
+
+
+def from_headers(request: HttpRequest, data: Any) -> dict[str, Any]:
+    """The CloudEvent of a request in binary mode: its attributes are headers ``ce-…``, its data is
+    the body. Raises :class:`InvalidRequest`."""
+    event: dict[str, Any] = {
+        name[3:].lower(): _header_value(name, value)
+        for name, value in request.headers.items()
+        if name.lower().startswith("ce-")
+    }
+    if str(event.get("priority", "")).isdecimal():
+        event["priority"] = int(event["priority"][:20])
+    if event.get("backfill") in ("true", "false"):
+        event["backfill"] = event["backfill"] == "true"
+    return {**event, "data": data}
+
+
+def is_binary(request: HttpRequest) -> bool:
+    """Whether a request contains a CloudEvent in binary mode."""
+    return "ce-specversion" in request.headers or "ce-id" in request.headers
+
+
+def text_of_header(value: str) -> str:
+    """The text of a header: servers give each byte as a character, and clients send UTF-8."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
+
+
+def unquoted(value: str) -> str:
+    """The value without the quotes and escapes of a quoted string, if it is one."""
+    quoted = _QUOTED.fullmatch(value.strip())
+    return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else value
+
+
+def with_key(arguments: dict[str, Any], key: str) -> dict[str, Any]:
+    """The arguments with the key of the header ``Idempotency-Key``, which is the ``event_id`` of an
+    event that has none. Raises :class:`InvalidRequest` if the event has another one."""
+    return _identified(arguments, key, "Idempotency-Key") if key else arguments
+
+
+def with_trace(arguments: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
+    """The arguments with the trace context of the request, unless the event has one of its own."""
+    if "traceparent" not in arguments and "traceparent" in request.headers:
+        arguments["traceparent"] = request.headers["traceparent"]
+        arguments["tracestate"] = request.headers.get("tracestate")
+    return arguments
+
+
+def _of_plain(event: Mapping[str, Any]) -> dict[str, Any]:
+    arguments = dict(event)
+    if IDEMPOTENCY_KEY not in arguments:
+        return arguments
+    return _identified(arguments, arguments.pop(IDEMPOTENCY_KEY), IDEMPOTENCY_KEY)
+
+
+def _identified(arguments: dict[str, Any], key: Any, named: str) -> dict[str, Any]:
+    if not isinstance(key, str) or not key:
+        raise InvalidRequest(Problem(named, "must be text that is not empty"))
+    if arguments.setdefault("event_id", key) != key:
+        reason = "is not the event_id: give one of them, or the same twice"
+        raise InvalidRequest(Problem(named, reason))
+    return arguments
+
+
+def _of_cloudevent(event: Mapping[str, Any]) -> dict[str, Any]:
+    if event.get("specversion") != SPEC_VERSION:
+        raise InvalidRequest(Problem("specversion", f'must be "{SPEC_VERSION}"'))
+    arguments = {own: event[name] for name, own in _ATTRIBUTES.items() if name in event}
+    arguments |= {name: event[name] for name in _SAME if name in event}
+    content_type = event.get("datacontenttype")
+    if content_type is not None:
+        media_type = content_type.partition(";")[0].strip() if isinstance(content_type, str) else ""
+        if not _JSON.fullmatch(media_type):
+            raise InvalidRequest(Problem("datacontenttype", "must be a media type of JSON"))
+    arguments["payload"] = _data_of(event)
+    return arguments
+
+
+def _data_of(event: Mapping[str, Any]) -> Any:
+    if "data_base64" not in event:
+        return event.get("data")
+    if "data" in event:
+        raise InvalidRequest(Problem("data_base64", "cannot be given together with data"))
+    try:
+        return read_json(base64.b64decode(event["data_base64"], validate=True))
+    except (TypeError, ValueError, binascii.Error) as error:
+        said = str(error) if isinstance(error, NotReadable) else "is not base64"
+        raise InvalidRequest(Problem("data_base64", said)) from error
+
+
+def _header_value(name: str, value: str) -> str:
+    """By the HTTP binding: a quoted string is read first, then one round of percent-decoding."""
+    try:
+        return unquote(text_of_header(unquoted(value)), errors="strict")
+    except UnicodeDecodeError as error:
+        reason = "is not percent-encoded UTF-8"
+        raise InvalidRequest(Problem(name.lower(), reason)) from error

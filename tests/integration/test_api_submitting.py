@@ -1,0 +1,251 @@
+"""Submitting to a real web server: many clients at once, faults, and clients that misbehave."""
+
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from neural.api import keys
+from neural.api.models import Scope
+from neural.models import NeuralEvent, TaskRun
+from tests.integration.cluster import took
+from tests.integration.web import Web, answered_lines
+from tests.watching import wait_until
+
+pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+
+NDJSON = "application/x-ndjson"
+NOBODY = "redis://127.0.0.1:1/1"
+
+
+def event(name, **payload):
+    fields = {"type": "probe.counted", "store": "S1", "source": "till", "event_id": str(name)}
+    return {**fields, "payload": {"key": f"k{name}", **payload}}
+
+
+def lines(*events):
+    return b"".join(json.dumps(each).encode() + b"\n" for each in events)
+
+
+@pytest.fixture
+def key(transactional_db):
+    return keys.issue(name="till", scopes=[Scope.EVENTS_WRITE], stores=None)[1]
+
+
+@pytest.fixture
+def serve(transactional_db, tmp_path, own_broker_server):
+    """Starts a web server; without `broker_url`, on a broker of this test's own."""
+    started = []
+
+    def start(broker_url=None, **settings):
+        web = Web(tmp_path, broker_url=broker_url or own_broker_server.url, **settings)
+        started.append(web)
+        return web.wait_until_ready()
+
+    yield start
+    for web in started:
+        web.kill()
+
+
+def test_the_same_event_from_16_clients_at_once_is_one_event(serve, key):
+    web = serve()
+    headers = {"X-Api-Key": key, "Content-Type": "application/json"}
+
+    def post(number):
+        body = json.dumps(event(number % 5))
+        return web.request("POST", "/api/v1/events", body, **headers)
+
+    with ThreadPoolExecutor(16) as clients:
+        answers = list(clients.map(post, range(80)))
+
+    statuses = [status for status, _ in answers]
+    assert sorted(set(statuses)) == [200, 202]
+    assert statuses.count(202) == 5
+    assert NeuralEvent.objects.count() == TaskRun.objects.count() == 5
+    assert {json.loads(body)["id"] for _, body in answers} == set(
+        NeuralEvent.objects.values_list("pk", flat=True)
+    )
+
+
+@pytest.mark.faults
+def test_a_web_process_killed_within_a_batch_has_recorded_every_answered_line(serve, key):
+    web = serve(submit_chunk=20, api_body_seconds=600)
+    sent = [event(n, note="x" * 2000) for n in range(4000)]
+    body = lines(*sent)
+    received = bytearray()
+
+    with web.opened("/api/v1/events/batch", key, NDJSON, f"Content-Length: {len(body)}") as client:
+
+        def receive():
+            try:
+                while piece := client.recv(65536):
+                    received.extend(piece)
+            except OSError:
+                return
+
+        reading = threading.Thread(target=receive)
+        reading.start()
+        # The rest is not sent before the server is killed: it is within the batch for certain.
+        client.sendall(body[: len(body) // 2])
+        wait_until(lambda: len(answered_lines(bytes(received))) > 100, 60)
+        web.kill()
+        reading.join(60)
+
+    answers = answered_lines(bytes(received))
+    recorded = dict(NeuralEvent.objects.values_list("event_id", "pk"))
+    assert {answer["status"] for answer in answers} == {202}
+    for answer in answers:
+        assert recorded[str(answer["line"] - 1)] == answer["id"]
+    assert TaskRun.objects.count() == len(recorded)
+
+
+@pytest.mark.faults
+def test_without_a_broker_events_are_accepted_and_only_the_first_waits(serve, key):
+    web = serve(broker_url=NOBODY, workers=1, publish_probe_seconds=60)
+    headers = {"X-Api-Key": key, "Content-Type": "application/json"}
+
+    statuses = []
+    with took() as seconds:
+        for n in range(20):
+            body = json.dumps(event(n))
+            statuses.append(web.request("POST", "/api/v1/events", body, **headers)[0])
+
+    assert statuses == [202] * 20
+    assert seconds() < 20 * 0.5, "each request waited for the broker"
+    assert NeuralEvent.objects.count() == 20
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [("/api/v1/events", "application/json"), ("/api/v1/events/batch", NDJSON)],
+)
+def test_a_client_that_sends_a_byte_now_and_then_is_answered_when_its_time_is_over(
+    serve, key, path, content_type
+):
+    web = serve(api_body_seconds=1.5)
+    with web.opened(path, key, content_type, "Content-Length: 5000") as client:
+        over = threading.Event()
+
+        def drip():
+            while not over.wait(0.2):
+                try:
+                    client.sendall(b" ")
+                except OSError:
+                    return
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        answer = client.recv(65536)
+        over.set()
+        dripping.join()
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_whole_lines_of_a_client_that_is_too_slow_are_kept(serve, key):
+    web = serve(api_body_seconds=1.5)
+    with web.opened("/api/v1/events/batch", key, NDJSON, "Content-Length: 5000") as client:
+        client.sendall(lines(event(1)) + b'{"type": "probe.cou')
+        answer = b""
+        while b'"problem"' not in answer:
+            answer += client.recv(65536)
+
+    first, last = answered_lines(answer)
+    assert (first["line"], first["status"]) == (1, 202)
+    assert last["problem"]["status"] == 408
+    assert NeuralEvent.objects.get().event_id == "1"
+
+
+def test_a_client_that_reads_nothing_until_it_has_sent_everything_gets_all_answers(serve, key):
+    """The answers, 9 MB, are larger than all the buffers between the two."""
+    web = serve()
+    long = {"x" * 400: 1, "y" * 400: 2}
+    body = lines(*({**event(n), **long} for n in range(10_000)))
+
+    headers = {"X-Api-Key": key, "Content-Type": NDJSON}
+    status, raw = web.request("POST", "/api/v1/events/batch", body, **headers)
+
+    answers = answered_lines(raw)
+    assert status == 200
+    assert len(raw) > 8_000_000
+    assert answers[-1] == {"summary": {"new": 0, "duplicate": 0, "refused": 10_000}}
+    assert [answer["line"] for answer in answers[:-1]] == list(range(1, 10_001))
+
+
+def test_a_pipe_of_events_without_a_length_is_answered_while_it_is_open(serve, key):
+    web = serve(submit_chunk=50, api_body_seconds=600)
+    connection = web.connection()
+    went_on = threading.Event()
+
+    def pipe():
+        yield lines(*(event(n, note="x" * 2000) for n in range(200)))
+        went_on.wait(60)
+        yield lines(event("last"))
+
+    headers = {"X-Api-Key": key, "Content-Type": NDJSON}
+    threading.Thread(
+        target=connection.request, args=("POST", "/api/v1/events/batch", pipe(), headers)
+    ).start()
+    wait_until(lambda: NeuralEvent.objects.count() >= 100, 60)
+    went_on.set()
+    wait_until(lambda: connection.sock is not None, 10)
+    wait_until(lambda: NeuralEvent.objects.count() == 201, 60)
+    raw = connection.getresponse().read()
+    connection.close()
+
+    assert answered_lines(raw)[-1]["summary"]["new"] == 201
+
+
+def test_a_body_that_ends_early_loses_only_the_line_that_was_cut(serve, key):
+    web = serve()
+    whole = lines(event(1), event(2))
+    with web.opened("/api/v1/events/batch", key, NDJSON, "Content-Length: 5000") as client:
+        client.sendall(whole + json.dumps(event(3)).encode())  # it may go on
+        client.shutdown(1)
+        answer = b""
+        while b'"problem"' not in answer:
+            answer += client.recv(65536)
+
+    *each, last = answered_lines(answer)
+    assert [one["status"] for one in each] == [202, 202]
+    assert last["problem"]["status"] == 400
+    assert set(NeuralEvent.objects.values_list("event_id", flat=True)) == {"1", "2"}
+
+
+def test_memory_stays_flat_over_the_largest_batch(serve, key):
+    web = serve(workers=1)
+    headers = {"X-Api-Key": key, "Content-Type": NDJSON}
+    web.request("POST", "/api/v1/events/batch", lines(*map(event, range(600))), **headers)
+    before = resident(web)
+    body = lines(*(event(f"m{n}", note="x" * 1500) for n in range(9_900)))
+    assert len(body) > 15_000_000
+
+    peak, ended = [before], threading.Event()
+
+    def watch():
+        while not ended.wait(0.02):
+            peak.append(resident(web))
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    began = time.monotonic()
+    status, raw = web.request("POST", "/api/v1/events/batch", body, **headers)
+    print(f"{9_900 / (time.monotonic() - began):,.0f} events/s")
+    ended.set()
+    watching.join()
+
+    print(f"resident before {before:,} KiB, at most {max(peak):,} KiB")
+    assert status == 200
+    assert answered_lines(raw)[-1] == {"summary": {"new": 9_900, "duplicate": 0, "refused": 0}}
+    assert max(peak) - before < 64 * 1024, "more than 64 MiB on top"
+
+
+def resident(web) -> int:
+    """The memory of the web processes, in KiB."""
+    total = 0
+    for pid in web.worker_ids:
+        with open(f"/proc/{pid}/status") as status:
+            total += next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+    return total
