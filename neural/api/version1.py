@@ -1,7 +1,7 @@
 """Version 1 of the API: its endpoints are those of this package and of installed apps.
 
 An app adds endpoints in a module ``neural_api`` with a ``router`` (django-ninja's ``Router``).
-Each endpoint requires a key: ``auth=KeyWith(Scope.…)``.
+Each endpoint requires a key: ``auth=KeyWith(Scope.…)``. One that names no scope stays closed.
 """
 
 from importlib import import_module
@@ -12,6 +12,8 @@ from django.apps import apps
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
+from neural.api.access import NoKeyOpens
+from neural.api.limits import says_limits
 from neural.api.problems import ApiProblem, problem_response
 
 APP_MODULE = "neural_api"
@@ -24,8 +26,10 @@ def build() -> NinjaAPI:
         version="1",
         urls_namespace="neural_api",
         docs_url=None,
+        auth=NoKeyOpens(),
         description="Submit events of stores, and read what became of them.",
     )
+    api.add_decorator(says_limits, mode="view")
     api.add_exception_handler(ApiProblem, _on_problem)
     for module in (*_OWN, *_of_apps()):
         api.add_router("", import_module(module).router)
