@@ -218,7 +218,7 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
             "address": page_address(key),
             "opts": self.opts,
         }
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         response = TemplateResponse(request, "admin/neural_api/apikey/shown_once.html", context)
         response["Cache-Control"] = "no-store"
         return response
@@ -270,7 +270,7 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
             "address": page_address(key),
             "opts": self.opts,
         }
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/neural_api/apikey/rotate.html", context)
 
     def render_change_form(

@@ -82,7 +82,7 @@ def rotate(key: ApiKey, *, overlap: dt.timedelta, by: Any = None) -> tuple[ApiKe
     with transaction.atomic():
         # Locked, so that of two who rotate one key at the same time, the second is refused.
         locked = ApiKey.objects.select_for_update(of=("self",)).valid().filter(pk=key.pk)
-        old = locked.with_clock().first()
+        old: Any = locked.with_clock().first()
         if old is None:
             raise KeyNotRotated(f"{key} is revoked or expired: issue a new key instead")
         if newer := old.replaced_by.first():
@@ -114,11 +114,11 @@ def find(text: str) -> ApiKey | None:
     if parts is None:
         return None
     prefix, secret = parts.groups()
-    key = ApiKey.objects.with_clock().filter(prefix=prefix).first()
+    key: Any = ApiKey.objects.with_clock().filter(prefix=prefix).first()
     # Compared without a row, too: the time to the answer does not tell whether a prefix exists.
     expected = _NO_KEY_HAS_THIS_HASH if key is None else key.secret_hash
     is_it = hmac.compare_digest(_hash(secret), expected)
-    return key if key is not None and is_it and key.state(key.now) is KeyState.VALID else None
+    return key if is_it and key is not None and key.state(key.now) is KeyState.VALID else None
 
 
 @sensitive_variables("secret")

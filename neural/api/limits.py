@@ -94,14 +94,14 @@ def _take(caller: "Caller", cost: int) -> None:
     if taken.granted:
         return
     wait = allowance.seconds_until(cost)
+    members: dict[str, Any] = {"type": EXCEEDED, "violated-policies": [POLICY]}
     raise ApiProblem(
         429,
         f"the key {key.prefix} may send {allowance.rate:g} requests and events a second; "
         f"send this again in {wait} s",
         headers={"Retry-After": str(wait), **allowance.headers()},
-        type=EXCEEDED,
         remaining=max(math.floor(taken.tokens), 0),
-        **{"violated-policies": [POLICY]},
+        **members,
     )
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
@@ -37,6 +36,15 @@ def validate_scopes(scopes: object) -> None:
     if not all(each in Scope.values for each in given) or len(set(given)) != len(given):
         raise ValidationError(
             _("Scopes are a list of: %(known)s."), params={"known": ", ".join(Scope.values)}
+        )
+
+
+def validate_rate(rate: float) -> None:
+    """Raise ``ValidationError`` unless the rate is in bounds, which NaN is not."""
+    if not SLOWEST <= rate <= FASTEST:
+        raise ValidationError(
+            _("A rate is between %(slowest)s and %(fastest)s a second."),
+            params={"slowest": SLOWEST, "fastest": FASTEST},
         )
 
 
@@ -77,7 +85,7 @@ class ApiKeyQuerySet(models.QuerySet):
         own. A key for every store is not among them, nor is one that has no store left."""
         if sees_every_store(user):
             return self
-        stores = self.model.stores.through.objects.filter(apikey=OuterRef("pk"))
+        stores = ApiKey.stores.through.objects.filter(apikey=OuterRef("pk"))
         mine = Store.objects.for_user(user).values("pk")
         return self.filter(
             Exists(stores), ~Exists(stores.exclude(store__in=mine)), every_store=False
@@ -117,7 +125,7 @@ class ApiKey(models.Model):
         _("rate per second"),
         null=True,
         blank=True,
-        validators=[MinValueValidator(SLOWEST), MaxValueValidator(FASTEST)],
+        validators=[validate_rate],
         help_text=_("Requests and events a second on average. Empty: as the settings say."),
     )
     replaces = models.ForeignKey(
