@@ -44,16 +44,8 @@ class Line:
 
 def violations(api: NinjaAPI, table: Mapping[str, Line]) -> list[str]:
     """A sentence for everything that is wrong with the API or with the table."""
-    found = {each.label: each for each in operations(api)}
-    wrong = [
-        f"{label} is in the table, but it is no operation of the API: take its line out, or write "
-        "the path as the API does"
-        for label in table
-        if label not in found
-    ]
-    for label, operation in found.items():
-        wrong += _of_operation(operation, table.get(label))
-    return wrong
+    each_wrong = (_of_operation(each, table.get(each.label)) for each in operations(api))
+    return [wrong for of_one in each_wrong for wrong in of_one]
 
 
 def _of_operation(operation: ApiOperation, line: Line | None) -> Iterator[str]:
@@ -62,7 +54,7 @@ def _of_operation(operation: ApiOperation, line: Line | None) -> Iterator[str]:
         yield f"{name} asks for no key: declare auth=KeyWith(Scope.…) at it or at its router"
     if line is None:
         yield (
-            f"{name} is new: add a line to EXPECTED in test_api_matrix.py with the scope that it "
+            f"{name} is new: add a line to `expected` in test_api_matrix.py with the scope that it "
             "requires and a request that concerns a row of the other store"
         )
         line = Line(", ".join(operation.scopes), shows=False)
