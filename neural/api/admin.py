@@ -13,7 +13,10 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop, ngettext
 from django.views.decorators.debug import sensitive_variables
@@ -85,7 +88,7 @@ class IssueForm(forms.ModelForm):
     """A new key. ``stores`` are those that the user sees."""
 
     scopes = forms.MultipleChoiceField(
-        label=_("scopes"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple
+        label=capfirst(_("scopes")), choices=Scope.choices, widget=forms.CheckboxSelectMultiple
     )
 
     class Meta:
@@ -120,7 +123,7 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
         "scopes_shown",
         "stores_shown",
         "state",
-        short_instant_column(ApiKey, "expires_at"),
+        "expires",
         short_instant_column(ApiKey, "last_used_at"),
         "created_by",
     )
@@ -277,6 +280,8 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> TemplateResponse:
         """Django's page, with a button to rotate a key that is valid and not replaced."""
+        # Saving shows the key, whichever button it was.
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         key = kwargs.get("obj")
         if key is not None:
             is_valid = key.state(key.now) is KeyState.VALID
@@ -298,6 +303,15 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
     def state(self, key: Any) -> SafeString:
         state = key.state(key.now)
         return badge(BADGES[state], state.label)
+
+    @admin.display(description=_("expires at"), ordering="expires_at")
+    def expires(self, key: ApiKey) -> Any:
+        """The day, as lists are narrow; the time shows when the pointer is over it."""
+        if key.expires_at is None:
+            return NOTHING
+        local = timezone.localtime(key.expires_at)
+        full = local.strftime("%Y-%m-%d %H:%M:%S")
+        return format_html('<time datetime="{0}" title="{0}">{1}</time>', full, local.date())
 
     @admin.display(description=_("stores"))
     def stores_shown(self, key: ApiKey) -> Any:

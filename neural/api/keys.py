@@ -8,6 +8,7 @@ in constant time. The secret has 256 random bits: a fast hash is enough, and nob
 import datetime as dt
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from collections.abc import Collection, Iterable
@@ -17,8 +18,9 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.views.decorators.debug import sensitive_variables
 
-from neural.api.models import ApiKey, KeyState
+from neural.api.models import ApiKey
 from neural.errors import NeuralError
+from neural.ledger.dialects import ledger_connection, ledger_dialect, preparing_cursor
 from neural.models import Store
 
 PREFIX_BYTES = 5
@@ -107,6 +109,16 @@ def revoke(key: ApiKey) -> bool:
     return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=Now()))
 
 
+# Written out, as building it anew for each request would take longer than answering it. What else
+# a row has is loaded when it is asked for.
+_FIELDS = ("id", "name", "prefix", "secret_hash", "scopes", "every_store", "rate_per_second")
+_BY_PREFIX = """
+    SELECT id, name, prefix, secret_hash, scopes, every_store, rate_per_second,
+        revoked_at IS NULL AND (expires_at IS NULL OR expires_at > {clock}) AS opens
+    FROM neural_api_apikey WHERE prefix = %s
+"""
+
+
 @sensitive_variables("text", "parts", "secret")
 def find(text: str) -> ApiKey | None:
     """The valid key with this text, or None. One query, by the prefix; none if it is no key."""
@@ -114,11 +126,24 @@ def find(text: str) -> ApiKey | None:
     if parts is None:
         return None
     prefix, secret = parts.groups()
-    key: Any = ApiKey.objects.with_clock().filter(prefix=prefix).first()
+    key, opens = _row(prefix)
     # Compared without a row, too: the time to the answer does not tell whether a prefix exists.
     expected = _NO_KEY_HAS_THIS_HASH if key is None else key.secret_hash
     is_it = hmac.compare_digest(_hash(secret), expected)
-    return key if is_it and key is not None and key.state(key.now) is KeyState.VALID else None
+    return key if is_it and opens else None
+
+
+def _row(prefix: str) -> tuple[ApiKey | None, bool]:
+    """The key with this prefix, and whether it is neither revoked nor expired."""
+    with preparing_cursor() as cursor:
+        cursor.execute(_BY_PREFIX.format(clock=ledger_dialect().clock), [prefix])
+        row = cursor.fetchone()
+    if row is None:
+        return None, False
+    *values, opens = row
+    key = ApiKey.from_db(ledger_connection().alias, _FIELDS, values)
+    key.scopes, key.every_store = json.loads(key.scopes), bool(key.every_store)
+    return key, bool(opens)
 
 
 @sensitive_variables("secret")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connections, models, router
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -92,6 +92,10 @@ class ApiKeyQuerySet(models.QuerySet):
         )
 
 
+# Written out, as it is asked for each request.
+_STORES = "SELECT store_id FROM neural_api_apikey_stores WHERE apikey_id = %s"
+
+
 class ApiKey(models.Model):
     """A key of the API. Its secret is shown once, when it is issued; only a hash is stored."""
 
@@ -167,4 +171,6 @@ class ApiKey(models.Model):
         """The codes of the key's stores; None if it is valid for every store."""
         if self.every_store:
             return None
-        return frozenset(self.stores.values_list("pk", flat=True))
+        with connections[router.db_for_read(ApiKey)].cursor() as cursor:
+            cursor.execute(_STORES, [self.pk])
+            return frozenset(code for (code,) in cursor.fetchall())

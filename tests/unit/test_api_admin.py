@@ -230,12 +230,3 @@ def test_nobody_changes_or_deletes_a_key() -> None:
     client.post(LIST, world.selection("delete_selected", key, post="yes"))
 
     assert ApiKey.objects.values().get() == before
-
-
-def test_the_pages_are_chinese_for_a_chinese_reader(settings) -> None:
-    key, _ = api_world.key("S1")
-    client = one_store()
-
-    for page in (LIST, ADD, address(key, "change"), address(key, "rotate")):
-        answer = client.get(page, headers={"Accept-Language": "zh-hans"})
-        assert answer.status_code == 200
