@@ -58,9 +58,9 @@ class Allowance:
         return max(math.ceil((tokens - self.tokens) / self.rate), 1)
 
 
+# In memory: what is protected is no secret (nobody guesses 256 bits), but work and logs; and a
+# flood of addresses must not fill the broker's memory.
 _failures = LocalBuckets()
-# In memory, as it is no secret that is protected (nobody guesses 256 bits) but work and logs, and
-# as a flood of addresses may not fill the broker's memory.
 
 
 def charge(caller: "Caller", cost: int) -> None:
