@@ -1,16 +1,23 @@
 """Who calls: checks the key of a request and its scope, and limits rows to the key's stores."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
 from ninja.security.base import AuthBase
 
 from neural.api import keys
+from neural.api.limits import Allowance, charge_ahead, count_failure, remember
 from neural.api.models import ApiKey
 from neural.api.problems import ApiProblem
+from neural.api.usage import note_use
+
+RETRY_SECONDS = 5
+"""When a client may try again after the database did not answer."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +25,7 @@ class Caller:
     """The key of a request; ``request.auth`` of an endpoint."""
 
     key: ApiKey
+    allowance: Allowance = field(default_factory=Allowance, compare=False)
 
     @cached_property
     def stores(self) -> Collection[str] | None:
@@ -35,9 +43,10 @@ class Caller:
 
 
 class KeyWith(AuthBase):
-    """Requires a valid key with one scope: 401 without one, 403 without the scope.
+    """Requires a valid key with one scope.
 
-    The key comes as ``Authorization: Bearer zn_…`` or as ``X-Api-Key: zn_…``.
+    The key comes as ``Authorization: Bearer zn_…`` or as ``X-Api-Key: zn_…``. It is looked up in
+    the database for each request, so a revoked key is refused at once.
     """
 
     openapi_type = "http"
@@ -47,22 +56,63 @@ class KeyWith(AuthBase):
         super().__init__()
         self.scope = scope
 
-    def __call__(self, request: HttpRequest) -> Any:
-        """The caller; raises :class:`ApiProblem`."""
-        key = keys.find(_given(request))
-        if key is None:
+    def __call__(self, request: HttpRequest) -> Caller:
+        """The caller. Raises :class:`ApiProblem`: 401 without a valid key, 403 without the scope,
+        429 above the key's rate or after too many failures, 503 if the database is away."""
+        try:
+            caller = _caller(request)
+        except (OperationalError, InterfaceError) as error:
             raise ApiProblem(
-                401,
-                "give a valid key in the header Authorization: Bearer zn_…",
-                headers={"WWW-Authenticate": "Bearer"},
+                503,
+                "the database does not answer; send the request again",
+                headers={"Retry-After": str(RETRY_SECONDS)},
+            ) from error
+        remember(request, caller.allowance)
+        charge_ahead(caller)
+        if not caller.key.permits(self.scope):
+            challenge = f'Bearer error="insufficient_scope", scope="{self.scope}"'
+            raise ApiProblem(
+                403,
+                f"the key {caller.key.prefix} does not have the scope {self.scope}",
+                headers={"WWW-Authenticate": challenge},
             )
-        if not key.permits(self.scope):
-            raise ApiProblem(403, f"the key {key.prefix} does not have the scope {self.scope}")
-        return Caller(key)
+        note_use(caller.key)
+        return caller
 
 
+class NoKeyOpens(AuthBase):
+    """Refuses every request: what protects an endpoint that names no scope by mistake."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Raises :class:`ApiProblem` 403."""
+        raise ApiProblem(403, "this endpoint names no scope, so no key opens it")
+
+
+@sensitive_variables("given")
+def _caller(request: HttpRequest) -> Caller:
+    given = _given(request)
+    key = keys.find(given) if given else None
+    if key is None:
+        count_failure(request)
+        challenge = 'Bearer error="invalid_token"' if given else "Bearer"
+        raise ApiProblem(
+            401,
+            "give a valid key in the header Authorization: Bearer zn_…",
+            headers={"WWW-Authenticate": challenge},
+        )
+    caller = Caller(key)
+    _ = caller.stores  # read here, where an absent database is answered
+    return caller
+
+
+@sensitive_variables("bearer", "alone", "given")
 def _given(request: HttpRequest) -> str:
-    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return key.strip()
-    return request.headers.get("X-Api-Key", "").strip()
+    """The text that is given as a key. Two different ones are none: it would not be clear whose
+    request it is."""
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    alone = request.headers.get("X-Api-Key", "").strip()
+    given = {alone, bearer.strip() if scheme.lower() == "bearer" else ""} - {""}
+    return given.pop() if len(given) == 1 else ""

@@ -11,3 +11,7 @@ class ApiConfig(AppConfig):
     label = "neural_api"
     verbose_name = _("HTTP API")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from neural.api import checks  # noqa: F401

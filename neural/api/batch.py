@@ -27,7 +27,6 @@ from neural.api.requests import as_arguments, as_cloudevent, with_trace
 from neural.api.splitting import Element, elements, lines
 from neural.api.submitting import Item, Outcome, item_of, submit_all
 from neural.conf import conf as ledger_conf
-from neural.events.answers import Problem
 from neural.events.ndjson import line_limit
 
 NDJSON = ("application/x-ndjson", "application/jsonl")
@@ -42,9 +41,9 @@ PIECE_BYTES = 4096
 LARGE_PIECE_BYTES = 64 * 1024
 
 
-def answer(request: HttpRequest) -> StreamingHttpResponse:
+def answer(request: HttpRequest, *, backfill: bool) -> StreamingHttpResponse:
     """The response to a batch. Raises :class:`ApiProblem` if nothing can be answered."""
-    batch = _Batch(request)
+    batch = _Batch(request, backfill)
     answers = batch.answers()
     first = next(answers)  # raises the problem of a batch of which no event was answered
     pieces = batch.sent(chain([first], answers))
@@ -52,11 +51,11 @@ def answer(request: HttpRequest) -> StreamingHttpResponse:
 
 
 class _Batch:
-    def __init__(self, request: HttpRequest) -> None:
+    def __init__(self, request: HttpRequest, backfill: bool) -> None:
         self._request = request
+        self._backfill = backfill
         self._caller: Any = request.auth  # type: ignore[attr-defined]
         self._media_type = check_media_type(request, ACCEPTED)
-        self._backfill = _flag(request, "backfill")
         self._body = Body(request, conf().api_batch_bytes)
         self._place = "line" if self._media_type in NDJSON else "index"
         self._counts = {"new": 0, "duplicate": 0, "refused": 0}
@@ -203,13 +202,6 @@ class _Spool:
 
 def _line(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
-
-
-def _flag(request: HttpRequest, name: str) -> bool:
-    given = request.GET.get(name, "false").lower()
-    if given not in ("true", "false", "1", "0"):
-        raise ApiProblem(422, "", errors=[Problem(name, "must be true or false")])
-    return given in ("true", "1")
 
 
 def _broken(error: NotReadable) -> ApiProblem:

@@ -75,7 +75,7 @@ def submit_event(request: HttpRequest) -> HttpResponse:
     summary="Submit many events",
     openapi_extra=examples.MANY,
 )
-def submit_events(request: HttpRequest) -> StreamingHttpResponse:
+def submit_events(request: HttpRequest, backfill: bool = False) -> StreamingHttpResponse:
     """Records many events and answers each with a line of JSON, in order.
 
     The body is a JSON list, a CloudEvents batch or NDJSON, in which each event has our plain shape
@@ -83,7 +83,7 @@ def submit_events(request: HttpRequest) -> StreamingHttpResponse:
     its event is committed. The last line is a summary, or a problem if not all events were read:
     then send those again that have no line.
     """
-    return batch.answer(request)
+    return batch.answer(request, backfill=backfill)
 
 
 def _reason(outcome: Outcome) -> str:

@@ -10,8 +10,8 @@ JsonObject = dict[Any, Any]
 
 _PAYLOAD: JsonObject = {
     "order_id": "20260301-0042",
-    "items": [{"dish": "牛肉面", "quantity": 2, "price": "28.00"}],
-    "total": "56.00",
+    "currency": "CNY",
+    "lines": [{"dish": "牛肉面", "quantity": 2, "price": "28.00"}],
 }
 _PLAIN: JsonObject = {
     "type": "order.created",

@@ -2,15 +2,22 @@
 
 import datetime as dt
 from collections.abc import Collection
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connections, models, router
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from neural.models import Store
+from neural.models.store import sees_every_store
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+SLOWEST, FASTEST = 0.01, 1_000_000
 
 
 class Scope(models.TextChoices):
@@ -32,13 +39,61 @@ def validate_scopes(scopes: object) -> None:
         )
 
 
+def validate_rate(rate: float) -> None:
+    """Raise ``ValidationError`` unless the rate is in bounds, which NaN is not."""
+    if not SLOWEST <= rate <= FASTEST:
+        raise ValidationError(
+            _("A rate is between %(slowest)s and %(fastest)s a second."),
+            params={"slowest": SLOWEST, "fastest": FASTEST},
+        )
+
+
+class KeyState(models.TextChoices):
+    """Whether a key opens the API, and why not."""
+
+    VALID = "valid", _("valid")
+    EXPIRED = "expired", _("expired")
+    REVOKED = "revoked", _("revoked")
+
+
 class ApiKeyQuerySet(models.QuerySet):
-    """Keys, with those that are valid now."""
+    """Keys by their state, and those that a user may see. All times are the database's."""
+
+    def in_state(self, state: str) -> Self:
+        """Keys that are in this state now."""
+        if state == KeyState.REVOKED:
+            return self.exclude(revoked_at=None)
+        unexpired = Q(expires_at=None) | Q(expires_at__gt=Now())
+        is_asked = unexpired if state == KeyState.VALID else ~unexpired
+        return self.filter(is_asked, revoked_at=None)
 
     def valid(self) -> Self:
-        """Keys that are neither revoked nor expired, by the database's clock."""
-        unexpired = models.Q(expires_at=None) | models.Q(expires_at__gt=Now())
-        return self.filter(unexpired, revoked_at=None)
+        """Keys that are neither revoked nor expired."""
+        return self.in_state(KeyState.VALID)
+
+    def not_used_within(self, seconds: float) -> Self:
+        """Keys whose last use that was noted is longer ago, or that were never used."""
+        ago = Now() - dt.timedelta(seconds=seconds)
+        return self.filter(Q(last_used_at=None) | Q(last_used_at__lt=ago))
+
+    def with_clock(self) -> Self:
+        """The same rows with ``now``, the database's time."""
+        return self.annotate(now=Now())
+
+    def for_user(self, user: "User | AnonymousUser") -> Self:
+        """The keys that this user may see: every key, or those that open no store but the user's
+        own. A key for every store is not among them, nor is one that has no store left."""
+        if sees_every_store(user):
+            return self
+        stores = ApiKey.stores.through.objects.filter(apikey=OuterRef("pk"))
+        mine = Store.objects.for_user(user).values("pk")
+        return self.filter(
+            Exists(stores), ~Exists(stores.exclude(store__in=mine)), every_store=False
+        )
+
+
+# Written out, as it is asked for each request.
+_STORES = "SELECT store_id FROM neural_api_apikey_stores WHERE apikey_id = %s"
 
 
 class ApiKey(models.Model):
@@ -65,9 +120,18 @@ class ApiKey(models.Model):
         blank=True,
         editable=False,
     )
-    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    expires_at = models.DateTimeField(
+        _("expires at"), null=True, blank=True, help_text=_("Empty: valid until it is revoked.")
+    )
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+    rate_per_second = models.FloatField(
+        _("rate per second"),
+        null=True,
+        blank=True,
+        validators=[validate_rate],
+        help_text=_("Requests and events a second on average. Empty: as the settings say."),
+    )
     replaces = models.ForeignKey(
         "self",
         models.SET_NULL,
@@ -91,9 +155,13 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
 
-    def is_valid(self, now: dt.datetime) -> bool:
-        """Whether the key is neither revoked nor expired at this time."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+    def state(self, now: dt.datetime) -> KeyState:
+        """Whether the key is valid, expired or revoked at this time."""
+        if self.revoked_at is not None:
+            return KeyState.REVOKED
+        if self.expires_at is not None and self.expires_at <= now:
+            return KeyState.EXPIRED
+        return KeyState.VALID
 
     def permits(self, scope: str) -> bool:
         """Whether the key has this scope."""
@@ -103,4 +171,6 @@ class ApiKey(models.Model):
         """The codes of the key's stores; None if it is valid for every store."""
         if self.every_store:
             return None
-        return frozenset(self.stores.values_list("pk", flat=True))
+        with connections[router.db_for_read(ApiKey)].cursor() as cursor:
+            cursor.execute(_STORES, [self.pk])
+            return frozenset(code for (code,) in cursor.fetchall())

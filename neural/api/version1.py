@@ -1,7 +1,7 @@
 """Version 1 of the API: its endpoints are those of this package and of installed apps.
 
 An app adds endpoints in a module ``neural_api`` with a ``router`` (django-ninja's ``Router``).
-Each endpoint requires a key: ``auth=KeyWith(Scope.…)``.
+Each endpoint requires a key: ``auth=KeyWith(Scope.…)``. One that names no scope stays closed.
 """
 
 from importlib import import_module
@@ -12,7 +12,9 @@ from django.apps import apps
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
+from neural.api.access import NoKeyOpens
 from neural.api.errors import add_handlers
+from neural.api.limits import says_limits
 from neural.api.problems import ApiProblem, problem_response
 from neural.api.strict import StrictAPI
 
@@ -26,7 +28,9 @@ def build() -> NinjaAPI:
         version="1",
         urls_namespace="neural_api",
         docs_url=None,
+        auth=NoKeyOpens(),
     )
+    api.add_decorator(says_limits, mode="view")
     api.add_exception_handler(ApiProblem, _on_problem)
     add_handlers(api)
     routers = [import_module(module).router for module in (*_OWN, *_of_apps())]

@@ -6,7 +6,6 @@ the first is counted: as many as there are threads of web processes.
 """
 
 import datetime as dt
-import ipaddress
 import logging
 import unicodedata
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
+from neural.addresses import client_address
 from neural.logins.conf import conf
 from neural.logins.models import NAME_LENGTH, CountedBy, LoginFailures
 
@@ -25,8 +25,6 @@ logger = logging.getLogger(__name__)
 
 FORGOTTEN_AFTER = dt.timedelta(hours=1)
 """After this time without a failure, since the wait ended, counting starts again."""
-IPV6_SITE = 64
-"""Prefix length in bits: one customer has at least all the addresses behind such a prefix."""
 SHOWN_CHARACTERS = 64
 FORGOTTEN_AT_ONCE = 100
 Key = tuple[CountedBy, str]
@@ -110,31 +108,8 @@ def wait_after(failures: int, *, free: int, first: float, longest: float) -> dt.
 
 
 def address_of(request: HttpRequest | None) -> str:
-    """The client's address, or its network for IPv6. Empty if there is none, as on a socket.
-
-    Anyone who sends a request can write ``X-Forwarded-For``. So only the entries added by one's own
-    proxies are read: as many as the setting ``login_proxies`` says, counted from the end.
-    """
-    if request is None:
-        return ""
-    proxies = conf().login_proxies
-    if not proxies:
-        return _network(request.META.get("REMOTE_ADDR", ""))
-    named = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    # Fewer entries than proxies: the request did not come through all of them.
-    return _network(named[-proxies]) if len(named) >= proxies else ""
-
-
-def _network(text: str) -> str:
-    try:
-        address = ipaddress.ip_address(text.strip())
-    except ValueError:
-        return ""
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((int(address), IPV6_SITE), strict=False))
+    """The client's address, or its network for IPv6. Empty if there is none, as on a socket."""
+    return "" if request is None else client_address(request, proxies=conf().login_proxies)
 
 
 def shown(account: Any) -> str:

@@ -1,0 +1,146 @@
+"""Keys while several act at once: revoking, rotating and noting a use."""
+
+import datetime as dt
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+
+from neural.api import keys, limits, usage
+from neural.api.buckets import LocalBuckets
+from neural.api.models import ApiKey
+from tests.unit import api_world
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HOUR = dt.timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch):
+    local = LocalBuckets()
+    monkeypatch.setattr(limits, "buckets", lambda: local)
+    monkeypatch.setattr(limits, "_failures", LocalBuckets())
+    usage._noted.clear()
+
+
+def together(*calls: Callable[[], Any]) -> list[Any]:
+    """The results of calls in threads of their own, which start at the same time."""
+    start, results = threading.Barrier(len(calls)), [None] * len(calls)
+
+    def run(place: int) -> None:
+        try:
+            start.wait(30)
+            results[place] = calls[place]()
+        except Exception as error:
+            results[place] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(calls))]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(120)
+    return results
+
+
+def test_no_request_is_let_in_after_a_revocation_has_been_answered() -> None:
+    key, text = api_world.key("S1")
+    revoked = threading.Event()
+    let_in_after: list[int] = []
+
+    def ask() -> int:
+        served = 0
+        while True:
+            ended = revoked.is_set()
+            status = Client().get("/api/v1/whoami", headers=api_world.bearer(text)).status_code
+            if ended:
+                let_in_after.append(status)
+                return served
+            served += status == 200
+
+    def revoke() -> None:
+        keys.revoke(ApiKey.objects.get(pk=key.pk))
+        revoked.set()
+
+    with api_world.mounted(api_world.whoami()):
+        results = together(ask, ask, revoke)
+
+    assert not [each for each in results if isinstance(each, Exception)]
+    assert let_in_after == [401, 401]
+
+
+def test_of_those_who_rotate_a_key_at_the_same_time_one_succeeds() -> None:
+    key, _ = api_world.key("S1")
+
+    results = together(*[lambda: keys.rotate(key, overlap=HOUR)] * 4)
+
+    refused = [each for each in results if isinstance(each, keys.KeyNotRotated)]
+    assert len(refused) == 3, results
+    assert ApiKey.objects.count() == 2
+
+
+def test_of_those_who_revoke_a_key_at_the_same_time_one_is_told_that_they_did() -> None:
+    key, _ = api_world.key()
+
+    assert sorted(together(*[lambda: keys.revoke(key)] * 3)) == [False, False, True]
+
+
+def test_a_key_revoked_while_it_is_rotated_stays_revoked() -> None:
+    key, old = api_world.key()
+
+    together(lambda: keys.rotate(key, overlap=HOUR), lambda: keys.revoke(key))
+
+    assert keys.find(old) is None
+
+
+def test_a_locked_row_or_database_does_not_delay_a_request() -> None:
+    key, text = api_world.key()
+    is_locked, may_end = threading.Event(), threading.Event()
+
+    def lock() -> None:
+        with transaction.atomic():
+            ApiKey.objects.select_for_update().get(pk=key.pk)
+            ApiKey.objects.filter(pk=key.pk).update(name="x")
+            is_locked.set()
+            may_end.wait(60)
+
+    def ask() -> tuple[int, bool]:
+        is_locked.wait(60)
+        with api_world.mounted(api_world.whoami()):
+            answer = Client().get("/api/v1/whoami", headers=api_world.bearer(text))
+        was_locked = not may_end.is_set()
+        may_end.set()
+        return answer.status_code, was_locked
+
+    _, asked = together(lock, ask)
+
+    assert asked == (200, True)
+    key.refresh_from_db()
+    assert key.last_used_at is None
+
+
+def test_many_who_use_a_key_at_once_are_all_let_in() -> None:
+    key, text = api_world.key("S1")
+
+    def ask() -> int:
+        return Client().get("/api/v1/whoami", headers=api_world.bearer(text)).status_code
+
+    with api_world.mounted(api_world.whoami()):
+        assert together(*[ask] * 8) == [200] * 8
+    key.refresh_from_db()
+    assert key.last_used_at is not None
+
+
+def test_threads_together_are_granted_one_burst() -> None:
+    buckets = LocalBuckets()
+
+    def take() -> int:
+        taken = (buckets.take("a", cost=1, rate=1e-6, burst=500) for _ in range(500))
+        return sum(each.granted for each in taken)
+
+    assert sum(together(*[take] * 4)) == 500
