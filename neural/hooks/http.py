@@ -208,7 +208,7 @@ class _TimedSocket:
         return io.BufferedReader(_TimedReader(self._plain, self._deadline))
 
     def close(self) -> None:
-        """Do nothing: http.client closes its socket before it has read the body. See ``hang_up``."""
+        """Do nothing: http.client closes the socket before the body is read; see ``hang_up``."""
 
 
 class _TimedReader(io.RawIOBase):

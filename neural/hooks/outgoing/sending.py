@@ -149,4 +149,4 @@ def _asked_to_wait(answer: HttpAnswer, now: dt.datetime) -> dt.timedelta | None:
 
 def shown(answer: HttpAnswer) -> str:
     """The beginning of an answer's body, as it is kept."""
-    return storable(answer.body[: 4 * ANSWER_LENGTH].decode("utf-8", "replace"))[:ANSWER_LENGTH]
+    return storable(answer.body.decode("utf-8", "replace"))[:ANSWER_LENGTH]
