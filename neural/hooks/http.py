@@ -57,9 +57,11 @@ class HttpAnswer:
 
 
 def check_url(url: str) -> None:
-    """Raise :class:`AddressRefused` if no request may go to this URL as its host resolves now."""
+    """Raise :class:`AddressRefused` if no request may go to this URL as its host resolves now, and
+    :class:`NoAnswer` if the resolver does not answer in time."""
     private = conf().hook_private_addresses
-    public_addresses(read_url(url, private=private), private=private)
+    resolve = Deadline(conf().hook_timeout_seconds).resolve
+    public_addresses(read_url(url, private=private), private=private, resolve=resolve)
 
 
 def request(

@@ -36,12 +36,15 @@ def _own_network(settings, fake_broker):
 
 
 @pytest.fixture
-def alerts(caplog):
-    """The texts of the alerts that were raised."""
-    logger = logging.getLogger("neural.hooks.outgoing.alerts")
-    logger.addHandler(caplog.handler)
-    yield lambda: [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
-    logger.removeHandler(caplog.handler)
+def alerts(monkeypatch):
+    """The lines of the alerts that were raised."""
+    raised = []
+    monkeypatch.setattr(
+        logging.getLogger("neural.hooks.outgoing.alerts"),
+        "error",
+        lambda text, *values: raised.append(text % values),
+    )
+    return raised
 
 
 @pytest.fixture
@@ -270,7 +273,7 @@ def test_410_gone_pauses_at_once_and_nothing_is_lost(erp, alerts):
     subscription.refresh_from_db()
     assert subscription.state == SubscriptionState.PAUSED
     assert subscription.paused_reason == PauseReason.GONE
-    assert len(alerts()) == 1
+    assert len(alerts) == 1
     happens("2")
     turn()
     assert len(erp.got) == 1
@@ -292,7 +295,7 @@ def test_after_three_days_of_failure_it_is_given_up_and_the_subscription_paused(
     subscription.refresh_from_db()
     assert subscription.state == SubscriptionState.PAUSED
     assert subscription.paused_reason == PauseReason.FAILING
-    (alert,) = alerts()
+    (alert,) = alerts
     assert alert.startswith("event=alert alert=webhook_paused subscription=")
     assert 'name=ERP reason=failing error="HTTP 500"' in alert
     assert {each.state for each in outcomes} == {RunState.DEAD, RunState.SUCCEEDED}

@@ -86,7 +86,7 @@ def test_of_many_events_of_many_stores_each_is_told_once(fake_broker):
         }
         for number in range(40)
     ]
-    neural.submit_many(requests)
+    list(neural.submit_many(requests))
     found = Delivery.objects.values_list("event__event_id", "store")
     assert sorted(found) == sorted((str(n), f"S{n % 4}") for n in range(40) if n % 4 in (1, 3))
 
@@ -114,7 +114,8 @@ def test_history_is_told_only_to_those_who_want_it(fake_broker):
     subscribe(URL, name="live alone")
     subscribe(URL, name="history, too", history=True)
     requests = {"type": STOCK, "store": "S1", "source": "pos", "event_id": "1"}
-    neural.submit_many([{**requests, "payload": {"item": "flour", "level": 1}}], backfill=True)
+    requests |= {"payload": {"item": "flour", "level": 1}}
+    list(neural.submit_many([requests], backfill=True))
     assert told() == [("history, too", "S1", STOCK)]
 
 
