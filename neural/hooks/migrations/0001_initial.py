@@ -366,8 +366,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "delivery",
-                "verbose_name_plural": "deliveries",
+                "verbose_name": "webhook delivery",
+                "verbose_name_plural": "webhook deliveries",
                 "indexes": [
                     models.Index(
                         fields=["subscription", "-id"], name="neural_hooks_by_subscription"

@@ -303,8 +303,8 @@ class Delivery(models.Model):
     objects = DeliveryQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("delivery")
-        verbose_name_plural = _("deliveries")
+        verbose_name = _("webhook delivery")
+        verbose_name_plural = _("webhook deliveries")
         constraints = (
             models.CheckConstraint(
                 condition=Q(state__in=DeliveryState.values), name="neural_hooks_known_state"
