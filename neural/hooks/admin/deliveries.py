@@ -105,7 +105,6 @@ class DeliveryAdmin(VerbsAdmin, HistoryAdmin):
         store_code_column(Delivery),
         "about",
         short_instant_column(Delivery, "created_at"),
-        short_instant_column(Delivery, "attempted_at"),
     )
     list_filter = (DeliveryStateFilter, SubscriptionFilter, DeliveryTypeFilter, StoreFilter)
     from_outside = ("payload",)

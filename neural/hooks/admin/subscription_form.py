@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.core.exceptions import ValidationError
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -36,6 +37,8 @@ class SubscriptionForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "types" in self.fields:  # Django writes only the labels of a model's fields large
+            self.fields["types"].label = capfirst(_("types"))
         if self.instance.pk and "types" in self.fields:
             self.initial["types"] = "\n".join(self.instance.types)
 
