@@ -45,10 +45,10 @@ def settle(outcomes: Sequence[Outcome]) -> None:
             if outcome.run.options:
                 ports.follow(outcome.run, outcome.state, outcome.value)
             ports.notify_end(outcome.run, outcome.state)
-        for tell in ports.listening_to_ends():
-            tell([_ended(outcome) for outcome in outcomes if outcome.state in _ENDS])
         if dialects.ledger_connection().needs_rollback:
             raise TransactionManagementError("the outcome was undone by what follows the run")
+        for tell in ports.listening_to_ends():
+            tell([_ended(outcome) for outcome in outcomes if outcome.state in _ENDS])
 
 
 _ENDS = (RunState.SUCCEEDED, RunState.DEAD)
