@@ -215,7 +215,7 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
             "media": self.media,
             **more,
         }
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         return TemplateResponse(request, f"admin/neural_hooks/subscription/{name}.html", context)
 
     def render_change_form(

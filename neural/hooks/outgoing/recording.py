@@ -89,7 +89,7 @@ def _wanted(outcomes: set[str]) -> dict[str, list[Subscription]]:
 def _gets(subscription: Subscription, ended: Ended) -> bool:
     if ended.run.queue == LOW_PRIORITY_QUEUE and not subscription.history:
         return False
-    own = (store.pk for store in subscription.stores.all())
+    own: set[str | None] = {store.pk for store in subscription.stores.all()}
     return subscription.every_store or ended.run.store_id in own
 
 

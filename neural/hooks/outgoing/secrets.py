@@ -5,6 +5,7 @@ in the database, encrypted.
 """
 
 import datetime as dt
+from typing import Any
 
 from neural.hooks.models import Subscription
 from neural.hooks.outgoing.signing import new_secret
@@ -17,10 +18,10 @@ def rotate_secret(subscription: Subscription, *, now: dt.datetime) -> str:
     """Give a saved subscription a new secret, and return it. The one before it signs, too, until
     :data:`OVERLAP` has passed; one before that no longer."""
     secret = new_secret()
-    entry: dict[str, str | None] = {"secret": secret, "until": None}
-    former = [each | {"until": (now + OVERLAP).isoformat()} for each in subscription.secrets[:1]]
-    subscription.secrets = [entry, *former]
-    Subscription.objects.filter(pk=subscription.pk).update(secrets=subscription.secrets)
+    former = [each | {"until": (now + OVERLAP).isoformat()} for each in _held(subscription)[:1]]
+    held: Any = [{"secret": secret, "until": None}, *former]
+    subscription.secrets = held
+    Subscription.objects.filter(pk=subscription.pk).update(secrets=held)
     return secret
 
 
@@ -28,6 +29,11 @@ def secrets_in_force(subscription: Subscription, *, now: dt.datetime) -> list[st
     """The secrets that sign a message now, the newest first."""
     return [
         each["secret"]
-        for each in subscription.secrets
+        for each in _held(subscription)
         if each["until"] is None or now < dt.datetime.fromisoformat(each["until"])
     ]
+
+
+def _held(subscription: Any) -> list[dict[str, Any]]:
+    held: list[dict[str, Any]] = subscription.secrets
+    return held
