@@ -15,8 +15,8 @@ from neural.registry import Registry
 class InsertHook:
     """An ``INSERT INTO … SELECT … FROM new_events`` that is executed with new events.
 
-    ``new_events`` has the columns ``id``, ``store_id``, ``source`` and ``event_id``. On PostgreSQL
-    the statement becomes part of a ``WITH``; SQLite executes it separately.
+    ``new_events`` has the columns ``id``, ``store_id``, ``source``, ``event_id`` and ``type``. On
+    PostgreSQL the statement becomes part of a ``WITH``; SQLite executes it separately.
     """
 
     statement: str

@@ -46,7 +46,8 @@ def _insert(new_events: Sequence[NewEvent], runs: Runs) -> dict[Identity, int]:
     dialect = dialects.ledger_dialect()
     insert = _insert_at_once if dialect.changes_rows_in_with else _insert_in_steps
     return {
-        (store, source, name): pk for pk, store, source, name in insert(dialect, new_events, runs)
+        (store, source, name): pk
+        for pk, store, source, name, *_ in insert(dialect, new_events, runs)
     }
 
 
@@ -71,7 +72,13 @@ _RUN_COLUMNS = {
     "due_at": "timestamptz",
 }
 _EVENTS_OWN = {"event_pk": "bigint", "store_id": "text"}
-_NEW_EVENT = {"id": "bigint", "store_id": "text", "source": "text", "event_id": "text"}
+_NEW_EVENT = {
+    "id": "bigint",
+    "store_id": "text",
+    "source": "text",
+    "event_id": "text",
+    "type": "text",
+}
 _RUN_TARGETS = """task_id, handler, queue, priority, requested_by, options, parent_task_id,
     event_id, store_id, available_at, publish_at, task, args, kwargs,
     state, failures, losses, error"""
@@ -130,7 +137,7 @@ def _insert_at_once(dialect: dialects.Dialect, new_events: Sequence[NewEvent], r
         ), new_events AS (
             INSERT INTO neural_neuralevent ({columns}) SELECT {columns} FROM input
             ON CONFLICT (event_id, store_id, source) DO NOTHING
-            RETURNING id, store_id, source, event_id
+            RETURNING {", ".join(_NEW_EVENT)}
         ), new_runs AS (
             INSERT INTO neural_taskrun ({_RUN_TARGETS})
             SELECT {_run_values(dialect, "event.id", "event.store_id")}
@@ -166,7 +173,7 @@ def _insert_in_steps(dialect: dialects.Dialect, new_events: Sequence[NewEvent], 
             f"""INSERT INTO neural_neuralevent ({", ".join(_EVENT_COLUMNS)})
             SELECT {dialect.columns_of_arrays(_EVENT_COLUMNS)} FROM {dialect.arrays} WHERE true
             ON CONFLICT (event_id, store_id, source) DO NOTHING
-            RETURNING id, store_id, source, event_id""",
+            RETURNING {", ".join(_NEW_EVENT)}""",
             [json.dumps([_event_row(dialect, new_event) for new_event in new_events])],
         )
         new = cursor.fetchall()
@@ -195,6 +202,6 @@ def _runs_with_keys(
     by_identity = {new_event.identity: new_event for new_event in new_events}
     return [
         (*_run_row(dialect, run, by_identity[store, source, event_id]), pk, store)
-        for pk, store, source, event_id in new
+        for pk, store, source, event_id, _ in new
         for run in runs[store, source, event_id]
     ]

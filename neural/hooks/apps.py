@@ -14,5 +14,9 @@ class HooksConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Load the platforms of every app, and the tasks."""
+        """Load the platforms of every app, and the tasks; register deliveries with the core."""
+        from neural.hooks import checks, tasks  # noqa: F401  (registers checks; known to the relay)
+        from neural.hooks.outgoing import connecting
+
+        connecting.connect()
         autodiscover_modules("neural_platforms")

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from neural.conf import register_settings
 from neural.conf.ledger import Settings
+from neural.queues import DEFAULT_QUEUE
 
 
 class HookSettings(Settings):
@@ -19,9 +20,15 @@ class HookSettings(Settings):
     hook_timeout_seconds: float = Field(default=15, gt=0)
     """How long a receiver of ours, or a platform that we ask for details, may take to answer."""
     hook_private_addresses: bool = False
-    """Whether deliveries may go to private, loopback and link-local addresses."""
+    """Whether requests of ours may go to private, loopback and link-local addresses, to every port,
+    and without TLS."""
+    hook_concurrency: int = Field(default=4, ge=1)
+    """How many deliveries of one subscription are sent at the same time. One whose receiver fails
+    or is slow gets one at a time."""
+    hook_queue: str = DEFAULT_QUEUE
+    """The queue of the runs that deliver."""
     hook_deliveries_kept_days: float = Field(default=30, ge=0)
-    """How long finished deliveries are kept."""
+    """How long deliveries are kept, also those that wait for a paused subscription."""
 
 
 conf = register_settings(HookSettings)

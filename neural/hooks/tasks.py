@@ -1,1 +1,21 @@
 """The Celery tasks of webhooks."""
+
+from typing import Any
+
+from celery import shared_task
+
+from neural.celeryapp.task import LedgerTask
+from neural.hooks.outgoing.circuit import RETRIES
+from neural.hooks.outgoing.scheduling import DELIVER_TASK
+from neural.hooks.outgoing.sending import deliver
+from neural.ledger.clock import database_clock
+from neural.ledger.work import current_run
+
+
+@shared_task(base=LedgerTask, name=DELIVER_TASK, retry_policy=RETRIES)
+def deliver_webhook(delivery_id: int) -> dict[str, Any]:
+    """Send a delivery to its receiver. A relay requests this; called by hand, it does nothing."""
+    run = current_run()
+    return deliver(
+        delivery_id=delivery_id, task_id=run.task_id if run else "", now=database_clock()
+    )

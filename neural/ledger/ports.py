@@ -6,7 +6,7 @@ wait for a relay, every queue name is valid, and nothing follows a run.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from neural.models import RunState, TaskRun
 from neural.models.new_run import NewRun
@@ -65,3 +65,32 @@ def notify_end(run: TaskRun, state: RunState) -> None:
     call = _listeners.get(run.task)
     if call is not None and state in (RunState.SUCCEEDED, RunState.DEAD):
         call(run)
+
+
+class Ended(NamedTuple):
+    """A run that succeeded or is dead; ``error_type`` names the class of a dead run's exception, or
+    is empty if its deliveries were lost."""
+
+    run: TaskRun
+    state: RunState
+    error_type: str
+
+
+TellEnds: TypeAlias = Callable[[Sequence[Ended]], object]
+
+_end_listeners: dict[str, tuple[TellEnds, Callable[[], bool]]] = {}
+
+
+def when_any_ended(name: str, call: TellEnds, *, is_listening: Callable[[], bool]) -> None:
+    """Call a function for the runs of every task when they succeed or are dead, many at once.
+
+    It is called in the transaction of their outcomes; an error rolls that transaction back.
+    ``is_listening`` is asked before each call. It must be cheap: while it says False, settling
+    costs no more than that.
+    """
+    _end_listeners[name] = (call, is_listening)
+
+
+def listening_to_ends() -> list[TellEnds]:
+    """The functions that :func:`when_any_ended` set and that are listening now."""
+    return [call for call, is_listening in _end_listeners.values() if is_listening()]

@@ -47,6 +47,16 @@ def settle(outcomes: Sequence[Outcome]) -> None:
             ports.notify_end(outcome.run, outcome.state)
         if dialects.ledger_connection().needs_rollback:
             raise TransactionManagementError("the outcome was undone by what follows the run")
+        for tell in ports.listening_to_ends():
+            tell([_ended(outcome) for outcome in outcomes if outcome.state in _ENDS])
+
+
+_ENDS = (RunState.SUCCEEDED, RunState.DEAD)
+
+
+def _ended(outcome: Outcome) -> ports.Ended:
+    error = outcome.exception
+    return ports.Ended(outcome.run, outcome.state, type(error).__name__ if error else "")
 
 
 def _attempt_row(outcome: Outcome) -> TaskAttempt:
@@ -175,6 +185,8 @@ def _take_away(
         if is_dead and run.options:
             ports.follow(run, RunState.DEAD, None)
         ports.notify_end(run, state)
+        for tell in ports.listening_to_ends() if is_dead else ():
+            tell([ports.Ended(run, state, "")])
         transaction.on_commit(partial(_log, run, outcome, error, state, losses), robust=True)
     return True
 

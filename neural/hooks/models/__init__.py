@@ -1,13 +1,22 @@
 """The models of webhooks, by direction."""
 
 from neural.hooks.models.incoming import PushState, StoreCode, UnroutedPush, WebhookSource
-from neural.hooks.models.outgoing import Delivery, DeliveryState, Subscription, SubscriptionState
+from neural.hooks.models.outgoing import (
+    Delivery,
+    DeliveryState,
+    PauseReason,
+    SubscribedType,
+    Subscription,
+    SubscriptionState,
+)
 
 __all__ = [
     "Delivery",
     "DeliveryState",
+    "PauseReason",
     "PushState",
     "StoreCode",
+    "SubscribedType",
     "Subscription",
     "SubscriptionState",
     "UnroutedPush",

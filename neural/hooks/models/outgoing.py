@@ -1,39 +1,94 @@
 """Webhooks that we call: subscriptions, and their deliveries."""
 
+import datetime as dt
+import secrets
+from typing import TYPE_CHECKING, Any, Self
+
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from neural.hooks.encrypted import EncryptedJSONField
-from neural.models import NeuralEvent, Store, TaskRun
+from neural.models import NeuralEvent, RunState, Store, TaskRun
+from neural.models.store import StoreScopedQuerySet, sees_every_store
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+ANSWER_LENGTH = 500
+TEST_TYPE = "webhook.test"
+"""The type of a test message."""
 
 
 class SubscriptionState(models.TextChoices):
-    """Whether a subscription gets deliveries."""
+    """Whether a subscription's deliveries are sent."""
 
     ACTIVE = "active", _("active")
     PAUSED = "paused", _("paused")
-    """By a person, or because its receiver failed for too long: see ``paused_reason``."""
+    """By a person or by us, see ``paused_reason``. Its deliveries wait."""
+
+
+class PauseReason(models.TextChoices):
+    """Why a subscription is paused."""
+
+    BY_HAND = "by_hand", _("A person paused it.")
+    FAILING = "failing", _("Its receiver failed for too long.")
+    GONE = "gone", _("Its receiver answered 410 Gone: it wants no more.")
+
+
+class SubscriptionQuerySet(models.QuerySet):
+    """Subscriptions, with filters by state and by who may see them."""
+
+    def for_user(self, user: "User | AnonymousUser") -> Self:
+        """The subscriptions that a user may see: every one, or those of which all stores are the
+        user's own. One store more, and the user would send another's events somewhere."""
+        if sees_every_store(user):
+            return self
+        if not user.is_authenticated:
+            return self.none()
+        through = Subscription.stores.through.objects
+        mine = Store.objects.filter(operators=user.pk).values("pk")
+        others = through.exclude(store__in=mine).values("subscription")
+        some = through.filter(store__in=mine).values("subscription")
+        return self.filter(every_store=False, pk__in=some).exclude(pk__in=others)
+
+    def active(self) -> Self:
+        """Subscriptions that are not paused."""
+        return self.filter(state=SubscriptionState.ACTIVE)
+
+
+def new_key() -> str:
+    """A random key for a subscription."""
+    return secrets.token_hex(8)
 
 
 class Subscription(models.Model):
     """A receiver of events and outcomes: which of them, from which stores, and its address."""
 
+    key = models.CharField(max_length=16, unique=True, default=new_key, editable=False)
+    """Makes the ids of its messages unlike those of any other subscription anywhere."""
     name = models.CharField(_("name"), max_length=100)
-    url = models.URLField(_("address"), max_length=500)
-    secret = EncryptedJSONField(_("secret"))
-    """The secrets of Standard Webhooks (``whsec_…``): a list, of which the first signs, and the
-    others sign, too, while receivers change over."""
-    types = models.JSONField(
-        _("types"),
-        default=list,
-        help_text=_("Event types, like order.stated, and outcomes: run.succeeded, run.dead."),
+    url = models.CharField(
+        _("address"),
+        max_length=500,
+        help_text=_("Where the receiver takes messages; it begins with https://"),
     )
-    every_store = models.BooleanField(_("every store"), default=False)
+    secrets = EncryptedJSONField(_("secrets"), default=list, editable=False)
+    """A list of objects with ``secret`` and ``until`` (None: for good), the newest first: see
+    ``neural.hooks.outgoing.secrets``."""
+    every_store = models.BooleanField(
+        _("every store"), default=False, help_text=_("Also the stores that are added later.")
+    )
     stores = models.ManyToManyField(
         Store, verbose_name=_("stores"), related_name="webhook_subscriptions", blank=True
+    )
+    history = models.BooleanField(
+        _("history, too"),
+        default=False,
+        help_text=_("Also what is loaded afterwards (backfill, the queue low_priority)."),
     )
     state = models.CharField(
         _("state"),
@@ -44,8 +99,19 @@ class Subscription(models.Model):
     )
     paused_at = models.DateTimeField(_("paused at"), null=True, blank=True, editable=False)
     paused_reason = models.CharField(
-        _("paused because"), max_length=500, blank=True, editable=False
+        _("paused because"),
+        max_length=10,
+        choices=PauseReason.choices,
+        blank=True,
+        default="",
+        editable=False,
     )
+    failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
+    failing_since = models.DateTimeField(_("failing since"), null=True, blank=True, editable=False)
+    retry_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, editable=False)
+    """Nothing is sent before this time; None if anything may be."""
+    slow = models.BooleanField(_("slow"), default=False, editable=False)
+    """Whether its receiver answered slowly the last time."""
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -57,12 +123,72 @@ class Subscription(models.Model):
         editable=False,
     )
 
+    objects = SubscriptionQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("subscription")
         verbose_name_plural = _("subscriptions")
+        ordering = ("name", "pk")
         permissions = (
             ("pause_subscription", "Can pause and resume a subscription"),
-            ("send_subscription", "Can send a delivery again"),
+            ("rotate_subscription", "Can give a subscription a new secret"),
+            ("send_subscription", "Can send test messages, and deliveries again"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def types(self) -> list[str]:
+        """The types to which it subscribes, sorted."""
+        return sorted(each.name for each in self.subscribed_types.all())
+
+    def subscribe(self, names: "set[str]") -> None:
+        """Make these its types, in place of those before."""
+        self.subscribed_types.exclude(name__in=names).delete()
+        rows = [SubscribedType(subscription=self, name=name) for name in sorted(names)]
+        SubscribedType.objects.bulk_create(rows, ignore_conflicts=True)
+
+    def pause(self, reason: PauseReason) -> bool:
+        """Send nothing until :meth:`resume`. Returns whether it was active."""
+        changes = {"paused_reason": reason, "paused_at": Now()}
+        return self._move(SubscriptionState.ACTIVE, SubscriptionState.PAUSED, **changes)
+
+    def resume(self) -> bool:
+        """Send what waits, as if the receiver had never failed. Returns whether it was paused."""
+        return self._move(
+            SubscriptionState.PAUSED,
+            SubscriptionState.ACTIVE,
+            paused_reason="",
+            paused_at=None,
+            failures=0,
+            failing_since=None,
+            retry_at=None,
+        )
+
+    def _move(self, old: SubscriptionState, new: SubscriptionState, **changes: Any) -> bool:
+        mine = type(self).objects.filter(pk=self.pk, state=old)
+        if not mine.update(state=new, **changes):
+            return False
+        if new == SubscriptionState.ACTIVE:
+            waiting = self.deliveries.pending()
+            waiting.update(failing_since=None)
+            waiting.hurry()
+        self.refresh_from_db(fields=["state", *changes])
+        return True
+
+
+class SubscribedType(models.Model):
+    """One type to which a subscription subscribes: see ``neural.hooks.outgoing.patterns``."""
+
+    subscription = models.ForeignKey(
+        Subscription, models.CASCADE, related_name="subscribed_types", db_index=False
+    )
+    name = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint("subscription", "name", name="neural_hooks_type_identity"),
         )
 
     def __str__(self) -> str:
@@ -78,14 +204,62 @@ class DeliveryState(models.TextChoices):
     """Given up."""
 
 
+class DeliveryQuerySet(StoreScopedQuerySet):
+    """Deliveries. A user sees those of the user's stores to subscriptions that the user sees."""
+
+    def for_user(self, user: "User | AnonymousUser") -> Self:
+        if sees_every_store(user):
+            return self
+        seen = Subscription.objects.for_user(user).values("pk")
+        return super().for_user(user).filter(subscription__in=seen)
+
+    def pending(self) -> Self:
+        """Deliveries that are neither delivered nor given up."""
+        return self.filter(state=DeliveryState.PENDING)
+
+    def unrequested(self) -> Self:
+        """Pending deliveries without a run."""
+        return self.pending().filter(task_id="")
+
+    def requested(self) -> Self:
+        """Pending deliveries with a run."""
+        return self.pending().exclude(task_id="")
+
+    def without_live_run(self) -> Self:
+        """Of these, those whose run neither waits nor works: a person has cancelled it, say."""
+        live = TaskRun.objects.filter(
+            task_id=models.OuterRef("task_id"), state__in=(RunState.PENDING, RunState.RUNNING)
+        )
+        return self.filter(~models.Exists(live))
+
+    def hurry(self) -> None:
+        """Make the waiting runs of these deliveries due at once."""
+        task_ids = list(self.exclude(task_id="").values_list("task_id", flat=True))
+        runs = TaskRun.objects.filter(task_id__in=task_ids, state=RunState.PENDING)
+        runs.update(available_at=Now(), publish_at=Now())
+
+
 class Delivery(models.Model):
     """One message for one subscription. Its id stays the same over all attempts."""
 
+    # Without a constraint: it would fail a submit that runs beside the deletion of a subscription.
+    # What is left of a deleted one is shown nowhere, and pruned by age.
     subscription = models.ForeignKey(
-        Subscription, models.CASCADE, verbose_name=_("subscription"), related_name="deliveries"
+        Subscription,
+        models.DO_NOTHING,
+        verbose_name=_("subscription"),
+        related_name="deliveries",
+        db_constraint=False,
+        db_index=False,
     )
     store = models.ForeignKey(
-        Store, models.PROTECT, verbose_name=_("store"), related_name="+", null=True, blank=True
+        Store,
+        models.PROTECT,
+        verbose_name=_("store"),
+        related_name="+",
+        null=True,
+        blank=True,
+        db_index=False,
     )
     type = models.CharField(_("type"), max_length=100)
     event = models.ForeignKey(
@@ -95,47 +269,141 @@ class Delivery(models.Model):
         related_name="webhook_deliveries",
         null=True,
         blank=True,
+        db_index=False,
     )
     run = models.ForeignKey(
         TaskRun,
         models.SET_NULL,
-        verbose_name=_("run"),
+        verbose_name=_("run that it tells of"),
         related_name="webhook_deliveries",
         null=True,
         blank=True,
+        db_index=False,
     )
     """The run whose outcome is told; None if an event is told."""
-    payload = models.JSONField(_("payload"), null=True, blank=True, encoder=DjangoJSONEncoder)
-    """The outcome that is told; None if an event is told, whose payload is read from it."""
+    payload = models.JSONField(_("content"), null=True, blank=True, encoder=DjangoJSONEncoder)
+    """The ``data`` of an outcome or a test; None if an event is told, which is read when it is
+    sent."""
     state = models.CharField(
         _("state"), max_length=10, choices=DeliveryState.choices, default=DeliveryState.PENDING
     )
     created_at = models.DateTimeField(_("created at"), db_default=Now())
-    requested_at = models.DateTimeField(_("requested at"), null=True, blank=True)
-    """When a run was requested for it; None until then."""
+    task_id = models.CharField(_("task id"), max_length=255, blank=True, default="")
+    """Of the run that sends it, or sent it last; empty while none was requested."""
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     attempted_at = models.DateTimeField(_("attempted last at"), null=True, blank=True)
+    sending_until = models.DateTimeField(null=True, blank=True, editable=False)
+    """While it is being sent: when the attempt is over at the latest."""
+    failing_since = models.DateTimeField(_("failing since"), null=True, blank=True)
     answer_status = models.PositiveSmallIntegerField(_("status of answer"), null=True, blank=True)
-    answer = models.CharField(_("answer"), max_length=500, blank=True, default="")
+    answer = models.CharField(_("answer"), max_length=ANSWER_LENGTH, blank=True, default="")
     """The beginning of the receiver's answer, or why there was none."""
     delivered_at = models.DateTimeField(_("delivered at"), null=True, blank=True)
 
+    objects = DeliveryQuerySet.as_manager()
+
     class Meta:
-        verbose_name = _("delivery")
-        verbose_name_plural = _("deliveries")
+        verbose_name = _("webhook delivery")
+        verbose_name_plural = _("webhook deliveries")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(state__in=DeliveryState.values), name="neural_hooks_known_state"
+            ),
+        )
         indexes = (
-            models.Index(fields=["subscription", "-id"], name="neural_hooks_of_subscription"),
+            # Admin: the deliveries of a subscription, a store or a type, and those in a state.
+            models.Index(fields=["subscription", "-id"], name="neural_hooks_by_subscription"),
             models.Index(
-                fields=["id"],
-                condition=models.Q(state=DeliveryState.PENDING, requested_at=None),
+                fields=["store", "-id"],
+                condition=Q(store__isnull=False),
+                name="neural_hooks_by_store",
+            ),
+            models.Index(fields=["type", "-id"], name="neural_hooks_by_type"),
+            models.Index(
+                fields=["state", "-id"],
+                condition=~Q(state=DeliveryState.DELIVERED),
+                name="neural_hooks_undelivered",
+            ),
+            # Relay: what needs a run, and what has one.
+            models.Index(
+                fields=["subscription", "id"],
+                condition=Q(state=DeliveryState.PENDING, task_id=""),
                 name="neural_hooks_unrequested",
+            ),
+            models.Index(
+                fields=["subscription"],
+                condition=Q(state=DeliveryState.PENDING) & ~Q(task_id=""),
+                name="neural_hooks_requested",
+            ),
+            models.Index(
+                fields=["subscription"],
+                condition=Q(sending_until__isnull=False),
+                name="neural_hooks_sending",
+            ),
+            # Admin: the deliveries of an event. Pruning runs: those that tell of one.
+            models.Index(
+                fields=["event"], condition=Q(event__isnull=False), name="neural_hooks_by_event"
+            ),
+            models.Index(
+                fields=["run"], condition=Q(run__isnull=False), name="neural_hooks_by_run"
             ),
         )
 
     def __str__(self) -> str:
-        return self.message_id
+        return f"{self.type} #{self.pk}"
 
     @property
     def message_id(self) -> str:
         """The id that receivers see, by which they recognise a repetition."""
-        return f"msg_{self.pk}"
+        return f"msg_{self.subscription.key}_{self.pk}"
+
+    # Changes, each a conditional UPDATE
+
+    def begin(self, *, until: dt.datetime) -> None:
+        """Record that an attempt has begun, which is over at this time at the latest."""
+        self._change(attempts=F("attempts") + 1, attempted_at=Now(), sending_until=until)
+
+    def succeed(self, *, status: int, answer: str) -> None:
+        """Record that the receiver has taken it."""
+        self._change(
+            state=DeliveryState.DELIVERED,
+            delivered_at=Now(),
+            failing_since=None,
+            sending_until=None,
+            answer_status=status,
+            answer=answer,
+        )
+
+    def fail(self, *, status: int | None, answer: str) -> None:
+        """Record a failed attempt; the delivery waits for the next one."""
+        self._change(
+            failing_since=Coalesce("failing_since", Now()),
+            sending_until=None,
+            answer_status=status,
+            answer=answer,
+        )
+
+    def give_up(self, **answered: Any) -> None:
+        """Record that it is not tried again, unless a person sends it again."""
+        self._change(state=DeliveryState.FAILED, sending_until=None, **answered)
+
+    def wait(self) -> None:
+        """Let it wait for another run, because its subscription is paused."""
+        self._change(task_id="", failing_since=None, sending_until=None)
+
+    def _change(self, **changes: Any) -> None:
+        mine = type(self).objects.pending().filter(pk=self.pk, task_id=self.task_id)
+        mine.update(**changes)
+
+    def send_again(self) -> bool:
+        """Send the same message once more, with the same id, by a new run; or at once, if it waits
+        for its next attempt. Returns whether it does, which is always."""
+        rows = type(self).objects.filter(pk=self.pk)
+        if rows.exclude(state=DeliveryState.PENDING).update(
+            state=DeliveryState.PENDING, task_id="", failing_since=None
+        ):
+            self.refresh_from_db(fields=["state", "task_id", "failing_since"])
+        else:
+            rows.hurry()
+        Subscription.objects.filter(pk=self.subscription_id).update(retry_at=None)
+        return True

@@ -1,0 +1,295 @@
+"""The admin's pages of subscriptions: who gets what, paused, resumed, tested, with a new secret.
+
+The secret is on the page that answers its making, once. It is in no later page, message, cookie or
+log.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_noop, ngettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.audit import log_changes
+from neural.admin.display import (
+    NOTHING,
+    badge,
+    instant,
+    instant_column,
+    page_address,
+    short_instant_column,
+)
+from neural.admin.filters import EqualityFilter, choices_of
+from neural.admin.pages import page
+from neural.admin.scope import ScopedAdmin
+from neural.hooks.admin.subscription_form import SubscriptionForm
+from neural.hooks.models import Delivery, PauseReason, Subscription, SubscriptionState
+from neural.hooks.outgoing.circuit import FAILURES
+from neural.hooks.outgoing.secrets import OVERLAP, rotate_secret
+from neural.hooks.outgoing.testing import send_test
+from neural.ledger.clock import database_clock
+from neural.models import Store
+from neural.models.store import sees_every_store
+from neural.sites import address_in_admin
+
+PAUSED = gettext_noop("state: active → paused (pause)")
+RESUMED = gettext_noop("state: paused → active (resume)")
+TESTED = gettext_noop("deliveries: one more (send a test message)")
+ROTATED = gettext_noop("secret: a new one (new secret)")
+NAMED_TYPES = 3
+NAMED_STORES = 3
+COUNTED = 1000
+
+
+def _test(subscription: Subscription, user: Any) -> bool:
+    send_test(subscription, by=user.get_username())
+    return True
+
+
+PAUSE = Verb(
+    name="pause",
+    label=_("Pause"),
+    explanation=_("Pause: send nothing to these until they are resumed; what happens waits"),
+    permission="neural_hooks.pause_subscription",
+    apply=lambda subscription, user: subscription.pause(PauseReason.BY_HAND),
+    fits=lambda subscription: subscription.state == SubscriptionState.ACTIVE,
+    change=lambda subscription: PAUSED,
+)
+RESUME = Verb(
+    name="resume",
+    label=_("Resume"),
+    explanation=_("Resume: send what waits, and what happens from now on"),
+    permission="neural_hooks.pause_subscription",
+    apply=lambda subscription, user: subscription.resume(),
+    fits=lambda subscription: subscription.state == SubscriptionState.PAUSED,
+    change=lambda subscription: RESUMED,
+)
+SEND_TEST = Verb(
+    name="send_test",
+    label=_("Send a test message"),
+    explanation=_("Send a test message: it goes the way of every other; see Deliveries"),
+    permission="neural_hooks.send_subscription",
+    apply=_test,
+    fits=lambda subscription: True,
+    change=lambda subscription: TESTED,
+)
+
+
+class SubscriptionStateFilter(EqualityFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return choices_of(SubscriptionState)
+
+
+@page(Subscription)
+class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
+    form = SubscriptionForm
+    change_form_template = "admin/neural_hooks/subscription/change_form.html"
+    verbs = (PAUSE, RESUME, SEND_TEST)
+    list_display = (
+        "name",
+        "state_shown",
+        "types_shown",
+        "stores_shown",
+        "host",
+        short_instant_column(Subscription, "created_at"),
+    )
+    list_filter = (SubscriptionStateFilter,)
+    search_fields = ("name", "url")
+    ordering = ("name", "pk")
+    list_per_page = 50
+    autocomplete_fields = ("stores",)
+    given_fields = SubscriptionForm.Meta.fields
+    shown_fields = (
+        "state_in_full",
+        "waiting",
+        instant_column(Subscription, "created_at"),
+        "created_by",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """The user's subscriptions, without their secrets: no page shows them."""
+        seen = super().get_queryset(request).defer("secrets").select_related("created_by")
+        return seen.prefetch_related("stores", "subscribed_types")
+
+    # The form
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        # Only who sees every store may have the events of every store sent.
+        chain = sees_every_store(request.user)
+        given = tuple(name for name in self.given_fields if chain or name != "every_store")
+        if obj is not None and not self.has_change_permission(request, obj):
+            given = tuple("types_in_full" if name == "types" else name for name in given)
+        fieldsets: list[Any] = [(None, {"fields": given})]
+        return (
+            fieldsets if obj is None else [*fieldsets, (_("Course"), {"fields": self.shown_fields})]
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return () if obj is None else (*self.shown_fields, "types_in_full")
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Only the user's own stores can be chosen."""
+        if db_field.name == "stores":
+            kwargs["queryset"] = Store.objects.for_user(request.user)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            obj.created_by = request.user
+        super().save_model(request, obj, form, change)
+
+    @sensitive_variables("text")
+    def save_related(self, request: Any, form: Any, formsets: Any, change: bool) -> None:
+        """Save the stores and the types; a new subscription gets its secret."""
+        super().save_related(request, form, formsets, change)
+        form.instance.subscribe(form.cleaned_data["types"])
+        if not change:
+            text = rotate_secret(form.instance, now=database_clock())
+            request.new_secret = text
+
+    def response_add(self, request: HttpRequest, obj: Any, *args: Any, **kw: Any) -> HttpResponse:
+        """The secret, which is shown this once."""
+        return self._shown_once(request, obj, request.new_secret)  # type: ignore[attr-defined]
+
+    # The secret
+
+    def get_urls(self) -> list[URLPattern]:
+        """Django's addresses, and one for a new secret."""
+        view = self.admin_site.admin_view(self.rotate_view)
+        name = "neural_hooks_subscription_rotate"
+        return [path("<path:object_id>/rotate/", view, name=name), *super().get_urls()]
+
+    def may_rotate(self, request: HttpRequest) -> bool:
+        """Whether this user may give the subscriptions that they see a new secret."""
+        return request.user.has_perm("neural_hooks.rotate_subscription")
+
+    @sensitive_variables("text")
+    def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Say what a new secret means; when that is confirmed, make it and show it."""
+        subscription = self.get_object(request, unquote(object_id))  # of the user's stores
+        if subscription is None:
+            raise Http404
+        if not self.has_view_permission(request, subscription) or not self.may_rotate(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return self._page(request, subscription, "rotate", _("New secret"))
+        with transaction.atomic():
+            text = rotate_secret(subscription, now=database_clock())
+            log_changes(user=request.user, rows=[subscription], change=ROTATED)
+        return self._shown_once(request, subscription, text)
+
+    @sensitive_variables("text")
+    def _shown_once(
+        self, request: HttpRequest, subscription: Subscription, text: str
+    ) -> HttpResponse:
+        title = _("The secret is shown this once")
+        response = self._page(request, subscription, "shown_once", title, text=text)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def _page(
+        self, request: HttpRequest, subscription: Subscription, name: str, title: Any, **more: Any
+    ) -> TemplateResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "subscription": subscription,
+            "address": page_address(subscription),
+            "hours": OVERLAP.total_seconds() / 3600,
+            "opts": self.opts,
+            "media": self.media,
+            **more,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, f"admin/neural_hooks/subscription/{name}.html", context)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> TemplateResponse:
+        subscription = kwargs.get("obj")
+        if subscription is not None:
+            context["can_rotate"] = self.may_rotate(request)
+            if request.user.has_perm("neural_hooks.view_delivery"):
+                context["deliveries_address"] = deliveries_of(subscription)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    # Columns
+
+    @admin.display(description=_("state"))
+    def state_shown(self, subscription: Subscription) -> SafeString:
+        if subscription.state == SubscriptionState.PAUSED:
+            by_us = subscription.paused_reason != PauseReason.BY_HAND
+            return badge("dead" if by_us else "discarded", subscription.get_state_display())
+        if subscription.failures >= FAILURES:
+            return badge("unhandled", gettext("failing"))
+        return badge("succeeded", subscription.get_state_display())
+
+    @admin.display(description=_("state"))
+    def state_in_full(self, subscription: Subscription) -> SafeString:
+        """The state, with why and since when."""
+        shown = self.state_shown(subscription)
+        if subscription.state == SubscriptionState.PAUSED:
+            why = subscription.get_paused_reason_display()
+            return format_html("{} {} · {}", shown, why, instant(subscription.paused_at))
+        if not subscription.failures:
+            return shown
+        told = ngettext(
+            "%(count)d failure in a row", "%(count)d failures in a row", subscription.failures
+        )
+        return format_html(
+            "{} {} · {}",
+            shown,
+            told % {"count": subscription.failures},
+            instant(subscription.failing_since),
+        )
+
+    @admin.display(description=_("waiting deliveries"))
+    def waiting(self, subscription: Subscription) -> str:
+        mine = Delivery.objects.filter(subscription=subscription)
+        found = sum(each[:COUNTED].count() for each in (mine.unrequested(), mine.requested()))
+        return f"{COUNTED:,}+" if found >= COUNTED else f"{found:,}"
+
+    @admin.display(description=_("types"))
+    def types_shown(self, subscription: Subscription) -> str:
+        return _shortened(subscription.types, NAMED_TYPES)
+
+    @admin.display(description=_("types"))
+    def types_in_full(self, subscription: Subscription) -> SafeString | str:
+        return format_html_join(", ", "<code>{}</code>", ((each,) for each in subscription.types))
+
+    @admin.display(description=_("stores"))
+    def stores_shown(self, subscription: Subscription) -> str:
+        if subscription.every_store:
+            return gettext("every store")
+        return _shortened([store.pk for store in subscription.stores.all()], NAMED_STORES)
+
+    @admin.display(description=_("receiver"))
+    def host(self, subscription: Subscription) -> str:
+        """The host of the address: the rest may have a token of the receiver's in it."""
+        return urlsplit(subscription.url).netloc or NOTHING
+
+
+def deliveries_of(subscription: Subscription) -> str:
+    """The address of the list of a subscription's deliveries."""
+    address = address_in_admin("neural_hooks_delivery_changelist")
+    return f"{address}?subscription={subscription.pk}"
+
+
+def _shortened(names: list[str], most: int) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown} +{len(names) - most}" if len(names) > most else shown or NOTHING

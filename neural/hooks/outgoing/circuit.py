@@ -1,0 +1,89 @@
+"""Keeps a receiver that fails or is slow from holding the workers, and from being hammered.
+
+After :data:`FAILURES` failures in a row the whole subscription waits, with the backoff of a run;
+then one delivery is tried, and the others wait for its outcome. One that is slow sends one delivery
+at a time. So a receiver that takes fifteen seconds to time out costs one process fifteen seconds,
+less and less often, however many deliveries wait for it.
+
+Every change is one conditional UPDATE, so several workers need no lock.
+"""
+
+import datetime as dt
+import random
+
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
+
+from neural.hooks.conf import conf
+from neural.hooks.models import Delivery, Subscription
+from neural.ledger.retry import RetryPolicy
+from neural.ledger.work import Snooze
+
+FAILURES = 3
+SLOW_SECONDS = 2
+"""An answer that takes longer is slow."""
+RETRIES = RetryPolicy(max_retries=None, base_seconds=5, cap_seconds=4 * 3600)
+"""Of a delivery: 5 seconds, doubling to 4 hours, and for as long as ``hook_give_up_seconds``."""
+_MARGIN = dt.timedelta(seconds=15)
+"""What an attempt may take beyond its request."""
+_SHORTEST_SNOOZE = 1.0
+_MOST_JITTER = 30.0
+
+
+def attempt_ends(now: dt.datetime) -> dt.datetime:
+    """When an attempt that begins now is over at the latest, however it ends."""
+    return now + dt.timedelta(seconds=conf().hook_timeout_seconds) + _MARGIN
+
+
+def places_of(subscription: Subscription) -> int:
+    """How many deliveries of a subscription may be sent at the same time."""
+    return 1 if subscription.failures or subscription.slow else conf().hook_concurrency
+
+
+def admit(subscription: Subscription, *, now: dt.datetime) -> None:
+    """Return if a delivery may be sent now; raise ``Snooze`` if it must wait for its turn."""
+    if subscription.retry_at and now < subscription.retry_at:
+        raise _snoozed((subscription.retry_at - now).total_seconds())
+    if subscription.failures >= FAILURES:
+        # Of all that come at this time, one takes the trial: the next time is the end of it.
+        this_time = Subscription.objects.filter(pk=subscription.pk, retry_at=subscription.retry_at)
+        if not this_time.update(retry_at=attempt_ends(now)):
+            raise _snoozed(RETRIES.base_seconds)
+        return
+    sending = Delivery.objects.filter(subscription=subscription.pk, sending_until__gt=now)
+    if sending.count() >= places_of(subscription):
+        raise _snoozed(SLOW_SECONDS if subscription.slow else _SHORTEST_SNOOZE)
+
+
+def _snoozed(seconds: float) -> Snooze:
+    """A snooze of some random seconds more, so that those that wait do not all come at once."""
+    seconds = max(seconds, _SHORTEST_SNOOZE)
+    return Snooze(seconds + random.uniform(0, min(seconds / 2, _MOST_JITTER)))
+
+
+def note_success(subscription: Subscription, *, seconds: float) -> None:
+    """Note that a receiver took a delivery, and in how many seconds. Writes only what changes:
+    deliveries to one receiver would wait for each other's writes."""
+    slow = seconds > SLOW_SECONDS
+    mine = Subscription.objects.filter(pk=subscription.pk)
+    if subscription.failures or subscription.failing_since or subscription.retry_at:
+        mine.update(failures=0, failing_since=None, retry_at=None, slow=slow)
+        subscription.deliveries.requested().hurry()  # they may have hours to wait
+    elif subscription.slow != slow:
+        mine.update(slow=slow)
+
+
+def note_failure(
+    subscription: Subscription, *, now: dt.datetime, not_before: dt.datetime | None = None
+) -> None:
+    """Note that a delivery failed. ``not_before`` is when the receiver wants to be called again, if
+    it has said so."""
+    failures = subscription.failures + 1
+    if not_before is None and failures >= FAILURES:
+        # The first of these is retried as a run would be that has failed once.
+        not_before = now + dt.timedelta(seconds=RETRIES.delay(failures - FAILURES + 1))
+    Subscription.objects.filter(pk=subscription.pk).update(
+        failures=F("failures") + 1,
+        failing_since=Coalesce("failing_since", Now()),
+        retry_at=not_before,
+    )

@@ -1,0 +1,27 @@
+"""Connects deliveries with the core: what it calls, and when."""
+
+from django.db.models.signals import post_delete, post_save
+
+from neural.events.insert_hooks import register_insert_hook
+from neural.health.probes import register_probe
+from neural.hooks.health import webhook_deliveries
+from neural.hooks.models import SubscribedType, Subscription
+from neural.hooks.outgoing import subscribed
+from neural.hooks.outgoing.pruning import OLD_DELIVERIES
+from neural.hooks.outgoing.recording import EVENT_DELIVERIES, record_outcomes
+from neural.hooks.outgoing.scheduling import request_deliveries
+from neural.ledger.ports import when_any_ended
+from neural.ledger.prune import register_prunable
+from neural.worker.relay import register_duty
+
+
+def connect() -> None:
+    """Register everything; call it when the app is ready."""
+    register_insert_hook("webhooks", EVENT_DELIVERIES)
+    when_any_ended("webhooks", record_outcomes, is_listening=subscribed.to_outcomes)
+    register_duty("webhooks", request_deliveries)
+    register_probe("webhooks", webhook_deliveries)
+    register_prunable(OLD_DELIVERIES)
+    for model in (Subscription, SubscribedType):
+        for signal in (post_save, post_delete):
+            signal.connect(subscribed.forget, sender=model, dispatch_uid=f"neural_hooks_{model}")

@@ -1,0 +1,54 @@
+"""What anybody subscribes to, remembered for a few seconds by each process.
+
+Submitting and settling ask here first, so that without subscriptions they pay for a comparison of
+two numbers and, every few seconds, for one query of an empty table. A subscription is respected by
+the process that saved it at once, and by every other process after :data:`SECONDS`.
+"""
+
+import time
+from typing import Any
+
+from neural.hooks.models import SubscribedType
+from neural.hooks.outgoing.patterns import matching_event, matching_outcome
+from neural.ledger import dialects
+
+SECONDS = 5
+"""For how long a process takes its knowledge to be true."""
+
+_known: tuple[frozenset[str], float] = (frozenset(), float("-inf"))
+
+
+def names() -> frozenset[str]:
+    """The names and patterns of all subscriptions, also of paused ones."""
+    global _known
+    found, until = _known
+    now = time.monotonic()
+    if now < until:
+        return found
+    rows = SubscribedType.objects.using(dialects.ledger_connection().alias).order_by()
+    found = frozenset(rows.values_list("name", flat=True).distinct())
+    _known = (found, now + SECONDS)
+    return found
+
+
+def forget(**_: Any) -> None:
+    """Ask the database next time: a subscription was changed here."""
+    global _known
+    _known = (frozenset(), float("-inf"))
+
+
+def to_event(event_type: str) -> bool:
+    """Whether anybody may want events of this type."""
+    wanted = names()
+    return bool(wanted) and not wanted.isdisjoint(matching_event(event_type))
+
+
+def to_outcome(outcome: str) -> bool:
+    """Whether anybody may want this outcome of runs."""
+    wanted = names()
+    return bool(wanted) and not wanted.isdisjoint(matching_outcome(outcome))
+
+
+def to_outcomes() -> bool:
+    """Whether anybody may want outcomes of runs."""
+    return to_outcome("run.succeeded") or to_outcome("run.dead")
