@@ -15,4 +15,7 @@ class HooksConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the platforms of every app, and the tasks."""
+        from neural.hooks.incoming import connect
+
         autodiscover_modules("neural_platforms")
+        connect()
