@@ -74,7 +74,13 @@ def run(state: str = RunState.PENDING, *, task_id: str = "t1", **fields: Any) ->
     return TaskRun.objects.create(state=state, task_id=task_id, **fields)
 
 
-OURS = ("neural", "neural_restaurant", "neural_retrieval", "neural_forecasting")
+OURS = (
+    "neural",
+    "neural_restaurant",
+    "neural_retrieval",
+    "neural_forecasting",
+    "neural_hooks",
+)
 """The labels of the core and of the apps on it."""
 
 

@@ -493,4 +493,4 @@ def test_a_code_that_is_entered_between_looking_and_keeping_routes_its_push(monk
 
     post({**LOW, "store": "0099"})
 
-    assert TaskRun.objects.get().task == "neural.hooks.tasks.route_pushes"
+    assert TaskRun.objects.get().task == "neural.tasks.route_pushes"

@@ -13,7 +13,7 @@ from django.utils import timezone
 import neural
 from neural.events.registry import HANDLERS
 from neural.events.types import TYPES
-from neural.hooks.incoming import fetching, translating
+from neural.hooks.incoming import fetching, http, translating
 from neural.hooks.platforms.base import PLATFORMS, CannotTranslate
 from neural.models import NeuralEvent, RefusedEvent, RunState, TaskRun
 from tests.registries import emptied, forget
@@ -77,7 +77,7 @@ def server():
         yield serving
         serving.shutdown()
         thread.join()
-    fetching._pool().clear()
+    http._pool().clear()
 
 
 @pytest.fixture
@@ -398,7 +398,7 @@ def test_the_client_posts_json_and_forms(client, server):
     assert client.post(server.url, json={"ids": ["1"]}) == {"a": 1}
     assert client.post_form(server.url, fields={"id": "1 2", "k": "汉"}) == {"a": 1}
 
-    assert [body for _, _, _, body in server.asked] == ['{"ids":["1"]}', "id=1+2&k=%E6%B1%89"]
+    assert [body for _, _, _, body in server.asked] == ['{"ids": ["1"]}', "id=1+2&k=%E6%B1%89"]
     assert server.asked[1][2]["Content-Type"] == "application/x-www-form-urlencoded"
 
 
@@ -430,7 +430,7 @@ def test_an_answer_of_more_than_two_mebibytes_fails(client, server):
 def test_an_answer_that_breaks_off_fails(client, server):
     server.answers = [(200, {"Content-Length": "10"}, b"{}")]
 
-    with failing(status=200):
+    with failing(status=None):
         client.get(server.url)
 
 
@@ -441,14 +441,13 @@ def test_a_server_that_does_not_answer_fails(client, server):
         client.get("http://127.0.0.1:1/?key=k3y")
 
 
-def test_an_answer_that_drips_ends_at_the_timeout(server, time_that):
-    client = fetching.FetchingClient(
-        fetching._pool(), pace=fetching.Pace(per_second=5, burst=10), seconds=15
-    )
-
+def test_an_answer_that_drips_ends_at_the_timeout(client, monkeypatch, time_that):
     class Dripping:
         status = 200
-        headers = {}
+        headers: dict[str, str] = {}
+
+        def request(self, *_, **__):
+            return self
 
         def read1(self, size):
             time_that.passes(1)
@@ -457,11 +456,24 @@ def test_an_answer_that_drips_ends_at_the_timeout(server, time_that):
         def close(self):
             pass
 
-    client._pool = type("Pool", (), {"request": lambda *_, **__: Dripping()})()
+    monkeypatch.setattr(http, "_pool", Dripping)
 
-    with failing(status=200) as failed:
+    with failing(status=None) as failed:
         client.get("http://till.example.com/?key=k3y")
     assert "took too long" in str(failed.value)
+
+
+def test_how_requests_are_sent_can_be_replaced():
+    def refuse(method, url, **_):
+        raise http.NoAnswer("10.0.0.1 is not public")
+
+    guarded = fetching.FetchingClient(
+        pace=fetching.Pace(per_second=5, burst=10), seconds=15, send=refuse
+    )
+
+    with failing(status=None) as failed:
+        guarded.get("http://till.example.com/?key=k3y")
+    assert str(failed.value) == "GET till.example.com: no answer (10.0.0.1 is not public)"
 
 
 @pytest.mark.parametrize(

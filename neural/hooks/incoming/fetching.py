@@ -10,25 +10,25 @@ run wait for as long as the platform says.
 """
 
 import email.utils
-import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
-from urllib.parse import urlsplit
-
-import urllib3
-from urllib3.util import Timeout
+from json import dumps, loads
+from typing import Any, TypeAlias
+from urllib.parse import urlencode, urlsplit
 
 from neural.errors import NeuralError
 from neural.hooks.conf import conf
+from neural.hooks.incoming import http
+
+Send: TypeAlias = Callable[..., Any]
 
 ANSWER_BYTES = 2 * 1024 * 1024
 """The largest answer that is read."""
 BURST = 10
 """How many requests a source may make at once."""
-_CHUNK = 64 * 1024
+_NONE: Mapping[str, str] = {}
 _TOO_MANY = 429
 _UNAVAILABLE = 503
 
@@ -73,83 +73,74 @@ class Pace:
 class FetchingClient:
     """The :class:`~neural.hooks.platforms.base.Client` of a source.
 
-    ``pool`` opens the connections: one that checks addresses may be given. Redirects are not
-    followed, because they would carry credentials to where a server says.
+    ``send`` makes one request and returns its answer, whatever its status; it raises a NeuralError
+    if there is none. It checks addresses, if they are to be checked, and follows no redirect,
+    because that would carry credentials to where a server says.
     """
 
-    def __init__(self, pool: urllib3.PoolManager, *, pace: Pace, seconds: float) -> None:
-        self._pool = pool
+    def __init__(self, *, pace: Pace, seconds: float, send: Send = http.request) -> None:
         self._pace = pace
         self._seconds = seconds
+        self._send = send
 
-    def get(self, url: str, *, headers: Mapping[str, str] = {}) -> Any:
+    def get(self, url: str, *, headers: Mapping[str, str] = _NONE) -> Any:
         """The JSON of an answer."""
         return self._ask("GET", url, headers)
 
-    def post(self, url: str, *, json: Any, headers: Mapping[str, str] = {}) -> Any:
+    def post(self, url: str, *, json: Any, headers: Mapping[str, str] = _NONE) -> Any:
         """The JSON of an answer to a JSON body."""
-        return self._ask("POST", url, headers, json=json)
+        kind = {"Content-Type": "application/json"}
+        return self._ask("POST", url, {**kind, **headers}, dumps(json).encode())
 
     def post_form(
-        self, url: str, *, fields: Mapping[str, str], headers: Mapping[str, str] = {}
+        self, url: str, *, fields: Mapping[str, str], headers: Mapping[str, str] = _NONE
     ) -> Any:
         """The JSON of an answer to a form."""
-        form = {"fields": dict(fields), "encode_multipart": False}
-        return self._ask("POST", url, headers, **form)
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self._ask("POST", url, {**kind, **headers}, urlencode(fields).encode())
 
-    def _ask(self, method: str, url: str, headers: Mapping[str, str], **content: Any) -> Any:
+    def _ask(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Any:
         what = f"{method} {_host(url)}"
         self._pace.wait()
-        deadline = time.monotonic() + self._seconds
         try:
-            answer = self._pool.request(
+            answer = self._send(
                 method,
                 url,
                 headers={"Accept-Encoding": "identity", "Accept": "application/json", **headers},
-                timeout=Timeout(total=self._seconds),
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                decode_content=False,
-                **content,
+                body=body,
+                timeout=self._seconds,
+                most_bytes=ANSWER_BYTES,
             )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise FetchFailed(f"{what}: no answer ({type(error).__name__})") from None
-        try:
-            return _read(answer, what, deadline)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise FetchFailed(
-                f"{what}: its answer broke off ({type(error).__name__})", status=answer.status
-            ) from None
-        finally:
-            answer.close()
+        except NeuralError as error:
+            raise FetchFailed(f"{what}: no answer ({error})") from None
+        return _json_of(answer, what)
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).hostname or "?"
+    try:
+        return urlsplit(url).hostname or "?"
+    except ValueError:
+        return "?"
 
 
-def _read(answer: Any, what: str, deadline: float) -> Any:
+def _json_of(answer: Any, what: str) -> Any:
     status = answer.status
     if not 200 <= status < 300:
         wait = _retry_after(answer) if status in (_TOO_MANY, _UNAVAILABLE) else None
         raise FetchFailed(f"{what} answered {status}", status=status, retry_after=wait)
-    body = bytearray()
-    while chunk := answer.read1(_CHUNK):
-        body += chunk
-        if len(body) > ANSWER_BYTES:
-            raise FetchFailed(f"{what}: its answer has over {ANSWER_BYTES:,} bytes", status=status)
-        if time.monotonic() > deadline:
-            raise FetchFailed(f"{what}: its answer took too long", status=status)
+    if answer.is_cut:
+        raise FetchFailed(f"{what}: its answer has over {ANSWER_BYTES:,} bytes", status=status)
     try:
-        return json.loads(body)
+        return loads(answer.body)
     except (ValueError, RecursionError):
         raise FetchFailed(f"{what}: its answer is no JSON", status=status) from None
 
 
 def _retry_after(answer: Any) -> float | None:
     """The seconds of the header Retry-After, which also may be a date."""
-    said = answer.headers.get("Retry-After", "").strip()
+    said = answer.headers.get("retry-after", "").strip()
     if said.isascii() and said.isdigit():
         return float(said[:9])
     try:
@@ -161,15 +152,8 @@ def _retry_after(answer: Any) -> float | None:
 
 def client_of(source: str) -> FetchingClient:
     """The client of the source of this name."""
-    per_second = conf().hook_fetches_per_second
-    return FetchingClient(
-        _pool(), pace=_pace_of(source, per_second), seconds=conf().hook_timeout_seconds
-    )
-
-
-@cache
-def _pool() -> urllib3.PoolManager:
-    return urllib3.PoolManager(num_pools=20, maxsize=4, cert_reqs="CERT_REQUIRED")
+    pace = _pace_of(source, conf().hook_fetches_per_second)
+    return FetchingClient(pace=pace, seconds=conf().hook_timeout_seconds)
 
 
 @cache

@@ -15,7 +15,7 @@ from neural.ledger.record import enqueue
 from neural.ledger.work import Snooze, checkpoint
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
 
-ROUTE_TASK = "neural.hooks.tasks.route_pushes"
+ROUTE_TASK = "neural.tasks.route_pushes"
 SLICE = 100
 
 
