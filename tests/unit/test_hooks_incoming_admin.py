@@ -225,6 +225,7 @@ def test_what_came_is_shown_escaped_with_its_reason():
     (kept,) = UnroutedPush.objects.all()
     client = superuser()
 
+    assert act_on(kept, "route") in client.get(page_of(kept)).content.decode()
     for address in (page_of(kept), list_of("unroutedpush")):
         page = client.get(address).content.decode()
         assert "no store has the code" in page

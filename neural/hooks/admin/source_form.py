@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -93,7 +94,7 @@ def credential_fields(source: WebhookSource) -> dict[str, forms.Field]:
 
 
 def _field(credential: Credential, value: str, *, unreadable: bool) -> forms.Field:
-    label = gettext(str(credential.label))
+    label = capfirst(gettext(str(credential.label)))
     if not credential.secret:
         return forms.CharField(
             label=label,

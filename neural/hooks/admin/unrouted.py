@@ -37,7 +37,7 @@ REOPENED = gettext_noop("state: dismissed → waiting (open again)")
 ROUTE = Verb(
     name="route",
     label=_("Route"),
-    explanation=_("Route: read these again and give them to the stores of their codes"),
+    explanation=_("Route: read these pushes again and give them to the stores of their codes"),
     permission="neural_hooks.route_unroutedpush",
     apply=lambda kept, user: route(kept),
     fits=lambda kept: kept.state == PushState.WAITING,
@@ -46,7 +46,7 @@ ROUTE = Verb(
 DISMISS = Verb(
     name="dismiss",
     label=_("Dismiss"),
-    explanation=_("Dismiss: nothing is to be done about these"),
+    explanation=_("Dismiss: nothing is to be done about these pushes"),
     permission="neural_hooks.dismiss_unroutedpush",
     apply=lambda kept, user: kept.dismiss(),
     fits=lambda kept: kept.state == PushState.WAITING,
@@ -55,7 +55,7 @@ DISMISS = Verb(
 REOPEN = Verb(
     name="reopen",
     label=_("Open again"),
-    explanation=_("Open again: these were dismissed, and something is to be done after all"),
+    explanation=_("Open again: these pushes were dismissed, but need something after all"),
     permission="neural_hooks.dismiss_unroutedpush",
     apply=lambda kept, user: kept.reopen(),
     fits=lambda kept: kept.state == PushState.DISMISSED,
