@@ -3,10 +3,12 @@
 import base64
 import io
 import logging
+from types import SimpleNamespace
 
 import pytest
 from django.db import DataError, OperationalError
 from django.test import Client
+from django.utils import timezone
 
 from neural.hooks.incoming import receiving, recording, views
 from neural.hooks.models import PushState, UnroutedPush, WebhookSource
@@ -195,8 +197,9 @@ def test_a_forged_push_is_refused_and_nothing_is_kept(forged):
 
 @pytest.mark.parametrize(("age", "status"), [(299, 200), (-299, 200), (302, 401), (-302, 401)])
 def test_a_signed_time_outside_of_the_tolerance_is_refused(age, status, monkeypatch):
-    now = hooks_world.time.time()
-    monkeypatch.setattr(hooks_world.time, "time", lambda: now)
+    now = timezone.now()
+    monkeypatch.setattr(hooks_world, "time", SimpleNamespace(time=now.timestamp))
+    monkeypatch.setattr(views, "timezone", SimpleNamespace(now=lambda: now))
     source(store="S1")
 
     assert post(age=age).status_code == status

@@ -8,11 +8,15 @@ from django.core.management import call_command
 from django.utils import timezone
 
 import neural
+from neural.health import Status
+from neural.health.situation import Situation
 from neural.hooks.incoming import routing
+from neural.hooks.incoming.health import webhook_sources
 from neural.hooks.incoming.raw import request_of
 from neural.hooks.models import PushState, UnroutedPush
 from neural.models import NeuralEvent, RunState, TaskRun
 from tests.unit import hooks_world
+from tests.unit.doctoring import is_found
 from tests.unit.hooks_world import LOW, map_code, post, push_to_till, source
 from tests.unit.ledger import make_store
 
@@ -229,3 +233,28 @@ def test_old_pushes_that_wait_are_kept_and_finished_ones_deleted():
     prune()
 
     assert states() == {"a": PushState.WAITING}
+
+
+# The probe
+
+
+def test_doctor_names_sources_that_cannot_check_signatures(settings):
+    source("gone", platform="gone")
+    source("empty", credentials={})
+    source("off", credentials={}, active=False)
+    source("fine")
+
+    found = webhook_sources(Situation())
+    assert is_found(found, Status.PROBLEM, "empty, gone", "enter the credentials")
+    settings.SECRET_KEY = "another"
+    assert "fine" in webhook_sources(Situation()).found
+
+
+def test_doctor_says_that_pushes_wait_for_their_store():
+    source()
+    assert is_found(webhook_sources(Situation()), Status.OK, "1 active source", "")
+    post(low_of("9"))
+
+    assert is_found(webhook_sources(Situation()), Status.WARNING, "wait", "enter their store codes")
+    UnroutedPush.objects.get().dismiss()
+    assert webhook_sources(Situation()).status == Status.OK

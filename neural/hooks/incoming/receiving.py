@@ -42,7 +42,7 @@ def receive(source: WebhookSource, request: Received, *, now: dt.datetime) -> An
     Raises :class:`SourceNotReady`, a database error, and what ``verify`` of the platform's class
     raises besides SignatureRefused: in these cases nothing was kept.
     """
-    platform = _ready_platform(source)
+    platform = ready_platform(source)
     tolerance = conf().hook_tolerance_seconds
     try:
         platform.verify(request, source.credentials, now=now, tolerance=tolerance)
@@ -55,9 +55,9 @@ def receive(source: WebhookSource, request: Received, *, now: dt.datetime) -> An
     return _answer(source, platform.answer, request, fallback=Answer())
 
 
-def _ready_platform(source: WebhookSource) -> Platform:
-    """The class of a source's platform. An empty secret is never used, because anybody can sign
-    with it."""
+def ready_platform(source: WebhookSource) -> Platform:
+    """The class of a source's platform, or :class:`SourceNotReady`. An empty secret is never used,
+    because anybody can sign with it."""
     platform = PLATFORMS.find(source.platform)
     if platform is None:
         raise SourceNotReady(f"no installed app registers the platform {source.platform!r}")

@@ -4,6 +4,7 @@ import logging
 import re
 from typing import Any
 
+from django.core.exceptions import SuspiciousOperation
 from django.db import InterfaceError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.utils import timezone
@@ -42,6 +43,8 @@ def receive_push(request: HttpRequest, name: str) -> HttpResponse:
     """
     try:
         return _received(request, name.removesuffix("/"))
+    except SuspiciousOperation:
+        raise  # Django answers 400, as to a host that is not allowed
     except (BodyTooLarge, UnreadablePostError) as error:
         return HttpResponse(status=413 if isinstance(error, BodyTooLarge) else 400)
     except (OperationalError, InterfaceError) as error:
@@ -88,7 +91,8 @@ def address_called(request: HttpRequest) -> str:
 
 def _body(request: HttpRequest) -> bytes:
     """The raw body; raises :class:`BodyTooLarge`, or UnreadablePostError if the client is gone."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > PUSHED_BYTES:
+    stated = request.META.get("CONTENT_LENGTH") or ""
+    if stated.isdecimal() and int(stated[:12]) > PUSHED_BYTES:
         raise BodyTooLarge
     body = _stream(request).read(PUSHED_BYTES + 1)
     if len(body) > PUSHED_BYTES:
