@@ -31,6 +31,7 @@ TASKS: Mapping[str, str] = {
     "index_to_vector_db": "neural.retrieval.tasks",
     "make_forecasts": "neural.forecasting.tasks",
     "rebuild_search_index": "neural.retrieval.tasks",
+    "route_pushes": "neural.hooks.tasks",
     "run_federated_round": "neural.forecasting.tasks",
     "tend_search_indexes": "neural.retrieval.tasks",
     "train_federated_model": "neural.forecasting.tasks",

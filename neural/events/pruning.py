@@ -40,14 +40,15 @@ def prune_payloads(
     pruned = 0
     full = NeuralEvent.objects.filter(pruned_at=None)
     for low, high in stretches(full, "recorded_at", before=cutoff):
-        done = _done_with(full.filter(pk__gt=low, pk__lte=high, recorded_at__lt=cutoff))
-        pruned += done.count() if dry_run else _empty(done)
+        done = finished(full.filter(pk__gt=low, pk__lte=high, recorded_at__lt=cutoff))
+        pruned += done.count() if dry_run else empty(done)
         on_progress(high - low)
     return pruned
 
 
-def _empty(events: QuerySet[NeuralEvent]) -> int:
-    """Empty these events' payloads, and notify listeners that have copies (the search index)."""
+def empty(events: QuerySet[NeuralEvent]) -> int:
+    """Empty these events' payloads, and notify listeners that have copies (the search index).
+    Returns how many."""
     with transaction.atomic():
         found = events.select_for_update(of=("self",)).values_list("store", "pk")
         keys = {pk: f"{store}/{pk}" for store, pk in found}
@@ -56,6 +57,7 @@ def _empty(events: QuerySet[NeuralEvent]) -> int:
         return emptied.update(payload=None, pruned_at=Now())
 
 
-def _done_with(events: QuerySet[NeuralEvent]) -> QuerySet[NeuralEvent]:
+def finished(events: QuerySet[NeuralEvent]) -> QuerySet[NeuralEvent]:
+    """Those of these events whose payload no run needs any more."""
     needing = TaskRun.objects.filter(event=OuterRef("pk"), state__in=_NEEDING_PAYLOAD)
     return events.filter(~Exists(needing), unhandled=False)

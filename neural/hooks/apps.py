@@ -15,8 +15,9 @@ class HooksConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the platforms of every app, and the tasks; register deliveries with the core."""
-        from neural.hooks import checks, tasks  # noqa: F401  (registers checks; known to the relay)
+        from neural.hooks import checks, incoming, tasks  # noqa: F401  (registers, known to the relay)
         from neural.hooks.outgoing import connecting
 
-        connecting.connect()
         autodiscover_modules("neural_platforms")
+        incoming.connect()
+        connecting.connect()

@@ -23,6 +23,9 @@ class SecretUnreadable(NeuralError):
 class EncryptedJSONField(models.TextField):
     """A JSON value, encrypted as text. It cannot be searched."""
 
+    _pyi_private_get_type: Any  # for the type checker: the value is no text
+    _pyi_private_set_type: Any
+
     def get_prep_value(self, value: Any) -> Any:
         return None if value is None else _cipher().encrypt(json.dumps(value).encode()).decode()
 

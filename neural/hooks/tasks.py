@@ -5,11 +5,18 @@ from typing import Any
 from celery import shared_task
 
 from neural.celeryapp.task import LedgerTask
+from neural.hooks.incoming import routing
 from neural.hooks.outgoing.circuit import RETRIES
 from neural.hooks.outgoing.scheduling import DELIVER_TASK
 from neural.hooks.outgoing.sending import deliver
 from neural.ledger.clock import database_clock
 from neural.ledger.work import current_run
+
+
+@shared_task(base=LedgerTask, name=routing.ROUTE_TASK)
+def route_pushes(source: int) -> dict[str, int]:
+    """Give the waiting pushes of a webhook source to their stores; returns counts."""
+    return routing.route_waiting(source=source)
 
 
 @shared_task(base=LedgerTask, name=DELIVER_TASK, retry_policy=RETRIES)

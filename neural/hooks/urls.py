@@ -1,5 +1,7 @@
 """The address that platforms call: mount it with ``include("neural.hooks.urls")``."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from neural.hooks.incoming.views import receive_push
+
+urlpatterns = [path("<path:name>", receive_push, name="neural_hooks_receive")]

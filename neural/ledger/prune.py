@@ -40,9 +40,19 @@ def silent(keys: int) -> None:
     """Show no progress."""
 
 
+def _all(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """The default for ``rows``."""
+    return rows
+
+
+def _delete_rows(rows: QuerySet[Any]) -> int:
+    """The default for ``erase``. Rows that are deleted along with these are not counted."""
+    return rows.delete()[1].get(rows.model._meta.label, 0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prunable:
-    """A kind of rows that are deleted by age alone."""
+    """A kind of rows that are deleted, or whose content is, when they are old."""
 
     name: str
     """Their name in the plural, for the command's output."""
@@ -55,6 +65,10 @@ class Prunable:
     aged_from: str
     """The field with the time from which a row's age counts."""
     kept_days: Callable[[], float]
+    rows: Callable[[QuerySet[Any]], QuerySet[Any]] = _all
+    """Those of the model's rows that are of this kind."""
+    erase: Callable[[QuerySet[Any]], int] = _delete_rows
+    """Deletes these rows, or what is to go of them; returns how many."""
 
 
 PRUNABLES: Registry[Prunable] = Registry("prunable")
@@ -78,12 +92,12 @@ def prune_old(
     that each step has passed.
     """
     cutoff = now - dt.timedelta(days=prunable.kept_days())
-    rows = prunable.model._default_manager.all()
+    rows = prunable.rows(prunable.model._default_manager.all())
     pruned = 0
     for low, high in stretches(rows, prunable.made_at, before=cutoff):
         aged = {f"{prunable.aged_from}__lt": cutoff}
         old = rows.filter(pk__gt=low, pk__lte=high, **aged)
-        pruned += old.count() if dry_run else old.delete()[1].get(prunable.model._meta.label, 0)
+        pruned += old.count() if dry_run else prunable.erase(old)
         on_progress(high - low)
     return pruned
 

@@ -74,7 +74,14 @@ def run(state: str = RunState.PENDING, *, task_id: str = "t1", **fields: Any) ->
     return TaskRun.objects.create(state=state, task_id=task_id, **fields)
 
 
-OURS = ("neural", "neural_restaurant", "neural_retrieval", "neural_forecasting", "neural_api")
+OURS = (
+    "neural",
+    "neural_restaurant",
+    "neural_retrieval",
+    "neural_forecasting",
+    "neural_api",
+    "neural_hooks",
+)
 """The labels of the core and of the apps on it."""
 
 

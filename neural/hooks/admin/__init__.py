@@ -1,3 +1,3 @@
 """The admin's pages of webhooks."""
 
-from neural.hooks.admin import outgoing  # noqa: F401
+from neural.hooks.admin import incoming, outgoing  # noqa: F401

@@ -9,8 +9,16 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.hooks.encrypted import EncryptedJSONField
 from neural.models import NeuralEvent, Store
+from neural.models.store import StoreScopedQuerySet
 
 SOURCE_PATTERN = r"^[a-z0-9][a-z0-9-]{0,59}\Z"
+
+
+class OfSource(StoreScopedQuerySet):
+    """Rows of webhook sources. A user who is limited to some stores sees those of sources that
+    belong to one of these stores as a whole."""
+
+    store_field = "source__store"
 
 
 class WebhookSource(models.Model):
@@ -37,6 +45,8 @@ class WebhookSource(models.Model):
     active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
+    objects = StoreScopedQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("webhook source")
         verbose_name_plural = _("webhook sources")
@@ -56,6 +66,8 @@ class StoreCode(models.Model):
     store = models.ForeignKey(
         Store, models.PROTECT, verbose_name=_("store"), related_name="webhook_codes"
     )
+
+    objects = OfSource.as_manager()
 
     class Meta:
         verbose_name = _("store code")
@@ -87,7 +99,7 @@ class UnroutedPush(models.Model):
     reason = models.CharField(_("reason"), max_length=500, blank=True)
     """Why it could not be given to a store, in English."""
     payload = models.JSONField(_("payload"), encoder=DjangoJSONEncoder)
-    """The payload of its ``till.pushed`` event."""
+    """The request as it came (:mod:`neural.hooks.incoming.raw`)."""
     occurred_at = models.DateTimeField(_("occurred at"), null=True, blank=True)
     received_at = models.DateTimeField(_("received at"), db_default=Now())
     state = models.CharField(
@@ -101,6 +113,8 @@ class UnroutedPush(models.Model):
         null=True,
         blank=True,
     )
+
+    objects = OfSource.as_manager()
 
     class Meta:
         verbose_name = _("unrouted push")
@@ -122,3 +136,18 @@ class UnroutedPush(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.push_id}"
+
+    def dismiss(self) -> bool:
+        """Record that nothing is to be done about it. Returns whether it was waiting."""
+        return self._change(PushState.WAITING, PushState.DISMISSED)
+
+    def reopen(self) -> bool:
+        """Let a dismissed push wait again. Returns whether it was dismissed."""
+        return self._change(PushState.DISMISSED, PushState.WAITING)
+
+    def _change(self, before: PushState, after: PushState) -> bool:
+        mine = type(self).objects.filter(pk=self.pk, state=before)
+        changed = bool(mine.update(state=after))
+        if changed:
+            self.state = after
+        return changed

@@ -1,0 +1,185 @@
+"""The admin's pages of pushes that belong to no store yet: what came, and why it waits."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.display import (
+    NOTHING,
+    badge,
+    indented,
+    instant_column,
+    json_block,
+    link_column,
+    one_line,
+    short_instant_column,
+)
+from neural.admin.filters import EqualityFilter, choices_of
+from neural.admin.pages import page
+from neural.admin.scope import HistoryAdmin
+from neural.admin.written import value_of
+from neural.hooks.incoming.routing import route
+from neural.hooks.models import PushState, UnroutedPush, WebhookSource
+
+SHOWN_CHARACTERS = 64 * 1024
+SOURCES_LISTED = 50
+ROUTED = gettext_noop("state: waiting → routed (route)")
+DISMISSED = gettext_noop("state: waiting → dismissed (dismiss)")
+REOPENED = gettext_noop("state: dismissed → waiting (open again)")
+
+ROUTE = Verb(
+    name="route",
+    label=_("Route"),
+    explanation=_("Route: read these pushes again and give them to the stores of their codes"),
+    permission="neural_hooks.route_unroutedpush",
+    apply=lambda kept, user: route(kept),
+    fits=lambda kept: kept.state == PushState.WAITING,
+    change=lambda kept: ROUTED,
+)
+DISMISS = Verb(
+    name="dismiss",
+    label=_("Dismiss"),
+    explanation=_("Dismiss: nothing is to be done about these pushes"),
+    permission="neural_hooks.dismiss_unroutedpush",
+    apply=lambda kept, user: kept.dismiss(),
+    fits=lambda kept: kept.state == PushState.WAITING,
+    change=lambda kept: DISMISSED,
+)
+REOPEN = Verb(
+    name="reopen",
+    label=_("Open again"),
+    explanation=_("Open again: these pushes were dismissed, but need something after all"),
+    permission="neural_hooks.dismiss_unroutedpush",
+    apply=lambda kept, user: kept.reopen(),
+    fits=lambda kept: kept.state == PushState.DISMISSED,
+    change=lambda kept: REOPENED,
+)
+COLOURS: dict[str, str] = {
+    PushState.WAITING: "unhandled",
+    PushState.ROUTED: "succeeded",
+    PushState.DISMISSED: "discarded",
+}
+
+
+class PushStateFilter(EqualityFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return choices_of(PushState)
+
+
+class SourceFilter(EqualityFilter):
+    title = _("webhook source")
+    parameter_name = "source"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        mine = WebhookSource.objects.for_user(request.user).order_by("name")
+        return [(str(pk), name) for pk, name in mine.values_list("pk", "name")[:SOURCES_LISTED]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        value = self.value() or ""
+        if not value:
+            return queryset
+        is_key = value.isascii() and value.isdigit() and len(value) < 19
+        return queryset.filter(source=value) if is_key else queryset.none()
+
+
+@page(UnroutedPush)
+class UnroutedPushAdmin(VerbsAdmin, HistoryAdmin):
+    verbs = (ROUTE, DISMISS, REOPEN)
+    list_display = (
+        "push_id_shown",
+        "state_shown",
+        "source",
+        "store_code_shown",
+        "reason_shown",
+        short_instant_column(UnroutedPush, "received_at"),
+    )
+    list_filter = (PushStateFilter, SourceFilter)
+    list_select_related = ("source",)
+    search_keys = ("push_id", "store_code")
+    search_help_text = _("A whole push id or store code.")
+    from_outside = ("payload",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("source", "state_shown"),
+                    "reason_whole",
+                    ("push_id", "store_code"),
+                    (
+                        instant_column(UnroutedPush, "received_at"),
+                        instant_column(UnroutedPush, "occurred_at"),
+                    ),
+                    link_column(UnroutedPush, "event"),
+                )
+            },
+        ),
+        (_("As it came"), {"fields": ("address", "headers", "body")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("source")
+            .defer("source__credentials", "payload")
+        )
+
+    # Columns
+
+    @admin.display(description=_("push id"))
+    def push_id_shown(self, kept: UnroutedPush) -> SafeString | str:
+        return one_line(kept.push_id)
+
+    @admin.display(description=_("state"))
+    def state_shown(self, kept: UnroutedPush) -> SafeString:
+        return badge(COLOURS[kept.state], kept.get_state_display())
+
+    @admin.display(description=_("store code"))
+    def store_code_shown(self, kept: UnroutedPush) -> SafeString | str:
+        return one_line(kept.store_code)
+
+    @admin.display(description=_("reason"))
+    def reason_shown(self, kept: UnroutedPush) -> SafeString | str:
+        return one_line(kept.reason)
+
+    @admin.display(description=_("reason"))
+    def reason_whole(self, kept: UnroutedPush) -> str:
+        return kept.reason or NOTHING
+
+    @admin.display(description=_("request"))
+    def address(self, kept: UnroutedPush) -> SafeString:
+        content: Any = value_of(kept, "payload")
+        return format_html("<code>{} {}</code>", content["method"], content["url"])
+
+    @admin.display(description=_("headers"))
+    def headers(self, kept: UnroutedPush) -> SafeString | str:
+        content: Any = value_of(kept, "payload")
+        return json_block(content["headers"])
+
+    @admin.display(description=_("body"))
+    def body(self, kept: UnroutedPush) -> SafeString | str:
+        """The body, indented if it is JSON; in base64 if it is no text."""
+        content: Any = value_of(kept, "payload")
+        text = content["body"]
+        if not text:
+            return NOTHING
+        is_long = len(text) > SHOWN_CHARACTERS
+        told = text[:SHOWN_CHARACTERS] if is_long else indented(text)
+        shown = format_html('<pre class="neural-code">{}</pre>', told)
+        notes = [
+            gettext("It is no text: shown in base64.") if "encoding" in content else "",
+            gettext("It is longer than what is shown, but kept whole.") if is_long else "",
+        ]
+        note = " ".join(filter(None, notes))
+        return format_html('{}<p class="help">{}</p>', shown, note) if note else shown

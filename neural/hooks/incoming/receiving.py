@@ -1,0 +1,123 @@
+"""Receives a push: whether it is the platform's own, what it says, and how it is kept.
+
+A genuine push is answered as received once it has been committed, whatever else is wrong with it.
+Nothing here reads a body before its signature was found right.
+"""
+
+import datetime as dt
+import json
+import logging
+from collections.abc import Callable
+
+from django.db import InterfaceError, OperationalError
+
+from neural.errors import NeuralError
+from neural.events.readable import said_by, storable
+from neural.hooks.conf import conf
+from neural.hooks.incoming import routing
+from neural.hooks.incoming.failures import log_failure
+from neural.hooks.incoming.raw import keep_raw
+from neural.hooks.incoming.recording import record, store_of
+from neural.hooks.models import WebhookSource
+from neural.hooks.platforms.base import (
+    PLATFORMS,
+    Answer,
+    Platform,
+    Push,
+    PushUnreadable,
+    Received,
+    SignatureRefused,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class SourceNotReady(NeuralError):
+    """A source cannot check signatures: its platform or a credential is missing."""
+
+
+def receive(source: WebhookSource, request: Received, *, now: dt.datetime) -> Answer:
+    """Keep what a request pushed to a source; returns the answer for the platform.
+
+    Raises :class:`SourceNotReady`, a database error, and what ``verify`` of the platform's class
+    raises besides SignatureRefused: in these cases nothing was kept.
+    """
+    platform = ready_platform(source)
+    tolerance = conf().hook_tolerance_seconds
+    try:
+        platform.verify(request, source.credentials, now=now, tolerance=tolerance)
+    except SignatureRefused as refused:
+        reason = storable(str(refused), 200)
+        logger.warning("event=push_refused source=%s reason=%r", source.name, reason)
+        return _answer(source, platform.refusal, request, fallback=Answer(status=401))
+    kept = _keep(source, platform, request)
+    logger.info("event=push_received source=%s kept=%s", source.name, kept)
+    return _answer(source, platform.answer, request, fallback=Answer())
+
+
+def ready_platform(source: WebhookSource) -> Platform:
+    """The class of a source's platform, or :class:`SourceNotReady`. An empty secret is never used,
+    because anybody can sign with it."""
+    platform = PLATFORMS.find(source.platform)
+    if platform is None:
+        raise SourceNotReady(f"no installed app registers the platform {source.platform!r}")
+    missing = missing_credentials(source, platform)
+    if missing:
+        raise SourceNotReady(f"credentials are missing: {', '.join(missing)}")
+    return platform
+
+
+def missing_credentials(source: WebhookSource, platform: Platform) -> list[str]:
+    """The names of required credentials that a source does not have."""
+    required = [each.name for each in platform.credentials if each.required]
+    return [name for name in required if not source.credentials.get(name)]
+
+
+def _keep(source: WebhookSource, platform: Platform, request: Received) -> str:
+    """Keep a genuine request; returns how, for the log."""
+    try:
+        push = platform.read(request)
+        if push is None:
+            return "nothing"
+        return _keep_push(source, push, request)
+    except (OperationalError, InterfaceError):
+        raise
+    except PushUnreadable as unreadable:
+        reason = f"it could not be read: {unreadable}"
+    except Exception as error:  # noqa: BLE001 (a class of an app's own may raise anything)
+        log_failure(source, "read", error)
+        reason = f"it could not be read: {said_by(error)}"
+    keep_raw(source, request, reason=reason)
+    return "raw"
+
+
+def _keep_push(source: WebhookSource, push: Push, request: Received) -> str:
+    store = store_of(source, push.store_code)
+    if store is None:
+        keep_raw(source, request, push=push, reason=routing.no_store(push))
+        if store_of(source, push.store_code) is not None:
+            # A person entered its code meanwhile, and did not see this row.
+            routing.request_routing(source)
+        return "raw"
+    answer = record(source, push, store=store)
+    if answer.is_refused:
+        keep_raw(source, request, push=push, reason=routing.refused(answer))
+        return "raw"
+    return "event" if answer.is_new else "before"
+
+
+def _answer(
+    source: WebhookSource,
+    method: Callable[[Received], Answer],
+    request: Received,
+    *,
+    fallback: Answer,
+) -> Answer:
+    """The platform's own answer; ``fallback`` if its class raises or answers what is no JSON."""
+    try:
+        answer = method(request)
+        json.dumps(answer.body, allow_nan=False, ensure_ascii=False).encode()
+    except Exception as error:  # noqa: BLE001 (a class of an app's own may raise anything)
+        log_failure(source, method.__name__, error)
+        return fallback
+    return answer

@@ -1,0 +1,81 @@
+"""Records a push as a ``till.pushed`` event of its store.
+
+A push is known by its id. The same push again changes nothing; another content under the same id
+is recorded beside the first one, under an id that ends with a hash of the content.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import DatabaseError, OperationalError, transaction
+
+from neural.events.answers import Problem, Submission
+from neural.events.readable import said_by, storable
+from neural.events.submit import submit
+from neural.hooks.incoming.identity import event_id_of, with_hash
+from neural.hooks.models import StoreCode, WebhookSource
+from neural.hooks.platforms.base import Push
+
+PUSHED = "till.pushed"
+
+
+def store_of(source: WebhookSource, code: str) -> str | None:
+    """The store to which a platform's code belongs, else the source's own store, or None."""
+    code = storable(str(code), 100)
+    if code:
+        found = StoreCode.objects.filter(source=source, code=code)
+        mapped: str | None = found.values_list("store_id", flat=True).first()
+        if mapped is not None:
+            return mapped
+    return source.store_id
+
+
+def record(source: WebhookSource, push: Push, *, store: str) -> Submission:
+    """Submit a push as an event of a store; returns the answer.
+
+    A push that is refused gets no row of refused events, which hold only the beginning of a
+    payload: the caller keeps it raw. Raises OperationalError or InterfaceError if the database is
+    away.
+    """
+    event_id = event_id_of(push.push_id)
+    occurred_at = push.occurred_at
+    answer = _submit(source, push, store, event_id, occurred_at)
+    if answer.is_refused and {each.field for each in answer.problems} == {"occurred_at"}:
+        # A wrong clock does no harm here: the translated events state times of their own.
+        occurred_at = None
+        answer = _submit(source, push, store, event_id, occurred_at)
+    if answer.is_refused and answer.event is not None:  # another content with this id
+        changed = with_hash(event_id, _payload(source, push))
+        answer = _submit(source, push, store, changed, occurred_at)
+    return answer
+
+
+def _submit(
+    source: WebhookSource,
+    push: Push,
+    store: str,
+    event_id: str,
+    occurred_at: dt.datetime | str | None,
+) -> Submission:
+    try:
+        with transaction.atomic():
+            return submit(
+                type=PUSHED,
+                store=store,
+                source=source.name,
+                event_id=event_id,
+                payload=_payload(source, push),
+                occurred_at=occurred_at,
+                requested_by=f"webhook {source.name}",
+                entry_point="",
+            )
+    except OperationalError:
+        raise
+    except DatabaseError as error:  # a value that this database does not take
+        return Submission.refused([Problem("payload", said_by(error))])
+
+
+def _payload(source: WebhookSource, push: Push) -> Mapping[str, Any]:
+    headers = {str(name): str(value) for name, value in push.headers.items()}
+    return {"vendor": source.platform, "body": push.body, "headers": headers}

@@ -1,0 +1,149 @@
+"""Translates a recorded push into the events that it tells, in a run of the ledger.
+
+It may run again at any time: the translated events have the platform's own ids, so what was
+recorded before is a duplicate.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from neural.errors import PermanentError
+from neural.events.answers import Submission
+from neural.events.readable import storable
+from neural.events.submit import submit_many
+from neural.hooks.incoming.fetching import FetchFailed, client_of
+from neural.hooks.incoming.identity import ID_PREFIX
+from neural.hooks.models import WebhookSource
+from neural.hooks.platforms.base import PLATFORMS, CannotTranslate, Platform, Push, Translated
+from neural.ledger.work import Snooze, checkpoint
+from neural.models import EntryPoint, NeuralEvent
+
+HANDLER = "neural.translate_push"
+MOST_WAITS = 100
+"""How often one run waits because the platform asks for it, before that counts as a failure."""
+LONGEST_WAIT_SECONDS = 3600.0
+_SHOWN_REFUSALS = 5
+_SHOWN_IDS = 500
+
+
+class PlatformUnknown(PermanentError):
+    """A push is of a platform that no installed app registers."""
+
+
+class TranslationRefused(PermanentError):
+    """Some of a push's events were refused. The others are recorded."""
+
+
+class AskedToWait(Snooze):
+    """The platform limits how often it may be asked."""
+
+    is_first = True
+
+    def __init__(self, failure: FetchFailed, seconds: float, *, waits: int) -> None:
+        super().__init__(seconds, checkpoint={"waits": waits})
+        self.is_first = waits == 1
+        self.why = str(failure)
+
+
+def translate_push(event: NeuralEvent) -> dict[str, Any]:
+    """Record the events of a ``till.pushed`` event; returns how many, and their ids.
+
+    Raises :class:`PlatformUnknown`, CannotTranslate, FetchFailed, and :class:`TranslationRefused`
+    after the events that are fine were recorded.
+    """
+    vendor = str(_payload(event)["vendor"])
+    platform = PLATFORMS.find(vendor)
+    if platform is None:
+        known = ", ".join(PLATFORMS.names()) or "none"
+        raise PlatformUnknown(
+            f"no installed app registers the platform {vendor!r} (known: {known}): "
+            "install the app that does, then retry this run"
+        )
+    push = push_of(event)
+    details = _details(platform, push, event.source)
+    translated = [_checked(each) for each in platform.translate(push, details)]
+    return _recorded(event, translated)
+
+
+def push_of(event: NeuralEvent) -> Push:
+    """The push that an event keeps."""
+    return Push(
+        push_id=event.event_id.removeprefix(ID_PREFIX),
+        body=_payload(event)["body"],
+        occurred_at=event.occurred_at,
+        headers=_payload(event).get("headers", {}),
+    )
+
+
+def _payload(event: NeuralEvent) -> Mapping[str, Any]:
+    """Never None: the handlers of an event without its payload are not called."""
+    payload: Mapping[str, Any] = event.payload or {}
+    return payload
+
+
+def _details(platform: Platform, push: Push, name: str) -> Any:
+    """What the push leaves out. Credentials are those of the source that received it; a push from
+    elsewhere has none, and so no details."""
+    source = WebhookSource.objects.filter(name=name, platform=platform.name).first()
+    if source is None:
+        return None
+    try:
+        return platform.fetch(push, source.credentials, client_of(name))
+    except FetchFailed as failure:
+        raise _wait_or(failure) from failure
+
+
+def _wait_or(failure: FetchFailed) -> Exception:
+    """The failure, or the wait that the platform asked for."""
+    waits = 1 + int((checkpoint() or {}).get("waits", 0))
+    if failure.retry_after is None or waits > MOST_WAITS:
+        return failure
+    return AskedToWait(failure, min(failure.retry_after, LONGEST_WAIT_SECONDS), waits=waits)
+
+
+def _checked(each: Any) -> Translated:
+    if not isinstance(each, Translated):
+        raise CannotTranslate(
+            f"its platform's class returned {type(each).__name__} instead of Translated: mend "
+            "translate() of that class, then retry this run"
+        )
+    return each
+
+
+def _recorded(event: NeuralEvent, translated: Sequence[Translated]) -> dict[str, Any]:
+    requests = [_request(event, each) for each in translated]
+    answers = list(
+        submit_many(
+            requests, requested_by=f"webhook {event.source}", entry_point=EntryPoint.WEBHOOK
+        )
+    )
+    refused = [pair for pair in zip(translated, answers, strict=True) if pair[1].is_refused]
+    if refused:
+        raise TranslationRefused(_told(refused, len(answers)))
+    ids = [f"{each.type} {each.event_id}" for each in translated]
+    return {
+        "events": ids[:_SHOWN_IDS],
+        "new": sum(answer.is_new for answer in answers),
+        "before": sum(answer.is_duplicate for answer in answers),
+    }
+
+
+def _request(event: NeuralEvent, each: Translated) -> dict[str, Any]:
+    return {
+        "type": each.type,
+        "store": event.store_id,
+        "source": event.source,
+        "event_id": each.event_id,
+        "payload": each.payload,
+        "occurred_at": each.occurred_at,
+    }
+
+
+def _told(refused: Sequence[tuple[Translated, Submission]], count: int) -> str:
+    said = [
+        f"{storable(str(each.type), 50)} {storable(str(each.event_id), 60)!r}: "
+        + "; ".join(map(str, answer.problems[:3]))
+        for each, answer in refused[:_SHOWN_REFUSALS]
+    ]
+    more = f" and {len(refused) - len(said)} more" if len(refused) > len(said) else ""
+    return f"{len(refused)} of {count} events refused: {' | '.join(said)}{more}"

@@ -1,0 +1,119 @@
+"""The address ``/hooks/<name>`` that platforms call: reads the request and writes the answer."""
+
+import logging
+import re
+from typing import Any
+
+from django.core.exceptions import SuspiciousOperation
+from django.db import InterfaceError, OperationalError, transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from neural.hooks.conf import conf
+from neural.hooks.encrypted import SecretUnreadable
+from neural.hooks.incoming.failures import place_of
+from neural.hooks.incoming.receiving import SourceNotReady, receive
+from neural.hooks.models import WebhookSource
+from neural.hooks.models.incoming import SOURCE_PATTERN
+from neural.hooks.platforms.base import Answer, Received
+
+logger = logging.getLogger(__name__)
+
+PUSHED_BYTES = 1024 * 1024
+"""The largest body that is read: some tills push whole orders of more than 600 KB."""
+RETRY_AFTER_SECONDS = 60
+
+_NAME = re.compile(SOURCE_PATTERN)
+
+
+class BodyTooLarge(Exception):
+    """The body is larger than :data:`PUSHED_BYTES`."""
+
+
+@csrf_exempt
+@transaction.non_atomic_requests
+def receive_push(request: HttpRequest, name: str) -> HttpResponse:
+    """Take what a platform pushes to a webhook source.
+
+    An unknown source and an inactive one have the same answer, 404. A body over 1 MiB has 413.
+    Where nothing could be kept (no database, a source without its credentials, an error in the
+    platform's class before the signature was found right), the answer is 503, because platforms
+    send again after it.
+    """
+    try:
+        return _received(request, name.removesuffix("/"))
+    except SuspiciousOperation:
+        raise  # Django answers 400, as to a host that is not allowed
+    except (BodyTooLarge, UnreadablePostError) as error:
+        return HttpResponse(status=413 if isinstance(error, BodyTooLarge) else 400)
+    except (OperationalError, InterfaceError) as error:
+        _log_unkept(name, "the database is away", error)
+    except (SourceNotReady, SecretUnreadable) as error:
+        _log_unkept(name, str(error), error)
+    except Exception as error:  # noqa: BLE001 (a platform's class may raise anything)
+        _log_unkept(name, "unexpected", error)
+    return HttpResponse(status=503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def _log_unkept(name: str, reason: str, error: Exception) -> None:
+    """Without the error's own message, which may hold what was pushed or a credential."""
+    logger.error(
+        "event=push_not_kept source=%.60r reason=%r error=%s at=%s",
+        name,
+        reason,
+        type(error).__name__,
+        place_of(error),
+    )
+
+
+def _received(request: HttpRequest, name: str) -> HttpResponse:
+    source = None
+    if _NAME.match(name):
+        sources = WebhookSource.objects.select_related("store")
+        source = sources.filter(name=name, active=True).first()
+    if source is None:
+        return HttpResponse(status=404)
+    received = Received(
+        method=request.method or "",
+        url=address_called(request),
+        headers={each.lower(): value for each, value in request.headers.items()},
+        body=_body(request),
+    )
+    return _response(receive(source, received, now=timezone.now()))
+
+
+def address_called(request: HttpRequest) -> str:
+    """The address as the platform knows it, with its query."""
+    public = conf().hook_public_url.rstrip("/")
+    return public + request.get_full_path() if public else request.build_absolute_uri()
+
+
+def _body(request: HttpRequest) -> bytes:
+    """The raw body; raises :class:`BodyTooLarge`, or UnreadablePostError if the client is gone."""
+    stated = request.META.get("CONTENT_LENGTH") or ""
+    if stated.isdecimal() and int(stated[:12]) > PUSHED_BYTES:
+        raise BodyTooLarge
+    body = _stream(request).read(PUSHED_BYTES + 1)
+    if len(body) > PUSHED_BYTES:
+        raise BodyTooLarge
+    return bytes(body)
+
+
+def _stream(request: HttpRequest) -> Any:
+    """Django reads as much as Content-Length says, which a body in chunks does not state. Servers
+    that find the end of such a body themselves say so."""
+    if "CONTENT_LENGTH" not in request.META and request.META.get("wsgi.input_terminated"):
+        return request.META["wsgi.input"]
+    return request
+
+
+def _response(answer: Answer) -> HttpResponse:
+    if answer.body is None:
+        return HttpResponse(status=answer.status)
+    return JsonResponse(
+        answer.body,
+        status=answer.status,
+        safe=False,
+        json_dumps_params={"ensure_ascii": False},
+    )
