@@ -5,36 +5,39 @@ import contextlib
 import datetime as dt
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neural.events.types import event_type
 from neural.hooks.platforms.base import (
     CannotTranslate,
     Push,
     PushUnreadable,
     Received,
     SignatureRefused,
-    Translated,
 )
 from neural.restaurant.bill import add_up, amount_of
 from neural.restaurant.currencies import digits_of
 from tests.unit.platforms import deliverect, eleme, keruyun, meituan, square, toast
-from tests.unit.platforms.case import ADDRESS, NOW, PlatformCase, Pushed
+from tests.unit.platforms.case import ADDRESS, NOW, Pushed
+from tests.unit.platforms.every import (
+    CASES,
+    EACH,
+    checked,
+    each_platform,
+    each_push,
+    translated,
+)
 from tests.unit.platforms.spoiling import spoilt
 
-CASES = [module.CASE for module in (square, toast, deliverect, eleme, meituan, keruyun)]
-EACH = [(case, pushed) for case in CASES for pushed in case.pushes]
+ROOT = Path(__file__).parents[2]
 WITH_TIME = [case for case in CASES if case.resent_for is not None]
+SIGNED = [case for case in CASES if case.body_is_signed]
+"""Keruyun signs no body: nothing but ids is taken from it."""
 WITHOUT_TIME = [case for case in CASES if case.resent_for is None]
-
-each_platform = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-each_push = pytest.mark.parametrize(
-    ("case", "pushed"), EACH, ids=[f"{case.name}: {pushed.name}" for case, pushed in EACH]
-)
 
 
 def changed(request: Received, **more: Any) -> Received:
@@ -47,40 +50,16 @@ def changed(request: Received, **more: Any) -> Received:
     return Received(**{**told, **more})
 
 
-def translated(case: PlatformCase, pushed: Pushed) -> list[Translated]:
-    """As it is translated later: the push was stored as JSON meanwhile."""
-    push = case.push(pushed)
-    stored = Push(
-        push_id=push.push_id,
-        body=json.loads(json.dumps(push.body)),
-        store_code=push.store_code,
-        occurred_at=push.occurred_at,
-        headers=push.headers,
-    )
-    return list(case.platform.translate(stored, pushed.details))
-
-
-def checked(told: Translated) -> Any:
-    """The payload as its schema reads it."""
-    return event_type(told.type).schema.model_validate(dict(told.payload))
-
-
 class TestSignatures:
     @each_push
     def test_a_genuine_push_is_taken(self, case, pushed):
         case.verify(case.request(pushed))
 
-    @each_push
-    def test_a_changed_body_is_refused(self, case, pushed):
-        if not case.body_is_signed:
-            pytest.skip("this platform signs no body: nothing but ids is taken from it")
-        request = case.request(pushed)
-        # A digit of the store, the order or the event, wherever it is.
-        place = max(i for i, byte in enumerate(request.body) if chr(byte).isdigit())
-        other = b"7" if request.body[place : place + 1] != b"7" else b"8"
-        body = request.body[:place] + other + request.body[place + 1 :]
-        with pytest.raises(SignatureRefused):
-            case.verify(changed(request, body=body))
+    @pytest.mark.parametrize("case", SIGNED, ids=lambda case: case.name)
+    def test_a_changed_body_is_refused(self, case):
+        for pushed in case.pushes:
+            with pytest.raises(SignatureRefused):
+                case.verify(with_another_digit(case.request(pushed)))
 
     @each_platform
     def test_another_accounts_secret_is_refused(self, case):
@@ -108,10 +87,8 @@ class TestSignatures:
         with pytest.raises(SignatureRefused):
             case.verify(with_signature(request, told))
 
-    @each_platform
+    @pytest.mark.parametrize("case", SIGNED, ids=lambda case: case.name)
     def test_a_body_of_another_push_with_this_ones_signature_is_refused(self, case):
-        if not case.body_is_signed:
-            pytest.skip("this platform signs no body: nothing but ids is taken from it")
         one, other = case.request(case.pushes[0]), case.request(case.pushes[1])
         with pytest.raises(SignatureRefused):
             case.verify(changed(with_signature(one, signature_in(other)), headers=other.headers))
@@ -146,6 +123,13 @@ class TestSignatures:
         case.verify(probe)
         assert case.platform.read(probe) is None
         assert case.platform.answer(probe) == case.answer
+
+
+def with_another_digit(request: Received) -> Received:
+    """The last digit of the body is another one: of a time, an id or an amount."""
+    place = max(at for at, byte in enumerate(request.body) if chr(byte).isdigit())
+    other = b"7" if request.body[place : place + 1] != b"7" else b"8"
+    return changed(request, body=request.body[:place] + other + request.body[place + 1 :])
 
 
 def with_signature(request: Received, told: str) -> Received:
@@ -284,7 +268,7 @@ class TestHostileBodies:
                 case.platform.translate(Push(push_id="1", body=body), details)
 
     @each_platform
-    @settings(max_examples=300)
+    @settings(max_examples=200)
     @given(chance=st.randoms(use_true_random=False))
     def test_whatever_a_field_is_the_push_is_translated_or_it_cannot_be(self, case, chance):
         pushed = chance.choice(case.pushes)
@@ -293,7 +277,7 @@ class TestHostileBodies:
         for _change in range(chance.randint(1, 3)):
             part = chance.choice(("body", "details"))
             parts[part] = spoilt(parts[part], chance)
-        spoilt_push = Push(push_id="1", body=parts["body"], store_code=push.store_code)
+        spoilt_push = Push(push_id="1", body=parts["body"])
         with unharmed():
             for event in case.platform.translate(spoilt_push, parts["details"]):
                 checked(event)
@@ -493,6 +477,15 @@ class TestDocuments:
         assert str(platform.label)
         assert {each.name for each in platform.credentials} == set(case.credentials)
         assert all(str(each.label) for each in platform.credentials)
+
+    @each_platform
+    @pytest.mark.parametrize("page", ["docs/platforms.md", "docs/platforms.zh.md"])
+    def test_the_pages_name_each_credential_and_each_document(self, case, page):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for credential in case.platform.credentials:
+            assert f"`{credential.name}`" in text
+        for document in case.platform.documents:
+            assert document.split()[0] in text
 
     @each_push
     def test_each_push_names_its_document(self, case, pushed):

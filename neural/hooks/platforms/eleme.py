@@ -47,6 +47,7 @@ API = "https://open-api.shop.ele.me"
 RESENT_FOR = 24 * 3600.0
 """How long Eleme sends a message again is not in its public documents."""
 
+CHINA = dt.timezone(dt.timedelta(hours=8))
 NEW_ORDER = 10
 _STATUS_OF_TYPE = {
     12: "accepted",
@@ -203,9 +204,10 @@ class _Message:
 
     def __init__(self, body: Any) -> None:
         self.all = Fields(body)
-        self.type = self.all.integer("type")
-        if self.type is None:
+        kind = self.all.integer("type")
+        if kind is None:
             raise self.all.wrong("type", "a whole number")
+        self.type = kind
         try:
             message = _message(self.all.value)
         except PushUnreadable as error:
@@ -229,6 +231,8 @@ class _Message:
     def statement(self, status: str | None = None) -> Statement:
         """Of the order. Seconds are the finest that all messages state."""
         at = self.thing.epoch("updateTime") or self.thing.epoch("updateAt")
+        # Not the time of the message: one that is sent again would be newer than what followed.
+        at = at or _in_china(self.thing, "activeAt") or _in_china(self.thing, "createdAt")
         at = at or self.all.epoch("timestamp")
         if at is None:
             raise self.all.wrong("timestamp", "a time in milliseconds")
@@ -264,9 +268,8 @@ def _order(order: Fields, told: _Message) -> Iterator[Translated]:
         platform="eleme",
         platform_number=statement.order_id,
         ticket=order.text("daySn"),
-        placed_at=order.moment("createdAt"),
-        promised_at=order.moment("deliverTime"),
-        invoice=order.text("invoice"),
+        placed_at=_in_china(order, "createdAt"),
+        promised_at=_in_china(order, "deliverTime"),
         note=without_phones(order.text("description", 500)),
         phone_last4=_phone(order),
     )
@@ -274,6 +277,12 @@ def _order(order: Fields, told: _Message) -> Iterator[Translated]:
         yield statement.payment(_of(statement, "payment"), total, currency="CNY", tender="platform")
     if payout is not None:
         yield statement.settlement(payout, commission=commission or None, final=status == "closed")
+
+
+def _in_china(order: Fields, name: str) -> dt.datetime | None:
+    """A time of an order, which has no zone."""
+    moment = order.moment(name)
+    return moment.replace(tzinfo=moment.tzinfo or CHINA) if moment else None
 
 
 def _of(statement: Statement, what: str) -> str:

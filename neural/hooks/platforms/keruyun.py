@@ -140,23 +140,24 @@ class Keruyun(Platform):
             return Push(
                 push_id=f"{told.id('tradeId')}:{digest(body)}",
                 body=body,
-                store_code=told.id_or_none("shopIdenty") or told.id_or_none("shopId"),
+                store_code=_shop(told),
             )
 
     def answer(self, request: Received) -> Answer:
         return Answer(body={"code": 0})
 
     def fetch(self, push: Push, credentials: Credentials, client: Client) -> Any:
-        shop, order_id = push.store_code, Fields(push.body).id("tradeId")
+        told = Fields(push.body)
+        order_id = told.id("tradeId")
         address = (credentials.get("api_url") or API).rstrip("/")
-        call = _Call(credentials, shop, int(time.time()))
+        call = _Call(credentials, _shop(told), int(time.time()))
         answer = client.get(f"{address}/open/v1/token/get?{call.query(credentials['app_secret'])}")
         token = Fields(answer, "the answer with the token").at("result").text("token", 10_000)
         body = {"orderId": order_id}
         query = call.query(token, token=token, body=body)
         answer = client.post(f"{address}/open/standard/order/queryDetail?{query}", json=body)
-        told = Fields(answer, "the answer of Keruyun")
-        return (told.at("result") if told.has("result") else told).value
+        found = Fields(answer, "the answer of Keruyun")
+        return (found.at("result") if found.has("result") else found).value
 
     def translate(self, push: Push, details: Any) -> Sequence[Translated]:
         told = Fields(push.body)
@@ -175,6 +176,10 @@ class Keruyun(Platform):
             statement = Statement(till="keruyun", order_id=base.id("orderId"), at=at)
             events.append(statement.merge(_merged(told)))
         return events
+
+
+def _shop(told: Fields) -> str:
+    return told.id_or_none("shopIdenty") or told.id_or_none("shopId")
 
 
 class _Call:

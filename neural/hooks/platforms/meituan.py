@@ -113,7 +113,7 @@ class Meituan(Platform):
         body = {
             storable(name): storable(unquote_plus(value))
             for name, value in sorted(fields.items())
-            if name not in ("sig", "app_secret")
+            if name != "sig"
         }
         content = {name: value for name, value in body.items() if name not in _NOT_CONTENT}
         with unreadable_if_wrong():
@@ -208,7 +208,6 @@ def _order(order: Fields) -> Iterator[Translated]:
         guests=_guests(order),
         placed_at=order.epoch("ctime"),
         promised_at=order.epoch("delivery_time"),
-        invoice=order.text("invoice_title"),
         note=_note(order),
         phone_last4=last_digits(order.text("recipient_phone")),
     )

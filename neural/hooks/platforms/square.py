@@ -138,7 +138,7 @@ class Square(Platform):
             return [_payment(told.thing), *order]
         if told.topic == "refund":
             return [_refund(told.thing, fetched.at("payment"))]
-        return list(_stock(told, push.store_code))
+        return list(_stock(told))
 
 
 _TOPICS = {
@@ -371,8 +371,9 @@ def _counts(told: _Event) -> list[Fields]:
     return told.thing.each("inventory_counts") if told.thing else []
 
 
-def _stock(told: _Event, location: str) -> Iterator[Translated]:
-    """Square states absolute counts of what is for sale."""
+def _stock(told: _Event) -> Iterator[Translated]:
+    """Square states absolute counts of what is for sale, in the store that the push belongs to."""
+    location = _location(told)
     for count in _counts(told):
         if count.text("state") != "IN_STOCK" or count.id_or_none("location_id") != location:
             continue

@@ -38,6 +38,7 @@ RESENT_FOR = 15 * 60.0
 """Toast sends a push again after 5 and after 10 minutes, and then never."""
 DEEPEST_MODIFIER = 8
 
+_RESTAURANT = "toast-restaurant-external-id"
 _ORDERS = ("order_updated", "orders_updated", "channel_order_updated")
 _STOCK = {
     "in_stock": "item.available",
@@ -113,12 +114,13 @@ class Toast(Platform):
         body = object_of(request.body)
         with unreadable_if_wrong():
             told = Fields(body)
-            restaurant = told.part("details").id_or_none("restaurantGuid")
+            restaurant = request.headers.get(_RESTAURANT, "")
             return Push(
                 push_id=told.id("guid"),
                 body=body,
-                store_code=restaurant or request.headers.get("toast-restaurant-external-id", ""),
+                store_code=told.part("details").id_or_none("restaurantGuid") or restaurant,
                 occurred_at=told.instant("timestamp"),
+                headers={_RESTAURANT: restaurant} if restaurant else {},
             )
 
     def fetch(self, push: Push, credentials: Credentials, client: Client) -> Any:
@@ -135,7 +137,7 @@ class Toast(Platform):
         order_id = quote(_order_id(details), safe="")
         headers = {
             "Authorization": f"Bearer {_token(address, credentials, client)}",
-            "Toast-Restaurant-External-ID": push.store_code,
+            _RESTAURANT: details.id_or_none("restaurantGuid") or push.headers.get(_RESTAURANT, ""),
         }
         return client.get(f"{address}/orders/v2/orders/{order_id}", headers=headers)
 

@@ -160,7 +160,7 @@ PUSHES = [
                     "platform": "eleme",
                     "channel": "delivery",
                     "ticket": "6",
-                    "placed_at": "2017-10-30T20:08:07",
+                    "placed_at": "2017-10-30T20:08:07+08:00",
                     "phone_last4": "1539",
                     "note": "少辣 电话…",
                     "bill": [
