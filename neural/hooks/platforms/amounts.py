@@ -1,0 +1,133 @@
+"""Amounts, times, versions and hashes as platforms write them. Imports no Django."""
+
+import datetime as dt
+import hashlib
+import json
+import math
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
+
+PLACES = 3
+"""Decimals of an amount and of a quantity in the normal form."""
+LARGEST = Decimal(10) ** 9
+"""An amount of the normal form is smaller than this."""
+EARLIEST_YEAR, LATEST_YEAR = 1970, 2200
+
+_DIGITS = {
+    **dict.fromkeys(
+        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV"),
+        0,
+    ),
+    **dict.fromkeys(("XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+_FIRST_MILLISECONDS = 10**11
+"""Seconds reach this in the year 5138, milliseconds reached it in 1973."""
+
+
+def digits_of(currency: str) -> int:
+    """Decimals of a currency (ISO 4217)."""
+    return _DIGITS.get(currency, 2)
+
+
+def exact(value: Any) -> Decimal | None:
+    """A number of JSON, or one written as text, as it was written; None if it is no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    try:
+        # Before the noise: 0.1 + 0.2 has a digit at the 17th place.
+        number = Decimal(repr(round(value, 9))) if isinstance(value, float) else Decimal(value)
+    except (InvalidOperation, ValueError, OverflowError):
+        return None
+    return number if number.is_finite() and abs(number) < LARGEST * LARGEST else None
+
+
+def rounded(value: Decimal, digits: int = PLACES) -> Decimal:
+    """The value rounded half up, as on a bill."""
+    return value.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
+
+
+def major(value: Any) -> Decimal | None:
+    """An amount in major units (yuan, dollars), with at most three places; None if it is none."""
+    number = exact(value)
+    return _bounded(rounded(number)) if number is not None else None
+
+
+def minor(value: Any, digits: int) -> Decimal | None:
+    """An amount in the smallest unit of a currency with so many digits (fen, cents), in major
+    units; None if it is none. A fraction of the smallest unit is none."""
+    number = exact(value)
+    if number is None or number != number.to_integral_value():
+        return None
+    return _bounded(number.scaleb(-digits)) if 0 <= digits <= PLACES else None
+
+
+def _bounded(number: Decimal) -> Decimal | None:
+    return number if abs(number) < LARGEST else None
+
+
+def written(number: Decimal) -> str:
+    """A number in plain digits. 17, 17.0 and 17.000 are written the same, so that the same amount
+    has the same hash."""
+    return format(number.normalize() + 0, "f")
+
+
+def priced(gross: Decimal, quantity: Decimal, digits: int) -> tuple[Decimal, Decimal]:
+    """The price and the discount of a line of which a platform states what all pieces cost.
+
+    quantity × price, rounded to ``digits``, less the discount is ``gross``. There is a discount
+    only if no price of three places gives it: 10 for 3 pieces without a currency.
+    """
+    if not quantity:
+        return gross, Decimal(0)
+    price = rounded(gross / quantity)
+    if rounded(quantity * price, digits) == gross:
+        return price, Decimal(0)
+    price = (gross / quantity).quantize(Decimal(1).scaleb(-PLACES), rounding=ROUND_CEILING)
+    return price, max(Decimal(0), rounded(quantity * price, digits) - gross)
+
+
+def from_epoch(value: Any) -> dt.datetime | None:
+    """A time in seconds or milliseconds since 1970; None if it is none."""
+    number = exact(value)
+    if number is None:
+        return None
+    seconds = number / 1000 if number >= _FIRST_MILLISECONDS else number
+    try:
+        moment = dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(seconds=float(seconds))
+    except (OverflowError, ValueError):
+        return None
+    return in_our_time(moment)
+
+
+def from_iso(value: Any) -> dt.datetime | None:
+    """A time like 2024-04-01T15:09:30.223+0000, with or without a zone; None if it is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return in_our_time(dt.datetime.fromisoformat(value.strip()))
+    except ValueError:
+        return None
+
+
+def in_our_time(moment: dt.datetime) -> dt.datetime | None:
+    """The time, or None if the normal form refuses it."""
+    offset = moment.utcoffset()
+    if offset is not None and abs(offset) > dt.timedelta(hours=15, minutes=59, seconds=59):
+        return None
+    return moment if EARLIEST_YEAR <= moment.year < LATEST_YEAR else None
+
+
+def padded(number: int, width: int = 10) -> str:
+    """A version that has the same order as text."""
+    return f"{number:0{width}d}"
+
+
+def digest(value: Any) -> str:
+    """64 bits of a hash of JSON, in hex."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)

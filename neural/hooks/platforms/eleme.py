@@ -1,0 +1,385 @@
+"""Eleme (饿了么): delivery platform. A new order is pushed whole, later changes by ids and states.
+
+Amounts are yuan written as floats. Times are seconds in messages and milliseconds around them.
+"""
+
+import datetime as dt
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from neural.errors import NeuralError
+from neural.hooks.platforms.amounts import LARGEST, rounded, written
+from neural.hooks.platforms.base import (
+    Answer,
+    CannotTranslate,
+    Client,
+    Credential,
+    Credentials,
+    Platform,
+    Push,
+    PushUnreadable,
+    Received,
+    SignatureRefused,
+    Translated,
+)
+from neural.hooks.platforms.eleme_calls import call_of, signature_of, token_of
+from neural.hooks.platforms.reading import (
+    Fields,
+    json_as_sent,
+    json_of,
+    last_digits,
+    object_of,
+    unreadable_if_wrong,
+    without_phones,
+)
+from neural.hooks.platforms.signing import (
+    gettext_noop,
+    must_be_timely,
+    must_match,
+    needed,
+)
+from neural.hooks.platforms.stating import Statement, entries, entry, kept_of_fee, line, stated
+
+API = "https://open-api.shop.ele.me"
+RESENT_FOR = 24 * 3600.0
+"""How long Eleme sends a message again is not in its public documents."""
+
+CHINA = dt.timezone(dt.timedelta(hours=8))
+NEW_ORDER = 10
+_STATUS_OF_TYPE = {
+    12: "accepted",
+    **dict.fromkeys((14, 15, 17), "cancelled"),
+    18: "closed",
+    **dict.fromkeys((51, 52, 53, 54, 55, 56), "delivering"),
+    217: "open",
+}
+_STATES_CHANGED = (12, 14, 15, 17, 18, 217)
+_DELIVERED = (51, 52, 53, 54, 55, 56)
+_CANCEL_AGREED, _CANCEL_FORCED = 23, 25
+_REFUND_AGREED, _REFUND_FORCED = 33, 35
+_STATUSES = {
+    "pending": "open",
+    "unprocessed": "open",
+    "refunding": "accepted",
+    "valid": "accepted",
+    "invalid": "cancelled",
+    "settled": "closed",
+}
+_OTHER_GROUPS = ("extra", "discount")
+
+
+class OrderNotReady(NeuralError):
+    """Eleme could not give the money of an order yet. It is asked again later."""
+
+
+class Eleme(Platform):
+    """Messages of an Eleme application."""
+
+    name = "eleme"
+    label = "饿了么 Eleme"
+    credentials = (
+        Credential(name="app_secret", label=gettext_noop("App secret")),
+        Credential(name="app_key", label=gettext_noop("App key"), required=False, secret=False),
+        Credential(name="access_token", label=gettext_noop("Access token"), required=False),
+        Credential(
+            name="api_url", label=gettext_noop("Address of the API"), required=False, secret=False
+        ),
+    )
+    documents = (
+        "http://www.dianj.com.cn/News/Detail/21258",
+        "http://www.dianj.com.cn/News/Detail/21260",
+        "http://www.dianj.com.cn/News/Detail/21265",
+        "http://www.dianj.com.cn/News/Detail/21302",
+        "https://github.com/dllen/eleme-openapi-java-sdk (OOrder, CallbackValidationUtil)",
+        "https://open.shop.ele.me/openapi/documents/callback",
+    )
+
+    def verify(
+        self, request: Received, credentials: Credentials, *, now: dt.datetime, tolerance: float
+    ) -> None:
+        if _is_probe(request):
+            return
+        try:
+            told = Fields(json_as_sent(request.body))
+        except (PushUnreadable, CannotTranslate):
+            raise SignatureRefused("the body is no JSON object") from None
+        signature = told.value.get("signature")
+        right = signature_of(told.value, needed(credentials, "app_secret"))
+        must_match(signature.upper() if isinstance(signature, str) else None, right)
+        try:
+            signed = told.epoch("timestamp")
+        except CannotTranslate:
+            signed = None
+        must_be_timely(signed, now=now, tolerance=tolerance, resent_for=RESENT_FOR)
+
+    def read(self, request: Received) -> Push | None:
+        if _is_probe(request):
+            return None
+        body = object_of(request.body)
+        with unreadable_if_wrong():
+            told = Fields(body)
+            return Push(
+                push_id=told.id("requestId"),
+                # The message as JSON of its own, so that people can read it in the admin.
+                body={**body, "message": _message(body)},
+                store_code=told.id_or_none("shopId"),
+                occurred_at=told.epoch("timestamp"),
+            )
+
+    def answer(self, request: Received) -> Answer:
+        return Answer(body={"message": "ok"})
+
+    def fetch(self, push: Push, credentials: Credentials, client: Client) -> Any:
+        told = _Message(push.body)
+        if not told.needs_order or (not told.thing.has("orderId") and not told.thing.has("id")):
+            return None
+        if not (credentials.get("app_key") and credentials.get("app_secret")):
+            return None
+        order_id = told.thing.id("orderId" if told.thing.has("orderId") else "id")
+        address = (credentials.get("api_url") or API).rstrip("/")
+        token = credentials.get("access_token") or token_of(address, credentials, client)
+        call = call_of(
+            "eleme.order.getOrder",
+            {"orderId": order_id},
+            credentials,
+            token=token,
+            timestamp=int(time.time()),
+            identity=str(uuid.uuid4()).upper(),
+        )
+        answer = Fields(client.post(f"{address}/api/v1/", json=call), "the answer of Eleme")
+        if answer.has("error"):
+            raise OrderNotReady(f"Eleme answers {answer.part('error').text('code')!r}")
+        order = answer.at("result")
+        if order.flag("downgraded"):
+            raise OrderNotReady(f"order {order_id} has no amounts yet")
+        return order.value
+
+    def translate(self, push: Push, details: Any) -> Sequence[Translated]:
+        told = _Message(push.body)
+        if told.type == NEW_ORDER:
+            order = Fields(details, "details") if details else told.thing
+            return list(_order(order, told))
+        if told.type in (_REFUND_AGREED, _REFUND_FORCED) or told.is_part:
+            return list(_refunded(told, details))
+        if told.type in (_CANCEL_AGREED, _CANCEL_FORCED):
+            return list(_cancelled(told, details))
+        if told.type in _STATES_CHANGED:
+            told_by = _ROLES.get(told.thing.integer("role") or 0, "")
+            if _STATUS_OF_TYPE[told.type] == "cancelled":
+                return list(_cancelled(told, details, by=told_by))
+            return [told.statement().status_change(by=told_by)]
+        if told.type in _DELIVERED:
+            return [told.statement().status_change()]
+        return []
+
+
+_ROLES = {
+    1: "guest",
+    2: "eleme",
+    3: "store",
+    4: "customer service",
+    5: "open platform",
+    6: "text messages",
+    7: "printer",
+    8: "risk control",
+    9: "completion",
+}
+
+
+def _is_probe(request: Received) -> bool:
+    """Whether the platform only looks whether the address answers."""
+    return request.method == "GET" and not request.body
+
+
+def _message(body: Mapping[str, Any]) -> Any:
+    message = body.get("message")
+    return json_of(message) if isinstance(message, str) else message
+
+
+class _Message:
+    """A message and the order or state that is in it."""
+
+    def __init__(self, body: Any) -> None:
+        self.all = Fields(body)
+        kind = self.all.integer("type")
+        if kind is None:
+            raise self.all.wrong("type", "a whole number")
+        self.type = kind
+        try:
+            message = _message(self.all.value)
+        except PushUnreadable as error:
+            raise CannotTranslate(f"message: {error}") from None
+        self.thing = Fields({} if message is None else message, "message")
+
+    @property
+    def is_part(self) -> bool:
+        """Whether a cancellation is of some goods only: the order goes on."""
+        cancelled = self.type in (_CANCEL_AGREED, _CANCEL_FORCED)
+        return cancelled and self.thing.text("refundType") == "part"
+
+    @property
+    def needs_order(self) -> bool:
+        """Whether the message does not say the order's money."""
+        if self.type == NEW_ORDER:
+            return self.thing.flag("downgraded")
+        refunds = (14, 15, 17, _CANCEL_AGREED, _CANCEL_FORCED, _REFUND_AGREED, _REFUND_FORCED)
+        return self.type in refunds and not self.thing.has("totalPrice")
+
+    def statement(self, status: str | None = None) -> Statement:
+        """Of the order. Seconds are the finest that all messages state."""
+        at = self.thing.epoch("updateTime") or self.thing.epoch("updateAt")
+        # Not the time of the message: one that is sent again would be newer than what followed.
+        at = at or _in_china(self.thing, "activeAt") or _in_china(self.thing, "createdAt")
+        at = at or self.all.epoch("timestamp")
+        if at is None:
+            raise self.all.wrong("timestamp", "a time in milliseconds")
+        found = _STATUS_OF_TYPE.get(self.type, "") if status is None else status
+        order_id = self.thing.id_or_none("orderId") or self.thing.id("id")
+        return Statement(
+            till="eleme", order_id=order_id, at=at.replace(microsecond=0), status=found
+        )
+
+
+# Orders
+
+
+def _order(order: Fields, told: _Message) -> Iterator[Translated]:
+    if order.flag("downgraded"):
+        raise CannotTranslate(
+            "the order is downgraded: its amounts are missing. Enter the app key in the source, so "
+            "that they can be fetched"
+        )
+    status = order.one_of("status", _STATUSES, "open")
+    statement = told.statement(status)
+    total, payout = order.money("totalPrice"), order.number("income")
+    commission = abs(order.money("serviceFee"))
+    borne = abs(order.money("elemePart")) + abs(order.money("hongbao"))
+    fee = order.money("deliverFee")
+    kept = kept_of_fee(fee, total + borne - commission, payout, fee)
+    yield statement.order(
+        [each for group in order.each("groups") for each in _lines(group)],
+        bill=_bill(order, kept),
+        total=total,
+        currency="CNY",
+        channel="delivery",
+        platform="eleme",
+        platform_number=statement.order_id,
+        ticket=order.text("daySn"),
+        placed_at=_in_china(order, "createdAt"),
+        promised_at=_in_china(order, "deliverTime"),
+        note=without_phones(order.text("description", 500)),
+        phone_last4=_phone(order),
+    )
+    if order.flag("onlinePaid"):
+        yield statement.payment(_of(statement, "payment"), total, currency="CNY", tender="platform")
+    if payout is not None:
+        yield statement.settlement(payout, commission=commission or None, final=status == "closed")
+
+
+def _in_china(order: Fields, name: str) -> dt.datetime | None:
+    """A time of an order, which has no zone."""
+    moment = order.moment(name)
+    return moment.replace(tzinfo=moment.tzinfo or CHINA) if moment else None
+
+
+def _of(statement: Statement, what: str) -> str:
+    """The id of something of which an order has only one."""
+    return f"{statement.order_id[:80]}-{what}"
+
+
+def _lines(group: Fields) -> Iterator[dict[str, Any]]:
+    """The items of a basket. Packing, in a basket of its own, is among the charges."""
+    if group.text("type") in _OTHER_GROUPS:
+        return
+    for item in group.each("items"):
+        yield line(
+            line_id=item.place[:100],
+            # Sizes and wishes are in the name, so that the name tells no dish.
+            dish=item.id_or_none("extendCode") or item.id_or_none("id"),
+            name=item.name("name"),
+            quantity=item.quantity("quantity", 1),
+            price=item.money("price"),
+            options=_options(item),
+        )
+
+
+def _options(item: Fields) -> list[str]:
+    specs, wishes = item.each("newSpecs"), item.each("attributes")
+    found = [each.name("value") or each.name("name") for each in (*specs, *wishes)]
+    return [each for each in found if each][:100]
+
+
+def _bill(order: Fields, kept: Decimal) -> list[dict[str, Any]]:
+    """Discounts are negative in the order."""
+    activities = order.each("orderActivities")
+    names = "; ".join(each.name("name") for each in activities)[:200]
+    discount, packet = abs(order.money("activityTotal")), abs(order.money("hongbao"))
+    borne = abs(order.money("elemePart"))
+    return entries(
+        entry("discount", discount, platform=borne, name=names),
+        entry("discount", packet, platform=packet, code="hongbao"),
+        entry("charge", order.money("packageFee"), code="packing"),
+        entry("charge", order.money("deliverFee"), platform=kept, code="delivery"),
+    )
+
+
+def _phone(order: Fields) -> str:
+    phones = order.value.get("phoneList")
+    first = phones[0] if isinstance(phones, list) and phones else ""
+    return last_digits(first) if isinstance(first, str) else ""
+
+
+# What is taken back
+
+
+def _cancelled(told: _Message, details: Any, by: str = "") -> Iterator[Translated]:
+    """The order counts nowhere, and what the guest paid goes back. A forced cancellation and the
+    state that follows it tell of the same money."""
+    statement = told.statement("cancelled")
+    yield statement.status_change(by=by, reason=without_phones(told.thing.text("reason", 500)))
+    amount = _amount_back(told, details)
+    if amount is not None:
+        yield statement.refund(
+            _of(statement, "cancelled"), amount, currency="CNY", tender="platform"
+        )
+
+
+def _refunded(told: _Message, details: Any) -> Iterator[Translated]:
+    """A refund after completion, in whole or by goods."""
+    statement = told.statement("")
+    amount = _amount_back(told, details)
+    if amount is None:
+        raise CannotTranslate(
+            "the message does not say how much was refunded: enter the app key in the source, so "
+            "that the order can be fetched"
+        )
+    goods = [_returned(each) for each in told.thing.each("goodsList") if each.has("name")]
+    refund_id = told.thing.id_or_none("refundId") or told.all.id("requestId")
+    yield statement.refund(
+        refund_id,
+        amount,
+        currency="CNY",
+        tender="platform",
+        lines=goods,
+        reason=without_phones(told.thing.text("reason", 500)),
+    )
+
+
+def _returned(each: Fields) -> dict[str, Any]:
+    quantity = each.quantity("quantity", 1)
+    amount = rounded(quantity * abs(each.money("price")))
+    if amount >= LARGEST:
+        raise each.wrong("price", "a smaller price")
+    return {**stated(name=each.name("name"), quantity=quantity), "amount": written(amount)}
+
+
+def _amount_back(told: _Message, details: Any) -> Decimal | None:
+    if told.thing.has("totalPrice"):
+        return abs(told.thing.money("totalPrice"))
+    if not details:
+        return None
+    order = Fields(details, "details")
+    return abs(order.money("totalPrice")) if order.flag("onlinePaid") else None

@@ -1,0 +1,361 @@
+"""Keruyun (客如云): point of sale in China. Its pushes name orders alone and are not signed.
+
+So the address has a secret, and nothing but ids is taken from a push: what the order is, is asked
+of Keruyun's server.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from neural.hooks.platforms.amounts import digest, priced
+from neural.hooks.platforms.base import (
+    Answer,
+    CannotTranslate,
+    Client,
+    Credential,
+    Credentials,
+    Platform,
+    Push,
+    PushUnreadable,
+    Received,
+    SignatureRefused,
+    Translated,
+)
+from neural.hooks.platforms.reading import (
+    Fields,
+    last_digits,
+    object_of,
+    query_of,
+    unreadable_if_wrong,
+    without_phones,
+)
+from neural.hooks.platforms.signing import gettext_noop, must_match, needed
+from neural.hooks.platforms.stating import ZERO, Statement, entries, entry, line
+
+API = "https://openapi.keruyun.com"
+MOST_MERGED = 100
+DEEPEST_ITEM = 4
+
+_MERGED = 91
+_REFUNDS = (19, 20)
+_SIGNED = ("appKey", "shopIdenty", "brandId", "timestamp", "token", "version")
+"""The parameters that a call signs, in this order."""
+_STATUSES = {
+    "WAIT_PROCESSED": "open",
+    "ORDER_RECEIVED": "accepted",
+    "WAIT_SETTLED": "open",
+    "SETTLED": "closed",
+    "SUCCESS": "closed",
+    "REFUND": "closed",
+    "CLOSED": "closed",
+    "INVALID": "voided",
+    "ANTI_SETTLED": "voided",
+    "CANCELLED": "cancelled",
+    "REJECTED": "rejected",
+}
+_CODES = dict(
+    zip(
+        map(str, range(1, 12)),
+        (
+            "WAIT_PROCESSED",
+            "ORDER_RECEIVED",
+            "SUCCESS",
+            "WAIT_SETTLED",
+            "SETTLED",
+            "REFUND",
+            "CLOSED",
+            "INVALID",
+            "CANCELLED",
+            "REJECTED",
+            "ANTI_SETTLED",
+        ),
+        strict=True,
+    )
+)
+_CHANNELS = {
+    "FOR_HERE": "dine_in",
+    "1": "dine_in",
+    "PLATFORM_TAKE_OUT": "delivery",
+    "2": "delivery",
+    "SELF_TAKE_OUT": "delivery",
+    "3": "delivery",
+    "SELF_TAKE": "takeaway",
+    "4": "takeaway",
+}
+_OF_PLATFORMS = ("PLATFORM_TAKE_OUT", "2")
+_NO_SALES = ("MEMBER_STORE", "6", "MEMBER_MANUAL_STORE", "7", "REPAYMENT_ORDER", "8")
+"""Top-ups of a card, and accounts that are paid: money, but nothing that was sold."""
+_TENDERS = {
+    -3: "cash",
+    -4: "card",
+    -37: "card",
+    -5: "wechat",
+    -6: "alipay",
+    **dict.fromkeys((-1, -15, -20, -127), "stored_value"),
+    -128: "on_account",
+    **dict.fromkeys((-24, -36, 0), "voucher"),
+}
+
+
+class Keruyun(Platform):
+    """Pushes of Keruyun's open platform about orders."""
+
+    name = "keruyun"
+    label = "客如云 Keruyun"
+    credentials = (
+        Credential(name="path_secret", label=gettext_noop("Secret of the address, after ?secret=")),
+        Credential(name="app_key", label=gettext_noop("App key"), secret=False),
+        Credential(name="app_secret", label=gettext_noop("App secret")),
+        Credential(
+            name="api_url", label=gettext_noop("Address of the API"), required=False, secret=False
+        ),
+    )
+    documents = (
+        "https://open.keruyun.com/docs/zh/RseVEXQBzPVmqdQuz1r4.html",
+        "https://open.keruyun.com/docs/zh/fHMK4HUBczuQcdqkaRZo.html",
+        "https://github.com/loebfly/keruyun-sdk-go (kry_standard/response.go)",
+        "https://github.com/Horacehxw/keruyun-sdk-python (signing.py, order.py)",
+    )
+
+    def verify(
+        self, request: Received, credentials: Credentials, *, now: dt.datetime, tolerance: float
+    ) -> None:
+        # Nothing is signed, so that only the secret of the address tells who calls.
+        try:
+            told = query_of(request.url).get("secret")
+        except PushUnreadable:
+            raise SignatureRefused("the address cannot be read") from None
+        must_match(told, needed(credentials, "path_secret"))
+
+    def read(self, request: Received) -> Push:
+        body = object_of(request.body)
+        with unreadable_if_wrong():
+            told = Fields(body)
+            return Push(
+                push_id=f"{told.id('tradeId')}:{digest(body)}",
+                body=body,
+                store_code=_shop(told),
+            )
+
+    def answer(self, request: Received) -> Answer:
+        return Answer(body={"code": 0})
+
+    def fetch(self, push: Push, credentials: Credentials, client: Client) -> Any:
+        told = Fields(push.body)
+        order_id = told.id("tradeId")
+        address = (credentials.get("api_url") or API).rstrip("/")
+        call = _Call(credentials, _shop(told), int(time.time()))
+        answer = client.get(f"{address}/open/v1/token/get?{call.query(credentials['app_secret'])}")
+        token = Fields(answer, "the answer with the token").at("result").text("token", 10_000)
+        body = {"orderId": order_id}
+        query = call.query(token, token=token, body=body)
+        answer = client.post(f"{address}/open/standard/order/queryDetail?{query}", json=body)
+        found = Fields(answer, "the answer of Keruyun")
+        return (found.at("result") if found.has("result") else found).value
+
+    def translate(self, push: Push, details: Any) -> Sequence[Translated]:
+        told = Fields(push.body)
+        answer = Fields(details, "details")
+        detail = answer.at("data")
+        base = detail.at("orderBaseVO")
+        if base.id("orderId") != told.id("tradeId"):
+            raise CannotTranslate("details is another order than the push's")
+        at = answer.part("extInfo").epoch("serverCurrentTimestamp")
+        if at is None:
+            raise answer.wrong("extInfo", "with the time of the server")
+        if told.integer("operation") in _REFUNDS:
+            return list(_refund(told, detail, at))
+        events = list(_order(detail, at))
+        if told.integer("operation") == _MERGED:
+            statement = Statement(till="keruyun", order_id=base.id("orderId"), at=at)
+            events.append(statement.merge(_merged(told)))
+        return events
+
+
+def _shop(told: Fields) -> str:
+    return told.id_or_none("shopIdenty") or told.id_or_none("shopId")
+
+
+class _Call:
+    """The parameters of a call, protocol 2.0."""
+
+    def __init__(self, credentials: Credentials, shop: str, timestamp: int) -> None:
+        self.params = {
+            "appKey": needed(credentials, "app_key"),
+            "shopIdenty": shop,
+            "timestamp": str(timestamp),
+            "version": "2.0",
+        }
+
+    def query(self, secret: str, *, token: str = "", body: Mapping[str, Any] | None = None) -> str:
+        params = {**self.params, "token": token} if token else self.params
+        return urlencode({**params, "sign": signature_of(params, body, secret)})
+
+
+def signature_of(params: Mapping[str, str], body: Mapping[str, Any] | None, secret: str) -> str:
+    """SHA-256 over the parameters in Keruyun's order, the compact JSON of the body, the secret."""
+    signed = "".join(f"{name}{params[name]}" for name in _SIGNED if name in params)
+    if body is not None:
+        signed += f"body{json.dumps(body, ensure_ascii=False, separators=(',', ':'))}"
+    return hashlib.sha256((signed + secret).encode()).hexdigest()
+
+
+# Orders
+
+
+def _status(base: Fields) -> str:
+    code = base.text("orderStatus")
+    found = _STATUSES.get(_CODES.get(code, code))
+    if found is None:
+        raise base.unknown("orderStatus", _STATUSES)
+    return found
+
+
+def _order(detail: Fields, at: dt.datetime) -> Iterator[Translated]:
+    base = detail.at("orderBaseVO")
+    kind = base.text("orderType")
+    if kind in _NO_SALES:
+        return
+    told = Statement(till="keruyun", order_id=base.id("orderId"), at=at, status=_status(base))
+    yield told.order(
+        [each for item in detail.each("orderItemVoList") for each in _lines(item)],
+        bill=_bill(detail),
+        total=base.cents("orderAmt", 2) - abs(base.cents("promoAmt", 2)),
+        currency="CNY",
+        channel=_CHANNELS.get(kind, ""),
+        platform=base.text("orderSource") if kind in _OF_PLATFORMS else "",
+        platform_number=base.text("thirdOrderNo"),
+        ticket=base.text("serialNo"),
+        table="; ".join(each.text("tableName") for each in detail.each("orderTableVoList"))[:100],
+        guests=_guests(base),
+        placed_at=_local(base, "openTime"),
+        closed_at=_local(base, "settleTime"),
+        business_day=base.day("finishBusiDate"),
+        member=base.text("memberId"),
+        staff=base.text("openOperatorName"),
+        note=without_phones(base.text("subject", 500)),
+        phone_last4=last_digits(base.text("memberPhone")),
+        replaces=base.id_or_none("relatedOrderId"),
+    )
+    payments = detail.each("openPaymentDetailVoList")
+    yield from (_payment(told, each) for each in payments)
+    if kind in _OF_PLATFORMS and payments:
+        received = (each.cents("actualReceiveAmt", 2) for each in payments)
+        commission = (each.cents("platformServiceAmt", 2) for each in payments)
+        yield told.settlement(sum(received, ZERO), commission=abs(sum(commission, ZERO)) or None)
+
+
+def _guests(base: Fields) -> int | None:
+    guests = base.integer("orderPeopleCnt")
+    return guests if guests is not None and 0 < guests <= 10_000 else None
+
+
+def _local(base: Fields, name: str) -> dt.datetime | None:
+    """A time like 2021-06-02 04:30:00, the store's own."""
+    return base.moment(name)
+
+
+def _lines(item: Fields, parent: str = "", depth: int = 1) -> Iterator[dict[str, Any]]:
+    """A dish and what it is made of. The parts of a set cost nothing beside the set."""
+    if depth > DEEPEST_ITEM:
+        raise CannotTranslate(f"dishes are nested deeper than {DEEPEST_ITEM} levels")
+    quantity = item.quantity("quantity", 1)
+    price, excess = _price(item, quantity)
+    line_id = item.id_or_none("id") or item.place[:100]
+    yield line(
+        line_id=line_id,
+        dish=item.id_or_none("itemCode"),
+        name=item.name("itemName"),
+        quantity=quantity,
+        price=ZERO if parent else price,
+        discount=ZERO if parent else excess,
+        state=_state(item),
+        role="component" if parent else "item",
+        parent=parent,
+        options=_options(item),
+        note=without_phones(item.text("itemSubject", 500)),
+    )
+    for part in item.each("children"):
+        yield from _lines(part, line_id, depth + 1)
+
+
+def _state(item: Fields) -> str:
+    if item.text("saleStatusTypeCode") == "DISCARD":
+        return "void"
+    return "gift" if item.flag("giftFlag") else "sold"
+
+
+def _price(item: Fields, quantity: Decimal) -> tuple[Decimal, Decimal]:
+    """Of one piece, so that all pieces cost what Keruyun says, wishes that cost something
+    included."""
+    amount = item.cents_or_none("itemSaleAmt", 2)
+    if amount:
+        return priced(amount, quantity, 2)
+    sale = item.cents_or_none("salePrice", 2)
+    return (item.cents("itemPrice", 2) if sale is None else sale), ZERO
+
+
+def _options(item: Fields) -> list[str]:
+    wishes = [each.name("practiceName") for each in item.each("practiceVoList")]
+    return [each for each in (item.name("specNameConcat"), *wishes) if each][:100]
+
+
+def _bill(detail: Fields) -> list[dict[str, Any]]:
+    discounts = [
+        entry("discount", abs(each.cents("promoAmt", 2)), name=each.name("promoName"))
+        for each in detail.each("openOrderPromoVoList")
+    ]
+    charges = [
+        entry(
+            "charge", each.cents("extraFeeAmt", 2), name=each.name("extraFeeName"), code="service"
+        )
+        for each in detail.each("openExtraFeeVoList")
+    ]
+    return entries(*discounts, *charges)
+
+
+def _payment(told: Statement, payment: Fields) -> Translated:
+    method = payment.integer("payMethodId")
+    return told.payment(
+        payment.id("payDetailNo"),
+        abs(payment.cents("payAmt", 2)),
+        currency="CNY",
+        tender="" if method is None else _TENDERS.get(method, "other"),
+        # It has an end once it was paid.
+        status="completed" if payment.has("payDetailEndTime") else "pending",
+        fee=abs(payment.cents("platformServiceAmt", 2)) or None,
+    )
+
+
+# Refunds and merges
+
+
+def _refund(told: Fields, detail: Fields, at: dt.datetime) -> Iterator[Translated]:
+    """A refund has an order of its own, which names the one that it refunds."""
+    base = detail.at("orderBaseVO")
+    related = base.id_or_none("relatedOrderId") or told.id("relatedTradeId")
+    received = base.cents_or_none("orderReceivedAmt", 2)
+    amount = base.cents("orderAmt", 2) if received is None else received
+    statement = Statement(till="keruyun", order_id=related, at=at)
+    yield statement.refund(
+        base.id("orderId"),
+        abs(amount),
+        currency="CNY",
+        reason=without_phones(base.text("subject", 500)),
+        business_day=base.day("finishBusiDate"),
+    )
+
+
+def _merged(told: Fields) -> list[str]:
+    ids = told.value.get("mergeTradeIds")
+    if not isinstance(ids, list) or not 1 <= len(ids) <= MOST_MERGED:
+        raise told.wrong("mergeTradeIds", f"a list of 1 to {MOST_MERGED} ids")
+    return [
+        Fields({"id": each}, f"mergeTradeIds[{index}]").id("id") for index, each in enumerate(ids)
+    ]

@@ -1,0 +1,344 @@
+"""Meituan delivery (美团外卖): pushes forms. A new, confirmed or completed order comes whole, a
+cancellation or a refund by the order's id. Lists are JSON in a field of the form, and values are
+URL-encoded twice. The kind of a push is told by its fields, so that all have one address.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
+
+from neural.hooks.platforms.amounts import LARGEST, digest, from_epoch, rounded, written
+from neural.hooks.platforms.base import (
+    Answer,
+    CannotTranslate,
+    Client,
+    Credential,
+    Credentials,
+    Platform,
+    Push,
+    PushUnreadable,
+    Received,
+    SignatureRefused,
+    Translated,
+)
+from neural.hooks.platforms.reading import (
+    Fields,
+    form_of,
+    json_of,
+    last_digits,
+    storable,
+    unreadable_if_wrong,
+    without_phones,
+)
+from neural.hooks.platforms.signing import (
+    gettext_noop,
+    md5,
+    must_be_timely,
+    must_match,
+    needed,
+)
+from neural.hooks.platforms.stating import (
+    ZERO,
+    Statement,
+    entries,
+    entry,
+    kept_of_fee,
+    line,
+    stated,
+)
+
+API = "https://waimaiopen.meituan.com/api/v1"
+RESENT_FOR = 24 * 3600.0
+"""How long Meituan sends a push again is not in its public documents."""
+OWN_DELIVERY = "0000"
+PROXY_NUMBER = "收餐人隐私号"
+
+_STATUSES = {
+    "1": "open",
+    "2": "open",
+    "4": "accepted",
+    "6": "delivering",
+    "8": "closed",
+    "9": "cancelled",
+}
+_PICKED_UP = "20"
+_NOT_CONTENT = ("sig", "timestamp")
+"""They differ when the same push is sent again."""
+
+
+class Meituan(Platform):
+    """Pushes of an application of Meituan's open platform for delivery."""
+
+    name = "meituan"
+    label = "美团外卖 Meituan"
+    credentials = (
+        Credential(name="app_id", label=gettext_noop("App ID"), secret=False),
+        Credential(name="app_secret", label=gettext_noop("App secret")),
+        Credential(
+            name="api_url", label=gettext_noop("Address of the API"), required=False, secret=False
+        ),
+    )
+    documents = (
+        "https://github.com/song-yuan/wymenuv2 (MtOpenUnit, MtOpenNotify, MtOpenOrder)",
+        "https://support.hexcloud.cn/topic/2195 (statuses, reasons, notify types)",
+        "https://www.cnblogs.com/G921123/p/12523782.html (probe of the address)",
+        "https://developer.waimai.meituan.com/home/docDetail/121",
+    )
+
+    def verify(
+        self, request: Received, credentials: Credentials, *, now: dt.datetime, tolerance: float
+    ) -> None:
+        try:
+            fields = form_of(request)
+        except PushUnreadable:
+            raise SignatureRefused("the body is no form") from None
+        if not fields and request.method == "GET":
+            return  # it only looks whether the address answers
+        address = urlunsplit(urlsplit(request.url)._replace(query="", fragment=""))
+        decoded = {name: unquote_plus(value) for name, value in fields.items()}
+        right = signature_of(address, decoded, needed(credentials, "app_secret"))
+        must_match(fields.get("sig", "").lower(), right)
+        if decoded.get("app_id") != credentials.get("app_id"):
+            raise SignatureRefused("the request is about another application")
+        signed = from_epoch(decoded.get("timestamp"))
+        must_be_timely(signed, now=now, tolerance=tolerance, resent_for=RESENT_FOR)
+
+    def read(self, request: Received) -> Push | None:
+        fields = form_of(request)
+        if not fields and request.method == "GET":
+            return None
+        body = {
+            storable(name): storable(unquote_plus(value))
+            for name, value in sorted(fields.items())
+            if name != "sig"
+        }
+        content = {name: value for name, value in body.items() if name not in _NOT_CONTENT}
+        with unreadable_if_wrong():
+            told = Fields(body)
+            return Push(
+                push_id=f"{told.id_or_none('order_id')}:{digest(content)}",
+                body=body,
+                store_code=told.id_or_none("app_poi_code"),
+                occurred_at=told.epoch("utime") or told.epoch("timestamp"),
+            )
+
+    def answer(self, request: Received) -> Answer:
+        return Answer(body={"data": "ok"})
+
+    def refusal(self, request: Received) -> Answer:
+        return Answer(status=403, body={"data": "ng"})
+
+    def fetch(self, push: Push, credentials: Credentials, client: Client) -> Any:
+        """The order of a cancellation or refund that does not say how much goes back."""
+        told = Fields(push.body)
+        if not (_is_cancellation(told) or _is_whole_refund(told)):
+            return None
+        address = (credentials.get("api_url") or API).rstrip("/") + "/order/getOrderDetail"
+        fields = {
+            "app_id": needed(credentials, "app_id"),
+            "order_id": told.id("order_id"),
+            "timestamp": str(int(time.time())),
+        }
+        signature = signature_of(address, fields, needed(credentials, "app_secret"))
+        answer = client.get(f"{address}?{urlencode({**fields, 'sig': signature})}")
+        return Fields(answer, "the answer of Meituan").at("data").value
+
+    def translate(self, push: Push, details: Any) -> Sequence[Translated]:
+        told = Fields(push.body)
+        if told.has("detail"):
+            return list(_order(told))
+        if told.has("notify_type"):
+            return list(_refund(told, details))
+        if _is_cancellation(told):
+            return list(_cancellation(told, details))
+        if told.text("logistics_status") == _PICKED_UP:
+            return [_statement(told, "delivering").status_change()]
+        return []
+
+
+def signature_of(address: str, fields: Mapping[str, str], secret: str) -> str:
+    """MD5 over the address, the decoded fields in the order of their names, and the secret."""
+    pairs = "&".join(f"{name}={fields[name]}" for name in sorted(fields) if name != "sig")
+    return md5(f"{address}?{pairs}{secret}")
+
+
+def _is_cancellation(told: Fields) -> bool:
+    return told.has("reason_code") and not told.has("detail") and not told.has("notify_type")
+
+
+def _is_whole_refund(told: Fields) -> bool:
+    return told.text("notify_type") == "agree" and not told.has("money")
+
+
+def _statement(told: Fields, status: str) -> Statement:
+    at = told.epoch("utime") or told.epoch("timestamp")
+    if at is None:
+        raise told.wrong("utime", "a time in seconds since 1970")
+    return Statement(till="meituan", order_id=told.id("order_id"), at=at, status=status)
+
+
+# Orders
+
+
+def _order(order: Fields) -> Iterator[Translated]:
+    status = order.one_of("status", _STATUSES, "open")
+    statement = _statement(order, status)
+    account = _inner(order, "poi_receive_detail")
+    account = Fields({} if account is None else account, "poi_receive_detail")
+    total = order.money("total")
+    borne = _charged(account, "actOrderChargeByMt")
+    commission = account.cents("foodShareFeeChargeByPoi", 2)
+    payout = account.cents_or_none("wmPoiReceiveCent", 2)
+    items = _list(order, "detail")
+    fee = order.money("shipping_fee")
+    default = ZERO if order.text("logistics_code") == OWN_DELIVERY else fee
+    kept = kept_of_fee(fee, total + borne - commission, payout, default)
+    yield statement.order(
+        [_line(item) for item in items],
+        bill=_bill(order, items, kept, borne),
+        total=total,
+        currency="CNY",
+        channel="takeaway" if order.text("pick_type") == "1" else "delivery",
+        platform="meituan",
+        platform_number=order.text("wm_order_id_view"),
+        ticket=order.text("day_seq"),
+        guests=_guests(order),
+        placed_at=order.epoch("ctime"),
+        promised_at=order.epoch("delivery_time"),
+        note=_note(order),
+        phone_last4=last_digits(order.text("recipient_phone")),
+    )
+    if order.text("pay_type") == "2":
+        yield statement.payment(
+            f"{statement.order_id[:80]}-payment",
+            account.cents_or_none("onlinePayment", 2) or total,
+            currency="CNY",
+            tender="platform",
+        )
+    if payout is not None:
+        yield statement.settlement(payout, commission=commission or None, final=status == "closed")
+
+
+def _line(item: Fields) -> dict[str, Any]:
+    wishes = item.name("food_property").split(",")
+    return line(
+        line_id=item.place[:100],
+        dish=item.id_or_none("sku_id") or item.id_or_none("app_food_code"),
+        name=item.name("food_name"),
+        quantity=item.quantity("quantity", 1),
+        price=item.money("price"),
+        options=[each for each in (item.name("spec"), *wishes) if each][:100],
+    )
+
+
+def _bill(
+    order: Fields, items: Sequence[Fields], kept: Decimal, borne: Decimal
+) -> list[dict[str, Any]]:
+    boxes = sum(
+        (rounded(each.quantity("box_num", 0) * each.money("box_price")) for each in items), ZERO
+    )
+    bag = order.number("package_bag_money_yuan")
+    discounts = [_discount(each) for each in _list(order, "extras") if each.has("reduce_fee")]
+    if not discounts and borne:
+        discounts = [entry("discount", borne, platform=borne)]
+    return entries(
+        *discounts,
+        entry("charge", boxes, code="packing"),
+        entry("charge", order.cents("package_bag_money", 2) if bag is None else bag, code="bag"),
+        entry("charge", order.money("shipping_fee"), platform=kept, code="delivery"),
+    )
+
+
+def _discount(extra: Fields) -> dict[str, Any]:
+    return entry(
+        "discount",
+        extra.money("reduce_fee"),
+        platform=extra.money("mt_charge"),
+        name=extra.name("remark"),
+    )
+
+
+def _charged(account: Fields, name: str) -> Decimal:
+    return sum((each.cents("moneyCent", 2) for each in account.each(name)), ZERO)
+
+
+def _guests(order: Fields) -> int | None:
+    guests = order.integer("dinners_number")
+    return guests if guests is not None and 0 < guests <= 10_000 else None
+
+
+def _note(order: Fields) -> str:
+    """The guest's wish, before the proxy number that Meituan writes after it."""
+    return without_phones(order.text("caution", 500).split(PROXY_NUMBER)[0].strip())
+
+
+def _inner(order: Fields, name: str) -> Any:
+    """The JSON in a field of the form; a field of a fetched order may be JSON itself."""
+    value = order.value.get(name)
+    if not isinstance(value, str) or not value:
+        return value or None
+    try:
+        return json_of(value)
+    except PushUnreadable as error:
+        raise CannotTranslate(f"{name}: {error}") from None
+
+
+def _list(order: Fields, name: str) -> list[Fields]:
+    return Fields({name: _inner(order, name)}).each(name)
+
+
+# What is taken back
+
+
+def _cancellation(told: Fields, details: Any) -> Iterator[Translated]:
+    statement = _statement(told, "cancelled")
+    reason = without_phones(told.text("reason", 500)) or told.text("reason_code")
+    yield statement.status_change(reason=reason)
+    yield from _whole(statement, details, reason)
+
+
+def _refund(told: Fields, details: Any) -> Iterator[Translated]:
+    """Only an agreed refund moves money: of the whole order, or a part of it with its ``money``."""
+    if told.text("notify_type") != "agree":
+        return
+    statement = _statement(told, "")
+    reason = without_phones(told.text("reason", 500))
+    if not told.has("money"):
+        if not details:
+            raise CannotTranslate("the refund does not say how much, and its order is not fetched")
+        yield from _whole(statement, details, reason)
+        return
+    yield statement.refund(
+        told.id_or_none("refund_id") or f"{statement.order_id[:60]}-{digest(told.value)}",
+        told.money("money"),
+        currency="CNY",
+        tender="platform",
+        lines=[_returned(each) for each in _list(told, "food")],
+        reason=reason,
+    )
+
+
+def _whole(statement: Statement, details: Any, reason: str) -> Iterator[Translated]:
+    """All that the guest paid. A cancellation and an agreed refund tell of the same money."""
+    if not details:
+        return
+    order = Fields(details, "details")
+    if order.text("pay_type") == "2":
+        yield statement.refund(
+            f"{statement.order_id[:80]}-whole",
+            order.money("total"),
+            currency="CNY",
+            tender="platform",
+            reason=reason,
+        )
+
+
+def _returned(food: Fields) -> dict[str, Any]:
+    count, price = food.quantity("count", 1), abs(food.money("food_price"))
+    amount = rounded(count * price)
+    if amount >= LARGEST:
+        raise food.wrong("food_price", "a smaller price")
+    return {**stated(name=food.name("food_name"), quantity=count), "amount": written(amount)}

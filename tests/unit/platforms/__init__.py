@@ -1,0 +1,1 @@
+"""What each platform pushes, for the contract suite: one module a platform."""
