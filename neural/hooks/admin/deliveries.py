@@ -27,12 +27,12 @@ from neural.admin.pages import page
 from neural.admin.panels import Panel, register_panel
 from neural.admin.planning import WholeNumbers, by_store
 from neural.admin.scope import HistoryAdmin
-from neural.admin.walks import Walk
 from neural.events.types import event_types
 from neural.hooks.models import Delivery, DeliveryState, Subscription
 from neural.hooks.models.outgoing import TEST_TYPE
 from neural.hooks.outgoing.messages import PayloadPruned, body_of
 from neural.hooks.outgoing.patterns import OUTCOMES
+from neural.keyset.walks import Walk
 from neural.models import NeuralEvent, TaskRun
 from neural.stored_json import is_deeper
 
