@@ -166,15 +166,19 @@ def _answer(status: int) -> dict[str, str]:
 
 
 def _problem(status: int) -> dict[str, Any]:
-    example = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
-    content = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": _example(status)}
     response: dict[str, Any] = {
         "description": PROBLEMS[status],
-        "content": {CONTENT_TYPE: {**content, "example": {**example, **EXAMPLES[status]}}},
+        "content": {CONTENT_TYPE: content},
     }
     if status in (429, 503):
         response["headers"] = _headers("Retry-After")
     return response
+
+
+def _example(status: int) -> dict[str, Any]:
+    told = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    return {**told, **EXAMPLES.get(status, {})}
 
 
 def _headers(*names: str) -> dict[str, Any]:
@@ -192,8 +196,10 @@ def _complete(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
         statuses += OF_A_BODY
         _add_examples(body, schemas)
     responses = operation["responses"]
-    for response in responses.values():
+    for status, response in responses.items():
         _add_examples(response, schemas)
+        for content in response.get("content", {}).values() if status[0] in "45" else ():
+            content.setdefault("example", _example(int(status)))
     for status in statuses:
         responses.setdefault(str(status), _answer(status))
     if "security" in operation:

@@ -144,7 +144,7 @@ def test_every_answer_and_every_body_has_an_example(document):
         for holder in holders:
             assert holder["content"], label
             for kind, content in holder["content"].items():
-                assert list(examples_of(content)), (label, kind, holder["description"])
+                assert list(examples_of(content)), (label, kind, holder.get("description"))
 
 
 def test_every_example_is_valid_by_its_own_schema(document):
