@@ -23,11 +23,12 @@ def patterns_of(api: NinjaAPI) -> tuple[list[Any], str, str]:
     patterns, app_name, namespace = api.urls
     views: dict[str, list[View]] = {}
     for pattern in patterns:
-        views.setdefault(str(pattern.pattern), []).append(pattern.callback)
-    joined: list[Any] = [
-        path(str(pattern.pattern), _joined(views[str(pattern.pattern)]), name=pattern.name)
+        if isinstance(pattern, URLPattern) and pattern.callback is not None:
+            views.setdefault(str(pattern.pattern), []).append(pattern.callback)
+    joined = [
+        path(route, _joined(views[route]), name=pattern.name)
         for pattern in patterns
-        if isinstance(pattern, URLPattern)
+        if isinstance(pattern, URLPattern) and (route := str(pattern.pattern)) in views
     ]
     return [*joined, re_path("", _joined([_not_found]))], app_name, namespace
 
