@@ -132,17 +132,18 @@ def _element(text: _Text, place: int, limit: int) -> Element:
         try:
             value, end = DECODER.raw_decode(text.buffer, text.at)
             read: Callable[[], Any] = partial(_same, value)
-            if end == len(text.buffer) and not isinstance(value, dict | list) and text.more():
-                continue  # a number may go on
+            is_whole = isinstance(value, dict | list | str)  # a number may go on
         except (ValueError, RecursionError) as error:
+            read, is_whole = partial(_refuse, str(not_readable(error))), False
+        if not is_whole:
             found = _end_of(text.buffer, text.at)
             if found is None:
                 if len(text.buffer) - text.at > limit:
-                    raise BrokenList(f"at element {place}: {_too_long(limit)}") from error
+                    raise BrokenList(f"at element {place}: {_too_long(limit)}")
                 if text.more(max(1, len(text.buffer) - text.at)):
                     continue
-                raise BrokenList(f"ends within element {place}") from error
-            end, read = found, partial(_refuse, str(not_readable(error)))
+                raise BrokenList(f"ends within element {place}")
+            end = found
         raw = text.buffer[text.at : end]
         text.at = end
         if not raw.isascii() and _NOT_UTF8.search(raw):

@@ -136,7 +136,7 @@ def send(client, fake_broker):
         """Posts; the client would send no media type with an empty body."""
         return client.post(
             f"/api/v1{path}",
-            raw,
+            raw or b" ",
             content_type=content_type,
             headers={"X-Api-Key": key, **(more or {})},
         )
