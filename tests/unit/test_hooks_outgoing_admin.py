@@ -8,7 +8,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from neural.hooks import http
+from neural.hooks import client
 from neural.hooks.admin import subscription_form
 from neural.hooks.models import Delivery, DeliveryState, PauseReason, Subscription
 from neural.hooks.outgoing import subscribed
@@ -39,7 +39,7 @@ URL = "https://erp.example/hook"
 @pytest.fixture(autouse=True)
 def _world(fake_broker, monkeypatch):
     """Every name is a public address, so that no test depends on the network."""
-    monkeypatch.setattr(http, "resolved", lambda host, port: ["93.184.215.14"])
+    monkeypatch.setattr(client, "resolved", lambda host, port: ["93.184.215.14"])
     subscribed.forget()
     yield
     subscribed.forget()
@@ -132,7 +132,7 @@ def test_what_cannot_work_is_said_at_the_field(fields, said):
 
 
 def test_an_address_in_the_own_network_is_refused_when_it_is_saved(monkeypatch):
-    monkeypatch.setattr(http, "resolved", lambda host, port: ["10.0.0.7"])
+    monkeypatch.setattr(client, "resolved", lambda host, port: ["10.0.0.7"])
     answer = world.client_of(*ALL).post(reverse(ADD), form())
     assert "erp.example is 10.0.0.7, which is not an address in the public" in (
         answer.content.decode()

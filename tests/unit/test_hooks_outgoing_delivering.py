@@ -11,7 +11,7 @@ import pytest
 from celery import current_app
 from django.utils import timezone
 
-from neural.hooks import http
+from neural.hooks import client
 from neural.hooks.models import Delivery, DeliveryState, PauseReason, SubscriptionState
 from neural.hooks.outgoing import circuit, subscribed
 from neural.hooks.outgoing.scheduling import (
@@ -495,7 +495,7 @@ def test_only_some_are_sent_at_the_same_time(erp, slow, places):
 
 def test_an_answer_that_takes_long_makes_it_slow_until_one_does_not(erp, monkeypatch):
     subscription = subscribe(erp.url())
-    monkeypatch.setattr(http.Deadline, "passed", lambda self: 2.5)
+    monkeypatch.setattr(client.Deadline, "passed", lambda self: 2.5)
     happens("1")
     turn()
     subscription.refresh_from_db()

@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from neural.events.types import event_types
-from neural.hooks.http import AddressRefused, NoAnswer, check_url
+from neural.hooks.client import AddressRefused, NoAnswer, check_url
 from neural.hooks.models import Subscription
 from neural.hooks.outgoing.patterns import OUTCOMES, matches_nothing
 

@@ -9,9 +9,9 @@ import email.utils
 from typing import Any
 
 from neural.errors import NeuralError, PermanentError
+from neural.hooks.client import AddressRefused, HttpAnswer, NoAnswer, request
 from neural.hooks.conf import conf
 from neural.hooks.encrypted import SecretUnreadable
-from neural.hooks.http import AddressRefused, HttpAnswer, NoAnswer, request
 from neural.hooks.models import (
     Delivery,
     DeliveryState,

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from neural.hooks import http
-from neural.hooks.http import AddressRefused, NoAnswer, request
+from neural.hooks import client
+from neural.hooks.client import AddressRefused, NoAnswer, request
 from tests.unit.receiving import answering, raw, receiver
 
 pytestmark = pytest.mark.services  # each test connects to a server of its own
@@ -43,7 +43,7 @@ def resolving(monkeypatch, *answers):
     def resolved(host, port):
         return left.pop(0) if len(left) > 1 else left[0]
 
-    monkeypatch.setattr(http, "resolved", resolved)
+    monkeypatch.setattr(client, "resolved", resolved)
 
 
 def test_the_answer_has_status_headers_and_body(server, open_to_us):
@@ -132,7 +132,7 @@ def test_a_resolver_that_hangs_does_not_hold_us(monkeypatch, stopped):
         stopped.wait()
         return ["127.0.0.1"]
 
-    monkeypatch.setattr(http, "resolved", hanging)
+    monkeypatch.setattr(client, "resolved", hanging)
     with pytest.raises(NoAnswer, match="was not resolved within"):
         post("https://shop.example/", timeout=0.05)
 
