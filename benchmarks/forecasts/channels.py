@@ -59,8 +59,8 @@ def _with_deliveries(sales: Sales, demand: np.ndarray, dice: np.random.Generator
     in_store = sales.quantities
     days, dishes = in_store.shape
     week = WEEK[(sales.first_day.weekday() + np.arange(days)) % 7]
-    of_day = demand * week * np.exp(dice.normal(0, 0.12, days))
     of_dish = np.nanmean(in_store, axis=0) * dice.permutation(OFTEN)[:dishes]
+    of_day = demand * week * np.exp(dice.normal(0, 0.12, days))
     mean = of_day[:, None] * of_dish * np.exp(dice.normal(0, 0.1, in_store.shape))
     delivered = np.where(np.isfinite(in_store), dice.poisson(mean).astype(float), 0.0)
     channels = np.zeros((len(CHANNELS), days, dishes))
