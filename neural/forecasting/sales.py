@@ -1,4 +1,4 @@
-"""Reads a store's sales from the demand source, in a few queries, and makes arrays of them.
+"""Reads a store's sales from the demand source, in five queries, and makes arrays of them.
 
 A day on which the store sold something is open: a dish without a row sold zero that day, unless it
 had never been sold before. A day without sales is closed and its demand unknown; the demand of an
@@ -26,6 +26,9 @@ SOLD_OUT_HOURS = 12.0
 SOLD_OUT_SHARE = 0.5
 """The demand for a dish is unknown on a day when it was sold out for at least this many hours, or
 for this share of the open hours."""
+CHANNEL_DAYS = 120
+"""Channels are known of so many last days. They come from the lines of all orders, which take much
+longer to read than daily demand, and earlier days say little of how channels change now."""
 CLOSED_WEEKS, LEAST_CLOSED_WEEKS = 8, 4
 """The store does not open on a weekday that was closed in each of the last eight weeks (for a new
 store: in all of at least four)."""
@@ -63,7 +66,8 @@ def sales_of(store: Store, *, today: dt.date, history_days: int, most_dishes: in
     sales = _sales(store, first, table, facts)
     if not isinstance(source, KnowsChannels):
         return sales
-    by_channel = source.sales_by_channel(store, first=first, until=today)
+    since = max(first, today - dt.timedelta(days=CHANNEL_DAYS))
+    by_channel = source.sales_by_channel(store, first=since, until=today)
     return replace(sales, channels=_channels(by_channel, first, table))
 
 

@@ -98,6 +98,16 @@ def test_learning_has_them_by_day_and_dish(till):
     assert sales.quantities[:, soup].tolist() == [2, 3, 4]
 
 
+def test_channels_are_read_of_the_last_days_alone(till, monkeypatch):
+    monkeypatch.setattr("neural.forecasting.sales.CHANNEL_DAYS", 2)
+    for day in range(4):
+        states(till, line("soup"), number=f"A{day}", minute=day * 1440, channel="dine_in")
+
+    sales = sales_of(till.store, today=MONDAY + dt.timedelta(days=4), history_days=90)
+
+    assert sales.channels[CHANNELS.index("dine_in"), :, 0].tolist() == [0, 0, 1, 1]
+
+
 def test_a_store_whose_orders_state_none_has_none(till):
     for day in range(3):
         states(till, line("soup"), number=f"A{day}", minute=day * 1440)
