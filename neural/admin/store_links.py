@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from django.contrib.auth import get_permission_codename
 from django.db.models import Model
 from django.urls import NoReverseMatch
 from django.utils.http import urlencode
@@ -24,6 +25,8 @@ class StoreLink:
     address: Callable[[Store], str]
     is_page: bool = False
     """Whether the link leads to a page about the store, not to a list of its rows."""
+    may_open: Callable[[Any], bool] = lambda user: True
+    """Whether a user may open the page; nobody else is shown the link."""
 
 
 STORE_LINKS: Registry[StoreLink] = Registry("link of stores")
@@ -34,24 +37,48 @@ def register_store_link(link: StoreLink) -> None:
     STORE_LINKS.add(link.name, link)
 
 
-def register_store_page(url_name: str, label: Any) -> None:
-    """Add a link to an admin page whose address contains the store's ``code``."""
+def register_store_page(
+    url_name: str, label: Any, *, may_open: Callable[[Any], bool] = lambda user: True
+) -> None:
+    """Add a link to an admin page whose address contains the store's ``code``, for the users who
+    may open it (by default all)."""
     address = partial(_page, url_name)
-    register_store_link(StoreLink(name=url_name, label=label, address=address, is_page=True))
+    register_store_link(
+        StoreLink(name=url_name, label=label, address=address, is_page=True, may_open=may_open)
+    )
 
 
 def register_rows_of_stores(model: type[Model]) -> None:
     """Add a link to the list of a model's rows, filtered by ``store``."""
     label = model._meta.verbose_name_plural
     register_store_link(
-        StoreLink(name=model._meta.label_lower, label=label, address=partial(_list, model))
+        StoreLink(
+            name=model._meta.label_lower,
+            label=label,
+            address=partial(_list, model),
+            may_open=may_view(model),
+        )
     )
 
 
-def store_links(store: Store) -> list[tuple[str, Any]]:
-    """Addresses and labels of the links whose pages exist on the current site."""
+def may_view(model: type[Model]) -> Callable[[Any], bool]:
+    """A condition for a link: the user may view the model's rows, as the admin decides it."""
+    meta = model._meta
+    names = [
+        f"{meta.app_label}.{get_permission_codename(action, meta)}" for action in ("view", "change")
+    ]
+
+    def may_open(user: Any) -> bool:
+        return any(user.has_perm(name) for name in names)
+
+    return may_open
+
+
+def store_links(store: Store, *, user: Any) -> list[tuple[str, Any]]:
+    """Addresses and labels of the links whose pages exist on the current site and that this user
+    may open."""
     pages_first = sorted(STORE_LINKS, key=lambda link: not link.is_page)
-    found = [(_address(link, store), link.label) for link in pages_first]
+    found = [(_address(link, store), link.label) for link in pages_first if link.may_open(user)]
     return [(address, label) for address, label in found if address]
 
 

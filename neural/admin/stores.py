@@ -66,6 +66,13 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
         """Never: a store stays with its history. Even asking would read all of that history."""
         return False
 
+    def get_object(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+        """The store, with the user to whom it is shown."""
+        store = super().get_object(request, *args, **options)
+        if store is not None:
+            store.viewer = request.user
+        return store
+
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         if obj is None:
             return self.fields[:-2]
@@ -86,6 +93,7 @@ class StoreAdmin(VerbsAdmin, ScopedAdmin):
         return badge("unhandled", _("unconfirmed"))
 
     @admin.display(description=_("records"))
-    def records(self, store: Store) -> SafeString | str:
-        """Links to the lists of the store's rows."""
-        return format_html_join(" · ", '<a href="{}">{}</a>', store_links(store)) or NOTHING
+    def records(self, store: Any) -> SafeString | str:
+        """Links to the store's pages and to the lists of its rows."""
+        links = store_links(store, user=store.viewer)
+        return format_html_join(" · ", '<a href="{}">{}</a>', links) or NOTHING

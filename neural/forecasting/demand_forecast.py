@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.forecasting.core import client, program
 from neural.forecasting.core.expectation import forecast
-from neural.forecasting.core.features import SCHEMA_HASH
+from neural.forecasting.core.features import NEWEST, SETS
 from neural.forecasting.core.phases.order import expected_exchanges
 from neural.forecasting.core.types import ModelType, register_model_type
 
@@ -15,7 +15,9 @@ DEMAND_FORECAST = register_model_type(
         program=program.DemandProgram(),
         answer=client.answer,
         answer_together=client.answer_together,
-        schema_hash=SCHEMA_HASH,
+        schema_hash=NEWEST.hash,
+        older_schemas=tuple(each.hash for each in SETS[:-1]),
+        schema_of=program.schema_of,
         forecast=forecast,
         expected_exchanges=expected_exchanges,
         releases=program.releases,

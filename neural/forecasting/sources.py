@@ -7,7 +7,7 @@ its module ``neural_demand``, which is imported when sales are first needed.
 import datetime as dt
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from django.db.models import Exists, QuerySet
 from django.utils.module_loading import autodiscover_modules
@@ -19,6 +19,8 @@ MODULE = "neural_demand"
 
 SoldRow: TypeAlias = tuple[dt.date, str, str, float]
 """Business day, code of the dish, its name, portions."""
+ChannelRow: TypeAlias = tuple[dt.date, str, str, float]
+"""Business day, code of the dish, channel (``dine_in``, ``takeaway`` or ``delivery``), portions."""
 
 
 class NoDemandSource(PermanentError):
@@ -61,6 +63,18 @@ class DemandSource(Protocol):
 
     def last_days(self) -> Iterable[dt.date]:
         """The last day with sales of each store that has any, the latest first."""
+        ...
+
+
+@runtime_checkable
+class KnowsChannels(Protocol):
+    """A query that a demand source may answer, too. Without it, no channel is known."""
+
+    def sales_by_channel(
+        self, store: Store, *, first: dt.date, until: dt.date
+    ) -> Iterable[ChannelRow]:
+        """The part of the store's sales from ``first`` to the day before ``until`` of which the
+        channel is known, by day, dish and channel."""
         ...
 
 

@@ -7,10 +7,11 @@ from typing import Any
 from django.db.models import Count, Exists, FloatField, Max, OuterRef, QuerySet
 from django.db.models.functions import Cast
 
-from neural.forecasting.sources import SoldRow, register_demand_source
+from neural.forecasting.sources import ChannelRow, SoldRow, register_demand_source
 from neural.models import Store
 from neural.restaurant.discounted_days import discounted_days
 from neural.restaurant.models import DailyDemand, SalesReport
+from neural.restaurant.sold_by_channel import sold_by_channel
 from neural.restaurant.sold_out_days import sold_out_days
 
 _OF_EVENTS = ("sold_out", "discounted")
@@ -40,6 +41,12 @@ class DailySales:
         rows = reports.exclude(context={}).order_by("version")
         for day, context in rows.values_list("day", "context"):
             yield day, _without_facts_of_events(context)
+
+    def sales_by_channel(
+        self, store: Store, *, first: dt.date, until: dt.date
+    ) -> Iterable[ChannelRow]:
+        """Portions of the orders that state a channel."""
+        return sold_by_channel(store, first=first, until=until)
 
     def selling_stores(
         self, *, first: dt.date, last: dt.date, least_days: int = 1

@@ -55,6 +55,28 @@ def test_who_lacks_one_of_these_permissions_sees_neither_the_day_nor_the_chooser
     assert client.get(reverse("admin:neural_restaurant_dayclose_choose")).status_code == 403
 
 
+def links_of_store(client: Any) -> list[str]:
+    page = text(client, reverse("admin:neural_store_change", args=["S1"]))
+    return re.findall(r'<a href="(/admin/[^"]*(?:/S1/|store=S1)[^"]*)">', page)
+
+
+@pytest.mark.parametrize("lacking", ["", *MAY])
+def test_a_stores_page_leads_to_the_day_who_may_see_it(till, lacking):
+    links = links_of_store(world.client_of(*(set(MAY) - {lacking})))
+
+    assert any("/dayclose/day/S1/" in each for each in links) == (not lacking)
+
+
+@pytest.mark.parametrize("may", [(), MAY, ("view_forecast", "view_demandsummary")])
+def test_whoever_follows_a_link_of_a_stores_page_may_open_it(till, may):
+    client = world.client_of(*may)
+
+    links = links_of_store(client)
+
+    assert len(links) >= 2
+    assert {each: client.get(each).status_code for each in links} == dict.fromkeys(links, 200)
+
+
 @pytest.mark.parametrize("lacking", ["view_order", "view_payment"])
 def test_who_lacks_one_of_these_permissions_sees_closes_as_stated_and_no_way_to_the_day(
     till, lacking

@@ -370,6 +370,42 @@ def test_the_newest_close_of_a_till_and_day_is_kept_in_whatever_order_they_arriv
     assert DayClose.objects.get().stated_sums == {"total": 3}
 
 
+def test_a_till_that_closes_its_day_in_two_currencies_is_compared_in_each(till):
+    business.order(till, "1", at(0), line("rice", 1, "10"))
+    business.order(till, "2", at(0), line("rice", 1, "900"), currency="JPY")
+    for currency, total in (("CNY", "10"), ("JPY", "900"), ("JPY", "901")):
+        own = {"sums": {"total": total}, "tenders": {}, "orders": 1, "guests": 0}
+        till.report(
+            "day.closed",
+            at(600 + int(total) % 10),
+            till="T1",
+            business_day=str(DAY),
+            currency=currency,
+            **own,
+        )
+
+    found = day_of(till).comparisons
+
+    assert [(each.till, each.currency, each.agrees) for each in found] == [
+        ("T1", "CNY", True),
+        ("T1", "JPY", False),
+    ]
+    assert DayClose.objects.count() == 2
+
+
+def test_the_tickets_of_two_closes_bound_a_till_where_they_agree(till):
+    ends = ("A-1", "A-4")
+    one, other = (
+        {"till": "T1", "currency": currency, "first_ticket": ends[0], "last_ticket": ends[1]}
+        for currency in ("CNY", "JPY")
+    )
+    assert missing_with(till, {"T1": [1, 2]}, one, other) == [("T1", [("A-3", "A-4")])]
+
+    till.report("day.closed", at(601), business_day=str(DAY), **other | {"last_ticket": "A-2"})
+
+    assert day_of(till).missing == []
+
+
 def test_tickets_that_are_missing_between_the_first_and_the_last_stated_one_are_named(till):
     business.report_day(till)
     business.close_day(till)

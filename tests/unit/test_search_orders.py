@@ -14,14 +14,14 @@ from tests.unit.searching import EMBEDDER
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
-EVENING = dt.datetime(2026, 11, 25, 11, 30, tzinfo=dt.UTC)
+EVENING = dt.datetime(2025, 11, 25, 11, 30, tzinfo=dt.UTC)
 
 WANTED: dict[str, Any] = {
     "order_id": "17",
     "ticket": "B017",
     "till": "T1",
-    "day": "2026-11-25",
-    "business_day": "2026-11-25",
+    "day": "2025-11-25",
+    "business_day": "2025-11-25",
     "lines": [{"name": "牛肉面", "quantity": 2, "price": 28, "options": ["宽面"]}],
     "bill": [{"kind": "discount", "amount": 10, "name": "满五十减十", "code": "NOV10"}],
     "total": "46.00",
@@ -40,8 +40,8 @@ OTHERS: list[dict[str, Any]] = [
         "order_id": str(number),
         "ticket": f"B{number:03}",
         "till": "T1",
-        "day": f"2026-11-{number - 15:02}",
-        "business_day": f"2026-11-{number - 15:02}",
+        "day": f"2025-11-{number - 15:02}",
+        "business_day": f"2025-11-{number - 15:02}",
         "lines": [{"name": "牛肉面", "quantity": 1, "price": number}],
         "bill": [{"kind": "discount", "amount": 1, "name": "新客立减", "code": f"NEW{number}"}],
         "channel": "dine_in",
@@ -56,8 +56,8 @@ OTHERS: list[dict[str, Any]] = [
     for number in range(18, 32)
 ]
 KNOWN = [
-    *("B017", "/T1/2026-11-25/17", "table A12", "A12号桌", "A12桌"),
-    *("2026-11-25", "11月25日", "46.00", "46", "46元"),
+    *("B017", "/T1/2025-11-25/17", "table A12", "A12号桌", "A12桌"),
+    *("2025-11-25", "11月25日", "46.00", "46", "46元"),
     *("满五十减十", "NOV10", "meituan", "MT-88231907", "88231907"),
     *("会员李雷", "李雷", "王芳", "wangfang", "不要香菜", "香菜", "宽面"),
     *("外卖", "delivery", "5678", "尾号5678"),
@@ -104,7 +104,7 @@ def test_what_an_order_is_found_by_outlives_the_payload_of_its_event():
 
 
 def the_document() -> Any:
-    (record,) = collection_of("orders").source.load(["S1//T1/2026-11-25/17"]).values()
+    (record,) = collection_of("orders").source.load(["S1//T1/2025-11-25/17"]).values()
     return document_of("orders", record)
 
 
@@ -114,7 +114,7 @@ def test_the_id_of_an_order_is_its_key_and_its_title_the_number_that_people_see(
 
     document = the_document()
 
-    assert (document.id, document.title) == ("/T1/2026-11-25/17", "B017")
+    assert (document.id, document.title) == ("/T1/2025-11-25/17", "B017")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_an_amount_is_told_as_on_the_bill_and_as_it_is_typed(total, told):
 
 def test_the_meaning_of_an_order_is_its_dishes_and_notes_alone():
     document = documents.order(
-        {"id": "1", "lines": ["面"], "total": "46", "business_day": "2026-11-25", "note": "快"}
+        {"id": "1", "lines": ["面"], "total": "46", "business_day": "2025-11-25", "note": "快"}
     )
 
     assert document.meaning == "面，快"

@@ -15,8 +15,8 @@ from neural.restaurant.models import Order, OrderLine, Payment
 from zhilian.demo import days
 from zhilian.demo.day_text import day_lines
 
-NOW = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
-FIRST, SECOND = dt.date(2026, 11, 25), dt.date(2026, 11, 26)
+NOW = dt.datetime(2025, 11, 26, 12, tzinfo=dt.UTC)
+FIRST, SECOND = dt.date(2025, 11, 25), dt.date(2025, 11, 26)
 
 
 def two_days(session="20261126-120000"):
@@ -104,7 +104,7 @@ def test_money_that_is_returned_on_another_day_leaves_the_day_of_the_sale_as_it_
     assert till.totals(FIRST) == before
     assert till.totals(SECOND).tenders == {"card": Decimal("-20.00")}
     (told,) = till.sent[SECOND]
-    assert (told["payload"]["day"], told["payload"]["business_day"]) == ("2026-11-25", "2026-11-26")
+    assert (told["payload"]["day"], told["payload"]["business_day"]) == ("2025-11-25", "2025-11-26")
 
 
 def test_a_day_is_closed_with_the_tills_own_totals_after_its_last_event():
@@ -204,7 +204,7 @@ def test_a_payment_of_a_cent_more_is_a_difference_of_its_day():
     report = days.report(tills)
 
     differing = [(day["till"], day["day"], day["differing"]) for day in report["days"]]
-    assert differing[1] == ("hall", "2026-11-26", [payment.tender])
+    assert differing[1] == ("hall", "2025-11-26", [payment.tender])
     assert not report["ok"]
 
 
@@ -240,7 +240,7 @@ def test_a_bill_that_the_ledger_does_not_have_is_told():
     assert [(bill["ticket"], bill["status"]) for bill in told] == [("A-4", "missing")]
     lines = "\n".join(day_lines({"tills": report}))
     assert "NOT OK A-4 missing" in lines
-    assert "NOT OK demo-1 hall 2026-11-26: orders is 6 at the till, 5 in the ledger" in lines
+    assert "NOT OK demo-1 hall 2025-11-26: orders is 6 at the till, 5 in the ledger" in lines
 
 
 def test_without_tills_nothing_agrees(db):

@@ -7,7 +7,7 @@ import pytest
 from neural.forecasting.core.protocol import TrainingConfig
 from neural.forecasting.models import TrainingPlan
 
-OF_A_ROUND = {"invited_stores", "as_of"}
+OF_A_ROUND = {"invited_stores", "as_of", "features"}
 """What only a round knows."""
 
 

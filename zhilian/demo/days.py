@@ -2,8 +2,7 @@
 up to."""
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -12,7 +11,9 @@ from neural.replay.bills import CENT, ZERO, Bill
 from neural.replay.day_totals import DayTotals
 from neural.replay.live import CURRENCY
 from neural.replay.till import Till
-from neural.restaurant.models import Order, OrderState, Payment, PaymentKind, PaymentStatus
+from neural.restaurant.days.figures import together
+from neural.restaurant.days.sums import tills_of
+from neural.restaurant.models import Order
 
 
 def report(tills: Sequence[Till]) -> dict[str, Any]:
@@ -58,42 +59,30 @@ def _day(till: Till, day: dt.date) -> dict[str, Any]:
 
 def ledger_totals(till: Till, day: dt.date) -> DayTotals:
     """What the rows of a till's business day add up to."""
-    orders = list(Order.objects.filter(store=till.shop, till=till.code, business_day=day))
-    of_till = Payment.objects.filter(store=till.shop, order__till=till.code, business_day=day)
-    moved = list(of_till.filter(status=PaymentStatus.COMPLETED))
-    counted = [order for order in orders if order.state == OrderState.PLACED]
-    tenders: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for each in moved:
-        tenders[each.tender] += _signed(each, each.amount)
+    here = (till.shop, day)
+    of_till = [
+        each for (code, _), each in tills_of([here]).get(here, {}).items() if code == till.code
+    ]
+    figures = together(of_till)
+    sales, money = figures.sales, figures.money
+    orders = Order.objects.filter(store=till.shop, till=till.code, business_day=day)
     return DayTotals(
-        orders=len(counted),
-        guests=sum(order.guests or 0 for order in counted),
-        sums=_sums(counted, moved),
-        tenders=dict(tenders),
-        owed=_sum(order.balance for order in orders),
-        payout=_sum(order.payout or ZERO for order in counted),
+        orders=sales.orders,
+        guests=sales.guests,
+        sums={
+            "gross": sales.gross,
+            "discounts": sales.discounts,
+            "charges": sales.charges,
+            "tax": sales.all_tax,
+            "rounding": sales.rounding,
+            "total": sales.total,
+            "tips": money.all.tips,
+            "refunds": money.refunds,
+        },
+        tenders={name: tender.received for name, tender in money.tenders.items()},
+        owed=sum((order.balance for order in orders), ZERO),
+        payout=sum((order.payout or ZERO for order in orders if order.counted_day), ZERO),
     )
-
-
-def _sums(counted: Sequence[Order], moved: Sequence[Payment]) -> dict[str, Decimal]:
-    return {
-        "gross": _sum(order.items + order.line_discounts for order in counted),
-        "discounts": _sum(order.discounts + order.line_discounts for order in counted),
-        "charges": _sum(order.charges for order in counted),
-        "tax": _sum(order.tax for order in counted),
-        "rounding": _sum(order.rounding for order in counted),
-        "total": _sum(order.total for order in counted),
-        "tips": _sum(_signed(each, each.tip) for each in moved),
-        "refunds": _sum(each.amount for each in moved if each.kind == PaymentKind.REFUND),
-    }
-
-
-def _signed(payment: Payment, amount: Decimal) -> Decimal:
-    return amount if payment.kind == PaymentKind.PAYMENT else -amount
-
-
-def _sum(amounts: Iterable[Decimal]) -> Decimal:
-    return sum(amounts, ZERO)
 
 
 def _flat(totals: DayTotals) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from neural.admin.filters import StoreFilter
 from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin, store_or_404
-from neural.admin.store_links import register_rows_of_stores, register_store_page
+from neural.admin.store_links import may_view, register_rows_of_stores, register_store_page
 from neural.forecasting.admin.charts import chart_of
 from neural.forecasting.admin.display import method_sentence, portions
 from neural.forecasting.admin.filters import MadeOnFilter
@@ -164,6 +164,8 @@ def _day(text: str | None) -> dt.date | None:
         return None
 
 
-register_store_page("neural_forecasting_forecast_store", _("what to prepare"))
+register_store_page(
+    "neural_forecasting_forecast_store", _("what to prepare"), may_open=may_view(Forecast)
+)
 register_rows_of_stores(Forecast)
 register_rows_of_stores(StoreUpdate)

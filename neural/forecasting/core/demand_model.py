@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from neural.forecasting.core import glm, personal
 from neural.forecasting.core.binning import binned
 from neural.forecasting.core.encoding import decode, encode
-from neural.forecasting.core.features import FEATURES, SCHEMA_HASH, Examples
+from neural.forecasting.core.feature_sets import FeatureSet
+from neural.forecasting.core.features import Examples, set_of
 from neural.forecasting.core.protocol import AnswerRefused, Json
 from neural.forecasting.core.series import FloatArray
 from neural.forecasting.core.trees import trees
 
-SIZE = len(FEATURES) + 1
-"""The number of weights of the linear model; the intercept is the first."""
 SHARE_BEFORE_TREES = 0.5
 """Trees are grown on top of this share of the linear predictor; they must find the rest."""
 SHARE_OF_TREES = 0.75
@@ -30,13 +29,15 @@ Measured: benchmarks/forecasts."""
 
 @dataclass(frozen=True, kw_only=True)
 class DemandModel:
-    """The model that all stores share."""
+    """The model that all stores share. The size of its linear part is one more than the number of
+    its features: the intercept is the first weight."""
 
+    features: FeatureSet
     standard: glm.Standard
     weights: FloatArray
-    """(SIZE,): the chain's weights, for standardised features."""
+    """(size,): the chain's weights, for standardised features."""
     variance: FloatArray
-    """(SIZE,): the prior variance of the stores' weights around the chain's."""
+    """(size,): the prior variance of the stores' weights around the chain's."""
     forest: trees.PartialForest | None = None
     levels: Mapping[str, float] = field(default_factory=dict)
     """The usual level of each dish that enough stores sell, in portions a day."""
@@ -44,7 +45,7 @@ class DemandModel:
     def as_json(self) -> Json:
         """The model as JSON for a server state or a version."""
         return {
-            "schema": SCHEMA_HASH,
+            "schema": self.features.hash,
             "mean": encode(self.standard.mean, dtype="<f8"),
             "scale": encode(self.standard.scale, dtype="<f8"),
             "weights": encode(self.weights, dtype="<f8"),
@@ -57,17 +58,17 @@ class DemandModel:
     def from_json(cls, value: Json) -> "DemandModel":
         """The model that :meth:`as_json` wrote. Raises AnswerRefused (``wrong_version``) for a
         model that was made with other features."""
-        if value.get("schema") != SCHEMA_HASH:
-            raise AnswerRefused("wrong_version", "the model was made with other features")
-        features = (len(FEATURES),)
+        features = features_of(value)
+        size = (size_of(value),)
         forest = value["forest"]
         return cls(
+            features=features,
             standard=glm.Standard(
-                mean=decode(value["mean"], dtype="<f8", shape=features),
-                scale=decode(value["scale"], dtype="<f8", shape=features),
+                mean=decode(value["mean"], dtype="<f8", shape=(len(features),)),
+                scale=decode(value["scale"], dtype="<f8", shape=(len(features),)),
             ),
-            weights=decode(value["weights"], dtype="<f8", shape=(SIZE,)),
-            variance=decode(value["variance"], dtype="<f8", shape=(SIZE,)),
+            weights=decode(value["weights"], dtype="<f8", shape=size),
+            variance=decode(value["variance"], dtype="<f8", shape=size),
             forest=None if forest is None else trees.PartialForest.from_json(forest),
             levels=value["levels"],
         )
@@ -75,15 +76,19 @@ class DemandModel:
     def personal_weights(
         self, train: Examples, problem: glm.LocalObjective | None = None
     ) -> FloatArray:
-        """(SIZE,): the store's own weights, from its examples; the chain's if it has none."""
+        """(size,): the store's own weights, from its examples; the chain's if it has none."""
         if not len(train):
             return self.weights
         return personal.personal_weights(
-            problem or glm.problem(train, self.standard),
+            problem or self.problem(train),
             centre=self.weights,
             variance=self.variance,
             temper=temper_of(train),
         )
+
+    def problem(self, examples: Examples) -> glm.LocalObjective:
+        """A store's loss with the model's features, whose targets must all be known."""
+        return glm.problem(examples.of(self.features), self.standard)
 
     def before_trees(self, examples: Examples, weights: FloatArray) -> FloatArray:
         """(n,): log of the forecast on top of which trees are grown, with these linear weights."""
@@ -98,13 +103,28 @@ class DemandModel:
         return np.asarray(np.exp(examples.offset + blended(linear, with_trees)))
 
     def _linear(self, examples: Examples, weights: FloatArray) -> FloatArray:
-        return glm.linear_predictor(self.standard.apply(examples.values), weights)
+        design = self.standard.apply(self.features.of(examples.values))
+        return glm.linear_predictor(design, weights)
 
     def _margin(self, values: NDArray[np.float32]) -> FloatArray:
         assert self.forest is not None
-        codes = binned(values=values, bins=self.forest.bins)
+        codes = binned(values=self.features.of(values), bins=self.forest.bins)
         margin = self.forest.finished.margins(codes)
         return np.asarray(np.clip(margin, -glm.FARTHEST, glm.FARTHEST))
+
+
+def features_of(model: Json) -> FeatureSet:
+    """The features of a model as JSON. Raises AnswerRefused (``wrong_version``) if they are other
+    ones than any that are known here."""
+    found = set_of(model.get("schema"))
+    if found is None:
+        raise AnswerRefused("wrong_version", "the model was made with other features")
+    return found
+
+
+def size_of(model: Json) -> int:
+    """The number of linear weights of a model as JSON."""
+    return len(features_of(model)) + 1
 
 
 def blended(linear: FloatArray, with_trees: FloatArray) -> FloatArray:

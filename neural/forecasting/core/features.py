@@ -7,14 +7,15 @@ the log of the dish's mean over the last 28 days, so dishes of all sizes share o
 and measurements: docs/learning.md.
 """
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neural.forecasting.core.channels import OF_CHANNELS, of_channels
 from neural.forecasting.core.days import OF_DAY, of_each_day, special_days, usual_holidays
+from neural.forecasting.core.feature_sets import FeatureSet
 from neural.forecasting.core.lags import Past, log_ratio, shifted, weekly, windowed
 from neural.forecasting.core.series import HORIZONS, FloatArray, Sales
 
@@ -41,11 +42,19 @@ _MIXED = (
     "weekday_1_late", "noisy_like_days", "noisy_last_7_days",
 )  # fmt: skip
 
-FEATURES: tuple[str, ...] = _OF_ORIGIN + _OF_WEEKDAY + OF_DAY + _OF_DISH_DAY + _MIXED
+BEFORE_CHANNELS = FeatureSet(VERSION, _OF_ORIGIN + _OF_WEEKDAY + OF_DAY + _OF_DISH_DAY + _MIXED)
+WITH_CHANNELS = BEFORE_CHANNELS.and_more(OF_CHANNELS)
+SETS = (BEFORE_CHANNELS, WITH_CHANNELS)
+"""The sets of features that models may be made with, the oldest first."""
+NEWEST = SETS[-1]
+
+FEATURES: tuple[str, ...] = NEWEST.columns
 """The names of the columns of ``Examples.values``, in order."""
 
-SCHEMA_HASH = hashlib.sha256("\n".join([str(VERSION), *FEATURES]).encode()).hexdigest()
-"""The hash of the features. Models and updates with another hash are refused."""
+
+def set_of(schema: object) -> FeatureSet | None:
+    """The set with this hash; None if a model with it was made with other features."""
+    return next((each for each in SETS if each.hash == schema), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +76,10 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.target)
+
+    def of(self, features: FeatureSet) -> "Examples":
+        """The same examples with the columns of this set alone."""
+        return replace(self, values=features.of(self.values))
 
     def where(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Examples":
         """The examples selected by a mask or an index."""
@@ -171,13 +184,16 @@ def _values(
     """(rows, dishes, features)."""
     shape = (len(rows), len(sales.dishes), len(FEATURES))
     values = np.empty(shape, dtype=np.float32)
-    ends = np.cumsum([len(_OF_ORIGIN), len(_OF_WEEKDAY), len(OF_DAY), len(_OF_DISH_DAY)])
-    of_origin, of_weekday, of_day, of_dish_day, mixed = np.split(values, ends, axis=2)
+    ends = np.cumsum(
+        [len(each) for each in (_OF_ORIGIN, _OF_WEEKDAY, OF_DAY, _OF_DISH_DAY, _MIXED)]
+    )
+    of_origin, of_weekday, of_day, of_dish_day, mixed, by_channel = np.split(values, ends, axis=2)
     of_origin[:] = _of_origin(sales, past)[origin]
     of_weekday[:] = _of_weekday(sales, past, rows, horizon, origin)
     of_day[:] = of_each_day(sales)[rows][:, None, :]
     of_dish_day[:] = _of_dish_day(sales)[rows]
     mixed[:] = _mixed(values, horizon)
+    by_channel[:] = of_channels(sales, past)[origin]
     return values
 
 

@@ -6,7 +6,7 @@ one intended exception is the noise of differential privacy.
 """
 
 from neural.forecasting.core import aggregation
-from neural.forecasting.core.features import SCHEMA_HASH
+from neural.forecasting.core.features import NEWEST, SETS
 from neural.forecasting.core.phases.order import FIRST, PHASES, following
 from neural.forecasting.core.phases.phase import Answers
 from neural.forecasting.core.protocol import Json, Question, Step, TrainingConfig
@@ -17,15 +17,24 @@ def releases(question: Question) -> bool:
     return PHASES[question.kind].releases
 
 
+def schema_of(content: Json) -> str:
+    """The hash of the features of a finished model: those of which some store knew something."""
+    return str(content["model"]["schema"])
+
+
 class DemandProgram:
     """The coordinator's side of training the demand forecast."""
 
     def begin(self, config: TrainingConfig, active: Json | None) -> Step:
         """The first step, with the question for the stores' descriptions.
 
-        An ``active`` model that was made with other features is ignored."""
-        known = active if active and active.get("model", {}).get("schema") == SCHEMA_HASH else None
-        server_state = {"active": known and known["model"]}
+        An ``active`` model that was made with other features than the round may train with is
+        ignored, because not all workers may know them."""
+        hashes = [each.hash for each in SETS]
+        features = config.features or NEWEST.hash
+        allowed = hashes[: hashes.index(features) + 1]
+        known = active if active and active.get("model", {}).get("schema") in allowed else None
+        server_state = {"active": known and known["model"], "features": features}
         return Step(server_state, FIRST[0].question(server_state, 1))
 
     def check(

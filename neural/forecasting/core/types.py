@@ -70,12 +70,27 @@ class ModelType:
     """The part of several stores added up, for questions that are asked ``together``."""
     schema_hash: str = ""
     """Hash of the features. A version made with other features is not used."""
+    older_schemas: Sequence[str] = ()
+    """Hashes of older features, the oldest first, whose versions are still used. Rounds train with
+    them as long as a worker runs that knows no newer ones."""
+    schema_of: Callable[[Json], str] | None = None
+    """The hash of the features of a finished model, from its content. None: always ``schema_hash``.
+    """
     forecast: Forecasting | None = None
     expected_exchanges: Callable[[TrainingConfig], int] = _unknown
     """About how many exchanges a round will have, to show progress; 0: not known."""
     releases: Callable[[Question], bool] = _never
     """Whether the answers to a question become a noisy release, if the plan asks for noise. The
     privacy that it costs is recorded before the program gets the answers."""
+
+    @property
+    def schemas(self) -> Sequence[str]:
+        """The hashes of all features whose versions are used, the oldest first."""
+        return (*self.older_schemas, self.schema_hash)
+
+    def schema_of_model(self, content: Json) -> str:
+        """The hash of the features that a finished model was made with."""
+        return self.schema_of(content) if self.schema_of else self.schema_hash
 
 
 TYPES: Registry[ModelType] = Registry("model type", unknown=ModelTypeUnknown)

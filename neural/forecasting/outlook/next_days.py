@@ -103,14 +103,14 @@ def make_forecasts(
 def model_in_force(name: str) -> Model:
     """The model type's forecasting with its active version, read once for many stores.
 
-    A version that was made with other features than the type has now is ignored. Raises
+    A version that was made with features that the type no longer has is ignored. Raises
     :class:`ForecastUnavailable`.
     """
     kind = model_type(name)
     if kind.forecast is None:
         raise ForecastUnavailable(f"{name} does not forecast")
     version = ActiveModel.objects.version_of(name)
-    if version is not None and version.schema_hash != kind.schema_hash:
+    if version is not None and version.schema_hash not in kind.schemas:
         version = None
     plan = TrainingPlan.objects.filter(model_type=name).first() or TrainingPlan(model_type=name)
     return Model(

@@ -93,7 +93,7 @@ def _keep_version(
         content=server_state,
         parent=training.base_version,
         round=training,
-        schema_hash=asked.kind.schema_hash,
+        schema_hash=asked.kind.schema_of_model(server_state),
         metrics={"totals": totals, "verdict": verdict.reason, "detail": verdict.detail},
         standing=Standing.CANDIDATE if waits else Standing.REJECTED,
     )

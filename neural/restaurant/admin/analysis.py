@@ -20,7 +20,7 @@ from neural.admin.filters import StoreFilter
 from neural.admin.ordered_paging import OrderedChangeList
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin, store_or_404
-from neural.admin.store_links import register_store_page
+from neural.admin.store_links import may_view, register_store_page
 from neural.restaurant.admin.analysis_display import (
     CHANGE_RULE,
     RULE,
@@ -185,4 +185,6 @@ def _day(text: str | None) -> dt.date | None:
         return None
 
 
-register_store_page("neural_restaurant_demandsummary_store", _("last weeks"))
+register_store_page(
+    "neural_restaurant_demandsummary_store", _("last weeks"), may_open=may_view(DemandSummary)
+)

@@ -188,4 +188,4 @@ def _check(request: HttpRequest) -> None:
         raise PermissionDenied
 
 
-register_store_page("neural_restaurant_dayclose_day", _("business day"))
+register_store_page("neural_restaurant_dayclose_day", _("business day"), may_open=sees_days)

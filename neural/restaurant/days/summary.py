@@ -73,7 +73,9 @@ def summarise(store: Store, day: dt.date) -> DaySummary:
     """What was sold and paid on this day, beside what the store's tills state of it."""
     here: Day = (store.pk, day)
     tills = tills_of([here]).get(here, {})
-    closes = list(DayClose.objects.filter(store=store, business_day=day).order_by("till"))
+    closes = list(
+        DayClose.objects.filter(store=store, business_day=day).order_by("till", "currency")
+    )
     alone = [compare(close, tills) for close in closes]
     return DaySummary(
         store=store,
@@ -141,19 +143,35 @@ def _not_closed(closes: Sequence[DayClose], tills: Tills) -> list[str]:
 def _tickets_missing(day: Day, closes: Sequence[DayClose]) -> list[TicketsMissing]:
     """The gaps of each till; of all tills in one sequence where a close speaks for the whole store,
     unless each till counts on its own: then what it states bounds none of them."""
-    tickets, stated = _tickets(day), {close.till: close for close in closes}
+    tickets, stated = _tickets(day), _stated_tickets(closes)
     whole = stated.pop("", None)
     of_store = whole is not None and not begin_again(tickets.values())
     if whole and of_store:
         tickets, stated = {"": set().union(*tickets.values())}, {"": whole}
     found = []
     for till in sorted({*tickets, *stated}):
-        close = stated.get(till)
-        first, last = (close.first_ticket, close.last_ticket) if close else ("", "")
+        first, last = stated.get(till, ("", ""))
         if missing := gaps(tickets.get(till, ()), first=first, last=last):
             more = len(missing[MOST_GAPS:])
             found.append(TicketsMissing(till, missing[:MOST_GAPS], more, of_store=of_store))
     return found
+
+
+def _stated_tickets(closes: Sequence[DayClose]) -> dict[str, tuple[str, str]]:
+    """The first and last ticket by till. What a till's closes in several currencies state
+    differently bounds nothing: each may speak of its own tickets."""
+    first: defaultdict[str, set[str]] = defaultdict(set)
+    last: defaultdict[str, set[str]] = defaultdict(set)
+    for close in closes:
+        first[close.till].add(close.first_ticket)
+        last[close.till].add(close.last_ticket)
+    return {till: (_only(first[till]), _only(last[till])) for till in first}
+
+
+def _only(tickets: set[str]) -> str:
+    """The one that is stated; empty if none is, or several are."""
+    stated = tickets - {""}
+    return stated.pop() if len(stated) == 1 else ""
 
 
 def _tickets(day: Day) -> dict[str, set[str]]:

@@ -9,13 +9,17 @@ from neural.restaurant.schemas import DayClosed
 
 @handles("day.closed")
 def record_day_close(event: NeuralEvent, data: DayClosed) -> None:
-    """Save what a till states of a business day, unless a newer statement of it is known. It
-    changes no order and no payment."""
+    """Save what a till states of a business day in a currency, unless a newer statement of it is
+    known. It changes no order and no payment."""
     DayClose.objects.upsert_if_newer(
-        key={"store": event.store, "business_day": data.business_day, "till": data.till},
+        key={
+            "store": event.store,
+            "business_day": data.business_day,
+            "till": data.till,
+            "currency": data.currency,
+        },
         version=version_of(event),
         values={
-            "currency": data.currency,
             "orders": data.orders,
             "guests": data.guests,
             "first_ticket": data.first_ticket,

@@ -13,7 +13,8 @@ from neural.restaurant.models.newest import NewestQuerySet, version_field
 class DayClose(models.Model):
     """A till's own totals of a business day. They are compared with ours and change nothing.
 
-    Without a till it speaks for all tills of its store. ``sums`` and ``tenders`` hold what is
+    Without a till it speaks for all tills of its store. A till that takes several currencies closes
+    its day in each of them. ``sums`` and ``tenders`` hold what is
     stated, as decimal text by name; what a till leaves out is not compared.
     """
 
@@ -44,12 +45,14 @@ class DayClose(models.Model):
         constraints = (
             # Its index also finds the closes of a store's day, and a store's closes by day.
             models.UniqueConstraint(
-                fields=("store", "business_day", "till"), name="neural_day_close_identity"
+                fields=("store", "business_day", "till", "currency"),
+                name="neural_day_close_by_currency",
             ),
         )
 
     def __str__(self) -> str:
-        return " ".join(filter(None, (self.store_id, str(self.business_day), self.till)))
+        parts = (self.store_id, str(self.business_day), self.till, self.currency)
+        return " ".join(filter(None, parts))
 
     @property
     def stated_sums(self) -> dict[str, Decimal]:

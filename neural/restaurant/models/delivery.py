@@ -6,9 +6,11 @@ from typing import Any, NamedTuple, Self
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from neural.restaurant import codes
 from neural.restaurant.models.order_status import with_step
 
 
+@codes.named(codes.DeliveryStatus)
 class DeliveryStatus(models.TextChoices):
     ASSIGNED = "assigned", _("courier assigned")
     AT_STORE = "at_store", _("courier at the store")

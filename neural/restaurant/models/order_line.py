@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.store import StoreScopedQuerySet
+from neural.restaurant import codes
 from neural.restaurant.models.amounts import amount_field
 from neural.restaurant.models.order import Order
 from neural.restaurant.models.writing import insert, telling
@@ -33,6 +34,7 @@ _RARELY = (
 )
 
 
+@codes.named(codes.LineState)
 class LineState(models.TextChoices):
     """A gift costs nothing and was cooked; a void line counts nowhere."""
 
@@ -41,6 +43,7 @@ class LineState(models.TextChoices):
     VOID = "void", _("void")
 
 
+@codes.named(codes.LineRole)
 class LineRole(models.TextChoices):
     """A modifier changes the line that it belongs to, a component is a part of a combo, and a
     deferred line (a card that is topped up) is paid but no sale."""

@@ -8,6 +8,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from neural.restaurant import codes
+
 LONGEST_PROGRESS = 50
 """How many of its newest statuses an order keeps."""
 
@@ -28,6 +30,7 @@ class OrderState(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
+@codes.named(codes.Status)
 class OrderStatus(models.TextChoices):
     """How far an order is, as its till says. Whether it is paid is computed."""
 
@@ -49,6 +52,7 @@ COUNTS_NOWHERE = frozenset(
 )
 
 
+@codes.named(codes.Channel)
 class Channel(models.TextChoices):
     DINE_IN = "dine_in", _("dine-in")
     TAKEAWAY = "takeaway", _("takeaway")

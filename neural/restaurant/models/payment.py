@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from neural.models.store import Store
+from neural.restaurant import codes
 from neural.restaurant.keys import KEY_LENGTH, number_of
 from neural.restaurant.models.amounts import amount_field
 from neural.restaurant.models.newest import NewestQuerySet, version_field
@@ -20,6 +21,7 @@ class PaymentKind(models.TextChoices):
     REFUND = "refund", _("refund")
 
 
+@codes.named(codes.PaymentStatus)
 class PaymentStatus(models.TextChoices):
     """Only a completed payment or refund counts."""
 
@@ -29,6 +31,7 @@ class PaymentStatus(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
+@codes.named(codes.RefundKind)
 class RefundKind(models.TextChoices):
     """A return lowers what was sold; a reversal undoes a payment, which is owed again."""
 

@@ -1,19 +1,18 @@
 """What tills and stores report around their orders: deliveries, menus, when a store takes orders,
 and when people work."""
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from neural.events.schema import Payload
+from neural.restaurant.codes import DeliveryStatus
 from neural.restaurant.schemas.fields import Key, Label, Moment, Name, Reason
 from neural.restaurant.schemas.stores import DishPayload
 from neural.restaurant.schemas.tills import OfOrder
 
 MOST_DISHES = 5000
 MOST_BREAKS = 50
-
-DeliveryStatus = Literal["assigned", "at_store", "picked_up", "delivered", "failed", "cancelled"]
 
 
 class DeliveryUpdated(OfOrder):

@@ -11,6 +11,17 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from neural.events.schema import Payload
 from neural.restaurant.bill import amount_of
+from neural.restaurant.codes import (
+    BillKind,
+    Channel,
+    DaySum,
+    LineRole,
+    LineState,
+    PaymentStatus,
+    RefundKind,
+    Status,
+    Tender,
+)
 from neural.restaurant.currencies import digits_of
 from neural.restaurant.schemas.fields import (
     LARGEST_TOTAL,
@@ -40,34 +51,6 @@ MOST_GUESTS = 10_000
 MOST_OF_A_DAY = 10_000_000
 
 OptionalKey = Annotated[Coerced, text(100), PLAIN]
-Status = Literal[
-    "scheduled",
-    "open",
-    "accepted",
-    "preparing",
-    "ready",
-    "delivering",
-    "closed",
-    "rejected",
-    "cancelled",
-    "voided",
-    "merged",
-]
-Channel = Literal["", "dine_in", "takeaway", "delivery"]
-Tender = Literal[
-    "",
-    "cash",
-    "card",
-    "wechat",
-    "alipay",
-    "platform",
-    "stored_value",
-    "points",
-    "voucher",
-    "on_account",
-    "other",
-]
-PaymentStatus = Literal["pending", "completed", "failed", "cancelled"]
 
 
 class OfTill(Payload):
@@ -91,8 +74,8 @@ class StatedLine(Line):
     line_id: OptionalKey = ""
     price: Money
     discount: Money = Decimal(0)
-    state: Literal["sold", "gift", "void"] = "sold"
-    role: Literal["item", "modifier", "component", "deferred"] = "item"
+    state: LineState = "sold"
+    role: LineRole = "item"
     parent: OptionalKey = ""
     options: list[Name] = Field(default=[], max_length=100)
     note: Reason = ""
@@ -114,7 +97,7 @@ class BillEntry(Part):
     a delivery platform bears (a discount) or keeps (a charge). An included tax is not added.
     ``rate`` is in per cent."""
 
-    kind: Literal["discount", "charge", "tax", "rounding"]
+    kind: BillKind
     amount: Number
     name: Name = ""
     code: Label = ""
@@ -137,7 +120,7 @@ class OrderStated(OfOrder):
     total: Money | None = None
     currency: Currency = ""
     status: Literal[Status, ""] = ""
-    channel: Channel = ""
+    channel: Literal["", Channel] = ""
     platform: Label = ""
     platform_number: Label = ""
     ticket: Label = ""
@@ -186,7 +169,7 @@ class PaymentStated(OfOrder):
     payment_id: Key
     amount: Money
     currency: Currency = ""
-    tender: Tender = ""
+    tender: Literal["", Tender] = ""
     tip: Money = Decimal(0)
     given: Money | None = None
     status: PaymentStatus = "completed"
@@ -214,9 +197,9 @@ class RefundStated(OfOrder):
     payment_id: OptionalKey = ""
     amount: Money
     currency: Currency = ""
-    kind: Literal["return", "reversal"] = "return"
+    kind: RefundKind = "return"
     lines: list[ReturnedLine] = Field(default=[], max_length=MOST_LINES)
-    tender: Tender = ""
+    tender: Literal["", Tender] = ""
     tip: Money = Decimal(0)
     status: PaymentStatus = "completed"
     reason: Reason = ""
@@ -242,11 +225,8 @@ class DayClosed(OfTill):
     guests: Annotated[int, Field(ge=0, le=MOST_OF_A_DAY)] | None = None
     first_ticket: Label = ""
     last_ticket: Label = ""
-    sums: dict[
-        Literal["gross", "discounts", "charges", "tax", "rounding", "total", "tips", "refunds"],
-        Total,
-    ] = {}
-    tenders: dict[Tender, Total] = {}
+    sums: dict[DaySum, Total] = {}
+    tenders: dict[Literal["", Tender], Total] = {}
 
 
 def _not_null(value: Any) -> Any:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from neural.forecasting.core import aggregation, binning, glm
-from neural.forecasting.core.demand_model import SIZE, DemandModel
+from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.encoding import decode, encode
-from neural.forecasting.core.features import FEATURES, SCHEMA_HASH
+from neural.forecasting.core.feature_sets import FeatureSet
+from neural.forecasting.core.features import SETS, set_of
 from neural.forecasting.core.phases.grow import form_of
 from neural.forecasting.core.phases.phase import (
     LARGEST_DEMAND,
@@ -48,19 +49,21 @@ class Describe(Phase):
 
     def base(self, server_state: Json, number: int) -> str:
         """The hash of the features, because there is no model yet."""
-        return SCHEMA_HASH[:16]
+        return offered(server_state).hash[:16]
 
     def answer(self, store: StorePart) -> Json:
         told: Json = {"base": store.base, "examples": len(store.train)}
         if is_private(store.config):
             return {**told, **dict.fromkeys(DESCRIPTION)}
-        values = store.train.values.astype(np.float64)
+        features = offered(store.server_state)
+        own = features.of(store.train.values)
+        values = own.astype(np.float64)
         return {
             **told,
             "demand": float(store.train.target.mean()),
             "mean": encode(values.mean(axis=0), dtype="<f8"),
             "square": encode(np.einsum("ij,ij->j", values, values) / len(values), dtype="<f8"),
-            "sketch": binning.sketch(values=store.train.values) if store.config.trees else None,
+            "sketch": binning.sketch(values=own) if store.config.trees else None,
             "levels": _levels_of(store.sales),
         }
 
@@ -72,27 +75,52 @@ class Describe(Phase):
         demand = answer["demand"]
         if not isinstance(demand, float) or not 0 <= demand < LARGEST_DEMAND:
             raise AnswerRefused("out_of_range", "demand")
-        mean = decode(answer["mean"], dtype="<f8", shape=(len(FEATURES),))
-        square = decode(answer["square"], dtype="<f8", shape=(len(FEATURES),))
+        size = len(offered(server_state))
+        mean = decode(answer["mean"], dtype="<f8", shape=(size,))
+        square = decode(answer["square"], dtype="<f8", shape=(size,))
         if (np.abs(mean) > LARGEST_MEAN).any() or (square < mean**2 * (1 - 1e-6) - 1e-9).any():
             raise AnswerRefused("out_of_range", "means and squares of features")
         if (square > LARGEST_MEAN**2).any():
             raise AnswerRefused("out_of_range", "squares of features")
         if config.trees:
-            binning.check_sketch(answer["sketch"], features=len(FEATURES))
+            binning.check_sketch(answer["sketch"], features=size)
         _check_levels(answer["levels"])
 
     def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
-        standard = _standard(config, answers)
-        forest = _forest(config, answers)
+        most = offered(server_state)
+        features = _used(config, most, answers)
+        standard = _standard(config, most, answers).of(len(features))
+        forest = _forest(config, most, features, answers)
         model = DemandModel(
+            features=features,
             standard=standard,
-            weights=_start(config, server_state["active"], standard),
-            variance=np.full(SIZE, PRIVATE_VARIANCE),
+            weights=_start(config, server_state["active"], features, standard),
+            variance=np.full(standard.size, PRIVATE_VARIANCE),
             forest=forest,
             levels={} if is_private(config) else _levels(answers),
         )
         return Combined({"model": {**model.as_json(), "private": is_private(config)}, "fits": 0})
+
+
+def offered(server_state: Json) -> FeatureSet:
+    """The newest features that the round may train with. A round of a program that knew only the
+    first set does not say it. Raises AnswerRefused (``wrong_version``) if they are not known here.
+    """
+    found = set_of(server_state.get("features", SETS[0].hash))
+    if found is None:
+        raise AnswerRefused("wrong_version", "the round trains with other features")
+    return found
+
+
+def _used(config: TrainingConfig, most: FeatureSet, answers: Answers) -> FeatureSet:
+    """The oldest set in which nothing is missing that any store knows: columns of which all stores
+    know nothing are zero everywhere. So a chain whose orders have no channels trains the very model
+    that it trained before there were any. A private round cannot know it."""
+    if is_private(config):
+        return most
+    squares = arrays(answers, "square", len(most)).values()
+    known = np.any([square > 0 for square in squares], axis=0)
+    return next(each for each in SETS if not known[len(each) :].any() or each is most)
 
 
 def _levels_of(sales: Sales) -> dict[str, float]:
@@ -118,39 +146,47 @@ def _check_levels(levels: object) -> None:
             raise AnswerRefused("out_of_range", "a level of a dish")
 
 
-def _standard(config: TrainingConfig, answers: Answers) -> glm.Standard:
-    size = len(FEATURES)
+def _standard(config: TrainingConfig, features: FeatureSet, answers: Answers) -> glm.Standard:
+    size = len(features)
     if is_private(config):
         return glm.Standard(mean=np.zeros(size), scale=np.full(size, PRIVATE_SCALE))
     mean, square = (typical(arrays(answers, name, size), config) for name in ("mean", "square"))
     return glm.agreed_standard([{"count": np.ones(1), "sums": mean, "squares": square}])
 
 
-def _start(config: TrainingConfig, active: Json | None, standard: glm.Standard) -> FloatArray:
-    """The weights in force, converted to the new standard; zeros if there are none. A private round
-    does not start from weights that were learned without noise: its ε does not cover them."""
+def _start(
+    config: TrainingConfig, active: Json | None, features: FeatureSet, standard: glm.Standard
+) -> FloatArray:
+    """The weights in force, converted to the new standard; zeros if there are none, and for
+    features that only one of the two has. A private round does not start from weights that were
+    learned without noise: its ε does not cover them."""
+    weights = np.zeros(standard.size)
     if active is None or (is_private(config) and not active.get("private")):
-        return np.zeros(SIZE)
+        return weights
     before = DemandModel.from_json(active)
-    slopes = before.weights[1:] / before.standard.scale
-    weights = np.empty(SIZE)
-    weights[1:] = slopes * standard.scale
-    weights[0] = before.weights[0] + float(slopes @ (standard.mean - before.standard.mean))
+    both = min(len(features), len(before.features))
+    mean, scale = before.standard.mean[:both], before.standard.scale[:both]
+    slopes = before.weights[1 : both + 1] / scale
+    weights[1 : both + 1] = slopes * standard.scale[:both]
+    weights[0] = before.weights[0] + float(slopes @ (standard.mean[:both] - mean))
     return weights
 
 
-def _forest(config: TrainingConfig, answers: Answers) -> trees.PartialForest | None:
+def _forest(
+    config: TrainingConfig, most: FeatureSet, features: FeatureSet, answers: Answers
+) -> trees.PartialForest | None:
     form = form_of(config)
     if form is None:
         return None
     bins = binning.agree(
         sketches=[each["sketch"] for each in answers.values()],
         bins=config.bins,
-        features=len(FEATURES),
+        features=len(most),
         # As elsewhere, no store's claim counts for more than a few ordinary stores.
         most_examples=_most_examples(config, [each["examples"] for each in answers.values()]),
     )
     demands = {store: np.array([each["demand"]]) for store, each in answers.items()}
+    bins = bins.of(len(features))
     return trees.begin(form=form, bins=bins, unit=max(float(typical(demands, config)[0]), 1e-3))
 
 

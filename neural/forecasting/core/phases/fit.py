@@ -1,7 +1,7 @@
 """The phase in which stores improve the chain's linear weights, exchange after exchange. Pure."""
 
 from neural.forecasting.core import aggregation, glm, privacy
-from neural.forecasting.core.demand_model import SIZE, DemandModel
+from neural.forecasting.core.demand_model import DemandModel, size_of
 from neural.forecasting.core.encoding import decode, encode
 from neural.forecasting.core.phases.phase import (
     LARGEST_DEMAND,
@@ -48,7 +48,8 @@ class Fit(Phase):
         }
 
     def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
-        update = decode(answer["update"], dtype="<f8", shape=(SIZE,))
+        size = size_of(server_state["model"])
+        update = decode(answer["update"], dtype="<f8", shape=(size,))
         if not isinstance(answer["demand"], float) or not 0 < answer["demand"] < LARGEST_DEMAND:
             raise AnswerRefused("out_of_range", "demand")
         length = aggregation.update_norm(update)
@@ -59,11 +60,12 @@ class Fit(Phase):
 
     def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
         model = DemandModel.from_json(server_state["model"])
-        updates = arrays(answers, "update", SIZE)
+        size = len(model.weights)
+        updates = arrays(answers, "update", size)
         if is_private(config):
             step = privacy.private_mean(
                 updates,
-                shape=(SIZE,),
+                shape=(size,),
                 invited_stores=max(config.invited_stores, len(updates)),
                 clipping_norm=config.clipping_norm,
                 noise_multiplier=config.noise_multiplier,

@@ -11,6 +11,7 @@ import numpy as np
 from neural.forecasting.core import baselines, evaluation, gate, glm
 from neural.forecasting.core.demand_model import DemandModel
 from neural.forecasting.core.dispersion import Dispersion
+from neural.forecasting.core.feature_sets import FeatureSet
 from neural.forecasting.core.features import Examples
 from neural.forecasting.core.phases.calibrate import HALVES
 from neural.forecasting.core.phases.fit import refits
@@ -43,6 +44,7 @@ class Judge(Phase):
             train=store.train,
             held_out=store.held_out,
             candidate=store.forecasts,
+            features=store.model.features,
         )
         found = figures(
             forecasts=forecasts,
@@ -83,13 +85,14 @@ def point_forecasts(
     train: Examples,
     held_out: Examples,
     candidate: FloatArray,
+    features: FeatureSet,
 ) -> dict[str, FloatArray]:
     """The forecasts of the held-out examples by method, (n,) each."""
     found = {
         "candidate": candidate,
         "seasonal_naive": baselines.seasonal_naive(sales, held_out),
         "weekday_mean": baselines.weekday_mean(sales, held_out),
-        "local": local(train, held_out),
+        "local": local(train.of(features), held_out.of(features)),
     }
     if active is not None:
         model = DemandModel.from_json(active)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from neural.forecasting.core import personal
-from neural.forecasting.core.demand_model import SIZE
+from neural.forecasting.core.demand_model import size_of
 from neural.forecasting.core.encoding import decode, encode
 from neural.forecasting.core.phases.phase import (
     Answers,
@@ -41,10 +41,12 @@ class Spread(Phase):
         return {"base": store.base, "excess": encode(found.excess, dtype="<f8")}
 
     def check_content(self, config: TrainingConfig, server_state: Json, answer: Json) -> None:
-        excess = decode(answer["excess"], dtype="<f8", shape=(SIZE,))
+        size = size_of(server_state["model"])
+        excess = decode(answer["excess"], dtype="<f8", shape=(size,))
         if (np.abs(excess) > personal.LARGEST_VARIANCE).any():
             raise AnswerRefused("out_of_range", "a squared deviation")
 
     def combine(self, config: TrainingConfig, server_state: Json, answers: Answers) -> Combined:
-        variance = personal.prior_variance(typical(arrays(answers, "excess", SIZE), config))
+        excess = arrays(answers, "excess", size_of(server_state["model"]))
+        variance = personal.prior_variance(typical(excess, config))
         return Combined({"model": with_arrays(server_state, variance=variance)})

@@ -79,7 +79,7 @@ class StorePart:
     def problem(self) -> glm.LocalObjective:
         """The store's loss. It is not cached: it is as large as the examples, and computed in a
         millisecond."""
-        return glm.problem(self.train, self.model.standard)
+        return self.model.problem(self.train)
 
     @property
     def forecasts(self) -> FloatArray:
