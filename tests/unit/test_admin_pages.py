@@ -8,12 +8,14 @@ from django.utils import timezone
 
 import neural
 from neural.forecasting.models import PrivacySpend
+from neural.hooks.incoming.raw import keep_raw
+from neural.hooks.platforms.base import Push, Received
 from neural.models import NeuralEvent, TaskAttempt, TaskRun, WorkerProcess
 from neural.restaurant.analysis.slices import analyse_store
 from neural.retrieval.models import IngestedRecord, OutboxEntry, Search
 from tests.unit import admin_world as world
+from tests.unit import hooks_world, search_world
 from tests.unit import learning_world as learning
-from tests.unit import search_world
 
 pytestmark = pytest.mark.django_db
 
@@ -172,6 +174,16 @@ def submitted() -> None:
     search_world.index(SCRIPT)
     OutboxEntry.objects.create(collection=SCRIPT, key=SCRIPT, error=SCRIPT)
     IngestedRecord.objects.create(collection=SCRIPT, key=SCRIPT, data={SCRIPT: SCRIPT})
+    received()
+
+
+def received() -> None:
+    """A push that waits, of a source with a code."""
+    source = hooks_world.source(credentials={"secret": SCRIPT})
+    hooks_world.map_code(source, SCRIPT, world.store().code)
+    request = Received(method="POST", url=SCRIPT, headers={SCRIPT: SCRIPT}, body=SCRIPT.encode())
+    push = Push(push_id=SCRIPT, body=SCRIPT, store_code=SCRIPT)
+    keep_raw(source, request, reason=SCRIPT, push=push)
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
