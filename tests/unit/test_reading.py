@@ -1,4 +1,5 @@
-"""Orders that are locked together: rows that are alike are built from one another."""
+"""What handlers read of orders. Of those that are locked together, rows that are alike are built
+from one another; of those whose money is computed, a few columns are read."""
 
 from decimal import Decimal
 
@@ -7,6 +8,7 @@ from django.db import transaction
 
 from neural.models import Store
 from neural.restaurant.models import Order
+from neural.restaurant.totals import recompute_money
 from tests.unit.history import at, handle, record
 
 pytestmark = pytest.mark.django_db
@@ -69,3 +71,19 @@ def test_what_one_of_several_new_orders_gets_is_not_the_others(store):
     assert [step["status"] for step in orders["A2"].progress] == ["preparing"]
     assert [len(orders[key].delivery["steps"]) for key in ("A3", "A4")] == [1, 1]
     assert orders["A2"].delivery == {}
+
+
+def test_the_money_of_many_orders_takes_as_many_statements_as_that_of_one(
+    store, django_assert_num_queries
+):
+    for key in ("A1", "A2", "A3"):
+        paid = {"payment_id": f"P-{key}", "order_id": key, "amount": "5", "currency": "CNY"}
+        handle(record(store, "payment.completed", at(0), f"p-{key}", paid))
+    known = [*Order.objects.values_list("pk", flat=True)]
+    Order.objects.update(paid=0, unsettled=False, business_day=None)
+
+    with transaction.atomic(), django_assert_num_queries(3):
+        recompute_money(known)
+
+    assert {order.paid for order in Order.objects.all()} == {5}
+    assert {order.unsettled for order in Order.objects.all()} == {True}

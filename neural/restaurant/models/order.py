@@ -466,6 +466,9 @@ class Order(models.Model):
 MONEY_COLUMNS = ("paid", "refunded", "returned", "tips", "unsettled", "business_day")
 """The columns that follow from payments and refunds."""
 
+MONEY_DEPENDS_ON = ("key", "state", "currency", "total", "placed_at", "day_version")
+"""What else of an order :meth:`Order.set_money` and its caller read."""
+
 CONTENT_COLUMNS = (
     "number",
     "promised_at",
