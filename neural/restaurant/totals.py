@@ -22,7 +22,7 @@ from neural.restaurant.models import (
     PaymentStatus,
     RefundKind,
 )
-from neural.restaurant.models.order import MONEY_COLUMNS
+from neural.restaurant.models.order import MONEY_COLUMNS, MONEY_DEPENDS_ON
 from neural.restaurant.models.writing import update
 
 Day = tuple[str, dt.date]
@@ -127,7 +127,8 @@ def recompute_money(orders: list[int]) -> None:
     The lock is taken before the sums are read, so a payment that another transaction committed
     while this one waited is included.
     """
-    locked = list(Order.objects.filter(pk__in=orders).order_by("pk").select_for_update(no_key=True))
+    rows = Order.objects.filter(pk__in=orders).only(*MONEY_DEPENDS_ON, *MONEY_COLUMNS)
+    locked = list(rows.order_by("pk").select_for_update(no_key=True))
     sums, first_days = _sums(orders)
     changed = [
         order

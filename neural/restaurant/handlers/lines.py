@@ -2,33 +2,35 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
-from neural.restaurant.models import Order, OrderLine
+from neural.restaurant.models import Order
 from neural.restaurant.schemas.tills import StatedLine
 
 
-def line_rows(order: Order, lines: Sequence[tuple[StatedLine, Decimal]]) -> list[OrderLine]:
-    """The lines of an order with their amounts. A modifier knows the dish that it changes."""
+def line_rows(order: Order, lines: Sequence[tuple[StatedLine, Decimal]]) -> list[dict[str, Any]]:
+    """The rows of an order's lines with their amounts. A modifier knows the dish that it changes.
+    An object of the model for each would take longer than to write them."""
     parents = _parents(lines)
     return [
-        OrderLine(
-            order_id=order.pk,
-            position=position,
-            line_id=line.line_id,
-            parent=parent,
-            demand_dish=_changed_dish(lines, parents, position),
-            role=line.role,
-            state=line.state,
-            dish=line.dish_code,
-            name=line.name,
-            quantity=line.quantity,
-            price=line.price,
-            discount=line.discount,
-            amount=amount,
-            tax=line.tax,
-            options=line.options or None,
-            note=line.note,
-        )
+        {
+            "order_id": order.pk,
+            "position": position,
+            "line_id": line.line_id,
+            "parent": parent,
+            "demand_dish": _changed_dish(lines, parents, position),
+            "role": line.role,
+            "state": line.state,
+            "dish": line.dish_code,
+            "name": line.name,
+            "quantity": line.quantity,
+            "price": line.price,
+            "discount": line.discount,
+            "amount": amount,
+            "tax": line.tax,
+            "options": line.options or None,
+            "note": line.note,
+        }
         for position, ((line, amount), parent) in enumerate(
             zip(lines, parents, strict=True), start=1
         )

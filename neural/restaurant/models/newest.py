@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.models.event import NeuralEvent
 from neural.models.store import StoreScopedQuerySet
+from neural.restaurant.models.reading import objects_of
 
 _FIRST_MOMENT = dt.datetime.min.replace(tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
@@ -119,8 +120,12 @@ class NewestQuerySet(StoreScopedQuerySet):
             return []
         insert, parameters = self._upsert(rows, conflict=key)
         column = self._column_beside(key)
-        sql = f"{insert} DO UPDATE SET {column} = {self._table}.{column} RETURNING *"
-        return list(self.using(self._connection.alias).raw(sql, parameters))
+        columns = ", ".join(self._columns(each.name for each in self.model._meta.concrete_fields))
+        sql = f"{insert} DO UPDATE SET {column} = {self._table}.{column} RETURNING {columns}"
+        connection = self._connection
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return objects_of(self.model, cursor.fetchall(), keys=key, connection=connection)
 
     # The statements contain only the model's own names; every value is bound.
 

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
@@ -27,9 +27,6 @@ from neural.restaurant.models.order_status import (
     with_step,
 )
 from neural.restaurant.models.writing import update
-
-if TYPE_CHECKING:
-    from neural.restaurant.models.order_line import OrderLine
 
 
 class OrderQuerySet(NewestQuerySet["Order"]):
@@ -314,7 +311,7 @@ class Order(models.Model):
     # Verbs. The caller holds the row's lock (Order.objects.lock). All but the last change
     # only the object; Order.objects.keep and OrderLine.objects.replace then save many at once.
 
-    new_lines: "Sequence[OrderLine] | None" = None
+    new_lines: Sequence[Mapping[str, Any]] | None = None
     had_lines = False
     as_locked: Mapping[str, Any] = {}
 
@@ -340,7 +337,7 @@ class Order(models.Model):
         placed_at: dt.datetime | None,
         stated_day: dt.date | None = None,
         sums: Sums,
-        lines: Sequence["OrderLine"],
+        lines: Sequence[Mapping[str, Any]],
         content: dict[str, Any],
     ) -> bool:
         """Apply a complete statement of the order, each aspect unless a newer one is known.
@@ -428,7 +425,7 @@ class Order(models.Model):
         self,
         version: bytes,
         sums: Sums,
-        lines: Sequence["OrderLine"],
+        lines: Sequence[Mapping[str, Any]],
         content: dict[str, Any],
     ) -> bool:
         if version <= self.content_version:
@@ -468,6 +465,9 @@ class Order(models.Model):
 
 MONEY_COLUMNS = ("paid", "refunded", "returned", "tips", "unsettled", "business_day")
 """The columns that follow from payments and refunds."""
+
+MONEY_DEPENDS_ON = ("key", "state", "currency", "total", "placed_at", "day_version")
+"""What else of an order :meth:`Order.set_money` and its caller read."""
 
 CONTENT_COLUMNS = (
     "number",

@@ -12,7 +12,7 @@ from neural.models.store import StoreScopedQuerySet
 from neural.restaurant import codes
 from neural.restaurant.models.amounts import amount_field
 from neural.restaurant.models.order import Order
-from neural.restaurant.models.writing import insert, telling
+from neural.restaurant.models.writing import insert
 
 
 class OrderLineQuerySet(StoreScopedQuerySet["OrderLine"]):
@@ -23,15 +23,7 @@ class OrderLineQuerySet(StoreScopedQuerySet["OrderLine"]):
         restated = [order for order in orders if order.new_lines is not None]
         if replaced := [order.pk for order in restated if order.had_lines]:
             self.filter(order__in=replaced).delete()
-        lines = [line for order in restated for line in order.new_lines or ()]
-        insert(lines, (*_ALWAYS, *telling(lines, _RARELY)))
-
-
-_ALWAYS = ("order", "position", "dish", "name", "quantity", "price", "amount")
-_RARELY = (
-    *("demand_dish", "line_id", "parent", "role", "state"),
-    *("discount", "tax", "options", "note"),
-)
+        insert(self.model, [line for order in restated for line in order.new_lines or ()])
 
 
 @codes.named(codes.LineState)

@@ -48,8 +48,7 @@ class PaymentQuerySet(NewestQuerySet["Payment"]):
         """
         key = {name: getattr(payment, name) for name in ("key", "kind", "store")}
         values = {name: getattr(payment, name) for name in _STATED_FIELDS}
-        stated = {name: values[name] for name in telling([payment], _STATED_FIELDS)}
-        if self.insert_if_absent(key=key, values=stated):
+        if self.insert_if_absent(key=key, values=telling(Payment, values)):
             return {payment.order_id}
         known = self.select_for_update().get(**key)
         if payment.version <= known.version:

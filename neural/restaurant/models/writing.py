@@ -4,15 +4,16 @@ Orders have many columns, and most orders leave most of them at their defaults. 
 writes every column of every row, which took a worker longer than all else about an order.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connections, models, router
 
 from neural.ledger.dialects import dialect_of
 
-Rows = Sequence[models.Model]
-"""Objects of one model."""
+Model = type[models.Model]
+Columns = Mapping[str, list[Any]]
+"""The values of many rows by the names of fields."""
 
 _INSERT = "INSERT INTO {table} ({columns}) {values}"
 _UPDATE = (
@@ -21,56 +22,75 @@ _UPDATE = (
 )
 
 
-def insert(rows: Rows, names: Sequence[str]) -> None:
-    """Insert rows with these fields. The other columns get the database's defaults."""
-    _execute(_INSERT, rows, names)
+def insert(model: Model, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that have values of the same fields. A column in which all of them have the
+    database's default is left to it."""
+    if rows:
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        _execute(_INSERT, model, {name: columns[name] for name in _telling(model, columns)})
 
 
-def update(rows: Rows, names: Sequence[str]) -> None:
+def update(rows: Sequence[models.Model], names: Sequence[str]) -> None:
     """Update these fields of existing rows."""
-    _execute(_UPDATE, rows, ("id", *names))
+    if rows:
+        columns = {name: [getattr(row, name) for row in rows] for name in ("id", *names)}
+        _execute(_UPDATE, type(rows[0]), columns)
 
 
-def telling(rows: Rows, names: Iterable[str]) -> list[str]:
-    """Those of the fields in which any of the rows has another value than the default."""
-    if not rows:
-        return []
-    meta: Any = rows[0]._meta
-    defaults = {name: meta.get_field(name).get_default() for name in names}
+def telling(model: Model, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row's values without those that are the database's defaults."""
+    return {name: row[name] for name in _telling(model, {name: [row[name]] for name in row})}
+
+
+def _telling(model: Model, columns: Columns) -> list[str]:
     return [
-        name
-        for name, default in defaults.items()
-        if any(getattr(row, name) != default for row in rows)
+        name for name, values in columns.items() if not _is_default(_field(model, name), values)
     ]
 
 
-def _execute(template: str, rows: Rows, names: Sequence[str]) -> None:
-    if not rows:
-        return
-    model = type(rows[0])
-    fields = [model._meta.get_field(name) for name in names]
+def _is_default(field: Any, values: list[Any]) -> bool:
+    """Whether all values are the column's default in the database."""
+    has_one = field.null or field.has_db_default()
+    return has_one and values.count(field.get_default()) == len(values)
+
+
+def _execute(template: str, model: Model, columns: Columns) -> None:
     connection = connections[router.db_for_write(model)]
-    at_once = connection.ops.bulk_batch_size(fields, rows)
-    with connection.cursor() as cursor:
-        for start in range(0, len(rows), at_once):
-            values, parameters = _values(fields, rows[start : start + at_once], connection)
-            cursor.execute(_statement(template, model, fields, values, connection), parameters)
-
-
-def _values(fields: Sequence[Any], rows: Rows, connection: Any) -> tuple[str, list[Any]]:
+    fields = [_field(model, name) for name in columns]
     kinds = [field.db_type(connection) for field in fields]
-    columns = [
-        [field.get_db_prep_save(getattr(row, field.attname), connection) for row in rows]
-        for field in fields
+    values = [
+        _prepared(field, its_values, connection)
+        for field, its_values in zip(fields, columns.values(), strict=True)
     ]
-    return dialect_of(connection).values(kinds, columns)
+    count = len(values[0])
+    at_once = connection.ops.bulk_batch_size(fields, values[0])
+    with connection.cursor() as cursor:
+        for start in range(0, count, at_once):
+            part = [column[start : start + at_once] for column in values]
+            rows, parameters = dialect_of(connection).values(kinds, part)
+            cursor.execute(_statement(template, model, fields, rows, connection), parameters)
+
+
+def _prepared(field: Any, values: Sequence[Any], connection: Any) -> list[Any]:
+    """A column's values as the database gets them. Each is prepared once, as many rows have the
+    same state, day or quantity."""
+    prepare = field.get_db_prep_save
+    try:
+        prepared = {value: prepare(value, connection) for value in set(values)}
+    except TypeError:  # JSON cannot be hashed
+        return [prepare(value, connection) for value in values]
+    return [prepared[value] for value in values]
+
+
+def _field(model: Model, name: str) -> Any:
+    return model._meta.get_field(name)
 
 
 # The statements contain only the model's own names; every value is bound.
 
 
 def _statement(
-    template: str, model: type[models.Model], fields: Sequence[Any], values: str, connection: Any
+    template: str, model: Model, fields: Sequence[Any], values: str, connection: Any
 ) -> str:
     quoted = connection.ops.quote_name
     columns = [quoted(field.column) for field in fields]
