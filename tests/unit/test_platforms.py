@@ -444,6 +444,16 @@ class TestVersions:
             ids.append(translated(eleme.CASE, pushed)[0].event_id)
         assert ids == sorted(ids)
 
+    def test_a_part_of_a_second_makes_no_state_newer_than_one_that_is_told_in_seconds(self):
+        """A courier's message is in milliseconds, that of the completed order in seconds."""
+        courier = {"orderId": eleme.ORDER_ID, "updateAt": 1509365300900}
+        completed = eleme.state(18, "r2", updateTime=1509365300)
+        first, second = (
+            translated(eleme.CASE, Pushed(name="", document="", body=body, expect=[]))[0]
+            for body in (eleme.message(55, "r1", courier), completed)
+        )
+        assert (first.occurred_at, first.event_id) < (second.occurred_at, second.event_id)
+
     def test_a_state_that_is_fetched_twice_is_one_event(self):
         body = square.thin("another-event")
         again = Pushed(name="", document="", body=body, details=square.PUSHES[0].details, expect=[])

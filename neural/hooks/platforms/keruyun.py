@@ -234,8 +234,9 @@ def _order(detail: Fields, at: dt.datetime) -> Iterator[Translated]:
         ticket=base.text("serialNo"),
         table="; ".join(each.text("tableName") for each in detail.each("orderTableVoList"))[:100],
         guests=_guests(base),
-        placed_at=_local(base, "openTime"),
-        closed_at=_local(base, "settleTime"),
+        # Times have no zone: they are the store's own.
+        placed_at=base.moment("openTime"),
+        closed_at=base.moment("settleTime"),
         business_day=base.day("finishBusiDate"),
         member=base.text("memberId"),
         staff=base.text("openOperatorName"),
@@ -254,11 +255,6 @@ def _order(detail: Fields, at: dt.datetime) -> Iterator[Translated]:
 def _guests(base: Fields) -> int | None:
     guests = base.integer("orderPeopleCnt")
     return guests if guests is not None and 0 < guests <= 10_000 else None
-
-
-def _local(base: Fields, name: str) -> dt.datetime | None:
-    """A time like 2021-06-02 04:30:00, the store's own."""
-    return base.moment(name)
 
 
 def _lines(item: Fields, parent: str = "", depth: int = 1) -> Iterator[dict[str, Any]]:
