@@ -96,6 +96,8 @@ def request(
         raise NoAnswer(f"{type(error).__name__}: {error}".removesuffix(": ")) from None
     finally:
         connection.hang_up()
+    if answer.length and len(read) <= most_bytes:  # http.client takes this for the end
+        raise NoAnswer("the answer broke off")
     named = {name.lower(): value for name, value in reversed(answer.getheaders())}
     return HttpAnswer(
         status=answer.status,

@@ -13,7 +13,8 @@ from django.utils import timezone
 import neural
 from neural.events.registry import HANDLERS
 from neural.events.types import TYPES
-from neural.hooks.incoming import fetching, http, translating
+from neural.hooks.client import NoAnswer
+from neural.hooks.incoming import fetching, translating
 from neural.hooks.platforms.base import PLATFORMS, CannotTranslate
 from neural.models import NeuralEvent, RefusedEvent, RunState, TaskRun
 from tests.registries import emptied, forget
@@ -70,14 +71,14 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server():
+def server(settings):
+    settings.NEURAL = {**settings.NEURAL, "hook_private_addresses": True}
     with Server() as serving:
         thread = threading.Thread(target=serving.serve_forever, args=(0.01,))
         thread.start()
         yield serving
         serving.shutdown()
         thread.join()
-    http._pool().clear()
 
 
 @pytest.fixture
@@ -398,7 +399,7 @@ def test_the_client_posts_json_and_forms(client, server):
     assert client.post(server.url, json={"ids": ["1"]}) == {"a": 1}
     assert client.post_form(server.url, fields={"id": "1 2", "k": "汉"}) == {"a": 1}
 
-    assert [body for _, _, _, body in server.asked] == ['{"ids": ["1"]}', "id=1+2&k=%E6%B1%89"]
+    assert [body for _, _, _, body in server.asked] == ['{"ids":["1"]}', "id=1+2&k=%E6%B1%89"]
     assert server.asked[1][2]["Content-Type"] == "application/x-www-form-urlencoded"
 
 
@@ -441,31 +442,18 @@ def test_a_server_that_does_not_answer_fails(client, server):
         client.get("http://127.0.0.1:1/?key=k3y")
 
 
-def test_an_answer_that_drips_ends_at_the_timeout(client, monkeypatch, time_that):
-    class Dripping:
-        status = 200
-        headers: dict[str, str] = {}
-
-        def request(self, *_, **__):
-            return self
-
-        def read1(self, size):
-            time_that.passes(1)
-            return b" "
-
-        def close(self):
-            pass
-
-    monkeypatch.setattr(http, "_pool", Dripping)
+def test_a_platform_at_a_private_address_is_not_asked(client, server, settings):
+    settings.NEURAL = {**settings.NEURAL, "hook_private_addresses": False}
 
     with failing(status=None) as failed:
-        client.get("http://till.example.com/?key=k3y")
-    assert "took too long" in str(failed.value)
+        client.get(server.url + "?key=k3y")
+    assert "k3y" not in str(failed.value)
+    assert server.asked == []
 
 
 def test_how_requests_are_sent_can_be_replaced():
     def refuse(method, url, **_):
-        raise http.NoAnswer("10.0.0.1 is not public")
+        raise NoAnswer("10.0.0.1 is not public")
 
     guarded = fetching.FetchingClient(
         pace=fetching.Pace(per_second=5, burst=10), seconds=15, send=refuse

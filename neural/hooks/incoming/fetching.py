@@ -19,8 +19,8 @@ from typing import Any, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 from neural.errors import NeuralError
+from neural.hooks import client as http_client
 from neural.hooks.conf import conf
-from neural.hooks.incoming import http
 
 Send: TypeAlias = Callable[..., Any]
 
@@ -78,7 +78,7 @@ class FetchingClient:
     because that would carry credentials to where a server says.
     """
 
-    def __init__(self, *, pace: Pace, seconds: float, send: Send = http.request) -> None:
+    def __init__(self, *, pace: Pace, seconds: float, send: Send = http_client.request) -> None:
         self._pace = pace
         self._seconds = seconds
         self._send = send
@@ -90,7 +90,9 @@ class FetchingClient:
     def post(self, url: str, *, json: Any, headers: Mapping[str, str] = _NONE) -> Any:
         """The JSON of an answer to a JSON body."""
         kind = {"Content-Type": "application/json"}
-        return self._ask("POST", url, {**kind, **headers}, dumps(json).encode())
+        # In the form that Keruyun's signature covers.
+        compact = dumps(json, separators=(",", ":"))
+        return self._ask("POST", url, {**kind, **headers}, compact.encode())
 
     def post_form(
         self, url: str, *, fields: Mapping[str, str], headers: Mapping[str, str] = _NONE
