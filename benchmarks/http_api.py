@@ -17,8 +17,12 @@ def main() -> None:
     arguments.add_argument("--batch", type=int, default=10_000, help="events of each batch")
     arguments.add_argument("--repeats", type=int, default=5)
     arguments.add_argument("--connections", type=int, default=8)
+    arguments.add_argument("--large", type=int, default=16, help="MiB of the batch for memory")
     options = arguments.parse_args()
-    numbers = [options.events, options.batch, options.repeats, options.connections]
+    numbers = [
+        *(options.events, options.batch, options.repeats, options.connections),
+        options.large,
+    ]
     measure("benchmarks.measure_http_api", numbers, options)
 
 

@@ -1,10 +1,8 @@
 """The benchmarks' settings with the bare view beside the API."""
 
 from benchmarks.settings import *  # noqa: F403
-from benchmarks.settings import INSTALLED_APPS
 from zhilian.settings import NEURAL
 
-INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks.bare"]
 ROOT_URLCONF = "benchmarks.http_urls"
 ALLOWED_HOSTS = ["127.0.0.1"]
 # One key sends everything: no limit but the machine's.

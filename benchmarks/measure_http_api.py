@@ -32,11 +32,14 @@ SINGLE = "/api/v1/events"
 BATCH = "/api/v1/events/batch"
 JSON = {"Content-Type": "application/json"}
 NDJSON = {"Content-Type": "application/x-ndjson"}
-LARGE = 16 * 1024 * 1024 - 4096
+MIB = 1024 * 1024
+MARGIN = 4096
+"""So many bytes less than the largest batch that the API takes."""
+EVENTS_OF_LARGE = 9000
 WAIT_FOR_SERVER = 60
 
 
-def main(events: int, batch: int, repeats: int, connections: int) -> None:
+def main(events: int, batch: int, repeats: int, connections: int, large: int) -> None:
     call_command("migrate", run_syncdb=True, verbosity=0)
     _, key = keys.issue(name="benchmark", scopes=[Scope.EVENTS_WRITE], stores=None)
     with web_processes() as (port, processes):
@@ -45,7 +48,7 @@ def main(events: int, batch: int, repeats: int, connections: int) -> None:
         tried.bare(events // 10 or 1, seed=0)
         turns = [tried.turn(events, seed=number + 1) for number in range(repeats)]
         batches = [tried.batch(batch, seed=1000 + number) for number in range(repeats)]
-        memory = tried.memory_of_a_large_batch(processes)
+        memory = tried.memory_of_a_large_batch(processes, large * MIB - MARGIN)
     json.dump({**_over(turns), "batch": _over(batches), "memory": memory}, sys.stdout)
 
 
@@ -101,10 +104,10 @@ class Trial:
         new: int = json.loads(last)["summary"]["new"]
         return new
 
-    def memory_of_a_large_batch(self, processes: Sequence[int]) -> dict[str, Any]:
-        """The web processes' largest memory before and during a batch of 16 MiB, in MiB."""
+    def memory_of_a_large_batch(self, processes: Sequence[int], most: int) -> dict[str, Any]:
+        """The web processes' largest memory before and during a batch of ``most`` bytes."""
         event = json.loads(next(_orders(1, seed=1)))
-        padding = "x" * (LARGE // 9000)
+        padding = "x" * (16 * MIB // EVENTS_OF_LARGE)
         lines: list[bytes] = []
         size = 0
         while True:
@@ -112,7 +115,7 @@ class Trial:
             event["payload"]["order_id"] = event["event_id"]
             line = json.dumps({**event, "payload": {**event["payload"], "note": padding}}).encode()
             size += len(line) + 1
-            if size > LARGE:
+            if size > most:
                 break
             lines.append(line)
         before = sum(_peak_kilobytes(each) for each in processes)
@@ -120,7 +123,7 @@ class Trial:
         after = sum(_peak_kilobytes(each) for each in processes)
         return {
             "events": new,
-            "megabytes": round(LARGE / 1e6, 1),
+            "megabytes": round(most / 1e6, 1),
             "peak_before_mib": round(before / 1024),
             "peak_after_mib": round(after / 1024),
         }

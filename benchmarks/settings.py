@@ -3,4 +3,4 @@
 from zhilian.settings import *  # noqa: F403
 from zhilian.settings import INSTALLED_APPS
 
-INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks.load"]
+INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks.load", "benchmarks.bare"]

@@ -39,7 +39,7 @@ SMALL = {
     "event_cost": ["--events", "10", "--repeats", "1", *HERE],
     "forecasts": ["--data", "{sales}", "--windows", "1", "--only", "seasonal naive"],
     "hostile_stores": ["--data", "{sales}"],
-    "http_api": ["--events", "20", "--batch", "50", "--repeats", "1", *HERE],
+    "http_api": ["--events", "20", "--batch", "50", "--repeats", "1", "--large", "1", *HERE],
     "indexing": ["--orders", "10", "--descriptions", "4", "--repeats", "1", *HERE],
     "log_lines": [],
     "start": ["--repeats", "1"],
