@@ -2,4 +2,33 @@
 
 A project mounts it with ``path("api/", include("neural.api.urls"))``. Apps add endpoints of their
 own in a module ``neural_api`` (see :mod:`neural.api.version1`).
+
+The public names of this package are for endpoints of your own.
 """
+
+from typing import TYPE_CHECKING, Any
+
+from neural.optional import look_up
+
+if TYPE_CHECKING:
+    from neural.api.access import Caller, KeyWith
+    from neural.api.models import Scope
+    from neural.api.problems import ApiProblem
+
+_HOMES = {
+    "ApiProblem": "neural.api.problems",
+    "Caller": "neural.api.access",
+    "KeyWith": "neural.api.access",
+    "Scope": "neural.api.models",
+}
+
+__all__ = [
+    "ApiProblem",
+    "Caller",
+    "KeyWith",
+    "Scope",
+]
+
+
+def __getattr__(name: str) -> Any:
+    return look_up(__name__, _HOMES, name)

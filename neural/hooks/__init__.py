@@ -3,4 +3,57 @@
 ``platforms`` has one class a platform, ``incoming`` receives and translates its pushes, and
 ``outgoing`` delivers events and outcomes to subscriptions. A project mounts the receiving address
 with ``path("hooks/", include("neural.hooks.urls"))``.
+
+The public names of this package are for a platform of your own.
 """
+
+from typing import TYPE_CHECKING, Any
+
+from neural.optional import look_up
+
+if TYPE_CHECKING:
+    from neural.hooks.platforms.base import (
+        Answer,
+        CannotTranslate,
+        Client,
+        Credential,
+        Platform,
+        Push,
+        PushUnreadable,
+        Received,
+        SignatureRefused,
+        Translated,
+        register_platform,
+    )
+
+_HOMES = {
+    "Answer": "neural.hooks.platforms.base",
+    "CannotTranslate": "neural.hooks.platforms.base",
+    "Client": "neural.hooks.platforms.base",
+    "Credential": "neural.hooks.platforms.base",
+    "Platform": "neural.hooks.platforms.base",
+    "Push": "neural.hooks.platforms.base",
+    "PushUnreadable": "neural.hooks.platforms.base",
+    "Received": "neural.hooks.platforms.base",
+    "SignatureRefused": "neural.hooks.platforms.base",
+    "Translated": "neural.hooks.platforms.base",
+    "register_platform": "neural.hooks.platforms.base",
+}
+
+__all__ = [
+    "Answer",
+    "CannotTranslate",
+    "Client",
+    "Credential",
+    "Platform",
+    "Push",
+    "PushUnreadable",
+    "Received",
+    "SignatureRefused",
+    "Translated",
+    "register_platform",
+]
+
+
+def __getattr__(name: str) -> Any:
+    return look_up(__name__, _HOMES, name)

@@ -34,6 +34,6 @@ def check_private_addresses(**_: Any) -> list[CheckMessage]:
             "NEURAL hook_private_addresses is on: who may change a subscription can have requests "
             "sent to every machine that this one reaches.",
             hint="Switch it off, unless receivers are in your own network.",
-            id="neural_hooks.W001",
+            id="neural_hooks.W002",
         )
     ]

@@ -42,7 +42,8 @@ TABLES = {
     "api": {"neural_api_apikey", "neural_api_apikey_stores"},
     "hooks": {
         *("neural_hooks_delivery", "neural_hooks_storecode", "neural_hooks_subscription"),
-        *("neural_hooks_subscription_stores", "neural_hooks_unroutedpush"),
+        *("neural_hooks_subscribedtype", "neural_hooks_subscription_stores"),
+        "neural_hooks_unroutedpush",
         "neural_hooks_webhooksource",
     },
 }

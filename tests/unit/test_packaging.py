@@ -19,8 +19,15 @@ from packaging.utils import canonicalize_name
 pytestmark = pytest.mark.once
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRA_OF = {"neural/retrieval": "search", "neural/forecasting": "forecasting"}
+EXTRA_OF = {
+    "neural/retrieval": "search",
+    "neural/forecasting": "forecasting",
+    "neural/api": "http",
+    "neural/hooks": "webhooks",
+}
 """Of the rooms that have one; everything else does with the core's dependencies."""
+ENDPOINTS = "neural_api.py"
+"""An app's module of this name is imported by the API alone."""
 BROUGHT = {"asgiref": "django"}
 """Packages that another one documents as part of its own interface."""
 BESIDES = ("__pycache__", ".mypy_cache", ".ruff_cache")
@@ -129,6 +136,7 @@ def modules() -> dict[str, ast.Module]:
 
 def extras_of(name: str) -> set[str]:
     extras = {extra for room, extra in EXTRA_OF.items() if name.startswith(f"{room}/")}
+    extras |= {"http"} if name.endswith(f"/{ENDPOINTS}") else set()
     return extras | ({"postgresql"} if "pgvector" in name else set())
 
 
