@@ -120,6 +120,16 @@ def test_history_is_told_only_to_those_who_want_it(fake_broker):
 
 
 @pytest.mark.django_db
+def test_history_stays_history_in_a_call_that_has_new_events_too(fake_broker):
+    subscribe(URL)
+    request = {"type": STOCK, "source": "pos", "payload": {"item": "flour", "level": 1}}
+    new = [request | {"store": "S1", "event_id": each} for each in ("1", "11")]
+    old = [request | {"store": "S2", "event_id": each, "backfill": True} for each in ("1", "2")]
+    list(neural.submit_many([new[0], *old, new[1]]))
+    assert [store for _, store, _ in told()] == ["S1", "S1"]
+
+
+@pytest.mark.django_db
 def test_what_happens_while_a_subscription_is_paused_waits(fake_broker):
     subscription = subscribe(URL)
     subscription.pause("by_hand")
