@@ -92,6 +92,17 @@ def test_of_many_events_of_many_stores_each_is_told_once(fake_broker):
 
 
 @pytest.mark.django_db
+def test_a_thread_that_asks_before_the_commit_does_not_hide_a_new_subscription(
+    fake_broker, monkeypatch, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        subscribe(URL)
+        monkeypatch.setattr(subscribed, "_known", (frozenset(), float("inf")))  # the other thread
+    happens()
+    assert Delivery.objects.exists()
+
+
+@pytest.mark.django_db
 def test_a_repeated_event_is_not_told_again(fake_broker):
     subscribe(URL)
     happens()
