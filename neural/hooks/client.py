@@ -35,7 +35,11 @@ __all__ = ["AddressRefused", "HttpAnswer", "NoAnswer", "check_url", "request"]
 
 MOST_BYTES = 64 * 1024
 """How much of an answer's body is read unless the caller says otherwise."""
-_PIECE = 64 * 1024
+_PIECE = 16 * 1024
+"""A TLS record, and so one wait. OpenSSL would wait for each record of a longer piece anew."""
+_MOST_FRAMING = 8 * 1024 * 1024
+"""What headers, and the sizes of chunks, may add to a body: http.client allows 100 headers of 64
+KiB. But of a chunk whose size is negative it would read as much as a server sends."""
 
 
 class NoAnswer(NeuralError):
@@ -83,7 +87,7 @@ def request(
     deadline = Deadline(conf().hook_timeout_seconds if timeout is None else timeout)
     destination = read_url(url, private=private)
     addresses = public_addresses(destination, private=private, resolve=deadline.resolve)
-    connection = _Connection(destination, addresses, deadline)
+    connection = _Connection(destination, addresses, deadline, most_bytes + _MOST_FRAMING)
     try:
         connection.request(method, destination.target, body=body, headers=dict(headers))
         answer = connection.getresponse()
@@ -151,12 +155,17 @@ class _Connection(http.client.HTTPConnection):
     """A connection to one of the checked addresses of a destination. It never asks the resolver."""
 
     def __init__(
-        self, destination: Destination, addresses: list[Address], deadline: Deadline
+        self,
+        destination: Destination,
+        addresses: list[Address],
+        deadline: Deadline,
+        most_bytes: int,
     ) -> None:
         super().__init__(destination.host, destination.port)
         self._destination = destination
         self._addresses = addresses
         self._deadline = deadline
+        self._most_bytes = most_bytes
         self._plain: socket.socket | None = None
 
     def connect(self) -> None:
@@ -169,7 +178,7 @@ class _Connection(http.client.HTTPConnection):
                 plain.close()
                 raise
         self._plain = plain
-        self.sock = cast("socket.socket", _TimedSocket(plain, self._deadline))
+        self.sock = cast("socket.socket", _TimedSocket(plain, self._deadline, self._most_bytes))
 
     def hang_up(self) -> None:
         """Close the connection, be the answer read or not."""
@@ -196,11 +205,13 @@ class _Connection(http.client.HTTPConnection):
 
 
 class _TimedSocket:
-    """A socket whose every wait is limited to what is left of the request's time."""
+    """A socket whose every wait is limited to what is left of the request's time, and of which no
+    more than so many bytes are read."""
 
-    def __init__(self, plain: socket.socket, deadline: Deadline) -> None:
+    def __init__(self, plain: socket.socket, deadline: Deadline, most_bytes: int) -> None:
         self._plain = plain
         self._deadline = deadline
+        self._most_bytes = most_bytes
 
     def sendall(self, data: Any) -> None:
         view = memoryview(data).cast("B")
@@ -209,23 +220,28 @@ class _TimedSocket:
             self._plain.sendall(view[start : start + _PIECE])
 
     def makefile(self, *args: Any, **options: Any) -> io.BufferedReader:
-        return io.BufferedReader(_TimedReader(self._plain, self._deadline))
+        return io.BufferedReader(_TimedReader(self._plain, self._deadline, self._most_bytes))
 
     def close(self) -> None:
         """Do nothing: http.client closes the socket before the body is read; see ``hang_up``."""
 
 
 class _TimedReader(io.RawIOBase):
-    def __init__(self, plain: socket.socket, deadline: Deadline) -> None:
+    def __init__(self, plain: socket.socket, deadline: Deadline, most_bytes: int) -> None:
         self._plain = plain
         self._deadline = deadline
+        self._left = most_bytes
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
+        if self._left <= 0:
+            raise http.client.HTTPException("the answer is too long")
         self._plain.settimeout(self._deadline.left())
-        return self._plain.recv_into(buffer)
+        count = self._plain.recv_into(buffer)
+        self._left -= count
+        return count
 
 
 @cache

@@ -32,8 +32,13 @@ class EncryptedJSONField(models.TextField):
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Any:
         return None if value is None else _decrypted(value)
 
+    def value_to_string(self, obj: models.Model) -> Any:
+        """What ``dumpdata`` writes: encrypted, as in the database."""
+        return self.get_prep_value(self.value_from_object(obj))
+
     def to_python(self, value: Any) -> Any:
-        return value
+        """The value, also from what :meth:`value_to_string` wrote."""
+        return _decrypted(value) if isinstance(value, str) else value
 
 
 def _decrypted(value: str) -> Any:

@@ -110,6 +110,13 @@ def test_at_most_the_beginning_of_a_huge_answer_is_read(server, open_to_us, stop
     assert (len(answer.body), answer.is_cut) == (64 * 1024, True)
 
 
+def test_a_chunk_of_negative_size_is_not_read_for_ever(server, open_to_us, stopped):
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"
+    server.answers.append(raw(head, b"x" * 65536, until=stopped))
+    with pytest.raises(NoAnswer, match="too long"):
+        post(server.url())
+
+
 @pytest.mark.parametrize(
     "pieces",
     [

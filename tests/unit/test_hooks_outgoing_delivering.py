@@ -224,7 +224,10 @@ def test_a_receiver_may_say_when_by_a_date(erp):
     assert 590 <= (outcome.due_at - outcome.finished_at).total_seconds() <= 601
 
 
-@pytest.mark.parametrize("given", ["soon", "-5", "0", "1e9", "٣", "9" * 400])
+@pytest.mark.parametrize(
+    "given",
+    ["soon", "-5", "0", "1e9", "٣", "9" * 400, f"Mon, 01 Jan 2035 00:00:00 +{'9' * 20}"],
+)
 def test_a_senseless_retry_after_makes_no_difference(erp, given):
     subscribe(erp.url())
     answer = raw(f"HTTP/1.1 429 Slow\r\nRetry-After: {given}\r\n\r\n".encode())

@@ -92,6 +92,17 @@ def test_of_many_events_of_many_stores_each_is_told_once(fake_broker):
 
 
 @pytest.mark.django_db
+def test_a_thread_that_asks_before_the_commit_does_not_hide_a_new_subscription(
+    fake_broker, monkeypatch, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        subscribe(URL)
+        monkeypatch.setattr(subscribed, "_known", (frozenset(), float("inf")))  # the other thread
+    happens()
+    assert Delivery.objects.exists()
+
+
+@pytest.mark.django_db
 def test_a_repeated_event_is_not_told_again(fake_broker):
     subscribe(URL)
     happens()
@@ -117,6 +128,16 @@ def test_history_is_told_only_to_those_who_want_it(fake_broker):
     requests |= {"payload": {"item": "flour", "level": 1}}
     list(neural.submit_many([requests], backfill=True))
     assert told() == [("history, too", "S1", STOCK)]
+
+
+@pytest.mark.django_db
+def test_history_stays_history_in_a_call_that_has_new_events_too(fake_broker):
+    subscribe(URL)
+    request = {"type": STOCK, "source": "pos", "payload": {"item": "flour", "level": 1}}
+    new = [request | {"store": "S1", "event_id": each} for each in ("1", "11")]
+    old = [request | {"store": "S2", "event_id": each, "backfill": True} for each in ("1", "2")]
+    list(neural.submit_many([new[0], *old, new[1]]))
+    assert [store for _, store, _ in told()] == ["S1", "S1"]
 
 
 @pytest.mark.django_db

@@ -172,7 +172,8 @@ class Subscription(models.Model):
             return False
         if new == SubscriptionState.ACTIVE:
             waiting = self.deliveries.pending()
-            waiting.update(failing_since=None)
+            # Of a million that wait, only those that were tried are written.
+            waiting.filter(failing_since__isnull=False).update(failing_since=None)
             waiting.hurry()
         self.refresh_from_db(fields=["state", *changes])
         return True

@@ -24,4 +24,4 @@ def connect() -> None:
     register_prunable(OLD_DELIVERIES)
     for model in (Subscription, SubscribedType):
         for signal in (post_save, post_delete):
-            signal.connect(subscribed.forget, sender=model, dispatch_uid=f"neural_hooks_{model}")
+            signal.connect(subscribed.changed, sender=model, dispatch_uid=f"neural_hooks_{model}")

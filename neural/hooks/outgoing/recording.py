@@ -16,15 +16,22 @@ from neural.ledger.ports import Ended
 from neural.queues import LOW_PRIORITY_QUEUE
 
 
-def _history(new_events: Sequence[NewEvent]) -> Sequence[bool] | None:
-    """Whether these events are history; None if nobody wants any of them. Decided for the whole
-    call, because a call that loads history loads nothing else."""
+def _history(new_events: Sequence[NewEvent]) -> Sequence[bool | str] | None:
+    """Which of these events are history; None if nobody wants any of them.
+
+    Nearly always it is all of them or none. Otherwise they are named, in a text that both databases
+    can search.
+    """
     if not subscribed.names():
         return None
     kinds = {new_event.type for new_event in new_events}
     if not any(map(subscribed.to_event, kinds)):
         return None
-    return [all(new_event.queue == LOW_PRIORITY_QUEUE for new_event in new_events)]
+    old = [each for each in new_events if each.queue == LOW_PRIORITY_QUEUE]
+    if len(old) == len(new_events):
+        return [True, "", ""]
+    named = "".join("\n{}\n{}\n{}\n".format(*each.identity) for each in old)
+    return [False, named, named]
 
 
 # The second comparison is that of a pattern: 'order.*' is the type's first six characters and '*'.
@@ -37,9 +44,11 @@ EVENT_DELIVERIES = InsertHook(
         JOIN neural_hooks_subscribedtype AS named ON named.name = event.type
             OR named.name = substr(event.type, 1, length(named.name) - 1) || '*'
         JOIN neural_hooks_subscription AS subscription ON subscription.id = named.subscription_id
-        WHERE (subscription.history OR NOT %s) AND (subscription.every_store OR EXISTS (
-            SELECT 1 FROM neural_hooks_subscription_stores AS own
-            WHERE own.subscription_id = subscription.id AND own.store_id = event.store_id))
+        WHERE (subscription.history OR NOT (%s OR replace(%s, '\n' || event.store_id || '\n'
+                || event.source || '\n' || event.event_id || '\n', '') <> %s))
+            AND (subscription.every_store OR EXISTS (
+                SELECT 1 FROM neural_hooks_subscription_stores AS own
+                WHERE own.subscription_id = subscription.id AND own.store_id = event.store_id))
         ORDER BY 4""",
     parameters=_history,
 )

@@ -141,7 +141,7 @@ def _asked_to_wait(answer: HttpAnswer, now: dt.datetime) -> dt.timedelta | None:
     else:
         try:
             seconds = (email.utils.parsedate_to_datetime(given) - now).total_seconds()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
     wait = dt.timedelta(seconds=seconds)
     return min(wait, _LONGEST_WAIT) if seconds > 0 else None

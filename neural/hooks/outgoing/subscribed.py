@@ -8,6 +8,8 @@ the process that saved it at once, and by every other process after :data:`SECON
 import time
 from typing import Any
 
+from django.db import transaction
+
 from neural.hooks.models import SubscribedType
 from neural.hooks.outgoing.patterns import matching_event, matching_outcome
 from neural.ledger import dialects
@@ -31,10 +33,16 @@ def names() -> frozenset[str]:
     return found
 
 
-def forget(**_: Any) -> None:
-    """Ask the database next time: a subscription was changed here."""
+def forget() -> None:
+    """Ask the database next time."""
     global _known
     _known = (frozenset(), float("-inf"))
+
+
+def changed(using: str, **_: Any) -> None:
+    """A subscription was changed here. Also forget what another thread reads before the commit."""
+    forget()
+    transaction.on_commit(forget, using=using)
 
 
 def to_event(event_type: str) -> bool:
