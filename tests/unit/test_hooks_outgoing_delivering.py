@@ -387,6 +387,21 @@ def test_the_run_of_another_time_sends_nothing(erp):
     assert len(erp.got) == 1
 
 
+def test_since_when_a_cancelled_delivery_failed_is_not_held_against_the_next(erp):
+    subscription = subscribe(erp.url())
+    erp.answers += [answering(500), answering(500)]
+    happens("1")
+    turn()
+    TaskRun.objects.get(task_id=only().task_id).cancel()
+    turn()
+    passes(days=4)
+    happens("2")
+    turn()
+    assert len(erp.got) == 2
+    subscription.refresh_from_db()
+    assert subscription.state == "active"
+
+
 def test_a_delivery_whose_run_was_cancelled_is_failed_and_says_so(erp):
     subscribe(erp.url())
     happens()

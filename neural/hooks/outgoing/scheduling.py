@@ -37,9 +37,11 @@ def request_deliveries() -> None:
 
 def _request_for(subscription: Subscription) -> None:
     mine = Delivery.objects.filter(subscription=subscription.pk)
-    mine.requested().without_live_run().update(
-        state="failed", answer=_ABANDONED, sending_until=None
-    )
+    abandoned = mine.requested().without_live_run()
+    if abandoned.update(state="failed", answer=_ABANDONED, sending_until=None):
+        # Nobody has tried since: how long ago it failed says nothing of the next delivery.
+        nothing_fails = ~Exists(mine.pending().filter(failing_since__isnull=False))
+        Subscription.objects.filter(nothing_fails, pk=subscription.pk).update(failing_since=None)
     in_trouble = subscription.failures or subscription.slow
     most = MOST_RUNS_IN_TROUBLE if in_trouble else MOST_RUNS
     room = most - mine.requested()[:most].count()
