@@ -11,7 +11,7 @@ from django.core import checks
 from django.utils import timezone
 
 import neural
-from neural.events.registry import HANDLERS
+from neural.events.registry import HANDLERS, handler
 from neural.events.types import TYPES
 from neural.hooks.client import NoAnswer
 from neural.hooks.incoming import fetching, translating
@@ -24,6 +24,7 @@ from tests.unit.ledger import make_store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
+FAILURES = translating.RETRIES.max_retries + 1
 ORDER = {
     "type": "inventory.low",
     "event_id": "77:1",
@@ -72,7 +73,11 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(settings):
-    settings.NEURAL = {**settings.NEURAL, "hook_private_addresses": True}
+    settings.NEURAL = {
+        **settings.NEURAL,
+        "hook_private_addresses": True,
+        "hook_fetches_per_second": 1000,
+    }
     with Server() as serving:
         thread = threading.Thread(target=serving.serve_forever, args=(0.01,))
         thread.start()
@@ -200,7 +205,7 @@ def test_an_order_that_is_never_found_is_dead_after_all_retries(status, shops, s
 
     neural.run_due(now=much_later())
 
-    assert (run().state, run().failures) == (RunState.DEAD, 4)
+    assert (run().state, run().failures) == (RunState.DEAD, FAILURES)
     assert run().error == f"FetchFailed: GET 127.0.0.1 answered {status}"
 
 
@@ -227,8 +232,17 @@ def test_a_platform_that_always_asks_to_wait_fails_in_the_end(shops, server, mon
 
     neural.run_due(now=much_later())
 
-    assert (run().state, run().failures) == (RunState.DEAD, 4)
-    assert len(server.asked) == 2 + 4
+    assert (run().state, run().failures) == (RunState.DEAD, FAILURES)
+    assert len(server.asked) == 2 + FAILURES
+
+
+def test_a_platform_may_be_away_for_a_day_and_is_asked_soon_when_it_is_back():
+    policy = handler(translating.HANDLER).retry
+    failures = range(1, FAILURES)
+
+    assert policy.delay(1, random_share=1) <= 60
+    assert max(policy.delay(each, random_share=1) for each in failures) <= 3600
+    assert sum(policy.delay(each, random_share=0) for each in failures) >= 24 * 3600
 
 
 def test_a_push_that_came_another_way_is_translated_without_credentials(till, server):

@@ -15,10 +15,14 @@ from neural.hooks.incoming.fetching import FetchFailed, client_of
 from neural.hooks.incoming.identity import ID_PREFIX
 from neural.hooks.models import WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, CannotTranslate, Platform, Push, Translated
+from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import Snooze, checkpoint
 from neural.models import EntryPoint, NeuralEvent
 
 HANDLER = "neural.translate_push"
+RETRIES = RetryPolicy(max_retries=40, base_seconds=30, cap_seconds=3600, jitter=0.2)
+"""Of a translation: 30 seconds, doubling to an hour. The last attempt comes 27 to 34 hours after the
+first, so that a platform may be away for a day."""
 MOST_WAITS = 100
 """How often one run waits because the platform asks for it, before that counts as a failure."""
 LONGEST_WAIT_SECONDS = 3600.0
