@@ -11,7 +11,7 @@ from neural.models import NeuralEvent
 
 if PUSHED in TYPES:
 
-    @handles(PUSHED, name=translating.HANDLER, atomic=False)
+    @handles(PUSHED, name=translating.HANDLER, atomic=False, retry=translating.RETRIES)
     def translate_push(event: NeuralEvent, data: Any) -> dict[str, Any]:
         """Record the events of a push. Two-step: it may ask the platform for details."""
         return translating.translate_push(event)

@@ -465,6 +465,21 @@ def test_without_the_database_the_platform_is_asked_to_send_again(place, monkeyp
     assert (answer.status_code, answer["Retry-After"]) == (503, "60")
 
 
+def test_two_pushes_that_cannot_be_read_and_differ_in_their_addresses_are_both_kept(till):
+    source("shops", platform="till", credentials={"secret": "s3cret"}, store="S1")
+    till.reads = False
+
+    for order in (1, 2, 2):
+        headers = {"X-Till-Signature": "s3cret"}
+        address = f"/hooks/shops?order={order}"
+        assert Client().post(address, b"", content_type="x/y", headers=headers).status_code == 200
+
+    assert [each.payload["url"][-7:] for each in UnroutedPush.objects.order_by("pk")] == [
+        "order=1",
+        "order=2",
+    ]
+
+
 def test_a_value_that_the_database_refuses_is_kept_raw(monkeypatch):
     def refuse(*_, **__):
         raise DataError("numeric field overflow")

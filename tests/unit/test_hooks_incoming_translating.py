@@ -8,22 +8,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from django.core import checks
+from django.test import Client
 from django.utils import timezone
 
 import neural
-from neural.events.registry import HANDLERS
+from neural.events.registry import HANDLERS, handler
 from neural.events.types import TYPES
 from neural.hooks.client import NoAnswer
 from neural.hooks.incoming import fetching, translating
 from neural.hooks.platforms.base import PLATFORMS, CannotTranslate
 from neural.models import NeuralEvent, RefusedEvent, RunState, TaskRun
 from tests.registries import emptied, forget
-from tests.unit import hooks_world
+from tests.unit import api_world, hooks_world
 from tests.unit.hooks_world import LOW, post, push_to_till, source
 from tests.unit.ledger import make_store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
+FAILURES = translating.RETRIES.max_retries + 1
 ORDER = {
     "type": "inventory.low",
     "event_id": "77:1",
@@ -72,7 +74,11 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(settings):
-    settings.NEURAL = {**settings.NEURAL, "hook_private_addresses": True}
+    settings.NEURAL = {
+        **settings.NEURAL,
+        "hook_private_addresses": True,
+        "hook_fetches_per_second": 1000,
+    }
     with Server() as serving:
         thread = threading.Thread(target=serving.serve_forever, args=(0.01,))
         thread.start()
@@ -91,6 +97,24 @@ def till(server):
 @pytest.fixture
 def shops(till):
     return source("shops", platform="till", credentials={"secret": "s3cret"}, store="S1")
+
+
+@pytest.fixture
+def client_of_api():
+    """Submits an event with a key for the store S1."""
+    make_store("S1")
+    _, key = api_world.key("S1")
+
+    def send(**event):
+        answer = Client().post(
+            "/api/v1/events",
+            json.dumps(event),
+            content_type="application/json",
+            headers={"X-Api-Key": key},
+        )
+        assert answer.status_code == 202
+
+    return send
 
 
 def run():
@@ -200,7 +224,7 @@ def test_an_order_that_is_never_found_is_dead_after_all_retries(status, shops, s
 
     neural.run_due(now=much_later())
 
-    assert (run().state, run().failures) == (RunState.DEAD, 4)
+    assert (run().state, run().failures) == (RunState.DEAD, FAILURES)
     assert run().error == f"FetchFailed: GET 127.0.0.1 answered {status}"
 
 
@@ -227,8 +251,17 @@ def test_a_platform_that_always_asks_to_wait_fails_in_the_end(shops, server, mon
 
     neural.run_due(now=much_later())
 
-    assert (run().state, run().failures) == (RunState.DEAD, 4)
-    assert len(server.asked) == 2 + 4
+    assert (run().state, run().failures) == (RunState.DEAD, FAILURES)
+    assert len(server.asked) == 2 + FAILURES
+
+
+def test_a_platform_may_be_away_for_a_day_and_is_asked_soon_when_it_is_back():
+    policy = handler(translating.HANDLER).retry
+    failures = range(1, FAILURES)
+
+    assert policy.delay(1, random_share=1) <= 60
+    assert max(policy.delay(each, random_share=1) for each in failures) <= 3600
+    assert sum(policy.delay(each, random_share=0) for each in failures) >= 24 * 3600
 
 
 def test_a_push_that_came_another_way_is_translated_without_credentials(till, server):
@@ -246,6 +279,39 @@ def test_a_push_that_came_another_way_is_translated_without_credentials(till, se
     assert run().state == RunState.DEAD
     assert run().error == ("CannotTranslate: the order was not fetched: enter the credentials")
     assert not server.asked
+
+
+def test_a_key_of_the_api_cannot_read_with_the_credentials_of_a_source(
+    shops, server, client_of_api
+):
+    """The key is of one store; the source's account may be that of the whole chain."""
+    client_of_api(
+        type="till.pushed",
+        store="S1",
+        source="shops",
+        event_id="push:1",
+        payload={"vendor": "till", "body": {"order": "of another store"}},
+    )
+
+    neural.run_due()
+
+    assert run().error == "CannotTranslate: the order was not fetched: enter the credentials"
+    assert not server.asked
+
+
+@pytest.mark.parametrize("event_id", ["1", "push:1"])
+def test_credentials_are_used_for_what_a_webhook_recorded_alone(shops, server, event_id):
+    neural.submit(
+        type="till.pushed",
+        store="S1",
+        source="shops",
+        event_id=event_id,
+        payload={"vendor": "till", "body": {"order": "77"}},
+    ).or_raise()
+
+    neural.run_due()
+
+    assert bool(server.asked) == (event_id == "push:1")
 
 
 def test_credentials_are_never_used_for_another_platform(till, server):
@@ -391,6 +457,15 @@ def failing(**facts):
 @pytest.fixture
 def client():
     return fetching.client_of("shops")
+
+
+@pytest.mark.parametrize("key", ["k3y\nmore", "k3y\r", "k3y汉"])
+def test_a_credential_that_no_header_can_have_is_not_told(client, server, key):
+    with failing(status=None) as failed:
+        client.get(server.url, headers={"X-Key": key})
+
+    assert "enter the source's credentials again" in str(failed.value)
+    assert not server.asked
 
 
 def test_the_client_posts_json_and_forms(client, server):

@@ -157,6 +157,15 @@ def test_numbers_of_telephones_are_cut_out_of_wishes():
     assert without_phones(told) == "少辣 …，2份，room 1204, …"
 
 
+@pytest.mark.parametrize(
+    "phone",
+    ["138 0013 8000", "138-0013-8000", "(415) 555-0199", "+1.415.555.0199", "138\u20130013"],
+)
+def test_a_telephone_number_in_groups_is_none_of_a_note_either(phone):
+    assert without_phones(f"ring {phone} twice") == "ring … twice"
+    assert without_phones("table 12 at 18:30, 2 x 3") == "table 12 at 18:30, 2 x 3"
+
+
 class TestFields:
     @pytest.mark.parametrize("value", [1.5, True, [], {}, "x" * 101, "", " ", None, 10**101])
     def test_an_id_is_a_text_or_a_whole_number(self, value):

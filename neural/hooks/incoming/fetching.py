@@ -105,6 +105,12 @@ class FetchingClient:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
     ) -> Any:
         what = f"{method} {_host(url)}"
+        if not all(map(_is_sendable, headers.values())):
+            # The errors of http.client would tell the header, which may be a credential.
+            raise FetchFailed(
+                f"{what}: a credential has a line break or a character outside of Latin-1, which "
+                "no header can have: enter the source's credentials again"
+            )
         self._pace.wait()
         try:
             answer = self._send(
@@ -118,6 +124,10 @@ class FetchingClient:
         except NeuralError as error:
             raise FetchFailed(f"{what}: no answer ({error})") from None
         return _json_of(answer, what)
+
+
+def _is_sendable(value: str) -> bool:
+    return "\n" not in value and "\r" not in value and all(each <= "\xff" for each in value)
 
 
 def _host(url: str) -> str:

@@ -27,12 +27,18 @@ def keep_raw(
     """
     content = written(request)
     given = storable(str(push.push_id), 1000) if push else ""
-    identity = bounded_id(given or f"request:{hash_of(request.body)}")
+    identity = bounded_id(given or f"request:{hash_of(_told(content['url'], request.body))}")
     kept = _row(source, identity, content, reason, push)
     if kept.payload["body"] != content["body"]:
         kept = _row(source, with_hash(identity, content["body"]), content, reason, push)
     logger.warning("event=push_unrouted source=%s push=%s", source.name, kept.pk)
     return kept
+
+
+def _told(url: str, body: bytes) -> bytes:
+    """What tells one unread request from another: its body, and what its address says."""
+    query = urlsplit(url).query
+    return body if not query else query.encode() + b"\n" + body
 
 
 def _row(

@@ -15,13 +15,19 @@ from neural.hooks.incoming.fetching import FetchFailed, client_of
 from neural.hooks.incoming.identity import ID_PREFIX
 from neural.hooks.models import WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, CannotTranslate, Platform, Push, Translated
-from neural.ledger.work import Snooze, checkpoint
+from neural.ledger.retry import RetryPolicy
+from neural.ledger.work import Snooze, checkpoint, current_run
 from neural.models import EntryPoint, NeuralEvent
 
 HANDLER = "neural.translate_push"
+RETRIES = RetryPolicy(max_retries=40, base_seconds=30, cap_seconds=3600, jitter=0.2)
+"""Of a translation: 30 seconds, doubling to an hour. The last attempt comes 27 to 34 hours after
+the first, so that a platform may be away for a day."""
 MOST_WAITS = 100
 """How often one run waits because the platform asks for it, before that counts as a failure."""
 LONGEST_WAIT_SECONDS = 3600.0
+_BY_KEY = "API key "
+"""Begins ``requested_by`` of what came over the HTTP API."""
 _SHOWN_REFUSALS = 5
 _SHOWN_IDS = 500
 
@@ -60,7 +66,7 @@ def translate_push(event: NeuralEvent) -> dict[str, Any]:
             "install the app that does, then retry this run"
         )
     push = push_of(event)
-    details = _details(platform, push, event.source)
+    details = _details(platform, push, event)
     translated = [_checked(each) for each in platform.translate(push, details)]
     return _recorded(event, translated)
 
@@ -81,16 +87,29 @@ def _payload(event: NeuralEvent) -> Mapping[str, Any]:
     return payload
 
 
-def _details(platform: Platform, push: Push, name: str) -> Any:
+def _details(platform: Platform, push: Push, event: NeuralEvent) -> Any:
     """What the push leaves out. Credentials are those of the source that received it; a push from
     elsewhere has none, and so no details."""
-    source = WebhookSource.objects.filter(name=name, platform=platform.name).first()
+    source = _source_of(event, platform)
     if source is None:
         return None
     try:
-        return platform.fetch(push, source.credentials, client_of(name))
+        return platform.fetch(push, source.credentials, client_of(source.name))
     except FetchFailed as failure:
         raise _wait_or(failure) from failure
+
+
+def _source_of(event: NeuralEvent, platform: Platform) -> WebhookSource | None:
+    """The source that received a push; None for one that came another way.
+
+    A key of the API may write events under any source's name. It would read with that source's
+    credentials what belongs to other stores.
+    """
+    run = current_run()
+    by_key = run is not None and run.requested_by.startswith(_BY_KEY)
+    if by_key or not event.event_id.startswith(ID_PREFIX):
+        return None
+    return WebhookSource.objects.filter(name=event.source, platform=platform.name).first()
 
 
 def _wait_or(failure: FetchFailed) -> Exception:

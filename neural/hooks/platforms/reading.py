@@ -29,7 +29,8 @@ LONGEST_ID = 100
 LONGEST_NAME = 200
 LARGEST_QUANTITY = 1_000_000
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-_LONG_NUMBER = re.compile(r"\d{7,}(?:_\d+)?")
+_LONG_NUMBER = re.compile(r"[+(]{0,2}\d(?:[ \t().\u2010-\u2015-]{0,2}\d){6,}(?:_\d+)?")
+"""Seven digits or more, also in groups: 138 0013 8000, (415) 555-0199."""
 
 
 def json_of(body: bytes | str) -> Any:
