@@ -9,6 +9,7 @@ from django.db import transaction
 
 from neural.events.answers import EventPruned
 from neural.events.replay import replay
+from neural.events.types import event_type
 from neural.models import NeuralEvent, RunState, TaskRun
 from neural.models.run_log import log_change, pairs
 
@@ -31,8 +32,9 @@ def retry_event(event: NeuralEvent, *, by: str) -> EventRetry:
     """Retry the event's dead and cancelled runs, and record runs of handlers that have none.
 
     In the caller's transaction; published after it commits. Raises :class:`EventPruned`, and
-    EventTypeUnknown as :func:`replay` does.
+    EventTypeUnknown if no installed app registers the event's type any more.
     """
+    event_type(event.type)
     if event.payload is None:
         raise EventPruned(f"the payload of {event} was pruned; its handlers cannot run")
     runs = event.runs.order_by("pk").select_for_update(of=("self",))

@@ -71,21 +71,28 @@ class Run(Schema):
 
 
 class RunsToRetry(Schema):
-    """Which runs to retry. What is left out does not narrow the choice."""
+    """Which runs to retry. What is left out does not narrow the choice. Empty text is refused: a
+    script whose variable is empty would retry the runs of every store."""
 
     model_config = {"extra": "forbid", "json_schema_extra": {"examples": [RUNS_TO_RETRY]}}
 
     states: list[Literal["dead", "cancelled", "discarded"]] = Field(
         ["dead"], min_length=1, max_length=3
     )
-    store: text(64) = Field("", description="The code of a store.")  # type: ignore[valid-type]
-    task: text(255) = Field("", description="The name of the task.")  # type: ignore[valid-type]
-    handler: text(200) = Field(  # type: ignore[valid-type]
-        "", description="The name of the handler."
+    store: text(64, least=1) | None = Field(  # type: ignore[valid-type]
+        None, description="The code of a store."
     )
-    queue: text(100) = Field("", description="The queue.")  # type: ignore[valid-type]
-    error: text(500) = Field(  # type: ignore[valid-type]
-        "", description="Part of the last error, in any case."
+    task: text(255, least=1) | None = Field(  # type: ignore[valid-type]
+        None, description="The name of the task."
+    )
+    handler: text(200, least=1) | None = Field(  # type: ignore[valid-type]
+        None, description="The name of the handler."
+    )
+    queue: text(100, least=1) | None = Field(  # type: ignore[valid-type]
+        None, description="The queue."
+    )
+    error: text(500, least=1) | None = Field(  # type: ignore[valid-type]
+        None, description="Part of the last error, in any case."
     )
     since: AskedInstant | None = Field(None, description="Finished at or after this.")
     until: AskedInstant | None = Field(None, description="Finished before this.")
@@ -120,7 +127,7 @@ def retry_runs(request: HttpRequest, chosen: RunsToRetry) -> RunsRetried:
     selection = Selection(
         states=[RunState(each) for each in dict.fromkeys(chosen.states)],
         stores=caller.stores,
-        **chosen.model_dump(include=NARROWING),
+        **chosen.model_dump(include=NARROWING, exclude_none=True),
     )
     with transaction.atomic():
         runs, more = retry_first(selection, most=chosen.limit, dry_run=chosen.dry_run)

@@ -22,6 +22,8 @@ from neural.models import Store
 
 LIST = "forecasts"
 MOST_DAYS = 31
+LONGEST_CURSOR = 1080
+"""That of a dish's code of 200 characters of four bytes, in base64."""
 
 router = Router(tags=["Forecasts"])
 _: Any = gettext_lazy  # django-ninja's annotations know no lazy text
@@ -94,7 +96,7 @@ class ForecastFilters(Schema):
     limit: int | None = Field(
         None, ge=1, le=1000, description="The most dishes of a page.", examples=[100]
     )
-    cursor: text(800) | None = Field(  # type: ignore[valid-type]
+    cursor: text(LONGEST_CURSOR) | None = Field(  # type: ignore[valid-type]
         None, description="The member `next` of the page before."
     )
 

@@ -51,7 +51,7 @@ def _register(types: dict[str, type[Payload]], *, queue: str, priority: int) -> 
 _register(URGENT, queue=HIGH_PRIORITY_QUEUE, priority=HIGH_PRIORITY)
 _register(ORDINARY, queue=DEFAULT_QUEUE, priority=DEFAULT_PRIORITY)
 register_event_type(
-    EventType(  # no handler yet: kept as unhandled
+    EventType(  # its handler is of neural.hooks; without that app, kept as unhandled
         name="till.pushed",
         schema=schemas.TillPushed,
         max_bytes=PUSHED_BYTES,

@@ -128,7 +128,7 @@ def test_every_parameter_is_described(document):
 
 def test_every_operation_says_which_problems_it_answers(document):
     for label, operation in operations(document):
-        assert {"401", "403", "422", "429", "503"} <= set(operation["responses"]), label
+        assert {"400", "401", "403", "422", "429", "503"} <= set(operation["responses"]), label
         if "{" in label:
             assert "404" in operation["responses"], label
         for status, response in operation["responses"].items():

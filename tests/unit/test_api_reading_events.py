@@ -424,6 +424,16 @@ def test_a_pruned_event_cannot_be_retried():
     assert TaskRun.objects.get().state == "dead"
 
 
+def test_an_event_whose_type_no_app_registers_any_more_cannot_be_retried():
+    row = event(type="app.of.last.year")
+    run("dead", event=row, handler="h")
+
+    said = problem(Caller("S1").post(f"events/{row.pk}/retry"), 409)
+
+    assert said["detail"] == "no installed app registers the event type app.of.last.year"
+    assert TaskRun.objects.get().state == "dead"
+
+
 def test_an_event_of_another_store_is_not_retried():
     row = event(at="S2")
     run("dead", at="S2", event=row, handler="h")

@@ -243,6 +243,17 @@ def test_every_body_has_a_page(body):
     assert superuser().get(page_of(UnroutedPush.objects.get())).status_code == 200
 
 
+@pytest.mark.parametrize("payload", [{}, [1], "text", {"body": None, "headers": 5}])
+def test_a_row_whose_content_is_no_request_has_a_page_that_shows_it(payload):
+    kept = UnroutedPush.objects.create(source=source(store="S1"), push_id="1", payload=payload)
+    client = superuser()
+
+    assert client.get(page_of(kept)).status_code == 200
+    assert client.post(act_on(kept, "route")).status_code == 302
+    kept.refresh_from_db()
+    assert (kept.state, kept.reason[:20]) == ("waiting", "it could not be read")
+
+
 def test_a_person_routes_a_selection_and_each_leaves_an_entry(till):
     source("shops", platform="till", credentials={"secret": "s3cret"}, store="S1")
     till.reads = False

@@ -101,8 +101,8 @@ URGENT = {
     *("delivery.updated", "inventory.low", "inventory.updated"),
 }
 ORDINARY = VALID.keys() - URGENT
-UNHANDLED = {"feedback.received", "till.pushed"}
-"""Types whose events are kept for people or for a later handler."""
+UNHANDLED = {"feedback.received"}
+"""Types whose events are kept for people."""
 
 
 def read(kind: str, **changes: Any) -> Any:
@@ -141,9 +141,9 @@ def test_types_go_to_their_queue_with_their_priority(queue, priority, types):
         assert (event_type(name).queue, event_type(name).priority) == (queue, priority)
 
 
-def test_every_type_but_feedback_and_pushes_has_a_handler():
+def test_every_type_but_feedback_has_a_handler():
     without = {name for name in VALID if not handlers_of(name)}
-    assert without == UNHANDLED  # a day's close gets its handler with its page
+    assert without == UNHANDLED
 
 
 @pytest.mark.parametrize("kind", VALID)

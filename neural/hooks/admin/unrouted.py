@@ -1,5 +1,6 @@
 """The admin's pages of pushes that belong to no store yet: what came, and why it waits."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -159,19 +160,21 @@ class UnroutedPushAdmin(VerbsAdmin, HistoryAdmin):
 
     @admin.display(description=_("request"))
     def address(self, kept: UnroutedPush) -> SafeString:
-        content: Any = value_of(kept, "payload")
-        return format_html("<code>{} {}</code>", content["method"], content["url"])
+        content = _request(kept)
+        told = (content.get(name) for name in ("method", "url"))
+        return format_html("<code>{}</code>", " ".join(str(each) for each in told if each))
 
     @admin.display(description=_("headers"))
     def headers(self, kept: UnroutedPush) -> SafeString | str:
-        content: Any = value_of(kept, "payload")
-        return json_block(content["headers"])
+        return json_block(_request(kept).get("headers", {}))
 
     @admin.display(description=_("body"))
     def body(self, kept: UnroutedPush) -> SafeString | str:
         """The body, indented if it is JSON; in base64 if it is no text."""
-        content: Any = value_of(kept, "payload")
-        text = content["body"]
+        content = _request(kept)
+        text = content.get("body")
+        if not isinstance(text, str):
+            return json_block(value_of(kept, "payload"))
         if not text:
             return NOTHING
         is_long = len(text) > SHOWN_CHARACTERS
@@ -183,3 +186,10 @@ class UnroutedPushAdmin(VerbsAdmin, HistoryAdmin):
         ]
         note = " ".join(filter(None, notes))
         return format_html('{}<p class="help">{}</p>', shown, note) if note else shown
+
+
+def _request(kept: UnroutedPush) -> Mapping[str, Any]:
+    """The request that a row keeps. Empty if the row has no request in our form: whatever wrote it
+    was not this version, and its page is the place to see that."""
+    content = value_of(kept, "payload")
+    return content if isinstance(content, Mapping) else {}
