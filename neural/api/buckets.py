@@ -1,7 +1,8 @@
 """Token buckets: in the broker's Redis for all processes together, or in this process's memory.
 
 A bucket holds at most ``burst`` tokens and gets ``rate`` new ones a second. A cost above the burst
-is granted to a full bucket, which then owes the rest: otherwise it would never be granted.
+is granted to a full bucket, which then owes the rest: otherwise it would never be granted. What the
+same request has ``paid`` before does not count as missing then.
 """
 
 import logging
@@ -32,11 +33,12 @@ TAKE = """
 local now = redis.call('TIME')
 now = tonumber(now[1]) + tonumber(now[2]) / 1000000
 local cost, rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local paid = tonumber(ARGV[5])
 local held = redis.call('HMGET', KEYS[1], 'tokens', 'at')
 local tokens, at = tonumber(held[1]) or burst, tonumber(held[2]) or now
 tokens = math.min(burst, tokens + math.max(0, now - at) * rate)
 local granted, ahead = 0, 0
-if tokens >= math.min(cost, burst) then
+if tokens + paid >= math.min(cost + paid, burst) then
   granted, tokens = 1, tokens - cost
   ahead = math.max(0, math.min(tonumber(ARGV[4]), math.floor(tokens / 2)))
   tokens = tokens - ahead
@@ -61,7 +63,7 @@ class Taken:
 class Buckets(Protocol):
     """Whatever grants tokens."""
 
-    def take(self, name: str, *, cost: int, rate: float, burst: float) -> Taken: ...
+    def take(self, name: str, *, cost: int, rate: float, burst: float, paid: int = 0) -> Taken: ...
 
 
 class LocalBuckets:
@@ -72,13 +74,13 @@ class LocalBuckets:
         self._lock = threading.Lock()
         self._held: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, name: str, *, cost: int, rate: float, burst: float) -> Taken:
+    def take(self, name: str, *, cost: int, rate: float, burst: float, paid: int = 0) -> Taken:
         """Take ``cost`` tokens out of a bucket, or none if there are too few."""
         with self._lock:
             now = time.monotonic()
             tokens, at = self._held.pop(name, (burst, now))
             tokens = min(burst, tokens + (now - at) * rate)
-            granted = tokens >= min(cost, burst)
+            granted = tokens + paid >= min(cost + paid, burst)
             tokens -= cost if granted else 0
             self._held[name] = (tokens, now)
             if len(self._held) > self._size:
@@ -93,11 +95,13 @@ class RedisBuckets:
         self._take = client.register_script(TAKE)
         self._prefix = prefix
 
-    def take(self, name: str, *, cost: int, rate: float, burst: float, ahead: int = 0) -> Taken:
+    def take(
+        self, name: str, *, cost: int, rate: float, burst: float, paid: int = 0, ahead: int = 0
+    ) -> Taken:
         """Take ``cost`` tokens out of a bucket, or none if there are too few; and up to ``ahead``
         more, at most half of what is left then."""
         granted, tokens, more = self._take(
-            keys=[self._prefix + name], args=[cost, rate, burst, ahead]
+            keys=[self._prefix + name], args=[cost, rate, burst, ahead, paid]
         )
         return Taken(bool(granted), float(tokens), int(more))
 
@@ -128,11 +132,11 @@ class PrepaidBuckets:
         self._lock = threading.Lock()
         self._purses: OrderedDict[str, _Purse] = OrderedDict()
 
-    def take(self, name: str, *, cost: int, rate: float, burst: float) -> Taken:
+    def take(self, name: str, *, cost: int, rate: float, burst: float, paid: int = 0) -> Taken:
         """Take ``cost`` tokens out of a bucket, or none if there are too few. Raises what the
         source raises."""
         if cost != 1:  # a batch asks once for many
-            return self._source.take(name, cost=cost, rate=rate, burst=burst)
+            return self._source.take(name, cost=cost, rate=rate, burst=burst, paid=paid)
         with self._lock:
             purse = self._purse(name)
             if purse.held and time.monotonic() < purse.until:
@@ -145,7 +149,9 @@ class PrepaidBuckets:
                 purse.is_being_filled = bool(ahead)
         taken = Taken(False, 0)
         try:
-            taken = self._source.take(name, cost=cost, rate=rate, burst=burst, ahead=ahead)
+            taken = self._source.take(
+                name, cost=cost, rate=rate, burst=burst, paid=paid, ahead=ahead
+            )
         finally:
             if ahead:
                 with self._lock:
@@ -180,7 +186,7 @@ class SharedBuckets:
         self._redis, self._local = redis, local
         self._used_again_at = 0.0
 
-    def take(self, name: str, *, cost: int, rate: float, burst: float) -> Taken:
+    def take(self, name: str, *, cost: int, rate: float, burst: float, paid: int = 0) -> Taken:
         """Take ``cost`` tokens out of a bucket, or none if there are too few."""
         from redis.exceptions import RedisError  # not installed in projects without Redis
 
@@ -189,7 +195,7 @@ class SharedBuckets:
             # The next requests do not wait for the answer to this one if Redis was away.
             self._used_again_at = time.monotonic() + PAUSE_SECONDS if before else 0.0
             try:
-                taken = self._redis.take(name, cost=cost, rate=rate, burst=burst)
+                taken = self._redis.take(name, cost=cost, rate=rate, burst=burst, paid=paid)
             except (RedisError, OSError) as error:
                 self._used_again_at = time.monotonic() + PAUSE_SECONDS
                 if not before:
@@ -199,7 +205,7 @@ class SharedBuckets:
                 if before:
                     logger.info("event=api_limits_redis_back")
                 return taken
-        return self._local.take(name, cost=cost, rate=rate, burst=burst)
+        return self._local.take(name, cost=cost, rate=rate, burst=burst, paid=paid)
 
 
 def buckets() -> LocalBuckets | SharedBuckets:

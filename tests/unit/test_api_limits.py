@@ -188,7 +188,7 @@ class Counted:
     def __init__(self, tokens: float) -> None:
         self.tokens, self.asked, self.fails = tokens, 0, False
 
-    def take(self, name, *, cost, rate, burst, ahead=0) -> Taken:
+    def take(self, name, *, cost, rate, burst, paid=0, ahead=0) -> Taken:
         self.asked += 1
         if self.fails:
             raise RedisError("away")
@@ -377,6 +377,30 @@ def test_a_batch_counts_as_its_number_of_events(local, settings, time_that) -> N
     assert refused.value.headers["Retry-After"] == "5"
     limits.charge(caller, 40)
     assert caller.allowance.tokens == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("rate", [0.01, 5])
+def test_a_batch_above_the_burst_of_its_key_is_let_in_by_a_full_bucket(
+    local, settings, time_that, rate
+) -> None:
+    settings.NEURAL = {**settings.NEURAL, "api_rate_per_second": 200, "api_rate_burst": 10_000}
+    caller = Caller(api_world.key(rate_per_second=rate)[0])
+
+    limits.charge_ahead(caller)
+    limits.charge(caller, 500)
+
+    assert caller.allowance.tokens == caller.allowance.burst - 500
+    with pytest.raises(ApiProblem):
+        limits.charge(caller, 1)
+
+
+def test_what_the_request_has_paid_is_not_missing_in_redis(redis) -> None:
+    shared = _buckets(redis.url, "")
+
+    assert take(shared, 1, rate=NEVER).granted
+    assert not take(shared, 24, rate=NEVER).granted
+    assert shared.take("a", cost=24, rate=NEVER, burst=10, paid=1) == Taken(True, -15)
 
 
 @pytest.mark.django_db
