@@ -139,7 +139,7 @@ def _row(prefix: str) -> tuple[ApiKey | None, bool]:
     This is a request's first query. Whether the connection still works shows by it: a health check
     before it (``CONN_HEALTH_CHECKS``) would cost each request a round trip more.
     """
-    connection = ledger_connection()
+    connection: Any = ledger_connection()
     may_be_broken = connection.connection is not None and not connection.in_atomic_block
     if may_be_broken:
         connection.health_check_done = True
