@@ -7,9 +7,15 @@ Django's own reading (``request.body``) is not used. Its limit is one for the wh
 
 import json
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from http import HTTPStatus
+from inspect import iscoroutinefunction
 from typing import Any
 
 from django.http import HttpRequest, UnreadablePostError
+from django.http.response import HttpResponseBase
 
 from neural.api.conf import conf
 from neural.api.deadlines import Deadline
@@ -18,6 +24,8 @@ from neural.conf import conf as ledger_conf
 from neural.stored_json import said_of
 
 READ_BYTES = 64 * 1024
+REFUSED_SECONDS = 5.0
+"""How long the rest of a refused request is waited for."""
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 
 
@@ -56,9 +64,9 @@ class Body:
     longer than ``api_body_seconds`` in all with 408, and one that ends early with 400.
     """
 
-    def __init__(self, request: HttpRequest, limit: int) -> None:
+    def __init__(self, request: HttpRequest, limit: int, seconds: float | None = None) -> None:
         self._limit = limit
-        self._seconds = self._seconds_left = conf().api_body_seconds
+        self._seconds = self._seconds_left = seconds or conf().api_body_seconds
         environ = getattr(request, "environ", {})
         self._socket = environ.get("gunicorn.socket")
         self._size = _declared_size(request)
@@ -125,6 +133,27 @@ class Body:
 
     def _too_large(self) -> ApiProblem:
         return ApiProblem(413, f"the body is larger than {self._limit:,} bytes")
+
+
+def reads_to_the_end(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator of an operation's ``run``: reads what a refused request has left of its body, if it
+    is not larger than a batch and comes soon.
+
+    A server that closes a connection on which bytes are left breaks it: the client, which sends all
+    before it reads, would see that instead of the reason.
+    """
+    if iscoroutinefunction(run):
+        return run  # its server reads bodies whole
+
+    @wraps(run)
+    def running(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response: HttpResponseBase = run(request, *args, **kwargs)
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            with suppress(ApiProblem):
+                Body(request, conf().api_batch_bytes, REFUSED_SECONDS).drain()
+        return response
+
+    return running
 
 
 def _declared_size(request: HttpRequest) -> int | None:

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from ninja import Router
+from ninja import Query, Router
 
 from neural.api import batch, examples
 from neural.api.access import KeyWith
@@ -75,7 +75,10 @@ def submit_event(request: HttpRequest) -> HttpResponse:
     summary="Submit many events",
     openapi_extra=examples.MANY,
 )
-def submit_events(request: HttpRequest, backfill: bool = False) -> StreamingHttpResponse:
+def submit_events(
+    request: HttpRequest,
+    backfill: Annotated[bool, Query(description="History: the runs go to low_priority.")] = False,
+) -> StreamingHttpResponse:
     """Records many events and answers each with a line of JSON, in order.
 
     The body is a JSON list, a CloudEvents batch or NDJSON, in which each event has our plain shape

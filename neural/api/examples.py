@@ -3,6 +3,7 @@
 django-ninja cannot derive them: these endpoints read their bodies themselves.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -120,6 +121,9 @@ _ACCEPTED: JsonObject = {
     **{name: _PLAIN[name] for name in ("store", "source", "event_id", "type")},
     "url": "/api/v1/events/17",
 }
+_EVENT_LINES = "".join(
+    json.dumps(each, ensure_ascii=False) + "\n" for each in (_PLAIN, _CLOUDEVENT)
+)
 _LINES = """\
 {"line":1,"status":202,"verdict":"new","id":17}
 {"line":2,"status":422,"verdict":"refused","errors":[{"field":"payload.total","reason":"…"}]}
@@ -204,16 +208,7 @@ ONE: JsonObject = {
     },
 }
 MANY: JsonObject = {
-    "parameters": [
-        {
-            "name": "backfill",
-            "in": "query",
-            "required": False,
-            "description": "History: the runs go to low_priority.",
-            "schema": {"type": "boolean", "default": False},
-        },
-        _TRACE,
-    ],
+    "parameters": [_TRACE],
     "requestBody": {
         "required": True,
         "content": {
@@ -228,7 +223,9 @@ MANY: JsonObject = {
                 {"type": "array", "items": _CLOUDEVENT_SCHEMA}, cloudevents=[_CLOUDEVENT]
             ),
             **{
-                media_type: _content({"type": "string", "description": "An event a line."})
+                media_type: _content(
+                    {"type": "string", "description": "An event a line."}, events=_EVENT_LINES
+                )
                 for media_type in ("application/x-ndjson", "application/jsonl")
             },
         },

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models.functions import Now
 from django.views.decorators.debug import sensitive_variables
 
@@ -134,7 +134,25 @@ def find(text: str) -> ApiKey | None:
 
 
 def _row(prefix: str) -> tuple[ApiKey | None, bool]:
-    """The key with this prefix, and whether it is neither revoked nor expired."""
+    """The key with this prefix, and whether it is neither revoked nor expired.
+
+    This is a request's first query. Whether the connection still works shows by it: a health check
+    before it (``CONN_HEALTH_CHECKS``) would cost each request a round trip more.
+    """
+    connection: Any = ledger_connection()
+    may_be_broken = connection.connection is not None and not connection.in_atomic_block
+    if may_be_broken:
+        connection.health_check_done = True
+    try:
+        return _read(prefix)
+    except (OperationalError, InterfaceError):
+        if not may_be_broken or not connection.autocommit:
+            raise  # a transaction ends with its connection
+        connection.close()
+        return _read(prefix)
+
+
+def _read(prefix: str) -> tuple[ApiKey | None, bool]:
     with preparing_cursor() as cursor:
         cursor.execute(_BY_PREFIX.format(clock=ledger_dialect().clock), [prefix])
         row = cursor.fetchone()

@@ -72,7 +72,7 @@ def charge(caller: "Caller", cost: int) -> None:
     allowance = caller.allowance
     due = max(cost - allowance.paid_ahead, 0)
     if due:
-        _take(caller, due)
+        _take(caller, due, paid=allowance.paid_ahead)
     allowance.paid_ahead -= cost - due
 
 
@@ -82,13 +82,13 @@ def charge_ahead(caller: "Caller") -> None:
     caller.allowance.paid_ahead = 1
 
 
-def _take(caller: "Caller", cost: int) -> None:
+def _take(caller: "Caller", cost: int, *, paid: int = 0) -> None:
     settings, allowance, key = conf(), caller.allowance, caller.key
     allowance.rate = key.rate_per_second or settings.api_rate_per_second
     in_proportion = allowance.rate / settings.api_rate_per_second
     allowance.burst = max(settings.api_rate_burst * in_proportion, 1)
     taken = buckets().take(
-        f"key:{key.prefix}", cost=cost, rate=allowance.rate, burst=allowance.burst
+        f"key:{key.prefix}", cost=cost, rate=allowance.rate, burst=allowance.burst, paid=paid
     )
     allowance.tokens = taken.tokens
     if taken.granted:

@@ -94,8 +94,9 @@ def _submitted(items: Iterable[Item], caller: Caller, backfill: bool) -> Iterato
 
 
 def _is_foreign(item: Item, caller: Caller) -> bool:
-    store = item.refusal.store_code if isinstance(item, Rejected) else item.get("store")
-    return isinstance(store, str) and bool(store) and not caller.may_use(store)
+    # As text: a store that is given as a number is kept as text with the refused event.
+    store = item.refusal.store_code if isinstance(item, Rejected) else as_text(item.get("store"))
+    return bool(store) and not caller.may_use(store)
 
 
 def _foreign(item: Item) -> Outcome:

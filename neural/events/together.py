@@ -58,10 +58,23 @@ class _Group:
             else:
                 self._is_led = mine.leads = True
         if not mine.leads:
-            mine.woken.wait()
+            self._wait(mine)
         if mine.leads:
             self._lead(mine)
         return recording.record(new_events) if mine.answers is None else mine.answers
+
+    def _wait(self, mine: _Waiting) -> None:
+        """Wait until woken. A thread that is interrupted (a time limit, Ctrl-C) leaves: otherwise
+        it might be made to lead, and the others would wait for it for ever."""
+        try:
+            mine.woken.wait()
+        except BaseException:
+            with self._lock:
+                if mine in self._waiting:
+                    self._waiting.remove(mine)
+            if mine.leads:
+                self._let_another_lead()
+            raise
 
     def _lead(self, mine: _Waiting) -> None:
         """Record the events of this thread and of those that wait, and wake these. If that fails,
@@ -98,9 +111,9 @@ class _Group:
         with self._lock:
             following = self._waiting.popleft() if self._waiting else None
             self._is_led = following is not None
-        if following is not None:
-            following.leads = True
-            following.woken.set()
+            if following is not None:
+                following.leads = True
+                following.woken.set()
 
 
 _group = _Group()

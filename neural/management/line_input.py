@@ -29,24 +29,35 @@ class Position:
     lines: int = 0
     digest: str = ""
     """A hash of the last of these lines: the next run checks that its input is the same."""
+    url: str = ""
+    """The server that answered them: another one knows none of them."""
 
     @classmethod
-    def read(cls, path: Path | None) -> "Position":
-        """The kept position, or the beginning. Raises :class:`InputChanged` for another file."""
+    def read(cls, path: Path | None, url: str) -> "Position":
+        """The kept position, or the beginning. Raises :class:`InputChanged` for another file, and
+        for the position at another server."""
         if path is None or not path.exists():
-            return cls(path)
+            return cls(path, url=url)
         try:
             kept = json.loads(path.read_text())
-            return cls(path, int(kept["lines"]), str(kept["digest"]))
+            found = cls(path, int(kept["lines"]), str(kept["digest"]), str(kept["url"]))
         except (ValueError, KeyError, TypeError) as error:
             raise InputChanged(f"{path} is not a position: delete it to start again") from error
+        if found.url != url:
+            raise InputChanged(
+                f"{path} says what was sent to {found.url}, not to {url}. Name another file with "
+                "--position, or delete it to send the input from the beginning"
+            )
+        return found
 
     def advance(self, line: int, text: bytes) -> None:
         """Keep that this line and all before it have been answered."""
         self.lines, self.digest = line, _digest(text)
         if self.path is not None:
             kept = self.path.with_name(self.path.name + ".new")
-            kept.write_text(json.dumps({"lines": self.lines, "digest": self.digest}))
+            kept.write_text(
+                json.dumps({"lines": self.lines, "digest": self.digest, "url": self.url})
+            )
             os.replace(kept, self.path)
 
     def forget(self) -> None:

@@ -17,12 +17,12 @@ KEY_VARIABLE = "ZN_API_KEY"
 GIVE_UP_SECONDS = 600
 
 
-def position_of(name: str | None, given: str | None) -> Position:
-    """Where to resume: only a file has a position of its own."""
+def position_of(name: str | None, given: str | None, url: str) -> Position:
+    """Where to resume at this server: only a file has a position of its own."""
     if given is None and name in (None, "-"):
         return Position(None)
     try:
-        return Position.read(Path(given or f"{name}.position"))
+        return Position.read(Path(given or f"{name}.position"), url)
     except (InputChanged, OSError) as error:
         raise CommandError(f"--position: {error}", returncode=WRONG_USAGE) from error
 

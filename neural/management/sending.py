@@ -37,6 +37,10 @@ class ServerAway(NeuralError):
     """The server did not answer for too long."""
 
 
+class _TooLarge(Exception):
+    """The server takes fewer lines, or bytes, in one batch."""
+
+
 class _Interrupted(Exception):
     """What follows was not answered. It may succeed after ``wait`` seconds, if the server says."""
 
@@ -95,6 +99,13 @@ class Sender:
                 self.told(f"{interrupted}; trying again in {pause:.0f} s")
                 self.sleep(pause)
                 wait = min(2 * wait, LONGEST_WAIT)
+            except _TooLarge as refused:
+                if len(lines) == 1 and not done:
+                    raise ServerRefused(str(refused)) from refused
+                if not done:  # else the server has read as many as it takes
+                    yield from self.send(lines[: len(lines) // 2])
+                    done = len(lines) // 2
+                lines = lines[done:]
 
     def _post(self, lines: Lines) -> Iterator[Answered]:
         """Send lines in one request; raises :class:`_Interrupted` after the last answered line."""
@@ -139,6 +150,8 @@ def _of_status(error: urllib.error.HTTPError, url: str) -> Exception:
     said = _said_by(error)
     if error.code in _TRIED_AGAIN:
         return _Interrupted(f"{url} answers {said}", _retry_after(error.headers))
+    if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return _TooLarge(f"{url} answers {said}")
     if location := error.headers.get("Location"):
         said += f"; it redirects to {location}: give that address"
     return ServerRefused(f"{url} answers {said}")
@@ -179,6 +192,8 @@ def _answers(lines: Lines, response: Iterable[bytes]) -> Iterator[Answered]:
 def _of_problem(problem: Mapping[str, Any]) -> Exception:
     """Why the server stopped in the middle of a batch."""
     said = f"the server stopped: {problem.get('detail') or problem['status']}"
+    if problem["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return _TooLarge(said)
     return _Interrupted(said) if problem["status"] in _TRIED_AGAIN else ServerRefused(said)
 
 

@@ -69,6 +69,18 @@ def test_the_same_event_from_16_clients_at_once_is_one_event(serve, key):
     )
 
 
+def test_a_client_that_sends_all_before_it_reads_is_told_why_it_is_refused(serve, key):
+    web = serve()
+    headers = {"X-Api-Key": "zn_wrong", "Content-Type": NDJSON, "Connection": "close"}
+
+    statuses = [
+        web.request("POST", "/api/v1/events/batch", b"x" * 4_000_000, **headers)[0]
+        for _ in range(5)
+    ]
+
+    assert statuses == [401] * 5
+
+
 @pytest.mark.faults
 def test_a_web_process_killed_within_a_batch_has_recorded_every_answered_line(serve, key):
     web = serve(submit_chunk=20, api_body_seconds=600)

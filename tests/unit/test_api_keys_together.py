@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test import Client
 
 from neural.api import keys, limits, usage
@@ -144,3 +144,66 @@ def test_threads_together_are_granted_one_burst() -> None:
         return sum(each.granted for each in taken)
 
     assert sum(together(*[take] * 4)) == 500
+
+
+on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="kills a connection")
+
+
+def end_connection() -> None:
+    """End this thread's connection at the server, as a restart of PostgreSQL does."""
+    connection.ensure_connection()
+    backend = connection.connection.info.backend_pid
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
+    finally:
+        other.close()
+
+
+@on_postgresql
+def test_a_connection_that_the_server_has_ended_is_replaced() -> None:
+    key, text = api_world.key("S1")
+    end_connection()
+
+    assert keys.find(text) == key
+
+
+@on_postgresql
+def test_within_a_transaction_the_end_of_the_connection_is_an_error() -> None:
+    _, text = api_world.key("S1")
+
+    def find_in_a_transaction() -> None:
+        with transaction.atomic():
+            end_connection()
+            keys.find(text)
+
+    with pytest.raises(DatabaseError):
+        find_in_a_transaction()
+
+
+@on_postgresql
+def test_a_request_does_not_ask_whether_its_connection_works(monkeypatch) -> None:
+    _, text = api_world.key("S1")
+    monkeypatch.setitem(connection.settings_dict, "CONN_HEALTH_CHECKS", True)
+    connection.close()
+    connection.ensure_connection()
+    connection.health_check_done = False  # as at the beginning of a request
+    monkeypatch.setattr(connection, "is_usable", lambda: pytest.fail("a round trip too many"))
+
+    assert keys.find(text) is not None
+
+
+def test_a_database_that_stays_away_is_an_error(monkeypatch) -> None:
+    _, text = api_world.key("S1")
+    asked = []
+
+    def away(prefix):
+        asked.append(prefix)
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(keys, "_read", away)
+
+    with pytest.raises(OperationalError):
+        keys.find(text)
+    assert len(asked) == 2

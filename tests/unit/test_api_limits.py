@@ -14,7 +14,14 @@ from redis.exceptions import RedisError
 from neural.api import buckets as buckets_module
 from neural.api import limits
 from neural.api.access import Caller
-from neural.api.buckets import LocalBuckets, RedisBuckets, SharedBuckets, Taken, _buckets
+from neural.api.buckets import (
+    LocalBuckets,
+    PrepaidBuckets,
+    RedisBuckets,
+    SharedBuckets,
+    Taken,
+    _buckets,
+)
 from neural.api.problems import ApiProblem
 from tests.unit import api_world
 from zhilian.supervision.embedded import EmbeddedBroker
@@ -172,6 +179,120 @@ def test_a_frozen_redis_is_left_alone_and_each_process_counts(redis, time_that, 
     assert caplog.text.count("event=api_limits_redis_lost") == 1
 
 
+# Tokens taken ahead
+
+
+class Counted:
+    """A bucket in this process that counts how often it is asked; as Redis does, with ``ahead``."""
+
+    def __init__(self, tokens: float) -> None:
+        self.tokens, self.asked, self.fails = tokens, 0, False
+
+    def take(self, name, *, cost, rate, burst, paid=0, ahead=0) -> Taken:
+        self.asked += 1
+        if self.fails:
+            raise RedisError("away")
+        if self.tokens < cost:
+            return Taken(False, self.tokens)
+        self.tokens -= cost
+        more = min(ahead, int(self.tokens // 2))
+        self.tokens -= more
+        return Taken(True, self.tokens, more)
+
+
+def test_a_busy_key_asks_redis_for_few_of_its_requests(time_that) -> None:
+    source = Counted(10_000)
+    buckets = PrepaidBuckets(source)
+
+    answers = [take(buckets, rate=200, burst=10_000) for _ in range(1000)]
+
+    assert all(each.granted for each in answers)
+    assert [each.tokens for each in answers] == list(range(9999, 8999, -1))
+    assert source.asked < 60
+
+
+def test_a_process_holds_a_tenth_of_a_second_of_the_rate_for_a_second(time_that) -> None:
+    source = Counted(10_000)
+    buckets = PrepaidBuckets(source)
+    for _ in range(500):
+        spent = 10_000 - take(buckets, rate=200, burst=10_000).tokens
+        assert 0 <= (10_000 - source.tokens) - spent <= 20
+    before = source.asked
+
+    time_that.passes(1)
+    take(buckets, rate=200, burst=10_000)
+
+    assert source.asked == before + 1
+
+
+def test_a_key_that_is_not_busy_takes_nothing_ahead(time_that) -> None:
+    source = Counted(100)
+    buckets = PrepaidBuckets(source)
+    for _ in range(10):
+        take(buckets, rate=200)
+        time_that.passes(1)
+
+    assert source.tokens == 90
+
+
+@pytest.mark.parametrize("rate", [1e-6, 1, 200, 1e6])
+def test_what_is_taken_ahead_exceeds_no_limit_and_wastes_nothing_of_a_small_bucket(
+    rate, time_that
+) -> None:
+    source = Counted(100)
+    both = [PrepaidBuckets(source), PrepaidBuckets(source)]
+
+    granted = [take(both[turn % 2], rate=rate).granted for turn in range(300)]
+
+    assert sum(granted) == 100
+
+
+def test_threads_that_find_nothing_held_do_not_all_take_ahead(time_that) -> None:
+    source = Counted(10_000)
+    buckets = PrepaidBuckets(source)
+    asked_for = []
+
+    def take_in_the_middle(name, *, ahead=0, **more):
+        asked_for.append(ahead)
+        if ahead and len(asked_for) < 10:
+            take(buckets, rate=200)
+        return Counted.take(source, name, ahead=ahead, **more)
+
+    source.take = take_in_the_middle
+    for _ in range(3):
+        take(buckets, rate=200)
+
+    assert asked_for == [0, 1, 0]
+
+
+def test_after_an_error_of_redis_tokens_are_taken_ahead_again(time_that) -> None:
+    source = Counted(10_000)
+    buckets = PrepaidBuckets(source)
+    take(buckets, rate=200)
+    source.fails = True
+    with pytest.raises(RedisError):
+        take(buckets, rate=200)
+    source.fails = False
+    for _ in range(100):
+        take(buckets, rate=200)
+
+    assert source.asked < 20
+
+
+def test_redis_grants_ahead_at_most_half_of_what_is_left(redis) -> None:
+    shared = RedisBuckets(Redis(unix_socket_path=str(redis.socket), db=1), "")
+
+    def ahead(tokens: int) -> Taken:
+        return shared.take("a", cost=1, rate=NEVER, burst=10, ahead=tokens)
+
+    assert [ahead(2), ahead(9), ahead(9)] == [
+        Taken(True, 7, 2),
+        Taken(True, 3, 3),
+        Taken(True, 1, 1),
+    ]
+    assert [ahead(9), ahead(9)] == [Taken(True, 0, 0), Taken(False, 0, 0)]
+
+
 @pytest.mark.parametrize(
     ("broker", "address"),
     [
@@ -256,6 +377,30 @@ def test_a_batch_counts_as_its_number_of_events(local, settings, time_that) -> N
     assert refused.value.headers["Retry-After"] == "5"
     limits.charge(caller, 40)
     assert caller.allowance.tokens == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("rate", [0.01, 5])
+def test_a_batch_above_the_burst_of_its_key_is_let_in_by_a_full_bucket(
+    local, settings, time_that, rate
+) -> None:
+    settings.NEURAL = {**settings.NEURAL, "api_rate_per_second": 200, "api_rate_burst": 10_000}
+    caller = Caller(api_world.key(rate_per_second=rate)[0])
+
+    limits.charge_ahead(caller)
+    limits.charge(caller, 500)
+
+    assert caller.allowance.tokens == caller.allowance.burst - 500
+    with pytest.raises(ApiProblem):
+        limits.charge(caller, 1)
+
+
+def test_what_the_request_has_paid_is_not_missing_in_redis(redis) -> None:
+    shared = _buckets(redis.url, "")
+
+    assert take(shared, 1, rate=NEVER).granted
+    assert not take(shared, 24, rate=NEVER).granted
+    assert shared.take("a", cost=24, rate=NEVER, burst=10, paid=1) == Taken(True, -15)
 
 
 @pytest.mark.django_db

@@ -318,7 +318,9 @@ def test_accepted_means_committed_also_in_a_project_with_a_transaction_for_each_
 
 def test_one_event_takes_few_statements(post, django_assert_max_num_queries):
     """Its key, and on PostgreSQL one statement for event, runs and store; on SQLite three, and a
-    savepoint around them."""
+    savepoint around them. The key's first use in a minute is noted, too."""
+    post({**EVENT, "event_id": "of-the-first-use"})
+
     with django_assert_max_num_queries(2 if connection.vendor == "postgresql" else 8):
         post(EVENT)
 

@@ -168,6 +168,28 @@ def test_events_of_another_store_are_refused_alone_and_not_kept(post):
     assert NeuralEvent.objects.get().store_id == "S2"
 
 
+def test_a_store_that_is_not_text_is_no_way_around_the_stores_of_a_key(post):
+    mine, other = (Store.objects.create(code=code) for code in ("5", "6"))
+    _, key = keys.issue(name="till", scopes=[Scope.EVENTS_WRITE], stores=[mine])
+
+    response = post(ndjson(event(1, store=5), event(2, store=6), event(3, store=None)), key=key)
+
+    assert statuses(response) == [422, 403, 422]
+    assert not RefusedEvent.objects.filter(store_code=other.code).exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({"key": "zn_wrong"}, 401), ({"content_type": "text/csv"}, 415), ({"query": "?a=1"}, 422)],
+)
+def test_of_a_refused_request_the_body_is_read_to_its_end(post, changes, status):
+    """Otherwise the connection would break while the client still sends."""
+    response = post(ndjson(*map(event, range(2000))), **changes)
+
+    assert response.status_code == status
+    assert response.wsgi_request.read() == b""
+
+
 def test_more_events_than_a_batch_may_have_are_left_and_the_last_line_says_so(post, settings):
     settings.NEURAL = {**settings.NEURAL, "api_batch_events": 3, "submit_chunk": 2}
 

@@ -200,14 +200,45 @@ def test_what_follows_a_server_that_stopped_in_the_middle_is_sent_again(
     assert "5 new, 0 recorded before" in said
 
 
-def test_a_batch_that_is_too_large_for_the_server_is_said(deployment, send, file):
-    deployment.plan = [0]
-    deployment.end = {"problem": {"status": 413, "detail": "a batch has at most 1 events"}}
+def test_a_server_that_takes_fewer_events_in_a_batch_gets_the_rest_in_another(
+    deployment, send, file
+):
+    deployment.plan = [2, 2, 1]
+    deployment.end = {"problem": {"status": 413, "detail": "a batch has at most 2 events"}}
+
+    code, said, _ = send(str(file))
+
+    assert code == 0
+    assert "5 new, 0 recorded before" in said
+
+
+def test_a_batch_that_is_too_large_for_the_server_is_sent_in_halves(deployment, send, file):
+    deployment.plan = [{"status": 413, "detail": "the body is larger than 1,024 bytes"}] * 2
+
+    code, said, _ = send(str(file))
+
+    assert code == 0
+    assert "5 new, 0 recorded before" in said
+
+
+def test_a_line_that_is_too_large_for_the_server_is_said(deployment, send, file):
+    deployment.plan = [{"status": 413, "detail": "the body is larger than 10 bytes"}] * 9
 
     code, _, errors = send(str(file))
 
     assert code == 2
-    assert "the server stopped: a batch has at most 1 events" in errors
+    assert "answers 413: the body is larger than 10 bytes" in errors
+
+
+def test_the_position_at_one_server_is_not_that_at_another(deployment, send, file):
+    path = file.with_name("events.ndjson.position")
+    remote.Position.read(path, "https://other.example.com/api/v1").advance(2, line(2).encode())
+
+    code, _, errors = send(str(file))
+
+    assert code == 2
+    assert "sent to https://other.example.com/api/v1" in errors
+    assert deployment.requests == []
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 415])
@@ -271,7 +302,8 @@ def test_a_pipe_resumes_at_its_position(deployment, send, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("changed", [line(9) + line(8) + line(7), ""], ids=["other", "shorter"])
 def test_an_input_that_has_changed_is_not_resumed(deployment, send, file, changed):
-    remote.Position.read(file.with_name("events.ndjson.position")).advance(2, line(2).encode())
+    path = file.with_name("events.ndjson.position")
+    remote.Position.read(path, deployment.url).advance(2, line(2).encode())
     file.write_text(changed)
 
     code, _, errors = send(str(file))

@@ -8,7 +8,7 @@ import pytest
 from django.db import DataError, OperationalError, connection, transaction
 
 import neural
-from neural.events import recording
+from neural.events import recording, together
 from neural.models import NeuralEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -163,3 +163,52 @@ def test_an_event_of_a_callers_transaction_is_recorded_in_it(database):
         transaction.set_rollback(True)
 
     assert not NeuralEvent.objects.exists()
+
+
+class Interrupted(BaseException):
+    pass
+
+
+class InterruptedWait(threading.Event):
+    """An interruption that comes while a thread waits: before it is woken, or as it is woken."""
+
+    def __init__(self, *, is_woken: bool) -> None:
+        super().__init__()
+        self._is_woken = is_woken
+
+    def wait(self, timeout=None):
+        if self._is_woken:
+            super().wait(timeout)
+        raise Interrupted
+
+
+@pytest.mark.parametrize("is_woken", [False, True])
+def test_one_that_is_interrupted_while_it_waits_is_not_made_to_lead(monkeypatch, is_woken):
+    group, interrupted, last = together._Group(), [], []
+    waits = InterruptedWait(is_woken=is_woken)
+
+    def wait_and_be_interrupted():
+        waiting = together._Waiting([], woken=waits)
+        monkeypatch.setattr(together, "_Waiting", lambda new_events: waiting)
+        try:
+            group.record([])
+        except Interrupted as error:
+            interrupted.append(error)
+
+    group._is_led = True
+    thread = threading.Thread(target=wait_and_be_interrupted)
+    thread.start()
+    until = time.monotonic() + PATIENCE
+    while is_woken and not group._waiting:
+        assert time.monotonic() < until
+        time.sleep(0.001)
+    if not is_woken:
+        thread.join(PATIENCE)
+    group._let_another_lead()
+    thread.join(PATIENCE)
+    monkeypatch.undo()
+    last.extend(group.record([]))
+
+    assert len(interrupted) == 1
+    assert last == []
+    assert not group._is_led

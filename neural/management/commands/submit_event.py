@@ -152,7 +152,7 @@ class Command(TeachingCommand):
         """Send to another deployment, from where the last run stopped."""
         summary: Counter[Verdict] = Counter()
         sender = sender_of(options, self._warn)
-        position = position_of(name, options["position"])
+        position = position_of(name, options["position"], sender.url)
         try:
             with opened_for_sending(name, options) as (lines, bar):
                 for batch in batches(position.remaining(lines)):
