@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.utils import timezone
 
 import neural
+from neural.api.keys import issue
+from neural.api.models import Scope
 from neural.forecasting.models import PrivacySpend
 from neural.hooks.incoming.raw import keep_raw
 from neural.hooks.platforms.base import Push, Received
@@ -16,6 +18,7 @@ from neural.retrieval.models import IngestedRecord, OutboxEntry, Search
 from tests.unit import admin_world as world
 from tests.unit import hooks_world, search_world
 from tests.unit import learning_world as learning
+from tests.unit.subscribing import subscribe
 
 pytestmark = pytest.mark.django_db
 
@@ -159,6 +162,7 @@ def submitted() -> None:
         },
         "day.closed": {"till": SCRIPT, "business_day": "2026-03-01", "sums": {"total": "19"}},
     }
+    subscribe("https://erp.example/", "inventory.low", name=SCRIPT)
     for kind, payload in payloads.items():
         neural.submit(type=kind, store="S1", source="till", event_id=kind, payload=payload)
     neural.submit(type=SCRIPT, store="S1", source=SCRIPT, event_id=SCRIPT, payload={SCRIPT: SCRIPT})
@@ -175,6 +179,7 @@ def submitted() -> None:
     OutboxEntry.objects.create(collection=SCRIPT, key=SCRIPT, error=SCRIPT)
     IngestedRecord.objects.create(collection=SCRIPT, key=SCRIPT, data={SCRIPT: SCRIPT})
     received()
+    issue(name=SCRIPT, scopes=[Scope.EVENTS_READ], stores=[world.store()])
 
 
 def received() -> None:

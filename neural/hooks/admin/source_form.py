@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils import translation
 from django.utils.text import capfirst
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from neural.hooks.encrypted import SecretUnreadable
@@ -61,7 +61,7 @@ def _platforms() -> list[tuple[str, str]]:
 def platform_label(name: str) -> str:
     """A platform's name for people; of one that is not registered, its code."""
     platform = PLATFORMS.find(name)
-    return name if platform is None else gettext(str(platform.label))
+    return name if platform is None else translation.gettext(str(platform.label))
 
 
 def stored_credentials(source: WebhookSource) -> Mapping[str, str] | None:
@@ -88,13 +88,15 @@ def credential_fields(source: WebhookSource) -> dict[str, forms.Field]:
         value = (stored or {}).get(each.name, "")
         fields[CREDENTIAL + each.name] = _field(each, value, unreadable=stored is None)
         if each.secret and not each.required and value:
-            label = _("Delete: %(credential)s") % {"credential": gettext(str(each.label))}
+            label = _("Delete: %(credential)s") % {
+                "credential": translation.gettext(str(each.label))
+            }
             fields[DELETED + each.name] = forms.BooleanField(label=label, required=False)
     return fields
 
 
 def _field(credential: Credential, value: str, *, unreadable: bool) -> forms.Field:
-    label = capfirst(gettext(str(credential.label)))
+    label = capfirst(translation.gettext(str(credential.label)))
     if not credential.secret:
         return forms.CharField(
             label=label,

@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
+from django.utils import translation
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
@@ -160,7 +161,7 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
         platform = PLATFORMS.find(source.platform)
         stored = stored_credentials(source) or {}
         known = platform.credentials if platform else ()
-        names = [gettext(str(each.label)) for each in known if stored.get(each.name)]
+        names = [translation.gettext(str(each.label)) for each in known if stored.get(each.name)]
         return gettext("set: %(names)s") % {"names": ", ".join(names)} if names else NOTHING
 
     @admin.display(description=_("pushes without a store"), ordering="waits")

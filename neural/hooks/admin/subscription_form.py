@@ -5,8 +5,8 @@ from typing import Any
 from django import forms
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.core.exceptions import ValidationError
+from django.utils import translation
 from django.utils.text import capfirst
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from neural.events.types import event_types
@@ -47,7 +47,7 @@ class SubscriptionForm(forms.ModelForm):
         try:
             check_url(url)
         except AddressRefused as error:
-            raise ValidationError(gettext(error.text) % error.values) from None
+            raise ValidationError(translation.gettext(error.text) % error.values) from None
         except NoAnswer as error:
             raise ValidationError(str(error)) from None
         return url
