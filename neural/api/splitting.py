@@ -154,6 +154,8 @@ def _element(text: _Text, place: int, limit: int) -> Element:
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},"]', re.DOTALL)
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
+_DEEPEST = 100_000
+"""No valid event is nearly so deep. Looking for the end of mere brackets would take seconds."""
 
 
 def _end_of(buffer: str, start: int) -> int | None:
@@ -167,6 +169,8 @@ def _end_of(buffer: str, start: int) -> int | None:
         if depth == 0 and mark in ("]", "}", ","):
             return token.start()
         depth += _STEPS.get(mark, 0)
+        if depth > _DEEPEST:
+            raise BrokenList(f"has an element of more than {_DEEPEST:,} levels")
         if depth == 0 and mark in ("]", "}"):
             return token.end()
     return None

@@ -95,3 +95,17 @@ def test_a_spool_gives_back_what_was_put_in_in_order():
         assert (spool.take(100), spool.size) == (b"efgh", 0)
         spool.put(b"xy")
         assert (spool.take(100), spool.size) == (b"xy", 0)
+
+
+def test_a_list_of_mere_brackets_is_given_up_long_before_its_end():
+    taken = []
+
+    def endless():
+        while len(taken) < 1000:
+            taken.append(1)
+            yield b"[" * 64 * 1024
+
+    with pytest.raises(BrokenList, match="more than 100,000 levels"):
+        list(elements(endless(), 8 * 1024 * 1024))
+
+    assert len(taken) < 10

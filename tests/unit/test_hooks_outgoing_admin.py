@@ -140,7 +140,7 @@ def test_an_address_in_the_own_network_is_refused_when_it_is_saved(monkeypatch):
 
 
 def test_the_refusal_of_an_address_is_in_the_readers_language(monkeypatch):
-    monkeypatch.setattr(subscription_form, "gettext", lambda text: f"翻译 {text}")
+    monkeypatch.setattr(subscription_form.translation, "gettext", lambda text: f"翻译 {text}")
     answer = world.client_of(*ALL).post(reverse(ADD), form(url="https://erp.example:25/"))
     assert "翻译 The port 25 is another" in answer.content.decode()
 
