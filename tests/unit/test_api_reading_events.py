@@ -267,6 +267,7 @@ def test_a_page_costs_the_same_few_statements_whatever_it_shows():
     caller = Caller("S1")
     for number in range(3):
         run(task_id=f"t{number}", event=event(f"e{number}"), handler="h")
+    caller.read("events")  # the first request of a key notes its use
     with CaptureQueriesContext(connection) as few:
         caller.read("events")
     for number in range(3, 30):
