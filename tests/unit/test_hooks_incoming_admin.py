@@ -90,6 +90,30 @@ def test_a_secret_is_never_shown_and_an_empty_field_keeps_it(till):
     assert "n3w" not in logged
 
 
+def test_a_secret_goes_to_no_other_address_unless_it_is_entered_again(till):
+    till.credentials = (
+        *hooks_world.Till.credentials,
+        hooks_world.Credential(name="api_url", label="address", required=False, secret=False),
+    )
+    kept = {"secret": "s3cret", "account": "A-1", "api_url": "https://till.example"}
+    shops = source("shops", platform="till", credentials=kept)
+    client = superuser()
+    elsewhere = {"credential_account": "A-1", "credential_api_url": "https://mine.example"}
+
+    for moved in (elsewhere, {**elsewhere, "credential_api_url": ""}):
+        answer = client.post(page_of(shops), form(shops, credential_secret="", **moved))
+        assert "Enter it again: the address" in answer.content.decode()
+        assert credentials("shops") == kept
+
+    assert (
+        client.post(
+            page_of(shops), form(shops, credential_secret="s3cret", **elsewhere)
+        ).status_code
+        == 302
+    )
+    assert credentials("shops") == {**kept, "api_url": "https://mine.example"}
+
+
 def test_a_required_credential_must_be_entered(till):
     shops = source("shops", platform="till", credentials={})
 

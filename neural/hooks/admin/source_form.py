@@ -17,6 +17,8 @@ from neural.hooks.platforms.base import PLATFORMS, Credential
 
 CREDENTIAL = "credential_"
 DELETED = "deleted_"
+ADDRESS = "api_url"
+"""The credential that says where requests with the secrets are sent."""
 _LONGEST = 4000
 
 
@@ -50,8 +52,26 @@ class SourceForm(forms.ModelForm):
                 changed.pop(each.name, None)
             elif given:
                 changed[each.name] = given
+        self._guard_kept_secrets(known, stored or {}, changed, cleaned)
         if changed != stored:
             self.instance.credentials = changed
+
+    def _guard_kept_secrets(
+        self,
+        known: Any,
+        stored: Mapping[str, str],
+        changed: Mapping[str, str],
+        cleaned: Mapping[str, Any],
+    ) -> None:
+        """Refuse another address with secrets that nobody entered anew: whoever may change a source
+        could have them sent to a server of their own, although no page shows them."""
+        if changed.get(ADDRESS, "") == stored.get(ADDRESS, ""):
+            return
+        for each in known:
+            is_kept = each.secret and changed.get(each.name) and stored.get(each.name)
+            if is_kept and not cleaned.get(CREDENTIAL + each.name):
+                said = _("Enter it again: the address to which it is sent was changed.")
+                self.add_error(CREDENTIAL + each.name, said)
 
 
 def _platforms() -> list[tuple[str, str]]:
