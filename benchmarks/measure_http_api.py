@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -86,13 +87,20 @@ class Trial:
         return send(self._port, requests, connections=self._connections, expected=202)
 
     def batch(self, events: int, *, seed: int) -> dict[str, float]:
-        """A batch on each of two connections at once would measure the database: one is sent."""
-        body = b"\n".join(_orders(events, seed))
-        started = time.perf_counter()
-        new = self._post(body)
-        seconds = time.perf_counter() - started
-        assert new == events, f"{new} of {events} events are new"
-        return {"events_per_second": events / seconds, "megabytes": len(body) / 1e6}
+        """One client's batch, and those of two clients at once."""
+        return {
+            "events_per_second": self._batches(events, [seed]),
+            "events_per_second_of_two": self._batches(events, [seed + 10_000, seed + 20_000]),
+        }
+
+    def _batches(self, events: int, seeds: Sequence[int]) -> float:
+        bodies = [b"\n".join(_orders(events, seed)) for seed in seeds]
+        with ThreadPoolExecutor(len(bodies)) as clients:
+            started = time.perf_counter()
+            new = sum(clients.map(self._post, bodies))
+            seconds = time.perf_counter() - started
+        assert new == events * len(seeds), f"{new} of {events} events are new"
+        return new / seconds
 
     def _post(self, body: bytes) -> int:
         """Send a batch; returns how many of its events were new."""
