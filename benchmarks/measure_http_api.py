@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -24,6 +24,7 @@ django.setup()
 from django.core.management import call_command  # noqa: E402
 
 from benchmarks.http_load import HOST, Load, request, send  # noqa: E402
+from benchmarks.load.events import sales_report  # noqa: E402
 from benchmarks.load.menu import orders  # noqa: E402
 from benchmarks.machine import idle_share  # noqa: E402
 from neural.api import keys  # noqa: E402
@@ -87,14 +88,17 @@ class Trial:
         return send(self._port, requests, connections=self._connections, expected=202)
 
     def batch(self, events: int, *, seed: int) -> dict[str, float]:
-        """One client's batch, and those of two clients at once."""
-        return {
-            "events_per_second": self._batches(events, [seed]),
-            "events_per_second_of_two": self._batches(events, [seed + 10_000, seed + 20_000]),
-        }
+        """One client's batch, and those of two clients at once: of orders, and of the sales reports
+        that `benchmarks.rates` submits."""
+        figures: dict[str, float] = {}
+        for name, made in (("orders", _orders), ("reports", _reports)):
+            figures[f"{name}_per_second"] = self._batches(made, events, [seed])
+            two = [seed + 10_000, seed + 20_000]
+            figures[f"{name}_per_second_of_two"] = self._batches(made, events, two)
+        return figures
 
-    def _batches(self, events: int, seeds: Sequence[int]) -> float:
-        bodies = [b"\n".join(_orders(events, seed)) for seed in seeds]
+    def _batches(self, made: "Made", events: int, seeds: Sequence[int]) -> float:
+        bodies = [b"\n".join(made(events, seed)) for seed in seeds]
         with ThreadPoolExecutor(len(bodies)) as clients:
             started = time.perf_counter()
             new = sum(clients.map(self._post, bodies))
@@ -140,6 +144,14 @@ class Trial:
 def _orders(events: int, seed: int) -> Iterator[bytes]:
     for event in islice(orders(events, seed=seed), events):
         yield json.dumps(event, ensure_ascii=False).encode()
+
+
+def _reports(events: int, seed: int) -> Iterator[bytes]:
+    for number in range(events):
+        yield json.dumps(sales_report(f"http-{seed}", number)).encode()
+
+
+Made = Callable[[int, int], Iterator[bytes]]
 
 
 def _peak_kilobytes(process: int) -> int:
