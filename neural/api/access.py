@@ -13,11 +13,8 @@ from ninja.security.base import AuthBase
 from neural.api import keys
 from neural.api.limits import Allowance, charge_ahead, count_failure, remember
 from neural.api.models import ApiKey
-from neural.api.problems import ApiProblem
+from neural.api.problems import ApiProblem, database_away
 from neural.api.usage import note_use
-
-RETRY_SECONDS = 5
-"""When a client may try again after the database did not answer."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +59,7 @@ class KeyWith(AuthBase):
         try:
             caller = _caller(request)
         except (OperationalError, InterfaceError) as error:
-            raise ApiProblem(
-                503,
-                "the database does not answer; send the request again",
-                headers={"Retry-After": str(RETRY_SECONDS)},
-            ) from error
+            raise database_away() from error
         remember(request, caller.allowance)
         charge_ahead(caller)
         if not caller.key.permits(self.scope):

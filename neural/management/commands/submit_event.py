@@ -20,6 +20,7 @@ from neural.management.line_input import InputChanged, Position, batches, read_l
 from neural.management.remote import (
     GIVE_UP_SECONDS,
     KEY_VARIABLE,
+    WRONG_USAGE,
     position_of,
     sender_of,
     stopped_sending,
@@ -35,7 +36,6 @@ AS_COMMAND: Mapping[str, Any] = {
 }
 REQUIRED = ("type", "store", "source", "event_id", "payload")
 FOR_ONE = (*REQUIRED, "occurred_at", "priority", "queue")
-WRONG_USAGE = 2
 
 
 class Command(TeachingCommand):
