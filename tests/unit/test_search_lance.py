@@ -233,3 +233,23 @@ def test_an_approximate_index_is_made_when_there_are_enough_vectors_and_anew_as_
         [found] = store.nearest("dishes", vector=vectors[number], **asked)
         assert found.key == f"s/{number}"
         assert found.score == pytest.approx(1, abs=0.02)
+
+
+def test_a_table_that_another_writer_is_making_is_opened_once_it_is_there(
+    store: LanceStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LanceDB lists a table before it can be opened."""
+    store.upsert("dishes", [row(1)])
+    connection = lance_connection.Connection(str(tmp_path / "search"), {})
+    database = connection.database()
+    open_table, refused = database.open_table, iter([True, True, False])
+
+    def not_yet(name: str):
+        if next(refused):
+            raise ValueError(f"Table '{name}' was not found")
+        return open_table(name)
+
+    monkeypatch.setattr(database, "open_table", not_yet)
+
+    with connection.table("dishes") as table:
+        assert table.count_rows() == 1

@@ -135,14 +135,20 @@ class Connection:
         return table
 
     def _found(self, database: Any, name: str) -> Any:
-        try:
-            return database.open_table(name)
-        except RAISED_BY_LANCE as error:
-            if name not in self.names():
-                # Raised here and not by the caller, which would look again and might find the table
-                # that another writer has made since.
-                raise self._missing(name) from error
-            return database.open_table(name)  # another writer has made it meanwhile
+        give_up_at = time.monotonic() + _PATIENCE_SECONDS
+        for pause in _pauses():
+            try:
+                return database.open_table(name)
+            except RAISED_BY_LANCE as error:
+                if name not in self.names():
+                    # Raised here and not by the caller, which would look again and might find the
+                    # table that another writer has made since.
+                    raise self._missing(name) from error
+                # Another writer is making it: a table is listed before it can be opened.
+                if "not found" not in str(error) or time.monotonic() + pause > give_up_at:
+                    raise
+            time.sleep(pause)
+        raise AssertionError("the pauses never end")
 
     def _missing(self, name: str) -> TableMissing:
         return TableMissing(f"no table {name!r} in {self.location}")
