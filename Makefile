@@ -18,7 +18,7 @@ PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # Each optional app has its own catalogue; the core's catalogue has none of their texts.
-APPS       := api forecasting hooks restaurant retrieval
+APPS       := api forecasting hooks monitoring restaurant retrieval
 TRANSLATED := neural $(addprefix neural/,$(APPS)) zhilian
 APART      := $(foreach app,$(APPS),--ignore '$(app)/*')
 

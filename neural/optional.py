@@ -18,6 +18,7 @@ PARTS = (
     "neural.logins",
     "neural.api",
     "neural.hooks",
+    "neural.monitoring",
 )
 """The optional parts. Each is a package, and an app of the same name in ``INSTALLED_APPS``."""
 
@@ -30,8 +31,10 @@ TASKS: Mapping[str, str] = {
     "index_marked": "neural.retrieval.tasks",
     "index_to_vector_db": "neural.retrieval.tasks",
     "make_forecasts": "neural.forecasting.tasks",
+    "prune_old_rows": "neural.monitoring.tasks",
     "rebuild_search_index": "neural.retrieval.tasks",
     "route_pushes": "neural.hooks.tasks",
+    "send_alert": "neural.monitoring.tasks",
     "run_federated_round": "neural.forecasting.tasks",
     "tend_search_indexes": "neural.retrieval.tasks",
     "train_federated_model": "neural.forecasting.tasks",

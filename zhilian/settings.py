@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "neural.logins",
     "neural.api",
     "neural.hooks",
+    "neural.monitoring",
     "zhilian",
     "django_celery_results",
     "django_celery_beat",

@@ -28,8 +28,10 @@ _MODULES = (
     "neural.logins.conf",
     "neural.api.conf",
     "neural.hooks.conf",
+    "neural.monitoring.conf",
+    "neural.outbound.conf",
 )
-"""The modules with the settings of optional apps."""
+"""The modules with further settings, most of them of optional apps."""
 
 
 class SettingAlreadyRegistered(NeuralError):

@@ -7,6 +7,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 
 from neural.hooks.conf import conf
+from neural.outbound.conf import conf as outbound_conf
 
 
 @register()
@@ -27,12 +28,12 @@ def check_queue(**_: Any) -> list[CheckMessage]:
 @register(Tags.security, deploy=True)
 def check_private_addresses(**_: Any) -> list[CheckMessage]:
     """Deliveries may not go into the own network."""
-    if not conf().hook_private_addresses:
+    if not outbound_conf().outbound_private_addresses:
         return []
     return [
         CheckWarning(
-            "NEURAL hook_private_addresses is on: who may change a subscription can have requests "
-            "sent to every machine that this one reaches.",
+            "NEURAL outbound_private_addresses is on: who may change a subscription can have "
+            "requests sent to every machine that this one reaches.",
             hint="Switch it off, unless receivers are in your own network.",
             id="neural_hooks.W002",
         )

@@ -17,17 +17,12 @@ class HookSettings(Settings):
     some signatures cover it. Empty: the address of the request."""
     hook_give_up_seconds: float = Field(default=3 * 24 * 3600, gt=0)
     """A delivery that fails for this long pauses its subscription."""
-    hook_timeout_seconds: float = Field(default=15, gt=0)
-    """How long a receiver of ours, or a platform that we ask for details, may take to answer."""
     hook_fetches_per_second: float = Field(default=5, gt=0)
     """How often each process asks a platform for the details of one source's pushes; ten at once
     may exceed it."""
     hook_pushes_kept_days: float = Field(default=7, gt=0)
     """How long what was pushed is kept, which names guests. Its events stay, as do pushes that
     still wait for a person."""
-    hook_private_addresses: bool = False
-    """Whether requests of ours may go to private, loopback and link-local addresses, to every port,
-    and without TLS."""
     hook_concurrency: int = Field(default=4, ge=1)
     """How many deliveries of one subscription are sent at the same time. One whose receiver fails
     or is slow gets one at a time."""

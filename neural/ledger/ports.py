@@ -94,3 +94,23 @@ def when_any_ended(name: str, call: TellEnds, *, is_listening: Callable[[], bool
 def listening_to_ends() -> list[TellEnds]:
     """The functions that :func:`when_any_ended` set and that are listening now."""
     return [call for call, is_listening in _end_listeners.values() if is_listening()]
+
+
+SettledTogether: TypeAlias = Callable[[Sequence[Any]], object]
+
+_settle_listeners: dict[str, SettledTogether] = {}
+
+
+def when_settled(name: str, call: SettledTogether) -> None:
+    """Call a function with the outcomes (:class:`neural.ledger.outcome.Outcome`) that one
+    transaction settles, in that transaction: whatever it writes commits with them.
+
+    It is called for successes and failed attempts, and for deliveries that were lost, whose runs
+    are read as they were before. An error rolls the transaction back, so it must be short and safe.
+    """
+    _settle_listeners[name] = call
+
+
+def listening_to_settling() -> list[SettledTogether]:
+    """The functions that :func:`when_settled` set."""
+    return list(_settle_listeners.values())

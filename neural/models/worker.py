@@ -11,6 +11,14 @@ from django.utils.translation import gettext_lazy as _
 MICROSECOND = dt.timedelta(microseconds=1)
 
 
+class ProcessKind(models.TextChoices):
+    """What a process does."""
+
+    WORKER = "worker", _("worker")
+    RELAY = "relay", _("relay")
+    BEAT = "beat", _("beat")
+
+
 class WorkerProcessQuerySet(models.QuerySet):
     """Workers, with filters by their heartbeats."""
 
@@ -29,8 +37,16 @@ class WorkerProcessQuerySet(models.QuerySet):
 
 
 class WorkerProcess(models.Model):
-    """One Celery worker (the parent process of its pool) from its start to its end."""
+    """One Celery worker (the parent process of its pool), stand-alone relay or beat, from its start
+    to its end."""
 
+    kind = models.CharField(
+        _("kind"),
+        max_length=10,
+        choices=ProcessKind.choices,
+        default=ProcessKind.WORKER,
+        db_default=ProcessKind.WORKER,
+    )
     name = models.CharField(_("name"), max_length=255)
     host = models.CharField(_("host"), max_length=255)
     process_id = models.PositiveIntegerField(_("process id"))
@@ -43,6 +59,14 @@ class WorkerProcess(models.Model):
     # Both are NULL in the row of a worker of an older version.
     clock_ahead = models.DurationField(_("clock ahead of the database's"), null=True, blank=True)
     registered = models.JSONField(_("registered"), null=True, blank=True)
+    versions = models.JSONField(_("versions"), null=True, blank=True)
+    """Versions by name: neural, python, django, celery."""
+    memory_bytes = models.BigIntegerField(_("memory"), null=True, blank=True)
+    """Resident memory of the process and its pool at the last heartbeat."""
+    stop_asked_at = models.DateTimeField(_("asked to stop"), null=True, blank=True)
+    stop_asked_by = models.CharField(
+        _("asked to stop by"), max_length=150, blank=True, default="", db_default=""
+    )
 
     objects = WorkerProcessQuerySet.as_manager()
 

@@ -39,7 +39,7 @@ def test_events_and_outcomes_reach_a_receiver_through_a_worker(cluster):
                 for number in range(EVENTS)
             )
         )
-        cluster.start_worker(hook_private_addresses=True)
+        cluster.start_worker(outbound_private_addresses=True)
         wait_until(
             lambda: Delivery.objects.filter(state=DeliveryState.DELIVERED).count() == 2 * EVENTS,
             120,

@@ -14,10 +14,10 @@ from django.utils import timezone
 import neural
 from neural.events.registry import HANDLERS, handler
 from neural.events.types import TYPES
-from neural.hooks.client import NoAnswer
 from neural.hooks.incoming import fetching, translating
 from neural.hooks.platforms.base import PLATFORMS, CannotTranslate
 from neural.models import NeuralEvent, RefusedEvent, RunState, TaskRun
+from neural.outbound.client import NoAnswer
 from tests.registries import emptied, forget
 from tests.unit import api_world, hooks_world
 from tests.unit.hooks_world import LOW, post, push_to_till, source
@@ -76,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
 def server(settings):
     settings.NEURAL = {
         **settings.NEURAL,
-        "hook_private_addresses": True,
+        "outbound_private_addresses": True,
         "hook_fetches_per_second": 1000,
     }
     with Server() as serving:
@@ -518,7 +518,7 @@ def test_a_server_that_does_not_answer_fails(client, server):
 
 
 def test_a_platform_at_a_private_address_is_not_asked(client, server, settings):
-    settings.NEURAL = {**settings.NEURAL, "hook_private_addresses": False}
+    settings.NEURAL = {**settings.NEURAL, "outbound_private_addresses": False}
 
     with failing(status=None) as failed:
         client.get(server.url + "?key=k3y")

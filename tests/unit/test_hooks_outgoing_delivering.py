@@ -41,7 +41,7 @@ def _own_network(settings, fake_broker, monkeypatch):
     patient = replace(RETRIES, base_seconds=600)
     monkeypatch.setattr(circuit, "RETRIES", patient)
     monkeypatch.setattr(current_app.tasks[DELIVER_TASK], "retry_policy", patient)
-    settings.NEURAL = {**settings.NEURAL, "hook_private_addresses": True}
+    settings.NEURAL = {**settings.NEURAL, "outbound_private_addresses": True}
     subscribed.forget()
     yield
     subscribed.forget()
@@ -249,7 +249,7 @@ def test_a_redirect_is_a_failure_and_is_not_followed(erp, status):
 
 
 def test_no_answer_is_a_failure_that_says_why(erp, settings):
-    settings.NEURAL = {**settings.NEURAL, "hook_timeout_seconds": 0.2}
+    settings.NEURAL = {**settings.NEURAL, "outbound_timeout_seconds": 0.2}
     over = threading.Event()
     subscribe(erp.url())
     erp.answers.append(raw(b"HTTP/1.1 200 OK\r\n", b"x", until=over))
@@ -271,7 +271,7 @@ def test_the_beginning_of_the_answer_is_kept_whatever_it_is(erp):
 
 
 def test_an_address_in_the_own_network_gets_nothing(erp, settings):
-    settings.NEURAL = {**settings.NEURAL, "hook_private_addresses": False}
+    settings.NEURAL = {**settings.NEURAL, "outbound_private_addresses": False}
     subscribe(erp.url().replace("http:", "https:"))
     happens()
     turn()

@@ -11,7 +11,7 @@ from django.utils import translation
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from neural.hooks.encrypted import SecretUnreadable
+from neural.encrypted import SecretUnreadable
 from neural.hooks.models import WebhookSource
 from neural.hooks.platforms.base import PLATFORMS, Credential
 

@@ -10,9 +10,9 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from neural.events.types import event_types
-from neural.hooks.client import AddressRefused, NoAnswer, check_url
 from neural.hooks.models import Subscription
 from neural.hooks.outgoing.patterns import OUTCOMES, matches_nothing
+from neural.outbound.client import AddressRefused, NoAnswer, check_url
 
 MOST_TYPES = 100
 

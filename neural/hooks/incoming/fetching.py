@@ -19,8 +19,9 @@ from typing import Any, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 from neural.errors import NeuralError
-from neural.hooks import client as http_client
 from neural.hooks.conf import conf
+from neural.outbound import client as http_client
+from neural.outbound.conf import conf as outbound_conf
 
 Send: TypeAlias = Callable[..., Any]
 
@@ -165,7 +166,7 @@ def _retry_after(answer: Any) -> float | None:
 def client_of(source: str) -> FetchingClient:
     """The client of the source of this name."""
     pace = _pace_of(source, conf().hook_fetches_per_second)
-    return FetchingClient(pace=pace, seconds=conf().hook_timeout_seconds)
+    return FetchingClient(pace=pace, seconds=outbound_conf().outbound_timeout_seconds)
 
 
 @cache

@@ -3,9 +3,9 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from neural.encrypted import SecretUnreadable
 from neural.health.findings import Finding, listed, ok, problem, span, warning
 from neural.health.situation import Situation
-from neural.hooks.encrypted import SecretUnreadable
 from neural.hooks.incoming.receiving import SourceNotReady, ready_platform
 from neural.hooks.models import PushState, UnroutedPush, WebhookSource
 

@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostE
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
+from neural.encrypted import SecretUnreadable
 from neural.hooks.conf import conf
-from neural.hooks.encrypted import SecretUnreadable
 from neural.hooks.incoming.failures import place_of
 from neural.hooks.incoming.receiving import SourceNotReady, receive
 from neural.hooks.models import WebhookSource

@@ -7,7 +7,7 @@ import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
-import neural.hooks.encrypted
+import neural.encrypted
 import neural.hooks.models.outgoing
 
 
@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "secrets",
-                    neural.hooks.encrypted.EncryptedJSONField(
+                    neural.encrypted.EncryptedJSONField(
                         default=list, editable=False, verbose_name="secrets"
                     ),
                 ),
@@ -186,7 +186,7 @@ class Migration(migrations.Migration):
                 ("platform", models.CharField(max_length=60, verbose_name="platform")),
                 (
                     "credentials",
-                    neural.hooks.encrypted.EncryptedJSONField(
+                    neural.encrypted.EncryptedJSONField(
                         blank=True, default=dict, verbose_name="credentials"
                     ),
                 ),

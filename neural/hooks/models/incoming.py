@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from neural.hooks.encrypted import EncryptedJSONField
+from neural.encrypted import EncryptedJSONField
 from neural.models import NeuralEvent, Store
 from neural.models.store import StoreScopedQuerySet
 

@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
-from neural.hooks.encrypted import EncryptedJSONField
+from neural.encrypted import EncryptedJSONField
 from neural.models import NeuralEvent, RunState, Store, TaskRun
 from neural.models.store import StoreScopedQuerySet, sees_every_store
 

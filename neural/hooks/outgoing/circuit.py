@@ -18,6 +18,7 @@ from neural.hooks.conf import conf
 from neural.hooks.models import Delivery, Subscription
 from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import Snooze
+from neural.outbound.conf import conf as outbound_conf
 
 FAILURES = 3
 SLOW_SECONDS = 2
@@ -32,7 +33,7 @@ _MOST_JITTER = 30.0
 
 def attempt_ends(now: dt.datetime) -> dt.datetime:
     """When an attempt that begins now is over at the latest, however it ends."""
-    return now + dt.timedelta(seconds=conf().hook_timeout_seconds) + _MARGIN
+    return now + dt.timedelta(seconds=outbound_conf().outbound_timeout_seconds) + _MARGIN
 
 
 def places_of(subscription: Subscription) -> int:

@@ -8,10 +8,9 @@ import datetime as dt
 import email.utils
 from typing import Any
 
+from neural.encrypted import SecretUnreadable
 from neural.errors import NeuralError, PermanentError
-from neural.hooks.client import AddressRefused, HttpAnswer, NoAnswer, request
 from neural.hooks.conf import conf
-from neural.hooks.encrypted import SecretUnreadable
 from neural.hooks.models import (
     Delivery,
     DeliveryState,
@@ -25,6 +24,7 @@ from neural.hooks.outgoing.alerts import raise_alert
 from neural.hooks.outgoing.messages import PayloadPruned, body_of, headers_of
 from neural.ledger.work import Snooze
 from neural.ledger.work_errors import storable
+from neural.outbound.client import AddressRefused, HttpAnswer, NoAnswer, request
 
 GONE = 410
 _ASKING_TO_WAIT = (429, 503)

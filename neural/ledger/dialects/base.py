@@ -125,6 +125,11 @@ class Dialect:
         """Lock these names until the transaction ends; they need no rows. Does nothing where there
         is one writer at a time."""
 
+    def transactions(self, cursor: CursorWrapper) -> tuple[int | None, int | None]:
+        """The numbers of the oldest open transaction that may write and of the next one; None where
+        there is one writer at a time."""
+        return None, None
+
     @contextmanager
     def following_indexes(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
         """Within this block, queries read rows in the order of an index, and do not scan and sort

@@ -99,6 +99,14 @@ class PostgreSQL(Dialect):
         wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
         return wrap(Cursor(cursor.connection))  # type: ignore[arg-type]  # what the stubs know
 
+    def transactions(self, cursor: CursorWrapper) -> tuple[int | None, int | None]:
+        cursor.execute(
+            "SELECT pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint"
+            " FROM pg_current_snapshot() AS now"
+        )
+        oldest, following = cursor.fetchone()
+        return oldest, following
+
     def patience(self, cursor: CursorWrapper) -> str:
         cursor.execute("SELECT current_setting('statement_timeout')")
         return str(cursor.fetchone()[0])

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from neural.hooks import client
-from neural.hooks.client import AddressRefused, NoAnswer, request
+from neural.outbound.client import AddressRefused, NoAnswer, request
 from tests.unit.receiving import answering, raw, receiver
 
 pytestmark = pytest.mark.services  # each test connects to a server of its own
@@ -21,7 +21,7 @@ def server():
 @pytest.fixture
 def open_to_us(settings):
     """Loopback is allowed, so that the server of the test can be reached."""
-    settings.NEURAL = {**settings.NEURAL, "hook_private_addresses": True}
+    settings.NEURAL = {**settings.NEURAL, "outbound_private_addresses": True}
 
 
 @pytest.fixture

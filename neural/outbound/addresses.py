@@ -4,7 +4,7 @@ An address comes from a person or from another company, so a request to it could
 this machine can reach: a database, an admin page, a cloud's metadata server (server-side request
 forgery, OWASP). So the URL is read strictly, its host is resolved here, every address that it has
 must be a public one, and the connection goes to exactly the address that was checked
-(:mod:`neural.hooks.client`). Imports no Django.
+(:mod:`neural.outbound.client`). Imports no Django.
 
 The ranges are those of the IANA special-purpose address registries for IPv4 and IPv6. They are
 written out because Python's ``is_global`` differs between its releases.

@@ -1,6 +1,6 @@
 """One HTTP request to a server that is not ours: guarded, bounded in time and in size.
 
-It goes only to addresses that :mod:`neural.hooks.outgoing.addresses` allows. The host is resolved
+It goes only to addresses that :mod:`neural.outbound.addresses` allows. The host is resolved
 once, and the connection goes to the very address that was checked, so a name that changes in
 between (DNS rebinding) leads nowhere else; the certificate is checked against the name. Redirects
 are not followed, and proxies of the environment are not used.
@@ -21,8 +21,7 @@ from functools import cache
 from typing import Any, cast
 
 from neural.errors import NeuralError
-from neural.hooks.conf import conf
-from neural.hooks.outgoing.addresses import (
+from neural.outbound.addresses import (
     Address,
     AddressRefused,
     Destination,
@@ -30,6 +29,7 @@ from neural.hooks.outgoing.addresses import (
     read_url,
     resolved,
 )
+from neural.outbound.conf import conf
 
 __all__ = ["AddressRefused", "HttpAnswer", "NoAnswer", "check_url", "request"]
 
@@ -63,8 +63,8 @@ class HttpAnswer:
 def check_url(url: str) -> None:
     """Raise :class:`AddressRefused` if no request may go to this URL as its host resolves now, and
     :class:`NoAnswer` if the resolver does not answer in time."""
-    private = conf().hook_private_addresses
-    resolve = Deadline(conf().hook_timeout_seconds).resolve
+    private = conf().outbound_private_addresses
+    resolve = Deadline(conf().outbound_timeout_seconds).resolve
     public_addresses(read_url(url, private=private), private=private, resolve=resolve)
 
 
@@ -79,12 +79,12 @@ def request(
 ) -> HttpAnswer:
     """Send one request and return the answer.
 
-    ``timeout`` is in seconds for all of it (default: the setting ``hook_timeout_seconds``); at most
-    ``most_bytes`` of the answer's body are read. Raises :class:`AddressRefused` before anything is
-    sent, and :class:`NoAnswer`.
+    ``timeout`` is in seconds for all of it (default: the setting ``outbound_timeout_seconds``). At
+    most ``most_bytes`` of the answer's body are read. Raises :class:`AddressRefused` before
+    anything is sent, and :class:`NoAnswer`.
     """
-    private = conf().hook_private_addresses
-    deadline = Deadline(conf().hook_timeout_seconds if timeout is None else timeout)
+    private = conf().outbound_private_addresses
+    deadline = Deadline(conf().outbound_timeout_seconds if timeout is None else timeout)
     destination = read_url(url, private=private)
     addresses = public_addresses(destination, private=private, resolve=deadline.resolve)
     connection = _Connection(destination, addresses, deadline, most_bytes + _MOST_FRAMING)
@@ -141,7 +141,7 @@ class Deadline:
             except (OSError, UnicodeError) as error:
                 errors.append(error)
 
-        thread = threading.Thread(target=ask, name="neural-hooks-resolve", daemon=True)
+        thread = threading.Thread(target=ask, name="neural-outbound-resolve", daemon=True)
         thread.start()
         thread.join(self.left())
         if errors:

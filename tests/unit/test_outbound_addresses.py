@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from neural.hooks.outgoing.addresses import AddressRefused, public_addresses, read_url
+from neural.outbound.addresses import AddressRefused, public_addresses, read_url
 
 PUBLIC = "93.184.215.14"
 

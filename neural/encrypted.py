@@ -46,7 +46,7 @@ def _decrypted(value: str) -> Any:
         return json.loads(_cipher().decrypt(value.encode()))
     except InvalidToken:
         raise SecretUnreadable(
-            "a webhook's credentials were encrypted with another SECRET_KEY: put that key into "
+            "credentials were encrypted with another SECRET_KEY: put that key into "
             "SECRET_KEY_FALLBACKS, or enter the credentials again"
         ) from None
 

@@ -1,0 +1,42 @@
+"""What beat does when a schedule's run is late, or its last run still works."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Overlap(models.TextChoices):
+    """What happens when a run of a schedule is due while the one before waits or works."""
+
+    ALLOW = "allow", _("record another run")
+    SKIP = "skip", _("leave this time out")
+
+
+class Misfire(models.TextChoices):
+    """What happens to due times that passed while beat was not running."""
+
+    RUN_ONCE = "run_once", _("one run makes up for all of them")
+    SKIP = "skip", _("they are left out")
+
+
+class SchedulePolicy(models.Model):
+    """The policy of one of django-celery-beat's schedules; without a row, the defaults hold."""
+
+    schedule_id = models.IntegerField(primary_key=True)
+    """The primary key of the PeriodicTask. No constraint: that app may not be installed."""
+    overlap = models.CharField(
+        _("overlap"), max_length=10, choices=Overlap.choices, default=Overlap.ALLOW
+    )
+    misfire = models.CharField(
+        _("missed times"), max_length=10, choices=Misfire.choices, default=Misfire.RUN_ONCE
+    )
+    grace_seconds = models.FloatField(_("grace in seconds"), null=True, blank=True)
+    """A due time is missed if beat comes later than this; None: never by lateness alone."""
+    skipped_at = models.DateTimeField(_("last left out"), null=True, blank=True)
+    skipped_why = models.CharField(_("why"), max_length=200, blank=True, default="")
+
+    class Meta:
+        verbose_name = _("schedule policy")
+        verbose_name_plural = _("schedule policies")
+
+    def __str__(self) -> str:
+        return f"schedule {self.schedule_id}"

@@ -1,0 +1,5 @@
+"""Alerts: rules, their life, and the messages that tell people of them."""
+
+
+def connect() -> None:
+    """Connect this room with the core; called when the app is ready."""

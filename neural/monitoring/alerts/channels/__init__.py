@@ -1,0 +1,1 @@
+"""How messages are written and sent, one module for each kind of channel."""

@@ -1,0 +1,26 @@
+"""The settings of monitoring."""
+
+from pydantic import Field
+
+from neural.conf import register_settings
+from neural.conf.ledger import Settings
+
+
+class MonitoringSettings(Settings):
+    """The settings of monitoring, in ``NEURAL``."""
+
+    # Figures
+    figures_seconds: float = Field(default=10, gt=0)
+    """How often relays add up what was settled; pages show figures as of the last time."""
+    figures_minutes_kept_days: float = Field(default=8, gt=0)
+    """How long figures by minute are kept."""
+    figures_hours_kept_days: float = Field(default=400, gt=0)
+    """How long figures by hour are kept."""
+
+    # Examinations
+    examine_seconds: float = Field(default=15, gt=0)
+    """How often a relay runs the probes of doctor and the rules of alerts."""
+
+
+conf = register_settings(MonitoringSettings)
+"""The settings of monitoring in force."""

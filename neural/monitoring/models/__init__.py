@@ -1,0 +1,53 @@
+"""The models of monitoring, by room."""
+
+from neural.monitoring.models.alerts import (
+    OPEN_STATES,
+    Alert,
+    AlertChannel,
+    AlertMessage,
+    AlertRule,
+    AlertState,
+    ChannelKind,
+    Severity,
+)
+from neural.monitoring.models.errors import (
+    ErrorGroup,
+    ErrorGroupHour,
+    ErrorGroupState,
+    FailedRun,
+)
+from neural.monitoring.models.examination import Examination
+from neural.monitoring.models.figures import (
+    EventFigures,
+    FiguresBase,
+    HourFigures,
+    MinuteFigures,
+    ReadMark,
+    Tally,
+    TotalEvents,
+    TotalFigures,
+)
+
+__all__ = [
+    "OPEN_STATES",
+    "Alert",
+    "AlertChannel",
+    "AlertMessage",
+    "AlertRule",
+    "AlertState",
+    "ChannelKind",
+    "ErrorGroup",
+    "ErrorGroupHour",
+    "ErrorGroupState",
+    "EventFigures",
+    "Examination",
+    "FailedRun",
+    "FiguresBase",
+    "HourFigures",
+    "MinuteFigures",
+    "ReadMark",
+    "Severity",
+    "Tally",
+    "TotalEvents",
+    "TotalFigures",
+]

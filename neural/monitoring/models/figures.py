@@ -1,0 +1,136 @@
+"""Figures about runs and events: what pages, alerts and metrics read instead of the ledger.
+
+The transaction that settles runs also inserts one :class:`Tally`. Relays add tallies up into the
+other tables and delete them in one transaction, so that nothing is counted twice or left out,
+whatever is killed. What else is counted is read from the ledger by primary key (:class:`ReadMark`).
+"""
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+
+class Tally(models.Model):
+    """What one transaction has settled, not yet added up."""
+
+    settled_at = models.DateTimeField(db_default=Now())
+    figures = models.JSONField()
+    """See :mod:`neural.monitoring.rollups.tallying`."""
+
+    def __str__(self) -> str:
+        return f"tally {self.pk}"
+
+
+class ReadMark(models.Model):
+    """Up to which primary key the rows of a table have been read, in the order of their keys.
+
+    On PostgreSQL a row with a smaller key may commit later. So keys are read up to ``safe_id``: the
+    last key that had been given when the oldest transaction still open now (``horizon``) began.
+    """
+
+    name = models.CharField(max_length=50, primary_key=True)
+    last_id = models.BigIntegerField(default=0)
+    candidate_id = models.BigIntegerField(default=0)
+    """Keys up to here may be read once no transaction is older than ``horizon``."""
+    horizon = models.BigIntegerField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.last_id}"
+
+
+class FiguresBase(models.Model):
+    """Counts of runs and attempts of one queue and work.
+
+    ``wait`` and ``duration`` are histograms: 32 counts, see
+    :mod:`neural.monitoring.rollups.histograms`.
+    """
+
+    queue = models.CharField(_("queue"), max_length=100)
+    work = models.CharField(_("work"), max_length=255)
+    submitted = models.BigIntegerField(_("submitted"), default=0)
+    succeeded = models.BigIntegerField(_("succeeded"), default=0)
+    failed = models.BigIntegerField(_("failed attempts"), default=0)
+    lost = models.BigIntegerField(_("lost deliveries"), default=0)
+    dead = models.BigIntegerField(_("dead"), default=0)
+    wait = models.JSONField(_("wait"), default=list)
+    duration = models.JSONField(_("duration"), default=list)
+
+    class Meta:
+        abstract = True
+
+
+class MinuteFigures(FiguresBase):
+    """Figures of a minute, of all stores together."""
+
+    minute = models.DateTimeField(_("minute"))
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["minute", "queue", "work"], name="neural_minute_figures_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.minute:%Y-%m-%d %H:%M} {self.queue} {self.work}"
+
+
+class HourFigures(FiguresBase):
+    """Figures of an hour, by store. Runs without a store have the empty code."""
+
+    hour = models.DateTimeField(_("hour"))
+    store_code = models.CharField(_("store"), max_length=64, blank=True, default="")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["hour", "queue", "work", "store_code"], name="neural_hour_figures_once"
+            ),
+        )
+        indexes = (models.Index(fields=["store_code", "hour"], name="neural_hour_figures_store"),)
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:00} {self.queue} {self.work} {self.store_code}"
+
+
+class EventFigures(models.Model):
+    """How many events of a type a store has sent in an hour, by the time of their receipt."""
+
+    hour = models.DateTimeField(_("hour"))
+    store_code = models.CharField(_("store"), max_length=64)
+    event_type = models.CharField(_("event type"), max_length=100)
+    events = models.BigIntegerField(_("events"), default=0)
+    last_at = models.DateTimeField(_("last received"))
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["hour", "store_code", "event_type"], name="neural_event_figures_once"
+            ),
+        )
+        indexes = (models.Index(fields=["store_code", "-hour"], name="neural_event_figures_store"),)
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:00} {self.store_code} {self.event_type}"
+
+
+class TotalFigures(FiguresBase):
+    """Figures since the first run: counters for Prometheus, which must never fall."""
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["queue", "work"], name="neural_total_figures_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.work}"
+
+
+class TotalEvents(models.Model):
+    """Events since the first one, by type."""
+
+    event_type = models.CharField(max_length=100, primary_key=True)
+    events = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return self.event_type
