@@ -1,4 +1,4 @@
-"""Reads the rows of a growing table once each, in the order of their keys, by whichever relay comes.
+"""Reads each row of a growing table once, in the order of their keys, by whichever relay comes.
 
 On PostgreSQL a row may commit after rows with greater keys. So the greatest key is noted together
 with the next transaction's number, and keys up to it are read once every transaction with a smaller
