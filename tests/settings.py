@@ -42,6 +42,9 @@ STORAGES["staticfiles"]["BACKEND"] = (  # noqa: F405
     "django.contrib.staticfiles.storage.StaticFilesStorage"
 )
 
+# A web process for a browser serves style sheets and scripts.
+WHITENOISE_USE_FINDERS = "PROBE_STATIC_FILES" in os.environ
+
 # An app that counts what it does, and fails, hangs or dies when a test asks for it.
 INSTALLED_APPS += ["tests.probe"]  # noqa: F405
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,7 +22,15 @@ HOST = "127.0.0.1"
 class Web:
     """gunicorn with the project's application."""
 
-    def __init__(self, directory: Path, *, broker_url: str, workers: int = 2, **neural) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        broker_url: str,
+        workers: int = 2,
+        environment: Mapping[str, str] | None = None,
+        **neural,
+    ) -> None:
         with socket.socket() as free:
             free.bind((HOST, 0))
             self.port = free.getsockname()[1]
@@ -39,6 +48,7 @@ class Web:
                     "DATABASE_URL": database_url(),
                     "CELERY_BROKER_URL": broker_url,
                     **settings,
+                    **(environment or {}),
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=output,

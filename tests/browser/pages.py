@@ -1,0 +1,87 @@
+"""A browser window on the project, which notes what a page must not do."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+WIDE, NARROW = 1440, 390
+HEIGHT = 900
+
+
+class Pages:
+    """Opens pages of one user in one window. ``complaints`` are errors of scripts, requests to other
+    hosts, and what the Content-Security-Policy has stopped."""
+
+    def __init__(
+        self,
+        browser: Any,
+        web: Any,
+        session: str,
+        *,
+        language: str = "en",
+        dark: bool = False,
+        width: int = WIDE,
+    ) -> None:
+        self.address = f"http://127.0.0.1:{web.port}"
+        self.complaints: list[str] = []
+        self._context = browser.new_context(
+            locale=language,
+            color_scheme="dark" if dark else "light",
+            viewport={"width": width, "height": HEIGHT},
+        )
+        self._context.add_cookies(
+            [{"name": "sessionid", "value": session, "url": self.address}],
+        )
+        self.page = self._context.new_page()
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._asked)
+
+    def _heard(self, message: Any) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.complaints.append(f"a request to {request.url}")
+
+    def open(self, path: str) -> Any:
+        """Open a page and return it; it must answer with a status below 400."""
+        answer = self.page.goto(f"{self.address}{path}")
+        assert answer.status < 400, f"{path} answers {answer.status}"
+        return self.page
+
+    def width(self, pixels: int) -> None:
+        self.page.set_viewport_size({"width": pixels, "height": HEIGHT})
+
+    def dark(self, *, on: bool = True) -> None:
+        self.page.emulate_media(color_scheme="dark" if on else "light")
+
+    @property
+    def overflow(self) -> int:
+        """By how many pixels the page is wider than the window."""
+        return self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+
+    @property
+    def text(self) -> str:
+        """What the page shows."""
+        return self.page.inner_text("body")
+
+    def barriers(self) -> list[str]:
+        """What axe finds that is serious or critical, one line for each rule."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page, options={"resultTypes": ["violations"]}).response
+        return [
+            f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}"
+            for each in found["violations"]
+            if each["impact"] in ("serious", "critical")
+        ]
+
+    def close(self, *, picture: str | None = None) -> None:
+        """Close the window; with ``picture``, keep a screenshot where ``PICTURES`` says."""
+        if picture and os.environ.get("PICTURES"):
+            self.page.screenshot(path=Path(os.environ["PICTURES"], picture), full_page=True)
+        self._context.close()

@@ -1,0 +1,45 @@
+"""Each page of the admin in a real browser: its policy holds, it fits, and everybody can use it."""
+
+import pytest
+from django.contrib import admin
+
+from tests.browser.pages import NARROW, WIDE
+from tests.unit import admin_world as world
+from tests.unit.test_admin_pages import submitted
+
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
+
+
+def addresses() -> list[str]:
+    """The list and one row's page of every model, and Django's own pages."""
+    found = ["/admin/", "/admin/password_change/", "/admin/auth/user/add/"]
+    for model in admin.site._registry:
+        meta = model._meta
+        found.append(f"/admin/{meta.app_label}/{meta.model_name}/")
+        row = model._default_manager.first()
+        if row is not None:
+            found.append(world.page_of(row))
+    return found
+
+
+def test_no_page_breaks_the_policy_overflows_or_shuts_anybody_out(browse) -> None:
+    submitted()
+    pages = browse()
+    wrong: dict[str, list[str]] = {}
+
+    for address in addresses():
+        found = wrong.setdefault(address, [])
+        pages.complaints.clear()
+        pages.open(address)
+        found += pages.barriers()
+        for width in (WIDE, NARROW):
+            pages.width(width)
+            if pages.overflow > 0:
+                found.append(f"{pages.overflow} px too wide at {width}")
+        pages.width(WIDE)
+        pages.dark()
+        found += [f"dark: {each}" for each in pages.barriers() if "contrast" in each]
+        pages.dark(on=False)
+        found += pages.complaints
+
+    assert {address: found for address, found in wrong.items() if found} == {}
