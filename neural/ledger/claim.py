@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from neural.conf import conf
 from neural.ledger import dialects
 from neural.ledger.dialects import joined_rows
-from neural.ledger.outages import retry_until
+from neural.ledger.outages import drop_cursors, retry_until
 from neural.ledger.unreadable import NOT_OF_A_ROW, read_each
 from neural.models import NeuralEvent, RunState, TaskRun
 
@@ -67,8 +67,8 @@ def claim(
     take = _take_with_events if dialect.returns_joined_rows else _take
     try:
         runs = _taken(partial(take, dialect, chosen, parameters, batchable), token)
-    except BaseException:  # whatever it is: only the database knows which runs were claimed
-        _disown(token)
+    except BaseException as error:  # whatever it is: only the database knows what was claimed
+        _disown(token, error)
         raise
     runs.sort(key=lambda run: (run.task_id != task_id, -run.priority, run.available_at, run.pk))
     return runs
@@ -137,8 +137,8 @@ def _not_waiting_for_the_disk(
     return dialect.not_waiting_for_the_disk(are_atomic), [dialect.bound_list(batchable)]
 
 
-def _disown(token: int) -> None:
-    """Make the runs that were claimed with this token pending again.
+def _disown(token: int, error: BaseException) -> None:
+    """Make the runs that were claimed with this token pending again, after this error.
 
     A connection may break after the claim was committed. The process is alive but does not know of
     the runs, so nobody would finish them. A caller's transaction (tests) is rolled back anyway.
@@ -146,6 +146,7 @@ def _disown(token: int) -> None:
     connection = dialects.ledger_connection()
     if connection.in_atomic_block:
         return
+    drop_cursors(error)
     connection.close()
     taken = TaskRun.objects.running().filter(token=token)
     back = {"state": RunState.PENDING, "token": None, "publish_at": Now()}

@@ -18,7 +18,7 @@ from neural.ledger import dialects, pace
 from neural.ledger.guard import NothingKept, WorkGuard, isolate_hooks
 from neural.ledger.interrupts import SoftTimeLimitExceeded
 from neural.ledger.log import log_outcomes
-from neural.ledger.outages import despite_contention, retry_until
+from neural.ledger.outages import despite_contention, drop_cursors, retry_until
 from neural.ledger.outcome import Outcome, expired, failed, is_expired, nothing_kept, succeeded
 from neural.ledger.settle import Fenced, settle
 from neural.ledger.work import Clock, Work, WorkSource, current
@@ -163,6 +163,7 @@ def drop_broken_connection(error: BaseException) -> None:
     connection = dialects.ledger_connection()
     broken = isinstance(error, SoftTimeLimitExceeded | OperationalError | InterfaceError)
     if broken and not connection.in_atomic_block:
+        drop_cursors(error)
         connection.close()
 
 

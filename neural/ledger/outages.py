@@ -6,6 +6,7 @@ a transaction that was rolled back in favour of another one is repeated at once.
 
 import random
 import time
+import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -39,6 +40,18 @@ def retry_until(action: Callable[[], Value], *, seconds: float) -> Value:
             connection.close()
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def drop_cursors(error: BaseException) -> None:
+    """Let go of the cursors in the frames that this error has left. Call it before a connection is
+    closed because of the error.
+
+    The module sqlite3 of Python 3.11 closes a connection only when its last statement ends. A
+    signal may raise in the middle of an UPDATE … RETURNING, whose cursor the traceback keeps. Until
+    that is gone, the closed connection would hold SQLite's one write lock against everybody, also
+    against the next connection of its own process.
+    """
+    traceback.clear_frames(error.__traceback__)
 
 
 def is_contention(error: BaseException) -> bool:

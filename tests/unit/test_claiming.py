@@ -312,3 +312,22 @@ def test_a_message_takes_no_run_of_another_task(batchable):
 
     assert take(waiting, task="probe.left", batchable=batchable, queue="elsewhere") == []
     assert take(waiting, task="probe.count", batchable=batchable) == [waiting]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_that_is_ended_in_the_middle_of_a_claim_gives_its_runs_back(settings):
+    """A signal may come when the statement has changed the rows but not returned them all."""
+    settings.NEURAL = {**settings.NEURAL, "settle_seconds": 0.1}
+    waiting = [run() for _ in range(3)]
+
+    def end_after_the_first_row(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if "state = 'running'" in sql:
+            raise SystemExit
+        return result
+
+    with connection.execute_wrapper(end_after_the_first_row), pytest.raises(SystemExit):
+        take(waiting[0])
+
+    assert set(TaskRun.objects.values_list("state", "token")) == {(RunState.PENDING, None)}
+    assert len(take(waiting[0])) == 3
