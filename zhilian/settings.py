@@ -108,6 +108,8 @@ AUTH_PASSWORD_VALIDATORS = [
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+# Chinese texts that django-celery-beat and django-celery-results lack.
+LOCALE_PATHS = [BASE_DIR / "zhilian" / "library_texts"]
 TIME_ZONE = "Asia/Shanghai"
 USE_I18N = True
 USE_TZ = True

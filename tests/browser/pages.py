@@ -9,8 +9,11 @@ HEIGHT = 900
 
 
 class Pages:
-    """Opens pages of one user in one window. ``complaints`` are errors of scripts, requests to other
-    hosts, and what the Content-Security-Policy has stopped."""
+    """Opens pages of one user in one window.
+
+    ``complaints`` are errors of scripts, requests to other hosts, and what the page's
+    Content-Security-Policy has stopped.
+    """
 
     def __init__(
         self,
@@ -39,7 +42,7 @@ class Pages:
 
     def _heard(self, message: Any) -> None:
         if message.type == "error":
-            self.complaints.append(message.text)
+            self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
 
     def _asked(self, request: Any) -> None:
         if not request.url.startswith((self.address, "data:", "blob:")):
