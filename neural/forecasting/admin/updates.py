@@ -42,6 +42,7 @@ class StoreUpdateAdmin(HistoryAdmin):
         "worked",
         short_instant_column(StoreUpdate, "answered_at"),
     )
+    list_display_links = ("state_and_reason",)
     list_filter = (UpdateStateFilter, RoundFilter, StoreFilter)
     walks = (
         Walk(parameter="round", column="round", order=("store",), values=WholeNumbers()),
@@ -139,6 +140,7 @@ class PrivacySpendAdmin(SearchedByNumber):
         "budget",
         short_instant_column(PrivacySpend, "at"),
     )
+    list_display_links = ("exchange",)
     search_keys = ("round",)
     search_help_text = _("A round's number.")
     fieldsets = (

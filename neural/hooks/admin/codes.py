@@ -45,6 +45,14 @@ class StoreCodesInline(OwnChoices, admin.TabularInline):
     model = StoreCode
     extra = 1
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Name each field for screen readers, too: the headings of the columns are no labels."""
+        found: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if found is not None:
+            widget = getattr(found.widget, "widget", found.widget)
+            widget.attrs["aria-label"] = str(db_field.verbose_name)
+        return found
+
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         codes: QuerySet = super().get_queryset(request).order_by("code")
         if sees_every_store(request.user):
