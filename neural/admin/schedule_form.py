@@ -154,7 +154,7 @@ def _labelled(self: Any, db_field: Any, request: HttpRequest, **kwargs: Any) -> 
     """Django's form field; the two inputs of a time each say what they are."""
     field = admin.ModelAdmin.formfield_for_dbfield(self, db_field, request, **kwargs)
     widget = getattr(field, "widget", None)
-    if isinstance(widget, AdminSplitDateTime):
+    if field is not None and isinstance(widget, AdminSplitDateTime):
         for part, named in zip(widget.widgets, (_("date"), _("time")), strict=True):
             part.attrs["aria-label"] = f"{field.label}: {named}"
     return field

@@ -9,7 +9,7 @@ stores may change none.
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from celery import current_app
 from django.contrib import admin, messages
@@ -26,6 +26,7 @@ from neural.admin import audit
 from neural.admin.actions import Verb, act_on_selection
 from neural.admin.nul import refuses_nul
 from neural.admin.schedule_form import mend_pages
+from neural.admin.whole_chain import changed_for_the_whole_chain
 from neural.celeryapp.run_now import run_now
 from neural.models.store import is_limited_to_stores
 
@@ -134,21 +135,11 @@ def has_run_permission(model_admin: Any, request: HttpRequest) -> bool:
     return user.has_perm(RUN_SCHEDULE) and not is_limited_to_stores(user)
 
 
-def _for_the_whole_chain(name: str) -> Any:
-    stock = getattr(admin.ModelAdmin, name)
-
-    def permission(model_admin: Any, request: HttpRequest, *args: Any) -> bool:
-        return stock(model_admin, request, *args) and not is_limited_to_stores(request.user)
-
-    permission.__name__ = name
-    return permission
-
-
 def _logs_what_falls_with_it(self: Any, request: HttpRequest, queryset: QuerySet) -> Any:
     """Django's entries of what is deleted, and one for each schedule that is deleted with it."""
     for row in queryset:
         fallen = row.periodictask_set.order_by("pk")
-        LogEntry.objects.log_actions(request.user.pk, fallen, DELETION)
+        LogEntry.objects.log_actions(cast("int", request.user.pk), fallen, DELETION)
     return admin.ModelAdmin.log_deletions(self, request, queryset)
 
 
@@ -161,8 +152,7 @@ def guard() -> None:
     ScheduleAdmin.log_deletions = _logs_what_falls_with_it
     for model_admin in (PeriodicTaskAdmin, ScheduleAdmin):
         refuses_nul(model_admin)
-        for name in ("has_add_permission", "has_change_permission", "has_delete_permission"):
-            setattr(model_admin, name, _for_the_whole_chain(name))
+        changed_for_the_whole_chain(model_admin)
     mend_pages()
 
 
