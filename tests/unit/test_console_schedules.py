@@ -109,7 +109,8 @@ def test_it_is_told_in_chinese_too() -> None:
     [
         ({}, "beat@h was heard of"),
         ({"stopped_at": timezone.now()}, "No beat is running"),
-        ({"lost_at": timezone.now()}, "Beat is gone"),
+        ({"lost_at": timezone.now()}, "Beat is silent"),
+        ({"heartbeat_at": timezone.now() - dt.timedelta(minutes=5)}, "Beat is silent"),
     ],
 )
 def test_it_says_whether_beat_lives(fields: Any, said: str) -> None:

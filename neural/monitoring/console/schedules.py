@@ -27,6 +27,7 @@ from neural.admin.schedules import (
 )
 from neural.admin.scope import ReadOnlyAdmin
 from neural.celeryapp.schedule_runs import prefix_of, runs_of
+from neural.conf import conf
 from neural.models import SchedulePolicy, TaskRun, WorkerProcess
 from neural.models.store import is_limited_to_stores
 from neural.monitoring.console.page import page_context
@@ -173,7 +174,9 @@ def _beats() -> Sequence[WorkerProcess]:
     found = list(beats.present().order_by("name")[:10]) or list(beats.order_by("-pk")[:1])
     for each in found:
         each.silent_for = each.database_now - each.heartbeat_at
-    return found
+        is_heard = each.silent_for.total_seconds() <= conf().worker_lost_seconds
+        each.lives = is_heard and not each.stopped_at and not each.lost_at
+    return sorted(found, key=lambda each: not each.lives)
 
 
 def _history(schedule_id: int, user: Any) -> Sequence[TaskRun]:
