@@ -7,12 +7,12 @@ read-only, and a user who is limited to some stores sees and reaches only the ro
 
 from django.apps import apps
 
-from neural.admin import events, nul, refused_events, runs, stores, workers
+from neural.admin import events, refused_events, runs, stores, workers
 from neural.admin.pages import register
 
 if apps.is_installed("django_celery_beat"):
     from neural.admin import schedules  # noqa: F401  (guards its actions)
 if apps.is_installed("django_celery_results"):
-    nul.guard_results()
+    from neural.admin import results  # noqa: F401  (guards them)
 
 __all__ = ["events", "refused_events", "register", "runs", "stores", "workers"]

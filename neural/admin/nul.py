@@ -52,12 +52,3 @@ def _texts(request: HttpRequest, kwargs: dict[str, Any]) -> list[Any]:
     # Forms refuse a NUL in what is typed into them, with a message beside the field.
     chosen = request.POST.getlist(ACTION_CHECKBOX_NAME) if request.method == "POST" else []
     return [*asked, *kwargs.values(), *chosen]
-
-
-def guard_results() -> None:
-    """Refuse NULs also on django-celery-results' own pages of plain tasks. Django's permissions
-    guard what their actions and forms may do."""
-    from django_celery_results.admin import GroupResultAdmin, TaskResultAdmin
-
-    for model_admin in (TaskResultAdmin, GroupResultAdmin):
-        refuses_nul(model_admin)

@@ -7,10 +7,13 @@ stores may change none.
 """
 
 import logging
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
 from celery import current_app
 from django.contrib import admin, messages
+from django.contrib.admin.models import DELETION, LogEntry
 from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -18,12 +21,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django_celery_beat.admin import PeriodicTaskAdmin, ScheduleAdmin
 from django_celery_beat.models import PeriodicTasks
-from kombu.utils.json import loads
 
 from neural.admin import audit
 from neural.admin.actions import Verb, act_on_selection
 from neural.admin.nul import refuses_nul
-from neural.celeryapp.task import LedgerTask
+from neural.admin.schedule_form import mend_pages
+from neural.admin.whole_chain import changed_for_the_whole_chain
+from neural.celeryapp.run_now import run_now
 from neural.models.store import is_limited_to_stores
 
 logger = logging.getLogger(__name__)
@@ -85,38 +89,44 @@ def _action_of(verb: Verb) -> Any:
 )
 def run_tasks(model_admin: Any, request: HttpRequest, queryset: QuerySet) -> None:
     """Run each schedule once; if one is refused, the others still run."""
+    tell_of_runs(model_admin, request, run_each(request.user, queryset.order_by("pk")))
+
+
+@dataclass(frozen=True)
+class RunsAsked:
+    """What became of a request to run schedules now."""
+
+    task_ids: Sequence[str]
+    refused: Sequence[tuple[Any, Exception]]
+    """The schedules that could not be run, and why."""
+
+
+def run_each(user: Any, schedules: Iterable[Any]) -> RunsAsked:
+    """Run each schedule once in the user's name, with an audit entry for each that was run."""
     current_app.loader.import_default_modules()
-    asked = 0
-    for schedule in queryset.order_by("pk"):
+    asked, refused = [], []
+    for schedule in schedules:
         try:
             with transaction.atomic():
-                audit.log_changes(user=request.user, rows=[schedule], change=audit.SCHEDULE_RUN)
-                _ask_for_run(schedule, request.user.get_username())
-            asked += 1
+                audit.log_changes(user=user, rows=[schedule], change=audit.SCHEDULE_RUN)
+                asked.append(run_now(schedule, user.get_username()))
         except (DatabaseError, InterfaceError):
             raise
         except Exception as error:  # what beat would log: arguments, queue, a broker that is away
             logger.exception("event=schedule_refused schedule=%r", schedule.name)
-            said = {"name": schedule.name, "reason": error}
-            text = _("%(name)s was not run: %(reason)s") % said
-            model_admin.message_user(request, text, messages.ERROR)
-    if asked:
+            refused.append((schedule, error))
+    return RunsAsked(asked, refused)
+
+
+def tell_of_runs(model_admin: Any, request: HttpRequest, told: RunsAsked) -> None:
+    """Tell the user what became of the request."""
+    for schedule, error in told.refused:
+        said = {"name": schedule.name, "reason": error}
+        text = _("%(name)s was not run: %(reason)s") % said
+        model_admin.message_user(request, text, messages.ERROR)
+    if asked := len(told.task_ids):
         text = ngettext("%(count)d run asked for.", "%(count)d runs asked for.", asked)
         model_admin.message_user(request, text % {"count": asked}, messages.SUCCESS)
-
-
-def _ask_for_run(schedule: Any, username: str) -> None:
-    """Record a run in the person's name; a plain task's message names the schedule, as always."""
-    task = current_app.tasks.get(schedule.task)
-    if task is None:
-        raise LookupError(_("there is no task of the name %(task)s") % {"task": schedule.task})
-    options = {"queue": schedule.queue, "priority": schedule.priority}
-    given = {name: value for name, value in options.items() if value}
-    headers = {**loads(schedule.headers or "{}"), "periodic_task_name": schedule.name}
-    if isinstance(task, LedgerTask):
-        given["requested_by"] = username
-    arguments = loads(schedule.args), loads(schedule.kwargs)
-    task.apply_async(*arguments, headers=headers, **given)
 
 
 def has_run_permission(model_admin: Any, request: HttpRequest) -> bool:
@@ -125,26 +135,25 @@ def has_run_permission(model_admin: Any, request: HttpRequest) -> bool:
     return user.has_perm(RUN_SCHEDULE) and not is_limited_to_stores(user)
 
 
-def _for_the_whole_chain(name: str) -> Any:
-    stock = getattr(admin.ModelAdmin, name)
-
-    def permission(model_admin: Any, request: HttpRequest, *args: Any) -> bool:
-        return stock(model_admin, request, *args) and not is_limited_to_stores(request.user)
-
-    permission.__name__ = name
-    return permission
+def _logs_what_falls_with_it(self: Any, request: HttpRequest, queryset: QuerySet) -> Any:
+    """Django's entries of what is deleted, and one for each schedule that is deleted with it."""
+    for row in queryset:
+        fallen = row.periodictask_set.order_by("pk")
+        LogEntry.objects.log_actions(cast("int", request.user.pk), fallen, DELETION)
+    return admin.ModelAdmin.log_deletions(self, request, queryset)
 
 
 def guard() -> None:
-    """Put the functions above into django-celery-beat's classes."""
+    """Put the functions above, and the form, into django-celery-beat's classes."""
     for verb in (ENABLE, DISABLE, TOGGLE):
         setattr(PeriodicTaskAdmin, verb.name, _action_of(verb))
     PeriodicTaskAdmin.run_tasks = run_tasks
     PeriodicTaskAdmin.has_run_permission = has_run_permission
+    ScheduleAdmin.log_deletions = _logs_what_falls_with_it
     for model_admin in (PeriodicTaskAdmin, ScheduleAdmin):
         refuses_nul(model_admin)
-        for name in ("has_add_permission", "has_change_permission", "has_delete_permission"):
-            setattr(model_admin, name, _for_the_whole_chain(name))
+        changed_for_the_whole_chain(model_admin)
+    mend_pages()
 
 
 guard()

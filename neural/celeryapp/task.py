@@ -58,6 +58,8 @@ class LedgerTask(RetriedTask, ForeignlyCalledTask, WorkSource):
     body must be idempotent: it runs again when its worker is lost."""
     retry_policy: RetryPolicy | None = None
     """Replaces the policy of the settings."""
+    title: Any = ""
+    """What it does, in a few words that may be translated, for pages that people read."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """In a worker, do what the message asks for. Called directly, run the body."""

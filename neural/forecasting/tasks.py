@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery import shared_task
+from django.utils.translation import gettext_lazy as _
 
 from neural.celeryapp.task import LedgerTask
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
@@ -38,7 +39,7 @@ class AnsweringTask(LedgerTask):
 _LOW: Mapping[str, Any] = {"run_queue": LOW_PRIORITY_QUEUE, "run_priority": LOW_PRIORITY}
 
 
-@shared_task(base=LedgerTask, name=ROUND_TASK, **_LOW)
+@shared_task(base=LedgerTask, name=ROUND_TASK, title=_("Train the demand forecast"), **_LOW)
 def run_federated_round(model_type: str = DEFAULT_MODEL_TYPE) -> dict[str, Any]:
     """Open a round of training across stores, or find the open one; returns which round it is."""
     return run_round(name=model_type, now=database_clock())

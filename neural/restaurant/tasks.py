@@ -3,6 +3,7 @@
 from typing import Any
 
 from celery import shared_task
+from django.utils.translation import gettext_lazy as _
 
 from neural.celeryapp.task import LedgerTask
 from neural.ledger.clock import database_clock
@@ -11,7 +12,11 @@ from neural.restaurant.analysis.analysing import ANALYSIS_TASK, analyse
 
 
 @shared_task(
-    base=LedgerTask, name=ANALYSIS_TASK, run_queue=LOW_PRIORITY_QUEUE, run_priority=LOW_PRIORITY
+    base=LedgerTask,
+    name=ANALYSIS_TASK,
+    title=_("Analyse demand"),
+    run_queue=LOW_PRIORITY_QUEUE,
+    run_priority=LOW_PRIORITY,
 )
 def analyse_demand(store_id: str | None = None, since: str | None = None) -> dict[str, Any]:
     """Update the demand summaries; returns counts.

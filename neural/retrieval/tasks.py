@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from celery import shared_task
+from django.utils.translation import gettext_lazy as _
 
 from neural.celeryapp.task import LedgerTask
 from neural.ledger.retry import RetryPolicy
@@ -46,7 +47,9 @@ def rebuild_search_index(index_id: int) -> dict[str, Any]:
     return rebuilding.rebuild(index_id=index_id)
 
 
-@shared_task(base=LedgerTask, name=compaction.COMPACT_TASK, **_LOW)
+@shared_task(
+    base=LedgerTask, name=compaction.COMPACT_TASK, title=_("Compact the search indexes"), **_LOW
+)
 def tend_search_indexes(grown_only: bool = False) -> dict[str, Any]:
     """Compact the search indexes and drop replaced ones; returns rows by collection."""
     return compaction.compact_search_indexes(grown_only=grown_only)

@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from neural.models import TaskRun
+from neural.models import TaskRun, WorkerProcess
 from tests.integration.cluster import ROOT, wait_for_runs, within
 from tests.integration.forwarder import Forwarder
 from tests.watching import wait_until
@@ -194,3 +194,21 @@ def test_beat_outlives_its_database_and_makes_up_for_what_it_missed(cluster, sta
     wait_until(lambda: len(moments()) >= count + 3, 30)
     expect_each_moment_once(2)
     forwarder.stop()
+
+
+# Beat's own heartbeat
+
+
+def test_beat_is_heard_of_without_a_broker_and_is_marked_stopped_when_it_is_told_to_end(
+    cluster, start_beat
+):
+    cluster.broker.stop()
+    beat = start_beat()
+    wait_until(lambda: WorkerProcess.objects.beats().exists(), 60)
+    first = WorkerProcess.objects.beats().get().heartbeat_at
+    wait_until(lambda: WorkerProcess.objects.beats().get().heartbeat_at > first, 30)
+
+    beat.process.send_signal(signal.SIGTERM)
+
+    wait_until(lambda: WorkerProcess.objects.beats().get().stopped_at, 30)
+    assert WorkerProcess.objects.beats().get().process_id == beat.process.pid

@@ -1,1 +1,10 @@
-"""The admin pages of monitoring's rows."""
+"""The admin pages of monitoring's rows, and the console's pages."""
+
+from django.apps import apps
+
+from neural.monitoring.console import home, tabs
+
+if apps.is_installed("django_celery_beat"):
+    from neural.monitoring.console import schedules  # noqa: F401  (registers its page)
+
+__all__ = ["home", "tabs"]

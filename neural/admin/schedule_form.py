@@ -1,0 +1,201 @@
+"""The form and the columns of django-celery-beat's pages, as everywhere else in the admin.
+
+A schedule's policy is edited with it. Its rhythm is told in the reader's language, times have one
+form, every input has a label, and no script stands in the page itself.
+"""
+
+from typing import Any
+
+from celery import current_app
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AdminSplitDateTime
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django_celery_beat.admin import (
+    ClockedScheduleAdmin,
+    CrontabScheduleAdmin,
+    PeriodicTaskAdmin,
+    PeriodicTaskForm,
+    ScheduleAdmin,
+)
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, PeriodicTask
+
+from neural.admin.display import instant_column, short_instant_column
+from neural.admin.rhythm import crontab_in_words, in_words
+from neural.celeryapp.task import LedgerTask
+from neural.models import Misfire, Overlap, SchedulePolicy
+from neural.models.schedule_policy import DEFAULT_GRACE_SECONDS
+
+POLICY = ("overlap", "misfire", "grace_seconds")
+SHORTEST_GRACE, LONGEST_GRACE = 10, 86_400
+
+
+class ScheduleForm(PeriodicTaskForm):
+    """django-celery-beat's form with the fields of the schedule's policy."""
+
+    overlap = forms.ChoiceField(
+        label=_("If its last run has not ended"),
+        choices=Overlap.choices,
+        required=False,
+        help_text=_(
+            "Known of tasks on the ledger alone. A run that waits for its next attempt has not "
+            "ended."
+        ),
+    )
+    misfire = forms.ChoiceField(
+        label=_("Times that beat missed"), choices=Misfire.choices, required=False
+    )
+    grace_seconds = forms.FloatField(
+        label=_("Missed after, in seconds"),
+        min_value=SHORTEST_GRACE,
+        max_value=LONGEST_GRACE,
+        required=False,
+        help_text=_(
+            "If missed times are left out: how late beat may come. 60 seconds if nothing is said."
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        policy = _policy_of(self.instance)
+        for name in POLICY:
+            self.initial.setdefault(name, getattr(policy, name))
+
+    def clean(self) -> Any:
+        data = super().clean()
+        if data.get("overlap") == Overlap.SKIP and not _is_on_ledger(data["task"]):
+            self.add_error(
+                "overlap",
+                _("%(task)s is no task on the ledger: nobody knows whether its last run has ended.")
+                % {"task": data["task"]},
+            )
+        return data
+
+    def save_policy(self, schedule: PeriodicTask) -> None:
+        """Keep the policy as it was entered; another site's form may have left it out."""
+        if self.add_prefix("overlap") not in self.data:
+            return
+        SchedulePolicy.objects.update_or_create(
+            pk=schedule.pk,
+            defaults={
+                "overlap": self.cleaned_data["overlap"] or Overlap.ALLOW,
+                "misfire": self.cleaned_data["misfire"] or Misfire.RUN_ONCE,
+                "grace_seconds": self.cleaned_data["grace_seconds"],
+            },
+        )
+
+
+def _policy_of(schedule: Any) -> SchedulePolicy:
+    policy = SchedulePolicy.objects.filter(pk=schedule.pk).first() if schedule.pk else None
+    return policy or SchedulePolicy()
+
+
+def _is_on_ledger(task: str) -> bool:
+    current_app.loader.import_default_modules()
+    return isinstance(current_app.tasks.get(task), LedgerTask)
+
+
+# For those who may only look, the policy's fields are columns.
+
+
+@admin.display(description=ScheduleForm.base_fields["overlap"].label)
+def _overlap(model_admin: Any, schedule: PeriodicTask) -> str:
+    return str(_policy_of(schedule).get_overlap_display())
+
+
+@admin.display(description=ScheduleForm.base_fields["misfire"].label)
+def _misfire(model_admin: Any, schedule: PeriodicTask) -> str:
+    return str(_policy_of(schedule).get_misfire_display())
+
+
+@admin.display(description=ScheduleForm.base_fields["grace_seconds"].label)
+def _grace_seconds(model_admin: Any, schedule: PeriodicTask) -> str:
+    seconds = _policy_of(schedule).grace_seconds
+    return f"{DEFAULT_GRACE_SECONDS if seconds is None else seconds:g}"
+
+
+@admin.display(description=_("rhythm"))
+def _rhythm(model_admin: Any, schedule: PeriodicTask) -> str:
+    return in_words(schedule)
+
+
+@admin.display(description=_("rhythm"))
+def _crontab_rhythm(model_admin: Any, crontab: CrontabSchedule) -> str:
+    return crontab_in_words(crontab)
+
+
+@admin.display(description=_("rhythm"))
+def _crontab_translation(model_admin: Any, schedule: PeriodicTask) -> str:
+    return crontab_in_words(schedule.crontab) if schedule.crontab else ""
+
+
+def _save_model(
+    self: Any, request: HttpRequest, schedule: PeriodicTask, form: Any, change: bool
+) -> None:
+    admin.ModelAdmin.save_model(self, request, schedule, form, change)
+    if isinstance(form, ScheduleForm):
+        form.save_policy(schedule)
+
+
+def _changeform_view(
+    self: Any,
+    request: HttpRequest,
+    object_id: str | None = None,
+    form_url: str = "",
+    extra_context: dict[str, Any] | None = None,
+) -> Any:
+    rhythms = {each.pk: crontab_in_words(each) for each in CrontabSchedule.objects.all()}
+    context = {**(extra_context or {}), "rhythms": rhythms}
+    return admin.ModelAdmin.changeform_view(self, request, object_id, form_url, context)
+
+
+def _labelled(self: Any, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+    """Django's form field; the two inputs of a time each say what they are."""
+    field = admin.ModelAdmin.formfield_for_dbfield(self, db_field, request, **kwargs)
+    widget = getattr(field, "widget", None)
+    if field is not None and isinstance(widget, AdminSplitDateTime):
+        for part, named in zip(widget.widgets, (_("date"), _("time")), strict=True):
+            part.attrs["aria-label"] = f"{field.label}: {named}"
+    return field
+
+
+def mend_pages() -> None:
+    """Put all of this into django-celery-beat's classes."""
+    for model_admin in (PeriodicTaskAdmin, ScheduleAdmin):
+        model_admin.formfield_for_dbfield = _labelled
+    _mend_schedules()
+    CrontabScheduleAdmin.human_readable = _crontab_rhythm
+    ClockedScheduleAdmin.list_display = (instant_column(ClockedSchedule, "clocked_time"),)
+
+
+def _mend_schedules() -> None:
+    last_run = instant_column(PeriodicTask, "last_run_at")
+    pages: Any = PeriodicTaskAdmin
+    pages.form = ScheduleForm
+    pages.change_form_template = "admin/neural/schedule_form.html"
+    pages.save_model, pages.changeform_view = _save_model, _changeform_view
+    pages.overlap, pages.misfire, pages.grace_seconds = _overlap, _misfire, _grace_seconds
+    pages.rhythm, pages.crontab_translation = _rhythm, _crontab_translation
+    pages.list_display = (
+        "name",
+        "enabled",
+        "rhythm",
+        short_instant_column(PeriodicTask, "start_time"),
+        short_instant_column(PeriodicTask, "last_run_at"),
+        "one_off",
+    )
+    pages.readonly_fields = (last_run, "crontab_translation")
+    pages.fieldsets = (*_with(last_run, pages.fieldsets), _POLICY_SECTION)
+
+
+_POLICY_SECTION = (_("Late and overlapping runs"), {"fields": POLICY})
+
+
+def _with(last_run: Any, fieldsets: Any) -> list[Any]:
+    """The sections with this column in place of the time of the last run."""
+    shown = {"last_run_at": last_run}
+    return [
+        (title, {**options, "fields": tuple(shown.get(each, each) for each in options["fields"])})
+        for title, options in fieldsets
+    ]

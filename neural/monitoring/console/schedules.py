@@ -1,0 +1,195 @@
+"""The page of schedules: what is due when, how it went last, whether beat lives, and run now."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models.functions import Now
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+from django_celery_beat.models import PeriodicTask
+
+from neural.admin.actions import Verb, perform, refusal
+from neural.admin.display import page_address
+from neural.admin.pages import page
+from neural.admin.schedules import (
+    DISABLE,
+    ENABLE,
+    has_run_permission,
+    run_each,
+    tell_of_runs,
+)
+from neural.admin.scope import ReadOnlyAdmin
+from neural.celeryapp.schedule_runs import prefix_of, runs_of
+from neural.conf import conf
+from neural.models import SchedulePolicy, TaskRun, WorkerProcess
+from neural.models.store import is_limited_to_stores
+from neural.monitoring.console.page import page_context
+from neural.monitoring.console.schedule_rows import (
+    SHOWN,
+    ScheduleRow,
+    all_schedules,
+    nightly,
+    rows_of,
+    visible_runs,
+)
+from neural.sites import address_in_admin
+
+VIEW = ("django_celery_beat.view_periodictask", "django_celery_beat.change_periodictask")
+SWITCHES = {verb.name: verb for verb in (ENABLE, DISABLE)}
+HISTORY_SHOWN = 50
+HISTORY_TIMES = 5
+
+
+def nightly_work(user: Any) -> Sequence[ScheduleRow]:
+    """The schedules that come about once a day or more rarely, for the home: each with ``name``,
+    ``last_run``, ``took``, ``next_at`` and ``overdue_since``. Empty for who may see no schedule."""
+    if not _may_view(user):
+        return ()
+    return nightly(rows_of(all_schedules().filter(enabled=True)[:SHOWN], user))
+
+
+def address_of(schedule_id: int) -> str:
+    """The page of one schedule's history."""
+    return address_in_admin("neural_schedulepolicy_history_of_runs", schedule_id)
+
+
+def _may_view(user: Any) -> bool:
+    return any(map(user.has_perm, VIEW))
+
+
+@page(SchedulePolicy)
+class SchedulesPage(ReadOnlyAdmin):
+    """A page in place of the list of policies, which the form of each schedule holds."""
+
+    answers_anything = True
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may_view(request.user)
+
+    def get_urls(self) -> list[URLPattern]:
+        """The page of all schedules, and those of one."""
+        view = self.admin_site.admin_view
+        name = "neural_schedulepolicy"
+        return [
+            path("", view(self.changelist_view), name=f"{name}_changelist"),
+            path("<int:pk>/", view(self.runs_view), name=f"{name}_history_of_runs"),
+            path("<int:pk>/run/", view(self.run_view), name=f"{name}_run"),
+            path("<int:pk>/<slug:verb>/", view(self.switch_view), name=f"{name}_switch"),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """All schedules, by name; the answer for htmx is the part that changes."""
+        self._must_view(request)
+        after = request.GET.get("after", "")
+        if "\0" in after:
+            said = _("The address holds the character NUL, which nothing that is kept here has.")
+            return HttpResponseBadRequest(said, content_type="text/plain; charset=utf-8")
+        rows = rows_of(all_schedules().filter(name__gt=after)[: SHOWN + 1], request.user)
+        context = {
+            **self._context(request, title=_("Schedules")),
+            "rows": rows[:SHOWN],
+            "overdue": sum(row.overdue_since is not None for row in rows[:SHOWN]),
+            "next_after": rows[SHOWN - 1].name if len(rows) > SHOWN else "",
+            "after": after,
+            **(extra_context or {}),
+        }
+        is_part = request.headers.get("HX-Request") == "true"
+        template = "schedules_table.html" if is_part else "schedules.html"
+        return TemplateResponse(request, f"neural/monitoring/{template}", context)
+
+    def runs_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One schedule: its next times and its newest runs."""
+        self._must_view(request)
+        get_object_or_404(PeriodicTask, pk=pk)
+        (row,) = rows_of(all_schedules().filter(pk=pk), request.user, times=HISTORY_TIMES)
+        context = {
+            **self._context(request, title=row.name),
+            "row": row,
+            "runs": _history(pk, request.user),
+            "form_address": page_address(row.schedule),
+        }
+        return TemplateResponse(request, "neural/monitoring/schedule.html", context)
+
+    @method_decorator(require_POST)
+    def run_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Run a schedule now, in the user's name."""
+        self._must_view(request)
+        if not has_run_permission(self, request):
+            raise PermissionDenied(_("Run now needs a permission that you do not have."))
+        schedule = get_object_or_404(PeriodicTask, pk=pk)
+        tell_of_runs(self, request, run_each(request.user, [schedule]))
+        return self._back(request)
+
+    @method_decorator(require_POST)
+    def switch_view(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+        """Switch a schedule on or off."""
+        self._must_view(request)
+        found = SWITCHES.get(verb)
+        if found is None or not _may_switch(request.user, found):
+            raise PermissionDenied(refusal(found) if found else "")
+        schedule = get_object_or_404(PeriodicTask, pk=pk)
+        perform(verb=found, rows=[schedule], user=request.user)
+        return self._back(request)
+
+    def _must_view(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+
+    def _back(self, request: HttpRequest) -> HttpResponse:
+        """To the page of one schedule if the form stood there, else to that of all."""
+        one = request.POST.get("from", "")
+        here = address_of(int(one)) if one.isdecimal() else _address_of_all()
+        return HttpResponseRedirect(here)
+
+    def _context(self, request: HttpRequest, *, title: Any) -> dict[str, Any]:
+        return {
+            **page_context(self, request, tab="schedules", title=title),
+            "page_address": _address_of_all(),
+            "beats": _beats(),
+            "may_run": has_run_permission(self, request),
+            "may_switch": _may_switch(request.user, ENABLE),
+        }
+
+
+def _address_of_all() -> str:
+    return address_in_admin("neural_schedulepolicy_changelist")
+
+
+def _may_switch(user: Any, verb: Verb) -> bool:
+    return verb.is_permitted(user) and not is_limited_to_stores(user)
+
+
+def _beats() -> Sequence[WorkerProcess]:
+    """The beats that are present, with how long they have been silent; else the last that was."""
+    beats = WorkerProcess.objects.beats().annotate(database_now=Now())
+    found = list(beats.present().order_by("name")[:10]) or list(beats.order_by("-pk")[:1])
+    for each in found:
+        each.silent_for = each.database_now - each.heartbeat_at
+        is_heard = each.silent_for.total_seconds() <= conf().worker_lost_seconds
+        each.lives = is_heard and not each.stopped_at and not each.lost_at
+    return sorted(found, key=lambda each: not each.lives)
+
+
+def _history(schedule_id: int, user: Any) -> Sequence[TaskRun]:
+    """The newest runs of a schedule that this user may see."""
+    runs = runs_of(schedule_id) & visible_runs(user)
+    found = list(runs.defer("args", "kwargs", "result").order_by("-task_id")[:HISTORY_SHOWN])
+    for run in found:
+        run.due_at = _due_time(run.task_id.removeprefix(prefix_of(schedule_id)))
+    return found
+
+
+def _due_time(said: str) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromisoformat(said.partition("Z")[0]).replace(tzinfo=dt.UTC)
+    except ValueError:
+        return None

@@ -1,0 +1,320 @@
+"""The page of schedules: what is due when, how it went last, whether beat lives, and run now."""
+
+import datetime as dt
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django_celery_beat.models import (
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+
+from neural.celeryapp.schedule_runs import run_id, run_id_by_hand, runs_of
+from neural.models import Misfire, ProcessKind, RunState, SchedulePolicy, TaskRun, WorkerProcess
+from neural.monitoring.console.schedules import nightly_work
+from tests.unit import admin_world as world
+from tests.unit.beating import daily
+from tests.unit.test_admin_schedules import audited
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
+
+PAGE = "admin:neural_schedulepolicy_changelist"
+UTC = ZoneInfo("UTC")
+ANALYSIS = "neural.tasks.analyse_demand"
+
+
+@pytest.fixture(autouse=True)
+def _no_schedule_yet(db: None) -> None:
+    PeriodicTask.objects.all().delete()  # what migrations put there
+
+
+def schedule(name: str = "nightly", **fields: Any) -> PeriodicTask:
+    if not fields.keys() & {"crontab", "interval", "solar"}:
+        fields["crontab"] = daily(2, timezone=UTC)
+    return PeriodicTask.objects.create(name=name, **{"task": ANALYSIS, **fields})
+
+
+def user_with(*permissions: str, name: str = "lee") -> Any:
+    user = get_user_model().objects.create_user(name, is_staff=True)
+    names = ("view_periodictask", "view_taskrun", *permissions)
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    return user
+
+
+def viewer(*permissions: str) -> Client:
+    return world.logged_in(user_with("view_every_store", *permissions))
+
+
+def shown(client: Client, **options: Any) -> str:
+    answer = client.get(reverse(PAGE), **options)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def run_of(row: PeriodicTask, state: str = RunState.SUCCEEDED, **fields: Any) -> TaskRun:
+    now = timezone.now()
+    fields.setdefault("task_id", run_id(row.pk, now))
+    fields.setdefault("task", row.task)
+    return world.run(state, store=None, **fields)
+
+
+def beat(**fields: Any) -> WorkerProcess:
+    values = {"name": "beat@h", "host": "h", "process_id": 1, "kind": ProcessKind.BEAT}
+    return WorkerProcess.objects.create(**values | fields)
+
+
+def test_a_schedule_is_told_in_words_with_its_next_times_and_its_last_outcome() -> None:
+    row = schedule()
+    started = timezone.now() - dt.timedelta(minutes=3)
+    run = run_of(row, RunState.DEAD, started_at=started, finished_at=timezone.now())
+
+    page = shown(viewer())
+
+    assert "daily at 02:00, UTC" in page
+    assert "Analyse demand" in page
+    assert world.page_of(run) in page
+    assert "3 min 0 s" in page
+    context_row = viewer_context(row)
+    assert [f"{each:%H:%M}" for each in context_row.upcoming] == ["02:00"] * 3
+
+
+def viewer_context(row: PeriodicTask) -> Any:
+    client = world.superuser()
+    found = client.get(reverse(PAGE)).context["rows"]
+    return next(each for each in found if each.schedule == row)
+
+
+def test_it_is_told_in_chinese_too() -> None:
+    schedule()
+    schedule("weekly", crontab=daily(4, day_of_week="1,5", timezone=UTC))
+
+    page = shown(viewer(), headers={"accept-language": "zh-hans"})
+
+    assert "星期一" in page
+    assert "星期五" in page
+    assert "Monday" not in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "beat@h was heard of"),
+        ({"stopped_at": timezone.now()}, "No beat is running"),
+        ({"lost_at": timezone.now()}, "Beat is silent"),
+        ({"heartbeat_at": timezone.now() - dt.timedelta(minutes=5)}, "Beat is silent"),
+    ],
+)
+def test_it_says_whether_beat_lives(fields: Any, said: str) -> None:
+    beat(**fields)
+
+    assert said in shown(viewer())
+
+
+def test_it_says_that_no_beat_was_ever_heard_of() -> None:
+    assert "No beat has been heard of" in shown(viewer())
+
+
+def test_what_beat_has_not_come_to_is_overdue_and_what_is_off_is_not() -> None:
+    every, _ = IntervalSchedule.objects.get_or_create(every=1, period="hours")
+    hours_ago = timezone.now() - dt.timedelta(hours=3)
+    schedule("late", interval=every, last_run_at=hours_ago)
+    schedule("off", interval=every, enabled=False)
+
+    page = shown(viewer())
+
+    assert "1 schedule is overdue." in page
+    assert page.count("overdue since") == 1
+    assert "switched off" in page
+
+
+def test_a_schedule_that_cannot_be_computed_hides_no_other() -> None:
+    solar = SolarSchedule.objects.create(event="sunset", latitude=31, longitude=121)
+    schedule("evening", solar=solar)
+    schedule()
+
+    page = shown(viewer())
+
+    assert "ephem" in page
+    assert "daily at 02:00" in page
+
+
+def test_a_time_that_was_left_out_is_told_with_its_reason() -> None:
+    row = schedule()
+    SchedulePolicy.objects.create(
+        schedule_id=row.pk,
+        misfire=Misfire.SKIP,
+        skipped_at=timezone.now(),
+        skipped_why="missed 2026-03-02T02:00:00+00:00",
+    )
+
+    page = shown(viewer())
+
+    assert "missed times are left out" in page
+    assert "beat came too late" in page
+
+
+def test_the_history_has_beats_runs_and_those_asked_for_by_hand_and_no_others() -> None:
+    rows = [schedule(f"schedule {number}") for number in range(12)]
+    first = rows[0]
+    yesterday = timezone.now() - dt.timedelta(days=1)
+    theirs = [
+        run_of(first, task_id=run_id(first.pk, yesterday), requested_by=first.name),
+        run_of(first, task_id=run_id_by_hand(first.pk, timezone.now()), requested_by="lee"),
+    ]
+    for each in rows[1:]:
+        run_of(each)
+    client = viewer()
+
+    answer = client.get(f"{reverse(PAGE)}{first.pk}/")
+
+    assert answer.context["runs"] == theirs[::-1]
+    assert list(runs_of(first.pk)) == theirs[::-1]
+    assert [run.due_at for run in answer.context["runs"]][1] == yesterday
+
+
+def test_a_run_is_asked_for_in_ones_own_name_also_of_what_is_off() -> None:
+    row = schedule(enabled=False, queue="low_priority", priority=3)
+    client = viewer("run_schedule")
+
+    answer = client.post(f"{reverse(PAGE)}{row.pk}/run/", follow=True)
+
+    run = TaskRun.objects.get()
+    assert (run.requested_by, run.queue, run.priority) == ("lee", "low_priority", 3)
+    assert audited() == [("lee", str(row), "Changed runs: one more (run now).")]
+    assert [str(each) for each in answer.context["messages"]] == ["1 run asked for."]
+    assert runs_of(row.pk).get() == run
+
+
+def test_a_schedule_is_switched_off_and_on_and_it_is_written_who_did() -> None:
+    row = schedule()
+    client = viewer("change_periodictask")
+
+    client.post(f"{reverse(PAGE)}{row.pk}/disable_tasks/")
+    row.refresh_from_db()
+    assert not row.enabled
+    client.post(f"{reverse(PAGE)}{row.pk}/enable_tasks/", {"from": row.pk})
+    row.refresh_from_db()
+
+    assert row.enabled
+    assert [entry[2] for entry in audited()] == [
+        "Changed state: on → off (switch off).",
+        "Changed state: off → on (switch on).",
+    ]
+
+
+@pytest.mark.parametrize("act", ["run", "disable_tasks", "toggle_tasks"])
+@pytest.mark.parametrize("who", ["viewer", "of_a_store"])
+def test_without_permission_or_for_a_stores_user_nothing_is_done(act: str, who: str) -> None:
+    row = schedule()
+    user = user_with(*(("run_schedule", "change_periodictask") if who == "of_a_store" else ()))
+    if who == "of_a_store":
+        world.store("S1").operators.add(user)
+
+    answer = world.logged_in(user).post(f"{reverse(PAGE)}{row.pk}/{act}/")
+
+    row.refresh_from_db()
+    assert answer.status_code == 403
+    assert row.enabled
+    assert not TaskRun.objects.exists()
+    assert not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize("act", ["run", "disable_tasks"])
+def test_nothing_is_done_by_a_mere_link(act: str) -> None:
+    row = schedule()
+
+    answer = world.superuser().get(f"{reverse(PAGE)}{row.pk}/{act}/")
+
+    assert answer.status_code == 405
+    assert not TaskRun.objects.exists()
+
+
+def test_who_may_not_see_schedules_sees_no_page_and_no_nightly_work() -> None:
+    row = schedule()
+    user = get_user_model().objects.create_user("no", is_staff=True)
+    client = world.logged_in(user)
+
+    assert client.get(reverse(PAGE)).status_code == 403
+    assert client.get(f"{reverse(PAGE)}{row.pk}/").status_code == 403
+    assert nightly_work(user) == ()
+
+
+def test_a_stores_user_sees_only_runs_of_the_own_stores() -> None:
+    row = schedule()
+    run_of(row)
+    user = user_with()
+    world.store("S1").operators.add(user)
+
+    page = world.logged_in(user).get(reverse(PAGE))
+    history = world.logged_in(user).get(f"{reverse(PAGE)}{row.pk}/")
+
+    assert [each.last_run for each in page.context["rows"]] == [None]
+    assert history.context["runs"] == []
+
+
+def test_nightly_work_is_what_comes_once_a_day_or_more_rarely() -> None:
+    row = schedule()
+    schedule("hourly", crontab=CrontabSchedule.objects.create(minute="17", timezone=UTC))
+    schedule("off", enabled=False)
+    run = run_of(row)
+
+    (found,) = nightly_work(user_with("view_every_store"))
+
+    assert (found.name, found.last_run, found.took) == ("nightly", run, run.duration)
+    assert found.next_at > timezone.now()
+
+
+def test_the_number_of_statements_does_not_grow_with_schedules_and_runs() -> None:
+    row = schedule()
+    run_of(row)
+    client = world.superuser()
+    before = len(world.statements(client, reverse(PAGE)))
+    for number in range(20):
+        other = schedule(f"more {number}")
+        for minute in range(5):
+            at = timezone.now() - dt.timedelta(minutes=minute)
+            run_of(other, task_id=run_id(other.pk, at))
+
+    assert len(world.statements(client, reverse(PAGE))) == before
+    assert before <= 16
+
+
+def test_schedules_come_in_pages() -> None:
+    for number in range(55):
+        schedule(f"s{number:02}")
+    client = world.superuser()
+
+    first = client.get(reverse(PAGE))
+    second = client.get(reverse(PAGE), {"after": first.context["next_after"]})
+
+    assert [len(each.context["rows"]) for each in (first, second)] == [50, 5]
+    assert client.get(reverse(PAGE) + "?after=%00").status_code == 400
+
+
+def test_the_page_holds_no_script_and_no_style_of_its_own() -> None:
+    schedule()
+    client = world.superuser()
+
+    for address in (reverse(PAGE), f"{reverse(PAGE)}{PeriodicTask.objects.get().pk}/"):
+        page = client.get(address).content.decode()
+        assert "style=" not in page.partition("<main")[2]
+        assert "<script>" not in page
+        assert "onclick" not in page
+
+
+def test_the_part_that_refreshes_is_the_table_alone() -> None:
+    schedule()
+
+    part = shown(viewer(), headers={"HX-Request": "true"})
+
+    assert part.lstrip().startswith('<div id="schedules"')
+    assert "<html" not in part
