@@ -9,7 +9,8 @@ from neural.conf import conf
 from neural.health.broker import BrokerFacts, ask_broker
 from neural.health.findings import COUNTED
 from neural.ledger.clock import database_clock
-from neural.models import RunState, TaskRun, WorkerProcess
+from neural.ledger.pausing import pauses
+from neural.models import QueuePause, RunState, TaskRun, WorkerProcess
 from neural.queues import PRIORITIES
 
 
@@ -48,6 +49,11 @@ class Situation:
             for queue in worker.queues:
                 result.setdefault(queue, []).append(worker.name)
         return result
+
+    @cached_property
+    def pauses(self) -> dict[str, QueuePause]:
+        """The pauses in force, by queue."""
+        return {paused.queue: paused for paused in pauses().order_by("queue")}
 
     @cached_property
     def waiting(self) -> dict[str, Waiting]:

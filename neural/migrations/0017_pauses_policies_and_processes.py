@@ -78,6 +78,14 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "schedule policies",
             },
         ),
+        migrations.AlterModelOptions(
+            name="workerprocess",
+            options={
+                "permissions": (("stop_workerprocess", "Can ask workers to stop"),),
+                "verbose_name": "worker",
+                "verbose_name_plural": "workers",
+            },
+        ),
         migrations.AddField(
             model_name="workerprocess",
             name="kind",

@@ -80,14 +80,31 @@ class WorkerProcess(models.Model):
                 name="neural_worker_present",
             ),
         )
+        permissions = (("stop_workerprocess", "Can ask workers to stop"),)
 
     def __str__(self) -> str:
         return self.name
 
-    def beat(self) -> None:
+    def beat(self, *, memory_bytes: int | None = None) -> None:
         """Record a heartbeat. A worker that had been marked lost is present again."""
         me = type(self).objects.filter(pk=self.pk)
-        me.update(heartbeat_at=Now(), lost_at=None, clock_ahead=_ClockAhead())
+        me.update(
+            heartbeat_at=Now(),
+            lost_at=None,
+            clock_ahead=_ClockAhead(),
+            memory_bytes=memory_bytes,
+        )
+
+    def ask_to_stop(self, *, by: str) -> bool:
+        """Ask this process to stop softly, as SIGTERM does. It sees that at its next heartbeat.
+        Returns whether it is present and was not asked before."""
+        me = type(self).objects.present().filter(pk=self.pk, stop_asked_at=None)
+        asked = me.exclude(kind=ProcessKind.BEAT).update(stop_asked_at=Now(), stop_asked_by=by)
+        return bool(asked)
+
+    def is_asked_to_stop(self) -> bool:
+        """Whether a person has asked this process to stop."""
+        return type(self).objects.filter(pk=self.pk, stop_asked_at__isnull=False).exists()
 
     def stop(self) -> None:
         """Record that this worker has stopped."""

@@ -130,6 +130,10 @@ class Dialect:
         there is one writer at a time."""
         return None, None
 
+    def claims_under_way(self, cursor: CursorWrapper) -> set[str]:
+        """The transactions that claim runs now. Empty where there is one writer at a time."""
+        return set()
+
     @contextmanager
     def following_indexes(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
         """Within this block, queries read rows in the order of an index, and do not scan and sort

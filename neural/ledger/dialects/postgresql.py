@@ -107,6 +107,20 @@ class PostgreSQL(Dialect):
         oldest, following = cursor.fetchone()
         return oldest, following
 
+    def claims_under_way(self, cursor: CursorWrapper) -> set[str]:
+        # A claim locks both tables before it takes its snapshot, and keeps the locks to its end.
+        cursor.execute(
+            """
+            SELECT mine.virtualtransaction FROM pg_locks AS mine
+            JOIN pg_locks AS other USING (virtualtransaction)
+            WHERE mine.relation = 'neural_queuepause'::regclass
+              AND other.relation = 'neural_taskrun'::regclass
+              AND other.mode = 'RowExclusiveLock' AND mine.granted AND other.granted
+              AND mine.pid <> pg_backend_pid()
+            """
+        )
+        return {each for (each,) in cursor.fetchall()}
+
     def patience(self, cursor: CursorWrapper) -> str:
         cursor.execute("SELECT current_setting('statement_timeout')")
         return str(cursor.fetchone()[0])
