@@ -7,6 +7,7 @@ from functools import cache, partial
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from django.db.transaction import TransactionManagementError
 
@@ -14,7 +15,7 @@ from neural.errors import NeuralError
 from neural.ledger import dialects, ports
 from neural.ledger.outcome import Outcome
 from neural.ledger.work_errors import ERROR_LENGTH
-from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
+from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
 from neural.models.run_log import log_change
 
 
@@ -182,6 +183,9 @@ def _take_away(
             process_id=run.process_id,
             error=error,
         )
+        if outcome == AttemptOutcome.LOST and run.worker_id is not None:
+            holder = WorkerProcess.objects.filter(pk=run.worker_id)
+            holder.update(recovered_runs=F("recovered_runs") + 1)
         if is_dead and run.options:
             ports.follow(run, RunState.DEAD, None)
         ports.notify_end(run, state)

@@ -104,6 +104,13 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="workerprocess",
+            name="recovered_runs",
+            field=models.PositiveIntegerField(
+                db_default=0, default=0, editable=False, verbose_name="recovered runs"
+            ),
+        ),
+        migrations.AddField(
+            model_name="workerprocess",
             name="stop_asked_at",
             field=models.DateTimeField(blank=True, null=True, verbose_name="asked to stop"),
         ),

@@ -68,6 +68,11 @@ class WorkerProcess(models.Model):
         _("asked to stop by"), max_length=150, blank=True, default="", db_default=""
     )
 
+    recovered_runs = models.PositiveIntegerField(
+        _("recovered runs"), default=0, db_default=0, editable=False
+    )
+    """How many of its runs were taken from it because it, or their process, was gone."""
+
     objects = WorkerProcessQuerySet.as_manager()
 
     class Meta:
