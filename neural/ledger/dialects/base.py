@@ -121,6 +121,10 @@ class Dialect:
     """Whether to repeat a transaction at once after contention. False where a transaction that
     fails on a lock has already waited for as long as it may."""
 
+    def claims_under_way(self, cursor: CursorWrapper) -> set[str]:
+        """The transactions that claim runs now. Empty where there is one writer at a time."""
+        return set()
+
     def lock(self, cursor: CursorWrapper, names: Iterable[str]) -> None:
         """Lock these names until the transaction ends; they need no rows. Does nothing where there
         is one writer at a time."""
@@ -129,10 +133,6 @@ class Dialect:
         """The numbers of the oldest open transaction that may write and of the next one; None where
         there is one writer at a time."""
         return None, None
-
-    def claims_under_way(self, cursor: CursorWrapper) -> set[str]:
-        """The transactions that claim runs now. Empty where there is one writer at a time."""
-        return set()
 
     @contextmanager
     def following_indexes(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
