@@ -91,11 +91,12 @@ def test_it_is_drained_in_the_time_that_its_rates_need():
     assert facts(due=10, rates=None).drained_in is None
 
 
-def test_a_queue_into_which_as_much_comes_as_goes_out_is_never_drained():
-    even = facts(due=10, rates=Rates(incoming=4, outgoing=4))
+def test_a_queue_into_which_more_comes_than_goes_out_grows_and_is_never_drained():
+    more = facts(due=10, rates=Rates(incoming=5, outgoing=4))
+    even = facts(due=10, rates=Rates(incoming=0, outgoing=0))
 
-    assert even.is_growing
-    assert even.drained_in is None
+    assert (more.is_growing, more.stays, more.drained_in) == (True, False, None)
+    assert (even.is_growing, even.stays, even.drained_in) == (False, True, None)
 
 
 def test_without_the_broker_the_messages_alone_are_unknown(broker):

@@ -54,9 +54,15 @@ class QueueFacts:
 
     @property
     def is_growing(self) -> bool:
-        """Whether runs are due and at least as many come in as end."""
+        """Whether runs are due and more come in than end."""
         rates = self.rates
-        return bool(self.due and rates and rates.incoming >= rates.outgoing)
+        return bool(self.due and rates and rates.incoming > rates.outgoing)
+
+    @property
+    def stays(self) -> bool:
+        """Whether runs are due and as many come in as end, perhaps none."""
+        rates = self.rates
+        return bool(self.due and rates and rates.incoming == rates.outgoing)
 
     @property
     def needs_somebody(self) -> bool:

@@ -111,7 +111,7 @@ class QueuesAdmin(ReadOnlyAdmin):
         except PauseRefused as reason:
             form.add_error(None, str(reason))
             return self._shown(request, form=form)
-        text = gettext("%(queue)s is paused. Runs that have started go on.")
+        text = gettext("The queue %(queue)s is paused. Runs that have started go on.")
         self.message_user(request, text % form.cleaned_data, messages.SUCCESS)
         return self._back()
 
@@ -132,9 +132,9 @@ class QueuesAdmin(ReadOnlyAdmin):
         queue = request.POST.get("queue", "")
         rows = [each for each in pauses() if each.queue == queue]
         if perform(verb=RESUME, rows=rows, user=request.user).changed:
-            text, level = gettext("%(queue)s goes on."), messages.SUCCESS
+            text, level = gettext("The queue %(queue)s goes on."), messages.SUCCESS
         else:
-            text, level = gettext("%(queue)s was not paused."), messages.WARNING
+            text, level = gettext("The queue %(queue)s was not paused."), messages.WARNING
         self.message_user(request, text % {"queue": queue}, level)
         return self._back()
 

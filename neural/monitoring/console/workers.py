@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.forms import Media
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -45,6 +46,7 @@ class WorkersAdmin(WorkerProcessAdmin):
             may_stop=STOP.is_permitted(request.user),
             gone_days=worker_facts.GONE_DAYS,
         )
+        context["media"] += Media(css={"all": ("neural/console-queues.css",)})
         is_part = request.headers.get("HX-Request") == "true"
         name = "workers_tables.html" if is_part else "workers.html"
         return TemplateResponse(
