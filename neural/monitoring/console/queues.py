@@ -159,9 +159,10 @@ class QueuesAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, extra: dict[str, Any] | None = None, *, form: Any = None
     ) -> HttpResponse:
         may_pause = PAUSE.is_permitted(request.user)
+        facts = queue_facts(Situation())
         rows = [
             {"facts": each, "form": _form_of(each.name, form) if may_pause else None}
-            for each in queue_facts(Situation())
+            for each in facts
         ]
         context = page_context(
             self,
@@ -173,8 +174,8 @@ class QueuesAdmin(ReadOnlyAdmin):
             refused_form=form if form and not any(row["form"] is form for row in rows) else None,
             may_pause=may_pause,
             rate_minutes=RATE_MINUTES,
-            broker_is_known=any(row["facts"].messages is not None for row in rows),
-            rates_are_known=any(row["facts"].rates is not None for row in rows),
+            broker_is_known=any(each.messages is not None for each in facts),
+            rates_are_known=any(each.rates is not None for each in facts),
         )
         context["media"] += Media(css={"all": ("neural/console-queues.css",)})
         is_part = request.headers.get("HX-Request") == "true"

@@ -44,7 +44,7 @@ class WorkerFacts:
 
 def present(user: Any, now: dt.datetime) -> list[WorkerFacts]:
     """The processes that live: workers, then relays and beat."""
-    order = [ProcessKind.WORKER, ProcessKind.RELAY, ProcessKind.BEAT]
+    order = ProcessKind.values
     found = WorkerProcess.objects.present().order_by("name", "pk")[:MOST_PRESENT]
     return _with_runs(sorted(found, key=lambda each: order.index(each.kind)), user, now)
 
