@@ -33,11 +33,15 @@ REOPENED = gettext_noop("state: dismissed → open (open again)")
 SWITCHED_ON = gettext_noop("state: off → on (switch on)")
 SWITCHED_OFF = gettext_noop("state: on → off (switch off)")
 SCHEDULE_RUN = gettext_noop("runs: one more (run now)")
+QUEUE_PAUSED = gettext_noop("paused: yes (pause)")
+QUEUE_RESUMED = gettext_noop("paused: yes → no (resume)")
+STOP_ASKED = gettext_noop("asked to stop: yes (stop softly)")
 INDEXED_AGAIN = gettext_noop("state: refused → waiting (try again)")
 
 
-def log_changes(*, user: Any, rows: Sequence[Model], change: str) -> None:
-    """Write one log entry for each row. ``change`` is one of the texts above."""
+def log_changes(*, user: Any, rows: Sequence[Model], change: str, details: str = "") -> None:
+    """Write one log entry for each row. ``change`` is one of the texts above; ``details`` are a
+    person's own words."""
     if rows:
-        message = [{"changed": {"fields": [change]}}]
+        message = [{"changed": {"fields": [change, details] if details else [change]}}]
         LogEntry.objects.log_actions(user.pk, rows, CHANGE, message)

@@ -1,29 +1,69 @@
-"""The admin's pages of workers: which are running, since when, and which were lost."""
+"""The admin's pages of workers: which are running, since when, which were lost, and stopping one.
+
+With ``neural.monitoring``, its console's page of workers takes the place of the list.
+"""
 
 import datetime as dt
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.display import NOTHING, badge, duration, instant_column
+from neural.admin import audit
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.display import NOTHING, badge, duration, instant_column, of_bytes
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
-from neural.models import WorkerProcess
+from neural.conf import conf
+from neural.models import ProcessKind, WorkerProcess
 
 SAME_TIME_SECONDS = 1
 
 
+def may_be_asked_to_stop(worker: WorkerProcess) -> bool:
+    """Whether it is present, was not asked before, and would see it."""
+    is_present = worker.stopped_at is None and worker.lost_at is None
+    return is_present and worker.stop_asked_at is None and worker.kind != ProcessKind.BEAT
+
+
+def _told_of_the_stop(worker: WorkerProcess) -> tuple[int, str]:
+    about = {
+        "worker": worker.name,
+        "span": duration(dt.timedelta(seconds=conf().heartbeat_seconds)),
+    }
+    text = gettext(
+        "%(worker)s stops within %(span)s, once its runs have finished or are handed back. Its "
+        "supervisor may start it again."
+    )
+    return messages.SUCCESS, text % about
+
+
+STOP = Verb(
+    name="stop",
+    label=_("Stop softly"),
+    explanation=_("Stop softly: let it finish or hand back its runs, and end"),
+    permission="neural.stop_workerprocess",
+    apply=lambda worker, user: worker.ask_to_stop(by=user.get_username()),
+    fits=may_be_asked_to_stop,
+    change=lambda worker: audit.STOP_ASKED,
+    message_for=_told_of_the_stop,
+    whole_chain=True,
+)
+
+
 @page(WorkerProcess)
-class WorkerProcessAdmin(ReadOnlyAdmin):
+class WorkerProcessAdmin(VerbsAdmin, ReadOnlyAdmin):
     """Workers belong to no store, and these pages show nothing of a store's rows."""
 
+    verbs = (STOP,)
     list_display = (
         "name",
+        "kind",
         "standing",
         "heartbeat_age",
         "queue_names",
@@ -40,16 +80,22 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
             {
                 "fields": (
                     "name",
+                    "kind",
                     "standing",
                     "heartbeat_age",
                     "queue_names",
                     "concurrency",
                     "host",
                     "process_id",
+                    "memory",
+                    "version_names",
                     instant_column(WorkerProcess, "started_at"),
                     instant_column(WorkerProcess, "heartbeat_at"),
                     instant_column(WorkerProcess, "stopped_at"),
                     instant_column(WorkerProcess, "lost_at"),
+                    "recovered_runs",
+                    instant_column(WorkerProcess, "stop_asked_at"),
+                    "stop_asked_by",
                     "clock_skew",
                     "handlers",
                     "tasks",
@@ -69,6 +115,8 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
             return badge("stopped", _("stopped"))
         if worker.lost_at:
             return badge("lost", _("lost"))
+        if worker.stop_asked_at:
+            return badge("expected", _("asked to stop"))
         return badge("present", _("present"))
 
     @admin.display(description=_("last heartbeat"))
@@ -79,6 +127,14 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
     @admin.display(description=_("queues"))
     def queue_names(self, worker: WorkerProcess) -> str:
         return ", ".join(worker.queues)
+
+    @admin.display(description=_("memory"))
+    def memory(self, worker: WorkerProcess) -> str:
+        return NOTHING if worker.memory_bytes is None else of_bytes(worker.memory_bytes)
+
+    @admin.display(description=_("versions"))
+    def version_names(self, worker: WorkerProcess) -> str:
+        return ", ".join(f"{name} {text}" for name, text in (worker.versions or {}).items())
 
     @admin.display(description=_("clock"))
     def clock_skew(self, worker: WorkerProcess) -> str:

@@ -66,6 +66,7 @@ OF_LEDGER: Sequence[tuple[str, Probe]] = (
     ("workers", workers.workers),
     ("messages", messages.unread_messages),
     ("backlog", workers.backlog),
+    ("paused queues", workers.paused_queues),
     ("stuck runs", runs.stuck_runs),
     ("lost runs", runs.lost_runs),
     ("failures", failures.failing_attempts),

@@ -9,7 +9,9 @@ from neural.conf import conf
 from neural.health.broker import BrokerFacts, ask_broker
 from neural.health.findings import COUNTED
 from neural.ledger.clock import database_clock
-from neural.models import RunState, TaskRun, WorkerProcess
+from neural.ledger.dialects import ledger_connection, ledger_dialect
+from neural.ledger.pausing import pauses
+from neural.models import QueuePause, RunState, TaskRun, WorkerProcess
 from neural.queues import PRIORITIES
 
 
@@ -57,6 +59,11 @@ class Situation:
         return result
 
     @cached_property
+    def pauses(self) -> dict[str, QueuePause]:
+        """The pauses in force, by queue."""
+        return {paused.queue: paused for paused in pauses().order_by("queue")}
+
+    @cached_property
     def waiting(self) -> dict[str, Waiting]:
         """Due runs by queue; queues with nothing due are left out."""
         found = (self._waiting_on(queue) for queue in pending_queues())
@@ -67,16 +74,25 @@ class Situation:
         runs = len(due.order_by().values_list("pk")[:COUNTED])
         if not runs:
             return None
-        # One index lookup for each priority: the oldest of all would be a scan.
-        oldest = (
-            due.filter(priority=priority)
-            .order_by("available_at")
-            .values_list("available_at", flat=True)
-            .first()
-            for priority in PRIORITIES
-        )
-        since = min(moment for moment in oldest if moment is not None)
+        since = _oldest_due(queue, self.now) or self.now  # claimed meanwhile
         return Waiting(queue=queue, runs=runs, oldest_seconds=(self.now - since).total_seconds())
+
+
+def _oldest_due(queue: str, now: dt.datetime) -> dt.datetime | None:
+    """Since when the oldest due run of a queue has been due; None if nothing is due.
+
+    It takes one index lookup for each priority: the minimum over all of them would be a scan.
+    """
+    of_priority = """SELECT min(available_at) AS oldest FROM neural_taskrun
+        WHERE state = 'pending' AND queue = %s AND priority = %s AND available_at <= %s"""
+    each = " UNION ALL ".join([of_priority] * len(PRIORITIES))
+    moment = ledger_dialect().moment(now)
+    bound = [value for priority in PRIORITIES for value in (queue, priority, moment)]
+    with ledger_connection().cursor() as cursor:
+        cursor.execute(f"SELECT min(oldest) FROM ({each}) AS each_priority", bound)  # noqa: S608
+        (oldest,) = cursor.fetchone()
+    # SQLite has no type for times.
+    return dt.datetime.fromisoformat(f"{oldest}+00:00") if isinstance(oldest, str) else oldest
 
 
 def pending_queues() -> Iterator[str]:

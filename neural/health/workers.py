@@ -18,7 +18,7 @@ from neural.health.findings import (
     warning,
 )
 from neural.health.situation import Situation, Waiting
-from neural.models import WorkerProcess
+from neural.models import QueuePause, WorkerProcess
 from neural.queues import HIGH_PRIORITY_QUEUE, LOW_PRIORITY_QUEUE, QUEUES
 
 # Seconds for which due runs of a queue may wait before somebody should look.
@@ -92,7 +92,7 @@ def backlog(situation: Situation) -> Finding:
     if not waiting:
         return ok("backlog", _("nothing is due"))
     told = in_turn(_described(each) for each in waiting.values())
-    late = [each for each in waiting.values() if _is_late(each)]
+    late = [each for each in _not_paused(situation) if _is_late(each)]
     if not late:
         return ok("backlog", told)
     urgent = any(each.queue == HIGH_PRIORITY_QUEUE for each in late)
@@ -108,6 +108,12 @@ def backlog(situation: Situation) -> Finding:
     )
 
 
+def _not_paused(situation: Situation) -> list[Waiting]:
+    """What waits although nobody wants it to."""
+    waiting = situation.waiting.values()
+    return [each for each in waiting if each.queue not in situation.pauses]
+
+
 def _described(waiting: Waiting) -> str:
     return _("%(queue)s: %(runs)s, the oldest for %(span)s") % {
         "queue": waiting.queue,
@@ -119,3 +125,30 @@ def _described(waiting: Waiting) -> str:
 def _is_late(waiting: Waiting) -> bool:
     patience = PATIENCE_SECONDS.get(waiting.queue, DEFAULT_PATIENCE_SECONDS)
     return waiting.oldest_seconds > patience
+
+
+def paused_queues(situation: Situation) -> Finding:
+    """No queue is paused: somebody may have forgotten it."""
+    if not situation.pauses:
+        return ok("paused queues", _("no queue is paused"))
+    return warning(
+        "paused queues",
+        in_turn(_pause_told(each, situation) for each in situation.pauses.values()),
+        in_turn(
+            _("type: manage.py queue resume %(queue)s") % {"queue": queue}
+            for queue in situation.pauses
+        ),
+    )
+
+
+def _pause_told(paused: QueuePause, situation: Situation) -> str:
+    about = {
+        "queue": paused.queue,
+        "name": paused.paused_by,
+        "span": span((situation.now - paused.since).total_seconds()),
+        "reason": paused.reason,
+    }
+    if paused.until is None:
+        return _("%(name)s paused %(queue)s %(span)s ago, without an end: %(reason)s") % about
+    about["left"] = span((paused.until - situation.now).total_seconds())
+    return _("%(name)s paused %(queue)s %(span)s ago, for another %(left)s: %(reason)s") % about

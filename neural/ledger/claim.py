@@ -53,15 +53,18 @@ def claim(
     poison, it would take its neighbours down. So is a run with options other than headers, because
     its limits must hold for it alone. ``now`` replaces the database's current time.
 
+    Runs of a paused queue are not claimed (:mod:`neural.ledger.pausing`).
+
     Returns the claimed runs, with their events and stores loaded. An empty list means that the
-    message came late: the run is not due, or another worker has executed or claimed it.
+    message came late (the run is not due, or another worker has executed or claimed it), or that
+    the queue is paused.
     """
     dialect = dialects.ledger_dialect()
-    due = _due(dialect, now)
+    moment = _moment(dialect, now)
     if batchable and limit > 1:
-        chosen, parameters = _with_batch(dialect, task_id, task, queue, batchable, limit, due)
+        chosen, parameters = _with_batch(dialect, task_id, task, queue, batchable, limit, moment)
     else:
-        chosen, parameters = _alone(dialect, task_id, task, due)
+        chosen, parameters = _alone(dialect, task_id, task, moment)
     token = secrets.randbits(63)
     parameters += [token, claimant.worker_id, claimant.process_id]
     take = _take_with_events if dialect.returns_joined_rows else _take
@@ -153,10 +156,18 @@ def _disown(token: int, error: BaseException) -> None:
     retry_until(lambda: taken.update(**back), seconds=conf().settle_seconds)
 
 
-def _due(dialect: dialects.Dialect, now: dt.datetime | None) -> Fragment:
-    if now is None:
-        return f"available_at <= {dialect.clock}", []
-    return "available_at <= %s", [dialect.moment(now)]
+def _moment(dialect: dialects.Dialect, now: dt.datetime | None) -> Fragment:
+    return (dialect.clock, []) if now is None else ("%s", [dialect.moment(now)])
+
+
+def _paused(queue: str, moment: str) -> str:
+    """A condition that the queue of this SQL expression is paused.
+
+    It is part of the claim's own statement, so a pause holds for every claim that begins after the
+    pause was committed. It costs a lookup in a table of a few rows.
+    """
+    return f"""EXISTS (SELECT 1 FROM neural_queuepause AS pause
+        WHERE pause.queue = {queue} AND (pause.until IS NULL OR pause.until > {moment}))"""
 
 
 def _own(task_id: str, task: str) -> Fragment:
@@ -164,14 +175,15 @@ def _own(task_id: str, task: str) -> Fragment:
     return ("task_id = %s AND task = %s", [task_id, task]) if task else ("task_id = %s", [task_id])
 
 
-def _alone(dialect: dialects.Dialect, task_id: str, task: str, is_due: Fragment) -> Fragment:
+def _alone(dialect: dialects.Dialect, task_id: str, task: str, now: Fragment) -> Fragment:
     own, own_parameters = _own(task_id, task)
-    due, parameters = is_due
+    moment, parameters = now
     statement = f"""
-        WITH chosen AS (SELECT id, event_id FROM neural_taskrun WHERE {own}
-            AND {dialect.pending} AND {due})
+        WITH chosen AS (SELECT id, event_id FROM neural_taskrun AS run WHERE {own}
+            AND {dialect.pending} AND available_at <= {moment}
+            AND NOT {_paused("run.queue", moment)})
     """
-    return statement, [*own_parameters, *parameters]
+    return statement, [*own_parameters, *parameters, *parameters]
 
 
 def _with_batch(
@@ -181,22 +193,24 @@ def _with_batch(
     queue: str,
     batchable: Sequence[str],
     limit: int,
-    is_due: Fragment,
+    now: Fragment,
 ) -> Fragment:
     own, own_parameters = _own(task_id, task)
-    due, due_parameters = is_due
+    moment, now_parameters = now
     statement = f"""
         WITH own AS (
             SELECT id, event_id, failures + losses > 0 OR NOT {dialect.no_limits}
                 OR NOT ({dialect.is_one_of("handler")}) AS alone
-            FROM neural_taskrun
-            WHERE {own} AND {dialect.pending} AND {due} {dialect.skip_locked}
+            FROM neural_taskrun AS run
+            WHERE {own} AND {dialect.pending} AND available_at <= {moment}
+              AND NOT {_paused("run.queue", moment)} {dialect.skip_locked}
         ), batch AS (
             SELECT id, event_id FROM neural_taskrun
-            WHERE queue = %s AND state = 'pending' AND {due}
+            WHERE queue = %s AND state = 'pending' AND available_at <= {moment}
               AND failures = 0 AND losses = 0 AND {dialect.no_limits}
               AND {dialect.is_one_of("handler")} AND task_id <> %s
               AND NOT EXISTS (SELECT 1 FROM own WHERE alone)
+              AND NOT {_paused("%s", moment)}
             ORDER BY priority DESC, available_at LIMIT %s {dialect.skip_locked}
         ), chosen AS (
             SELECT id, event_id FROM own UNION ALL SELECT id, event_id FROM batch
@@ -204,8 +218,8 @@ def _with_batch(
     """
     names = dialect.bound_list(batchable)
     return statement, [
-        *(names, *own_parameters, *due_parameters),
-        *(queue, *due_parameters, names, task_id, limit - 1),
+        *(names, *own_parameters, *now_parameters, *now_parameters),
+        *(queue, *now_parameters, names, task_id, queue, *now_parameters, limit - 1),
     ]
 
 

@@ -7,6 +7,7 @@ from functools import cache, partial
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from django.db.transaction import TransactionManagementError
 
@@ -14,7 +15,7 @@ from neural.errors import NeuralError
 from neural.ledger import dialects, ports
 from neural.ledger.outcome import Outcome
 from neural.ledger.work_errors import ERROR_LENGTH
-from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
+from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
 from neural.models.run_log import log_change
 
 
@@ -49,6 +50,7 @@ def settle(outcomes: Sequence[Outcome]) -> None:
             raise TransactionManagementError("the outcome was undone by what follows the run")
         for tell in ports.listening_to_ends():
             tell([_ended(outcome) for outcome in outcomes if outcome.state in _ENDS])
+        ports.notify_settled(outcomes)
 
 
 _ENDS = (RunState.SUCCEEDED, RunState.DEAD)
@@ -174,7 +176,7 @@ def _take_away(
         theirs = TaskRun.objects.running().filter(pk=run.pk, token=run.token)
         if not theirs.update(**changes):
             return False
-        TaskAttempt.objects.create(
+        attempt = TaskAttempt.objects.create(
             run=run,
             outcome=outcome,
             started_at=run.started_at or Now(),
@@ -182,13 +184,31 @@ def _take_away(
             process_id=run.process_id,
             error=error,
         )
+        if outcome == AttemptOutcome.LOST and run.worker_id is not None:
+            holder = WorkerProcess.objects.filter(pk=run.worker_id)
+            holder.update(recovered_runs=F("recovered_runs") + 1)
         if is_dead and run.options:
             ports.follow(run, RunState.DEAD, None)
         ports.notify_end(run, state)
         for tell in ports.listening_to_ends() if is_dead else ():
             tell([ports.Ended(run, state, "")])
+        if outcome == AttemptOutcome.LOST:
+            ports.notify_settled([_lost(attempt, state)])
         transaction.on_commit(partial(_log, run, outcome, error, state, losses), robust=True)
     return True
+
+
+def _lost(attempt: TaskAttempt, state: RunState) -> Outcome:
+    """A lost delivery as an outcome; nobody knows how long it ran."""
+    return Outcome(
+        run=attempt.run,
+        state=state,
+        started_at=attempt.finished_at,
+        finished_at=attempt.finished_at,
+        failures=attempt.run.failures,
+        attempt_outcome=AttemptOutcome.LOST,
+        error=attempt.error,
+    )
 
 
 def _log(run: TaskRun, outcome: AttemptOutcome, error: str, state: RunState, losses: int) -> None:

@@ -114,6 +114,17 @@ def day(text: str) -> dt.date:
     return timezone.localdate(point_in_time(text))
 
 
+def span_of_time(text: str) -> dt.timedelta:
+    """A length of time from an option's text, like '90m', '2h' or '3d'."""
+    age = _AGE.fullmatch(text)
+    try:
+        if age and float(age[1]):
+            return dt.timedelta(**{_UNITS[age[2]]: float(age[1])})
+    except OverflowError:
+        pass
+    raise ArgumentTypeError(f"{text!r} is no length of time; write 90m, 2h or 3d")
+
+
 def point_in_time(text: str) -> dt.datetime:
     """A time from an option's text: an age like '2h' or '3d', a day, or a time in ISO 8601.
 

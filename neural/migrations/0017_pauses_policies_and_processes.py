@@ -78,6 +78,14 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "schedules",
             },
         ),
+        migrations.AlterModelOptions(
+            name="workerprocess",
+            options={
+                "permissions": (("stop_workerprocess", "Can ask workers to stop"),),
+                "verbose_name": "worker",
+                "verbose_name_plural": "workers",
+            },
+        ),
         migrations.AddField(
             model_name="workerprocess",
             name="kind",
@@ -93,6 +101,13 @@ class Migration(migrations.Migration):
             model_name="workerprocess",
             name="memory_bytes",
             field=models.BigIntegerField(blank=True, null=True, verbose_name="memory"),
+        ),
+        migrations.AddField(
+            model_name="workerprocess",
+            name="recovered_runs",
+            field=models.PositiveIntegerField(
+                db_default=0, default=0, editable=False, verbose_name="recovered runs"
+            ),
         ),
         migrations.AddField(
             model_name="workerprocess",

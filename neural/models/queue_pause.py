@@ -15,9 +15,17 @@ class QueuePauseQuerySet(models.QuerySet):
         """Pauses that have not ended (at the database's current time unless ``now`` is given)."""
         return self.filter(Q(until=None) | Q(until__gt=now or Now()))
 
+    def ended(self) -> "QueuePauseQuerySet":
+        """Pauses whose end has come, by the database's clock."""
+        return self.filter(until__lte=Now())
+
 
 class QueuePause(models.Model):
-    """A queue that a person has paused. Resuming it deletes the row."""
+    """A queue that a person has paused.
+
+    Resuming it sets its end to now. A relay deletes the row once the messages that workers dropped
+    during the pause are due again (:mod:`neural.ledger.pausing`).
+    """
 
     queue = models.CharField(_("queue"), max_length=100, primary_key=True)
     reason = models.CharField(_("reason"), max_length=200)

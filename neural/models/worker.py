@@ -76,6 +76,11 @@ class WorkerProcess(models.Model):
         _("asked to stop by"), max_length=150, blank=True, default="", db_default=""
     )
 
+    recovered_runs = models.PositiveIntegerField(
+        _("recovered runs"), default=0, db_default=0, editable=False
+    )
+    """How many of its runs were taken from it because it, or their process, was gone."""
+
     objects = WorkerProcessQuerySet.as_manager()
 
     class Meta:
@@ -88,6 +93,7 @@ class WorkerProcess(models.Model):
                 name="neural_worker_present",
             ),
         )
+        permissions = (("stop_workerprocess", "Can ask workers to stop"),)
 
     def __str__(self) -> str:
         return self.name
@@ -97,6 +103,17 @@ class WorkerProcess(models.Model):
         lost is present again. Returns whether the row still exists."""
         me = type(self).objects.filter(pk=self.pk)
         return bool(me.update(heartbeat_at=Now(), lost_at=None, clock_ahead=_ClockAhead(), **facts))
+
+    def ask_to_stop(self, *, by: str) -> bool:
+        """Ask this process to stop softly, as SIGTERM does. It sees that at its next heartbeat.
+        Returns whether it is present and was not asked before."""
+        me = type(self).objects.present().filter(pk=self.pk, stop_asked_at=None)
+        asked = me.exclude(kind=ProcessKind.BEAT).update(stop_asked_at=Now(), stop_asked_by=by)
+        return bool(asked)
+
+    def is_asked_to_stop(self) -> bool:
+        """Whether a person has asked this process to stop."""
+        return type(self).objects.filter(pk=self.pk, stop_asked_at__isnull=False).exists()
 
     def stop(self) -> None:
         """Record that this worker has stopped."""

@@ -11,6 +11,8 @@ from neural.models import TaskRun
 register = template.Library()
 register.filter("instant", display.instant)
 register.filter("duration", display.duration)
+register.filter("short_instant", display.short_instant)
+register.filter("of_bytes", display.of_bytes)
 register.filter("row_link", display.link)
 register.filter("row_address", display.page_address)
 

@@ -34,6 +34,10 @@ _WRITER = ("celery.concurrency.asynpool", "_write_job")
 """The module and name of the function that writes a job to a process of the pool."""
 
 
+_is_noticing = False
+"""Whether signals stop the worker of this process."""
+
+
 def begin(*, sender: Any, **_: Any) -> None:
     """Prepare how a worker that begins will end."""
     start, stop = sender.start, sender.stop
@@ -74,12 +78,28 @@ def was_asked(ends: list[BaseException | None]) -> bool:
 
 def notice(log_change: Callable[[], None]) -> None:
     """Have ``log_change`` called when a signal stops the worker, before Celery acts on it."""
+    global _is_noticing
     if threading.current_thread() is not threading.main_thread():
         return  # a worker embedded in a thread is not stopped by signals
+    _is_noticing = True
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
         before = signal.getsignal(number)
         if callable(before):
             signal.signal(number, partial(_stop, log_change, before))
+
+
+def stop_softly() -> None:
+    """Stop this process's worker as SIGTERM does; for a thread that a person's request reaches.
+
+    A worker embedded in a thread of another program is not stopped: the signal would end that
+    program.
+    """
+    if not _is_noticing:
+        logger.warning("event=stop_not_possible reason='the worker is part of another program'")
+        return
+    logger.info("event=stop_asked")
+    # To the main thread, whose wait for the broker it interrupts.
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)  # type: ignore[arg-type]
 
 
 def _stop(

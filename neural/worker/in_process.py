@@ -15,6 +15,7 @@ from celery import current_app
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.execute import run_alone
 from neural.ledger.outcome import Outcome
+from neural.ledger.pausing import without_paused
 from neural.ledger.settle import release
 from neural.ledger.work import Clock, WorkSource
 from neural.models import TaskRun
@@ -26,7 +27,8 @@ from neural.worker.relay import Duty
 def run_due(*, now: dt.datetime | None = None, queue: str | None = None) -> Sequence[Outcome]:
     """Run everything that is due, in the caller's transaction, and return the outcomes.
 
-    Runs that become due meanwhile (of an event that a handler submits) are run too. A retry is not
+    Runs of a paused queue wait. Runs that become due meanwhile (of an event that a handler submits)
+    are run too. A retry is not
     due before its time; pass a later ``now`` to reach it. Errors of the work are recorded as a
     worker records them, not raised: look at ``outcome.exception``. A run whose work is not
     registered here waits for a worker that knows it (``unknown_work_seconds``), and is tried once.
@@ -71,8 +73,8 @@ def _run_all(now: dt.datetime | None, queue: str | None, unknown: list[int]) -> 
 def work_here(tasks: Collection[str]) -> Iterator[Outcome]:
     """Do every due run of these tasks, one after the other, and yield its outcome.
 
-    Runs that become due meanwhile are done too. Workers may process the same tasks at the same
-    time: no run is done twice.
+    Runs that become due meanwhile are done too; those of a paused queue are not. Workers may
+    process the same tasks at the same time: no run is done twice.
     """
     _import_tasks_quietly()
     due = TaskRun.objects.due().filter(task__in=tasks)
@@ -99,7 +101,7 @@ def _import_tasks_quietly() -> None:
 
 def _take_next(due: TaskRunQuerySet, now: dt.datetime | None = None) -> TaskRun | None:
     """The most urgent of these runs that can be claimed, or None."""
-    while found := due.by_urgency().first():
+    while found := without_paused(due, now).by_urgency().first():
         if runs := claim(task_id=found.task_id, claimant=Claimant(), now=now):
             return runs[0]
     return None

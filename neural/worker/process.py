@@ -19,6 +19,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from neural.conf import conf
 from neural.ledger import dialects, identity
+from neural.ledger.process_facts import memory_bytes, versions
 from neural.models import WorkerProcess
 from neural.worker import ending, late_messages, relay
 from neural.worker.connections import be_impatient, drop_broken_connections
@@ -69,6 +70,7 @@ def _recorded(sender: Any) -> WorkerProcess:
         queues=sorted(sender.app.amqp.queues.consume_from),
         concurrency=_number(sender.concurrency),
         registered=registered_work(sender.app),
+        versions=versions(),
     )
 
 
@@ -172,8 +174,10 @@ class RelayThread(threading.Thread):
         relay.do_duties()
 
     def _beat(self) -> None:
-        self.worker.beat()
+        self.worker.beat(memory_bytes=memory_bytes(self.living_processes()))
         self._next_beat = time.monotonic() + conf().heartbeat_seconds
+        if not self._only_beat and self.worker.is_asked_to_stop():
+            ending.stop_softly()
 
     def living_processes(self) -> Collection[int]:
         """Process ids of this process and its pool; some pools have no processes."""

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from neural.broker.message import messages_for
 from neural.broker.publisher import BrokerUnavailable, Publisher, publisher
 from neural.conf import conf
-from neural.ledger import dialects
+from neural.ledger import dialects, pausing
 from neural.ledger.settle import release
 from neural.models import RunState, TaskRun, WorkerProcess
 from neural.models.run_log import log_change
@@ -57,10 +57,13 @@ def publish_unpublished(sender: Publisher | None = None) -> int:
     """Publish messages for unpublished runs, and return how many runs they cover.
 
     A queue that already holds many messages is skipped, because its runs do not wait for lack of
-    messages. While the broker is down nothing changes.
+    messages. So is a paused queue. While the broker is down nothing changes.
     """
     sender = sender or publisher()
     queues = _queues_with_unpublished()
+    if queues:
+        paused = set(pausing.pauses().values_list("queue", flat=True))
+        queues = [queue for queue in queues if queue not in paused]
     if not queues:
         return 0
     try:
@@ -145,3 +148,6 @@ def do_duties() -> None:
             duty()
         except Exception as error:
             logger.warning("event=duty_failed duty=%s error=%r", name, str(error), exc_info=True)
+
+
+register_duty("ended pauses", pausing.finish_ended_pauses)

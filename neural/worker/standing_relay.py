@@ -12,7 +12,8 @@ from collections.abc import Callable
 from django.db import connections
 
 from neural.conf import conf
-from neural.models import WorkerProcess
+from neural.ledger.process_facts import memory_bytes, versions
+from neural.models import ProcessKind, WorkerProcess
 from neural.worker import relay
 from neural.worker.connections import be_impatient
 from neural.worker.recovery import Recovery
@@ -74,7 +75,10 @@ class StandingRelay:
         if self._row is None:
             self._row = _register()
         else:
-            self._row.beat()
+            self._row.beat(memory_bytes=memory_bytes([os.getpid()]))
+            if self._row.is_asked_to_stop():
+                logger.info("event=stop_asked worker=%s", self._row.name)
+                self.stop()
         self._next_beat = time.monotonic() + conf().heartbeat_seconds
 
     def _sleep(self) -> None:
@@ -92,5 +96,11 @@ class StandingRelay:
 def _register() -> WorkerProcess:
     host = socket.gethostname()
     return WorkerProcess.objects.create(
-        name=f"relay@{host}", host=host, process_id=os.getpid(), queues=[], concurrency=0
+        kind=ProcessKind.RELAY,
+        name=f"relay@{host}",
+        host=host,
+        process_id=os.getpid(),
+        queues=[],
+        concurrency=0,
+        versions=versions(),
     )

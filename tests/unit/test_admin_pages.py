@@ -12,6 +12,7 @@ from neural.api.models import Scope
 from neural.forecasting.models import PrivacySpend
 from neural.hooks.incoming.raw import keep_raw
 from neural.hooks.platforms.base import Push, Received
+from neural.ledger.pausing import pause
 from neural.models import NeuralEvent, TaskAttempt, TaskRun, WorkerProcess
 from neural.restaurant.analysis.slices import analyse_store
 from neural.retrieval.models import IngestedRecord, OutboxEntry, Search
@@ -169,6 +170,7 @@ def submitted() -> None:
     neural.run_due()
     analyse_store(store=world.store(), since=None, now=timezone.now())
     WorkerProcess.objects.create(name="w", host="h", process_id=1)
+    pause(queue="default", reason=SCRIPT, by=SCRIPT)
     training = learning.training()
     learning.update(training, world.store(), "rejected", detail=SCRIPT)
     learning.forecast(world.store(), name=SCRIPT, version=learning.version(training))

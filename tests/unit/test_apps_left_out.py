@@ -20,6 +20,8 @@ TABLES_OF_THE_LEDGER = {
     "neural_taskrun",
     "neural_tasktry",
     "neural_workerprocess",
+    "neural_queuepause",
+    "neural_schedulepolicy",
 }
 TABLES = {
     "restaurant": {

@@ -30,6 +30,7 @@ from neural.health.findings import COUNTED
 from neural.health.situation import Situation
 from neural.ledger import dialects
 from neural.ledger.dialects import ledger_dialect
+from neural.ledger.pausing import pause
 from neural.management.commands.doctor import language_of
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
 from tests.unit import doctoring
@@ -653,3 +654,32 @@ def test_a_language_that_is_not_there_is_wrong_usage():
         call_command("doctor", "--language", "xx")
 
     assert wrong.value.returncode == 2
+
+
+def test_a_paused_queue_is_a_warning_and_its_backlog_is_no_problem():
+    make_run(queue="high_priority", available_at=ago(hours=1))
+    assert is_found(
+        workers.backlog(Situation()), Status.PROBLEM, "high_priority: 1 due run", "add one"
+    )
+
+    pause(queue="high_priority", reason="the printer is being repaired", by="lee")
+
+    assert workers.backlog(Situation()).status == Status.OK
+    assert is_found(
+        workers.paused_queues(Situation()),
+        Status.WARNING,
+        "lee paused high_priority 0 s ago, without an end: the printer is being repaired",
+        "manage.py queue resume high_priority",
+    )
+
+
+def test_a_pause_with_an_end_says_how_long_it_lasts():
+    pause(queue="low_priority", reason="closing", by="lee", until=ago(seconds=-3600))
+
+    found = workers.paused_queues(Situation())
+
+    assert "for another 60 min: closing" in found.found
+
+
+def test_without_a_pause_there_is_nothing_to_say():
+    assert workers.paused_queues(Situation()).status == Status.OK

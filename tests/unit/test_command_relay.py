@@ -9,7 +9,7 @@ from django.db import OperationalError
 
 from neural.broker import publisher
 from neural.broker.publisher import BrokerUnavailable
-from neural.models import RunState, TaskRun, WorkerProcess
+from neural.models import ProcessKind, RunState, TaskRun, WorkerProcess
 from neural.worker import relay, standing_relay
 from neural.worker.relay import RelayReport
 from neural.worker.standing_relay import StandingRelay
@@ -212,3 +212,19 @@ def test_it_sleeps_in_slices_so_that_a_signal_is_soon_heard(doorbell, sleeps):
     standing.run()
 
     assert max(sleeps) <= 0.2
+
+
+def test_a_separate_relay_states_its_kind_memory_and_versions_and_stops_when_asked():
+    turning = StandingRelay(interval=0.01)
+    turning.turn()
+    row = WorkerProcess.objects.get()
+    assert (row.kind, row.memory_bytes) == (ProcessKind.RELAY, None)
+    assert row.versions["python"]
+    assert row.ask_to_stop(by="lee")
+
+    turning._next_beat = 0
+    turning.run()
+
+    row.refresh_from_db()
+    assert row.stopped_at
+    assert row.memory_bytes > 1_000_000

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 
 import pytest
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
@@ -61,3 +62,25 @@ def test_without_an_event_loop_celery_acts_at_once(heard):
         set_event_loop(before)
 
     assert heard == ["told", "celery"]
+
+
+def test_a_worker_that_signals_do_not_stop_is_not_stopped_by_a_request(monkeypatch, caplog):
+    """It is embedded in another program, which the signal would end."""
+    sent = []
+    monkeypatch.setattr(ending, "_is_noticing", False)
+    monkeypatch.setattr(signal, "pthread_kill", lambda *_: sent.append("signal"))
+
+    ending.stop_softly()
+
+    assert sent == []
+    assert "event=stop_not_possible" in caplog.text
+
+
+def test_a_request_to_stop_reaches_the_main_thread_as_sigterm(monkeypatch):
+    sent = []
+    monkeypatch.setattr(ending, "_is_noticing", True)
+    monkeypatch.setattr(signal, "pthread_kill", lambda *told: sent.append(told))
+
+    ending.stop_softly()
+
+    assert sent == [(threading.main_thread().ident, signal.SIGTERM)]

@@ -121,14 +121,23 @@ class Dialect:
     """Whether to repeat a transaction at once after contention. False where a transaction that
     fails on a lock has already waited for as long as it may."""
 
+    def claims_under_way(self, cursor: CursorWrapper) -> set[str]:
+        """The transactions that claim runs now. Empty where there is one writer at a time."""
+        return set()
+
     def lock(self, cursor: CursorWrapper, names: Iterable[str]) -> None:
         """Lock these names until the transaction ends; they need no rows. Does nothing where there
         is one writer at a time."""
 
     def transactions(self, cursor: CursorWrapper) -> tuple[int | None, int | None]:
-        """The numbers of the oldest open transaction that may write and of the next one; None where
-        there is one writer at a time."""
+        """The numbers of the oldest open transaction that may write, and of the current one, which
+        gets a number if it has none. Numbers rise in the order in which transactions get them. None
+        where there is one writer at a time."""
         return None, None
+
+    def epoch_seconds(self, column: str) -> str:
+        """SQL of the whole seconds from 1970 (UTC) to the time in a column, as an integer."""
+        raise NotImplementedError
 
     @contextmanager
     def following_indexes(self, connection: BaseDatabaseWrapper) -> Iterator[None]:

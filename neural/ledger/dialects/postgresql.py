@@ -101,11 +101,28 @@ class PostgreSQL(Dialect):
 
     def transactions(self, cursor: CursorWrapper) -> tuple[int | None, int | None]:
         cursor.execute(
-            "SELECT pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint"
-            " FROM pg_current_snapshot() AS now"
+            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
+            " pg_current_xact_id()::text::bigint"
         )
-        oldest, following = cursor.fetchone()
-        return oldest, following
+        oldest, own = cursor.fetchone()
+        return oldest, own
+
+    def epoch_seconds(self, column: str) -> str:
+        return f"floor(extract(epoch FROM {column}))::bigint"
+
+    def claims_under_way(self, cursor: CursorWrapper) -> set[str]:
+        # A claim locks both tables before it takes its snapshot, and keeps the locks to its end.
+        cursor.execute(
+            """
+            SELECT mine.virtualtransaction FROM pg_locks AS mine
+            JOIN pg_locks AS other USING (virtualtransaction)
+            WHERE mine.relation = 'neural_queuepause'::regclass
+              AND other.relation = 'neural_taskrun'::regclass
+              AND other.mode = 'RowExclusiveLock' AND mine.granted AND other.granted
+              AND mine.pid <> pg_backend_pid()
+            """
+        )
+        return {each for (each,) in cursor.fetchall()}
 
     def patience(self, cursor: CursorWrapper) -> str:
         cursor.execute("SELECT current_setting('statement_timeout')")

@@ -1,0 +1,97 @@
+"""`manage.py queue`: pauses and resumes queues, and lists what is paused."""
+
+import getpass
+from typing import Any
+
+from django.core.management import CommandError, CommandParser
+from django.utils import timezone
+
+from neural.ledger.pausing import PauseRefused, pause, pauses, resume
+from neural.management.teaching import TeachingCommand, span_of_time
+from neural.models import QueuePause
+
+
+class Command(TeachingCommand):
+    """Pauses a queue, resumes it, or lists the paused ones."""
+
+    help = """
+        Pauses a queue: no run of it starts any more, whatever is restarted, until it is resumed or
+        its end has come. Runs that have started go on, and events and tasks are accepted as
+        always. Pausing a paused queue changes its reason and its end. Needs the database alone.
+    """
+    after_help = """
+        examples:
+          manage.py queue list
+          manage.py queue pause low_priority --reason 'month-end closing' --for 2h
+          manage.py queue resume low_priority
+
+        exit codes:
+          0  done
+          1  the queue cannot be paused like this, or was not paused
+          2  wrong usage
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Adds the three verbs."""
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        verbs.add_parser("list", help="show the paused queues")
+        pausing = verbs.add_parser("pause", help="start no more runs of a queue")
+        pausing.add_argument("queue", help="name of the queue")
+        pausing.add_argument("--reason", required=True, help="why; everybody sees it")
+        pausing.add_argument(
+            "--for",
+            dest="span",
+            type=span_of_time,
+            metavar="SPAN",
+            help="resume by itself after this: 90m, 2h, 3d (until it is resumed)",
+        )
+        resuming = verbs.add_parser("resume", help="start the runs of a queue again")
+        resuming.add_argument("queue", help="name of the queue")
+        for each in (pausing, resuming):
+            each.add_argument("--by", default="", help="who asks (the user of this machine)")
+
+    def handle(self, *, verb: str, **options: Any) -> None:
+        """Do what the verb says."""
+        getattr(self, f"_{verb}")(options)
+
+    def _list(self, options: dict[str, Any]) -> None:
+        found = list(pauses().order_by("queue"))
+        for each in found:
+            self.stdout.write(describe(each))
+        if not found:
+            self.stdout.write("No queue is paused.")
+
+    def _pause(self, options: dict[str, Any]) -> None:
+        queue, span = options["queue"], options["span"]
+        until = timezone.now() + span if span else None
+        try:
+            paused = pause(queue=queue, reason=options["reason"], by=_who(options), until=until)
+        except PauseRefused as refused:
+            raise CommandError(str(refused)) from refused
+        self.stdout.write(describe(paused))
+
+    def _resume(self, options: dict[str, Any]) -> None:
+        if not resume(queue=options["queue"], by=_who(options)):
+            raise CommandError(f"{options['queue']} is not paused: manage.py queue list")
+        self.stdout.write(f"{options['queue']} goes on.")
+
+
+def describe(paused: QueuePause) -> str:
+    """A line about a pause."""
+    end = f"until {_clock(paused.until)}" if paused.until else "until somebody resumes it"
+    return (
+        f"{paused.queue} is paused {end}, since {_clock(paused.since)} "
+        f"by {paused.paused_by}: {paused.reason}"
+    )
+
+
+def _clock(moment: Any) -> str:
+    return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _who(options: dict[str, Any]) -> str:
+    """The name that the pause keeps, at most 150 characters."""
+    try:
+        return str(options["by"] or getpass.getuser())[:150]
+    except (KeyError, OSError):  # a container's user may have no name
+        return "manage.py"

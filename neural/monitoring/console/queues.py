@@ -1,0 +1,190 @@
+"""The page of queues: what waits in each, who reads it, and whether it is paused."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin import display
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.forms import Media
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from neural.admin import audit
+from neural.admin.actions import Verb, perform, refusal
+from neural.admin.display import instant_column
+from neural.admin.pages import page
+from neural.admin.scope import ReadOnlyAdmin
+from neural.health.situation import Situation
+from neural.ledger.pausing import PauseRefused, pause, pauses, resume
+from neural.models import QueuePause
+from neural.models.store import is_limited_to_stores
+from neural.monitoring.console.page import page_context
+from neural.monitoring.console.pause_form import PauseForm
+from neural.monitoring.console.queue_facts import RATE_MINUTES, queue_facts
+from neural.sites import address_in_admin
+
+RESUME = Verb(
+    name="resume",
+    label=_("Resume"),
+    explanation=_("Resume: start the queue's runs again"),
+    permission="neural.pause_queue",
+    apply=lambda paused, user: resume(queue=paused.queue, by=user.get_username()),
+    fits=lambda paused: True,
+    change=lambda paused: audit.QUEUE_RESUMED,
+    whole_chain=True,
+)
+PAUSE = Verb(
+    name="pause",
+    label=_("Pause"),
+    explanation=_("Pause: start no more runs of the queue"),
+    permission="neural.pause_queue",
+    apply=lambda paused, user: False,  # it needs a form: see pause_view
+    fits=lambda paused: False,
+    change=lambda paused: audit.QUEUE_PAUSED,
+    whole_chain=True,
+)
+
+
+@page(QueuePause)
+class QueuesAdmin(ReadOnlyAdmin):
+    """The page of queues in place of the list of pauses. Queues belong to the whole chain, so a
+    user who is limited to some stores does not see them."""
+
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "queue",
+                    "reason",
+                    "paused_by",
+                    instant_column(QueuePause, "since"),
+                    instant_column(QueuePause, "until"),
+                    "standing",
+                )
+            },
+        ),
+    )
+
+    @display(description=_("state"))
+    def standing(self, paused: QueuePause) -> str:
+        in_force = pauses().filter(pk=paused.pk).exists()
+        return gettext("in force") if in_force else gettext("ended")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """For users who see the whole chain."""
+        return super().has_view_permission(request, obj) and not is_limited_to_stores(request.user)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Django's addresses, and those of the two verbs."""
+        view = self.admin_site.admin_view
+        return [
+            path("pause/", view(self.pause_view), name="neural_queuepause_pause"),
+            path("resume/", view(self.resume_view), name="neural_queuepause_resume"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The page; for htmx, the table alone, which refreshes by itself."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return self._shown(request, extra_context)
+
+    @method_decorator(require_POST)
+    def pause_view(self, request: HttpRequest) -> HttpResponse:
+        """Pause the queue that the form names, or show what is wrong with the form."""
+        if refused := self._refused(request, PAUSE):
+            return refused
+        form = PauseForm(request.POST)
+        if not form.is_valid():
+            return self._shown(request, form=form)
+        try:
+            self._pause(request.user, form)
+        except PauseRefused as reason:
+            form.add_error(None, str(reason))
+            return self._shown(request, form=form)
+        text = gettext("The queue %(queue)s is paused. Runs that have started go on.")
+        self.message_user(request, text % form.cleaned_data, messages.SUCCESS)
+        return self._back()
+
+    def _pause(self, user: Any, form: PauseForm) -> None:
+        """Pause the queue and leave an entry; both commit together."""
+        queue, reason = form.cleaned_data["queue"], form.cleaned_data["reason"]
+        with transaction.atomic():
+            paused = pause(queue=queue, reason=reason, by=user.get_username(), until=form.end)
+            audit.log_changes(
+                user=user, rows=[paused], change=audit.QUEUE_PAUSED, details=paused.reason
+            )
+
+    @method_decorator(require_POST)
+    def resume_view(self, request: HttpRequest) -> HttpResponse:
+        """Resume the queue that the form names."""
+        if refused := self._refused(request, RESUME):
+            return refused
+        queue = request.POST.get("queue", "")
+        rows = [each for each in pauses() if each.queue == queue]
+        if perform(verb=RESUME, rows=rows, user=request.user).changed:
+            text, level = gettext("The queue %(queue)s goes on."), messages.SUCCESS
+        else:
+            text, level = gettext("The queue %(queue)s was not paused."), messages.WARNING
+        self.message_user(request, text % {"queue": queue}, level)
+        return self._back()
+
+    def _refused(self, request: HttpRequest, verb: Verb) -> HttpResponse | None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if verb.is_permitted(request.user):
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": verb.label,
+            "refusal": refusal(verb),
+            "back": address_in_admin("neural_queuepause_changelist"),
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/neural/refused.html", context, status=403)
+
+    def _back(self) -> HttpResponse:
+        return HttpResponseRedirect(address_in_admin("neural_queuepause_changelist"))
+
+    def _shown(
+        self, request: HttpRequest, extra: dict[str, Any] | None = None, *, form: Any = None
+    ) -> HttpResponse:
+        may_pause = PAUSE.is_permitted(request.user)
+        facts = queue_facts(Situation())
+        rows = [
+            {"facts": each, "form": _form_of(each.name, form) if may_pause else None}
+            for each in facts
+        ]
+        context = page_context(
+            self,
+            request,
+            tab="queues",
+            title=_("Queues"),
+            rows=rows,
+            form_of=form["queue"].value() if form else None,
+            refused_form=form if form and not any(row["form"] is form for row in rows) else None,
+            may_pause=may_pause,
+            rate_minutes=RATE_MINUTES,
+            broker_is_known=any(each.messages is not None for each in facts),
+            rates_are_known=any(each.rates is not None for each in facts),
+        )
+        context["media"] += Media(css={"all": ("neural/console-queues.css",)})
+        is_part = request.headers.get("HX-Request") == "true"
+        name = "queues_table.html" if is_part else "queues.html"
+        return TemplateResponse(request, f"neural/monitoring/{name}", context | (extra or {}))
+
+
+def _form_of(queue: str, bound: PauseForm | None) -> PauseForm:
+    """The form of a queue: the one that was sent, if it was this queue's."""
+    if bound is not None and bound["queue"].value() == queue:
+        return bound
+    return PauseForm(initial={"queue": queue})
