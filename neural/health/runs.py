@@ -37,7 +37,7 @@ def stuck_runs(situation: Situation) -> Finding:
     limit = (current_app.conf.task_time_limit or DEFAULT_LIMIT_SECONDS) + LIMIT_MARGIN_SECONDS
     since = situation.now - dt.timedelta(seconds=limit)
     stuck = TaskRun.objects.running().filter(started_at__lt=since).select_related("worker")
-    found = list(stuck[:COUNTED])
+    found = situation.once("stuck runs", lambda: list(stuck[:COUNTED]))
     if not found:
         return ok("stuck runs", _("none has run for longer than %(span)s") % {"span": span(limit)})
     run = min(found, key=lambda each: each.started_at or situation.now)
@@ -68,7 +68,7 @@ def lost_runs(situation: Situation) -> Finding:
         gone_at=Coalesce("worker__lost_at", "worker__stopped_at")
     )
     lost = held.filter(gone | Q(gone_at__lt=gone_before)).select_related("worker")
-    found = list(lost[:COUNTED])
+    found = situation.once("lost runs", lambda: list(lost[:COUNTED]))
     if not found:
         return ok("lost runs", _("none is held by a worker that is gone"))
     names = sorted({run.worker.name for run in found if run.worker})
@@ -85,7 +85,7 @@ def unregistered_work(situation: Situation) -> Finding:
     current_app.loader.import_default_modules()
     unknown = [
         (what, name, number)
-        for what, name, runs in _named_work()
+        for what, name, runs in situation.once("work", lambda: list(_named_work()))
         if not _is_registered(what, name) and (number := _open_runs(runs))
     ]
     if not unknown:
@@ -110,7 +110,7 @@ def _known_by_nobody(situation: Situation) -> Finding:
     says_all = known and all(each.registered for each in situation.workers if each.queues)
     waiting = [
         (what, name, number)
-        for what, name, runs in _named_work()
+        for what, name, runs in situation.once("work", lambda: list(_named_work()))
         if says_all and (what, name) not in known and (number := _open_runs(runs, RunState.PENDING))
     ]
     if not waiting:
