@@ -57,7 +57,7 @@ def flow_chart(timeline: Timeline) -> FlowChart:
         top=rate(stack.top),
         title=_("Runs finished a minute by queue, %(span)s") % {"span": timeline.span.long},
         rows=_rows(merged(timeline.steps, -(-len(timeline.steps) // TABLE_ROWS)), timeline, names),
-        is_empty=not any(each.values() for each in values),
+        is_empty=not any(any(each.values()) for each in values),
     )
 
 

@@ -36,7 +36,6 @@ USUAL_SECONDS = 600
 """For how long the usual share of failures is kept: a week changes slowly and is read slowly."""
 LATE_FIGURES = dt.timedelta(minutes=2)
 
-ALERTS = "neural_monitoring.alert"
 GROUPS = "neural_monitoring.errorgroup"
 
 
@@ -45,8 +44,7 @@ def overview(viewer: Viewer, *, span: str, queue: str) -> dict[str, Any]:
     seen = part("examination", watched)
     watch = seen.shown or Watched(timezone.now())
     lines = _Timelines(viewer, watch.now)
-    may = viewer.lists
-    alerts = part("alerts", lambda: sources.open_alerts(viewer.user) if ALERTS in may else ())
+    alerts = part("alerts", lambda: sources.open_alerts(viewer.user))
     silent = part("silent stores", lambda: tables.silence(viewer, watch, alerts.shown or ()))
     chosen = _chosen(viewer, span)
     recent, drawn = lines.of(lines.shortest), lines.of(chosen)
