@@ -199,7 +199,7 @@ def test_tabs_are_those_that_the_user_may_open():
     tabs = html[html.index("console-tabs") : html.index("</nav>")]
 
     assert re.findall(r">\s*(\w[\w ]*)</a>", tabs) == [
-        *("Overview", "Runs", "Workers", "Stores", "All tables")
+        *("Home", "Runs", "Workers", "Stores", "All tables")
     ]
     assert tabs.count('aria-current="page"') == 1
     assert f'href="{HOME}" aria-current="page"' in tabs
@@ -524,7 +524,7 @@ def test_a_user_of_one_store_sees_nothing_of_another(two_stores, address):
 def test_a_user_of_one_store_sees_the_same_of_this_store(two_stores, figures):
     html = page(two_stores)
 
-    assert " 1 run" in tile(html, "dead")
+    assert " 1 runs" in tile(html, "dead")
     assert "24 new in 24 h" in tile(html, "dead")
     assert " 1 a minute" in tile(html, "events")
     assert " 1 of 1 store " in tile(html, "silent")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from neural.health.findings import COUNTED
 from neural.health.workers import patience_seconds
@@ -93,7 +93,7 @@ def dead_tile(viewer: Viewer, day: Timeline, groups: int | None) -> Tile:
         name="dead",
         title=_("Dead letters"),
         value=counted(number),
-        unit=ngettext("run", "runs", number),
+        unit=pgettext("unit", "runs"),
         below=" · ".join(told),
         line=line_of([all_queues(step).dead for step in day.steps]),
         line_title=_("New dead letters by hour, the last 24 hours"),
