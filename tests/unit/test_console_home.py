@@ -4,7 +4,6 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +16,9 @@ from django.utils import timezone
 from neural.health.findings import Finding, Status
 from neural.models import WorkerProcess
 from neural.monitoring.console import home, remembering, sources, tables
+from neural.monitoring.console.sources import AlertRow, GroupRow, ScheduleRow
 from neural.monitoring.console.spans import HOUR, MINUTE, floor
+from neural.monitoring.console.viewers import Viewer
 from neural.monitoring.examining import probing
 from neural.monitoring.models import Examination
 from neural.monitoring.rollups import reading
@@ -244,8 +245,7 @@ def test_alerts_come_first_and_a_finding_that_says_the_same_is_left_out(alerts):
     assert "nobody reads default" not in told
 
 
-def alert(**fields: Any) -> Any:
-    now = timezone.now()
+def alert(**fields: Any) -> AlertRow:
     values = {
         "pk": 7,
         "rule": "dead_letters",
@@ -253,15 +253,14 @@ def alert(**fields: Any) -> Any:
         "store_code": "",
         "title": "Dead letters",
         "sentence": "3 runs died",
-        "severity": "critical",
-        "state": "firing",
-        "since": now,
+        "remedy": "",
+        "since": timezone.now(),
+        "is_critical": True,
         "link": "/admin/neural/taskrun/?state=dead",
-        "may_acknowledge": True,
         "acknowledge_address": "/admin/neural_monitoring/alert/7/act/acknowledge/",
-        "acknowledged_by": "",
+        "taken_by": "",
     }
-    return SimpleNamespace(**{**values, **fields})
+    return AlertRow(**{**values, **fields})
 
 
 def test_an_alert_is_acknowledged_by_a_form_whose_token_is_the_users_own(alerts):
@@ -277,7 +276,7 @@ def test_an_alert_is_acknowledged_by_a_form_whose_token_is_the_users_own(alerts)
 
 
 def test_what_somebody_has_taken_on_is_listed_but_not_counted(alerts):
-    alerts.append(alert(state="acknowledged", acknowledged_by="王敏"))
+    alerts.append(alert(acknowledge_address="", taken_by="王敏"))
     examined()
 
     told = text_of(page())
@@ -440,6 +439,50 @@ def test_of_a_process_nobody_has_looked_at_it_is_unknown_whether_it_is_there():
     examined(seconds_ago=300, facts={"processes": [PROCESS]})
 
     assert "w@h worker unknown" in text_of(page(), "console-processes")
+
+
+def test_open_error_groups_are_listed_for_those_who_may_see_them(monkeypatch):
+    group = GroupRow(
+        title="KeyError: 'dish'",
+        place="orders.handle",
+        link="/admin/neural_monitoring/errorgroup/1/change/",
+        line=["0,0 1,1"],
+        line_title="15 failed attempts in 24 h",
+        dead="15",
+        stores=2,
+        last_at=timezone.now() - dt.timedelta(minutes=4),
+    )
+    monkeypatch.setattr(sources, "open_groups", lambda user: [group])
+    monkeypatch.setattr(Viewer, "lists", {"neural_monitoring.errorgroup": "/groups/"})
+    examined()
+
+    told = text_of(page(), "console-groups")
+    assert "KeyError: &#x27;dish&#x27; orders.handle 15 failed attempts in 24 h 15 2 4 min" in told
+
+    monkeypatch.setattr(Viewer, "lists", {})
+    assert "console-groups" not in page()
+
+
+def test_scheduled_work_says_how_it_went_last_and_when_it_comes_next(monkeypatch):
+    at = timezone.now()
+    row = ScheduleRow(
+        name="Demand analysis",
+        outcome="succeeded",
+        last_at=at,
+        took="38.0 s",
+        next_at=at + dt.timedelta(days=1),
+        is_overdue=True,
+    )
+    monkeypatch.setattr(sources, "nightly_work", lambda user: [row])
+    examined()
+
+    html = page()
+
+    assert re.search(
+        r"Demand analysis succeeded [-\d]+ [:\d]+ 38.0 s [-\d]+ [:\d]+",
+        text_of(html, "console-nightly"),
+    )
+    assert "console-needs" in html
 
 
 # When something is gone

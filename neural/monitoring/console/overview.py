@@ -141,5 +141,4 @@ def _groups(viewer: Viewer) -> Sequence[Any]:
 
 
 def _group_count(viewer: Viewer) -> int:
-    # Counted for the whole chain alone: the number of others' groups is none of a store's business.
-    return sources.open_group_count(viewer.user) if viewer.stores is None else 0
+    return sources.open_group_count(viewer.user) if GROUPS in viewer.lists else 0

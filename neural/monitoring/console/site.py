@@ -7,6 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path
 from django.utils.translation import gettext as _
 
+from neural.sites import on_site
+
 
 class ConsoleSite(AdminSite):
     """Set it as ``default_site`` of the project's ``AdminConfig``.
@@ -43,7 +45,8 @@ class ConsoleSite(AdminSite):
         if self.is_registered(Examination):
             home = self.get_model_admin(Examination)
             if home.has_view_permission(request):
-                return home.changelist_view(request, extra_context)
+                with on_site(self.name):
+                    return home.changelist_view(request, extra_context)
         return super().index(request, extra_context)  # type: ignore[return-value]
 
     def tables(self, request: HttpRequest) -> HttpResponse:

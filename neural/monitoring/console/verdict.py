@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from neural.health.findings import Finding, Status
 from neural.monitoring.console.shown import rough
+from neural.monitoring.console.sources import AlertRow
 from neural.monitoring.console.viewers import Viewer
 from neural.monitoring.console.watched import Watched
-from neural.monitoring.models import AlertState, Severity
 
 PROBLEM, WARNING, UNKNOWN, GOOD = "problem", "warning", "unknown", "good"
 
@@ -86,7 +86,7 @@ class Verdict:
     """How many checks found nothing."""
 
 
-def verdict(viewer: Viewer, watched: Watched, alerts: Sequence[Any]) -> Verdict:
+def verdict(viewer: Viewer, watched: Watched, alerts: Sequence[AlertRow]) -> Verdict:
     """What needs somebody: open alerts, and what the probes found besides.
 
     Users who are limited to stores see their stores' alerts, and of the probes only whether
@@ -123,7 +123,7 @@ def _headline(items: Sequence[Item]) -> str:
     }
 
 
-def _is_news(finding: Finding, alerts: Sequence[Any]) -> bool:
+def _is_news(finding: Finding, alerts: Sequence[AlertRow]) -> bool:
     """Whether no alert says the same already."""
     if finding.status not in (Status.PROBLEM, Status.WARNING):
         return False
@@ -148,24 +148,26 @@ FINDING = "finding"
 """The rule of alerts about any other probe, which is the alert's subject."""
 
 
-def _probes_of(alert: Any) -> Sequence[str]:
+def _probes_of(alert: AlertRow) -> Sequence[str]:
     return (alert.subject,) if alert.rule == FINDING else COVERED.get(alert.rule, ())
 
 
-def _of_alert(alert: Any, watched: Watched, viewer: Viewer) -> Item:
-    may = alert.may_acknowledge and alert.state == AlertState.FIRING
-    title = TITLES.get(alert.subject, alert.subject) if alert.rule == FINDING else alert.title
-    remedies = [each.remedy for each in watched.findings if each.probe in _probes_of(alert)]
+def _of_alert(alert: AlertRow, watched: Watched, viewer: Viewer) -> Item:
+    title = TITLES.get(alert.subject, alert.title) if alert.rule == FINDING else alert.title
+    remedy = alert.remedy
+    if viewer.stores is None:
+        own = [each.remedy for each in watched.findings if each.probe in _probes_of(alert)]
+        remedy = remedy or next(filter(None, own), "")
     return Item(
         name=f"alert-{alert.pk}",
         title=title,
         text=alert.sentence,
         since=alert.since,
-        is_critical=alert.severity == Severity.CRITICAL,
-        remedy="" if viewer.stores is not None else next(iter(remedies), ""),
+        is_critical=alert.is_critical,
+        remedy=remedy,
         link=alert.link,
-        acknowledge=alert.acknowledge_address if may else "",
-        taken_by=alert.acknowledged_by,
+        acknowledge=alert.acknowledge_address,
+        taken_by=alert.taken_by,
     )
 
 

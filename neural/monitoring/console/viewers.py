@@ -24,6 +24,7 @@ LINKED = (
     "neural.refusedevent",
     "neural_monitoring.errorgroup",
     "neural_monitoring.alert",
+    "neural.schedulepolicy",
     "django_celery_beat.periodictask",
 )
 """Models whose lists the home links to."""

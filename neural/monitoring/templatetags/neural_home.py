@@ -1,4 +1,4 @@
-"""Template filters and tags of the console's pages."""
+"""Template filters and tags of the home."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
