@@ -514,7 +514,7 @@ def test_it_says_how_old_the_figures_are(figures):
     figures.counted = dt.timedelta(minutes=7)
     examined()
 
-    assert "Figures are as of 7 min 0 s ago" in text_of(page())
+    assert "Figures are as of 7 min ago" in text_of(page())
 
 
 def test_an_empty_database_is_no_error(figures):

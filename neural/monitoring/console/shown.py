@@ -19,18 +19,26 @@ def ago(moment: dt.datetime | None, now: dt.datetime) -> str:
 
 
 def rough(length: dt.timedelta | float | None) -> str:
-    """A length of time in its largest unit, or in the two largest below two hours."""
+    """A length of time as people say it: in its largest unit, and in the next one only below ten of
+    the largest."""
     if length is None:
         return NOTHING
-    if not isinstance(length, dt.timedelta):
-        length = dt.timedelta(seconds=length)
-    if length >= dt.timedelta(seconds=2):
-        length = dt.timedelta(seconds=round(length.total_seconds()))
-    if dt.timedelta(seconds=2) <= length < dt.timedelta(minutes=1):
-        return _("%(number)d s") % {"number": length.seconds}
-    if dt.timedelta(minutes=10) <= length < dt.timedelta(hours=1):
-        return _("%(number)d min") % {"number": length.seconds // 60}
-    return duration(length)
+    seconds = length if isinstance(length, int | float) else length.total_seconds()
+    if seconds < 2:
+        return duration(dt.timedelta(seconds=seconds))
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return _("%(number)d s") % {"number": rest}
+    if minutes < 10 and rest:
+        return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": rest}
+    if minutes < 60:
+        return _("%(number)d min") % {"number": minutes}
+    hours, rest = divmod(minutes, 60)
+    if hours < 10 and rest:
+        return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": rest}
+    if hours < 48:
+        return _("%(number)d h") % {"number": hours}
+    return _("%(number)d days") % {"number": hours // 24}
 
 
 def per_cent(share: float | None) -> str:

@@ -1,6 +1,7 @@
 // Refreshes parts of the console's pages: elements with an id, data-every (seconds) and an hx-trigger
 // of "console". Hidden tabs of the browser are left alone. So is a part in which somebody moves by
 // keyboard, because replacing it takes the focus away; and what was unfolded stays so.
+// It also lets the keyboard reach tables that scroll sideways (class console-scroll).
 (() => {
   const REST = 60000; // milliseconds without a key until the part is refreshed again
   let lastKey = -REST;
@@ -24,6 +25,13 @@
     }
   };
 
+  const letScroll = () => {
+    for (const box of document.querySelectorAll(".console-scroll")) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
+  };
+
   document.addEventListener("keydown", () => {
     lastKey = performance.now();
   });
@@ -44,5 +52,8 @@
       unfolded = [...document.querySelectorAll("details[open][id]")].map(({ id }) => id);
     });
     body.addEventListener("htmx:afterSwap", unfold);
+    body.addEventListener("htmx:afterSettle", letScroll);
+    window.addEventListener("resize", letScroll);
+    letScroll();
   });
 })();
