@@ -17,7 +17,7 @@ class ConsoleSite(AdminSite):
     project's ``admin/base_site.html`` includes ``neural/monitoring/tabs.html``.
     """
 
-    def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]
+    def get_urls(self) -> list[URLPattern | URLResolver]:
         """Django's addresses, and that of its index."""
         return [
             path("tables/", self.admin_view(self.tables), name="all_tables"),
@@ -36,7 +36,7 @@ class ConsoleSite(AdminSite):
             context["console_tabs"] = tabs_of(request, self)
         return context
 
-    def index(
+    def index(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The home; for users who may not view it, Django's index."""
@@ -47,8 +47,8 @@ class ConsoleSite(AdminSite):
             if home.has_view_permission(request):
                 with on_site(self.name):
                     return home.changelist_view(request, extra_context)
-        return super().index(request, extra_context)  # type: ignore[return-value]
+        return super().index(request, extra_context)
 
     def tables(self, request: HttpRequest) -> HttpResponse:
         """Django's index: the lists of every model."""
-        return super().index(request, {"title": _("All tables")})  # type: ignore[return-value]
+        return super().index(request, {"title": _("All tables")})

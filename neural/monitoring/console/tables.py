@@ -55,9 +55,9 @@ def queues_of_chain(watched: Watched, recent: Timeline | None) -> Sequence[Queue
 def _queue(name: str, facts: Mapping[str, Any] | None, pace: ByQueue, is_paced: bool) -> QueueRow:
     figures = pace.get(name, Figures())
     coming, going = figures.submitted / PACE_MINUTES, _ended(figures) / PACE_MINUTES
-    flow = {"incoming": rate(coming), "outgoing": rate(going)} if is_paced else {}
+    incoming, outgoing = (rate(coming), rate(going)) if is_paced else (NOTHING, NOTHING)
     if facts is None:
-        return QueueRow(name=name, **flow)
+        return QueueRow(name=name, incoming=incoming, outgoing=outgoing)
     due, oldest = facts["due"], facts["oldest_seconds"]
     is_paused = bool(facts["paused"])
     return QueueRow(
@@ -65,11 +65,12 @@ def _queue(name: str, facts: Mapping[str, Any] | None, pace: ByQueue, is_paced: 
         due=counted(due),
         oldest=rough(oldest),
         is_late=not is_paused and (oldest or 0) > patience_seconds(name),
+        incoming=incoming,
+        outgoing=outgoing,
         drained=_drained(due, coming, going) if is_paced else NOTHING,
         readers=_readers(facts["readers"]),
         is_unread=not facts["readers"] and not is_paused,
         paused=_paused(facts["paused"]),
-        **flow,
     )
 
 
