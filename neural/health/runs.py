@@ -83,11 +83,7 @@ def lost_runs(situation: Situation) -> Finding:
 def unregistered_work(situation: Situation) -> Finding:
     """Every run that waits, runs or is dead has its task and handler in this code."""
     current_app.loader.import_default_modules()
-    unknown = [
-        (what, name, number)
-        for what, name, runs in situation.once("work", lambda: list(_named_work()))
-        if not _is_registered(what, name) and (number := _open_runs(runs))
-    ]
+    unknown = situation.once("unregistered", lambda: _unregistered(situation))
     if not unknown:
         return _known_by_nobody(situation)
     told = listed(f"{what} {name} ({runs_told(number)})" for what, name, number in unknown)
@@ -105,14 +101,7 @@ def unregistered_work(situation: Situation) -> Finding:
 
 def _known_by_nobody(situation: Situation) -> Finding:
     """The finding for work that is registered here, but in no worker that reads its runs."""
-    known = known_work(situation)
-    # A worker of an older version does not say what it knows, and may know the work.
-    says_all = known and all(each.registered for each in situation.workers if each.queues)
-    waiting = [
-        (what, name, number)
-        for what, name, runs in situation.once("work", lambda: list(_named_work()))
-        if says_all and (what, name) not in known and (number := _open_runs(runs, RunState.PENDING))
-    ]
+    waiting = situation.once("known by nobody", lambda: _waiting_unknown(situation))
     if not waiting:
         return ok("unregistered", _("every run's task and handler is registered"))
     told = listed(f"{what} {name} ({runs_told(number)})" for what, name, number in waiting)
@@ -125,6 +114,29 @@ def _known_by_nobody(situation: Situation) -> Finding:
         )
         % {"span": span(conf().unknown_work_seconds)},
     )
+
+
+Number = tuple[str, str, int]
+"""A kind of work, its name, and how many runs of it are open."""
+
+
+def _unregistered(situation: Situation) -> list[Number]:
+    return [
+        (what, name, number)
+        for what, name, runs in situation.once("work", lambda: list(_named_work()))
+        if not _is_registered(what, name) and (number := _open_runs(runs))
+    ]
+
+
+def _waiting_unknown(situation: Situation) -> list[Number]:
+    known = known_work(situation)
+    # A worker of an older version does not say what it knows, and may know the work.
+    says_all = known and all(each.registered for each in situation.workers if each.queues)
+    return [
+        (what, name, number)
+        for what, name, runs in situation.once("work", lambda: list(_named_work()))
+        if says_all and (what, name) not in known and (number := _open_runs(runs, RunState.PENDING))
+    ]
 
 
 def _named_work() -> Iterator[tuple[str, str, TaskRunQuerySet]]:
