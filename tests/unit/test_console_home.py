@@ -652,6 +652,22 @@ def test_it_is_made_anew_for_those_who_see_other_stores_or_read_another_language
     assert figures.asked.count("by_minute") == asked + 1
 
 
+def test_hours_are_kept_for_a_while_because_those_of_many_stores_are_many_rows(
+    figures, shared_cache, two_stores
+):
+    one = world.client_of("view_examination", name="one")
+    figures.hours[None] = {("default",): Figures(succeeded=60, dead=3, wait=waits(0.02, 5))}
+    first = page(one, f"{HOME}?span=day")
+    asked = sum(each.startswith("by_hour") for each in figures.asked)
+
+    again = page(one, f"{HOME}?span=day&queue=default")
+
+    assert sum(each.startswith("by_hour") for each in figures.asked) == asked
+    assert text_of(first, "console-flow") == text_of(again, "console-flow")
+    assert "72 new in 24 h" in tile(again, "dead")
+    assert "24 new in 24 h" in tile(page(two_stores), "dead")  # of other stores
+
+
 def test_a_cache_that_is_away_is_an_empty_one(monkeypatch):
     class Away:
         def get(self, key: str) -> Any:

@@ -257,7 +257,7 @@ def test_it_is_kept_since_when_a_probe_has_found_something():
     assert "workers" not in examined().facts["since"]
 
 
-def test_an_error_in_the_rules_of_alerts_leaves_the_examination_kept(monkeypatch, capfd):
+def test_an_error_in_the_rules_of_alerts_leaves_the_examination_kept(monkeypatch):
     monkeypatch.undo()  # the real evaluate
 
     class Rules:
@@ -268,8 +268,11 @@ def test_an_error_in_the_rules_of_alerts_leaves_the_examination_kept(monkeypatch
     monkeypatch.setattr(duty, "find_spec", lambda name: True)
     monkeypatch.setattr(duty, "import_module", lambda name: Rules)
 
+    said: list[str] = []
+    monkeypatch.setattr(duty.logger, "warning", lambda text, *args, **options: said.append(text))
+
     assert examined().ended_at is not None
-    assert "event=evaluation_failed" in capfd.readouterr().err
+    assert said == ["event=evaluation_failed error=%r"]
 
 
 def test_an_error_gives_up_this_examination_and_not_the_next(monkeypatch, evaluated):

@@ -17,6 +17,7 @@ from neural.monitoring.console.spans import (
     Timeline,
     all_queues,
     failed_share,
+    kept_timeline,
     spans_of,
     timeline,
 )
@@ -79,13 +80,18 @@ class _Timelines:
     def of(self, span: Span) -> Part:
         """The part whose content is the timeline of a span."""
         if span.name not in self._read:
-            read = lambda: timeline(span, now=self._now, stores=self._viewer.stores)  # noqa: E731
-            self._read[span.name] = part(f"figures of {span.name}", read)
+            self._read[span.name] = part(f"figures of {span.name}", lambda: self._timeline(span))
         return self._read[span.name]
+
+    def _timeline(self, span: Span) -> Timeline:
+        stores = self._viewer.stores
+        if not span.kept_seconds:
+            return timeline(span, now=self._now, stores=stores)
+        return kept_timeline(span, now=self._now, stores=stores, key=self._viewer.scope)
 
     def usual(self) -> float | None:
         """The share of attempts that failed in the last week."""
-        key = self._viewer.key("usual")
+        key = f"{self._viewer.scope}.usual"
         found: float | None = remembered(key, self._share_of_week, seconds=USUAL_SECONDS)
         return None if found is None or found < 0 else found
 

@@ -2,11 +2,13 @@
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, fields
+from functools import cached_property, reduce
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from neural.monitoring.console.remembering import remembered
 from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.histograms import added
 from neural.monitoring.rollups.reading import Figures
@@ -26,11 +28,13 @@ class Span:
     long: object
     step: dt.timedelta
     steps: int
+    kept_seconds: float = 0
+    """For how long its figures are kept; 0: they are read for each page that is made."""
 
 
 LAST_HOUR = Span("hour", _("1 h"), _("the last hour"), MINUTE, 60)
-LAST_DAY = Span("day", _("24 h"), _("the last 24 hours"), HOUR, 24)
-LAST_WEEK = Span("week", _("7 days"), _("the last 7 days"), HOUR, 7 * 24)
+LAST_DAY = Span("day", _("24 h"), _("the last 24 hours"), HOUR, 24, kept_seconds=30)
+LAST_WEEK = Span("week", _("7 days"), _("the last 7 days"), HOUR, 7 * 24, kept_seconds=600)
 
 
 def spans_of(stores: Collection[str] | None) -> Sequence[Span]:
@@ -46,7 +50,7 @@ class Timeline:
     moments: Sequence[dt.datetime]
     steps: Sequence[ByQueue]
 
-    @property
+    @cached_property
     def total(self) -> ByQueue:
         """The sum of all steps by queue."""
         return total_of(self.steps)
@@ -54,15 +58,50 @@ class Timeline:
 
 def timeline(span: Span, *, now: dt.datetime, stores: Collection[str] | None = None) -> Timeline:
     """The figures of a span that ends now."""
+    moments = moments_of(span, now)
+    return Timeline(span, moments, _read(span, moments, stores))
+
+
+def kept_timeline(
+    span: Span, *, now: dt.datetime, stores: Collection[str] | None, key: str
+) -> Timeline:
+    """The same, kept for ``span.kept_seconds`` under a key of the viewer: hours change slowly, and
+    those of many stores are many rows."""
+    moments = moments_of(span, now)
+
+    def read() -> Any:
+        return [
+            {name: _as_json(each) for name, each in step.items()}
+            for step in _read(span, moments, stores)
+        ]
+
+    key = f"{key}.{span.name}.{moments[-1]:%Y%m%d%H}"
+    kept = remembered(key, read, seconds=span.kept_seconds)
+    steps = [{name: Figures(**each) for name, each in step.items()} for step in kept]
+    return Timeline(span, moments, steps)
+
+
+def _as_json(figures: Figures) -> dict[str, Any]:
+    names = (field.name for field in fields(figures))
+    found = {name: getattr(figures, name) for name in names}
+    return found | {"wait": list(figures.wait), "duration": list(figures.duration)}
+
+
+def moments_of(span: Span, now: dt.datetime) -> Sequence[dt.datetime]:
+    """The beginnings of a span's steps; the last one is under way."""
     last = floor(now, span.step)
-    moments = [last - span.step * (span.steps - 1 - n) for n in range(span.steps)]
-    until = last + span.step
+    return [last - span.step * (span.steps - 1 - n) for n in range(span.steps)]
+
+
+def _read(
+    span: Span, moments: Sequence[dt.datetime], stores: Collection[str] | None
+) -> Sequence[ByQueue]:
+    until = moments[-1] + span.step
     if span.step == MINUTE:
         found = reading.by_minute(moments[0], until, by=("queue",))
     else:
         found = reading.by_hour(moments[0], until, by=("queue",), stores=stores)
-    steps = [{key[0]: each for key, each in found.get(m, {}).items()} for m in moments]
-    return Timeline(span, moments, steps)
+    return [{key[0]: each for key, each in found.get(m, {}).items()} for m in moments]
 
 
 def floor(moment: dt.datetime, step: dt.timedelta) -> dt.datetime:

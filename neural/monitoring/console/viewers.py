@@ -77,9 +77,17 @@ class Viewer:
     def may_acknowledge(self) -> bool:
         return bool(self.user.has_perm(ACKNOWLEDGE))
 
+    @cached_property
+    def scope(self) -> str:
+        """A text that is equal for viewers who see the same stores: for caches."""
+        if self.stores is None:
+            return "all"
+        # No code contains a slash.
+        return sha256("/".join(self.stores).encode()).hexdigest()[:32]
+
     def key(self, *more: str) -> str:
-        """A text that is equal for viewers who see the same: for caches."""
-        scope = "all" if self.stores is None else "/".join(self.stores)
-        seen = [self.site.name, str(get_language()), timezone.get_current_timezone_name(), scope]
+        """A text that is equal for viewers who see the same page: for caches."""
+        zone = timezone.get_current_timezone_name()
+        seen = [self.site.name, str(get_language()), zone, self.scope]
         seen += [*self.lists, str(self.may_acknowledge), *more]
         return sha256("\n".join(seen).encode()).hexdigest()[:32]
