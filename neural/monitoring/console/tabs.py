@@ -7,7 +7,7 @@ from neural.admin.tabs import Tab, register_tab
 register_tab(
     Tab(
         name="home",
-        label=_("Overview"),
+        label=_("Home"),
         model="neural_monitoring.examination",
         pages=("console_home", "neural_monitoring_examination_changelist"),
     )
