@@ -12,7 +12,7 @@ from neural.celeryapp.schedule_runs import unfinished_run_of
 from neural.models import Misfire, Overlap, SchedulePolicy, SkipReason
 
 
-class LeftOut(Exception):  # noqa: N818 (what happened, not an error)
+class LeftOut(Exception):
     """A due time is left out, for a reason that has been recorded."""
 
     def __init__(self, reason: SkipReason, about: str) -> None:

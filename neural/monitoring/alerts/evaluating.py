@@ -32,8 +32,9 @@ def evaluate(situation: Situation, findings: Findings, *, now: dt.datetime) -> N
     database's time. Several relays may do this at once. A rule that fails is logged, and leaves its
     alerts as they are.
     """
-    view = View(situation=situation, findings=noted(findings), now=now)
     settings = {row.name: row for row in AlertRule.objects.all()}
+    own = {name: row.thresholds for name, row in settings.items()}
+    view = View(situation=situation, findings=noted(findings), now=now, own_thresholds=own)
     judged = {rule.name: _judge(rule, view, settings.get(rule.name)) for rule in RULES}
     with transaction.atomic(using=dialects.ledger_connection().alias):
         _advance(judged, now=now)
@@ -47,7 +48,7 @@ def _judge(rule: Rule, view: View, setting: AlertRule | None) -> Judgement | Non
     if rule.name != DATABASE and view.is_problem("database"):
         return UNKNOWN
     try:
-        return rule.judge(view, rule.thresholds_with(setting.thresholds if setting else {}))
+        return rule.judge(view, view.thresholds_of(rule))
     except Exception as error:  # a faulty rule must not stop the others
         logger.warning("event=rule_failed rule=%s error=%r", rule.name, str(error), exc_info=True)
         return UNKNOWN

@@ -73,6 +73,16 @@ class View:
     """What the probes of doctor have found, by probe."""
     now: dt.datetime
     """The database's time."""
+    own_thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Thresholds that people have set, by rule."""
+
+    def thresholds_of(self, rule: "Rule") -> Thresholds:
+        """The values of a rule's thresholds: those that people have set, else the settings'."""
+        own = self.own_thresholds.get(rule.name, {})
+        return {
+            each.name: float(own[each.name]) if each.name in own else each.default()
+            for each in rule.thresholds
+        }
 
     def status(self, probe: str) -> Status:
         """What this probe has found; unknown if it was not run."""
@@ -144,10 +154,3 @@ class Rule:
     """Probes of doctor that look at the same: the general rule of findings leaves them out."""
     page: str = ""
     """The admin page to look at, as in ``neural_taskrun_changelist``."""
-
-    def thresholds_with(self, own: Mapping[str, Any]) -> dict[str, float]:
-        """The values of all thresholds: those that people have set, else the settings'."""
-        return {
-            each.name: float(own[each.name]) if each.name in own else each.default()
-            for each in self.thresholds
-        }

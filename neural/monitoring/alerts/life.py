@@ -25,10 +25,8 @@ FLIPS = 3
 SUBJECT_LENGTH: int = Alert._meta.get_field("subject").max_length or 0
 
 
-def advance(
-    rule: Rule, judgement: Judgement, alerts: Iterable[Alert], *, now: dt.datetime
-) -> None:
-    """Bring the rule's alerts in line with what it has found. ``alerts`` are its unresolved ones."""
+def advance(rule: Rule, judgement: Judgement, alerts: Iterable[Alert], *, now: dt.datetime) -> None:
+    """Bring the rule's unresolved alerts in line with what it has found."""
     known = {each.subject: each for each in alerts}
     found = _bounded(rule, judgement.conditions, known)
     _start_pending(rule, [found[name] for name in found if name not in known], now=now)
@@ -144,9 +142,7 @@ def end_quietly(alerts: Iterable[Alert], *, now: dt.datetime) -> None:
             same.update(state=AlertState.RESOLVED, resolved_at=now, told_at=now)
 
 
-def _confirm(
-    alerts: Iterable[Alert], found: Mapping[str, Condition], *, now: dt.datetime
-) -> None:
+def _confirm(alerts: Iterable[Alert], found: Mapping[str, Condition], *, now: dt.datetime) -> None:
     """Record that these were found again, and with which facts."""
     again = list(alerts)
     if not again:

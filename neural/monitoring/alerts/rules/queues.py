@@ -102,7 +102,7 @@ def _stalled_queue(view: View, thresholds: Thresholds) -> Judgement:
     """Judged only of queues that somebody reads, while the broker answers."""
     if view.is_problem("broker") or not view.has_figures:
         return UNKNOWN
-    limits = OLDEST_DUE.thresholds_with({})
+    limits = view.thresholds_of(OLDEST_DUE)
     unread = view.situation.waiting.keys() - view.situation.readers.keys()
     idle = thresholds["stalled_queue_seconds"]
     late = [
@@ -126,9 +126,8 @@ def _has_moved(queue: str, view: View, *, seconds: float) -> bool:
     if TaskRun.objects.running().filter(queue=queue, started_at__gt=since).exists():
         return True
     minutes = reading.by_minute(since - dt.timedelta(minutes=1), view.now)
-    return any(
-        each[(queue,)].attempts + each[(queue,)].lost for each in minutes.values() if (queue,) in each
-    )
+    of_queue = (figures[(queue,)] for figures in minutes.values() if (queue,) in figures)
+    return any(figures.attempts + figures.lost for figures in of_queue)
 
 
 def _stalled_told(subject: str, facts: Facts) -> str:

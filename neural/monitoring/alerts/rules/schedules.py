@@ -5,12 +5,12 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from celery import current_app
 from django.apps import apps
 from django.db import DatabaseError, InterfaceError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from neural.celeryapp.due_times import due_after, overdue_since
 from neural.health.findings import span
 from neural.models import WorkerProcess
 from neural.models.worker import ProcessKind
@@ -72,7 +72,7 @@ def _schedule_overdue(view: View, thresholds: Thresholds) -> Judgement:
     if not apps.is_installed("django_celery_beat"):
         return Judgement()
     silence = _beat_silence(view)
-    if silence is not None and silence > BEAT_SILENT.thresholds_with({})["beat_silent_seconds"]:
+    if silence is not None and silence > view.thresholds_of(BEAT_SILENT)["beat_silent_seconds"]:
         return UNKNOWN
     found, unknown = [], set()
     for schedule in _enabled():
@@ -80,7 +80,7 @@ def _schedule_overdue(view: View, thresholds: Thresholds) -> Judgement:
             late = _late_by(schedule, view, thresholds)
         except (DatabaseError, InterfaceError):
             raise
-        except Exception as error:  # one unusable row must not hide all others
+        except Exception as error:  # noqa: BLE001 (one unusable row must not hide all others)
             logger.info("event=schedule_not_judged schedule=%r error=%r", schedule.name, str(error))
             unknown.add(schedule.name)
             continue
@@ -94,40 +94,24 @@ def _enabled() -> Iterator[Any]:
     """Enabled schedules whose task's app is installed; beat leaves out the others."""
     from django_celery_beat.models import PeriodicTask
 
-    rows = PeriodicTask.objects.enabled().select_related(
-        "interval", "crontab", "solar", "clocked"
-    )
-    for row in rows.order_by("pk")[:MOST_SCHEDULES]:
+    for row in PeriodicTask.objects.enabled().order_by("pk")[:MOST_SCHEDULES]:
         if not said_of_an_absent_task(row.task):
             yield row
 
 
-def _late_by(
-    schedule: Any, view: View, thresholds: Thresholds
-) -> tuple[dt.datetime, float] | None:
+def _late_by(schedule: Any, view: View, thresholds: Thresholds) -> tuple[dt.datetime, float] | None:
     """When the schedule was due, and for how many seconds it has been, if beyond its grace."""
-    from neural.celeryapp.schedules import LedgerEntry
-
-    if (schedule.expires and schedule.expires < view.now) or (
-        schedule.start_time and schedule.start_time > view.now
-    ):
+    due = overdue_since(schedule, view.now)
+    if due is None:
         return None
-    entry = LedgerEntry(schedule, app=current_app)
-    due = entry.due_at
     seconds = (view.now - due).total_seconds()
     least = thresholds["schedule_grace_least_seconds"]
     if seconds <= least:
-        return None
-    share = thresholds["schedule_grace_share"] * _period(entry, due)
-    grace = max(least, min(share, thresholds["schedule_grace_most_seconds"]))
+        return None  # spares the next computation, which few schedules need
+    period = (due_after(schedule.schedule, due) - due).total_seconds()
+    most = thresholds["schedule_grace_most_seconds"]
+    grace = max(least, min(thresholds["schedule_grace_share"] * period, most))
     return (due, seconds) if seconds > grace else None
-
-
-def _period(entry: Any, due: dt.datetime) -> float:
-    """Seconds from a due time to the next one."""
-    entry.last_run_at = entry.in_force_since = due
-    period: float = (entry.due_at - due).total_seconds()
-    return period
 
 
 def _overdue_told(subject: str, facts: Facts) -> str:
