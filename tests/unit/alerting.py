@@ -1,4 +1,4 @@
-"""What the tests of alerts have in common: rules that a test plays, and a situation it describes."""
+"""What tests of alerts have in common: rules that a test plays, and a situation it describes."""
 
 import datetime as dt
 from collections import Counter

@@ -1,6 +1,7 @@
 """An alert is raised once, told, escalated, taken on by a person, and resolved by itself."""
 
 import datetime as dt
+import itertools
 import logging
 import random
 
@@ -227,7 +228,7 @@ def test_a_rule_is_told_once_a_minute_at_most_and_nothing_is_lost(play):
         if len(play.messages) > before:
             moments.append(play.now)
     play.passes(180)
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
     assert all(gap >= dt.timedelta(minutes=1) for gap in gaps)
     assert sorted(name for _, name, what in play.told) == sorted(
         ["default", *(f"q{each}" for each in range(11))]
@@ -355,13 +356,13 @@ def test_a_relay_that_dies_while_it_tells_has_told_nothing_and_the_next_one_does
 # Any order
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(8))
 def test_any_order_of_conditions_ends_consistently(play, seed):
     """Whatever is found in whatever order: at most one open alert of a subject, each told as raised
     or flapping before anything else, and all resolved in the end."""
     chance = random.Random(seed)
     subjects = ("a", "b", "c")
-    for _ in range(60):
+    for _ in range(40):
         found = [
             Condition(subject=subject, severity=chance.choice(list(Severity)))
             for subject in subjects
@@ -371,7 +372,7 @@ def test_any_order_of_conditions_ends_consistently(play, seed):
         play.finds(*([] if unknown else found), knows=unknown)
         if chance.random() < 0.1 and (alert := Alert.objects.open().first()):
             alert.acknowledge("lee", now=play.now)
-        play.passes(chance.choice([15, 15, 30, 120, 900]))
+        play.passes(seconds := chance.choice([15, 15, 30, 120, 900]), every=min(seconds, 60))
         per_subject = list(Alert.objects.unresolved().values_list("subject", flat=True))
         assert len(per_subject) == len(set(per_subject))
     play.finds()

@@ -26,7 +26,8 @@ def tell_news(*, now: dt.datetime, muted: Collection[str] = ()) -> None:
     """Tell what is to be told by now, a rule at a time; rules that are muted wait."""
     by_rule: dict[str, list[Alert]] = defaultdict(list)
     ended = Alert.objects.resolved_since(now - REMEMBERED).order_by("-resolved_at")[:MOST_ENDED]
-    for alert in [*Alert.objects.open(), *ended]:
+    # What has ended comes first: it may have begun anew.
+    for alert in [*reversed(ended), *Alert.objects.open().order_by("pk")]:
         by_rule[alert.rule].append(alert)
     for rule, alerts in sorted(by_rule.items()):
         if rule not in muted and not _told_lately(alerts, now=now):
