@@ -20,7 +20,9 @@ from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import NOTHING, badge, instant, short_instant
 from neural.admin.filters import EqualityFilter, choices_of
 from neural.admin.pages import page
+from neural.admin.planning import STORE
 from neural.admin.scope import ReadOnlyAdmin
+from neural.keyset.bounded import KeyPage, page_of_few
 from neural.keyset.walks import Walk
 from neural.ledger.clock import database_clock
 from neural.monitoring.alerts import texts
@@ -129,14 +131,7 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
         "ended",
     )
     list_filter = (AlertStateFilter, SeverityFilter, RuleFilter, PeriodFilter)
-    walks = (
-        Walk(
-            parameter="state",
-            column="state",
-            order=("-since",),
-            values=(AlertState.FIRING, AlertState.ACKNOWLEDGED),
-        ),
-    )
+    walks = (Walk(parameter=STORE, column="store_code"),)
     fieldsets = (
         (
             None,
@@ -157,6 +152,12 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
         """The alerts that this user may see; pending ones are nobody's concern yet."""
         alerts: Any = super().get_queryset(request)
         return alerts.for_user(request.user).exclude(state=AlertState.PENDING)
+
+    def find(self, request: HttpRequest, queryset: QuerySet, **options: Any) -> KeyPage:
+        """The keys of one page; open alerts are few, and an index has them together."""
+        if request.GET.get(AlertStateFilter.parameter_name) in (None, "", *OPEN_STATES):
+            return page_of_few(queryset, **options)
+        return super().find(request, queryset, **options)
 
     def act_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
         """The verb's view. A form on another page says in ``next`` where to go afterwards."""

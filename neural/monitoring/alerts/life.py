@@ -159,6 +159,12 @@ def _pending(alert: Alert) -> QuerySet[Alert]:
 
 
 def _log(event: str, alert: Alert) -> None:
-    logger.warning(
-        "event=%s rule=%s subject=%r severity=%s", event, alert.rule, alert.subject, alert.severity
+    level = logging.INFO if event == "alert_resolved" else logging.WARNING
+    logger.log(
+        level,
+        "event=%s rule=%s subject=%r severity=%s",
+        event,
+        alert.rule,
+        alert.subject,
+        alert.severity,
     )
