@@ -29,8 +29,8 @@ def _index_behind(view: View, thresholds: Thresholds) -> Judgement:
     critical = thresholds["index_behind_critical_seconds"]
     seconds = lag.oldest_seconds if lag.waiting > lag.history else 0.0
     if lag.troubles:
-        facts = {"found": in_turn(lag.troubles)}
-        return Judgement([Condition(severity=Severity.CRITICAL, facts=facts)])
+        blocked = {"found": in_turn(lag.troubles)}
+        return Judgement([Condition(severity=Severity.CRITICAL, facts=blocked)])
     if seconds > min(warning, critical):
         severity = Severity.CRITICAL if seconds > critical else Severity.WARNING
         facts = {"waiting": lag.waiting, "seconds": round(seconds)}

@@ -81,7 +81,7 @@ def test_relays_that_evaluate_at_once_raise_and_tell_each_alert_once(monkeypatch
         try:
             barrier.wait(10)
             evaluate(real_situation(), [], now=moment)
-        except Exception as error:  # noqa: BLE001 (told by the test's own thread)
+        except Exception as error:
             errors.append(error)
         finally:
             connections.close_all()

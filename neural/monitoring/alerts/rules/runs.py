@@ -1,8 +1,8 @@
 """Rules about runs that fail."""
 
 import datetime as dt
+from collections import Counter, defaultdict
 from collections.abc import Mapping
-from functools import reduce
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -25,21 +25,13 @@ from neural.monitoring.rollups import reading
 RUNS_PAGE = "neural_taskrun_changelist"
 
 
-def _lately(view: View, seconds: float) -> Mapping[str, Mapping[str, int]]:
+def _lately(view: View, seconds: float) -> Mapping[str, Counter[str]]:
     """Attempts, failed attempts and dead runs of the last so many seconds, by work."""
     since = view.now - dt.timedelta(seconds=seconds)
-    minutes = reading.by_minute(since, view.now, by=("work",))
-    return reduce(_added, minutes.values(), {})
-
-
-def _added(
-    sums: dict[str, dict[str, int]], minute: Mapping[reading.Key, reading.Figures]
-) -> dict[str, dict[str, int]]:
-    for (work,), figures in minute.items():
-        own = sums.setdefault(work, {"attempts": 0, "failed": 0, "dead": 0})
-        own["attempts"] += figures.attempts
-        own["failed"] += figures.failed
-        own["dead"] += figures.dead
+    sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for minute in reading.by_minute(since, view.now, by=("work",)).values():
+        for (work,), own in minute.items():
+            sums[work].update(attempts=own.attempts, failed=own.failed, dead=own.dead)
     return sums
 
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
@@ -44,7 +44,7 @@ def _silent_store(view: View, thresholds: Thresholds) -> Judgement:
     found, on_holiday = [], set()
     for store in Store.objects.filter(pk__in=quiet).order_by("pk"):
         last = quiet[store.pk]
-        silence = silence_since(last, view.now, lambda hour, of=store: usual_events(of, hour))
+        silence = silence_since(last, view.now, partial(usual_events, store))
         if silence.business_seconds < patience.total_seconds():
             continue
         if silence.events < thresholds["silent_store_events"]:
