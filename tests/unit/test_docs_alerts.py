@@ -30,12 +30,10 @@ def test_a_rule_has_its_thresholds_with_their_defaults(name):
     assert told == {each.setting: f"{each.default():g}" for each in rule.thresholds}
 
 
-def test_the_rule_of_ones_own_in_the_guide_works():
+def test_the_rule_of_ones_own_in_the_guide_works(monkeypatch):
+    monkeypatch.setattr(RULES, "_things", {})
     code = SECTION.partition("```python\n")[2].partition("```")[0]
-    registered = []
-    code = code.replace("from neural.monitoring.alerts.rules import register_rule\n", "")
-    names = {"register_rule": registered.append, "read_cold_rooms": lambda warmer_than: []}
-    exec(code, names)
-    (rule,) = registered
+    exec(code, {"read_cold_rooms": lambda warmer_than: []})
+    rule = RULES.get("cold_room")
     assert rule.judge(None, {"celsius": 8}).conditions == []
     assert rule.sentence("Room 1", {"celsius": 9}) == "Room 1 has 9 °C"

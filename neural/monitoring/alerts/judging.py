@@ -54,9 +54,13 @@ class Judgement:
     conditions: Sequence[Condition] = ()
     knows: Callable[[str], bool] = every_subject
 
+    @classmethod
+    def unknown(cls) -> "Judgement":
+        """The rule cannot know: what it would ask does not answer, or was not counted lately."""
+        return UNKNOWN
+
 
 UNKNOWN = Judgement(knows=no_subject)
-"""The rule cannot know: what it would ask does not answer, or has not been counted lately."""
 
 
 def except_for(subjects: Collection[str]) -> Callable[[str], bool]:
