@@ -3,3 +3,6 @@
 
 def connect() -> None:
     """Connect this room with the core; called when the app is ready."""
+    from neural.monitoring.alerts.connecting import connect_sending
+
+    connect_sending()
