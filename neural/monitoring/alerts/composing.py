@@ -58,9 +58,10 @@ def _told(told: Told) -> dict[str, Any]:
         "store": alert.store_code,
         "severity": str(alert.severity),
         "since": alert.since.isoformat(),
-        "title": texts.title_of(alert),
-        "text": texts.sentence_of(alert),
-        "link": _absolute(texts.address_of(alert)),
+        "title": texts.title(alert),
+        "text": texts.sentence(alert),
+        "remedy": texts.remedy(alert),
+        "link": _absolute(texts.link(alert)),
     }
 
 
@@ -142,6 +143,8 @@ def _title(alerts: Sequence[Mapping[str, Any]], left_out: int) -> str:
 
 def _lines_of_one(alert: Mapping[str, Any]) -> Iterator[str]:
     yield alert["text"]
+    if alert["remedy"]:
+        yield _("What to do: %(remedy)s") % {"remedy": alert["remedy"]}
     if alert["store"]:
         yield _("Store: %(store)s") % {"store": alert["store"]}
     yield _("Since: %(time)s") % {"time": _local(alert["since"])}

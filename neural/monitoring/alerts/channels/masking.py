@@ -21,10 +21,11 @@ def masked(text: str, destination: Destination) -> str:
 def secret_parts(destination: Destination) -> set[str]:
     """The texts that may not be shown: the secret, the address, and the keys in it."""
     address = urlsplit(destination.url)
-    found = {destination.url, destination.secret, destination.secret.removeprefix("whsec_")}
-    found |= {f"{address.path}?{address.query}" if address.query else ""}
+    found = {destination.url, destination.secret, destination.secret.removeprefix("whsec_")} - {""}
+    found |= {address.path, f"{address.path}?{address.query}"}
     found |= {value for _, value in parse_qsl(address.query)}
     found |= {each for each in re.split(r"[/?&=]", f"{address.path}?{address.query}") if each}
     spelled = {form for each in found for form in (each, unquote(each), quote(each, safe=""))}
     words = {"webhook", "cgi-bin", "open-apis", "access_token", "services"}
-    return {each for each in spelled if len(each) >= _SHORTEST} - words
+    whole = {destination.url, destination.secret} - {""}
+    return whole | ({each for each in spelled if len(each) >= _SHORTEST} - words)
