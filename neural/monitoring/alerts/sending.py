@@ -27,6 +27,8 @@ from neural.monitoring.alerts.composing import compose
 from neural.monitoring.alerts.telling import last_attempt, pause
 from neural.monitoring.conf import conf
 from neural.monitoring.models import (
+    OPEN_STATES,
+    Alert,
     AlertChannel,
     AlertMessage,
     AlertMessageState,
@@ -41,6 +43,8 @@ RETRIES = RetryPolicy(max_retries=None, base_seconds=5, cap_seconds=300)
 LEASE = dt.timedelta(seconds=60)
 """What an attempt takes at the very most: an SMTP server has five seconds for each answer."""
 _LOOK_AGAIN = 5.0
+MOST_AGAIN = 100
+"""Unsent messages that are looked through when a person has a channel tried again."""
 
 
 class AlertNotSent(NeuralError):
@@ -180,6 +184,26 @@ def conclude(message: int, judged: Judgement, *, now: dt.datetime) -> float | No
     seconds = judged.wait_seconds or RETRIES.delay(max(row.attempts, 1))
     row.put_off(until=now + dt.timedelta(seconds=seconds), answer=answer)
     return seconds
+
+
+def try_again(channel: AlertChannel, *, now: dt.datetime) -> bool:
+    """Send to a broken channel again; returns whether it was broken.
+
+    Messages that were not sent are sent by a relay now, if an alert that they are about still
+    holds: news of what has ended meanwhile would mislead.
+    """
+    if not channel.mark_well():
+        return False
+    since = now - dt.timedelta(seconds=conf().alert_give_up_seconds)
+    failed = AlertMessage.objects.filter(channel=channel, state=AlertMessageState.FAILED)
+    unsent = failed.exclude(rule="").filter(created_at__gt=since).order_by("-pk")[:MOST_AGAIN]
+    about = {each.pk: {told["alert"] for told in each.content["alerts"]} for each in unsent}
+    named = set().union(*about.values()) if about else set()
+    holding = Alert.objects.filter(pk__in=named, state__in=OPEN_STATES)
+    open_ones = set(holding.values_list("pk", flat=True))
+    again = [pk for pk, alerts in about.items() if alerts & open_ones]
+    AlertMessage.objects.filter(pk__in=again).update(state=AlertMessageState.PENDING, due_at=now)
+    return True
 
 
 def _log(message: AlertMessage, judged: Judgement) -> None:
