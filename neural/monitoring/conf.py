@@ -4,6 +4,7 @@ from pydantic import Field
 
 from neural.conf import register_settings
 from neural.conf.ledger import Settings
+from neural.queues import DEFAULT_QUEUE
 
 
 class MonitoringSettings(Settings):
@@ -25,8 +26,6 @@ class MonitoringSettings(Settings):
     alert_group_wait_seconds: float = Field(default=30, ge=0)
     """How long a new alert waits for others of its rule, to be told together; one that ends within
     that time is not told."""
-    alert_message_seconds: float = Field(default=60, ge=0)
-    """The least time between two messages of one rule."""
     alert_remind_seconds: float = Field(default=4 * 3600, gt=0)
     """How often people are reminded of an alert that nobody has acknowledged."""
     alerts_kept_days: float = Field(default=365, ge=0)
@@ -88,6 +87,26 @@ class MonitoringSettings(Settings):
     """Free room on a disk: with less, a warning."""
     alert_disk_free_critical_percent: float = Field(default=5, ge=0, le=100)
     """And with less than this, it is critical."""
+
+    # Sending alerts
+    alert_message_seconds: float = Field(default=60, ge=0)
+    """The least time between two messages about alerts of one rule to one channel; news meanwhile
+    is told together."""
+    alert_queue: str = DEFAULT_QUEUE
+    """The queue of the runs that send messages about alerts."""
+    alert_public_url: str = ""
+    """The address under which people reach this project, like ``https://chain.example.com``, for
+    the links in messages. Empty: messages have no links."""
+    alert_robot_hosts: str = ""
+    """Further hosts that a robot's address may have besides those of its platform, separated by
+    commas: a platform that is hosted by yourself, or a gateway."""
+    alert_relay_after_seconds: float = Field(default=30, gt=0)
+    """A message that nobody has sent so long after it was due is sent by a relay itself: the broker
+    is down, or no worker reads the queue."""
+    alert_give_up_seconds: float = Field(default=6 * 3600, gt=0)
+    """A message that could not be sent for so long is not tried again."""
+    alert_messages_kept_days: float = Field(default=30, ge=0)
+    """How long messages about alerts are kept."""
 
 
 conf = register_settings(MonitoringSettings)

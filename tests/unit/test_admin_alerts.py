@@ -135,8 +135,11 @@ def test_a_page_tells_the_history():
         flapping_at=now - dt.timedelta(hours=1),
     )
     channel = AlertChannel.objects.create(name="kitchen robot", kind="wecom")
-    AlertMessage.objects.create(channel=channel, rule="beat_silent", sent_at=now)
-    AlertMessage.objects.create(channel=channel, rule="disk", sent_at=now)
+    for about in (alert.pk, alert.pk + 1):
+        content = {"alerts": [{"alert": about}]}
+        AlertMessage.objects.create(
+            channel=channel, rule="beat_silent", content=content, sent_at=now, state="sent"
+        )
     client = world.client_of(*ALL)
     assert acknowledge(client, alert).status_code == 302
     Alert.objects.update(**resolved(resolved_at=now + dt.timedelta(minutes=1)))
@@ -145,7 +148,7 @@ def test_a_page_tells_the_history():
     places = [page.index(step, page.index("<ol>")) for step in [*steps, "resolved: it was not"]]
     assert places[:3] == sorted(places[:3])
     assert places[-1] == max(places)
-    assert page.count("kitchen robot") == 1
+    assert page.count("message to kitchen robot: sent") == 1
     assert reverse("admin:django_celery_beat_periodictask_changelist") in page
 
 

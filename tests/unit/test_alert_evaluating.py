@@ -15,9 +15,9 @@ from neural.monitoring.alerts.evaluating import evaluate
 from neural.monitoring.alerts.judging import Condition
 from neural.monitoring.alerts.pruning import RESOLVED_ALERTS
 from neural.monitoring.alerts.rules import RULES, stores
-from neural.monitoring.models import Alert, AlertState
+from neural.monitoring.models import Alert, AlertChannel, AlertMessage, AlertState
 from tests.unit import admin_world as world
-from tests.unit.alerting import NOON, Figures, Playing, after, finding
+from tests.unit.alert_rules import NOON, Figures, Playing, after, finding
 
 
 @pytest.fixture
@@ -46,6 +46,28 @@ def test_all_rules_are_judged_against_the_real_ledger(figures, caplog):
         ("finding", "stuck runs", "pending"),
     } <= found
     assert "rule_failed" not in caplog.text
+
+
+@pytest.mark.django_db
+def test_an_alert_becomes_a_message_to_each_channel_and_its_end_another(figures):
+    AlertChannel.objects.create(name="robot", kind="wecom", language="en")
+    waiting = world.run(available_at=after(-700))
+    answers = [finding("broker", "ok")]
+    for seconds in (0, 15, 30, 45):
+        evaluate(real_situation(), answers, now=after(seconds))
+    waiting.delete()
+    for seconds in (120, 135, 150):
+        evaluate(real_situation(), answers, now=after(seconds))
+    told = [
+        (each["what"], each["title"], each["text"])
+        for message in AlertMessage.objects.order_by("pk")
+        for each in message.content["alerts"]
+    ]
+    what_is_wrong = (
+        "No worker reads a queue: default",
+        "no worker reads default; default: 1 due run, the oldest for 12 min",
+    )
+    assert told == [("raised", *what_is_wrong), ("resolved", *what_is_wrong)]
 
 
 @pytest.mark.django_db

@@ -13,7 +13,7 @@ from neural.monitoring.alerts.evaluating import evaluate
 from neural.monitoring.alerts.judging import UNKNOWN, Condition, Judgement, no_subject
 from neural.monitoring.alerts.rules import RULES
 from neural.monitoring.models import Alert, AlertRule, AlertState, Severity
-from tests.unit.alerting import NOON, Playing, after, finding, situation
+from tests.unit.alert_rules import NOON, Playing, after, finding, situation
 
 pytestmark = pytest.mark.django_db
 

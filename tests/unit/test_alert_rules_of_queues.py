@@ -15,7 +15,7 @@ from neural.monitoring.alerts.rules.queues import (
     STALLED_QUEUE,
 )
 from tests.unit import admin_world as world
-from tests.unit.alerting import NOON, Figures, after, finding, found, judged, view
+from tests.unit.alert_rules import NOON, Figures, after, finding, found, judged, view
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from neural.monitoring.alerts.rules.findings import BROKER, DATABASE, FINDING
 from neural.monitoring.alerts.rules.runs import DEAD_LETTERS, FAILURE_RATE
 from neural.retrieval import neural_alerts
 from neural.retrieval.index.lag import Lag
-from tests.unit.alerting import NOON, Figures, after, finding, found, judged, view
+from tests.unit.alert_rules import NOON, Figures, after, finding, found, judged, view
 
 
 @pytest.fixture

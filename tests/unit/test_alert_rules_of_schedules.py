@@ -11,7 +11,7 @@ from neural.models import WorkerProcess
 from neural.models.worker import ProcessKind
 from neural.monitoring.alerts.judging import UNKNOWN
 from neural.monitoring.alerts.rules.schedules import BEAT_SILENT, SCHEDULE_OVERDUE
-from tests.unit.alerting import NOON, after, found, judged, view
+from tests.unit.alert_rules import NOON, after, found, judged, view
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from neural.monitoring.alerts import silence
 from neural.monitoring.alerts.judging import UNKNOWN
 from neural.monitoring.alerts.rules import stores
 from neural.monitoring.alerts.rules.stores import SILENT_STORE, is_holiday
-from tests.unit.alerting import Figures, found, judged, view
+from tests.unit.alert_rules import Figures, found, judged, view
 
 pytestmark = pytest.mark.django_db
 

@@ -242,15 +242,19 @@ def _acknowledgements(alert: Alert) -> list[tuple[dt.datetime, str]]:
 
 
 def _messages(alert: Alert) -> list[tuple[dt.datetime, str]]:
-    """Messages of its rule while it was open: one may tell of several alerts."""
-    until = alert.resolved_at + dt.timedelta(days=1) if alert.resolved_at else None
+    """The messages that told of it, by channel."""
     messages = AlertMessage.objects.filter(rule=alert.rule, created_at__gte=alert.since)
-    messages = messages.filter(created_at__lte=until) if until else messages
-    told = [
-        gettext("message of this rule to %(channel)s: waits to be sent"),
-        gettext("message of this rule to %(channel)s: sent"),
-    ]
+    newest = messages.select_related("channel").defer("channel__secrets").order_by("-pk")
+    told = gettext("message to %(channel)s: %(state)s")
     return [
-        (each.sent_at or each.created_at, told[bool(each.sent_at)] % {"channel": each.channel})
-        for each in messages.select_related("channel").order_by("-pk")[:MOST_MESSAGES]
+        (
+            each.sent_at or each.created_at,
+            told % {"channel": each.channel, "state": each.get_state_display()},
+        )
+        for each in newest[:MOST_MESSAGES]
+        if _tells_of(each, alert)
     ]
+
+
+def _tells_of(message: AlertMessage, alert: Alert) -> bool:
+    return any(each.get("alert") == alert.pk for each in message.content.get("alerts", ()))

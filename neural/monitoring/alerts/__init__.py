@@ -2,19 +2,8 @@
 
 
 def connect() -> None:
-    """Register the rules, those of apps too; called when the app is ready."""
-    from django.utils.module_loading import autodiscover_modules
+    """Connect this room with the core; called when the app is ready."""
+    from neural.monitoring.alerts.connecting import connect_rules, connect_sending
 
-    from neural.ledger.prune import register_prunable
-    from neural.monitoring.alerts.pruning import RESOLVED_ALERTS
-    from neural.monitoring.alerts.rules import (  # noqa: F401  (registers them)
-        disks,
-        findings,
-        queues,
-        runs,
-        schedules,
-        stores,
-    )
-
-    autodiscover_modules("neural_alerts")
-    register_prunable(RESOLVED_ALERTS)
+    connect_rules()
+    connect_sending()

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -35,6 +35,9 @@ class AlertState(models.TextChoices):
     RESOLVED = "resolved", _("resolved")
     """It no longer holds, as the rule itself has found."""
 
+
+ANSWER_LENGTH = 500
+"""Characters that are kept of what a channel answered."""
 
 OPEN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED)
 USERNAME_LENGTH = 150
@@ -168,6 +171,14 @@ class ChannelKind(models.TextChoices):
     FEISHU = "feishu", _("Feishu robot")
 
 
+class AlertChannelQuerySet(models.QuerySet):
+    """Channels, with filters by whether they can be sent to."""
+
+    def receiving(self) -> Self:
+        """Channels to which news is sent, without their secrets."""
+        return self.filter(enabled=True, broken="").defer("secrets")
+
+
 class AlertChannel(models.Model):
     """A place that alerts are sent to."""
 
@@ -183,8 +194,11 @@ class AlertChannel(models.Model):
     )
     secrets = EncryptedJSONField(default=dict)
     """``url`` (it contains a robot's key) and ``secret``, by name."""
-    broken = models.CharField(_("broken"), max_length=500, blank=True, default="")
-    """Why it cannot be sent to until a person corrects it; empty while it is well."""
+    broken = models.CharField(_("broken"), max_length=ANSWER_LENGTH, blank=True, default="")
+    """Why it cannot be sent to until a person corrects it, as ``code: answer``; empty while it is
+    well."""
+
+    objects = AlertChannelQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("alert channel")
@@ -193,28 +207,121 @@ class AlertChannel(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def lock(self) -> bool:
+        """Lock the row until the transaction ends; returns whether there still is one.
+
+        It is an UPDATE that changes nothing, because SQLite has no FOR UPDATE: there, a transaction
+        that begins by reading could not write if another had written in between.
+        """
+        return bool(type(self).objects.filter(pk=self.pk).update(enabled=F("enabled")))
+
+    def mark_broken(self, why: str) -> None:
+        """Send nothing more until a person has corrected the channel."""
+        type(self).objects.filter(pk=self.pk).update(broken=why[:ANSWER_LENGTH])
+
+    def mark_well(self) -> bool:
+        """Note that it can be sent to; returns whether it was broken."""
+        return bool(type(self).objects.filter(pk=self.pk).exclude(broken="").update(broken=""))
+
 
 def new_message_id() -> str:
     """An id that stays the same over all attempts to send a message."""
     return f"msg_{secrets.token_hex(12)}"
 
 
+class AlertMessageState(models.TextChoices):
+    """What has become of a message."""
+
+    PENDING = "pending", _("pending")
+    SENT = "sent", _("sent")
+    FAILED = "failed", _("failed")
+    """It is not tried again: the channel is broken or off, or it was tried for too long."""
+
+
+class AlertMessageQuerySet(models.QuerySet):
+    """Messages, with filters by state and time."""
+
+    def pending(self) -> Self:
+        """Messages that are still to be sent."""
+        return self.filter(state=AlertMessageState.PENDING)
+
+    def collecting(self) -> Self:
+        """Messages that further news can still be added to: nobody has tried to send them."""
+        return self.pending().filter(attempts=0)
+
+    def free(self, now: dt.datetime) -> Self:
+        """Pending messages that nobody is sending."""
+        return self.pending().filter(Q(sending_until=None) | Q(sending_until__lte=now))
+
+
 class AlertMessage(models.Model):
     """A message about alerts of one rule to one channel, and what became of it."""
 
-    message_id = models.CharField(_("message id"), max_length=40, default=new_message_id)
-    channel = models.ForeignKey(AlertChannel, models.CASCADE, verbose_name=_("channel"))
-    rule = models.CharField(_("rule"), max_length=50)
+    message_id = models.CharField(
+        _("message id"), max_length=40, unique=True, default=new_message_id
+    )
+    channel = models.ForeignKey(
+        AlertChannel, models.CASCADE, verbose_name=_("channel"), db_index=False
+    )
+    rule = models.CharField(_("rule"), max_length=50, blank=True, default="")
+    """Empty for a test message."""
+    state = models.CharField(
+        _("state"),
+        max_length=10,
+        choices=AlertMessageState.choices,
+        default=AlertMessageState.PENDING,
+    )
     content = models.JSONField(_("content"), default=dict, encoder=DjangoJSONEncoder)
+    """The news, in the channel's language: see ``neural.monitoring.alerts.news``."""
     created_at = models.DateTimeField(_("created at"), db_default=Now())
+    due_at = models.DateTimeField(_("due at"), db_default=Now())
     task_id = models.CharField(_("task id"), max_length=255, blank=True, default="")
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    attempted_at = models.DateTimeField(_("last attempt"), null=True, blank=True)
+    sending_until = models.DateTimeField(_("being sent until"), null=True, blank=True)
+    """The lease of whoever is sending it; after that time, somebody else may."""
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
-    answer = models.CharField(_("answer"), max_length=500, blank=True, default="")
+    answer = models.CharField(_("answer"), max_length=ANSWER_LENGTH, blank=True, default="")
+    """The answer to the last attempt, as ``code: answer``."""
+
+    objects = AlertMessageQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("alert message")
         verbose_name_plural = _("alert messages")
-        indexes = (models.Index(fields=["channel", "rule", "-id"], name="neural_alert_message"),)
+        indexes = (
+            models.Index(fields=["channel", "rule", "-id"], name="neural_alert_message"),
+            models.Index(fields=["channel", "id"], name="neural_alert_message_channel"),
+            models.Index(fields=["state", "id"], name="neural_alert_message_state"),
+            models.Index(
+                fields=["due_at"],
+                condition=Q(state=AlertMessageState.PENDING),
+                name="neural_alert_message_due",
+            ),
+        )
 
     def __str__(self) -> str:
         return self.message_id
+
+    def begin(self, *, now: dt.datetime, until: dt.datetime) -> bool:
+        """Take the message for one attempt; returns whether it is ours now."""
+        mine = type(self).objects.free(now).filter(pk=self.pk, due_at__lte=now)
+        begun = mine.update(sending_until=until, attempted_at=now, attempts=F("attempts") + 1)
+        return bool(begun)
+
+    def succeed(self, *, now: dt.datetime, answer: str) -> bool:
+        """Note that it was sent."""
+        return self._conclude(AlertMessageState.SENT, answer, sent_at=now)
+
+    def fail(self, *, answer: str) -> bool:
+        """Note that it is not tried again."""
+        return self._conclude(AlertMessageState.FAILED, answer)
+
+    def put_off(self, *, until: dt.datetime, answer: str) -> bool:
+        """Note that an attempt failed, and when the next one is due."""
+        return self._conclude(AlertMessageState.PENDING, answer, due_at=until)
+
+    def _conclude(self, state: AlertMessageState, answer: str, **more: dt.datetime) -> bool:
+        mine = type(self).objects.pending().filter(pk=self.pk)
+        changed = {"state": state, "answer": answer[:ANSWER_LENGTH], "sending_until": None, **more}
+        return bool(mine.update(**changed))
