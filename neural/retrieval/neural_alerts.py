@@ -1,7 +1,7 @@
 """The alert rule of search; neural.monitoring imports it if it is installed."""
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from neural.health.findings import in_turn, span
 from neural.monitoring.alerts.judging import (
@@ -41,8 +41,11 @@ def _index_behind(view: View, thresholds: Thresholds) -> Judgement:
 def _told(subject: str, facts: Facts) -> str:
     if "found" in facts:
         return in_language(facts["found"])
-    told = _("%(count)s records wait to be indexed, the first for %(span)s")
-    return told % {"count": counted(facts["waiting"]), "span": span(facts["seconds"])}
+    number = ngettext("%(count)s record waits", "%(count)s records wait", facts["waiting"])
+    return _("%(waits)s to be indexed, the first for %(span)s") % {
+        "waits": number % {"count": counted(facts["waiting"])},
+        "span": span(facts["seconds"]),
+    }
 
 
 INDEX_BEHIND = register_rule(
