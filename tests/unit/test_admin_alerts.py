@@ -253,6 +253,7 @@ def test_open_alerts_are_read_with_texts_links_and_what_the_user_may():
     assert rows[1].title == "Beat is silent"
     assert rows[1].sentence.startswith("beat has not been heard of for 90 s")
     assert rows[1].link == world.page_of(old)
+    assert (rows[2].subject, rows[2].store_code) == ("S1", "S1")
     assert rows[1].may_acknowledge
     assert not rows[0].may_acknowledge
     assert rows[0].acknowledged_by == "kim"

@@ -1,7 +1,7 @@
 """The admin's pages of alert rules: switched on or off, thresholds, muted for a time.
 
 Rules are code; a rule has a row once somebody has changed it. They concern the whole chain, so
-users who are limited to stores see none of this.
+only users who see every store see them.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from neural.admin.display import NOTHING, instant
 from neural.admin.pages import page
 from neural.admin.scope import NeuralAdmin
-from neural.models.store import is_limited_to_stores
+from neural.monitoring.admin.chain_wide import ChainWide
 from neural.monitoring.alerts.judging import Rule, Threshold
 from neural.monitoring.alerts.rules import RULES
 from neural.monitoring.models import AlertRule
@@ -69,23 +69,10 @@ def _field(threshold: Threshold) -> forms.FloatField:
 
 
 @page(AlertRule)
-class AlertRuleAdmin(NeuralAdmin):
+class AlertRuleAdmin(ChainWide, NeuralAdmin):
     list_template = "admin/neural_monitoring/alertrule/rules.html"
 
-    # Who may
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return super().has_module_permission(request) and not is_limited_to_stores(request.user)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_view_permission(request, obj) and not is_limited_to_stores(request.user)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and not is_limited_to_stores(
-            request.user
-        )
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -148,9 +135,6 @@ class AlertRuleAdmin(NeuralAdmin):
         return _thresholds_told(rule, row) if rule else NOTHING
 
     thresholds_shown.short_description = gettext_lazy("thresholds")  # type: ignore[attr-defined]
-
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {}
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

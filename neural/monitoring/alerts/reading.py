@@ -21,6 +21,8 @@ class OpenAlert:
 
     pk: int
     rule: str
+    subject: str
+    store_code: str
     title: str
     sentence: str
     remedy: str
@@ -56,6 +58,8 @@ def _shown(alert: Alert, user: Any) -> OpenAlert:
     return OpenAlert(
         pk=alert.pk,
         rule=alert.rule,
+        subject=alert.subject,
+        store_code=alert.store_code,
         title=texts.title(alert),
         sentence=texts.sentence(alert),
         remedy=texts.remedy(alert),
