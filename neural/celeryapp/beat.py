@@ -12,7 +12,10 @@ guarantees:
   due, and is sent once when the broker is back. A due time is lost if beat is killed, or the
   broker breaks, between the two steps; the latter is logged.
 * **One run makes up for the due times that passed while beat was down**, as in Celery, when beat
-  starts (django-celery-beat leaves a daily crontab out until its hour comes near again).
+  starts (django-celery-beat leaves a daily crontab out until its hour comes near again). A
+  schedule's policy may leave missed times out instead, and times at which its last run has not
+  ended (``neural.models.SchedulePolicy``).
+* **Beat has a row among the workers**, with a heartbeat that needs no broker.
 * **The database's clock decides what is due**, whatever the host's clock says. A last run in the
   future (written by a host whose clock was ahead) silences no schedule: it counts from when beat
   reads it.
@@ -43,6 +46,8 @@ from kombu import Producer
 
 from neural.broker.connections import short_tempered_connection
 from neural.broker.publisher import BrokerUnavailable, publisher
+from neural.celeryapp.beat_process import BeatProcess
+from neural.celeryapp.schedule_policies import LeftOut, due_time_to_run
 from neural.celeryapp.schedules import LedgerEntry
 from neural.celeryapp.task import LedgerTask
 from neural.ledger import dialects
@@ -67,17 +72,38 @@ class LedgerScheduler(DatabaseScheduler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._schedule: dict[str, LedgerEntry] = {}
         self._read_at: float | None = None
+        self._answered = False
         self._changed_at: dt.datetime | None = None
         self._is_set_up = False
         self._left_out: set[str] = set()
+        self._is_ticking = False
+        self._process = BeatProcess()
         super().__init__(*args, **kwargs)
 
     # What is due
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        if not self._is_set_up:
-            self.setup_schedule()
-        return super().tick(*args, **kwargs)
+        """Do what is due; returns the seconds until the next look, at most until the heartbeat."""
+        self._is_ticking = True
+        try:
+            if not self._is_set_up:
+                self.setup_schedule()
+            pause = super().tick(*args, **kwargs)
+            if self._answered:
+                self._process.beat()
+        finally:
+            self._is_ticking = False
+        return min(pause, self._process.seconds_to_heartbeat())
+
+    def sync(self) -> None:
+        """Do nothing: every due time was written when it was taken. The parent would close the
+        database connection, although a signal's handler may call this within a transaction."""
+
+    def close(self) -> None:
+        """Celery's hook at the end, also called by the handler of a signal that ends beat."""
+        if not self._is_ticking:  # else a statement may be under way; the tick's end comes here
+            self._process.stop()
+        super().close()
 
     def is_due(self, entry: LedgerEntry) -> Any:
         """Whether the entry was due and has been recorded or sent.
@@ -106,21 +132,43 @@ class LedgerScheduler(DatabaseScheduler):
         return True
 
     def _record(self, entry: LedgerEntry, now: dt.datetime) -> None:
-        task_id = entry.run_id
         with transaction.atomic(using=dialects.ledger_connection().alias):
             if not self._take(entry, now):
                 return
-            requested_by = entry.name[:REQUESTED_BY_LENGTH]
-            self._ask_for(entry, self._apply, task_id=task_id, requested_by=requested_by)
+            task_id = self._ask_unless_left_out(entry, now)
         entry.taken(now)
-        logger.info("event=schedule_recorded schedule=%r run=%s", entry.name, task_id)
+        if task_id:
+            logger.info("event=schedule_recorded schedule=%r run=%s", entry.name, task_id)
+
+    def _ask_unless_left_out(self, entry: LedgerEntry, now: dt.datetime) -> str:
+        """Ask for the run; returns its task id, empty if the policy leaves the due time out."""
+        try:
+            due_at = due_time_to_run(entry, now, on_ledger=True)
+        except LeftOut as reason:
+            _log_left_out(entry, reason)
+            return ""
+        task_id = entry.run_id(due_at)
+        requested_by = entry.name[:REQUESTED_BY_LENGTH]
+        self._ask_for(entry, self._apply, task_id=task_id, requested_by=requested_by)
+        return task_id
 
     def _send(self, entry: LedgerEntry, now: dt.datetime) -> None:
         publisher().must_accept()  # raises while the broker is down or refuses
-        if not self._take(entry, now):
-            return
+        with transaction.atomic(using=dialects.ledger_connection().alias):
+            if not self._take(entry, now):
+                return
+            is_left_out = self._is_left_out(entry, now)
         entry.taken(now)
-        self._ask_for(entry, self._publish)
+        if not is_left_out:
+            self._ask_for(entry, self._publish)
+
+    def _is_left_out(self, entry: LedgerEntry, now: dt.datetime) -> bool:
+        try:
+            due_time_to_run(entry, now, on_ledger=False)
+        except LeftOut as reason:
+            _log_left_out(entry, reason)
+            return True
+        return False
 
     def _take(self, entry: LedgerEntry, now: dt.datetime) -> bool:
         taken = entry.take(now)
@@ -179,7 +227,9 @@ class LedgerScheduler(DatabaseScheduler):
                 self._changed_at, self._read_at = changed_at, time.monotonic()
                 self._heap_invalidated = True
                 logger.info("event=schedules_read schedules=%d", len(self._schedule))
+            self._answered = True
         except (DatabaseError, InterfaceError) as error:
+            self._answered = False
             logger.warning("event=schedules_not_read error=%r", str(error))
 
     def _is_old(self) -> bool:
@@ -206,6 +256,10 @@ class LedgerScheduler(DatabaseScheduler):
             self._left_out.add(model.name)
             told = (model.name, model.task, f"it {said}")
             logger.warning("event=schedule_left_out schedule=%r task=%s reason=%r", *told)
+
+
+def _log_left_out(entry: LedgerEntry, reason: LeftOut) -> None:
+    logger.info("event=schedule_time_left_out schedule=%r reason=%r", entry.name, str(reason))
 
 
 def _drop_a_broken_connection() -> None:

@@ -1,6 +1,5 @@
 """A schedule of django-celery-beat, which can compute and use up its due times."""
 
-import copy
 import datetime as dt
 import logging
 from functools import partial
@@ -10,6 +9,8 @@ from celery.utils.time import maybe_make_aware
 from django.db.models import F
 from django_celery_beat.schedulers import ModelEntry
 
+from neural.celeryapp.due_times import due_after
+from neural.celeryapp.schedule_runs import run_id
 from neural.ledger.clock import carried
 
 logger = logging.getLogger(__name__)
@@ -37,19 +38,13 @@ class LedgerEntry(ModelEntry):
     @property
     def due_at(self) -> dt.datetime:
         """The next due time, computed from the row alone: the same in every process."""
-        last = maybe_make_aware(self.last_run_at).astimezone(dt.UTC)
-        schedule = copy.copy(self.schedule)
-        # Celery 5.6 reads the hour of a crontab in the zone of this time.
-        there = last.astimezone(getattr(schedule, "tz", dt.UTC))
-        schedule.nowfun = lambda: there  # as if it were still then
-        due = last + schedule.remaining_estimate(there)
+        due = due_after(self.schedule, self.last_run_at)
         # A time that had passed when the row was saved is due from then on.
         return max(due, self.in_force_since, self.model.start_time or due).astimezone(dt.UTC)
 
-    @property
-    def run_id(self) -> str:
-        """The task id of the run that is due next."""
-        return f"schedule-{self.model.pk}-{self.due_at:%Y-%m-%dT%H:%M:%S.%fZ}"
+    def run_id(self, due_at: dt.datetime) -> str:
+        """The task id of the run of a due time."""
+        return run_id(self.model.pk, due_at)
 
     def take(self, now: dt.datetime) -> bool:
         """Use up the due time in the database. Returns False if the row is not as it was read."""

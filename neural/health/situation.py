@@ -38,7 +38,14 @@ class Situation:
     @cached_property
     def workers(self) -> Sequence[WorkerProcess]:
         """Workers that have reported recently; a stand-alone relay is one without queues."""
-        return list(WorkerProcess.objects.alive(conf().worker_lost_seconds).order_by("name"))
+        alive = WorkerProcess.objects.publishing().alive(conf().worker_lost_seconds)
+        return list(alive.order_by("name"))
+
+    @cached_property
+    def beats(self) -> Sequence[WorkerProcess]:
+        """Beats that have reported recently."""
+        alive = WorkerProcess.objects.beats().alive(conf().worker_lost_seconds)
+        return list(alive.order_by("name"))
 
     @cached_property
     def readers(self) -> dict[str, list[str]]:

@@ -33,7 +33,8 @@ def workers(situation: Situation) -> Finding:
     if unread:
         return _unread(situation, unread)
     found = _who_lives(situation, needed)
-    silent = list(WorkerProcess.objects.silent(conf().worker_lost_seconds)[:COUNTED])
+    unheard = WorkerProcess.objects.publishing().silent(conf().worker_lost_seconds)
+    silent = list(unheard[:COUNTED])
     if silent:
         return _some_silent(found, silent)
     return ok("workers", found)

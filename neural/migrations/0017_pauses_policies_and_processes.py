@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "schedule policy",
-                "verbose_name_plural": "schedule policies",
+                "verbose_name_plural": "schedules",
             },
         ),
         migrations.AddField(

@@ -6,7 +6,7 @@ from neural.models.event import NeuralEvent
 from neural.models.queue_pause import QueuePause
 from neural.models.refused_event import EntryPoint, RefusalState, RefusedEvent
 from neural.models.run import RunState, TaskRun
-from neural.models.schedule_policy import Misfire, Overlap, SchedulePolicy
+from neural.models.schedule_policy import Misfire, Overlap, SchedulePolicy, SkipReason
 from neural.models.store import Store
 from neural.models.worker import ProcessKind, WorkerProcess
 
@@ -22,6 +22,7 @@ __all__ = [
     "RefusedEvent",
     "RunState",
     "SchedulePolicy",
+    "SkipReason",
     "Store",
     "TaskAttempt",
     "TaskRun",

@@ -1,5 +1,7 @@
 """What beat does when a schedule's run is late, or its last run still works."""
 
+import datetime as dt
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +20,18 @@ class Misfire(models.TextChoices):
     SKIP = "skip", _("they are left out")
 
 
+class SkipReason(models.TextChoices):
+    """Why a due time was left out."""
+
+    OVERLAP = "overlap", _("the run before had not ended")
+    MISSED = "missed", _("beat came too late")
+
+
+WHY_LENGTH = 200
+DEFAULT_GRACE_SECONDS = 60.0
+"""Longer than a restart of beat takes."""
+
+
 class SchedulePolicy(models.Model):
     """The policy of one of django-celery-beat's schedules; without a row, the defaults hold."""
 
@@ -30,13 +44,26 @@ class SchedulePolicy(models.Model):
         _("missed times"), max_length=10, choices=Misfire.choices, default=Misfire.RUN_ONCE
     )
     grace_seconds = models.FloatField(_("grace in seconds"), null=True, blank=True)
-    """A due time is missed if beat comes later than this; None: never by lateness alone."""
+    """A due time is missed if beat comes later than this; None: :data:`DEFAULT_GRACE_SECONDS`."""
     skipped_at = models.DateTimeField(_("last left out"), null=True, blank=True)
-    skipped_why = models.CharField(_("why"), max_length=200, blank=True, default="")
+    skipped_why = models.CharField(_("why"), max_length=WHY_LENGTH, blank=True, default="")
+    """A :class:`SkipReason`, a space, and what it concerns: the task id of the run that overlaps,
+    or the due time that was missed."""
 
     class Meta:
         verbose_name = _("schedule policy")
-        verbose_name_plural = _("schedule policies")
+        verbose_name_plural = _("schedules")  # the title of the page of schedules
 
     def __str__(self) -> str:
         return f"schedule {self.schedule_id}"
+
+    @property
+    def grace(self) -> dt.timedelta:
+        """How late beat may come."""
+        seconds = DEFAULT_GRACE_SECONDS if self.grace_seconds is None else self.grace_seconds
+        return dt.timedelta(seconds=seconds)
+
+    def record_skip(self, reason: SkipReason, about: str, now: dt.datetime) -> None:
+        """Record that a due time was left out."""
+        mine = type(self).objects.filter(pk=self.pk)
+        mine.update(skipped_at=now, skipped_why=f"{reason} {about}"[:WHY_LENGTH])

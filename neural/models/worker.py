@@ -26,6 +26,14 @@ class WorkerProcessQuerySet(models.QuerySet):
         """Workers that have neither stopped nor been marked lost."""
         return self.filter(stopped_at=None, lost_at=None)
 
+    def publishing(self) -> "WorkerProcessQuerySet":
+        """Workers and stand-alone relays: beat, the third kind, neither publishes nor runs."""
+        return self.exclude(kind=ProcessKind.BEAT)
+
+    def beats(self) -> "WorkerProcessQuerySet":
+        """Beats, which record what is due by schedule."""
+        return self.filter(kind=ProcessKind.BEAT)
+
     def silent(self, seconds: float) -> "WorkerProcessQuerySet":
         """Present workers whose last heartbeat is older than so many seconds, by the database's
         clock."""
@@ -84,10 +92,11 @@ class WorkerProcess(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def beat(self) -> None:
-        """Record a heartbeat. A worker that had been marked lost is present again."""
+    def beat(self, **facts: Any) -> bool:
+        """Record a heartbeat, with ``memory_bytes`` if it is given. A worker that had been marked
+        lost is present again. Returns whether the row still exists."""
         me = type(self).objects.filter(pk=self.pk)
-        me.update(heartbeat_at=Now(), lost_at=None, clock_ahead=_ClockAhead())
+        return bool(me.update(heartbeat_at=Now(), lost_at=None, clock_ahead=_ClockAhead(), **facts))
 
     def stop(self) -> None:
         """Record that this worker has stopped."""

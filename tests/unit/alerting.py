@@ -39,7 +39,12 @@ def channel(kind: str = "wecom", url: str = "https://hooks.example", **fields: A
 
 def alert(rule: str = "no_worker", subject: str = "default", **fields: Any) -> Alert:
     """A saved alert that fires."""
-    values = {"severity": "warning", "state": "firing", "facts": {"due": 3}, **fields}
+    values = {
+        "severity": "warning",
+        "state": "firing",
+        "facts": {"runs": 3, "seconds": 90},
+        **fields,
+    }
     return Alert.objects.create(rule=rule, subject=subject, **values)
 
 

@@ -11,11 +11,11 @@ from celery import current_app
 from django.core import mail
 from django.db import connection
 from django.db.models import F
-from django.utils import timezone
+from django.utils import timezone, translation
 
 import neural
 from neural.models import RunState, TaskRun
-from neural.monitoring.alerts import relaying, sending
+from neural.monitoring.alerts import relaying, sending, texts
 from neural.monitoring.alerts.channels import email
 from neural.monitoring.alerts.health import alert_channels
 from neural.monitoring.alerts.telling import SEND_TASK
@@ -83,7 +83,7 @@ def test_a_message_goes_to_its_channel_by_a_run(kind, server):
 
     assert outcome.state == RunState.SUCCEEDED
     (got,) = server.got
-    assert b"no_worker default" in got.body
+    assert b"No worker reads a queue: default" in got.body
     message = only()
     assert (message.state, message.attempts, message.sending_until) == (SENT, 1, None)
     assert message.task_id == outcome.run.task_id
@@ -99,8 +99,10 @@ def test_a_run_holds_nothing_but_the_messages_id(server):
 
 def test_a_channel_gets_its_own_language(server):
     channel("dingtalk", url_of(server), language="zh-hans")
-    told(alert(severity="critical"))
-    assert only().content["alerts"][0]["title"] == "no_worker default"
+    raised = alert(severity="critical")
+    told(raised)
+    with translation.override("zh-hans"):
+        assert only().content["alerts"][0]["title"] == texts.title(raised)
     run_due()
     (got,) = server.got
     assert got.path.startswith("/robot/send?access_token=")
@@ -116,8 +118,8 @@ def test_alert_and_all_clear_begin_with_the_same_word(server):
     told(found, what="resolved")
     run_due()
     first, second = titles(server)
-    assert first == "Alert · critical: no_worker default"
-    assert second == "Alert · resolved: no_worker default"
+    assert first == "Alert · critical: No worker reads a queue: default"
+    assert second == "Alert · resolved: No worker reads a queue: default"
 
 
 def test_a_channel_for_critical_alerts_gets_no_warnings():
@@ -160,10 +162,10 @@ def test_of_a_rule_a_channel_gets_one_message_a_minute_and_nothing_is_lost(serve
     run_due()
 
     first, summary = titles(server)
-    assert first == "Alert · warning: no_worker a"
-    assert summary == "Alert · warning: no_worker b, and 2 more"
+    assert first == "Alert · warning: No worker reads a queue: a"
+    assert summary == "Alert · warning: No worker reads a queue: b, and 2 more"
     shown = json.loads(server.got[1].body)["markdown"]["text"]
-    assert all(f"no_worker {subject}" in shown for subject in "bcd")
+    assert all(f"No worker reads a queue: {subject}" in shown for subject in "bcd")
 
 
 def test_a_message_of_several_is_named_for_the_most_urgent(server):
@@ -193,10 +195,10 @@ def test_a_retried_message_and_a_newer_one_keep_the_minute_between_them(server):
     run_due()  # the first again
     passes(seconds=35)  # the second would be due by its own time
     run_due()
-    assert titles(server) == ["Alert · warning: no_worker a"] * 2
+    assert titles(server) == ["Alert · warning: No worker reads a queue: a"] * 2
     passes(seconds=61)
     run_due()
-    assert titles(server)[2:] == ["Alert · warning: no_worker b"]
+    assert titles(server)[2:] == ["Alert · warning: No worker reads a queue: b"]
 
 
 def test_more_news_than_a_message_holds_is_counted():

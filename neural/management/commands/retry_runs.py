@@ -102,7 +102,8 @@ class Command(TeachingCommand):
             )
 
     def _say_who_publishes(self) -> None:
-        if not WorkerProcess.objects.alive(conf().worker_lost_seconds).exists():
+        alive = WorkerProcess.objects.publishing().alive(conf().worker_lost_seconds)
+        if not alive.exists():
             self.stderr.write(
                 "No worker or relay is alive, so nothing is published or run until one is: "
                 "manage.py worker (or manage.py up)."

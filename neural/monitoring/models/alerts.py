@@ -2,7 +2,7 @@
 
 import datetime as dt
 import secrets
-from typing import Self
+from typing import Any, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
@@ -11,6 +11,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from neural.encrypted import EncryptedJSONField
+from neural.models import Store
+from neural.models.store import is_limited_to_stores, sees_every_store
 
 
 class Severity(models.TextChoices):
@@ -25,6 +27,8 @@ class Severity(models.TextChoices):
 class AlertState(models.TextChoices):
     """The life of an alert."""
 
+    PENDING = "pending", _("pending")
+    """Found, but not for long enough yet: nobody sees it, and if it ends now it leaves no trace."""
     FIRING = "firing", _("firing")
     ACKNOWLEDGED = "acknowledged", _("acknowledged")
     """A person has taken it on: it still holds, and nobody is reminded."""
@@ -36,6 +40,7 @@ ANSWER_LENGTH = 500
 """Characters that are kept of what a channel answered."""
 
 OPEN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED)
+USERNAME_LENGTH = 150
 
 
 class AlertRule(models.Model):
@@ -55,6 +60,37 @@ class AlertRule(models.Model):
         return self.name
 
 
+class AlertQuerySet(models.QuerySet):
+    """Alerts, with filters by state and by who may see them."""
+
+    def unresolved(self) -> Self:
+        """Alerts that have not ended, also pending ones."""
+        return self.exclude(state=AlertState.RESOLVED)
+
+    def open(self) -> Self:
+        """Alerts that hold now."""
+        return self.filter(state__in=OPEN_STATES)
+
+    def resolved_since(self, moment: dt.datetime) -> Self:
+        """Alerts that have ended since this moment."""
+        return self.filter(state=AlertState.RESOLVED, resolved_at__gt=moment)
+
+    def for_user(self, user: Any) -> Self:
+        """The alerts that this user may see.
+
+        A user who is limited to stores sees those of these stores; a user who may not see every
+        store, and operates none, sees those that concern no single store.
+        """
+        if not user.is_authenticated:
+            return self.none()
+        if sees_every_store(user):
+            return self
+        if is_limited_to_stores(user):
+            mine = Store.objects.filter(operators=user.pk).values_list("pk", flat=True)
+            return self.filter(store_code__in=list(mine))
+        return self.filter(store_code="")
+
+
 class Alert(models.Model):
     """Something that a rule has found: of one subject, from its start to its end."""
 
@@ -71,11 +107,18 @@ class Alert(models.Model):
     """The values from which its text is made, in the language of whoever reads it."""
     since = models.DateTimeField(_("since"), db_default=Now())
     seen_at = models.DateTimeField(_("last seen"), db_default=Now())
+    flapping_at = models.DateTimeField(_("found flapping"), null=True, blank=True)
+    """Since when it is known to begin and end again and again: it ends when it has kept away for
+    the time of :data:`neural.monitoring.alerts.life.FLAPPING_WITHIN`."""
     escalated_at = models.DateTimeField(_("escalated"), null=True, blank=True)
     resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
     acknowledged_at = models.DateTimeField(_("acknowledged"), null=True, blank=True)
-    acknowledged_by = models.CharField(_("acknowledged by"), max_length=150, blank=True, default="")
+    acknowledged_by = models.CharField(
+        _("acknowledged by"), max_length=USERNAME_LENGTH, blank=True, default=""
+    )
     told_at = models.DateTimeField(_("last told"), null=True, blank=True)
+
+    objects = AlertQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("alert")
@@ -87,7 +130,12 @@ class Alert(models.Model):
                 name="neural_alert_open_once",
             ),
         )
-        indexes = (models.Index(fields=["state", "-since"], name="neural_alert_state"),)
+        indexes = (
+            models.Index(fields=["state", "-since"], name="neural_alert_state"),
+            models.Index(fields=["rule", "subject", "-id"], name="neural_alert_subject"),
+            models.Index(fields=["resolved_at"], name="neural_alert_resolved"),
+            models.Index(fields=["store_code", "-id"], name="neural_alert_store"),
+        )
         permissions = (
             ("acknowledge_alert", "Can acknowledge alerts"),
             ("test_alert", "Can send test alerts"),
@@ -95,6 +143,22 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule} {self.subject}".strip()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it holds now, acknowledged or not."""
+        return self.state in OPEN_STATES
+
+    def acknowledge(self, username: str, *, now: dt.datetime) -> bool:
+        """Record that this person has taken it on. Returns False unless it is firing."""
+        firing = type(self).objects.filter(pk=self.pk, state=AlertState.FIRING)
+        return bool(
+            firing.update(
+                state=AlertState.ACKNOWLEDGED,
+                acknowledged_at=now,
+                acknowledged_by=username[:USERNAME_LENGTH],
+            )
+        )
 
 
 class ChannelKind(models.TextChoices):

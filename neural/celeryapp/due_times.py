@@ -1,0 +1,100 @@
+"""The due times of a schedule, computed from its row alone: the same in every process.
+
+They are those at which Celery's beat finds the schedule due, also where the clocks change. An hour
+that a crontab names and that does not exist that day comes when the clocks have gone forward; of an
+hour that comes twice, the first counts.
+"""
+
+import copy
+import datetime as dt
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from celery.utils.time import maybe_make_aware
+
+LONG_AGO = dt.timedelta(days=365 * 30)
+"""How far before its start time a schedule that has not run yet is read from."""
+
+
+def due_after(schedule: Any, last: dt.datetime) -> dt.datetime:
+    """When a Celery schedule is due next if it was last at ``last``, in UTC."""
+    last = maybe_make_aware(last).astimezone(dt.UTC)
+    schedule = copy.copy(schedule)
+    # Celery 5.6 reads the hour of a crontab in the zone of this time.
+    there = last.astimezone(getattr(schedule, "tz", dt.UTC))
+    schedule.nowfun = lambda: there  # as if it were still then
+    return (last + schedule.remaining_estimate(there)).astimezone(dt.UTC)
+
+
+def first_due(row: Any) -> dt.datetime:
+    """When one of django-celery-beat's rows is due next; in the past if beat has not come yet.
+
+    Raises what its schedule raises if it cannot be used: a solar one without the package ephem.
+    """
+    in_force_since = row.last_run_at or row.date_changed
+    last = in_force_since
+    if not row.last_run_at and row.start_time:
+        last -= LONG_AGO
+    due = due_after(row.schedule, last)
+    # A time that had passed when the row was saved is due from then on.
+    return max(due, in_force_since, row.start_time or due).astimezone(dt.UTC)
+
+
+def upcoming(row: Any, now: dt.datetime) -> Iterator[dt.datetime]:
+    """The due times of a row that are still to come, earliest first.
+
+    Those of a schedule that runs once end with it. What is overdue is not among them: beat records
+    it as soon as it runs, and counts on from then.
+    """
+    due = first_due(row)
+    if due <= now:
+        if row.one_off:
+            return
+        due = due_after(row.schedule, now)
+    while not (row.expires and due >= row.expires):
+        yield due
+        if row.one_off or row.clocked_id:
+            return
+        due = due_after(row.schedule, due)
+
+
+def next_due_times(row: Any, now: dt.datetime, count: int) -> list[dt.datetime]:
+    """At most ``count`` of the due times to come; none if the row is switched off."""
+    return list(islice(upcoming(row, now), count)) if row.enabled else []
+
+
+def overdue_since(row: Any, now: dt.datetime) -> dt.datetime | None:
+    """The due time that beat has not come to yet; None if nothing is overdue."""
+    if not row.enabled or (row.expires and now >= row.expires):
+        return None
+    if row.one_off and row.total_run_count:
+        return None  # beat disables it when it looks next
+    due = first_due(row)
+    return due if due <= now else None
+
+
+def timely(
+    schedule: Any, first: dt.datetime, *, now: dt.datetime, grace: dt.timedelta
+) -> dt.datetime | None:
+    """The latest due time that is no older than ``grace``, given the first that beat has not come
+    to; None if all are older."""
+    due = _last_until(schedule, first, now=now, since=now - grace)
+    return due if due >= now - grace else None
+
+
+def _last_until(
+    schedule: Any, first: dt.datetime, *, now: dt.datetime, since: dt.datetime
+) -> dt.datetime:
+    """The last due time until ``now``, or any before ``since`` if there is none in between."""
+    every = getattr(schedule, "run_every", None)
+    if every:
+        return first + ((now - first) // every) * every
+    if hasattr(schedule, "clocked_time"):
+        return first
+    due = first if first >= since else due_after(schedule, since - dt.timedelta(microseconds=1))
+    if due > now:
+        return first
+    while due < (following := due_after(schedule, due)) <= now:
+        due = following
+    return due
