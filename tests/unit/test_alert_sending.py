@@ -173,7 +173,7 @@ def test_a_message_of_several_is_named_for_the_most_urgent(server):
     channel("dingtalk", url_of(server))
     told(alert(subject="a"), alert(subject="b", severity="critical"))
     run_due()
-    assert titles(server) == ["Alert · critical: no_worker b, and 1 more"]
+    assert titles(server) == ["Alert · critical: No worker reads a queue: b, and 1 more"]
 
 
 def test_another_rule_and_another_channel_do_not_wait(server):
