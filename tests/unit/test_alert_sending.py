@@ -168,6 +168,14 @@ def test_of_a_rule_a_channel_gets_one_message_a_minute_and_nothing_is_lost(serve
     assert all(f"No worker reads a queue: {subject}" in shown for subject in "bcd")
 
 
+def test_a_message_of_several_is_named_for_the_most_urgent(server):
+    server.answers.append(answering(200, TAKEN["dingtalk"]))
+    channel("dingtalk", url_of(server))
+    told(alert(subject="a"), alert(subject="b", severity="critical"))
+    run_due()
+    assert titles(server) == ["Alert · critical: No worker reads a queue: b, and 1 more"]
+
+
 def test_another_rule_and_another_channel_do_not_wait(server):
     server.answers += [answering(200, TAKEN["dingtalk"])] * 4
     channel("dingtalk", url_of(server))

@@ -91,9 +91,9 @@ def _test(message: AlertMessage) -> Message:
 
 
 def _news(message: AlertMessage) -> Message:
-    alerts, left_out = message.content["alerts"], message.content["left_out"]
+    alerts, left_out = message.content.get("alerts", ()), message.content.get("left_out", 0)
     kinds = {each["what"] for each in alerts}
-    one = alerts[0] if len(alerts) + left_out == 1 else None
+    one = alerts[0] if alerts and len(alerts) + left_out == 1 else None
     subjects = {each["subject"] for each in alerts}
     about = subjects.pop() if len(subjects) == 1 else ""
     return Message(
@@ -102,9 +102,7 @@ def _news(message: AlertMessage) -> Message:
         created_at=message.created_at,
         title=_title(alerts, left_out),
         lines=list(_lines_of_one(one) if one else _lines(alerts, left_out)),
-        is_critical=any(
-            each["severity"] == Severity.CRITICAL and each["what"] != RESOLVED for each in alerts
-        ),
+        is_critical=any(map(_is_urgent, alerts)),
         is_all_clear=all(each["what"] == RESOLVED for each in alerts),
         link=one["link"] if one else _absolute(_list_of_alerts()),
         link_text=_("Open in the admin"),
@@ -130,8 +128,14 @@ def _what(alert: Mapping[str, Any]) -> str:
     return severity
 
 
+def _is_urgent(alert: Mapping[str, Any]) -> bool:
+    return alert["severity"] == Severity.CRITICAL and alert["what"] != RESOLVED
+
+
 def _title(alerts: Sequence[Mapping[str, Any]], left_out: int) -> str:
-    first = alerts[0]
+    if not alerts:
+        return _("Alert")
+    first = next(filter(_is_urgent, alerts), alerts[0])
     # The first word of every message is the same: keyword filters of robots look for it.
     title = _("Alert · %(what)s: %(title)s") % {"what": _what(first), "title": first["title"]}
     more = len(alerts) + left_out - 1
