@@ -106,6 +106,10 @@ class Environment(BaseModel):
     cache_url: Annotated[str | None, _url("redis", "rediss", "unix")] = Field(
         None, alias="ZHILIAN_CACHE_URL"
     )
+    email_url: Annotated[str | None, _url("smtp", "smtp+tls", "smtps")] = Field(
+        None, alias="ZHILIAN_EMAIL_URL"
+    )
+    email_from: str | None = Field(None, alias="ZHILIAN_EMAIL_FROM")
     result_backend: Annotated[str, PlainValidator(_result_backend)] = Field(
         "django-db", alias="CELERY_RESULT_BACKEND"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
-from zhilian import cache, database, environment, logs, state
+from zhilian import cache, database, environment, logs, mail, state
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _environment = environment.read(environment=os.environ, base_dir=BASE_DIR)
@@ -129,6 +129,17 @@ if DEBUG:
 
 LOG_LEVEL = _environment.log_level
 LOGGING = logs.configuration(LOG_LEVEL)
+
+# Without a server, alerts by e-mail say that it is missing (neural.monitoring looks whether these
+# are set).
+if _environment.email_url:
+    _mail = mail.server(_environment.email_url)
+    EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.starttls, _mail.tls
+    EMAIL_TIMEOUT = 10
+if _environment.email_from:
+    DEFAULT_FROM_EMAIL = SERVER_EMAIL = _environment.email_from
 
 # The ledger's settings; docs/settings.md has them all with their defaults.
 NEURAL = {

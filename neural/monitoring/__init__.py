@@ -1,4 +1,37 @@
 """Monitoring: figures, alerts, error groups, metrics, and the console pages that show them.
 
-Docs: docs/monitoring.md.
+The public names of this package are for alert rules of your own. Docs: docs/monitoring.md.
 """
+
+from typing import TYPE_CHECKING, Any
+
+from neural.optional import look_up
+
+if TYPE_CHECKING:
+    from neural.monitoring.alerts.judging import Condition, Judgement, Rule, Threshold, View
+    from neural.monitoring.alerts.rules import register_rule
+    from neural.monitoring.models.alerts import Severity
+
+_HOMES = {
+    "Condition": "neural.monitoring.alerts.judging",
+    "Judgement": "neural.monitoring.alerts.judging",
+    "Rule": "neural.monitoring.alerts.judging",
+    "Severity": "neural.monitoring.models.alerts",
+    "Threshold": "neural.monitoring.alerts.judging",
+    "View": "neural.monitoring.alerts.judging",
+    "register_rule": "neural.monitoring.alerts.rules",
+}
+
+__all__ = [
+    "Condition",
+    "Judgement",
+    "Rule",
+    "Severity",
+    "Threshold",
+    "View",
+    "register_rule",
+]
+
+
+def __getattr__(name: str) -> Any:
+    return look_up(__name__, _HOMES, name)

@@ -14,7 +14,7 @@ class MonitoringConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect each room with the core: what it calls, and when."""
-        from neural.monitoring import alerts, errors, machines, rollups, schedules, tasks  # noqa: F401
+        from neural.monitoring import alerts, checks, errors, machines, rollups, schedules, tasks  # noqa: F401
         from neural.monitoring.examining import connecting
 
         rollups.connect()

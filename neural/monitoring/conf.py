@@ -4,6 +4,7 @@ from pydantic import Field
 
 from neural.conf import register_settings
 from neural.conf.ledger import Settings
+from neural.queues import DEFAULT_QUEUE
 
 
 class MonitoringSettings(Settings):
@@ -20,6 +21,92 @@ class MonitoringSettings(Settings):
     # Examinations
     examine_seconds: float = Field(default=15, gt=0)
     """How often a relay runs the probes of doctor and the rules of alerts."""
+
+    # Alerts
+    alert_group_wait_seconds: float = Field(default=30, ge=0)
+    """How long a new alert waits for others of its rule, to be told together; one that ends within
+    that time is not told."""
+    alert_remind_seconds: float = Field(default=4 * 3600, gt=0)
+    """How often people are reminded of an alert that nobody has acknowledged."""
+    alerts_kept_days: float = Field(default=365, ge=0)
+    """How long alerts are kept after they were resolved."""
+
+    # Thresholds of the rules, which people can change in the admin
+    alert_dead_letters: float = Field(default=1, ge=1)
+    """Dead letters within ``alert_dead_letters_seconds`` that are a warning."""
+    alert_dead_letters_critical: float = Field(default=10, ge=1)
+    """And that are critical."""
+    alert_dead_letters_seconds: float = Field(default=600, ge=60)
+    """The time within which dead letters are counted."""
+    alert_oldest_due_urgent_seconds: float = Field(default=10, ge=0)
+    """How long a due run of ``high_priority`` may wait: a warning."""
+    alert_oldest_due_urgent_critical_seconds: float = Field(default=60, ge=0)
+    """And when it is critical."""
+    alert_oldest_due_seconds: float = Field(default=300, ge=0)
+    """How long a due run of any other queue may wait: a warning."""
+    alert_oldest_due_critical_seconds: float = Field(default=600, ge=0)
+    """And when it is critical."""
+    alert_oldest_due_low_seconds: float = Field(default=24 * 3600, ge=0)
+    """How long a due run of ``low_priority`` may wait, which nobody waits for: a warning."""
+    alert_oldest_due_low_critical_seconds: float = Field(default=48 * 3600, ge=0)
+    """And when it is critical."""
+    alert_stalled_queue_seconds: float = Field(default=60, ge=0)
+    """A queue whose oldest run waits for longer than a warning, and that has started and finished
+    nothing for so long, is stalled."""
+    alert_no_worker_seconds: float = Field(default=30, ge=0)
+    """How long due runs may wait in a queue that no worker reads."""
+    alert_beat_silent_seconds: float = Field(default=60, ge=0)
+    """How long beat may be silent."""
+    alert_schedule_grace_share: float = Field(default=0.1, ge=0)
+    """How late a schedule may be, as a share of its period."""
+    alert_schedule_grace_least_seconds: float = Field(default=60, ge=0)
+    """The least grace of a schedule."""
+    alert_schedule_grace_most_seconds: float = Field(default=3600, ge=0)
+    """The greatest grace of a schedule."""
+    alert_relay_behind_seconds: float = Field(default=30, ge=0)
+    """How long a message may wait to be published: a warning."""
+    alert_relay_behind_critical_seconds: float = Field(default=120, ge=0)
+    """And when it is critical."""
+    alert_index_behind_seconds: float = Field(default=300, ge=0)
+    """How long a live change may wait to be indexed for search: a warning."""
+    alert_index_behind_critical_seconds: float = Field(default=1800, ge=0)
+    """And when it is critical."""
+    alert_failure_rate: float = Field(default=0.05, gt=0, le=1)
+    """Share of a work's attempts that failed within ``alert_failure_rate_seconds``: a warning."""
+    alert_failure_rate_critical: float = Field(default=0.5, gt=0, le=1)
+    """And when it is critical."""
+    alert_failure_rate_attempts: float = Field(default=10, ge=1)
+    """With fewer attempts than this, the share is not judged."""
+    alert_failure_rate_seconds: float = Field(default=600, ge=60)
+    """The time within which attempts are counted."""
+    alert_silent_store_seconds: float = Field(default=1800, ge=0)
+    """How long a store may send nothing in its business hours."""
+    alert_silent_store_events: float = Field(default=10, ge=1)
+    """How many events it must usually have sent in that time."""
+    alert_disk_free_percent: float = Field(default=10, ge=0, le=100)
+    """Free room on a disk: with less, a warning."""
+    alert_disk_free_critical_percent: float = Field(default=5, ge=0, le=100)
+    """And with less than this, it is critical."""
+
+    # Sending alerts
+    alert_message_seconds: float = Field(default=60, ge=0)
+    """The least time between two messages about alerts of one rule to one channel; news meanwhile
+    is told together."""
+    alert_queue: str = DEFAULT_QUEUE
+    """The queue of the runs that send messages about alerts."""
+    alert_public_url: str = ""
+    """The address under which people reach this project, like ``https://chain.example.com``, for
+    the links in messages. Empty: messages have no links."""
+    alert_robot_hosts: str = ""
+    """Further hosts that a robot's address may have besides those of its platform, separated by
+    commas: a platform that is hosted by yourself, or a gateway."""
+    alert_relay_after_seconds: float = Field(default=30, gt=0)
+    """A message that nobody has sent so long after it was due is sent by a relay itself: the broker
+    is down, or no worker reads the queue."""
+    alert_give_up_seconds: float = Field(default=6 * 3600, gt=0)
+    """A message that could not be sent for so long is not tried again."""
+    alert_messages_kept_days: float = Field(default=30, ge=0)
+    """How long messages about alerts are kept."""
 
 
 conf = register_settings(MonitoringSettings)

@@ -91,6 +91,10 @@ class AddressRefused(NeuralError):
         self.values: Mapping[str, Any] = values
 
 
+class HostUnknown(AddressRefused):
+    """The resolver knows no address of a host: a wrong name, or an outage of the resolver."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Destination:
     """A URL that was read: where a request goes, not yet resolved."""
@@ -187,16 +191,14 @@ def public_addresses(
     try:
         found = (resolve or resolved)(destination.host, destination.port)
     except (OSError, UnicodeError) as error:
-        raise AddressRefused(
+        raise HostUnknown(
             gettext_noop("The host %(host)s is not known: %(why)s"),
             host=destination.host,
             why=error,
         ) from None
     addresses = [ipaddress.ip_address(each) for each in dict.fromkeys(found)]
     if not addresses:
-        raise AddressRefused(
-            gettext_noop("The host %(host)s has no address."), host=destination.host
-        )
+        raise HostUnknown(gettext_noop("The host %(host)s has no address."), host=destination.host)
     for address in addresses:
         if not may_be_called(address, private=private):
             raise AddressRefused(

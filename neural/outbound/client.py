@@ -25,13 +25,14 @@ from neural.outbound.addresses import (
     Address,
     AddressRefused,
     Destination,
+    HostUnknown,
     public_addresses,
     read_url,
     resolved,
 )
 from neural.outbound.conf import conf
 
-__all__ = ["AddressRefused", "HttpAnswer", "NoAnswer", "check_url", "request"]
+__all__ = ["AddressRefused", "HostUnknown", "HttpAnswer", "NoAnswer", "check_url", "request"]
 
 MOST_BYTES = 64 * 1024
 """How much of an answer's body is read unless the caller says otherwise."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from zhilian import environment
+from zhilian import environment, mail
 
 
 def read(base_dir: Path, **values: str) -> environment.Environment:
@@ -65,6 +65,7 @@ def test_a_file_that_was_named_must_exist(tmp_path):
         ("DATABASE_URL", "mysql://somewhere/db", "DATABASE_URL must begin with"),
         ("CELERY_BROKER_URL", "127.0.0.1:6379", "CELERY_BROKER_URL must begin with"),
         ("ZHILIAN_CACHE_URL", "memcached://127.0.0.1", "ZHILIAN_CACHE_URL must begin with"),
+        ("ZHILIAN_EMAIL_URL", "mail.example.com", "ZHILIAN_EMAIL_URL must begin with"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name(tmp_path, name, value, reason):
@@ -84,3 +85,20 @@ def test_every_setting_is_in_the_example_file():
 
     missing = environment.KNOWN - {"ZHILIAN_ENV_FILE"}
     assert [name for name in sorted(missing) if f"#{name}=" not in example] == []
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "starttls", "tls"),
+    [
+        ("smtp://lee%40example.com:p%3Aw@mail.example.com", 25, False, False),
+        ("smtp+tls://lee%40example.com:p%3Aw@mail.example.com", 587, True, False),
+        ("smtps://lee%40example.com:p%3Aw@mail.example.com:2465", 2465, False, True),
+    ],
+)
+def test_a_mail_server_is_read_from_its_address(url, port, starttls, tls):
+    found = mail.server(url)
+
+    assert (found.host, found.port) == ("mail.example.com", port)
+    assert (found.user, found.password) == ("lee@example.com", "p:w")
+    assert (found.starttls, found.tls) == (starttls, tls)
+    assert "p:w" not in repr(found)

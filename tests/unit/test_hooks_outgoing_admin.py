@@ -8,12 +8,12 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from neural.hooks import client
 from neural.hooks.admin import subscription_form
 from neural.hooks.models import Delivery, DeliveryState, PauseReason, Subscription
 from neural.hooks.outgoing import subscribed
 from neural.hooks.outgoing.secrets import rotate_secret
 from neural.models import NeuralEvent
+from neural.outbound import client
 from tests.unit import admin_world as world
 from tests.unit.subscribing import STOCK, happens, only, subscribe
 

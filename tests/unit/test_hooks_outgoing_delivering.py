@@ -11,7 +11,6 @@ import pytest
 from celery import current_app
 from django.utils import timezone
 
-from neural.hooks import client
 from neural.hooks.models import Delivery, DeliveryState, PauseReason, SubscriptionState
 from neural.hooks.outgoing import circuit, subscribed
 from neural.hooks.outgoing.scheduling import (
@@ -21,10 +20,11 @@ from neural.hooks.outgoing.scheduling import (
     request_deliveries,
 )
 from neural.hooks.outgoing.secrets import rotate_secret
-from neural.hooks.outgoing.signing import new_secret, signatures
 from neural.hooks.outgoing.testing import send_test
 from neural.ledger.work_errors import describe
 from neural.models import NeuralEvent, RunState, TaskRun
+from neural.outbound import client
+from neural.outbound.signing import new_secret, signatures
 from tests.unit.receiving import answering, is_signed, raw, receiver
 from tests.unit.subscribing import STOCK, happens, only, passes, subscribe, turn
 

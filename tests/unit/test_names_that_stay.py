@@ -19,6 +19,7 @@ TASKS = {
     "neural.tasks.rebuild_search_index",
     "neural.tasks.route_pushes",
     "neural.tasks.run_federated_round",
+    "neural.tasks.send_alert",
     "neural.tasks.send_signature",
     "neural.tasks.tend_search_indexes",
     "neural.tasks.train_federated_model",

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from neural.hooks import client
+from neural.outbound import client
 from neural.outbound.client import AddressRefused, NoAnswer, request
 from tests.unit.receiving import answering, raw, receiver
 

@@ -17,14 +17,19 @@ DOCUMENTS = [
     ROOT / "benchmarks" / "README.md",
     ROOT / "deploy" / "README.md",
 ]
-LISTED = ("neural", "neural.retrieval", "neural.forecasting", "neural.api", "neural.hooks")
+LISTED = (
+    *("neural", "neural.retrieval", "neural.forecasting", "neural.api", "neural.hooks"),
+    "neural.monitoring",
+)
 """Packages whose names docs/api.md lists one by one."""
 PUBLIC = {*LISTED, "neural.models", "neural.restaurant.models", "neural.tasks", "neural.admin"}
 
 IMPORTS = re.compile(
     r"\bfrom\s+(neural[\w.]*)\s+import\s+(\w.*|\([^)]*\))|\bimport\s+(neural[\w.]*)"
 )
-USED = re.compile(r"\b(neural(?:\.retrieval|\.forecasting|\.api|\.hooks)?)\.([A-Za-z_]\w*)\(")
+USED = re.compile(
+    r"\b(neural(?:\.retrieval|\.forecasting|\.api|\.hooks|\.monitoring)?)\.([A-Za-z_]\w*)\("
+)
 
 
 def names_by_topic() -> str:

@@ -16,8 +16,8 @@ from django.db.models.functions import Cast
 from neural.errors import PermanentError
 from neural.hooks.models import Delivery, Subscription
 from neural.hooks.outgoing.secrets import secrets_in_force
-from neural.hooks.outgoing.signing import signatures
 from neural.models import NeuralEvent
+from neural.outbound.signing import signatures
 
 USER_AGENT = "Zhilian-Neural-Webhooks/1.0"
 

@@ -8,7 +8,7 @@ import datetime as dt
 from typing import Any
 
 from neural.hooks.models import Subscription
-from neural.hooks.outgoing.signing import new_secret
+from neural.outbound.signing import new_secret
 
 OVERLAP = dt.timedelta(hours=24)
 """For how long messages are signed with the former secret, too."""

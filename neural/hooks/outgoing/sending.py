@@ -5,7 +5,6 @@ outcome recorded afterwards. A worker that is killed in between sends it again, 
 """
 
 import datetime as dt
-import email.utils
 from typing import Any
 
 from neural.encrypted import SecretUnreadable
@@ -25,11 +24,10 @@ from neural.hooks.outgoing.messages import PayloadPruned, body_of, headers_of
 from neural.ledger.work import Snooze
 from neural.ledger.work_errors import storable
 from neural.outbound.client import AddressRefused, HttpAnswer, NoAnswer, request
+from neural.outbound.waiting import retry_after
 
 GONE = 410
 _ASKING_TO_WAIT = (429, 503)
-_LONGEST_WAIT = dt.timedelta(days=1)
-"""The most that a receiver may ask for by Retry-After."""
 
 
 class DeliveryFailed(NeuralError):
@@ -132,19 +130,8 @@ def _pause(subscription: Subscription, reason: PauseReason, **facts: object) -> 
 
 
 def _asked_to_wait(answer: HttpAnswer, now: dt.datetime) -> dt.timedelta | None:
-    """How long a receiver asks us to wait by Retry-After (RFC 9110, 10.2.3: seconds or a date)."""
-    given = answer.headers.get("retry-after", "").strip()
-    if answer.status not in _ASKING_TO_WAIT or not given:
-        return None
-    if given.isascii() and given.isdigit():
-        seconds = float(given[:9])
-    else:
-        try:
-            seconds = (email.utils.parsedate_to_datetime(given) - now).total_seconds()
-        except (TypeError, ValueError, OverflowError):
-            return None
-    wait = dt.timedelta(seconds=seconds)
-    return min(wait, _LONGEST_WAIT) if seconds > 0 else None
+    """How long a receiver asks us to wait, if its answer means that."""
+    return retry_after(answer, now=now) if answer.status in _ASKING_TO_WAIT else None
 
 
 def shown(answer: HttpAnswer) -> str:

@@ -2,9 +2,28 @@
 
 from django.apps import apps
 
+from neural.monitoring.admin import (
+    alert_messages,
+    alert_rules,
+    alerts,
+    channels,
+    errors,
+    retention,
+)
 from neural.monitoring.console import home, queues, tabs, workers
 
 if apps.is_installed("django_celery_beat"):
     from neural.monitoring.console import schedules  # noqa: F401  (registers its page)
 
-__all__ = ["home", "queues", "tabs", "workers"]
+__all__ = [
+    "alert_messages",
+    "alert_rules",
+    "alerts",
+    "channels",
+    "errors",
+    "home",
+    "queues",
+    "retention",
+    "tabs",
+    "workers",
+]

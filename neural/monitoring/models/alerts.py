@@ -1,14 +1,18 @@
 """Alerts: rules, what they have found, and where it is sent."""
 
+import datetime as dt
 import secrets
+from typing import Any, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from neural.encrypted import EncryptedJSONField
+from neural.models import Store
+from neural.models.store import is_limited_to_stores, sees_every_store
 
 
 class Severity(models.TextChoices):
@@ -23,6 +27,8 @@ class Severity(models.TextChoices):
 class AlertState(models.TextChoices):
     """The life of an alert."""
 
+    PENDING = "pending", _("pending")
+    """Found, but not for long enough yet: nobody sees it, and if it ends now it leaves no trace."""
     FIRING = "firing", _("firing")
     ACKNOWLEDGED = "acknowledged", _("acknowledged")
     """A person has taken it on: it still holds, and nobody is reminded."""
@@ -30,7 +36,11 @@ class AlertState(models.TextChoices):
     """It no longer holds, as the rule itself has found."""
 
 
+ANSWER_LENGTH = 500
+"""Characters that are kept of what a channel answered."""
+
 OPEN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED)
+USERNAME_LENGTH = 150
 
 
 class AlertRule(models.Model):
@@ -50,6 +60,37 @@ class AlertRule(models.Model):
         return self.name
 
 
+class AlertQuerySet(models.QuerySet):
+    """Alerts, with filters by state and by who may see them."""
+
+    def unresolved(self) -> Self:
+        """Alerts that have not ended, also pending ones."""
+        return self.exclude(state=AlertState.RESOLVED)
+
+    def open(self) -> Self:
+        """Alerts that hold now."""
+        return self.filter(state__in=OPEN_STATES)
+
+    def resolved_since(self, moment: dt.datetime) -> Self:
+        """Alerts that have ended since this moment."""
+        return self.filter(state=AlertState.RESOLVED, resolved_at__gt=moment)
+
+    def for_user(self, user: Any) -> Self:
+        """The alerts that this user may see.
+
+        A user who is limited to stores sees those of these stores; a user who may not see every
+        store, and operates none, sees those that concern no single store.
+        """
+        if not user.is_authenticated:
+            return self.none()
+        if sees_every_store(user):
+            return self
+        if is_limited_to_stores(user):
+            mine = Store.objects.filter(operators=user.pk).values_list("pk", flat=True)
+            return self.filter(store_code__in=list(mine))
+        return self.filter(store_code="")
+
+
 class Alert(models.Model):
     """Something that a rule has found: of one subject, from its start to its end."""
 
@@ -66,11 +107,18 @@ class Alert(models.Model):
     """The values from which its text is made, in the language of whoever reads it."""
     since = models.DateTimeField(_("since"), db_default=Now())
     seen_at = models.DateTimeField(_("last seen"), db_default=Now())
+    flapping_at = models.DateTimeField(_("found flapping"), null=True, blank=True)
+    """Since when it is known to begin and end again and again: it ends when it has kept away for
+    the time of :data:`neural.monitoring.alerts.life.FLAPPING_WITHIN`."""
     escalated_at = models.DateTimeField(_("escalated"), null=True, blank=True)
     resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
     acknowledged_at = models.DateTimeField(_("acknowledged"), null=True, blank=True)
-    acknowledged_by = models.CharField(_("acknowledged by"), max_length=150, blank=True, default="")
+    acknowledged_by = models.CharField(
+        _("acknowledged by"), max_length=USERNAME_LENGTH, blank=True, default=""
+    )
     told_at = models.DateTimeField(_("last told"), null=True, blank=True)
+
+    objects = AlertQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("alert")
@@ -82,7 +130,12 @@ class Alert(models.Model):
                 name="neural_alert_open_once",
             ),
         )
-        indexes = (models.Index(fields=["state", "-since"], name="neural_alert_state"),)
+        indexes = (
+            models.Index(fields=["state", "-since"], name="neural_alert_state"),
+            models.Index(fields=["rule", "subject", "-id"], name="neural_alert_subject"),
+            models.Index(fields=["resolved_at"], name="neural_alert_resolved"),
+            models.Index(fields=["store_code", "-id"], name="neural_alert_store"),
+        )
         permissions = (
             ("acknowledge_alert", "Can acknowledge alerts"),
             ("test_alert", "Can send test alerts"),
@@ -90,6 +143,22 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule} {self.subject}".strip()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it holds now, acknowledged or not."""
+        return self.state in OPEN_STATES
+
+    def acknowledge(self, username: str, *, now: dt.datetime) -> bool:
+        """Record that this person has taken it on. Returns False unless it is firing."""
+        firing = type(self).objects.filter(pk=self.pk, state=AlertState.FIRING)
+        return bool(
+            firing.update(
+                state=AlertState.ACKNOWLEDGED,
+                acknowledged_at=now,
+                acknowledged_by=username[:USERNAME_LENGTH],
+            )
+        )
 
 
 class ChannelKind(models.TextChoices):
@@ -100,6 +169,14 @@ class ChannelKind(models.TextChoices):
     WECOM = "wecom", _("WeCom robot")
     DINGTALK = "dingtalk", _("DingTalk robot")
     FEISHU = "feishu", _("Feishu robot")
+
+
+class AlertChannelQuerySet(models.QuerySet):
+    """Channels, with filters by whether they can be sent to."""
+
+    def receiving(self) -> Self:
+        """Channels to which news is sent, without their secrets."""
+        return self.filter(enabled=True, broken="").defer("secrets")
 
 
 class AlertChannel(models.Model):
@@ -117,8 +194,11 @@ class AlertChannel(models.Model):
     )
     secrets = EncryptedJSONField(default=dict)
     """``url`` (it contains a robot's key) and ``secret``, by name."""
-    broken = models.CharField(_("broken"), max_length=500, blank=True, default="")
-    """Why it cannot be sent to until a person corrects it; empty while it is well."""
+    broken = models.CharField(_("broken"), max_length=ANSWER_LENGTH, blank=True, default="")
+    """Why it cannot be sent to until a person corrects it, as ``code: answer``; empty while it is
+    well."""
+
+    objects = AlertChannelQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("alert channel")
@@ -127,28 +207,121 @@ class AlertChannel(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def lock(self) -> bool:
+        """Lock the row until the transaction ends; returns whether there still is one.
+
+        It is an UPDATE that changes nothing, because SQLite has no FOR UPDATE: there, a transaction
+        that begins by reading could not write if another had written in between.
+        """
+        return bool(type(self).objects.filter(pk=self.pk).update(enabled=F("enabled")))
+
+    def mark_broken(self, why: str) -> None:
+        """Send nothing more until a person has corrected the channel."""
+        type(self).objects.filter(pk=self.pk).update(broken=why[:ANSWER_LENGTH])
+
+    def mark_well(self) -> bool:
+        """Note that it can be sent to; returns whether it was broken."""
+        return bool(type(self).objects.filter(pk=self.pk).exclude(broken="").update(broken=""))
+
 
 def new_message_id() -> str:
     """An id that stays the same over all attempts to send a message."""
     return f"msg_{secrets.token_hex(12)}"
 
 
+class AlertMessageState(models.TextChoices):
+    """What has become of a message."""
+
+    PENDING = "pending", _("pending")
+    SENT = "sent", _("sent")
+    FAILED = "failed", _("failed")
+    """It is not tried again: the channel is broken or off, or it was tried for too long."""
+
+
+class AlertMessageQuerySet(models.QuerySet):
+    """Messages, with filters by state and time."""
+
+    def pending(self) -> Self:
+        """Messages that are still to be sent."""
+        return self.filter(state=AlertMessageState.PENDING)
+
+    def collecting(self) -> Self:
+        """Messages that further news can still be added to: nobody has tried to send them."""
+        return self.pending().filter(attempts=0)
+
+    def free(self, now: dt.datetime) -> Self:
+        """Pending messages that nobody is sending."""
+        return self.pending().filter(Q(sending_until=None) | Q(sending_until__lte=now))
+
+
 class AlertMessage(models.Model):
     """A message about alerts of one rule to one channel, and what became of it."""
 
-    message_id = models.CharField(_("message id"), max_length=40, default=new_message_id)
-    channel = models.ForeignKey(AlertChannel, models.CASCADE, verbose_name=_("channel"))
-    rule = models.CharField(_("rule"), max_length=50)
+    message_id = models.CharField(
+        _("message id"), max_length=40, unique=True, default=new_message_id
+    )
+    channel = models.ForeignKey(
+        AlertChannel, models.CASCADE, verbose_name=_("channel"), db_index=False
+    )
+    rule = models.CharField(_("rule"), max_length=50, blank=True, default="")
+    """Empty for a test message."""
+    state = models.CharField(
+        _("state"),
+        max_length=10,
+        choices=AlertMessageState.choices,
+        default=AlertMessageState.PENDING,
+    )
     content = models.JSONField(_("content"), default=dict, encoder=DjangoJSONEncoder)
+    """The news, in the channel's language: see ``neural.monitoring.alerts.news``."""
     created_at = models.DateTimeField(_("created at"), db_default=Now())
+    due_at = models.DateTimeField(_("due at"), db_default=Now())
     task_id = models.CharField(_("task id"), max_length=255, blank=True, default="")
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    attempted_at = models.DateTimeField(_("last attempt"), null=True, blank=True)
+    sending_until = models.DateTimeField(_("being sent until"), null=True, blank=True)
+    """The lease of whoever is sending it; after that time, somebody else may."""
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
-    answer = models.CharField(_("answer"), max_length=500, blank=True, default="")
+    answer = models.CharField(_("answer"), max_length=ANSWER_LENGTH, blank=True, default="")
+    """The answer to the last attempt, as ``code: answer``."""
+
+    objects = AlertMessageQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("alert message")
         verbose_name_plural = _("alert messages")
-        indexes = (models.Index(fields=["channel", "rule", "-id"], name="neural_alert_message"),)
+        indexes = (
+            models.Index(fields=["channel", "rule", "-id"], name="neural_alert_message"),
+            models.Index(fields=["channel", "id"], name="neural_alert_message_channel"),
+            models.Index(fields=["state", "id"], name="neural_alert_message_state"),
+            models.Index(
+                fields=["due_at"],
+                condition=Q(state=AlertMessageState.PENDING),
+                name="neural_alert_message_due",
+            ),
+        )
 
     def __str__(self) -> str:
         return self.message_id
+
+    def begin(self, *, now: dt.datetime, until: dt.datetime) -> bool:
+        """Take the message for one attempt; returns whether it is ours now."""
+        mine = type(self).objects.free(now).filter(pk=self.pk, due_at__lte=now)
+        begun = mine.update(sending_until=until, attempted_at=now, attempts=F("attempts") + 1)
+        return bool(begun)
+
+    def succeed(self, *, now: dt.datetime, answer: str) -> bool:
+        """Note that it was sent."""
+        return self._conclude(AlertMessageState.SENT, answer, sent_at=now)
+
+    def fail(self, *, answer: str) -> bool:
+        """Note that it is not tried again."""
+        return self._conclude(AlertMessageState.FAILED, answer)
+
+    def put_off(self, *, until: dt.datetime, answer: str) -> bool:
+        """Note that an attempt failed, and when the next one is due."""
+        return self._conclude(AlertMessageState.PENDING, answer, due_at=until)
+
+    def _conclude(self, state: AlertMessageState, answer: str, **more: dt.datetime) -> bool:
+        mine = type(self).objects.pending().filter(pk=self.pk)
+        changed = {"state": state, "answer": answer[:ANSWER_LENGTH], "sending_until": None, **more}
+        return bool(mine.update(**changed))

@@ -1,0 +1,162 @@
+"""The admin's pages of messages about alerts: what was sent, where to, what the answer was."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.display import (
+    NOTHING,
+    badge,
+    instant_column,
+    link,
+    link_column,
+    one_line,
+    short_instant_column,
+)
+from neural.admin.filters import EqualityFilter, TextFilter, choices_of
+from neural.admin.pages import page
+from neural.admin.planning import WholeNumbers
+from neural.admin.scope import ReadOnlyAdmin
+from neural.keyset.walks import Walk
+from neural.models import TaskRun
+from neural.monitoring.admin.chain_wide import ChainWide
+from neural.monitoring.alerts.composing import compose
+from neural.monitoring.alerts.explaining import explained
+from neural.monitoring.models import AlertChannel, AlertMessage, AlertMessageState
+
+LISTED = 25
+COLOURS: dict[str, str] = {
+    AlertMessageState.PENDING: "pending",
+    AlertMessageState.SENT: "succeeded",
+    AlertMessageState.FAILED: "failed",
+}
+
+
+class MessageStateFilter(EqualityFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return choices_of(AlertMessageState)
+
+
+class ChannelFilter(TextFilter):
+    """One channel: a choice of the first ones, or its number."""
+
+    title = _("channel")
+    parameter_name = "channel"
+    input_type = "number"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        found = list(AlertChannel.objects.only("pk", "name").order_by("name")[: LISTED + 1])
+        self.more = len(found) > LISTED
+        return [(str(each.pk), each.name) for each in found[:LISTED]]
+
+    def has_output(self) -> bool:
+        return True
+
+    def condition(self, value: str) -> Q:
+        return Q(channel=int(value)) if value in WholeNumbers() else Q(pk=None)
+
+
+@page(AlertMessage)
+class AlertMessageAdmin(ChainWide, ReadOnlyAdmin):
+    list_display = (
+        short_instant_column(AlertMessage, "created_at"),
+        link_column(AlertMessage, "channel"),
+        "subject",
+        "state_shown",
+        "answer_line",
+    )
+    list_display_links = ("subject",)
+    list_filter = (MessageStateFilter, ChannelFilter)
+    walks = (
+        Walk(parameter="channel", column="channel", values=WholeNumbers()),
+        Walk(parameter="state", column="state"),
+    )
+    search_keys = ("message_id",)
+    search_help_text = _("A whole message id.")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "message_id_shown",
+                    link_column(AlertMessage, "channel"),
+                    "state_badge",
+                    "answer_shown",
+                    "run",
+                )
+            },
+        ),
+        (
+            _("Course"),
+            {
+                "fields": (
+                    (instant_column(AlertMessage, "created_at"), "attempts"),
+                    (
+                        instant_column(AlertMessage, "due_at"),
+                        instant_column(AlertMessage, "attempted_at"),
+                    ),
+                    instant_column(AlertMessage, "sent_at"),
+                )
+            },
+        ),
+        (_("What is sent"), {"fields": ("text",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """With the channels, without their secrets."""
+        rows = super().get_queryset(request).select_related("channel")
+        return rows.defer("channel__secrets")
+
+    # Columns
+
+    @admin.display(description=_("message"))
+    def subject(self, message: AlertMessage) -> SafeString | str:
+        return one_line(compose(message, language=message.channel.language).title)
+
+    @admin.display(description=_("state"))
+    def state_badge(self, message: AlertMessage) -> SafeString:
+        return badge(COLOURS[message.state], message.get_state_display())
+
+    @admin.display(description=_("state"))
+    def state_shown(self, message: AlertMessage) -> SafeString:
+        """The state, with the number of attempts if it took several."""
+        shown = self.state_badge(message)
+        return format_html("{} × {}", shown, message.attempts) if message.attempts > 1 else shown
+
+    @admin.display(description=_("answer"))
+    def answer_line(self, message: AlertMessage) -> SafeString | str:
+        return one_line(message.answer)
+
+    @admin.display(description=_("answer"))
+    def answer_shown(self, message: AlertMessage) -> SafeString | str:
+        """The answer, and what it means."""
+        if not message.answer:
+            return NOTHING
+        why = explained(message.channel.kind, message.answer)
+        return format_html("{} <code>{}</code>", why, message.answer)
+
+    @admin.display(description=_("message id"))
+    def message_id_shown(self, message: AlertMessage) -> SafeString:
+        return format_html("<code>{}</code>", message.message_id)
+
+    @admin.display(description=_("run that sends it"))
+    def run(self, message: AlertMessage) -> SafeString | str:
+        if not message.task_id:
+            return NOTHING
+        found = TaskRun.objects.filter(task_id=message.task_id).only("pk", "task_id").first()
+        return link(found, found.task_id) if found else message.task_id
+
+    @admin.display(description=_("text"))
+    def text(self, message: AlertMessage) -> SafeString | str:
+        """What people read, in the language of the channel."""
+        sent = compose(message, language=message.channel.language)
+        lines = ((line,) for line in (sent.title, *sent.lines))
+        return format_html_join(mark_safe("<br>"), "{}", lines)

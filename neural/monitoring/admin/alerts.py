@@ -1,0 +1,260 @@
+"""The admin's pages of alerts: which hold, who has taken them on, and what became of each."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.display import NOTHING, badge, instant, short_instant
+from neural.admin.filters import EqualityFilter, choices_of
+from neural.admin.pages import page
+from neural.admin.planning import STORE
+from neural.admin.scope import ReadOnlyAdmin
+from neural.keyset.bounded import KeyPage, page_of_few
+from neural.keyset.walks import Walk
+from neural.ledger.clock import database_clock
+from neural.monitoring.alerts import texts
+from neural.monitoring.alerts.reading import ACKNOWLEDGE
+from neural.monitoring.alerts.rules import RULES
+from neural.monitoring.models import (
+    OPEN_STATES,
+    Alert,
+    AlertMessage,
+    AlertState,
+    Severity,
+)
+
+ACKNOWLEDGED = gettext_noop("state: firing → acknowledged (acknowledge)")
+OPEN, ALL = "open", "all"
+SHOWN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.RESOLVED)
+PERIODS = {"1": _("last day"), "7": _("last 7 days"), "30": _("last 30 days")}
+MOST_MESSAGES = 50
+COLOURS: dict[str, str] = {
+    AlertState.FIRING: "failed",
+    AlertState.ACKNOWLEDGED: "running",
+    AlertState.RESOLVED: "succeeded",
+    Severity.WARNING: "pending",
+    Severity.CRITICAL: "dead",
+}
+
+TAKE_ON = Verb(
+    name="acknowledge",
+    label=_("Acknowledge"),
+    explanation=_("Acknowledge: you take these on, and nobody is reminded of them"),
+    permission=ACKNOWLEDGE,
+    apply=lambda alert, user: alert.acknowledge(user.get_username(), now=database_clock()),
+    fits=lambda alert: alert.state == AlertState.FIRING,
+    change=lambda alert: ACKNOWLEDGED,
+)
+
+
+class AlertStateFilter(EqualityFilter):
+    """Open alerts unless something else is chosen."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        states = [(str(each.value), str(each.label)) for each in SHOWN_STATES]
+        return [(ALL, _("all")), *states]
+
+    def choices(self, changelist: Any) -> Any:
+        """Django's choices; the first, which chooses nothing, is the open ones."""
+        first, *others = super().choices(changelist)
+        yield {**first, "display": gettext("open")}
+        yield from others
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(self.condition(self.value() or OPEN))
+
+    def condition(self, value: str) -> Q:
+        if value == ALL:
+            return Q()
+        return Q(state__in=OPEN_STATES) if value == OPEN else Q(state=value)
+
+
+class RuleFilter(EqualityFilter):
+    title = _("rule")
+    parameter_name = "rule"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [(name, texts.title_of_rule(name)) for name in RULES.names()]
+
+
+class SeverityFilter(EqualityFilter):
+    title = _("severity")
+    parameter_name = "severity"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return choices_of(Severity)
+
+
+class PeriodFilter(EqualityFilter):
+    """Alerts that began within so many days."""
+
+    title = _("period")
+    parameter_name = "days"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return list(PERIODS.items())
+
+    def condition(self, value: str) -> Q:
+        if value not in PERIODS:
+            return Q(pk=None)
+        return Q(since__gt=timezone.now() - dt.timedelta(days=int(value)))
+
+
+@page(Alert)
+class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
+    """Users who are limited to stores see the alerts of their stores alone."""
+
+    verbs = (TAKE_ON,)
+    list_display = (
+        "what",
+        "told_in_full",
+        "severity_badge",
+        "state_badge",
+        "since_shown",
+        "acknowledged_by",
+        "ended",
+    )
+    list_filter = (AlertStateFilter, SeverityFilter, RuleFilter, PeriodFilter)
+    walks = (Walk(parameter=STORE, column="store_code"),)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "told_in_full",
+                    "what_to_do",
+                    ("severity_badge", "state_badge"),
+                    "where_to_look",
+                    "last_seen",
+                )
+            },
+        ),
+        (_("History"), {"fields": ("history",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """The alerts that this user may see; pending ones are nobody's concern yet."""
+        alerts: Any = super().get_queryset(request)
+        return alerts.for_user(request.user).exclude(state=AlertState.PENDING)
+
+    def find(self, request: HttpRequest, queryset: QuerySet, **options: Any) -> KeyPage:
+        """The keys of one page; open alerts are few, and an index has them together."""
+        if request.GET.get(AlertStateFilter.parameter_name) in (None, "", *OPEN_STATES):
+            return page_of_few(queryset, **options)
+        return super().find(request, queryset, **options)
+
+    def act_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
+        """The verb's view. A form on another page says in ``next`` where to go afterwards."""
+        response = super().act_view(request, object_id, verb)
+        where = request.POST.get("next", "")
+        is_ours = url_has_allowed_host_and_scheme(
+            where, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+        )
+        if is_ours and isinstance(response, HttpResponseRedirect):
+            return HttpResponseRedirect(where)
+        return response
+
+    @admin.display(description=_("alert"))
+    def what(self, alert: Alert) -> str:
+        return texts.title(alert)
+
+    @admin.display(description=_("what was found"))
+    def told_in_full(self, alert: Alert) -> str:
+        return texts.sentence(alert)
+
+    @admin.display(description=_("what to do"))
+    def what_to_do(self, alert: Alert) -> str:
+        return texts.remedy(alert) or NOTHING
+
+    @admin.display(description=_("severity"))
+    def severity_badge(self, alert: Alert) -> SafeString:
+        return badge(COLOURS.get(alert.severity, ""), alert.get_severity_display())
+
+    @admin.display(description=_("state"))
+    def state_badge(self, alert: Alert) -> SafeString:
+        shown = badge(COLOURS.get(alert.state, ""), alert.get_state_display())
+        if not (alert.flapping_at and alert.is_open):
+            return shown
+        return format_html("{} {}", shown, badge("pending", gettext("flapping")))
+
+    @admin.display(description=_("since"))
+    def since_shown(self, alert: Alert) -> Any:
+        return short_instant(alert.since)
+
+    @admin.display(description=_("resolved"))
+    def ended(self, alert: Alert) -> Any:
+        return short_instant(alert.resolved_at)
+
+    @admin.display(description=_("last seen"))
+    def last_seen(self, alert: Alert) -> Any:
+        return instant(alert.seen_at)
+
+    @admin.display(description=_("where to look"))
+    def where_to_look(self, alert: Alert) -> Any:
+        address = texts.where_to_look(alert)
+        if not address:
+            return NOTHING
+        return format_html('<a href="{}">{}</a>', address, texts.title_of_rule(alert.rule))
+
+    @admin.display(description=_("history"))
+    def history(self, alert: Alert) -> SafeString:
+        """What happened to it, the oldest first."""
+        lines = sorted(_steps(alert), key=lambda step: step[0])
+        items = ((instant(moment), told) for moment, told in lines)
+        return format_html("<ol>{}</ol>", format_html_join("", "<li>{} {}</li>", items))
+
+
+def _steps(alert: Alert) -> list[tuple[dt.datetime, str]]:
+    steps = [
+        (alert.since, gettext("raised")),
+        (alert.flapping_at, gettext("found flapping: it begins and ends again and again")),
+        (alert.escalated_at, gettext("escalated: it is critical")),
+        (alert.resolved_at, gettext("resolved: it was not found any more")),
+    ]
+    known = [(moment, told) for moment, told in steps if moment]
+    return [*known, *_acknowledgements(alert), *_messages(alert)]
+
+
+def _acknowledgements(alert: Alert) -> list[tuple[dt.datetime, str]]:
+    """Who has taken it on. It fires again when it escalates, so there may be several."""
+    entries = LogEntry.objects.filter(
+        content_type=ContentType.objects.get_for_model(Alert), object_id=str(alert.pk)
+    )
+    told = gettext("acknowledged by %(name)s")
+    found = entries.select_related("user").order_by("pk")[:MOST_MESSAGES]
+    return [(each.action_time, told % {"name": each.user.get_username()}) for each in found]
+
+
+def _messages(alert: Alert) -> list[tuple[dt.datetime, str]]:
+    """The messages that told of it, by channel."""
+    messages = AlertMessage.objects.filter(rule=alert.rule, created_at__gte=alert.since)
+    newest = messages.select_related("channel").defer("channel__secrets").order_by("-pk")
+    told = gettext("message to %(channel)s: %(state)s")
+    return [
+        (
+            each.sent_at or each.created_at,
+            told % {"channel": each.channel, "state": each.get_state_display()},
+        )
+        for each in newest[:MOST_MESSAGES]
+        if _tells_of(each, alert)
+    ]
+
+
+def _tells_of(message: AlertMessage, alert: Alert) -> bool:
+    return any(each.get("alert") == alert.pk for each in message.content.get("alerts", ()))

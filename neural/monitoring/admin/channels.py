@@ -1,0 +1,176 @@
+"""The admin's pages of alert channels: where alerts go, whether they arrive, a test message."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, URLPattern, path
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_noop, ngettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from neural.admin.actions import Verb, VerbsAdmin
+from neural.admin.audit import log_changes
+from neural.admin.display import NOTHING, badge, page_address
+from neural.admin.pages import page
+from neural.admin.scope import NeuralAdmin
+from neural.ledger.clock import database_clock
+from neural.monitoring.admin.chain_wide import ChainWide
+from neural.monitoring.admin.channel_form import ChannelForm, languages, stored_secrets
+from neural.monitoring.alerts.channels.base import Verdict
+from neural.monitoring.alerts.channels.posting import HTTP_KINDS
+from neural.monitoring.alerts.explaining import explained
+from neural.monitoring.alerts.sending import try_again
+from neural.monitoring.alerts.testing import send_test
+from neural.monitoring.models import AlertChannel, ChannelKind
+from neural.sites import address_in_admin
+
+TESTED = gettext_noop("messages: one more (send a test message)")
+TRIED_AGAIN = gettext_noop("state: broken → well (try again)")
+
+TRY_AGAIN = Verb(
+    name="try_again",
+    label=_("Try again"),
+    explanation=_("Try again: send to these again, also what still holds and was not sent"),
+    permission="neural_monitoring.change_alertchannel",
+    apply=lambda channel, user: try_again(channel, now=database_clock()),
+    fits=lambda channel: bool(channel.broken),
+    change=lambda channel: TRIED_AGAIN,
+    whole_chain=True,
+)
+
+
+@page(AlertChannel)
+class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
+    form = ChannelForm
+    change_form_template = "admin/neural_monitoring/alertchannel/change_form.html"
+    verbs = (TRY_AGAIN,)
+    list_display = ("name", "kind", "state_shown", "goes_to", "least_severity", "language_shown")
+    search_fields = ("name",)
+    ordering = ("name",)
+    list_per_page = 50
+    test_permission = "neural_monitoring.test_alert"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Without secrets, which may be unreadable."""
+        return super().get_queryset(request).defer("secrets")
+
+    # The form
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        general = ("name", "kind", "enabled", "least_severity", "language")
+        if obj is None:
+            where: tuple[str, ...] = ("addresses", "url", "secret")
+        elif not self.has_change_permission(request, obj):
+            where = ("goes_to",)
+        elif obj.kind == ChannelKind.EMAIL:
+            where = ("addresses",)
+        else:
+            where = ("goes_to", "url")
+            if HTTP_KINDS[obj.kind].has_secret:
+                where += ("secret",)
+            if HTTP_KINDS[obj.kind].has_secret and obj.kind != ChannelKind.WEBHOOK:
+                where += ("no_secret",)
+        fieldsets = [(None, {"fields": general}), (_("Where to"), {"fields": where})]
+        if obj is not None:
+            fieldsets.append((_("Course"), {"fields": ("state_in_full",)}))
+        return fieldsets
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The kind stays: address and secret belong to it."""
+        return () if obj is None else ("kind", "goes_to", "state_in_full")
+
+    # A test message
+
+    def get_urls(self) -> list[URLPattern]:
+        """Django's addresses, and one for a test message."""
+        view = self.admin_site.admin_view(self.test_view)
+        name = "neural_monitoring_alertchannel_test"
+        return [path("<path:object_id>/test/", view, name=name), *super().get_urls()]
+
+    def may_test(self, request: HttpRequest) -> bool:
+        """Whether this user may send test messages."""
+        return request.user.has_perm(self.test_permission)
+
+    @method_decorator(require_POST)
+    def test_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Send a test message at once, and show what the channel has answered."""
+        channel: Any = self.get_object(request, unquote(object_id))
+        if channel is None:
+            raise Http404
+        if not self.has_view_permission(request, channel) or not self.may_test(request):
+            raise PermissionDenied
+        log_changes(user=request.user, rows=[channel], change=TESTED)
+        judged = send_test(channel, by=request.user.get_username(), now=database_clock())
+        told = str(judged)
+        if judged.verdict is Verdict.SENT:
+            said = gettext("The test message was taken: %(answer)s") % {"answer": told}
+            self.message_user(request, said, messages.SUCCESS)
+        else:
+            said = gettext("The test message was not taken: %(answer)s") % {"answer": told}
+            said = f"{said} {explained(channel.kind, told)}".strip()
+            self.message_user(request, said, messages.ERROR)
+        return HttpResponseRedirect(page_address(channel))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> TemplateResponse:
+        channel = kwargs.get("obj")
+        if channel is not None:
+            context["can_test"] = self.may_test(request)
+            if request.user.has_perm("neural_monitoring.view_alertmessage"):
+                context["messages_address"] = messages_of(channel)
+            if channel.broken:
+                context["broken"] = channel.broken
+                context["broken_explained"] = explained(channel.kind, channel.broken)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    # Columns
+
+    @admin.display(description=_("state"))
+    def state_shown(self, channel: AlertChannel) -> SafeString:
+        if channel.broken:
+            return badge("dead", gettext("broken"))
+        if not channel.enabled:
+            return badge("discarded", gettext("off"))
+        return badge("succeeded", gettext("on"))
+
+    @admin.display(description=_("state"))
+    def state_in_full(self, channel: AlertChannel) -> SafeString:
+        """The state, with what the channel answered when it broke."""
+        shown = self.state_shown(channel)
+        if not channel.broken:
+            return shown
+        why = explained(channel.kind, channel.broken)
+        return format_html("{} {} <code>{}</code>", shown, why, channel.broken)
+
+    @admin.display(description=_("goes to"))
+    def goes_to(self, channel: AlertChannel) -> str:
+        """The host of the address, or how many e-mail addresses: the rest of an address is a
+        key."""
+        if channel.kind == ChannelKind.EMAIL:
+            count = len(channel.addresses.split())
+            return ngettext("%(count)d address", "%(count)d addresses", count) % {"count": count}
+        held = stored_secrets(channel) or {}
+        return urlsplit(held.get("url", "")).hostname or NOTHING
+
+    @admin.display(description=_("language"), ordering="language")
+    def language_shown(self, channel: AlertChannel) -> str:
+        return dict(languages()).get(channel.language, channel.language)
+
+
+def messages_of(channel: AlertChannel) -> str:
+    """The address of the list of a channel's messages; empty if the site has none."""
+    try:
+        address = address_in_admin("neural_monitoring_alertmessage_changelist")
+    except NoReverseMatch:
+        return ""
+    return f"{address}?channel={channel.pk}"

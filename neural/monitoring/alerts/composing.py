@@ -1,0 +1,183 @@
+"""Composes messages: from what people are told of alerts to a text in the language of a channel.
+
+The content of a message is kept with it as JSON, in the channel's language and as things were when
+it was told. It is ``{"alerts": […], "left_out": 0}``, or ``{"test_by": "name"}`` for a test.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from django.urls import NoReverseMatch
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from neural.monitoring.alerts import texts
+from neural.monitoring.alerts.channels.base import Message
+from neural.monitoring.alerts.told import Told
+from neural.monitoring.conf import conf
+from neural.monitoring.models import AlertMessage, Severity
+from neural.sites import address_in_admin
+
+MOST_ALERTS = 50
+"""Of these, a message keeps what they say; further ones are counted."""
+_SHOWN = 10
+RAISED, ESCALATED, RESOLVED, REMINDED, FLAPPING = (
+    "raised",
+    "escalated",
+    "resolved",
+    "reminded",
+    "flapping",
+)
+
+
+def content_of(told: Sequence[Told], *, language: str) -> dict[str, Any]:
+    """The content of a message that tells these, in a language."""
+    with translation.override(language):
+        return {
+            "alerts": [_told(each) for each in told[:MOST_ALERTS]],
+            "left_out": max(len(told) - MOST_ALERTS, 0),
+        }
+
+
+def with_more(content: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a message to which further news is added."""
+    alerts = [*content["alerts"], *more["alerts"]]
+    left_out = content["left_out"] + more["left_out"] + max(len(alerts) - MOST_ALERTS, 0)
+    return {"alerts": alerts[:MOST_ALERTS], "left_out": left_out}
+
+
+def _told(told: Told) -> dict[str, Any]:
+    alert = told.alert
+    return {
+        "what": told.what,
+        "alert": alert.pk,
+        "rule": alert.rule,
+        "subject": alert.subject,
+        "store": alert.store_code,
+        "severity": str(alert.severity),
+        "since": alert.since.isoformat(),
+        "title": texts.title(alert),
+        "text": texts.sentence(alert),
+        "remedy": texts.remedy(alert),
+        "link": _absolute(texts.link(alert)),
+    }
+
+
+def compose(message: AlertMessage, *, language: str) -> Message:
+    """What is sent to people and to machines, in a language."""
+    with translation.override(language):
+        if "test_by" in message.content:
+            return _test(message)
+        return _news(message)
+
+
+def _test(message: AlertMessage) -> Message:
+    by = message.content["test_by"]
+    return Message(
+        message_id=message.message_id,
+        type="alert.test",
+        created_at=message.created_at,
+        title=_("Alert · test message"),
+        lines=[
+            _("%(user)s has asked for this message, to see whether it arrives.") % {"user": by},
+            _("Nothing is wrong."),
+        ],
+        is_all_clear=True,
+        thread="test",
+        data={"alerts": []},
+    )
+
+
+def _news(message: AlertMessage) -> Message:
+    alerts, left_out = message.content.get("alerts", ()), message.content.get("left_out", 0)
+    kinds = {each["what"] for each in alerts}
+    one = alerts[0] if alerts and len(alerts) + left_out == 1 else None
+    subjects = {each["subject"] for each in alerts}
+    about = subjects.pop() if len(subjects) == 1 else ""
+    return Message(
+        message_id=message.message_id,
+        type=f"alert.{kinds.pop()}" if len(kinds) == 1 else "alert.several",
+        created_at=message.created_at,
+        title=_title(alerts, left_out),
+        lines=list(_lines_of_one(one) if one else _lines(alerts, left_out)),
+        is_critical=any(map(_is_urgent, alerts)),
+        is_all_clear=all(each["what"] == RESOLVED for each in alerts),
+        link=one["link"] if one else _absolute(_list_of_alerts()),
+        link_text=_("Open in the admin"),
+        thread=f"{message.rule}\n{about}",
+        data={"alerts": alerts, "left_out": left_out},
+    )
+
+
+_WHAT: Mapping[str, Callable[[], str]] = {
+    ESCALATED: lambda: _("now critical"),
+    RESOLVED: lambda: _("resolved"),
+    FLAPPING: lambda: _("comes and goes"),
+}
+
+
+def _what(alert: Mapping[str, Any]) -> str:
+    """What has happened, in a word or two."""
+    if alert["what"] in _WHAT:
+        return _WHAT[alert["what"]]()
+    severity = str(Severity(alert["severity"]).label)
+    if alert["what"] == REMINDED:
+        return _("still %(severity)s") % {"severity": severity}
+    return severity
+
+
+def _is_urgent(alert: Mapping[str, Any]) -> bool:
+    return alert["severity"] == Severity.CRITICAL and alert["what"] != RESOLVED
+
+
+def _title(alerts: Sequence[Mapping[str, Any]], left_out: int) -> str:
+    if not alerts:
+        return _("Alert")
+    first = next(filter(_is_urgent, alerts), alerts[0])
+    # The first word of every message is the same: keyword filters of robots look for it.
+    title = _("Alert · %(what)s: %(title)s") % {"what": _what(first), "title": first["title"]}
+    more = len(alerts) + left_out - 1
+    if not more:
+        return title
+    text = ngettext("%(title)s, and %(count)d more", "%(title)s, and %(count)d more", more)
+    return text % {"title": title, "count": more}
+
+
+def _lines_of_one(alert: Mapping[str, Any]) -> Iterator[str]:
+    yield alert["text"]
+    if alert["remedy"]:
+        yield _("What to do: %(remedy)s") % {"remedy": alert["remedy"]}
+    if alert["store"]:
+        yield _("Store: %(store)s") % {"store": alert["store"]}
+    yield _("Since: %(time)s") % {"time": _local(alert["since"])}
+
+
+def _lines(alerts: Sequence[Mapping[str, Any]], left_out: int) -> Iterator[str]:
+    for each in alerts[:_SHOWN]:
+        values = {"what": _what(each), "title": each["title"], "text": each["text"]}
+        yield "• " + _("%(what)s: %(title)s. %(text)s") % values
+    more = len(alerts[_SHOWN:]) + left_out
+    if more:
+        text = ngettext("%(count)d more is in the admin.", "%(count)d more are in the admin.", more)
+        yield text % {"count": more}
+
+
+def _local(since: str) -> str:
+    moment = timezone.localtime(dt.datetime.fromisoformat(since))
+    return f"{moment:%Y-%m-%d %H:%M:%S} ({timezone.get_current_timezone_name()})"
+
+
+def _list_of_alerts() -> str:
+    try:
+        return address_in_admin("neural_monitoring_alert_changelist")
+    except NoReverseMatch:
+        return ""
+
+
+def _absolute(path: str) -> str:
+    """The address of a page for somebody who reads it elsewhere; empty if nothing says where the
+    project is."""
+    public = conf().alert_public_url.rstrip("/")
+    return public + path if public and path else ""

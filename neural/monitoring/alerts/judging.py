@@ -1,0 +1,160 @@
+"""What rules are, what they read, and what they say."""
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from neural.health.findings import Status
+from neural.health.situation import Situation
+from neural.models import QueuePause
+from neural.monitoring.alerts.noted import Noted
+from neural.monitoring.conf import conf
+from neural.monitoring.models import Severity
+from neural.monitoring.rollups import reading
+
+STALE_FIGURES = dt.timedelta(minutes=2)
+"""Figures that were added up longer ago than this say nothing about now."""
+
+Facts = Mapping[str, Any]
+Thresholds = Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """Something that a rule finds wrong now."""
+
+    subject: str = ""
+    """A queue, a store, a schedule; empty for the whole chain."""
+    severity: Severity = Severity.WARNING
+    facts: Facts = field(default_factory=dict)
+    """JSON values from which the rule's sentence is made, in the language of whoever reads it."""
+    store_code: str = ""
+    """The only store that it concerns, if there is one."""
+
+
+def every_subject(subject: str) -> bool:
+    """The default for ``knows``: the rule knows about each subject."""
+    return True
+
+
+def no_subject(subject: str) -> bool:
+    """The rule knows about no subject."""
+    return False
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a rule finds wrong, and of which subjects it knows that nothing is wrong.
+
+    An alert about a subject that the rule does not know about now is neither raised nor resolved.
+    """
+
+    conditions: Sequence[Condition] = ()
+    knows: Callable[[str], bool] = every_subject
+
+    @classmethod
+    def unknown(cls) -> "Judgement":
+        """The rule cannot know: what it would ask does not answer, or was not counted lately."""
+        return UNKNOWN
+
+
+UNKNOWN = Judgement(knows=no_subject)
+
+
+def except_for(subjects: Collection[str]) -> Callable[[str], bool]:
+    """For ``knows``: the rule knows about each subject but these."""
+    return lambda subject: subject not in subjects
+
+
+@dataclass(kw_only=True)
+class View:
+    """What rules read. Each part is read once, when first used."""
+
+    situation: Situation
+    findings: Mapping[str, Noted]
+    """What the probes of doctor have found, by probe."""
+    now: dt.datetime
+    """The database's time."""
+    own_thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Thresholds that people have set, by rule."""
+
+    def thresholds_of(self, rule: "Rule") -> Thresholds:
+        """The values of a rule's thresholds: those that people have set, else the settings'."""
+        own = self.own_thresholds.get(rule.name, {})
+        return {
+            each.name: float(own[each.name]) if each.name in own else each.default()
+            for each in rule.thresholds
+        }
+
+    def status(self, probe: str) -> Status:
+        """What this probe has found; unknown if it was not run."""
+        noted = self.findings.get(probe)
+        return noted.status if noted else Status.UNKNOWN
+
+    def is_problem(self, probe: str) -> bool:
+        """Whether this probe has found a problem."""
+        return self.status(probe) == Status.PROBLEM
+
+    @cached_property
+    def paused(self) -> frozenset[str]:
+        """The queues that are paused now."""
+        return frozenset(QueuePause.objects.in_force(self.now).values_list("queue", flat=True))
+
+    @cached_property
+    def has_figures(self) -> bool:
+        """Whether relays have added figures up lately."""
+        until = reading.counted_until()
+        patience = STALE_FIGURES + dt.timedelta(seconds=conf().figures_seconds)
+        return until is not None and self.now - until < patience
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """A number that people may set for a rule."""
+
+    name: str
+    label: Any
+    """What it means, with its unit; translated lazily."""
+    default: Callable[[], float]
+    """Reads the value of the settings."""
+    setting: str = ""
+    """The setting's name in ``NEURAL``, if it has one."""
+    most: float | None = None
+    """The greatest sensible value, if there is one. No threshold is negative."""
+
+
+def from_settings(name: str, label: Any, **options: Any) -> Threshold:
+    """A threshold of a rule of monitoring: ``alert_…`` in ``NEURAL``. Its name is the setting's
+    without ``alert_``."""
+    return Threshold(
+        name=name.removeprefix("alert_"),
+        label=label,
+        default=lambda: float(getattr(conf(), name)),
+        setting=name,
+        **options,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A rule: when something is wrong, and how it is told."""
+
+    name: str
+    title: Any
+    """The alert's title without its subject; translated lazily."""
+    judge: Callable[[View, Thresholds], Judgement]
+    """Finds what is wrong. It reads little (an index, a few figures), because relays call it every
+    ``examine_seconds``. What it raises is logged, and counts as :data:`UNKNOWN`."""
+    sentence: Callable[[str, Facts], str]
+    """What is wrong, as a sentence in the active language, from the subject and the facts."""
+    thresholds: Sequence[Threshold] = ()
+    for_seconds: float = 0
+    """How long it must be found without a break before an alert is raised."""
+    keep_firing_seconds: float = 60
+    """How long it must be gone before an alert that people were told of is resolved."""
+    covers: Collection[str] = ()
+    """Probes of doctor that look at the same: the general rule of findings leaves them out."""
+    page: str = ""
+    """The admin page to look at, as in ``neural_taskrun_changelist``."""

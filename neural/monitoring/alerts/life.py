@@ -1,0 +1,170 @@
+"""The life of alerts: pending, firing, acknowledged, resolved.
+
+Several relays may do this at once, and any of them may be killed. So each step is a conditional
+UPDATE of one row, and what comes next follows from the rows alone.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Iterable, Mapping
+
+from django.db.models import QuerySet
+
+from neural.monitoring.alerts.judging import Condition, Judgement, Rule
+from neural.monitoring.models import Alert, AlertState, Severity
+
+logger = logging.getLogger(__name__)
+
+MOST_ALERTS = 200
+"""The most alerts of one rule at a time; more would say nothing new, and cost every examination."""
+UNSEEN = dt.timedelta(minutes=5)
+"""A pending alert that was not confirmed for so long begins again: nobody looked meanwhile."""
+FLAPPING_WITHIN = dt.timedelta(minutes=30)
+FLIPS = 3
+"""An alert flaps if it has begun or ended so often within that time."""
+SUBJECT_LENGTH: int = Alert._meta.get_field("subject").max_length or 0
+
+
+def advance(rule: Rule, judgement: Judgement, alerts: Iterable[Alert], *, now: dt.datetime) -> None:
+    """Bring the rule's unresolved alerts in line with what it has found."""
+    known = {each.subject: each for each in alerts}
+    found = _bounded(rule, judgement.conditions, known)
+    _start_pending(rule, [found[name] for name in found if name not in known], now=now)
+    for subject, alert in known.items():
+        if subject in found:
+            _go_on(rule, alert, found[subject], now=now)
+        elif judgement.knows(subject):
+            _end(rule, alert, now=now)
+    _confirm([known[name] for name in found if name in known], found, now=now)
+
+
+def _bounded(
+    rule: Rule, conditions: Iterable[Condition], known: Mapping[str, Alert]
+) -> dict[str, Condition]:
+    """The conditions by subject; of a subject with several, the most severe one."""
+    by_severity = sorted(conditions, key=lambda each: each.severity == Severity.CRITICAL)
+    found = {each.subject[:SUBJECT_LENGTH]: each for each in by_severity}
+    if len(found) <= MOST_ALERTS:
+        return found
+    logger.warning("event=alerts_bounded rule=%s found=%d", rule.name, len(found))
+    # Those that there are already come first, or alerts would end that still hold.
+    kept = sorted(found, key=lambda name: (name not in known, name))[:MOST_ALERTS]
+    return {name: found[name] for name in kept}
+
+
+def _start_pending(rule: Rule, conditions: Iterable[Condition], *, now: dt.datetime) -> None:
+    new = [
+        Alert(
+            rule=rule.name,
+            subject=each.subject[:SUBJECT_LENGTH],
+            store_code=each.store_code,
+            severity=each.severity,
+            state=AlertState.PENDING,
+            facts=dict(each.facts),
+            since=now,
+            seen_at=now,
+        )
+        for each in conditions
+    ]
+    if not new:
+        return
+    Alert.objects.bulk_create(new, ignore_conflicts=True)  # another relay may have been first
+    if rule.for_seconds <= 0:
+        subjects = [each.subject for each in new]
+        pending = Alert.objects.filter(rule=rule.name, state=AlertState.PENDING)
+        for alert in pending.filter(subject__in=subjects):
+            _fire(alert, now=now)
+
+
+def _go_on(rule: Rule, alert: Alert, condition: Condition, *, now: dt.datetime) -> None:
+    """Take up what is found again of a subject that has an alert."""
+    if alert.state == AlertState.PENDING:
+        if now - alert.seen_at > UNSEEN:
+            _pending(alert).update(since=now)
+        elif (now - alert.since).total_seconds() >= rule.for_seconds:
+            alert.severity = condition.severity
+            _fire(alert, now=now)
+    elif condition.severity == Severity.CRITICAL and alert.severity == Severity.WARNING:
+        _escalate(alert, now=now)
+
+
+def _fire(alert: Alert, *, now: dt.datetime) -> None:
+    flapping = now if _flips(alert, now=now) >= FLIPS else None
+    fired = _pending(alert).update(
+        state=AlertState.FIRING, severity=alert.severity, flapping_at=flapping
+    )
+    if fired:
+        _log("alert_raised", alert)
+
+
+def _flips(alert: Alert, *, now: dt.datetime) -> int:
+    """How often it has begun or ended lately, this time included."""
+    since = now - FLAPPING_WITHIN
+    before = Alert.objects.filter(rule=alert.rule, subject=alert.subject).resolved_since(since)
+    return 1 + sum(1 + (each.since > since) for each in before.order_by("-pk")[:FLIPS])
+
+
+def _escalate(alert: Alert, *, now: dt.datetime) -> None:
+    """Make it critical. A severity never falls while an alert is open. Whoever took on a warning
+    has not taken on this: it fires again."""
+    milder = Alert.objects.open().filter(pk=alert.pk, severity=Severity.WARNING)
+    if milder.update(severity=Severity.CRITICAL, escalated_at=now, state=AlertState.FIRING):
+        alert.severity = Severity.CRITICAL
+        _log("alert_escalated", alert)
+
+
+def _end(rule: Rule, alert: Alert, *, now: dt.datetime) -> None:
+    """End an alert that was not found any more, unless another relay has just found it."""
+    as_read = Alert.objects.filter(pk=alert.pk, state=alert.state, seen_at=alert.seen_at)
+    if alert.state == AlertState.PENDING:
+        as_read.delete()
+    elif now - alert.seen_at >= _held(rule, alert) and as_read.update(
+        state=AlertState.RESOLVED, resolved_at=now
+    ):
+        _log("alert_resolved", alert)
+
+
+def _held(rule: Rule, alert: Alert) -> dt.timedelta:
+    """How long an alert stays open after it was last found."""
+    if alert.flapping_at:
+        return FLAPPING_WITHIN
+    # One that nobody has been told of ends at once, and nobody ever hears of it.
+    return dt.timedelta(seconds=rule.keep_firing_seconds if alert.told_at else 0)
+
+
+def end_quietly(alerts: Iterable[Alert], *, now: dt.datetime) -> None:
+    """Resolve alerts of a rule that is not judged any more, without telling anybody."""
+    for alert in alerts:
+        same = Alert.objects.filter(pk=alert.pk, state=alert.state)
+        if alert.state == AlertState.PENDING:
+            same.delete()
+        else:
+            same.update(state=AlertState.RESOLVED, resolved_at=now, told_at=now)
+
+
+def _confirm(alerts: Iterable[Alert], found: Mapping[str, Condition], *, now: dt.datetime) -> None:
+    """Record that these were found again, and with which facts."""
+    again = list(alerts)
+    if not again:
+        return
+    Alert.objects.unresolved().filter(pk__in=[each.pk for each in again]).update(seen_at=now)
+    changed = [each for each in again if each.facts != dict(found[each.subject].facts)]
+    for alert in changed:
+        alert.facts = dict(found[alert.subject].facts)
+    Alert.objects.bulk_update(changed, ["facts"])
+
+
+def _pending(alert: Alert) -> QuerySet[Alert]:
+    return Alert.objects.filter(pk=alert.pk, state=AlertState.PENDING)
+
+
+def _log(event: str, alert: Alert) -> None:
+    level = logging.INFO if event == "alert_resolved" else logging.WARNING
+    logger.log(
+        level,
+        "event=%s rule=%s subject=%r severity=%s",
+        event,
+        alert.rule,
+        alert.subject,
+        alert.severity,
+    )

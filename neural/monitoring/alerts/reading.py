@@ -1,0 +1,83 @@
+"""Open alerts for pages."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Case, When
+from django.urls import NoReverseMatch
+
+from neural.monitoring.alerts import texts
+from neural.monitoring.models import Alert, AlertState, Severity
+from neural.sites import address_in_admin
+
+MOST_SHOWN = 50
+ACKNOWLEDGE = "neural_monitoring.acknowledge_alert"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenAlert:
+    """An open alert as a page shows it, in the active language."""
+
+    pk: int
+    rule: str
+    subject: str
+    store_code: str
+    title: str
+    sentence: str
+    remedy: str
+    since: dt.datetime
+    seen_at: dt.datetime
+    """When a relay last found it to hold."""
+    severity: str
+    state: str
+    acknowledged_by: str
+    link: str
+    """The address of its page; empty if the admin site has none."""
+    where: str
+    """The address of the page that shows what is wrong; may be empty."""
+    acknowledge_address: str
+    """Where a form posts to acknowledge it; empty if it is acknowledged, or the user may not."""
+
+    @property
+    def may_acknowledge(self) -> bool:
+        """Whether this user may acknowledge it now."""
+        return bool(self.acknowledge_address)
+
+
+def open_alerts(user: Any, *, most: int = MOST_SHOWN) -> list[OpenAlert]:
+    """The open alerts that the user may see: critical ones first, then the newest."""
+    if not user.has_perm("neural_monitoring.view_alert"):
+        return []
+    urgency = Case(When(severity=Severity.CRITICAL, then=0), default=1)
+    alerts = Alert.objects.open().for_user(user).order_by(urgency, "-since", "-pk")[:most]
+    return [_shown(alert, user) for alert in alerts]
+
+
+def _shown(alert: Alert, user: Any) -> OpenAlert:
+    return OpenAlert(
+        pk=alert.pk,
+        rule=alert.rule,
+        subject=alert.subject,
+        store_code=alert.store_code,
+        title=texts.title(alert),
+        sentence=texts.sentence(alert),
+        remedy=texts.remedy(alert),
+        since=alert.since,
+        seen_at=alert.seen_at,
+        severity=alert.severity,
+        state=alert.state,
+        acknowledged_by=alert.acknowledged_by,
+        link=texts.link(alert),
+        where=texts.where_to_look(alert),
+        acknowledge_address=_acknowledge_address(alert, user),
+    )
+
+
+def _acknowledge_address(alert: Alert, user: Any) -> str:
+    if alert.state != AlertState.FIRING or not user.has_perm(ACKNOWLEDGE):
+        return ""
+    try:
+        return address_in_admin("neural_monitoring_alert_act", alert.pk, "acknowledge")
+    except NoReverseMatch:
+        return ""

@@ -1,0 +1,137 @@
+"""Rules about beat and its schedules, if django-celery-beat is installed."""
+
+import datetime as dt
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import apps
+from django.db import DatabaseError, InterfaceError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from neural.celeryapp.due_times import due_after, overdue_since
+from neural.health.findings import span
+from neural.models import WorkerProcess
+from neural.models.worker import ProcessKind
+from neural.monitoring.alerts.judging import (
+    UNKNOWN,
+    Condition,
+    Facts,
+    Judgement,
+    Rule,
+    Thresholds,
+    View,
+    except_for,
+    from_settings,
+)
+from neural.monitoring.alerts.rules import register_rule
+from neural.monitoring.models import Severity
+from neural.optional import said_of_an_absent_task
+
+logger = logging.getLogger(__name__)
+
+MOST_SCHEDULES = 500
+SCHEDULES_PAGE = "django_celery_beat_periodictask_changelist"
+
+
+def _beat_silence(view: View) -> float | None:
+    """For how many seconds no beat has been heard of; None if none ever was."""
+    beats = WorkerProcess.objects.filter(kind=ProcessKind.BEAT).order_by("-heartbeat_at")
+    heard = beats.values_list("heartbeat_at", flat=True).first()
+    return None if heard is None else (view.now - heard).total_seconds()
+
+
+def _beat_silent(view: View, thresholds: Thresholds) -> Judgement:
+    """A project whose beat was never seen may run its schedules otherwise."""
+    seconds = _beat_silence(view)
+    if seconds is None or seconds <= thresholds["beat_silent_seconds"]:
+        return Judgement()
+    return Judgement([Condition(severity=Severity.CRITICAL, facts={"seconds": round(seconds)})])
+
+
+def _beat_told(subject: str, facts: Facts) -> str:
+    told = _("beat has not been heard of for %(span)s: no schedule starts anything")
+    return told % {"span": span(facts["seconds"])}
+
+
+BEAT_SILENT = register_rule(
+    Rule(
+        name="beat_silent",
+        title=gettext_lazy("Beat is silent"),
+        judge=_beat_silent,
+        sentence=_beat_told,
+        page=SCHEDULES_PAGE,
+        thresholds=(from_settings("alert_beat_silent_seconds", gettext_lazy("silent for (s)")),),
+    )
+)
+
+
+def _schedule_overdue(view: View, thresholds: Thresholds) -> Judgement:
+    """While beat is silent all of them are overdue, which another alert says."""
+    if not apps.is_installed("django_celery_beat"):
+        return Judgement()
+    silence = _beat_silence(view)
+    if silence is not None and silence > view.thresholds_of(BEAT_SILENT)["beat_silent_seconds"]:
+        return UNKNOWN
+    found, unknown = [], set()
+    for schedule in _enabled():
+        try:
+            late = _late_by(schedule, view, thresholds)
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001 (one unusable row must not hide all others)
+            logger.info("event=schedule_not_judged schedule=%r error=%r", schedule.name, str(error))
+            unknown.add(schedule.name)
+            continue
+        if late:
+            facts = {"due_at": late[0].isoformat(), "seconds": round(late[1])}
+            found.append(Condition(subject=schedule.name, facts=facts))
+    return Judgement(found, knows=except_for(unknown))
+
+
+def _enabled() -> Iterator[Any]:
+    """Enabled schedules whose task's app is installed; beat leaves out the others."""
+    from django_celery_beat.models import PeriodicTask
+
+    for row in PeriodicTask.objects.enabled().order_by("pk")[:MOST_SCHEDULES]:
+        if not said_of_an_absent_task(row.task):
+            yield row
+
+
+def _late_by(schedule: Any, view: View, thresholds: Thresholds) -> tuple[dt.datetime, float] | None:
+    """When the schedule was due, and for how many seconds it has been, if beyond its grace."""
+    due = overdue_since(schedule, view.now)
+    if due is None:
+        return None
+    seconds = (view.now - due).total_seconds()
+    least = thresholds["schedule_grace_least_seconds"]
+    if seconds <= least:
+        return None  # spares the next computation, which few schedules need
+    period = (due_after(schedule.schedule, due) - due).total_seconds()
+    most = thresholds["schedule_grace_most_seconds"]
+    grace = max(least, min(thresholds["schedule_grace_share"] * period, most))
+    return (due, seconds) if seconds > grace else None
+
+
+def _overdue_told(subject: str, facts: Facts) -> str:
+    told = _("the schedule %(name)s has been due for %(span)s")
+    return told % {"name": subject, "span": span(facts["seconds"])}
+
+
+SCHEDULE_OVERDUE = register_rule(
+    Rule(
+        name="schedule_overdue",
+        title=gettext_lazy("A schedule is overdue"),
+        judge=_schedule_overdue,
+        sentence=_overdue_told,
+        page=SCHEDULES_PAGE,
+        thresholds=(
+            from_settings(
+                "alert_schedule_grace_share", gettext_lazy("grace (share of the period)")
+            ),
+            from_settings("alert_schedule_grace_least_seconds", gettext_lazy("least grace (s)")),
+            from_settings("alert_schedule_grace_most_seconds", gettext_lazy("greatest grace (s)")),
+        ),
+    )
+)

@@ -1,0 +1,124 @@
+"""The rule about stores that are silent in their business hours."""
+
+import datetime as dt
+from collections.abc import Mapping
+from functools import lru_cache, partial
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from neural.health.findings import span
+from neural.models import Store
+from neural.monitoring.alerts.judging import (
+    UNKNOWN,
+    Condition,
+    Facts,
+    Judgement,
+    Rule,
+    Thresholds,
+    View,
+    except_for,
+    from_settings,
+)
+from neural.monitoring.alerts.rules import register_rule
+from neural.monitoring.alerts.silence import HOUR, like_hours, silence_since, usual
+from neural.monitoring.rollups import reading
+
+KEPT_HOURS = 500
+"""What is usual in so many hours is remembered: enough for a day in twenty time zones."""
+MONTH = dt.timedelta(days=28)
+"""A store that has sent nothing for longer has no usual hours."""
+
+
+def _silent_store(view: View, thresholds: Thresholds) -> Judgement:
+    """Each store is judged by its own clock; not on its country's holidays."""
+    if not view.has_figures:
+        return UNKNOWN
+    patience = dt.timedelta(seconds=thresholds["silent_store_seconds"])
+    last_events = reading.last_events()
+    quiet = {
+        code: last for code, last in last_events.items() if patience <= view.now - last < MONTH
+    }
+    found, on_holiday = [], set()
+    for store in Store.objects.filter(pk__in=quiet).order_by("pk"):
+        last = quiet[store.pk]
+        silence = silence_since(last, view.now, partial(usual_events, store))
+        if silence.business_seconds < patience.total_seconds():
+            continue
+        if silence.events < thresholds["silent_store_events"]:
+            continue
+        if is_holiday(store.country, view.now.astimezone(store.zone).date()):
+            on_holiday.add(store.pk)
+            continue
+        facts = {
+            "name": str(store),
+            "last_at": last.isoformat(),
+            "seconds": round((view.now - last).total_seconds()),
+            "usual": round(silence.events),
+        }
+        found.append(Condition(subject=store.pk, store_code=store.pk, facts=facts))
+    return Judgement(found, knows=except_for(on_holiday))
+
+
+def usual_events(store: Store, hour: dt.datetime) -> float:
+    """How many events the store usually sends in this hour."""
+    return _usual_in(hour, store.time_zone).get(store.pk, 0.0)
+
+
+@lru_cache(maxsize=KEPT_HOURS)
+def _usual_in(hour: dt.datetime, time_zone: str) -> Mapping[str, float]:
+    """What stores with this clock usually send in this hour. The figures of past weeks stay as they
+    are, so each process reads them once."""
+    by_store: dict[str, list[int]] = {}
+    for like in like_hours(hour, ZoneInfo(time_zone)):
+        for events in reading.events_by_hour(like, like + HOUR).values():
+            for code, number in events.items():
+                by_store.setdefault(code, []).append(number)
+    return {code: usual(events) for code, events in by_store.items()}
+
+
+def is_holiday(country: str, day: dt.date) -> bool:
+    """Whether the day is a public holiday; False if the country's holidays are not known, or the
+    package ``holidays`` is not installed."""
+    return bool(country) and day in _holidays(country, day.year)
+
+
+@lru_cache(maxsize=100)
+def _holidays(country: str, year: int) -> frozenset[dt.date]:
+    try:
+        import holidays  # slow to import, and needed only when a store is silent
+
+        return frozenset(holidays.country_holidays(country, years=year))
+    except (ImportError, NotImplementedError):
+        return frozenset()
+
+
+def _silent_told(subject: str, facts: Facts) -> str:
+    last = dt.datetime.fromisoformat(facts["last_at"])
+    told = _(
+        "%(store)s has sent nothing since %(last)s (%(span)s); about %(usual)d events are usual in "
+        "that time"
+    )
+    return told % {
+        "store": facts["name"],
+        "last": timezone.localtime(last).strftime("%Y-%m-%d %H:%M"),
+        "span": span(facts["seconds"]),
+        "usual": facts["usual"],
+    }
+
+
+SILENT_STORE = register_rule(
+    Rule(
+        name="silent_store",
+        title=gettext_lazy("A store is silent"),
+        judge=_silent_store,
+        sentence=_silent_told,
+        page="neural_neuralevent_changelist",
+        thresholds=(
+            from_settings("alert_silent_store_seconds", gettext_lazy("silent for (s)")),
+            from_settings("alert_silent_store_events", gettext_lazy("usual events (at least)")),
+        ),
+    )
+)

@@ -1,0 +1,215 @@
+"""Sends a message: one attempt, by the run in the ledger or by a relay.
+
+An attempt has three steps: take the message (a lease, by a conditional UPDATE: one wins), send it
+outside of any transaction, record the outcome. Whoever is killed between the last two leaves a
+message that was perhaps sent and is sent again when the lease is over, with the same id.
+"""
+
+import datetime as dt
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from neural.encrypted import SecretUnreadable
+from neural.errors import NeuralError
+from neural.ledger import dialects
+from neural.ledger.retry import RetryPolicy
+from neural.ledger.work import RetryRequested, Snooze
+from neural.ledger.work_errors import message_of, storable
+from neural.models.run_log import pairs
+from neural.monitoring.alerts.channels import email
+from neural.monitoring.alerts.channels.base import Destination, Judgement, Message, Verdict
+from neural.monitoring.alerts.channels.masking import masked
+from neural.monitoring.alerts.channels.posting import HTTP_KINDS, post
+from neural.monitoring.alerts.composing import compose
+from neural.monitoring.alerts.telling import last_attempt, pause
+from neural.monitoring.conf import conf
+from neural.monitoring.models import (
+    OPEN_STATES,
+    Alert,
+    AlertChannel,
+    AlertMessage,
+    AlertMessageState,
+    ChannelKind,
+)
+from neural.monitoring.models.alerts import ANSWER_LENGTH
+
+logger = logging.getLogger(__name__)
+
+RETRIES = RetryPolicy(max_retries=None, base_seconds=5, cap_seconds=300)
+"""Of a message: 5 seconds, doubling to 5 minutes, for as long as ``alert_give_up_seconds``."""
+LEASE = dt.timedelta(seconds=60)
+"""What an attempt takes at the very most: an SMTP server has five seconds for each answer."""
+_LOOK_AGAIN = 5.0
+MOST_AGAIN = 100
+"""Unsent messages that are looked through when a person has a channel tried again."""
+
+
+class AlertNotSent(NeuralError):
+    """A channel did not take a message. It is tried again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A message that was taken for sending. It needs no database, so that any thread can send."""
+
+    message: int
+    """The primary key."""
+    kind: str
+    text: Message
+    destination: Destination = field(repr=False)
+    hindrance: Judgement | None = None
+    """Why it cannot be sent at all."""
+
+    def perform(self, *, now: dt.datetime) -> Judgement:
+        """Try to send, for some seconds at most; raises nothing. The outcome names no secret."""
+        if self.hindrance:
+            return self.hindrance
+        destination = self.destination
+        try:
+            if self.kind == ChannelKind.EMAIL:
+                judged = email.deliver(self.text, destination, now=now)
+            else:
+                judged = post(HTTP_KINDS[self.kind], self.text, destination, now=now)
+        except Exception as error:  # noqa: BLE001 (its text may hold the secrets, which are masked below)
+            told = f"{type(error).__name__}: {message_of(error)}"
+            judged = Judgement(verdict=Verdict.LATER, code="error", answer=told)
+        answer = " ".join(storable(masked(judged.answer, destination)).split())
+        return Judgement(
+            verdict=judged.verdict,
+            code=judged.code,
+            answer=answer[:ANSWER_LENGTH],
+            wait_seconds=judged.wait_seconds,
+        )
+
+
+def send(*, message_id: str, now: dt.datetime) -> dict[str, Any]:
+    """Try once to send a message, as its run; returns what was done.
+
+    Raises :class:`RetryRequested` for a failed attempt, and ``Snooze`` if it is not its turn or the
+    channel wants us to wait.
+    """
+    message = AlertMessage.objects.filter(message_id=message_id).first()
+    if message is None or message.state != AlertMessageState.PENDING:
+        return {"sent": False, "reason": "it was sent or given up before"}
+    attempt = take(message, now=now)
+    if attempt is None:
+        raise Snooze(_seconds_to_wait(message, now))
+    judged = attempt.perform(now=now)
+    again = conclude(message.pk, judged, now=now)
+    if again is None:
+        return {"sent": judged.verdict is Verdict.SENT, "answer": str(judged)}
+    if judged.wait_seconds:
+        raise Snooze(again)
+    raise RetryRequested(AlertNotSent(str(judged)), countdown=again)
+
+
+def _seconds_to_wait(message: AlertMessage, now: dt.datetime) -> float:
+    message.refresh_from_db()
+    later = max(message.due_at, message.sending_until or message.due_at)
+    return max((later - now).total_seconds(), _LOOK_AGAIN if later <= now else 0.1)
+
+
+def take(message: AlertMessage, *, now: dt.datetime, lease: dt.timedelta = LEASE) -> Attempt | None:
+    """Take a message for one attempt, or return None if another has it or it is not due.
+
+    A message is put off if its rule had another one to this channel less than a minute ago.
+    """
+    with transaction.atomic(using=dialects.ledger_connection().alias):
+        channel = AlertChannel.objects.defer("secrets").get(pk=message.channel_id)
+        if not channel.lock() or _is_put_off(message, now=now):
+            return None
+        if not message.begin(now=now, until=now + lease):
+            return None
+        message.refresh_from_db()  # its content was added to until now
+    return attempt_of(message, channel)
+
+
+def _is_put_off(message: AlertMessage, *, now: dt.datetime) -> bool:
+    others = AlertMessage.objects.filter(channel=message.channel_id, rule=message.rule)
+    recent = others.exclude(pk=message.pk).order_by("-pk")[:2]
+    last = max((last_attempt(each) for each in recent if each.attempts), default=None)
+    if not message.rule or last is None or last + pause() <= now:
+        return False
+    AlertMessage.objects.free(now).filter(pk=message.pk).update(due_at=last + pause())
+    return True
+
+
+def attempt_of(message: AlertMessage, channel: AlertChannel) -> Attempt:
+    """What is to be sent for a message that was taken, and where to."""
+    hindrance = None
+    destination = Destination()
+    try:
+        destination = destination_of(channel)
+    except SecretUnreadable:
+        hindrance = Judgement(verdict=Verdict.MISCONFIGURED, code="secret_unreadable")
+    if message.rule and (channel.broken or not channel.enabled):
+        why = "channel_broken" if channel.broken else "channel_off"
+        hindrance = Judgement(verdict=Verdict.MISCONFIGURED, code=why)
+    return Attempt(
+        message=message.pk,
+        kind=channel.kind,
+        text=compose(message, language=channel.language),
+        destination=destination,
+        hindrance=hindrance,
+    )
+
+
+def destination_of(channel: AlertChannel) -> Destination:
+    """Where a channel's messages go. Raises SecretUnreadable."""
+    held: Any = channel.secrets
+    addresses = [each.strip() for each in channel.addresses.splitlines() if each.strip()]
+    return Destination(url=held.get("url", ""), secret=held.get("secret", ""), addresses=addresses)
+
+
+def conclude(message: int, judged: Judgement, *, now: dt.datetime) -> float | None:
+    """Record the outcome of an attempt; returns after how many seconds to try again, if at all."""
+    row = AlertMessage.objects.select_related("channel").defer("channel__secrets").get(pk=message)
+    answer = str(judged)
+    _log(row, judged)
+    if judged.verdict is Verdict.SENT:
+        row.succeed(now=now, answer=answer)
+        row.channel.mark_well()
+        return None
+    if judged.verdict is Verdict.MISCONFIGURED:
+        if judged.code not in ("channel_broken", "channel_off"):
+            row.channel.mark_broken(answer)
+        row.fail(answer=answer)
+        return None
+    if now - row.created_at >= dt.timedelta(seconds=conf().alert_give_up_seconds):
+        row.fail(answer=answer)
+        return None
+    seconds = judged.wait_seconds or RETRIES.delay(max(row.attempts, 1))
+    row.put_off(until=now + dt.timedelta(seconds=seconds), answer=answer)
+    return seconds
+
+
+def try_again(channel: AlertChannel, *, now: dt.datetime) -> bool:
+    """Send to a broken channel again; returns whether it was broken.
+
+    Messages that were not sent are sent by a relay now, if an alert that they are about still
+    holds: news of what has ended meanwhile would mislead.
+    """
+    if not channel.mark_well():
+        return False
+    since = now - dt.timedelta(seconds=conf().alert_give_up_seconds)
+    failed = AlertMessage.objects.filter(channel=channel, state=AlertMessageState.FAILED)
+    unsent = failed.exclude(rule="").filter(created_at__gt=since).order_by("-pk")[:MOST_AGAIN]
+    about = {each.pk: {told["alert"] for told in each.content["alerts"]} for each in unsent}
+    named = set().union(*about.values()) if about else set()
+    holding = Alert.objects.filter(pk__in=named, state__in=OPEN_STATES)
+    open_ones = set(holding.values_list("pk", flat=True))
+    again = [pk for pk, alerts in about.items() if alerts & open_ones]
+    AlertMessage.objects.filter(pk__in=again).update(state=AlertMessageState.PENDING, due_at=now)
+    return True
+
+
+def _log(message: AlertMessage, judged: Judgement) -> None:
+    about = {"message": message.message_id, "channel": message.channel.name, "rule": message.rule}
+    if judged.verdict is Verdict.SENT:
+        logger.info("event=alert_sent %s", pairs(about))
+    else:
+        facts = {**about, "verdict": judged.verdict.value, "answer": str(judged)}
+        logger.warning("event=alert_not_sent %s", pairs(facts))

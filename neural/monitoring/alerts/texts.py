@@ -1,0 +1,56 @@
+"""Alerts as people read them, in the active language."""
+
+from collections.abc import Mapping
+
+from django.urls import NoReverseMatch
+from django.utils.translation import gettext as _
+
+from neural.monitoring.alerts.noted import in_language
+from neural.monitoring.alerts.rules import RULES
+from neural.monitoring.models import Alert
+from neural.sites import address_in_admin, page_of
+
+
+def title_of_rule(name: str) -> str:
+    """What the rule finds, in a few words; its name if no installed app has it."""
+    rule = RULES.find(name)
+    return str(rule.title) if rule else name
+
+
+def title(alert: Alert) -> str:
+    """What is wrong, in a few words, and with what."""
+    what = title_of_rule(alert.rule)
+    if not alert.subject:
+        return what
+    return _("%(what)s: %(subject)s") % {"what": what, "subject": alert.subject}
+
+
+def sentence(alert: Alert) -> str:
+    """What is wrong, with its figures, as they were when the alert was last seen."""
+    rule = RULES.find(alert.rule)
+    if rule is None:
+        return title(alert)
+    try:
+        return rule.sentence(alert.subject, alert.facts)
+    except (KeyError, TypeError, ValueError):  # the facts of another version's rule
+        return title(alert)
+
+
+def remedy(alert: Alert) -> str:
+    """What to do about it, if the alert is about a finding of doctor; else empty."""
+    facts = alert.facts if isinstance(alert.facts, Mapping) else {}
+    return in_language(facts.get("remedy"))
+
+
+def link(alert: Alert) -> str:
+    """The address of the alert's page in the admin; empty if there is none."""
+    return page_of(Alert, alert.pk)
+
+
+def where_to_look(alert: Alert) -> str:
+    """The address of the page that shows what is wrong; empty if there is none."""
+    rule = RULES.find(alert.rule)
+    try:
+        return address_in_admin(rule.page) if rule and rule.page else ""
+    except NoReverseMatch:
+        return ""

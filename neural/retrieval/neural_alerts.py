@@ -1,0 +1,63 @@
+"""The alert rule of search; neural.monitoring imports it if it is installed."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from neural.health.findings import in_turn, span
+from neural.monitoring.alerts.judging import (
+    Condition,
+    Facts,
+    Judgement,
+    Rule,
+    Thresholds,
+    View,
+    from_settings,
+)
+from neural.monitoring.alerts.noted import in_language
+from neural.monitoring.alerts.rules import register_rule
+from neural.monitoring.models import Severity
+from neural.retrieval.conf import conf
+from neural.retrieval.index.lag import counted, index_lag
+
+
+def _index_behind(view: View, thresholds: Thresholds) -> Judgement:
+    """Live changes that wait too long; history may wait. Indexing that is blocked is critical."""
+    if not conf().search:
+        return Judgement()
+    lag = index_lag(now=view.now)
+    warning = thresholds["index_behind_seconds"]
+    critical = thresholds["index_behind_critical_seconds"]
+    seconds = lag.oldest_seconds if lag.waiting > lag.history else 0.0
+    if lag.troubles:
+        blocked = {"found": in_turn(lag.troubles)}
+        return Judgement([Condition(severity=Severity.CRITICAL, facts=blocked)])
+    if seconds > min(warning, critical):
+        severity = Severity.CRITICAL if seconds > critical else Severity.WARNING
+        facts = {"waiting": lag.waiting, "seconds": round(seconds)}
+        return Judgement([Condition(severity=severity, facts=facts)])
+    return Judgement()
+
+
+def _told(subject: str, facts: Facts) -> str:
+    if "found" in facts:
+        return in_language(facts["found"])
+    number = ngettext("%(count)s record waits", "%(count)s records wait", facts["waiting"])
+    return _("%(waits)s to be indexed, the first for %(span)s") % {
+        "waits": number % {"count": counted(facts["waiting"])},
+        "span": span(facts["seconds"]),
+    }
+
+
+INDEX_BEHIND = register_rule(
+    Rule(
+        name="index_behind",
+        title=gettext_lazy("The search index is behind"),
+        judge=_index_behind,
+        sentence=_told,
+        page="neural_retrieval_searchindex_changelist",
+        thresholds=(
+            from_settings("alert_index_behind_seconds", gettext_lazy("warning (s)")),
+            from_settings("alert_index_behind_critical_seconds", gettext_lazy("critical (s)")),
+        ),
+    )
+)

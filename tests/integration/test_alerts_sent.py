@@ -1,0 +1,91 @@
+"""Alerts through a real worker: its processes send them, or its relay if the broker is down."""
+
+import os
+import signal
+import threading
+
+import pytest
+from django.db import transaction
+
+from neural.models import RunState, TaskRun
+from neural.monitoring.models import AlertMessage, AlertMessageState
+from tests.integration.submitting import submit
+from tests.unit.alerting import TAKEN, alert, channel, only, told
+from tests.unit.receiving import answering, receiver
+from tests.watching import wait_until
+
+pytestmark = pytest.mark.integration
+
+NEAR = {"outbound_private_addresses": True, "alert_relay_after_seconds": 1}
+QUICK = {"republish_seconds": 1, "republish_lease_seconds": 2}
+
+
+@pytest.fixture(autouse=True)
+def _quick(cluster, settings):
+    """What this process submits is published again soon."""
+    settings.NEURAL = {**settings.NEURAL, **QUICK}
+
+
+@pytest.fixture
+def group():
+    """The robot of a chat group."""
+    with receiver() as running:
+        running.answers += [answering(200, TAKEN["dingtalk"])] * 9
+        yield running
+
+
+def is_sent():
+    return AlertMessage.objects.filter(state=AlertMessageState.SENT).exists()
+
+
+def test_an_alert_reaches_its_channel_through_a_worker(cluster, group):
+    channel("dingtalk", group.url(""))
+    cluster.worker(outbound_private_addresses=True)
+    told(alert())
+    wait_until(is_sent, 60)
+    assert len(group.got) == 1
+    wait_until(lambda: TaskRun.objects.get().state == RunState.SUCCEEDED, 30)
+
+
+def test_a_broker_that_is_down_is_told_all_the_same_and_once(cluster, group):
+    channel("dingtalk", group.url(""))
+    worker = cluster.worker(**NEAR, **QUICK)
+    cluster.broker.stop()
+
+    told(alert(rule="broker", subject=""))
+    wait_until(is_sent, 60)
+    assert only().attempts == 1
+    assert TaskRun.objects.get().state == RunState.PENDING
+
+    cluster.broker.start()
+    wait_until(lambda: TaskRun.objects.get().state == RunState.SUCCEEDED, 60)
+    assert len(group.got) == 1
+    assert worker.is_running
+
+
+def test_a_process_that_is_forked_while_the_relay_sends_works(cluster, group):
+    """The child shares nothing with the thread that sends."""
+    go_on, arrived = threading.Event(), threading.Event()
+
+    def slowly(handler):
+        arrived.set()
+        go_on.wait(3)
+        answering(200, TAKEN["dingtalk"])(handler)
+
+    group.answers.insert(0, slowly)
+    channel("dingtalk", group.url(""))
+    worker = cluster.worker(**NEAR, **QUICK)
+    with transaction.atomic():  # no run will send it
+        told(alert())
+        TaskRun.objects.all().delete()
+    assert arrived.wait(60)
+    before = worker.children()
+    os.kill(min(before), signal.SIGKILL)
+    wait_until(lambda: worker.children() - before, 30)
+    go_on.set()
+    wait_until(is_sent, 60)
+
+    submit("after")
+    wait_until(lambda: TaskRun.objects.filter(state=RunState.SUCCEEDED).exists(), 60)
+    assert worker.is_running
+    assert len(group.got) == 1
