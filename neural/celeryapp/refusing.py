@@ -16,6 +16,8 @@ from django.db.models.functions import Now
 
 from neural.broker.envelopes import SHOWN_LENGTH, shown
 from neural.errors import PermanentError
+from neural.ledger import ports
+from neural.ledger.outcome import Outcome
 from neural.ledger.record import BY_MESSAGE, check_task_id
 from neural.ledger.work_errors import ERROR_LENGTH
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
@@ -126,9 +128,25 @@ def _inserted(
         with transaction.atomic():
             TaskRun.objects.bulk_create([run])
             failed = AttemptOutcome.FAILED
-            TaskAttempt.objects.create(run=run, outcome=failed, started_at=Now(), error=run.error)
+            attempt = TaskAttempt.objects.create(
+                run=run, outcome=failed, started_at=Now(), error=run.error
+            )
             also(refused, run)
+            ports.notify_settled([_outcome(attempt)])
     except IntegrityError:
         same = {"task": run.task, "error": run.error, "args": run.args, "kwargs": run.kwargs}
         return TaskRun.objects.filter(task_id=run.task_id, **same).exists()
     return True
+
+
+def _outcome(attempt: TaskAttempt) -> Outcome:
+    """The refusal as an outcome; the run neither waited nor ran."""
+    attempt.run.available_at = attempt.finished_at
+    return Outcome(
+        run=attempt.run,
+        state=RunState.DEAD,
+        started_at=attempt.finished_at,
+        finished_at=attempt.finished_at,
+        attempt_outcome=AttemptOutcome.FAILED,
+        error=attempt.error,
+    )

@@ -105,12 +105,14 @@ def when_settled(name: str, call: SettledTogether) -> None:
     """Call a function with the outcomes (:class:`neural.ledger.outcome.Outcome`) that one
     transaction settles, in that transaction: whatever it writes commits with them.
 
-    It is called for successes and failed attempts, and for deliveries that were lost, whose runs
-    are read as they were before. An error rolls the transaction back, so it must be short and safe.
+    It is called for every outcome that a worker records, for lost deliveries, whose runs are as
+    they were before, and for messages that are recorded as dead letters. It is not called for runs
+    that are released. An error rolls the transaction back, so the function must be short and safe.
     """
     _settle_listeners[name] = call
 
 
-def listening_to_settling() -> list[SettledTogether]:
-    """The functions that :func:`when_settled` set."""
-    return list(_settle_listeners.values())
+def notify_settled(outcomes: Sequence[Any]) -> None:
+    """Call the functions that :func:`when_settled` set."""
+    for call in _settle_listeners.values():
+        call(outcomes)

@@ -49,6 +49,7 @@ def settle(outcomes: Sequence[Outcome]) -> None:
             raise TransactionManagementError("the outcome was undone by what follows the run")
         for tell in ports.listening_to_ends():
             tell([_ended(outcome) for outcome in outcomes if outcome.state in _ENDS])
+        ports.notify_settled(outcomes)
 
 
 _ENDS = (RunState.SUCCEEDED, RunState.DEAD)
@@ -174,7 +175,7 @@ def _take_away(
         theirs = TaskRun.objects.running().filter(pk=run.pk, token=run.token)
         if not theirs.update(**changes):
             return False
-        TaskAttempt.objects.create(
+        attempt = TaskAttempt.objects.create(
             run=run,
             outcome=outcome,
             started_at=run.started_at or Now(),
@@ -187,8 +188,23 @@ def _take_away(
         ports.notify_end(run, state)
         for tell in ports.listening_to_ends() if is_dead else ():
             tell([ports.Ended(run, state, "")])
+        if outcome == AttemptOutcome.LOST:
+            ports.notify_settled([_lost(attempt, state)])
         transaction.on_commit(partial(_log, run, outcome, error, state, losses), robust=True)
     return True
+
+
+def _lost(attempt: TaskAttempt, state: RunState) -> Outcome:
+    """A lost delivery as an outcome; nobody knows how long it ran."""
+    return Outcome(
+        run=attempt.run,
+        state=state,
+        started_at=attempt.finished_at,
+        finished_at=attempt.finished_at,
+        failures=attempt.run.failures,
+        attempt_outcome=AttemptOutcome.LOST,
+        error=attempt.error,
+    )
 
 
 def _log(run: TaskRun, outcome: AttemptOutcome, error: str, state: RunState, losses: int) -> None:

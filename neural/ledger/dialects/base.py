@@ -126,9 +126,14 @@ class Dialect:
         is one writer at a time."""
 
     def transactions(self, cursor: CursorWrapper) -> tuple[int | None, int | None]:
-        """The numbers of the oldest open transaction that may write and of the next one; None where
-        there is one writer at a time."""
+        """The numbers of the oldest open transaction that may write, and of the current one, which
+        gets a number if it has none. Numbers rise in the order in which transactions get them. None
+        where there is one writer at a time."""
         return None, None
+
+    def epoch_seconds(self, column: str) -> str:
+        """SQL of the whole seconds from 1970 (UTC) to the time in a column, as an integer."""
+        raise NotImplementedError
 
     @contextmanager
     def following_indexes(self, connection: BaseDatabaseWrapper) -> Iterator[None]:

@@ -101,11 +101,14 @@ class PostgreSQL(Dialect):
 
     def transactions(self, cursor: CursorWrapper) -> tuple[int | None, int | None]:
         cursor.execute(
-            "SELECT pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint"
-            " FROM pg_current_snapshot() AS now"
+            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
+            " pg_current_xact_id()::text::bigint"
         )
-        oldest, following = cursor.fetchone()
-        return oldest, following
+        oldest, own = cursor.fetchone()
+        return oldest, own
+
+    def epoch_seconds(self, column: str) -> str:
+        return f"floor(extract(epoch FROM {column}))::bigint"
 
     def patience(self, cursor: CursorWrapper) -> str:
         cursor.execute("SELECT current_setting('statement_timeout')")

@@ -66,6 +66,9 @@ class SQLite(Dialect):
     def join_elements(self, column: str, name: str) -> str:
         return f"JOIN json_each({column}) AS {name}"
 
+    def epoch_seconds(self, column: str) -> str:
+        return f"CAST(strftime('%%s', {column}) AS INTEGER)"
+
     def patience(self, cursor: CursorWrapper) -> str:
         cursor.execute("PRAGMA busy_timeout")
         return str(cursor.fetchone()[0])

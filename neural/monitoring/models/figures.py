@@ -14,8 +14,9 @@ class Tally(models.Model):
     """What one transaction has settled, not yet added up."""
 
     settled_at = models.DateTimeField(db_default=Now())
-    figures = models.JSONField()
-    """See :mod:`neural.monitoring.rollups.tallying`."""
+    figures = models.TextField()
+    """JSON, see :mod:`neural.monitoring.rollups.tallying`. Not a JSON column: no query looks into
+    it, and text costs the transaction least."""
 
     def __str__(self) -> str:
         return f"tally {self.pk}"
@@ -24,15 +25,21 @@ class Tally(models.Model):
 class ReadMark(models.Model):
     """Up to which primary key the rows of a table have been read, in the order of their keys.
 
-    On PostgreSQL a row with a smaller key may commit later. So keys are read up to ``safe_id``: the
-    last key that had been given when the oldest transaction still open now (``horizon``) began.
+    On PostgreSQL a row with a smaller key may commit later, so keys become readable with a delay;
+    see :mod:`neural.monitoring.rollups.marks`.
     """
 
     name = models.CharField(max_length=50, primary_key=True)
     last_id = models.BigIntegerField(default=0)
     candidate_id = models.BigIntegerField(default=0)
-    """Keys up to here may be read once no transaction is older than ``horizon``."""
-    horizon = models.BigIntegerField(null=True, blank=True)
+    """The keys up to here are read next."""
+    candidate_at = models.DateTimeField(null=True)
+    """When the candidate was chosen: rows that had committed before have no greater key."""
+    horizon = models.BigIntegerField(null=True)
+    """The keys up to the candidate may be read once all transactions with smaller numbers have
+    ended; None until a number has been taken."""
+    read_at = models.DateTimeField(null=True)
+    """Every row that had committed by this time has been read."""
 
     def __str__(self) -> str:
         return f"{self.name}: {self.last_id}"

@@ -1,10 +1,16 @@
 """Reads each row of a growing table once, in the order of their keys, by whichever relay comes.
 
-On PostgreSQL a row may commit after rows with greater keys. So the greatest key is noted together
-with the next transaction's number, and keys up to it are read once every transaction with a smaller
-number has ended. SQLite has one writer at a time, and needs no such wait.
+On PostgreSQL a row may commit after rows with greater keys. So the greatest key is noted as the
+candidate. A moment later a transaction takes a number, which is greater than the numbers of all
+transactions that had drawn keys up to the candidate. Once every transaction with a smaller number
+has ended, the keys up to the candidate are read. A long transaction that writes delays the reading,
+and nothing is left out. SQLite has one writer at a time, and needs no such wait.
+
+Rows that are inserted with keys of their own, as by ``loaddata``, are read only if these are
+greater than the keys read before.
 """
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +23,9 @@ from neural.monitoring.models import ReadMark
 
 MOST_KEYS = 20_000
 """The most keys of one span: the transaction that reads them stays short."""
+PAUSE = dt.timedelta(seconds=1)
+"""How long after the choice of a candidate a number is taken. A key is drawn some microseconds
+before its transaction gets a number."""
 
 
 @dataclass(frozen=True)
@@ -32,55 +41,73 @@ def reading_on(name: str, model: type[Model], *, most: int = MOST_KEYS) -> Itera
     """A transaction with the next keys of ``model`` to read under this name; they count as read
     when the block ends without an error.
 
-    None if there are none yet, or another relay is reading. Rows that existed before the first call
-    are not read.
+    None if there are none yet, or another relay is reading. A call finds the rows that had
+    committed before the previous call (on SQLite before this one), unless a transaction that is
+    older than them is still open. Rows that existed before the first call are not read.
     """
     with transaction.atomic(using=dialects.ledger_connection().alias):
         mark = _locked(name, model)
         span = _next(mark, model, most) if mark else None
         yield span
         if mark and span:
-            mark.last_id = span.up_to
-            mark.save(update_fields=["last_id"])
+            _note(mark, model, span)
 
 
 def _locked(name: str, model: type[Model]) -> ReadMark | None:
     mark = ReadMark.objects.select_for_update(skip_locked=True).filter(pk=name).first()
     if mark is None:
-        start = _greatest(model)
-        ReadMark.objects.get_or_create(
-            name=name, defaults={"last_id": start, "candidate_id": start}
-        )
+        start, now = _greatest(model)
+        first = {"last_id": start, "candidate_id": start, "candidate_at": now, "read_at": now}
+        ReadMark.objects.get_or_create(name=name, defaults=first)
     return mark
 
 
 def _next(mark: ReadMark, model: type[Model], most: int) -> Span | None:
-    _move_candidate(mark, model)
-    safe = mark.candidate_id if mark.horizon is None else mark.last_id
-    up_to = min(safe, mark.last_id + most)
+    if mark.last_id >= mark.candidate_id:
+        _choose(mark, model)
+    if not _is_readable(mark):
+        return None
+    up_to = min(mark.candidate_id, mark.last_id + most)
     return Span(mark.last_id, up_to) if up_to > mark.last_id else None
 
 
-def _move_candidate(mark: ReadMark, model: type[Model]) -> None:
-    """Judge the candidate, and choose the next one when the last was read in full.
-
-    ``horizon`` is None once the keys up to ``candidate_id`` may be read.
-    """
-    before = (mark.candidate_id, mark.horizon)
-    if mark.horizon is None and mark.last_id >= mark.candidate_id:
-        mark.candidate_id = max(_greatest(model), mark.last_id)
-        # In a later statement: a key is drawn a moment before its transaction gets a number.
-        mark.horizon = _transactions()[1]
-    if mark.horizon is not None and (_transactions()[0] or 0) >= mark.horizon:
-        mark.horizon = None
-    if (mark.candidate_id, mark.horizon) != before:
-        mark.save(update_fields=["candidate_id", "horizon"])
+def _choose(mark: ReadMark, model: type[Model]) -> None:
+    """Choose the next candidate, after the last one has been read in full."""
+    greatest, now = _greatest(model)
+    mark.candidate_id, mark.candidate_at, mark.horizon = max(greatest, mark.last_id), now, None
+    if mark.candidate_id == mark.last_id:
+        mark.read_at = now
+    mark.save(update_fields=["candidate_id", "candidate_at", "horizon", "read_at"])
 
 
-def _greatest(model: type[Model]) -> int:
-    return model._default_manager.aggregate(greatest=Max("pk"))["greatest"] or 0
-
-
-def _transactions() -> tuple[int | None, int | None]:
+def _is_readable(mark: ReadMark) -> bool:
+    """Whether no row with a key up to the candidate can still commit."""
     with dialects.ledger_connection().cursor() as cursor:
-        return dialects.ledger_dialect().transactions(cursor)
+        oldest, own = dialects.ledger_dialect().transactions(cursor)
+    if oldest is None or own is None:
+        return True
+    if mark.horizon is None and mark.candidate_at and _now() - mark.candidate_at >= PAUSE:
+        mark.horizon = own
+        mark.save(update_fields=["horizon"])
+    return mark.horizon is not None and oldest >= mark.horizon
+
+
+def _note(mark: ReadMark, model: type[Model], span: Span) -> None:
+    mark.last_id = span.up_to
+    if mark.last_id == mark.candidate_id:
+        mark.read_at = mark.candidate_at
+    mark.save(update_fields=["last_id", "read_at"])
+    if mark.last_id == mark.candidate_id and mark.horizon is not None:
+        _choose(mark, model)  # now, so that the next call can read up to it
+
+
+def _greatest(model: type[Model]) -> tuple[int, dt.datetime]:
+    """The greatest key (0 in an empty table), and the database's time before it was read."""
+    now = _now()
+    return model._default_manager.aggregate(greatest=Max("pk"))["greatest"] or 0, now
+
+
+def _now() -> dt.datetime:
+    """The database's time."""
+    dialect, connection = dialects.ledger_dialect(), dialects.ledger_connection()
+    return dt.datetime.fromtimestamp(dialect.microseconds(connection) / 1e6, tz=dt.UTC)

@@ -4,8 +4,26 @@ with history."""
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from neural.monitoring.rollups.histograms import Histogram
+from django.db.models import Model, OuterRef, QuerySet, Subquery, Sum
+
+from neural.models import Store
+from neural.monitoring.models import (
+    EventFigures,
+    HourFigures,
+    MinuteFigures,
+    ReadMark,
+    TotalEvents,
+    TotalFigures,
+)
+from neural.monitoring.rollups import folding, submitted
+from neural.monitoring.rollups.histograms import Histogram, added
+
+Row = TypeVar("Row", bound=Model)
+
+MARKS = (folding.MARK, *submitted.MARKS)
+"""The marks that say up to when everything is counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +53,8 @@ def by_minute(
 ) -> Mapping[dt.datetime, Mapping[Key, Figures]]:
     """Figures of each minute in [since, until), by ``queue``, ``work``, both or nothing (the empty
     key). Minutes in which nothing happened are left out."""
-    raise NotImplementedError
+    rows = MinuteFigures.objects.filter(minute__gte=since, minute__lt=until)
+    return _by_time(rows, "minute", by)
 
 
 def by_hour(
@@ -47,31 +66,76 @@ def by_hour(
 ) -> Mapping[dt.datetime, Mapping[Key, Figures]]:
     """The same by hour, of these stores alone (None: of everything); ``by`` may name
     ``store_code``, too."""
-    raise NotImplementedError
+    rows = HourFigures.objects.filter(hour__gte=since, hour__lt=until)
+    return _by_time(_of_stores(rows, stores), "hour", by)
 
 
 def events_by_hour(
     since: dt.datetime, until: dt.datetime, *, stores: Collection[str] | None = None
 ) -> Mapping[dt.datetime, Mapping[str, int]]:
     """Received events of each hour in [since, until), by store code."""
-    raise NotImplementedError
+    rows = _of_stores(EventFigures.objects.filter(hour__gte=since, hour__lt=until), stores)
+    found: dict[dt.datetime, dict[str, int]] = {}
+    sums = rows.values_list("hour", "store_code").annotate(Sum("events")).order_by("hour")
+    for hour, store, number in sums:
+        found.setdefault(hour, {})[store] = number
+    return found
 
 
 def last_events(stores: Collection[str] | None = None) -> Mapping[str, dt.datetime]:
-    """When each store's last event was received, by store code."""
-    raise NotImplementedError
+    """When each store's last event was received (to the second), by store code. Stores without a
+    counted event are left out."""
+    newest = EventFigures.objects.filter(store_code=OuterRef("pk")).order_by("-hour", "-last_at")
+    chosen = Store.objects.all() if stores is None else Store.objects.filter(pk__in=stores)
+    # One index lookup a store, however long its history is.
+    found = chosen.values_list("pk", Subquery(newest.values("last_at")[:1]))
+    return {code: last_at for code, last_at in found if last_at}
 
 
 def totals() -> Mapping[tuple[str, str], Figures]:
     """Figures since the first run, by queue and work: they never fall."""
-    raise NotImplementedError
+    rows = TotalFigures.objects.values_list("queue", "work", *_FIGURES)
+    return {(queue, work): _figures(values) for queue, work, *values in rows}
 
 
 def event_totals() -> Mapping[str, int]:
     """Events since the first one, by type."""
-    raise NotImplementedError
+    return dict(TotalEvents.objects.values_list("event_type", "events"))
 
 
 def counted_until() -> dt.datetime | None:
-    """Up to when figures are complete: when relays last added up. None if they never did."""
-    raise NotImplementedError
+    """Up to when figures are complete: what had committed by then is counted. None if relays never
+    added up."""
+    marks = ReadMark.objects.filter(pk__in=MARKS).values_list("read_at", flat=True)
+    times = [read_at for read_at in marks if read_at]
+    return min(times) if len(times) == len(MARKS) else None
+
+
+_FIGURES = ("submitted", "succeeded", "failed", "lost", "dead", "wait", "duration")
+
+
+def _of_stores(rows: QuerySet[Row], stores: Collection[str] | None) -> QuerySet[Row]:
+    return rows if stores is None else rows.filter(store_code__in=stores)
+
+
+def _by_time(
+    rows: QuerySet[Any], time: str, by: Sequence[str]
+) -> dict[dt.datetime, dict[Key, Figures]]:
+    gathered: dict[dt.datetime, dict[Key, list[Any]]] = {}
+    for at, *values in rows.order_by(time).values_list(time, *by, *_FIGURES):
+        key, counts = tuple(values[: len(by)]), values[len(by) :]
+        of_time = gathered.setdefault(at, {})
+        of_time[key] = _together(of_time[key], counts) if key in of_time else counts
+    return {
+        at: {key: _figures(counts) for key, counts in of_time.items()}
+        for at, of_time in gathered.items()
+    }
+
+
+def _together(one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
+    numbers = [a + b for a, b in zip(one[:-2], other[:-2], strict=True)]
+    return [*numbers, added(one[-2], other[-2]), added(one[-1], other[-1])]
+
+
+def _figures(values: Sequence[Any]) -> Figures:
+    return Figures(**dict(zip(_FIGURES, values, strict=True)))

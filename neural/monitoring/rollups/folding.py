@@ -1,0 +1,102 @@
+"""Adds up what was settled, submitted and received: a duty of every relay.
+
+Each step is one short transaction that reads, adds and deletes (or notes what it has read). So
+nothing is counted twice or left out, whatever is killed. All steps take the same lock, since each
+reads the rows of figures to which it adds: one relay at a time adds up.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from neural.ledger import dialects
+from neural.monitoring.conf import conf
+from neural.monitoring.models import ReadMark, Tally
+from neural.monitoring.rollups import submitted, writing
+from neural.monitoring.rollups.tallying import sums_in
+
+MARK = "tallies"
+"""The mark whose lock allows a relay to add up."""
+MOST_TALLIES = 500
+"""The most tallies of one step."""
+LONGEST_TURN_SECONDS = 0.3
+"""A relay that has been at it for so long leaves the rest to its next turn."""
+
+
+class _AnotherRelay(Exception):
+    """Another relay is adding up."""
+
+
+@dataclass
+class _Step:
+    """A step, repeated until it finds no more."""
+
+    do: Callable[[], bool]
+    is_done: bool = False
+
+
+def fold_if_due() -> None:
+    """Add up if ``figures_seconds`` have passed since figures were last complete.
+
+    A backlog that takes longer than :data:`LONGEST_TURN_SECONDS` is continued by the next turn.
+    """
+    as_of = _due_at()
+    if as_of is not None:
+        fold(as_of=as_of, seconds=LONGEST_TURN_SECONDS)
+
+
+def fold(*, as_of: dt.datetime, seconds: float) -> bool:
+    """Add up for so many seconds at most; returns whether nothing is left.
+
+    ``as_of`` is the database's time before the call: figures are then complete up to it. False if
+    another relay is adding up.
+    """
+    until = time.monotonic() + seconds
+    ReadMark.objects.get_or_create(name=MARK)
+    steps = [_Step(submitted.count_runs), _Step(submitted.count_events), _Step(_fold_tallies)]
+    try:
+        while left := [step for step in steps if not step.is_done]:
+            for step in left:
+                step.is_done = not _locked(step.do)
+            if time.monotonic() >= until and not all(step.is_done for step in steps):
+                return False
+    except _AnotherRelay:
+        return False
+    ReadMark.objects.filter(pk=MARK).update(read_at=as_of)
+    return True
+
+
+def _due_at() -> dt.datetime | None:
+    """The database's time if it is time to add up, else None. Takes no lock."""
+    mark = ReadMark.objects.filter(pk=MARK).values_list("read_at", Now())
+    if not (found := mark.first()):
+        ReadMark.objects.get_or_create(name=MARK)
+        found = mark.get()
+    read_at, now = found
+    is_due = read_at is None or now - read_at >= dt.timedelta(seconds=conf().figures_seconds)
+    return now if is_due else None
+
+
+def _locked(step: Callable[[], bool]) -> bool:
+    with transaction.atomic(using=dialects.ledger_connection().alias):
+        if not list(ReadMark.objects.select_for_update(skip_locked=True).filter(pk=MARK)):
+            raise _AnotherRelay
+        return step()
+
+
+def _fold_tallies() -> bool:
+    """Add up the next tallies; returns whether there may be more."""
+    table = Tally._meta.db_table
+    statement = f"""
+        DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT %s)
+        RETURNING figures
+    """
+    with dialects.preparing_cursor() as cursor:
+        cursor.execute(statement, [MOST_TALLIES])
+        tallies = [text for (text,) in cursor.fetchall()]
+    writing.add(sums_in(tallies))
+    return len(tallies) == MOST_TALLIES

@@ -1,0 +1,32 @@
+"""Old figures, which ``manage.py prune`` deletes. Those of all time stay (counters never fall)."""
+
+from neural.ledger.prune import Prunable
+from neural.monitoring.conf import conf
+from neural.monitoring.models import EventFigures, HourFigures, MinuteFigures
+
+PRUNABLES = (
+    Prunable(
+        name="figures by minute",
+        which="figures by minute that are older than the setting figures_minutes_kept_days says",
+        model=MinuteFigures,
+        made_at="minute",
+        aged_from="minute",
+        kept_days=lambda: conf().figures_minutes_kept_days,
+    ),
+    Prunable(
+        name="figures by hour",
+        which="figures by hour that are older than the setting figures_hours_kept_days says",
+        model=HourFigures,
+        made_at="hour",
+        aged_from="hour",
+        kept_days=lambda: conf().figures_hours_kept_days,
+    ),
+    Prunable(
+        name="figures of events",
+        which="numbers of events by hour that are older than this setting says",
+        model=EventFigures,
+        made_at="hour",
+        aged_from="hour",
+        kept_days=lambda: conf().figures_hours_kept_days,
+    ),
+)

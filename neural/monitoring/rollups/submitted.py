@@ -1,0 +1,67 @@
+"""Counts submitted runs and received events, from the ledger's new rows."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db.models import Model
+
+from neural.ledger import dialects
+from neural.models import NeuralEvent, TaskRun
+from neural.monitoring.rollups import writing
+from neural.monitoring.rollups.marks import Span, reading_on
+from neural.monitoring.rollups.sums import Sum
+
+MOST_KEYS = 10_000
+"""The most rows that one transaction counts: some 20 ms."""
+MARKS = ("submitted", "events")
+"""The names under which this module reads the ledger."""
+
+_RUN = {"queue": "queue", "work": "CASE WHEN handler = '' THEN task ELSE handler END"}
+_RUN |= {"store": "COALESCE(store_id, '')"}
+_EVENT = {"store": "store_id", "type": "type"}
+
+
+def count_runs() -> bool:
+    """Count the next new runs; returns whether there were any."""
+    with reading_on("submitted", TaskRun, most=MOST_KEYS) as span:
+        if span:
+            writing.add(
+                ((minute, queue, work, store), Sum(submitted=number))
+                for minute, queue, work, store, number, _ in _counted(
+                    TaskRun, "created_at", _RUN, span
+                )
+            )
+    return span is not None
+
+
+def count_events() -> bool:
+    """Count the next new events; returns whether there were any."""
+    with reading_on("events", NeuralEvent, most=MOST_KEYS) as span:
+        if span:
+            writing.add_events(_by_hour(_counted(NeuralEvent, "recorded_at", _EVENT, span)))
+    return span is not None
+
+
+def _counted(model: type[Model], time: str, by: Mapping[str, str], span: Span) -> list[Any]:
+    """Rows of minute (from 1970), the values ``by``, number, and the last time (in seconds)."""
+    seconds = dialects.ledger_dialect().epoch_seconds(time)
+    chosen = ", ".join(f"{expression} AS {name}" for name, expression in by.items())
+    places = ", ".join(str(number) for number in range(1, len(by) + 2))
+    statement = f"""
+        SELECT {seconds} / 60 AS minute, {chosen}, COUNT(*), MAX({seconds})
+        FROM {model._meta.db_table} WHERE id > %s AND id <= %s GROUP BY {places}
+    """
+    with dialects.preparing_cursor() as cursor:
+        cursor.execute(statement, [span.after, span.up_to])
+        return cursor.fetchall()
+
+
+def _by_hour(counted: Iterable[Any]) -> Mapping[writing.EventKey, tuple[int, dt.datetime]]:
+    hours: dict[writing.EventKey, tuple[int, dt.datetime]] = {}
+    for minute, store, name, number, last in counted:
+        key = (writing.moment(minute // 60 * 60), store, name)
+        last_at = dt.datetime.fromtimestamp(last, tz=dt.UTC)
+        before, latest = hours.get(key, (0, last_at))
+        hours[key] = (before + number, max(latest, last_at))
+    return hours

@@ -1,0 +1,128 @@
+"""Adds sums to the tables of figures. The caller holds the lock of all figures
+(:mod:`neural.monitoring.rollups.folding`), so that each row is read, added to and written."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from django.db.models import Model
+
+from neural.ledger import dialects
+from neural.monitoring.models import (
+    EventFigures,
+    FiguresBase,
+    HourFigures,
+    MinuteFigures,
+    TotalEvents,
+    TotalFigures,
+)
+from neural.monitoring.rollups.histograms import BUCKETS
+from neural.monitoring.rollups.sums import Key, Sum
+
+Row = TypeVar("Row", bound=Model)
+Keys = Iterable[tuple[Any, ...]]
+EventKey = tuple[dt.datetime, str, str]
+"""Hour, store code and event type."""
+
+_KINDS = {"minute": "timestamptz", "hour": "timestamptz"}
+_COUNTED = ("submitted", "succeeded", "failed", "lost", "dead")
+_MOST_KEYS = 1000
+"""Rows that one statement reads or writes."""
+
+
+def add(sums: Iterable[tuple[Key, Sum]]) -> None:
+    """Add sums by minute, queue, work and store to the figures of minutes, hours and all time."""
+    minutes: dict[Any, Sum] = defaultdict(Sum)
+    hours: dict[Any, Sum] = defaultdict(Sum)
+    totals: dict[Any, Sum] = defaultdict(Sum)
+    for (minute, queue, work, store), each in sums:
+        minutes[moment(minute), queue, work].add(each)
+        hours[moment(minute // 60 * 60), queue, work, store].add(each)
+        totals[queue, work].add(each)
+    _add(MinuteFigures, ("minute", "queue", "work"), minutes)
+    _add(HourFigures, ("hour", "queue", "work", "store_code"), hours)
+    _add(TotalFigures, ("queue", "work"), totals)
+
+
+def add_events(events: Mapping[EventKey, tuple[int, dt.datetime]]) -> None:
+    """Add numbers of events, with the time of the last one, to hours and to all time."""
+    key = ("hour", "store_code", "event_type")
+    rows = _rows(EventFigures, key, events)
+    totals: dict[tuple[str], int] = defaultdict(int)
+    for each, (number, last_at) in events.items():
+        row = rows[each]
+        row.events += number
+        row.last_at = max(row.last_at or last_at, last_at)
+        totals[each[2],] += number
+    _write(EventFigures, key, rows.values(), ("events", "last_at"))
+    of_types = _rows(TotalEvents, ("event_type",), totals)
+    for name, number in totals.items():
+        of_types[name].events += number
+    _write(TotalEvents, ("event_type",), of_types.values(), ("events",))
+
+
+def moment(minute: int) -> dt.datetime:
+    """The beginning of a minute, counted from 1970 (UTC)."""
+    return dt.datetime.fromtimestamp(minute * 60, tz=dt.UTC)
+
+
+def _add(model: type[FiguresBase], key: Sequence[str], sums: Mapping[tuple[Any, ...], Sum]) -> None:
+    rows = _rows(model, key, sums)
+    for each, added in sums.items():
+        _add_to(rows[each], added)
+    _write(model, key, rows.values(), (*_COUNTED, "wait", "duration"))
+
+
+def _add_to(row: FiguresBase, added: Sum) -> None:
+    for name in _COUNTED:
+        setattr(row, name, getattr(row, name) + getattr(added, name))
+    for name in ("wait", "duration"):
+        if buckets := getattr(added, name):
+            histogram = list(getattr(row, name)) or [0] * BUCKETS
+            for bucket, count in buckets.items():
+                histogram[bucket] += count
+            setattr(row, name, histogram)
+
+
+def _rows(model: type[Row], key: Sequence[str], keys: Keys) -> dict[tuple[Any, ...], Row]:
+    """The rows with these keys; those that do not exist are new and not written yet."""
+    wanted = list(keys)
+    rows: dict[tuple[Any, ...], Row] = {}
+    for start in range(0, len(wanted), _MOST_KEYS):
+        for row in _found(model, key, wanted[start : start + _MOST_KEYS]):
+            rows[tuple(getattr(row, name) for name in key)] = row
+    for each in wanted:
+        if each not in rows:
+            rows[each] = model(**dict(zip(key, each, strict=True)))
+    return rows
+
+
+def _found(model: type[Row], key: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> Iterable[Row]:
+    columns = {name: _KINDS.get(name, "text") for name in key}
+    stored = [[_stored(value) for value in each] for each in keys]
+    table, parameters = dialects.ledger_dialect().table(columns, stored)
+    statement = f"""
+        SELECT * FROM {model._meta.db_table}
+        WHERE ({", ".join(key)}) IN (SELECT * FROM {table} AS wanted)
+    """
+    return model._default_manager.raw(statement, parameters)
+
+
+def _stored(value: Any) -> Any:
+    """A value as the database compares it: SQLite keeps times as text."""
+    if isinstance(value, dt.datetime):
+        return dialects.ledger_connection().ops.adapt_datetimefield_value(value)
+    return value
+
+
+def _write(
+    model: type[Row], key: Sequence[str], rows: Iterable[Row], fields: Sequence[str]
+) -> None:
+    model._default_manager.bulk_create(
+        rows,
+        batch_size=_MOST_KEYS,
+        update_conflicts=True,
+        unique_fields=key,
+        update_fields=fields,
+    )
