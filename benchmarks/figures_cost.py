@@ -4,9 +4,10 @@
     python -m benchmarks.figures_cost --batch 1             runs that are claimed one by one
 
 Drains the same sales reports of a hundred stores with and without figures, in turn, in one process.
-Whatever relays would add up meanwhile is added up between the batches, so all of it counts. Prints
-JSON: the ratios of the clock and of this process's processor time, and the share of the clock that
-tallies and adding up took themselves, which depends less on what else the machine does.
+Whatever relays would add up meanwhile is added up between the batches, and the rest at the end, so
+all of it counts. Prints JSON: the ratios of the clock and of this process's processor time, and the
+shares of both that tallies and adding up took themselves, which depend less on what else the
+machine does. On PostgreSQL, the processor time of the server is in the clock alone.
 """
 
 from benchmarks.isolated import measure, parser

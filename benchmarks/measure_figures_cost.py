@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -31,6 +31,8 @@ from neural.monitoring.rollups import folding, marks, reading  # noqa: E402
 from neural.monitoring.rollups.tallying import keep_tally  # noqa: E402
 
 Figures = dict[str, float]
+Spent = defaultdict[str, float]
+NAMES = ("seconds", "processor_seconds")
 
 
 def main(events: int, batch: int, repeats: int) -> None:
@@ -39,13 +41,16 @@ def main(events: int, batch: int, repeats: int) -> None:
     _fold_all()
     pairs = [_pair(number, events, batch) for number in range(repeats)]
     _check(events * repeats)
-    names = ("seconds", "processor_seconds")
-    ratios = {name: median(_ratio(pair, name) for pair in pairs) for name in names}
-    shares = {name: median(_share(pair, name) for pair in pairs) for name in ("tallies", "folding")}
     figures = {
         "pairs": pairs,
-        "with_to_without": {name: round(each, 3) for name, each in ratios.items()},
-        "share_of_the_clock": {name: round(each, 4) for name, each in shares.items()},
+        "with_to_without": {
+            name: round(median(_ratio(pair, name) for pair in pairs), 3) for name in NAMES
+        },
+        "share": {
+            f"{part}_{name}": round(median(_share(pair, part, name) for pair in pairs), 4)
+            for part in ("tallies", "folding")
+            for name in NAMES
+        },
     }
     json.dump(figures, sys.stdout)
 
@@ -62,7 +67,7 @@ def _pair(number: int, events: int, batch: int) -> dict[str, Any]:
 def _drained(source: str, events: int, batch: int, figures: bool) -> Figures:
     _fold_all()
     submit_all(sales_report(source, each) for each in range(events))
-    spent: Counter[str] = Counter()
+    spent: Spent = defaultdict(float)
     listeners = {"figures": _timed(keep_tally, spent, "tallies")} if figures else {}
     fold = _timed(_fold_all if figures else lambda: None, spent, "folding")
     turn = _timed(folding.fold_if_due if figures else lambda: None, spent, "folding")
@@ -77,13 +82,14 @@ def _drained(source: str, events: int, batch: int, figures: bool) -> Figures:
     return {name: round(each, 4) for name, each in {**seconds, **spent}.items()}
 
 
-def _timed(call: Callable[..., Any], spent: Counter[str], name: str) -> Callable[..., None]:
+def _timed(call: Callable[..., Any], spent: Spent, name: str) -> Callable[..., None]:
     """The function, adding the seconds that each call takes to ``spent``."""
 
     def timed(*arguments: Any) -> None:
-        began = time.perf_counter()
+        clock, processor = time.perf_counter(), time.process_time()
         call(*arguments)
-        spent[name] += time.perf_counter() - began  # type: ignore[assignment]
+        spent[f"{name}_seconds"] += time.perf_counter() - clock
+        spent[f"{name}_processor_seconds"] += time.process_time() - processor
 
     return timed
 
@@ -122,8 +128,8 @@ def _ratio(pair: dict[str, Figures], name: str) -> float:
     return pair["with"][name] / pair["without"][name]
 
 
-def _share(pair: dict[str, Figures], name: str) -> float:
-    return pair["with"][name] / pair["with"]["seconds"]
+def _share(pair: dict[str, Figures], part: str, name: str) -> float:
+    return pair["with"][f"{part}_{name}"] / pair["with"][name]
 
 
 if __name__ == "__main__":
