@@ -6,8 +6,8 @@
 Drains the same sales reports of a hundred stores with and without figures, in turn, in one process.
 Whatever relays would add up meanwhile is added up between the batches, and the rest at the end, so
 all of it counts. Prints JSON: the ratios of the clock and of this process's processor time, and the
-shares of both that tallies and adding up took themselves, which depend less on what else the
-machine does. On PostgreSQL, the processor time of the server is in the clock alone.
+shares of both that computing tallies (not inserting them) and adding up took themselves, which
+depend less on what else the machine does. The processor time of PostgreSQL is in the clock alone.
 """
 
 from benchmarks.isolated import measure, parser

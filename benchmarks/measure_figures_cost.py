@@ -28,7 +28,7 @@ from neural.ledger.claim import Claimant, claim  # noqa: E402
 from neural.models import RunState, TaskRun  # noqa: E402
 from neural.monitoring.models import TotalFigures  # noqa: E402
 from neural.monitoring.rollups import folding, marks, reading  # noqa: E402
-from neural.monitoring.rollups.tallying import keep_tally  # noqa: E402
+from neural.monitoring.rollups.tallying import TALLIES  # noqa: E402
 
 Figures = dict[str, float]
 Spent = defaultdict[str, float]
@@ -68,11 +68,12 @@ def _drained(source: str, events: int, batch: int, figures: bool) -> Figures:
     _fold_all()
     submit_all(sales_report(source, each) for each in range(events))
     spent: Spent = defaultdict(float)
-    listeners = {"figures": _timed(keep_tally, spent, "tallies")} if figures else {}
+    tally = TALLIES._replace(text=_timed(TALLIES.text, spent, "tallies"))
+    inserts = {"figures": tally} if figures else {}
     fold = _timed(_fold_all if figures else lambda: None, spent, "folding")
     turn = _timed(folding.fold_if_due if figures else lambda: None, spent, "folding")
     clock, processor = time.perf_counter(), time.process_time()
-    with mock.patch.object(ports, "_settle_listeners", listeners):
+    with mock.patch.object(ports, "_settle_inserts", inserts):
         _drain(batch, turn)
     fold()
     seconds = {
@@ -82,14 +83,15 @@ def _drained(source: str, events: int, batch: int, figures: bool) -> Figures:
     return {name: round(each, 4) for name, each in {**seconds, **spent}.items()}
 
 
-def _timed(call: Callable[..., Any], spent: Spent, name: str) -> Callable[..., None]:
+def _timed(call: Callable[..., Any], spent: Spent, name: str) -> Callable[..., Any]:
     """The function, adding the seconds that each call takes to ``spent``."""
 
-    def timed(*arguments: Any) -> None:
+    def timed(*arguments: Any) -> Any:
         clock, processor = time.perf_counter(), time.process_time()
-        call(*arguments)
+        answer = call(*arguments)
         spent[f"{name}_seconds"] += time.perf_counter() - clock
         spent[f"{name}_processor_seconds"] += time.process_time() - processor
+        return answer
 
     return timed
 

@@ -13,22 +13,14 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from neural.ledger import dialects
 from neural.ledger.outcome import Outcome
+from neural.ledger.ports import Insert
 from neural.models import AttemptOutcome, RunState
 from neural.monitoring.models import Tally
 from neural.monitoring.rollups.histograms import bucket_of
 from neural.monitoring.rollups.sums import Buckets, Key, Sum, pour
 
-_INSERT = f"INSERT INTO {Tally._meta.db_table} (figures) VALUES (%s)"
 _SUCCEEDED, _FAILED, _LOST, _DEAD, _WAIT, _DURATION = range(6)
-
-
-def keep_tally(outcomes: Sequence[Outcome]) -> None:
-    """Record what these outcomes count, in the current transaction."""
-    if text := tally_of(outcomes):
-        with dialects.preparing_cursor() as cursor:
-            cursor.execute(_INSERT, [text])
 
 
 def tally_of(outcomes: Sequence[Outcome]) -> str:
@@ -77,6 +69,10 @@ def _row(key: Key, entry: list[Any]) -> list[Any]:
 
 def _flat(buckets: Buckets) -> list[int]:
     return [number for pair in buckets.items() for number in pair]
+
+
+TALLIES = Insert(table=Tally._meta.db_table, column="figures", text=tally_of)
+"""What the ledger inserts with each settling transaction."""
 
 
 def add_tallies(sums: dict[Key, Sum], tallies: Iterable[str]) -> None:
