@@ -21,6 +21,12 @@ class MonitoringSettings(Settings):
     examine_seconds: float = Field(default=15, gt=0)
     """How often a relay runs the probes of doctor and the rules of alerts."""
 
+    # Error groups
+    error_groups_kept_days: float = Field(default=90, gt=0)
+    """How long an error group is kept after its last failed attempt. One with dead runs stays."""
+    error_hours_kept_days: float = Field(default=30, gt=0)
+    """How long the failed attempts of error groups are kept by hour."""
+
 
 conf = register_settings(MonitoringSettings)
 """The settings of monitoring in force."""

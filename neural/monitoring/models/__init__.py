@@ -12,6 +12,7 @@ from neural.monitoring.models.alerts import (
 )
 from neural.monitoring.models.errors import (
     ErrorGroup,
+    ErrorGroupHit,
     ErrorGroupHour,
     ErrorGroupState,
     FailedRun,
@@ -37,6 +38,7 @@ __all__ = [
     "AlertState",
     "ChannelKind",
     "ErrorGroup",
+    "ErrorGroupHit",
     "ErrorGroupHour",
     "ErrorGroupState",
     "EventFigures",
