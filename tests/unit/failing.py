@@ -6,9 +6,10 @@ from typing import Any
 from django.utils import timezone
 
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
-from neural.monitoring.errors.grouping import group_failures
+from neural.monitoring.errors.grouping import MARK, group_failures
 from neural.monitoring.models import ErrorGroup, ReadMark
 from tests.unit.ledger import make_run, make_store
+from tests.watching import wait_until
 
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/releases/20261126/neural/ledger/execute.py", line 12, in execute
@@ -54,12 +55,13 @@ def fail(
 
 
 def grouped(now: dt.datetime | None = None) -> list[ErrorGroup]:
-    """All groups, after all failures have been read."""
-    for _ in range(100):
-        last = ReadMark.objects.filter(name="failed attempts").first()
+    """All groups, after all failures have been read. On PostgreSQL, transactions of others on the
+    same server may have to end first."""
+    newest = TaskAttempt.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+    def all_read() -> bool:
         group_failures(now=now or timezone.now())
-        newest = TaskAttempt.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-        last = ReadMark.objects.filter(name="failed attempts").first()
-        if last is None or last.last_id >= newest:
-            break
+        return ReadMark.objects.filter(name=MARK, last_id__gte=newest).exists()
+
+    wait_until(all_read, seconds=60)
     return list(ErrorGroup.objects.order_by("pk"))

@@ -1,1 +1,3 @@
 """The admin pages of monitoring's rows."""
+
+from neural.monitoring.admin import errors  # noqa: F401
