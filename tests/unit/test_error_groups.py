@@ -21,6 +21,7 @@ from neural.monitoring.models import (
     ErrorGroupState,
     FailedRun,
 )
+from neural.registry import Registry
 from tests.unit.failing import fail, grouped
 from tests.unit.ledger import make_run
 
@@ -179,6 +180,26 @@ def test_messages_that_nobody_can_tell_from_values_share_a_group_at_last(
 
     assert [group.attempts for group in groups] == [2, 1, 1, 3]
     assert groups[-1].message == "…"
+
+
+def test_listeners_are_told_of_new_and_reopened_groups_once_and_not_of_old_news(
+    monkeypatch: Any,
+) -> None:
+    told: list[Any] = []
+    listeners = Registry[Any]("listener")
+    listeners.add("test", lambda groups: told.extend((each.message, each.state) for each in groups))
+    monkeypatch.setattr("neural.monitoring.errors.listeners.LISTENERS", listeners)
+    fail("order 1 is late", at=NOON - 3 * HOUR)
+    fail("order 1 is cold", at=NOON)
+    grouped(now=NOON)
+    fail("order 2 is cold", at=NOON)
+    grouped(now=NOON)
+    assert told == [("order <n> is cold", "open")]
+
+    ErrorGroup.objects.update(state=ErrorGroupState.RESOLVED, resolved_at=NOON)
+    fail("order 3 is cold", at=NOON + HOUR)
+    grouped(now=NOON + HOUR)
+    assert told == [("order <n> is cold", "open")] * 2
 
 
 # Runs of a group

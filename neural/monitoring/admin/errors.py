@@ -111,7 +111,7 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
             figures = figures_of([found], codes_of(request.user))
             if not figures:
                 return None
-            found.figures = figures[0]  # type: ignore[attr-defined]
+            found.figures = figures[0]
         return found
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -3,14 +3,17 @@
 import datetime as dt
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count as Counted
 
 from neural.monitoring.errors.adding import Count, add
 from neural.monitoring.errors.fingerprint import VERSION, Cause
+from neural.monitoring.errors.listeners import tell
 from neural.monitoring.models import (
     ErrorGroup,
     ErrorGroupHit,
@@ -23,6 +26,8 @@ MOST_OF_A_PLACE = 100
 """Groups with one type and place. A message with values that nobody can tell from words would make
 a group each; further ones share a group."""
 OTHER_MESSAGES = "…"
+NEWS = dt.timedelta(hours=1)
+"""Listeners are not told of groups that failed last before that, as after an installation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +59,9 @@ def fold(failures: Sequence[Failure], *, now: dt.datetime) -> None:
         return
     groups = _groups_of({failure.cause: failure for failure in failures}.values())
     keys = {cause: group.pk for cause, group in groups.items()}
+    new = {group.pk for group in groups.values() if not group.attempts}
     _count(groups, failures)
-    _reopen(groups, failures, now)
+    _tell(groups.values(), new | _reopen(groups, failures, now), now)
     hours: dict[tuple[Any, ...], Count] = {}
     hits: dict[tuple[Any, ...], Count] = {}
     for each in failures:
@@ -151,7 +157,18 @@ def _count(groups: dict[Cause, ErrorGroup], failures: Sequence[Failure]) -> None
     ErrorGroup.objects.bulk_update(rows, ["attempts", "first_at", "last_at"], batch_size=200)
 
 
-def _reopen(groups: dict[Cause, ErrorGroup], failures: Sequence[Failure], now: dt.datetime) -> None:
+def _tell(groups: Iterable[ErrorGroup], keys: Collection[int], now: dt.datetime) -> None:
+    """Tell listeners of these groups after the commit, unless it is news of long ago."""
+    told = {group.pk: group for group in groups if group.pk in keys}
+    recent = [group for group in told.values() if now - group.last_at < NEWS]
+    if recent:
+        transaction.on_commit(partial(tell, recent), robust=True)
+
+
+def _reopen(
+    groups: dict[Cause, ErrorGroup], failures: Sequence[Failure], now: dt.datetime
+) -> set[int]:
+    """Open resolved groups again; returns the keys of those that were."""
     began: dict[int, list[dt.datetime]] = defaultdict(list)
     for each in failures:
         began[groups[each.cause].pk].append(each.started_at)
@@ -160,11 +177,17 @@ def _reopen(groups: dict[Cause, ErrorGroup], failures: Sequence[Failure], now: d
         for group in groups.values()
         if group.state == ErrorGroupState.RESOLVED
     }
+    opened = set()
     for key, last in resolved.items():
         rows = ErrorGroup.objects.filter(pk=key, state=ErrorGroupState.RESOLVED)
-        rows.filter(resolved_at__lt=last).update(
+        if rows.filter(resolved_at__lt=last).update(
             state=ErrorGroupState.OPEN, reopened_at=now, decided_by=""
-        )
+        ):
+            opened.add(key)
+    for group in groups.values():
+        if group.pk in opened:
+            group.state, group.reopened_at = ErrorGroupState.OPEN, now
+    return opened
 
 
 def _note_runs(keys: dict[Cause, int], failures: Sequence[Failure]) -> None:

@@ -7,7 +7,7 @@ What a group shows of its cause is the same in each of its attempts
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,7 @@ def codes_of(user: Any) -> Codes:
     return list(Store.objects.for_user(user).values_list("pk", flat=True))
 
 
-def groups_for(codes: Codes) -> QuerySet[ErrorGroup]:
+def groups_for(codes: Codes) -> QuerySet[Any, Any]:
     """The groups that hit these stores, with ``shown_last``: when they did last."""
     if codes is None:
         return ErrorGroup.objects.annotate(shown_last=F("last_at"))
@@ -136,7 +136,7 @@ def trends_of(
     return found
 
 
-def hits_of(key: int, codes: Codes, by: str) -> Iterable[tuple[str, int, dt.datetime]]:
+def hits_of(key: int, codes: Codes, by: str) -> QuerySet[Any, tuple[str, int, dt.datetime]]:
     """What a group hits, by ``work`` or ``store_code``: attempts and the last of them, the most
     attempts first."""
     rows = _seen(ErrorGroupHit.objects.filter(group=key), codes).order_by()
