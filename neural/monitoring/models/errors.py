@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from neural.models import Store
 
@@ -24,7 +25,9 @@ class ErrorGroup(models.Model):
     exception = models.CharField(_("exception"), max_length=255)
     message = models.CharField(_("message"), max_length=500, blank=True, default="")
     """Without its values: numbers, ids, addresses, quoted texts."""
-    frame = models.CharField(_("place"), max_length=500, blank=True, default="")
+    frame = models.CharField(
+        pgettext_lazy("error", "place"), max_length=500, blank=True, default=""
+    )
     """The deepest frame of own code: module and function, without the line."""
     root = models.CharField(_("root cause"), max_length=255, blank=True, default="")
     """The type of the exception at the root of the chain, if there is another."""
@@ -32,8 +35,8 @@ class ErrorGroup(models.Model):
         _("state"), max_length=10, choices=ErrorGroupState.choices, default=ErrorGroupState.OPEN
     )
     attempts = models.BigIntegerField(_("failed attempts"), default=0)
-    first_at = models.DateTimeField(_("first"))
-    last_at = models.DateTimeField(_("last"))
+    first_at = models.DateTimeField(pgettext_lazy("failure", "first"))
+    last_at = models.DateTimeField(pgettext_lazy("failure", "last"))
     reopened_at = models.DateTimeField(_("reopened"), null=True, blank=True)
     muted_until = models.DateTimeField(_("muted until"), null=True, blank=True)
     resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
@@ -89,8 +92,8 @@ class ErrorGroupHit(models.Model):
     work = models.CharField(_("work"), max_length=255)
     store_code = models.CharField(_("store"), max_length=64, blank=True, default="")
     attempts = models.BigIntegerField(_("failed attempts"), default=0)
-    first_at = models.DateTimeField(_("first"))
-    last_at = models.DateTimeField(_("last"))
+    first_at = models.DateTimeField(pgettext_lazy("failure", "first"))
+    last_at = models.DateTimeField(pgettext_lazy("failure", "last"))
 
     class Meta:
         constraints = (
