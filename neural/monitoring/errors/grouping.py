@@ -21,8 +21,8 @@ from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun, Rea
 from neural.monitoring.rollups.marks import reading_on
 
 MARK = "failed attempts"
-MOST_ATTEMPTS = 1000
-"""Keys of one turn. After a full one the next turn follows at once: 1,000 a second."""
+MOST_ATTEMPTS = 500
+"""Keys of one turn. After a full one the next follows a second later: 30,000 a minute."""
 MOST_SWEPT = 500
 MOST_REMEMBERED = 5000
 _causes: dict[tuple[bytes, str, bool], Cause] = {}

@@ -100,22 +100,33 @@ def figures_of(
     keys = [group.pk for group in groups]
     trends = trends_of(keys, codes, now=now or timezone.now())
     hits = {row["group"]: row for row in _hits(keys, codes)}
-    dead = {key: dead_runs(key, codes)[: MOST_COUNTED + 1].count() for key in keys}
-    return [
-        GroupFigures(
-            group=group,
-            trend=trends[group.pk],
-            attempts=hits[group.pk]["attempts"],
-            first_at=hits[group.pk]["first"],
-            last_at=hits[group.pk]["last"],
-            dead=min(dead[group.pk], MOST_COUNTED),
-            dead_is_more=dead[group.pk] > MOST_COUNTED,
-            stores=hits[group.pk]["stores"],
-            works=hits[group.pk]["works"],
-        )
-        for group in groups
-        if group.pk in hits
-    ]
+    if codes is None:
+        hits = {group.pk: _unhit(group) for group in groups} | hits
+    found = []
+    for group in groups:
+        if group.pk in hits:
+            dead = dead_runs(group.pk, codes)[: MOST_COUNTED + 1].count()
+            hit = hits[group.pk]
+            found.append(
+                GroupFigures(
+                    group=group,
+                    trend=trends[group.pk],
+                    attempts=hit["attempts"],
+                    first_at=hit["first"],
+                    last_at=hit["last"],
+                    dead=min(dead, MOST_COUNTED),
+                    dead_is_more=dead > MOST_COUNTED,
+                    stores=hit["stores"],
+                    works=hit["works"],
+                )
+            )
+    return found
+
+
+def _unhit(group: ErrorGroup) -> dict[str, Any]:
+    """What the group's own row says, if there is nothing of what it hits."""
+    times = {"first": group.first_at, "last": group.last_at}
+    return {"attempts": group.attempts, "stores": 0, "works": 0, **times}
 
 
 def trends_of(
