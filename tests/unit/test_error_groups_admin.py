@@ -73,6 +73,7 @@ def test_the_list_is_filtered_by_work_and_store_and_searched_by_any_text() -> No
     assert listed(client, q="typeerr") == ["order <n> is cold"]
     assert listed(client, q="is late") == ["order <n> is late"]
     assert listed(client, q="nothing of that") == []
+    assert 'name="q"' in client.get(reverse(LIST)).content.decode()
 
 
 def test_the_list_pages_by_key_through_every_group_once(monkeypatch: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop, ngettext, pgettext_lazy
 
@@ -101,7 +102,10 @@ def _has_dead(group: Any) -> bool:
 RETRY_RUNS = Verb(
     name="retry_runs",
     label=_("Retry dead runs"),
-    explanation=_("Retry dead runs: run the dead runs of the group again, 500 at once"),
+    explanation=format_lazy(
+        _("Retry dead runs: run the dead runs of the group again, {count} at once"),
+        count=MOST_AT_ONCE,
+    ),
     permission="neural.retry_taskrun",
     apply=partial(_on_runs, retry_dead, lambda: audit.RETRIED["dead"]),
     fits=_has_dead,
@@ -111,7 +115,9 @@ RETRY_RUNS = Verb(
 DISCARD_RUNS = Verb(
     name="discard_runs",
     label=_("Discard dead runs"),
-    explanation=_("Discard dead runs: decide that they stay undone, 500 at once"),
+    explanation=format_lazy(
+        _("Discard dead runs: decide that they stay undone, {count} at once"), count=MOST_AT_ONCE
+    ),
     permission="neural.discard_taskrun",
     apply=partial(_on_runs, discard_dead, lambda: audit.DISCARDED),
     fits=_has_dead,
@@ -129,4 +135,3 @@ VERBS = (
     ),
     OPEN,
 )
-assert MOST_AT_ONCE == 500  # as the explanations say

@@ -77,7 +77,7 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
     list_per_page = 25
     list_display = ("told", "state_badge", "trend", "day", "dead", "stores", "last")
     list_filter = (GroupStateFilter, PeriodFilter, HitStoreFilter, WorkFilter)
-    search_fields = ("exception",)
+    search_keys = ("exception",)
     search_help_text = _("A part of the exception, the message or the place.")
 
     class Media:

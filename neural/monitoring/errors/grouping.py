@@ -50,21 +50,45 @@ class Grouping:
         self._swept = sweep(after=self._swept)
 
 
+class _Overtaken(Exception):
+    """Another relay has read these attempts meanwhile."""
+
+
 def group_failures(*, now: dt.datetime) -> bool:
-    """Group the next failed attempts. Returns whether there may be more to read at once."""
+    """Group the next failed attempts. Returns whether there may be more to read at once.
+
+    False also if another relay reads them: one is enough.
+    """
+    after, up_to = _readable()
+    if up_to <= after:
+        return False
+    ahead = _failures(_keys(after, up_to), known=())
+    try:
+        with reading_on(MARK, TaskAttempt, most=up_to - after) as span:
+            if span is None:
+                return False
+            if span.after != after:
+                raise _Overtaken
+            late = _failures(_keys(span.after, span.up_to), known=ahead)
+            mine = [each for key, each in ahead.items() if key <= span.up_to]
+            fold([*mine, *late.values()], now=now)
+    except _Overtaken:
+        return False
+    return span.up_to - span.after >= MOST_ATTEMPTS
+
+
+def _readable() -> tuple[int, int]:
+    """The keys (after, up_to] that may be read now."""
     mark = ReadMark.objects.filter(pk=MARK).first()
     if mark is None:  # also those that failed before monitoring was installed
         mark = ReadMark.objects.get_or_create(name=MARK)[0]
     if not TaskAttempt.objects.filter(pk__gt=mark.last_id).exists():
-        return False
-    ahead = _failures(_keys(mark.last_id, mark.last_id + MOST_ATTEMPTS), known=())
-    with reading_on(MARK, TaskAttempt, most=MOST_ATTEMPTS) as span:
-        if span is None:
-            return False
-        late = _failures(_keys(span.after, span.up_to), known=ahead)
-        mine = [each for key, each in ahead.items() if span.after < key <= span.up_to]
-        fold([*mine, *late.values()], now=now)
-    return span.up_to - span.after >= MOST_ATTEMPTS
+        return mark.last_id, mark.last_id
+    with reading_on(MARK, TaskAttempt, most=0):
+        pass  # it only finds out which keys are safe to read
+    mark.refresh_from_db()
+    safe = mark.candidate_id if mark.horizon is None else mark.last_id
+    return mark.last_id, min(safe, mark.last_id + MOST_ATTEMPTS)
 
 
 def _keys(after: int, up_to: int) -> QuerySet[TaskAttempt]:
