@@ -25,6 +25,7 @@ from neural.monitoring.models import (
     FailedRun,
 )
 from neural.registry import Registry
+from neural.worker.relay import DUTIES
 from tests.unit.failing import fail, grouped
 from tests.unit.ledger import make_run
 
@@ -323,6 +324,10 @@ def test_a_duty_paces_itself_and_goes_on_at_once_while_there_is_more(
     time_that.passes(10)
     duty()
     assert len(turns) == 3
+
+
+def test_every_relay_has_the_duty() -> None:
+    assert isinstance(dict(DUTIES.items())["error groups"], Grouping)
 
 
 def test_an_idle_turn_writes_nothing() -> None:
