@@ -108,6 +108,12 @@ class MonitoringSettings(Settings):
     alert_messages_kept_days: float = Field(default=30, ge=0)
     """How long messages about alerts are kept."""
 
+    # Error groups
+    error_groups_kept_days: float = Field(default=90, gt=0)
+    """How long an error group is kept after its last failed attempt. One with dead runs stays."""
+    error_hours_kept_days: float = Field(default=30, gt=0)
+    """How long the failed attempts of error groups are kept by hour."""
+
 
 conf = register_settings(MonitoringSettings)
 """The settings of monitoring in force."""

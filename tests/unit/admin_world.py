@@ -81,6 +81,7 @@ OURS = (
     "neural_forecasting",
     "neural_api",
     "neural_hooks",
+    "neural_monitoring",
 )
 """The labels of the core and of the apps on it."""
 

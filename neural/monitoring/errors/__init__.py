@@ -3,3 +3,11 @@
 
 def connect() -> None:
     """Connect this room with the core; called when the app is ready."""
+    from neural.ledger.prune import register_prunable
+    from neural.monitoring.errors.grouping import Grouping
+    from neural.monitoring.errors.pruning import OLD_GROUPS, OLD_HOURS, OLD_RUNS
+    from neural.worker.relay import register_duty
+
+    register_duty("error groups", Grouping())
+    for prunable in (OLD_GROUPS, OLD_HOURS, OLD_RUNS):
+        register_prunable(prunable)

@@ -13,6 +13,7 @@ from neural.monitoring.models.alerts import (
 )
 from neural.monitoring.models.errors import (
     ErrorGroup,
+    ErrorGroupHit,
     ErrorGroupHour,
     ErrorGroupState,
     FailedRun,
@@ -39,6 +40,7 @@ __all__ = [
     "AlertState",
     "ChannelKind",
     "ErrorGroup",
+    "ErrorGroupHit",
     "ErrorGroupHour",
     "ErrorGroupState",
     "EventFigures",

@@ -1,7 +1,9 @@
 """Error groups: failed attempts with the same cause, counted together."""
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from neural.models import Store
 
@@ -23,7 +25,9 @@ class ErrorGroup(models.Model):
     exception = models.CharField(_("exception"), max_length=255)
     message = models.CharField(_("message"), max_length=500, blank=True, default="")
     """Without its values: numbers, ids, addresses, quoted texts."""
-    frame = models.CharField(_("place"), max_length=500, blank=True, default="")
+    frame = models.CharField(
+        pgettext_lazy("error", "place"), max_length=500, blank=True, default=""
+    )
     """The deepest frame of own code: module and function, without the line."""
     root = models.CharField(_("root cause"), max_length=255, blank=True, default="")
     """The type of the exception at the root of the chain, if there is another."""
@@ -31,8 +35,8 @@ class ErrorGroup(models.Model):
         _("state"), max_length=10, choices=ErrorGroupState.choices, default=ErrorGroupState.OPEN
     )
     attempts = models.BigIntegerField(_("failed attempts"), default=0)
-    first_at = models.DateTimeField(_("first"))
-    last_at = models.DateTimeField(_("last"))
+    first_at = models.DateTimeField(pgettext_lazy("failure", "first"))
+    last_at = models.DateTimeField(pgettext_lazy("failure", "last"))
     reopened_at = models.DateTimeField(_("reopened"), null=True, blank=True)
     muted_until = models.DateTimeField(_("muted until"), null=True, blank=True)
     resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
@@ -41,7 +45,12 @@ class ErrorGroup(models.Model):
     class Meta:
         verbose_name = _("error group")
         verbose_name_plural = _("error groups")
-        indexes = (models.Index(fields=["state", "-last_at"], name="neural_error_group_state"),)
+        indexes = (
+            models.Index(fields=["state", "-last_at"], name="neural_error_group_state"),
+            models.Index(fields=["-last_at"], name="neural_error_group_last"),
+            # How many groups have the same type and place already.
+            models.Index(fields=["exception", "frame"], name="neural_error_group_place"),
+        )
         permissions = (("decide_errorgroup", "Can mute and resolve error groups"),)
 
     def __str__(self) -> str:
@@ -49,7 +58,11 @@ class ErrorGroup(models.Model):
 
 
 class ErrorGroupHour(models.Model):
-    """A group's failed attempts in an hour, by work and store: its trend, and what it hits."""
+    """A group's failed attempts in an hour, by work and store: its trend.
+
+    The row without a work has the sum of the hour: a chain's trend is read from 24 rows, however
+    many stores it has. Attempts that belong to no store have the empty code.
+    """
 
     group = models.ForeignKey(ErrorGroup, models.CASCADE, related_name="hours", db_index=False)
     hour = models.DateTimeField(_("hour"))
@@ -60,13 +73,41 @@ class ErrorGroupHour(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=["group", "hour", "work", "store_code"], name="neural_error_hour_once"
+                fields=["group", "work", "store_code", "hour"], name="neural_error_hour_once"
             ),
         )
-        indexes = (models.Index(fields=["hour"], name="neural_error_hour"),)
+        indexes = (
+            # The trend of a few stores.
+            models.Index(fields=["group", "store_code", "hour"], name="neural_error_hour_store"),
+        )
 
     def __str__(self) -> str:
         return f"{self.group_id} {self.hour:%Y-%m-%d %H:00}"
+
+
+class ErrorGroupHit(models.Model):
+    """What a group hits: the failed attempts of a work in a store, since the group's first."""
+
+    group = models.ForeignKey(ErrorGroup, models.CASCADE, related_name="hits", db_index=False)
+    work = models.CharField(_("work"), max_length=255)
+    store_code = models.CharField(_("store"), max_length=64, blank=True, default="")
+    attempts = models.BigIntegerField(_("failed attempts"), default=0)
+    first_at = models.DateTimeField(pgettext_lazy("failure", "first"))
+    last_at = models.DateTimeField(pgettext_lazy("failure", "last"))
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["group", "work", "store_code"], name="neural_error_hit_once"
+            ),
+        )
+        indexes = (
+            # The groups that hit the stores of a user.
+            models.Index(fields=["store_code", "group"], name="neural_error_hit_store"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.group_id} {self.work} {self.store_code}"
 
 
 class FailedRun(models.Model):
@@ -81,9 +122,23 @@ class FailedRun(models.Model):
     store = models.ForeignKey(
         Store, models.DO_NOTHING, null=True, blank=True, db_constraint=False, db_index=False
     )
+    failed_at = models.DateTimeField()
+    dead = models.BooleanField(default=False)
+    """Whether the run was dead when somebody last looked. Relays look again and again, because a
+    person may have retried it."""
 
     class Meta:
-        indexes = (models.Index(fields=["group", "-attempt_id"], name="neural_failed_run_group"),)
+        indexes = (
+            models.Index(fields=["group", "-attempt_id"], name="neural_failed_run_group"),
+            # Samples of the stores of a user.
+            models.Index(fields=["group", "store", "-attempt_id"], name="neural_failed_run_store"),
+            models.Index(
+                fields=["group", "store", "-run_id"],
+                condition=Q(dead=True),
+                name="neural_failed_run_dead",
+            ),
+            models.Index(fields=["run_id"], condition=Q(dead=True), name="neural_failed_run_sweep"),
+        )
 
     def __str__(self) -> str:
         return f"run {self.run_id}"

@@ -1,0 +1,96 @@
+"""Filters of the list of error groups."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.filters import StoreFilter, TextFilter, choices_of
+from neural.monitoring.errors.reading import codes_of
+from neural.monitoring.models import ErrorGroupHit, ErrorGroupState
+
+ALL = "all"
+
+
+class GroupStateFilter(admin.SimpleListFilter):
+    """The open groups, unless another state is chosen."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [*choices_of(ErrorGroupState), (ALL, _("all"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        state = self.value() or ErrorGroupState.OPEN
+        return queryset if state == ALL else queryset.filter(state=state)
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        chosen = self.value() or ErrorGroupState.OPEN
+        for value, label in self.lookup_choices:
+            yield {
+                "selected": chosen == value,
+                "query_string": changelist.get_query_string({self.parameter_name: value}),
+                "display": label,
+            }
+
+
+class PeriodFilter(admin.SimpleListFilter):
+    """Groups that failed in the last hours."""
+
+    title = _("last failed")
+    parameter_name = "hours"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [
+            ("1", _("in the last hour")),
+            ("24", _("in the last day")),
+            ("168", _("in the last week")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        value = self.value()
+        if value not in ("1", "24", "168"):
+            return queryset
+        return queryset.filter(shown_last__gte=timezone.now() - dt.timedelta(hours=int(value)))
+
+
+class _HitFilter(TextFilter):
+    """Groups that hit something, within the stores of the user."""
+
+    column = ""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        value = self.value()
+        if not value:
+            return queryset
+        hits = ErrorGroupHit.objects.filter(group=OuterRef("pk"), **{self.column: value})
+        codes = codes_of(request.user)
+        hits = hits if codes is None else hits.filter(store_code__in=codes)
+        return queryset.filter(Exists(hits))
+
+
+class WorkFilter(_HitFilter):
+    """The whole name of a task or handler."""
+
+    title = _("work")
+    parameter_name = "work"
+    column = "work"
+    more = True
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return ()
+
+    def has_output(self) -> bool:
+        return True
+
+
+class HitStoreFilter(_HitFilter, StoreFilter):
+    """One store that the group hits."""
+
+    column = "store_code"

@@ -1,0 +1,267 @@
+"""The admin's pages of error groups, and the panel on the page of a run."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.forms import Media
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+
+from neural.admin.actions import VerbsAdmin
+from neural.admin.display import NOTHING, badge, instant, instant_column, link, short_instant
+from neural.admin.ordered_paging import OrderedChangeList
+from neural.admin.pages import page
+from neural.admin.panels import Panel, register_panel
+from neural.admin.scope import ReadOnlyAdmin
+from neural.keyset import bounded
+from neural.keyset.walks import Place
+from neural.models import TaskAttempt, TaskRun
+from neural.monitoring.admin.error_filters import (
+    GroupStateFilter,
+    HitStoreFilter,
+    PeriodFilter,
+    WorkFilter,
+)
+from neural.monitoring.admin.error_verbs import VERBS
+from neural.monitoring.admin.sparkline import sparkline
+from neural.monitoring.errors.fingerprint import LOST
+from neural.monitoring.errors.reading import (
+    Codes,
+    codes_of,
+    dead_runs,
+    figures_of,
+    groups_for,
+    hits_of,
+    sample_attempts,
+    trends_of,
+)
+from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun
+
+SAMPLES = 5
+LISTED = 50
+WEEK = 7 * 24
+COLOURS = {
+    ErrorGroupState.OPEN.value: "failed",
+    ErrorGroupState.MUTED.value: "unhandled",
+    ErrorGroupState.RESOLVED.value: "succeeded",
+}
+SHEET = "neural_monitoring/errors.css"
+
+
+class GroupList(OrderedChangeList):
+    """The list, in the order in which groups failed last, with the figures of each page's rows."""
+
+    def show(self, place: Place, request: HttpRequest) -> tuple[int | None, int | None]:
+        found = super().show(place, request)
+        figures = figures_of(self.result_list, codes_of(request.user))
+        by_key = {each.group.pk: each for each in figures}
+        self.result_list = [row for row in self.result_list if row.pk in by_key]
+        for row in self.result_list:
+            row.figures = by_key[row.pk]
+        return found
+
+    def _days(self, *args: Any) -> None:
+        return None
+
+
+@page(ErrorGroup)
+class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
+    verbs = VERBS
+    page_order = ("-shown_last", "-pk")
+    list_per_page = 25
+    list_display = ("told", "state_badge", "trend", "day", "dead", "stores", "last")
+    list_filter = (GroupStateFilter, PeriodFilter, HitStoreFilter, WorkFilter)
+    search_keys = ("exception",)
+    search_help_text = _("A part of the exception, the message or the place.")
+
+    class Media:
+        css = {"all": (SHEET,)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """The groups that hit the user's stores."""
+        return groups_for(codes_of(request.user))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[GroupList]:
+        return GroupList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """The groups whose texts contain the term, among those that failed last."""
+        term = search_term.strip()
+        if not term or "\0" in term:
+            return queryset if not term else queryset.none(), False
+        recent = self.get_queryset(request).order_by(*self.page_order)
+        keys = recent.values_list("pk", flat=True)[: bounded.MOST_ROWS]
+        matches = (
+            Q(exception__icontains=term) | Q(message__icontains=term) | Q(frame__icontains=term)
+        )
+        return queryset.filter(matches, pk__in=list(keys)), False
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """The group with its figures."""
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            figures = figures_of([found], codes_of(request.user))
+            if not figures:
+                return None
+            found.figures = figures[0]
+        return found
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        decided = ["state_badge", "decided_by"]
+        if codes_of(request.user) is None:
+            decided += [
+                instant_column(ErrorGroup, "muted_until"),
+                instant_column(ErrorGroup, "resolved_at"),
+                instant_column(ErrorGroup, "reopened_at"),
+            ]
+        counted = ("attempts_shown", "first_shown", "last_shown")
+        cause = ["exception_shown", "message_shown", "frame", "root"]
+        return [
+            (None, {"fields": [*cause, counted]}),
+            (_("Decision"), {"fields": [tuple(decided)]}),
+        ]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> TemplateResponse:
+        """Django's page, with what the group hits, samples and dead runs."""
+        group = kwargs.get("obj")
+        if group is not None:
+            context |= _about(group, request)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    # Columns
+
+    @admin.display(description=_("error group"))
+    def told(self, group: Any) -> SafeString:
+        """Type, message and place."""
+        place = format_html('<br><small class="neural-place">{}</small>', group.frame)
+        said = format_html('<span class="neural-said">{}</span>', group.message)
+        return format_html("<strong>{}</strong> {}{}", exception_of(group), said, place)
+
+    @admin.display(description=_("state"))
+    def state_badge(self, group: ErrorGroup) -> SafeString:
+        return badge(COLOURS[group.state], group.get_state_display())
+
+    @admin.display(description=_("last 24 hours"))
+    def trend(self, group: Any) -> SafeString:
+        return sparkline(group.figures.trend)
+
+    @admin.display(description=_("failed in 24 hours"))
+    def day(self, group: Any) -> int:
+        attempts: int = group.figures.attempts_of_day
+        return attempts
+
+    @admin.display(description=_("dead runs"))
+    def dead(self, group: Any) -> str:
+        return counted_dead(group.figures)
+
+    @admin.display(description=_("stores"))
+    def stores(self, group: Any) -> int:
+        found: int = group.figures.stores
+        return found
+
+    @admin.display(description=pgettext_lazy("failure", "last"))
+    def last(self, group: Any) -> SafeString | str:
+        return short_instant(group.figures.last_at)
+
+    # Fields
+
+    @admin.display(description=_("exception"))
+    def exception_shown(self, group: ErrorGroup) -> str:
+        return exception_of(group)
+
+    @admin.display(description=_("message without its values"))
+    def message_shown(self, group: ErrorGroup) -> SafeString | str:
+        if not group.message:
+            return NOTHING
+        return format_html('<pre class="neural-code">{}</pre>', group.message)
+
+    @admin.display(description=_("failed attempts"))
+    def attempts_shown(self, group: Any) -> int:
+        found: int = group.figures.attempts
+        return found
+
+    @admin.display(description=pgettext_lazy("failure", "first"))
+    def first_shown(self, group: Any) -> SafeString | str:
+        return instant(group.figures.first_at)
+
+    @admin.display(description=pgettext_lazy("failure", "last"))
+    def last_shown(self, group: Any) -> SafeString | str:
+        return instant(group.figures.last_at)
+
+
+def exception_of(group: ErrorGroup) -> str:
+    """The type of the exception, or that no exception ended the attempts."""
+    return gettext("Lost delivery") if group.exception == LOST else group.exception
+
+
+def counted_dead(figures: Any) -> str:
+    """The number of dead runs, with a plus if there are more."""
+    return f"{figures.dead:,}+" if figures.dead_is_more else str(figures.dead)
+
+
+def _about(group: Any, request: HttpRequest) -> dict[str, Any]:
+    codes = codes_of(request.user)
+    week = trends_of([group.pk], codes, now=timezone.now(), hours=WEEK)[group.pk]
+    stores = list(hits_of(group.pk, codes, "store_code")[: LISTED + 1])
+    about = {
+        "figures": group.figures,
+        "day_chart": sparkline(group.figures.trend),
+        "week_chart": sparkline(week),
+        "works": list(hits_of(group.pk, codes, "work")[:LISTED]),
+        "stores_hit": stores[:LISTED],
+        "more_stores": len(stores) > LISTED,
+        "dead_count": counted_dead(group.figures),
+    }
+    if request.user.has_perm("neural.view_taskrun"):
+        about |= {"samples": _samples(group, codes), "dead_runs": _dead(group, codes)}
+    return about
+
+
+def _samples(group: ErrorGroup, codes: Codes) -> list[TaskAttempt]:
+    keys = sample_attempts(group.pk, codes, SAMPLES)
+    rows = TaskAttempt.objects.select_related("run", "run__store").filter(pk__in=keys)
+    return list(rows.defer("run__args", "run__kwargs", "run__result").order_by("-pk"))
+
+
+def _dead(group: ErrorGroup, codes: Codes) -> list[TaskRun]:
+    rows = dead_runs(group.pk, codes).select_related("store")
+    return list(rows.defer("args", "kwargs", "result").order_by("-pk")[:LISTED])
+
+
+# On the page of a run
+
+
+def _group_of(request: HttpRequest, run: TaskRun) -> dict[str, Any] | None:
+    if not request.user.has_perm("neural_monitoring.view_errorgroup"):
+        return None
+    row = FailedRun.objects.filter(pk=run.pk).first()
+    group = groups_for(codes_of(request.user)).filter(pk=row.group_id).first() if row else None
+    if group is None:
+        return None
+    return {
+        "link": link(group),
+        "frame": group.frame,
+        "state": badge(COLOURS[group.state], group.get_state_display()),
+    }
+
+
+register_panel(
+    Panel(
+        name="error-group",
+        model=TaskRun,
+        title=_("Error group"),
+        template="neural_monitoring/run_error_group.html",
+        context=_group_of,
+        media=Media(css={"all": (SHEET,)}),
+    )
+)

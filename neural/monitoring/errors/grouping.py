@@ -1,0 +1,158 @@
+"""Groups failed attempts: a duty of the relays. Nothing of it is in the way of claims and settling.
+
+Attempts are read by key after they have committed (:mod:`neural.monitoring.rollups.marks`), each
+exactly once. Their fingerprints are computed before the transaction that counts them, so that this
+stays short: SQLite has one writer.
+"""
+
+import datetime as dt
+import hashlib
+import time
+from collections.abc import Collection, Mapping, Sequence
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
+from neural.monitoring.conf import conf
+from neural.monitoring.errors.fingerprint import Cause, cause_of
+from neural.monitoring.errors.folding import Failure, fold
+from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun, ReadMark
+from neural.monitoring.rollups.marks import reading_on
+
+MARK = "failed attempts"
+MOST_ATTEMPTS = 500
+"""Keys of one turn. After a full one the next follows a second later: 30,000 a minute."""
+MOST_SWEPT = 500
+MOST_REMEMBERED = 5000
+_causes: dict[tuple[bytes, str, bool], Cause] = {}
+COUNTED = (AttemptOutcome.FAILED, AttemptOutcome.LOST)
+_COLUMNS = (
+    *("pk", "run_id", "outcome", "started_at", "finished_at", "error", "traceback"),
+    *("run__handler", "run__task", "run__store_id", "run__state"),
+)
+
+
+class Grouping:
+    """The duty of one process: it paces itself, and remembers the causes of the last errors."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+        self._swept = 0
+
+    def __call__(self) -> None:
+        """Group what has failed since the last time, if it is time."""
+        if time.monotonic() < self._due:
+            return
+        is_full = group_failures(now=timezone.now())
+        self._due = time.monotonic() + (0 if is_full else conf().figures_seconds)
+        end_mutes(now=timezone.now())
+        self._swept = sweep(after=self._swept)
+
+
+class _Overtaken(Exception):
+    """Another relay has read these attempts meanwhile."""
+
+
+def group_failures(*, now: dt.datetime) -> bool:
+    """Group the next failed attempts. Returns whether there may be more to read at once.
+
+    False also if another relay reads them: one is enough.
+    """
+    after, up_to = _readable()
+    if up_to <= after:
+        return False
+    ahead = _failures(_keys(after, up_to), known=())
+    try:
+        with reading_on(MARK, TaskAttempt, most=up_to - after) as span:
+            if span is None:
+                return False
+            if span.after != after:
+                raise _Overtaken
+            late = _failures(_keys(span.after, span.up_to), known=ahead)
+            mine = [each for key, each in ahead.items() if key <= span.up_to]
+            fold([*mine, *late.values()], now=now)
+    except _Overtaken:
+        return False
+    return span.up_to - span.after >= MOST_ATTEMPTS
+
+
+def _readable() -> tuple[int, int]:
+    """The keys (after, up_to] that may be read now."""
+    mark = ReadMark.objects.filter(pk=MARK).first()
+    if mark is None:  # also those that failed before monitoring was installed
+        mark = ReadMark.objects.get_or_create(name=MARK)[0]
+    if not TaskAttempt.objects.filter(pk__gt=mark.last_id).exists():
+        return mark.last_id, mark.last_id
+    with reading_on(MARK, TaskAttempt, most=0):
+        pass  # it only finds out which keys are safe to read
+    mark.refresh_from_db()
+    safe = mark.candidate_id if mark.horizon is None else mark.last_id
+    return mark.last_id, min(safe, mark.last_id + MOST_ATTEMPTS)
+
+
+def _keys(after: int, up_to: int) -> QuerySet[TaskAttempt]:
+    return TaskAttempt.objects.filter(pk__gt=after, pk__lte=up_to, outcome__in=COUNTED)
+
+
+def _failures(rows: QuerySet[TaskAttempt], *, known: Collection[int]) -> Mapping[int, Failure]:
+    """The attempts by key, except those that are known already."""
+    keys = [key for key in rows.order_by("pk").values_list("pk", flat=True) if key not in known]
+    if not keys:
+        return {}
+    found = TaskAttempt.objects.filter(pk__gte=keys[0], pk__lte=keys[-1], outcome__in=COUNTED)
+    if known:
+        found = found.filter(pk__in=keys)
+    return {row[0]: _failure(row) for row in found.values_list(*_COLUMNS).iterator(200)}
+
+
+def _failure(row: Sequence[object]) -> Failure:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    work = str(values["run__handler"] or values["run__task"])
+    return Failure(
+        attempt_id=values["pk"],  # type: ignore[arg-type]
+        run_id=values["run_id"],  # type: ignore[arg-type]
+        work=work,
+        store_id=values["run__store_id"],  # type: ignore[arg-type]
+        started_at=values["started_at"],  # type: ignore[arg-type]
+        finished_at=values["finished_at"],  # type: ignore[arg-type]
+        is_dead=values["run__state"] == RunState.DEAD,
+        cause=remembered_cause(
+            str(values["error"]),
+            str(values["traceback"]),
+            work,
+            is_lost=values["outcome"] == AttemptOutcome.LOST,
+        ),
+    )
+
+
+def remembered_cause(error: str, traceback: str, work: str, *, is_lost: bool) -> Cause:
+    """:func:`cause_of`, remembered: the same traceback comes a thousand times in a row."""
+    digest = hashlib.blake2b(f"{error}\0{traceback}".encode(), digest_size=16).digest()
+    key = (digest, work, is_lost)
+    if key not in _causes:
+        if len(_causes) >= MOST_REMEMBERED:
+            _causes.clear()
+        _causes[key] = cause_of(error=error, traceback=traceback, work=work, is_lost=is_lost)
+    return _causes[key]
+
+
+def end_mutes(*, now: dt.datetime) -> None:
+    """Open the groups that were muted until now."""
+    over = ErrorGroup.objects.filter(state=ErrorGroupState.MUTED, muted_until__lte=now)
+    if over.exists():
+        over.update(state=ErrorGroupState.OPEN, muted_until=None, decided_by="")
+
+
+def sweep(*, after: int) -> int:
+    """Look at the next runs that were dead, and note which are no longer. Returns the last of them,
+    or 0 after the last of all."""
+    dead = FailedRun.objects.filter(dead=True, pk__gt=after).order_by("pk")
+    keys = list(dead.values_list("pk", flat=True)[:MOST_SWEPT])
+    if not keys:
+        return 0
+    still = set(TaskRun.objects.dead().filter(pk__in=keys).values_list("pk", flat=True))
+    if gone := [key for key in keys if key not in still]:
+        is_dead = Exists(TaskRun.objects.dead().filter(pk=OuterRef("run_id")))
+        FailedRun.objects.filter(~is_dead, pk__in=gone).update(dead=False)
+    return keys[-1] if len(keys) == MOST_SWEPT else 0
