@@ -1,9 +1,17 @@
 """The settings of monitoring."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from neural.conf import register_settings
 from neural.conf.ledger import Settings
+
+
+def _long_enough(token: str) -> str:
+    if token and len(token) < 20:
+        raise ValueError("a token has at least 20 characters; 'openssl rand -hex 20' makes one")
+    return token
 
 
 class MonitoringSettings(Settings):
@@ -20,6 +28,13 @@ class MonitoringSettings(Settings):
     # Examinations
     examine_seconds: float = Field(default=15, gt=0)
     """How often a relay runs the probes of doctor and the rules of alerts."""
+
+    # Machines
+    metrics_token: Annotated[str, AfterValidator(_long_enough)] = Field(default="", repr=False)
+    """Whoever sends it as a bearer token may read ``/metrics`` and the details of ``/readyz``.
+    Empty: only users of the admin who may view the overview of all stores."""
+    metrics_seconds: float = Field(default=5, ge=0)
+    """How old the answer of ``/metrics`` may be. Scrape less often than this."""
 
 
 conf = register_settings(MonitoringSettings)
