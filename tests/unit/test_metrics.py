@@ -12,6 +12,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from neural.ledger.prune import prune_runs
+from neural.ledger.retention import Retention
 from neural.models import QueuePause, RunState
 from neural.models.worker import ProcessKind
 from neural.monitoring.machines import collecting, counters, gauges
@@ -147,7 +148,7 @@ def test_pruning_makes_no_counter_fall():
     make_run(RunState.SUCCEEDED, created_at=ago(days=99), finished_at=ago(days=99))
     before = scrape()
 
-    assert prune_runs(now=timezone.now(), keep_days={RunState.SUCCEEDED: 1})
+    assert prune_runs(now=timezone.now(), keep=Retention(states={RunState.SUCCEEDED: 1}))
 
     after = scrape()
     for name in before:
@@ -243,7 +244,7 @@ def test_what_nobody_knows_has_no_sample():
     assert "neural_beat_last_seen_timestamp_seconds" not in told
 
 
-@pytest.mark.parametrize(("facts", "up"), [({"error": ""}, 1), ({"error": "refused"}, 0)])
+@pytest.mark.parametrize(("facts", "up"), [({"up": True}, 1), ({"up": False}, 0)])
 def test_the_broker_is_told_by_the_last_examination(facts, up):
     Examination.objects.create(ended_at=ago(seconds=10), facts={"broker": facts})
 
@@ -251,7 +252,7 @@ def test_the_broker_is_told_by_the_last_examination(facts, up):
 
 
 def test_an_old_examination_says_nothing_of_the_broker():
-    Examination.objects.create(ended_at=ago(minutes=10), facts={"broker": {"error": ""}})
+    Examination.objects.create(ended_at=ago(minutes=10), facts={"broker": {"up": True}})
 
     assert "neural_broker_up" not in scrape()
 

@@ -217,6 +217,4 @@ def _broker(now: dt.datetime) -> Rows:
     """Whether the broker answered the last examination; nothing if there was none of late."""
     examined = Examination.objects.filter(ended_at__gte=now - EXAMINED_WITHIN).first()
     told = examined.facts.get("broker") if examined else None
-    if not isinstance(told, dict):
-        return []
-    return [([], not (told.get("error") or told.get("refusal")))]
+    return [([], told["up"])] if told else []
