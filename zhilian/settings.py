@@ -48,7 +48,7 @@ INSTALLED_APPS = [
     "zhilian",
     "django_celery_results",
     "django_celery_beat",
-    "django.contrib.admin",
+    "zhilian.admin_site.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -20,6 +20,7 @@ from neural.admin.pages import page
 from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin, store_or_404
 from neural.admin.store_links import may_view, register_rows_of_stores, register_store_page
+from neural.admin.tabs import Tab, register_tab
 from neural.forecasting.admin.charts import chart_of
 from neural.forecasting.admin.display import method_sentence, portions
 from neural.forecasting.admin.filters import MadeOnFilter
@@ -29,6 +30,8 @@ from neural.forecasting.outlook.review import doubts_of, outlook
 from neural.sites import address_in_admin
 
 DAYS_LISTED = 28
+
+register_tab(Tab(name="forecasts", label=_("Forecasts"), model="neural_forecasting.forecast"))
 
 
 @page(Forecast)

@@ -1,1 +1,5 @@
-"""The admin pages of monitoring's rows."""
+"""The admin pages of monitoring's rows, and the console's pages."""
+
+from neural.monitoring.console import home, tabs
+
+__all__ = ["home", "tabs"]

@@ -7,10 +7,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from neural.admin.pages import page
 from neural.admin.panels import HTMX
 from neural.admin.scope import ReadOnlyAdmin
+from neural.admin.tabs import Tab, register_tab
 from neural.models import Store
 from neural.retrieval.admin.answer import answer_to, name_of
 from neural.retrieval.admin.criteria import SearchCriteria, criteria_of
@@ -21,6 +23,8 @@ from neural.sites import address_in_admin
 
 STORES_LISTED = 200
 NARROWING = ("collection", "store", "since", "until", "kind")
+
+register_tab(Tab(name="search", label=gettext_lazy("Search"), model="neural_retrieval.search"))
 
 
 @page(Search)

@@ -1,0 +1,125 @@
+"""Tabs: the pages that people open most, as a row of links at the top of the console's pages.
+
+The core and each app add their own (:func:`register_tab`). A user sees the tabs of pages that the
+admin site has and that the user may open.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext_lazy as _
+
+from neural.registry import Registry
+
+PLACES = (
+    *("home", "runs", "errors", "queues", "workers", "schedules", "alerts"),
+    *("search", "forecasts", "stores", "tables"),
+)
+"""The names of known tabs from left to right. Others come before the last one."""
+
+Counted = Callable[[Any], int]
+
+
+def _nothing(user: Any) -> int:
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tab:
+    """A link to a page.
+
+    ``model`` (``app_label.model_name``) says whose list it is: the tab is shown where that model is
+    installed and registered, to users who may view it. ``pages`` are the names of its address
+    (``neural_taskrun_changelist`` if left out); the first one that the site has is taken.
+    ``counted(user)`` is a number that waits there; 0 shows none. It must be cheap.
+    """
+
+    name: str
+    label: Any
+    model: str = ""
+    pages: tuple[str, ...] = ()
+    counted: Counted = _nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownTab:
+    """A tab of one page of one user."""
+
+    name: str
+    label: Any
+    address: str
+    number: int
+    is_current: bool
+
+
+TABS: Registry[Tab] = Registry("tab")
+
+
+def register_tab(tab: Tab) -> None:
+    """Add a tab. Call it in the app's ``admin`` module or in its ``ready()``."""
+    TABS.add(tab.name, tab)
+
+
+def tabs_of(request: HttpRequest, site: AdminSite, *, current: str = "") -> list[ShownTab]:
+    """The tabs that this user sees on this admin site, from left to right.
+
+    ``current`` is the name of the tab whose page is shown; if it is empty, the tab whose address is
+    the longest beginning of the request's address is the current one.
+    """
+    found = [(tab, _address(tab, request, site)) for tab in sorted(TABS, key=_place)]
+    shown = [(tab, address) for tab, address in found if address]
+    current = current or _opened(request.path, shown)
+    return [
+        ShownTab(
+            name=tab.name,
+            label=tab.label,
+            address=address,
+            number=tab.counted(request.user),
+            is_current=tab.name == current,
+        )
+        for tab, address in shown
+    ]
+
+
+def _place(tab: Tab) -> float:
+    return PLACES.index(tab.name) if tab.name in PLACES else len(PLACES) - 1.5
+
+
+def _opened(path: str, shown: list[tuple[Tab, str]]) -> str:
+    begun = [(len(address), tab.name) for tab, address in shown if path.startswith(address)]
+    return max(begun, default=(0, ""))[1]
+
+
+def _address(tab: Tab, request: HttpRequest, site: AdminSite) -> str:
+    """The tab's address; empty if the site has no such page or the user may not open it."""
+    if tab.model and not _may_view(tab.model, request, site):
+        return ""
+    pages = tab.pages or (f"{tab.model.replace('.', '_')}_changelist",)
+    return next(filter(None, (_reversed(page, site) for page in pages)), "")
+
+
+def _may_view(label: str, request: HttpRequest, site: AdminSite) -> bool:
+    try:
+        model = apps.get_model(label)
+    except LookupError:
+        return False
+    if not site.is_registered(model):
+        return False
+    return bool(site.get_model_admin(model).has_view_or_change_permission(request))
+
+
+def _reversed(page: str, site: AdminSite) -> str:
+    try:
+        return reverse(f"admin:{page}", current_app=site.name)
+    except NoReverseMatch:
+        return ""
+
+
+register_tab(Tab(name="runs", label=_("Runs"), model="neural.taskrun"))
+register_tab(Tab(name="workers", label=_("Workers"), model="neural.workerprocess"))
+register_tab(Tab(name="stores", label=_("Stores"), model="neural.store"))

@@ -1,0 +1,51 @@
+"""An admin site whose index is the console's home; Django's own index is "All tables" there."""
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver, path
+from django.utils.translation import gettext as _
+
+
+class ConsoleSite(AdminSite):
+    """Set it as ``default_site`` of the project's ``AdminConfig``.
+
+    Users who may not view the home get Django's index. Every page has the console's tabs if the
+    project's ``admin/base_site.html`` includes ``neural/monitoring/tabs.html``.
+    """
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]
+        """Django's addresses, and that of its index."""
+        return [
+            path("tables/", self.admin_view(self.tables), name="all_tables"),
+            *super().get_urls(),
+            # The same address as the index; the name says that it is the home.
+            path("", self.admin_view(self.index), name="console_home"),
+        ]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Django's context and the tabs."""
+        # Not at the top: Django loads this module to make the site on which neural.admin registers.
+        from neural.admin.tabs import tabs_of
+
+        context = super().each_context(request)
+        if context["has_permission"]:
+            context["console_tabs"] = tabs_of(request, self)
+        return context
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The home; for users who may not view it, Django's index."""
+        from neural.monitoring.models import Examination  # not at the top, as above
+
+        if self.is_registered(Examination):
+            home = self.get_model_admin(Examination)
+            if home.has_view_permission(request):
+                return home.changelist_view(request, extra_context)
+        return super().index(request, extra_context)  # type: ignore[return-value]
+
+    def tables(self, request: HttpRequest) -> HttpResponse:
+        """Django's index: the lists of every model."""
+        return super().index(request, {"title": _("All tables")})  # type: ignore[return-value]
