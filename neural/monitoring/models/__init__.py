@@ -27,6 +27,7 @@ from neural.monitoring.models.figures import (
     TotalEvents,
     TotalFigures,
 )
+from neural.monitoring.models.retention import Retention
 
 __all__ = [
     "OPEN_STATES",
@@ -46,6 +47,7 @@ __all__ = [
     "HourFigures",
     "MinuteFigures",
     "ReadMark",
+    "Retention",
     "Severity",
     "Tally",
     "TotalEvents",
