@@ -37,7 +37,10 @@ class Retention:
                 "discarded": told.discarded_kept_days,
                 "dead": told.dead_kept_days,
             },
-            works=told.kept_days_by_work,
+            works={
+                work: {str(state): days for state, days in rule.items()}
+                for work, rule in told.kept_days_by_work.items()
+            },
         )
 
     def only(self, *states: str) -> "Retention":

@@ -1,4 +1,4 @@
-"""The page *Retention*: how long rows are kept, what was deleted last, what would be deleted now."""
+"""The page *Retention*: how long rows are kept, what was deleted, and what would be deleted now."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence

@@ -3,9 +3,10 @@
 import django.core.serializers.json
 import django.db.models.deletion
 import django.db.models.functions.datetime
+from django.db import migrations, models
+
 import neural.encrypted
 import neural.monitoring.models.alerts
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
