@@ -6,6 +6,7 @@ from collections import Counter
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from neural.conf import conf
 from neural.events.changes import record_changed
@@ -25,6 +26,7 @@ REFUSED_EVENTS = Prunable(
     made_at="refused_at",
     aged_from="last_refused_at",
     kept_days=lambda: conf().refusals_kept_days,
+    label=_("refused events"),
 )
 
 

@@ -75,6 +75,8 @@ class Prunable:
     """Those of the model's rows that are of this kind."""
     erase: Callable[[QuerySet[Any]], int] = _delete_rows
     """Deletes these rows, or what is to go of them; returns how many."""
+    label: Any = ""
+    """Their name in the reader's language, for the admin: a lazy text. Empty: ``name``."""
 
 
 PRUNABLES: Registry[Prunable] = Registry("prunable")

@@ -129,9 +129,8 @@ class RetentionAdmin(ReadOnlyAdmin):
         with transaction.atomic():
             run = ask(dry_run=dry_run, by=request.user.get_username())
             log_changes(user=request.user, rows=[run], change=change)
-        told = _("A run was asked for; its result says how many rows: %(run)s")
-        text = format_html(told.replace("%(run)s", "{}"), link(run))
-        self.message_user(request, text, messages.SUCCESS)
+        told = format_html(_("A run was asked for; its result says how many rows: {}"), link(run))
+        self.message_user(request, told, messages.SUCCESS)
         return HttpResponseRedirect("../")
 
 
@@ -144,7 +143,8 @@ def named(kind: str) -> str:
         PAYLOADS: _("payloads of events (the events stay)"),
         WORKERS: _("workers that no run names"),
     }
-    return names.get(kind) or _(kind)  # the names that apps have registered
+    registered = PRUNABLES.find(kind)
+    return names.get(kind) or str((registered and registered.label) or kind)
 
 
 def _rules() -> Iterator[Rule]:
