@@ -4,7 +4,8 @@ They belong to the whole installation, not to one process, so one target is scra
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
@@ -19,15 +20,22 @@ MOST_WORKS = 50
 """The most values of the label ``work``; all other work has :data:`OTHER`."""
 OTHER = "other"
 
-WAIT_BUCKETS = (
+
+def _buckets(*bounds: float) -> Mapping[float, str]:
+    """Bounds, as the label ``le`` has them."""
+    return {bound: floatToGoString(bound) for bound in bounds}
+
+
+WAIT_BUCKETS = _buckets(
     *(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 30.0),
     *(60.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 1800.0),
 )
-DURATION_BUCKETS = (
+DURATION_BUCKETS = _buckets(
     *(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
     *(30.0, 60.0, 300.0, 1800.0),
 )
 """OpenTelemetry's buckets of durations, and four for long work."""
+_PLACE = {bound: place for place, bound in enumerate(BOUNDS)}
 
 Totals = dict[tuple[str, str], list[Figures]]
 
@@ -117,16 +125,17 @@ def _add(
     family: Metric,
     labels: dict[str, str],
     histograms: Iterable[Histogram],
-    buckets: Sequence[float],
+    buckets: Mapping[float, str],
 ) -> None:
     """Add cumulative buckets and their count. There is no sum: figures keep none."""
     counts: Histogram = []
     for each in histograms:
         counts = added(counts, each)
-    if not sum(counts):
+    upto = list(accumulate(counts))
+    if not upto or not upto[-1]:
         return
-    for bound in buckets:
-        upto = sum(counts[: BOUNDS.index(bound) + 1])
-        family.add_sample(f"{family.name}_bucket", labels | {"le": floatToGoString(bound)}, upto)
-    family.add_sample(f"{family.name}_bucket", labels | {"le": "+Inf"}, sum(counts))
-    family.add_sample(f"{family.name}_count", labels, sum(counts))
+    name = f"{family.name}_bucket"
+    for bound, told in buckets.items():
+        family.add_sample(name, {**labels, "le": told}, upto[_PLACE[bound]])
+    family.add_sample(name, {**labels, "le": "+Inf"}, upto[-1])
+    family.add_sample(f"{family.name}_count", labels, upto[-1])

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
     from prometheus_client.core import GaugeMetricFamily
 
-MOST = 10_000
-"""Rows are counted up to this number."""
+MOST = 1000
+"""Rows are counted up to this number. How many runs are open in all is in the counters: submitted
+less finished."""
 LOST_FOR = dt.timedelta(hours=1)
 """How long a lost process is shown."""
 EXAMINED_WITHIN = dt.timedelta(minutes=2)
@@ -129,11 +130,24 @@ def _due(queue: str, now: dt.datetime) -> tuple[int, float]:
     found = due.order_by().values("available_at")[:MOST]
     told = found.aggregate(runs=Count("*"), oldest=Min("available_at"))
     oldest = [told["oldest"]]
-    if told["runs"] >= MOST:  # not all were looked at: one index lookup for each priority
-        times = due.order_by("available_at").values_list("available_at", flat=True)
-        oldest += [times.filter(priority=priority).first() for priority in PRIORITIES]
+    if told["runs"] >= MOST:  # not all were looked at: an index lookup for each priority
+        oldest += [
+            run.available_at for run in TaskRun.objects.raw(_OLDEST, [queue] * len(PRIORITIES))
+        ]
     since = min((each for each in oldest if each), default=now)
     return told["runs"], max((now - since).total_seconds(), 0.0)
+
+
+_OLDEST = " UNION ALL ".join(
+    f"""
+    SELECT * FROM (
+        SELECT id, available_at FROM neural_taskrun
+        WHERE state = 'pending' AND queue = %s AND priority = {priority}
+        ORDER BY available_at LIMIT 1
+    ) AS of_{priority}
+    """
+    for priority in PRIORITIES
+)
 
 
 def _number(rows: Any) -> int:
