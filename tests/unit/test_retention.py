@@ -1,5 +1,7 @@
 """Retention: by state and by work, in slices, nightly, and counted for people beforehand."""
 
+from functools import partial
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
@@ -225,6 +227,28 @@ def test_a_run_of_the_task_deletes_and_its_result_says_so():
     assert run.state == RunState.SUCCEEDED
     assert run.result["rows"] == {"succeeded": 1}
     assert (run.queue, run.requested_by) == ("low_priority", "ana")
+
+
+def test_between_slices_the_run_waits_and_its_result_says_how_far_it_has_come(monkeypatch):
+    monkeypatch.setattr("neural.ledger.prune.CHUNK", 1)
+    no_time = partial(prune_slice, seconds=-1)
+    monkeypatch.setattr("neural.monitoring.tasks.prune_slice", no_time)
+    for number in range(2):
+        old(task=f"app.{number}", days=100)
+    run = ask(dry_run=False, by="ana")
+
+    neural.run_due()
+
+    run.refresh_from_db()
+    assert run.state == RunState.PENDING
+    assert run.result["rows"] == {"succeeded": 1}
+    assert run.failures == 0
+    while run.state == RunState.PENDING:
+        run.hurry()
+        neural.run_due()
+        run.refresh_from_db()
+    assert run.result["rows"] == {"succeeded": 2}
+    assert run.result["slices"] > 2
 
 
 def test_two_wishes_are_one_run():

@@ -10,6 +10,7 @@ from neural.ledger import tracing
 from neural.ledger.record import enqueue
 from neural.models import TaskRun
 from neural.monitoring.machines.traces import OpenTelemetry
+from tests.unit.test_together import BATCHABLE, take
 
 trace = pytest.importorskip("opentelemetry.trace")
 sdk = pytest.importorskip("opentelemetry.sdk.trace")
@@ -157,6 +158,30 @@ def test_a_batch_is_one_span_with_a_link_to_each_run(spans):
     ]
     assert span.attributes["messaging.batch.message_count"] == 3
     assert span.parent is None
+
+
+def test_one_call_of_a_batch_handler_is_one_span(spans):
+    def count(task_ids: list[str]) -> None:
+        """Its work."""
+
+    take(count)
+
+    (span,) = spans("CONSUMER")
+    assert span.attributes["messaging.batch.message_count"] == 4
+    assert span.name == f"process {BATCHABLE}"
+
+
+def test_when_a_batch_is_taken_apart_each_run_has_its_own_span(spans):
+    def fail(task_ids: list[str]) -> None:
+        if "c" in task_ids:
+            raise ValueError("a guest's phone")
+
+    take(fail)
+
+    batch, *alone = spans("CONSUMER")
+    assert batch.attributes["error.type"] == "ValueError"
+    errors = {s.attributes["messaging.message.id"]: s.attributes.get("error.type") for s in alone}
+    assert errors == {"a": None, "b": None, "c": "ValueError", "d": None}
 
 
 def test_an_exporter_that_fails_does_not_fail_the_work(spans, monkeypatch, caplog):
