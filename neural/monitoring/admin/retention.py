@@ -61,11 +61,11 @@ class Pruning:
         return badge(self.run.state, self.run.get_state_display())
 
     @property
-    def rows(self) -> Sequence[tuple[str, int]]:
+    def rows(self) -> Sequence[tuple[str, str]]:
         """What it deleted or counted (while it works: so far)."""
         told = self.run.result if isinstance(self.run.result, dict) else {}
         found = told.get("rows")
-        return [(named(kind), number) for kind, number in found.items()] if found else []
+        return [(named(kind), f"{number:,}") for kind, number in found.items()] if found else []
 
     @property
     def is_done(self) -> bool:
@@ -102,7 +102,7 @@ class RetentionAdmin(ReadOnlyAdmin):
         context = page_context(
             self,
             request,
-            tab="",
+            tab="tables",
             title=_("Retention"),
             rules=list(_rules()),
             deleted=[Pruning(run) for run in newest(dry_run=False)[:5]],
