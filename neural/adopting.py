@@ -111,8 +111,10 @@ def brings_tables(migration: Any, app_label: str, former_end: str) -> bool:
     """Whether this migration of a plan has just created the tables of an app.
 
     It is either the app's first migration, or the migration of the app `neural` whose name ends
-    with ``former_end``, from the time when `neural` had these tables.
+    with ``former_end``, from the time when `neural` had these tables. An app that `neural` never
+    had them for has a plain first migration.
     """
     if migration.app_label == FORMER_LABEL:
         return bool(migration.name.endswith(former_end))
-    return migration.app_label == app_label and getattr(migration, "made_tables", False)
+    made = getattr(migration, "made_tables", False) or getattr(migration, "initial", False)
+    return migration.app_label == app_label and bool(made)

@@ -27,6 +27,8 @@ CSRF_TRUSTED_ORIGINS = _environment.csrf_trusted_origins
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _environment.https
 SECURE_HSTS_SECONDS = 31_536_000 if _environment.https else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _environment.https else None
+# Probes of the machine's own network ask the web process itself, where there is no TLS.
+SECURE_REDIRECT_EXEMPT = ["^(metrics|healthz|livez|readyz)$"]
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True

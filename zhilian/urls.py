@@ -1,4 +1,4 @@
-"""URL patterns: the admin, the HTTP API and the webhooks that platforms call."""
+"""URL patterns: the admin, the HTTP API, the webhooks that platforms call, and metrics."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -12,4 +12,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("neural.api.urls")),
     path("hooks/", include("neural.hooks.urls")),
+    path("", include("neural.monitoring.urls")),
 ]

@@ -1,10 +1,11 @@
 """The ledger's own settings: their names, types, defaults and units."""
 
-from typing import Annotated
+import json
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _known_zone(name: str) -> str:
@@ -14,6 +15,16 @@ def _known_zone(name: str) -> str:
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError(f"{name!r} is not a time zone; write one like Europe/Berlin") from None
     return name
+
+
+def _read_json(given: Any) -> Any:
+    """What a variable of the environment holds."""
+    return json.loads(given) if isinstance(given, str) else given
+
+
+_FROM_JSON = BeforeValidator(_read_json)
+Days = Annotated[float, Field(ge=0)]
+PrunableState = Literal["succeeded", "cancelled", "discarded", "dead"]
 
 
 class Settings(BaseModel):
@@ -42,6 +53,17 @@ class NeuralSettings(Settings):
     """How many events of ``submit_many`` are recorded in one chunk."""
     refusals_kept_days: float = Field(default=30, ge=0)
     """How long a refused event is kept after it was last refused; 0 keeps none."""
+
+    succeeded_kept_days: Days = 30
+    cancelled_kept_days: Days = 90
+    discarded_kept_days: Days = 90
+    dead_kept_days: Days | None = None
+    """How long runs are kept after they finished, by state. None: dead runs wait for a person."""
+    kept_days_by_work: Annotated[dict[str, dict[PrunableState, Days | None]], _FROM_JSON] = {}
+    """Other times for the runs of a handler, an event type or a task, by state:
+    ``{"neural.tasks.index_marked": {"succeeded": 3}}``. None: they are never deleted."""
+    payloads_kept_days: Days | None = None
+    """How long the nightly pruning keeps payloads of finished events. None: they stay."""
 
     max_retries: int = Field(default=3, ge=0)
     retry_base_seconds: float = Field(default=60, ge=0)

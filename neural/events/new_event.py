@@ -29,6 +29,7 @@ from neural.events.types import (
 )
 from neural.ledger import ports
 from neural.ledger.interrupts import SoftTimeLimitExceeded
+from neural.ledger.tracing import with_trace
 from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE, PRIORITIES
@@ -131,6 +132,8 @@ def _validated(
     trace = trace_headers(request.get("traceparent"), request.get("tracestate"))
     queue = request.get("queue") or (LOW_PRIORITY_QUEUE if backfill else kind.queue)
     priority = request.get("priority") or (LOW_PRIORITY if backfill else kind.priority)
+    occurred_at = _occurred_at(request, clocks)
+    options = with_trace(kind.name, {"headers": trace} if trace else {})  # once nothing is refused
     return NewEvent(
         type=kind.name,
         store=request["store"],
@@ -138,12 +141,12 @@ def _validated(
         event_id=request["event_id"],
         payload=payload,
         content_hash=content_hash(kind.name, payload),
-        occurred_at=_occurred_at(request, clocks),
+        occurred_at=occurred_at,
         handlers=tuple(each.name for each in handlers_of(kind.name)),
         queue=queue,
         priority=priority,
         requested_by=requested_by,
-        options={"headers": trace} if trace else {},
+        options=options,
     )
 
 

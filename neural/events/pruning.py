@@ -1,18 +1,22 @@
 """Pruning of events: empties old payloads (the events stay), and deletes old refused events."""
 
 import datetime as dt
+from collections import Counter
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from neural.conf import conf
 from neural.events.changes import record_changed
-from neural.ledger.prune import Progress, Prunable, silent, stretches
+from neural.ledger.prune import Progress, Prunable, Step, Walk, silent, stretches, total
 from neural.models import NeuralEvent, RefusedEvent, RunState, TaskRun
 
 # A run in one of these states may still need its event's payload.
 _NEEDING_PAYLOAD = (RunState.PENDING, RunState.RUNNING, RunState.DEAD)
+
+PAYLOADS = "payloads"
 
 REFUSED_EVENTS = Prunable(
     name="refused events",
@@ -22,6 +26,7 @@ REFUSED_EVENTS = Prunable(
     made_at="refused_at",
     aged_from="last_refused_at",
     kept_days=lambda: conf().refusals_kept_days,
+    label=_("refused events"),
 )
 
 
@@ -36,14 +41,18 @@ def prune_payloads(
     ``dry_run``: would be). ``on_progress`` is called with the number of primary keys that each step
     has passed.
     """
+    walk = walk_payloads(now=now, keep_days=keep_days, dry_run=dry_run)
+    return total(walk, on_progress)[PAYLOADS]
+
+
+def walk_payloads(*, now: dt.datetime, keep_days: float, dry_run: bool, after: int = 0) -> Walk:
+    """The steps of :func:`prune_payloads`, from the primary key ``after`` on."""
     cutoff = now - dt.timedelta(days=keep_days)
-    pruned = 0
     full = NeuralEvent.objects.filter(pruned_at=None)
-    for low, high in stretches(full, "recorded_at", before=cutoff):
+    for low, high in stretches(full, "recorded_at", before=cutoff, after=after):
         done = finished(full.filter(pk__gt=low, pk__lte=high, recorded_at__lt=cutoff))
-        pruned += done.count() if dry_run else empty(done)
-        on_progress(high - low)
-    return pruned
+        pruned = done.count() if dry_run else empty(done)
+        yield Step(high, high - low, Counter({PAYLOADS: pruned}))
 
 
 def empty(events: QuerySet[NeuralEvent]) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.db import router
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 from neural.adopting import brings_tables
 from neural.celeryapp.shipped_schedules import ShippedSchedule
@@ -37,6 +38,7 @@ FORECAST_DAYS = 400
 
 FORECASTS = Prunable(
     name="forecasts",
+    label=_("forecasts"),
     which=f"forecasts that are more than {FORECAST_DAYS} days old",
     model=Forecast,
     made_at="made_at",

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from django.db import InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
-from neural.ledger import pace
+from neural.ledger import pace, tracing
 from neural.ledger.execute import (
     call,
     drop_broken_connection,
@@ -176,7 +176,7 @@ def _at_once(
     started_at = clock.now()
     runs = [part.run for part in parts]
     try:
-        with transaction.atomic():
+        with tracing.processing(runs), transaction.atomic():
             items = [part.item for part in parts]
             guard.call(lambda: function(items), what=f"{runs[0].work_name} runs={len(runs)}")
     except (OperationalError, InterfaceError, TransactionLost):

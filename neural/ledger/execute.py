@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from neural.conf import conf
-from neural.ledger import dialects, pace
+from neural.ledger import dialects, pace, tracing
 from neural.ledger.guard import NothingKept, WorkGuard, isolate_hooks
 from neural.ledger.interrupts import SoftTimeLimitExceeded
 from neural.ledger.log import log_outcomes
@@ -136,7 +136,8 @@ def call(
 
     before = current.set(run)
     try:
-        return guard.call(do, what=f"{run.work_name} run={run.task_id}")
+        with tracing.processing([run]):
+            return guard.call(do, what=f"{run.work_name} run={run.task_id}")
     finally:
         current.reset(before)
 

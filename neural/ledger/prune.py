@@ -7,32 +7,38 @@ read, and no index on times is needed.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.db.models import Model, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from neural.ledger import dialects
+from neural.ledger.retention import Retention, outdated
 from neural.models import RunState, TaskRun, WorkerProcess
 from neural.models.run import TaskRunQuerySet
 from neural.registry import Registry
 
 CHUNK = 1000
-DEFAULT_DAYS: Mapping[RunState, float] = {
-    RunState.SUCCEEDED: 30,
-    RunState.CANCELLED: 90,
-    RunState.DISCARDED: 90,
-}
-"""How many days finished runs are kept. Dead runs wait for a person's decision, however old."""
-PRUNABLE_STATES = (*DEFAULT_DAYS, RunState.DEAD)
+PRUNABLE_STATES = (RunState.SUCCEEDED, RunState.CANCELLED, RunState.DISCARDED, RunState.DEAD)
 # A worker that was lost for longer than this does not wake up again.
 _WORKER_MEMORY = dt.timedelta(days=1)
 
+
+class Step(NamedTuple):
+    """One short transaction of a walk."""
+
+    after: int
+    """The last primary key that it passed: a walk may go on after it."""
+    keys: int
+    """How many primary keys it passed."""
+    pruned: Counter[str]
+    """How many rows it deleted (in a dry run: would have deleted), by what they are."""
+
+
+Walk = Iterator[Step]
 Progress = Callable[[int], None]
 
 
@@ -69,6 +75,8 @@ class Prunable:
     """Those of the model's rows that are of this kind."""
     erase: Callable[[QuerySet[Any]], int] = _delete_rows
     """Deletes these rows, or what is to go of them; returns how many."""
+    label: Any = ""
+    """Their name in the reader's language, for the admin: a lazy text. Empty: ``name``."""
 
 
 PRUNABLES: Registry[Prunable] = Registry("prunable")
@@ -91,55 +99,64 @@ def prune_old(
     With ``dry_run`` nothing is deleted. ``on_progress`` is called with the number of primary keys
     that each step has passed.
     """
+    return total(walk_old(prunable, now=now, dry_run=dry_run), on_progress)[prunable.name]
+
+
+def walk_old(prunable: Prunable, *, now: dt.datetime, dry_run: bool, after: int = 0) -> Walk:
+    """The steps of :func:`prune_old`, from the primary key ``after`` on."""
     cutoff = now - dt.timedelta(days=prunable.kept_days())
     rows = prunable.rows(prunable.model._default_manager.all())
-    pruned = 0
-    for low, high in stretches(rows, prunable.made_at, before=cutoff):
+    for low, high in stretches(rows, prunable.made_at, before=cutoff, after=after):
         aged = {f"{prunable.aged_from}__lt": cutoff}
         old = rows.filter(pk__gt=low, pk__lte=high, **aged)
-        pruned += old.count() if dry_run else prunable.erase(old)
-        on_progress(high - low)
+        pruned = old.count() if dry_run else prunable.erase(old)
+        yield Step(high, high - low, Counter({prunable.name: pruned}))
+
+
+def total(walk: Walk, on_progress: Progress = silent) -> Counter[str]:
+    """What all steps of a walk have pruned."""
+    pruned: Counter[str] = Counter()
+    for step in walk:
+        pruned.update(step.pruned)
+        on_progress(step.keys)
     return pruned
 
 
 def prune_runs(
     *,
     now: dt.datetime,
-    keep_days: Mapping[RunState, float],
+    keep: Retention,
     dry_run: bool = False,
     on_progress: Progress = silent,
-) -> Counter[RunState]:
-    """Delete runs, with their attempts, that finished longer ago than ``keep_days`` of their state.
+) -> Counter[str]:
+    """Delete runs, with their attempts, that finished longer ago than they are kept.
 
     Returns how many were deleted (with ``dry_run``: would be deleted) in each state.
     ``on_progress`` is called with the number of primary keys that each step has passed. Raises
     ValueError for a state that is not finished.
     """
-    if unprunable := set(keep_days) - set(PRUNABLE_STATES):
+    return total(walk_runs(now=now, keep=keep, dry_run=dry_run), on_progress)
+
+
+def walk_runs(*, now: dt.datetime, keep: Retention, dry_run: bool, after: int = 0) -> Walk:
+    """The steps of :func:`prune_runs`, from the primary key ``after`` on."""
+    if unprunable := keep.named_states() - set(PRUNABLE_STATES):
         raise ValueError(f"runs are never pruned while {', '.join(sorted(unprunable))}")
-    cutoffs = {state: now - dt.timedelta(days=days) for state, days in keep_days.items()}
-    pruned: Counter[RunState] = Counter()
-    if not cutoffs:
-        return pruned
-    before = max(cutoffs.values())
-    for low, high in stretches(TaskRun.objects.all(), "created_at", before=before):
-        old = TaskRun.objects.filter(_any_old(cutoffs), pk__gt=low, pk__lte=high)
+    least = keep.least_days()
+    if least is None:
+        return
+    before = now - dt.timedelta(days=least)
+    for low, high in stretches(TaskRun.objects.all(), "created_at", before=before, after=after):
+        old = TaskRun.objects.filter(outdated(keep, now), pk__gt=low, pk__lte=high)
         states = old.values_list("state", flat=True) if dry_run else _delete(old)
-        pruned.update(map(RunState, states))
-        on_progress(high - low)
-    return pruned
-
-
-def _any_old(cutoffs: Mapping[RunState, dt.datetime]) -> Q:
-    each = (Q(state=state, finished_at__lt=cutoff) for state, cutoff in cutoffs.items())
-    return reduce(or_, each)
+        yield Step(high, high - low, Counter(states))
 
 
 def _delete(runs: TaskRunQuerySet) -> list[str]:
     """Delete these runs and return their states. The rows are locked and checked again first, so a
     run that a person retries meanwhile stays."""
     with transaction.atomic():
-        found = list(runs.select_for_update().values_list("pk", "state"))
+        found = list(runs.select_for_update(of=("self",)).values_list("pk", "state"))
         # This deletes their attempts, too.
         TaskRun.objects.filter(pk__in=[key for key, _ in found]).delete()
     return [state for _, state in found]
@@ -179,12 +196,12 @@ def key_range(rows: QuerySet[Any]) -> int:
 
 
 def stretches(
-    rows: QuerySet[Any], made_at: str, *, before: dt.datetime
+    rows: QuerySet[Any], made_at: str, *, before: dt.datetime, after: int = 0
 ) -> Iterator[tuple[int, int]]:
     """Yield ranges of primary keys, low excluded, high included, in which the rows made before a
-    moment are. Younger rows may be among them."""
+    moment are, from the key ``after`` on. Younger rows may be among them."""
     in_order = rows.order_by("pk").values_list("pk", made_at)
-    low = (in_order.values_list("pk", flat=True).first() or 1) - 1
+    low = max((in_order.values_list("pk", flat=True).first() or 1) - 1, after)
     young = False
     while end := _end_of_stretch(in_order.filter(pk__gt=low)):
         high, made = end

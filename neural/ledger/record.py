@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from neural.errors import PermanentError
 from neural.ledger import ports
+from neural.ledger.tracing import with_trace
 from neural.models import RunState, TaskRun
 from neural.models.new_run import NOTHING, NewRun, new_run
 from neural.models.run_log import log_change
@@ -65,7 +66,7 @@ def enqueue(
         store=store,
         due_at=later,
         requested_by=requested_by,
-        options=options,
+        options=with_trace(task, options),
         parent=parent,
     ).row()
     recorded = _insert(run)

@@ -1,10 +1,18 @@
 """The settings of monitoring."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from neural.conf import register_settings
 from neural.conf.ledger import Settings
 from neural.queues import DEFAULT_QUEUE
+
+
+def _long_enough(token: str) -> str:
+    if token and len(token) < 20:
+        raise ValueError("a token has at least 20 characters; 'openssl rand -hex 20' makes one")
+    return token
 
 
 class MonitoringSettings(Settings):
@@ -113,6 +121,13 @@ class MonitoringSettings(Settings):
     """How long an error group is kept after its last failed attempt. One with dead runs stays."""
     error_hours_kept_days: float = Field(default=30, gt=0)
     """How long the failed attempts of error groups are kept by hour."""
+
+    # Machines
+    metrics_token: Annotated[str, AfterValidator(_long_enough)] = Field(default="", repr=False)
+    """Whoever sends it as a bearer token may read ``/metrics`` and the details of ``/readyz``.
+    Empty: only users of the admin who may view the overview of all stores."""
+    metrics_seconds: float = Field(default=5, ge=0)
+    """How old the answer of ``/metrics`` may be. Scrape less often than this."""
 
 
 conf = register_settings(MonitoringSettings)

@@ -6,6 +6,7 @@ from django.core.management import CommandError, call_command
 import neural
 from neural.forecasting.models import Forecast
 from neural.ledger.prune import prune_runs
+from neural.ledger.retention import Retention
 from neural.models import AttemptOutcome, NeuralEvent, RunState, TaskAttempt, TaskRun, WorkerProcess
 from tests.unit.ledger import ago, make_event, make_run, make_store, make_worker
 
@@ -99,7 +100,7 @@ def test_runs_that_are_not_finished_cannot_be_asked_for(state):
     with pytest.raises(CommandError, match="invalid choice"):
         call_command("prune", "--state", state)
     with pytest.raises(ValueError, match="never pruned"):
-        prune_runs(now=ago(), keep_days={state: 0})
+        prune_runs(now=ago(), keep=Retention(states={state: 0}))
 
 
 def test_a_negative_age_is_refused():
@@ -130,7 +131,9 @@ def test_rows_are_walked_by_key_and_the_walk_ends_where_rows_are_young(monkeypat
         make_run(RunState.SUCCEEDED)
     steps: list[int] = []
 
-    pruned = prune_runs(now=ago(), keep_days={RunState.SUCCEEDED: 30}, on_progress=steps.append)
+    pruned = prune_runs(
+        now=ago(), keep=Retention(states={RunState.SUCCEEDED: 30}), on_progress=steps.append
+    )
 
     assert pruned == {RunState.SUCCEEDED: 5}
     assert TaskRun.objects.count() == 6
@@ -141,7 +144,7 @@ def test_the_oldest_gap_of_keys_costs_no_progress(monkeypatch):
     first = old_run(RunState.SUCCEEDED, pk=1_000_000)
     steps: list[int] = []
 
-    prune_runs(now=ago(), keep_days={RunState.SUCCEEDED: 30}, on_progress=steps.append)
+    prune_runs(now=ago(), keep=Retention(states={RunState.SUCCEEDED: 30}), on_progress=steps.append)
 
     assert not TaskRun.objects.filter(pk=first.pk).exists()
     assert steps == [1]

@@ -15,6 +15,7 @@ from neural.hooks.outgoing import subscribed
 from neural.hooks.outgoing.pruning import OLD_DELIVERIES
 from neural.hooks.outgoing.scheduling import DELIVER_TASK, request_deliveries
 from neural.ledger.prune import prune_old, prune_runs
+from neural.ledger.retention import Retention
 from neural.models import RunState, TaskRun
 from tests.unit.ledger import make_run
 from tests.unit.subscribing import happens, passes, subscribe
@@ -119,7 +120,7 @@ def test_pruning_a_run_leaves_the_delivery_that_told_of_it():
     run = make_run(RunState.SUCCEEDED, finished_at=past)
     TaskRun.objects.filter(pk=run.pk).update(created_at=past)
     Delivery.objects.create(subscription=subscription, type="run.succeeded", run=run, payload={})
-    assert prune_runs(now=timezone.now(), keep_days={RunState.SUCCEEDED: 30})
+    assert prune_runs(now=timezone.now(), keep=Retention(states={RunState.SUCCEEDED: 30}))
     assert Delivery.objects.get().run is None
 
 

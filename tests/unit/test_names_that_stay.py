@@ -16,6 +16,7 @@ TASKS = {
     "neural.tasks.index_to_vector_db",
     "neural.tasks.make_forecasts",
     "neural.tasks.process_neural_event",
+    "neural.tasks.prune_old_rows",
     "neural.tasks.rebuild_search_index",
     "neural.tasks.route_pushes",
     "neural.tasks.run_federated_round",

@@ -24,12 +24,13 @@ EXTRA_OF = {
     "neural/forecasting": "forecasting",
     "neural/api": "http",
     "neural/hooks": "webhooks",
+    "neural/monitoring": "monitoring",
 }
 """Of the rooms that have one; everything else does with the core's dependencies."""
 ENDPOINTS = "neural_api.py"
 """An app's module of this name is imported by the API alone."""
-BROUGHT = {"asgiref": "django"}
-"""Packages that another one documents as part of its own interface."""
+BROUGHT = {"asgiref": "django", "opentelemetry": "opentelemetry-api"}
+"""Packages that another one documents as part of its own interface, or shares with others."""
 BESIDES = ("__pycache__", ".mypy_cache", ".ruff_cache")
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from neural.events import pruning
 from neural.hooks.conf import conf
@@ -33,6 +34,7 @@ BODIES = Prunable(
     kept_days=lambda: conf().hook_pushes_kept_days,
     rows=_bodies,
     erase=pruning.empty,
+    label=_("bodies of pushes"),
 )
 UNROUTED = Prunable(
     name="unrouted pushes",
@@ -42,6 +44,7 @@ UNROUTED = Prunable(
     aged_from="received_at",
     kept_days=lambda: conf().hook_pushes_kept_days,
     rows=_no_longer_waiting,
+    label=_("unrouted pushes"),
 )
 
 

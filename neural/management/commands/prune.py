@@ -1,6 +1,6 @@
 """`manage.py prune`: deletes rows that are finished and old."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,6 @@ from tqdm import tqdm
 from neural.events.pruning import prune_payloads
 from neural.ledger.clock import database_clock
 from neural.ledger.prune import (
-    DEFAULT_DAYS,
     PRUNABLE_STATES,
     PRUNABLES,
     key_range,
@@ -19,22 +18,23 @@ from neural.ledger.prune import (
     prune_runs,
     prune_workers,
 )
+from neural.ledger.retention import Retention
 from neural.management.teaching import TeachingCommand
 from neural.models import NeuralEvent, RunState, TaskRun
 
 PAYLOAD_DAYS = 90
-KEPT = ", ".join(f"{state} {days:g} days" for state, days in DEFAULT_DAYS.items())
-KEPT += ", dead until you say --state dead --days N"
 Done = Callable[[int], None]
 
 
 class Command(TeachingCommand):
     """Deletes old runs, workers and payloads, and what apps have registered for pruning."""
 
-    help = f"""
+    help = """
         Deletes finished runs with their attempts, and rows of workers that no run names any more.
-        {{others}}
-        How long runs are kept after they finished: {KEPT}.
+        {others}
+        How long runs are kept after they finished is said by the settings succeeded_kept_days
+        (30), cancelled_kept_days (90), discarded_kept_days (90), dead_kept_days (until you say
+        --state dead --days N) and, for some work, kept_days_by_work: docs/settings.md.
         Waiting and running ones are never touched, nor are events: --payloads empties the
         payloads of old events, while their keys stay, so that an event sent again is still
         known as a duplicate. An event without its payload cannot be run again. Works in small
@@ -87,15 +87,14 @@ class Command(TeachingCommand):
         **options: Any,
     ) -> None:
         """Prune runs, workers and, with ``payloads``, payloads; report what was done."""
-        keep_days = retention(days, state)
+        keep = retention(days, state)
         now = database_clock()
         would = "would be " if dry_run else ""
         with bar("runs", TaskRun.objects.all()) as done:
-            runs = prune_runs(now=now, keep_days=keep_days, dry_run=dry_run, on_progress=done)
-        for kind, kept in keep_days.items():
-            self.stdout.write(
-                f"{runs[kind]:,} {kind} runs older than {kept:g} days {would}deleted."
-            )
+            runs = prune_runs(now=now, keep=keep, dry_run=dry_run, on_progress=done)
+        for kind, kept in keep.states.items():
+            if kept is not None or runs[kind]:
+                self.stdout.write(f"{runs[kind]:,} {kind} runs {_older(kept, keep)}{would}deleted.")
         if payloads:
             self._payloads(PAYLOAD_DAYS if days is None else days, dry_run, would)
         for each in PRUNABLES:
@@ -122,20 +121,27 @@ def _others() -> str:
     return f"\n{8 * ' '}".join(f"Also deletes {each.which}." for each in PRUNABLES)
 
 
-def retention(days: float | None, states: list[str] | None) -> Mapping[RunState, float]:
-    """How many days runs are kept, by state; raises CommandError for a wrong combination."""
+def _older(days: float | None, keep: Retention) -> str:
+    told = "" if days is None else f"older than {days:g} days "
+    return f"{told}(or as kept_days_by_work says) " if keep.works else told
+
+
+def retention(days: float | None, states: list[str] | None) -> Retention:
+    """How long runs are kept: as the settings say, or ``days``. Raises CommandError for a wrong
+    combination."""
     if days is not None and days < 0:
         raise CommandError("--days must not be negative", returncode=2)
-    chosen = [RunState(value) for value in states] if states else list(DEFAULT_DAYS)
+    told = Retention.of_settings()
     if days is not None:
-        return dict.fromkeys(chosen, days)
-    if RunState.DEAD in chosen:
+        chosen = states or [state for state in told.states if state != RunState.DEAD]
+        return Retention(states=dict.fromkeys(chosen, days))
+    if states and RunState.DEAD in states and told.only("dead").least_days() is None:
         raise CommandError(
             "--state dead needs --days: dead runs wait for a person, so say how long. To run them "
             "again: manage.py retry_runs --dry-run",
             returncode=2,
         )
-    return {state: DEFAULT_DAYS[state] for state in chosen}
+    return told.only(*states) if states else told
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from neural.monitoring.models.figures import (
     TotalEvents,
     TotalFigures,
 )
+from neural.monitoring.models.retention import Retention
 
 __all__ = [
     "OPEN_STATES",
@@ -50,6 +51,7 @@ __all__ = [
     "HourFigures",
     "MinuteFigures",
     "ReadMark",
+    "Retention",
     "Severity",
     "Tally",
     "TotalEvents",

@@ -1,0 +1,234 @@
+"""Gauges: what waits and works now, which processes are there, and when each was last heard of.
+
+Queries are served by indexes and bounded: numbers of rows are counted up to :data:`MOST`.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Count, Min
+
+from neural.conf import conf
+from neural.health.situation import pending_queues
+from neural.ledger import dialects
+from neural.ledger.clock import database_clock
+from neural.models import QueuePause, TaskRun, WorkerProcess
+from neural.models.worker import ProcessKind
+from neural.monitoring.machines import schedules
+from neural.monitoring.models import OPEN_STATES, Alert, ErrorGroup, Examination
+from neural.monitoring.rollups import reading
+from neural.queues import PRIORITIES
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+    from prometheus_client.core import GaugeMetricFamily
+
+MOST = 1000
+"""Rows are counted up to this number. How many runs are open in all is in the counters: submitted
+less finished."""
+LOST_FOR = dt.timedelta(hours=1)
+"""How long a lost process is shown."""
+EXAMINED_WITHIN = dt.timedelta(minutes=2)
+"""How old an examination may be to say whether the broker answers."""
+
+Rows = Iterable[tuple[Sequence[str], float | None]]
+
+
+def collect() -> "Iterator[Metric]":
+    """All gauges. Those that nobody can know at the moment have no sample."""
+    now = database_clock()
+    yield _gauge("build_info", "The version of neural.", ["version"], [([_version()], 1)])
+    yield from _of_queues(now)
+    yield from _of_processes(now)
+    yield _gauge("runs_dead", f"Dead letters, at most {MOST:,}.", ["work"], _dead())
+    yield _gauge("error_groups", "Error groups.", ["state"], _counted(ErrorGroup, "state"))
+    alerts = _counted(Alert, "rule", state__in=OPEN_STATES)
+    yield _gauge("alerts", "Alerts that are not resolved.", ["rule"], alerts)
+    yield _gauge("broker_up", "Whether the broker accepts messages.", [], _broker(now))
+    yield _timestamp("rollup", "relays last added up figures", reading.counted_until())
+    yield _gauge(
+        "schedule_last_success_timestamp_seconds",
+        "When a schedule's last run succeeded, in seconds since 1970.",
+        ["schedule"],
+        schedules.last_successes(),
+    )
+
+
+def _gauge(name: str, told: str, labels: Sequence[str], rows: Rows) -> "GaugeMetricFamily":
+    from prometheus_client.core import GaugeMetricFamily
+
+    family = GaugeMetricFamily(f"neural_{name}", told, labels=labels)
+    for values, number in rows:
+        if number is not None:
+            family.add_metric(values, number)
+    return family
+
+
+def _timestamp(name: str, told: str, moment: dt.datetime | None) -> "GaugeMetricFamily":
+    rows: Rows = [([], moment.timestamp())] if moment else []
+    told = f"When {told}, in seconds since 1970."
+    return _gauge(f"{name}_last_seen_timestamp_seconds", told, [], rows)
+
+
+def _version() -> str:
+    try:
+        return metadata.version("zhilian-neural")
+    except metadata.PackageNotFoundError:
+        return "unknown"  # a checkout that is not installed
+
+
+# Queues
+
+
+def _of_queues(now: dt.datetime) -> "Iterator[Metric]":
+    readers = _readers()
+    paused = set(QueuePause.objects.in_force(now).values_list("queue", flat=True))
+    waiting = list(pending_queues())
+    queues = sorted({*waiting, *readers, *paused})
+    due = {queue: _due(queue, now) for queue in waiting}
+    by = ["queue"]
+    yield _gauge(
+        "runs_due",
+        f"Runs that are due and not started, at most {MOST:,}.",
+        by,
+        (([queue], due.get(queue, (0, 0.0))[0]) for queue in queues),
+    )
+    yield _gauge(
+        "queue_oldest_due_seconds",
+        "For how long the oldest of them has been due; 0 without one.",
+        by,
+        (([queue], due.get(queue, (0, 0.0))[1]) for queue in queues),
+    )
+    running = _counted(TaskRun.objects.running(), "queue")
+    yield _gauge("runs_running", "Runs that a worker has claimed.", by, running)
+    yield _gauge(
+        "queue_readers",
+        "Live workers that read the queue.",
+        by,
+        (([queue], readers.get(queue, 0)) for queue in queues),
+    )
+    yield _gauge(
+        "queue_paused",
+        "Whether a person has paused the queue.",
+        by,
+        (([queue], queue in paused) for queue in queues),
+    )
+    unpublished = sum(_number(TaskRun.objects.unpublished(now).filter(queue=q)) for q in waiting)
+    yield _gauge(
+        "relay_unpublished_runs",
+        f"Due runs whose message is yet to be sent, at most {MOST:,} a queue.",
+        [],
+        [([], unpublished)],
+    )
+
+
+def _due(queue: str, now: dt.datetime) -> tuple[int, float]:
+    """How many runs are due, and for how many seconds the oldest of them."""
+    due = TaskRun.objects.due(now).filter(queue=queue)
+    found = due.order_by().values("available_at")[:MOST]
+    told = found.aggregate(runs=Count("*"), oldest=Min("available_at"))
+    oldest = [told["oldest"]]
+    if told["runs"] >= MOST:  # not all were looked at: an index lookup for each priority
+        oldest += [
+            run.available_at for run in TaskRun.objects.raw(_OLDEST, [queue] * len(PRIORITIES))
+        ]
+    since = min((each for each in oldest if each), default=now)
+    return told["runs"], max((now - since).total_seconds(), 0.0)
+
+
+_OLDEST = " UNION ALL ".join(
+    f"""
+    SELECT * FROM (
+        SELECT id, available_at FROM neural_taskrun
+        WHERE state = 'pending' AND queue = %s AND priority = {priority}
+        ORDER BY available_at LIMIT 1
+    ) AS of_{priority}
+    """
+    for priority in PRIORITIES
+)
+
+
+def _number(rows: Any) -> int:
+    number: int = rows.order_by().values("pk")[:MOST].aggregate(rows=Count("*"))["rows"]
+    return number
+
+
+def _readers() -> dict[str, int]:
+    alive = WorkerProcess.objects.alive(conf().worker_lost_seconds)
+    readers: dict[str, int] = {}
+    for queues in alive.filter(kind=ProcessKind.WORKER).values_list("queues", flat=True):
+        for queue in queues:
+            readers[queue] = readers.get(queue, 0) + 1
+    return readers
+
+
+# Processes
+
+
+def _of_processes(now: dt.datetime) -> "Iterator[Metric]":
+    present = list(WorkerProcess.objects.present().values_list("kind", "heartbeat_at"))
+    silent_since = now - dt.timedelta(seconds=conf().worker_lost_seconds)
+    workers = [at for kind, at in present if kind == ProcessKind.WORKER]
+    alive = sum(at >= silent_since for at in workers)
+    lost = WorkerProcess.objects.filter(kind=ProcessKind.WORKER, lost_at__gte=now - LOST_FOR)
+    states = {"alive": alive, "silent": len(workers) - alive, "lost": lost.count()}
+    yield _gauge(
+        "workers",
+        "Workers: heard of, not heard of for some seconds, or lost within the last hour.",
+        ["state"],
+        (([state], number) for state, number in states.items()),
+    )
+    heard = {kind: _last_heard(kind, present) for kind in ProcessKind}
+    # Each worker has a relay, too.
+    relays = [each for each in (heard[ProcessKind.WORKER], heard[ProcessKind.RELAY]) if each]
+    yield _timestamp("relay", "a relay was last heard of", max(relays, default=None))
+    yield _timestamp("beat", "beat was last heard of", heard[ProcessKind.BEAT])
+
+
+def _last_heard(kind: str, present: Iterable[tuple[str, dt.datetime]]) -> dt.datetime | None:
+    """When a process of this kind was last heard of, also one that has ended."""
+    if heard := [at for theirs, at in present if theirs == kind]:
+        return max(heard)
+    newest = WorkerProcess.objects.filter(kind=kind).order_by("-pk")[:20]
+    return max(newest.values_list("heartbeat_at", flat=True), default=None)
+
+
+# Rows by a column
+
+
+def _counted(rows: Any, column: str, **filters: Any) -> Rows:
+    queryset = getattr(rows, "_default_manager", rows).filter(**filters)
+    found = queryset.order_by().values_list(column).annotate(rows=Count("*"))
+    return [([value], number) for value, number in sorted(found)]
+
+
+def _dead() -> Rows:
+    """Dead letters by work, the newest MOST; with the labels that counters have."""
+    from neural.monitoring.machines.counters import OTHER, labels_of_work
+
+    own = labels_of_work()
+    numbers: dict[str, int] = {}
+    with dialects.ledger_connection().cursor() as cursor:
+        cursor.execute(_DEAD, [MOST])
+        for work, number in cursor.fetchall():
+            label = work if work in own else OTHER
+            numbers[label] = numbers.get(label, 0) + number
+    return [([work], number) for work, number in sorted(numbers.items())]
+
+
+# Django cannot group the rows of a slice.
+_DEAD = """
+    SELECT work, COUNT(*) FROM (
+        SELECT CASE WHEN handler = '' THEN task ELSE handler END AS work
+        FROM neural_taskrun WHERE state = 'dead' ORDER BY id DESC LIMIT %s
+    ) AS newest GROUP BY work
+"""
+
+
+def _broker(now: dt.datetime) -> Rows:
+    """Whether the broker answered the last examination; nothing if there was none of late."""
+    examined = Examination.objects.filter(ended_at__gte=now - EXAMINED_WITHIN).first()
+    told = examined.facts.get("broker") if examined else None
+    return [([], told["up"])] if told else []

@@ -1,0 +1,1 @@
+"""Retention: deletes what is finished and old every night, and counts it for people beforehand."""

@@ -1,0 +1,134 @@
+"""Prunes in slices: each is a short attempt of one run, whose result says how far it has come.
+
+A run that is lost goes on where its last slice ended; what it has deleted since is not counted.
+"""
+
+import datetime as dt
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from neural.conf import conf
+from neural.events.pruning import PAYLOADS, walk_payloads
+from neural.ledger.prune import PRUNABLES, Step, Walk, prune_workers, walk_old, walk_runs
+from neural.ledger.retention import Retention
+from neural.ledger.work import Snooze
+
+logger = logging.getLogger(__name__)
+
+SLICE_SECONDS = 20.0
+PAUSE_SECONDS = 1.0
+"""How long a slice takes, and the pause after it, in which other work gets the worker."""
+
+RUNS = "runs"
+WORKERS = "workers"
+
+
+class Kind(NamedTuple):
+    """Rows of one kind, and the steps in which they are pruned, from a primary key on."""
+
+    name: str
+    walk: Callable[[int], Walk]
+
+
+@dataclass
+class Progress:
+    """How far a run has come: kept as its result between slices."""
+
+    now: dt.datetime
+    """Ages count up to here, in every slice."""
+    dry_run: bool
+    rows: Counter[str] = field(default_factory=Counter)
+    kind: str = ""
+    after: int = 0
+    slices: int = 1
+
+    @classmethod
+    def read(cls, kept: Any, *, now: dt.datetime, dry_run: bool) -> "Progress":
+        """The progress that a slice has kept; a new one without it."""
+        if not (isinstance(kept, dict) and "goes_on" in kept):
+            return cls(now=now, dry_run=dry_run)
+        return cls(
+            now=dt.datetime.fromisoformat(kept["now"]),
+            dry_run=dry_run,
+            rows=Counter(kept["rows"]),
+            kind=kept["goes_on"]["kind"],
+            after=kept["goes_on"]["after"],
+            slices=kept["slices"] + 1,
+        )
+
+    def told(self) -> dict[str, Any]:
+        """What the run's result says: numbers of rows by what they are."""
+        rows = {name: number for name, number in sorted(self.rows.items()) if number}
+        return {
+            "dry_run": self.dry_run,
+            "now": self.now.isoformat(),
+            "rows": rows,
+            "slices": self.slices,
+        }
+
+    def to_go_on(self) -> dict[str, Any]:
+        """The same, and where the next slice begins."""
+        return {**self.told(), "goes_on": {"kind": self.kind, "after": self.after}}
+
+
+def prune_slice(
+    *,
+    kept: Any,
+    now: dt.datetime,
+    dry_run: bool,
+    seconds: float = SLICE_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[str, Any]:
+    """Prune for some seconds, from where the slice before ended (``kept``); returns the numbers of
+    rows. Raises :class:`Snooze` with a checkpoint while there is more to do."""
+    progress = Progress.read(kept, now=now, dry_run=dry_run)
+    end = clock() + seconds
+    for _ in _steps(progress):
+        if clock() >= end:
+            raise Snooze(PAUSE_SECONDS, checkpoint=progress.to_go_on())
+    told = progress.told()
+    logger.info("event=rows_pruned dry_run=%s rows=%r", dry_run, told["rows"])
+    return told
+
+
+def _steps(progress: Progress) -> Iterator[Step]:
+    left = kinds(now=progress.now, dry_run=progress.dry_run)
+    names = [kind.name for kind in left]
+    if progress.kind in names:
+        left = left[names.index(progress.kind) :]
+    for kind in left:
+        after = progress.after if kind.name == progress.kind else 0
+        progress.kind, progress.after = kind.name, after
+        for step in kind.walk(after):
+            progress.after = step.after
+            progress.rows.update(step.pruned)
+            yield step
+
+
+def kinds(*, now: dt.datetime, dry_run: bool) -> list[Kind]:
+    """What is pruned, in this order: runs first, as events and workers are kept for their sake."""
+    keep = Retention.of_settings()
+    found = [Kind(RUNS, lambda after: walk_runs(now=now, keep=keep, dry_run=dry_run, after=after))]
+    days = conf().payloads_kept_days
+    if days is not None:
+        found.append(Kind(PAYLOADS, _payloads(now, days, dry_run)))
+    found += [Kind(each.name, _others(each, now, dry_run)) for each in PRUNABLES]
+    return [*found, Kind(WORKERS, lambda after: _workers(now, dry_run, after))]
+
+
+def _payloads(now: dt.datetime, days: float, dry_run: bool) -> Callable[[int], Walk]:
+    return lambda after: walk_payloads(now=now, keep_days=days, dry_run=dry_run, after=after)
+
+
+def _others(prunable: Any, now: dt.datetime, dry_run: bool) -> Callable[[int], Walk]:
+    return lambda after: walk_old(prunable, now=now, dry_run=dry_run, after=after)
+
+
+def _workers(now: dt.datetime, dry_run: bool, after: int) -> Walk:
+    """One step: there are few. After it there is nothing left."""
+    if not after:
+        yield Step(1, 1, Counter({WORKERS: prune_workers(now=now, dry_run=dry_run)}))

@@ -1,0 +1,128 @@
+"""`/healthz` and `/readyz`: what a supervisor or a load balancer asks."""
+
+import pytest
+from django.db import OperationalError
+from django.db.migrations.recorder import MigrationRecorder
+
+from neural.monitoring.machines import readiness
+
+TOKEN = "t" * 20
+
+
+class Connection:
+    """A broker's connection that accepts everything."""
+
+    default_channel = None
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    collect = close
+
+
+@pytest.fixture(autouse=True)
+def broker(monkeypatch):
+    monkeypatch.setattr(readiness, "short_tempered_connection", Connection)
+    monkeypatch.setattr(readiness, "must_accept", lambda channel: None)
+
+
+@pytest.fixture
+def no_broker(broker, monkeypatch):
+    def refuse(channel):
+        raise OSError("redis.internal: connection refused")
+
+    monkeypatch.setattr(readiness, "must_accept", refuse)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/livez"])
+def test_a_live_process_says_so_and_asks_nothing(client, path):
+    """Without the mark django_db, a query would fail."""
+    answer = client.get(path)
+
+    assert answer.status_code == 200
+    assert answer.content == b"ok\n"
+    assert "no-store" in answer["Cache-Control"]
+    assert not answer.cookies
+
+
+@pytest.mark.django_db
+def test_a_migrated_database_is_ready(client):
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "ready",
+        "checks": {"database": "ok", "migrations": "ok", "broker": "ok"},
+    }
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("no_broker")
+def test_without_the_broker_it_is_ready_and_says_so(client):
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json()["checks"]["broker"] == "fails"
+    assert "redis.internal" not in answer.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("no_broker")
+def test_details_are_for_those_with_the_token(client, settings):
+    settings.NEURAL = settings.NEURAL | {"metrics_token": TOKEN}
+
+    answer = client.get("/readyz", headers={"Authorization": f"Bearer {TOKEN}"})
+
+    assert answer.json()["details"] == {"broker": "redis.internal: connection refused"}
+
+
+@pytest.mark.django_db
+def test_a_migration_that_is_not_applied_makes_it_unready(client, settings):
+    settings.NEURAL = settings.NEURAL | {"metrics_token": TOKEN}
+    MigrationRecorder.Migration.objects.filter(app="neural", name__startswith="0017").delete()
+
+    answer = client.get("/readyz", headers={"Authorization": f"Bearer {TOKEN}"})
+
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["migrations"] == "fails"
+    assert answer.json()["details"]["migrations"].startswith("neural.0017")
+
+
+@pytest.mark.django_db
+def test_a_squashed_migration_counts_by_what_it_replaces(monkeypatch):
+    applied = next(iter(readiness.known_migrations()))
+    squashed = {("app", "0001_squashed"): [applied], ("app", "0002"): []}
+    monkeypatch.setattr(readiness, "known_migrations", lambda: squashed)
+
+    (_, migrations, _) = readiness.checks()
+
+    assert migrations.detail == "app.0002"
+
+
+def test_without_the_database_it_is_not_ready_and_live_all_the_same(client, monkeypatch):
+    def refuse(*_):
+        raise OperationalError("db.internal: connection refused")
+
+    monkeypatch.setattr(readiness, "impatient_database", refuse)
+    monkeypatch.setattr(readiness.dialects, "ledger_connection", Connection)
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "status": "not ready",
+        "checks": {"database": "fails", "broker": "ok"},
+    }
+    assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_nothing_is_sent_to_them(client, path):
+    assert client.post(path).status_code == 405
+
+
+def test_probes_are_not_sent_to_https(settings, client):
+    settings.SECURE_SSL_REDIRECT = True
+
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/admin/").status_code == 301
