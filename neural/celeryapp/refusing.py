@@ -16,9 +16,9 @@ from django.db.models.functions import Now
 
 from neural.broker.envelopes import SHOWN_LENGTH, shown
 from neural.errors import PermanentError
-from neural.ledger import ports
 from neural.ledger.outcome import Outcome
 from neural.ledger.record import BY_MESSAGE, check_task_id
+from neural.ledger.settle import note_settled
 from neural.ledger.work_errors import ERROR_LENGTH
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
 from neural.models.new_run import new_run, new_task_id
@@ -132,7 +132,7 @@ def _inserted(
                 run=run, outcome=failed, started_at=Now(), error=run.error
             )
             also(refused, run)
-            ports.notify_settled([_outcome(attempt)])
+            note_settled([_outcome(attempt)])
     except IntegrityError:
         same = {"task": run.task, "error": run.error, "args": run.args, "kwargs": run.kwargs}
         return TaskRun.objects.filter(task_id=run.task_id, **same).exists()

@@ -116,3 +116,31 @@ def notify_settled(outcomes: Sequence[Any]) -> None:
     """Call the functions that :func:`when_settled` set."""
     for call in _settle_listeners.values():
         call(outcomes)
+
+
+class Insert(NamedTuple):
+    """A row with one text that a transaction which settles runs inserts."""
+
+    table: str
+    column: str
+    text: Callable[[Sequence[Any]], str]
+    """The text for these outcomes; no row is inserted if it is empty."""
+
+
+_settle_inserts: dict[str, Insert] = {}
+
+
+def insert_when_settled(name: str, insert: Insert) -> None:
+    """Insert a row with the outcomes that one transaction settles, for the same outcomes as
+    :func:`when_settled`.
+
+    Where the database can, the row is part of the statement that settles, so that it costs no round
+    trip. The table must exist before anything is settled.
+    """
+    _settle_inserts[name] = insert
+
+
+def inserts_for(outcomes: Sequence[Any]) -> list[tuple[Insert, str]]:
+    """The rows to insert for these outcomes: where, and their texts."""
+    each = ((insert, insert.text(outcomes)) for insert in _settle_inserts.values())
+    return [(insert, text) for insert, text in each if text]

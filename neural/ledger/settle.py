@@ -7,6 +7,7 @@ from functools import cache, partial
 from typing import Any
 
 from django.db import transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models import F
 from django.db.models.functions import Now
 from django.db.transaction import TransactionManagementError
@@ -36,12 +37,17 @@ def settle(outcomes: Sequence[Outcome]) -> None:
             TaskAttempt.objects.bulk_create(attempts)
         dialect = dialects.ledger_dialect()
         rows = json.dumps([_row(dialect, each) for each in outcomes])
+        inserts = ports.inserts_for(outcomes)
+        along = inserts if dialect.changes_rows_in_with else []
         with dialects.preparing_cursor() as cursor:
-            cursor.execute(_statement(dialect), [rows])
+            statement = _statement(dialect, tuple(_insert(insert) for insert, _ in along))
+            cursor.execute(statement, [*(text for _, text in along), rows])
             if cursor.rowcount != len(outcomes):
                 raise Fenced(
                     f"{len(outcomes) - cursor.rowcount} of {len(outcomes)} runs were taken away"
                 )
+            if not along:
+                _insert_each(cursor, inserts)
         for outcome in outcomes:
             if outcome.run.options:
                 ports.follow(outcome.run, outcome.state, outcome.value)
@@ -102,9 +108,29 @@ _COLUMNS = {
 }
 
 
+def note_settled(outcomes: Sequence[Outcome]) -> None:
+    """Tell those who listen of outcomes that were not recorded by :func:`settle`, in the current
+    transaction."""
+    with dialects.preparing_cursor() as cursor:
+        _insert_each(cursor, ports.inserts_for(outcomes))
+    ports.notify_settled(outcomes)
+
+
+def _insert_each(cursor: CursorWrapper, inserts: Iterable[tuple[ports.Insert, str]]) -> None:
+    for insert, text in inserts:
+        cursor.execute(_insert(insert), [text])
+
+
+def _insert(insert: ports.Insert) -> str:
+    return f"INSERT INTO {insert.table} ({insert.column}) VALUES (%s)"
+
+
 @cache
-def _statement(dialect: dialects.Dialect) -> str:
+def _statement(dialect: dialects.Dialect, inserts: tuple[str, ...]) -> str:
+    """The statement that settles; ``inserts`` are done along with it."""
+    along = ", ".join(f"inserted{number} AS ({each})" for number, each in enumerate(inserts))
     return f"""
+        {"WITH " + along if along else ""}
         UPDATE neural_taskrun AS run SET
             state = settled.state,
             token = NULL,
@@ -193,7 +219,7 @@ def _take_away(
         for tell in ports.listening_to_ends() if is_dead else ():
             tell([ports.Ended(run, state, "")])
         if outcome == AttemptOutcome.LOST:
-            ports.notify_settled([_lost(attempt, state)])
+            note_settled([_lost(attempt, state)])
         transaction.on_commit(partial(_log, run, outcome, error, state, losses), robust=True)
     return True
 

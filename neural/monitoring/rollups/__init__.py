@@ -3,14 +3,14 @@
 
 def connect() -> None:
     """Connect this room with the core; called when the app is ready."""
-    from neural.ledger.ports import when_settled
+    from neural.ledger.ports import insert_when_settled
     from neural.ledger.prune import register_prunable
     from neural.monitoring.rollups.folding import fold_if_due
     from neural.monitoring.rollups.pruning import PRUNABLES
-    from neural.monitoring.rollups.tallying import keep_tally
+    from neural.monitoring.rollups.tallying import TALLIES
     from neural.worker.relay import register_duty
 
-    when_settled("figures", keep_tally)
+    insert_when_settled("figures", TALLIES)
     register_duty("figures", fold_if_due)
     for prunable in PRUNABLES:
         register_prunable(prunable)

@@ -17,7 +17,7 @@ from neural.ledger import dialects
 from neural.monitoring.conf import conf
 from neural.monitoring.models import ReadMark, Tally
 from neural.monitoring.rollups import submitted, writing
-from neural.monitoring.rollups.tallying import sums_in
+from neural.monitoring.rollups.tallying import add_tallies
 
 MARK = "tallies"
 """The mark whose lock allows a relay to add up."""
@@ -57,7 +57,7 @@ def fold(*, as_of: dt.datetime, seconds: float) -> bool:
     """
     until = time.monotonic() + seconds
     ReadMark.objects.get_or_create(name=MARK)
-    steps = [_Step(submitted.count_runs), _Step(submitted.count_events), _Step(_fold_tallies)]
+    steps = [_Step(_fold_runs), _Step(submitted.count_events)]
     try:
         while left := [step for step in steps if not step.is_done]:
             for step in left:
@@ -88,8 +88,19 @@ def _locked(step: Callable[[], bool]) -> bool:
         return step()
 
 
-def _fold_tallies() -> bool:
-    """Add up the next tallies; returns whether there may be more."""
+def _fold_runs() -> bool:
+    """Add up the next new runs and tallies, together, because they change the same rows; returns
+    whether there may be more."""
+    with submitted.new_runs() as new:
+        sums = dict(new or {})
+        tallies = _take_tallies()
+        add_tallies(sums, tallies)
+        writing.add(sums)
+    return new is not None or len(tallies) == MOST_TALLIES
+
+
+def _take_tallies() -> list[str]:
+    """Delete the next tallies, and return them: what is deleted is what is added up."""
     table = Tally._meta.db_table
     statement = f"""
         DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT %s)
@@ -97,6 +108,4 @@ def _fold_tallies() -> bool:
     """
     with dialects.preparing_cursor() as cursor:
         cursor.execute(statement, [MOST_TALLIES])
-        tallies = [text for (text,) in cursor.fetchall()]
-    writing.add(sums_in(tallies))
-    return len(tallies) == MOST_TALLIES
+        return [text for (text,) in cursor.fetchall()]

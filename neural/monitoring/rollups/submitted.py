@@ -1,7 +1,8 @@
 """Counts submitted runs and received events, from the ledger's new rows."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.db.models import Model
@@ -10,7 +11,7 @@ from neural.ledger import dialects
 from neural.models import NeuralEvent, TaskRun
 from neural.monitoring.rollups import writing
 from neural.monitoring.rollups.marks import Span, reading_on
-from neural.monitoring.rollups.sums import Sum
+from neural.monitoring.rollups.sums import Key, Sum
 
 MOST_KEYS = 10_000
 """The most rows that one transaction counts: some 20 ms."""
@@ -22,34 +23,38 @@ _RUN |= {"store": "COALESCE(store_id, '')"}
 _EVENT = {"store": "store_id", "type": "type"}
 
 
-def count_runs() -> bool:
-    """Count the next new runs; returns whether there were any."""
+@contextmanager
+def new_runs() -> Iterator[Mapping[Key, Sum] | None]:
+    """A transaction with the next new runs, counted; None if there are none. They count as read
+    when the block ends without an error."""
     with reading_on("submitted", TaskRun, most=MOST_KEYS) as span:
-        if span:
-            writing.add(
-                ((minute, queue, work, store), Sum(submitted=number))
-                for minute, queue, work, store, number, _ in _counted(
-                    TaskRun, "created_at", _RUN, span
-                )
-            )
-    return span is not None
+        yield _sums(span) if span else None
+
+
+def _sums(span: Span) -> dict[Key, Sum]:
+    counted = _counted(TaskRun, "created_at", _RUN, "COUNT(*)", span)
+    return {tuple(key): Sum(submitted=number) for *key, number in counted}
 
 
 def count_events() -> bool:
     """Count the next new events; returns whether there were any."""
     with reading_on("events", NeuralEvent, most=MOST_KEYS) as span:
         if span:
-            writing.add_events(_by_hour(_counted(NeuralEvent, "recorded_at", _EVENT, span)))
+            last = f"MAX({dialects.ledger_dialect().epoch_seconds('recorded_at')})"
+            counted = _counted(NeuralEvent, "recorded_at", _EVENT, f"COUNT(*), {last}", span)
+            writing.add_events(_by_hour(counted))
     return span is not None
 
 
-def _counted(model: type[Model], time: str, by: Mapping[str, str], span: Span) -> list[Any]:
-    """Rows of minute (from 1970), the values ``by``, number, and the last time (in seconds)."""
+def _counted(
+    model: type[Model], time: str, by: Mapping[str, str], counts: str, span: Span
+) -> list[Any]:
+    """The keys of a span by minute (from 1970) and the values ``by``, followed by ``counts``."""
     seconds = dialects.ledger_dialect().epoch_seconds(time)
     chosen = ", ".join(f"{expression} AS {name}" for name, expression in by.items())
     places = ", ".join(str(number) for number in range(1, len(by) + 2))
     statement = f"""
-        SELECT {seconds} / 60 AS minute, {chosen}, COUNT(*), MAX({seconds})
+        SELECT {seconds} / 60 AS minute, {chosen}, {counts}
         FROM {model._meta.db_table} WHERE id > %s AND id <= %s GROUP BY {places}
     """
     with dialects.preparing_cursor() as cursor:

@@ -13,22 +13,14 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from neural.ledger import dialects
 from neural.ledger.outcome import Outcome
+from neural.ledger.ports import Insert
 from neural.models import AttemptOutcome, RunState
 from neural.monitoring.models import Tally
 from neural.monitoring.rollups.histograms import bucket_of
-from neural.monitoring.rollups.sums import Key, Sum
+from neural.monitoring.rollups.sums import Buckets, Key, Sum, pour
 
-_INSERT = f"INSERT INTO {Tally._meta.db_table} (figures) VALUES (%s)"
 _SUCCEEDED, _FAILED, _LOST, _DEAD, _WAIT, _DURATION = range(6)
-
-
-def keep_tally(outcomes: Sequence[Outcome]) -> None:
-    """Record what these outcomes count, in the current transaction."""
-    if text := tally_of(outcomes):
-        with dialects.preparing_cursor() as cursor:
-            cursor.execute(_INSERT, [text])
 
 
 def tally_of(outcomes: Sequence[Outcome]) -> str:
@@ -66,7 +58,7 @@ def _kind(outcome: Outcome) -> int | None:
     return None
 
 
-def _count(buckets: dict[int, int], seconds: float) -> None:
+def _count(buckets: Buckets, seconds: float) -> None:
     bucket = bucket_of(seconds)
     buckets[bucket] = buckets.get(bucket, 0) + 1
 
@@ -75,20 +67,32 @@ def _row(key: Key, entry: list[Any]) -> list[Any]:
     return [*key, *entry[:_WAIT], _flat(entry[_WAIT]), _flat(entry[_DURATION])]
 
 
-def _flat(buckets: dict[int, int]) -> list[int]:
+def _flat(buckets: Buckets) -> list[int]:
     return [number for pair in buckets.items() for number in pair]
 
 
-def sums_in(tallies: Iterable[str]) -> Iterator[tuple[Key, Sum]]:
-    """The entries of tallies: their keys and what they count."""
+TALLIES = Insert(table=Tally._meta.db_table, column="figures", text=tally_of)
+"""What the ledger inserts with each settling transaction."""
+
+
+def add_tallies(sums: dict[Key, Sum], tallies: Iterable[str]) -> None:
+    """Add what these tallies count. Called for every settled run, so written for speed, too."""
     for text in tallies:
-        for minute, queue, work, store, *counts, wait, duration in json.loads(text):
-            succeeded, failed, lost, dead = counts
-            added = Sum(succeeded=succeeded, failed=failed, lost=lost, dead=dead)
-            added.wait.update(_pairs(wait))
-            added.duration.update(_pairs(duration))
-            yield (minute, queue, work, store), added
+        for minute, queue, work, store, succeeded, failed, lost, dead, wait, duration in json.loads(
+            text
+        ):
+            key = (minute, queue, work, store)
+            total = sums.get(key)
+            if total is None:
+                total = sums[key] = Sum()
+            total.succeeded += succeeded
+            total.failed += failed
+            total.lost += lost
+            total.dead += dead
+            pour(total.wait, _pairs(wait))
+            pour(total.duration, _pairs(duration))
 
 
-def _pairs(flat: Sequence[int]) -> dict[int, int]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+def _pairs(flat: Sequence[int]) -> Iterator[tuple[int, int]]:
+    each = iter(flat)
+    return zip(each, each, strict=True)

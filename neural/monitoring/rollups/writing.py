@@ -31,12 +31,12 @@ _MOST_KEYS = 1000
 """Rows that one statement reads or writes."""
 
 
-def add(sums: Iterable[tuple[Key, Sum]]) -> None:
+def add(sums: Mapping[Key, Sum]) -> None:
     """Add sums by minute, queue, work and store to the figures of minutes, hours and all time."""
     minutes: dict[Any, Sum] = defaultdict(Sum)
     hours: dict[Any, Sum] = defaultdict(Sum)
     totals: dict[Any, Sum] = defaultdict(Sum)
-    for (minute, queue, work, store), each in sums:
+    for (minute, queue, work, store), each in sums.items():
         minutes[moment(minute), queue, work].add(each)
         hours[moment(minute // 60 * 60), queue, work, store].add(each)
         totals[queue, work].add(each)

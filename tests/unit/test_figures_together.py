@@ -1,0 +1,94 @@
+"""Several relays at once add up once."""
+
+import datetime as dt
+from threading import Barrier, Thread
+
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from neural.monitoring.models import MinuteFigures, ReadMark, Tally, TotalFigures
+from neural.monitoring.rollups import folding, marks
+from tests.unit.figures import fold_all
+from tests.unit.ledger import make_run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+RELAYS, TALLIES = 4, 60
+
+
+@pytest.fixture(autouse=True)
+def _counting(monkeypatch):
+    monkeypatch.setattr(marks, "PAUSE", dt.timedelta(0))
+    monkeypatch.setattr(folding, "MOST_TALLIES", 3)
+    fold_all()
+
+
+def tally(number: int) -> Tally:
+    return Tally(figures=f'[[29000000,"default","work","S{number % 3}",1,0,0,0,[2,1],[3,1]]]')
+
+
+def add_up_together() -> None:
+    barrier = Barrier(RELAYS)
+    threads = [Thread(target=_relay, args=[barrier]) for _ in range(RELAYS)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+
+def _relay(barrier: Barrier) -> None:
+    try:
+        barrier.wait()
+        for _ in range(RELAYS):
+            try:
+                folding.fold(as_of=timezone.now(), seconds=60)
+            except OperationalError:  # SQLite's one lock was taken for too long
+                continue
+    finally:
+        connection.close()
+
+
+def test_relays_that_add_up_at_once_count_nothing_twice():
+    Tally.objects.bulk_create(tally(number) for number in range(TALLIES))
+    for _ in range(5):
+        make_run(handler="work")
+
+    add_up_together()
+    fold_all()
+
+    found = TotalFigures.objects.get()
+    assert (found.succeeded, found.submitted) == (TALLIES, 5)
+    assert found.wait[2] == found.duration[3] == TALLIES
+    assert sum(row.succeeded for row in MinuteFigures.objects.all()) == TALLIES
+    assert not Tally.objects.exists()
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="its one writer waits")
+def test_while_another_relay_adds_up_this_one_does_nothing():
+    Tally.objects.bulk_create([tally(1)])
+    other = connection.copy()
+    other.set_autocommit(False)
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT * FROM neural_monitoring_readmark FOR UPDATE")
+
+        assert not folding.fold(as_of=timezone.now(), seconds=60)
+        assert Tally.objects.exists()
+    finally:
+        other.rollback()
+        other.close()
+
+
+def test_the_first_turn_begins_and_the_next_ones_wait_until_it_is_time(settings, monkeypatch):
+    settings.NEURAL = {**settings.NEURAL, "figures_seconds": 10}
+    ReadMark.objects.all().delete()
+    folding.fold_if_due()
+    first = ReadMark.objects.get(pk=folding.MARK).read_at
+    Tally.objects.bulk_create([tally(1)])
+
+    folding.fold_if_due()
+    assert Tally.objects.exists()
+
+    ReadMark.objects.update(read_at=first - dt.timedelta(seconds=11))
+    folding.fold_if_due()
+    assert not Tally.objects.exists()
