@@ -50,8 +50,12 @@ class BrokerFacts:
     """Waiting messages by queue; empty queues are left out."""
 
 
-def ask_broker() -> BrokerFacts:
-    """Ask the broker everything there is to ask, in about a second at most."""
+def ask_broker(*, every_list: bool = True) -> BrokerFacts:
+    """Ask the broker everything there is to ask, in about a second at most.
+
+    Without ``every_list``, only the queues of this project are looked at: finding those of others
+    walks over all keys of a Redis.
+    """
     connection = short_tempered_connection()
     about: dict[str, Any] = {
         "address": connection.as_uri(),
@@ -61,7 +65,10 @@ def ask_broker() -> BrokerFacts:
     try:
         channel = connection.default_channel
         seconds = time.perf_counter() - started
-        asked: dict[str, Any] = {"messages": dict(_messages(channel)), **_durability(channel)}
+        asked: dict[str, Any] = {
+            "messages": dict(_messages(channel, every_list)),
+            **_durability(channel),
+        }
         return BrokerFacts(**about, seconds=seconds, **asked, **_refusal(channel))
     except Exception as error:  # noqa: BLE001 (whatever a transport raises is the answer)
         return BrokerFacts(**about, error=_told(error), cause=cause_of(error))
@@ -97,10 +104,10 @@ def _durability(channel: Any) -> dict[str, Any]:
     }
 
 
-def _messages(channel: Any) -> Iterator[tuple[str, int]]:
+def _messages(channel: Any, every_list: bool) -> Iterator[tuple[str, int]]:
     names = set(current_app.amqp.queues)
     client = _redis(channel)
-    if client is not None:
+    if client is not None and every_list:
         names |= set(_lists(client, getattr(channel, "global_keyprefix", "") or ""))
     for name in sorted(names):
         depth = depth_of(channel, name)

@@ -18,7 +18,7 @@ from neural.health import (
     writing,
 )
 from neural.health.findings import Finding, Status, in_turn, ok, problem, unknown, warning
-from neural.health.probes import PROBES, Probe
+from neural.health.probes import IN_RELAYS, PROBES, Probe
 from neural.health.situation import Situation
 
 SHOWN = 3
@@ -83,31 +83,44 @@ def of_ledger() -> list[tuple[str, Probe]]:
     return [*OF_LEDGER, *PROBES.items()]
 
 
+def of_running_system() -> list[tuple[str, Probe]]:
+    """The probes of what changes while the system runs, for those who ask again and again.
+
+    Left out are settings and migrations, which change with a deployment (and take seconds), and the
+    probe of writing: who keeps the findings in the database sees whether it takes them.
+    """
+    seldom = {"settings", "kept settings"}
+    core = [*WITHOUT_DATABASE, ("clock", database.clock), *OF_LEDGER]
+    of_apps = [(name, IN_RELAYS.get(name, probe)) for name, probe in PROBES.items()]
+    return [*(each for each in core if each[0] not in seldom), *of_apps]
+
+
 def examine(situation: Situation | None = None) -> list[Finding]:
     """Every probe's finding. Takes a few seconds at most, whatever is broken."""
     situation = situation or Situation()
-    findings = [_ask(name, probe, situation) for name, probe in WITHOUT_DATABASE]
-    reached = _ask("database", database.database, situation)
+    findings = [ask(name, probe, situation) for name, probe in WITHOUT_DATABASE]
+    reached = ask("database", database.database, situation)
     findings.append(reached)
     if reached.status == Status.PROBLEM:
         because = _("the database does not answer")
         return findings + _not_asked([*OF_DATABASE, *WRITING, *of_ledger()], because)
     with database.impatient_database():
-        findings += [_ask(name, probe, situation) for name, probe in OF_DATABASE]
+        findings += [ask(name, probe, situation) for name, probe in OF_DATABASE]
         if _is_wrong("migrations", findings):
             return findings + _not_asked([*WRITING, *of_ledger()], _("migrations are missing"))
-        findings += [_ask(name, probe, situation) for name, probe in WRITING]
+        findings += [ask(name, probe, situation) for name, probe in WRITING]
         if _is_wrong("writing", findings):
             # No heartbeat is written either, so every worker would be called dead.
             return findings + _not_asked(of_ledger(), _("the database takes no write"))
-        return findings + [_ask(name, probe, situation) for name, probe in of_ledger()]
+        return findings + [ask(name, probe, situation) for name, probe in of_ledger()]
 
 
 def _is_wrong(probe: str, findings: Sequence[Finding]) -> bool:
     return any(each.probe == probe and each.status != Status.OK for each in findings)
 
 
-def _ask(name: str, probe: Probe, situation: Situation) -> Finding:
+def ask(name: str, probe: Probe, situation: Situation) -> Finding:
+    """A probe's finding; if the probe fails, that is the finding."""
     try:
         return probe(situation)
     except Exception as error:  # noqa: BLE001 (a probe that fails has found something)

@@ -18,14 +18,7 @@ MANY = 10
 
 def failing_attempts(situation: Situation) -> Finding:
     """Few attempts have failed recently. Dead letters come only after the retries."""
-    newest = TaskAttempt.objects.order_by("-pk").select_related("run")
-    columns = ("outcome", "finished_at", "error", "run__task", "run__handler")
-    since = situation.now - RECENTLY_FAILED
-    failed = [
-        each
-        for each in newest.only(*columns)[:COUNTED]
-        if each.outcome == AttemptOutcome.FAILED and each.finished_at > since
-    ]
+    failed = situation.once("failures", lambda: _failed_recently(situation))
     about = {"count": f"{len(failed):,}", "span": span(RECENTLY_FAILED.total_seconds())}
     told = (
         ngettext(
@@ -36,6 +29,17 @@ def failing_attempts(situation: Situation) -> Finding:
         % about
     )
     return _many_failed(failed, told) if len(failed) >= MANY else ok("failures", told)
+
+
+def _failed_recently(situation: Situation) -> list[TaskAttempt]:
+    newest = TaskAttempt.objects.order_by("-pk").select_related("run")
+    columns = ("outcome", "finished_at", "error", "run__task", "run__handler")
+    since = situation.now - RECENTLY_FAILED
+    return [
+        each
+        for each in newest.only(*columns)[:COUNTED]
+        if each.outcome == AttemptOutcome.FAILED and each.finished_at > since
+    ]
 
 
 def _many_failed(failed: list[TaskAttempt], told: str) -> Finding:
@@ -54,9 +58,7 @@ def _many_failed(failed: list[TaskAttempt], told: str) -> Finding:
 
 def dead_letters(situation: Situation) -> Finding:
     """No run has died recently."""
-    newest = TaskRun.objects.dead().order_by("-pk")[:COUNTED]
-    since = situation.now - RECENTLY_DEAD
-    recent = [run for run in newest if (run.finished_at or situation.now) > since]
+    recent = situation.once("dead letters", lambda: _dead_recently(situation))
     within = span(RECENTLY_DEAD.total_seconds())
     if not recent:
         return ok("dead letters", _("none in the last %(span)s") % {"span": within})
@@ -78,13 +80,21 @@ def dead_letters(situation: Situation) -> Finding:
     )
 
 
+def _dead_recently(situation: Situation) -> list[TaskRun]:
+    columns = ("task_id", "task", "handler", "error", "finished_at")
+    newest = TaskRun.objects.dead().order_by("-pk").only(*columns)[:COUNTED]
+    since = situation.now - RECENTLY_DEAD
+    return [run for run in newest if (run.finished_at or situation.now) > since]
+
+
 def refused_events(situation: Situation) -> Finding:
     """Every event that was refused recently has been corrected or dismissed."""
     lately = RefusedEvent.objects.open().filter(
         last_refused_at__gt=situation.now - RECENTLY_REFUSED
     )
     columns = ("type", "event_id", "store_code", "source", "problems", "last_refused_at")
-    found = list(lately.order_by("-last_refused_at").only(*columns)[:COUNTED])
+    newest = lately.order_by("-last_refused_at").only(*columns)
+    found = situation.once("refused events", lambda: list(newest[:COUNTED]))
     within = {"span": span(RECENTLY_REFUSED.total_seconds())}
     if not found:
         return ok("refused events", _("none in the last %(span)s") % within)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from functools import cache
 
 from celery import current_app
 from django.db.models import Q
@@ -37,7 +38,7 @@ def stuck_runs(situation: Situation) -> Finding:
     limit = (current_app.conf.task_time_limit or DEFAULT_LIMIT_SECONDS) + LIMIT_MARGIN_SECONDS
     since = situation.now - dt.timedelta(seconds=limit)
     stuck = TaskRun.objects.running().filter(started_at__lt=since).select_related("worker")
-    found = list(stuck[:COUNTED])
+    found = situation.once("stuck runs", lambda: list(stuck[:COUNTED]))
     if not found:
         return ok("stuck runs", _("none has run for longer than %(span)s") % {"span": span(limit)})
     run = min(found, key=lambda each: each.started_at or situation.now)
@@ -68,7 +69,7 @@ def lost_runs(situation: Situation) -> Finding:
         gone_at=Coalesce("worker__lost_at", "worker__stopped_at")
     )
     lost = held.filter(gone | Q(gone_at__lt=gone_before)).select_related("worker")
-    found = list(lost[:COUNTED])
+    found = situation.once("lost runs", lambda: list(lost[:COUNTED]))
     if not found:
         return ok("lost runs", _("none is held by a worker that is gone"))
     names = sorted({run.worker.name for run in found if run.worker})
@@ -82,12 +83,8 @@ def lost_runs(situation: Situation) -> Finding:
 
 def unregistered_work(situation: Situation) -> Finding:
     """Every run that waits, runs or is dead has its task and handler in this code."""
-    current_app.loader.import_default_modules()
-    unknown = [
-        (what, name, number)
-        for what, name, runs in _named_work()
-        if not _is_registered(what, name) and (number := _open_runs(runs))
-    ]
+    _load_tasks()
+    unknown = situation.once("unregistered", lambda: _unregistered(situation))
     if not unknown:
         return _known_by_nobody(situation)
     told = listed(f"{what} {name} ({runs_told(number)})" for what, name, number in unknown)
@@ -105,14 +102,7 @@ def unregistered_work(situation: Situation) -> Finding:
 
 def _known_by_nobody(situation: Situation) -> Finding:
     """The finding for work that is registered here, but in no worker that reads its runs."""
-    known = known_work(situation)
-    # A worker of an older version does not say what it knows, and may know the work.
-    says_all = known and all(each.registered for each in situation.workers if each.queues)
-    waiting = [
-        (what, name, number)
-        for what, name, runs in _named_work()
-        if says_all and (what, name) not in known and (number := _open_runs(runs, RunState.PENDING))
-    ]
+    waiting = situation.once("known by nobody", lambda: _waiting_unknown(situation))
     if not waiting:
         return ok("unregistered", _("every run's task and handler is registered"))
     told = listed(f"{what} {name} ({runs_told(number)})" for what, name, number in waiting)
@@ -125,6 +115,35 @@ def _known_by_nobody(situation: Situation) -> Finding:
         )
         % {"span": span(conf().unknown_work_seconds)},
     )
+
+
+@cache
+def _load_tasks() -> None:
+    """Once a process: Celery checks all models each time, which takes some 25 ms."""
+    current_app.loader.import_default_modules()
+
+
+Number = tuple[str, str, int]
+"""A kind of work, its name, and how many runs of it are open."""
+
+
+def _unregistered(situation: Situation) -> list[Number]:
+    return [
+        (what, name, number)
+        for what, name, runs in situation.once("work", lambda: list(_named_work()))
+        if not _is_registered(what, name) and (number := _open_runs(runs))
+    ]
+
+
+def _waiting_unknown(situation: Situation) -> list[Number]:
+    known = known_work(situation)
+    # A worker of an older version does not say what it knows, and may know the work.
+    says_all = known and all(each.registered for each in situation.workers if each.queues)
+    return [
+        (what, name, number)
+        for what, name, runs in situation.once("work", lambda: list(_named_work()))
+        if says_all and (what, name) not in known and (number := _open_runs(runs, RunState.PENDING))
+    ]
 
 
 def _named_work() -> Iterator[tuple[str, str, TaskRunQuerySet]]:

@@ -1,9 +1,10 @@
 """Facts that several probes need, read once."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from neural.conf import conf
 from neural.health.broker import BrokerFacts, ask_broker
@@ -13,6 +14,8 @@ from neural.ledger.dialects import ledger_connection, ledger_dialect
 from neural.ledger.pausing import pauses
 from neural.models import QueuePause, RunState, TaskRun, WorkerProcess
 from neural.queues import PRIORITIES
+
+Fact = TypeVar("Fact")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,19 @@ class Waiting:
 
 class Situation:
     """The state of workers, queues and broker. Each part is read once, when first used."""
+
+    def __init__(self) -> None:
+        self._facts: dict[str, object] = {}
+
+    def once(self, name: str, read: Callable[[], Fact]) -> Fact:
+        """What ``read`` returned when it was first called for this name.
+
+        A probe takes what it reads from here, so that its findings in several languages are of the
+        same facts and cost one query.
+        """
+        if name not in self._facts:
+            self._facts[name] = read()
+        return self._facts[name]  # type: ignore[return-value]
 
     @cached_property
     def now(self) -> dt.datetime:

@@ -33,10 +33,14 @@ def workers(situation: Situation) -> Finding:
     if unread:
         return _unread(situation, unread)
     found = _who_lives(situation, needed)
-    silent = list(WorkerProcess.objects.silent(conf().worker_lost_seconds)[:COUNTED])
+    silent = situation.once("silent workers", _silent)
     if silent:
         return _some_silent(found, silent)
     return ok("workers", found)
+
+
+def _silent() -> list[WorkerProcess]:
+    return list(WorkerProcess.objects.silent(conf().worker_lost_seconds)[:COUNTED])
 
 
 def _who_lives(situation: Situation, needed: list[str]) -> str:
@@ -121,9 +125,13 @@ def _described(waiting: Waiting) -> str:
     }
 
 
+def patience_seconds(queue: str) -> float:
+    """For how long due runs of a queue may wait before somebody should look."""
+    return PATIENCE_SECONDS.get(queue, DEFAULT_PATIENCE_SECONDS)
+
+
 def _is_late(waiting: Waiting) -> bool:
-    patience = PATIENCE_SECONDS.get(waiting.queue, DEFAULT_PATIENCE_SECONDS)
-    return waiting.oldest_seconds > patience
+    return waiting.oldest_seconds > patience_seconds(waiting.queue)
 
 
 def paused_queues(situation: Situation) -> Finding:

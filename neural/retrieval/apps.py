@@ -24,7 +24,7 @@ class RetrievalConfig(AppConfig):
             checks,  # noqa: F401  (registers the system checks)
             tasks,  # noqa: F401  (known to the relay)
         )
-        from neural.retrieval.health import index_directory, search_index
+        from neural.retrieval.health import index_directory, search_index, waiting_records
         from neural.retrieval.index.compaction import COMPACTION_SCHEDULE
         from neural.retrieval.index.scheduling import schedule_indexing
         from neural.retrieval.outbox import EVENTS_OUTBOX, append_changes
@@ -33,6 +33,6 @@ class RetrievalConfig(AppConfig):
         register_listener("search", append_changes)
         register_insert_hook("search", EVENTS_OUTBOX)
         register_duty("indexing", schedule_indexing)
-        register_probe("search", search_index)
+        register_probe("search", search_index, in_relays=waiting_records)
         register_place("search", index_directory)
         shipped_schedules.connect(self, [COMPACTION_SCHEDULE])

@@ -30,11 +30,24 @@ def search_index(situation: Situation) -> Finding:
     if not conf().search:
         return ok("search", _("switched off (NEURAL search): nothing new is indexed"))
     lag = index_lag(now=situation.now)
+    return _of_blocked(lag) or _unreadable() or _of_indexes(lag)
+
+
+def waiting_records(situation: Situation) -> Finding:
+    """The part of :func:`search_index` for relays: it does not open the vector store, which must
+    not be open in a process that forks."""
+    if not conf().search:
+        return search_index(situation)
+    lag = situation.once("search", lambda: index_lag(now=situation.now))
+    return _of_blocked(lag) or _of_refused(lag) or ok("search", _told(lag))
+
+
+def _of_blocked(lag: Lag) -> Finding | None:
     if lag.troubles:
         return problem("search", in_turn(lag.troubles), _("do what it says; nothing is lost"))
     if lag.waiting > lag.history and lag.oldest_seconds > PATIENCE_SECONDS:
         return problem("search", _told(lag), _remedy())
-    return _unreadable() or _of_indexes(lag)
+    return None
 
 
 def _unreadable() -> Finding | None:
@@ -59,14 +72,18 @@ def _of_indexes(lag: Lag) -> Finding:
         never = _("never indexed: %(names)s") % {"names": ", ".join(missing)}
         found = in_turn([*dict.fromkeys(notices), *([never] if missing else [])])
         return warning("search", found, _("type: manage.py rebuild_index"))
-    if lag.refused:
-        told = {"told": _told(lag), "refused": counted(lag.refused)}
-        return warning(
-            "search",
-            _("%(told)s; records that cannot be indexed: %(refused)s") % told,
-            _("see why in the admin, under Records to index, and try them again there"),
-        )
-    return ok("search", _told(lag))
+    return _of_refused(lag) or ok("search", _told(lag))
+
+
+def _of_refused(lag: Lag) -> Finding | None:
+    if not lag.refused:
+        return None
+    told = {"told": _told(lag), "refused": counted(lag.refused)}
+    return warning(
+        "search",
+        _("%(told)s; records that cannot be indexed: %(refused)s") % told,
+        _("see why in the admin, under Records to index, and try them again there"),
+    )
 
 
 def _told(lag: Lag) -> str:

@@ -7,6 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path
 from django.utils.translation import gettext as _
 
+from neural.sites import on_site
+
 
 class ConsoleSite(AdminSite):
     """Set it as ``default_site`` of the project's ``AdminConfig``.
@@ -15,7 +17,7 @@ class ConsoleSite(AdminSite):
     project's ``admin/base_site.html`` includes ``neural/monitoring/tabs.html``.
     """
 
-    def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]
+    def get_urls(self) -> list[URLPattern | URLResolver]:
         """Django's addresses, and that of its index."""
         return [
             path("tables/", self.admin_view(self.tables), name="all_tables"),
@@ -34,7 +36,7 @@ class ConsoleSite(AdminSite):
             context["console_tabs"] = tabs_of(request, self)
         return context
 
-    def index(
+    def index(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The home; for users who may not view it, Django's index."""
@@ -43,9 +45,10 @@ class ConsoleSite(AdminSite):
         if self.is_registered(Examination):
             home = self.get_model_admin(Examination)
             if home.has_view_permission(request):
-                return home.changelist_view(request, extra_context)
-        return super().index(request, extra_context)  # type: ignore[return-value]
+                with on_site(self.name):
+                    return home.changelist_view(request, extra_context)
+        return super().index(request, extra_context)
 
     def tables(self, request: HttpRequest) -> HttpResponse:
         """Django's index: the lists of every model."""
-        return super().index(request, {"title": _("All tables")})  # type: ignore[return-value]
+        return super().index(request, {"title": _("All tables")})

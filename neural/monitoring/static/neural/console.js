@@ -1,26 +1,59 @@
-// Refreshes parts of the console's pages: elements with data-every (seconds) whose hx-trigger is
-// "console". Hidden tabs of the browser are left alone, and so is a part in which the keyboard's
-// focus is, because replacing it would take the focus away.
+// Refreshes parts of the console's pages: elements with an id, data-every (seconds) and an hx-trigger
+// of "console". Hidden tabs of the browser are left alone. So is a part in which somebody moves by
+// keyboard, because replacing it takes the focus away; and what was unfolded stays so.
+// It also lets the keyboard reach tables that scroll sideways (class console-scroll).
 (() => {
+  const REST = 60000; // milliseconds without a key until the part is refreshed again
+  let lastKey = -REST;
+  let unfolded = [];
+
+  const isInUse = (part) =>
+    performance.now() - lastKey < REST && part.querySelector(":focus-visible") !== null;
+
   const refresh = (part) => {
-    if (document.hidden || part.querySelector(":focus-visible, details[open]")) return;
-    window.htmx.trigger(part, "console");
+    if (!document.hidden && !isInUse(part)) window.htmx.trigger(part, "console");
   };
 
-  const tell = (isStale) => {
+  const showStale = (isStale) => {
     for (const note of document.querySelectorAll("[data-stale-note]")) note.hidden = !isStale;
   };
 
+  const unfold = () => {
+    for (const id of unfolded) {
+      const details = document.getElementById(id);
+      if (details) details.open = true;
+    }
+  };
+
+  const letScroll = () => {
+    for (const box of document.querySelectorAll(".console-scroll")) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
+  };
+
+  document.addEventListener("keydown", () => {
+    lastKey = performance.now();
+  });
+
   document.addEventListener("DOMContentLoaded", () => {
-    for (const part of document.querySelectorAll("[data-every]")) {
+    for (const { id, dataset } of document.querySelectorAll("[data-every]")) {
       window.setInterval(() => {
-        const now = document.getElementById(part.id);
-        if (now) refresh(now);
-      }, Number(part.dataset.every) * 1000);
+        const part = document.getElementById(id);
+        if (part) refresh(part);
+      }, Number(dataset.every) * 1000);
     }
     document.addEventListener("visibilitychange", () => {
-      if (!document.hidden) document.querySelectorAll("[data-every]").forEach(refresh);
+      document.querySelectorAll("[data-every]").forEach(refresh);
     });
-    document.body.addEventListener("htmx:afterRequest", (event) => tell(!event.detail.successful));
+    const { body } = document;
+    body.addEventListener("htmx:afterRequest", (event) => showStale(!event.detail.successful));
+    body.addEventListener("htmx:beforeSwap", () => {
+      unfolded = [...document.querySelectorAll("details[open][id]")].map(({ id }) => id);
+    });
+    body.addEventListener("htmx:afterSwap", unfold);
+    body.addEventListener("htmx:afterSettle", letScroll);
+    window.addEventListener("resize", letScroll);
+    letScroll();
   });
 })();

@@ -1,0 +1,232 @@
+"""The home's tables: queues, processes, silent stores."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from neural.admin.display import NOTHING, of_bytes
+from neural.health.workers import patience_seconds
+from neural.models import Store
+from neural.models.worker import ProcessKind
+from neural.monitoring.console.shown import ago, clock, counted, moment_of, rate, rough
+from neural.monitoring.console.spans import ByQueue, Timeline, total_of
+from neural.monitoring.console.viewers import Viewer
+from neural.monitoring.console.watched import Watched
+from neural.monitoring.rollups import reading
+from neural.monitoring.rollups.reading import Figures
+from neural.queues import QUEUES
+
+PACE_MINUTES = 5
+"""The last whole minutes from which the pace of a queue is taken."""
+SILENT_AFTER = dt.timedelta(days=1)
+FORGOTTEN_AFTER = dt.timedelta(days=14)
+"""A store that was silent for longer is no longer expected to send."""
+STORES_SHOWN = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueRow:
+    """A queue: texts for its cells."""
+
+    name: str
+    due: str = NOTHING
+    oldest: str = NOTHING
+    is_late: bool = False
+    incoming: str = NOTHING
+    outgoing: str = NOTHING
+    drained: str = NOTHING
+    readers: str = NOTHING
+    is_unread: bool = False
+    paused: str = ""
+
+
+def queues_of_chain(watched: Watched, recent: Timeline | None) -> Sequence[QueueRow]:
+    """The project's queues and others that are in use; of the pace, what is known."""
+    whole = recent.steps[-PACE_MINUTES - 1 : -1] if recent else ()
+    pace = total_of(whole)
+    names = dict.fromkeys([*(watched.queues or QUEUES), *pace])
+    return [_queue(name, watched.queues.get(name), pace, recent is not None) for name in names]
+
+
+def _queue(name: str, facts: Mapping[str, Any] | None, pace: ByQueue, is_paced: bool) -> QueueRow:
+    figures = pace.get(name, Figures())
+    coming, going = figures.submitted / PACE_MINUTES, _ended(figures) / PACE_MINUTES
+    incoming, outgoing = (rate(coming), rate(going)) if is_paced else (NOTHING, NOTHING)
+    if facts is None:
+        return QueueRow(name=name, incoming=incoming, outgoing=outgoing)
+    due, oldest = facts["due"], facts["oldest_seconds"]
+    is_paused = bool(facts["paused"])
+    return QueueRow(
+        name=name,
+        due=counted(due),
+        oldest=rough(oldest),
+        is_late=not is_paused and (oldest or 0) > patience_seconds(name),
+        incoming=incoming,
+        outgoing=outgoing,
+        drained=_drained(due, coming, going) if is_paced else NOTHING,
+        readers=_readers(facts["readers"]),
+        is_unread=not facts["readers"] and not is_paused,
+        paused=_paused(facts["paused"]),
+    )
+
+
+def _ended(figures: Figures) -> int:
+    """Runs that ended: a failed attempt that is tried again has not."""
+    return figures.succeeded + figures.dead
+
+
+def _drained(due: int, coming: float, going: float) -> str:
+    """When nothing will be due any more, at the present pace."""
+    if not due:
+        return NOTHING
+    if going <= coming:
+        return _("never at this pace")
+    return rough(dt.timedelta(minutes=due / (going - coming)))
+
+
+def _readers(number: int) -> str:
+    return ngettext("%(count)d worker", "%(count)d workers", number) % {"count": number}
+
+
+def _paused(pause: Mapping[str, Any] | None) -> str:
+    if not pause:
+        return ""
+    until = moment_of(pause["until"])
+    if until is None:
+        return _("paused by %(who)s") % {"who": pause["by"]}
+    about = {"who": pause["by"], "until": clock(until, with_day=False)}
+    return _("paused until %(until)s by %(who)s") % about
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreQueueRow:
+    """What went through a queue for the viewer's stores in a day."""
+
+    name: str
+    submitted: int
+    succeeded: int
+    failed: int
+    dead: int
+    paused: str
+
+
+def queues_of_stores(watched: Watched, day: Timeline) -> Sequence[StoreQueueRow]:
+    """Queues as the viewer's stores use them. Whether a queue is paused is no store's secret."""
+    total = day.total
+    return [
+        StoreQueueRow(
+            name=name,
+            submitted=total[name].submitted,
+            succeeded=total[name].succeeded,
+            failed=total[name].failed,
+            dead=total[name].dead,
+            paused=_paused(watched.queues.get(name, {}).get("paused")),
+        )
+        for name in in_order(total)
+    ]
+
+
+def in_order(queues: ByQueue) -> list[str]:
+    """Names of queues: the project's own first."""
+    own = [name for name in QUEUES if name in queues]
+    return own + sorted(name for name in queues if name not in own)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessRow:
+    """A worker, relay or beat."""
+
+    pk: int
+    name: str
+    kind: str
+    is_lost: bool
+    heard: str
+    doing: str
+    memory: str
+
+
+def processes(watched: Watched) -> Sequence[ProcessRow]:
+    """Workers, relays and beats that were there at the examination."""
+    return [_process(each, watched.now) for each in watched.processes]
+
+
+def _process(facts: Mapping[str, Any], now: dt.datetime) -> ProcessRow:
+    memory = facts["memory_bytes"]
+    return ProcessRow(
+        pk=facts["id"],
+        name=facts["name"],
+        kind=str(ProcessKind(facts["kind"]).label) if facts["kind"] in ProcessKind else "",
+        is_lost=facts["lost"],
+        heard=ago(moment_of(facts["heartbeat_at"]), now),
+        doing=_doing(facts, now),
+        memory=of_bytes(memory) if memory else NOTHING,
+    )
+
+
+def _doing(facts: Mapping[str, Any], now: dt.datetime) -> str:
+    if facts["kind"] != ProcessKind.WORKER or not facts["queues"]:
+        return NOTHING
+    if not facts["running"]:
+        return _("nothing now")
+    since = moment_of(facts["working_since"])
+    about = {
+        "running": facts["running"],
+        "all": facts["concurrency"],
+        "work": facts["work"],
+        "span": rough(now - since if since else None),
+    }
+    return _("%(running)d of %(all)d: %(work)s, %(span)s") % about
+
+
+@dataclass(frozen=True, kw_only=True)
+class SilentStore:
+    """A store that has sent nothing for a while."""
+
+    code: str
+    name: str
+    last_at: dt.datetime
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Silence:
+    """Silent stores, those that have been silent the shortest first, and how many stores send."""
+
+    rows: Sequence[SilentStore]
+    total: int
+
+    @property
+    def shown(self) -> Sequence[SilentStore]:
+        return self.rows[:STORES_SHOWN]
+
+    @property
+    def more(self) -> int:
+        return len(self.rows) - len(self.shown)
+
+
+def silence(viewer: Viewer, watched: Watched, alerts: Sequence[Any]) -> Silence:
+    """Stores that the rule of alerts calls silent in their business hours, and those without an
+    event for a day."""
+    last = reading.last_events(viewer.stores)
+    sending = {code: at for code, at in last.items() if watched.now - at < FORGOTTEN_AFTER}
+    told = {alert.store_code for alert in alerts if alert.rule == "silent_store"}
+    silent = [code for code, at in sending.items() if watched.now - at > SILENT_AFTER]
+    codes = sorted({*silent, *(told & sending.keys())}, key=lambda code: sending[code])[::-1]
+    names = dict(Store.objects.filter(pk__in=codes[:STORES_SHOWN]).values_list("pk", "name"))
+    rows = [_silent(code, names.get(code, ""), sending[code], watched.now) for code in codes]
+    return Silence(rows=rows, total=len(sending))
+
+
+def _silent(code: str, name: str, last_at: dt.datetime, now: dt.datetime) -> SilentStore:
+    about = {"store": code, "span": rough(now - last_at)}
+    text = _("%(store)s for %(span)s") % about
+    return SilentStore(code=code, name=name, last_at=last_at, text=text)
+
+
+def merged(steps: Sequence[ByQueue], every: int) -> list[ByQueue]:
+    """Every so many steps as one."""
+    return [total_of(steps[n : n + every]) for n in range(0, len(steps), every)]

@@ -1,0 +1,214 @@
+"""The verdict: what needs somebody now, from the open alerts and the findings of the probes."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
+
+from neural.health.findings import Finding, Status
+from neural.monitoring.console.shown import rough
+from neural.monitoring.console.sources import AlertRow
+from neural.monitoring.console.viewers import Viewer
+from neural.monitoring.console.watched import Watched
+
+PROBLEM, WARNING, UNKNOWN, GOOD = "problem", "warning", "unknown", "good"
+
+TITLES: Mapping[str, Any] = {
+    "disk": gettext_lazy("Disk"),
+    "broker": pgettext_lazy("probe", "Broker"),
+    "durability": gettext_lazy("Durability of messages"),
+    "database": gettext_lazy("Database"),
+    "clock": gettext_lazy("Clock"),
+    "workers": gettext_lazy("Workers"),
+    "messages": gettext_lazy("Messages that nobody reads"),
+    "backlog": gettext_lazy("Work waits"),
+    "stuck runs": gettext_lazy("Stuck runs"),
+    "lost runs": gettext_lazy("Lost runs"),
+    "failures": gettext_lazy("Failed attempts"),
+    "dead letters": gettext_lazy("Dead letters"),
+    "refused events": gettext_lazy("Refused events"),
+    "unregistered": gettext_lazy("Unregistered work"),
+    "versions": gettext_lazy("Versions of workers"),
+    "worker clocks": gettext_lazy("Clocks of workers"),
+    "search": gettext_lazy("Search"),
+    "webhook sources": gettext_lazy("Sources of webhooks"),
+    "webhooks": gettext_lazy("Webhooks"),
+}
+"""Headings of probes; others have their name."""
+
+LISTS = {
+    "workers": "neural.workerprocess",
+    "lost runs": "neural.workerprocess",
+    "versions": "neural.workerprocess",
+    "worker clocks": "neural.workerprocess",
+    "backlog": "neural.queuepause",
+    "messages": "neural.queuepause",
+    "failures": "neural_monitoring.errorgroup",
+    "dead letters": "neural.taskrun",
+    "stuck runs": "neural.taskrun",
+    "unregistered": "neural.taskrun",
+    "refused events": "neural.refusedevent",
+}
+"""Where a person sees more of what a probe found."""
+STATES = {"dead letters": "?state=dead", "stuck runs": "?state=running"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One thing that needs somebody."""
+
+    name: str
+    """Stays the same while the thing lasts: what a reader has unfolded stays so."""
+    title: Any
+    text: str
+    since: dt.datetime | None = None
+    is_critical: bool = False
+    remedy: str = ""
+    link: str = ""
+    acknowledge: str = ""
+    """The address to which the acknowledging form is sent; empty if the user may not."""
+    taken_by: str = ""
+    """Who has acknowledged it."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The strip at the top of the home."""
+
+    kind: str
+    headline: str
+    items: Sequence[Item]
+    well: int
+    """How many checks found nothing."""
+
+
+def verdict(viewer: Viewer, watched: Watched, alerts: Sequence[AlertRow]) -> Verdict:
+    """What needs somebody: open alerts, and what the probes found besides.
+
+    Users who are limited to stores see their stores' alerts, and of the probes only whether
+    anybody looks and whether the broker is away: the texts of others name runs of every store.
+    """
+    items = [_of_alert(alert, watched, viewer) for alert in alerts]
+    findings = [each for each in watched.findings if _is_news(each, alerts)]
+    if viewer.stores is None:
+        items += [_of_finding(each, watched, viewer) for each in findings]
+    elif watched.is_broker_away:
+        items.append(_broker_away(watched))
+    if watched.is_stale:
+        items.insert(0, _unwatched(watched))
+    items.sort(key=lambda item: (bool(item.taken_by), not item.is_critical))
+    open_ones = [item for item in items if not item.taken_by]
+    well = sum(each.status == Status.OK for each in watched.findings)
+    return Verdict(_kind(open_ones, watched), _headline(open_ones), items, well)
+
+
+def _kind(items: Sequence[Item], watched: Watched) -> str:
+    if any(item.is_critical for item in items):
+        return PROBLEM
+    if watched.is_stale:
+        return UNKNOWN
+    return WARNING if items else GOOD
+
+
+def _headline(items: Sequence[Item]) -> str:
+    if not items:
+        return _("All flows")
+    number = len(items)
+    return ngettext("%(count)d thing needs you", "%(count)d things need you", number) % {
+        "count": number
+    }
+
+
+def _is_news(finding: Finding, alerts: Sequence[AlertRow]) -> bool:
+    """Whether no alert says the same already."""
+    if finding.status not in (Status.PROBLEM, Status.WARNING):
+        return False
+    return not any(finding.probe in _probes_of(alert) for alert in alerts)
+
+
+COVERED = {
+    "dead_letters": ("dead letters",),
+    "oldest_due": ("backlog",),
+    "stalled_queue": ("backlog",),
+    "no_worker": ("workers", "messages", "backlog"),
+    "failure_rate": ("failures",),
+    "index_behind": ("search",),
+    "disk": ("disk",),
+    "broker": ("broker", "durability", "messages"),
+    "database": ("database",),
+}
+"""Probes that find the same as a rule of alerts."""
+
+
+FINDING = "finding"
+"""The rule of alerts about any other probe, which is the alert's subject."""
+
+
+def _probes_of(alert: AlertRow) -> Sequence[str]:
+    return (alert.subject,) if alert.rule == FINDING else COVERED.get(alert.rule, ())
+
+
+def _of_alert(alert: AlertRow, watched: Watched, viewer: Viewer) -> Item:
+    title = TITLES.get(alert.subject, alert.title) if alert.rule == FINDING else alert.title
+    remedy = alert.remedy
+    if viewer.stores is None:
+        own = [each.remedy for each in watched.findings if each.probe in _probes_of(alert)]
+        remedy = remedy or next(filter(None, own), "")
+    return Item(
+        name=f"alert-{alert.pk}",
+        title=title,
+        text=alert.sentence,
+        since=alert.since,
+        is_critical=alert.is_critical,
+        remedy=remedy,
+        link=alert.link,
+        acknowledge=alert.acknowledge_address,
+        taken_by=alert.taken_by,
+    )
+
+
+def _of_finding(finding: Finding, watched: Watched, viewer: Viewer) -> Item:
+    address = viewer.lists.get(LISTS.get(finding.probe, ""), "")
+    return Item(
+        name=slugify(finding.probe),
+        title=TITLES.get(finding.probe, finding.probe),
+        text=finding.found,
+        since=watched.since(finding.probe),
+        is_critical=finding.status == Status.PROBLEM,
+        remedy=finding.remedy,
+        link=f"{address}{STATES.get(finding.probe, '')}" if address else "",
+    )
+
+
+def _broker_away(watched: Watched) -> Item:
+    return Item(
+        name="broker",
+        title=TITLES["broker"],
+        text=_(
+            "The broker is away. Events are accepted; nothing is lost; they run when it is back."
+        ),
+        since=watched.since("broker"),
+        is_critical=True,
+    )
+
+
+def _unwatched(watched: Watched) -> Item:
+    if watched.ended_at is None:
+        text = _("No relay has looked yet: what works and what does not is unknown.")
+    else:
+        text = _(
+            "No relay has looked for %(span)s: what is shown of queues, workers and the broker is "
+            "as old as that."
+        ) % {"span": rough(watched.now - watched.ended_at)}
+    return Item(
+        name="unwatched",
+        title=_("Nobody looks"),
+        text=text,
+        since=watched.ended_at,
+        is_critical=watched.ended_at is not None,
+        remedy=_("every worker has a relay: start one, or type: manage.py relay"),
+    )

@@ -1,0 +1,41 @@
+"""A real worker examines, and the home shows what it found, whatever is away."""
+
+import pytest
+
+from neural.monitoring.models import Examination
+from tests.unit import admin_world as world
+from tests.watching import wait_until
+
+pytestmark = pytest.mark.integration
+
+
+def facts() -> dict:
+    row = Examination.objects.filter(pk=1).first()
+    return row.facts if row else {}
+
+
+def home(client) -> str:
+    response = client.get("/admin/")
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_with_the_broker_away_workers_go_on_examining_and_the_home_says_so(cluster):
+    client = world.superuser()
+    assert "No relay has looked yet" in home(client)
+
+    cluster.worker(examine_seconds=0.5)
+    wait_until(lambda: facts().get("broker", {}).get("up"), 30)
+    assert [each["running"] for each in facts()["processes"]] == [0]
+    assert facts()["queues"]["default"]["readers"] == 1
+
+    cluster.broker.stop()
+    wait_until(lambda: not facts()["broker"]["up"], 30)
+    html = home(client)
+    assert "does not answer" in html
+    assert "No relay has looked" not in html
+    assert len(facts()["processes"]) == 1
+
+    cluster.broker.start()
+    wait_until(lambda: facts()["broker"]["up"], 30)
+    assert "does not answer" not in home(client)
