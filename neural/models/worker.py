@@ -90,15 +90,11 @@ class WorkerProcess(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def beat(self, *, memory_bytes: int | None = None) -> None:
-        """Record a heartbeat. A worker that had been marked lost is present again."""
+    def beat(self, **facts: Any) -> bool:
+        """Record a heartbeat, with ``memory_bytes`` if it is given. A worker that had been marked
+        lost is present again. Returns whether the row still exists."""
         me = type(self).objects.filter(pk=self.pk)
-        me.update(
-            heartbeat_at=Now(),
-            lost_at=None,
-            clock_ahead=_ClockAhead(),
-            memory_bytes=memory_bytes,
-        )
+        return bool(me.update(heartbeat_at=Now(), lost_at=None, clock_ahead=_ClockAhead(), **facts))
 
     def ask_to_stop(self, *, by: str) -> bool:
         """Ask this process to stop softly, as SIGTERM does. It sees that at its next heartbeat.
