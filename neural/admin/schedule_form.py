@@ -130,6 +130,12 @@ def _crontab_translation(model_admin: Any, schedule: PeriodicTask) -> str:
     return crontab_in_words(schedule.crontab) if schedule.crontab else ""
 
 
+def _media(self: Any) -> forms.Media:
+    stock: Any = admin.ModelAdmin.media
+    script = forms.Media(js=("neural/schedule_form.js",), css={"all": ("neural/admin.css",)})
+    return stock.fget(self) + script
+
+
 def _save_model(
     self: Any, request: HttpRequest, schedule: PeriodicTask, form: Any, change: bool
 ) -> None:
@@ -174,6 +180,7 @@ def _mend_schedules() -> None:
     pages: Any = PeriodicTaskAdmin
     pages.form = ScheduleForm
     pages.change_form_template = "admin/neural/schedule_form.html"
+    pages.media = property(_media)
     pages.save_model, pages.changeform_view = _save_model, _changeform_view
     pages.overlap, pages.misfire, pages.grace_seconds = _overlap, _misfire, _grace_seconds
     pages.rhythm, pages.crontab_translation = _rhythm, _crontab_translation

@@ -5,7 +5,6 @@ that a crontab names and that does not exist that day comes when the clocks have
 hour that comes twice, the first counts.
 """
 
-import copy
 import datetime as dt
 from collections.abc import Iterator
 from itertools import islice
@@ -20,14 +19,21 @@ LONG_AGO = dt.timedelta(days=365 * 30)
 def due_after(schedule: Any, last: dt.datetime) -> dt.datetime:
     """When a Celery schedule is due next if it was last at ``last``, in UTC."""
     last = maybe_make_aware(last).astimezone(dt.UTC)
-    schedule = copy.copy(schedule)
+    schedule = _twin(schedule)
     # Celery 5.6 reads the hour of a crontab in the zone of this time.
     there = last.astimezone(getattr(schedule, "tz", dt.UTC))
     schedule.nowfun = lambda: there  # as if it were still then
     return (last + schedule.remaining_estimate(there)).astimezone(dt.UTC)
 
 
-def first_due(row: Any) -> dt.datetime:
+def _twin(schedule: Any) -> Any:
+    """A shallow copy: ``copy`` would have a crontab parse its fields anew, for milliseconds."""
+    twin = object.__new__(type(schedule))
+    vars(twin).update(vars(schedule))
+    return twin
+
+
+def first_due(row: Any, schedule: Any = None) -> dt.datetime:
     """When one of django-celery-beat's rows is due next; in the past if beat has not come yet.
 
     Raises what its schedule raises if it cannot be used: a solar one without the package ephem.
@@ -36,7 +42,7 @@ def first_due(row: Any) -> dt.datetime:
     last = in_force_since
     if not row.last_run_at and row.start_time:
         last -= LONG_AGO
-    due = due_after(row.schedule, last)
+    due = due_after(schedule or row.schedule, last)
     # A time that had passed when the row was saved is due from then on.
     return max(due, in_force_since, row.start_time or due).astimezone(dt.UTC)
 
@@ -47,16 +53,17 @@ def upcoming(row: Any, now: dt.datetime) -> Iterator[dt.datetime]:
     Those of a schedule that runs once end with it. What is overdue is not among them: beat records
     it as soon as it runs, and counts on from then.
     """
-    due = first_due(row)
+    schedule = row.schedule
+    due = first_due(row, schedule)
     if due <= now:
         if row.one_off:
             return
-        due = due_after(row.schedule, now)
+        due = due_after(schedule, now)
     while not (row.expires and due >= row.expires):
         yield due
         if row.one_off or row.clocked_id:
             return
-        due = due_after(row.schedule, due)
+        due = due_after(schedule, due)
 
 
 def next_due_times(row: Any, now: dt.datetime, count: int) -> list[dt.datetime]:

@@ -38,8 +38,8 @@ def due_time_to_run(entry: Any, now: dt.datetime, *, on_ledger: bool) -> dt.date
         due = found
     if on_ledger and policy.overlap == Overlap.SKIP:
         unfinished = unfinished_run_of(entry.model.pk)
-        if unfinished is not None:
-            raise _recorded(policy, SkipReason.OVERLAP, unfinished.task_id, now)
+        if unfinished:
+            raise _recorded(policy, SkipReason.OVERLAP, unfinished, now)
     return due
 
 

@@ -48,11 +48,12 @@ def runs_of(schedule_id: int) -> TaskRunQuerySet:
     return near.filter(task_id__startswith=prefix).order_by("-task_id")
 
 
-def unfinished_run_of(schedule_id: int) -> TaskRun | None:
-    """A run of this schedule that waits or works, among its newest ones; None if there is none."""
-    newest = runs_of(schedule_id).only("task_id", "state")[:MOST_UNFINISHED_LOOKED_AT]
+def unfinished_run_of(schedule_id: int) -> str:
+    """The task id of a run of this schedule that waits or works, among its newest runs; empty if
+    there is none."""
+    newest = runs_of(schedule_id).values_list("task_id", "state")[:MOST_UNFINISHED_LOOKED_AT]
     states = (RunState.PENDING, RunState.RUNNING)
-    return next((run for run in newest if run.state in states), None)
+    return next((task_id for task_id, state in newest.iterator() if state in states), "")
 
 
 def newest_run(visible: TaskRunQuerySet) -> Subquery:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
 import neural
 from neural.api.keys import issue
@@ -13,7 +14,7 @@ from neural.forecasting.models import PrivacySpend
 from neural.hooks.incoming.raw import keep_raw
 from neural.hooks.platforms.base import Push, Received
 from neural.ledger.pausing import pause
-from neural.models import NeuralEvent, TaskAttempt, TaskRun, WorkerProcess
+from neural.models import NeuralEvent, SchedulePolicy, TaskAttempt, TaskRun, WorkerProcess
 from neural.restaurant.analysis.slices import analyse_store
 from neural.retrieval.models import IngestedRecord, OutboxEntry, Search
 from tests.unit import admin_world as world
@@ -171,6 +172,8 @@ def submitted() -> None:
     analyse_store(store=world.store(), since=None, now=timezone.now())
     WorkerProcess.objects.create(name="w", host="h", process_id=1)
     pause(queue="default", reason=SCRIPT, by=SCRIPT)
+    scheduled = PeriodicTask.objects.order_by("pk").first()
+    SchedulePolicy.objects.create(schedule_id=scheduled.pk, skipped_why=SCRIPT)
     training = learning.training()
     learning.update(training, world.store(), "rejected", detail=SCRIPT)
     learning.forecast(world.store(), name=SCRIPT, version=learning.version(training))

@@ -1,17 +1,23 @@
 """Schedules of django-celery-beat: switched and run by who may, and it is written who did."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import RequestFactory
 from django.urls import reverse
+from django.utils import timezone
 from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
 
+from neural.celeryapp.run_now import options_of
+from neural.celeryapp.schedule_runs import runs_of
+from neural.celeryapp.schedules import LedgerEntry
 from neural.forecasting.models import TrainingRound
 from neural.models import TaskRun
 from tests.unit import admin_world as world
@@ -96,6 +102,79 @@ def test_a_run_is_asked_for_in_the_persons_name() -> None:
     )
     assert audited() == [("lee", str(chosen), "Changed runs: one more (run now).")]
     assert told == ["1 run asked for."]
+
+
+def test_run_now_takes_every_option_of_the_schedule_as_beat_does() -> None:
+    chosen = schedule(
+        enabled=False,
+        kwargs='{"since": "2026-03-02"}',
+        headers='{"why": "audit"}',
+        expire_seconds=600,
+        priority=2,
+        queue="low_priority",
+    )
+    before = timezone.now()
+
+    act(user_with("run_schedule"), "run_tasks", chosen)
+
+    run = TaskRun.objects.get()
+    assert run.kwargs == {"since": "2026-03-02"}
+    assert run.options["headers"] == {"why": "audit", "periodic_task_name": "nightly"}
+    assert run.expires_at is not None
+    assert dt.timedelta(seconds=590) < run.expires_at - before < dt.timedelta(seconds=620)
+    assert (run.queue, run.priority, run.requested_by) == ("low_priority", 2, "lee")
+    assert options_of(chosen) == LedgerEntry(chosen, app=current_app).options
+
+
+def test_a_schedule_that_has_ended_is_run_all_the_same_and_does_not_expire() -> None:
+    chosen = schedule(expires=timezone.now() - dt.timedelta(days=1))
+
+    act(user_with("run_schedule"), "run_tasks", chosen)
+
+    assert TaskRun.objects.get().expires_at is None
+
+
+def test_an_exchange_is_refused_for_a_ledger_task_as_when_beat_asks() -> None:
+    chosen = schedule(exchange="elsewhere", routing_key="there")
+
+    (told,) = act(user_with("run_schedule"), "run_tasks", chosen)
+
+    assert "the ledger does not keep exchange, routing_key" in told
+    assert audited() == []
+
+
+def test_a_plain_task_gets_exchange_routing_key_and_expiry(monkeypatch: Any) -> None:
+    sent: list[dict[str, Any]] = []
+    task = current_app.tasks["celery.backend_cleanup"]
+    answer = type("Answer", (), {"id": "1"})
+    monkeypatch.setattr(
+        type(task), "apply_async", lambda self, args, kwargs, **given: sent.append(given) or answer
+    )
+    chosen = schedule(
+        task=task.name, exchange="elsewhere", routing_key="there", expire_seconds=60, priority=0
+    )
+
+    act(user_with("run_schedule"), "run_tasks", chosen)
+
+    assert sent == [
+        {
+            "exchange": "elsewhere",
+            "routing_key": "there",
+            "expires": 60,
+            "priority": 0,
+            "headers": {"periodic_task_name": "nightly"},
+        }
+    ]
+
+
+def test_two_people_who_run_the_same_schedule_get_a_run_each() -> None:
+    chosen = schedule()
+    for name in ("lee", "kim"):
+        act(user_with("run_schedule", name=name), "run_tasks", chosen)
+
+    runs = runs_of(chosen.pk)
+
+    assert [run.requested_by for run in runs] == ["kim", "lee"]
 
 
 @pytest.mark.parametrize("given", ["change_periodictask", "view_taskrun"])

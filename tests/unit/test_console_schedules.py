@@ -174,7 +174,7 @@ def test_the_history_has_beats_runs_and_those_asked_for_by_hand_and_no_others() 
         run_of(each)
     client = viewer()
 
-    answer = client.get(f"{reverse(PAGE)}{first.pk}/")
+    answer = client.get(f"{reverse(PAGE)}{first.pk}/change/")
 
     assert answer.context["runs"] == theirs[::-1]
     assert list(runs_of(first.pk)) == theirs[::-1]
@@ -198,10 +198,10 @@ def test_a_schedule_is_switched_off_and_on_and_it_is_written_who_did() -> None:
     row = schedule()
     client = viewer("change_periodictask")
 
-    client.post(f"{reverse(PAGE)}{row.pk}/disable_tasks/")
+    client.post(f"{reverse(PAGE)}{row.pk}/switch/disable_tasks/")
     row.refresh_from_db()
     assert not row.enabled
-    client.post(f"{reverse(PAGE)}{row.pk}/enable_tasks/", {"from": row.pk})
+    client.post(f"{reverse(PAGE)}{row.pk}/switch/enable_tasks/", {"from": row.pk})
     row.refresh_from_db()
 
     assert row.enabled
@@ -211,7 +211,7 @@ def test_a_schedule_is_switched_off_and_on_and_it_is_written_who_did() -> None:
     ]
 
 
-@pytest.mark.parametrize("act", ["run", "disable_tasks", "toggle_tasks"])
+@pytest.mark.parametrize("act", ["run", "switch/disable_tasks", "switch/toggle_tasks"])
 @pytest.mark.parametrize("who", ["viewer", "of_a_store"])
 def test_without_permission_or_for_a_stores_user_nothing_is_done(act: str, who: str) -> None:
     row = schedule()
@@ -228,7 +228,7 @@ def test_without_permission_or_for_a_stores_user_nothing_is_done(act: str, who: 
     assert not LogEntry.objects.exists()
 
 
-@pytest.mark.parametrize("act", ["run", "disable_tasks"])
+@pytest.mark.parametrize("act", ["run", "switch/disable_tasks"])
 def test_nothing_is_done_by_a_mere_link(act: str) -> None:
     row = schedule()
 
@@ -244,7 +244,7 @@ def test_who_may_not_see_schedules_sees_no_page_and_no_nightly_work() -> None:
     client = world.logged_in(user)
 
     assert client.get(reverse(PAGE)).status_code == 403
-    assert client.get(f"{reverse(PAGE)}{row.pk}/").status_code == 403
+    assert client.get(f"{reverse(PAGE)}{row.pk}/change/").status_code == 403
     assert nightly_work(user) == ()
 
 
@@ -255,7 +255,7 @@ def test_a_stores_user_sees_only_runs_of_the_own_stores() -> None:
     world.store("S1").operators.add(user)
 
     page = world.logged_in(user).get(reverse(PAGE))
-    history = world.logged_in(user).get(f"{reverse(PAGE)}{row.pk}/")
+    history = world.logged_in(user).get(f"{reverse(PAGE)}{row.pk}/change/")
 
     assert [each.last_run for each in page.context["rows"]] == [None]
     assert history.context["runs"] == []
@@ -304,7 +304,7 @@ def test_the_page_holds_no_script_and_no_style_of_its_own() -> None:
     schedule()
     client = world.superuser()
 
-    for address in (reverse(PAGE), f"{reverse(PAGE)}{PeriodicTask.objects.get().pk}/"):
+    for address in (reverse(PAGE), f"{reverse(PAGE)}{PeriodicTask.objects.get().pk}/change/"):
         page = client.get(address).content.decode()
         assert "style=" not in page.partition("<main")[2]
         assert "<script>" not in page

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -99,7 +100,7 @@ def rows_of(
     schedules: QuerySet[PeriodicTask], user: Any, *, times: int = TIMES_SHOWN
 ) -> list[ScheduleRow]:
     """What is said of these schedules to this user. Reads the ledger's database alone."""
-    current_app.loader.import_default_modules()
+    _load_tasks()
     now = database_clock()
     found = list(schedules.annotate(newest_run=newest_run(visible_runs(user))))
     runs = TaskRun.objects.defer("args", "kwargs", "result").in_bulk(
@@ -116,6 +117,12 @@ def rows_of(
         )
         for each in found
     ]
+
+
+@cache
+def _load_tasks() -> None:
+    """Once for each process: Celery checks all of Django's models each time."""
+    current_app.loader.import_default_modules()
 
 
 def _row(schedule: PeriodicTask, *, now: dt.datetime, count: int, **known: Any) -> ScheduleRow:

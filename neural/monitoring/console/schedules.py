@@ -1,12 +1,19 @@
 """The page of schedules: what is due when, how it went last, whether beat lives, and run now."""
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db.models.functions import Now
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    HttpResponseRedirect,
+)
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -43,6 +50,7 @@ from neural.sites import address_in_admin
 
 VIEW = ("django_celery_beat.view_periodictask", "django_celery_beat.change_periodictask")
 SWITCHES = {verb.name: verb for verb in (ENABLE, DISABLE)}
+OF_A_SCHEDULE = re.compile(r"[0-9]{1,9}")
 HISTORY_SHOWN = 50
 HISTORY_TIMES = 5
 
@@ -57,7 +65,7 @@ def nightly_work(user: Any) -> Sequence[ScheduleRow]:
 
 def address_of(schedule_id: int) -> str:
     """The page of one schedule's history."""
-    return address_in_admin("neural_schedulepolicy_history_of_runs", schedule_id)
+    return address_in_admin("neural_schedulepolicy_change", schedule_id)
 
 
 def _may_view(user: Any) -> bool:
@@ -74,14 +82,13 @@ class SchedulesPage(ReadOnlyAdmin):
         return _may_view(request.user)
 
     def get_urls(self) -> list[URLPattern]:
-        """The page of all schedules, and those of one."""
+        """Django's addresses, and those of what is done with one schedule."""
         view = self.admin_site.admin_view
-        name = "neural_schedulepolicy"
+        name, one = "neural_schedulepolicy", "<int:number>"
         return [
-            path("", view(self.changelist_view), name=f"{name}_changelist"),
-            path("<int:pk>/", view(self.runs_view), name=f"{name}_history_of_runs"),
-            path("<int:pk>/run/", view(self.run_view), name=f"{name}_run"),
-            path("<int:pk>/<slug:verb>/", view(self.switch_view), name=f"{name}_switch"),
+            path(f"{one}/run/", view(self.run_view), name=f"{name}_run"),
+            path(f"{one}/switch/<slug:verb>/", view(self.switch_view), name=f"{name}_switch"),
+            *super().get_urls(),
         ]
 
     def changelist_view(
@@ -106,37 +113,49 @@ class SchedulesPage(ReadOnlyAdmin):
         template = "schedules_table.html" if is_part else "schedules.html"
         return TemplateResponse(request, f"neural/monitoring/{template}", context)
 
-    def runs_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """One schedule: its next times and its newest runs."""
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """One schedule: its next times and its newest runs. ``object_id`` is the schedule's."""
         self._must_view(request)
-        get_object_or_404(PeriodicTask, pk=pk)
-        (row,) = rows_of(all_schedules().filter(pk=pk), request.user, times=HISTORY_TIMES)
+        if request.method == "POST":
+            raise PermissionDenied
+        if not OF_A_SCHEDULE.fullmatch(object_id):
+            raise Http404
+        rows = rows_of(all_schedules().filter(pk=object_id), request.user, times=HISTORY_TIMES)
+        if not rows:
+            raise Http404
         context = {
-            **self._context(request, title=row.name),
-            "row": row,
-            "runs": _history(pk, request.user),
-            "form_address": page_address(row.schedule),
+            **self._context(request, title=rows[0].name),
+            "row": rows[0],
+            "runs": _history(rows[0].schedule.pk, request.user),
+            "form_address": page_address(rows[0].schedule),
+            **(extra_context or {}),
         }
         return TemplateResponse(request, "neural/monitoring/schedule.html", context)
 
     @method_decorator(require_POST)
-    def run_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def run_view(self, request: HttpRequest, number: int) -> HttpResponse:
         """Run a schedule now, in the user's name."""
         self._must_view(request)
         if not has_run_permission(self, request):
             raise PermissionDenied(_("Run now needs a permission that you do not have."))
-        schedule = get_object_or_404(PeriodicTask, pk=pk)
+        schedule = get_object_or_404(PeriodicTask, pk=number)
         tell_of_runs(self, request, run_each(request.user, [schedule]))
         return self._back(request)
 
     @method_decorator(require_POST)
-    def switch_view(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    def switch_view(self, request: HttpRequest, number: int, verb: str) -> HttpResponse:
         """Switch a schedule on or off."""
         self._must_view(request)
         found = SWITCHES.get(verb)
         if found is None or not _may_switch(request.user, found):
             raise PermissionDenied(refusal(found) if found else "")
-        schedule = get_object_or_404(PeriodicTask, pk=pk)
+        schedule = get_object_or_404(PeriodicTask, pk=number)
         perform(verb=found, rows=[schedule], user=request.user)
         return self._back(request)
 
@@ -147,7 +166,7 @@ class SchedulesPage(ReadOnlyAdmin):
     def _back(self, request: HttpRequest) -> HttpResponse:
         """To the page of one schedule if the form stood there, else to that of all."""
         one = request.POST.get("from", "")
-        here = address_of(int(one)) if one.isdecimal() else _address_of_all()
+        here = address_of(int(one)) if OF_A_SCHEDULE.fullmatch(one) else _address_of_all()
         return HttpResponseRedirect(here)
 
     def _context(self, request: HttpRequest, *, title: Any) -> dict[str, Any]:

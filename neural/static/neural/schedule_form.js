@@ -1,6 +1,5 @@
 // In the form of a schedule: tells the chosen crontab's rhythm in words.
-(function () {
-  "use strict";
+document.addEventListener("DOMContentLoaded", () => {
   const select = document.getElementById("id_crontab");
   const shown = document.querySelector(".field-crontab_translation .readonly");
   const kept = document.getElementById("neural-rhythms");
@@ -8,7 +7,7 @@
     return;
   }
   const rhythms = JSON.parse(kept.textContent);
-  const tell = function () {
+  const tell = () => {
     shown.textContent = rhythms[select.value] || "-";
   };
   select.addEventListener("change", tell);
@@ -16,4 +15,4 @@
   if (window.django && window.django.jQuery) {
     window.django.jQuery(select).on("change", tell);
   }
-})();
+});
