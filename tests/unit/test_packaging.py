@@ -27,6 +27,8 @@ EXTRA_OF = {
     "neural/monitoring": "monitoring",
 }
 """Of the rooms that have one; everything else does with the core's dependencies."""
+SHARED = {"neural/encrypted.py": {"webhooks", "monitoring"}}
+"""Modules of the core that only these extras' apps import."""
 ENDPOINTS = "neural_api.py"
 """An app's module of this name is imported by the API alone."""
 BROUGHT = {"asgiref": "django", "opentelemetry": "opentelemetry-api"}
@@ -137,6 +139,7 @@ def modules() -> dict[str, ast.Module]:
 
 def extras_of(name: str) -> set[str]:
     extras = {extra for room, extra in EXTRA_OF.items() if name.startswith(f"{room}/")}
+    extras |= SHARED.get(name, set())
     extras |= {"http"} if name.endswith(f"/{ENDPOINTS}") else set()
     return extras | ({"postgresql"} if "pgvector" in name else set())
 

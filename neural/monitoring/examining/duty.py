@@ -8,15 +8,14 @@ would need a connection of its own, which must not be open while the process for
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from django.conf import settings
 from django.db.models.functions import Now
 
 from neural.health.findings import Finding
 from neural.health.situation import Situation
+from neural.monitoring.alerts import evaluating
 from neural.monitoring.conf import conf
 from neural.monitoring.examining import lease
 from neural.monitoring.examining.facts import WatchedSituation, facts_of
@@ -69,10 +68,9 @@ def examination() -> Iterator[None]:
         for language, finding in each.items():
             found[language].append(finding)
         yield
-    own = found[settings.LANGUAGE_CODE]
     _keep(situation, found)
     yield
-    evaluate(situation, own)
+    evaluate(situation, found)
 
 
 def _keep(situation: Situation, found: dict[str, list[Finding]]) -> None:
@@ -85,14 +83,11 @@ def _keep(situation: Situation, found: dict[str, list[Finding]]) -> None:
     row.update(ended_at=Now(), findings=as_json(found), facts=facts)
 
 
-def evaluate(situation: Situation, findings: Sequence[Finding]) -> None:
-    """Have the rules of alerts judge what was found. An error there is logged; the examination is
-    kept already."""
-    name = "neural.monitoring.alerts.evaluating"
-    if find_spec(name) is None:
-        return
+def evaluate(situation: Situation, found: Mapping[str, Sequence[Finding]]) -> None:
+    """Have the rules of alerts judge what was found, by language. An error there is logged; the
+    examination is kept already."""
     try:
-        import_module(name).evaluate(situation, findings, now=situation.now)
+        evaluating.evaluate(situation, found, now=situation.now)
     except Exception as error:
         logger.warning("event=evaluation_failed error=%r", str(error), exc_info=True)
 
