@@ -4,7 +4,6 @@ import datetime as dt
 import json
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -30,88 +29,70 @@ from neural.monitoring.models import TotalFigures  # noqa: E402
 from neural.monitoring.rollups import folding, marks, reading  # noqa: E402
 from neural.monitoring.rollups.tallying import TALLIES  # noqa: E402
 
-Figures = dict[str, float]
-Spent = defaultdict[str, float]
-NAMES = ("seconds", "processor_seconds")
+Microseconds = tuple[float, float]
+"""By the clock, and of this process's processor time."""
+NAMES = ("clock", "processor")
+WARMING = 10
+"""The first batches, in which statements are prepared, are not measured."""
 
 
-def main(events: int, batch: int, repeats: int) -> None:
+def main(events: int, batch: int) -> None:
     call_command("migrate", verbosity=0)
     marks.PAUSE = dt.timedelta(0)  # a relay waits between its turns; here that would count
-    _fold_all()
-    pairs = [_pair(number, events, batch) for number in range(repeats)]
-    _check(events * repeats)
+    _add_up()
+    submit_all(sales_report("drain", number) for number in range(events))
+    idle = round(idle_share(), 2)
+    measured = _drain(batch)
+    adding_up = _a_run(_add_up, lambda _: events)
+    without, with_tallies = (_medians(measured[kind]) for kind in (False, True))
     figures = {
-        "pairs": pairs,
+        "idle_before": idle,
+        "without": _named(without),
+        "with_tallies": _named(with_tallies),
+        "adding_up": _named(adding_up),
+        "counted": sum(TotalFigures.objects.values_list("succeeded", flat=True)),
         "with_to_without": {
-            name: round(median(_ratio(pair, name) for pair in pairs), 3) for name in NAMES
-        },
-        "share": {
-            f"{part}_{name}": round(median(_share(pair, part, name) for pair in pairs), 4)
-            for part in ("tallies", "folding")
-            for name in NAMES
+            name: round((one + more) / other, 3)
+            for name, one, more, other in zip(NAMES, with_tallies, adding_up, without, strict=True)
         },
     }
     json.dump(figures, sys.stdout)
 
 
-def _pair(number: int, events: int, batch: int) -> dict[str, Any]:
-    """Drain once with and once without figures; which is first alternates."""
-    kinds = ["with", "without"] if number % 2 else ["without", "with"]
-    found: dict[str, Any] = {"idle_before": round(idle_share(), 2)}
-    for kind in kinds:
-        found[kind] = _drained(f"{number}-{kind}", events, batch, kind == "with")
-    return found
-
-
-def _drained(source: str, events: int, batch: int, figures: bool) -> Figures:
-    _fold_all()
-    submit_all(sales_report(source, each) for each in range(events))
-    spent: Spent = defaultdict(float)
-    tally = TALLIES._replace(text=_timed(TALLIES.text, spent, "tallies"))
-    inserts = {"figures": tally} if figures else {}
-    fold = _timed(_fold_all if figures else lambda: None, spent, "folding")
-    turn = _timed(folding.fold_if_due if figures else lambda: None, spent, "folding")
-    clock, processor = time.perf_counter(), time.process_time()
-    with mock.patch.object(ports, "_settle_inserts", inserts):
-        _drain(batch, turn)
-    fold()
-    seconds = {
-        "seconds": time.perf_counter() - clock,
-        "processor_seconds": time.process_time() - processor,
-    }
-    return {name: round(each, 4) for name, each in {**seconds, **spent}.items()}
-
-
-def _timed(call: Callable[..., Any], spent: Spent, name: str) -> Callable[..., Any]:
-    """The function, adding the seconds that each call takes to ``spent``."""
-
-    def timed(*arguments: Any) -> Any:
-        clock, processor = time.perf_counter(), time.process_time()
-        answer = call(*arguments)
-        spent[f"{name}_seconds"] += time.perf_counter() - clock
-        spent[f"{name}_processor_seconds"] += time.process_time() - processor
-        return answer
-
-    return timed
-
-
-def _drain(batch: int, turn: Callable[[], None]) -> None:
-    """Run what is due, as a worker does, with a relay's turn once a second."""
+def _drain(batch: int) -> dict[bool, list[Microseconds]]:
+    """Run what is due, every second batch with a tally."""
     source: Any = current_app.tasks[EVENT_TASK]
-    common: Any = {"claimant": Claimant(), "batchable": atomic_handler_names(), "limit": batch}
+    options: Any = {"claimant": Claimant(), "batchable": atomic_handler_names(), "limit": batch}
+    measured: dict[bool, list[Microseconds]] = {False: [], True: []}
     due = TaskRun.objects.filter(state=RunState.PENDING).order_by("pk")
-    waiting = list(due.values_list("task_id", "queue"))
-    next_turn = time.monotonic() + 1
-    for task_id, queue in waiting:
-        if runs := claim(task_id=task_id, queue=queue, **common):
-            run_claimed(source, runs)
-        if time.monotonic() >= next_turn:
-            turn()
-            next_turn += 1
+    with_tally = False
+    for task_id, queue in list(due.values_list("task_id", "queue")):
+
+        def work(task_id: str = task_id, queue: str = queue) -> int:
+            runs = claim(task_id=task_id, queue=queue, **options)
+            return len(run_claimed(source, runs)) if runs else 0
+
+        with mock.patch.object(
+            ports, "_settle_inserts", {"figures": TALLIES} if with_tally else {}
+        ):
+            took = _a_run(work, lambda runs: runs)
+        if any(took):
+            measured[with_tally].append(took)
+            with_tally = not with_tally
+    return measured
 
 
-def _fold_all() -> None:
+def _a_run(call: Callable[[], Any], runs: Callable[[Any], int]) -> Microseconds:
+    """What a call takes, divided by the number of runs that it has done; zero if it did none."""
+    clock, processor = time.perf_counter(), time.process_time()
+    number = runs(call())
+    if not number:
+        return 0.0, 0.0
+    seconds = time.perf_counter() - clock, time.process_time() - processor
+    return seconds[0] / number * 1e6, seconds[1] / number * 1e6
+
+
+def _add_up() -> None:
     """Add up everything that has been committed."""
     since = timezone.now()
     while True:
@@ -119,19 +100,16 @@ def _fold_all() -> None:
         until = reading.counted_until()
         if until is not None and until >= since:
             return
+        time.sleep(0.1)  # on PostgreSQL, another transaction of the server is open
 
 
-def _check(expected: int) -> None:
-    counted = sum(TotalFigures.objects.values_list("succeeded", flat=True))
-    assert counted == expected, f"{counted} of {expected} runs are counted"
+def _medians(measured: list[Microseconds]) -> Microseconds:
+    kept = measured[WARMING:] or measured
+    return median(each[0] for each in kept), median(each[1] for each in kept)
 
 
-def _ratio(pair: dict[str, Figures], name: str) -> float:
-    return pair["with"][name] / pair["without"][name]
-
-
-def _share(pair: dict[str, Figures], part: str, name: str) -> float:
-    return pair["with"][f"{part}_{name}"] / pair["with"][name]
+def _named(values: Microseconds) -> dict[str, float]:
+    return {name: round(value, 1) for name, value in zip(NAMES, values, strict=True)}
 
 
 if __name__ == "__main__":

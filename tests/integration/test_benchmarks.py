@@ -37,7 +37,7 @@ SMALL = {
     "costs": ["--runs", "20", *HERE],
     "embedding": ["--quick"],
     "event_cost": ["--events", "10", "--repeats", "1", *HERE],
-    "figures_cost": ["--events", "60", "--repeats", "1", *HERE],
+    "figures_cost": ["--events", "200", "--batch", "10", *HERE],
     "forecasts": ["--data", "{sales}", "--windows", "1", "--only", "seasonal naive"],
     "hostile_stores": ["--data", "{sales}"],
     "http_api": ["--events", "20", "--batch", "50", "--repeats", "1", "--large", "1", *HERE],

@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from neural.celeryapp.refusing import RefusedCall, keep_refused
 from neural.ledger import outcome as outcomes
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.outcome import Outcome
@@ -218,6 +219,20 @@ def test_adding_up_that_fails_after_it_has_written_is_repeated_from_the_start(mo
     monkeypatch.setattr(writing, "add", add)
     fold_all()
 
+    assert in_tables(MinuteFigures, "minute", *BY_WORK) == in_ledger()
+
+
+def test_a_message_that_is_kept_as_a_dead_letter_counts_once_however_often_it_comes():
+    refused = RefusedCall(
+        task="theirs", task_id="1", said_id="1", queue="default", priority=5, reason="unreadable"
+    )
+    for _ in range(2):
+        keep_refused(refused, lambda refused, run: None)
+
+    fold_all()
+
+    found = TotalFigures.objects.get()
+    assert (found.submitted, found.failed, found.dead) == (1, 1, 1)
     assert in_tables(MinuteFigures, "minute", *BY_WORK) == in_ledger()
 
 
