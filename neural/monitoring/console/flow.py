@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from neural.health.findings import span as span_told
 from neural.health.workers import patience_seconds
@@ -67,7 +68,7 @@ def _column(step: ByQueue, minutes: float) -> dict[str, float]:
 
 
 def _label(name: str) -> str:
-    return _("failed attempts") if name == charts.FAILED else name
+    return pgettext("series", "failed attempts") if name == charts.FAILED else name
 
 
 def _titled(text: str, values: dict[str, float], names: Sequence[str]) -> str:
