@@ -22,6 +22,7 @@ from neural.monitoring.models import (
     TotalEvents,
     TotalFigures,
 )
+from neural.monitoring.models.figures import EVERY_STORE
 from neural.monitoring.rollups import folding, marks, writing
 from neural.monitoring.rollups.histograms import bucket_of
 from tests.unit.figures import (
@@ -156,7 +157,8 @@ def test_after_any_mixture_figures_equal_the_ledger(seed, monkeypatch):
     assert not Tally.objects.exists()
     assert in_tables(MinuteFigures, "minute", *BY_WORK) == in_ledger()
     by_store = in_ledger(hour, lambda run: (run.queue, run.work_name, run.store_id or ""))
-    assert in_tables(HourFigures, "hour", *BY_WORK, "store_code") == by_store
+    of_chain = in_ledger(hour, lambda run: (run.queue, run.work_name, EVERY_STORE))
+    assert in_tables(HourFigures, "hour", *BY_WORK, "store_code") == by_store + of_chain
     of_all_time = in_ledger(lambda moment: None)
     totals = in_tables(TotalFigures, *BY_WORK)
     assert Counter({(None, *key): number for key, number in totals.items()}) == of_all_time

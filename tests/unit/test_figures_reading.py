@@ -13,8 +13,9 @@ from neural.monitoring.models import (
     TotalEvents,
     TotalFigures,
 )
+from neural.monitoring.models.figures import EVERY_STORE
 from neural.monitoring.rollups import reading
-from neural.monitoring.rollups.histograms import BUCKETS
+from neural.monitoring.rollups.histograms import BUCKETS, added
 from tests.unit.ledger import ago, make_store
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +32,14 @@ def of_minute(minute, queue, work, **counts):
 
 
 def of_hour(hour, queue, work, store, **counts):
-    HourFigures.objects.create(hour=hour, queue=queue, work=work, store_code=store, **counts)
+    for code in (store, EVERY_STORE):
+        key = {"hour": hour, "queue": queue, "work": work, "store_code": code}
+        row, _ = HourFigures.objects.get_or_create(**key)
+        for name, number in counts.items():
+            before = getattr(row, name)
+            is_histogram = isinstance(number, list)
+            setattr(row, name, added(before, number) if is_histogram else before + number)
+        row.save()
 
 
 def of_events(hour, store, kind, events):
@@ -150,5 +158,6 @@ def test_old_figures_are_pruned_and_those_of_all_time_stay(settings, capsys):
     call_command("prune")
 
     assert MinuteFigures.objects.count() == 1
-    assert HourFigures.objects.count() == EventFigures.objects.count() == 2
+    assert HourFigures.objects.filter(store_code="S1").count() == 2
+    assert EventFigures.objects.count() == 2
     assert TotalFigures.objects.exists()

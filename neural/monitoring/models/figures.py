@@ -82,8 +82,16 @@ class MinuteFigures(FiguresBase):
         return f"{self.minute:%Y-%m-%d %H:%M} {self.queue} {self.work}"
 
 
+EVERY_STORE = "/"
+"""In place of a store's code, which cannot contain it: of all stores together."""
+
+
 class HourFigures(FiguresBase):
-    """Figures of an hour, by store. Runs without a store have the empty code."""
+    """Figures of an hour, by store. Runs without a store have the empty code.
+
+    A row with the code :data:`EVERY_STORE` is the sum over all stores: pages about the whole chain
+    would read a row of each store otherwise.
+    """
 
     hour = models.DateTimeField(_("hour"))
     store_code = models.CharField(_("store"), max_length=64, blank=True, default="")

@@ -17,6 +17,7 @@ from neural.monitoring.models import (
     TotalEvents,
     TotalFigures,
 )
+from neural.monitoring.models.figures import EVERY_STORE
 from neural.monitoring.rollups import folding, submitted
 from neural.monitoring.rollups.histograms import Histogram, added
 
@@ -67,7 +68,10 @@ def by_hour(
     """The same by hour, of these stores alone (None: of everything); ``by`` may name
     ``store_code``, too."""
     rows = HourFigures.objects.filter(hour__gte=since, hour__lt=until)
-    return _by_time(_of_stores(rows, stores), "hour", by)
+    if stores is None and "store_code" not in by:
+        return _by_time(rows.filter(store_code=EVERY_STORE), "hour", by)
+    own = rows.exclude(store_code=EVERY_STORE)
+    return _by_time(_of_stores(own, stores), "hour", by)
 
 
 def events_by_hour(

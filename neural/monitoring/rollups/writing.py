@@ -17,6 +17,7 @@ from neural.monitoring.models import (
     TotalEvents,
     TotalFigures,
 )
+from neural.monitoring.models.figures import EVERY_STORE
 from neural.monitoring.rollups.histograms import BUCKETS
 from neural.monitoring.rollups.sums import Key, Sum
 
@@ -38,7 +39,9 @@ def add(sums: Mapping[Key, Sum]) -> None:
     totals: dict[Any, Sum] = defaultdict(Sum)
     for (minute, queue, work, store), each in sums.items():
         minutes[moment(minute), queue, work].add(each)
-        hours[moment(minute // 60 * 60), queue, work, store].add(each)
+        hour = moment(minute // 60 * 60)
+        hours[hour, queue, work, store].add(each)
+        hours[hour, queue, work, EVERY_STORE].add(each)
         totals[queue, work].add(each)
     _add(MinuteFigures, ("minute", "queue", "work"), minutes)
     _add(HourFigures, ("hour", "queue", "work", "store_code"), hours)
