@@ -89,11 +89,11 @@ migrations: $(STAMP)  ## Write missing migrations: make migrations ARGS="neural 
 
 .PHONY: messages
 messages: $(STAMP)  ## Collect and compile the Chinese translations (needs gettext)
-	@for app in $(TRANSLATED); do ( cd $$app && \
-		python=$(CURDIR)/$(BIN)/python manage=$(CURDIR)/manage.py && \
-		$$python $$manage makemessages --locale zh_Hans --no-wrap --no-obsolete --add-location file \
-			$(APART) && \
-		$$python $$manage compilemessages --locale zh_Hans $(APART) ) || exit 1; done
+	@for app in $(TRANSLATED); do ( apart=; [ $$app = neural ] && apart="$(APART)"; cd $$app && \
+		python=$(CURDIR)/$(BIN)/python && manage=$(CURDIR)/manage.py && \
+		eval $$python $$manage makemessages --locale zh_Hans --no-wrap --no-obsolete \
+			--add-location file $$apart && \
+		eval $$python $$manage compilemessages --locale zh_Hans $$apart ) || exit 1; done
 
 .PHONY: clean
 clean:  ## Remove var/: database, broker's file, secret key

@@ -17,7 +17,10 @@ HISTORY = [
     if name._meta.app_label in world.OURS
     # People write these.
     and name._meta.model_name
-    not in ("store", "trainingplan", "apikey", "webhooksource", "storecode", "subscription")
+    not in (
+        *("store", "trainingplan", "apikey", "webhooksource", "storecode", "subscription"),
+        *("alertchannel", "retention"),
+    )
 ]
 
 

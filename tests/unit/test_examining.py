@@ -265,8 +265,7 @@ def test_an_error_in_the_rules_of_alerts_leaves_the_examination_kept(monkeypatch
         def evaluate(*args, **options):
             raise LookupError("no rule")
 
-    monkeypatch.setattr(duty, "find_spec", lambda name: True)
-    monkeypatch.setattr(duty, "import_module", lambda name: Rules)
+    monkeypatch.setattr(duty, "evaluating", Rules)
 
     said: list[str] = []
     monkeypatch.setattr(duty.logger, "warning", lambda text, *args, **options: said.append(text))

@@ -250,6 +250,7 @@ def test_the_routed_names_are_those_of_the_guide_and_ours():
         "rebuild_search_index": ("low_priority", 1),
         "tend_search_indexes": ("low_priority", 1),
         "analyse_demand": ("low_priority", 1),
+        "prune_old_rows": ("low_priority", 1),
     }
 
     assert {f"neural.tasks.{name}": to for name, to in expected.items()} == queues.TASK_QUEUES

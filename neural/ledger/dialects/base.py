@@ -41,6 +41,9 @@ class Dialect:
     where there is one writer at a time."""
     bound_moment: str
     """The placeholder of a bound :meth:`moment` among the values of an UPDATE."""
+    least = "LEAST"
+    greatest = "GREATEST"
+    """The functions that return the least and the greatest of their arguments."""
     arrays: str
     """A table expression: the elements of one bound JSON array, as rows with a column ``value``."""
     pending = "state || '' = 'pending'"

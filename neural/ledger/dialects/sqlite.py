@@ -18,6 +18,8 @@ class SQLite(Dialect):
 
     clock = "strftime('%%Y-%%m-%%d %%H:%%M:%%f','now')"
     clock_plus = "strftime('%%Y-%%m-%%d %%H:%%M:%%f','now', %s)"
+    least = "MIN"
+    greatest = "MAX"
     skip_locked = ""
     no_limits = "(options = '{}' OR json_remove(options, '$.headers') = '{}')"
     bound_moment = "%s"

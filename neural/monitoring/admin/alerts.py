@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext, gettext_noop, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.actions import Verb, VerbsAdmin
@@ -104,7 +104,7 @@ class SeverityFilter(EqualityFilter):
 class PeriodFilter(EqualityFilter):
     """Alerts that began within so many days."""
 
-    title = _("period")
+    title = pgettext_lazy("monitoring", "period")
     parameter_name = "days"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
@@ -170,7 +170,7 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
             return HttpResponseRedirect(where)
         return response
 
-    @admin.display(description=_("alert"))
+    @admin.display(description=pgettext_lazy("monitoring", "alert"))
     def what(self, alert: Alert) -> str:
         return texts.title(alert)
 

@@ -57,15 +57,11 @@ def _write(
     fields = [model._meta.get_field(name) for name in names]
     columns = [str(field.column) for field in fields]  # type: ignore[union-attr]
     table = model._meta.db_table
-    is_sqlite = connection.vendor == "sqlite"
+    dialect = dialects.ledger_dialect()
     changes = {
         "attempts": f"attempts = {table}.attempts + excluded.attempts",
-        "first_at": "first_at = {}({}.first_at, excluded.first_at)".format(
-            "MIN" if is_sqlite else "LEAST", table
-        ),
-        "last_at": "last_at = {}({}.last_at, excluded.last_at)".format(
-            "MAX" if is_sqlite else "GREATEST", table
-        ),
+        "first_at": f"first_at = {dialect.least}({table}.first_at, excluded.first_at)",
+        "last_at": f"last_at = {dialect.greatest}({table}.last_at, excluded.last_at)",
     }
     row = f"({', '.join(['%s'] * len(columns))})"
     statement = (

@@ -156,3 +156,7 @@ def sweep(*, after: int) -> int:
         is_dead = Exists(TaskRun.objects.dead().filter(pk=OuterRef("run_id")))
         FailedRun.objects.filter(~is_dead, pk__in=gone).update(dead=False)
     return keys[-1] if len(keys) == MOST_SWEPT else 0
+
+
+group_when_due = Grouping()
+"""The duty of this process's relay."""

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from neural.encrypted import EncryptedJSONField
 from neural.models import Store
@@ -121,7 +122,7 @@ class Alert(models.Model):
     objects = AlertQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("alert")
+        verbose_name = pgettext_lazy("monitoring", "alert")
         verbose_name_plural = _("alerts")
         constraints = (
             models.UniqueConstraint(
