@@ -8,6 +8,7 @@ from django.contrib import admin
 
 from neural.admin.scope import HistoryAdmin, ReadOnlyAdmin
 from neural.keyset.bounded import MOST_ROWS
+from neural.models import QueuePause, WorkerProcess
 from tests.unit import admin_world as world
 
 pytestmark = pytest.mark.django_db
