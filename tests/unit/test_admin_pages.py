@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 import neural
 from neural.api.keys import issue
@@ -172,7 +172,8 @@ def submitted() -> None:
     analyse_store(store=world.store(), since=None, now=timezone.now())
     WorkerProcess.objects.create(name="w", host="h", process_id=1)
     pause(queue="default", reason=SCRIPT, by=SCRIPT)
-    scheduled = PeriodicTask.objects.order_by("pk").first()
+    every_hour = IntervalSchedule.objects.create(every=1, period="hours")
+    scheduled = PeriodicTask.objects.create(name=SCRIPT, task="t", interval=every_hour)
     SchedulePolicy.objects.create(schedule_id=scheduled.pk, skipped_why=SCRIPT)
     training = learning.training()
     learning.update(training, world.store(), "rejected", detail=SCRIPT)
