@@ -7,7 +7,9 @@ message that was perhaps sent and is sent again when the lease is over, with the
 
 import datetime as dt
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -58,7 +60,8 @@ class Attempt:
     message: int
     """The primary key."""
     kind: str
-    text: Message
+    text: Callable[[], Message]
+    """Composes what is sent."""
     destination: Destination = field(repr=False)
     hindrance: Judgement | None = None
     """Why it cannot be sent at all."""
@@ -70,9 +73,9 @@ class Attempt:
         destination = self.destination
         try:
             if self.kind == ChannelKind.EMAIL:
-                judged = email.deliver(self.text, destination, now=now)
+                judged = email.deliver(self.text(), destination, now=now)
             else:
-                judged = post(HTTP_KINDS[self.kind], self.text, destination, now=now)
+                judged = post(HTTP_KINDS[self.kind], self.text(), destination, now=now)
         except Exception as error:  # noqa: BLE001 (its text may hold the secrets, which are masked below)
             told = f"{type(error).__name__}: {message_of(error)}"
             judged = Judgement(verdict=Verdict.LATER, code="error", answer=told)
@@ -115,25 +118,31 @@ def _seconds_to_wait(message: AlertMessage, now: dt.datetime) -> float:
 def take(message: AlertMessage, *, now: dt.datetime, lease: dt.timedelta = LEASE) -> Attempt | None:
     """Take a message for one attempt, or return None if another has it or it is not due.
 
-    A message is put off if its rule had another one to this channel less than a minute ago.
+    A message is put off if its rule had another one to this channel less than a minute ago, or if
+    an earlier one is still to be sent: an all-clear must not come before its alert.
     """
     with transaction.atomic(using=dialects.ledger_connection().alias):
-        channel = AlertChannel.objects.defer("secrets").get(pk=message.channel_id)
-        if not channel.lock() or _is_put_off(message, now=now):
+        if not AlertChannel(pk=message.channel_id).lock() or _is_put_off(message, now=now):
             return None
         if not message.begin(now=now, until=now + lease):
             return None
         message.refresh_from_db()  # its content was added to until now
+        channel = AlertChannel.objects.defer("secrets").get(pk=message.channel_id)
     return attempt_of(message, channel)
 
 
 def _is_put_off(message: AlertMessage, *, now: dt.datetime) -> bool:
+    if not message.rule:
+        return False
     others = AlertMessage.objects.filter(channel=message.channel_id, rule=message.rule)
     recent = others.exclude(pk=message.pk).order_by("-pk")[:2]
-    last = max((last_attempt(each) for each in recent if each.attempts), default=None)
-    if not message.rule or last is None or last + pause() <= now:
+    nexts = [last_attempt(each) + pause() for each in recent if each.attempts]
+    if earlier := others.pending().filter(pk__lt=message.pk).order_by("-pk").first():
+        nexts.append(max(earlier.due_at, now) + pause())
+    due_at = max(nexts, default=now)
+    if due_at <= now:
         return False
-    AlertMessage.objects.free(now).filter(pk=message.pk).update(due_at=last + pause())
+    AlertMessage.objects.free(now).filter(pk=message.pk).update(due_at=due_at)
     return True
 
 
@@ -151,7 +160,7 @@ def attempt_of(message: AlertMessage, channel: AlertChannel) -> Attempt:
     return Attempt(
         message=message.pk,
         kind=channel.kind,
-        text=compose(message, language=channel.language),
+        text=partial(compose, message, language=channel.language),
         destination=destination,
         hindrance=hindrance,
     )
@@ -165,8 +174,12 @@ def destination_of(channel: AlertChannel) -> Destination:
 
 
 def conclude(message: int, judged: Judgement, *, now: dt.datetime) -> float | None:
-    """Record the outcome of an attempt; returns after how many seconds to try again, if at all."""
-    row = AlertMessage.objects.select_related("channel").defer("channel__secrets").get(pk=message)
+    """Record the outcome of an attempt; returns after how many seconds to try again, if at all. A
+    message whose channel was deleted meanwhile is gone, too."""
+    rows = AlertMessage.objects.select_related("channel").defer("channel__secrets")
+    row = rows.filter(pk=message).first()
+    if row is None:
+        return None
     answer = str(judged)
     _log(row, judged)
     if judged.verdict is Verdict.SENT:
