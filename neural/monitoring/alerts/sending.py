@@ -26,14 +26,15 @@ from neural.monitoring.alerts.channels.base import Destination, Judgement, Messa
 from neural.monitoring.alerts.channels.masking import masked
 from neural.monitoring.alerts.channels.posting import HTTP_KINDS, post
 from neural.monitoring.alerts.composing import compose
-from neural.monitoring.alerts.telling import last_attempt, pause
+from neural.monitoring.alerts.telling import last_attempt, pause, tell_channel
+from neural.monitoring.alerts.told import Told
 from neural.monitoring.conf import conf
 from neural.monitoring.models import (
-    OPEN_STATES,
     Alert,
     AlertChannel,
     AlertMessage,
     AlertMessageState,
+    AlertState,
     ChannelKind,
 )
 from neural.monitoring.models.alerts import ANSWER_LENGTH
@@ -45,8 +46,6 @@ RETRIES = RetryPolicy(max_retries=None, base_seconds=5, cap_seconds=300)
 LEASE = dt.timedelta(seconds=60)
 """What an attempt takes at the very most: an SMTP server has five seconds for each answer."""
 _LOOK_AGAIN = 5.0
-MOST_AGAIN = 100
-"""Unsent messages that are looked through when a person has a channel tried again."""
 
 
 class AlertNotSent(NeuralError):
@@ -184,7 +183,7 @@ def conclude(message: int, judged: Judgement, *, now: dt.datetime) -> float | No
     _log(row, judged)
     if judged.verdict is Verdict.SENT:
         row.succeed(now=now, answer=answer)
-        row.channel.mark_well()
+        try_again(row.channel, now=now)
         return None
     if judged.verdict is Verdict.MISCONFIGURED:
         if judged.code not in ("channel_broken", "channel_off"):
@@ -200,23 +199,20 @@ def conclude(message: int, judged: Judgement, *, now: dt.datetime) -> float | No
 
 
 def try_again(channel: AlertChannel, *, now: dt.datetime) -> bool:
-    """Send to a broken channel again; returns whether it was broken.
-
-    Messages that were not sent are sent by a relay now, if an alert that they are about still
-    holds: news of what has ended meanwhile would mislead.
-    """
+    """Send to a broken channel again, also what holds now; returns whether it was broken."""
     if not channel.mark_well():
         return False
-    since = now - dt.timedelta(seconds=conf().alert_give_up_seconds)
-    failed = AlertMessage.objects.filter(channel=channel, state=AlertMessageState.FAILED)
-    unsent = failed.exclude(rule="").filter(created_at__gt=since).order_by("-pk")[:MOST_AGAIN]
-    about = {each.pk: {told["alert"] for told in each.content["alerts"]} for each in unsent}
-    named = set().union(*about.values()) if about else set()
-    holding = Alert.objects.filter(pk__in=named, state__in=OPEN_STATES)
-    open_ones = set(holding.values_list("pk", flat=True))
-    again = [pk for pk, alerts in about.items() if alerts & open_ones]
-    AlertMessage.objects.filter(pk__in=again).update(state=AlertMessageState.PENDING, due_at=now)
+    tell_what_holds(channel, now=now)
     return True
+
+
+def tell_what_holds(channel: AlertChannel, *, now: dt.datetime) -> None:
+    """Tell a channel that was broken of the alerts that people were told of meanwhile, if they
+    still hold and nobody has taken them on: news of what has ended would mislead."""
+    if not channel.enabled:
+        return
+    told = Alert.objects.filter(state=AlertState.FIRING).exclude(told_at=None).order_by("pk")
+    tell_channel(channel, [Told(each, "raised") for each in told], now=now)
 
 
 def _log(message: AlertMessage, judged: Judgement) -> None:
