@@ -316,6 +316,12 @@ def test_thresholds_are_typed_fields_and_an_empty_one_is_the_settings():
         ("beat_silent", "beat_silent_seconds", "nan"),
         ("failure_rate", "failure_rate", "1.5"),
         ("disk", "disk_free_percent", "101"),
+        ("beat_silent", "beat_silent_seconds", "1e300"),
+        ("dead_letters", "dead_letters", "0"),
+        ("dead_letters", "dead_letters_seconds", "1"),
+        ("dead_letters", "dead_letters_seconds", "700000"),
+        ("failure_rate", "failure_rate", "0"),
+        ("failure_rate", "failure_rate_attempts", "0"),
     ],
 )
 def test_a_threshold_that_makes_no_sense_is_refused(rule, field, value):
@@ -323,6 +329,17 @@ def test_a_threshold_that_makes_no_sense_is_refused(rule, field, value):
     assert answer.status_code == 200
     assert "errorlist" in text_of(answer)
     assert not AlertRule.objects.exists()
+
+
+def test_a_rule_that_cannot_tell_what_it_found_hides_no_page():
+    Alert.objects.create(
+        rule="failure_rate",
+        subject="app.count",
+        severity="warning",
+        facts={"failed": 0, "attempts": 0, "seconds": 600},
+    )
+    answer = world.client_of(*ALL).get(reverse("admin:neural_monitoring_alert_changelist"))
+    assert "Many attempts fail: app.count" in text_of(answer)
 
 
 def test_a_rule_is_switched_off_and_muted_for_a_time():

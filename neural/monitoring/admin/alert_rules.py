@@ -62,7 +62,7 @@ def _field(threshold: Threshold) -> forms.FloatField:
     return forms.FloatField(
         label=threshold.label,
         required=False,
-        min_value=0,
+        min_value=threshold.least,
         max_value=threshold.most,
         help_text=usual,
     )
