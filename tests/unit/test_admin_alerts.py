@@ -21,6 +21,7 @@ from neural.monitoring.models import (
     Severity,
 )
 from tests.unit import admin_world as world
+from tests.unit.alerting import channel, told
 
 pytestmark = pytest.mark.django_db
 
@@ -191,6 +192,27 @@ def test_it_takes_the_permission_and_a_post():
     alert.refresh_from_db()
     assert alert.state == "firing"
     assert not LogEntry.objects.exists()
+
+
+def test_its_page_has_the_button_and_is_called_by_its_title():
+    alert = an_alert()
+    page = reverse("admin:neural_monitoring_alert_change", args=[alert.pk])
+    answer = world.client_of(*ALL).get(page)
+    assert b"act/acknowledge/" in answer.content
+    assert "beat_silent" not in text_of(answer)
+    viewer = world.client_of(*SEE, name="kim")
+    assert b"act/acknowledge/" not in viewer.get(page).content
+
+
+def test_a_user_of_stores_does_not_read_which_channels_were_told():
+    alert = of_store()
+    channel(name="night shift")
+    told(alert)
+    page = reverse("admin:neural_monitoring_alert_change", args=[alert.pk])
+    assert "night shift" in text_of(world.client_of(*ALL).get(page))
+    shown = text_of(limited(*ALL, name="kim").get(page))
+    assert "raised" in shown
+    assert "night shift" not in shown
 
 
 def test_several_are_taken_on_from_the_list():
