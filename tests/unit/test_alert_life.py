@@ -400,10 +400,10 @@ def test_every_end_is_told_however_many_come_at_once(play, monkeypatch):
 
 def test_the_stores_behind_a_broken_uplink_are_one_message(play):
     play.finds(*(Condition(subject=f"S{number:04}") for number in range(1000)))
-    play.passes(300)
+    play.passes(120, every=40)
     assert [len(message) for message in play.messages] == [1000]
     play.finds()
-    play.passes(300)
+    play.passes(120, every=40)
     assert [len(message) for message in play.messages] == [1000, 1000]
 
 
