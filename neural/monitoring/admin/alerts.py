@@ -125,10 +125,8 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
     list_display = (
         "severity_badge",
         "what",
-        "state_badge",
+        "state_shown",
         "since_shown",
-        "acknowledged_by",
-        "ended",
         "told_in_full",
     )
     list_display_links = ("what",)
@@ -211,13 +209,20 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
             return shown
         return format_html("{} {}", shown, badge("pending", gettext("flapping")))
 
+    @admin.display(description=_("state"))
+    def state_shown(self, alert: Alert) -> SafeString:
+        """The state, with who has taken it on."""
+        if not alert.acknowledged_by:
+            return self.state_badge(alert)
+        return format_html("{}<br>{}", self.state_badge(alert), alert.acknowledged_by)
+
     @admin.display(description=_("since"))
     def since_shown(self, alert: Alert) -> Any:
-        return short_instant(alert.since)
-
-    @admin.display(description=_("resolved"))
-    def ended(self, alert: Alert) -> Any:
-        return short_instant(alert.resolved_at)
+        """When it began and, if it has, when it ended."""
+        began = short_instant(alert.since)
+        if not alert.resolved_at:
+            return began
+        return format_html("{}<br>– {}", began, short_instant(alert.resolved_at))
 
     @admin.display(description=_("last seen"))
     def last_seen(self, alert: Alert) -> Any:
