@@ -8,6 +8,9 @@ from neural.conf import register_settings
 from neural.conf.ledger import Settings
 from neural.queues import DEFAULT_QUEUE
 
+DAY = 24 * 3600
+YEAR = 366 * DAY
+
 
 def _long_enough(token: str) -> str:
     if token and len(token) < 20:
@@ -44,50 +47,50 @@ class MonitoringSettings(Settings):
     """Dead letters within ``alert_dead_letters_seconds`` that are a warning."""
     alert_dead_letters_critical: float = Field(default=10, ge=1)
     """And that are critical."""
-    alert_dead_letters_seconds: float = Field(default=600, ge=60)
+    alert_dead_letters_seconds: float = Field(default=600, ge=60, le=DAY)
     """The time within which dead letters are counted."""
-    alert_oldest_due_urgent_seconds: float = Field(default=10, ge=0)
+    alert_oldest_due_urgent_seconds: float = Field(default=10, ge=0, le=YEAR)
     """How long a due run of ``high_priority`` may wait: a warning."""
-    alert_oldest_due_urgent_critical_seconds: float = Field(default=60, ge=0)
+    alert_oldest_due_urgent_critical_seconds: float = Field(default=60, ge=0, le=YEAR)
     """And when it is critical."""
-    alert_oldest_due_seconds: float = Field(default=300, ge=0)
+    alert_oldest_due_seconds: float = Field(default=300, ge=0, le=YEAR)
     """How long a due run of any other queue may wait: a warning."""
-    alert_oldest_due_critical_seconds: float = Field(default=600, ge=0)
+    alert_oldest_due_critical_seconds: float = Field(default=600, ge=0, le=YEAR)
     """And when it is critical."""
-    alert_oldest_due_low_seconds: float = Field(default=24 * 3600, ge=0)
+    alert_oldest_due_low_seconds: float = Field(default=24 * 3600, ge=0, le=YEAR)
     """How long a due run of ``low_priority`` may wait, which nobody waits for: a warning."""
-    alert_oldest_due_low_critical_seconds: float = Field(default=48 * 3600, ge=0)
+    alert_oldest_due_low_critical_seconds: float = Field(default=48 * 3600, ge=0, le=YEAR)
     """And when it is critical."""
-    alert_stalled_queue_seconds: float = Field(default=60, ge=0)
+    alert_stalled_queue_seconds: float = Field(default=60, ge=0, le=DAY)
     """A queue whose oldest run waits for longer than a warning, and that has started and finished
     nothing for so long, is stalled."""
-    alert_no_worker_seconds: float = Field(default=30, ge=0)
+    alert_no_worker_seconds: float = Field(default=30, ge=0, le=YEAR)
     """How long due runs may wait in a queue that no worker reads."""
-    alert_beat_silent_seconds: float = Field(default=60, ge=0)
+    alert_beat_silent_seconds: float = Field(default=60, ge=0, le=YEAR)
     """How long beat may be silent."""
     alert_schedule_grace_share: float = Field(default=0.1, ge=0)
     """How late a schedule may be, as a share of its period."""
-    alert_schedule_grace_least_seconds: float = Field(default=60, ge=0)
+    alert_schedule_grace_least_seconds: float = Field(default=60, ge=0, le=YEAR)
     """The least grace of a schedule."""
-    alert_schedule_grace_most_seconds: float = Field(default=3600, ge=0)
+    alert_schedule_grace_most_seconds: float = Field(default=3600, ge=0, le=YEAR)
     """The greatest grace of a schedule."""
-    alert_relay_behind_seconds: float = Field(default=30, ge=0)
+    alert_relay_behind_seconds: float = Field(default=30, ge=0, le=YEAR)
     """How long a message may wait to be published: a warning."""
-    alert_relay_behind_critical_seconds: float = Field(default=120, ge=0)
+    alert_relay_behind_critical_seconds: float = Field(default=120, ge=0, le=YEAR)
     """And when it is critical."""
-    alert_index_behind_seconds: float = Field(default=300, ge=0)
+    alert_index_behind_seconds: float = Field(default=300, ge=0, le=YEAR)
     """How long a live change may wait to be indexed for search: a warning."""
-    alert_index_behind_critical_seconds: float = Field(default=1800, ge=0)
+    alert_index_behind_critical_seconds: float = Field(default=1800, ge=0, le=YEAR)
     """And when it is critical."""
-    alert_failure_rate: float = Field(default=0.05, gt=0, le=1)
+    alert_failure_rate: float = Field(default=0.05, ge=0.001, le=1)
     """Share of a work's attempts that failed within ``alert_failure_rate_seconds``: a warning."""
-    alert_failure_rate_critical: float = Field(default=0.5, gt=0, le=1)
+    alert_failure_rate_critical: float = Field(default=0.5, ge=0.001, le=1)
     """And when it is critical."""
     alert_failure_rate_attempts: float = Field(default=10, ge=1)
     """With fewer attempts than this, the share is not judged."""
-    alert_failure_rate_seconds: float = Field(default=600, ge=60)
+    alert_failure_rate_seconds: float = Field(default=600, ge=60, le=DAY)
     """The time within which attempts are counted."""
-    alert_silent_store_seconds: float = Field(default=1800, ge=0)
+    alert_silent_store_seconds: float = Field(default=1800, ge=0, le=YEAR)
     """How long a store may send nothing in its business hours."""
     alert_silent_store_events: float = Field(default=10, ge=1)
     """How many events it must usually have sent in that time."""

@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 
 from neural.models import RunState, TaskRun
-from neural.monitoring.models import AlertMessage, AlertMessageState
+from neural.monitoring.models import Alert, AlertMessage, AlertMessageState
 from tests.integration.submitting import submit
 from tests.unit.alerting import TAKEN, alert, channel, only, told
 from tests.unit.receiving import answering, receiver
@@ -45,6 +45,20 @@ def test_an_alert_reaches_its_channel_through_a_worker(cluster, group):
     wait_until(is_sent, 60)
     assert len(group.got) == 1
     wait_until(lambda: TaskRun.objects.get().state == RunState.SUCCEEDED, 30)
+
+
+def test_what_a_relay_finds_reaches_people(cluster, group):
+    """From an examination through a rule and a message to the robot, and its end, too."""
+    channel("dingtalk", group.url(""), language="zh-hans")
+    soon = {"examine_seconds": 0.5, "alert_group_wait_seconds": 0, "alert_message_seconds": 1}
+    looks = {**soon, "alert_no_worker_seconds": 1, "alert_queue": "high_priority"}
+    cluster.worker(queues="high_priority", **NEAR, **QUICK, **looks)
+    submit("unread")
+    wait_until(is_sent, 60)
+    (got,) = group.got
+    assert "队列没有工作进程读取：default" in got.body.decode()
+    alert = Alert.objects.open().get(rule="no_worker")
+    assert (alert.subject, alert.told_at is not None) == ("default", True)
 
 
 def test_a_broker_that_is_down_is_told_all_the_same_and_once(cluster, group):

@@ -21,6 +21,7 @@ from neural.monitoring.models import (
     Severity,
 )
 from tests.unit import admin_world as world
+from tests.unit.alerting import channel, told
 
 pytestmark = pytest.mark.django_db
 
@@ -193,6 +194,27 @@ def test_it_takes_the_permission_and_a_post():
     assert not LogEntry.objects.exists()
 
 
+def test_its_page_has_the_button_and_is_called_by_its_title():
+    alert = an_alert()
+    page = reverse("admin:neural_monitoring_alert_change", args=[alert.pk])
+    answer = world.client_of(*ALL).get(page)
+    assert b"act/acknowledge/" in answer.content
+    assert "beat_silent" not in text_of(answer)
+    viewer = world.client_of(*SEE, name="kim")
+    assert b"act/acknowledge/" not in viewer.get(page).content
+
+
+def test_a_user_of_stores_does_not_read_which_channels_were_told():
+    alert = of_store()
+    channel(name="night shift")
+    told(alert)
+    page = reverse("admin:neural_monitoring_alert_change", args=[alert.pk])
+    assert "night shift" in text_of(world.client_of(*ALL).get(page))
+    shown = text_of(limited(*ALL, name="kim").get(page))
+    assert "raised" in shown
+    assert "night shift" not in shown
+
+
 def test_several_are_taken_on_from_the_list():
     alerts = [an_alert(subject=name) for name in "ab"]
     client = world.client_of(*ALL)
@@ -316,6 +338,12 @@ def test_thresholds_are_typed_fields_and_an_empty_one_is_the_settings():
         ("beat_silent", "beat_silent_seconds", "nan"),
         ("failure_rate", "failure_rate", "1.5"),
         ("disk", "disk_free_percent", "101"),
+        ("beat_silent", "beat_silent_seconds", "1e300"),
+        ("dead_letters", "dead_letters", "0"),
+        ("dead_letters", "dead_letters_seconds", "1"),
+        ("dead_letters", "dead_letters_seconds", "700000"),
+        ("failure_rate", "failure_rate", "0"),
+        ("failure_rate", "failure_rate_attempts", "0"),
     ],
 )
 def test_a_threshold_that_makes_no_sense_is_refused(rule, field, value):
@@ -323,6 +351,17 @@ def test_a_threshold_that_makes_no_sense_is_refused(rule, field, value):
     assert answer.status_code == 200
     assert "errorlist" in text_of(answer)
     assert not AlertRule.objects.exists()
+
+
+def test_a_rule_that_cannot_tell_what_it_found_hides_no_page():
+    Alert.objects.create(
+        rule="failure_rate",
+        subject="app.count",
+        severity="warning",
+        facts={"failed": 0, "attempts": 0, "seconds": 600},
+    )
+    answer = world.client_of(*ALL).get(reverse("admin:neural_monitoring_alert_changelist"))
+    assert "Many attempts fail: app.count" in text_of(answer)
 
 
 def test_a_rule_is_switched_off_and_muted_for_a_time():

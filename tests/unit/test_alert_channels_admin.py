@@ -4,9 +4,12 @@ import json
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.core.signals import got_request_exception
 from django.urls import reverse
+from django.utils import timezone
+from django.views.debug import SafeExceptionReporterFilter
 
-from neural.monitoring.models import AlertChannel, AlertMessage, AlertMessageState
+from neural.monitoring.models import Alert, AlertChannel, AlertMessage, AlertMessageState
 from tests.unit import admin_world as world
 from tests.unit.alerting import PATHS, SECRET, TAKEN, alert, channel, told
 from tests.unit.receiving import answering, receiver
@@ -236,20 +239,61 @@ def test_a_test_message_that_fails_is_not_tried_again(client, server):
 # Broken channels
 
 
-def test_try_again_sends_what_still_holds_and_not_what_has_ended(client, server):
+def try_again_button(client, row, server):
+    assert b"Try again" in client.get(page_of(row)).content
+    client.post(reverse("admin:neural_monitoring_alertchannel_act", args=[row.pk, "try_again"]))
+    assert LogEntry.objects.filter(change_message__contains="try again").exists()
+
+
+def corrected(client, row, server):
+    assert client.post(page_of(row), form("wecom", name="wecom")).status_code == 302
+
+
+def sent_a_test(client, row, server):
+    server.answers.append(answering(200, TAKEN["wecom"]))
+    client.post(test_address(row))
+
+
+@pytest.mark.parametrize("mended", [try_again_button, corrected, sent_a_test])
+def test_a_channel_that_is_mended_is_told_what_still_holds(mended, client, server):
+    """Also what was raised while it was broken, and nothing of what has ended or was taken on."""
     row = channel("wecom", server.url(""))
     holds, ended = alert(), alert(rule="disk", subject="", state="resolved")
-    told(holds)
-    told(ended)
+    told(holds, ended)
     AlertMessage.objects.update(state=AlertMessageState.FAILED)
     row.mark_broken("93000: no")
-    assert b"Try again" in client.get(page_of(row)).content
-    act = reverse("admin:neural_monitoring_alertchannel_act", args=[row.pk, "try_again"])
-    client.post(act)
+    now = timezone.now()
+    later = alert(subject="later", told_at=now)
+    alert(subject="taken on", state="acknowledged", told_at=now)
+    Alert.objects.filter(pk=holds.pk).update(told_at=now)
+    mended(client, row, server)
     assert AlertChannel.objects.get().broken == ""
-    pending = AlertMessage.objects.pending().get()
-    assert pending.content["alerts"][0]["alert"] == holds.pk
-    assert LogEntry.objects.filter(change_message__contains="try again").exists()
+    content = AlertMessage.objects.pending().get().content
+    assert [each["alert"] for each in content["alerts"]] == [holds.pk, later.pk]
+
+
+def test_a_channel_that_is_renamed_while_it_is_broken_is_told_nothing(client):
+    row = channel("wecom", broken="93000: no")
+    alert(told_at=timezone.now())
+    client.post(page_of(row), form("wecom", url=""))
+    assert not AlertMessage.objects.exists()
+
+
+def test_a_report_of_an_error_does_not_show_what_was_entered(client, monkeypatch):
+    def fails(url):
+        raise RuntimeError("unexpected")
+
+    monkeypatch.setattr("neural.monitoring.admin.channel_form.check_url", fails)
+    requests = []
+
+    def listen(sender, request, **more):
+        requests.append(request)
+
+    got_request_exception.connect(listen)
+    client.raise_request_exception = False
+    client.post(reverse(ADD), form("wecom"))
+    posted = SafeExceptionReporterFilter().get_post_parameters(requests[0])
+    assert (posted["name"], posted["url"]) == ("night shift", "********************")
 
 
 # Messages

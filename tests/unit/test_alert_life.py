@@ -385,3 +385,43 @@ def test_any_order_of_conditions_ends_consistently(play, seed):
         assert course.replace("RE", "") == "", course
         for earlier, later in zip(["resolved", *told], told, strict=False):
             assert (later in ("raised", "flapping")) == (earlier == "resolved"), told
+
+
+def test_every_end_is_told_however_many_come_at_once(play, monkeypatch):
+    monkeypatch.setattr(news, "MOST_ENDED", 2)
+    subjects = [f"S{number}" for number in range(5)]
+    play.finds(*(Condition(subject=each) for each in subjects))
+    play.passes(60)
+    play.finds()
+    play.passes(600)
+    ended = [subject for _, subject, what in play.told if what == "resolved"]
+    assert sorted(ended) == subjects
+
+
+def test_the_stores_behind_a_broken_uplink_are_one_message(play):
+    play.finds(*(Condition(subject=f"S{number:04}") for number in range(1000)))
+    play.passes(120, every=40)
+    assert [len(message) for message in play.messages] == [1000]
+    play.finds()
+    play.passes(120, every=40)
+    assert [len(message) for message in play.messages] == [1000, 1000]
+
+
+def test_an_alert_that_nobody_can_judge_any_more_ends_after_a_day(play):
+    """Doctor's probe is gone with its app; or a store is on a long holiday."""
+    play.finds(WRONG)
+    play.passes(60)
+    play.finds(knows=no_subject)
+    play.passes(23 * 3600, every=3600)
+    assert states() == ["firing"]
+    play.passes(2 * 3600, every=3600)
+    assert states() == ["resolved"]
+    assert play.whats == ["raised"]
+
+
+def test_what_holds_after_days_without_a_relay_is_the_same_alert(play):
+    play.finds(WRONG)
+    play.passes(60)
+    play.now += dt.timedelta(days=3)
+    play.look()
+    assert states() == ["firing"]

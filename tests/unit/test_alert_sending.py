@@ -201,6 +201,24 @@ def test_a_retried_message_and_a_newer_one_keep_the_minute_between_them(server):
     assert titles(server)[2:] == ["Alert · warning: No worker reads a queue: b"]
 
 
+def test_an_all_clear_does_not_overtake_the_alert_that_it_ends(server):
+    """Or people would read last that something is wrong."""
+    busy = b'{"errcode":130101,"errmsg":"too fast"}'
+    server.answers += [answering(200, busy), *[answering(200, TAKEN["dingtalk"])] * 2]
+    channel("dingtalk", url_of(server))
+    row = alert()
+    told(row)
+    run_due()  # it is to wait for ten minutes
+    passes(seconds=70)
+    told(row, what="resolved")
+    run_due()
+    assert len(server.got) == 1
+    for _ in range(2):
+        passes(seconds=601)
+        run_due()
+    assert ["resolved" in each for each in titles(server)] == [False, False, True]
+
+
 def test_more_news_than_a_message_holds_is_counted():
     channel()
     told(*(alert(rule="silent_store", subject=f"S{number}") for number in range(60)))
@@ -558,6 +576,38 @@ def test_a_message_whose_run_was_cancelled_is_sent_by_the_relay(server, relay):
     passes(seconds=31)
     relay()
     assert only().state == SENT
+
+
+def test_a_relay_goes_on_when_a_channel_was_deleted_while_it_was_sent_to(server, relay):
+    server.answers += [answering(200, TAKEN["wecom"])] * 2
+    channel("wecom", url_of(server))
+    told(alert())
+    passes(seconds=31)
+    relay.sender.turn()
+    relay.sender.wait(20)
+    AlertChannel.objects.all().delete()
+    relay()
+
+    channel("wecom", url_of(server))
+    told(alert(subject="x"))
+    passes(seconds=31)
+    relay()
+    assert only().state == SENT
+
+
+def test_a_message_that_cannot_be_written_holds_up_no_other(server, relay):
+    server.answers.append(answering(200, TAKEN["wecom"]))
+    channel("wecom", url_of(server))
+    told(alert(rule="disk", subject=""), alert())
+    unfit = {"alerts": [{"of": "another version"}], "left_out": 0}
+    AlertMessage.objects.filter(rule="disk").update(content=unfit)
+    passes(seconds=31)
+    relay()
+    assert AlertMessage.objects.get(rule="no_worker").state == SENT
+    assert AlertMessage.objects.get(rule="disk").state == PENDING
+    passes(hours=7)
+    relay()
+    assert AlertMessage.objects.get(rule="disk").state == FAILED
 
 
 def test_a_failure_in_the_relay_is_tried_again_later_and_not_at_once(server, relay):

@@ -7,10 +7,12 @@ import pytest
 
 from neural.models import Store
 from neural.monitoring.alerts import silence
-from neural.monitoring.alerts.judging import UNKNOWN
+from neural.monitoring.alerts.judging import UNKNOWN, WATCHED_SINCE
 from neural.monitoring.alerts.rules import stores
 from neural.monitoring.alerts.rules.stores import SILENT_STORE, is_holiday
-from tests.unit.alert_rules import Figures, found, judged, view
+from neural.monitoring.examining.probing import watched_since
+from neural.monitoring.models import Examination
+from tests.unit.alert_rules import NOON, Figures, found, judged, view
 
 pytestmark = pytest.mark.django_db
 
@@ -225,3 +227,24 @@ def test_a_silence_is_told_with_its_figures(figures):
     assert "S1 Nanjing Road" in told
     assert "45 min" in told
     assert "45 events" in told
+
+
+def test_after_an_outage_of_ours_each_store_has_its_time_anew(figures):
+    a_store()
+    now = local(SHANGHAI, 2026, 3, 4, 15, 0)
+    sold(figures, now)
+    since = now - dt.timedelta(hours=2)
+    row = Examination.objects.create(pk=1)
+    for minutes, silent in ((29, {}), (30, {"S1": "warning"})):
+        row.facts = {WATCHED_SINCE: (now - dt.timedelta(minutes=minutes)).isoformat()}
+        row.save()
+        assert silent_at(figures, now, since=since) == silent
+
+
+def test_a_break_of_five_minutes_is_an_outage():
+    began = NOON - dt.timedelta(hours=3)
+    before = {"at": NOON.isoformat(), WATCHED_SINCE: began.isoformat()}
+    soon, late = NOON + dt.timedelta(minutes=4), NOON + dt.timedelta(minutes=6)
+    assert watched_since(before, now=soon) == began.isoformat()
+    assert watched_since(before, now=late) == late.isoformat()
+    assert watched_since({}, now=NOON) == NOON.isoformat()

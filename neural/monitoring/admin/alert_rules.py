@@ -11,6 +11,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -62,7 +63,7 @@ def _field(threshold: Threshold) -> forms.FloatField:
     return forms.FloatField(
         label=threshold.label,
         required=False,
-        min_value=0,
+        min_value=threshold.least,
         max_value=threshold.most,
         help_text=usual,
     )
@@ -89,7 +90,7 @@ class AlertRuleAdmin(ChainWide, NeuralAdmin):
         rows = AlertRule.objects.in_bulk()
         context = {
             **self.admin_site.each_context(request),
-            "title": self.opts.verbose_name_plural,
+            "title": capfirst(self.opts.verbose_name_plural),
             "opts": self.opts,
             "media": self.media,
             "rules": [_shown(rule, rows.get(rule.name)) for rule in RULES.by_name()],

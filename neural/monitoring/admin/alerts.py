@@ -25,6 +25,7 @@ from neural.admin.scope import ReadOnlyAdmin
 from neural.keyset.bounded import KeyPage, page_of_few
 from neural.keyset.walks import Walk
 from neural.ledger.clock import database_clock
+from neural.models.store import sees_every_store
 from neural.monitoring.alerts import texts
 from neural.monitoring.alerts.reading import ACKNOWLEDGE
 from neural.monitoring.alerts.rules import RULES
@@ -122,14 +123,13 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
 
     verbs = (TAKE_ON,)
     list_display = (
-        "what",
-        "told_in_full",
         "severity_badge",
-        "state_badge",
+        "what",
+        "state_shown",
         "since_shown",
-        "acknowledged_by",
-        "ended",
+        "told_in_full",
     )
+    list_display_links = ("what",)
     list_filter = (AlertStateFilter, SeverityFilter, RuleFilter, PeriodFilter)
     walks = (Walk(parameter=STORE, column="store_code"),)
     fieldsets = (
@@ -158,6 +158,22 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
         if request.GET.get(AlertStateFilter.parameter_name) in (None, "", *OPEN_STATES):
             return page_of_few(queryset, **options)
         return super().find(request, queryset, **options)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Channels are of the whole chain: other users do not read where messages went."""
+        if sees_every_store(request.user):
+            return self.fieldsets
+        shown, (title, _fields) = self.fieldsets
+        return (shown, (title, {"fields": ("history_here",)}))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Django's page, under the alert's title."""
+        alert = kwargs.get("obj")
+        if alert is not None:
+            context["subtitle"] = texts.title(alert)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def act_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
         """The verb's view. A form on another page says in ``next`` where to go afterwards."""
@@ -193,13 +209,20 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
             return shown
         return format_html("{} {}", shown, badge("pending", gettext("flapping")))
 
+    @admin.display(description=_("state"))
+    def state_shown(self, alert: Alert) -> SafeString:
+        """The state, with who has taken it on."""
+        if not alert.acknowledged_by:
+            return self.state_badge(alert)
+        return format_html("{}<br>{}", self.state_badge(alert), alert.acknowledged_by)
+
     @admin.display(description=_("since"))
     def since_shown(self, alert: Alert) -> Any:
-        return short_instant(alert.since)
-
-    @admin.display(description=_("resolved"))
-    def ended(self, alert: Alert) -> Any:
-        return short_instant(alert.resolved_at)
+        """When it began and, if it has, when it ended."""
+        began = short_instant(alert.since)
+        if not alert.resolved_at:
+            return began
+        return format_html("{}<br>– {}", began, short_instant(alert.resolved_at))
 
     @admin.display(description=_("last seen"))
     def last_seen(self, alert: Alert) -> Any:
@@ -214,10 +237,19 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
 
     @admin.display(description=_("history"))
     def history(self, alert: Alert) -> SafeString:
+        """What happened to it, and where it was told, the oldest first."""
+        return _in_order([*_steps(alert), *_messages(alert)])
+
+    @admin.display(description=_("history"))
+    def history_here(self, alert: Alert) -> SafeString:
         """What happened to it, the oldest first."""
-        lines = sorted(_steps(alert), key=lambda step: step[0])
-        items = ((instant(moment), told) for moment, told in lines)
-        return format_html("<ol>{}</ol>", format_html_join("", "<li>{} {}</li>", items))
+        return _in_order(_steps(alert))
+
+
+def _in_order(steps: Sequence[tuple[dt.datetime, str]]) -> SafeString:
+    lines = sorted(steps, key=lambda step: step[0])
+    items = ((instant(moment), told) for moment, told in lines)
+    return format_html("<ol>{}</ol>", format_html_join("", "<li>{} {}</li>", items))
 
 
 def _steps(alert: Alert) -> list[tuple[dt.datetime, str]]:
@@ -228,7 +260,7 @@ def _steps(alert: Alert) -> list[tuple[dt.datetime, str]]:
         (alert.resolved_at, gettext("resolved: it was not found any more")),
     ]
     known = [(moment, told) for moment, told in steps if moment]
-    return [*known, *_acknowledgements(alert), *_messages(alert)]
+    return [*known, *_acknowledgements(alert)]
 
 
 def _acknowledgements(alert: Alert) -> list[tuple[dt.datetime, str]]:

@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_noop, ngettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from neural.admin.actions import Verb, VerbsAdmin
@@ -28,7 +29,7 @@ from neural.monitoring.admin.channel_form import ChannelForm, languages, stored_
 from neural.monitoring.alerts.channels.base import Verdict
 from neural.monitoring.alerts.channels.posting import HTTP_KINDS
 from neural.monitoring.alerts.explaining import explained
-from neural.monitoring.alerts.sending import try_again
+from neural.monitoring.alerts.sending import tell_what_holds, try_again
 from neural.monitoring.alerts.testing import send_test
 from neural.monitoring.models import AlertChannel, ChannelKind
 from neural.sites import address_in_admin
@@ -87,6 +88,18 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """The kind stays: address and secret belong to it."""
         return () if obj is None else ("kind", "goes_to", "state_in_full")
+
+    @method_decorator(sensitive_post_parameters("url", "secret"))
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Django's page; no report of an error shows what was entered."""
+        return super().changeform_view(request, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save it; one that was broken and is corrected is told what holds now."""
+        was_broken = AlertChannel.objects.filter(pk=obj.pk).exclude(broken="").exists()
+        super().save_model(request, obj, form, change)
+        if was_broken and not obj.broken:
+            tell_what_holds(obj, now=database_clock())
 
     # A test message
 

@@ -20,9 +20,6 @@ logger = logging.getLogger(__name__)
 
 DATABASE = "database"
 """The rule that is judged although the database is unwell; all others are unknown then."""
-ABANDONED = dt.timedelta(days=1)
-"""Alerts of a rule that no relay knows any more end after so long. A relay of an older version must
-not end those of a newer one."""
 
 
 def evaluate(situation: Situation, findings: Findings, *, now: dt.datetime) -> None:
@@ -65,7 +62,7 @@ def _advance(judged: Mapping[str, Judgement | None], *, now: dt.datetime) -> Non
         else:
             life.advance(rule, judgement, open_ones[rule.name], now=now)
     for name in open_ones.keys() - judged.keys():
-        abandoned = [each for each in open_ones[name] if now - each.seen_at > ABANDONED]
+        abandoned = [each for each in open_ones[name] if now - each.seen_at > life.ABANDONED]
         life.end_quietly(abandoned, now=now)
 
 

@@ -10,12 +10,16 @@ from neural.health.findings import Status
 from neural.health.situation import Situation
 from neural.models import QueuePause
 from neural.monitoring.alerts.noted import Noted
-from neural.monitoring.conf import conf
-from neural.monitoring.models import Severity
+from neural.monitoring.conf import MonitoringSettings, conf
+from neural.monitoring.models import Examination, Severity
 from neural.monitoring.rollups import reading
 
 STALE_FIGURES = dt.timedelta(minutes=2)
 """Figures that were added up longer ago than this say nothing about now."""
+
+WATCHED_SINCE = "watched_since"
+"""Among an examination's facts: since when relays have examined without a long break."""
+NEVER_BROKEN = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 Facts = Mapping[str, Any]
 Thresholds = Mapping[str, float]
@@ -103,6 +107,14 @@ class View:
         return frozenset(QueuePause.objects.in_force(self.now).values_list("queue", flat=True))
 
     @cached_property
+    def watched_since(self) -> dt.datetime:
+        """Since when relays have examined without a long break: in a break nothing was received, or
+        nobody knows what was."""
+        facts = Examination.objects.filter(pk=1).values_list("facts", flat=True).first() or {}
+        since = facts.get(WATCHED_SINCE)
+        return dt.datetime.fromisoformat(since) if since else NEVER_BROKEN
+
+    @cached_property
     def has_figures(self) -> bool:
         """Whether relays have added figures up lately."""
         until = reading.counted_until()
@@ -121,19 +133,23 @@ class Threshold:
     """Reads the value of the settings."""
     setting: str = ""
     """The setting's name in ``NEURAL``, if it has one."""
+    least: float = 0
+    """The smallest sensible value."""
     most: float | None = None
-    """The greatest sensible value, if there is one. No threshold is negative."""
+    """The greatest sensible value, if there is one."""
 
 
-def from_settings(name: str, label: Any, **options: Any) -> Threshold:
-    """A threshold of a rule of monitoring: ``alert_…`` in ``NEURAL``. Its name is the setting's
-    without ``alert_``."""
+def from_settings(name: str, label: Any) -> Threshold:
+    """A threshold of a rule of monitoring: ``alert_…`` in ``NEURAL``, and its bounds. Its name is
+    the setting's without ``alert_``."""
+    bounds = MonitoringSettings.model_fields[name].metadata
     return Threshold(
         name=name.removeprefix("alert_"),
         label=label,
         default=lambda: float(getattr(conf(), name)),
         setting=name,
-        **options,
+        least=next((each.ge for each in bounds if hasattr(each, "ge")), 0),
+        most=next((each.le for each in bounds if hasattr(each, "le")), None),
     )
 
 

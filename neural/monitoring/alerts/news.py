@@ -9,36 +9,45 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 from django.db import transaction
+from django.db.models import F, Q
 
 from neural.ledger import dialects
 from neural.monitoring.alerts.rules import RULES
 from neural.monitoring.alerts.telling import tell
 from neural.monitoring.alerts.told import Told, What
 from neural.monitoring.conf import conf
-from neural.monitoring.models import Alert, AlertState
+from neural.monitoring.models import OPEN_STATES, Alert, AlertState
 
 REMEMBERED = dt.timedelta(days=1)
 """How long after its end an alert may still be told as resolved."""
-MOST_ENDED = 500
+MOST_ENDED = 1000
 
 
 def tell_news(*, now: dt.datetime, muted: Collection[str] = ()) -> None:
     """Tell what is to be told by now, a rule at a time; rules that are muted wait."""
     by_rule: dict[str, list[Alert]] = defaultdict(list)
-    ended = Alert.objects.resolved_since(now - REMEMBERED).order_by("-resolved_at")[:MOST_ENDED]
+    ended = Alert.objects.resolved_since(now - REMEMBERED).filter(told_at__lt=F("resolved_at"))
     # What has ended comes first: it may have begun anew.
-    for alert in [*reversed(ended), *Alert.objects.open().order_by("pk")]:
+    for alert in [
+        *ended.order_by("resolved_at")[:MOST_ENDED],
+        *Alert.objects.open().order_by("pk"),
+    ]:
         by_rule[alert.rule].append(alert)
+    waiting = {*muted, *_told_lately(now=now)}
     for rule, alerts in sorted(by_rule.items()):
-        if rule not in muted and not _told_lately(alerts, now=now):
+        if rule not in waiting:
             _tell(news_of(alerts, now=now), now=now)
 
 
-def _told_lately(alerts: Iterable[Alert], *, now: dt.datetime) -> bool:
-    """Whether a message of this rule was recorded less than its pause ago."""
-    last = max((each.told_at for each in alerts if each.told_at), default=None)
+def _told_lately(*, now: dt.datetime) -> Iterable[str]:
+    """Rules of which a message was recorded less than its pause ago."""
     pause = dt.timedelta(seconds=conf().alert_message_seconds)
-    return last is not None and now - last < pause
+    # An index finds both: there is none of when alerts were told.
+    recent = Q(state__in=OPEN_STATES) | Q(
+        state=AlertState.RESOLVED, resolved_at__gt=now - REMEMBERED
+    )
+    told = Alert.objects.filter(recent, told_at__gt=now - pause)
+    return told.order_by().values_list("rule", flat=True).distinct()
 
 
 def _tell(news: Sequence[Told], *, now: dt.datetime) -> None:

@@ -7,7 +7,9 @@ message that was perhaps sent and is sent again when the lease is over, with the
 
 import datetime as dt
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -24,14 +26,15 @@ from neural.monitoring.alerts.channels.base import Destination, Judgement, Messa
 from neural.monitoring.alerts.channels.masking import masked
 from neural.monitoring.alerts.channels.posting import HTTP_KINDS, post
 from neural.monitoring.alerts.composing import compose
-from neural.monitoring.alerts.telling import last_attempt, pause
+from neural.monitoring.alerts.telling import last_attempt, pause, tell_channel
+from neural.monitoring.alerts.told import Told
 from neural.monitoring.conf import conf
 from neural.monitoring.models import (
-    OPEN_STATES,
     Alert,
     AlertChannel,
     AlertMessage,
     AlertMessageState,
+    AlertState,
     ChannelKind,
 )
 from neural.monitoring.models.alerts import ANSWER_LENGTH
@@ -43,8 +46,6 @@ RETRIES = RetryPolicy(max_retries=None, base_seconds=5, cap_seconds=300)
 LEASE = dt.timedelta(seconds=60)
 """What an attempt takes at the very most: an SMTP server has five seconds for each answer."""
 _LOOK_AGAIN = 5.0
-MOST_AGAIN = 100
-"""Unsent messages that are looked through when a person has a channel tried again."""
 
 
 class AlertNotSent(NeuralError):
@@ -58,7 +59,8 @@ class Attempt:
     message: int
     """The primary key."""
     kind: str
-    text: Message
+    text: Callable[[], Message]
+    """Composes what is sent."""
     destination: Destination = field(repr=False)
     hindrance: Judgement | None = None
     """Why it cannot be sent at all."""
@@ -70,9 +72,9 @@ class Attempt:
         destination = self.destination
         try:
             if self.kind == ChannelKind.EMAIL:
-                judged = email.deliver(self.text, destination, now=now)
+                judged = email.deliver(self.text(), destination, now=now)
             else:
-                judged = post(HTTP_KINDS[self.kind], self.text, destination, now=now)
+                judged = post(HTTP_KINDS[self.kind], self.text(), destination, now=now)
         except Exception as error:  # noqa: BLE001 (its text may hold the secrets, which are masked below)
             told = f"{type(error).__name__}: {message_of(error)}"
             judged = Judgement(verdict=Verdict.LATER, code="error", answer=told)
@@ -115,25 +117,31 @@ def _seconds_to_wait(message: AlertMessage, now: dt.datetime) -> float:
 def take(message: AlertMessage, *, now: dt.datetime, lease: dt.timedelta = LEASE) -> Attempt | None:
     """Take a message for one attempt, or return None if another has it or it is not due.
 
-    A message is put off if its rule had another one to this channel less than a minute ago.
+    A message is put off if its rule had another one to this channel less than a minute ago, or if
+    an earlier one is still to be sent: an all-clear must not come before its alert.
     """
     with transaction.atomic(using=dialects.ledger_connection().alias):
-        channel = AlertChannel.objects.defer("secrets").get(pk=message.channel_id)
-        if not channel.lock() or _is_put_off(message, now=now):
+        if not AlertChannel(pk=message.channel_id).lock() or _is_put_off(message, now=now):
             return None
         if not message.begin(now=now, until=now + lease):
             return None
         message.refresh_from_db()  # its content was added to until now
+        channel = AlertChannel.objects.defer("secrets").get(pk=message.channel_id)
     return attempt_of(message, channel)
 
 
 def _is_put_off(message: AlertMessage, *, now: dt.datetime) -> bool:
+    if not message.rule:
+        return False
     others = AlertMessage.objects.filter(channel=message.channel_id, rule=message.rule)
     recent = others.exclude(pk=message.pk).order_by("-pk")[:2]
-    last = max((last_attempt(each) for each in recent if each.attempts), default=None)
-    if not message.rule or last is None or last + pause() <= now:
+    nexts = [last_attempt(each) + pause() for each in recent if each.attempts]
+    if earlier := others.pending().filter(pk__lt=message.pk).order_by("-pk").first():
+        nexts.append(max(earlier.due_at, now) + pause())
+    due_at = max(nexts, default=now)
+    if due_at <= now:
         return False
-    AlertMessage.objects.free(now).filter(pk=message.pk).update(due_at=last + pause())
+    AlertMessage.objects.free(now).filter(pk=message.pk).update(due_at=due_at)
     return True
 
 
@@ -151,7 +159,7 @@ def attempt_of(message: AlertMessage, channel: AlertChannel) -> Attempt:
     return Attempt(
         message=message.pk,
         kind=channel.kind,
-        text=compose(message, language=channel.language),
+        text=partial(compose, message, language=channel.language),
         destination=destination,
         hindrance=hindrance,
     )
@@ -165,13 +173,17 @@ def destination_of(channel: AlertChannel) -> Destination:
 
 
 def conclude(message: int, judged: Judgement, *, now: dt.datetime) -> float | None:
-    """Record the outcome of an attempt; returns after how many seconds to try again, if at all."""
-    row = AlertMessage.objects.select_related("channel").defer("channel__secrets").get(pk=message)
+    """Record the outcome of an attempt; returns after how many seconds to try again, if at all. A
+    message whose channel was deleted meanwhile is gone, too."""
+    rows = AlertMessage.objects.select_related("channel").defer("channel__secrets")
+    row = rows.filter(pk=message).first()
+    if row is None:
+        return None
     answer = str(judged)
     _log(row, judged)
     if judged.verdict is Verdict.SENT:
         row.succeed(now=now, answer=answer)
-        row.channel.mark_well()
+        try_again(row.channel, now=now)
         return None
     if judged.verdict is Verdict.MISCONFIGURED:
         if judged.code not in ("channel_broken", "channel_off"):
@@ -187,23 +199,20 @@ def conclude(message: int, judged: Judgement, *, now: dt.datetime) -> float | No
 
 
 def try_again(channel: AlertChannel, *, now: dt.datetime) -> bool:
-    """Send to a broken channel again; returns whether it was broken.
-
-    Messages that were not sent are sent by a relay now, if an alert that they are about still
-    holds: news of what has ended meanwhile would mislead.
-    """
+    """Send to a broken channel again, also what holds now; returns whether it was broken."""
     if not channel.mark_well():
         return False
-    since = now - dt.timedelta(seconds=conf().alert_give_up_seconds)
-    failed = AlertMessage.objects.filter(channel=channel, state=AlertMessageState.FAILED)
-    unsent = failed.exclude(rule="").filter(created_at__gt=since).order_by("-pk")[:MOST_AGAIN]
-    about = {each.pk: {told["alert"] for told in each.content["alerts"]} for each in unsent}
-    named = set().union(*about.values()) if about else set()
-    holding = Alert.objects.filter(pk__in=named, state__in=OPEN_STATES)
-    open_ones = set(holding.values_list("pk", flat=True))
-    again = [pk for pk, alerts in about.items() if alerts & open_ones]
-    AlertMessage.objects.filter(pk__in=again).update(state=AlertMessageState.PENDING, due_at=now)
+    tell_what_holds(channel, now=now)
     return True
+
+
+def tell_what_holds(channel: AlertChannel, *, now: dt.datetime) -> None:
+    """Tell a channel that was broken of the alerts that people were told of meanwhile, if they
+    still hold and nobody has taken them on: news of what has ended would mislead."""
+    if not channel.enabled:
+        return
+    told = Alert.objects.filter(state=AlertState.FIRING).exclude(told_at=None).order_by("pk")
+    tell_channel(channel, [Told(each, "raised") for each in told], now=now)
 
 
 def _log(message: AlertMessage, judged: Judgement) -> None:

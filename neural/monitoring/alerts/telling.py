@@ -23,17 +23,23 @@ SEND_TASK = "neural.tasks.send_alert"
 
 def tell(told: Sequence[Told], *, now: dt.datetime) -> None:
     """Record the messages about these alerts; called in the transaction that marks them as told."""
-    by_rule: dict[str, list[Told]] = defaultdict(list)
-    for each in told:
-        by_rule[each.alert.rule].append(each)
-    if not by_rule:
+    if not told:
         return
     with transaction.atomic(using=dialects.ledger_connection().alias):
         for channel in AlertChannel.objects.receiving().order_by("pk"):
-            for rule, news in by_rule.items():
-                wanted = [each for each in news if _is_wanted(each, channel)]
-                if wanted and channel.lock():
-                    _tell(channel, rule, wanted, now=now)
+            tell_channel(channel, told, now=now)
+
+
+def tell_channel(channel: AlertChannel, told: Sequence[Told], *, now: dt.datetime) -> None:
+    """Record the messages to one channel: of each rule one, about what it wants."""
+    by_rule: dict[str, list[Told]] = defaultdict(list)
+    for each in told:
+        if _is_wanted(each, channel):
+            by_rule[each.alert.rule].append(each)
+    with transaction.atomic(using=dialects.ledger_connection().alias):
+        for rule, news in by_rule.items():
+            if channel.lock():
+                _tell(channel, rule, news, now=now)
 
 
 def _is_wanted(told: Told, channel: AlertChannel) -> bool:

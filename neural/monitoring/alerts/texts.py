@@ -1,5 +1,6 @@
 """Alerts as people read them, in the active language."""
 
+import logging
 from collections.abc import Mapping
 
 from django.urls import NoReverseMatch
@@ -9,6 +10,8 @@ from neural.monitoring.alerts.noted import in_language
 from neural.monitoring.alerts.rules import RULES
 from neural.monitoring.models import Alert
 from neural.sites import address_in_admin, page_of
+
+logger = logging.getLogger(__name__)
 
 
 def title_of_rule(name: str) -> str:
@@ -32,7 +35,8 @@ def sentence(alert: Alert) -> str:
         return title(alert)
     try:
         return rule.sentence(alert.subject, alert.facts)
-    except (KeyError, TypeError, ValueError):  # the facts of another version's rule
+    except Exception as error:  # noqa: BLE001 (the facts of another version, or an app's faulty rule)
+        logger.warning("event=rule_not_told rule=%s error=%r", alert.rule, str(error))
         return title(alert)
 
 

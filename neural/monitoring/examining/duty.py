@@ -15,11 +15,11 @@ from django.db.models.functions import Now
 
 from neural.health.findings import Finding
 from neural.health.situation import Situation
-from neural.monitoring.alerts import evaluating
+from neural.monitoring.alerts import evaluating, judging
 from neural.monitoring.conf import conf
 from neural.monitoring.examining import lease
 from neural.monitoring.examining.facts import WatchedSituation, facts_of
-from neural.monitoring.examining.probing import as_json, languages, probing, since
+from neural.monitoring.examining.probing import as_json, languages, probing, since, watched_since
 from neural.monitoring.models import Examination
 
 logger = logging.getLogger(__name__)
@@ -80,6 +80,7 @@ def _keep(situation: Situation, found: dict[str, list[Finding]]) -> None:
     facts["since"] = since(
         found[settings.LANGUAGE_CODE], before.get("since", {}), now=situation.now.isoformat()
     )
+    facts[judging.WATCHED_SINCE] = watched_since(before, now=situation.now)
     row.update(ended_at=Now(), findings=as_json(found), facts=facts)
 
 

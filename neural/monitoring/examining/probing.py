@@ -1,5 +1,6 @@
 """Runs the probes, one after the other, in every language of the project."""
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,6 +11,10 @@ from django.utils import translation
 from neural.health.examination import ask, of_running_system
 from neural.health.findings import Finding, Status
 from neural.health.situation import Situation
+from neural.monitoring.alerts.judging import WATCHED_SINCE
+
+BREAK = dt.timedelta(minutes=5)
+"""Without an examination for so long, relays did not watch."""
 
 Findings = Mapping[str, Sequence[Finding]]
 """Findings by language."""
@@ -40,3 +45,10 @@ def since(findings: Sequence[Finding], before: Mapping[str, str], *, now: str) -
     now."""
     unwell = [each.probe for each in findings if each.status in (Status.PROBLEM, Status.WARNING)]
     return {probe: before.get(probe, now) for probe in unwell}
+
+
+def watched_since(before: Mapping[str, Any], *, now: dt.datetime) -> str:
+    """Since when examinations have come without a long break, given the facts of the one before."""
+    last, since = before.get("at"), before.get(WATCHED_SINCE)
+    has_gone_on = last and now - dt.datetime.fromisoformat(last) < BREAK
+    return since if since and has_gone_on else now.isoformat()

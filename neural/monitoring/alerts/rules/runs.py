@@ -115,10 +115,8 @@ FAILURE_RATE = register_rule(
         covers=("failures",),
         page=RUNS_PAGE,
         thresholds=(
-            from_settings("alert_failure_rate", gettext_lazy("warning (share, 0 to 1)"), most=1),
-            from_settings(
-                "alert_failure_rate_critical", gettext_lazy("critical (share, 0 to 1)"), most=1
-            ),
+            from_settings("alert_failure_rate", gettext_lazy("warning (share, 0 to 1)")),
+            from_settings("alert_failure_rate_critical", gettext_lazy("critical (share, 0 to 1)")),
             from_settings("alert_failure_rate_attempts", gettext_lazy("judged from (attempts)")),
             from_settings("alert_failure_rate_seconds", gettext_lazy("counted within (s)")),
         ),

@@ -33,7 +33,8 @@ MONTH = dt.timedelta(days=28)
 
 
 def _silent_store(view: View, thresholds: Thresholds) -> Judgement:
-    """Each store is judged by its own clock; not on its country's holidays."""
+    """Each store is judged by its own clock; not on its country's holidays. After an outage of
+    ours, each has its time anew: tills send again when they notice."""
     if not view.has_figures:
         return UNKNOWN
     patience = dt.timedelta(seconds=thresholds["silent_store_seconds"])
@@ -44,7 +45,9 @@ def _silent_store(view: View, thresholds: Thresholds) -> Judgement:
     found, on_holiday = [], set()
     for store in Store.objects.filter(pk__in=quiet).order_by("pk"):
         last = quiet[store.pk]
-        silence = silence_since(last, view.now, partial(usual_events, store))
+        silence = silence_since(
+            max(last, view.watched_since), view.now, partial(usual_events, store)
+        )
         if silence.business_seconds < patience.total_seconds():
             continue
         if silence.events < thresholds["silent_store_events"]:
