@@ -159,7 +159,8 @@ def test_an_operator_runs_a_schedule_now_under_their_own_name(cluster, browse):
     pages = browse(olivia)
     pages.open(SCHEDULES)
 
-    pages.page.get_by_role("button", name="Run it now: nightly").click()
+    row = pages.page.locator("#schedules tbody tr").filter(has_text="nightly")
+    row.get_by_role("button", name="Run it now").click()
     wait_for_runs()
 
     pages.open(f"{SCHEDULES}{schedule.pk}/change/")
