@@ -96,7 +96,7 @@ messages: $(STAMP)  ## Collect and compile the Chinese translations (needs gette
 		eval $$python $$manage compilemessages --locale zh_Hans $$apart ) || exit 1; done
 
 .PHONY: screenshots
-screenshots: $(STAMP)  ## The README's pictures of the console (needs Chromium and fonts-noto-cjk)
+screenshots: $(STAMP)  ## The README's pictures of the console (scripts/screenshots.py says what it needs)
 	@$(BIN)/python scripts/screenshots.py
 
 .PHONY: clean

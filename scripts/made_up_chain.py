@@ -238,10 +238,13 @@ def _tallies(outcomes: Sequence[Outcome]) -> list[Tally]:
 
 
 def _nights(now: dt.datetime) -> None:
-    """Last night's run of each schedule."""
-    night = now.replace(hour=2, minute=5, second=0, microsecond=0)
-    night -= dt.timedelta(days=int(night > now))
+    """Last night's run of each schedule, and of what comes every hour the last one."""
+    here = timezone.localtime(now)
+    nightly = here.replace(hour=4, minute=10, second=0, microsecond=0)
+    nightly -= dt.timedelta(days=int(nightly > here))
     for schedule in PeriodicTask.objects.filter(enabled=True, crontab__isnull=False):
+        is_hourly = schedule.crontab.hour == "*"
+        night = now - dt.timedelta(minutes=5) if is_hourly else nightly
         took = dt.timedelta(seconds=20 + 37 * (schedule.pk % 5))
         TaskRun.objects.create(
             task=schedule.task,

@@ -5,7 +5,8 @@ Everything is the real thing, started by `manage.py up` on a database of its own
 directory: web, workers, beat and broker. Only the rows of the last two hours are made up, of a
 chain of eight stores. The pictures go to docs/pictures.
 
-It needs Chromium, and for the Chinese picture a font:  apt-get install chromium fonts-noto-cjk
+It needs Chromium, a font for the Chinese picture, and a program that makes pictures small:
+apt-get install chromium fonts-noto-cjk pngquant
 """
 
 import datetime as dt
@@ -115,9 +116,17 @@ def take(address: str, session: str) -> None:
             page.wait_for_load_state("networkidle")
             page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
             context.close()
+            if shutil.which("pngquant"):
+                make_small(PICTURES / f"{name}.png")
             size = (PICTURES / f"{name}.png").stat().st_size
             print(f"docs/pictures/{name}.png  {size // 1024} KB")
         browser.close()
+
+
+def make_small(picture: Path) -> None:
+    """Leave 64 colours, which is all that a page has."""
+    command = ["pngquant", "--force", "--ext", ".png", "--strip", "--nofs", "64", str(picture)]
+    subprocess.run(command, check=True)
 
 
 def main() -> None:
