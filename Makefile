@@ -95,6 +95,10 @@ messages: $(STAMP)  ## Collect and compile the Chinese translations (needs gette
 			--add-location file $$apart && \
 		eval $$python $$manage compilemessages --locale zh_Hans $$apart ) || exit 1; done
 
+.PHONY: screenshots
+screenshots: $(STAMP)  ## The README's pictures of the console (scripts/screenshots.py says what it needs)
+	@$(BIN)/python scripts/screenshots.py
+
 .PHONY: clean
 clean:  ## Remove var/: database, broker's file, secret key
 	rm -rf var

@@ -14,6 +14,7 @@ from tests.integration.conftest import (  # noqa: F401  (fixtures)
     cluster,
     own_broker_server,
     pytest_runtest_makereport,
+    start_beat,
 )
 from tests.integration.web import Web
 
@@ -24,7 +25,9 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 def chromium() -> Iterator[object]:
     """A running Chromium. Playwright's event loop runs in this thread meanwhile, so it is stopped
     with the module."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="there is no Playwright: pip install -r requirements-dev.txt"
+    )
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
         pytest.skip("there is no Chromium: apt-get install chromium")

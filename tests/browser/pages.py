@@ -1,11 +1,27 @@
 """A browser window on the project, which notes what a page must not do."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.watching import wait_until
+
 WIDE, NARROW = 1440, 390
 HEIGHT = 900
+REFRESH_MILLISECONDS = 10_000
+"""How often the console's pages refresh."""
+ALL_TEXTS = """() => {
+  const found = [document.title];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    if (!["SCRIPT", "STYLE", "TEMPLATE"].includes(walker.currentNode.parentNode.nodeName))
+      found.push(walker.currentNode.textContent);
+  }
+  for (const each of document.querySelectorAll("[title], [aria-label], [placeholder]"))
+    for (const name of ["title", "aria-label", "placeholder"]) found.push(each.getAttribute(name));
+  return found.filter(Boolean).map((text) => text.replace(/\\s+/g, " ").trim()).filter(Boolean);
+}"""
 
 
 class Pages:
@@ -24,7 +40,9 @@ class Pages:
         language: str = "en",
         dark: bool = False,
         width: int = WIDE,
+        hurried: bool = False,
     ) -> None:
+        """``hurried`` is for ``wait_for``: the page's clock can be put forward."""
         self.address = f"http://127.0.0.1:{web.port}"
         self.complaints: list[str] = []
         self._context = browser.new_context(
@@ -36,6 +54,8 @@ class Pages:
             [{"name": "sessionid", "value": session, "url": self.address}],
         )
         self.page = self._context.new_page()
+        if hurried:
+            self.page.clock.install()
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", self._asked)
@@ -54,6 +74,30 @@ class Pages:
         assert answer.status < 400, f"{path} answers {answer.status}"
         return self.page
 
+    def wait_for(self, shown: Callable[[], object], seconds: float = 60) -> None:
+        """Wait until ``shown`` holds on a page that refreshes by itself: time goes faster there
+        (the window is a ``hurried`` one), and nothing is loaded anew."""
+
+        def holds() -> bool:
+            if shown():
+                return True
+            self.page.clock.fast_forward(REFRESH_MILLISECONDS)
+            self.page.wait_for_load_state("networkidle")
+            return False
+
+        try:
+            wait_until(holds, seconds)
+        except AssertionError:
+            raise AssertionError(f"not within {seconds} s; the page says:\n{self.text}") from None
+
+    def tab_to(self, selector: str, *, most: int = 150) -> None:
+        """Press Tab until what the selector names has the focus, at most so often."""
+        for _ in range(most):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("what => document.activeElement.matches(what)", selector):
+                return
+        raise AssertionError(f"Tab does not reach {selector}")
+
     def width(self, pixels: int) -> None:
         self.page.set_viewport_size({"width": pixels, "height": HEIGHT})
 
@@ -71,6 +115,11 @@ class Pages:
     def text(self) -> str:
         """What the page shows."""
         return self.page.inner_text("body")
+
+    @property
+    def texts(self) -> list[str]:
+        """All that people can read on the page or have read to them, text by text."""
+        return self.page.evaluate(ALL_TEXTS)
 
     def barriers(self) -> list[str]:
         """What axe finds that is serious or critical, one line for each rule."""

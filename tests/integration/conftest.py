@@ -8,6 +8,7 @@ import pytest
 from celery import current_app
 
 from neural.broker import publisher
+from tests.integration.beats import start_beat  # noqa: F401 (a fixture)
 from tests.integration.cluster import UNHURRIED, Broker, Cluster, own_broker
 from tests.integration.rabbitmq import RabbitMQ, alone
 

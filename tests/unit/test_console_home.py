@@ -13,11 +13,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from neural.health.examination import of_ledger
 from neural.health.findings import Finding, Status
 from neural.models import WorkerProcess
 from neural.monitoring.console import home, remembering, sources, tables
 from neural.monitoring.console.sources import AlertRow, GroupRow, ScheduleRow
 from neural.monitoring.console.spans import HOUR, MINUTE, floor
+from neural.monitoring.console.verdict import TITLES
 from neural.monitoring.console.viewers import Viewer
 from neural.monitoring.examining import probing
 from neural.monitoring.models import Examination
@@ -759,3 +761,18 @@ def test_the_page_of_the_examination_itself_leads_home(admin_client):
 
     assert answer.status_code == 302
     assert answer["Location"] == "/admin/neural_monitoring/examination/"
+
+
+def test_what_relays_look_at_has_a_heading_in_the_language_of_its_reader():
+    headings = {name for name, _ in of_ledger()} - set(TITLES)
+
+    assert headings == set()
+
+
+def test_of_a_paused_queue_nobody_says_that_it_is_never_drained(figures):
+    figures.minute = {("low_priority",): Figures(submitted=5)}
+    pause = {"by": "lee", "reason": "repairs", "until": None}
+    queue = {"due": 4, "oldest_seconds": 9, "readers": 1, "messages": 0, "paused": pause}
+    examined(facts={"queues": {"low_priority": queue}})
+
+    assert "never at this pace" not in world.superuser().get(HOME).content.decode()

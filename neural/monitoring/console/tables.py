@@ -67,7 +67,7 @@ def _queue(name: str, facts: Mapping[str, Any] | None, pace: ByQueue, is_paced: 
         is_late=not is_paused and (oldest or 0) > patience_seconds(name),
         incoming=incoming,
         outgoing=outgoing,
-        drained=_drained(due, coming, going) if is_paced else NOTHING,
+        drained=_drained(due, coming, going) if is_paced and not is_paused else NOTHING,
         readers=_readers(facts["readers"]),
         is_unread=not facts["readers"] and not is_paused,
         paused=_paused(facts["paused"]),

@@ -25,7 +25,9 @@ TITLES: Mapping[str, Any] = {
     "clock": gettext_lazy("Clock"),
     "workers": gettext_lazy("Workers"),
     "messages": gettext_lazy("Messages that nobody reads"),
+    "kept settings": gettext_lazy("Kept settings"),
     "backlog": gettext_lazy("Work waits"),
+    "paused queues": gettext_lazy("Paused queues"),
     "stuck runs": gettext_lazy("Stuck runs"),
     "lost runs": gettext_lazy("Lost runs"),
     "failures": gettext_lazy("Failed attempts"),
@@ -37,6 +39,7 @@ TITLES: Mapping[str, Any] = {
     "search": gettext_lazy("Search"),
     "webhook sources": gettext_lazy("Sources of webhooks"),
     "webhooks": gettext_lazy("Webhooks"),
+    "alert channels": gettext_lazy("alert channels"),
 }
 """Headings of probes; others have their name."""
 
@@ -47,6 +50,7 @@ LISTS = {
     "worker clocks": "neural.workerprocess",
     "backlog": "neural.queuepause",
     "messages": "neural.queuepause",
+    "paused queues": "neural.queuepause",
     "failures": "neural_monitoring.errorgroup",
     "dead letters": "neural.taskrun",
     "stuck runs": "neural.taskrun",
