@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 import neural
 from neural.api.keys import issue
@@ -15,6 +15,15 @@ from neural.hooks.incoming.raw import keep_raw
 from neural.hooks.platforms.base import Push, Received
 from neural.ledger.pausing import pause
 from neural.models import NeuralEvent, SchedulePolicy, TaskAttempt, TaskRun, WorkerProcess
+from neural.monitoring.models import (
+    Alert,
+    AlertChannel,
+    AlertMessage,
+    AlertRule,
+    ErrorGroup,
+    Examination,
+    Retention,
+)
 from neural.restaurant.analysis.slices import analyse_store
 from neural.retrieval.models import IngestedRecord, OutboxEntry, Search
 from tests.unit import admin_world as world
@@ -172,7 +181,8 @@ def submitted() -> None:
     analyse_store(store=world.store(), since=None, now=timezone.now())
     WorkerProcess.objects.create(name="w", host="h", process_id=1)
     pause(queue="default", reason=SCRIPT, by=SCRIPT)
-    scheduled = PeriodicTask.objects.order_by("pk").first()
+    every_hour = IntervalSchedule.objects.create(every=1, period="hours")
+    scheduled = PeriodicTask.objects.create(name=SCRIPT, task="t", interval=every_hour)
     SchedulePolicy.objects.create(schedule_id=scheduled.pk, skipped_why=SCRIPT)
     training = learning.training()
     learning.update(training, world.store(), "rejected", detail=SCRIPT)
@@ -184,7 +194,21 @@ def submitted() -> None:
     OutboxEntry.objects.create(collection=SCRIPT, key=SCRIPT, error=SCRIPT)
     IngestedRecord.objects.create(collection=SCRIPT, key=SCRIPT, data={SCRIPT: SCRIPT})
     received()
+    watched()
     issue(name=SCRIPT, scopes=[Scope.EVENTS_READ], stores=[world.store()])
+
+
+def watched() -> None:
+    """What monitoring has found, and told."""
+    Examination.objects.get_or_create(pk=1)
+    Alert.objects.create(rule="no_worker", subject=SCRIPT, severity="warning", state="firing")
+    AlertRule.objects.create(name="no_worker")
+    channel = AlertChannel.objects.create(name=SCRIPT, kind="email", addresses=SCRIPT)
+    AlertMessage.objects.create(channel=channel, rule="no_worker", answer=SCRIPT)
+    now = timezone.now()
+    ErrorGroup.objects.create(
+        fingerprint="f", exception=SCRIPT, message=SCRIPT, frame=SCRIPT, first_at=now, last_at=now
+    )
 
 
 def received() -> None:
@@ -205,8 +229,9 @@ def test_every_list_and_every_page_opens_in_both_languages(language: str) -> Non
         row = model._default_manager.first()
         assert row is not None, model
         lists = [world.list_of(model._meta.model_name)]
-        # The search page is one page: what it finds has pages elsewhere.
-        for address in lists + ([] if model is Search else [world.page_of(row)]):
+        # These are one page: what it shows has pages elsewhere.
+        is_one_page = model in (Search, Retention, Examination)
+        for address in lists + ([] if is_one_page else [world.page_of(row)]):
             answer = client.get(address, headers={"accept-language": language})
             assert answer.status_code == 200
             assert SCRIPT not in answer.content.decode()

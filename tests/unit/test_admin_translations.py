@@ -19,7 +19,8 @@ APPS = [path.parents[3] for path in CATALOGUES]
 """The apps that have one; a file belongs to the nearest above it, as `gettext` will look for it."""
 CALLS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
 CALLS_WITH_CONTEXT = {"pgettext", "pgettext_lazy"}
-TEMPLATE_TEXT = re.compile(r"""(?:_|gettext)\((u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"))[,)]""")
+LITERAL = r"""u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+TEMPLATE_TEXT = re.compile(rf"(_|n?p?gettext)\(({LITERAL})(?:, ({LITERAL}))?[,)]")
 PLACEHOLDER = re.compile(r"%\(\w+\)[.\d]*\w|%%")
 Text = tuple[str | None, str]
 """Its context, where it has one, and what it says."""
@@ -67,8 +68,9 @@ def written_out(node: ast.expr, path: Path) -> str:
 
 
 def texts_of_template(path: Path) -> Iterator[Text]:
-    for literal in TEMPLATE_TEXT.findall(templatize(path.read_text())):
-        yield None, ast.literal_eval(literal.removeprefix("u"))
+    for call, first, second in TEMPLATE_TEXT.findall(templatize(path.read_text())):
+        context, text = (first, second) if "pgettext" in call else ("None", first)
+        yield ast.literal_eval(context.removeprefix("u")), ast.literal_eval(text.removeprefix("u"))
 
 
 def texts_of(app: Path) -> set[Text]:

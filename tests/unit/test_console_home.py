@@ -750,3 +750,12 @@ def test_what_is_kept_of_one_viewer_is_bounded():
     """Any address may be asked for; only known spans and short names of queues are kept apart."""
     assert {"hour", "day", "week"} == home.SPANS
     assert tables.STORES_SHOWN < 20
+
+
+def test_the_page_of_the_examination_itself_leads_home(admin_client):
+    Examination.objects.get_or_create(pk=1)
+
+    answer = admin_client.get("/admin/neural_monitoring/examination/1/change/")
+
+    assert answer.status_code == 302
+    assert answer["Location"] == "/admin/neural_monitoring/examination/"
