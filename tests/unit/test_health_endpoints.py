@@ -99,6 +99,18 @@ def test_a_squashed_migration_counts_by_what_it_replaces(monkeypatch):
     assert migrations.detail == "app.0002"
 
 
+@pytest.mark.django_db
+def test_a_squashed_migration_needs_all_that_it_replaces(monkeypatch):
+    """A database of a version in between has some of them: its tables lack what the others add."""
+    applied = next(iter(readiness.known_migrations()))
+    squashed = {("app", "0001_squashed"): [applied, ("app", "0002_later")]}
+    monkeypatch.setattr(readiness, "known_migrations", lambda: squashed)
+
+    (_, migrations, _) = readiness.checks()
+
+    assert migrations.detail == "app.0001_squashed"
+
+
 def test_without_the_database_it_is_not_ready_and_live_all_the_same(client, monkeypatch):
     def refuse(*_):
         raise OperationalError("db.internal: connection refused")
@@ -114,6 +126,19 @@ def test_without_the_database_it_is_not_ready_and_live_all_the_same(client, monk
         "checks": {"database": "fails", "broker": "ok"},
     }
     assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_database_that_does_not_answer_takes_one_thread_and_not_all(client, monkeypatch):
+    """The web process must still have threads for `/healthz`, or it is restarted in vain."""
+    monkeypatch.setattr(readiness, "PATIENCE_SECONDS", 0.01)
+
+    with readiness._database_lock:  # a check that waits for the database
+        answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["checks"] == {"database": "fails", "broker": "ok"}
+    assert client.get("/readyz").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])

@@ -111,6 +111,19 @@ def test_rules_name_only_what_can_be_deleted(settings):
         conf()
 
 
+def test_runs_can_be_kept_for_a_century_and_a_longer_time_is_refused_at_once(settings):
+    """Not by the nightly run, which could not compute the date."""
+    settings.NEURAL = settings.NEURAL | {"succeeded_kept_days": "36500"}
+    old(task="app.a", days=1000)
+    prune_slice(kept=None, now=timezone.now(), dry_run=False)
+    assert left() == {"app.a"}
+
+    settings.NEURAL = settings.NEURAL | {"succeeded_kept_days": "99999999"}
+
+    with pytest.raises(ValueError, match="succeeded_kept_days"):
+        conf()
+
+
 def test_rules_can_come_from_the_environment(settings):
     told = '{"app.a": {"succeeded": 3, "dead": null}}'
     settings.NEURAL = settings.NEURAL | {"kept_days_by_work": told, "dead_kept_days": "400"}

@@ -1,6 +1,8 @@
 """Sentry: one event for each new or reopened error group, without anything of a payload."""
 
+import logging
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +59,23 @@ def test_a_reopened_group_says_so(sent):
     tell([group(reopened_at=ago())])
 
     assert sent[0]["tags"]["neural.reopened"] == "yes"
+
+
+def test_set_up_as_documented_the_log_of_dead_runs_makes_no_events():
+    """Sentry makes an event of each logged error: the guide's lines leave that to groups."""
+    guide = Path("docs/metrics.md").read_text().partition("## Sentry")[2]
+    lines = guide.partition("```python\n")[2].partition("```")[0]
+    events: list[dict] = []
+    setup = lines.replace("dsn=...", "dsn='http://key@127.0.0.1:9/1', before_send=keep")
+    try:
+        exec(setup, {"keep": lambda event, hint: events.append(event)})
+        for name in ("neural.ledger", "celery.app.trace"):
+            logging.getLogger(name).error("event=run_dead error='a guest's phone'")
+        assert events == []
+        logging.getLogger("app.orders").error("an error that is logged elsewhere")
+        assert len(events) == 1
+    finally:
+        sentry_sdk.init()
 
 
 def test_what_the_process_did_before_is_not_told(sent):

@@ -18,7 +18,7 @@ from neural.monitoring.conf import conf
 from neural.monitoring.errors.fingerprint import Cause, cause_of
 from neural.monitoring.errors.folding import Failure, fold
 from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun, ReadMark
-from neural.monitoring.rollups.marks import reading_on
+from neural.monitoring.rollups.marks import Span, readable, reading_on
 
 MARK = "failed attempts"
 MOST_ATTEMPTS = 500
@@ -59,9 +59,10 @@ def group_failures(*, now: dt.datetime) -> bool:
 
     False also if another relay reads them: one is enough.
     """
-    after, up_to = _readable()
-    if up_to <= after:
+    found = _readable()
+    if found is None:
         return False
+    after, up_to = found.after, found.up_to
     ahead = _failures(_keys(after, up_to), known=())
     try:
         with reading_on(MARK, TaskAttempt, most=up_to - after) as span:
@@ -77,18 +78,14 @@ def group_failures(*, now: dt.datetime) -> bool:
     return span.up_to - span.after >= MOST_ATTEMPTS
 
 
-def _readable() -> tuple[int, int]:
-    """The keys (after, up_to] that may be read now."""
+def _readable() -> Span | None:
+    """The keys that may be read now; None if there are none."""
     mark = ReadMark.objects.filter(pk=MARK).first()
     if mark is None:  # also those that failed before monitoring was installed
         mark = ReadMark.objects.get_or_create(name=MARK)[0]
     if not TaskAttempt.objects.filter(pk__gt=mark.last_id).exists():
-        return mark.last_id, mark.last_id
-    with reading_on(MARK, TaskAttempt, most=0):
-        pass  # it only finds out which keys are safe to read
-    mark.refresh_from_db()
-    safe = mark.candidate_id if mark.horizon is None else mark.last_id
-    return mark.last_id, min(safe, mark.last_id + MOST_ATTEMPTS)
+        return None
+    return readable(MARK, TaskAttempt, most=MOST_ATTEMPTS)
 
 
 def _keys(after: int, up_to: int) -> QuerySet[TaskAttempt]:

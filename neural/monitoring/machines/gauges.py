@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
 
 MOST = 1000
-"""Rows are counted up to this number. How many runs are open in all is in the counters: submitted
-less finished."""
+"""Rows are counted up to this number. How fast more become open is in the counters."""
 LOST_FOR = dt.timedelta(hours=1)
 """How long a lost process is shown."""
 EXAMINED_WITHIN = dt.timedelta(minutes=2)

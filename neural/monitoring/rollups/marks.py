@@ -53,6 +53,14 @@ def reading_on(name: str, model: type[Model], *, most: int = MOST_KEYS) -> Itera
             _note(mark, model, span)
 
 
+def readable(name: str, model: type[Model], *, most: int) -> Span | None:
+    """The keys that :func:`reading_on` would give, without reading them; None if there are none
+    yet, or another relay is reading."""
+    with transaction.atomic(using=dialects.ledger_connection().alias):
+        mark = _locked(name, model)
+        return _next(mark, model, most) if mark else None
+
+
 def _locked(name: str, model: type[Model]) -> ReadMark | None:
     mark = ReadMark.objects.select_for_update(skip_locked=True).filter(pk=name).first()
     if mark is None:
