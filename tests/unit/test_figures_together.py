@@ -92,3 +92,13 @@ def test_the_first_turn_begins_and_the_next_ones_wait_until_it_is_time(settings,
     ReadMark.objects.update(read_at=first - dt.timedelta(seconds=11))
     folding.fold_if_due()
     assert not Tally.objects.exists()
+
+
+def test_after_the_clock_was_set_back_relays_add_up_on():
+    Tally.objects.bulk_create([tally(1)])
+    ReadMark.objects.filter(pk=folding.MARK).update(read_at=timezone.now() + dt.timedelta(hours=1))
+
+    folding.fold_if_due()
+
+    assert not Tally.objects.exists()
+    assert ReadMark.objects.get(pk=folding.MARK).read_at <= timezone.now()
