@@ -10,16 +10,21 @@ called in the transaction of every settled run, so it is written for speed.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from neural.ledger.outcome import Outcome
 from neural.ledger.ports import Insert
 from neural.models import AttemptOutcome, RunState
 from neural.monitoring.models import Tally
-from neural.monitoring.rollups.histograms import bucket_of
+from neural.monitoring.rollups.histograms import BUCKETS, bucket_of
 from neural.monitoring.rollups.sums import Buckets, Key, Sum, pour
 
+logger = logging.getLogger(__name__)
+
+SHOWN_LENGTH = 2000
+_BUCKETS = frozenset(range(BUCKETS))
 _SUCCEEDED, _FAILED, _LOST, _DEAD, _WAIT, _DURATION = range(6)
 
 
@@ -75,8 +80,40 @@ TALLIES = Insert(table=Tally._meta.db_table, column="figures", text=tally_of)
 """What the ledger inserts with each settling transaction."""
 
 
-def add_tallies(sums: dict[Key, Sum], tallies: Iterable[str]) -> None:
-    """Add what these tallies count. Called for every settled run, so written for speed, too."""
+def add_tallies(sums: dict[Key, Sum], tallies: Sequence[str]) -> None:
+    """Add what these tallies count. What cannot be read is logged and left out: a newer version has
+    written it, or a person has changed it, and all others must not wait for it."""
+    try:
+        found = _read(tallies)
+    except _UNREADABLE:
+        found = {}
+        for text in tallies:
+            _merge(found, _read_if_possible(text))
+    _merge(sums, found)
+
+
+_UNREADABLE = (ValueError, TypeError, KeyError)
+
+
+def _read_if_possible(text: str) -> dict[Key, Sum]:
+    try:
+        return _read([text])
+    except _UNREADABLE as error:
+        logger.error("event=tally_unreadable error=%r tally=%r", str(error), text[:SHOWN_LENGTH])
+        return {}
+
+
+def _merge(sums: dict[Key, Sum], found: Mapping[Key, Sum]) -> None:
+    for key, each in found.items():
+        if key in sums:
+            sums[key].add(each)
+        else:
+            sums[key] = each
+
+
+def _read(tallies: Iterable[str]) -> dict[Key, Sum]:
+    """What tallies count together. Called for every settled run, so written for speed, too."""
+    sums: dict[Key, Sum] = {}
     for text in tallies:
         for minute, queue, work, store, succeeded, failed, lost, dead, wait, duration in json.loads(
             text
@@ -91,6 +128,16 @@ def add_tallies(sums: dict[Key, Sum], tallies: Iterable[str]) -> None:
             total.dead += dead
             pour(total.wait, _pairs(wait))
             pour(total.duration, _pairs(duration))
+    for (minute, *names), total in sums.items():
+        _check(minute, names, total)
+    return sums
+
+
+def _check(minute: Any, names: Sequence[Any], total: Sum) -> None:
+    if type(minute) is not int or not all(isinstance(name, str) for name in names):
+        raise ValueError("it names no minute, queue, work and store")
+    if not _BUCKETS.issuperset(total.wait) or not _BUCKETS.issuperset(total.duration):
+        raise ValueError("it counts in buckets that do not exist")
 
 
 def _pairs(flat: Sequence[int]) -> Iterator[tuple[int, int]]:
