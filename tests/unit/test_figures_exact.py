@@ -228,10 +228,11 @@ UNREADABLE = {
     "no JSON": "[[",
     "of another shape": '[[29000000,"default","work","S1",1]]',
     "no list": "5",
-    "no numbers": '[[29000000,"default","work","S1",null,0,0,0,[],[]]]',
-    "no minute": '[["today","default","work","S1",1,0,0,0,[2,1],[3,1]]]',
-    "of further buckets": '[[29000000,"default","work","S1",1,0,0,0,[2,1],[99,1]]]',
-    "of half a pair": '[[29000000,"default","work","S1",1,0,0,0,[2,1],[3]]]',
+    "no minute": '[["today","default","work","succeeded",false,2,3,["S1"]]]',
+    "no work": '[[29000000,"default",null,"succeeded",false,2,3,["S1"]]]',
+    "no store": '[[29000000,"default","work","succeeded",false,2,3,["S1",null]]]',
+    "of another kind": '[[29000000,"default","work","bewitched",false,2,3,["S1"]]]',
+    "of further buckets": '[[29000000,"default","work","succeeded",false,2,99,["S1"]]]',
 }
 
 

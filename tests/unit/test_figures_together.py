@@ -24,7 +24,7 @@ def _counting(monkeypatch):
 
 
 def tally(number: int) -> Tally:
-    return Tally(figures=f'[[29000000,"default","work","S{number % 3}",1,0,0,0,[2,1],[3,1]]]')
+    return Tally(figures=f'[[29000000,"default","work","succeeded",false,2,3,["S{number % 3}"]]]')
 
 
 def add_up_together() -> None:
