@@ -135,9 +135,14 @@ def insert_when_settled(name: str, insert: Insert) -> None:
     :func:`when_settled`.
 
     Where the database can, the row is part of the statement that settles, so that it costs no round
-    trip. The table must exist before anything is settled.
+    trip. The table must exist before anything is settled; a worker does not start without it.
     """
     _settle_inserts[name] = insert
+
+
+def every_insert() -> list[Insert]:
+    """What :func:`insert_when_settled` set."""
+    return list(_settle_inserts.values())
 
 
 def inserts_for(outcomes: Sequence[Any]) -> list[tuple[Insert, str]]:

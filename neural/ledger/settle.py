@@ -116,6 +116,14 @@ def note_settled(outcomes: Sequence[Outcome]) -> None:
     ports.notify_settled(outcomes)
 
 
+def check_inserts() -> None:
+    """Raise a DatabaseError if a table does not exist into which settling inserts: nothing could
+    be settled, and runs would be lost again and again."""
+    with dialects.ledger_connection().cursor() as cursor:
+        for insert in ports.every_insert():
+            cursor.execute(f"SELECT {insert.column} FROM {insert.table} LIMIT 0")
+
+
 def _insert_each(cursor: CursorWrapper, inserts: Iterable[tuple[ports.Insert, str]]) -> None:
     for insert, text in inserts:
         cursor.execute(_insert(insert), [text])

@@ -20,6 +20,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from neural.conf import conf
 from neural.ledger import dialects, identity
 from neural.ledger.process_facts import memory_bytes, versions
+from neural.ledger.settle import check_inserts
 from neural.models import WorkerProcess
 from neural.worker import ending, late_messages, relay
 from neural.worker.connections import be_impatient, drop_broken_connections
@@ -30,6 +31,8 @@ from neural.worker.unknown_tasks import see_to_unknown_tasks
 logger = logging.getLogger(__name__)
 
 FORK_PATIENCE_SECONDS = 2
+MEASURE_SECONDS = 30
+"""How often a worker measures the memory of its processes."""
 
 _thread: "RelayThread | None" = None
 
@@ -45,9 +48,11 @@ def begin(*, sender: Any, **_: Any) -> None:
 def _register(sender: Any) -> None:
     """Record the worker before the pool is forked: its processes inherit the row's number."""
     try:
+        check_inserts()
         identity.be(_recorded(sender))
     except (DatabaseError, InterfaceError) as error:
-        # Nobody would notice if a worker without a row died. Its supervisor starts it again.
+        # Nobody would notice if a worker without a row died, and one whose database has not been
+        # migrated could settle nothing. Its supervisor starts it again.
         # SystemExit, because Celery continues after any other error of a receiver.
         logger.critical("event=worker_not_recorded error=%r", str(error))
         raise SystemExit(1) from error
@@ -124,6 +129,7 @@ class RelayThread(threading.Thread):
         self.pool = pool
         self._stop_asked = threading.Event()
         self._only_beat = False
+        self._next_measure = 0.0
         self._busy = threading.Lock()
         self._recovery = Recovery()
         # A fork in the middle of a query would copy its locks into the child, where they stay held
@@ -174,10 +180,17 @@ class RelayThread(threading.Thread):
         relay.do_duties()
 
     def _beat(self) -> None:
-        self.worker.beat(memory_bytes=memory_bytes(self.living_processes()))
+        self.worker.beat(**self._facts())
         self._next_beat = time.monotonic() + conf().heartbeat_seconds
         if not self._only_beat and self.worker.is_asked_to_stop():
             ending.stop_softly()
+
+    def _facts(self) -> dict[str, Any]:
+        """What a heartbeat says besides; memory is measured seldom, for it takes milliseconds."""
+        if time.monotonic() < self._next_measure:
+            return {}
+        self._next_measure = time.monotonic() + MEASURE_SECONDS
+        return {"memory_bytes": memory_bytes(self.living_processes())}
 
     def living_processes(self) -> Collection[int]:
         """Process ids of this process and its pool; some pools have no processes."""

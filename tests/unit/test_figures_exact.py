@@ -224,6 +224,31 @@ def test_adding_up_that_fails_after_it_has_written_is_repeated_from_the_start(mo
     assert in_tables(MinuteFigures, "minute", *BY_WORK) == in_ledger()
 
 
+UNREADABLE = {
+    "no JSON": "[[",
+    "of another shape": '[[29000000,"default","work","S1",1]]',
+    "no list": "5",
+    "no minute": '[["today","default","work","succeeded",false,2,3,["S1"]]]',
+    "no work": '[[29000000,"default",null,"succeeded",false,2,3,["S1"]]]',
+    "no store": '[[29000000,"default","work","succeeded",false,2,3,["S1",null]]]',
+    "of another kind": '[[29000000,"default","work","bewitched",false,2,3,["S1"]]]',
+    "of further buckets": '[[29000000,"default","work","succeeded",false,2,99,["S1"]]]',
+}
+
+
+@pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_tally_that_cannot_be_read_is_logged_and_holds_up_no_other(text, caplog):
+    settle([ended(claimed())])
+    Tally.objects.create(figures=text)
+    settle([ended(claimed())])
+
+    fold_all()
+
+    assert in_tables(MinuteFigures, "minute", *BY_WORK) == in_ledger()
+    assert not Tally.objects.exists()
+    assert caplog.text.count("event=tally_unreadable") == 1
+
+
 def test_a_message_that_is_kept_as_a_dead_letter_counts_once_however_often_it_comes():
     refused = RefusedCall(
         task="theirs", task_id="1", said_id="1", queue="default", priority=5, reason="unreadable"

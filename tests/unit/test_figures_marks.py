@@ -217,6 +217,26 @@ def test_numbers_are_taken_a_moment_after_the_candidate(monkeypatch):
 
 
 @on_postgresql
+def test_after_the_clock_was_set_back_rows_are_read_on():
+    begin()
+    key = row()
+    ahead = timezone.now() + dt.timedelta(hours=1)
+    ReadMark.objects.update(candidate_id=key, candidate_at=ahead, horizon=None)
+
+    assert read_until(key) == [key]
+
+
+@on_postgresql
+def test_on_a_new_server_whose_transactions_count_from_the_start_rows_are_read_on():
+    """A dump was restored, and the mark has a number of the old server."""
+    begin()
+    key = row()
+    ReadMark.objects.update(candidate_id=key, horizon=2**60)
+
+    assert read_until(key) == [key]
+
+
+@on_postgresql
 def test_a_transaction_has_a_number_and_is_no_older_than_the_oldest():
     with connection.cursor() as cursor:
         first = dialects.ledger_dialect().transactions(cursor)

@@ -24,7 +24,7 @@ def _counting(monkeypatch):
 
 
 def tally(number: int) -> Tally:
-    return Tally(figures=f'[[29000000,"default","work","S{number % 3}",1,0,0,0,[2,1],[3,1]]]')
+    return Tally(figures=f'[[29000000,"default","work","succeeded",false,2,3,["S{number % 3}"]]]')
 
 
 def add_up_together() -> None:
@@ -92,3 +92,13 @@ def test_the_first_turn_begins_and_the_next_ones_wait_until_it_is_time(settings,
     ReadMark.objects.update(read_at=first - dt.timedelta(seconds=11))
     folding.fold_if_due()
     assert not Tally.objects.exists()
+
+
+def test_after_the_clock_was_set_back_relays_add_up_on():
+    Tally.objects.bulk_create([tally(1)])
+    ReadMark.objects.filter(pk=folding.MARK).update(read_at=timezone.now() + dt.timedelta(hours=1))
+
+    folding.fold_if_due()
+
+    assert not Tally.objects.exists()
+    assert ReadMark.objects.get(pk=folding.MARK).read_at <= timezone.now()

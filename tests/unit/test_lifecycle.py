@@ -7,7 +7,7 @@ import pytest
 from celery import current_app
 from django.db import OperationalError
 
-from neural.ledger import identity
+from neural.ledger import identity, ports
 from neural.models import RunState, TaskRun, WorkerProcess
 from neural.worker import process, relay
 from tests.unit.ledger import ago, make_run, make_worker
@@ -48,6 +48,18 @@ def test_the_heartbeat_is_not_written_every_turn(thread):
     thread._work()
 
     assert WorkerProcess.objects.alive(10).count() == 0
+
+
+def test_memory_is_measured_more_seldom_than_the_heart_beats(thread, time_that, monkeypatch):
+    measured = []
+    monkeypatch.setattr(process, "memory_bytes", lambda pids: measured.append(pids) or 4096)
+
+    turns(thread, time_that, seconds=process.MEASURE_SECONDS - 5)
+    assert len(measured) == 1
+    assert WorkerProcess.objects.get().memory_bytes == 4096
+
+    turns(thread, time_that, seconds=10)
+    assert len(measured) == 2
 
 
 def turns(thread, time_that, *, seconds):
@@ -161,3 +173,15 @@ def test_a_pool_process_that_leaves_says_no_goodbye_for_its_worker(registered, m
     process._say_goodbye()
 
     assert WorkerProcess.objects.get().stopped_at is None
+
+
+def test_a_worker_does_not_start_without_a_table_into_which_settling_inserts(monkeypatch, caplog):
+    """The database has not been migrated: every run would be lost, again and again."""
+    insert = ports.Insert(table="neural_not_there", column="figures", text=lambda outcomes: "")
+    monkeypatch.setitem(ports._settle_inserts, "not there", insert)
+
+    with pytest.raises(SystemExit):
+        process._register(SimpleNamespace())
+
+    assert "event=worker_not_recorded" in caplog.text
+    assert "neural_not_there" in caplog.text

@@ -77,8 +77,9 @@ def _due_at() -> dt.datetime | None:
         ReadMark.objects.get_or_create(name=MARK)
         found = mark.get()
     read_at, now = found
-    is_due = read_at is None or now - read_at >= dt.timedelta(seconds=conf().figures_seconds)
-    return now if is_due else None
+    pause = dt.timedelta(seconds=conf().figures_seconds)
+    is_early = read_at is not None and dt.timedelta(0) <= now - read_at < pause
+    return None if is_early else now  # a time in the future: the clock has been set back
 
 
 def _locked(step: Callable[[], bool]) -> bool:

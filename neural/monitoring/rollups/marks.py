@@ -94,10 +94,17 @@ def _is_readable(mark: ReadMark) -> bool:
         oldest, own = dialects.ledger_dialect().transactions(cursor)
     if oldest is None or own is None:
         return True
-    if mark.horizon is None and mark.candidate_at and _now() - mark.candidate_at >= PAUSE:
-        mark.horizon = own
-        mark.save(update_fields=["horizon"])
+    if mark.horizon is None or mark.horizon > own:  # that of another server, from a restored dump
+        mark.horizon = own if _has_paused(mark) else None
+        mark.save(update_fields=["horizon", "candidate_at"])
     return mark.horizon is not None and oldest >= mark.horizon
+
+
+def _has_paused(mark: ReadMark) -> bool:
+    now = _now()
+    if mark.candidate_at is None or mark.candidate_at > now:  # the clock has been set back
+        mark.candidate_at = now
+    return now - mark.candidate_at >= PAUSE
 
 
 def _note(mark: ReadMark, model: type[Model], span: Span) -> None:

@@ -1,26 +1,33 @@
 """Tallies what a transaction settles: one row that commits with the outcomes.
 
-A tally is a JSON array with an entry for each minute, queue, work and store::
+A tally is a JSON array with an entry for each group of outcomes that differ in their stores alone::
 
-    [minute, queue, work, store, succeeded, failed, lost, dead, wait, duration]
+    [minute, queue, work, kind, is dead, wait, duration, [store, store, …]]
 
-``minute`` counts from 1970 (UTC). ``wait`` and ``duration`` are pairs of bucket and count, one
-after the other: ``[3, 49, 4, 1]`` counts 49 durations in bucket 3 and one in bucket 4. This is
-called in the transaction of every settled run, so it is written for speed.
+``minute`` counts from 1970 (UTC). ``kind`` is ``succeeded``, ``failed`` or ``lost``. ``wait`` and
+``duration`` are numbers of buckets, null if unknown. There is a store code for each outcome, empty
+without a store. This is called in the transaction of every settled run, so it is written for speed.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from neural.ledger.outcome import Outcome
 from neural.ledger.ports import Insert
 from neural.models import AttemptOutcome, RunState
 from neural.monitoring.models import Tally
-from neural.monitoring.rollups.histograms import bucket_of
-from neural.monitoring.rollups.sums import Buckets, Key, Sum, pour
+from neural.monitoring.rollups.histograms import BUCKETS, bucket_of
+from neural.monitoring.rollups.sums import Key, Sum
 
-_SUCCEEDED, _FAILED, _LOST, _DEAD, _WAIT, _DURATION = range(6)
+logger = logging.getLogger(__name__)
+
+SHOWN_LENGTH = 2000
+_SUCCEEDED, _FAILED, _LOST = _KINDS = ("succeeded", "failed", "lost")
+_BUCKETS = frozenset((None, *range(BUCKETS)))
+_UNREADABLE = (ValueError, TypeError, KeyError)
+_encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 
 def tally_of(outcomes: Sequence[Outcome]) -> str:
@@ -28,27 +35,27 @@ def tally_of(outcomes: Sequence[Outcome]) -> str:
 
     What is released, snoozed, discarded or expired, or was claimed but not started, counts nothing.
     """
-    entries: dict[Key, list[Any]] = {}
+    stores: dict[tuple[Any, ...], list[str]] = {}
     for outcome in outcomes:
         kind = _kind(outcome)
         if kind is None:
             continue
-        run, finished_at = outcome.run, outcome.finished_at
-        minute = int(finished_at.timestamp()) // 60
-        key = (minute, run.queue, run.handler or run.task, run.store_id or "")
-        entry = entries.get(key)
-        if entry is None:
-            entry = entries[key] = [0, 0, 0, 0, {}, {}]
-        entry[kind] += 1
-        if outcome.state == RunState.DEAD:
-            entry[_DEAD] += 1
+        run, started_at, finished_at = outcome.run, outcome.started_at, outcome.finished_at
+        wait = duration = None
         if kind != _LOST:
-            _count(entry[_WAIT], (outcome.started_at - run.available_at).total_seconds())
-            _count(entry[_DURATION], (finished_at - outcome.started_at).total_seconds())
-    return json.dumps([_row(*each) for each in entries.items()]) if entries else ""
+            wait = bucket_of((started_at - run.available_at).total_seconds())
+            duration = bucket_of((finished_at - started_at).total_seconds())
+        minute, work = int(finished_at.timestamp()) // 60, run.handler or run.task
+        is_dead = outcome.state == RunState.DEAD
+        group = (minute, run.queue, work, kind, is_dead, wait, duration)
+        if group in stores:
+            stores[group].append(run.store_id or "")
+        else:
+            stores[group] = [run.store_id or ""]
+    return _encode([[*group, each] for group, each in stores.items()]) if stores else ""
 
 
-def _kind(outcome: Outcome) -> int | None:
+def _kind(outcome: Outcome) -> str | None:
     if outcome.state == RunState.SUCCEEDED:
         return _SUCCEEDED
     if outcome.attempt_outcome == AttemptOutcome.FAILED:
@@ -58,41 +65,68 @@ def _kind(outcome: Outcome) -> int | None:
     return None
 
 
-def _count(buckets: Buckets, seconds: float) -> None:
-    bucket = bucket_of(seconds)
-    buckets[bucket] = buckets.get(bucket, 0) + 1
-
-
-def _row(key: Key, entry: list[Any]) -> list[Any]:
-    return [*key, *entry[:_WAIT], _flat(entry[_WAIT]), _flat(entry[_DURATION])]
-
-
-def _flat(buckets: Buckets) -> list[int]:
-    return [number for pair in buckets.items() for number in pair]
-
-
 TALLIES = Insert(table=Tally._meta.db_table, column="figures", text=tally_of)
 """What the ledger inserts with each settling transaction."""
 
 
-def add_tallies(sums: dict[Key, Sum], tallies: Iterable[str]) -> None:
-    """Add what these tallies count. Called for every settled run, so written for speed, too."""
+def add_tallies(sums: dict[Key, Sum], tallies: Sequence[str]) -> None:
+    """Add what these tallies count. What cannot be read is logged and left out: a newer version has
+    written it, or a person has changed it, and all others must not wait for it."""
+    try:
+        found = _read(tallies)
+    except _UNREADABLE:
+        found = {}
+        for text in tallies:
+            _merge(found, _read_if_possible(text))
+    _merge(sums, found)
+
+
+def _read_if_possible(text: str) -> dict[Key, Sum]:
+    try:
+        return _read([text])
+    except _UNREADABLE as error:
+        logger.error("event=tally_unreadable error=%r tally=%r", str(error), text[:SHOWN_LENGTH])
+        return {}
+
+
+def _merge(sums: dict[Key, Sum], found: Mapping[Key, Sum]) -> None:
+    for key, each in found.items():
+        if key in sums:
+            sums[key].add(each)
+        else:
+            sums[key] = each
+
+
+def _read(tallies: Iterable[str]) -> dict[Key, Sum]:
+    """What tallies count together. Called for every settled run, so written for speed, too."""
+    sums: dict[Key, Sum] = {}
     for text in tallies:
-        for minute, queue, work, store, succeeded, failed, lost, dead, wait, duration in json.loads(
-            text
-        ):
-            key = (minute, queue, work, store)
-            total = sums.get(key)
-            if total is None:
-                total = sums[key] = Sum()
-            total.succeeded += succeeded
-            total.failed += failed
-            total.lost += lost
-            total.dead += dead
-            pour(total.wait, _pairs(wait))
-            pour(total.duration, _pairs(duration))
+        for minute, queue, work, kind, is_dead, wait, duration, stores in json.loads(text):
+            _check(minute, (queue, work, *stores), kind, (wait, duration))
+            for store in stores:
+                key = (minute, queue, work, store)
+                total = sums.get(key)
+                if total is None:
+                    total = sums[key] = Sum()
+                if kind == _SUCCEEDED:
+                    total.succeeded += 1
+                elif kind == _FAILED:
+                    total.failed += 1
+                else:
+                    total.lost += 1
+                if is_dead:
+                    total.dead += 1
+                if wait is not None:
+                    total.wait[wait] = total.wait.get(wait, 0) + 1
+                if duration is not None:
+                    total.duration[duration] = total.duration.get(duration, 0) + 1
+    return sums
 
 
-def _pairs(flat: Sequence[int]) -> Iterator[tuple[int, int]]:
-    each = iter(flat)
-    return zip(each, each, strict=True)
+def _check(minute: Any, names: Iterable[Any], kind: Any, buckets: Iterable[Any]) -> None:
+    if type(minute) is not int or not {str}.issuperset(map(type, names)):
+        raise ValueError("it names no minute, queue, work and store")
+    if kind not in _KINDS:
+        raise ValueError("it counts what is unknown")
+    if not _BUCKETS.issuperset(buckets):
+        raise ValueError("it counts in buckets that do not exist")
