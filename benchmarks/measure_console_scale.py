@@ -23,6 +23,7 @@ from django.utils import timezone  # noqa: E402
 from django_celery_beat.models import CrontabSchedule, PeriodicTask  # noqa: E402
 
 from benchmarks.console import figure_rows, ledger_rows  # noqa: E402
+from benchmarks.console.alone import costs  # noqa: E402
 from benchmarks.console.pages import viewers  # noqa: E402
 from benchmarks.console.walking import Waits, walk  # noqa: E402
 from benchmarks.growth.ledger import execute, rows  # noqa: E402
@@ -45,6 +46,7 @@ def main(runs: int, days: int, rate: int, number: int, seconds: int, pause_ms: i
     with web_processes() as (port, processes), workers(HIGH, ALL), beat(), submitter(rate):
         walkers = viewers(number, runs=runs)
         walk(port, walkers, seconds=0, pause=pause_ms / 2000)  # templates, connections, caches
+        alone = costs(walkers)
         _wait_until_drained(since=live, most=2 * rate)
         began, busy = timezone.now(), _processor_seconds(processes)
         waits = walk(port, walkers, seconds=seconds, pause=pause_ms / 1000)
@@ -57,6 +59,7 @@ def main(runs: int, days: int, rate: int, number: int, seconds: int, pause_ms: i
         **drained,
         "web_processor_ms_a_request": round(1000 * busy / sum(map(len, waits.values())), 1),
         "pages": _by_page(waits),
+        "alone": alone,
         "megabytes": _sizes(),
     }
     json.dump(figures, sys.stdout)
