@@ -36,13 +36,13 @@ def main() -> None:
     options = _options()
     server = Server(options.postgresql)
     if not options.reuse:
-        server.create(DATABASE)
+        server.create(options.name)
     figures: dict[str, Any] = {"machine": machine(), "server": server.settings()}
     try:
-        figures |= _measured(server.url_of(DATABASE), options)
+        figures |= _measured(server.url_of(options.name), options)
     finally:
         if not (options.keep or options.reuse):
-            server.drop(DATABASE)
+            server.drop(options.name)
     json.dump(figures, sys.stdout, indent=2)
     print()
 
@@ -50,13 +50,14 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="How fast the console's pages are at scale.")
     parser.add_argument("--postgresql", default=SERVER, help=f"server to use (default {SERVER})")
+    parser.add_argument("--name", default=DATABASE, help=f"its database (default {DATABASE})")
     parser.add_argument("--runs", type=int, default=10_000_000)
     parser.add_argument("--days", type=int, default=400, help="days of figures")
     parser.add_argument("--rate", type=int, default=500, help="events submitted a second")
     parser.add_argument("--viewers", type=int, default=10)
     parser.add_argument("--seconds", type=int, default=120, help="how long they walk")
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between two pages")
-    parser.add_argument("--keep", action="store_true", help=f"leave the database {DATABASE}")
+    parser.add_argument("--keep", action="store_true", help="leave the database")
     parser.add_argument(
         "--reuse", action="store_true", help="measure the database that --keep has left"
     )

@@ -107,7 +107,7 @@ def _of_chiefs(runs: int) -> Sequence[Page]:
         _page("runs: waiting", f"{run_list}?state=pending"),
         _page("runs: dead letters", f"{run_list}?state=dead"),
         _page("a run", _one("neural_taskrun", range(1, runs + 1))),
-        _page("a dead run", _one("neural_taskrun", dead)),
+        *_of_each("a dead run", "neural_taskrun", dead),
         _page("metrics", reverse("neural_metrics")),
         _page("all tables", reverse("admin:all_tables")),
     ]
@@ -127,8 +127,8 @@ def _of_operators(place: int) -> Sequence[Page]:
         _page("runs", run_list),
         _page("runs: a store", lambda draw: f"{run_list}?store={draw.choice(stores)}"),
         _page("runs: dead letters", f"{run_list}?state=dead"),
+        *_of_each("an error group", "neural_monitoring_errorgroup", groups),
     ]
-    pages += [_page("an error group", _one("neural_monitoring_errorgroup", groups))]
     return [Page(f"{each.name} (own stores)", each.address, each.headers) for each in pages]
 
 
@@ -151,6 +151,11 @@ def _page(
 
 def _list(model: str) -> str:
     return reverse(f"admin:{model}_changelist")
+
+
+def _of_each(name: str, model: str, keys: Sequence[int]) -> Sequence[Page]:
+    """The page of one of these rows; none if a small ledger has no such row."""
+    return [_page(name, _one(model, keys))] if keys else []
 
 
 def _one(model: str, keys: Sequence[int]) -> Callable[[Random], str]:
