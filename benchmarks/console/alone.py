@@ -20,21 +20,19 @@ Costs = dict[str, dict[str, float]]
 def costs(viewers: Sequence[Viewer]) -> Costs:
     """Of each page of these viewers: milliseconds of the web process's processor time, and of its
     statements by the clock, and the number of statements; medians."""
-    draw = Random(1)
+    draw, client = Random(1), Client(SERVER_NAME=HOST)
     pages = {page.name: (viewer, page) for viewer in viewers for page in viewer.pages}
     return {
-        name: _cost([_visit(viewer, page, draw) for _ in range(VISITS)])
+        name: _cost([_visit(client, viewer, page, draw) for _ in range(VISITS)])
         for name, (viewer, page) in sorted(pages.items())
     }
 
 
-def _visit(viewer: Viewer, page: Page, draw: Random) -> tuple[float, float, int]:
+def _visit(client: Client, viewer: Viewer, page: Page, draw: Random) -> tuple[float, float, int]:
     address = page.address(draw)
     with CaptureQueriesContext(connection) as asked:
         began = time.thread_time()
-        answer: Any = Client(SERVER_NAME=HOST).get(
-            address, headers={**viewer.headers, **page.headers}
-        )
+        answer: Any = client.get(address, headers={**viewer.headers, **page.headers})
         seconds = time.thread_time() - began
     if answer.status_code != 200:
         raise RuntimeError(f"{address} answered {answer.status_code}")
