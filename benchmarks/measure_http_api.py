@@ -3,13 +3,10 @@
 import http.client
 import json
 import os
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -27,6 +24,7 @@ from benchmarks.http_load import HOST, Load, request, send  # noqa: E402
 from benchmarks.load.events import sales_report  # noqa: E402
 from benchmarks.load.menu import orders  # noqa: E402
 from benchmarks.machine import idle_share  # noqa: E402
+from benchmarks.web_processes import web_processes  # noqa: E402
 from neural.api import keys  # noqa: E402
 from neural.api.models import Scope  # noqa: E402
 
@@ -38,7 +36,6 @@ MIB = 1024 * 1024
 MARGIN = 4096
 """So many bytes less than the largest batch that the API takes."""
 EVENTS_OF_LARGE = 9000
-WAIT_FOR_SERVER = 60
 
 
 def main(events: int, batch: int, repeats: int, connections: int, large: int) -> None:
@@ -157,35 +154,6 @@ Made = Callable[[int, int], Iterator[bytes]]
 def _peak_kilobytes(process: int) -> int:
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-
-
-@contextmanager
-def web_processes() -> Iterator[tuple[int, Sequence[int]]]:
-    """gunicorn as `manage.py up` starts it: its port and its two processes."""
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        port = free.getsockname()[1]
-    options = f"--bind {HOST}:{port} --workers 2 --threads 4 --no-control-socket"
-    command = [sys.executable, "-m", "gunicorn", "zhilian.wsgi", *options.split()]
-    server = subprocess.Popen(command, stdout=sys.stderr)
-    try:
-        _wait_for(port, server)
-        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()
-        yield port, [int(each) for each in children.split()]
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + WAIT_FOR_SERVER
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            socket.create_connection((HOST, port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError("the web processes did not start")
 
 
 def _over(turns: Sequence[dict[str, float]]) -> dict[str, Any]:

@@ -54,6 +54,10 @@ SMALL = {
 }
 """By command: the arguments with which it is done soonest; `{sales}` and others are small files."""
 SMALL_ON_POSTGRESQL = {
+    "console_scale": [
+        *("--name", "neural_console_few", "--runs", "3000", "--days", "1", "--rate", "20"),
+        *("--viewers", "5", "--seconds", "1", "--pause", "0.01"),
+    ],
     "growth": ["--rows", "5000", "--repeats", "1"],
     "peers": ["--events", "50", "--repeats", "1", "--only", "neural"],
 }

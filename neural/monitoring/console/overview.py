@@ -19,7 +19,6 @@ from neural.monitoring.console.spans import (
     failed_share,
     kept_timeline,
     spans_of,
-    timeline,
 )
 from neural.monitoring.console.tiles import (
     dead_tile,
@@ -85,8 +84,6 @@ class _Timelines:
 
     def _timeline(self, span: Span) -> Timeline:
         stores = self._viewer.stores
-        if not span.kept_seconds:
-            return timeline(span, now=self._now, stores=stores)
         return kept_timeline(span, now=self._now, stores=stores, key=self._viewer.scope)
 
     def usual(self) -> float | None:

@@ -28,11 +28,11 @@ class Span:
     long: object
     step: dt.timedelta
     steps: int
-    kept_seconds: float = 0
-    """For how long its figures are kept; 0: they are read for each page that is made."""
+    kept_seconds: float
+    """For how long its figures are kept for all who see the same."""
 
 
-LAST_HOUR = Span("hour", _("1 h"), _("the last hour"), MINUTE, 60)
+LAST_HOUR = Span("hour", _("1 h"), _("the last hour"), MINUTE, 60, kept_seconds=5)
 LAST_DAY = Span("day", _("24 h"), _("the last 24 hours"), HOUR, 24, kept_seconds=30)
 LAST_WEEK = Span("week", _("7 days"), _("the last 7 days"), HOUR, 7 * 24, kept_seconds=600)
 
@@ -56,17 +56,11 @@ class Timeline:
         return total_of(self.steps)
 
 
-def timeline(span: Span, *, now: dt.datetime, stores: Collection[str] | None = None) -> Timeline:
-    """The figures of a span that ends now."""
-    moments = moments_of(span, now)
-    return Timeline(span, moments, _read(span, moments, stores))
-
-
 def kept_timeline(
     span: Span, *, now: dt.datetime, stores: Collection[str] | None, key: str
 ) -> Timeline:
-    """The same, kept for ``span.kept_seconds`` under a key of the viewer: hours change slowly, and
-    those of many stores are many rows."""
+    """The figures of a span that ends now, kept for ``span.kept_seconds`` under a viewer's key:
+    those of many works or stores are many rows, and pages in each language need them."""
     moments = moments_of(span, now)
 
     def read() -> Any:
@@ -75,7 +69,7 @@ def kept_timeline(
             for step in _read(span, moments, stores)
         ]
 
-    key = f"{key}.{span.name}.{moments[-1]:%Y%m%d%H}"
+    key = f"{key}.{span.name}.{moments[-1]:%Y%m%d%H%M}"
     kept = remembered(key, read, seconds=span.kept_seconds)
     steps = [{name: Figures(**each) for name, each in step.items()} for step in kept]
     return Timeline(span, moments, steps)

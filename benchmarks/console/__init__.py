@@ -1,0 +1,1 @@
+"""What `benchmarks.console_scale` measures: a large ledger, its viewers, and the traffic beside."""
