@@ -197,7 +197,7 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
     def since_shown(self, alert: Alert) -> Any:
         return short_instant(alert.since)
 
-    @admin.display(description=_("resolved"))
+    @admin.display(description=pgettext_lazy("alert, time", "resolved"))
     def ended(self, alert: Alert) -> Any:
         return short_instant(alert.resolved_at)
 
@@ -212,7 +212,7 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
             return NOTHING
         return format_html('<a href="{}">{}</a>', address, texts.title_of_rule(alert.rule))
 
-    @admin.display(description=_("history"))
+    @admin.display(description=pgettext_lazy("alert", "history"))
     def history(self, alert: Alert) -> SafeString:
         """What happened to it, the oldest first."""
         lines = sorted(_steps(alert), key=lambda step: step[0])
