@@ -19,7 +19,9 @@ APPS = [path.parents[3] for path in CATALOGUES]
 """The apps that have one; a file belongs to the nearest above it, as `gettext` will look for it."""
 CALLS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
 CALLS_WITH_CONTEXT = {"pgettext", "pgettext_lazy"}
-TEMPLATE_TEXT = re.compile(r"""(?:_|gettext)\((u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"))[,)]""")
+LITERAL = r"""(u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"))"""
+TEMPLATE_TEXT = re.compile(rf"(?:\b_|(?<!p)gettext)\({LITERAL}[,)]")
+TEMPLATE_TEXT_WITH_CONTEXT = re.compile(rf"pgettext\({LITERAL}, ?{LITERAL}[,)]")
 PLACEHOLDER = re.compile(r"%\(\w+\)[.\d]*\w|%%")
 Text = tuple[str | None, str]
 """Its context, where it has one, and what it says."""
@@ -67,8 +69,15 @@ def written_out(node: ast.expr, path: Path) -> str:
 
 
 def texts_of_template(path: Path) -> Iterator[Text]:
-    for literal in TEMPLATE_TEXT.findall(templatize(path.read_text())):
-        yield None, ast.literal_eval(literal.removeprefix("u"))
+    code = templatize(path.read_text())
+    for literal in TEMPLATE_TEXT.findall(code):
+        yield None, _read(literal)
+    for context, literal in TEMPLATE_TEXT_WITH_CONTEXT.findall(code):
+        yield _read(context), _read(literal)
+
+
+def _read(literal: str) -> str:
+    return str(ast.literal_eval(literal.removeprefix("u")))
 
 
 def texts_of(app: Path) -> set[Text]:
