@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from neural.models import TaskRun, WorkerProcess
+from neural.models import Overlap, RunState, SchedulePolicy, TaskRun, WorkerProcess
 from tests.integration.beats import every
 from tests.integration.cluster import wait_for_runs, within
 from tests.integration.forwarder import Forwarder
@@ -44,6 +44,20 @@ def test_two_beats_record_each_moment_once_and_one_of_them_suffices(start_beat):
 
     wait_until(lambda: len(moments()) >= count + 3, 30)
     expect_each_moment_once(1)
+
+
+def test_two_beats_leave_times_out_while_the_run_before_has_not_ended(start_beat):
+    row = every(1)
+    SchedulePolicy.objects.create(schedule_id=row.pk, overlap=Overlap.SKIP)
+    beats = [start_beat(), start_beat()]
+    wait_until(lambda: PeriodicTask.objects.get(name="it").total_run_count >= 4, 60)
+    assert len(moments()) == 1
+    assert SchedulePolicy.objects.get().skipped_why.startswith("overlap schedule-")
+
+    TaskRun.objects.update(state=RunState.SUCCEEDED, finished_at=timezone.now())
+
+    wait_until(lambda: len(moments()) == 2, 30)
+    assert all(beat.process.poll() is None for beat in beats)
 
 
 @pytest.mark.faults

@@ -318,3 +318,14 @@ def test_the_part_that_refreshes_is_the_table_alone() -> None:
 
     assert part.lstrip().startswith('<div id="schedules"')
     assert "<html" not in part
+
+
+def test_addresses_are_numbers_without_separators(settings: Any) -> None:
+    settings.USE_THOUSAND_SEPARATOR = True
+    row = schedule(pk=123_456)
+    client = viewer("run_schedule", "change_periodictask")
+
+    for text in (shown(client), client.get(f"{reverse(PAGE)}{row.pk}/change/").content.decode()):
+        assert "/123456/run/" in text
+        assert "/123456/switch/" in text
+        assert "123,456" not in text

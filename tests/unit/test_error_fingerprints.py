@@ -299,3 +299,35 @@ def test_own_code_goes_before_libraries_and_libraries_before_machinery() -> None
     assert place_of([machinery, theirs, library, standard]) == "tillkit.client.send"
     assert place_of([machinery, library, standard]) == "urllib3.poolmanager.urlopen"
     assert place_of([machinery, standard]) == "socket.create_connection"
+
+
+def test_an_own_exception_with_the_name_of_a_wrapper_at_its_end_is_itself() -> None:
+    inner = """Traceback (most recent call last):
+  File "/srv/kitchen/orders.py", line 3, in pay
+    charge()
+ValueError: no such card
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/srv/kitchen/orders.py", line 5, in pay
+    raise PaymentAttemptFailed("declined") from error
+"""
+    own = inner + "kitchen.orders.PaymentAttemptFailed: declined\n"
+    wrapper = inner + "neural.ledger.work_errors.AttemptFailed: ValueError: no such card\n"
+
+    assert cause_of(error="", traceback=own, work="w").exception.endswith("PaymentAttemptFailed")
+    assert cause_of(error="", traceback=wrapper, work="w").exception == "ValueError"
+
+
+def test_names_in_any_script_fit_into_an_index_of_postgresql() -> None:
+    """It refuses a row of an index beyond 2,704 bytes: no failure would be grouped any more."""
+    letters = "𠮷" * 900
+    text = f"""Traceback (most recent call last):
+  File "/srv/kitchen/orders.py", line 3, in {letters}
+    pay()
+{letters}: no such card
+"""
+    cause = cause_of(error="", traceback=text, work="w")
+
+    assert len((cause.exception + cause.frame).encode()) < 2600

@@ -235,12 +235,12 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
             return NOTHING
         return format_html('<a href="{}">{}</a>', address, texts.title_of_rule(alert.rule))
 
-    @admin.display(description=_("history"))
+    @admin.display(description=pgettext_lazy("alert", "history"))
     def history(self, alert: Alert) -> SafeString:
         """What happened to it, and where it was told, the oldest first."""
         return _in_order([*_steps(alert), *_messages(alert)])
 
-    @admin.display(description=_("history"))
+    @admin.display(description=pgettext_lazy("alert", "history"))
     def history_here(self, alert: Alert) -> SafeString:
         """What happened to it, the oldest first."""
         return _in_order(_steps(alert))

@@ -11,7 +11,7 @@ from typing import Any
 from django.urls import NoReverseMatch
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from neural.monitoring.alerts import texts
 from neural.monitoring.alerts.channels.base import Message
@@ -113,7 +113,7 @@ def _news(message: AlertMessage) -> Message:
 
 _WHAT: Mapping[str, Callable[[], str]] = {
     ESCALATED: lambda: _("now critical"),
-    RESOLVED: lambda: _("resolved"),
+    RESOLVED: lambda: pgettext("alert", "resolved"),
     FLAPPING: lambda: _("comes and goes"),
 }
 

@@ -24,9 +24,17 @@ LOST = "Lost"
 LONGEST_ERROR = 500
 """Characters of an attempt's error that are kept; a longer one was cut."""
 MOST_MEMBERS = 10
+LONGEST_FRAME = 380
+"""With the type's 255 characters of four bytes each, what PostgreSQL takes into an index."""
 _SQLSTATE = re.compile(r"psycopg2?\.errors\.(\w+)")
 _TYPE = re.compile(r"(?P<type>[^\W\d][\w.]*)(?:: (?P<message>.*))?", re.DOTALL)
-_WRAPPERS = ("celery.exceptions.Retry", "AttemptFailed", "NotAnException", "_RemoteTraceback")
+_WRAPPERS = frozenset(
+    [
+        "celery.exceptions.Retry",
+        "neural.ledger.work_errors.AttemptFailed",
+        "neural.ledger.work_errors.NotAnException",
+    ]
+)
 """Exceptions that only carry another one."""
 
 
@@ -77,7 +85,9 @@ def _without_frames(error: str, work: str, *, is_lost: bool) -> Cause:
 def _cause(exception: str, message: str, frame: str, root: str, made_of: object) -> Cause:
     content = json.dumps([made_of, frame], ensure_ascii=False).encode()
     digest = hashlib.sha256(content).hexdigest()[:40]
-    return Cause(f"{VERSION}-{digest}", exception[:255], message[:500], frame[-500:], root[:255])
+    return Cause(
+        f"{VERSION}-{digest}", exception[:255], message[:500], frame[-LONGEST_FRAME:], root[:255]
+    )
 
 
 def _told(raised: Raised) -> tuple[str, ...]:
@@ -108,7 +118,7 @@ def _inner(raised: Raised) -> tuple[str, ...]:
 
 def _unwrapped(raised: Raised) -> Raised:
     """The exception that a wrapper carries, with what led to it."""
-    while raised.before and raised.kind.endswith(_WRAPPERS):
+    while raised.before and raised.kind in _WRAPPERS:
         *before, inner = raised.before
         raised = Raised(inner.kind, inner.message, inner.frames, before, inner.members)
     return raised

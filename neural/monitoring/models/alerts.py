@@ -28,12 +28,12 @@ class Severity(models.TextChoices):
 class AlertState(models.TextChoices):
     """The life of an alert."""
 
-    PENDING = "pending", _("pending")
+    PENDING = "pending", pgettext_lazy("alert", "pending")
     """Found, but not for long enough yet: nobody sees it, and if it ends now it leaves no trace."""
-    FIRING = "firing", _("firing")
+    FIRING = "firing", pgettext_lazy("alert", "firing")
     ACKNOWLEDGED = "acknowledged", _("acknowledged")
     """A person has taken it on: it still holds, and nobody is reminded."""
-    RESOLVED = "resolved", _("resolved")
+    RESOLVED = "resolved", pgettext_lazy("alert", "resolved")
     """It no longer holds, as the rule itself has found."""
 
 
@@ -112,8 +112,12 @@ class Alert(models.Model):
     """Since when it is known to begin and end again and again: it ends when it has kept away for
     the time of :data:`neural.monitoring.alerts.life.FLAPPING_WITHIN`."""
     escalated_at = models.DateTimeField(_("escalated"), null=True, blank=True)
-    resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
-    acknowledged_at = models.DateTimeField(_("acknowledged"), null=True, blank=True)
+    resolved_at = models.DateTimeField(
+        pgettext_lazy("alert, time", "resolved"), null=True, blank=True
+    )
+    acknowledged_at = models.DateTimeField(
+        pgettext_lazy("alert, time", "acknowledged"), null=True, blank=True
+    )
     acknowledged_by = models.CharField(
         _("acknowledged by"), max_length=USERNAME_LENGTH, blank=True, default=""
     )
@@ -277,7 +281,7 @@ class AlertMessage(models.Model):
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     due_at = models.DateTimeField(_("due at"), db_default=Now())
     task_id = models.CharField(_("task id"), max_length=255, blank=True, default="")
-    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    attempts = models.PositiveIntegerField(pgettext_lazy("number", "attempts"), default=0)
     attempted_at = models.DateTimeField(_("last attempt"), null=True, blank=True)
     sending_until = models.DateTimeField(_("being sent until"), null=True, blank=True)
     """The lease of whoever is sending it; after that time, somebody else may."""

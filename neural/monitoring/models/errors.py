@@ -39,7 +39,9 @@ class ErrorGroup(models.Model):
     last_at = models.DateTimeField(pgettext_lazy("failure", "last"))
     reopened_at = models.DateTimeField(_("reopened"), null=True, blank=True)
     muted_until = models.DateTimeField(_("muted until"), null=True, blank=True)
-    resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
+    resolved_at = models.DateTimeField(
+        pgettext_lazy("error group, time", "resolved"), null=True, blank=True
+    )
     decided_by = models.CharField(_("decided by"), max_length=150, blank=True, default="")
 
     class Meta:
