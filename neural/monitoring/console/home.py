@@ -6,6 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
@@ -25,7 +26,13 @@ SPANS = {span.name for span in (LAST_HOUR, LAST_DAY, LAST_WEEK)}
 
 @page(Examination)
 class ExaminationAdmin(ReadOnlyAdmin):
-    """The home in place of a list. Its rows have no pages of their own."""
+    """The home in place of a list. Its rows have no pages of their own: they hold what probes and
+    relays found of every store."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """The home alone."""
+        view = self.admin_site.admin_view(self.changelist_view)
+        return [path("", view, name="neural_monitoring_examination_changelist")]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
