@@ -1,7 +1,7 @@
 """A browser window on the project, which notes what a page must not do."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -121,15 +121,22 @@ class Pages:
         """All that people can read on the page or have read to them, text by text."""
         return self.page.evaluate(ALL_TEXTS)
 
-    def barriers(self) -> list[str]:
-        """What axe finds that is serious or critical, one line for each rule."""
+    def barriers(self, *, excepted: Collection[tuple[str, str]] = ()) -> list[str]:
+        """What axe finds that is serious or critical, one line for each element.
+
+        Those of ``excepted`` (the rule, and a piece of the element's HTML) are left out.
+        """
         from axe_playwright_python.sync_playwright import Axe
 
+        # A colour that fades into another one is neither.
+        self.page.evaluate("Promise.allSettled(document.getAnimations().map((a) => a.finished))")
         found = Axe().run(self.page, options={"resultTypes": ["violations"]}).response
         return [
-            f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}"
+            f"{each['id']}: {each['help']}: {node['html'][:200]}"
             for each in found["violations"]
             if each["impact"] in ("serious", "critical")
+            for node in each["nodes"]
+            if not any(rule == each["id"] and piece in node["html"] for rule, piece in excepted)
         ]
 
     def close(self, *, picture: str | None = None) -> None:

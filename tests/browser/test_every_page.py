@@ -9,6 +9,17 @@ from tests.unit.test_admin_pages import submitted
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
+EXCEPTED = (
+    # Django's box of two lists (SelectFilter2.js) names an icon's span, which has no role; the box
+    # beside it has a label of its own.
+    ("aria-prohibited-attr", "help-tooltip search-label-icon"),
+    # Select2, which Django brings, makes the box in which one types without a label.
+    ("label", "select2-search__field"),
+    # In Django's table of inlines the heading of the column says what the box is for.
+    ("label", '-DELETE"'),
+)
+"""What is wrong in Django's own widgets: rules of axe, and a piece of the element."""
+
 
 def addresses() -> list[str]:
     """The list and one row's page of every model, and Django's own pages."""
@@ -33,14 +44,15 @@ def test_no_page_breaks_the_policy_overflows_or_shuts_anybody_out(browse) -> Non
         pages.open(address)
         pages.page.wait_for_load_state("networkidle")
         found += pages.complaints  # axe itself brings inline styles
-        found += pages.barriers()
+        found += pages.barriers(excepted=EXCEPTED)
         for width in (WIDE, NARROW):
             pages.width(width)
             if pages.overflow > 0:
                 found.append(f"{pages.overflow} px too wide at {width}")
         pages.width(WIDE)
         pages.dark()
-        found += [f"dark: {each}" for each in pages.barriers() if "contrast" in each]
+        dark = pages.barriers(excepted=EXCEPTED)
+        found += [f"dark: {each}" for each in dark if each not in found]
         pages.dark(on=False)
 
     told = [f"{address}: {each}" for address, found in wrong.items() for each in found]

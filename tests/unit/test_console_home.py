@@ -408,6 +408,31 @@ def test_the_chart_has_a_column_for_each_step_of_the_chosen_span(figures, span, 
     assert "<caption>Runs finished a minute by queue" in html
 
 
+def test_many_queues_are_drawn_as_one_but_for_the_busiest_and_those_that_need_somebody_listed(
+    figures,
+):
+    names = [f"q{n:03d}" for n in range(300)]
+    figures.minute = {
+        (name,): Figures(succeeded=1 + (name == "q200"), wait=waits(0.02, 1)) for name in names
+    }
+    late = {"due": 5, "oldest_seconds": 90_000, "readers": 1, "messages": 0, "paused": None}
+    well = late | {"oldest_seconds": 1}
+    queues = {name: late if name == "q299" else well for name in names}
+    examined(facts=FACTS | {"queues": queues})
+
+    html = page()
+
+    drawn = html[html.index('id="console-flow"') : html.index('id="console-wait"')]
+    series = re.findall(r"<th scope=\"col\">([^<]+)", drawn)
+    assert series == ["time", "q000", "q001", "q002", "q200", "other queues", "failed attempts"]
+    assert ": q000 1, q001 1, q002 1, q200 2, other queues 296</title>" in drawn
+    listed = html[html.index('id="console-queues"') : html.index('id="console-processes"')]
+    assert listed.index("q299") < listed.index("q000")
+    assert listed.count("<tr") == 1 + tables.QUEUES_SHOWN
+    assert "and 280 more" in listed
+    assert len(html) < 150_000
+
+
 def test_waits_are_shown_for_each_queue_and_drawn_for_the_chosen_one(figures):
     figures.minute = {
         (queue,): Figures(wait=waits(0.02, 3)) for queue in ("default", "high_priority")
@@ -762,15 +787,6 @@ def test_what_is_kept_of_one_viewer_is_bounded():
     """Any address may be asked for; only known spans and short names of queues are kept apart."""
     assert {"hour", "day", "week"} == home.SPANS
     assert tables.STORES_SHOWN < 20
-
-
-def test_the_page_of_the_examination_itself_leads_home(admin_client):
-    Examination.objects.get_or_create(pk=1)
-
-    answer = admin_client.get("/admin/neural_monitoring/examination/1/change/")
-
-    assert answer.status_code == 302
-    assert answer["Location"] == "/admin/neural_monitoring/examination/"
 
 
 def test_what_relays_look_at_has_a_heading_in_the_language_of_its_reader():

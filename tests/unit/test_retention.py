@@ -314,7 +314,7 @@ PAGE = "admin:neural_monitoring_retention"
 @pytest.fixture
 def user() -> User:
     user = User.objects.create_user("ana", is_staff=True)
-    names = ("view_retention", "prune_rows")
+    names = ("view_retention", "prune_rows", "view_every_store")
     user.user_permissions.set(Permission.objects.filter(codename__in=names))
     return user
 
@@ -389,6 +389,7 @@ def test_the_buttons_need_the_permission_and_a_post(browser, user, button):
 
 def test_a_user_of_some_stores_has_no_such_page(browser, user):
     make_store().operators.add(user)
+    user.user_permissions.remove(Permission.objects.get(codename="view_every_store"))
 
     assert browser.get(reverse(f"{PAGE}_changelist")).status_code == 403
     assert browser.post(reverse(f"{PAGE}_delete")).status_code == 403

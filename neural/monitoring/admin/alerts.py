@@ -29,6 +29,7 @@ from neural.models.store import sees_every_store
 from neural.monitoring.alerts import texts
 from neural.monitoring.alerts.reading import ACKNOWLEDGE
 from neural.monitoring.alerts.rules import RULES
+from neural.monitoring.console.viewers import Viewer
 from neural.monitoring.models import (
     OPEN_STATES,
     Alert,
@@ -147,6 +148,16 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
         ),
         (_("History"), {"fields": ("history",)}),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without the page to look at if the user may not open it."""
+        found = super().get_fieldsets(request, obj)
+        viewer = Viewer(request, self.admin_site)
+        if obj is not None and viewer.may_open(texts.page_to_look_at(obj)):
+            return found
+        (name, shown), *more = found
+        fields = [each for each in shown["fields"] if each != "where_to_look"]
+        return [(name, {**shown, "fields": fields}), *more]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """The alerts that this user may see; pending ones are nobody's concern yet."""

@@ -26,7 +26,7 @@ from neural.events.pruning import PAYLOADS
 from neural.ledger import retention as rules
 from neural.ledger.prune import PRUNABLES
 from neural.models import RunState, TaskRun
-from neural.models.store import is_limited_to_stores
+from neural.models.store import sees_every_store
 from neural.monitoring.console.page import page_context
 from neural.monitoring.models import Retention
 from neural.monitoring.retention.asking import ask, newest
@@ -79,10 +79,10 @@ class RetentionAdmin(ReadOnlyAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Rows of all stores are counted here."""
         permitted = super().has_view_permission(request, obj)
-        return permitted and not is_limited_to_stores(request.user)
+        return permitted and sees_every_store(request.user)
 
     def has_prune_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(PERMISSION) and not is_limited_to_stores(request.user)
+        return request.user.has_perm(PERMISSION) and sees_every_store(request.user)
 
     def get_urls(self) -> list[URLPattern]:
         """The page, its two buttons, and no page of a row."""

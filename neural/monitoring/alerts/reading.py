@@ -36,6 +36,8 @@ class OpenAlert:
     """The address of its page; empty if the admin site has none."""
     where: str
     """The address of the page that shows what is wrong; may be empty."""
+    page: str
+    """The name of that address; empty if the rule has none."""
     acknowledge_address: str
     """Where a form posts to acknowledge it; empty if it is acknowledged, or the user may not."""
 
@@ -70,6 +72,7 @@ def _shown(alert: Alert, user: Any) -> OpenAlert:
         acknowledged_by=alert.acknowledged_by,
         link=texts.link(alert),
         where=texts.where_to_look(alert),
+        page=texts.page_to_look_at(alert),
         acknowledge_address=_acknowledge_address(alert, user),
     )
 

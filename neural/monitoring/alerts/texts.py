@@ -51,10 +51,16 @@ def link(alert: Alert) -> str:
     return page_of(Alert, alert.pk)
 
 
+def page_to_look_at(alert: Alert) -> str:
+    """The name of the address of the page that shows what is wrong; empty if there is none."""
+    rule = RULES.find(alert.rule)
+    return rule.page if rule else ""
+
+
 def where_to_look(alert: Alert) -> str:
     """The address of the page that shows what is wrong; empty if there is none."""
-    rule = RULES.find(alert.rule)
+    page = page_to_look_at(alert)
     try:
-        return address_in_admin(rule.page) if rule and rule.page else ""
+        return address_in_admin(page) if page else ""
     except NoReverseMatch:
         return ""

@@ -1,7 +1,7 @@
 """The home's two charts: runs finished by queue, and how long runs waited."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,16 @@ from neural.health.findings import span as span_told
 from neural.health.workers import patience_seconds
 from neural.monitoring.console import charts
 from neural.monitoring.console.shown import clock, rate, rough
-from neural.monitoring.console.spans import DAY, ByQueue, Timeline
+from neural.monitoring.console.spans import DAY, ByQueue, Timeline, all_queues
 from neural.monitoring.console.tables import in_order, merged
 from neural.monitoring.rollups.histograms import quantile
 
 MOST_STEPS = 84
 """A week of hours is drawn in columns of two hours."""
+OTHER_QUEUES = "/"
+"""In place of a queue's name: all that have no colour of their own."""
+ROWS_SHOWN = 20
+"""Queues whose waits are listed: the latest ones."""
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 TABLE_ROWS = 12
 """Rows of the tables for those who do not see the drawings."""
@@ -40,10 +44,13 @@ class FlowChart:
 
 def flow_chart(timeline: Timeline) -> FlowChart:
     """The chart of a span, in runs a minute."""
+    queues = _drawn(timeline.total)
+    if len(queues) < len(timeline.total):
+        timeline = _with_others(timeline, queues)
+        queues = [*queues, OTHER_QUEUES]
     every = -(-len(timeline.steps) // MOST_STEPS)
     steps, moments = merged(timeline.steps, every), timeline.moments[::every]
     minutes = timeline.span.step * every / dt.timedelta(minutes=1)
-    queues = in_order(timeline.total)
     names = [*queues, charts.FAILED]
     values = [_column(step, minutes) for step in steps]
     with_day = timeline.span.step * len(timeline.steps) > DAY
@@ -62,12 +69,33 @@ def flow_chart(timeline: Timeline) -> FlowChart:
     )
 
 
+def _drawn(total: ByQueue) -> list[str]:
+    """The queues that are drawn one by one: all, or the busiest if there are more than colours."""
+    queues = in_order(total)
+    if len(queues) <= charts.OTHERS:
+        return queues
+    busiest = sorted(queues, key=lambda queue: -total[queue].succeeded)[: charts.OTHERS - 1]
+    return [queue for queue in queues if queue in busiest]
+
+
+def _with_others(timeline: Timeline, drawn: Collection[str]) -> Timeline:
+    """The timeline with all queues that are not drawn as one."""
+    steps = []
+    for step in timeline.steps:
+        kept = {queue: each for queue, each in step.items() if queue in drawn}
+        others = {queue: each for queue, each in step.items() if queue not in drawn}
+        steps.append(kept | ({OTHER_QUEUES: all_queues(others)} if others else {}))
+    return Timeline(timeline.span, timeline.moments, steps)
+
+
 def _column(step: ByQueue, minutes: float) -> dict[str, float]:
     found = {queue: each.succeeded / minutes for queue, each in step.items()}
     return found | {charts.FAILED: sum(each.failed for each in step.values()) / minutes}
 
 
 def _label(name: str) -> str:
+    if name == OTHER_QUEUES:
+        return _("other queues")
     return pgettext("series", "failed attempts") if name == charts.FAILED else name
 
 
@@ -111,6 +139,8 @@ class WaitChart:
     """Quantiles of the wait: of every queue as figures, of one as lines."""
 
     rows: Sequence[WaitRow]
+    more: int
+    """How many queues are not among the rows."""
     queue: str
     plot: charts.LogPlot
     scale: Sequence[str]
@@ -134,8 +164,12 @@ def wait_chart(timeline: Timeline, *, chosen: str) -> WaitChart | None:
     }
     plot = charts.log_plot(lines, limit=patience_seconds(queue))
     with_day = timeline.span.step * len(timeline.steps) > DAY
+    rows = [_wait_row(each, total, queue) for each in queues]
+    if len(rows) > ROWS_SHOWN:
+        rows.sort(key=lambda row: (not row.is_chosen, not row.is_late))
     return WaitChart(
-        rows=[_wait_row(each, total, queue) for each in queues],
+        rows=rows[:ROWS_SHOWN],
+        more=len(rows[ROWS_SHOWN:]),
         queue=queue,
         plot=plot,
         scale=[_tick(each) for each in plot.ticks],

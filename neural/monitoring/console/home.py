@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
@@ -18,7 +18,6 @@ from neural.monitoring.console.remembering import remembered
 from neural.monitoring.console.spans import LAST_DAY, LAST_HOUR, LAST_WEEK
 from neural.monitoring.console.viewers import Viewer
 from neural.monitoring.models import Examination
-from neural.sites import address_in_admin
 
 SECONDS = 5
 """For how long what was made for one viewer is shown to others, too."""
@@ -27,17 +26,13 @@ SPANS = {span.name for span in (LAST_HOUR, LAST_DAY, LAST_WEEK)}
 
 @page(Examination)
 class ExaminationAdmin(ReadOnlyAdmin):
-    """The home in place of a list, and of the row's own page."""
+    """The home in place of a list. Its rows have no pages of their own: they hold what probes and
+    relays found of every store."""
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Lead to the home: what was examined is shown there."""
-        return redirect(address_in_admin("neural_monitoring_examination_changelist"))
+    def get_urls(self) -> list[URLPattern]:
+        """The home alone."""
+        view = self.admin_site.admin_view(self.changelist_view)
+        return [path("", view, name="neural_monitoring_examination_changelist")]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

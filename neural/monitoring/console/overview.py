@@ -44,7 +44,7 @@ def overview(viewer: Viewer, *, span: str, queue: str) -> dict[str, Any]:
     seen = part("examination", watched)
     watch = seen.shown or Watched(timezone.now())
     lines = _Timelines(viewer, watch.now)
-    alerts = part("alerts", lambda: sources.open_alerts(viewer.user))
+    alerts = part("alerts", lambda: sources.open_alerts(viewer))
     silent = part("silent stores", lambda: tables.silence(viewer, watch, alerts.shown or ()))
     chosen = _chosen(viewer, span)
     recent, drawn = lines.of(lines.shortest), lines.of(chosen)

@@ -23,10 +23,11 @@ from neural.admin.scope import ReadOnlyAdmin
 from neural.health.situation import Situation
 from neural.ledger.pausing import PauseRefused, pause, pauses, resume
 from neural.models import QueuePause
-from neural.models.store import is_limited_to_stores
+from neural.models.store import sees_every_store
 from neural.monitoring.console.page import page_context
 from neural.monitoring.console.pause_form import PauseForm
 from neural.monitoring.console.queue_facts import RATE_MINUTES, queue_facts
+from neural.monitoring.console.viewers import Viewer
 from neural.sites import address_in_admin
 
 RESUME = Verb(
@@ -79,7 +80,7 @@ class QueuesAdmin(ReadOnlyAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """For users who see the whole chain."""
-        return super().has_view_permission(request, obj) and not is_limited_to_stores(request.user)
+        return super().has_view_permission(request, obj) and sees_every_store(request.user)
 
     def get_urls(self) -> list[URLPattern]:
         """Django's addresses, and those of the two verbs."""
@@ -173,6 +174,7 @@ class QueuesAdmin(ReadOnlyAdmin):
             form_of=form["queue"].value() if form else None,
             refused_form=form if form and not any(row["form"] is form for row in rows) else None,
             may_pause=may_pause,
+            runs_address=Viewer(request, self.admin_site).lists.get("neural.taskrun", ""),
             rate_minutes=RATE_MINUTES,
             broker_is_known=any(each.messages is not None for each in facts),
             rates_are_known=any(each.rates is not None for each in facts),

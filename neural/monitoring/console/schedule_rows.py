@@ -17,7 +17,7 @@ from neural.celeryapp.schedule_runs import newest_run
 from neural.celeryapp.task import LedgerTask
 from neural.ledger.clock import database_clock
 from neural.models import SchedulePolicy, SkipReason, TaskRun
-from neural.models.run import TaskRunQuerySet
+from neural.monitoring.console.viewers import visible_runs
 
 SHOWN = 50
 TIMES_SHOWN = 3
@@ -88,12 +88,6 @@ def all_schedules() -> QuerySet[PeriodicTask]:
     kinds = ("crontab", "interval", "solar", "clocked")
     found: QuerySet[PeriodicTask] = PeriodicTask.objects.select_related(*kinds).order_by("name")
     return found
-
-
-def visible_runs(user: Any) -> TaskRunQuerySet:
-    """The runs that this user may see."""
-    runs = TaskRun.objects.all() if user.has_perm("neural.view_taskrun") else TaskRun.objects.none()
-    return runs.for_user(user)
 
 
 def rows_of(

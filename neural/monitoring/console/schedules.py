@@ -44,8 +44,8 @@ from neural.monitoring.console.schedule_rows import (
     all_schedules,
     nightly,
     rows_of,
-    visible_runs,
 )
+from neural.monitoring.console.viewers import visible_runs
 from neural.sites import address_in_admin
 
 VIEW = ("django_celery_beat.view_periodictask", "django_celery_beat.change_periodictask")

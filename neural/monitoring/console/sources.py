@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from neural.admin.display import NOTHING, badge, duration, page_address
 from neural.monitoring.console.charts import line_of
+from neural.monitoring.console.viewers import Viewer
 from neural.monitoring.models import AlertState, Severity
 
 GROUPS_SHOWN = 5
@@ -42,13 +43,13 @@ class AlertRow:
     """Who has acknowledged it."""
 
 
-def open_alerts(user: Any) -> Sequence[AlertRow]:
-    """The open alerts that this user may see."""
-    found = _call("neural.monitoring.alerts.reading", "open_alerts", user, default=())
-    return [_alert(each) for each in found]
+def open_alerts(viewer: Viewer) -> Sequence[AlertRow]:
+    """The open alerts that this viewer may see."""
+    found = _call("neural.monitoring.alerts.reading", "open_alerts", viewer.user, default=())
+    return [_alert(each, viewer) for each in found]
 
 
-def _alert(alert: Any) -> AlertRow:
+def _alert(alert: Any, viewer: Viewer) -> AlertRow:
     is_taken = alert.state == AlertState.ACKNOWLEDGED
     return AlertRow(
         pk=alert.pk,
@@ -60,7 +61,7 @@ def _alert(alert: Any) -> AlertRow:
         remedy=alert.remedy,
         since=alert.since,
         is_critical=alert.severity == Severity.CRITICAL,
-        link=alert.where or alert.link,
+        link=alert.where if viewer.may_open(alert.page) else alert.link,
         acknowledge_address="" if is_taken else alert.acknowledge_address,
         taken_by=alert.acknowledged_by if is_taken else "",
     )

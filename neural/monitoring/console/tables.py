@@ -26,6 +26,7 @@ SILENT_AFTER = dt.timedelta(days=1)
 FORGOTTEN_AFTER = dt.timedelta(days=14)
 """A store that was silent for longer is no longer expected to send."""
 STORES_SHOWN = 8
+QUEUES_SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +45,23 @@ class QueueRow:
     paused: str = ""
 
 
-def queues_of_chain(watched: Watched, recent: Timeline | None) -> Sequence[QueueRow]:
+@dataclass(frozen=True)
+class QueueTable:
+    """Queues: those that need somebody first if not all are shown."""
+
+    rows: Sequence[QueueRow]
+    more: int = 0
+
+
+def queues_of_chain(watched: Watched, recent: Timeline | None) -> QueueTable:
     """The project's queues and others that are in use; of the pace, what is known."""
     whole = recent.steps[-PACE_MINUTES - 1 : -1] if recent else ()
     pace = total_of(whole)
     names = dict.fromkeys([*(watched.queues or QUEUES), *pace])
-    return [_queue(name, watched.queues.get(name), pace, recent is not None) for name in names]
+    rows = [_queue(name, watched.queues.get(name), pace, recent is not None) for name in names]
+    if len(rows) > QUEUES_SHOWN:
+        rows.sort(key=lambda row: (not row.is_late, not row.is_unread, not row.paused))
+    return QueueTable(rows[:QUEUES_SHOWN], len(rows[QUEUES_SHOWN:]))
 
 
 def _queue(name: str, facts: Mapping[str, Any] | None, pace: ByQueue, is_paced: bool) -> QueueRow:

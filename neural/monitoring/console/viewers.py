@@ -13,7 +13,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from neural.models import Store
+from neural.models import Store, TaskRun
+from neural.models.run import TaskRunQuerySet
 from neural.models.store import sees_every_store
 
 LINKED = (
@@ -29,6 +30,20 @@ LINKED = (
 )
 """Models whose lists the home links to."""
 ACKNOWLEDGE = "neural_monitoring.acknowledge_alert"
+DECIDING = (
+    ACKNOWLEDGE,
+    "neural_monitoring.view_alert",
+    "neural.view_taskrun",
+    "django_celery_beat.view_periodictask",
+    "django_celery_beat.change_periodictask",
+)
+"""Permissions on which depends what the home shows, besides those of the lists."""
+
+
+def visible_runs(user: Any) -> TaskRunQuerySet:
+    """The runs that this user may see."""
+    runs = TaskRun.objects.all() if user.has_perm("neural.view_taskrun") else TaskRun.objects.none()
+    return runs.for_user(user)
 
 
 @dataclass(frozen=True)
@@ -73,9 +88,14 @@ class Viewer:
         except NoReverseMatch:
             return ""
 
-    @cached_property
-    def may_acknowledge(self) -> bool:
-        return bool(self.user.has_perm(ACKNOWLEDGE))
+    def may_open(self, page: str) -> bool:
+        """Whether the user may open a list, by the name of its address
+        (``neural_taskrun_changelist``)."""
+        return any(
+            page == f"{model._meta.app_label}_{model._meta.model_name}_changelist"
+            and model_admin.has_view_or_change_permission(self.request)
+            for model, model_admin in self.site._registry.items()
+        )
 
     @cached_property
     def scope(self) -> str:
@@ -89,5 +109,5 @@ class Viewer:
         """A text that is equal for viewers who see the same page: for caches."""
         zone = timezone.get_current_timezone_name()
         seen = [self.site.name, str(get_language()), zone, self.scope]
-        seen += [*self.lists, str(self.may_acknowledge), *more]
+        seen += [*self.lists, *(str(self.user.has_perm(each)) for each in DECIDING), *more]
         return sha256("\n".join(seen).encode()).hexdigest()[:32]

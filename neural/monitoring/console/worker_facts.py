@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from neural.admin.workers import may_be_asked_to_stop
 from neural.conf import conf
 from neural.models import ProcessKind, TaskRun, WorkerProcess
+from neural.monitoring.console.viewers import visible_runs
 
 MOST_PRESENT = 200
 MOST_GONE = 20
@@ -68,8 +69,8 @@ def _with_runs(
 
 def _runs_of(processes: Sequence[WorkerProcess], user: Any) -> "QuerySet[TaskRun]":
     columns = ("pk", "task", "handler", "task_id", "worker_id", "store_id", "started_at")
-    held = TaskRun.objects.running().filter(worker__in=[each.pk for each in processes])
-    return held.for_user(user).only(*columns).order_by("worker", "started_at")
+    held = visible_runs(user).running().filter(worker__in=[each.pk for each in processes])
+    return held.only(*columns).order_by("worker", "started_at")
 
 
 def _facts(process: WorkerProcess, runs: Sequence[TaskRun], now: dt.datetime) -> WorkerFacts:

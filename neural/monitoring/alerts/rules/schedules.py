@@ -32,7 +32,7 @@ from neural.optional import said_of_an_absent_task
 logger = logging.getLogger(__name__)
 
 MOST_SCHEDULES = 500
-SCHEDULES_PAGE = "django_celery_beat_periodictask_changelist"
+SCHEDULES_PAGE = "neural_schedulepolicy_changelist"
 
 
 def _beat_silence(view: View) -> float | None:

@@ -1,14 +1,22 @@
 // Refreshes parts of the console's pages: elements with an id, data-every (seconds) and an hx-trigger
 // of "console". Hidden tabs of the browser are left alone. So is a part in which somebody moves by
-// keyboard, because replacing it takes the focus away; and what was unfolded stays so.
+// keyboard, because replacing it takes the focus away, or has typed something that was not sent; and
+// what was unfolded stays so. Where the part should come, a page that asks for the login may: then
+// the whole page is loaded again.
 // It also lets the keyboard reach tables that scroll sideways (class console-scroll).
 (() => {
   const REST = 60000; // milliseconds without a key until the part is refreshed again
   let lastKey = -REST;
   let unfolded = [];
 
+  const isEdited = (part) =>
+    [...part.querySelectorAll("input")].some((field) => field.value !== field.defaultValue);
+
   const isInUse = (part) =>
-    performance.now() - lastKey < REST && part.querySelector(":focus-visible") !== null;
+    isEdited(part) ||
+    (performance.now() - lastKey < REST && part.querySelector(":focus-visible") !== null);
+
+  const isAPart = ({ target, serverResponse }) => serverResponse.includes(`id="${target.id}"`);
 
   const refresh = (part) => {
     if (!document.hidden && !isInUse(part)) window.htmx.trigger(part, "console");
@@ -48,7 +56,11 @@
     });
     const { body } = document;
     body.addEventListener("htmx:afterRequest", (event) => showStale(!event.detail.successful));
-    body.addEventListener("htmx:beforeSwap", () => {
+    body.addEventListener("htmx:beforeSwap", (event) => {
+      if (event.detail.shouldSwap && event.detail.target.dataset.every && !isAPart(event.detail)) {
+        event.detail.shouldSwap = false;
+        window.location.reload();
+      }
       unfolded = [...document.querySelectorAll("details[open][id]")].map(({ id }) => id);
     });
     body.addEventListener("htmx:afterSwap", unfold);
