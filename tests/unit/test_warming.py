@@ -11,6 +11,8 @@ from tests.watching import wait_until
 from zhilian import warming
 from zhilian.wsgi import application
 
+pytestmark = pytest.mark.django_db
+
 
 @pytest.fixture
 def embedded(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:

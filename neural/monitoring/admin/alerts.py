@@ -149,16 +149,6 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
         (_("History"), {"fields": ("history",)}),
     )
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Without the page to look at if the user may not open it."""
-        found = super().get_fieldsets(request, obj)
-        viewer = Viewer(request, self.admin_site)
-        if obj is not None and viewer.may_open(texts.page_to_look_at(obj)):
-            return found
-        (name, shown), *more = found
-        fields = [each for each in shown["fields"] if each != "where_to_look"]
-        return [(name, {**shown, "fields": fields}), *more]
-
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """The alerts that this user may see; pending ones are nobody's concern yet."""
         alerts: Any = super().get_queryset(request)
@@ -171,11 +161,16 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
         return super().find(request, queryset, **options)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Channels are of the whole chain: other users do not read where messages went."""
-        if sees_every_store(request.user):
-            return self.fieldsets
-        shown, (title, _fields) = self.fieldsets
-        return (shown, (title, {"fields": ("history_here",)}))
+        """Without the page to look at if the user may not open it. Channels are of the whole chain:
+        other users do not read where messages went."""
+        (name, shown), (title, history) = self.fieldsets
+        viewer = Viewer(request, self.admin_site)
+        if obj is None or not viewer.may_open(texts.page_to_look_at(obj)):
+            fields = [each for each in shown["fields"] if each != "where_to_look"]
+            shown = {**shown, "fields": fields}
+        if not sees_every_store(request.user):
+            history = {"fields": ("history_here",)}
+        return [(name, shown), (title, history)]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
