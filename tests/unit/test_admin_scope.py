@@ -19,7 +19,7 @@ HISTORY = [
     and name._meta.model_name
     not in (
         *("store", "trainingplan", "apikey", "webhooksource", "storecode", "subscription"),
-        *("alertchannel", "retention"),
+        *("alertchannel", "examination", "retention"),
     )
 ]
 
