@@ -73,6 +73,7 @@ class Figured:
         self.last = {"S1": dt.timedelta(0), "S2": dt.timedelta(0)}
         self.counted: dt.timedelta | None = dt.timedelta(seconds=3)
         self.asked: list[str] = []
+        self.now = timezone.now()
 
     def by_minute(self, since: Any, until: Any, *, by: Any = ("queue",)) -> Any:
         self.asked.append("by_minute")
@@ -95,7 +96,7 @@ class Figured:
     def last_events(self, stores: Any = None) -> Any:
         self.asked.append(f"last_events {stores}")
         return {
-            code: timezone.now() - age
+            code: self.now - age
             for code, age in self.last.items()
             if stores is None or code in stores
         }
