@@ -83,7 +83,7 @@ def _queue(name: str, watched: Watched, pace: ByQueue, *, is_paced: bool) -> Que
         outgoing=outgoing,
         drained=_drained(due, coming, going) if is_paced and not is_paused else NOTHING,
         readers=_readers(facts["readers"]),
-        is_unread=not facts["readers"] and not is_paused,
+        is_unread=bool(due) and not facts["readers"] and not is_paused,
         paused=_paused(facts["paused"], now),
     )
 
