@@ -3,6 +3,7 @@
 from typing import Any
 
 from celery import shared_task
+from django.utils.translation import gettext_lazy as _
 
 from neural.celeryapp.task import LedgerTask
 from neural.ledger.clock import database_clock
@@ -21,7 +22,11 @@ def send_alert(message_id: str) -> dict[str, Any]:
 
 
 @shared_task(
-    base=LedgerTask, name=PRUNE_TASK, run_queue=LOW_PRIORITY_QUEUE, run_priority=LOW_PRIORITY
+    base=LedgerTask,
+    name=PRUNE_TASK,
+    title=_("Delete what is old"),
+    run_queue=LOW_PRIORITY_QUEUE,
+    run_priority=LOW_PRIORITY,
 )
 def prune_old_rows(dry_run: bool = False) -> dict[str, Any]:
     """Delete what is finished and old, as the settings say, in slices; returns numbers of rows.

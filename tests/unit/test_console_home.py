@@ -393,8 +393,18 @@ def test_a_paused_queue_is_not_late():
 
     html = page()
 
-    assert re.search(r"paused until \d\d:\d\d by lee", text_of(html, "console-queues"))
+    told = text_of(html, "console-queues")
+    assert re.search(r"paused until (\d\d-\d\d )?\d\d:\d\d by lee", told)
     assert "console-needs" not in html
+    assert "never at this pace" not in told
+
+
+def test_a_pause_that_ends_another_day_says_which():
+    until = "2031-05-06T07:08:00+00:00"
+    paused = {"by": "lee", "reason": "stock-taking", "until": until}
+    examined(facts={"queues": {"default": FACTS["queues"]["default"] | {"paused": paused}}})
+
+    assert "paused until 05-06 15:08 by lee" in text_of(page(), "console-queues")
 
 
 @pytest.mark.parametrize(("span", "columns"), [("hour", 60), ("day", 24), ("week", 84), ("x", 60)])

@@ -12,7 +12,7 @@ from django_celery_beat.models import PeriodicTask
 import neural
 from neural.celeryapp.shipped_schedules import make_if_news
 from neural.conf import conf
-from neural.ledger.prune import prune_runs
+from neural.ledger.prune import PRUNABLES, prune_runs
 from neural.ledger.retention import Retention
 from neural.models import NeuralEvent, RunState, TaskRun
 from neural.monitoring.models import TotalFigures
@@ -393,3 +393,7 @@ def test_a_user_of_some_stores_has_no_such_page(browser, user):
 
     assert browser.get(reverse(f"{PAGE}_changelist")).status_code == 403
     assert browser.post(reverse(f"{PAGE}_delete")).status_code == 403
+
+
+def test_all_that_is_deleted_has_a_label_to_translate():
+    assert [each.name for each in PRUNABLES if not each.label] == []

@@ -121,7 +121,7 @@ def _tiles(viewer: Viewer, watch: Watched, lines: _Timelines, silent: Part) -> S
     groups = part("groups", lambda: _group_count(viewer))
 
     def silent_stores(line: Any) -> Any:
-        return silent_tile(viewer, line.rows, line.total)
+        return silent_tile(line.rows, line.total)
 
     return [
         part("events", lambda: events_tile(viewer, watch.now)),

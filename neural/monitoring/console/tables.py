@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -58,13 +59,14 @@ def queues_of_chain(watched: Watched, recent: Timeline | None) -> QueueTable:
     whole = recent.steps[-PACE_MINUTES - 1 : -1] if recent else ()
     pace = total_of(whole)
     names = dict.fromkeys([*(watched.queues or QUEUES), *pace])
-    rows = [_queue(name, watched.queues.get(name), pace, recent is not None) for name in names]
+    rows = [_queue(name, watched, pace, is_paced=recent is not None) for name in names]
     if len(rows) > QUEUES_SHOWN:
         rows.sort(key=lambda row: (not row.is_late, not row.is_unread, not row.paused))
     return QueueTable(rows[:QUEUES_SHOWN], len(rows[QUEUES_SHOWN:]))
 
 
-def _queue(name: str, facts: Mapping[str, Any] | None, pace: ByQueue, is_paced: bool) -> QueueRow:
+def _queue(name: str, watched: Watched, pace: ByQueue, *, is_paced: bool) -> QueueRow:
+    facts, now = watched.queues.get(name), watched.now
     figures = pace.get(name, Figures())
     coming, going = figures.submitted / PACE_MINUTES, _ended(figures) / PACE_MINUTES
     incoming, outgoing = (rate(coming), rate(going)) if is_paced else (NOTHING, NOTHING)
@@ -81,8 +83,8 @@ def _queue(name: str, facts: Mapping[str, Any] | None, pace: ByQueue, is_paced: 
         outgoing=outgoing,
         drained=_drained(due, coming, going) if is_paced and not is_paused else NOTHING,
         readers=_readers(facts["readers"]),
-        is_unread=not facts["readers"] and not is_paused,
-        paused=_paused(facts["paused"]),
+        is_unread=bool(due) and not facts["readers"] and not is_paused,
+        paused=_paused(facts["paused"], now),
     )
 
 
@@ -104,13 +106,14 @@ def _readers(number: int) -> str:
     return ngettext("%(count)d worker", "%(count)d workers", number) % {"count": number}
 
 
-def _paused(pause: Mapping[str, Any] | None) -> str:
+def _paused(pause: Mapping[str, Any] | None, now: dt.datetime) -> str:
     if not pause:
         return ""
     until = moment_of(pause["until"])
     if until is None:
         return _("paused by %(who)s") % {"who": pause["by"]}
-    about = {"who": pause["by"], "until": clock(until, with_day=False)}
+    is_today = timezone.localdate(until) == timezone.localdate(now)
+    about = {"who": pause["by"], "until": clock(until, with_day=not is_today)}
     return _("paused until %(until)s by %(who)s") % about
 
 
@@ -136,7 +139,7 @@ def queues_of_stores(watched: Watched, day: Timeline) -> Sequence[StoreQueueRow]
             succeeded=total[name].succeeded,
             failed=total[name].failed,
             dead=total[name].dead,
-            paused=_paused(watched.queues.get(name, {}).get("paused")),
+            paused=_paused(watched.queues.get(name, {}).get("paused"), watched.now),
         )
         for name in in_order(total)
     ]

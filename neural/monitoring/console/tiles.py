@@ -137,7 +137,7 @@ def _p99(step: Mapping[str, Any], queue: str) -> float | None:
     return quantile(step[queue].wait, 0.99) if queue in step else None
 
 
-def silent_tile(viewer: Viewer, silent: Sequence[Any], total: int) -> Tile:
+def silent_tile(silent: Sequence[Any], total: int) -> Tile:
     """Stores that have sent nothing although they usually do."""
     number = len(silent)
     about = {"count": f"{total:,}"}
@@ -148,5 +148,5 @@ def silent_tile(viewer: Viewer, silent: Sequence[Any], total: int) -> Tile:
         unit=ngettext("of %(count)s store", "of %(count)s stores", total) % about,
         below=silent[0].text if silent else _("every store sends"),
         is_bad=bool(number),
-        link=viewer.lists.get("neural.store", ""),
+        link="#console-silent",
     )
