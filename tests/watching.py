@@ -23,7 +23,7 @@ def descendants(pid: int) -> set[int]:
     return children.union(*(descendants(child) for child in children))
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Return as soon as `condition` holds; fail the test if it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -7,7 +7,7 @@ from tests.browser.pages import NARROW, WIDE
 from tests.unit import admin_world as world
 from tests.unit.test_admin_pages import submitted
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration]
+pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.takes(seconds=70)]
 
 EXCEPTED = (
     # Django's box of two lists (SelectFilter2.js) names an icon's span, which has no role; the box

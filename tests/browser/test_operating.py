@@ -18,7 +18,7 @@ from tests.integration.submitting import submit
 from tests.unit import alerting
 from tests.watching import wait_until
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.takes(15)]
+pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.takes(seconds=12)]
 
 HOME = "/admin/"
 QUEUES = "/admin/neural/queuepause/"
