@@ -7,9 +7,16 @@ from contextlib import nullcontext
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import translation
 
 from tests import emptying, order, selection
 from zhilian.supervision.embedded import EmbeddedBroker, answers
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Begin each test in the default language: a request of the one before may have set another."""
+    translation.deactivate()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -5,7 +5,7 @@ from django.contrib.sessions.models import Session
 
 from neural.models import QueuePause
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration]
+pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.once]
 
 QUEUES = "/admin/neural/queuepause/"
 TICK = "document.dispatchEvent(new Event('visibilitychange'))"
