@@ -8,6 +8,7 @@ import time
 from django.db import DatabaseError, InterfaceError
 
 from neural.conf import conf
+from neural.ledger import dialects
 from neural.ledger.process_facts import memory_bytes, versions
 from neural.models import ProcessKind, WorkerProcess
 
@@ -45,7 +46,13 @@ class BeatProcess:
         if row is None:
             return
         try:
-            row.stop()
+            try:
+                row.stop()
+            except (DatabaseError, InterfaceError):
+                # The signal that ends beat may have come in the middle of a query: its connection
+                # is of no more use, a new one is.
+                dialects.ledger_connection().close()
+                row.stop()
         except (DatabaseError, InterfaceError) as error:
             logger.warning("event=goodbye_failed worker=%s error=%r", row.name, str(error))
         else:

@@ -3,8 +3,9 @@
 import os
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
+from neural.celeryapp.beat_process import BeatProcess
 from neural.conf import conf
 from neural.health.situation import Situation
 from neural.health.workers import workers
@@ -126,3 +127,25 @@ def test_a_silent_beat_is_not_told_as_a_silent_worker(beat, clock):
     WorkerProcess.objects.beats().update(heartbeat_at=ago(minutes=1))
 
     assert "silent" not in workers(Situation()).found
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ended_in_the_middle_of_a_query_it_is_marked_stopped_by_a_new_connection(
+    monkeypatch, caplog
+):
+    process = BeatProcess()
+    process.beat()
+    stop, connections = WorkerProcess.stop, []
+
+    def stop_by(worker: WorkerProcess) -> None:
+        connections.append(connection.connection)
+        if len(connections) == 1:
+            raise OperationalError("another command is already in progress")
+        stop(worker)
+
+    monkeypatch.setattr(WorkerProcess, "stop", stop_by)
+    process.stop()
+
+    assert row().stopped_at is not None
+    assert connections[1] is not connections[0]
+    assert "goodbye_failed" not in caplog.text

@@ -27,7 +27,8 @@ def command(capsys):
 def test_it_asks_for_a_run_for_each_store(command):
     assert command() == "2 runs are asked for on low_priority.\n"
 
-    assert list(TaskRun.objects.values_list("store", "requested_by")) == [
+    runs = TaskRun.objects.order_by("store")
+    assert list(runs.values_list("store", "requested_by")) == [
         ("S01", "analyse_demand"),
         ("S02", "analyse_demand"),
     ]

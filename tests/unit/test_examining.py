@@ -13,6 +13,7 @@ from neural.monitoring.conf import conf
 from neural.monitoring.examining import duty, lease
 from neural.monitoring.models import Examination
 from tests import registries
+from tests.integration.conftest import point_this_process_to
 from tests.unit import admin_world as world
 
 pytestmark = pytest.mark.django_db
@@ -239,7 +240,8 @@ def test_the_facts_say_what_each_process_does():
     assert (works["work"], works["memory_bytes"]) == ("app.count", 7)
 
 
-def test_the_facts_say_that_the_broker_is_away():
+def test_the_facts_say_that_the_broker_is_away(monkeypatch):
+    point_this_process_to("redis://127.0.0.1:1/0", monkeypatch)
     broker = examined().facts["broker"]
 
     assert broker["up"] is False
