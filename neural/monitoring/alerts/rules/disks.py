@@ -63,8 +63,8 @@ DISK = register_rule(
         sentence=_disk_told,
         covers=("disk",),
         thresholds=(
-            from_settings("alert_disk_free_percent", gettext_lazy("warning (% free)")),
-            from_settings("alert_disk_free_critical_percent", gettext_lazy("critical (% free)")),
+            from_settings("alert_disk_free_percent", gettext_lazy("warning (free, in %)")),
+            from_settings("alert_disk_free_critical_percent", gettext_lazy("critical (free, in %)")),
         ),
     )
 )
