@@ -64,7 +64,9 @@ DISK = register_rule(
         covers=("disk",),
         thresholds=(
             from_settings("alert_disk_free_percent", gettext_lazy("warning (free, in %)")),
-            from_settings("alert_disk_free_critical_percent", gettext_lazy("critical (free, in %)")),
+            from_settings(
+                "alert_disk_free_critical_percent", gettext_lazy("critical (free, in %)")
+            ),
         ),
     )
 )
