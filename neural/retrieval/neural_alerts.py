@@ -12,6 +12,7 @@ from neural.monitoring.alerts.judging import (
     Thresholds,
     View,
     from_settings,
+    severity_of,
 )
 from neural.monitoring.alerts.noted import in_language
 from neural.monitoring.alerts.rules import register_rule
@@ -31,8 +32,7 @@ def _index_behind(view: View, thresholds: Thresholds) -> Judgement:
     if lag.troubles:
         blocked = {"found": in_turn(lag.troubles)}
         return Judgement([Condition(severity=Severity.CRITICAL, facts=blocked)])
-    if seconds > min(warning, critical):
-        severity = Severity.CRITICAL if seconds > critical else Severity.WARNING
+    if severity := severity_of(warning=seconds > warning, critical=seconds > critical):
         facts = {"waiting": lag.waiting, "seconds": round(seconds)}
         return Judgement([Condition(severity=severity, facts=facts)])
     return Judgement()

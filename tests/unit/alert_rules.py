@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from neural.health.broker import BrokerFacts
 from neural.health.findings import Finding, Status
 from neural.health.situation import Waiting
+from neural.models import QueuePause
 from neural.monitoring.alerts.evaluating import evaluate
 from neural.monitoring.alerts.judging import Judgement, Rule, View
 from neural.monitoring.alerts.noted import noted
@@ -22,9 +23,17 @@ def after(seconds: float) -> dt.datetime:
     return NOON + dt.timedelta(seconds=seconds)
 
 
+class Seen(SimpleNamespace):
+    """A situation of which all but the pauses is described."""
+
+    @property
+    def pauses(self) -> dict[str, QueuePause]:
+        return {each.queue: each for each in QueuePause.objects.in_force(self.now)}
+
+
 def situation(*, waiting=(), readers=(), messages=None, error="", hosts=()):
     """What a relay sees: ``waiting`` are (queue, runs, oldest seconds)."""
-    return SimpleNamespace(
+    return Seen(
         now=NOON,
         waiting={
             queue: Waiting(queue=queue, runs=runs, oldest_seconds=seconds)

@@ -10,7 +10,7 @@ from django.db import transaction
 from neural.health.situation import Situation
 from neural.ledger import dialects
 from neural.monitoring.alerts import life
-from neural.monitoring.alerts.judging import Judgement, Rule, View
+from neural.monitoring.alerts.judging import UNKNOWN, Judgement, Rule, View
 from neural.monitoring.alerts.news import tell_news
 from neural.monitoring.alerts.noted import Findings, noted
 from neural.monitoring.alerts.rules import RULES
@@ -43,12 +43,12 @@ def _judge(rule: Rule, view: View, setting: AlertRule | None) -> Judgement | Non
     if setting and not setting.enabled:
         return None
     if rule.name != DATABASE and view.is_problem("database"):
-        return Judgement.unknown()
+        return UNKNOWN
     try:
         return rule.judge(view, view.thresholds_of(rule))
     except Exception as error:  # a faulty rule must not stop the others
         logger.warning("event=rule_failed rule=%s error=%r", rule.name, str(error), exc_info=True)
-        return Judgement.unknown()
+        return UNKNOWN
 
 
 def _advance(judged: Mapping[str, Judgement | None], *, now: dt.datetime) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from neural.health.findings import Status
 from neural.health.situation import Situation
-from neural.models import QueuePause
 from neural.monitoring.alerts.noted import Noted
 from neural.monitoring.conf import MonitoringSettings, conf
 from neural.monitoring.models import Examination, Severity
@@ -38,6 +37,14 @@ class Condition:
     """The only store that it concerns, if there is one."""
 
 
+def severity_of(*, warning: bool, critical: bool) -> Severity | None:
+    """How urgent a value is that has passed these limits; None if it has passed neither. People may
+    set the limits in any order."""
+    if critical:
+        return Severity.CRITICAL
+    return Severity.WARNING if warning else None
+
+
 def every_subject(subject: str) -> bool:
     """The default for ``knows``: the rule knows about each subject."""
     return True
@@ -58,13 +65,9 @@ class Judgement:
     conditions: Sequence[Condition] = ()
     knows: Callable[[str], bool] = every_subject
 
-    @classmethod
-    def unknown(cls) -> "Judgement":
-        """The rule cannot know: what it would ask does not answer, or was not counted lately."""
-        return UNKNOWN
-
 
 UNKNOWN = Judgement(knows=no_subject)
+"""The rule cannot know: what it would ask does not answer, or was not counted lately."""
 
 
 def except_for(subjects: Collection[str]) -> Callable[[str], bool]:
@@ -100,11 +103,6 @@ class View:
     def is_problem(self, probe: str) -> bool:
         """Whether this probe has found a problem."""
         return self.status(probe) == Status.PROBLEM
-
-    @cached_property
-    def paused(self) -> frozenset[str]:
-        """The queues that are paused now."""
-        return frozenset(QueuePause.objects.in_force(self.now).values_list("queue", flat=True))
 
     @cached_property
     def watched_since(self) -> dt.datetime:

@@ -17,9 +17,9 @@ from neural.monitoring.alerts.judging import (
     Thresholds,
     View,
     from_settings,
+    severity_of,
 )
 from neural.monitoring.alerts.rules import register_rule
-from neural.monitoring.models import Severity
 
 
 def free_of(place: Path) -> tuple[int, int]:
@@ -39,8 +39,7 @@ def _disk(view: View, thresholds: Thresholds) -> Judgement:
     for place in dict.fromkeys(storage.places()):
         free, size = free_of(place)
         percent = 100 * free / size if size else 100.0
-        if percent < max(warning, critical):
-            severity = Severity.CRITICAL if percent < critical else Severity.WARNING
+        if severity := severity_of(warning=percent < warning, critical=percent < critical):
             facts = {"host": host, "place": str(place), "free": free, "percent": round(percent, 1)}
             found.append(Condition(subject=f"{host}:{place}", severity=severity, facts=facts))
     others = {worker.host for worker in view.situation.workers} - {host}

@@ -18,6 +18,7 @@ from neural.monitoring.alerts.judging import (
     Thresholds,
     View,
     from_settings,
+    severity_of,
 )
 from neural.monitoring.alerts.rules import register_rule
 from neural.monitoring.models import Severity
@@ -60,11 +61,14 @@ def _oldest_due(view: View, thresholds: Thresholds) -> Judgement:
     found = []
     for queue, each in waiting.items():
         warning, critical = _limits(queue, thresholds)
-        if queue in view.paused or queue in unread or each.oldest_seconds <= min(warning, critical):
+        if queue in view.situation.pauses or queue in unread:
             continue
-        is_critical = each.oldest_seconds > critical
-        found.append(_condition(each, Severity.CRITICAL if is_critical else Severity.WARNING))
-    return Judgement(found, knows=lambda queue: queue not in unread or queue in view.paused)
+        seconds = each.oldest_seconds
+        if severity := severity_of(warning=seconds > warning, critical=seconds > critical):
+            found.append(_condition(each, severity))
+    return Judgement(
+        found, knows=lambda queue: queue not in unread or queue in view.situation.pauses
+    )
 
 
 OLDEST_DUE = register_rule(
@@ -108,14 +112,14 @@ def _stalled_queue(view: View, thresholds: Thresholds) -> Judgement:
     late = [
         each
         for queue, each in view.situation.waiting.items()
-        if queue not in view.paused
+        if queue not in view.situation.pauses
         and queue not in unread
         and each.oldest_seconds > max(_limits(queue, limits)[0], idle)
     ]
     stalled = [each for each in late if not _has_moved(each.queue, view, seconds=idle)]
     return Judgement(
         [_condition(each, Severity.CRITICAL) for each in stalled],
-        knows=lambda queue: queue not in unread or queue in view.paused,
+        knows=lambda queue: queue not in unread or queue in view.situation.pauses,
     )
 
 
@@ -154,7 +158,7 @@ def _no_worker(view: View, thresholds: Thresholds) -> Judgement:
         each
         for queue, each in view.situation.waiting.items()
         if queue not in view.situation.readers
-        and queue not in view.paused
+        and queue not in view.situation.pauses
         and each.oldest_seconds > thresholds["no_worker_seconds"]
     ]
     return Judgement([_condition(each, Severity.CRITICAL) for each in unread])
@@ -190,13 +194,12 @@ def _relay_behind(view: View, thresholds: Thresholds) -> Judgement:
     limit = ledger_conf().queue_depth_limit
     found = []
     for queue in pending_queues():
-        if queue in view.paused or facts.messages.get(queue, 0) >= limit:
+        if queue in view.situation.pauses or facts.messages.get(queue, 0) >= limit:
             continue
         seconds = _unpublished_for(queue, view.now)
         warning = thresholds["relay_behind_seconds"]
         critical = thresholds["relay_behind_critical_seconds"]
-        if seconds > min(warning, critical):
-            severity = Severity.CRITICAL if seconds > critical else Severity.WARNING
+        if severity := severity_of(warning=seconds > warning, critical=seconds > critical):
             about = {"seconds": round(seconds)}
             found.append(Condition(subject=queue, severity=severity, facts=about))
     return Judgement(found)

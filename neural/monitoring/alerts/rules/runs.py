@@ -17,9 +17,9 @@ from neural.monitoring.alerts.judging import (
     Thresholds,
     View,
     from_settings,
+    severity_of,
 )
 from neural.monitoring.alerts.rules import register_rule
-from neural.monitoring.models import Severity
 from neural.monitoring.rollups import reading
 
 RUNS_PAGE = "neural_taskrun_changelist"
@@ -42,11 +42,11 @@ def _dead_letters(view: View, thresholds: Thresholds) -> Judgement:
     by_work = {work: own["dead"] for work, own in _lately(view, seconds).items() if own["dead"]}
     dead = sum(by_work.values())
     warning, critical = thresholds["dead_letters"], thresholds["dead_letters_critical"]
-    if dead < min(warning, critical):
+    severity = severity_of(warning=dead >= warning, critical=dead >= critical)
+    if severity is None:
         return Judgement()
     most = max(sorted(by_work), key=lambda work: by_work[work])
     facts = {"dead": dead, "seconds": seconds, "work": most, "of_work": by_work[most]}
-    severity = Severity.CRITICAL if dead >= critical else Severity.WARNING
     return Judgement([Condition(severity=severity, facts=facts)])
 
 
@@ -83,9 +83,9 @@ def _failure_rate(view: View, thresholds: Thresholds) -> Judgement:
     for work, own in _lately(view, thresholds["failure_rate_seconds"]).items():
         share = own["failed"] / own["attempts"] if own["attempts"] else 0.0
         warning, critical = thresholds["failure_rate"], thresholds["failure_rate_critical"]
-        if own["attempts"] < thresholds["failure_rate_attempts"] or share < min(warning, critical):
+        severity = severity_of(warning=share >= warning, critical=share >= critical)
+        if severity is None or own["attempts"] < thresholds["failure_rate_attempts"]:
             continue
-        severity = Severity.CRITICAL if share >= critical else Severity.WARNING
         facts = {
             "failed": own["failed"],
             "attempts": own["attempts"],
