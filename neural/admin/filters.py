@@ -13,12 +13,13 @@ from django.db.models import Choices, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from neural.admin.planning import WholeNumbers
 from neural.events.registry import handlers_of
 from neural.events.types import event_types
 from neural.ledger.work import WorkSource
 from neural.models import RunState, Store
 
-STORES_LISTED = 25
+STORES_LISTED = ROWS_LISTED = 25
 
 
 class EqualityFilter(admin.SimpleListFilter):
@@ -45,6 +46,38 @@ class TextFilter(EqualityFilter):
         others = (item for item in changelist.filter_params.items() if item[0] != mine)
         self.kept = [(name, value) for name, values in others for value in values]
         return super().choices(changelist)
+
+
+class NumberFilter(TextFilter):
+    """The rows that refer to one row of another table, by its number."""
+
+    input_type = "number"
+    more = True
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return ()
+
+    def has_output(self) -> bool:
+        return True
+
+    def condition(self, value: str) -> Q:
+        if value not in WholeNumbers():
+            return Q(pk=None)
+        return Q(**{self.parameter_name or "": int(value)})
+
+
+class NamedRowFilter(NumberFilter):
+    """The same, with a choice of the first rows by name."""
+
+    def rows(self, request: HttpRequest) -> QuerySet:
+        """The rows that the user may choose."""
+        raise NotImplementedError
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        named = self.rows(request).only("pk", "name").order_by("name", "pk")
+        found = list(named[: ROWS_LISTED + 1])
+        self.more = len(found) > ROWS_LISTED
+        return [(str(each.pk), each.name) for each in found[:ROWS_LISTED]]
 
 
 class StoreFilter(TextFilter):

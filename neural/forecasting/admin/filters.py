@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.filters import DayFilter, EqualityFilter, TextFilter, choices_of
+from neural.admin.filters import DayFilter, EqualityFilter, NumberFilter, choices_of
 from neural.forecasting.core.types import label_of, model_types
 from neural.forecasting.models import RoundState, Standing, UpdateState
 
@@ -44,23 +43,9 @@ class UpdateStateFilter(EqualityFilter):
         return choices_of(UpdateState)
 
 
-class RoundFilter(TextFilter):
-    """Filters by one round's number."""
-
+class RoundFilter(NumberFilter):
     title = _("round")
     parameter_name = "round"
-    input_type = "number"
-    more = True
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return ()
-
-    def has_output(self) -> bool:
-        return True
-
-    def condition(self, value: str) -> Q:
-        usable = value.isascii() and value.isdigit() and len(value) < 19
-        return Q(round=int(value)) if usable else Q(pk=None)
 
 
 class MadeOnFilter(DayFilter):

@@ -22,7 +22,7 @@ from neural.admin.display import (
     short_instant_column,
     store_code_column,
 )
-from neural.admin.filters import EqualityFilter, StoreFilter, TextFilter, choices_of
+from neural.admin.filters import EqualityFilter, NamedRowFilter, StoreFilter, choices_of
 from neural.admin.pages import page
 from neural.admin.panels import Panel, register_panel
 from neural.admin.planning import WholeNumbers, by_store
@@ -75,24 +75,12 @@ class DeliveryTypeFilter(EqualityFilter):
         return [(name, name) for name in names]
 
 
-class SubscriptionFilter(TextFilter):
-    """One subscription: a choice of the first of those that the user sees, or its number."""
-
+class SubscriptionFilter(NamedRowFilter):
     title = _("subscription")
     parameter_name = "subscription"
-    input_type = "number"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        visible = Subscription.objects.for_user(request.user).only("pk", "name")
-        found = list(visible.order_by("name", "pk")[: LISTED + 1])
-        self.more = len(found) > LISTED
-        return [(str(each.pk), each.name) for each in found[:LISTED]]
-
-    def has_output(self) -> bool:
-        return True
-
-    def condition(self, value: str) -> Q:
-        return Q(subscription=int(value)) if value in WholeNumbers() else Q(pk=None)
+    def rows(self, request: HttpRequest) -> QuerySet:
+        return Subscription.objects.for_user(request.user)
 
 
 @page(Delivery)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -18,7 +18,7 @@ from neural.admin.display import (
     one_line,
     short_instant_column,
 )
-from neural.admin.filters import EqualityFilter, TextFilter, choices_of
+from neural.admin.filters import EqualityFilter, NamedRowFilter, choices_of
 from neural.admin.pages import page
 from neural.admin.planning import WholeNumbers
 from neural.admin.scope import ReadOnlyAdmin
@@ -29,7 +29,6 @@ from neural.monitoring.alerts.composing import compose
 from neural.monitoring.alerts.explaining import explained
 from neural.monitoring.models import AlertChannel, AlertMessage, AlertMessageState
 
-LISTED = 25
 COLOURS: dict[str, str] = {
     AlertMessageState.PENDING: "pending",
     AlertMessageState.SENT: "succeeded",
@@ -45,23 +44,12 @@ class MessageStateFilter(EqualityFilter):
         return choices_of(AlertMessageState)
 
 
-class ChannelFilter(TextFilter):
-    """One channel: a choice of the first ones, or its number."""
-
+class ChannelFilter(NamedRowFilter):
     title = _("channel")
     parameter_name = "channel"
-    input_type = "number"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        found = list(AlertChannel.objects.only("pk", "name").order_by("name")[: LISTED + 1])
-        self.more = len(found) > LISTED
-        return [(str(each.pk), each.name) for each in found[:LISTED]]
-
-    def has_output(self) -> bool:
-        return True
-
-    def condition(self, value: str) -> Q:
-        return Q(channel=int(value)) if value in WholeNumbers() else Q(pk=None)
+    def rows(self, request: HttpRequest) -> QuerySet:
+        return AlertChannel.objects.all()
 
 
 @page(AlertMessage)
