@@ -11,6 +11,7 @@ from neural.broker.publisher import BrokerUnavailable
 from neural.health.situation import Situation
 from neural.ledger.pausing import pause, pauses
 from neural.models import RunState
+from neural.monitoring.console import pause_form
 from neural.monitoring.console.queue_facts import QueueFacts, Rates, queue_facts
 from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.reading import Figures
@@ -147,6 +148,18 @@ def test_who_may_pause_pauses_with_reason_and_end_and_leaves_an_entry():
     page = client.get(ADDRESS).content.decode()
     assert "repairs" in page
     assert "by lee, since" in page
+
+
+def test_minutes_of_a_pause_are_counted_by_the_databases_clock(monkeypatch):
+    """That of the web process's host may be ahead."""
+    theirs = timezone.now() - dt.timedelta(minutes=10)
+    monkeypatch.setattr(pause_form, "database_clock", lambda: theirs)
+
+    open_page(PAUSE).post(
+        f"{ADDRESS}pause/", {"queue": "default", "reason": "repairs", "minutes": "90"}
+    )
+
+    assert pauses(theirs).get().until == theirs + dt.timedelta(minutes=90)
 
 
 def test_resuming_leaves_an_entry_too():

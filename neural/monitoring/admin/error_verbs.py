@@ -6,13 +6,13 @@ from functools import partial
 from typing import Any
 
 from django.contrib import messages
-from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop, ngettext, pgettext_lazy
 
 from neural.admin import audit
 from neural.admin.actions import Verb
+from neural.ledger.clock import database_clock
 from neural.monitoring.errors.deciding import (
     MOST_AT_ONCE,
     Acted,
@@ -33,7 +33,7 @@ RUNS_DISCARDED = gettext_noop("dead runs: discarded (discard)")
 
 
 def _mute(days: int, group: ErrorGroup, user: Any) -> bool:
-    return mute(group, user, until=timezone.now() + dt.timedelta(days=days))
+    return mute(group, user, until=database_clock() + dt.timedelta(days=days))
 
 
 def _muting(days: int, label: Any, explanation: Any) -> Verb:

@@ -4,9 +4,9 @@ import datetime as dt
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from neural.ledger.clock import database_clock
 from neural.ledger.pausing import LONGEST_REASON
 
 LONGEST_MINUTES = 30 * 24 * 60
@@ -42,7 +42,7 @@ class PauseForm(forms.Form):
         until = values.get("until")
         if values.get("minutes") and until:
             raise forms.ValidationError(_("Give minutes or a time, not both."))
-        if until and until <= timezone.now():
+        if until and until <= database_clock():
             self.add_error("until", _("The end of the pause has passed already."))
         return values
 
@@ -51,6 +51,6 @@ class PauseForm(forms.Form):
         """When the pause ends by itself, if it does."""
         minutes = self.cleaned_data.get("minutes")
         if minutes:
-            return timezone.now() + dt.timedelta(minutes=minutes)
+            return database_clock() + dt.timedelta(minutes=minutes)
         until: dt.datetime | None = self.cleaned_data.get("until")
         return until

@@ -11,8 +11,8 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 
 from django.db.models import Exists, OuterRef, QuerySet
-from django.utils import timezone
 
+from neural.ledger.clock import database_clock
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
 from neural.monitoring.conf import conf
 from neural.monitoring.errors.fingerprint import Cause, cause_of
@@ -44,9 +44,10 @@ class Grouping:
         """Group what has failed since the last time, if it is time."""
         if time.monotonic() < self._due:
             return
-        is_full = group_failures(now=timezone.now())
+        now = database_clock()
+        is_full = group_failures(now=now)
         self._due = time.monotonic() + (0 if is_full else conf().figures_seconds)
-        end_mutes(now=timezone.now())
+        end_mutes(now=now)
         self._swept = sweep(after=self._swept)
 
 
