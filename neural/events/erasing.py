@@ -1,0 +1,208 @@
+"""Erases a person from the tables that hold what came from outside.
+
+Every table is walked by primary key in short transactions, beside live work: a row that names the
+person is locked, read again and updated, so that nothing that a worker writes meanwhile is lost.
+Whoever is killed begins anew, and finds what is left.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import models, transaction
+from django.db.models import Model, Q, QuerySet
+
+from neural.events.runs_under_way import Runs, runs_under_way
+from neural.events.texts import chunks_of
+from neural.ledger.outages import despite_contention
+from neural.personal.keys import plain_key
+from neural.personal.person import MARK, Person
+from neural.registry import Registry
+
+MARKS = (MARK, "")
+"""What may stand where data stood: the second, where the first is not valid."""
+MOST_ROUNDS = 5
+
+Values = Mapping[str, Any]
+
+
+def _nothing(rows: Sequence[Any], person: Person) -> None:
+    """The default for ``after``."""
+
+
+def _not_waiting(runs: Runs) -> None:
+    """The default for ``wait_for``."""
+
+
+def _valid(row: Any, values: Values) -> bool:
+    """The default for ``accepts``."""
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Erasable:
+    """A table that may hold a person's data."""
+
+    name: str
+    """Its rows in the plural, for people who read the output of the command."""
+    model: type[Model]
+    fields: Sequence[str]
+    """Its fields of text and JSON with content from outside."""
+    store: str = "store"
+    """The field with the store's code; empty if its rows belong to no store."""
+    only: Q = Q()  # noqa: RUF009 (never changed)
+    """Those rows that may be changed."""
+    after: Callable[[Sequence[Any], Person], None] = _nothing
+    """Called with the changed rows, in the transaction that changes them."""
+    accepts: Callable[[Any, Values], bool] = _valid
+    """Whether a row may have these values of its fields."""
+    unchanged_paths: Sequence[str] = ()
+    """Paths of two keys like ``options.task_id``, whose values are never changed."""
+
+
+ERASABLES: Registry[Erasable] = Registry("erasable table")
+
+
+def register_erasable(erasable: Erasable) -> None:
+    """Make ``manage.py erase_person`` go through this table, too. Call it in ``ready()``: tables
+    are gone through in the order in which they were registered."""
+    ERASABLES.add(erasable.name, erasable)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Some rows that were looked at."""
+
+    name: str
+    looked_at: int
+    found: int
+    unread: int = 0
+    """Rows that are nested too deep to be read."""
+
+
+def erase(
+    person: Person,
+    *,
+    store: str = "",
+    dry_run: bool,
+    wait_for: Callable[[Runs], None] = _not_waiting,
+) -> Iterator[Step]:
+    """Go through all tables, and erase the person where ``dry_run`` is false; yields each step.
+
+    A run that is at work may write what it had read before. So the tables are gone through again,
+    each time after the runs have ended that were under way, until nothing is found. ``wait_for`` is
+    called with these runs, and waits for them.
+    """
+    for number in range(1 if dry_run else MOST_ROUNDS):
+        under_way = runs_under_way(store)
+        if number:
+            wait_for(under_way)
+        found = 0
+        for erasable in ERASABLES:
+            for step in _walk(erasable, person, store, dry_run):
+                found += step.found
+                yield step
+        if not found and (number or not under_way):
+            return
+
+
+def _walk(erasable: Erasable, person: Person, store: str, dry_run: bool) -> Iterator[Step]:
+    rows = rows_of(erasable, store)
+    if rows is None:
+        return
+    person = of_table(person, erasable)
+    for chunk in chunks_of(rows, erasable.fields):
+        keys, unread = _naming(erasable, person, chunk)
+        found = len(keys) if dry_run or not keys else _erase(erasable, person, keys)
+        yield Step(erasable.name, len(chunk), found, unread)
+
+
+def of_table(person: Person, erasable: Erasable) -> Person:
+    """The person, with the paths whose values stay in this table."""
+    return replace(person, unchanged=frozenset(map(two_keys, erasable.unchanged_paths)))
+
+
+def two_keys(path: str) -> tuple[str, str]:
+    """A path of two keys, as a person is told of it."""
+    above, key = map(plain_key, path.split("."))
+    return above, key
+
+
+def rows_of(erasable: Erasable, store: str) -> QuerySet[Any] | None:
+    """The rows that may be changed; None if they belong to no store and one is asked for."""
+    rows = erasable.model._base_manager.filter(erasable.only)
+    if not store:
+        return rows
+    return rows.filter(**{erasable.store: store}) if erasable.store else None
+
+
+def _naming(erasable: Erasable, person: Person, chunk: Iterable[Any]) -> tuple[list[Any], int]:
+    """The keys of those rows that name the person, and how many could not be read."""
+    keys, unread = [], 0
+    for pk, *texts in chunk:
+        try:
+            values = {
+                name: value_of(erasable.model, name, text)
+                for name, text in zip(erasable.fields, texts, strict=True)
+                if text and person.may_be_in(text)
+            }
+            if any(_changed(values, person).values()):
+                keys.append(pk)
+        except RecursionError:
+            unread += 1
+    return keys, unread
+
+
+def value_of(model: type[Model], name: str, text: str) -> Any:
+    """The value of a field that the database gave as text."""
+    is_json = isinstance(model._meta.get_field(name), models.JSONField)
+    return json.loads(text) if is_json else text
+
+
+def _changed(values: Values, person: Person) -> dict[str, Any]:
+    """The values that name the person, without them. A field's own name is the key of its value:
+    a column may hold what a payload has under that key."""
+    erased = person.erased(dict(values))
+    return {name: erased[name] for name in values if erased[name] != values[name]}
+
+
+def _erase(erasable: Erasable, person: Person, keys: Sequence[Any]) -> int:
+    def transact() -> int:
+        with transaction.atomic():
+            locked = erasable.model._base_manager.select_for_update(of=("self",))
+            rows = list(locked.filter(erasable.only, pk__in=keys).order_by("pk"))
+            return len(_update(erasable, person, rows))
+
+    return despite_contention(transact)
+
+
+def _update(erasable: Erasable, person: Person, rows: Sequence[Any]) -> Sequence[Any]:
+    done = []
+    for row in rows:
+        values = {name: getattr(row, name) for name in erasable.fields}
+        changes = _accepted(erasable, person, row, values)
+        if changes:
+            erasable.model._base_manager.filter(pk=row.pk).update(**changes)
+            for name, value in changes.items():
+                setattr(row, name, value)
+            done.append(row)
+    if done:
+        erasable.after(done, person)
+    return done
+
+
+def _accepted(erasable: Erasable, person: Person, row: Any, values: Values) -> dict[str, Any]:
+    """The changes with the first mark with which the row is valid; else with the first mark."""
+    choices = [_fitting(erasable, _changed(values, replace(person, mark=mark))) for mark in MARKS]
+    accepted = (each for each in choices if erasable.accepts(row, {**values, **each}))
+    return next(accepted, choices[0])
+
+
+def _fitting(erasable: Erasable, changes: dict[str, Any]) -> dict[str, Any]:
+    """Texts cut to their columns: a mark may be longer than what it replaces."""
+    for name, value in changes.items():
+        most = getattr(erasable.model._meta.get_field(name), "max_length", None)
+        if isinstance(value, str) and most:
+            changes[name] = value[:most]
+    return changes
