@@ -1,14 +1,18 @@
-"""The audit log: who did what to which row. It uses the log of Django's admin.
+"""Records what people do in the admin: in the audit log, and in the log of Django's admin.
 
-Entries are stored in English and translated when they are shown, like Django's own entries.
+Django's log is what a row's page shows as its history. Its texts are stored in English and
+translated when they are shown. The audit log has more, and is only ever added to.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
 from django.db.models import Model
 from django.utils.translation import gettext_noop
+
+from neural.audit import action_of, record_user
 
 RETRIED = {
     "dead": gettext_noop("state: dead → pending (retry)"),
@@ -39,9 +43,32 @@ STOP_ASKED = gettext_noop("asked to stop: yes (stop softly)")
 INDEXED_AGAIN = gettext_noop("state: refused → waiting (try again)")
 
 
-def log_changes(*, user: Any, rows: Sequence[Model], change: str, details: str = "") -> None:
-    """Write one log entry for each row. ``change`` is one of the texts above; ``details`` are a
-    person's own words."""
+def log_changes(
+    *,
+    user: Any,
+    rows: Sequence[Model],
+    change: str,
+    action: str,
+    details: str = "",
+    reason: str = "",
+) -> None:
+    """Record an act on rows of one model, in both logs. ``change`` is one of the texts above;
+    ``details`` and ``reason`` are a person's own words. ``action`` is what was done, like
+    ``retry``, or the whole code."""
     if rows:
-        message = [{"changed": {"fields": [change, details] if details else [change]}}]
-        LogEntry.objects.log_actions(user.pk, rows, CHANGE, message)
+        with transaction.atomic():
+            log_in_history(user=user, rows=rows, change=change, details=details or reason)
+            code = action if "." in action else action_of(type(rows[0]), action)
+            told = {"changes": [change]}
+            acted(user=user, action=code, rows=rows, details=told, reason=reason or details)
+
+
+def log_in_history(*, user: Any, rows: Sequence[Model], change: str, details: str = "") -> None:
+    """Write an entry for each row into Django's log alone."""
+    message = [{"changed": {"fields": [change, details] if details else [change]}}]
+    LogEntry.objects.log_actions(user.pk, rows, CHANGE, message)
+
+
+def acted(*, user: Any, action: str, **facts: Any) -> None:
+    """Record what a user did in the admin (:func:`neural.audit.record_user`)."""
+    record_user(user, action=action, **facts)

@@ -1,0 +1,1 @@
+"""The groups viewer, operator and manager: which permissions they have, and making them."""

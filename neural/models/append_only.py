@@ -1,0 +1,70 @@
+"""Rows that are only ever added: neither changed nor deleted.
+
+The model refuses it here, with a sentence for the programmer; the database refuses what goes past
+the model, with triggers (migrations ``0019_audit_log_is_append_only`` and
+``0020_audit_log_is_never_emptied``).
+"""
+
+from typing import Any, NoReturn
+
+from django.db import models
+
+from neural.errors import NeuralError
+from neural.models.store import StoreScopedQuerySet
+
+CHANGED = "entries of the audit log are never changed"
+DELETED = "entries of the audit log are never deleted"
+
+
+class AuditLogIsAppendOnly(NeuralError):
+    """Code tried to change or delete an entry of the audit log."""
+
+
+class AppendOnlyQuerySet(StoreScopedQuerySet):
+    """Rows that can be read and added. The asynchronous methods call these."""
+
+    def update(self, **changes: Any) -> NoReturn:
+        """Raises :class:`AuditLogIsAppendOnly`."""
+        raise AuditLogIsAppendOnly(CHANGED)
+
+    def bulk_update(self, *args: Any, **options: Any) -> NoReturn:
+        """Raises :class:`AuditLogIsAppendOnly`."""
+        raise AuditLogIsAppendOnly(CHANGED)
+
+    def update_or_create(self, *args: Any, **options: Any) -> NoReturn:
+        """Raises :class:`AuditLogIsAppendOnly`."""
+        raise AuditLogIsAppendOnly(CHANGED)
+
+    def bulk_create(self, *args: Any, **options: Any) -> Any:
+        """Add rows. Raises :class:`AuditLogIsAppendOnly` if existing ones would be updated."""
+        if options.get("update_conflicts"):
+            raise AuditLogIsAppendOnly(CHANGED)
+        return super().bulk_create(*args, **options)
+
+    def delete(self) -> NoReturn:
+        """Raises :class:`AuditLogIsAppendOnly`."""
+        raise AuditLogIsAppendOnly(DELETED)
+
+    def _raw_delete(self, using: str | None) -> NoReturn:
+        """Raises :class:`AuditLogIsAppendOnly`: Django deletes so what refers to a deleted row."""
+        raise AuditLogIsAppendOnly(DELETED)
+
+
+class AppendOnlyModel(models.Model):
+    """A row that is added once."""
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Add the row. Raises :class:`AuditLogIsAppendOnly` for one that exists."""
+        if not self._state.adding or kwargs.get("force_update") or kwargs.get("update_fields"):
+            raise AuditLogIsAppendOnly(CHANGED)
+        # Inserted whatever its key: Django would first try to update a row with a key of its own.
+        super().save(*args, **kwargs | {"force_insert": True})
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raises :class:`AuditLogIsAppendOnly`."""
+        raise AuditLogIsAppendOnly(DELETED)
