@@ -130,6 +130,20 @@ def check_database(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register()
+def check_times(**_: Any) -> list[CheckMessage]:
+    """Check that Django keeps instants: times of the ledger are compared across hosts and zones."""
+    if settings.USE_TZ:
+        return []
+    return [
+        Error(
+            "USE_TZ is False: a time without a zone does not say when something was due or done",
+            hint="Set USE_TZ = True; TIME_ZONE stays the zone in which people read times.",
+            id="neural.E102",
+        )
+    ]
+
+
 @register(checks.Tags.database)
 def check_schedules(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Warn of enabled schedules whose task belongs to an app that is not installed: beat skips

@@ -27,6 +27,7 @@ TASK_QUEUES = {
     "neural.tasks.rebuild_search_index": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
     "neural.tasks.tend_search_indexes": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
     "neural.tasks.analyse_demand": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
+    "neural.tasks.act_on_runs": (DEFAULT_QUEUE, DEFAULT_PRIORITY),
     "neural.tasks.prune_old_rows": (LOW_PRIORITY_QUEUE, LOW_PRIORITY),
 }
 """Queue and priority of tasks by name, also for callers that do not have the task's code."""

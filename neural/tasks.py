@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery import shared_task
+from django.utils.translation import gettext_lazy as _
 
 from neural.celeryapp import callbacks
 from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK
@@ -17,15 +18,21 @@ from neural.celeryapp.task import LedgerTask
 from neural.events.recording import EVENT_TASK
 from neural.events.submit import submit
 from neural.ledger.record import BY_MESSAGE
+from neural.ledger.retry import RetryPolicy
 from neural.models import EntryPoint
 from neural.optional import TASKS, look_up
+from neural.runs.bulk import acting
+from neural.runs.bulk.asking import ACT_TASK
+
+# A person waits for it, and can resume it: it is dead, and says so, after some minutes.
+_SOON = RetryPolicy(max_retries=6, base_seconds=2, cap_seconds=60)
 
 
 def __getattr__(name: str) -> Any:
     return look_up(__name__, TASKS, name)
 
 
-@shared_task(base=EventTask, name=EVENT_TASK)
+@shared_task(base=EventTask, name=EVENT_TASK, title=_("Process an event"))
 def process_neural_event(
     event_id: str,
     event_type: str,
@@ -53,7 +60,7 @@ def process_neural_event(
     return str(answer.verdict)
 
 
-@shared_task(base=LedgerTask, name=SEND_TASK)
+@shared_task(base=LedgerTask, name=SEND_TASK, title=_("Send the task that follows"))
 def send_signature(
     following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str, Any]
 ) -> str:
@@ -61,7 +68,13 @@ def send_signature(
     return callbacks.send(following, args, options)
 
 
-@shared_task(base=LedgerTask, name=ERROR_CALLBACK_TASK)
+@shared_task(base=LedgerTask, name=ERROR_CALLBACK_TASK, title=_("Call an error callback"))
 def call_error_callback(callback: Mapping[str, Any], task_id: str) -> None:
     """Call an error callback (a function of three arguments) for a dead run."""
     callbacks.call_error_callback(callback, task_id)
+
+
+@shared_task(base=LedgerTask, name=ACT_TASK, title=_("Act on many runs"), retry_policy=_SOON)
+def act_on_runs(action_id: int) -> dict[str, Any]:
+    """Do the next slices of a bulk action; returns its counts."""
+    return acting.act(action_id=action_id)

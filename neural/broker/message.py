@@ -9,11 +9,13 @@ from celery import current_app
 from celery.exceptions import QueueNotFound
 from kombu import Producer
 
+from neural.broker.excerpt import excerpt_of
 from neural.conf import conf
 from neural.ledger.ports import AnyRun
 from neural.ledger.work import WorkSource
 from neural.models import TaskRun
 from neural.models.run import Without
+from neural.personal.redacting import redacted
 
 RUN_HEADER = "neural_run"
 CORRELATION_ID_BYTES = 255
@@ -32,15 +34,20 @@ class RunMessage(NamedTuple):
     task: str
     queue: str
     shown_as: str = ""
-    """The arguments that Flower and ``inspect`` show."""
+    """The arguments that Flower and ``inspect`` show, with personal data masked."""
     options: Mapping[str, Any] = MappingProxyType({})
     """What every message of this run contains besides its task id."""
 
 
 def run_message(run: AnyRun) -> RunMessage:
     """The message for one run."""
-    shown_as = run.handler or f"args={run.args!r} kwargs={run.kwargs!r}"[:SHOWN_LENGTH]
-    return RunMessage(run.task_id, run.task, run.queue, shown_as, options_of(run))
+    return RunMessage(run.task_id, run.task, run.queue, run.handler or _shown(run), options_of(run))
+
+
+def _shown(run: AnyRun) -> str:
+    """Whoever reads the broker reads this, and erasing a person does not reach it."""
+    args, kwargs = (redacted(excerpt_of(each)) for each in (run.args, run.kwargs))
+    return f"args={args!r} kwargs={kwargs!r}"[:SHOWN_LENGTH]
 
 
 def options_of(run: AnyRun) -> dict[str, Any]:

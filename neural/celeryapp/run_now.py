@@ -7,15 +7,22 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from kombu.utils.json import loads
 
+from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.celeryapp.schedule_runs import run_id_by_hand
 from neural.celeryapp.task import LedgerTask
+from neural.errors import NeuralError
+
+
+class MessageNotSent(NeuralError):
+    """A plain task's message could not be sent, and nothing keeps it until it can be."""
 
 
 def run_now(schedule: Any, username: str) -> str:
     """Ask for one run of a schedule, switched on or off, with all its options; returns its task id.
 
     A ledger task's run is recorded in the person's name. A plain task's message names the schedule,
-    as always. Raises LookupError if there is no such task, and what ``apply_async`` raises.
+    as always. Raises LookupError if there is no such task, :class:`MessageNotSent` for a plain task
+    while the broker accepts no message, and what ``apply_async`` raises.
     """
     task = current_app.tasks.get(schedule.task)
     if task is None:
@@ -26,8 +33,27 @@ def run_now(schedule: Any, username: str) -> str:
         del given["expires"]  # the schedule has ended, and the person wants this run all the same
     if isinstance(task, LedgerTask):
         given |= {"requested_by": username, "task_id": run_id_by_hand(schedule.pk, now)}
+    elif not current_app.conf.task_always_eager:
+        _must_be_accepted()
     arguments = loads(schedule.args or "[]"), loads(schedule.kwargs or "{}")
     return str(task.apply_async(*arguments, **given).id)
+
+
+def _must_be_accepted() -> None:
+    """Raise :class:`MessageNotSent` while the broker accepts no message.
+
+    The publisher finds that out within about a second, and at once while it knows. Celery's own
+    connection would make the person wait for several, and then raise an error of a socket.
+    """
+    try:
+        publisher().must_accept()
+    except BrokerUnavailable as error:
+        raise MessageNotSent(
+            _(
+                "the broker accepts no message now, and this task is not one of the ledger, which "
+                "would keep its run; run it again when the broker is back"
+            )
+        ) from error
 
 
 def options_of(schedule: Any) -> dict[str, Any]:

@@ -24,6 +24,7 @@ def _read_json(given: Any) -> Any:
 
 _FROM_JSON = BeforeValidator(_read_json)
 Days = Annotated[float, Field(ge=0, le=36_500)]  # a century: dates end where more is subtracted
+PersonalKind = Literal["phone", "name", "email", "number", "text", "shown"]
 PrunableState = Literal["succeeded", "cancelled", "discarded", "dead"]
 
 
@@ -53,6 +54,8 @@ class NeuralSettings(Settings):
     """How many events of ``submit_many`` are recorded in one chunk."""
     refusals_kept_days: float = Field(default=30, ge=0)
     """How long a refused event is kept after it was last refused; 0 keeps none."""
+    bulk_outcomes_kept_days: Days = 90
+    """How long what became of each run of a bulk action is kept."""
 
     succeeded_kept_days: Days = 30
     cancelled_kept_days: Days = 90
@@ -64,6 +67,10 @@ class NeuralSettings(Settings):
     ``{"neural.tasks.index_marked": {"succeeded": 3}}``. None: they are never deleted."""
     payloads_kept_days: Days | None = None
     """How long the nightly pruning keeps payloads of finished events. None: they stay."""
+
+    personal_keys: Annotated[dict[str, PersonalKind], _FROM_JSON] = {}
+    """Further keys of payloads under which personal data stand, each with what it is:
+    ``{"delivery.driver": "name"}``. ``shown`` takes back a key that is known by default."""
 
     max_retries: int = Field(default=3, ge=0)
     retry_base_seconds: float = Field(default=60, ge=0)

@@ -6,7 +6,7 @@ duplicate (the same content) from a conflict.
 
 import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from django.db import transaction
@@ -22,9 +22,11 @@ from neural.models.new_run import NewRun, new_run
 from neural.models.run_log import lines, logger, pairs
 
 
-def record(new_events: Sequence[NewEvent]) -> list[Submission]:
+def record(
+    new_events: Sequence[NewEvent], *, written: Callable[[list[Submission]], None] | None = None
+) -> list[Submission]:
     """Record events in the caller's transaction; returns the answers in order. Messages for due
-    runs are published on commit."""
+    runs are published on commit. ``written`` gets the answers before messages are published."""
     if not new_events:
         return []
     firsts: dict[Identity, NewEvent] = {}
@@ -35,10 +37,13 @@ def record(new_events: Sequence[NewEvent]) -> list[Submission]:
     runs = {new_event.identity: _runs_of(new_event) for new_event in candidates}
     new = insert_new(candidates, runs)
     known = _recorded_before(firsts.keys() - new.keys())
+    answers = [_answer(new_event, firsts, new, known) for new_event in new_events]
+    if written is not None:
+        written(answers)
     due = (identity for identity in new if firsts[identity].due_at is None)
     ports.announce([run for identity in due for run in runs[identity]])
     _log_on_commit([firsts[identity] for identity in new], runs)
-    return [_answer(new_event, firsts, new, known) for new_event in new_events]
+    return answers
 
 
 def _answer(

@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from neural.errors import PermanentError
 from neural.events.types import event_type
 from neural.ledger.retry import RetryPolicy
+from neural.ledger.titles import add_title
 from neural.models import NeuralEvent
 from neural.registry import Registry
 
@@ -34,7 +35,7 @@ class Handler:
     With ``atomic``, its database writes and the run's outcome share one transaction. Without it
     (for long or outside work, and always for ``async def``), the function must be idempotent.
     With ``batch``, the function takes a list of events. ``retry`` replaces the default retry
-    policy.
+    policy. ``title`` is what pages that people read show before the name.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Handler:
     atomic: bool = True
     batch: bool = False
     retry: RetryPolicy | None = field(default=None)
+    title: Any = ""
 
     def call(self, received: Received[Any]) -> Any:
         """Call the function for one event alone; returns its value."""
@@ -55,13 +57,16 @@ def handles(
     atomic: bool = True,
     batch: bool = False,
     retry: RetryPolicy | None = None,
+    title: Any = "",
 ) -> Callable[[HandlerFunction], HandlerFunction]:
     """Decorator: register ``function(event, data)`` for one or more event types.
 
     Put the function into the module ``neural_handlers`` of an installed app. ``event`` is the
     :class:`~neural.models.NeuralEvent` with its store loaded, ``data`` its payload as parsed by the
     type's schema. ``name`` defaults to the top-level package and the function's name, like
-    ``app.function``. The ledger keeps this name, so keep it when you move the function.
+    ``app.function``. The ledger keeps this name, so keep it when you move the function. ``title``
+    says in a few words what the function does, for pages that people read; a lazy text is
+    translated there.
 
     The run is atomic by default: the function's database writes and the run's outcome share one
     transaction. For long or outside work, pass ``atomic=False`` and make the function idempotent.
@@ -85,6 +90,7 @@ def handles(
             atomic=atomic and not asyncio.iscoroutinefunction(function),
             batch=batch,
             retry=retry,
+            title=title,
         )
         _add(handler)
         return function
@@ -100,6 +106,7 @@ def _add(handler: Handler) -> None:
     for type_name in handler.types:
         event_type(type_name)  # raises for a type that nobody registered
     HANDLERS.add(handler.name, handler)
+    add_title(handler=handler.name, title=handler.title)
 
 
 def handler(name: str) -> Handler:

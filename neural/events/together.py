@@ -77,24 +77,29 @@ class _Group:
             raise
 
     def _lead(self, mine: _Waiting) -> None:
-        """Record the events of this thread and of those that wait, and wake these. If that fails,
-        it may be because of one of them, so each then records its own events."""
+        """Record the events of this thread and of those that wait. If that fails, it may be because
+        of one of them, so each then records its own events.
+
+        Once the events are written, the others have their answers and the next thread leads: this
+        one publishes the messages meanwhile.
+        """
         members = self._members(mine)
-        try:
-            answers = recording.record([each for one in members for each in one.new_events])
-        except DatabaseFailed:
-            if len(members) == 1:
-                raise
-        else:
-            for one in members:
-                one.answers, answers = (
-                    answers[: len(one.new_events)],
-                    answers[len(one.new_events) :],
-                )
-        finally:
+        handed_on = False
+
+        def hand_on(answers: Sequence[Submission] | None) -> None:
+            nonlocal handed_on
+            handed_on = True
             self._let_another_lead()
-            for one in members[1:]:
-                one.woken.set()
+            _wake(members, answers)
+
+        try:
+            recording.record([each for one in members for each in one.new_events], written=hand_on)
+        except DatabaseFailed:
+            if handed_on or len(members) == 1:
+                raise
+        finally:
+            if not handed_on:
+                hand_on(None)
 
     def _members(self, mine: _Waiting) -> Sequence[_Waiting]:
         """This thread and those that wait, within ``submit_chunk`` events."""
@@ -114,6 +119,15 @@ class _Group:
             if following is not None:
                 following.leads = True
                 following.woken.set()
+
+
+def _wake(members: Sequence[_Waiting], answers: Sequence[Submission] | None) -> None:
+    """Give each thread its answers, if there are any, and wake those that wait."""
+    for one in members:
+        if answers is not None:
+            size = len(one.new_events)
+            one.answers, answers = answers[:size], answers[size:]
+        one.woken.set()
 
 
 _group = _Group()

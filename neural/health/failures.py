@@ -8,6 +8,7 @@ from django.utils.translation import ngettext
 
 from neural.health.findings import COUNTED, Finding, ok, runs_told, span, warning
 from neural.health.situation import Situation
+from neural.ledger.titles import told_work
 from neural.models import AttemptOutcome, RefusedEvent, TaskAttempt, TaskRun
 
 RECENTLY_DEAD = RECENTLY_REFUSED = dt.timedelta(days=1)
@@ -45,7 +46,7 @@ def _failed_recently(situation: Situation) -> list[TaskAttempt]:
 def _many_failed(failed: list[TaskAttempt], told: str) -> Finding:
     work, number = Counter(each.run.work_name for each in failed).most_common(1)[0]
     error = next(each.error for each in failed if each.run.work_name == work)
-    about = {"told": told, "count": number, "work": work, "error": error}
+    about = {"told": told, "count": number, "work": told_work(work), "error": error}
     return warning(
         "failures",
         _("%(told)s, %(count)d of %(work)s, the last: %(error)s") % about,
@@ -67,7 +68,7 @@ def dead_letters(situation: Situation) -> Finding:
         "runs": runs_told(len(recent)),
         "span": within,
         "run": last.task_id,
-        "work": last.work_name,
+        "work": told_work(last.work_name),
         "error": last.error or _("no error is recorded"),
     }
     return warning(

@@ -23,6 +23,7 @@ from neural.health.findings import (
 )
 from neural.health.situation import Situation
 from neural.health.versions import known_work
+from neural.ledger.titles import told_work
 from neural.models import RunState, TaskRun
 from neural.models.run import TaskRunQuerySet
 
@@ -47,7 +48,7 @@ def stuck_runs(situation: Situation) -> Finding:
         "runs": runs_told(len(found)),
         "span": span(limit),
         "run": run.task_id,
-        "work": run.work_name,
+        "work": told_work(run.work_name),
         "workers": listed(sorted(holders)[:3]),
     }
     return problem(

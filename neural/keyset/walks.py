@@ -75,10 +75,16 @@ WHOLE_TABLE = Walk()
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a list a page begins: below one key, above another, or else at the newest row."""
+    """Where in a list a page begins: below one key, above another, or else at the newest row.
+
+    The list itself may end before the table does: ``above`` and ``below`` are keys beyond which it
+    has no rows, on either side.
+    """
 
     before: int | None = None
     after: int | None = None
+    above: int | None = None
+    below: int | None = None
 
     @property
     def rises(self) -> bool:
@@ -86,9 +92,14 @@ class Place:
 
     @property
     def condition(self) -> Q:
+        found = Q()
         if self.after is not None:
-            return Q(pk__gt=self.after)
-        return Q() if self.before is None else Q(pk__lt=self.before)
+            found = Q(pk__gt=self.after)
+        elif self.before is not None:
+            found = Q(pk__lt=self.before)
+        if self.above is not None:
+            found &= Q(pk__gt=self.above)
+        return found if self.below is None else found & Q(pk__lt=self.below)
 
 
 def along(queryset: QuerySet, walk: Walk, place: Place, most: int) -> QuerySet:

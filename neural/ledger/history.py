@@ -34,6 +34,7 @@ def attempts_of(run: TaskRun) -> Sequence[Attempt]:
     """All attempts of a run, the first one first.
 
     Reads ``run.attempts`` and their workers: prefetch ``attempts__worker`` for many runs.
+    Tracebacks that are deferred there are empty.
     """
     recorded = [_recorded(number, row) for number, row in enumerate(_rows(run), start=1)]
     last = _without_row(run, number=len(recorded) + 1)
@@ -55,7 +56,7 @@ def _recorded(number: int, row: TaskAttempt) -> Attempt:
         worker=row.worker,
         process_id=row.process_id,
         error=row.error,
-        traceback=row.traceback,
+        traceback="" if "traceback" in row.get_deferred_fields() else row.traceback,
     )
 
 

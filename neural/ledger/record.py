@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from neural.errors import PermanentError
 from neural.ledger import ports
 from neural.ledger.tracing import with_trace
-from neural.models import RunState, TaskRun
+from neural.models import RunEdit, RunState, TaskRun
 from neural.models.new_run import NOTHING, NewRun, new_run
 from neural.models.run_log import log_change
 from neural.queues import PRIORITIES
@@ -190,5 +190,11 @@ def _insert(run: TaskRun) -> TaskRun:
     return found or _insert(run)  # the waiting one has started meanwhile
 
 
-def _same_work(one: TaskRun, other: TaskRun) -> bool:
-    return (one.task, one.args, one.kwargs) == (other.task, other.args, other.kwargs)
+def _same_work(found: TaskRun, run: TaskRun) -> bool:
+    """Whether a recorded run was asked for with the same work, before any person edited it."""
+    if found.task != run.task:
+        return False
+    if (found.args, found.kwargs) == (run.args, run.kwargs):
+        return True
+    first = RunEdit.objects.filter(run_id=found.pk).order_by("pk").values_list("before", flat=True)
+    return any(before == {"args": run.args, "kwargs": run.kwargs} for before in first[:1])

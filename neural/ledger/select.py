@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from django.db import transaction
 from django.db.models import Count, Q
 
 from neural.models import RunState, TaskRun
@@ -77,18 +78,36 @@ def groups(selection: Selection, *, most: int) -> list[Group]:
     return [Group(handler or task, error, runs) for handler, task, error, runs in counted[:most]]
 
 
-def retry(selection: Selection, *, on_progress: Callable[[int], None] = lambda runs: None) -> int:
-    """Retry the selected runs, a chunk in each statement; returns how many were retried.
+def retry(
+    selection: Selection,
+    *,
+    on_progress: Callable[[int], None] = lambda runs: None,
+    on_retried: Callable[[Sequence[TaskRun]], None] = lambda runs: None,
+) -> int:
+    """Retry the selected runs, a chunk in each transaction; returns how many were retried.
 
     A run whose state somebody changes meanwhile is left alone. ``on_progress`` is called with each
-    chunk's size.
+    chunk's size when it has committed, and ``on_retried`` with those of its runs that were retried,
+    in the transaction that retried them.
     """
     changed = 0
     for state in selection.states:
         for keys in _keys(selection.runs().filter(state=state)):
-            changed += TaskRun.objects.filter(pk__in=keys, state=state).retry()
+            changed += _retry_chunk(keys, state, on_retried)
             on_progress(len(keys))
     return changed
+
+
+@transaction.atomic
+def _retry_chunk(
+    keys: Sequence[int], state: RunState, on_retried: Callable[[Sequence[TaskRun]], None]
+) -> int:
+    still = TaskRun.objects.filter(pk__in=keys, state=state).order_by("pk").only("store")
+    runs = list(still.select_for_update(of=("self",)))
+    TaskRun.objects.filter(pk__in=[run.pk for run in runs]).retry()
+    if runs:
+        on_retried(runs)
+    return len(runs)
 
 
 def retry_first(
@@ -100,7 +119,11 @@ def retry_first(
     Call it in a transaction. The runs are locked in the order of their keys, so that two callers
     cannot deadlock, and no run is returned that somebody else changes meanwhile.
     """
-    runs = selection.runs().order_by("pk").only("task_id", "task", "handler", "queue", "event_id")
+    runs = (
+        selection.runs()
+        .order_by("pk")
+        .only("task_id", "task", "handler", "queue", "event_id", "store_id")
+    )
     if not dry_run:
         runs = runs.select_for_update(of=("self",))
     found = list(runs[: most + 1])

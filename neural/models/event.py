@@ -54,7 +54,12 @@ class NeuralEvent(models.Model):
                 fields=["-id"], condition=models.Q(unhandled=True), name="neural_event_unhandled"
             ),
         )
-        permissions = (("replay_neuralevent", "Can run an event's handlers again"),)
+        permissions = (
+            ("replay_neuralevent", "Can run an event's handlers again"),
+            ("view_personal_data", "Can see personal data"),
+            ("erase_personal_data", "Can erase a person's data"),
+            ("export_rows", "Can export lists"),
+        )
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"

@@ -62,6 +62,7 @@ class RunState(models.TextChoices):
 
 FINISHED_STATES = (RunState.SUCCEEDED, RunState.DEAD, RunState.CANCELLED, RunState.DISCARDED)
 SET_ASIDE_STATES = (RunState.DEAD, RunState.CANCELLED, RunState.DISCARDED)
+EDITABLE_STATES = (*SET_ASIDE_STATES, RunState.PENDING)
 # The changes of a retry by a person: the run is due at once, with its retries restored.
 _RETRIED: dict[str, Any] = {
     "state": RunState.PENDING,
@@ -73,6 +74,9 @@ _RETRIED: dict[str, Any] = {
     "publish_at": Now(),
     "options": Without("options", "expires_at"),  # a person wants this run, even if it is late
 }
+_HURRIED: dict[str, Any] = {"available_at": Now(), "publish_at": Now()}
+_CANCELLED: dict[str, Any] = {"state": RunState.CANCELLED, "finished_at": Now()}
+_DISCARDED: dict[str, Any] = {"state": RunState.DISCARDED}
 
 
 class TaskRunQuerySet(StoreScopedQuerySet):
@@ -107,6 +111,19 @@ class TaskRunQuerySet(StoreScopedQuerySet):
     def retry(self) -> int:
         """Retry all of these runs, like :meth:`TaskRun.retry`. Returns how many were retried."""
         return self.filter(state__in=SET_ASIDE_STATES).update(**_RETRIED)
+
+    def hurry(self) -> int:
+        """Make those of these runs that are pending due at once. Returns how many there were."""
+        return self.filter(state=RunState.PENDING).update(**_HURRIED)
+
+    def cancel(self) -> int:
+        """Cancel those of these runs that are pending. Returns how many there were."""
+        return self.filter(state=RunState.PENDING).update(**_CANCELLED)
+
+    def discard(self) -> int:
+        """Decide that those of these runs that are dead stay undone. Returns how many there
+        were."""
+        return self.dead().update(**_DISCARDED)
 
 
 class TaskRun(models.Model):
@@ -234,6 +251,8 @@ class TaskRun(models.Model):
                 condition=Q(state__in=SET_ASIDE_STATES),
                 name="neural_run_set_aside",
             ),
+            # Admin: a search in the texts of errors.
+            models.Index(fields=["-id"], condition=~Q(error=""), name="neural_run_with_error"),
             # Admin: one store's runs, newest first; also for users who may see few stores.
             models.Index(
                 fields=["store", "-id"],
@@ -259,6 +278,8 @@ class TaskRun(models.Model):
             ("hurry_taskrun", "Can start waiting runs now"),
             ("cancel_taskrun", "Can cancel waiting runs"),
             ("discard_taskrun", "Can discard dead runs"),
+            ("move_taskrun", "Can move waiting runs to another queue"),
+            ("edit_taskrun", "Can edit runs and retry them"),
             ("run_schedule", "Can run schedules now"),
         )
 
@@ -269,6 +290,15 @@ class TaskRun(models.Model):
     def work_name(self) -> str:
         """The handler for an event's run, the task for any other."""
         return self.handler or self.task
+
+    @property
+    def may_be_edited(self) -> bool:
+        """Whether a person may change what it works on: it is set aside, or has failed and waits.
+
+        A run that has not been tried yet is as its caller wants it: cancel it first.
+        """
+        has_failed = self.state == RunState.PENDING and bool(self.failures or self.losses)
+        return self.state in SET_ASIDE_STATES or has_failed
 
     @property
     def goes_alone(self) -> bool:
@@ -321,6 +351,19 @@ class TaskRun(models.Model):
         whether it was in one of these states."""
         return self._change("retried", SET_ASIDE_STATES, **_RETRIED)
 
+    def retry_with(self, *, args: list[Any], kwargs: dict[str, Any]) -> bool:
+        """Retry the run with other arguments, also one that waits for its next attempt. Returns
+        whether it was in one of these states."""
+        changes = {**_RETRIED, "args": args, "kwargs": kwargs}
+        return self._change("edited", EDITABLE_STATES, **changes)
+
+    def supersede(self) -> bool:
+        """Discard the run because another one does its work with other content. Returns whether
+        it was set aside, or waited for its next attempt."""
+        finished_at = Coalesce("finished_at", Now())
+        changes = {"state": RunState.DISCARDED, "finished_at": finished_at}
+        return self._change("superseded", EDITABLE_STATES, **changes)
+
     def revoke(self) -> bool:
         """Cancel a pending or running run. A worker that has it is fenced: it can no longer settle
         the run. Returns whether the run was pending or running."""
@@ -334,16 +377,15 @@ class TaskRun(models.Model):
 
     def hurry(self) -> bool:
         """Make a pending run due at once. Returns whether it was pending."""
-        return self._change("hurried", RunState.PENDING, available_at=Now(), publish_at=Now())
+        return self._change("hurried", RunState.PENDING, **_HURRIED)
 
     def cancel(self) -> bool:
         """Cancel a pending run. Returns whether it was pending."""
-        changes = {"state": RunState.CANCELLED, "finished_at": Now()}
-        return self._change("cancelled", RunState.PENDING, **changes)
+        return self._change("cancelled", RunState.PENDING, **_CANCELLED)
 
     def discard(self) -> bool:
         """Decide that a dead run will not be retried. Returns whether it was dead."""
-        return self._change("discarded", RunState.DEAD, state=RunState.DISCARDED)
+        return self._change("discarded", RunState.DEAD, **_DISCARDED)
 
     def _change(self, name: str, allowed: RunState | tuple[RunState, ...], **changes: Any) -> bool:
         states = (allowed,) if isinstance(allowed, RunState) else allowed

@@ -66,17 +66,14 @@ class StoreScopedQuerySet(models.QuerySet):
 
     def for_user(self, user: "User | AnonymousUser") -> Self:
         """The rows that this user may see: every row, or those of the user's own stores."""
-        if sees_every_store(user):
-            return self
-        if not user.is_authenticated:
-            return self.none()
-        mine = Store.objects.filter(operators=user.pk).values("pk")
-        return self.filter(**{f"{self.store_field}__in": mine})
+        return self.in_stores(visible_stores(user))
 
     def in_stores(self, codes: Collection[str] | None) -> Self:
         """The rows of these stores; of every store if ``codes`` is None."""
         if codes is None:
             return self
+        if not codes:
+            return self.none()
         return self.filter(**{f"{self.store_field}__in": sorted(codes)})
 
 
@@ -85,11 +82,27 @@ def sees_every_store(user: "User | AnonymousUser") -> bool:
     return bool(user.is_active and user.has_perm("neural.view_every_store"))
 
 
-def is_limited_to_stores(user: "User | AnonymousUser") -> bool:
-    """Whether a user operates some stores and may not see every store."""
+def visible_stores(user: "User | AnonymousUser") -> tuple[str, ...] | None:
+    """The codes of the stores whose rows a user may see, sorted; None for every store.
+
+    Conditions name these codes: a sub-select of them tells PostgreSQL nothing about how few rows
+    the stores have, and it walks the whole primary key for a page of them. Like Django's
+    permissions, the codes are read once for each user object, and so once for each request; load
+    the user again to see a change.
+    """
     if sees_every_store(user):
-        return False
-    return Store.objects.filter(operators=user.pk).exists()
+        return None
+    if not user.is_authenticated:
+        return ()
+    if not hasattr(user, _KEPT):
+        mine = Store.objects.filter(operators=user.pk).order_by("pk")
+        setattr(user, _KEPT, tuple(mine.values_list("pk", flat=True)))
+    found: tuple[str, ...] = getattr(user, _KEPT)
+    return found
+
+
+_KEPT = "_neural_visible_stores"
+"""The attribute of a user object that keeps the codes."""
 
 
 class StoreQuerySet(StoreScopedQuerySet):

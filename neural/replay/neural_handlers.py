@@ -12,6 +12,7 @@ a person discards it. Type, handler and error all say that it is a drill.
 
 from typing import Annotated, NoReturn
 
+from django.utils.translation import gettext_lazy as _
 from pydantic import Field
 
 from neural.errors import NeuralError, PermanentError
@@ -51,7 +52,7 @@ register_event_type(EventType(name=DRILL_RETRY, schema=RetryDrill))
 register_event_type(EventType(name=DRILL_DEAD, schema=DeadDrill))
 
 
-@handles(DRILL_RETRY, name=DRILL_RETRY, retry=POLICY)
+@handles(DRILL_RETRY, name=DRILL_RETRY, retry=POLICY, title=_("Fire drill: a retry"))
 def drill_retry(event: NeuralEvent, drill: RetryDrill) -> str:
     """Fail as often as the drill says, then work."""
     run = current_run()
@@ -63,7 +64,7 @@ def drill_retry(event: NeuralEvent, drill: RetryDrill) -> str:
     return f"drill: worked after {drill.failures} failed attempts"
 
 
-@handles(DRILL_DEAD, name=DRILL_DEAD, retry=POLICY)
+@handles(DRILL_DEAD, name=DRILL_DEAD, retry=POLICY, title=_("Fire drill: a dead letter"))
 def drill_dead(event: NeuralEvent, drill: DeadDrill) -> NoReturn:
     """Fail until dead."""
     if drill.permanent:

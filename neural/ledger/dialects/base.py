@@ -132,11 +132,10 @@ class Dialect:
         """Lock these names until the transaction ends; they need no rows. Does nothing where there
         is one writer at a time."""
 
-    def transactions(self, cursor: CursorWrapper) -> tuple[int | None, int | None]:
-        """The numbers of the oldest open transaction that may write, and of the current one, which
-        gets a number if it has none. Numbers rise in the order in which transactions get them. None
-        where there is one writer at a time."""
-        return None, None
+    def writers(self, cursor: CursorWrapper, table: str) -> set[str]:
+        """The other transactions that have written to this table and are still open. Empty where
+        there is one writer at a time."""
+        return set()
 
     def epoch_seconds(self, column: str) -> str:
         """SQL of the whole seconds from 1970 (UTC) to the time in a column, as an integer."""
@@ -147,6 +146,11 @@ class Dialect:
         """Within this block, queries read rows in the order of an index, and do not scan and sort
         the table. Does nothing where the database has no way to ask for this."""
         yield
+
+    def triggers(self, cursor: CursorWrapper, tables: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """The triggers of these tables, as far as they exist: of each a statement that switches it
+        off, and one that switches it on. Both can be rolled back. None where it is not known."""
+        return ()
 
     # Connections
 

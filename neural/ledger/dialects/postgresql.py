@@ -12,6 +12,9 @@ from django.db.backends.utils import CursorWrapper
 
 from neural.ledger.dialects.base import Columns, Dialect, Rows
 
+_OF_THIS_DATABASE = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+"""Of ``pg_locks``: databases made from one template number their tables alike."""
+
 
 class PostgreSQL(Dialect):
     """PostgreSQL: many writers at once, and WITH may change rows in several tables."""
@@ -99,13 +102,17 @@ class PostgreSQL(Dialect):
         wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
         return wrap(Cursor(cursor.connection))  # type: ignore[arg-type]  # what the stubs know
 
-    def transactions(self, cursor: CursorWrapper) -> tuple[int | None, int | None]:
+    def writers(self, cursor: CursorWrapper, table: str) -> set[str]:
+        # Whoever inserts has this lock from before the first key is drawn until the commit is seen.
         cursor.execute(
-            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
-            " pg_current_xact_id()::text::bigint"
+            f"""
+            SELECT virtualtransaction FROM pg_locks
+            WHERE relation = %s::regclass AND mode = 'RowExclusiveLock' AND granted
+              AND {_OF_THIS_DATABASE} AND pid IS DISTINCT FROM pg_backend_pid()
+            """,
+            [table],
         )
-        oldest, own = cursor.fetchone()
-        return oldest, own
+        return {each for (each,) in cursor.fetchall()}
 
     def epoch_seconds(self, column: str) -> str:
         return f"floor(extract(epoch FROM {column}))::bigint"
@@ -113,16 +120,34 @@ class PostgreSQL(Dialect):
     def claims_under_way(self, cursor: CursorWrapper) -> set[str]:
         # A claim locks both tables before it takes its snapshot, and keeps the locks to its end.
         cursor.execute(
-            """
+            f"""
             SELECT mine.virtualtransaction FROM pg_locks AS mine
-            JOIN pg_locks AS other USING (virtualtransaction)
+            JOIN pg_locks AS other USING (database, virtualtransaction)
             WHERE mine.relation = 'neural_queuepause'::regclass
               AND other.relation = 'neural_taskrun'::regclass
               AND other.mode = 'RowExclusiveLock' AND mine.granted AND other.granted
-              AND mine.pid <> pg_backend_pid()
+              AND mine.{_OF_THIS_DATABASE} AND mine.pid <> pg_backend_pid()
             """
         )
         return {each for (each,) in cursor.fetchall()}
+
+    def triggers(self, cursor: CursorWrapper, tables: Sequence[str]) -> Sequence[tuple[str, str]]:
+        # A name that is no table is looked up as NULL, and finds nothing.
+        cursor.execute(
+            """
+            SELECT tgrelid::regclass::text, quote_ident(tgname) FROM pg_trigger
+            WHERE NOT tgisinternal
+              AND tgrelid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
+            """,
+            [list(tables)],
+        )
+        return [
+            (
+                f"ALTER TABLE {table} DISABLE TRIGGER {name}",
+                f"ALTER TABLE {table} ENABLE TRIGGER {name}",
+            )
+            for table, name in cursor.fetchall()
+        ]
 
     def patience(self, cursor: CursorWrapper) -> str:
         cursor.execute("SELECT current_setting('statement_timeout')")

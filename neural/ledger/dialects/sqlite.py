@@ -71,6 +71,16 @@ class SQLite(Dialect):
     def epoch_seconds(self, column: str) -> str:
         return f"CAST(strftime('%%s', {column}) AS INTEGER)"
 
+    def triggers(self, cursor: CursorWrapper, tables: Sequence[str]) -> Sequence[tuple[str, str]]:
+        cursor.execute(
+            f"""
+            SELECT 'DROP TRIGGER "' || name || '"', sql FROM sqlite_master
+            WHERE type = 'trigger' AND {self.is_one_of("tbl_name")}
+            """,
+            [self.bound_list(tables)],
+        )
+        return cursor.fetchall()
+
     def patience(self, cursor: CursorWrapper) -> str:
         cursor.execute("PRAGMA busy_timeout")
         return str(cursor.fetchone()[0])

@@ -1,0 +1,54 @@
+"""How far a bulk action is, how fast, and how long it will take."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from neural.models import BulkAction, BulkActionItem, BulkActionState
+
+RECENT = 1000
+"""The newest outcomes by which the rate is measured."""
+SHORTEST = dt.timedelta(seconds=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """``share`` is from 0 to 1. ``rate`` are runs a second of late; None if it does not move.
+    ``left`` is the time to its end at that rate; None if nobody can say."""
+
+    share: float
+    rate: float | None
+    left: dt.timedelta | None
+
+
+def progress_of(action: BulkAction, *, now: dt.datetime) -> Progress:
+    """The progress of an action: by the runs that were counted before, or else by their keys."""
+    share = _share(action)
+    if not action.is_under_way or not action.done:
+        return Progress(share=share, rate=None, left=None)
+    rate = _rate(action, now)
+    return Progress(share=share, rate=rate, left=_left(action, rate, now, share))
+
+
+def _share(action: BulkAction) -> float:
+    if action.state == BulkActionState.FINISHED:
+        return 1.0
+    part, whole = (action.done, action.expected) if action.expected else _keys(action)
+    return min(part / whole, 1.0) if whole else 0.0
+
+
+def _keys(action: BulkAction) -> tuple[int, int]:
+    return action.position, action.up_to
+
+
+def _rate(action: BulkAction, now: dt.datetime) -> float:
+    newest = BulkActionItem.objects.filter(action=action).order_by("-run_id")
+    times = list(newest.values_list("at", flat=True)[:RECENT])
+    return len(times) / max(now - times[-1], SHORTEST).total_seconds()
+
+
+def _left(action: BulkAction, rate: float, now: dt.datetime, share: float) -> dt.timedelta | None:
+    if action.expected:
+        return dt.timedelta(seconds=max(action.expected - action.done, 0) / rate)
+    if action.started_at is None or not share:
+        return None
+    return (now - action.started_at) * (1 / share - 1)

@@ -1,0 +1,175 @@
+"""'Edit and retry': a person corrects what a run works on. The original is kept.
+
+A task's run gets other arguments and is due again. An event never changes: a corrected event is
+submitted, and the run of the original one is discarded. Either way a :class:`RunEdit` links both,
+and all of it commits together or not at all.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from neural import audit
+from neural.errors import PermanentError
+from neural.models import RunEdit, TaskRun
+from neural.runs.correcting_events import submit_corrected
+from neural.runs.differing import difference
+from neural.stored_json import plain
+
+MOST_FIELDS_NAMED = 20
+"""How many of the changed places an audit entry names."""
+
+
+class RunNotEditable(PermanentError):
+    """The run is in a state in which it cannot be edited, or was changed since it was looked at."""
+
+
+class NothingChanged(PermanentError):
+    """The edited content is the original one: a plain retry is meant."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edited:
+    """What became of an edit. ``is_repeated`` if the same form had been sent before."""
+
+    edit: RunEdit
+    is_repeated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Editor:
+    """Who edits, why, and by which form: ``token`` is the form's, ``seen`` what
+    :func:`fingerprint` said of the run when it was made."""
+
+    user: Any
+    reason: str
+    token: str
+    seen: str
+
+
+def content_of(run: TaskRun) -> dict[str, Any]:
+    """What a person edits of a run: an event's payload, or a task's arguments."""
+    if run.event is not None:
+        return {"payload": run.event.payload}
+    return {"args": run.args, "kwargs": run.kwargs}
+
+
+def fingerprint(run: TaskRun) -> str:
+    """A text that changes when the run is changed or edited: two people who edit a run at the same
+    time have seen the same, and the second one finds another."""
+    edits = RunEdit.objects.filter(run_id=run.pk).count()
+    tried = (run.state, run.failures, run.losses, str(run.finished_at))
+    content = (run.args, run.kwargs) if run.event_id is None else run.event_id
+    text = json.dumps([*tried, edits, content], sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def edit(*, run: TaskRun, content: Mapping[str, Any], editor: Editor) -> Edited:
+    """Retry a run with corrected content (as :func:`content_of` returns it).
+
+    Raises :class:`RunNotEditable`, :class:`NothingChanged`,
+    :class:`~neural.stored_json.NotStorable` for arguments that cannot be kept, and
+    :class:`~neural.events.answers.EventRefused` for a payload that its type's schema refuses.
+    Nothing is written then. The same form again changes nothing.
+    """
+    with transaction.atomic():
+        locked = _locked(run)
+        before = RunEdit.objects.filter(token=editor.token).first()
+        if before is not None:
+            return _repeated(before, run)
+        _check(locked, content, editor.seen)
+        made = _with_event if locked.event is not None else _with_arguments
+        done = made(locked, content, editor)
+        _record(locked, done, editor)
+        return Edited(edit=done)
+
+
+def _repeated(before: RunEdit, run: TaskRun) -> Edited:
+    if before.run_id != run.pk:
+        raise RunNotEditable("this form was another run's")
+    return Edited(edit=before, is_repeated=True)
+
+
+def _locked(run: TaskRun) -> TaskRun:
+    """The run as it is now, locked with its event: another run of the event may be edited too."""
+    own = TaskRun.objects.select_for_update(of=("self",), no_key=True)
+    return own.select_related("event").get(pk=run.pk)
+
+
+def _check(run: TaskRun, content: Mapping[str, Any], seen: str) -> None:
+    if not run.may_be_edited:
+        raise RunNotEditable(f"a run that is {run.state} is not edited")
+    if fingerprint(run) != seen:
+        raise RunNotEditable("somebody has changed the run since this form was opened")
+    if not difference(content_of(run), dict(content)):
+        raise NothingChanged("nothing was changed: retry the run as it is")
+
+
+def _with_arguments(run: TaskRun, content: Mapping[str, Any], editor: Editor) -> RunEdit:
+    before = content_of(run)
+    args = plain(list(content["args"]), what="the arguments")
+    kwargs = plain(dict(content["kwargs"]), what="the keyword arguments")
+    if not run.retry_with(args=args, kwargs=kwargs):
+        raise RunNotEditable("the run has started meanwhile")
+    return _kept(run, editor, before=before, after={"args": args, "kwargs": kwargs})
+
+
+def _with_event(run: TaskRun, content: Mapping[str, Any], editor: Editor) -> RunEdit:
+    by = editor.user.get_username()
+    event = submit_corrected(run=run, payload=content["payload"], requested_by=by)
+    if not run.supersede():
+        raise RunNotEditable("the run has started meanwhile")
+    mine = event.runs.filter(handler=run.handler).values_list("pk", flat=True)
+    return _kept(
+        run,
+        editor,
+        before=content_of(run),
+        after={"payload": event.payload},
+        new_event_id=event.pk,
+        new_run_id=next(iter(mine), None),
+    )
+
+
+def _kept(run: TaskRun, editor: Editor, **values: Any) -> RunEdit:
+    return RunEdit.objects.create(
+        run_id=run.pk,
+        reason=editor.reason,
+        edited_by=editor.user.get_username(),
+        user=editor.user,
+        token=editor.token,
+        **values,
+    )
+
+
+def _record(run: TaskRun, done: RunEdit, editor: Editor) -> None:
+    changes = difference(done.before, done.after)
+    new = {"new_event": done.new_event_id, "new_run": done.new_run_id}
+    audit.record_user(
+        editor.user,
+        action="run.edit",
+        rows=[run],
+        reason=editor.reason,
+        details={
+            "changed": len(changes),
+            "fields": fields_of([each.path for each in changes]),
+            **{name: key for name, key in new.items() if key is not None},
+        },
+    )
+
+
+def fields_of(paths: Sequence[Sequence[str | int]]) -> list[str]:
+    """The fields of these places without their values. A key that is no field's name may be
+    somebody's name or phone: it is left out, with what is below it."""
+    found: dict[str, None] = {}
+    for path in paths:
+        steps: list[str] = []
+        for step in path:
+            if isinstance(step, str) and not (step.isascii() and step.isidentifier()):
+                break
+            steps.append(str(step))
+        found.setdefault(".".join(steps), None)
+    return list(found)[:MOST_FIELDS_NAMED]

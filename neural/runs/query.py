@@ -1,0 +1,174 @@
+"""Which runs are meant: what a person typed and chose, and the parameters of an address for it."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from neural.errors import NeuralError
+from neural.models import RunState
+from neural.runs.filters import RUN_FILTERS, RUN_FINDERS
+from neural.runs.typed import typed
+from neural.runs.values import (
+    Reader,
+    one_of,
+    read_few,
+    read_moment,
+    read_number,
+    read_text,
+)
+
+PERIODS = {
+    "1h": dt.timedelta(hours=1),
+    "24h": dt.timedelta(days=1),
+    "7d": dt.timedelta(days=7),
+    "30d": dt.timedelta(days=30),
+}
+EVER = "all"
+USUAL_PERIOD = "7d"
+
+
+class QueryRefused(NeuralError):
+    """Parameters do not say which runs are meant; :attr:`problems` has a sentence for each."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__(" ".join(problems.values()))
+        self.problems = dict(problems)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunQuery:
+    """A choice of runs. Empty values do not limit it; without times it is the last seven days.
+
+    ``text`` is free text that a person typed: :mod:`neural.runs.meaning` finds out what it means.
+    ``run`` is a task id, the beginning of one, or ``#`` and a run's number; ``event`` is an event's
+    id; ``store`` a code or a part of a name; ``error`` a part of the last error. ``period`` counts
+    back from now by the time at which runs were submitted; ``since`` (inclusive) and ``until``
+    (exclusive) take its place. ``tries`` is the least number of attempts that failed or were lost.
+    ``others`` are the filters and finders of apps.
+
+    A query that names single runs (``run``, ``event``, a finder) looks at all times unless it says
+    which.
+    """
+
+    state: str = ""
+    text: str = ""
+    run: str = ""
+    event: str = ""
+    error: str = ""
+    period: str = ""
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    work: str = ""
+    store: str = ""
+    queue: str = ""
+    worker: int | None = None
+    requested_by: str = ""
+    tries: int | None = None
+    others: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, str]) -> "RunQuery":
+        """The query that parameters of an address mean. ``field=value`` within ``text`` takes the
+        place of the parameter. Raises :class:`QueryRefused` for a name or a value that means
+        nothing."""
+        found: dict[str, Any] = {}
+        others: dict[str, str] = {}
+        box = typed(params.get("text", ""))
+        problems = dict(box.problems)
+        for name, value in {**params, "text": box.rest, **box.fields}.items():
+            try:
+                if reader := _READERS.get(name):
+                    found[name] = reader(value.strip())
+                else:
+                    others |= _of_app(name, read_text(value.strip()))
+            except ValueError as error:
+                problems[name] = str(error)
+        if problems:
+            raise QueryRefused(problems)
+        return cls(**found, others=others)
+
+    def params(self) -> dict[str, str]:
+        """The parameters of an address that mean this query; nothing for what does not limit it."""
+        return dict(self._params())
+
+    def _params(self) -> Iterator[tuple[str, str]]:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value in ("", None) or each.name == "others":
+                continue
+            yield each.name, value.isoformat() if isinstance(value, dt.datetime) else str(value)
+        yield from self.others.items()
+
+    @property
+    def names_runs(self) -> bool:
+        """Whether it names single runs, which are found by their ids."""
+        return bool(self.run or self.event or self.others.keys() & {*RUN_FINDERS.names()})
+
+    @property
+    def shown_period(self) -> str:
+        """The period, also where none is given; empty if there are times instead."""
+        if self.since or self.until:
+            return ""
+        return self.period or (EVER if self.names_runs else USUAL_PERIOD)
+
+    @property
+    def is_limited_in_time(self) -> bool:
+        """Whether it has a beginning or an end."""
+        return self.shown_period != EVER
+
+    def times(self, now: dt.datetime) -> tuple[dt.datetime | None, dt.datetime | None]:
+        """Its beginning (inclusive) and end (exclusive), if now is ``now``."""
+        if length := PERIODS.get(self.shown_period):
+            return now - length, None
+        return self.since, self.until
+
+    def at(self, now: dt.datetime) -> "RunQuery":
+        """The same query with times instead of a period: it means the same later."""
+        if not self.is_limited_in_time:
+            return replace(self, period=EVER)
+        since, until = self.times(now)
+        return replace(self, period="", since=since, until=until or (None if self.since else now))
+
+
+def _of_app(name: str, value: str) -> dict[str, str]:
+    """The value of a filter or finder of an app; nothing if it is empty."""
+    if name in RUN_FILTERS:
+        if value and (problem := RUN_FILTERS.get(name).check(value)):
+            raise ValueError(problem)
+    elif name.startswith("payload"):
+        raise ValueError(
+            _("“%(name)s”: what is in a payload is not searched, because no index has it.")
+            % {"name": name}
+        )
+    elif name not in RUN_FINDERS:
+        raise ValueError(
+            _("There is no filter “%(name)s”. There are: %(names)s.")
+            % {"name": name, "names": ", ".join(known_filters())}
+        )
+    return {name: value} if value else {}
+
+
+def known_filters() -> list[str]:
+    """The names of all fields that can be typed or be in an address."""
+    return [*_READERS, *RUN_FILTERS.names(), *RUN_FINDERS.names()]
+
+
+_READERS: dict[str, Reader] = {
+    "state": one_of(*RunState.values),
+    "text": read_text,
+    "run": read_text,
+    "event": read_text,
+    "error": read_text,
+    "period": one_of(*PERIODS, EVER),
+    "since": read_moment,
+    "until": read_moment,
+    "work": read_text,
+    "store": read_text,
+    "queue": read_text,
+    "worker": read_number,
+    "requested_by": read_text,
+    "tries": read_few,
+}

@@ -1,0 +1,193 @@
+"""The runs that a query means, for a user: read in pages or slices, each of a bounded number of
+rows."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.db.models.lookups import GreaterThanOrEqual
+
+from neural.keyset.bounded import KeyPage, find, page_of_few
+from neural.keyset.planning import STORE, by_store, plan
+from neural.keyset.walks import Place, Walk, along, indexes_alone
+from neural.ledger.clock import database_clock
+from neural.models import RunState, TaskRun
+from neural.models.run import SET_ASIDE_STATES, TaskRunQuerySet
+from neural.runs.filters import RUN_FILTERS, RUN_FINDERS
+from neural.runs.lookups import (
+    runs_by_filter,
+    runs_by_finder,
+    runs_by_id,
+    runs_of_event_id,
+    stores_named,
+)
+from neural.runs.meaning import meant
+from neural.runs.periods import KeySpan, keys_between
+from neural.runs.query import PERIODS, RunQuery
+
+PENDING, RUNNING = RunState.PENDING, RunState.RUNNING
+SET_ASIDE = Q(state__in=SET_ASIDE_STATES)
+URGENCY = ("queue", "-priority", "available_at")
+BY_HANDLER = Walk(parameter="handler", column="handler", condition=~Q(handler=""))
+WALKS = (
+    Walk(parameter="state", column="state", values=SET_ASIDE_STATES, condition=SET_ASIDE),
+    Walk(parameter="state", order=("worker",), values=(RUNNING,), condition=Q(state=RUNNING)),
+    Walk(parameter="state", order=URGENCY, values=(PENDING,), condition=Q(state=PENDING)),
+    Walk(parameter="error", condition=~Q(error="")),
+    by_store(condition=Q(store__isnull=False)),
+    BY_HANDLER,
+    Walk(parameter="task", column="task", condition=Q(event__isnull=True)),
+)
+"""The indexes of runs that serve filters, the most selective first."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Primary keys of runs that match, in rising order. ``read_to`` is the key up to which all runs
+    have been looked at; ``done`` says that there are no more."""
+
+    keys: Sequence[int]
+    read_to: int
+    done: bool
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A query as a user means it: its free text has been read, its ids have been looked up."""
+
+    query: RunQuery
+    user: Any
+
+    @cached_property
+    def runs(self) -> TaskRunQuerySet:
+        """The runs, in no order. Not bounded: read them by :meth:`page`."""
+        runs: Any = TaskRun.objects.for_user(self.user)
+        return runs.filter(self._condition)
+
+    def page(self, *, place: Place, size: int) -> KeyPage:
+        """The keys of one page, newest first."""
+        if self.named is not None:
+            return page_of_few(self.runs, place=place, size=size)
+        place = replace(place, above=self.span.above, below=self.span.below)
+        return find(self.runs, place=place, size=size, **self._plan)
+
+    def slice(self, *, after: int, up_to: int, size: int) -> Slice:
+        """The next runs with keys in (after, up_to], the oldest first."""
+        page = self.page(place=Place(after=after), size=size)
+        keys = [key for key in reversed(page.keys) if key <= up_to]
+        if page.stopped_at is not None and len(keys) == len(page.keys):
+            return Slice(keys, page.stopped_at, done=page.stopped_at >= up_to)
+        more = page.more and len(keys) == len(page.keys)
+        return Slice(keys, keys[-1] if more else up_to, done=not more)
+
+    def in_state(self, *, state: str, tries: int | None) -> "Selection":
+        """The same selection in another state; what was looked up is not looked up again."""
+        found = Selection(replace(self.query, state=state, tries=tries), self.user)
+        found.__dict__.update(named=self.named, stores=self.stores, span=self.span)
+        return found
+
+    @cached_property
+    def named(self) -> frozenset[int] | None:
+        """The keys of few runs among which are all that the query means; None if they are not known
+        to be few."""
+        named = [frozenset(keys) for keys in self._named()]
+        return frozenset.intersection(*named) if named else None
+
+    def _named(self) -> Iterator[list[int]]:
+        if self.query.run:
+            yield runs_by_id(self.query.run, self.user)
+        if self.query.event:
+            yield runs_of_event_id(self.query.event, self.user)
+        for name, value in self.query.others.items():
+            if name in RUN_FINDERS:
+                yield runs_by_finder(name, value, self.user)
+            elif (keys := runs_by_filter(name, value, self.user)) is not None:
+                yield keys
+
+    @cached_property
+    def stores(self) -> Sequence[str] | None:
+        """The codes of the chosen stores; None if none is chosen."""
+        return stores_named(self.query.store, self.user) if self.query.store else None
+
+    @cached_property
+    def span(self) -> KeySpan:
+        """Between which keys the runs of its period are."""
+        return keys_between(*self.query.times(self.now))
+
+    @cached_property
+    def now(self) -> dt.datetime:
+        """The time from which its period counts back: the database's, which runs have as well."""
+        return database_clock()
+
+    @cached_property
+    def _plan(self) -> dict[str, Any]:
+        planned = plan(WALKS, self._chosen, user=self.user)
+        if self.stores is not None:
+            planned["walks"] = [
+                replace(walk, prefixes=self.stores) if walk.parameter == STORE else walk
+                for walk in planned["walks"]
+            ]
+        return planned
+
+    @property
+    def _chosen(self) -> dict[str, str]:
+        """The parameters of the walks."""
+        chosen = {name: value for name, value in self.query.params().items() if name != "period"}
+        if self.query.is_limited_in_time:
+            chosen["period"] = "limited"
+        if work := chosen.pop("work", ""):
+            chosen["handler" if _is_handler(work) else "task"] = work
+        if any(each.only_failed for each in RUN_FILTERS if self.query.others.get(each.name)):
+            chosen.setdefault("error", "any")
+        return chosen
+
+    @property
+    def _condition(self) -> Q:
+        query, found = self.query, self._in_time
+        for name in ("state", "queue", "worker", "requested_by"):
+            if value := getattr(query, name):
+                found &= Q(**{name: value})
+        if self.named is not None:
+            found &= Q(pk__in=self.named)
+        if self.stores is not None:
+            found &= Q(store__in=self.stores)
+        if query.work:
+            found &= Q(handler=query.work) | Q(handler="", task=query.work)
+        if query.tries:
+            found &= Q(GreaterThanOrEqual(F("failures") + F("losses"), query.tries))
+        if query.error:
+            found &= Q(error__icontains=query.error)
+        for each in RUN_FILTERS:
+            if value := query.others.get(each.name, ""):
+                found &= each.condition(self.user, value)
+        return found
+
+    @property
+    def _in_time(self) -> Q:
+        if length := PERIODS.get(self.query.shown_period):
+            return Q(created_at__gte=Now() - length)
+        found = Q(created_at__gte=self.query.since) if self.query.since else Q()
+        return found & Q(created_at__lt=self.query.until) if self.query.until else found
+
+
+def _is_handler(work: str) -> bool:
+    """Whether there are runs of a handler of this name, and not of a task."""
+    rows = TaskRun.objects.order_by()
+    with indexes_alone(rows.db):
+        return bool(along(rows, BY_HANDLER.along(work), Place(), 1).values_list("pk"))
+
+
+def select(query: RunQuery, user: Any) -> Selection:
+    """What the query means for this user. Raises :class:`neural.runs.query.QueryRefused` if its
+    free text contradicts its fields."""
+    return Selection(meant(query, user), user)
+
+
+def matching(query: RunQuery, user: Any) -> TaskRunQuerySet:
+    """The runs of the user's stores that the query means, in no order. Not bounded: read it by
+    :meth:`Selection.page` or :meth:`Selection.slice`."""
+    return select(query, user).runs
