@@ -1,0 +1,149 @@
+"""Gives each list of an admin its files, at ``export.csv`` and ``export.ndjson`` beside it."""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.core.handlers.asgi import ASGIRequest
+from django.db import Error, close_old_connections, connection
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from neural.admin.audit import acted
+from neural.admin.exporting import addresses
+from neural.admin.exporting.columns import Column, columns_of
+from neural.admin.exporting.formats import FORMATS, Format
+from neural.admin.exporting.reading import ExportRefused, Slices, keys_of, pieces
+from neural.admin.exporting.streaming import AT_ONCE, Content, asynchronously, has_room
+from neural.admin.exporting.values import seen_by
+from neural.models import AuditOutcome
+
+logger = logging.getLogger(__name__)
+
+ACTION = "export"
+
+
+class ExportingAdmin(admin.ModelAdmin):
+    """An admin whose list can be had as a file, by users who may see it and may export lists."""
+
+    exported = True
+    """Whether there are files. False for a page that shows no rows of its model."""
+    export_fields: Sequence[str] | None = None
+    """The columns of a file in their order, as paths of the ORM (``store__name``); None for the
+    model's own, without binary ones, encrypted ones and those that :data:`~.columns.SECRET` names.
+    """
+    export_left_out: Sequence[str] = ()
+    """Own columns that are not in a file."""
+
+    def get_export_fields(self, request: HttpRequest) -> Sequence[str] | None:
+        """The columns for this user."""
+        return self.export_fields
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may have the list as a file."""
+        return request.user.has_perm(addresses.PERMISSION) and self.has_view_permission(request)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Django's addresses, and one for each format."""
+        view = self.admin_site.admin_view(self.export_view)
+        own = [
+            path(
+                f"export.{each.extension}",
+                view,
+                {"written": each},
+                name=addresses.address_name(self.model, each),
+            )
+            for each in (FORMATS if self.exported else ())
+        ]
+        return [*own, *super().get_urls()]
+
+    @method_decorator(require_safe)
+    def export_view(self, request: HttpRequest, written: type[Format]) -> HttpResponseBase:
+        """The file; or a sentence that says why there is none."""
+        if not self.has_export_permission(request):
+            raise PermissionDenied
+        try:
+            limit = addresses.most_rows(request.GET)
+            request.GET = addresses.filters_of(request.GET)  # type: ignore[assignment]
+            keys = keys_of(self, request)
+        except ExportRefused as refused:
+            return _sentence(str(refused), status=400)
+        if request.method == "HEAD":
+            return _described(HttpResponse(), self, written)
+        if not has_room():
+            told = _("%(count)d files are being made already. Try again when one is ready.")
+            return _sentence(told % {"count": AT_ONCE}, status=503)
+        return _described(self._sent(request, written, keys, limit), self, written)
+
+    def _sent(
+        self, request: HttpRequest, written: type[Format], keys: Slices, limit: int | None
+    ) -> StreamingHttpResponse:
+        columns = columns_of(
+            self.model, self.get_export_fields(request), left_out=self.export_left_out
+        )
+        rows = pieces(keys, self.get_queryset(request), columns, limit)
+        ended = partial(_record, request, self, written)
+        content = Content(_seen(request.user, columns, rows), written(columns), ended)
+        if not isinstance(request, ASGIRequest):
+            return StreamingHttpResponse(content)
+        response = StreamingHttpResponse(asynchronously(content))
+        response._resource_closers.append(content.close)  # type: ignore[attr-defined]
+        return response
+
+
+def _seen(user: Any, columns: Sequence[Column], rows: Slices) -> Slices:
+    for piece in rows:
+        yield [seen_by(user, columns, row) for row in piece]
+
+
+def _described(
+    response: HttpResponseBase, model_admin: admin.ModelAdmin, written: type[Format]
+) -> HttpResponseBase:
+    """The response with what a browser and a proxy need to know of the file."""
+    moment = timezone.localtime().strftime("%Y-%m-%d %H%M%S")
+    name = f"{model_admin.opts.verbose_name_plural} {moment}.{written.extension}"
+    response.headers["Content-Type"] = written.content_type
+    response.headers["Content-Disposition"] = str(
+        content_disposition_header(as_attachment=True, filename=name)
+    )
+    response.headers["X-Accel-Buffering"] = "no"  # nginx passes each piece on at once
+    return response
+
+
+def _sentence(text: str, *, status: int) -> HttpResponse:
+    return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
+
+
+def _record(
+    request: HttpRequest,
+    model_admin: admin.ModelAdmin,
+    written: type[Format],
+    outcome: AuditOutcome,
+    count: int,
+) -> None:
+    """Leave an audit entry; where the database is gone, a line in the log takes its place."""
+    about = {"model": model_admin.opts.label_lower, "format": written.extension}
+    write: Callable[[], None] = partial(
+        acted,
+        user=request.user,
+        action=ACTION,
+        query=request.GET.dict(),
+        details=about,
+        outcome=outcome,
+        count=count,
+    )
+    try:
+        if not connection.in_atomic_block:
+            close_old_connections()  # of a database that went away while the file was made
+        write()
+    except Error as error:
+        logger.warning("export_not_in_the_audit_log %s rows=%d error=%r", about, count, error)
