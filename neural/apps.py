@@ -24,21 +24,26 @@ class NeuralConfig(AppConfig):
             worker,
         )
         from neural.broker import entries, message, patches, publisher
-        from neural.celeryapp import callbacks
+        from neural.celeryapp import callbacks, task_titles
         from neural.djangotasks import registry as django_tasks
+        from neural.events import erasables
         from neural.events.pruning import REFUSED_EVENTS
-        from neural.ledger import ports
+        from neural.ledger import ports, titles
         from neural.ledger.prune import register_prunable
+        from neural.runs import bulk
 
         ports.connect(
             announcing=publisher.announce,
             having_queue=message.is_queue,
             following=callbacks.follow,
         )
+        titles.connect(title_of_task=task_titles.title_of_task)
         patches.survive_a_lost_broker()
         entries.survive_unreadable_entries()
         worker.connect()
+        bulk.connect()
         register_prunable(REFUSED_EVENTS)
+        erasables.connect()
         django_tasks.connect()
         _set_beats_zone()
         autodiscover_modules("neural_handlers")

@@ -35,9 +35,14 @@ def address_in_admin(page: str, *args: Any) -> str:
     return reverse(f"admin:{page}", args=args, current_app=_shown.get())
 
 
-def page_of(model: type[Model], pk: Any) -> str:
-    """The URL of a row's page in the admin; empty if there is no such page."""
+def address_if_there(page: str, *args: Any) -> str:
+    """The same URL; empty if the site has no such page."""
     try:
-        return address_in_admin(f"{model._meta.app_label}_{model._meta.model_name}_change", pk)
+        return address_in_admin(page, *args)
     except NoReverseMatch:
         return ""
+
+
+def page_of(model: type[Model], pk: Any) -> str:
+    """The URL of a row's page in the admin; empty if there is no such page."""
+    return address_if_there(f"{model._meta.app_label}_{model._meta.model_name}_change", pk)

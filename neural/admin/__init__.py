@@ -7,7 +7,20 @@ read-only, and a user who is limited to some stores sees and reaches only the ro
 
 from django.apps import apps
 
-from neural.admin import events, refused_events, runs, stores, workers
+from neural.admin import (
+    audit_log,
+    audit_panel,
+    bulk_actions,
+    events,
+    refused_events,
+    runs,
+    stores,
+    users,
+    worker_runs,
+    workers,
+)
+from neural.admin.audit_forms import audited
+from neural.admin.audit_titles import register_action_title
 from neural.admin.pages import register
 
 if apps.is_installed("django_celery_beat"):
@@ -15,4 +28,18 @@ if apps.is_installed("django_celery_beat"):
 if apps.is_installed("django_celery_results"):
     from neural.admin import results  # noqa: F401  (guards them)
 
-__all__ = ["events", "refused_events", "register", "runs", "stores", "workers"]
+__all__ = [
+    "audit_log",
+    "audit_panel",
+    "audited",
+    "bulk_actions",
+    "events",
+    "refused_events",
+    "register",
+    "register_action_title",
+    "runs",
+    "stores",
+    "users",
+    "worker_runs",
+    "workers",
+]

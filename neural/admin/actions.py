@@ -1,7 +1,7 @@
 """Actions of people on rows, such as *Retry*: verbs of the models, for one row or a selection.
 
 A verb is called by POST only and needs its own permission. It acts only on rows that the user may
-see, and leaves an audit entry for each row that it changed.
+see, and leaves an entry in the audit log, with the reason if the person gives one.
 """
 
 from collections import defaultdict
@@ -19,13 +19,23 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from neural.admin.audit import log_changes
+from neural.admin.audit import acted, log_in_history
+from neural.admin.audit_titles import register_titles_of_rows
 from neural.admin.display import page_address
+from neural.admin.reasons import ActionFormWithReason, reason_in
+from neural.audit import action_of
+from neural.models import AuditOutcome
 from neural.models.store import sees_every_store
+
+
+def _whoever_sees_it(row: Any, user: Any) -> bool:
+    """The default for ``allows``."""
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +46,10 @@ class Verb:
     whether the button is shown. ``change(row)`` returns the text of the audit entry; it is called
     before ``apply``. ``message_for(row)`` returns the level and text of a message about a changed
     row, for verbs where a count is not enough. ``whole_chain`` marks a verb that concerns every
-    store: users who are limited to some stores may not use it.
+    store: users who are limited to some stores may not use it. ``allows(row, user)`` decides about
+    one row what the permission alone does not. ``leads_to(rows)`` is the address of a page that
+    shows what the verb would do to a selection before it is done; with ``asks_for_one``, the verb
+    of one row leads there, too.
     """
 
     name: str
@@ -48,6 +61,9 @@ class Verb:
     change: Callable[[Any], str]
     message_for: Callable[[Any], tuple[int, str]] | None = None
     whole_chain: bool = False
+    allows: Callable[[Any, Any], bool] = _whoever_sees_it
+    leads_to: Callable[[Iterable[Any]], str] | None = None
+    asks_for_one: bool = False
 
     def is_permitted(self, user: Any) -> bool:
         """Whether this user may apply the verb to rows that they see."""
@@ -68,27 +84,44 @@ class VerbResult:
         return len(self.rows)
 
 
-def perform(*, verb: Verb, rows: Iterable[Model], user: Any) -> VerbResult:
-    """Apply the verb to each row; the changes and their audit entries commit together."""
+def perform(*, verb: Verb, rows: Iterable[Model], user: Any, reason: str = "") -> VerbResult:
+    """Apply the verb to each row; the changes and their audit entries commit together.
+
+    ``reason`` are the user's own words.
+    """
     changed: dict[str, list[Model]] = defaultdict(list)
-    unfit = 0
+    unfit: list[Model] = []
     with transaction.atomic():
         for row in rows:
             # Read before the verb is applied: the audit entry names the state that the verb found.
             change = verb.change(row)
-            if verb.apply(row, user):
+            if verb.allows(row, user) and verb.apply(row, user):
                 changed[change].append(row)
             else:
-                unfit += 1
+                unfit.append(row)
         for change, theirs in changed.items():
-            log_changes(user=user, rows=theirs, change=change)
-    return VerbResult([row for theirs in changed.values() for row in theirs], unfit)
+            log_in_history(user=user, rows=theirs, change=change, details=reason)
+        done = [row for theirs in changed.values() for row in theirs]
+        told: dict[str, Any] = {"details": {"changes": list(changed)}}
+        _record(verb, done, user, reason=reason, **told)
+        _record(verb, unfit, user, reason=reason, outcome=AuditOutcome.FAILED)
+    return VerbResult(done, len(unfit))
+
+
+def _record(verb: Verb, rows: Sequence[Model], user: Any, **facts: Any) -> None:
+    if rows:
+        acted(user=user, action=action_of(type(rows[0]), verb.name), rows=rows, **facts)
 
 
 class VerbsAdmin(admin.ModelAdmin):
     """An admin with verbs: as buttons on a row's page and as actions on a list."""
 
     verbs: tuple[Verb, ...] = ()
+    action_form = ActionFormWithReason
+
+    def __init__(self, model: type[Model], admin_site: admin.AdminSite) -> None:
+        super().__init__(model, admin_site)
+        register_titles_of_rows(model, [(verb.name, verb.label) for verb in self.verbs])
 
     def verbs_for(self, request: HttpRequest) -> Sequence[Verb]:
         """The verbs that this user is permitted to use."""
@@ -133,17 +166,22 @@ class VerbsAdmin(admin.ModelAdmin):
 
     @method_decorator(require_POST)
     def act_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
-        """Apply the verb to one row and redirect to the row's page."""
+        """Apply the verb to one row and redirect to the row's page, or to the page of ours that the
+        form names in ``next``."""
         found = next((each for each in self.verbs if each.name == verb), None)
         row = self.get_object(request, unquote(object_id))  # within the user's stores
         if found is None or row is None:
             raise Http404
         if not self.has_view_permission(request, row):
             raise PermissionDenied
-        if not found.is_permitted(request.user):
+        if not (found.is_permitted(request.user) and found.allows(row, request.user)):
             return self._refused(request, row, found)
-        _message_user(self, request, found, perform(verb=found, rows=[row], user=request.user))
-        return HttpResponseRedirect(page_address(row))
+        if found.asks_for_one and (address := address_of_preview(found, [row])):
+            return HttpResponseRedirect(address)
+        reason = reason_in(request)
+        told = perform(verb=found, rows=[row], user=request.user, reason=reason)
+        _message_user(self, request, found, told)
+        return HttpResponseRedirect(_next(request) or page_address(row))
 
     def _refused(self, request: HttpRequest, row: Model, verb: Verb) -> HttpResponse:
         context = {
@@ -161,9 +199,20 @@ class VerbsAdmin(admin.ModelAdmin):
         """Django's page, with buttons for the verbs that fit the row's state."""
         row = kwargs.get("obj")
         if row is not None:
-            context["verbs"] = [verb for verb in self.verbs_for(request) if verb.fits(row)]
+            permitted = self.verbs_for(request)
+            fitting = [verb for verb in permitted if verb.allows(row, request.user)]
+            context["verbs"] = [verb for verb in fitting if verb.fits(row)]
             context["act_address"] = page_address(row).removesuffix("change/") + "act/"
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[return-value]
+
+
+def _next(request: HttpRequest) -> str:
+    """The page of ours from which the form was sent, if it says so."""
+    where = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        where, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return where if is_ours else ""
 
 
 def refusal(verb: Verb) -> str:
@@ -178,13 +227,23 @@ def refusal(verb: Verb) -> str:
     return text % {"action": verb.label}
 
 
+def address_of_preview(verb: Verb, rows: Iterable[Model]) -> str:
+    """Where a person looks at what the verb would do; empty if it is done at once."""
+    return verb.leads_to(rows) if verb.leads_to else ""
+
+
 def act_on_selection(
     model_admin: admin.ModelAdmin, request: HttpRequest, queryset: QuerySet, *, verb: Verb
-) -> None:
-    """Apply the verb to the chosen rows and report the result to the user."""
+) -> HttpResponse | None:
+    """Apply the verb to the chosen rows and report the result to the user; or lead the user to the
+    page that shows what it would do."""
     # Ordered by key, so that two people who act on the same rows cannot deadlock.
     rows = queryset.order_by("pk")
-    _message_user(model_admin, request, verb, perform(verb=verb, rows=rows, user=request.user))
+    if address := address_of_preview(verb, rows):
+        return HttpResponseRedirect(address)
+    told = perform(verb=verb, rows=rows, user=request.user, reason=reason_in(request))
+    _message_user(model_admin, request, verb, told)
+    return None
 
 
 def _message_user(

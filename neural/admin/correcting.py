@@ -4,7 +4,6 @@ The form submits through the same entry point as any event, under the person's n
 sees at once what is still wrong with the event.
 """
 
-import json
 from typing import Any
 
 from celery import current_app
@@ -24,17 +23,20 @@ from django.utils.translation import gettext_lazy
 
 from neural.admin import audit
 from neural.admin.display import indented, link, page_address
-from neural.conf import conf
+from neural.admin.typed_json import read_json
 from neural.events.answers import Submission
 from neural.events.submit import RefusalClosed, correct
 from neural.events.types import event_types
 from neural.models import RefusalState, RefusedEvent, Store
 from neural.models.store import sees_every_store
+from neural.personal.redacting import for_user
 from neural.queues import PRIORITIES
 from neural.sites import address_in_admin
-from neural.stored_json import depth_of, is_deeper, said_of
 
 PERMISSION = "neural.correct_refusedevent"
+MASKED = gettext_lazy(
+    "This event holds personal data, which you may not see: somebody who may has to correct it."
+)
 
 
 class CorrectionForm(forms.Form):
@@ -92,16 +94,7 @@ class CorrectionForm(forms.Form):
     def clean_payload(self) -> Any:
         """The payload, decoded from JSON with the limit on depth that applies to any event."""
         text: str = self.cleaned_data["payload"]
-        if is_deeper(text, conf().max_json_depth):
-            raise ValidationError(said_of(depth_of(text), conf().max_json_depth))
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError as error:
-            place = {"line": error.lineno, "column": error.colno, "reason": error.msg}
-            told = _("Not JSON at line %(line)s, column %(column)s: %(reason)s.")
-            raise ValidationError(told % place) from error
-        except ValueError as error:  # for example a number of 5,000 digits
-            raise ValidationError(str(error)) from error
+        return read_json(text)
 
     def message_for(self, answer: Submission) -> None:
         """Show at each field why the event was refused."""
@@ -125,6 +118,12 @@ def prefilled(refused: RefusedEvent, indented: str) -> dict[str, Any]:
     }
 
 
+def hides_anything(refused: RefusedEvent, user: Any) -> bool:
+    """Whether something of the event is masked for this user: what is masked cannot be edited."""
+    given = refused.payload, refused.details
+    return any(for_user(each, user) != each for each in given)
+
+
 class CorrectingAdmin(admin.ModelAdmin):
     """An admin with one more address: the form that corrects a refused event."""
 
@@ -137,7 +136,14 @@ class CorrectingAdmin(admin.ModelAdmin):
         return address_in_admin("neural_refusedevent_correct", quote(refused.pk))
 
     def may_correct(self, request: HttpRequest, refused: RefusedEvent) -> bool:
-        return refused.state == RefusalState.OPEN and request.user.has_perm(PERMISSION)
+        """Whether the user gets the form: not for an event of which the page masks something."""
+        allowed = refused.state == RefusalState.OPEN and request.user.has_perm(PERMISSION)
+        return allowed and not hides_anything(refused, request.user)
+
+    def is_masked(self, request: HttpRequest, refused: RefusedEvent) -> bool:
+        """Whether the user could correct the event, if nothing of it were masked."""
+        allowed = refused.state == RefusalState.OPEN and request.user.has_perm(PERMISSION)
+        return allowed and hides_anything(refused, request.user)
 
     def correct_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the form; when its event is recorded, redirect to that event."""
@@ -148,6 +154,8 @@ class CorrectingAdmin(admin.ModelAdmin):
             raise PermissionDenied
         if refused.state != RefusalState.OPEN:
             return self._is_closed(request, refused)
+        if hides_anything(refused, request.user):
+            raise PermissionDenied(MASKED)
         if request.method != "POST":
             first = prefilled(refused, indented(refused.payload))
             return self._page(request, refused, CorrectionForm(initial=first, user=request.user))
@@ -167,7 +175,9 @@ class CorrectingAdmin(admin.ModelAdmin):
             asked = form.cleaned_data | {"queue": form.cleaned_data["queue"] or None}
             answer = correct(refused, asked, by=request.user.get_username())
             if not answer.is_refused:
-                audit.log_changes(user=request.user, rows=[refused], change=audit.CORRECTED)
+                audit.log_changes(
+                    user=request.user, rows=[refused], change=audit.CORRECTED, action="correct"
+                )
         return answer
 
     def _recorded(

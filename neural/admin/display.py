@@ -7,6 +7,7 @@ import datetime as dt
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -20,6 +21,9 @@ from django.utils.translation import gettext as _
 
 from neural.admin.written import value_of
 from neural.conf import conf
+from neural.ledger.titles import given_title, work_title
+from neural.models import TaskRun
+from neural.personal.redacting import is_masked, shown
 from neural.sites import page_of
 from neural.stored_json import is_deeper
 
@@ -83,18 +87,29 @@ def quantity(amount: Decimal | None) -> str:
     return NOTHING if amount is None else f"{amount:.3f}".rstrip("0").rstrip(".")
 
 
-def json_block(value: Any) -> SafeString | str:
-    """JSON, indented, without escaping its characters."""
+def json_block(value: Any, *, key: str = "") -> SafeString | str:
+    """JSON, indented, without escaping its characters, with personal data masked for those who
+    may not see it."""
     if value is None or value in ([], {}):
         return NOTHING
-    if isinstance(value, SafeString):
+    if isinstance(value, SafeString):  # nested too deep to be read, and so to be masked by keys
         return value
-    text = json.dumps(value, indent=2, ensure_ascii=False, cls=DjangoJSONEncoder)
+    text = json.dumps(shown(value, key=key), indent=2, ensure_ascii=False, cls=DjangoJSONEncoder)
+    return code_block(text)
+
+
+def code_block(text: str) -> SafeString:
+    """Text that was masked where it had to be (:func:`neural.personal.redacting.shown`), as it
+    is written."""
+    if is_masked():
+        return format_html('<pre class="neural-code" data-masked>{}</pre>', text)
     return format_html('<pre class="neural-code">{}</pre>', text)
 
 
 def indented(text: str) -> str:
-    """JSON text, indented; any other text is returned unchanged."""
+    """JSON text, indented; any other text is returned unchanged. Personal data is masked for those
+    who may not see it."""
+    text = shown(text)
     if is_deeper(text, conf().max_json_depth):
         return text
     try:
@@ -107,7 +122,21 @@ def one_line(text: Any) -> SafeString | str:
     """As much of a text as fits a column; the full text shows when the pointer is over it."""
     if not text:
         return NOTHING
-    return format_html('<span class="neural-line" title="{0}">{0}</span>', text)
+    return format_html('<span class="neural-line" title="{0}">{0}</span>', shown(str(text)))
+
+
+def named_work(name: str) -> SafeString | str:
+    """The title of a handler or task with its name below it; only the name if it has no title."""
+    if title := given_title(name):
+        return format_html('{} <small class="neural-codename">{}</small>', title, name)
+    return name or NOTHING
+
+
+def name_of(row: Model) -> str:
+    """What a row is called where it stands alone; a run by the title of its work."""
+    if isinstance(row, TaskRun):
+        return f"{work_title(row.work_name)} {row.task_id}"
+    return str(row)
 
 
 def page_address(row: Model) -> str:
@@ -121,8 +150,13 @@ def link(row: Model | None, text: Any = None) -> SafeString | str:
         return NOTHING
     address = page_address(row)
     if not address:
-        return format_html("{}", text or row)
-    return format_html('<a href="{}">{}</a>', address, text or row)
+        return format_html("{}", text or name_of(row))
+    return format_html('<a href="{}">{}</a>', address, text or name_of(row))
+
+
+def run_link(run: TaskRun) -> SafeString | str:
+    """A link to a run's page: the title of its work and the work's name."""
+    return link(run, named_work(run.work_name))
 
 
 def of_bytes(count: int) -> str:
@@ -165,7 +199,7 @@ def quantity_column(model: type[Model], field: str) -> Any:
 
 def link_column(model: type[Model], field: str) -> Any:
     """A column that links to the row to which a foreign key points."""
-    return _column(model, field, lambda row: link(row, row and one_line(row)))
+    return _column(model, field, lambda row: link(row, row and one_line(name_of(row))))
 
 
 def store_code_column(model: type[Model]) -> Any:
@@ -175,7 +209,13 @@ def store_code_column(model: type[Model]) -> Any:
 
 def json_column(model: type[Model], field: str) -> Any:
     """A field with JSON, indented; shown as stored if it is nested too deep to be decoded."""
-    return _column(model, field, json_block, read=value_of)
+    return _column(model, field, partial(json_block, key=field), read=value_of)
+
+
+def personal_column(model: type[Model], field: str) -> Any:
+    """A field with personal data, which is masked for those who may not see it: the setting
+    ``personal_keys`` knows its name."""
+    return _column(model, field, lambda value: shown(value, key=field) or NOTHING)
 
 
 def _column(

@@ -1,6 +1,7 @@
 """The admin's pages of events: what happened, the state of its runs, and *Replay*."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import admin
@@ -25,13 +26,15 @@ from neural.admin.display import (
 )
 from neural.admin.filters import EventTypeFilter, StoreFilter, UnhandledFilter
 from neural.admin.pages import page
-from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
+from neural.admin.written import is_readable, value_of
 from neural.errors import NeuralError
 from neural.events.replay import missing_handlers, replay
+from neural.keyset.planning import by_store
 from neural.keyset.walks import Walk
-from neural.ledger.history import attempts_of
+from neural.ledger.history import Attempt, attempts_of
 from neural.models import NeuralEvent, RunState, TaskAttempt, TaskRun
+from neural.personal.redacting import for_user, masking_values_of
 
 
 def _replay(event: NeuralEvent, user: Any) -> bool:
@@ -110,10 +113,15 @@ class NeuralEventAdmin(VerbsAdmin, HistoryAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> TemplateResponse:
+        """Django's page with the event's runs. Names in the payload are masked in their errors,
+        too, and in the panels."""
         event = kwargs.get("obj")
-        if event is not None and request.user.has_perm("neural.view_taskrun"):
-            context["runs"] = _runs_with_attempts(event)
-        return super().render_change_form(request, context, *args, **kwargs)
+        if event is None:
+            return super().render_change_form(request, context, *args, **kwargs)
+        with masking_values_of(lambda: filter(is_readable, [value_of(event, "payload")])):
+            if request.user.has_perm("neural.view_taskrun"):
+                context["runs"] = _runs_with_attempts(event, request.user)
+            return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=_("runs"))
     def run_states(self, event: NeuralEvent) -> SafeString | str:
@@ -136,8 +144,13 @@ def _counted(state: RunState, count: int) -> SafeString:
     return badge(state, state.label if count == 1 else f"{state.label} × {count}")
 
 
-def _runs_with_attempts(event: NeuralEvent) -> list[dict[str, Any]]:
+def _runs_with_attempts(event: NeuralEvent, user: Any) -> list[dict[str, Any]]:
     attempts = TaskAttempt.objects.select_related("worker").defer("traceback")
     plain = event.runs.select_related("worker").defer("args", "kwargs", "result")
     runs = plain.prefetch_related(Prefetch("attempts", attempts))
-    return [{"run": run, "attempts": attempts_of(run)} for run in runs.order_by("handler")]
+    return [{"run": run, "attempts": _attempts(run, user)} for run in runs.order_by("handler")]
+
+
+def _attempts(run: TaskRun, user: Any) -> list[Attempt]:
+    """The attempts with their errors as this user may see them."""
+    return [replace(each, error=for_user(each.error, user)) for each in attempts_of(run)]

@@ -7,17 +7,14 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
-from celery import current_app
 from django.contrib import admin
 from django.db.models import Choices, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from neural.admin.planning import WholeNumbers
-from neural.events.registry import handlers_of
 from neural.events.types import event_types
-from neural.ledger.work import WorkSource
-from neural.models import RunState, Store
+from neural.keyset.planning import WholeNumbers
+from neural.models import Store
 
 STORES_LISTED = ROWS_LISTED = 25
 
@@ -123,14 +120,6 @@ def choices_of(choices: type[Choices]) -> Sequence[tuple[str, str]]:
     return [(str(each.value), str(each.label)) for each in choices]
 
 
-class RunStateFilter(EqualityFilter):
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return choices_of(RunState)
-
-
 class EventTypeFilter(EqualityFilter):
     title = _("type")
     parameter_name = "type"
@@ -148,40 +137,6 @@ class UnhandledFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
         return queryset.unhandled() if self.value() == "1" else queryset
-
-
-class QueueFilter(EqualityFilter):
-    title = _("queue")
-    parameter_name = "queue"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [(name, name) for name in current_app.amqp.queues]
-
-
-class HandlerFilter(EqualityFilter):
-    title = _("handler")
-    parameter_name = "handler"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return _names({each.name for kind in event_types() for each in handlers_of(kind.name)})
-
-    def condition(self, value: str) -> Q:
-        return ~Q(handler="") & Q(handler=value)  # the condition of the partial index
-
-
-class TaskFilter(EqualityFilter):
-    """Runs of one task that belong to no event; an event's runs have a handler."""
-
-    title = _("task")
-    parameter_name = "task"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        current_app.loader.import_default_modules()
-        tasks = current_app.tasks.values()
-        return _names(task.name for task in tasks if isinstance(task, WorkSource))
-
-    def condition(self, value: str) -> Q:
-        return Q(event__isnull=True, task=value)
 
 
 def _names(names: Iterable[str]) -> Sequence[tuple[str, str]]:

@@ -17,9 +17,9 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
 from neural.admin.paging import KeysetChangeList, neighbours
-from neural.admin.planning import stores_of
 from neural.keyset import bounded
 from neural.keyset.bounded import KeyPage
+from neural.keyset.planning import stores_of
 from neural.keyset.walks import PREFIX, Place, columns_of, indexes_alone, reverse, seeing
 
 

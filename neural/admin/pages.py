@@ -10,9 +10,11 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
-from django.urls import URLPattern
 
+from neural.admin.personal import without_personal_data
+from neural.admin.wrapped_views import wrap_views
 from neural.optional import PARTS
+from neural.personal.redacting import viewing
 from neural.sites import on_site
 
 Page = TypeVar("Page", bound=type[Any])
@@ -57,38 +59,38 @@ def _pages_of_other_apps() -> list[tuple[type[Model], type[admin.ModelAdmin]]]:
 
 
 def stays_on_its_site(model_admin: type[Any]) -> type[Any]:
-    """Make all addresses in the pages of these admins those of their own site."""
-    urls_before = model_admin.urls.fget
-
-    def urls(self: admin.ModelAdmin) -> list[URLPattern]:
-        patterns: list[URLPattern] = urls_before(self)
-        for pattern in patterns:
-            pattern.callback = _staying(pattern.callback, self.admin_site.name)
-        return patterns
-
-    model_admin.urls = property(urls)
-    return model_admin
+    """Make all addresses in the pages of these admins those of their own site, and show personal
+    data in them to those alone who may see it."""
+    return wrap_views(
+        model_admin,
+        lambda pattern, pages: on_its_site(pattern.callback, pages.admin_site.name),
+    )
 
 
-def _staying(view: Callable[..., HttpResponse], site: str) -> Callable[..., HttpResponse]:
+def on_its_site(view: Callable[..., HttpResponse], site: str) -> Callable[..., HttpResponse]:
+    """A view of the admin whose addresses are those of this site, and whose answers show personal
+    data to those alone who may see it."""
+
     @wraps(view)
     def staying(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        with on_site(site):
+        with on_site(site), viewing(request.user):
             response = view(request, *args, **kwargs)
         if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
-            _render_on(response, site)
-        return response
+            _render_on(response, site, request.user)
+            return response
+        return without_personal_data(response, request.user)
 
     return staying
 
 
-def _render_on(response: SimpleTemplateResponse, site: str) -> None:
-    """Render the response on this site: Django calls the columns only after the view has ended."""
+def _render_on(response: SimpleTemplateResponse, site: str, user: Any) -> None:
+    """Render the response on this site, for this user: Django calls the columns only after the view
+    has ended."""
     render = response.render
 
     def render_there() -> SimpleTemplateResponse:
         del response.render  # so that what is rendered can be pickled
-        with on_site(site):
-            return render()
+        with on_site(site), viewing(user):
+            return without_personal_data(render(), user)
 
     response.render = render_there  # type: ignore[method-assign]

@@ -26,6 +26,7 @@ class Panel:
     name: str
     """The panel's name, and the id of its section."""
     model: type[Model]
+    """Whose rows; ``Model`` itself for the rows of every model."""
     title: Any
     """The heading; may be translated lazily."""
     template: str
@@ -38,6 +39,8 @@ class Panel:
     media: Media = field(default_factory=Media)
     is_live: bool = False
     """Whether the template loads more by itself, with htmx."""
+    is_first: bool = False
+    """Whether it stands above all else, on pages that have such a place: that of a run."""
 
 
 PANELS: Registry[Panel] = Registry("panel")
@@ -65,4 +68,4 @@ def add_panels(page: dict[str, Any], request: HttpRequest, row: Model) -> None:
 
 
 def _of(model: type[Model]) -> list[Panel]:
-    return [panel for panel in PANELS if panel.model is model]
+    return [panel for panel in PANELS if panel.model in (model, Model)]

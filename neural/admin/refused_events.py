@@ -12,10 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.admin import audit
 from neural.admin.actions import Verb, VerbsAdmin
-from neural.admin.correcting import CorrectingAdmin
+from neural.admin.correcting import MASKED, CorrectingAdmin
 from neural.admin.display import (
     NOTHING,
     badge,
+    code_block,
     indented,
     instant_column,
     json_block,
@@ -25,13 +26,17 @@ from neural.admin.display import (
 )
 from neural.admin.filters import EqualityFilter, EventTypeFilter, StoreFilter, choices_of
 from neural.admin.pages import page
-from neural.admin.planning import STORE
 from neural.admin.scope import HistoryAdmin
+from neural.keyset.planning import STORE
 from neural.keyset.walks import Walk
 from neural.models import EntryPoint, RefusalState, RefusedEvent
+from neural.personal.redacting import redacted_text, sees_personal_data
 
 MOST_LOOKED_THROUGH = 2_000
 """How many of the newest rows' payloads a search reads: no index covers their content."""
+
+MOST_UNMASKED = 200
+"""How many of the rows found are looked at for those who may not see personal data."""
 
 DISMISS = Verb(
     name="dismiss",
@@ -147,7 +152,10 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
             return found, may_repeat
         newest = queryset.order_by("-pk").only("pk")[:MOST_LOOKED_THROUGH]
         least = min((each.pk for each in newest), default=0)
-        return queryset.filter(pk__gte=least, payload__icontains=term), False
+        found = queryset.filter(pk__gte=least, payload__icontains=term)
+        if sees_personal_data(request.user):
+            return found, False
+        return queryset.filter(pk__in=_shown_in(found, term)), False
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -155,6 +163,8 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
         refused = kwargs.get("obj")
         if refused is not None and self.may_correct(request, refused):
             context["correct_address"] = self.correct_address(refused)
+        elif refused is not None and self.is_masked(request, refused):
+            context["cannot_correct"] = MASKED
         return super().render_change_form(request, context, *args, **kwargs)
 
     # Columns
@@ -204,7 +214,7 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
         """The payload, indented if it is JSON; else as it came, cut if it was too long to keep."""
         if not refused.payload:
             return NOTHING
-        shown = format_html('<pre class="neural-code">{}</pre>', indented(refused.payload))
+        shown = code_block(indented(refused.payload))
         if not refused.payload_cut:
             return shown
         return format_html(
@@ -212,6 +222,13 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
             shown,
             _("It was longer than what is kept: the rest is cut."),
         )
+
+
+def _shown_in(found: QuerySet[RefusedEvent], term: str) -> list[int]:
+    """Of these rows those that have the term in what is not masked: who may not see personal data
+    must not find it by trying, either."""
+    payloads = found.order_by("-pk").values_list("pk", "payload")[:MOST_UNMASKED]
+    return [pk for pk, payload in payloads if term.lower() in redacted_text(payload).lower()]
 
 
 COLOURS: dict[str, str] = {

@@ -22,6 +22,7 @@ from django_celery_beat.admin import (
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, PeriodicTask
 
 from neural.admin.display import instant_column, short_instant_column
+from neural.admin.panels import add_panels
 from neural.admin.rhythm import crontab_in_words, in_words
 from neural.celeryapp.task import LedgerTask
 from neural.models import Misfire, Overlap, SchedulePolicy
@@ -166,6 +167,14 @@ def _labelled(self: Any, db_field: Any, request: HttpRequest, **kwargs: Any) -> 
     return field
 
 
+def _render_change_form(
+    self: Any, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+) -> Any:
+    if kwargs.get("obj") is not None:
+        add_panels(context, request, kwargs["obj"])
+    return admin.ModelAdmin.render_change_form(self, request, context, *args, **kwargs)
+
+
 def mend_pages() -> None:
     """Put all of this into django-celery-beat's classes."""
     for model_admin in (PeriodicTaskAdmin, ScheduleAdmin):
@@ -182,6 +191,7 @@ def _mend_schedules() -> None:
     pages.change_form_template = "admin/neural/schedule_form.html"
     pages.media = property(_media)
     pages.save_model, pages.changeform_view = _save_model, _changeform_view
+    pages.render_change_form = _render_change_form
     pages.overlap, pages.misfire, pages.grace_seconds = _overlap, _misfire, _grace_seconds
     pages.rhythm, pages.crontab_translation = _rhythm, _crontab_translation
     pages.list_display = (

@@ -2,8 +2,8 @@
 
 Its own actions ask for no permission and leave no entry: anyone who may view schedules may stop
 and run them. The actions are replaced in django-celery-beat's own classes, so this holds on every
-site and in every subclass. A schedule concerns the whole chain, so a user who is limited to some
-stores may change none.
+site and in every subclass. A schedule concerns the whole chain, so a user who does not see every
+store may change none.
 """
 
 import logging
@@ -20,19 +20,24 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django_celery_beat.admin import PeriodicTaskAdmin, ScheduleAdmin
-from django_celery_beat.models import PeriodicTasks
+from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
 from neural.admin import audit
 from neural.admin.actions import Verb, act_on_selection
+from neural.admin.audit_forms import audited
+from neural.admin.audit_titles import register_titles_of_rows
 from neural.admin.nul import refuses_nul
+from neural.admin.reasons import ActionFormWithReason, reason_in
 from neural.admin.schedule_form import mend_pages
 from neural.admin.whole_chain import changed_for_the_whole_chain
+from neural.audit import action_of
 from neural.celeryapp.run_now import run_now
-from neural.models.store import is_limited_to_stores
+from neural.models.store import sees_every_store
 
 logger = logging.getLogger(__name__)
 
 RUN_SCHEDULE = "neural.run_schedule"
+RUN_ACT = "run"
 CHANGE = "django_celery_beat.change_periodictask"
 
 
@@ -89,7 +94,8 @@ def _action_of(verb: Verb) -> Any:
 )
 def run_tasks(model_admin: Any, request: HttpRequest, queryset: QuerySet) -> None:
     """Run each schedule once; if one is refused, the others still run."""
-    tell_of_runs(model_admin, request, run_each(request.user, queryset.order_by("pk")))
+    asked = run_each(request.user, queryset.order_by("pk"), reason_in(request))
+    tell_of_runs(model_admin, request, asked)
 
 
 @dataclass(frozen=True)
@@ -101,14 +107,20 @@ class RunsAsked:
     """The schedules that could not be run, and why."""
 
 
-def run_each(user: Any, schedules: Iterable[Any]) -> RunsAsked:
+def run_each(user: Any, schedules: Iterable[Any], reason: str = "") -> RunsAsked:
     """Run each schedule once in the user's name, with an audit entry for each that was run."""
     current_app.loader.import_default_modules()
     asked, refused = [], []
     for schedule in schedules:
         try:
             with transaction.atomic():
-                audit.log_changes(user=user, rows=[schedule], change=audit.SCHEDULE_RUN)
+                audit.log_changes(
+                    user=user,
+                    rows=[schedule],
+                    change=audit.SCHEDULE_RUN,
+                    action=RUN_ACT,
+                    reason=reason,
+                )
                 asked.append(run_now(schedule, user.get_username()))
         except (DatabaseError, InterfaceError):
             raise
@@ -132,7 +144,7 @@ def tell_of_runs(model_admin: Any, request: HttpRequest, told: RunsAsked) -> Non
 def has_run_permission(model_admin: Any, request: HttpRequest) -> bool:
     """Django calls this before it offers ``run_tasks`` and before it runs it."""
     user = request.user
-    return user.has_perm(RUN_SCHEDULE) and not is_limited_to_stores(user)
+    return user.has_perm(RUN_SCHEDULE) and sees_every_store(user)
 
 
 def _logs_what_falls_with_it(self: Any, request: HttpRequest, queryset: QuerySet) -> Any:
@@ -140,6 +152,9 @@ def _logs_what_falls_with_it(self: Any, request: HttpRequest, queryset: QuerySet
     for row in queryset:
         fallen = row.periodictask_set.order_by("pk")
         LogEntry.objects.log_actions(cast("int", request.user.pk), fallen, DELETION)
+        if rows := list(fallen):
+            code, names = action_of(PeriodicTask, "delete"), [str(each) for each in rows]
+            audit.acted(user=request.user, action=code, rows=rows, details={"names": names})
     return admin.ModelAdmin.log_deletions(self, request, queryset)
 
 
@@ -149,11 +164,15 @@ def guard() -> None:
         setattr(PeriodicTaskAdmin, verb.name, _action_of(verb))
     PeriodicTaskAdmin.run_tasks = run_tasks
     PeriodicTaskAdmin.has_run_permission = has_run_permission
+    PeriodicTaskAdmin.action_form = ActionFormWithReason
     ScheduleAdmin.log_deletions = _logs_what_falls_with_it
     for model_admin in (PeriodicTaskAdmin, ScheduleAdmin):
         refuses_nul(model_admin)
         changed_for_the_whole_chain(model_admin)
+        audited(model_admin)
     mend_pages()
+    verbs = [(each.name, each.label) for each in (ENABLE, DISABLE, TOGGLE)]
+    register_titles_of_rows(PeriodicTask, [*verbs, (RUN_ACT, gettext_lazy("Run now"))])
 
 
 guard()

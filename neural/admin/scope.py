@@ -11,12 +11,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 
+from neural.admin.audit_forms import audited
+from neural.admin.choosing import ChoiceOfRows
+from neural.admin.exporting.pages import ExportingAdmin
+from neural.admin.methods import refuses_other_methods
 from neural.admin.nul import refuses_nul
 from neural.admin.pages import stays_on_its_site
 from neural.admin.paging import FirstPagePaginator, KeysetChangeList
 from neural.admin.panels import add_panels, addresses_of
-from neural.admin.planning import SEARCHED, STORE, plan
 from neural.keyset.bounded import KeyPage, find, page_of_few
+from neural.keyset.planning import SEARCHED, STORE, plan
 from neural.keyset.walks import Place, Walk
 from neural.models import Store
 from neural.models.store import STORE_CODE_PATTERN
@@ -36,10 +40,12 @@ def store_or_404(request: HttpRequest, code: str) -> Store:
     return store
 
 
+@audited
+@refuses_other_methods
 @stays_on_its_site
 @refuses_nul
-class NeuralAdmin(admin.ModelAdmin):
-    """Django's admin with one more style sheet and with the panels of other apps."""
+class NeuralAdmin(ExportingAdmin):
+    """Django's admin with one more style sheet, the panels of other apps and files of its list."""
 
     class Media:
         css = {"all": ("neural/admin.css",)}
@@ -47,6 +53,12 @@ class NeuralAdmin(admin.ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Django's addresses and those of panels."""
         return [*addresses_of(self), *super().get_urls()]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Django's field, which also refuses numbers that no database can hold."""
+        return super().formfield_for_manytomany(
+            db_field, request, **{"form_class": ChoiceOfRows, **kwargs}
+        )
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

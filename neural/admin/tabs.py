@@ -18,7 +18,7 @@ from neural.registry import Registry
 
 PLACES = (
     *("home", "runs", "errors", "queues", "workers", "schedules", "alerts"),
-    *("search", "forecasts", "stores", "tables"),
+    *("search", "forecasts", "stores", "audit", "tables"),
 )
 """The names of known tabs from left to right. Others come before the last one."""
 

@@ -32,6 +32,11 @@ def value_of(row: Model, field: str) -> Any:
     return _as_written(text)
 
 
+def is_readable(value: Any) -> bool:
+    """Whether a value of :func:`value_of` was decoded; one that is nested too deep was not."""
+    return not isinstance(value, SafeString)
+
+
 def _texts_of(row: Any) -> dict[str, str | None]:
     if not hasattr(row, "_written"):
         deferred = row.get_deferred_fields()

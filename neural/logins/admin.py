@@ -7,10 +7,14 @@ from django.http import HttpRequest
 from neural.admin.pages import page
 from neural.admin.scope import NeuralAdmin
 from neural.logins.models import LoginFailures
+from neural.models.store import sees_every_store
 
 
 @page(LoginFailures)
 class LoginFailuresAdmin(NeuralAdmin):
+    """Names of users of every store: for users who see every store."""
+
+    change_form_template = "admin/neural/change_form.html"
     list_display = ("name", "counted_by", "failures", "failed_at", "waits_until")
     list_filter = ("counted_by",)
     search_fields = ("=name",)
@@ -18,8 +22,17 @@ class LoginFailuresAdmin(NeuralAdmin):
     list_per_page = 50
     show_full_result_count = False
 
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return sees_every_store(request.user) and super().has_module_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return sees_every_store(request.user) and super().has_view_permission(request, obj)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return sees_every_store(request.user) and super().has_delete_permission(request, obj)

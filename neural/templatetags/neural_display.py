@@ -1,12 +1,16 @@
 """Template filters that display values as the admin does."""
 
+from typing import Any
+
 from django import template
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from neural.admin import display
 from neural.ledger.history import Attempt
+from neural.ledger.titles import work_title
 from neural.models import TaskRun
+from neural.personal.redacting import shown
 
 register = template.Library()
 register.filter("instant", display.instant)
@@ -14,7 +18,17 @@ register.filter("duration", display.duration)
 register.filter("short_instant", display.short_instant)
 register.filter("of_bytes", display.of_bytes)
 register.filter("row_link", display.link)
+register.filter("run_link", display.run_link)
+register.filter("run_name", display.name_of)
 register.filter("row_address", display.page_address)
+register.filter("named_work", display.named_work)
+register.filter("work_title", work_title)
+
+
+@register.filter
+def personal(value: Any, key: str = "") -> Any:
+    """The value as the user may see it; ``key`` says under which key or field it stands."""
+    return shown(value, key=key)
 
 
 @register.simple_tag

@@ -19,6 +19,7 @@ from neural.ledger.prune import (
     prune_workers,
 )
 from neural.ledger.retention import Retention
+from neural.management.acting import Counted, add_who, recorded
 from neural.management.teaching import TeachingCommand
 from neural.models import NeuralEvent, RunState, TaskRun
 
@@ -76,6 +77,7 @@ class Command(TeachingCommand):
             "all gone or finished; not those with a dead run, nor those that nobody handled",
         )
         parser.add_argument("--dry-run", action="store_true", help="count, and change nothing")
+        add_who(parser)
 
     def handle(
         self,
@@ -88,25 +90,39 @@ class Command(TeachingCommand):
     ) -> None:
         """Prune runs, workers and, with ``payloads``, payloads; report what was done."""
         keep = retention(days, state)
+        if dry_run:
+            self._prune(keep, days, payloads, dry_run, Counted())
+            return
+        asked = {"days": days, "state": ",".join(state or ()), "payloads": payloads}
+        query = {name: str(value) for name, value in asked.items() if value}
+        with recorded(options, action="retention.delete", query=query) as done:
+            self._prune(keep, days, payloads, dry_run, done)
+
+    def _prune(
+        self, keep: Retention, days: float | None, payloads: bool, dry_run: bool, counted: Counted
+    ) -> None:
         now = database_clock()
         would = "would be " if dry_run else ""
         with bar("runs", TaskRun.objects.all()) as done:
             runs = prune_runs(now=now, keep=keep, dry_run=dry_run, on_progress=done)
+        counted.add(sum(runs.values()))
         for kind, kept in keep.states.items():
             if kept is not None or runs[kind]:
                 self.stdout.write(f"{runs[kind]:,} {kind} runs {_older(kept, keep)}{would}deleted.")
         if payloads:
-            self._payloads(PAYLOAD_DAYS if days is None else days, dry_run, would)
+            counted.add(self._payloads(PAYLOAD_DAYS if days is None else days, dry_run, would))
         for each in PRUNABLES:
             with bar(each.name, each.model._default_manager.all()) as done:
                 number = prune_old(each, now=now, dry_run=dry_run, on_progress=done)
+            counted.add(number)
             self.stdout.write(
                 f"{number:,} {each.name} older than {each.kept_days():g} days {would}deleted."
             )
         workers = prune_workers(now=now, dry_run=dry_run)
+        counted.add(workers)
         self.stdout.write(f"{workers:,} workers that no run names {would}deleted.")
 
-    def _payloads(self, days: float, dry_run: bool, would: str) -> None:
+    def _payloads(self, days: float, dry_run: bool, would: str) -> int:
         with bar("events", NeuralEvent.objects.filter(pruned_at=None)) as done:
             emptied = prune_payloads(
                 now=database_clock(), keep_days=days, dry_run=dry_run, on_progress=done
@@ -114,6 +130,7 @@ class Command(TeachingCommand):
         self.stdout.write(
             f"{emptied:,} payloads of events older than {days:g} days {would}emptied."
         )
+        return emptied
 
 
 def _others() -> str:

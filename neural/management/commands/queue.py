@@ -1,12 +1,13 @@
 """`manage.py queue`: pauses and resumes queues, and lists what is paused."""
 
-import getpass
 from typing import Any
 
 from django.core.management import CommandError, CommandParser
+from django.db import transaction
 from django.utils import timezone
 
 from neural.ledger.pausing import PauseRefused, pause, pauses, resume
+from neural.management.acting import add_who, record_command, who
 from neural.management.teaching import TeachingCommand, span_of_time
 from neural.models import QueuePause
 
@@ -47,8 +48,8 @@ class Command(TeachingCommand):
         )
         resuming = verbs.add_parser("resume", help="start the runs of a queue again")
         resuming.add_argument("queue", help="name of the queue")
-        for each in (pausing, resuming):
-            each.add_argument("--by", default="", help="who asks (the user of this machine)")
+        add_who(pausing, reason=False)
+        add_who(resuming)
 
     def handle(self, *, verb: str, **options: Any) -> None:
         """Do what the verb says."""
@@ -65,15 +66,22 @@ class Command(TeachingCommand):
         queue, span = options["queue"], options["span"]
         until = timezone.now() + span if span else None
         try:
-            paused = pause(queue=queue, reason=options["reason"], by=_who(options), until=until)
+            with transaction.atomic():
+                asked: dict[str, Any] = {"reason": options["reason"], "by": who(options)}
+                paused = pause(queue=queue, until=until, **asked)
+                record_command(options, action="queue.pause", rows=[paused])
         except PauseRefused as refused:
             raise CommandError(str(refused)) from refused
         self.stdout.write(describe(paused))
 
     def _resume(self, options: dict[str, Any]) -> None:
-        if not resume(queue=options["queue"], by=_who(options)):
-            raise CommandError(f"{options['queue']} is not paused: manage.py queue list")
-        self.stdout.write(f"{options['queue']} goes on.")
+        queue = options["queue"]
+        with transaction.atomic():
+            rows = list(pauses().filter(queue=queue))
+            if not resume(queue=queue, by=who(options)):
+                raise CommandError(f"{queue} is not paused: manage.py queue list")
+            record_command(options, action="queue.resume", rows=rows, details={"queue": queue})
+        self.stdout.write(f"{queue} goes on.")
 
 
 def describe(paused: QueuePause) -> str:
@@ -87,11 +95,3 @@ def describe(paused: QueuePause) -> str:
 
 def _clock(moment: Any) -> str:
     return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _who(options: dict[str, Any]) -> str:
-    """The name that the pause keeps, at most 150 characters."""
-    try:
-        return str(options["by"] or getpass.getuser())[:150]
-    except (KeyError, OSError):  # a container's user may have no name
-        return "manage.py"

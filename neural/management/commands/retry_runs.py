@@ -1,6 +1,7 @@
 """`manage.py retry_runs`: runs dead, cancelled or discarded runs again."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management import CommandError, CommandParser
@@ -8,13 +9,17 @@ from tqdm import tqdm
 
 from neural.conf import conf
 from neural.ledger.select import Group, Selection, groups, retry
+from neural.management.acting import add_who, record_command, recorded
 from neural.management.teaching import TeachingCommand, point_in_time
-from neural.models import RunState, WorkerProcess
+from neural.models import RunState, TaskRun, WorkerProcess
 from neural.models.run import SET_ASIDE_STATES
+from neural.runs.bulk.checking import MOST_CHOSEN
 
 SHOWN_GROUPS = 10
 SHOWN_EXAMPLES = 3
 NARROWING = ("task", "handler", "queue", "store", "since", "until", "error", "ids")
+CHOOSING = ("state", *NARROWING)
+ACTION = "run.retry"
 
 
 class Command(TeachingCommand):
@@ -68,6 +73,7 @@ class Command(TeachingCommand):
         parser.add_argument(
             "--yes", action="store_true", help="do not ask (nor does it without a terminal)"
         )
+        add_who(parser)
 
     def handle(self, *, dry_run: bool, yes: bool, **options: Any) -> None:
         """Show the chosen runs, ask for confirmation, and retry them."""
@@ -78,8 +84,12 @@ class Command(TeachingCommand):
             return
         if not yes and sys.stdin.isatty() and not confirmed(number):
             raise CommandError("Nothing was changed.")
-        with tqdm(total=number, unit="run", leave=False, disable=None) as bar:
-            changed = retry(selection, on_progress=bar.update)
+        acts = Acts(options)
+        with (
+            tqdm(total=number, unit="run", leave=False, disable=None) as bar,
+            recorded(options, action=ACTION, query=acts.query),  # what ends early, as failed
+        ):
+            changed = retry(selection, on_progress=bar.update, on_retried=acts.record)
         self.stdout.write(f"{changed:,} {runs_are(changed)} due again.")
         self._say_who_publishes()
 
@@ -110,11 +120,38 @@ class Command(TeachingCommand):
             )
 
 
+class Acts:
+    """Records in the audit log which runs were retried.
+
+    As many are named as people may choose one by one: an entry is kept for ever. The others are
+    counted for each store, with what chose them.
+    """
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.options = options
+        self.query = {name: _told(options[name]) for name in CHOOSING if options[name]}
+        self.named = 0
+
+    def record(self, runs: Sequence[TaskRun]) -> None:
+        """Record that these were retried, in the transaction that did it."""
+        rows = runs[: MOST_CHOSEN - self.named]
+        self.named += len(rows)
+        if rows:
+            record_command(self.options, action=ACTION, query=self.query, rows=rows)
+        if rest := runs[len(rows) :]:
+            record_command(self.options, action=ACTION, query=self.query, rows=rest, named=False)
+
+
 def chosen(options: dict[str, Any]) -> Selection:
     """The selection that the options describe."""
     states = tuple(RunState(value) for value in options["state"] or [RunState.DEAD])
     narrowing = {name: options[name] for name in NARROWING if options[name]}
     return Selection(states=tuple(dict.fromkeys(states)), **narrowing)
+
+
+def _told(value: Any) -> str:
+    """An option's value, for the audit log."""
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def confirmed(number: int) -> bool:

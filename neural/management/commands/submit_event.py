@@ -16,6 +16,7 @@ from neural.conf import conf
 from neural.events.answers import Problem, Submission, Verdict
 from neural.events.ndjson import bounded_lines, submit_lines
 from neural.events.submit import submit
+from neural.management.acting import add_who, record_command, recorded
 from neural.management.line_input import InputChanged, Position, batches, read_lines
 from neural.management.remote import (
     GIVE_UP_SECONDS,
@@ -109,6 +110,7 @@ class Command(TeachingCommand):
             default=GIVE_UP_SECONDS,
             help=f"how long a server may be away ({GIVE_UP_SECONDS})",
         )
+        add_who(parser)
 
     def handle(self, *, file: str | None, **options: Any) -> None:
         """Submit, report, and exit with 1 if an event was refused."""
@@ -119,7 +121,7 @@ class Command(TeachingCommand):
         elif file is None:
             summary = self._submit_one(options, backfill)
         else:
-            summary = self._submit_file(file, backfill)
+            summary = self._submit_file(file, backfill, options)
         if self.as_json:
             self.stdout.write(json.dumps({each.value: summary[each] for each in Verdict}))
         if summary[Verdict.REFUSED]:
@@ -127,19 +129,24 @@ class Command(TeachingCommand):
 
     def _submit_one(self, options: Mapping[str, Any], backfill: bool) -> Counter[Verdict]:
         answer = submit(**event_of(options), backfill=backfill, **AS_COMMAND)
+        if answer.is_new:
+            record_command(options, action="event.submit", rows=[answer.or_raise()])
         if answer.is_refused:
             self._report(answer.problems)
         elif not self.as_json:
             self.stdout.write(describe(answer))
         return Counter([answer.verdict])
 
-    def _submit_file(self, name: str, backfill: bool) -> Counter[Verdict]:
+    def _submit_file(
+        self, name: str, backfill: bool, options: Mapping[str, Any]
+    ) -> Counter[Verdict]:
         summary: Counter[Verdict] = Counter()
         last = 0
         try:
-            with opened(name) as lines:
+            with opened(name) as lines, recorded(options, action="event.submit") as done:
                 for answer in submit_lines(lines, backfill=backfill, **AS_COMMAND):
                     summary[answer.submission.verdict] += 1
+                    done.add(answer.submission.is_new)
                     last = answer.line
                     if answer.submission.is_refused:
                         self._report(answer.submission.problems, answer.line)

@@ -1,0 +1,92 @@
+"""The histogram's drawing: bars that are links to their steps of time."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils import timezone
+from django.utils.translation import ngettext
+
+from neural.admin.display import coordinate
+from neural.admin.runs_list.asked import Asked
+from neural.runs.figures import Histogram
+
+WIDTH, HEIGHT = 600, 60
+SHORTEST = 2.0
+"""The height of the smallest bar that is not empty."""
+GAP = 0.15
+"""The share of a step's width that stays empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A step of time. Coordinates are texts in the units of the drawing; ``left`` and ``step`` are
+    those of the whole step, which can be chosen also where nothing was."""
+
+    x: str
+    y: str
+    width: str
+    height: str
+    left: str
+    step: str
+    since: str
+    until: str
+    title: str
+    address: str
+    is_empty: bool
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The bars and the times at both ends; ``sampled`` as in
+    :class:`neural.runs.figures.Histogram`."""
+
+    bars: Sequence[Bar]
+    begins: str
+    ends: str
+    sampled: int | None
+
+
+def drawn(histogram: Histogram, asked: Asked) -> Drawing:
+    """The drawing of a histogram."""
+    steps = histogram.steps
+    moments = [steps.first + steps.step * n for n in range(steps.number + 1)]
+    return Drawing(
+        _bars(histogram, moments, asked), _said(moments[0]), _said(moments[-1]), histogram.sampled
+    )
+
+
+def _bars(histogram: Histogram, moments: Sequence[dt.datetime], asked: Asked) -> list[Bar]:
+    top = max(histogram.counts, default=0) or 1
+    width = WIDTH / len(histogram.counts)
+    found = []
+    for n, count in enumerate(histogram.counts):
+        height = max(count / top * HEIGHT, SHORTEST) if count else 0.0
+        since, until = moments[n].isoformat(), moments[n + 1].isoformat()
+        found.append(
+            Bar(
+                x=coordinate((n + GAP / 2) * width),
+                y=coordinate(HEIGHT - height),
+                width=coordinate(width * (1 - GAP)),
+                height=coordinate(height),
+                left=coordinate(n * width),
+                step=coordinate(width),
+                since=since,
+                until=until,
+                title=_title(count, moments[n], moments[n + 1]),
+                address=asked.address(period="", since=since, until=until),
+                is_empty=not count,
+            )
+        )
+    return found
+
+
+def _title(count: int, since: dt.datetime, until: dt.datetime) -> str:
+    text = ngettext(
+        "%(since)s to %(until)s: %(count)d run", "%(since)s to %(until)s: %(count)d runs", count
+    )
+    return text % {"since": _said(since), "until": _said(until), "count": count}
+
+
+def _said(moment: dt.datetime) -> str:
+    return timezone.localtime(moment).strftime("%m-%d %H:%M")

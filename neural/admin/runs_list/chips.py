@@ -1,0 +1,140 @@
+"""Chips: what was understood of an address, each with a link that takes it away."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+
+from neural.admin.runs_list.asked import Asked
+from neural.admin.runs_list.choices import PERIOD_NAMES, at_least
+from neural.admin.runs_list.filter_pages import FilterPage, filter_page
+from neural.ledger.titles import work_title
+from neural.models import Store, WorkerProcess
+from neural.runs.filters import RUN_FILTERS, RUN_FINDERS
+from neural.runs.lookups import MOST_STORES, stores_named
+from neural.runs.meaning import Reading
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A limit. ``without`` is the address without it; ``instead`` are other readings of free text:
+    their names and addresses; ``page`` is that of the one thing that it names."""
+
+    label: Any
+    value: str
+    without: str
+    instead: tuple[tuple[str, str], ...] = ()
+    is_warning: bool = False
+    page: FilterPage | None = None
+
+
+def chips_of(asked: Asked, user: Any) -> list[Chip]:
+    """The chips of an address that was understood."""
+    return list(_chips(asked, user)) if asked.query else []
+
+
+def labels() -> dict[str, Any]:
+    """The names of the fields for people."""
+    own = {
+        "run": _("task id"),
+        "event": _("event id"),
+        "error": _("error contains"),
+        "work": _("work"),
+        "store": _("store"),
+        "queue": _("queue"),
+        "worker": _("worker"),
+        "requested_by": _("requested by"),
+        "tries": _("attempts"),
+        "state": _("state"),
+        "since": pgettext("time", "from"),
+        "until": pgettext("time", "to"),
+        "period": pgettext("time", "period"),
+    }
+    return own | {each.name: each.label for each in (*RUN_FILTERS, *RUN_FINDERS)}
+
+
+def _chips(asked: Asked, user: Any) -> Iterator[Chip]:
+    named = labels()
+    if asked.readings:
+        yield _read(asked, user, named)
+    assert asked.query is not None  # chips_of
+    for name, value in asked.query.params().items():
+        if name in ("text", "state"):
+            continue
+        shown, known = _shown(name, value, user)
+        yield Chip(
+            named[name],
+            shown,
+            asked.address(**{name: ""}),
+            is_warning=not known,
+            page=filter_page(name, value, user),
+        )
+
+
+def _read(asked: Asked, user: Any, named: dict[str, Any]) -> Chip:
+    """What free text is read as, and what else it could be."""
+    (name, value), *others = asked.readings
+    instead = tuple((str(named[other]), _instead(asked, other)) for other in _names(others))
+    return Chip(named[name], _shown(name, value, user)[0], asked.address(text=""), instead)
+
+
+def _names(readings: list[Reading]) -> list[str]:
+    return [name for name, _value in readings]
+
+
+def _instead(asked: Asked, name: str) -> str:
+    value = asked.query.text if asked.query else ""
+    return asked.address(text="", **{name: value})
+
+
+def _shown(name: str, value: str, user: Any) -> tuple[str, bool]:
+    """A value for people, and whether there is such a thing."""
+    if name in RUN_FILTERS:
+        shown = RUN_FILTERS.get(name).shown(user, value)
+        return shown or value, bool(shown)
+    show = _SHOWN.get(name)
+    return show(value, user) if show else (value, True)
+
+
+def _store(value: str, user: Any) -> tuple[str, bool]:
+    codes = stores_named(value, user)
+    if not codes:
+        return _("%(value)s: no store that you may see") % {"value": value}, False
+    if len(codes) == 1:
+        return str(Store.objects.get(pk=codes[0])), True
+    text = ngettext("%(value)s: %(count)d store", "%(value)s: %(count)d stores", len(codes))
+    shown = text % {"value": value, "count": len(codes)}
+    return shown + ("+" if len(codes) == MOST_STORES else ""), True
+
+
+def _worker(value: str, user: Any) -> tuple[str, bool]:
+    found = WorkerProcess.objects.filter(pk=value) if _sees_workers(user) else ()
+    return next((f"{each.name} #{value}" for each in found), f"#{value}"), True
+
+
+def _sees_workers(user: Any) -> bool:
+    return bool(user.has_perm("neural.view_workerprocess"))
+
+
+def _tries(value: str, user: Any) -> tuple[str, bool]:
+    return at_least(int(value)), True
+
+
+def _moment(value: str, user: Any) -> tuple[str, bool]:
+    local = timezone.localtime(dt.datetime.fromisoformat(value))
+    return local.strftime("%Y-%m-%d %H:%M"), True
+
+
+_SHOWN: dict[str, Any] = {
+    "store": _store,
+    "worker": _worker,
+    "tries": _tries,
+    "since": _moment,
+    "until": _moment,
+    "work": lambda value, user: (work_title(value), True),
+    "period": lambda value, user: (str(PERIOD_NAMES[value]), True),
+}
