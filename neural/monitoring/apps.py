@@ -14,7 +14,16 @@ class MonitoringConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect each room with the core: what it calls, and when."""
-        from neural.monitoring import alerts, checks, errors, machines, rollups, schedules, tasks  # noqa: F401
+        from neural.monitoring import (  # noqa: F401
+            alerts,
+            checks,
+            erasing,
+            errors,
+            machines,
+            rollups,
+            schedules,
+            tasks,
+        )
         from neural.monitoring.examining import connecting
 
         rollups.connect()
@@ -23,3 +32,4 @@ class MonitoringConfig(AppConfig):
         connecting.connect()
         machines.connect()
         schedules.connect(self)
+        erasing.connect()

@@ -94,6 +94,8 @@ class MonitoringSettings(Settings):
     """How long a store may send nothing in its business hours."""
     alert_silent_store_events: float = Field(default=10, ge=1)
     """How many events it must usually have sent in that time."""
+    alert_silent_stores_together: float = Field(default=5, ge=1)
+    """When more stores than this are silent at once, people are told of one alert of the chain."""
     alert_disk_free_percent: float = Field(default=10, ge=0, le=100)
     """Free room on a disk: with less, a warning."""
     alert_disk_free_critical_percent: float = Field(default=5, ge=0, le=100)

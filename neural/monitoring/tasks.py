@@ -15,7 +15,7 @@ from neural.monitoring.retention.slices import prune_slice
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 
 
-@shared_task(base=LedgerTask, name=SEND_TASK, retry_policy=RETRIES)
+@shared_task(base=LedgerTask, name=SEND_TASK, title=_("Send an alert"), retry_policy=RETRIES)
 def send_alert(message_id: str) -> dict[str, Any]:
     """Send a message about alerts to its channel, unless somebody has sent it already."""
     return send(message_id=message_id, now=database_clock())

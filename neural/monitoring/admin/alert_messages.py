@@ -20,8 +20,8 @@ from neural.admin.display import (
 )
 from neural.admin.filters import EqualityFilter, NamedRowFilter, choices_of
 from neural.admin.pages import page
-from neural.admin.planning import WholeNumbers
 from neural.admin.scope import ReadOnlyAdmin
+from neural.keyset.planning import WholeNumbers
 from neural.keyset.walks import Walk
 from neural.models import TaskRun
 from neural.monitoring.admin.chain_wide import ChainWide

@@ -72,6 +72,7 @@ def _field(threshold: Threshold) -> forms.FloatField:
 @page(AlertRule)
 class AlertRuleAdmin(ChainWide, NeuralAdmin):
     list_template = "admin/neural_monitoring/alertrule/rules.html"
+    exported = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -8,10 +8,8 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils import timezone
+from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_noop, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
@@ -20,9 +18,9 @@ from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import NOTHING, badge, instant, short_instant
 from neural.admin.filters import EqualityFilter, choices_of
 from neural.admin.pages import page
-from neural.admin.planning import STORE
 from neural.admin.scope import ReadOnlyAdmin
 from neural.keyset.bounded import KeyPage, page_of_few
+from neural.keyset.planning import STORE
 from neural.keyset.walks import Walk
 from neural.ledger.clock import database_clock
 from neural.models.store import sees_every_store
@@ -78,8 +76,13 @@ class AlertStateFilter(EqualityFilter):
         yield {**first, "display": gettext("open")}
         yield from others
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return queryset.filter(self.condition(self.value() or OPEN))
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
+        """Without the alerts of single stores of which an open one of the whole chain tells, unless
+        a state or a store is asked for."""
+        found = queryset.filter(self.condition(self.value() or OPEN))
+        if self.value() or request.GET.get(STORE) or not sees_every_store(request.user):
+            return found
+        return found.told_by_themselves()
 
     def condition(self, value: str) -> Q:
         if value == ALL:
@@ -115,7 +118,7 @@ class PeriodFilter(EqualityFilter):
     def condition(self, value: str) -> Q:
         if value not in PERIODS:
             return Q(pk=None)
-        return Q(since__gt=timezone.now() - dt.timedelta(days=int(value)))
+        return Q(since__gt=database_clock() - dt.timedelta(days=int(value)))
 
 
 @page(Alert)
@@ -180,17 +183,6 @@ class AlertAdmin(VerbsAdmin, ReadOnlyAdmin):
         if alert is not None:
             context["subtitle"] = texts.title(alert)
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def act_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
-        """The verb's view. A form on another page says in ``next`` where to go afterwards."""
-        response = super().act_view(request, object_id, verb)
-        where = request.POST.get("next", "")
-        is_ours = url_has_allowed_host_and_scheme(
-            where, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-        )
-        if is_ours and isinstance(response, HttpResponseRedirect):
-            return HttpResponseRedirect(where)
-        return response
 
     @admin.display(description=pgettext_lazy("monitoring", "alert"))
     def what(self, alert: Alert) -> str:

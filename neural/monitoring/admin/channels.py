@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, path
+from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST
 
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.audit import log_changes
+from neural.admin.audit_titles import register_titles_of_rows
 from neural.admin.display import NOTHING, badge, page_address
 from neural.admin.pages import page
 from neural.admin.scope import NeuralAdmin
@@ -32,7 +33,7 @@ from neural.monitoring.alerts.explaining import explained
 from neural.monitoring.alerts.sending import tell_what_holds, try_again
 from neural.monitoring.alerts.testing import send_test
 from neural.monitoring.models import AlertChannel, ChannelKind
-from neural.sites import address_in_admin
+from neural.sites import address_if_there
 
 TESTED = gettext_noop("messages: one more (send a test message)")
 TRIED_AGAIN = gettext_noop("state: broken → well (try again)")
@@ -121,7 +122,7 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
             raise Http404
         if not self.has_view_permission(request, channel) or not self.may_test(request):
             raise PermissionDenied
-        log_changes(user=request.user, rows=[channel], change=TESTED)
+        log_changes(user=request.user, rows=[channel], change=TESTED, action="test")
         judged = send_test(channel, by=request.user.get_username(), now=database_clock())
         told = str(judged)
         if judged.verdict is Verdict.SENT:
@@ -182,8 +183,8 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
 
 def messages_of(channel: AlertChannel) -> str:
     """The address of the list of a channel's messages; empty if the site has none."""
-    try:
-        address = address_in_admin("neural_monitoring_alertmessage_changelist")
-    except NoReverseMatch:
-        return ""
-    return f"{address}?channel={channel.pk}"
+    address = address_if_there("neural_monitoring_alertmessage_changelist")
+    return f"{address}?channel={channel.pk}" if address else ""
+
+
+register_titles_of_rows(AlertChannel, [("test", _("Send a test message"))])

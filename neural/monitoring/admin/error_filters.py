@@ -2,15 +2,18 @@
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.filters import StoreFilter, TextFilter, choices_of
+from neural.celeryapp.task_titles import known_works
+from neural.ledger.clock import database_clock
+from neural.ledger.titles import work_title
 from neural.monitoring.errors.reading import codes_of
 from neural.monitoring.models import ErrorGroupHit, ErrorGroupState
 
@@ -22,6 +25,7 @@ class GroupStateFilter(admin.SimpleListFilter):
 
     title = _("state")
     parameter_name = "state"
+    usual = ErrorGroupState.OPEN.value
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
         return [*choices_of(ErrorGroupState), (ALL, _("all"))]
@@ -57,7 +61,7 @@ class PeriodFilter(admin.SimpleListFilter):
         value = self.value()
         if value not in ("1", "24", "168"):
             return queryset
-        return queryset.filter(shown_last__gte=timezone.now() - dt.timedelta(hours=int(value)))
+        return queryset.filter(shown_last__gte=database_clock() - dt.timedelta(hours=int(value)))
 
 
 class _HitFilter(TextFilter):
@@ -76,15 +80,15 @@ class _HitFilter(TextFilter):
 
 
 class WorkFilter(_HitFilter):
-    """The whole name of a task or handler."""
+    """A task or handler, chosen by its title."""
 
     title = _("work")
     parameter_name = "work"
     column = "work"
-    more = True
+    more = False
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return ()
+        return sorted(((name, work_title(name)) for name in known_works()), key=itemgetter(1))
 
     def has_output(self) -> bool:
         return True

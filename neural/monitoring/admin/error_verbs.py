@@ -1,35 +1,27 @@
 """The actions on error groups: mute, resolve, open; retry or discard their dead runs."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from django.contrib import messages
-from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import gettext_noop, ngettext, pgettext_lazy
+from django.utils.translation import gettext_noop, pgettext_lazy
 
-from neural.admin import audit
 from neural.admin.actions import Verb
+from neural.admin.bulk_links import preview_address
+from neural.admin.display import page_address
 from neural.ledger.clock import database_clock
-from neural.monitoring.errors.deciding import (
-    MOST_AT_ONCE,
-    Acted,
-    discard_dead,
-    mute,
-    reopen,
-    resolve,
-    retry_dead,
-)
+from neural.models import BulkVerb, RunState
+from neural.monitoring.errors.acting import FILTER
+from neural.monitoring.errors.deciding import mute, reopen, resolve
 from neural.monitoring.models import ErrorGroup, ErrorGroupState
+from neural.runs.query import EVER
 
 DECIDE = "neural_monitoring.decide_errorgroup"
 MUTED = gettext_noop("state: muted (mute)")
 RESOLVED = gettext_noop("state: resolved (resolve)")
 OPENED = gettext_noop("state: open (open again)")
-RUNS_RETRIED = gettext_noop("dead runs: pending (retry)")
-RUNS_DISCARDED = gettext_noop("dead runs: discarded (discard)")
 
 
 def _mute(days: int, group: ErrorGroup, user: Any) -> bool:
@@ -71,28 +63,14 @@ OPEN = Verb(
 )
 
 
-def _on_runs(
-    act: Callable[[ErrorGroup, Any], Acted], change: Callable[[], str], group: Any, user: Any
-) -> bool:
-    acted = act(group, user)
-    audit.log_changes(user=user, rows=acted.runs, change=change())
-    group.acted = acted
-    return bool(acted.runs)
+def previewing_dead(verb: str) -> Callable[[Iterable[Any]], str]:
+    """A function that returns the address of the preview for the dead runs of groups."""
 
+    def address(groups: Iterable[Any]) -> str:
+        keys = ",".join(str(group.pk) for group in groups)
+        return preview_address(verb, {"state": RunState.DEAD.value, FILTER: keys, "period": EVER})
 
-def _told(group: Any) -> tuple[int, str]:
-    """How many runs were changed, and whether another press is needed."""
-    acted: Acted = group.acted
-    count = len(acted.runs)
-    if acted.more:
-        text = ngettext(
-            "%(count)d run was changed, the most at once. There are more: press again.",
-            "%(count)d runs were changed, the most at once. There are more: press again.",
-            count,
-        )
-        return messages.WARNING, text % {"count": count}
-    text = ngettext("%(count)d run was changed.", "%(count)d runs were changed.", count)
-    return messages.SUCCESS, text % {"count": count}
+    return address
 
 
 def _has_dead(group: Any) -> bool:
@@ -102,27 +80,24 @@ def _has_dead(group: Any) -> bool:
 RETRY_RUNS = Verb(
     name="retry_runs",
     label=_("Retry dead runs"),
-    explanation=format_lazy(
-        _("Retry dead runs: run the dead runs of the group again, {count} at once"),
-        count=MOST_AT_ONCE,
-    ),
+    explanation=_("Retry dead runs: run the dead runs of the group again"),
     permission="neural.retry_taskrun",
-    apply=partial(_on_runs, retry_dead, lambda: audit.RETRIED["dead"]),
+    apply=lambda group, user: False,  # the page of the preview does it
     fits=_has_dead,
-    change=lambda group: RUNS_RETRIED,
-    message_for=_told,
+    change=lambda group: "",
+    leads_to=previewing_dead(BulkVerb.RETRY),
+    asks_for_one=True,
 )
 DISCARD_RUNS = Verb(
     name="discard_runs",
     label=_("Discard dead runs"),
-    explanation=format_lazy(
-        _("Discard dead runs: decide that they stay undone, {count} at once"), count=MOST_AT_ONCE
-    ),
+    explanation=_("Discard dead runs: decide that they stay undone"),
     permission="neural.discard_taskrun",
-    apply=partial(_on_runs, discard_dead, lambda: audit.DISCARDED),
+    apply=lambda group, user: False,
     fits=_has_dead,
-    change=lambda group: RUNS_DISCARDED,
-    message_for=_told,
+    change=lambda group: "",
+    leads_to=previewing_dead(BulkVerb.DISCARD),
+    asks_for_one=True,
 )
 VERBS = (
     RETRY_RUNS,
@@ -135,3 +110,16 @@ VERBS = (
     ),
     OPEN,
 )
+DECISIONS = ("mute_1", "resolve")
+ON_THE_HOME = ("retry_runs", "discard_runs", *DECISIONS)
+
+
+def acts_on(
+    group: Any, user: Any, *, names: Sequence[str] = ON_THE_HOME
+) -> Sequence[tuple[Any, str]]:
+    """The labels and addresses of those of these verbs that this user may apply to a group. For its
+    dead runs, the group's figures are known."""
+    verbs = [verb for verb in VERBS if verb.name in names and verb.is_permitted(user)]
+    address = page_address(group).removesuffix("change/")
+    fitting = [verb for verb in verbs if address and verb.fits(group)]
+    return [(verb.label, f"{address}act/{verb.name}/") for verb in fitting]

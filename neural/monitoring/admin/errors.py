@@ -5,22 +5,32 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.forms import Media
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from neural.admin.actions import VerbsAdmin
-from neural.admin.display import NOTHING, badge, instant, instant_column, link, short_instant
+from neural.admin.display import (
+    NOTHING,
+    badge,
+    instant,
+    instant_column,
+    link,
+    page_address,
+    short_instant,
+)
 from neural.admin.ordered_paging import OrderedChangeList
 from neural.admin.pages import page
 from neural.admin.panels import Panel, register_panel
+from neural.admin.runs_list.filter_pages import FilterPage, register_filter_page
 from neural.admin.scope import ReadOnlyAdmin
 from neural.keyset import bounded
 from neural.keyset.walks import Place
+from neural.ledger.clock import database_clock
 from neural.models import TaskAttempt, TaskRun
 from neural.monitoring.admin.error_filters import (
     GroupStateFilter,
@@ -28,8 +38,9 @@ from neural.monitoring.admin.error_filters import (
     PeriodFilter,
     WorkFilter,
 )
-from neural.monitoring.admin.error_verbs import VERBS
+from neural.monitoring.admin.error_verbs import DECISIONS, VERBS, acts_on
 from neural.monitoring.admin.sparkline import sparkline
+from neural.monitoring.errors.acting import FILTER
 from neural.monitoring.errors.fingerprint import LOST
 from neural.monitoring.errors.reading import (
     Codes,
@@ -42,6 +53,7 @@ from neural.monitoring.errors.reading import (
     trends_of,
 )
 from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun
+from neural.personal.redacting import for_user
 
 SAMPLES = 5
 LISTED = 50
@@ -86,6 +98,21 @@ class ErrorGroupAdmin(VerbsAdmin, ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """The groups that hit the user's stores."""
         return groups_for(codes_of(request.user))
+
+    def get_export_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """What counts or decides for the whole chain is left to those who see all of it."""
+        own = ("id", "exception", "message", "frame", "root", "state", "shown_last")
+        if codes_of(request.user) is not None:
+            return own
+        decided = ("decided_by", "muted_until", "resolved_at", "reopened_at")
+        return (*own, "attempts", "first_at", *decided)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list in the console's frame: tabs above it instead of a column beside it."""
+        frame = {"is_nav_sidebar_enabled": False, "title": capfirst(self.opts.verbose_name_plural)}
+        return super().changelist_view(request, frame | (extra_context or {}))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[GroupList]:
         return GroupList
@@ -211,7 +238,7 @@ def counted_dead(figures: Any) -> str:
 
 def _about(group: Any, request: HttpRequest) -> dict[str, Any]:
     codes = codes_of(request.user)
-    week = trends_of([group.pk], codes, now=timezone.now(), hours=WEEK)[group.pk]
+    week = trends_of([group.pk], codes, now=database_clock(), hours=WEEK)[group.pk]
     stores = list(hits_of(group.pk, codes, "store_code")[: LISTED + 1])
     about = {
         "figures": group.figures,
@@ -249,12 +276,23 @@ def _group_of(request: HttpRequest, run: TaskRun) -> dict[str, Any] | None:
     if group is None:
         return None
     return {
-        "link": link(group),
+        "link": link(group, for_user(str(group), request.user)),
         "frame": group.frame,
         "state": badge(COLOURS[group.state], group.get_state_display()),
     }
 
 
+def _page_of_group(user: Any, value: str) -> FilterPage | None:
+    """The group that a filter of runs names: its page, and what can be decided about it. Its dead
+    runs are those of the list, which has its own buttons."""
+    if not user.has_perm("neural_monitoring.view_errorgroup") or not value.isdigit():
+        return None
+    group = groups_for(codes_of(user)).filter(pk=value).first()
+    address = page_address(group) if group else ""
+    return FilterPage(address, acts_on(group, user, names=DECISIONS)) if address else None
+
+
+register_filter_page(FILTER, _page_of_group)
 register_panel(
     Panel(
         name="error-group",
@@ -263,5 +301,6 @@ register_panel(
         template="neural_monitoring/run_error_group.html",
         context=_group_of,
         media=Media(css={"all": (SHEET,)}),
+        is_first=True,
     )
 )

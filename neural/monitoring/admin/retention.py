@@ -18,7 +18,7 @@ from django.utils.translation import gettext_noop, ngettext, pgettext
 from django.views.decorators.http import require_POST
 
 from neural.admin.audit import log_changes
-from neural.admin.display import badge, instant, link
+from neural.admin.display import badge, instant, link, named_work
 from neural.admin.pages import page
 from neural.admin.scope import ReadOnlyAdmin
 from neural.conf import conf
@@ -116,19 +116,21 @@ class RetentionAdmin(ReadOnlyAdmin):
     @method_decorator(require_POST)
     def count_view(self, request: HttpRequest) -> HttpResponse:
         """Ask for a run that counts what would be deleted now."""
-        return self._ask(request, dry_run=True, change=COUNTED)
+        return self._ask(request, dry_run=True, change=COUNTED, action="retention.count")
 
     @method_decorator(require_POST)
     def delete_now_view(self, request: HttpRequest) -> HttpResponse:
         """Ask for a run that deletes it."""
-        return self._ask(request, dry_run=False, change=PRUNED)
+        return self._ask(request, dry_run=False, change=PRUNED, action="retention.delete")
 
-    def _ask(self, request: HttpRequest, *, dry_run: bool, change: str) -> HttpResponse:
+    def _ask(
+        self, request: HttpRequest, *, dry_run: bool, change: str, action: str
+    ) -> HttpResponse:
         if not self.has_prune_permission(request):
             raise PermissionDenied
         with transaction.atomic():
             run = ask(dry_run=dry_run, by=request.user.get_username())
-            log_changes(user=request.user, rows=[run], change=change)
+            log_changes(user=request.user, rows=[run], change=change, action=action)
         told = format_html(_("A run was asked for; its result says how many rows: {}"), link(run))
         self.message_user(request, told, messages.SUCCESS)
         return HttpResponseRedirect("../")
@@ -153,7 +155,7 @@ def _rules() -> Iterator[Rule]:
         yield Rule(named(state), _kept(days))
     for work, by_state in sorted(keep.works.items()):
         for state, days in by_state.items():
-            yield Rule(format_html("{} (<code>{}</code>)", named(state), work), _kept(days))
+            yield Rule(format_html("{} ({})", named(state), named_work(work)), _kept(days))
     yield Rule(named(PAYLOADS), _kept(conf().payloads_kept_days))
     for each in PRUNABLES:
         yield Rule(named(each.name), _kept(each.kept_days()))

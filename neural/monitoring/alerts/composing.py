@@ -18,6 +18,7 @@ from neural.monitoring.alerts.channels.base import Message
 from neural.monitoring.alerts.told import Told
 from neural.monitoring.conf import conf
 from neural.monitoring.models import AlertMessage, Severity
+from neural.personal.redacting import redacted
 from neural.sites import address_in_admin
 
 MOST_ALERTS = 50
@@ -91,7 +92,11 @@ def _test(message: AlertMessage) -> Message:
 
 
 def _news(message: AlertMessage) -> Message:
-    alerts, left_out = message.content.get("alerts", ()), message.content.get("left_out", 0)
+    # Nobody knows who reads it where it is sent to.
+    alerts, left_out = (
+        redacted(message.content.get("alerts", [])),
+        message.content.get("left_out", 0),
+    )
     kinds = {each["what"] for each in alerts}
     one = alerts[0] if alerts and len(alerts) + left_out == 1 else None
     subjects = {each["subject"] for each in alerts}

@@ -158,11 +158,15 @@ class Rule:
     name: str
     title: Any
     """The alert's title without its subject; translated lazily."""
+    chain_title: Any = ""
+    """The title of an alert of the whole chain, if the rule has others too; translated lazily."""
     judge: Callable[[View, Thresholds], Judgement]
     """Finds what is wrong. It reads little (an index, a few figures), because relays call it every
     ``examine_seconds``. What it raises is logged, and counts as :data:`UNKNOWN`."""
     sentence: Callable[[str, Facts], str]
     """What is wrong, as a sentence in the active language, from the subject and the facts."""
+    subject_told: Callable[[str], str] = str
+    """The subject as people read it, in the active language."""
     thresholds: Sequence[Threshold] = ()
     for_seconds: float = 0
     """How long it must be found without a break before an alert is raised."""

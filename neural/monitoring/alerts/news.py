@@ -76,7 +76,8 @@ def news_of(alerts: Sequence[Alert], *, now: dt.datetime) -> list[Told]:
 
 
 def _is_new(alert: Alert) -> bool:
-    return alert.state == AlertState.FIRING and alert.told_at is None
+    is_part = alert.is_part  # the alert of the whole chain is told in its place
+    return alert.state == AlertState.FIRING and alert.told_at is None and not is_part
 
 
 def _has_waited(alert: Alert, *, now: dt.datetime) -> bool:
@@ -99,5 +100,5 @@ def _news(alert: Alert, *, waited: bool, now: dt.datetime) -> What | None:
     remind = dt.timedelta(seconds=conf().alert_remind_seconds)
     # Not while nobody knows whether it still holds.
     is_confirmed = alert.seen_at >= now
-    is_due = alert.state == AlertState.FIRING and now - told >= remind
+    is_due = alert.state == AlertState.FIRING and now - told >= remind and not alert.is_part
     return "reminded" if is_due and is_confirmed else None

@@ -1,12 +1,14 @@
 """Open alerts for pages."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, When
 from django.urls import NoReverseMatch
 
+from neural.models.store import sees_every_store
 from neural.monitoring.alerts import texts
 from neural.monitoring.models import Alert, AlertState, Severity
 from neural.sites import address_in_admin
@@ -23,6 +25,8 @@ class OpenAlert:
     rule: str
     subject: str
     store_code: str
+    stores: Sequence[str]
+    """Codes of the stores that an alert of the whole chain tells of, as far as it names them."""
     title: str
     sentence: str
     remedy: str
@@ -52,8 +56,10 @@ def open_alerts(user: Any, *, most: int = MOST_SHOWN) -> list[OpenAlert]:
     if not user.has_perm("neural_monitoring.view_alert"):
         return []
     urgency = Case(When(severity=Severity.CRITICAL, then=0), default=1)
-    alerts = Alert.objects.open().for_user(user).order_by(urgency, "-since", "-pk")[:most]
-    return [_shown(alert, user) for alert in alerts]
+    alerts = Alert.objects.open().for_user(user)
+    if sees_every_store(user):
+        alerts = alerts.told_by_themselves()
+    return [_shown(alert, user) for alert in alerts.order_by(urgency, "-since", "-pk")[:most]]
 
 
 def _shown(alert: Alert, user: Any) -> OpenAlert:
@@ -62,6 +68,7 @@ def _shown(alert: Alert, user: Any) -> OpenAlert:
         rule=alert.rule,
         subject=alert.subject,
         store_code=alert.store_code,
+        stores=alert.facts.get("stores", ()) if isinstance(alert.facts, dict) else (),
         title=texts.title(alert),
         sentence=texts.sentence(alert),
         remedy=texts.remedy(alert),

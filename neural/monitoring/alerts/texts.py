@@ -22,10 +22,18 @@ def title_of_rule(name: str) -> str:
 
 def title(alert: Alert) -> str:
     """What is wrong, in a few words, and with what."""
+    rule = RULES.find(alert.rule)
+    if not alert.subject and rule and rule.chain_title:
+        return str(rule.chain_title)
     what = title_of_rule(alert.rule)
     if not alert.subject:
         return what
-    return _("%(what)s: %(subject)s") % {"what": what, "subject": alert.subject}
+    return _("%(what)s: %(subject)s") % {"what": what, "subject": _subject(alert)}
+
+
+def _subject(alert: Alert) -> str:
+    rule = RULES.find(alert.rule)
+    return rule.subject_told(alert.subject) if rule else alert.subject
 
 
 def sentence(alert: Alert) -> str:

@@ -34,7 +34,8 @@ class PauseForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Give the fields of each queue's form ids of their own."""
         super().__init__(*args, **kwargs)
-        self.auto_id = f"pause-{self['queue'].value() or ''}-%s"
+        queue = str(self["queue"].value() or "").replace("%", "%%")  # of the name's place below
+        self.auto_id = f"pause-{queue}-%s"
 
     def clean(self) -> dict[str, Any]:
         """Refuse two ends, and an end that has passed."""

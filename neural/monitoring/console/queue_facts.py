@@ -10,7 +10,6 @@ from neural.health.findings import COUNTED
 from neural.health.situation import Situation
 from neural.models import QueuePause
 from neural.monitoring.rollups import reading
-from neural.queues import QUEUES
 
 RATE_MINUTES = 5
 """Rates are those of the last so many complete minutes."""
@@ -70,10 +69,8 @@ class QueueFacts:
         return bool(self.due) and not self.readers and self.pause is None
 
 
-def queue_facts(situation: Situation) -> list[QueueFacts]:
-    """The project's queues, those that are read, paused, or have due runs."""
-    known = (*QUEUES, *sorted(situation.readers), *situation.waiting, *situation.pauses)
-    names = list(dict.fromkeys(known))
+def queue_facts(situation: Situation, names: Sequence[str]) -> list[QueueFacts]:
+    """What is known of these queues. The broker is asked for each of them."""
     messages, rates = _messages(names), _rates(situation.now)
     return [_facts(name, situation, messages, rates) for name in names]
 

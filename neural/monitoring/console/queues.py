@@ -26,6 +26,7 @@ from neural.models import QueuePause
 from neural.models.store import sees_every_store
 from neural.monitoring.console.page import page_context
 from neural.monitoring.console.pause_form import PauseForm
+from neural.monitoring.console.queue_choice import chosen_queues
 from neural.monitoring.console.queue_facts import RATE_MINUTES, queue_facts
 from neural.monitoring.console.viewers import Viewer
 from neural.sites import address_in_admin
@@ -56,6 +57,8 @@ PAUSE = Verb(
 class QueuesAdmin(ReadOnlyAdmin):
     """The page of queues in place of the list of pauses. Queues belong to the whole chain, so a
     user who is limited to some stores does not see them."""
+
+    exported = False
 
     fieldsets = (
         (
@@ -122,7 +125,11 @@ class QueuesAdmin(ReadOnlyAdmin):
         with transaction.atomic():
             paused = pause(queue=queue, reason=reason, by=user.get_username(), until=form.end)
             audit.log_changes(
-                user=user, rows=[paused], change=audit.QUEUE_PAUSED, details=paused.reason
+                user=user,
+                rows=[paused],
+                change=audit.QUEUE_PAUSED,
+                action=PAUSE.name,
+                details=paused.reason,
             )
 
     @method_decorator(require_POST)
@@ -160,9 +167,13 @@ class QueuesAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, extra: dict[str, Any] | None = None, *, form: Any = None
     ) -> HttpResponse:
         may_pause = PAUSE.is_permitted(request.user)
-        facts = queue_facts(Situation())
+        situation = Situation()
+        first = form["queue"].value() if form else ""
+        choice = chosen_queues(situation, request.GET.dict(), first=first)
+        facts = queue_facts(situation, choice.names)
+        has_forms = may_pause and choice.has_forms
         rows = [
-            {"facts": each, "form": _form_of(each.name, form) if may_pause else None}
+            {"facts": each, "form": _form_of(each.name, form) if has_forms else None}
             for each in facts
         ]
         context = page_context(
@@ -171,13 +182,14 @@ class QueuesAdmin(ReadOnlyAdmin):
             tab="queues",
             title=_("Queues"),
             rows=rows,
-            form_of=form["queue"].value() if form else None,
+            choice=choice,
+            form_of=first or choice.one,
             refused_form=form if form and not any(row["form"] is form for row in rows) else None,
             may_pause=may_pause,
             runs_address=Viewer(request, self.admin_site).lists.get("neural.taskrun", ""),
             rate_minutes=RATE_MINUTES,
-            broker_is_known=any(each.messages is not None for each in facts),
-            rates_are_known=any(each.rates is not None for each in facts),
+            broker_is_away=any(each.messages is None for each in facts),
+            rates_are_unknown=any(each.rates is None for each in facts),
         )
         context["media"] += Media(css={"all": ("neural/console-queues.css",)})
         is_part = request.headers.get("HX-Request") == "true"

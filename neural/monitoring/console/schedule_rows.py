@@ -1,10 +1,9 @@
 """What the page of schedules says of each schedule, read by a fixed number of queries."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 from celery import current_app
@@ -12,20 +11,16 @@ from django.db.models import QuerySet
 from django_celery_beat.models import PeriodicTask
 
 from neural.admin.rhythm import in_words
-from neural.celeryapp.due_times import next_due_times, overdue_since
 from neural.celeryapp.schedule_runs import newest_run
 from neural.celeryapp.task import LedgerTask
 from neural.ledger.clock import database_clock
+from neural.ledger.titles import given_title
 from neural.models import SchedulePolicy, SkipReason, TaskRun
+from neural.monitoring.console.schedule_timing import timing_of
 from neural.monitoring.console.viewers import visible_runs
 
 SHOWN = 50
 TIMES_SHOWN = 3
-OVERDUE_AFTER = dt.timedelta(seconds=15)
-"""Beat looks every five seconds."""
-RARE = dt.timedelta(hours=12)
-"""Nightly work comes no more often than this."""
-NIGHTLY_SHOWN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +34,7 @@ class ScheduleRow:
     problem: str
     """Why its times cannot be computed; empty if they can."""
     last_run: TaskRun | None
-    """Its newest run among those that the user may see."""
+    """Its newest run, if the user may see that."""
     policy: SchedulePolicy
 
     @property
@@ -49,7 +44,7 @@ class ScheduleRow:
     @property
     def title(self) -> str:
         """What its task does, in words if the task says them; else empty."""
-        return str(getattr(self._task, "title", "") or "")
+        return given_title(self.schedule.task)
 
     @property
     def is_on_ledger(self) -> bool:
@@ -83,23 +78,17 @@ class ScheduleRow:
         return current_app.tasks.get(self.schedule.task)
 
 
-def all_schedules() -> QuerySet[PeriodicTask]:
-    """The schedules in the order in which they are shown."""
-    kinds = ("crontab", "interval", "solar", "clocked")
-    found: QuerySet[PeriodicTask] = PeriodicTask.objects.select_related(*kinds).order_by("name")
-    return found
-
-
 def rows_of(
     schedules: QuerySet[PeriodicTask], user: Any, *, times: int = TIMES_SHOWN
 ) -> list[ScheduleRow]:
     """What is said of these schedules to this user. Reads the ledger's database alone."""
     _load_tasks()
     now = database_clock()
-    found = list(schedules.annotate(newest_run=newest_run(visible_runs(user))))
-    runs = TaskRun.objects.defer("args", "kwargs", "result").in_bulk(
-        [each.newest_run for each in found if each.newest_run]
-    )
+    # The newest of all, and then whether the user may see it: to look for the newest that the user
+    # may see would read every run of the user's stores.
+    found = list(schedules.annotate(newest_run=newest_run(TaskRun.objects.all())))
+    newest = [each.newest_run for each in found if each.newest_run]
+    runs = visible_runs(user).defer("args", "kwargs", "result").in_bulk(newest)
     policies = SchedulePolicy.objects.in_bulk([each.pk for each in found])
     return [
         _row(
@@ -120,29 +109,5 @@ def _load_tasks() -> None:
 
 
 def _row(schedule: PeriodicTask, *, now: dt.datetime, count: int, **known: Any) -> ScheduleRow:
-    upcoming: Sequence[dt.datetime] = ()
-    since, problem = None, ""
-    try:
-        upcoming = next_due_times(schedule, now, count)
-        since = overdue_since(schedule, now - OVERDUE_AFTER)
-    except Exception as error:  # noqa: BLE001 (a row that beat cannot use, or a package is absent)
-        problem = str(error) or type(error).__name__
-    return ScheduleRow(
-        schedule=schedule,
-        now=now,
-        upcoming=upcoming,
-        overdue_since=since,
-        problem=problem,
-        **known,
-    )
-
-
-def nightly(rows: Iterable[ScheduleRow]) -> list[ScheduleRow]:
-    """Those that come at most every :data:`RARE`: what is overdue first, then what comes next."""
-    rare = [row for row in rows if row.schedule.enabled and _is_rare(row)]
-    rare.sort(key=lambda row: (row.overdue_since is None, row.next_at or row.now))
-    return rare[:NIGHTLY_SHOWN]
-
-
-def _is_rare(row: ScheduleRow) -> bool:
-    return all(later - earlier >= RARE for earlier, later in pairwise(row.upcoming))
+    timing = timing_of(schedule, now=now, count=count)
+    return ScheduleRow(schedule=schedule, now=now, **timing._asdict(), **known)

@@ -25,6 +25,7 @@ from django_celery_beat.models import PeriodicTask
 from neural.admin.actions import Verb, perform, refusal
 from neural.admin.display import page_address
 from neural.admin.pages import page
+from neural.admin.panels import add_panels
 from neural.admin.schedules import (
     DISABLE,
     ENABLE,
@@ -35,16 +36,12 @@ from neural.admin.schedules import (
 from neural.admin.scope import ReadOnlyAdmin
 from neural.celeryapp.schedule_runs import prefix_of, runs_of
 from neural.conf import conf
+from neural.ledger.clock import database_clock
 from neural.models import SchedulePolicy, TaskRun, WorkerProcess
-from neural.models.store import is_limited_to_stores
+from neural.models.store import sees_every_store
 from neural.monitoring.console.page import page_context
-from neural.monitoring.console.schedule_rows import (
-    SHOWN,
-    ScheduleRow,
-    all_schedules,
-    nightly,
-    rows_of,
-)
+from neural.monitoring.console.schedule_rows import SHOWN, ScheduleRow, rows_of
+from neural.monitoring.console.schedule_timing import all_schedules, nightly, overdue
 from neural.monitoring.console.viewers import visible_runs
 from neural.sites import address_in_admin
 
@@ -52,6 +49,9 @@ VIEW = ("django_celery_beat.view_periodictask", "django_celery_beat.change_perio
 SWITCHES = {verb.name: verb for verb in (ENABLE, DISABLE)}
 OF_A_SCHEDULE = re.compile(r"[0-9]{1,9}")
 HISTORY_SHOWN = 50
+NIGHTLY_SHOWN = 10
+HISTORY_LOOKED_THROUGH = 1000
+"""Among how many of a schedule's newest runs those are looked for that the user may see."""
 HISTORY_TIMES = 5
 
 
@@ -60,7 +60,9 @@ def nightly_work(user: Any) -> Sequence[ScheduleRow]:
     ``last_run``, ``took``, ``next_at`` and ``overdue_since``. Empty for who may see no schedule."""
     if not _may_view(user):
         return ()
-    return nightly(rows_of(all_schedules().filter(enabled=True)[:SHOWN], user))
+    keys = nightly(database_clock(), most=NIGHTLY_SHOWN)
+    rows = {row.schedule.pk: row for row in rows_of(all_schedules().filter(pk__in=keys), user)}
+    return [rows[key] for key in keys if key in rows]
 
 
 def address_of(schedule_id: int) -> str:
@@ -77,6 +79,7 @@ class SchedulesPage(ReadOnlyAdmin):
     """A page in place of the list of policies, which the form of each schedule holds."""
 
     answers_anything = True
+    exported = False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _may_view(request.user)
@@ -104,7 +107,7 @@ class SchedulesPage(ReadOnlyAdmin):
         context = {
             **self._context(request, title=_("Schedules")),
             "rows": rows[:SHOWN],
-            "overdue": sum(row.overdue_since is not None for row in rows[:SHOWN]),
+            "overdue": overdue(database_clock()),
             "next_after": rows[SHOWN - 1].name if len(rows) > SHOWN else "",
             "after": after,
             **(extra_context or {}),
@@ -129,13 +132,14 @@ class SchedulesPage(ReadOnlyAdmin):
         rows = rows_of(all_schedules().filter(pk=object_id), request.user, times=HISTORY_TIMES)
         if not rows:
             raise Http404
-        context = {
+        context: dict[str, Any] = {
             **self._context(request, title=rows[0].name),
             "row": rows[0],
             "runs": _history(rows[0].schedule.pk, request.user),
             "form_address": page_address(rows[0].schedule),
             **(extra_context or {}),
         }
+        add_panels(context, request, rows[0].schedule)
         return TemplateResponse(request, "neural/monitoring/schedule.html", context)
 
     @method_decorator(require_POST)
@@ -184,7 +188,7 @@ def _address_of_all() -> str:
 
 
 def _may_switch(user: Any, verb: Verb) -> bool:
-    return verb.is_permitted(user) and not is_limited_to_stores(user)
+    return verb.is_permitted(user) and sees_every_store(user)
 
 
 def _beats() -> Sequence[WorkerProcess]:
@@ -199,9 +203,10 @@ def _beats() -> Sequence[WorkerProcess]:
 
 
 def _history(schedule_id: int, user: Any) -> Sequence[TaskRun]:
-    """The newest runs of a schedule that this user may see."""
-    runs = runs_of(schedule_id) & visible_runs(user)
-    found = list(runs.defer("args", "kwargs", "result").order_by("-task_id")[:HISTORY_SHOWN])
+    """The newest runs of a schedule, of those that this user may see."""
+    newest = runs_of(schedule_id).values_list("pk", flat=True)[:HISTORY_LOOKED_THROUGH]
+    runs = visible_runs(user).filter(pk__in=list(newest)).order_by("-task_id")
+    found = list(runs.defer("args", "kwargs", "result")[:HISTORY_SHOWN])
     for run in found:
         run.due_at = _due_time(run.task_id.removeprefix(prefix_of(schedule_id)))
     return found

@@ -7,8 +7,6 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path
 from django.utils.translation import gettext as _
 
-from neural.sites import on_site
-
 
 class ConsoleSite(AdminSite):
     """Set it as ``default_site`` of the project's ``AdminConfig``.
@@ -26,6 +24,12 @@ class ConsoleSite(AdminSite):
             path("", self.admin_view(self.index), name="console_home"),
         ]
 
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Django's guard of a view, which also refuses methods that no page has."""
+        from neural.admin.methods import answers_pages_alone  # not at the top, as below
+
+        return answers_pages_alone(super().admin_view(view, cacheable))
+
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Django's context and the tabs."""
         # Not at the top: Django loads this module to make the site on which neural.admin registers.
@@ -40,13 +44,13 @@ class ConsoleSite(AdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The home; for users who may not view it, Django's index."""
-        from neural.monitoring.models import Examination  # not at the top, as above
+        from neural.admin.pages import on_its_site  # not at the top, as above
+        from neural.monitoring.models import Examination
 
         if self.is_registered(Examination):
             home = self.get_model_admin(Examination)
             if home.has_view_permission(request):
-                with on_site(self.name):
-                    return home.changelist_view(request, extra_context)
+                return on_its_site(home.changelist_view, self.name)(request, extra_context)
         return super().index(request, extra_context)
 
     def tables(self, request: HttpRequest) -> HttpResponse:

@@ -21,6 +21,7 @@ from neural.monitoring.console.viewers import Viewer
 from neural.monitoring.models import AlertState, Severity
 
 GROUPS_SHOWN = 5
+VERBS = "neural.monitoring.admin.error_verbs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,8 @@ class AlertRow:
     rule: str
     subject: str
     store_code: str
+    stores: Sequence[str] = ()
+    """Codes of the stores that an alert of the whole chain tells of."""
     title: str
     sentence: str
     remedy: str
@@ -56,6 +59,7 @@ def _alert(alert: Any, viewer: Viewer) -> AlertRow:
         rule=alert.rule,
         subject=getattr(alert, "subject", ""),
         store_code=getattr(alert, "store_code", ""),
+        stores=getattr(alert, "stores", ()),
         title=alert.title,
         sentence=alert.sentence,
         remedy=alert.remedy,
@@ -79,15 +83,19 @@ class GroupRow:
     dead: str
     stores: int
     last_at: dt.datetime
+    acts: Sequence[tuple[Any, str]] = ()
+    """What the viewer may do about it: labels, and addresses to which a form is sent."""
 
 
 def open_groups(user: Any) -> Sequence[GroupRow]:
     """The open error groups that failed last, of the user's stores."""
     where = "neural.monitoring.errors.reading"
-    return [_group(each) for each in _call(where, "open_groups", user, GROUPS_SHOWN, default=())]
+    found = _call(where, "open_groups", user, GROUPS_SHOWN, default=())
+    return [_group(each, user) for each in found]
 
 
-def _group(figures: Any) -> GroupRow:
+def _group(figures: Any, user: Any) -> GroupRow:
+    figures.group.figures = figures
     return GroupRow(
         title=str(figures.group),
         place=figures.group.frame,
@@ -97,6 +105,9 @@ def _group(figures: Any) -> GroupRow:
         dead=f"{figures.dead:,}" + ("+" if figures.dead_is_more else ""),
         stores=figures.stores,
         last_at=figures.last_at,
+        acts=_call(
+            "neural.monitoring.admin.error_verbs", "acts_on", figures.group, user, default=()
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from neural.admin.display import NOTHING, of_bytes
 from neural.health.workers import patience_seconds
+from neural.ledger.titles import work_title
 from neural.models import Store
 from neural.models.worker import ProcessKind
 from neural.monitoring.console.shown import ago, clock, counted, moment_of, rate, rough
@@ -191,7 +192,7 @@ def _doing(facts: Mapping[str, Any], now: dt.datetime) -> str:
     about = {
         "running": facts["running"],
         "all": facts["concurrency"],
-        "work": facts["work"],
+        "work": work_title(facts["work"]),
         "span": rough(now - since if since else None),
     }
     return _("%(running)d of %(all)d: %(work)s, %(span)s") % about
@@ -228,7 +229,12 @@ def silence(viewer: Viewer, watched: Watched, alerts: Sequence[Any]) -> Silence:
     event for a day."""
     last = reading.last_events(viewer.stores)
     sending = {code: at for code, at in last.items() if watched.now - at < FORGOTTEN_AFTER}
-    told = {alert.store_code for alert in alerts if alert.rule == "silent_store"}
+    told = {
+        code
+        for alert in alerts
+        if alert.rule == "silent_store"
+        for code in (alert.store_code, *alert.stores)
+    }
     silent = [code for code, at in sending.items() if watched.now - at > SILENT_AFTER]
     codes = sorted({*silent, *(told & sending.keys())}, key=lambda code: sending[code])[::-1]
     names = dict(Store.objects.filter(pk__in=codes[:STORES_SHOWN]).values_list("pk", "name"))

@@ -98,7 +98,7 @@ def dead_tile(viewer: Viewer, day: Timeline, groups: int | None) -> Tile:
         line=line_of([all_queues(step).dead for step in day.steps]),
         line_title=_("New dead letters by hour, the last 24 hours"),
         is_bad=bool(new),
-        link=f"{runs}?state=dead" if runs else "",
+        link=f"{runs}?state=dead&period=all" if runs else "",
     )
 
 

@@ -58,7 +58,10 @@ LISTS = {
     "refused events": "neural.refusedevent",
 }
 """Where a person sees more of what a probe found."""
-STATES = {"dead letters": "?state=dead", "stuck runs": "?state=running"}
+STATES = {
+    "dead letters": "?state=dead&period=all",
+    "stuck runs": "?state=running&period=all",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,5 +217,10 @@ def _unwatched(watched: Watched) -> Item:
         text=text,
         since=watched.ended_at,
         is_critical=watched.ended_at is not None,
-        remedy=_("every worker has a relay: start one, or type: manage.py relay"),
+        # A relay that cannot write down what it found looks the same from here.
+        remedy=_(
+            "type: manage.py doctor; it says whether workers live and whether the database takes "
+            "changes (a full disk stops every relay); every worker has a relay: start one, or "
+            "type: manage.py relay"
+        ),
     )

@@ -13,9 +13,9 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from neural.models import Store, TaskRun
+from neural.models import TaskRun
 from neural.models.run import TaskRunQuerySet
-from neural.models.store import sees_every_store
+from neural.models.store import visible_stores
 
 LINKED = (
     "neural.taskrun",
@@ -34,6 +34,9 @@ DECIDING = (
     ACKNOWLEDGE,
     "neural_monitoring.view_alert",
     "neural.view_taskrun",
+    "neural.retry_taskrun",
+    "neural.discard_taskrun",
+    "neural_monitoring.decide_errorgroup",
     "django_celery_beat.view_periodictask",
     "django_celery_beat.change_periodictask",
 )
@@ -59,14 +62,8 @@ class Viewer:
 
     @cached_property
     def stores(self) -> Collection[str] | None:
-        """The codes of the stores whose figures the user sees; None: of everything.
-
-        Literal codes, because a sub-select makes PostgreSQL walk whole indexes.
-        """
-        if sees_every_store(self.user):
-            return None
-        mine = Store.objects.for_user(self.user).order_by("pk")
-        return tuple(mine.values_list("pk", flat=True))
+        """The codes of the stores whose figures the user sees; None: of everything."""
+        return visible_stores(self.user)
 
     @cached_property
     def lists(self) -> dict[str, str]:

@@ -1,30 +1,11 @@
-"""What people do about error groups: mute, resolve, open; retry or discard their dead runs."""
+"""What people decide about error groups: mute, resolve, open again."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from django.db import transaction
 from django.db.models.functions import Now
 
-from neural.models import RunState, TaskRun
-from neural.models.run import TaskRunQuerySet
-from neural.models.run_log import log_change
-from neural.monitoring.errors.reading import codes_of, dead_runs
-from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun
-
-MOST_AT_ONCE = 500
-"""Runs that one press retries or discards."""
-
-
-@dataclass(frozen=True)
-class Acted:
-    """The dead runs that were changed, and whether there are more."""
-
-    runs: Sequence[TaskRun]
-    more: bool
+from neural.monitoring.models import ErrorGroup, ErrorGroupState
 
 
 def mute(group: ErrorGroup, user: Any, *, until: dt.datetime) -> bool:
@@ -72,36 +53,3 @@ def _decide(
     if rows:
         group.refresh_from_db(fields=list(changes))
     return bool(rows)
-
-
-def retry_dead(group: ErrorGroup, user: Any) -> Acted:
-    """Retry the group's newest dead runs in the user's stores, at most :data:`MOST_AT_ONCE`."""
-    return _act(group, user, "retried", TaskRunQuerySet.retry)
-
-
-def discard_dead(group: ErrorGroup, user: Any) -> Acted:
-    """Decide that these runs will not be retried."""
-    return _act(group, user, "discarded", _discard)
-
-
-def _discard(runs: TaskRunQuerySet) -> int:
-    return runs.update(state=RunState.DISCARDED)
-
-
-def _act(
-    group: ErrorGroup,
-    user: Any,
-    name: str,
-    apply: Callable[[TaskRunQuerySet], int],
-) -> Acted:
-    """Change the dead runs together."""
-    with transaction.atomic():
-        found = dead_runs(group.pk, codes_of(user)).order_by("-pk")
-        keys = list(found.values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
-        mine = TaskRun.objects.dead().filter(pk__in=keys[:MOST_AT_ONCE]).order_by("pk")
-        runs = list(mine.select_for_update().defer("args", "kwargs", "result"))
-        changed = [run.pk for run in runs]
-        apply(TaskRun.objects.dead().filter(pk__in=changed))
-        FailedRun.objects.filter(pk__in=changed).update(dead=False)
-        transaction.on_commit(partial(log_change, name, runs), robust=True)
-    return Acted(runs, len(keys) > MOST_AT_ONCE)

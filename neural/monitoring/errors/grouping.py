@@ -17,6 +17,7 @@ from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun
 from neural.monitoring.conf import conf
 from neural.monitoring.errors.fingerprint import Cause, cause_of
 from neural.monitoring.errors.folding import Failure, fold
+from neural.monitoring.errors.roots import inner_path, with_inner_paths
 from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun, ReadMark
 from neural.monitoring.rollups.marks import Span, readable, reading_on
 
@@ -131,7 +132,8 @@ def remembered_cause(error: str, traceback: str, work: str, *, is_lost: bool) ->
     if key not in _causes:
         if len(_causes) >= MOST_REMEMBERED:
             _causes.clear()
-        _causes[key] = cause_of(error=error, traceback=traceback, work=work, is_lost=is_lost)
+        told = with_inner_paths(traceback, inner=inner_path)
+        _causes[key] = cause_of(error=error, traceback=told, work=work, is_lost=is_lost)
     return _causes[key]
 
 

@@ -1,6 +1,7 @@
 """Finds the place of an error: the deepest frame of own code. Imports no Django.
 
-Only the paths in the traceback are looked at, so that every worker finds the same place.
+Only the paths in the traceback are looked at: those of files that this process imports too have
+been made relative to where it imports them from (:mod:`neural.monitoring.errors.roots`).
 """
 
 import re
@@ -78,6 +79,12 @@ def name_of(frame: Frame) -> str:
     module = module_of(frame.path)
     function = "" if frame.function in ("<module>", "") else frame.function
     return f"{module}.{function}" if function else module
+
+
+def is_library(path: str) -> bool:
+    """Whether a path is that of an installed package or of the standard library."""
+    path = path.replace("\\", "/")
+    return any(pattern.fullmatch(path) for pattern in (_INSTALLED, _ZIPPED, _STANDARD))
 
 
 def module_of(path: str) -> str:

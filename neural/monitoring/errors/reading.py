@@ -11,12 +11,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, F, Max, Min, OuterRef, QuerySet, Subquery, Sum
-from django.utils import timezone
+from django.db.models import Count, F, IntegerField, Max, Min, OuterRef, QuerySet, Subquery, Sum
 
-from neural.models import Store, TaskRun
+from neural.ledger.clock import database_clock
+from neural.models import TaskRun
 from neural.models.run import TaskRunQuerySet
-from neural.models.store import sees_every_store
+from neural.models.store import visible_stores
 from neural.monitoring.models import (
     ErrorGroup,
     ErrorGroupHit,
@@ -28,6 +28,14 @@ from neural.monitoring.models import (
 HOURS = 24
 MOST_COUNTED = 1000
 """Dead runs and groups are counted up to this number; beyond it there are 'more than 1,000'."""
+
+
+class BoundedCount(Subquery):
+    """How many rows a query has that is cut: one statement counts for many groups."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS bounded)"
+    output_field = IntegerField()
+
 
 Codes = Collection[str] | None
 """Codes of the stores whose attempts may be seen; None for all attempts."""
@@ -61,9 +69,7 @@ class GroupFigures:
 
 def codes_of(user: Any) -> Codes:
     """The stores whose attempts a user may see."""
-    if sees_every_store(user):
-        return None
-    return list(Store.objects.for_user(user).values_list("pk", flat=True))
+    return visible_stores(user)
 
 
 def groups_for(codes: Codes) -> QuerySet[Any, Any]:
@@ -98,15 +104,15 @@ def figures_of(
 ) -> Sequence[GroupFigures]:
     """The figures of these groups in these stores."""
     keys = [group.pk for group in groups]
-    trends = trends_of(keys, codes, now=now or timezone.now())
+    trends = trends_of(keys, codes, now=now or database_clock())
     hits = {row["group"]: row for row in _hits(keys, codes)}
+    dead_of = _dead_counts(keys, codes)
     if codes is None:
         hits = {group.pk: _unhit(group) for group in groups} | hits
     found = []
     for group in groups:
         if group.pk in hits:
-            dead = dead_runs(group.pk, codes)[: MOST_COUNTED + 1].count()
-            hit = hits[group.pk]
+            hit, dead = hits[group.pk], dead_of.get(group.pk, 0)
             found.append(
                 GroupFigures(
                     group=group,
@@ -155,19 +161,32 @@ def hits_of(key: int, codes: Codes, by: str) -> QuerySet[Any, tuple[str, int, dt
     return grouped.order_by("-sum", by)
 
 
-def dead_runs(key: int, codes: Codes) -> TaskRunQuerySet:
+def failed_runs(codes: Codes) -> QuerySet[FailedRun]:
+    """The runs with a failed attempt in these stores, each with the group of its last one."""
+    rows = FailedRun.objects.all()
+    return rows if codes is None else rows.filter(store__in=codes)
+
+
+def dead_runs(key: Any, codes: Codes) -> TaskRunQuerySet:
     """The dead runs of a group. Cut it before it is counted or read."""
-    mine = FailedRun.objects.filter(group=key, dead=True)
-    mine = mine if codes is None else mine.filter(store__in=codes)
-    newest = mine.order_by("-run_id").values("run_id")[: MOST_COUNTED + 1]
+    dead = failed_runs(codes).filter(group=key, dead=True)
+    newest = dead.order_by("-run_id").values("run_id")[: MOST_COUNTED + 1]
     found: TaskRunQuerySet = TaskRun.objects.dead().filter(pk__in=newest)
     return found
 
 
+def _dead_counts(keys: Sequence[int], codes: Codes) -> Mapping[int, int]:
+    """How many dead runs each group has, at most one more than is counted."""
+    counted = BoundedCount(
+        dead_runs(OuterRef(OuterRef("pk")), codes).values("pk")[: MOST_COUNTED + 1]
+    )
+    groups = ErrorGroup.objects.filter(pk__in=keys).order_by()
+    return dict(groups.annotate(counted=counted).values_list("pk", "counted"))
+
+
 def sample_attempts(key: int, codes: Codes, limit: int) -> Sequence[int]:
     """Keys of the newest attempts of a group, of different runs."""
-    mine = FailedRun.objects.filter(group=key)
-    mine = mine if codes is None else mine.filter(store__in=codes)
+    mine = failed_runs(codes).filter(group=key)
     return list(mine.order_by("-attempt_id").values_list("attempt_id", flat=True)[:limit])
 
 

@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
-from neural.models.store import is_limited_to_stores
+from neural.models.store import sees_every_store
 from neural.monitoring.conf import conf
 
 PERMISSION = "neural_monitoring.view_examination"
@@ -23,4 +23,4 @@ def may_read(request: HttpRequest) -> bool:
     user = getattr(request, "user", None)
     if user is None or not (user.is_active and user.is_staff and user.has_perm(PERMISSION)):
         return False
-    return not is_limited_to_stores(user)
+    return sees_every_store(user)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from neural.monitoring.models import ErrorGroup
+from neural.personal.redacting import redacted_text
 
 
 def tell(groups: Sequence[ErrorGroup]) -> None:
@@ -32,7 +33,9 @@ def _event(group: ErrorGroup) -> dict[str, Any]:
         "logger": "neural.monitoring",
         "fingerprint": ["neural", group.fingerprint],
         "transaction": group.frame,
-        "exception": {"values": [{"type": name, "module": module, "value": group.message}]},
+        "exception": {
+            "values": [{"type": name, "module": module, "value": redacted_text(group.message)}]
+        },
         "tags": {"neural.error_group": str(group.pk), "neural.reopened": _reopened(group)},
         "extra": {"attempts": group.attempts, "root": group.root},
     }

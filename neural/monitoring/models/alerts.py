@@ -12,8 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from neural.encrypted import EncryptedJSONField
-from neural.models import Store
-from neural.models.store import is_limited_to_stores, sees_every_store
+from neural.models.store import visible_stores
 
 
 class Severity(models.TextChoices):
@@ -40,6 +39,8 @@ class AlertState(models.TextChoices):
 ANSWER_LENGTH = 500
 """Characters that are kept of what a channel answered."""
 
+PART = "is_part"
+"""Among an alert's facts: that another alert of the rule, of the whole chain, tells of it too."""
 OPEN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED)
 USERNAME_LENGTH = 150
 
@@ -72,6 +73,10 @@ class AlertQuerySet(models.QuerySet):
         """Alerts that hold now."""
         return self.filter(state__in=OPEN_STATES)
 
+    def told_by_themselves(self) -> Self:
+        """Without those of which an alert of the whole chain tells."""
+        return self.exclude(facts__has_key=PART)
+
     def resolved_since(self, moment: dt.datetime) -> Self:
         """Alerts that have ended since this moment."""
         return self.filter(state=AlertState.RESOLVED, resolved_at__gt=moment)
@@ -79,17 +84,12 @@ class AlertQuerySet(models.QuerySet):
     def for_user(self, user: Any) -> Self:
         """The alerts that this user may see.
 
-        A user who is limited to stores sees those of these stores; a user who may not see every
-        store, and operates none, sees those that concern no single store.
+        Whoever may not see every store sees those of their own stores, and none of the whole chain.
         """
-        if not user.is_authenticated:
-            return self.none()
-        if sees_every_store(user):
+        codes = visible_stores(user)
+        if codes is None:
             return self
-        if is_limited_to_stores(user):
-            mine = Store.objects.filter(operators=user.pk).values_list("pk", flat=True)
-            return self.filter(store_code__in=list(mine))
-        return self.filter(store_code="")
+        return self.filter(store_code__in=codes)
 
 
 class Alert(models.Model):
@@ -153,6 +153,11 @@ class Alert(models.Model):
     def is_open(self) -> bool:
         """Whether it holds now, acknowledged or not."""
         return self.state in OPEN_STATES
+
+    @property
+    def is_part(self) -> bool:
+        """Whether an alert of the whole chain tells of it too."""
+        return isinstance(self.facts, dict) and self.facts.get(PART) is True
 
     def acknowledge(self, username: str, *, now: dt.datetime) -> bool:
         """Record that this person has taken it on. Returns False unless it is firing."""

@@ -35,9 +35,9 @@ class ReadMark(models.Model):
     """The keys up to here are read next."""
     candidate_at = models.DateTimeField(null=True)
     """When the candidate was chosen: rows that had committed before have no greater key."""
-    horizon = models.BigIntegerField(null=True)
-    """The keys up to the candidate may be read once all transactions with smaller numbers have
-    ended; None until a number has been taken."""
+    writers = models.JSONField(default=list)
+    """The transactions that were writing to the table when the candidate was chosen, and have not
+    been seen to end. The keys up to the candidate are read after them."""
     read_at = models.DateTimeField(null=True)
     """Every row that had committed by this time has been read."""
 

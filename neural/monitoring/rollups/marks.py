@@ -1,10 +1,11 @@
 """Reads each row of a growing table once, in the order of their keys, by whichever relay comes.
 
 On PostgreSQL a row may commit after rows with greater keys. So the greatest key is noted as the
-candidate. A moment later a transaction takes a number, which is greater than the numbers of all
-transactions that had drawn keys up to the candidate. Once every transaction with a smaller number
-has ended, the keys up to the candidate are read. A long transaction that writes delays the reading,
-and nothing is left out. SQLite has one writer at a time, and needs no such wait.
+candidate, and then the transactions that are inserting into the table at that moment: each has held
+its lock on the table since before it drew a key. Once they have ended, no row with a key up to the
+candidate can still commit, and these keys are read. A long transaction that inserts into the table
+delays the reading, and nothing is left out. SQLite has one writer at a time, and needs no such
+wait.
 
 Rows that are inserted with keys of their own, as by ``loaddata``, are read only if these are
 greater than the keys read before.
@@ -23,9 +24,6 @@ from neural.monitoring.models import ReadMark
 
 MOST_KEYS = 20_000
 """The most keys of one span: the transaction that reads them stays short."""
-PAUSE = dt.timedelta(seconds=1)
-"""How long after the choice of a candidate a number is taken. A key is drawn some microseconds
-before its transaction gets a number."""
 
 
 @dataclass(frozen=True)
@@ -42,78 +40,79 @@ def reading_on(name: str, model: type[Model], *, most: int = MOST_KEYS) -> Itera
     when the block ends without an error.
 
     None if there are none yet, or another relay is reading. A call finds the rows that had
-    committed before the previous call (on SQLite before this one), unless a transaction that is
-    older than them is still open. Rows that existed before the first call are not read.
+    committed before it, unless a transaction that was inserting then is still open. Rows that
+    existed before the first call are not read.
     """
-    with transaction.atomic(using=dialects.ledger_connection().alias):
-        mark = _locked(name, model)
-        span = _next(mark, model, most) if mark else None
+    _advance(name, model)
+    with _transaction():
+        mark = _locked(name)
+        span = _next(mark, most) if mark else None
         yield span
         if mark and span:
-            _note(mark, model, span)
+            _note(mark, span)
 
 
 def readable(name: str, model: type[Model], *, most: int) -> Span | None:
     """The keys that :func:`reading_on` would give, without reading them; None if there are none
     yet, or another relay is reading."""
-    with transaction.atomic(using=dialects.ledger_connection().alias):
-        mark = _locked(name, model)
-        return _next(mark, model, most) if mark else None
+    _advance(name, model)
+    with _transaction():
+        mark = _locked(name)
+        return _next(mark, most) if mark else None
 
 
-def _locked(name: str, model: type[Model]) -> ReadMark | None:
-    mark = ReadMark.objects.select_for_update(skip_locked=True).filter(pk=name).first()
-    if mark is None:
-        start, now = _greatest(model)
-        first = {"last_id": start, "candidate_id": start, "candidate_at": now, "read_at": now}
-        ReadMark.objects.get_or_create(name=name, defaults=first)
-    return mark
+def _advance(name: str, model: type[Model]) -> None:
+    """Choose a candidate if the last one has been read, and see which of its writers go on.
+
+    A transaction of its own: what reads the rows must begin after the writers have been seen to
+    end, also where transactions see the database as it was when they began (REPEATABLE READ).
+    """
+    with _transaction():
+        mark = _locked(name)
+        if mark is None:
+            start, now = _greatest(model)
+            first = {"last_id": start, "candidate_id": start, "candidate_at": now, "read_at": now}
+            ReadMark.objects.get_or_create(name=name, defaults=first)
+        elif mark.last_id >= mark.candidate_id:
+            _choose(mark, model)
+        elif mark.writers:
+            mark.writers = sorted(_writers(model) & set(mark.writers))
+            mark.save(update_fields=["writers"])
 
 
-def _next(mark: ReadMark, model: type[Model], most: int) -> Span | None:
-    if mark.last_id >= mark.candidate_id:
-        _choose(mark, model)
-    if not _is_readable(mark):
-        return None
+def _locked(name: str) -> ReadMark | None:
+    return ReadMark.objects.select_for_update(skip_locked=True).filter(pk=name).first()
+
+
+def _next(mark: ReadMark, most: int) -> Span | None:
     up_to = min(mark.candidate_id, mark.last_id + most)
-    return Span(mark.last_id, up_to) if up_to > mark.last_id else None
+    return Span(mark.last_id, up_to) if up_to > mark.last_id and not mark.writers else None
 
 
 def _choose(mark: ReadMark, model: type[Model]) -> None:
-    """Choose the next candidate, after the last one has been read in full."""
-    greatest, now = _greatest(model)
-    mark.candidate_id, mark.candidate_at, mark.horizon = max(greatest, mark.last_id), now, None
+    greatest, mark.candidate_at = _greatest(model)
+    mark.candidate_id = max(greatest, mark.last_id)
     if mark.candidate_id == mark.last_id:
-        mark.read_at = now
-    mark.save(update_fields=["candidate_id", "candidate_at", "horizon", "read_at"])
+        mark.read_at = mark.candidate_at
+    else:  # in this order: who draws a key up to the candidate later has begun by now
+        mark.writers = sorted(_writers(model))
+    mark.save(update_fields=["candidate_id", "candidate_at", "writers", "read_at"])
 
 
-def _is_readable(mark: ReadMark) -> bool:
-    """Whether no row with a key up to the candidate can still commit."""
+def _writers(model: type[Model]) -> set[str]:
     with dialects.ledger_connection().cursor() as cursor:
-        oldest, own = dialects.ledger_dialect().transactions(cursor)
-    if oldest is None or own is None:
-        return True
-    if mark.horizon is None or mark.horizon > own:  # that of another server, from a restored dump
-        mark.horizon = own if _has_paused(mark) else None
-        mark.save(update_fields=["horizon", "candidate_at"])
-    return mark.horizon is not None and oldest >= mark.horizon
+        return dialects.ledger_dialect().writers(cursor, model._meta.db_table)
 
 
-def _has_paused(mark: ReadMark) -> bool:
-    now = _now()
-    if mark.candidate_at is None or mark.candidate_at > now:  # the clock has been set back
-        mark.candidate_at = now
-    return now - mark.candidate_at >= PAUSE
-
-
-def _note(mark: ReadMark, model: type[Model], span: Span) -> None:
+def _note(mark: ReadMark, span: Span) -> None:
     mark.last_id = span.up_to
     if mark.last_id == mark.candidate_id:
         mark.read_at = mark.candidate_at
     mark.save(update_fields=["last_id", "read_at"])
-    if mark.last_id == mark.candidate_id and mark.horizon is not None:
-        _choose(mark, model)  # now, so that the next call can read up to it
+
+
+def _transaction() -> transaction.Atomic:
+    return transaction.atomic(using=dialects.ledger_connection().alias)
 
 
 def _greatest(model: type[Model]) -> tuple[int, dt.datetime]:

@@ -20,6 +20,7 @@ from neural.monitoring.models import (
 from neural.monitoring.models.figures import EVERY_STORE
 from neural.monitoring.rollups.histograms import BUCKETS
 from neural.monitoring.rollups.sums import Key, Sum
+from neural.monitoring.upsert import GREATEST, SUM, add_up
 
 Row = TypeVar("Row", bound=Model)
 Keys = Iterable[tuple[Any, ...]]
@@ -50,19 +51,13 @@ def add(sums: Mapping[Key, Sum]) -> None:
 
 def add_events(events: Mapping[EventKey, tuple[int, dt.datetime]]) -> None:
     """Add numbers of events, with the time of the last one, to hours and to all time."""
+    hours = [(*key, number, last_at) for key, (number, last_at) in events.items()]
     key = ("hour", "store_code", "event_type")
-    rows = _rows(EventFigures, key, events)
-    totals: dict[tuple[str], int] = defaultdict(int)
-    for each, (number, last_at) in events.items():
-        row = rows[each]
-        row.events += number
-        row.last_at = max(row.last_at or last_at, last_at)
-        totals[each[2],] += number
-    _write(EventFigures, key, rows.values(), ("events", "last_at"))
-    of_types = _rows(TotalEvents, ("event_type",), totals)
-    for name, number in totals.items():
-        of_types[name].events += number
-    _write(TotalEvents, ("event_type",), of_types.values(), ("events",))
+    add_up(EventFigures, key, {"events": SUM, "last_at": GREATEST}, hours)
+    totals: dict[str, int] = defaultdict(int)
+    for (_, _, event_type), (number, _) in events.items():
+        totals[event_type] += number
+    add_up(TotalEvents, ("event_type",), {"events": SUM}, totals.items())
 
 
 def moment(minute: int) -> dt.datetime:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from neural.health.findings import span
+from neural.ledger.titles import told_work, work_title
 from neural.monitoring.alerts.judging import (
     UNKNOWN,
     Condition,
@@ -56,7 +57,8 @@ def _dead_told(subject: str, facts: Facts) -> str:
         "%(dead)d runs died within %(span)s, %(of_work)d of %(work)s",
         facts["dead"],
     )
-    return text % {**facts, "span": span(facts["seconds"])}
+    work = told_work(facts["work"])
+    return text % {**facts, "work": work, "span": span(facts["seconds"])}
 
 
 DEAD_LETTERS = register_rule(
@@ -100,7 +102,7 @@ def _failure_told(subject: str, facts: Facts) -> str:
         "%(failed)d of %(attempts)d attempts of %(work)s failed within %(span)s (%(percent).0f %%)"
     ) % {
         **facts,
-        "work": subject,
+        "work": told_work(subject),
         "span": span(facts["seconds"]),
         "percent": 100 * facts["failed"] / facts["attempts"],
     }
@@ -112,6 +114,7 @@ FAILURE_RATE = register_rule(
         title=gettext_lazy("Many attempts fail"),
         judge=_failure_rate,
         sentence=_failure_told,
+        subject_told=work_title,
         covers=("failures",),
         page=RUNS_PAGE,
         thresholds=(

@@ -1,15 +1,16 @@
 """The rule about stores that are silent in their business hours."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
-from neural.health.findings import span
+from neural.health.findings import listed, span
 from neural.models import Store
 from neural.monitoring.alerts.judging import (
     UNKNOWN,
@@ -24,10 +25,14 @@ from neural.monitoring.alerts.judging import (
 )
 from neural.monitoring.alerts.rules import register_rule
 from neural.monitoring.alerts.silence import HOUR, like_hours, silence_since, usual
+from neural.monitoring.models import Alert, Severity
+from neural.monitoring.models.alerts import PART
 from neural.monitoring.rollups import reading
 
 KEPT_HOURS = 500
 """What is usual in so many hours is remembered: enough for a day in twenty time zones."""
+MOST_NAMED, SHOWN = 100, 10
+"""So many silent stores an alert of the chain knows by their codes, and names in its sentence."""
 MONTH = dt.timedelta(days=28)
 """A store that has sent nothing for longer has no usual hours."""
 
@@ -62,7 +67,31 @@ def _silent_store(view: View, thresholds: Thresholds) -> Judgement:
             "usual": round(silence.events),
         }
         found.append(Condition(subject=store.pk, store_code=store.pk, facts=facts))
+    if len(found) > _most_apart(thresholds):
+        found = [_of_chain(found, of=len(last_events)), *map(_part, found)]
     return Judgement(found, knows=except_for(on_holiday))
+
+
+def _most_apart(thresholds: Thresholds) -> float:
+    """How many stores may be silent, each with an alert of its own, before it is one of the chain.
+
+    That one ends at half of the number, so that a store more or less does not make it come and go.
+    """
+    most = thresholds["silent_stores_together"]
+    chain = Alert.objects.unresolved().filter(rule=SILENT_STORE.name, subject="")
+    return most // 2 if chain.exists() else most
+
+
+def _of_chain(stores: Sequence[Condition], *, of: int) -> Condition:
+    """The condition of the whole chain: when many stores are silent, the fault is not theirs."""
+    codes = [each.store_code for each in stores]
+    facts = {"stores": codes[:MOST_NAMED], "number": len(codes), "of": of}
+    return Condition(severity=Severity.CRITICAL, facts=facts)
+
+
+def _part(store: Condition) -> Condition:
+    """The store's own condition: its operators see it, and everybody else sees the chain's."""
+    return replace(store, facts={**store.facts, PART: True})
 
 
 def usual_events(store: Store, hour: dt.datetime) -> float:
@@ -99,6 +128,20 @@ def _holidays(country: str, year: int) -> frozenset[dt.date]:
 
 
 def _silent_told(subject: str, facts: Facts) -> str:
+    return _store_told(facts) if subject else _chain_told(facts)
+
+
+def _chain_told(facts: Facts) -> str:
+    told = _("%(number)d of %(all)d stores are silent in their business hours: %(stores)s")
+    names, more = facts["stores"][:SHOWN], facts["number"] - SHOWN
+    stores = listed(names)
+    if more > 0:
+        text = ngettext("%(stores)s and %(count)d more", "%(stores)s and %(count)d more", more)
+        stores = text % {"stores": stores, "count": more}
+    return told % {"number": facts["number"], "all": facts["of"], "stores": stores}
+
+
+def _store_told(facts: Facts) -> str:
     last = dt.datetime.fromisoformat(facts["last_at"])
     told = _(
         "%(store)s has sent nothing since %(last)s (%(span)s); about %(usual)d events are usual in "
@@ -116,12 +159,16 @@ SILENT_STORE = register_rule(
     Rule(
         name="silent_store",
         title=gettext_lazy("A store is silent"),
+        chain_title=gettext_lazy("Many stores are silent"),
         judge=_silent_store,
         sentence=_silent_told,
         page="neural_neuralevent_changelist",
         thresholds=(
             from_settings("alert_silent_store_seconds", gettext_lazy("silent for (s)")),
             from_settings("alert_silent_store_events", gettext_lazy("usual events (at least)")),
+            from_settings(
+                "alert_silent_stores_together", gettext_lazy("told one by one, at most (stores)")
+            ),
         ),
     )
 )

@@ -1,0 +1,89 @@
+"""Error groups for the core's pages of runs: a filter, names of errors, what people retried."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from neural.models import BulkVerb
+from neural.monitoring.errors.reading import codes_of, failed_runs, groups_for
+from neural.monitoring.models import ErrorGroup, FailedRun
+from neural.runs.bulk.listeners import when_changed
+from neural.runs.bulk.previewing import name_errors_by
+from neural.runs.filters import RunFilter, register_run_filter
+
+FILTER = "error_group"
+"""The parameter: numbers of error groups, separated by commas."""
+MOST_GROUPS = 50
+ENDED = {BulkVerb.RETRY, BulkVerb.DISCARD}
+"""The verbs after which a run is dead no longer."""
+
+
+def connect() -> None:
+    """Register all of it with the core."""
+    register_run_filter(OF_GROUPS)
+    name_errors_by("error groups", _names)
+    when_changed("error groups", note_changed)
+
+
+def note_changed(verb: str, keys: Sequence[int]) -> None:
+    """Note that these runs are dead no longer, before a relay looks."""
+    if verb in ENDED:
+        FailedRun.objects.filter(pk__in=keys, dead=True).update(dead=False)
+
+
+def _condition(user: Any, value: str) -> Q:
+    return Q(pk__in=FailedRun.objects.filter(group__in=_keys(value)).values("run_id"))
+
+
+def _runs(user: Any, value: str, most: int) -> list[int] | None:
+    """A user of few stores may see few runs of a large group."""
+    found = failed_runs(codes_of(user)).filter(group__in=_keys(value))
+    keys = list(found.order_by().values_list("pk", flat=True)[: most + 1])
+    return keys if len(keys) <= most else None
+
+
+def _keys(value: str) -> Sequence[int]:
+    return [int(key) for key in value.split(",")]
+
+
+def _check(value: str) -> str:
+    keys = value.split(",")
+    if not all(key.isascii() and key.isdigit() and len(key) < 19 for key in keys):
+        return _("“%(value)s” is not the number of an error group.") % {"value": value[:100]}
+    if len(keys) > MOST_GROUPS:
+        told = _("%(count)d error groups are chosen; at most %(most)d can be.")
+        return told % {"count": len(keys), "most": MOST_GROUPS}
+    return ""
+
+
+def _shown(user: Any, value: str) -> str:
+    """The groups, as far as this user may see them."""
+    if not user.has_perm("neural_monitoring.view_errorgroup"):
+        return ""
+    found = list(groups_for(codes_of(user)).filter(pk__in=_keys(value)).order_by("pk"))
+    if len(found) == 1:
+        return str(found[0])
+    count = len(_keys(value))
+    return ngettext("%(count)d group", "%(count)d groups", count) % {"count": count}
+
+
+def _names(user: Any, keys: Sequence[int]) -> Mapping[int, str]:
+    """Runs and the error groups of their last failed attempts."""
+    rows = FailedRun.objects.filter(pk__in=keys).values_list("run_id", "group")
+    group_of = dict(rows)
+    groups = ErrorGroup.objects.in_bulk({*group_of.values()})
+    return {run: str(groups[key]) for run, key in group_of.items() if key in groups}
+
+
+OF_GROUPS = RunFilter(
+    name=FILTER,
+    label=gettext_lazy("error group"),
+    condition=_condition,
+    check=_check,
+    shown=_shown,
+    only_failed=True,
+    keys=_runs,
+)
