@@ -12,9 +12,11 @@ from ninja.security.base import AuthBase
 
 from neural.api import keys
 from neural.api.limits import Allowance, charge_ahead, count_failure, remember
-from neural.api.models import ApiKey
+from neural.api.models import ApiKey, Scope
 from neural.api.problems import ApiProblem, database_away
 from neural.api.usage import note_use
+from neural.audit import record
+from neural.models import AuditOutcome, AuditSource
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class KeyWith(AuthBase):
         remember(request, caller.allowance)
         charge_ahead(caller)
         if not caller.key.permits(self.scope):
+            if self.scope == Scope.RUNS_RETRY:
+                _record_refusal(caller, request.path)
             challenge = f'Bearer error="insufficient_scope", scope="{self.scope}"'
             raise ApiProblem(
                 403,
@@ -82,6 +86,17 @@ class NoKeyOpens(AuthBase):
     def __call__(self, request: HttpRequest) -> Any:
         """Raises :class:`ApiProblem` 403."""
         raise ApiProblem(403, "this endpoint names no scope, so no key opens it")
+
+
+def _record_refusal(caller: Caller, address: str) -> None:
+    """What asks for an act is recorded in the audit log, although the key does not permit it."""
+    record(
+        action="run.retry",
+        by=caller.name,
+        source=AuditSource.API,
+        details={"address": address},
+        outcome=AuditOutcome.REFUSED,
+    )
 
 
 @sensitive_variables("given")

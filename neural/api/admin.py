@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.audit import log_changes
+from neural.admin.audit_titles import register_titles_of_rows
 from neural.admin.display import (
     NOTHING,
     badge,
@@ -250,7 +251,7 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
             try:
                 with transaction.atomic():
                     new, text = keys.rotate(key, overlap=overlap, by=request.user)
-                    log_changes(user=request.user, rows=[key], change=ROTATED)
+                    log_changes(user=request.user, rows=[key], change=ROTATED, action="rotate")
                     self.log_addition(request, new, [{"added": {}}])
             except keys.KeyNotRotated:
                 form.add_error(None, self._not_rotated(key))
@@ -330,3 +331,6 @@ class ApiKeyAdmin(VerbsAdmin, ScopedAdmin):
         more = len(codes) - most
         rest = ngettext("and %(count)d more", "and %(count)d more", more) % {"count": more}
         return f"{', '.join(codes[:most])} {rest}"
+
+
+register_titles_of_rows(ApiKey, [("rotate", _("Rotate"))])

@@ -35,7 +35,8 @@ def not_found(request: HttpRequest, **path: Any) -> HttpResponse:
 
 def not_allowed(request: HttpRequest, refused: HttpResponse) -> HttpResponse:
     """The answer for a method that an address does not have."""
-    allowed = ", ".join(sorted(refused.headers["Allow"].split(", ")))
+    methods = set(refused.headers["Allow"].split(", "))
+    allowed = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
     detail = f"{request.path} takes {allowed}, not {request.method}"
     return problem_response(ApiProblem(405, detail, headers={"Allow": allowed}))
 

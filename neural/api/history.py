@@ -11,6 +11,7 @@ from pydantic import Field
 
 from neural.api import event_pages
 from neural.api.access import Caller, KeyWith
+from neural.api.acting import acted
 from neural.api.event_pages import LIST, EventFilters
 from neural.api.events import router
 from neural.api.fields import Instant, RowKey
@@ -162,6 +163,12 @@ def retry_again(request: HttpRequest, id: EventKey) -> EventRetried:  # noqa: A0
     try:
         with transaction.atomic():
             done = retry_event(event, by=caller.name)
+            if done.retried or done.recorded:
+                told = {"retried": len(done.retried), "recorded": len(done.recorded)}
+                acted(caller, action="event.retry", rows=[event], details=told)
+                if done.retried:  # so that their pages say who retried them
+                    of = {"event": event.pk}
+                    acted(caller, action="run.retry", rows=done.retried, details=of)
     except EventPruned:
         raise ApiProblem(409, "the payload was pruned; its handlers cannot run") from None
     except EventTypeUnknown:

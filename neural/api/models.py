@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from neural.models import Store
-from neural.models.store import sees_every_store
+from neural.models.store import visible_stores
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -83,10 +83,10 @@ class ApiKeyQuerySet(models.QuerySet):
     def for_user(self, user: "User | AnonymousUser") -> Self:
         """The keys that this user may see: every key, or those that open no store but the user's
         own. A key for every store is not among them, nor is one that has no store left."""
-        if sees_every_store(user):
+        mine = visible_stores(user)
+        if mine is None:
             return self
         stores = ApiKey.stores.through.objects.filter(apikey=OuterRef("pk"))
-        mine = Store.objects.for_user(user).values("pk")
         return self.filter(
             Exists(stores), ~Exists(stores.exclude(store__in=mine)), every_store=False
         )

@@ -9,6 +9,7 @@ from ninja import Path, Router, Schema
 from pydantic import Field, WithJsonSchema
 
 from neural.api.access import Caller, KeyWith
+from neural.api.acting import acted
 from neural.api.fields import AskedInstant, Instant, text
 from neural.api.models import Scope
 from neural.api.problems import ApiProblem
@@ -133,6 +134,10 @@ def retry_runs(request: HttpRequest, chosen: RunsToRetry) -> RunsRetried:
         runs, more = retry_first(selection, most=chosen.limit, dry_run=chosen.dry_run)
         if not chosen.dry_run:
             transaction.on_commit(lambda: log_change("retried", runs, by=caller.name), robust=True)
+            if runs:
+                query = chosen.model_dump(mode="json", include=NARROWING, exclude_none=True)
+                states = {"states": ",".join(chosen.states)}
+                acted(caller, action="run.retry", rows=runs, query=states | query)
     return RunsRetried(
         dry_run=chosen.dry_run,
         retried=len(runs),

@@ -45,7 +45,7 @@ def run_federated_round(model_type: str = DEFAULT_MODEL_TYPE) -> dict[str, Any]:
     return run_round(name=model_type, now=database_clock())
 
 
-@shared_task(base=LedgerTask, name=TRAIN_TASK, **_LOW)
+@shared_task(base=LedgerTask, name=TRAIN_TASK, title=_("Train a model across stores"), **_LOW)
 def train_federated_model(
     store_id: str | None = None, model_type: str = DEFAULT_MODEL_TYPE
 ) -> dict[str, Any]:
@@ -61,6 +61,7 @@ def train_federated_model(
 @shared_task(
     base=AnsweringTask,
     name=ANSWER_TASK,
+    title=_("Answer a question of a training round"),
     retry_policy=_SOON,
     soft_time_limit=60,
     time_limit=90,
@@ -73,13 +74,19 @@ def answer_training_exchange(round_id: int, exchange: int, stores: Sequence[str]
     )
 
 
-@shared_task(base=LedgerTask, name=ADVANCE_TASK, retry_policy=_SOON, **_LOW)
+@shared_task(
+    base=LedgerTask,
+    name=ADVANCE_TASK,
+    title=_("Advance a training round"),
+    retry_policy=_SOON,
+    **_LOW,
+)
 def advance_training_round(round_id: int) -> dict[str, Any]:
     """Enforce a round's deadlines while it is open; returns how the round ended."""
     return watch(round_id=round_id, now=database_clock())
 
 
-@shared_task(base=LedgerTask, name=FORECAST_TASK, **_LOW)
+@shared_task(base=LedgerTask, name=FORECAST_TASK, title=_("Make forecasts"), **_LOW)
 def make_forecasts(
     store_id: str | None = None,
     stores: Sequence[str] | None = None,

@@ -15,9 +15,10 @@ class HooksConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the platforms of every app, and the tasks; register deliveries with the core."""
-        from neural.hooks import checks, incoming, tasks  # noqa: F401  (registers, known to the relay)
+        from neural.hooks import checks, erasing, incoming, tasks  # noqa: F401  (registers, known to the relay)
         from neural.hooks.outgoing import connecting
 
         autodiscover_modules("neural_platforms")
         incoming.connect()
         connecting.connect()
+        erasing.connect()

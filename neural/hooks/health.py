@@ -8,6 +8,7 @@ from django.utils.translation import ngettext
 from neural.health.findings import Finding, listed, ok, problem, span, warning
 from neural.health.situation import Situation
 from neural.hooks.models import Delivery, PauseReason, Subscription, SubscriptionState
+from neural.hooks.outgoing.makers import beyond_their_makers
 
 PATIENCE = dt.timedelta(minutes=5)
 """How long a delivery may wait for its first attempt while its receiver is well."""
@@ -30,7 +31,8 @@ def webhook_deliveries(situation: Situation) -> Finding:
             _("the receiver fails: %(names)s") % {"names": _names(failing)},
             _("see its answers under Deliveries in the admin"),
         )
-    return _waiting(situation) or ok("webhooks", _told(subscriptions.active().count()))
+    found = _waiting(situation) or _beyond_makers()
+    return found or ok("webhooks", _told(subscriptions.active().count()))
 
 
 def _waiting(situation: Situation) -> Finding | None:
@@ -45,6 +47,19 @@ def _waiting(situation: Situation) -> Finding | None:
         "webhooks",
         _("deliveries wait, the first for %(span)s") % {"span": waits},
         _("see that a worker runs, and reads the queue of the setting hook_queue"),
+    )
+
+
+def _beyond_makers() -> Finding | None:
+    """A finding about subscriptions that send what their makers may not see."""
+    beyond = beyond_their_makers()
+    if not beyond:
+        return None
+    return warning(
+        "webhooks",
+        _("these send events of stores that their makers may no longer see: %(names)s")
+        % {"names": _names(beyond[:_NAMED])},
+        _("look at each in the admin: press Take over if it is right, or else pause or change it"),
     )
 
 

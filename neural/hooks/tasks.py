@@ -3,6 +3,7 @@
 from typing import Any
 
 from celery import shared_task
+from django.utils.translation import gettext_lazy as _
 
 from neural.celeryapp.task import LedgerTask
 from neural.hooks.incoming import routing
@@ -13,13 +14,13 @@ from neural.ledger.clock import database_clock
 from neural.ledger.work import current_run
 
 
-@shared_task(base=LedgerTask, name=routing.ROUTE_TASK)
+@shared_task(base=LedgerTask, name=routing.ROUTE_TASK, title=_("Give pushes to their stores"))
 def route_pushes(source: int) -> dict[str, int]:
     """Give the waiting pushes of a webhook source to their stores; returns counts."""
     return routing.route_waiting(source=source)
 
 
-@shared_task(base=LedgerTask, name=DELIVER_TASK, retry_policy=RETRIES)
+@shared_task(base=LedgerTask, name=DELIVER_TASK, title=_("Deliver a webhook"), retry_policy=RETRIES)
 def deliver_webhook(delivery_id: int) -> dict[str, Any]:
     """Send a delivery to its receiver. A relay requests this; called by hand, it does nothing."""
     run = current_run()

@@ -14,9 +14,18 @@ class RestaurantConfig(AppConfig):
         """Ship the schedule of the nightly analysis, and guard the identity of orders."""
         from neural.celeryapp import shipped_schedules
         from neural.models.store import register_store_check
-        from neural.restaurant import tasks  # noqa: F401  (known to the relay)
+        from neural.restaurant import (
+            erasing,
+            run_finders,
+            tasks,  # noqa: F401  (known to the relay)
+        )
         from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
         from neural.restaurant.daily_tickets import check_daily_tickets
+        from neural.restaurant.written import written_by
+        from neural.runs.written import register_written
 
         shipped_schedules.connect(self, [ANALYSIS_SCHEDULE])
+        erasing.connect()
         register_store_check("neural_restaurant.daily_tickets", check_daily_tickets)
+        run_finders.connect()
+        register_written("neural_restaurant", written_by)

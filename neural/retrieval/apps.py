@@ -22,6 +22,7 @@ class RetrievalConfig(AppConfig):
         from neural.health.storage import register_place
         from neural.retrieval import (
             checks,  # noqa: F401  (registers the system checks)
+            erasing,
             tasks,  # noqa: F401  (known to the relay)
         )
         from neural.retrieval.health import index_directory, search_index, waiting_records
@@ -30,6 +31,7 @@ class RetrievalConfig(AppConfig):
         from neural.retrieval.outbox import EVENTS_OUTBOX, append_changes
         from neural.worker.relay import register_duty
 
+        erasing.connect()
         register_listener("search", append_changes)
         register_insert_hook("search", EVENTS_OUTBOX)
         register_duty("indexing", schedule_indexing)

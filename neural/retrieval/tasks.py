@@ -17,7 +17,12 @@ _PATIENT = RetryPolicy(max_retries=None, base_seconds=2, cap_seconds=60)
 _LOW: Mapping[str, Any] = {"run_queue": LOW_PRIORITY_QUEUE, "run_priority": LOW_PRIORITY}
 
 
-@shared_task(base=LedgerTask, name=scheduling.INDEX_TASK, retry_policy=_PATIENT)
+@shared_task(
+    base=LedgerTask,
+    name=scheduling.INDEX_TASK,
+    title=_("Index what changed"),
+    retry_policy=_PATIENT,
+)
 def index_marked(shard: int = 0, history: bool = False, lane: int | None = None) -> dict[str, Any]:
     """Index what waits in a shard of the index outbox; returns counts.
 
@@ -26,7 +31,12 @@ def index_marked(shard: int = 0, history: bool = False, lane: int | None = None)
     return passes.index_outbox(shard=shard if lane is None else lane, history=history)
 
 
-@shared_task(base=LedgerTask, name="neural.tasks.index_to_vector_db", retry_policy=_PATIENT)
+@shared_task(
+    base=LedgerTask,
+    name="neural.tasks.index_to_vector_db",
+    title=_("Make records searchable"),
+    retry_policy=_PATIENT,
+)
 def index_to_vector_db(collection_name: str, data: Any) -> dict[str, Any]:
     """Make a record, or each of a list of records, searchable; returns how many and their ids.
 
@@ -35,13 +45,25 @@ def index_to_vector_db(collection_name: str, data: Any) -> dict[str, Any]:
     return ingesting.index_to_vector_db(collection=collection_name, data=data)
 
 
-@shared_task(base=LedgerTask, name="neural.tasks.batch_index_orders", retry_policy=_PATIENT, **_LOW)
+@shared_task(
+    base=LedgerTask,
+    name="neural.tasks.batch_index_orders",
+    title=_("Make orders searchable"),
+    retry_policy=_PATIENT,
+    **_LOW,
+)
 def batch_index_orders(orders: Any) -> dict[str, Any]:
     """Make orders searchable, each independently; returns how many, and why the others failed."""
     return ingesting.batch_index_orders(orders=orders)
 
 
-@shared_task(base=LedgerTask, name=rebuilding.REBUILD_TASK, retry_policy=_PATIENT, **_LOW)
+@shared_task(
+    base=LedgerTask,
+    name=rebuilding.REBUILD_TASK,
+    title=_("Rebuild a search index"),
+    retry_policy=_PATIENT,
+    **_LOW,
+)
 def rebuild_search_index(index_id: int) -> dict[str, Any]:
     """Build an index from the database, slice by slice, then activate it."""
     return rebuilding.rebuild(index_id=index_id)

@@ -9,15 +9,17 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 
+from neural.admin.audit_titles import register_titles_of_rows
 from neural.admin.display import NOTHING, instant_column, link, link_column, one_line
 from neural.admin.filters import StoreFilter
 from neural.admin.pages import page
-from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin, store_or_404
 from neural.admin.store_links import may_view, register_rows_of_stores, register_store_page
 from neural.admin.tabs import Tab, register_tab
@@ -27,6 +29,7 @@ from neural.forecasting.admin.filters import MadeOnFilter
 from neural.forecasting.models import Forecast, StoreUpdate
 from neural.forecasting.outlook.days import TOGETHER
 from neural.forecasting.outlook.review import doubts_of, outlook
+from neural.keyset.planning import by_store
 from neural.sites import address_in_admin
 
 DAYS_LISTED = 28
@@ -83,6 +86,7 @@ class ForecastAdmin(HistoryAdmin):
             *super().get_urls(),
         ]
 
+    @method_decorator(require_safe)
     def store_view(self, request: HttpRequest, code: str) -> HttpResponse:
         """A store's page: eight weeks back and two ahead. ``?dish=`` selects a dish, ``?day=`` the
         day to prepare for."""
@@ -172,3 +176,6 @@ register_store_page(
 )
 register_rows_of_stores(Forecast)
 register_rows_of_stores(StoreUpdate)
+
+
+register_titles_of_rows(Forecast, [("make", _("Make now"))])

@@ -9,9 +9,11 @@ from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 
 from neural.admin import audit
 from neural.admin.actions import Verb, VerbsAdmin
@@ -58,6 +60,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
     """A round belongs to no store. Its page shows the stores that the user may see."""
 
     verbs = (CANCEL,)
+    export_left_out = ("server_state", "question")
     list_display = (
         "number",
         "state_and_reason",
@@ -119,6 +122,7 @@ class TrainingRoundAdmin(VerbsAdmin, SearchedByNumber):
         name = "neural_forecasting_traininground_progress"
         return [path("<int:number>/progress/", view, name=name), *super().get_urls()]
 
+    @method_decorator(require_safe)
     def progress_view(self, request: HttpRequest, number: int) -> HttpResponse:
         """The progress fragment, which the page reloads. When the round has ended, the whole page
         is reloaded."""

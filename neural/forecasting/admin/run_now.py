@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from neural.admin import audit
 from neural.admin.actions import Verb
@@ -91,7 +91,7 @@ def _is_idle(plan: TrainingPlan) -> bool:
 
 RUN_NOW = Verb(
     name="run",
-    label=gettext_lazy("Run now"),
+    label=pgettext_lazy("training", "Run now"),
     explanation=gettext_lazy("Run now: open a round of training for these plans"),
     permission="neural_forecasting.run_traininground",
     apply=open_round_of,

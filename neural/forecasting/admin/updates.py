@@ -22,16 +22,17 @@ from neural.admin.display import (
 )
 from neural.admin.filters import StoreFilter
 from neural.admin.pages import page
-from neural.admin.planning import WholeNumbers, by_store
 from neural.admin.scope import HistoryAdmin, SearchedByNumber
 from neural.forecasting.admin.display import number, reason, update_badge
 from neural.forecasting.admin.filters import RoundFilter, UpdateStateFilter
 from neural.forecasting.models import PrivacySpend, StoreUpdate
+from neural.keyset.planning import WholeNumbers, by_store
 from neural.keyset.walks import Walk
 
 
 @page(StoreUpdate)
 class StoreUpdateAdmin(HistoryAdmin):
+    export_left_out = ("payload",)
     list_display = (
         store_code_column(StoreUpdate),
         "round_number",

@@ -89,6 +89,7 @@ class ModelVersionAdmin(VerbsAdmin, ReadOnlyAdmin):
     """A version belongs to no store. Its page shows the stores that the user may see."""
 
     verbs = (PUBLISH, REJECT, ROLL_BACK)
+    export_left_out = ("content",)
     list_display = (
         "version_number",
         "standing_shown",

@@ -10,7 +10,7 @@ from neural.admin.pages import page
 from neural.admin.scope import ScopedAdmin
 from neural.hooks.models import StoreCode, WebhookSource
 from neural.models import Store
-from neural.models.store import sees_every_store
+from neural.models.store import visible_stores
 
 
 class OwnChoices:
@@ -55,6 +55,5 @@ class StoreCodesInline(OwnChoices, admin.TabularInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         codes: QuerySet = super().get_queryset(request).order_by("code")
-        if sees_every_store(request.user):
-            return codes
-        return codes.filter(store__in=Store.objects.for_user(request.user).values("pk"))
+        mine = visible_stores(request.user)
+        return codes if mine is None else codes.filter(store__in=mine)

@@ -15,6 +15,7 @@ from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import (
     NOTHING,
     badge,
+    code_block,
     instant_column,
     link,
     link_column,
@@ -25,15 +26,16 @@ from neural.admin.display import (
 from neural.admin.filters import EqualityFilter, NamedRowFilter, StoreFilter, choices_of
 from neural.admin.pages import page
 from neural.admin.panels import Panel, register_panel
-from neural.admin.planning import WholeNumbers, by_store
 from neural.admin.scope import HistoryAdmin
 from neural.events.types import event_types
 from neural.hooks.models import Delivery, DeliveryState, Subscription
 from neural.hooks.models.outgoing import TEST_TYPE
 from neural.hooks.outgoing.messages import PayloadPruned, body_of
 from neural.hooks.outgoing.patterns import OUTCOMES
+from neural.keyset.planning import WholeNumbers, by_store
 from neural.keyset.walks import Walk
 from neural.models import NeuralEvent, TaskRun
+from neural.personal.redacting import shown as as_allowed
 from neural.stored_json import is_deeper
 
 SENT_AGAIN = gettext_noop("state: pending (send again)")
@@ -218,8 +220,8 @@ class DeliveryAdmin(VerbsAdmin, HistoryAdmin):
         except PayloadPruned as error:
             return str(error)
         if not is_deeper(text, DEEPEST):
-            text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-        return format_html('<pre class="neural-code">{}</pre>', text[:SHOWN_CHARACTERS])
+            text = json.dumps(as_allowed(json.loads(text)), indent=2, ensure_ascii=False)
+        return code_block(text[:SHOWN_CHARACTERS])
 
 
 # On the page of an event

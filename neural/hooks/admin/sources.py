@@ -59,6 +59,7 @@ class WebhookSourceAdmin(OwnChoices, ScopedAdmin):
     list_filter = ("active",)
     list_select_related = ("store",)
     search_fields = ("name", "store__code")
+    ordering = ("name",)  # the query's count of pushes makes Django forget the model's
     inlines = (StoreCodesInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:

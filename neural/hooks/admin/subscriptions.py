@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.audit import log_changes
+from neural.admin.audit_titles import register_titles_of_rows
 from neural.admin.display import (
     NOTHING,
     badge,
@@ -37,6 +38,7 @@ from neural.admin.scope import ScopedAdmin
 from neural.hooks.admin.subscription_form import SubscriptionForm
 from neural.hooks.models import Delivery, PauseReason, Subscription, SubscriptionState
 from neural.hooks.outgoing.circuit import FAILURES
+from neural.hooks.outgoing.makers import is_beyond_its_maker
 from neural.hooks.outgoing.secrets import OVERLAP, rotate_secret
 from neural.hooks.outgoing.testing import send_test
 from neural.ledger.clock import database_clock
@@ -48,6 +50,7 @@ PAUSED = gettext_noop("state: active → paused (pause)")
 RESUMED = gettext_noop("state: paused → active (resume)")
 TESTED = gettext_noop("deliveries: one more (send a test message)")
 ROTATED = gettext_noop("secret: a new one (new secret)")
+TAKEN_OVER = gettext_noop("maker: another person (take over)")
 NAMED_TYPES = 3
 NAMED_STORES = 3
 COUNTED = 1000
@@ -86,6 +89,16 @@ SEND_TEST = Verb(
     change=lambda subscription: TESTED,
 )
 
+TAKE_OVER = Verb(
+    name="take_over",
+    label=_("Take over"),
+    explanation=_("Take over: answer for these in place of who made them and has lost a store"),
+    permission="neural_hooks.change_subscription",
+    apply=lambda subscription, user: subscription.take_over(user),
+    fits=is_beyond_its_maker,
+    change=lambda subscription: TAKEN_OVER,
+)
+
 
 class SubscriptionStateFilter(EqualityFilter):
     title = _("state")
@@ -99,7 +112,7 @@ class SubscriptionStateFilter(EqualityFilter):
 class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
     form = SubscriptionForm
     change_form_template = "admin/neural_hooks/subscription/change_form.html"
-    verbs = (PAUSE, RESUME, SEND_TEST)
+    verbs = (PAUSE, RESUME, SEND_TEST, TAKE_OVER)
     list_display = (
         "name",
         "state_shown",
@@ -118,7 +131,7 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
         "state_in_full",
         "waiting",
         instant_column(Subscription, "created_at"),
-        "created_by",
+        "made_by",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -190,7 +203,7 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
             return self._page(request, subscription, "rotate", _("New secret"))
         with transaction.atomic():
             text = rotate_secret(subscription, now=database_clock())
-            log_changes(user=request.user, rows=[subscription], change=ROTATED)
+            log_changes(user=request.user, rows=[subscription], change=ROTATED, action="rotate")
         return self._shown_once(request, subscription, text)
 
     @sensitive_variables("text")
@@ -258,6 +271,16 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
             instant(subscription.failing_since),
         )
 
+    @admin.display(description=_("created by"))
+    def made_by(self, subscription: Subscription) -> SafeString | str:
+        """Who answers for it, and whether that person may no longer see all that it sends."""
+        shown = str(subscription.created_by or NOTHING)
+        if not is_beyond_its_maker(subscription):
+            return shown
+        return format_html(
+            "{} {}", shown, badge("unhandled", gettext("may no longer see all of its stores"))
+        )
+
     @admin.display(description=_("waiting deliveries"))
     def waiting(self, subscription: Subscription) -> str:
         mine = Delivery.objects.filter(subscription=subscription)
@@ -293,3 +316,6 @@ def deliveries_of(subscription: Subscription) -> str:
 def _shortened(names: list[str], most: int) -> str:
     shown = ", ".join(names[:most])
     return f"{shown} +{len(names) - most}" if len(names) > most else shown or NOTHING
+
+
+register_titles_of_rows(Subscription, [("rotate", _("New secret"))])

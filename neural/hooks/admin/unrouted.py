@@ -15,6 +15,7 @@ from neural.admin.actions import Verb, VerbsAdmin
 from neural.admin.display import (
     NOTHING,
     badge,
+    code_block,
     indented,
     instant_column,
     json_block,
@@ -28,6 +29,8 @@ from neural.admin.scope import HistoryAdmin
 from neural.admin.written import value_of
 from neural.hooks.incoming.routing import route
 from neural.hooks.models import PushState, UnroutedPush, WebhookSource
+from neural.personal.masks import HIDDEN
+from neural.personal.redacting import is_masked, shown
 
 SHOWN_CHARACTERS = 64 * 1024
 SOURCES_LISTED = 50
@@ -177,15 +180,17 @@ class UnroutedPushAdmin(VerbsAdmin, HistoryAdmin):
             return json_block(value_of(kept, "payload"))
         if not text:
             return NOTHING
+        if "encoding" in content and is_masked():
+            return HIDDEN  # nobody can tell what is in it
         is_long = len(text) > SHOWN_CHARACTERS
-        told = text[:SHOWN_CHARACTERS] if is_long else indented(text)
-        shown = format_html('<pre class="neural-code">{}</pre>', told)
+        told = shown(text)[:SHOWN_CHARACTERS] if is_long else indented(text)
+        block = code_block(told)
         notes = [
             gettext("It is no text: shown in base64.") if "encoding" in content else "",
             gettext("It is longer than what is shown, but kept whole.") if is_long else "",
         ]
         note = " ".join(filter(None, notes))
-        return format_html('{}<p class="help">{}</p>', shown, note) if note else shown
+        return format_html('{}<p class="help">{}</p>', block, note) if note else block
 
 
 def _request(kept: UnroutedPush) -> Mapping[str, Any]:

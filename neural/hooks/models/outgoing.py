@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from neural.encrypted import EncryptedJSONField
 from neural.models import NeuralEvent, RunState, Store, TaskRun
-from neural.models.store import StoreScopedQuerySet, sees_every_store
+from neural.models.store import StoreScopedQuerySet, sees_every_store, visible_stores
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -45,12 +45,10 @@ class SubscriptionQuerySet(models.QuerySet):
     def for_user(self, user: "User | AnonymousUser") -> Self:
         """The subscriptions that a user may see: every one, or those of which all stores are the
         user's own. One store more, and the user would send another's events somewhere."""
-        if sees_every_store(user):
+        mine = visible_stores(user)
+        if mine is None:
             return self
-        if not user.is_authenticated:
-            return self.none()
         through = Subscription.stores.through.objects
-        mine = Store.objects.filter(operators=user.pk).values("pk")
         others = through.exclude(store__in=mine).values("subscription")
         some = through.filter(store__in=mine).values("subscription")
         return self.filter(every_store=False, pk__in=some).exclude(pk__in=others)
@@ -142,6 +140,11 @@ class Subscription(models.Model):
     def types(self) -> list[str]:
         """The types to which it subscribes, sorted."""
         return sorted(each.name for each in self.subscribed_types.all())
+
+    def take_over(self, user: "User") -> bool:
+        """Make this person answer for it; returns False if somebody else did so meanwhile."""
+        same = Subscription.objects.filter(pk=self.pk, created_by=self.created_by_id)
+        return bool(same.update(created_by=user))
 
     def subscribe(self, names: "set[str]") -> None:
         """Make these its types, in place of those before."""

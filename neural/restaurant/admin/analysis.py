@@ -9,12 +9,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 
+from neural.admin.audit_titles import register_titles_of_rows
 from neural.admin.display import money_column, one_line, quantity_column
 from neural.admin.filters import StoreFilter
 from neural.admin.ordered_paging import OrderedChangeList
@@ -119,6 +122,7 @@ class DemandSummaryAdmin(HistoryAdmin):
             *super().get_urls(),
         ]
 
+    @method_decorator(require_safe)
     def store_view(self, request: HttpRequest, code: str) -> HttpResponse:
         """Eight weeks of one store: those that end with the day in ``?until=``, by default the last
         ones."""
@@ -188,3 +192,4 @@ def _day(text: str | None) -> dt.date | None:
 register_store_page(
     "neural_restaurant_demandsummary_store", _("last weeks"), may_open=may_view(DemandSummary)
 )
+register_titles_of_rows(DemandSummary, [("analyse", _("Bring up to date"))])

@@ -9,19 +9,21 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 
 from neural.admin.display import NOTHING, json_column, link_column, money, short_instant
 from neural.admin.filters import StoreFilter
 from neural.admin.pages import page
 from neural.admin.paging import KeysetChangeList
-from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin, store_or_404
 from neural.admin.store_links import register_store_page
+from neural.keyset.planning import by_store
 from neural.models import Store
 from neural.restaurant.admin.day_access import sees_days, shown_to
 from neural.restaurant.admin.day_display import agreement
@@ -121,6 +123,7 @@ class DayCloseAdmin(HistoryAdmin):
             *super().get_urls(),
         ]
 
+    @method_decorator(require_safe)
     def choose_view(self, request: HttpRequest) -> HttpResponse:
         """A form for a store and a day; leads to the day if a store is given."""
         _check(request)
@@ -131,6 +134,7 @@ class DayCloseAdmin(HistoryAdmin):
         context = {"title": gettext("Business day"), "today": timezone.localdate()}
         return self._shown(request, context)
 
+    @method_decorator(require_safe)
     def day_view(self, request: HttpRequest, code: str) -> HttpResponse:
         """A store's business day: that of ``?day=``, by default the newest with orders
         up to today."""

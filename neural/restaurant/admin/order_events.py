@@ -43,6 +43,7 @@ _ABOUT_ORDERS = (
     PaymentPayload,
     RefundPayload,
 )
+_PAYMENT_IDS = ("payment_id", "refund_id")
 _ASPECTS = {
     "content_version": _("lines and sums"),
     "placed_version": _("time"),
@@ -56,10 +57,11 @@ _ASPECTS = {
 
 @dataclass(frozen=True)
 class OrderEvent:
-    """An event about the order, and what is taken from it."""
+    """An event about the order, what is taken from it, and the ids of payments that it states."""
 
     event: NeuralEvent
     gives: Sequence[Any]
+    names: Sequence[str] = ()
 
 
 def events_of(order: Order, payments: Iterable[Payment]) -> Sequence[OrderEvent]:
@@ -75,7 +77,10 @@ def events_of(order: Order, payments: Iterable[Payment]) -> Sequence[OrderEvent]
     near = _near(order, named)
     found = {event.pk: event for event in [*named, *near]}
     ordered = sorted(found.values(), key=lambda event: (event.occurred_at, event.pk))
-    return [OrderEvent(event, gives.get(_identity(event), ())) for event in ordered[-MOST_SHOWN:]]
+    return [
+        OrderEvent(event, gives.get(_identity(event), ()), getattr(event, "names", ()))
+        for event in ordered[-MOST_SHOWN:]
+    ]
 
 
 def _identity(event: NeuralEvent) -> tuple[str, str]:
@@ -121,13 +126,15 @@ def _mentions(order: Order) -> Q:
 
 
 def _keys_in(event: Any) -> set[str]:
-    """The keys of the orders that an event is about; none if its payload cannot be read."""
+    """The keys of the orders that an event is about; none if its payload cannot be read. Notes on
+    the event which payments it states."""
     if event.text is None or depth_of(event.text) > DEEPEST:
         return set()
     try:
         data = normal_form(event_type(event.type).schema.model_validate(json.loads(event.text)))
     except ValidationError:
         return set()
+    event.names = [getattr(data, name) for name in _PAYMENT_IDS if hasattr(data, name)]
     if isinstance(data, OrdersMerged):
         return {key_of(event, data, order_id=each) for each in (data.into, *data.orders)}
     return {key_of(event, data)}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from neural.personal.redacting import shown
 from neural.restaurant.models import Order, OrderStatus
 from neural.restaurant.models.delivery import DeliveryStatus
 
@@ -51,7 +52,7 @@ def delivery_steps(order: Order) -> Sequence[Moment]:
             dt.datetime.fromisoformat(step["at"]),
             step["status"],
             str(labels[step["status"]]),
-            by=step["courier"],
+            by=shown(step["courier"], key="courier"),
         )
         for step in (order.delivered.steps if order.delivered else ())
     ]

@@ -16,13 +16,14 @@ from neural.admin.display import (
     instant_column,
     link_column,
     one_line,
+    personal_column,
     short_instant_column,
     store_code_column,
 )
 from neural.admin.filters import StoreFilter
 from neural.admin.pages import page
-from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
+from neural.keyset.planning import by_store
 from neural.keyset.walks import Walk
 from neural.restaurant.admin.amounts import amount_in, short_day, with_currency
 from neural.restaurant.admin.filters import (
@@ -52,7 +53,7 @@ FACTS = (
     ("channel", "platform", "platform_number"),
     ("till", "key"),
     ("table", "guests", "staff"),
-    ("member", "phone_last4", "invoice"),
+    (personal_column(Order, "member"), "phone_last4", personal_column(Order, "invoice")),
     (instant_column(Order, "promised_at"), instant_column(Order, "closed_at")),
     ("note",),
     ("cancel_reason",),

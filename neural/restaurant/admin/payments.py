@@ -22,8 +22,8 @@ from neural.admin.display import (
 )
 from neural.admin.filters import StoreFilter
 from neural.admin.pages import page
-from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
+from neural.keyset.planning import by_store
 from neural.restaurant.admin import amounts
 from neural.restaurant.admin.amounts import amount_column, amount_in, short_day, with_currency
 from neural.restaurant.admin.filters import PaymentDayFilter, PaymentStatusFilter

@@ -22,9 +22,9 @@ from neural.admin.display import (
 )
 from neural.admin.filters import DayFilter, StoreFilter
 from neural.admin.pages import page
-from neural.admin.planning import by_store
 from neural.admin.scope import HistoryAdmin
 from neural.admin.store_links import register_rows_of_stores
+from neural.keyset.planning import by_store
 from neural.keyset.walks import Walk
 from neural.restaurant.admin.filters import LowStockFilter
 from neural.restaurant.models import (

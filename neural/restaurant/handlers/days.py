@@ -1,5 +1,7 @@
 """The handler of closed business days."""
 
+from django.utils.translation import gettext_lazy as _
+
 from neural.events.registry import handles
 from neural.models import NeuralEvent
 from neural.restaurant.models import DayClose
@@ -7,7 +9,7 @@ from neural.restaurant.models.newest import version_of
 from neural.restaurant.schemas import DayClosed
 
 
-@handles("day.closed")
+@handles("day.closed", title=_("Record the close of a day"))
 def record_day_close(event: NeuralEvent, data: DayClosed) -> None:
     """Save what a till states of a business day in a currency, unless a newer statement of it is
     known. It changes no order and no payment."""

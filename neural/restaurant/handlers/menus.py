@@ -6,6 +6,8 @@ complete menu of its store: a complete menu states each dish that it names, and 
 
 from collections.abc import Iterator, Sequence
 
+from django.utils.translation import gettext_lazy as _
+
 from neural.events.changes import reindex
 from neural.events.registry import Received, handles
 from neural.models import NeuralEvent
@@ -19,7 +21,7 @@ SLICE = 500
 Stated = tuple[NeuralEvent, DishPayload]
 
 
-@handles("dish.updated", batch=True)
+@handles("dish.updated", batch=True, title=_("Record dishes"))
 def record_dish(received: Sequence[Received[DishPayload]]) -> None:
     """Save the stated dishes, unless a newer statement of a dish is known."""
     stores = {event.store_id for event, _ in received}
@@ -27,7 +29,7 @@ def record_dish(received: Sequence[Received[DishPayload]]) -> None:
     _take([(event, data) for event, data in received], Menu.objects.versions(stores))
 
 
-@handles("menu.updated", batch=True)
+@handles("menu.updated", batch=True, title=_("Record menus"))
 def record_menu(received: Sequence[Received[MenuUpdated]]) -> None:
     """Save the dishes of menus, unless a newer statement of a dish is known. Dishes that the newest
     complete menu of their store does not name are not available any more."""

@@ -7,6 +7,8 @@ order may be in one batch.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from neural.events.registry import Received, handles
 from neural.models import NeuralEvent
 from neural.restaurant.bill import add_up, amount_of
@@ -30,7 +32,14 @@ from neural.restaurant.schemas import (
 )
 
 
-@handles("order.created", "order.updated", "order.stated", name="neural.record_order", batch=True)
+@handles(
+    "order.created",
+    "order.updated",
+    "order.stated",
+    name="neural.record_order",
+    batch=True,
+    title=_("Record orders"),
+)
 def record_orders(received: Sequence[Received[OrderPayload | OrderStated]]) -> None:
     """Save the stated orders, unless a newer statement of an order is known."""
     keyed = [(key_of(event, stated), event, stated) for event, stated in _in_normal_form(received)]
@@ -45,7 +54,13 @@ def record_orders(received: Sequence[Received[OrderPayload | OrderStated]]) -> N
                 orders.note(order, _take_status(order, event, stated))
 
 
-@handles("order.cancelled", "order.status_changed", name="neural.cancel_order", batch=True)
+@handles(
+    "order.cancelled",
+    "order.status_changed",
+    name="neural.cancel_order",
+    batch=True,
+    title=_("Change the status of orders"),
+)
 def change_statuses(
     received: Sequence[Received[CancellationPayload | OrderStatusChanged]],
 ) -> None:
@@ -57,7 +72,7 @@ def change_statuses(
             orders.note(order, _take_status(order, event, told))
 
 
-@handles("order.merged", batch=True)
+@handles("order.merged", batch=True, title=_("Merge orders"))
 def merge_orders(received: Sequence[Received[OrdersMerged]]) -> None:
     """Mark orders as merged into another one. They count nowhere; their till states that one, and
     its payments, anew."""
@@ -75,7 +90,7 @@ def merge_orders(received: Sequence[Received[OrdersMerged]]) -> None:
             orders.note(order, order.take_status(version=version_of(event), told=told, into=into))
 
 
-@handles("settlement.stated", batch=True)
+@handles("settlement.stated", batch=True, title=_("Record settlements"))
 def settle_orders(received: Sequence[Received[SettlementStated]]) -> None:
     """Save what platforms pay out for orders, unless a newer settlement is known."""
     keyed = [(key_of(event, stated), event, stated) for event, stated in received]
@@ -92,7 +107,7 @@ def settle_orders(received: Sequence[Received[SettlementStated]]) -> None:
             orders.note(order, is_news)
 
 
-@handles("delivery.updated", batch=True)
+@handles("delivery.updated", batch=True, title=_("Record deliveries"))
 def update_deliveries(received: Sequence[Received[DeliveryUpdated]]) -> None:
     """Save how far orders are on their way, unless a newer statement is known."""
     keyed = [(key_of(event, told), event, told) for event, told in received]

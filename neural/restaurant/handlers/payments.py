@@ -3,6 +3,8 @@ from these rows."""
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from neural.events.registry import handles
 from neural.models import NeuralEvent
 from neural.restaurant.handlers.identity import key_of, ticket_day
@@ -14,7 +16,7 @@ from neural.restaurant.schemas import PaymentPayload, PaymentStated, RefundPaylo
 from neural.restaurant.totals import MONEY
 
 
-@handles("payment.completed", "payment.stated")
+@handles("payment.completed", "payment.stated", title=_("Record payments"))
 def record_payment(event: NeuralEvent, data: PaymentPayload | PaymentStated) -> None:
     """Save a payment. If its order is not known yet, an expected order is created."""
     stated: PaymentStated = normal_form(data)
@@ -31,7 +33,7 @@ def record_payment(event: NeuralEvent, data: PaymentPayload | PaymentStated) -> 
     )
 
 
-@handles("payment.refunded", "refund.stated")
+@handles("payment.refunded", "refund.stated", title=_("Record refunds"))
 def record_refund(event: NeuralEvent, data: RefundPayload | RefundStated) -> None:
     """Save a refund. Neither its payment nor its order need be known yet."""
     stated: RefundStated = normal_form(data)

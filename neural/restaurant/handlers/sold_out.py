@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from django.utils.translation import gettext_lazy as _
+
 from neural.events.registry import Received, handles
 from neural.models import NeuralEvent
 from neural.restaurant.models import Availability
@@ -9,7 +11,7 @@ from neural.restaurant.models.newest import version_of
 from neural.restaurant.schemas import ItemAvailable, ItemSoldOut
 
 
-@handles("item.sold_out", "item.available", batch=True)
+@handles("item.sold_out", "item.available", batch=True, title=_("Record sold-out dishes"))
 def record_availability(received: Sequence[Received[ItemSoldOut | ItemAvailable]]) -> None:
     """Save the reports, each as a row of its own."""
     Availability.objects.take([_report(event, data) for event, data in received])

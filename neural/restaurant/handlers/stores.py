@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from neural.errors import PermanentError
 from neural.events.changes import reindex
 from neural.events.registry import Received, handles
@@ -21,7 +23,7 @@ from neural.restaurant.schemas import (
 from neural.restaurant.totals import DEMAND
 
 
-@handles("sales.reported", name="neural.record_sales", batch=True)
+@handles("sales.reported", name="neural.record_sales", batch=True, title=_("Record sales reports"))
 def record_sales(received: Sequence[Received[SalesReportPayload]]) -> None:
     """Replace a day's sales report, unless the known one is newer."""
     reports = [_report(event, data) for event, data in received]
@@ -55,7 +57,7 @@ class ShiftEndsBeforeItStarts(PermanentError):
     """The shift ends before it starts, in the store's own time."""
 
 
-@handles("staff.scheduled")
+@handles("staff.scheduled", title=_("Record shifts"))
 def schedule_shift(event: NeuralEvent, data: ShiftPayload) -> None:
     """Save the stated shift, unless a newer statement of it is known. Raises
     :class:`ShiftEndsBeforeItStarts`."""
@@ -80,7 +82,7 @@ def schedule_shift(event: NeuralEvent, data: ShiftPayload) -> None:
         reindex(collection="staff", store=event.store_id, ids=[data.shift_id])
 
 
-@handles("inventory.low", "inventory.updated")
+@handles("inventory.low", "inventory.updated", title=_("Record stock levels"))
 def record_stock(event: NeuralEvent, data: StockPayload) -> None:
     """Save an item's level and its threshold, each unless a newer one is known."""
     level = StockLevel.objects.lock_or_create(store=event.store, item=data.item)
@@ -93,7 +95,13 @@ def record_stock(event: NeuralEvent, data: StockPayload) -> None:
     )
 
 
-@handles("store.opened", "store.closed", "store.busy", batch=True)
+@handles(
+    "store.opened",
+    "store.closed",
+    "store.busy",
+    batch=True,
+    title=_("Record whether stores are open"),
+)
 def record_opening(received: Sequence[Received[OpeningReported]]) -> None:
     """Save that stores opened, closed or are too busy: a row for each event."""
     states = [
@@ -111,7 +119,7 @@ def record_opening(received: Sequence[Received[OpeningReported]]) -> None:
     OpeningState.objects.upsert_many_if_newer(states, key=("store", "platform", "version"))
 
 
-@handles("staff.clocked_in", "staff.clocked_out", batch=True)
+@handles("staff.clocked_in", "staff.clocked_out", batch=True, title=_("Record working times"))
 def record_time(received: Sequence[Received[ClockedIn]]) -> None:
     """Save when people began and stopped working, each unless a newer statement is known."""
     keys = {(data.timecard_id, event.store_id) for event, data in received}

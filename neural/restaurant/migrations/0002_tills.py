@@ -107,612 +107,594 @@ class Migration(migrations.Migration):
                 verbose_name="key",
             ),
         ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="number",
-            field=models.CharField(
-                blank=True,
-                db_column="ticket",
-                db_default="",
-                default="",
-                max_length=100,
-                verbose_name="order number",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="till",
-            field=models.CharField(
-                blank=True, db_default="", default="", max_length=60, verbose_name="till"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="status",
-            field=models.CharField(
-                blank=True,
-                choices=[
-                    ("scheduled", "scheduled"),
-                    ("open", "open"),
-                    ("accepted", "accepted"),
-                    ("preparing", "preparing"),
-                    ("ready", "ready"),
-                    ("delivering", "delivering"),
-                    ("closed", "closed"),
-                    ("rejected", "rejected"),
-                    ("cancelled", "cancelled"),
-                    ("voided", "voided"),
-                    ("merged", "merged"),
-                ],
-                db_default="",
-                default="",
-                max_length=10,
-                verbose_name="status",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="progress",
-            field=models.JSONField(
-                blank=True,
-                db_default=models.Value([], models.JSONField()),
-                default=list,
-                encoder=django.core.serializers.json.DjangoJSONEncoder,
-                verbose_name="statuses so far",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="first_closed_at",
-            field=models.DateTimeField(blank=True, null=True, verbose_name="first closed at"),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="late_change",
-            field=models.BooleanField(
-                db_default=False, default=False, verbose_name="changed long after closing"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="promised_at",
-            field=models.DateTimeField(blank=True, null=True, verbose_name="promised for"),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="closed_at",
-            field=models.DateTimeField(blank=True, null=True, verbose_name="closed at"),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="channel",
-            field=models.CharField(
-                blank=True,
-                choices=[
-                    ("dine_in", "dine-in"),
-                    ("takeaway", "takeaway"),
-                    ("delivery", "delivery"),
-                ],
-                db_default="",
-                default="",
-                max_length=10,
-                verbose_name="channel",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="platform",
-            field=models.CharField(
-                blank=True, db_default="", default="", max_length=100, verbose_name="platform"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="platform_number",
-            field=models.CharField(
-                blank=True,
-                db_default="",
-                default="",
-                max_length=100,
-                verbose_name="platform's number",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="table",
-            field=models.CharField(
-                blank=True, db_default="", default="", max_length=100, verbose_name="table"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="guests",
-            field=models.PositiveIntegerField(blank=True, null=True, verbose_name="guests"),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="member",
-            field=models.CharField(
-                blank=True, db_default="", default="", max_length=100, verbose_name="member"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="staff",
-            field=models.CharField(
-                blank=True, db_default="", default="", max_length=100, verbose_name="staff"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="invoice",
-            field=models.CharField(
-                blank=True, db_default="", default="", max_length=100, verbose_name="invoice"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="note",
-            field=models.CharField(
-                blank=True, db_default="", default="", max_length=500, verbose_name="note"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="phone_last4",
-            field=models.CharField(
-                blank=True,
-                db_default="",
-                default="",
-                max_length=4,
-                verbose_name="last digits of the phone",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="split_from",
-            field=models.CharField(
-                blank=True, db_default="", default="", max_length=200, verbose_name="split from"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="replaces",
-            field=models.CharField(
-                blank=True, db_default="", default="", max_length=200, verbose_name="replaces"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="merged_into",
-            field=models.CharField(
-                blank=True, db_default="", default="", max_length=200, verbose_name="merged into"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="bill",
-            field=models.JSONField(
-                blank=True,
-                db_default=models.Value([], models.JSONField()),
-                default=list,
-                encoder=django.core.serializers.json.DjangoJSONEncoder,
-                verbose_name="bill",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="items",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=18,
-                verbose_name="lines",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="line_discounts",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=18,
-                verbose_name="discounts of lines",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="deferred",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=18,
-                verbose_name="top-ups",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="discounts",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=18,
-                verbose_name="discounts",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="charges",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=18,
-                verbose_name="charges",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="tax",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=18,
-                verbose_name="added tax",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="tax_included",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=18,
-                verbose_name="included tax",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="rounding",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=18,
-                verbose_name="rounding",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="platform_discounts",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=18,
-                verbose_name="discounts that the platform bears",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="platform_charges",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=18,
-                verbose_name="charges that the platform keeps",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="difference",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=18,
-                verbose_name="difference to its parts",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="adds_up",
-            field=models.BooleanField(db_default=True, default=True, verbose_name="adds up"),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="returned",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=18,
-                verbose_name="returned",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="tips",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=18,
-                verbose_name="tips",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="unsettled",
-            field=models.BooleanField(db_default=False, default=False, verbose_name="unsettled"),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="commission",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=18,
-                verbose_name="commission",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="fees",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=18,
-                verbose_name="fees",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="payout",
-            field=models.DecimalField(
-                blank=True, decimal_places=3, max_digits=18, null=True, verbose_name="payout"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="payout_is_final",
-            field=models.BooleanField(
-                db_default=False, default=False, verbose_name="payout is final"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="day_version",
-            field=models.BinaryField(
-                db_default=b"", default=b"", verbose_name="version of the day"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="status_version",
-            field=models.BinaryField(
-                db_default=b"", default=b"", verbose_name="version of the status"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="order",
-            name="settlement_version",
-            field=models.BinaryField(
-                db_default=b"", default=b"", verbose_name="version of the settlement"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="orderline",
-            name="demand_dish",
-            field=models.CharField(
-                blank=True,
-                db_default="",
-                default="",
-                max_length=200,
-                verbose_name="changes the dish",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="orderline",
-            name="line_id",
-            field=models.CharField(
-                blank=True, db_default="", default="", max_length=100, verbose_name="line's own id"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="orderline",
-            name="parent",
-            field=models.PositiveSmallIntegerField(
-                blank=True,
-                help_text="The position of that line.",
-                null=True,
-                verbose_name="belongs to line",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="orderline",
-            name="role",
-            field=models.CharField(
-                choices=[
-                    ("item", "dish"),
-                    ("modifier", "modifier"),
-                    ("component", "part of a combo"),
-                    ("deferred", "top-up"),
-                ],
-                db_default="item",
-                default="item",
-                max_length=9,
-                verbose_name="role",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="orderline",
-            name="state",
-            field=models.CharField(
-                choices=[("sold", "sold"), ("gift", "complimentary"), ("void", "void")],
-                db_default="sold",
-                default="sold",
-                max_length=4,
-                verbose_name="state",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="orderline",
-            name="discount",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=12,
-                verbose_name="discount",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="orderline",
-            name="tax",
-            field=models.DecimalField(
-                blank=True, decimal_places=3, max_digits=12, null=True, verbose_name="tax"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="orderline",
-            name="options",
-            field=models.JSONField(
-                blank=True,
-                encoder=django.core.serializers.json.DjangoJSONEncoder,
-                null=True,
-                verbose_name="options",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="orderline",
-            name="note",
-            field=models.CharField(
-                blank=True, db_default="", default="", max_length=500, verbose_name="note"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="payment",
-            name="reference",
-            field=models.CharField(
-                blank=True,
-                db_column="payment_id",
-                db_default="",
-                default="",
-                help_text="The id of the payment or of the refund.",
-                max_length=100,
-                verbose_name="reference",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="payment",
-            name="tip",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=12,
-                verbose_name="tip",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="payment",
-            name="given",
-            field=models.DecimalField(
-                blank=True, decimal_places=3, max_digits=12, null=True, verbose_name="given"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="payment",
-            name="status",
-            field=models.CharField(
-                choices=[
-                    ("pending", "pending"),
-                    ("completed", "completed"),
-                    ("failed", "failed"),
-                    ("cancelled", "cancelled"),
-                ],
-                db_default="completed",
-                default="completed",
-                max_length=9,
-                verbose_name="status",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="payment",
-            name="refund_kind",
-            field=models.CharField(
-                blank=True,
-                choices=[("return", "return"), ("reversal", "payment undone")],
-                db_default="",
-                default="",
-                max_length=8,
-                verbose_name="kind of refund",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="payment",
-            name="lines",
-            field=models.JSONField(
-                blank=True,
-                encoder=django.core.serializers.json.DjangoJSONEncoder,
-                null=True,
-                verbose_name="returned lines",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="payment",
-            name="reason",
-            field=models.CharField(
-                blank=True, db_default="", default="", max_length=500, verbose_name="reason"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="payment",
-            name="fee",
-            field=models.DecimalField(
-                db_default=Decimal("0"),
-                decimal_places=3,
-                default=Decimal("0"),
-                max_digits=12,
-                verbose_name="fee",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="payment",
-            name="settled",
-            field=models.BooleanField(db_default=False, default=False, verbose_name="settled"),
-        ),
-        neural.online.AddColumn(
-            model_name="payment",
-            name="paid_amount",
-            field=models.DecimalField(
-                blank=True,
-                decimal_places=3,
-                max_digits=12,
-                null=True,
-                verbose_name="paid in the guest's currency",
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="payment",
-            name="paid_currency",
-            field=models.CharField(
-                blank=True, db_default="", default="", max_length=3, verbose_name="guest's currency"
-            ),
-        ),
-        neural.online.AddColumn(
-            model_name="payment",
-            name="business_day",
-            field=models.DateField(blank=True, null=True, verbose_name="business day"),
+        neural.online.AddColumns(
+            "order",
+            [
+                (
+                    "number",
+                    models.CharField(
+                        blank=True,
+                        db_column="ticket",
+                        db_default="",
+                        default="",
+                        max_length=100,
+                        verbose_name="order number",
+                    ),
+                ),
+                (
+                    "till",
+                    models.CharField(
+                        blank=True, db_default="", default="", max_length=60, verbose_name="till"
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("scheduled", "scheduled"),
+                            ("open", "open"),
+                            ("accepted", "accepted"),
+                            ("preparing", "preparing"),
+                            ("ready", "ready"),
+                            ("delivering", "delivering"),
+                            ("closed", "closed"),
+                            ("rejected", "rejected"),
+                            ("cancelled", "cancelled"),
+                            ("voided", "voided"),
+                            ("merged", "merged"),
+                        ],
+                        db_default="",
+                        default="",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "progress",
+                    models.JSONField(
+                        blank=True,
+                        db_default=models.Value([], models.JSONField()),
+                        default=list,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        verbose_name="statuses so far",
+                    ),
+                ),
+                (
+                    "first_closed_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="first closed at"),
+                ),
+                (
+                    "late_change",
+                    models.BooleanField(
+                        db_default=False, default=False, verbose_name="changed long after closing"
+                    ),
+                ),
+                (
+                    "promised_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="promised for"),
+                ),
+                (
+                    "closed_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="closed at"),
+                ),
+                (
+                    "channel",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("dine_in", "dine-in"),
+                            ("takeaway", "takeaway"),
+                            ("delivery", "delivery"),
+                        ],
+                        db_default="",
+                        default="",
+                        max_length=10,
+                        verbose_name="channel",
+                    ),
+                ),
+                (
+                    "platform",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=100,
+                        verbose_name="platform",
+                    ),
+                ),
+                (
+                    "platform_number",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=100,
+                        verbose_name="platform's number",
+                    ),
+                ),
+                (
+                    "table",
+                    models.CharField(
+                        blank=True, db_default="", default="", max_length=100, verbose_name="table"
+                    ),
+                ),
+                (
+                    "guests",
+                    models.PositiveIntegerField(blank=True, null=True, verbose_name="guests"),
+                ),
+                (
+                    "member",
+                    models.CharField(
+                        blank=True, db_default="", default="", max_length=100, verbose_name="member"
+                    ),
+                ),
+                (
+                    "staff",
+                    models.CharField(
+                        blank=True, db_default="", default="", max_length=100, verbose_name="staff"
+                    ),
+                ),
+                (
+                    "invoice",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=100,
+                        verbose_name="invoice",
+                    ),
+                ),
+                (
+                    "note",
+                    models.CharField(
+                        blank=True, db_default="", default="", max_length=500, verbose_name="note"
+                    ),
+                ),
+                (
+                    "phone_last4",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=4,
+                        verbose_name="last digits of the phone",
+                    ),
+                ),
+                (
+                    "split_from",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=200,
+                        verbose_name="split from",
+                    ),
+                ),
+                (
+                    "replaces",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=200,
+                        verbose_name="replaces",
+                    ),
+                ),
+                (
+                    "merged_into",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=200,
+                        verbose_name="merged into",
+                    ),
+                ),
+                (
+                    "bill",
+                    models.JSONField(
+                        blank=True,
+                        db_default=models.Value([], models.JSONField()),
+                        default=list,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        verbose_name="bill",
+                    ),
+                ),
+                (
+                    "items",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=18,
+                        verbose_name="lines",
+                    ),
+                ),
+                (
+                    "line_discounts",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=18,
+                        verbose_name="discounts of lines",
+                    ),
+                ),
+                (
+                    "deferred",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=18,
+                        verbose_name="top-ups",
+                    ),
+                ),
+                (
+                    "discounts",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=18,
+                        verbose_name="discounts",
+                    ),
+                ),
+                (
+                    "charges",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=18,
+                        verbose_name="charges",
+                    ),
+                ),
+                (
+                    "tax",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=18,
+                        verbose_name="added tax",
+                    ),
+                ),
+                (
+                    "tax_included",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=18,
+                        verbose_name="included tax",
+                    ),
+                ),
+                (
+                    "rounding",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=18,
+                        verbose_name="rounding",
+                    ),
+                ),
+                (
+                    "platform_discounts",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=18,
+                        verbose_name="discounts that the platform bears",
+                    ),
+                ),
+                (
+                    "platform_charges",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=18,
+                        verbose_name="charges that the platform keeps",
+                    ),
+                ),
+                (
+                    "difference",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=18,
+                        verbose_name="difference to its parts",
+                    ),
+                ),
+                (
+                    "adds_up",
+                    models.BooleanField(db_default=True, default=True, verbose_name="adds up"),
+                ),
+                (
+                    "returned",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=18,
+                        verbose_name="returned",
+                    ),
+                ),
+                (
+                    "tips",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=18,
+                        verbose_name="tips",
+                    ),
+                ),
+                (
+                    "unsettled",
+                    models.BooleanField(db_default=False, default=False, verbose_name="unsettled"),
+                ),
+                (
+                    "commission",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=18,
+                        verbose_name="commission",
+                    ),
+                ),
+                (
+                    "fees",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=18,
+                        verbose_name="fees",
+                    ),
+                ),
+                (
+                    "payout",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=3,
+                        max_digits=18,
+                        null=True,
+                        verbose_name="payout",
+                    ),
+                ),
+                (
+                    "payout_is_final",
+                    models.BooleanField(
+                        db_default=False, default=False, verbose_name="payout is final"
+                    ),
+                ),
+                (
+                    "day_version",
+                    models.BinaryField(
+                        db_default=b"", default=b"", verbose_name="version of the day"
+                    ),
+                ),
+                (
+                    "status_version",
+                    models.BinaryField(
+                        db_default=b"", default=b"", verbose_name="version of the status"
+                    ),
+                ),
+                (
+                    "settlement_version",
+                    models.BinaryField(
+                        db_default=b"", default=b"", verbose_name="version of the settlement"
+                    ),
+                ),
+            ],
+        ),
+        neural.online.AddColumns(
+            "orderline",
+            [
+                (
+                    "demand_dish",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=200,
+                        verbose_name="changes the dish",
+                    ),
+                ),
+                (
+                    "line_id",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=100,
+                        verbose_name="line's own id",
+                    ),
+                ),
+                (
+                    "parent",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        help_text="The position of that line.",
+                        null=True,
+                        verbose_name="belongs to line",
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("item", "dish"),
+                            ("modifier", "modifier"),
+                            ("component", "part of a combo"),
+                            ("deferred", "top-up"),
+                        ],
+                        db_default="item",
+                        default="item",
+                        max_length=9,
+                        verbose_name="role",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("sold", "sold"), ("gift", "complimentary"), ("void", "void")],
+                        db_default="sold",
+                        default="sold",
+                        max_length=4,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "discount",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=12,
+                        verbose_name="discount",
+                    ),
+                ),
+                (
+                    "tax",
+                    models.DecimalField(
+                        blank=True, decimal_places=3, max_digits=12, null=True, verbose_name="tax"
+                    ),
+                ),
+                (
+                    "options",
+                    models.JSONField(
+                        blank=True,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        null=True,
+                        verbose_name="options",
+                    ),
+                ),
+                (
+                    "note",
+                    models.CharField(
+                        blank=True, db_default="", default="", max_length=500, verbose_name="note"
+                    ),
+                ),
+            ],
+        ),
+        neural.online.AddColumns(
+            "payment",
+            [
+                (
+                    "reference",
+                    models.CharField(
+                        blank=True,
+                        db_column="payment_id",
+                        db_default="",
+                        default="",
+                        help_text="The id of the payment or of the refund.",
+                        max_length=100,
+                        verbose_name="reference",
+                    ),
+                ),
+                (
+                    "tip",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=12,
+                        verbose_name="tip",
+                    ),
+                ),
+                (
+                    "given",
+                    models.DecimalField(
+                        blank=True, decimal_places=3, max_digits=12, null=True, verbose_name="given"
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "pending"),
+                            ("completed", "completed"),
+                            ("failed", "failed"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        db_default="completed",
+                        default="completed",
+                        max_length=9,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "refund_kind",
+                    models.CharField(
+                        blank=True,
+                        choices=[("return", "return"), ("reversal", "payment undone")],
+                        db_default="",
+                        default="",
+                        max_length=8,
+                        verbose_name="kind of refund",
+                    ),
+                ),
+                (
+                    "lines",
+                    models.JSONField(
+                        blank=True,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        null=True,
+                        verbose_name="returned lines",
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        blank=True, db_default="", default="", max_length=500, verbose_name="reason"
+                    ),
+                ),
+                (
+                    "fee",
+                    models.DecimalField(
+                        db_default=Decimal("0"),
+                        decimal_places=3,
+                        default=Decimal("0"),
+                        max_digits=12,
+                        verbose_name="fee",
+                    ),
+                ),
+                (
+                    "settled",
+                    models.BooleanField(db_default=False, default=False, verbose_name="settled"),
+                ),
+                (
+                    "paid_amount",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=3,
+                        max_digits=12,
+                        null=True,
+                        verbose_name="paid in the guest's currency",
+                    ),
+                ),
+                (
+                    "paid_currency",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=3,
+                        verbose_name="guest's currency",
+                    ),
+                ),
+                (
+                    "business_day",
+                    models.DateField(blank=True, null=True, verbose_name="business day"),
+                ),
+            ],
         ),
     ]

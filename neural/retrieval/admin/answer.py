@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from neural.errors import NeuralError
+from neural.personal.redacting import is_masked
 from neural.retrieval.admin.criteria import FEW_OF_EACH, MANY, SearchCriteria
+from neural.retrieval.admin.masking import masked_title
 from neural.retrieval.collections.documents import parts_of
 from neural.retrieval.collections.registry import SearchCollection, document_of
 from neural.retrieval.query.hits import Found, Hit
@@ -69,6 +71,8 @@ def name_of(criteria: SearchCriteria) -> str:
     for collection in criteria.chosen:
         records = collection.source.load([criteria.like]) if collection.source else {}
         for record in records.values():
+            if is_masked():
+                return masked_title(collection, record) or own
             with suppress(Exception):  # it is no longer a document, or its app's code fails
                 return document_of(collection.name, record).title
     return own

@@ -13,8 +13,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from neural.events.types import event_types
-from neural.models import Store
-from neural.models.store import sees_every_store
+from neural.models.store import visible_stores
 from neural.retrieval.collections.registry import SearchCollection, collections
 from neural.retrieval.stores.base import Within
 
@@ -147,9 +146,8 @@ def may_see(user: Any, collection: SearchCollection) -> bool:
 
 def stores_of(user: Any) -> frozenset[str] | None:
     """The codes of the user's stores; None if they see every store."""
-    if sees_every_store(user):
-        return None
-    return frozenset(Store.objects.for_user(user).values_list("pk", flat=True))
+    codes = visible_stores(user)
+    return None if codes is None else frozenset(codes)
 
 
 def within(stores: frozenset[str] | None) -> Within:

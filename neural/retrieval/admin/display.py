@@ -11,9 +11,11 @@ from django.utils.translation import gettext_lazy
 
 from neural.admin.display import NOTHING
 from neural.models import TaskRun
+from neural.personal.redacting import sees_personal_data
 from neural.retrieval.admin.answer import Answer
 from neural.retrieval.admin.criteria import EVENTS, SearchCriteria, searchable_by
 from neural.retrieval.admin.highlighting import LONGEST, excerpt, highlight
+from neural.retrieval.admin.masking import masked_hits
 from neural.retrieval.collections.registry import SearchCollection
 from neural.retrieval.query.hits import Hit
 from neural.sites import address_in_admin
@@ -72,11 +74,14 @@ def shown(answer: Answer, criteria: SearchCriteria, user: Any) -> list[ShownSect
     sees_events = EVENTS in {each.name for each in searchable_by(user)}
     sections = []
     for section in answer.sections:
-        runs = runs_of(section.hits, user) if section.collection.name == EVENTS else {}
-        whole = max(1.0, *(each for hit in section.hits for each in hit.why.scores.values()), 0)
+        found = section.hits
+        if not sees_personal_data(user):
+            found = masked_hits(found, section.collection)
+        runs = runs_of(found, user) if section.collection.name == EVENTS else {}
+        whole = max(1.0, *(each for hit in found for each in hit.why.scores.values()), 0)
         hits = [
             _shown(hit, section.collection, criteria, runs.get(hit.id, ()), sees_events, whole)
-            for hit in section.hits
+            for hit in found
         ]
         more = section.there_may_be_more, section.more_address
         sections.append(ShownSection(section.collection, hits, *more))

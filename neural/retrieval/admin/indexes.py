@@ -8,10 +8,12 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
 
 from neural.admin.actions import VerbsAdmin
 from neural.admin.display import (
@@ -104,6 +106,7 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
         name = "neural_retrieval_searchindex_progress"
         return [path("<int:number>/progress/", view, name=name), *super().get_urls()]
 
+    @method_decorator(require_safe)
     def progress_view(self, request: HttpRequest, number: int) -> HttpResponse:
         """The fragment that refreshes itself. When the index is built, the whole page is loaded
         again."""

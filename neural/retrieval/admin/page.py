@@ -32,6 +32,7 @@ class SearchAdmin(ReadOnlyAdmin):
     """A search page in place of a list. Its hits are rows of other models."""
 
     answers_anything = True
+    exported = False
 
     class Media:
         css = {"all": ("neural/figures.css", "neural_retrieval/search.css")}

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
 
 from neural.admin.panels import Panel, register_panel
 from neural.models import NeuralEvent
@@ -41,6 +42,7 @@ def _panel(request: HttpRequest, event: NeuralEvent) -> Mapping[str, Any] | None
 
 
 def _addresses(model_admin: ModelAdmin) -> list[URLPattern]:
+    @require_safe
     def view(request: HttpRequest, number: int) -> HttpResponse:
         return _similar(model_admin, request, number)
 

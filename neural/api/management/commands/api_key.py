@@ -8,11 +8,13 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, CommandParser
+from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from neural.api import keys
 from neural.api.models import ApiKey, KeyState, Scope
+from neural.management.acting import add_who, record_command
 from neural.management.teaching import TeachingCommand, point_in_time, wide
 from neural.models import Store
 
@@ -80,6 +82,8 @@ class Command(TeachingCommand):
             metavar="SPAN",
             help="how long the old key stays valid, like 30m, 24h, 7d, 0s (24h)",
         )
+        for each in (issue, revoke, rotate):
+            add_who(each)
 
     def handle(self, *, what: str, **options: Any) -> None:
         """Do what is asked for."""
@@ -90,13 +94,15 @@ class Command(TeachingCommand):
     @sensitive_variables("text")
     def _issue(self, options: dict[str, Any]) -> None:
         try:
-            key, text = keys.issue(
-                name=options["name"],
-                scopes=known_scopes(options["scope"]),
-                stores=chosen_stores(options["store"], options["every_store"]),
-                expires_at=options["expires"],
-                rate_per_second=options["rate"],
-            )
+            with transaction.atomic():
+                key, text = keys.issue(
+                    name=options["name"],
+                    scopes=known_scopes(options["scope"]),
+                    stores=chosen_stores(options["store"], options["every_store"]),
+                    expires_at=options["expires"],
+                    rate_per_second=options["rate"],
+                )
+                record_command(options, action="apikey.add", rows=[key])
         except ValidationError as error:
             raise CommandError(" ".join(error.messages), returncode=WRONG_USAGE) from error
         self.stdout.write(text)
@@ -110,14 +116,20 @@ class Command(TeachingCommand):
 
     def _revoke(self, options: dict[str, Any]) -> None:
         key = known_key(options["prefix"])
-        done = keys.revoke(key)
+        with transaction.atomic():
+            done = keys.revoke(key)
+            if done:
+                record_command(options, action="apikey.revoke", rows=[key])
         self.stderr.write(f"{key} is revoked." if done else f"{key} was revoked before.")
 
     @sensitive_variables("text")
     def _rotate(self, options: dict[str, Any]) -> None:
         old = known_key(options["prefix"])
         try:
-            new, text = keys.rotate(old, overlap=options["overlap"])
+            with transaction.atomic():
+                new, text = keys.rotate(old, overlap=options["overlap"])
+                told = {"new key": str(new)}
+                record_command(options, action="apikey.rotate", rows=[old], details=told)
         except keys.KeyNotRotated as error:
             raise CommandError(f"{error}.") from error
         except ValueError as error:

@@ -16,6 +16,7 @@ from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.outlook.next_days import Model, forecast_store, model_in_force
 from neural.forecasting.outlook.review import doubts_of, portions
 from neural.forecasting.sources import demand_source
+from neural.management.acting import add_who, recorded
 from neural.management.teaching import TeachingCommand, wide
 from neural.models import Store
 
@@ -58,6 +59,7 @@ class Command(TeachingCommand):
         )  # fmt: skip
         parser.add_argument("--model-type", default=DEFAULT_MODEL_TYPE, metavar="NAME")
         parser.add_argument("--json", action="store_true", help="print JSON, one object a dish")
+        add_who(parser)
 
     def handle(
         self, *, store: list[str] | None, days: int, model_type: str, **options: Any
@@ -67,7 +69,12 @@ class Command(TeachingCommand):
             model = model_in_force(model_type)
         except NeuralError as error:
             raise CommandError(str(error), returncode=2) from error
-        rows = list(self._made(chosen(store), model))
+        query = {"store": ",".join(store)} if store else {}
+        with recorded(options, action="forecast.make", query=query) as done:
+            rows = []
+            for each in self._made(chosen(store), model):
+                rows.append(each)
+                done.add(1)
         if not rows:
             raise CommandError("Nothing could be forecast.", returncode=NOTHING_MADE)
         if options["json"]:

@@ -2,21 +2,23 @@
 
 import datetime as dt
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.core.management import CommandError, CommandParser
+from django.db import transaction
 from tqdm import tqdm
 
 from neural.errors import NeuralError
 from neural.forecasting.management.text import ended, is_good, lines, outcome
-from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingRound
+from neural.forecasting.models import ModelVersion, StoreUpdate, TrainingPlan, TrainingRound
 from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.names import ADVANCE_TASK, ANSWER_TASK, FORECAST_TASK
 from neural.forecasting.outlook.report import report_of_round
 from neural.forecasting.rounds.gathering import RoundProgress, round_progress
 from neural.forecasting.rounds.opening import open_round
 from neural.ledger.clock import database_clock
+from neural.management.acting import add_who, record_command
 from neural.management.teaching import TeachingCommand, day
 from neural.models import Store
 from neural.worker.in_process import work_here
@@ -68,6 +70,7 @@ class Command(TeachingCommand):
         how = parser.add_mutually_exclusive_group()
         how.add_argument("--no-wait", action="store_true", help="open the round and leave it")
         how.add_argument("--now", action="store_true", help="work here, without workers")
+        add_who(parser)
 
     def handle(
         self,
@@ -82,7 +85,7 @@ class Command(TeachingCommand):
         """Open the round, wait for it and print the outcome."""
         if store is not None and not Store.objects.filter(pk=store).exists():
             raise CommandError(f"there is no store {store!r}", returncode=2)
-        training = self._open(model_type, as_of)
+        training = self._open(model_type, as_of, options)
         if no_wait:
             return
         try:
@@ -92,11 +95,17 @@ class Command(TeachingCommand):
             raise SystemExit(130) from None
         self._report(TrainingRound.objects.defer("server_state").get(pk=training.pk), store)
 
-    def _open(self, model_type: str, as_of: dt.date | None) -> TrainingRound:
+    def _open(
+        self, model_type: str, as_of: dt.date | None, options: Mapping[str, Any]
+    ) -> TrainingRound:
         try:
-            opened = open_round(
-                name=model_type, now=database_clock(), requested_by=REQUESTER, as_of=as_of
-            )
+            with transaction.atomic():
+                opened = open_round(
+                    name=model_type, now=database_clock(), requested_by=REQUESTER, as_of=as_of
+                )
+                if opened.is_new:
+                    plans = list(TrainingPlan.objects.filter(model_type=model_type))
+                    record_command(options, action="trainingplan.run", rows=plans)
         except NeuralError as error:
             raise CommandError(str(error)) from error
         training = opened.round

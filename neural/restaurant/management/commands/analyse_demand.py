@@ -8,6 +8,7 @@ from django.core.management import CommandError, CommandParser
 from django.utils import timezone
 from tqdm import tqdm
 
+from neural.management.acting import Counted, add_who, recorded
 from neural.management.teaching import TeachingCommand, day
 from neural.models import Store
 from neural.restaurant.analysis.analysing import (
@@ -58,25 +59,30 @@ class Command(TeachingCommand):
             help="only the week of this day and later ones: a day, or an age (30d)",
         )
         parser.add_argument("--now", action="store_true", help="work here, without workers")
+        add_who(parser)
 
     def handle(
         self, *, store: list[str] | None, since: dt.date | None, now: bool, **options: Any
     ) -> None:
         """Enqueue the runs or do their work, and report it."""
         stores = chosen(store)
-        if now:
-            self._analyse(stores, since)
-            return
-        for each in shown(stores):
-            request_analysis_of(store=each, since=since, requested_by=REQUESTER)
+        query = {"store": ",".join(store)} if store else {}
+        with recorded(options, action="demandsummary.analyse", query=query) as done:
+            if now:
+                self._analyse(stores, since, done)
+                return
+            for each in shown(stores):
+                request_analysis_of(store=each, since=since, requested_by=REQUESTER)
+                done.add(1)
         self.stdout.write(f"{len(stores):,} {runs(len(stores))} asked for on low_priority.")
 
-    def _analyse(self, stores: Sequence[Store], since: dt.date | None) -> None:
+    def _analyse(self, stores: Sequence[Store], since: dt.date | None, counted: Counted) -> None:
         written = deleted = 0
         for each in shown(stores):
             done = analyse_store(store=each, since=since, now=timezone.now(), seconds=float("inf"))
             written += done.written
             deleted += done.deleted
+            counted.add(1)
         self.stdout.write(
             f"{len(stores):,} stores analysed: {written:,} summaries written, {deleted:,} deleted."
         )

@@ -2,13 +2,15 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.management import CommandError, CommandParser
+from django.db import transaction
 from tqdm import tqdm
 
 from neural.errors import NeuralError
+from neural.management.acting import add_who, record_command
 from neural.management.teaching import TeachingCommand
 from neural.models import RunState, TaskRun
 from neural.retrieval.collections.registry import CollectionUnknown, collection_of, collections
@@ -55,12 +57,13 @@ class Command(TeachingCommand):
         how = parser.add_mutually_exclusive_group()
         how.add_argument("--no-wait", action="store_true", help="begin and leave it")
         how.add_argument("--now", action="store_true", help="work here, without workers")
+        add_who(parser)
 
     def handle(
         self, *, collections: Sequence[str], no_wait: bool, now: bool, **options: Any
     ) -> None:
         """Begin all rebuilds, wait for each, and report it."""
-        indexes = [self._open(name) for name in _chosen(collections)]
+        indexes = [self._open(name, options) for name in _chosen(collections)]
         if no_wait:
             return
         try:
@@ -73,9 +76,12 @@ class Command(TeachingCommand):
             )
             raise SystemExit(130) from None
 
-    def _open(self, name: str) -> SearchIndex:
+    def _open(self, name: str, options: Mapping[str, Any]) -> SearchIndex:
         try:
-            opened = open_rebuild(name, requested_by=REQUESTER)
+            with transaction.atomic():
+                opened = open_rebuild(name, requested_by=REQUESTER)
+                if opened.is_new:
+                    record_command(options, action="searchindex.rebuild", rows=[opened.index])
         except NeuralError as error:
             raise CommandError(str(error)) from error
         what = "is being built" if opened.is_new else "was being built already"

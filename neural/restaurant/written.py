@@ -1,0 +1,173 @@
+"""The rows that are written for an event: found by the keys that its payload states.
+
+Of an event that is pruned, or whose payload its type's schema no longer takes, nothing is found.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import singledispatch
+from typing import Any
+
+from django.db.models import Model, QuerySet, TextField
+from django.db.models.functions import Cast
+from pydantic import ValidationError
+
+from neural.events.types import EventTypeUnknown, event_type
+from neural.models import NeuralEvent, TaskRun
+from neural.restaurant import models, schemas
+from neural.restaurant.handlers.identity import key_of, ticket_day
+from neural.restaurant.keys import payment_key
+from neural.restaurant.models.newest import version_of
+from neural.restaurant.normal_form import normal_form
+from neural.runs.written import WrittenRow
+from neural.stored_json import depth_of
+
+MOST_ROWS = 20
+"""Of one kind."""
+DEEPEST = 100
+"""Payloads that are nested deeper, from before depth was limited, are not decoded."""
+OWN_HANDLERS = "neural."
+"""How the names of this app's handlers begin."""
+
+
+def written_by(run: TaskRun, user: Any) -> Sequence[WrittenRow]:
+    """The rows that are written for the run's event. The user sees the run, and so its store:
+    these rows are of the same store."""
+    if run.event is None:
+        return ()
+    by_run = run.handler.startswith(OWN_HANDLERS)
+    return [replace(each, by_run=by_run) for each in rows_of(run.event)]
+
+
+def rows_of(event: NeuralEvent) -> Sequence[WrittenRow]:
+    """The rows that are written for an event, whether its runs have ended or not."""
+    data = _payload(event)
+    if data is None:
+        return ()
+    version = version_of(event)
+    return [
+        WrittenRow(row=row, is_current=_is_current(row, version))
+        for rows in _rows(data, event)
+        for row in rows[:MOST_ROWS]
+    ]
+
+
+def _payload(event: NeuralEvent) -> Any:
+    """The payload in its normal form; None if it cannot be read."""
+    own = NeuralEvent.objects.filter(pk=event.pk).annotate(text=Cast("payload", TextField()))
+    text = own.values_list("text", flat=True).first()
+    if text is None or depth_of(text) > DEEPEST:
+        return None
+    try:
+        return normal_form(event_type(event.type).schema.model_validate(json.loads(text)))
+    except (ValidationError, EventTypeUnknown):
+        return None
+
+
+def _is_current(row: Model, version: bytes) -> bool | None:
+    """Whether any value of the row is still the event's; None for rows that are summed up."""
+    names = [each.attname for each in row._meta.concrete_fields if "version" in each.attname]
+    return any(bytes(getattr(row, name)) == version for name in names) if names else None
+
+
+Found = Iterable[QuerySet[Any]]
+
+
+@singledispatch
+def _rows(data: Any, event: NeuralEvent) -> Found:
+    """Of an unknown kind, as of feedback, no row is written."""
+    return ()
+
+
+def _orders(event: NeuralEvent, keys: Iterable[str]) -> QuerySet[models.Order]:
+    known = models.Order.objects.filter(store=event.store_id, key__in=set(keys))
+    return known.defer("bill", "progress", "delivery")
+
+
+@_rows.register
+def _(data: schemas.OrderStated, event: NeuralEvent) -> Found:
+    key = key_of(event, data)
+    yield _orders(event, [key])
+    order = _orders(event, [key]).first()
+    if order is not None and order.business_day is not None:
+        dishes = {line.dish_code for line in data.lines}
+        day = {"store": event.store_id, "day": order.business_day}
+        yield models.DailyDemand.objects.filter(**day, dish__in=dishes).order_by("dish")
+
+
+@_rows.register(schemas.OrderStatusChanged)
+@_rows.register(schemas.SettlementStated)
+@_rows.register(schemas.DeliveryUpdated)
+def _(data: Any, event: NeuralEvent) -> Found:
+    yield _orders(event, [key_of(event, data)])
+
+
+@_rows.register
+def _(data: schemas.OrdersMerged, event: NeuralEvent) -> Found:
+    yield _orders(event, [key_of(event, data, order_id=each) for each in (data.into, *data.orders)])
+
+
+@_rows.register(schemas.PaymentStated)
+@_rows.register(schemas.RefundStated)
+def _(data: Any, event: NeuralEvent) -> Found:
+    order = key_of(event, data)
+    is_refund = isinstance(data, schemas.RefundStated)
+    kind = models.PaymentKind.REFUND if is_refund else models.PaymentKind.PAYMENT
+    name = data.refund_id if is_refund else data.payment_id
+    day = ticket_day(event, data)
+    key = payment_key(payment_id=name, order=order, till=data.till, day=day)
+    yield models.Payment.objects.filter(key=key, kind=kind, store=event.store_id)
+    yield _orders(event, [order])
+
+
+@_rows.register
+def _(data: schemas.SalesReportPayload, event: NeuralEvent) -> Found:
+    day = {"store": event.store_id, "day": data.day}
+    yield models.SalesReport.objects.filter(**day).defer("lines", "context")
+    yield models.DailyDemand.objects.filter(**day).order_by("dish")
+
+
+@_rows.register
+def _(data: schemas.DayClosed, event: NeuralEvent) -> Found:
+    key = {"business_day": data.business_day, "till": data.till, "currency": data.currency}
+    yield models.DayClose.objects.filter(store=event.store_id, **key)
+
+
+@_rows.register
+def _(data: schemas.StockPayload, event: NeuralEvent) -> Found:
+    yield models.StockLevel.objects.filter(store=event.store_id, item=data.item)
+
+
+@_rows.register
+def _(data: schemas.DishPayload, event: NeuralEvent) -> Found:
+    yield models.Dish.objects.filter(store=event.store_id, code=data.dish)
+
+
+@_rows.register
+def _(data: schemas.MenuUpdated, event: NeuralEvent) -> Found:
+    yield models.Menu.objects.filter(store=event.store_id)
+    codes = {item.dish for item in data.items}
+    yield models.Dish.objects.filter(store=event.store_id, code__in=codes).order_by("code")
+
+
+@_rows.register(schemas.ItemAvailable)
+def _(data: Any, event: NeuralEvent) -> Found:
+    key = {"dish": data.dish_code, "version": version_of(event)}
+    yield models.Availability.objects.filter(store=event.store_id, **key)
+
+
+@_rows.register
+def _(data: schemas.OpeningReported, event: NeuralEvent) -> Found:
+    key = {"platform": data.platform, "version": version_of(event)}
+    yield models.OpeningState.objects.filter(store=event.store_id, **key)
+
+
+@_rows.register
+def _(data: schemas.ShiftPayload, event: NeuralEvent) -> Found:
+    yield models.Shift.objects.filter(store=event.store_id, code=data.shift_id)
+
+
+@_rows.register
+def _(data: schemas.ClockedIn, event: NeuralEvent) -> Found:
+    yield models.TimeCard.objects.filter(store=event.store_id, code=data.timecard_id)
