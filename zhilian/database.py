@@ -8,10 +8,13 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 
-def configuration(*, url: str | None, var: Path, base_dir: Path) -> dict[str, Any]:
+def configuration(
+    *, url: str | None, var: Path, base_dir: Path, connect_seconds: int = 5
+) -> dict[str, Any]:
     """Django's DATABASES entry for `url`; without one, SQLite in `var`.
 
-    Every SQLite database gets the same options, however it was named.
+    Every SQLite database gets the same options, however it was named. A `connect_timeout` in `url`
+    replaces `connect_seconds`.
     """
     if url is None:
         return {
@@ -27,7 +30,14 @@ def configuration(*, url: str | None, var: Path, base_dir: Path) -> dict[str, An
             **config,
             "CONN_MAX_AGE": 600,
             "CONN_HEALTH_CHECKS": True,
-            "OPTIONS": {**_impatience_with_the_gone(), **_PREPARED, **config.get("OPTIONS", {})},
+            "OPTIONS": {
+                # libpq itself would wait for a frozen server for ever, and for a host without
+                # power for the minutes that the kernel tries.
+                "connect_timeout": connect_seconds,
+                **_impatience_with_the_gone(),
+                **_PREPARED,
+                **config.get("OPTIONS", {}),
+            },
         }
     if config["NAME"] in ("", ":memory:"):
         raise ImproperlyConfigured(

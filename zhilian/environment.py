@@ -100,6 +100,8 @@ class Environment(BaseModel):
     database_url: Annotated[str | None, _url("postgres", "postgresql", "sqlite")] = Field(
         None, alias="DATABASE_URL"
     )
+    database_connect_seconds: Positive = Field(5, alias="ZHILIAN_DATABASE_CONNECT_SECONDS")
+    """How long a connection to PostgreSQL may take to be made."""
     broker_url: Annotated[
         str | None, _url("amqp", "amqps", "redis", "redis+socket", "rediss", "sentinel")
     ] = Field(None, alias="CELERY_BROKER_URL")

@@ -5,6 +5,8 @@ import logging
 import time
 from typing import Any
 
+from neural.personal.patterns import masked_text
+
 # Attributes of every record; any others came through `extra`.
 STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "data"}
 
@@ -30,7 +32,8 @@ class KeyValueFormatter(logging.Formatter):
         line = " ".join(parts)
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
-        return line
+        # The message of an exception may quote a guest's phone number.
+        return masked_text(line) if record.levelno >= logging.WARNING else line
 
 
 def without_result(record: logging.LogRecord) -> bool:

@@ -89,7 +89,12 @@ TEMPLATES = [
 ]
 
 DATABASES = {
-    "default": database.configuration(url=_environment.database_url, var=VAR, base_dir=BASE_DIR)
+    "default": database.configuration(
+        url=_environment.database_url,
+        var=VAR,
+        base_dir=BASE_DIR,
+        connect_seconds=_environment.database_connect_seconds,
+    )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

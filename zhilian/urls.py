@@ -6,6 +6,10 @@ from django.views.generic import RedirectView
 
 admin.site.site_header = admin.site.site_title = "智链 Zhilian Neural"
 
+# They tell people what happened; Django's own say "Server Error (500)".
+handler400 = "neural.admin.failures.bad_request"
+handler500 = "neural.admin.failures.server_error"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("i18n/", include("django.conf.urls.i18n")),

@@ -191,8 +191,8 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         running = [child for child in self.children if child.process is not None]
+        asked_before = self.stop_signals  # read first: whoever reads the line may be quick
         self.console.write("up", f"stopping, {self.grace:.0f} s at most; again to stop at once")
-        asked_before = self.stop_signals
         deadline = time.monotonic() + self.grace
         for child in running:
             child.terminate()
