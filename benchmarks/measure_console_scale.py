@@ -22,8 +22,9 @@ from django.db.models import Max  # noqa: E402
 from django.utils import timezone  # noqa: E402
 from django_celery_beat.models import CrontabSchedule, PeriodicTask  # noqa: E402
 
-from benchmarks.console import figure_rows, ledger_rows  # noqa: E402
+from benchmarks.console import acting_rows, figure_rows, ledger_rows  # noqa: E402
 from benchmarks.console.alone import costs  # noqa: E402
+from benchmarks.console.exporting import file_of_runs  # noqa: E402
 from benchmarks.console.pages import viewers  # noqa: E402
 from benchmarks.console.walking import Waits, walk  # noqa: E402
 from benchmarks.growth.ledger import execute, rows  # noqa: E402
@@ -41,10 +42,11 @@ def main(runs: int, days: int, rate: int, number: int, seconds: int, pause_ms: i
     call_command("migrate", run_syncdb=True, verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
     filled = None if TaskRun.objects.exists() else _fill(runs, days)
+    acting_rows.fill(runs)
     idle = round(idle_share(), 2)
     live = _newest()
     with web_processes() as (port, processes), workers(HIGH, ALL), beat(), submitter(rate):
-        walkers = viewers(number, runs=runs)
+        walkers, not_walked = viewers(number, runs=runs)
         walk(port, walkers, seconds=0, pause=pause_ms / 2000)  # templates, connections, caches
         alone = costs(walkers)
         _wait_until_drained(since=live, most=2 * rate)
@@ -59,7 +61,9 @@ def main(runs: int, days: int, rate: int, number: int, seconds: int, pause_ms: i
         **drained,
         "web_processor_ms_a_request": round(1000 * busy / sum(map(len, waits.values())), 1),
         "pages": _by_page(waits),
+        "not_walked": not_walked,
         "alone": alone,
+        "file": file_of_runs(walkers[0]),
         "megabytes": _sizes(),
     }
     json.dump(figures, sys.stdout)

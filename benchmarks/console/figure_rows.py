@@ -110,7 +110,9 @@ _ALERTS = f"""
     INSERT INTO neural_monitoring_alert (rule, subject, store_code, severity, state, facts, since,
         seen_at, resolved_at, acknowledged_by)
     SELECT 'silent_store', {STORE.format("store")}, {STORE.format("store")}, 'warning', 'resolved',
-        '{{}}', at, at + interval '1 hour', at + interval '1 hour', ''
+        jsonb_build_object('name', {STORE.format("store")}, 'last_at', at, 'seconds', 3600,
+            'usual', 9),
+        at, at + interval '1 hour', at + interval '1 hour', ''
     FROM generate_series(1, %(alerts)s) AS place
     CROSS JOIN LATERAL (SELECT mod(place, %(stores)s) AS store,
         now() - interval '4 hours' * (%(alerts)s - place + 1) AS at) AS alert"""

@@ -1,7 +1,8 @@
 """The pages that are walked, with addresses that differ from visit to visit, and who walks them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from random import Random
 from typing import Any
 
@@ -11,7 +12,9 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
+from benchmarks.console.acting_pages import CHAIN, OWN, addresses, facts
 from benchmarks.console.ledger_rows import SCHEDULES, STORES
+from benchmarks.http_load import HOST
 from neural.models import Store, TaskRun
 from neural.monitoring.models import ErrorGroup, ErrorGroupHit
 from neural.queues import QUEUES
@@ -22,8 +25,10 @@ LANGUAGES = ("en", "zh-hans")
 OWN_STORES = 5
 SEEN_BY_OPERATORS = (
     *("taskrun", "neuralevent", "store", "workerprocess"),
-    *("examination", "errorgroup", "alert"),
+    *("examination", "errorgroup", "alert", "order", "auditentry"),
 )
+NotWalked = dict[str, int]
+"""Pages that are not walked, and the status with which they answered; 0 if there is none."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +48,42 @@ class Viewer:
     pages: Sequence[Page]
 
 
-def viewers(number: int, *, runs: int) -> Sequence[Viewer]:
-    """Every fifth viewer is an operator of some stores; half of all read Chinese."""
+def viewers(number: int, *, runs: int) -> tuple[Sequence[Viewer], NotWalked]:
+    """Every fifth viewer is an operator of some stores; half of all read Chinese. Pages that do not
+    answer are left out."""
     get_user_model()._default_manager.filter(username__regex=r"^(chief|operator)-").delete()
-    found = []
+    found: list[Viewer] = []
+    not_walked: NotWalked = {}
     for place in range(number):
         is_limited = place % 5 == 4
         user = _operator(place) if is_limited else _chief(place)
         pages = _of_operators(place) if is_limited else _of_chiefs(runs)
-        found.append(Viewer(_headers(user, LANGUAGES[place % 2]), pages))
-    return found
+        seen = Viewer(_headers(user, LANGUAGES[place % 2]), pages)
+        absent: NotWalked = {}
+        acting = [*_acting(seen, place, is_limited, absent)]
+        found.append(Viewer(seen.headers, [*pages, *acting]))
+        not_walked |= absent
+    return found, not_walked
+
+
+def _acting(seen: Viewer, place: int, is_limited: bool, absent: NotWalked) -> Iterator[Page]:
+    """The pages of the table that answer this viewer."""
+    stores = _stores_of(place) if is_limited else []
+    for name, draw in addresses(OWN if is_limited else CHAIN, facts(stores=stores)):
+        shown = f"{name} (own stores)" if is_limited else name
+        if place > 0 and name.startswith("file of"):
+            continue  # a web process makes two files at once, and refuses a third
+        status = 0 if draw is None else _status(seen, draw(Random(place)))
+        if draw is not None and status == HTTPStatus.OK:
+            yield Page(shown, draw, {})
+        else:
+            absent[shown] = status
+
+
+def _status(viewer: Viewer, address: str) -> int:
+    answer: Any = Client(SERVER_NAME=HOST).get(address, headers=dict(viewer.headers))
+    answer.close()
+    return int(answer.status_code)
 
 
 def _chief(place: int) -> Any:

@@ -16,12 +16,17 @@ from neural.celeryapp.celery_view import meta_of
 from neural.events.registry import atomic_handler_names
 from neural.health.failures import failing_attempts
 from neural.health.situation import Situation
+from neural.keyset.walks import Place
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.history import attempts_of
 from neural.ledger.record import enqueue
 from neural.models import NeuralEvent, RunState, TaskRun, WorkerProcess
 from neural.queues import DEFAULT_QUEUE
+from neural.runs.query import EVER, RunQuery
+from neural.runs.selecting import select
 from neural.worker.relay import publish_unpublished, release_all
+
+PAGE = 50
 
 
 class Sample:
@@ -52,6 +57,17 @@ def _listed(model: type[Model], **filters: str) -> Callable[[Sample], object]:
         request.user = User(username="growth", is_active=True, is_superuser=True)
         model_admin: Any = admin.site.get_model_admin(model)
         return list(model_admin.get_changelist_instance(request).result_list)
+
+    return ask
+
+
+def _found(**filters: str) -> Callable[[Sample], object]:
+    """A page of the list of runs, as the same user sees it."""
+
+    def ask(sample: Sample) -> object:
+        user = User(username="growth", is_active=True, is_superuser=True)
+        selection = select(RunQuery.from_params({"period": EVER, **filters}), user)
+        return selection.page(place=Place(), size=PAGE)
 
     return ask
 
@@ -87,7 +103,7 @@ EVENTS = (
     Need("neural_event_unhandled", "admin: had no handler", _listed(NeuralEvent, unhandled="1")),
 )
 RUNS = (
-    Need("neural_taskrun_pkey", "admin: the newest runs", _listed(TaskRun)),
+    Need("neural_taskrun_pkey", "admin: the newest runs", _found()),
     Need("neural_run_task_id", "claim: the run of a message", _claim),
     Need(
         "neural_run_once_a_handler",
@@ -106,17 +122,18 @@ RUNS = (
         "relay: what a worker holds",
         lambda sample: release_all(sample.worker),
     ),
-    Need("neural_run_set_aside", "admin: dead letters", _listed(TaskRun, state="dead")),
-    Need("neural_run_by_store", "admin: one store's", _listed(TaskRun, store="S007")),
+    Need("neural_run_set_aside", "admin: dead letters", _found(state="dead")),
+    Need("neural_run_with_error", "admin: an error's text", _found(error="out of reach")),
+    Need("neural_run_by_store", "admin: one store's", _found(store="S007")),
     Need(
         "neural_run_by_handler",
         "admin: one handler's",
-        _listed(TaskRun, handler="neural.schedule_shift"),
+        _found(work="neural.schedule_shift"),
     ),
     Need(
         "neural_run_by_task",
         "admin: one task's",
-        _listed(TaskRun, task="neural.tasks.analyse_demand"),
+        _found(work="neural.tasks.analyse_demand"),
     ),
     Need("neural_run_by_parent", "AsyncResult.children", _children),
 )
