@@ -17,6 +17,10 @@ PROCESSES ?= 2
 # of each kind, run only in `make test-services`. To run all tests in either: ARGS="-m ''".
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
+# Tests start hundreds of processes. Where the shell forbids Python to keep what it has compiled, each
+# of them would compile this project again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Each optional app has its own catalogue; the core's catalogue has none of their texts.
 APPS       := api forecasting hooks monitoring restaurant retrieval
 TRANSLATED := neural $(addprefix neural/,$(APPS)) zhilian

@@ -37,6 +37,7 @@ SHOTS: dict[str, tuple[str, dict[str, Any]]] = {
     "queues": ("/admin/neural/queuepause/", {}),
     "errors": ("/admin/neural_monitoring/errorgroup/", {}),
     "schedules": ("/admin/neural/schedulepolicy/", {}),
+    "runs": ("/admin/neural/taskrun/?state=dead", {}),
 }
 """Pictures by name: the page, and how it is looked at."""
 
