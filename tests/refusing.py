@@ -43,7 +43,7 @@ def disk_full(server: redis.Redis) -> Iterator[None]:
     server.config_set("save", "3600 1000000")
     file.mkdir()
     server.bgsave()
-    wait_until(lambda: server.info("persistence")["rdb_last_bgsave_status"] == "err", 20)
+    wait_until(lambda: server.info("persistence")["rdb_last_bgsave_status"] == "err")
     yield
     file.rmdir()
     server.config_set("save", "")

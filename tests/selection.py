@@ -11,6 +11,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 
 import pytest
 from django.db import connections
@@ -50,17 +52,12 @@ def is_pure(item: pytest.Item) -> bool:
     """Whether nothing that this test asks for depends on the servers."""
     marked = any(item.get_closest_marker(name) for name in ("django_db", "integration", "services"))
     asks = SERVICES.intersection(getattr(item, "fixturenames", ()))
-    return not (marked or asks or SPEAKS_OF_SERVICES.search(_source(item)))
+    return not (marked or asks or _speaks_of_services(item.path))
 
 
-def _source(item: pytest.Item) -> str:
-    text = _sources.get(item.path)
-    if text is None:
-        text = _sources[item.path] = item.path.read_text(encoding="utf-8")
-    return text
-
-
-_sources: dict[object, str] = {}
+@cache
+def _speaks_of_services(module: Path) -> bool:
+    return SPEAKS_OF_SERVICES.search(module.read_text(encoding="utf-8")) is not None
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -48,16 +49,37 @@ def chromium() -> Iterator[object]:
 
 
 @pytest.fixture
-def web(transactional_db, tmp_path: Path, own_broker_server) -> Iterator[Web]:  # noqa: F811
-    """The web process, with its static files."""
-    started = Web(
-        tmp_path,
-        broker_url=own_broker_server.url,
-        workers=1,
-        environment={"PROBE_STATIC_FILES": "1"},
-    )
-    yield started.wait_until_ready()
-    started.kill()
+def web_environment() -> dict[str, str]:
+    """What else is in the environment of the web process; a module may have its own."""
+    return {}
+
+
+@pytest.fixture
+def start_web(
+    transactional_db,
+    tmp_path: Path,
+    own_broker_server,  # noqa: F811
+    web_environment: dict[str, str],
+) -> Iterator[Callable[..., Web]]:
+    """Starts a web process, with its static files: ``start_web()``, ``start_web(port=…)``."""
+    started: list[Web] = []
+
+    def start(**options: Any) -> Web:
+        environment = {"PROBE_STATIC_FILES": "1", **web_environment}
+        url = own_broker_server.url
+        web = Web(tmp_path, broker_url=url, workers=1, environment=environment, **options)
+        started.append(web)
+        return web.wait_until_ready()
+
+    yield start
+    for each in started:
+        each.kill()
+
+
+@pytest.fixture
+def web(start_web: Callable[..., Web]) -> Web:
+    """The web process."""
+    return start_web()
 
 
 @pytest.fixture

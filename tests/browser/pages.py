@@ -1,6 +1,7 @@
 """A browser window on the project, which notes what a page must not do."""
 
 import os
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ WIDE, NARROW = 1440, 390
 HEIGHT = 900
 REFRESH_MILLISECONDS = 10_000
 """How often the console's pages refresh."""
+OF_COLOURS = ("color-contrast", "link-in-text-block")
+"""The rules of axe whose result depends on colours. A dark page has the same elements and texts as
+a light one."""
 ALL_TEXTS = """() => {
   const found = [document.title];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -59,6 +63,10 @@ class Pages:
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", self._asked)
+        self._unanswered: set[Any] = set()
+        self.page.on("request", lambda request: self._unanswered.add(request))
+        self.page.on("requestfinished", lambda request: self._unanswered.discard(request))
+        self.page.on("requestfailed", lambda request: self._unanswered.discard(request))
 
     def _heard(self, message: Any) -> None:
         if message.type == "error":
@@ -68,27 +76,38 @@ class Pages:
         if not request.url.startswith((self.address, "data:", "blob:")):
             self.complaints.append(f"a request to {request.url}")
 
-    def open(self, path: str) -> Any:
-        """Open a page and return it; it must answer with a status below 400."""
-        answer = self.page.goto(f"{self.address}{path}")
+    def open(self, path: str, *, until: str = "load") -> Any:
+        """Open a page and return it; it must answer with a status below 400. ``until`` says for
+        what to wait; after ``commit``, the page is still loading."""
+        answer = self.page.goto(f"{self.address}{path}", wait_until=until)
         assert answer.status < 400, f"{path} answers {answer.status}"
         return self.page
 
-    def wait_for(self, shown: Callable[[], object], seconds: float = 60) -> None:
+    def wait_for(self, shown: Callable[[], object], seconds: float = 120) -> None:
         """Wait until ``shown`` holds on a page that refreshes by itself: time goes faster there
         (the window is a ``hurried`` one), and nothing is loaded anew."""
 
         def holds() -> bool:
             if shown():
+                self.page.wait_for_load_state()  # it may be the beginning of a page loaded anew
                 return True
             self.page.clock.fast_forward(REFRESH_MILLISECONDS)
-            self.page.wait_for_load_state("networkidle")
+            self.rest()
             return False
 
         try:
             wait_until(holds, seconds)
         except AssertionError:
             raise AssertionError(f"not within {seconds} s; the page says:\n{self.text}") from None
+
+    def rest(self, seconds: float = 10) -> None:
+        """Until all is answered that the page has asked for, but no longer than so many seconds.
+
+        ``networkidle`` is reached once for each page that is loaded: it says nothing of what a page
+        asks for afterwards."""
+        deadline = time.monotonic() + seconds
+        while self._unanswered and time.monotonic() < deadline:
+            self.page.wait_for_timeout(20)
 
     def tab_to(self, selector: str, *, most: int = 150) -> None:
         """Press Tab until what the selector names has the focus, at most so often."""
@@ -121,16 +140,24 @@ class Pages:
         """All that people can read on the page or have read to them, text by text."""
         return self.page.evaluate(ALL_TEXTS)
 
-    def barriers(self, *, excepted: Collection[tuple[str, str]] = ()) -> list[str]:
+    def barriers(
+        self, *, excepted: Collection[tuple[str, str]] = (), rules: Collection[str] = ()
+    ) -> list[str]:
         """What axe finds that is serious or critical, one line for each element.
 
-        Those of ``excepted`` (the rule, and a piece of the element's HTML) are left out.
+        Only ``rules`` are tried, if any are named. What is ``excepted`` (the rule, and a piece of
+        the element's HTML) is left out.
         """
         from axe_playwright_python.sync_playwright import Axe
 
         # A colour that fades into another one is neither.
         self.page.evaluate("Promise.allSettled(document.getAnimations().map((a) => a.finished))")
-        found = Axe().run(self.page, options={"resultTypes": ["violations"]}).response
+        options: dict[str, Any] = {"resultTypes": ["violations"]}
+        if rules:
+            options["runOnly"] = list(rules)
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(Axe().axe_script)
+        found = self.page.evaluate("(options) => axe.run(options)", options)
         return [
             f"{each['id']}: {each['help']}: {node['html'][:200]}"
             for each in found["violations"]

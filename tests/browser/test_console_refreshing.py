@@ -52,4 +52,4 @@ def test_a_page_that_cannot_be_refreshed_says_so(browse, web, address) -> None:
     page.context.set_offline(True)
     page.evaluate(TICK)
 
-    note.wait_for(state="visible", timeout=10_000)
+    note.wait_for(state="visible")

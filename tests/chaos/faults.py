@@ -1,6 +1,5 @@
 """What may befall workers, submitters, broker and database while events come in."""
 
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +10,7 @@ from django.db import OperationalError, connection, transaction
 from tests import forged
 from tests.chaos.processes import Chaos
 from tests.integration.cluster import RabbitMQ, client
+from tests.ports import free_port
 
 Fault = Callable[[Chaos], None]
 
@@ -86,7 +86,7 @@ def fill_the_broker(chaos: Chaos) -> None:
 def make_the_broker_a_replica(chaos: Chaos) -> None:
     """Of a server that does not exist: it keeps what it has, and takes nothing."""
     with _redis(chaos) as server:
-        server.replicaof("127.0.0.1", _closed_port())
+        server.replicaof("127.0.0.1", free_port())
         time.sleep(chaos.dice.uniform(0.5, 4))
         server.replicaof("NO", "ONE")
 
@@ -104,12 +104,6 @@ def _redis(chaos: Chaos) -> Iterator[redis.Redis]:
     """One connection, so that it stays logged in whatever becomes of the password."""
     with client(chaos.cluster.broker) as pool, pool.client() as server:
         yield server
-
-
-def _closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 # The database

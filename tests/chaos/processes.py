@@ -119,7 +119,8 @@ class Chaos:
         return self.cluster.directory / f"accepted-{name}"
 
     def a_worker(self) -> Worker:
-        return self.dice.choice(self.living())
+        """One of those that run, or of the last ones where all have ended just now."""
+        return self.dice.choice(self.living() or self.cluster.workers[-WORKERS:])
 
     def kill_a_process_of(self, pids: set[int]) -> None:
         if pids:

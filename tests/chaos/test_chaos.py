@@ -37,7 +37,7 @@ def chaos(cluster):
 
 def test_random_faults_under_load_lose_nothing_and_double_nothing(chaos, capsys):
     chaos.fill_up()
-    wait_until(lambda: chaos.accepted() and Effect.objects.exists(), 60)
+    wait_until(lambda: chaos.accepted() and Effect.objects.exists(), 240)
     goes_on = enough(chaos)
     while goes_on():
         time.sleep(chaos.dice.uniform(0.2, 1.5))

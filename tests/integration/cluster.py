@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from neural.models import RunState, TaskRun, WorkerProcess
 from tests.conftest import database_url
 from tests.integration.launched import Launcher
 from tests.integration.rabbitmq import RabbitMQ
+from tests.ports import free_port
 from tests.watching import descendants, is_alive, wait_until
 from zhilian.supervision.die_with_parent import dying_with_parent
 from zhilian.supervision.embedded import EmbeddedBroker
@@ -40,6 +40,8 @@ UNHURRIED = {
     "retry_cap_seconds": 2,
     "search": False,
 }
+PATIENT = {"publish_timeout_seconds": 30}
+"""For a process whose publishing shall succeed, however slowly the broker answers."""
 
 
 class RedisServer:
@@ -48,9 +50,7 @@ class RedisServer:
     def __init__(self, directory: Path, *, database: int = 1) -> None:
         self.directory = directory
         self.database = database
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._process: subprocess.Popen | None = None
 
     @property
@@ -191,7 +191,7 @@ class Worker:
     def children(self) -> set[int]:
         return descendants(self.pid)
 
-    def wait_until_ready(self, seconds: float = 60) -> "Worker":
+    def wait_until_ready(self, seconds: float = 180) -> "Worker":
         wait_until(lambda: "event=worker_ready" in self.text or not self.is_running, seconds)
         assert self.is_running, f"{self.name} ended while it started"
         return self
@@ -224,7 +224,7 @@ class Worker:
         self.process.wait()
         wait_until(lambda: not any(map(is_alive, children)), 20)
 
-    def stop(self, seconds: float = 60) -> int:
+    def stop(self, seconds: float = 120) -> int:
         """SIGTERM the worker; returns the exit code."""
         self.process.terminate()
         return self.process.wait(seconds)
@@ -255,6 +255,8 @@ class Cluster:
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "DATABASE_URL": database_url(),
             "CELERY_BROKER_URL": self.broker.url,
+            # A quarter of a worker's start. The workers of `up` and of the demo make the checks.
+            "CELERY_SKIP_CHECKS": "1",
             "PROBE_DIRECTORY": str(self.marks),
             "PROBE_SOFT_SHUTDOWN": "1",
             **settings,
@@ -297,7 +299,7 @@ class Cluster:
         )
         return [int(mark.name.removeprefix(f"started-{key}-").split("-")[0]) for mark in marks]
 
-    def wait_for_start(self, key: str, times: int = 1, seconds: float = 30) -> int:
+    def wait_for_start(self, key: str, times: int = 1, seconds: float = 60) -> int:
         """Wait until work on `key` has started this many times; returns the last process's id."""
         wait_until(lambda: len(self.starts(key)) >= times, seconds)
         return self.starts(key)[times - 1]
@@ -310,8 +312,11 @@ class Cluster:
             return it.llen(queue)
 
 
-def wait_for_runs(*, state: RunState = RunState.SUCCEEDED, seconds: float = 60, **filters) -> None:
-    """Wait until every matching run is in this state."""
+def wait_for_runs(*, state: RunState = RunState.SUCCEEDED, seconds: float = 150, **filters) -> None:
+    """Wait until every matching run is in this state.
+
+    For longer than the leases of UNHURRIED: where a message could not be sent in time, because the
+    machine is busy, a relay sends it again."""
     runs = TaskRun.objects.filter(**filters)
     try:
         wait_until(lambda: runs.exists() and not runs.exclude(state=state).exists(), seconds)

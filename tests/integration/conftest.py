@@ -9,7 +9,7 @@ from celery import current_app
 
 from neural.broker import publisher
 from tests.integration.beats import start_beat  # noqa: F401 (a fixture)
-from tests.integration.cluster import UNHURRIED, Broker, Cluster, own_broker
+from tests.integration.cluster import PATIENT, UNHURRIED, Broker, Cluster, own_broker
 from tests.integration.rabbitmq import RabbitMQ, alone
 
 
@@ -51,6 +51,13 @@ def cluster(
     if getattr(request.node, "report_call", None) is not None and request.node.report_call.failed:
         for worker in cluster.workers:
             print(f"--- {worker.name}, the end of its log ---\n{worker.text[-6000:]}")
+
+
+@pytest.fixture
+def patient(cluster, settings) -> None:
+    """This process waits for its broker, however slowly it answers: no message is left to a relay,
+    so a test can count messages."""
+    settings.NEURAL = {**settings.NEURAL, **PATIENT}
 
 
 def point_this_process_to(url: str, monkeypatch) -> None:

@@ -54,7 +54,7 @@ class Doctor:
                 stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         try:
-            wait_until(lambda: "event=worker_ready" in log.read_text(errors="replace"), 60)
+            wait_until(lambda: "event=worker_ready" in log.read_text(errors="replace"), 240)
             yield
         finally:
             process.kill()
@@ -64,7 +64,7 @@ class Doctor:
         return subprocess.run(
             self._arguments(words),
             cwd=ROOT, env=self.environment, capture_output=True, text=True,
-            input=answer, timeout=120, check=False,
+            input=answer, timeout=300, check=False,
         )  # fmt: skip
 
     def _arguments(self, words: Any) -> list[str]:

@@ -170,7 +170,7 @@ class StrangersProject:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=600,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -193,7 +193,7 @@ class StrangersProject:
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text(errors="replace")
 
-    def wait_for_log(self, name: str, text: str, seconds: float = 60) -> None:
+    def wait_for_log(self, name: str, text: str, seconds: float = 180) -> None:
         wait_until(lambda: text in self.log(name), seconds)
 
     def destroy(self) -> None:

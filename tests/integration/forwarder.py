@@ -4,6 +4,8 @@ import socket
 import threading
 from contextlib import suppress
 
+from tests.ports import HOST, free_port
+
 
 class Forwarder:
     """Forwards connections from `port` on loopback to a server, both ways."""
@@ -15,12 +17,11 @@ class Forwarder:
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._listener: socket.socket | None = None
-        self.port = 0
+        self.port = free_port()
 
     def start(self) -> None:
         """Listen, after a stop again on the same port."""
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self._listener.getsockname()[1]
+        self._listener = socket.create_server((HOST, self.port))
         self._start(self._accept, self._listener)
 
     def stop(self) -> None:

@@ -28,7 +28,7 @@ class Launcher:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
-        wait_until(lambda: address.exists() or self._process.poll() is not None, 60)
+        wait_until(lambda: address.exists() or self._process.poll() is not None, 180)
         assert self._process.poll() is None, "the launcher of workers ended"
 
     def start(self, arguments: list[str], environment: dict[str, str], log: Path) -> "Launched":

@@ -12,6 +12,7 @@ waits for it. All of them end with the process that asked.
 """
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -24,7 +25,9 @@ from contextlib import suppress
 
 LIBRARIES = (
     "celery.app.base",
+    "click_repl",
     "cron_descriptor",
+    "cryptography.fernet",
     "django.contrib.admin.helpers",
     "django.contrib.staticfiles.storage",
     "django.core.management.commands.makemigrations",
@@ -36,13 +39,17 @@ LIBRARIES = (
     "django.views.generic",
     "environ",
     "holidays.countries",
+    "humanize",
     "kombu.transport.redis",
     "numpy.typing",
+    "prometheus_client",
     "psycopg",
     "pydantic.functional_validators",
     "pydantic.json_schema",
     "pydantic.main",
     "pydantic.type_adapter",
+    "tornado.httpserver",
+    "tornado.web",
     "whitenoise.middleware",
 )
 """Libraries of a worker that read neither settings nor the environment when they are imported.
@@ -55,6 +62,7 @@ def main(address: str) -> None:
     for name in LIBRARIES:
         with suppress(ModuleNotFoundError):
             importlib.import_module(name)
+    gc.freeze()  # no worker's garbage collection looks through the libraries again
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the waiting processes' exit codes do not matter
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"{address}.new")

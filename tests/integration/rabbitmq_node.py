@@ -3,10 +3,10 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
+from tests.ports import free_port
 from tests.watching import wait_until
 
 # Debian's programs of the same names in /usr/sbin switch to another user first.
@@ -48,7 +48,7 @@ class Node:
                 [program("rabbitmq-server")], env=self._environment, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
-        wait_until(lambda: "Starting broker... completed" in self._log.read_text(), 90)
+        wait_until(lambda: "Starting broker... completed" in self._log.read_text(), 240)
 
     def stop(self) -> None:
         if self._process:
@@ -66,11 +66,5 @@ class Node:
         command = ["set_vm_memory_high_watermark", "absolute", size]
         subprocess.run(
             [program("rabbitmqctl"), *command],
-            env=self._environment, capture_output=True, check=True, timeout=60,
+            env=self._environment, capture_output=True, check=True, timeout=240,
         )  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]

@@ -17,6 +17,8 @@ from tests.watching import wait_until
 pytestmark = pytest.mark.integration
 
 NEAR = {"outbound_private_addresses": True, "alert_relay_after_seconds": 1}
+# After half a minute an examination would tell of the test's own alert, too.
+ALOOF = {"examine_seconds": 3600}
 QUICK = {"republish_seconds": 1, "republish_lease_seconds": 2}
 
 
@@ -34,13 +36,13 @@ def group():
         yield running
 
 
-def is_sent():
-    return AlertMessage.objects.filter(state=AlertMessageState.SENT).exists()
+def is_sent(**which):
+    return AlertMessage.objects.filter(state=AlertMessageState.SENT, **which).exists()
 
 
 def test_an_alert_reaches_its_channel_through_a_worker(cluster, group):
     channel("dingtalk", group.url(""))
-    cluster.worker(outbound_private_addresses=True)
+    cluster.worker(outbound_private_addresses=True, **ALOOF)
     told(alert())
     wait_until(is_sent, 60)
     assert len(group.got) == 1
@@ -54,16 +56,17 @@ def test_what_a_relay_finds_reaches_people(cluster, group):
     looks = {**soon, "alert_no_worker_seconds": 1, "alert_queue": "high_priority"}
     cluster.worker(queues="high_priority", **NEAR, **QUICK, **looks)
     submit("unread")
-    wait_until(is_sent, 60)
-    (got,) = group.got
-    assert "队列没有工作进程读取：default" in got.body.decode()
+    # On a busy machine an examination may find something else for a moment, and tell of it.
+    wait_until(lambda: is_sent(rule="no_worker"), 60)
+    told_of = [got.body.decode() for got in group.got]
+    assert sum("队列没有工作进程读取：default" in text for text in told_of) == 1
     alert = Alert.objects.open().get(rule="no_worker")
     assert (alert.subject, alert.told_at is not None) == ("default", True)
 
 
 def test_a_broker_that_is_down_is_told_all_the_same_and_once(cluster, group):
     channel("dingtalk", group.url(""))
-    worker = cluster.worker(**NEAR, **QUICK)
+    worker = cluster.worker(**NEAR, **QUICK, **ALOOF)
     cluster.broker.stop()
 
     told(alert(rule="broker", subject=""))
@@ -88,7 +91,7 @@ def test_a_process_that_is_forked_while_the_relay_sends_works(cluster, group):
 
     group.answers.insert(0, slowly)
     channel("dingtalk", group.url(""))
-    worker = cluster.worker(**NEAR, **QUICK)
+    worker = cluster.worker(**NEAR, **QUICK, **ALOOF)
     with transaction.atomic():  # no run will send it
         told(alert())
         TaskRun.objects.all().delete()
@@ -102,4 +105,5 @@ def test_a_process_that_is_forked_while_the_relay_sends_works(cluster, group):
     submit("after")
     wait_until(lambda: TaskRun.objects.filter(state=RunState.SUCCEEDED).exists(), 60)
     assert worker.is_running
-    assert len(group.got) == 1
+    # One, unless the answer came too late on a busy machine.
+    assert len(group.got) == only().attempts

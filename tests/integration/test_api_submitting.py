@@ -6,11 +6,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db.models import Count
 
 from neural.api import keys
 from neural.api.models import Scope
 from neural.models import NeuralEvent, TaskRun
-from tests.integration.cluster import took
 from tests.integration.web import Web, answered_lines
 from tests.watching import wait_until
 
@@ -27,6 +27,16 @@ def event(name, **payload):
 
 def lines(*events):
     return b"".join(json.dumps(each).encode() + b"\n" for each in events)
+
+
+def streamed_answer(client):
+    """All of an answer that comes in chunks; fails if the connection ends before."""
+    answer = b""
+    while not answer.endswith(b"\r\n0\r\n\r\n"):
+        piece = client.recv(65536)
+        assert piece, answer
+        answer += piece
+    return answer
 
 
 @pytest.fixture
@@ -110,7 +120,9 @@ def test_a_web_process_killed_within_a_batch_has_recorded_every_answered_line(se
     assert {answer["status"] for answer in answers} == {202}
     for answer in answers:
         assert recorded[str(answer["line"] - 1)] == answer["id"]
-    assert TaskRun.objects.count() == len(recorded)
+    # By one statement: the database may still commit what the killed process had asked it to.
+    runs = NeuralEvent.objects.annotate(count=Count("runs")).values_list("count", flat=True)
+    assert set(runs) == {1}
 
 
 @pytest.mark.faults
@@ -118,14 +130,12 @@ def test_without_a_broker_events_are_accepted_and_only_the_first_waits(serve, ke
     web = serve(broker_url=NOBODY, workers=1, publish_probe_seconds=60)
     headers = {"X-Api-Key": key, "Content-Type": "application/json"}
 
-    statuses = []
-    with took() as seconds:
-        for n in range(20):
-            body = json.dumps(event(n))
-            statuses.append(web.request("POST", "/api/v1/events", body, **headers)[0])
+    bodies = [json.dumps(event(n)) for n in range(20)]
+    statuses = [web.request("POST", "/api/v1/events", body, **headers)[0] for body in bodies]
 
     assert statuses == [202] * 20
-    assert seconds() < 20 * 0.5, "each request waited for the broker"
+    lost = web.log.read_text().count("event=broker_lost")
+    assert lost == 1, "each request waited for the broker"
     assert NeuralEvent.objects.count() == 20
 
 
@@ -158,11 +168,11 @@ def test_a_client_that_sends_a_byte_now_and_then_is_answered_when_its_time_is_ov
 
 def test_whole_lines_of_a_client_that_is_too_slow_are_kept(serve, key):
     web = serve(api_body_seconds=1.5)
-    with web.opened("/api/v1/events/batch", key, NDJSON, "Content-Length: 5000") as client:
-        client.sendall(lines(event(1)) + b'{"type": "probe.cou')
-        answer = b""
-        while b'"problem"' not in answer:
-            answer += client.recv(65536)
+    # Together with the headers, or the time might be over before anything has come.
+    begun = lines(event(1)) + b'{"type": "probe.cou'
+    length = "Content-Length: 5000"
+    with web.opened("/api/v1/events/batch", key, NDJSON, length, begun=begun) as client:
+        answer = streamed_answer(client)
 
     first, last = answered_lines(answer)
     assert (first["line"], first["status"]) == (1, 202)
@@ -202,7 +212,6 @@ def test_a_pipe_of_events_without_a_length_is_answered_while_it_is_open(serve, k
     ).start()
     wait_until(lambda: NeuralEvent.objects.count() >= 100, 60)
     went_on.set()
-    wait_until(lambda: connection.sock is not None, 10)
     wait_until(lambda: NeuralEvent.objects.count() == 201, 60)
     raw = connection.getresponse().read()
     connection.close()
@@ -216,9 +225,7 @@ def test_a_body_that_ends_early_loses_only_the_line_that_was_cut(serve, key):
     with web.opened("/api/v1/events/batch", key, NDJSON, "Content-Length: 5000") as client:
         client.sendall(whole + json.dumps(event(3)).encode())  # it may go on
         client.shutdown(1)
-        answer = b""
-        while b'"problem"' not in answer:
-            answer += client.recv(65536)
+        answer = streamed_answer(client)
 
     *each, last = answered_lines(answer)
     assert [one["status"] for one in each] == [202, 202]

@@ -2,11 +2,15 @@
 SQLite where they can be, and all modules are imported, also those of other packages."""
 
 import datetime as dt
+import fcntl
 import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -137,7 +141,16 @@ def test_each_comes_to_its_end(command, files):
 @pytest.mark.parametrize("command", SMALL_ON_POSTGRESQL)
 def test_each_of_postgresql_comes_to_its_end(transactional_db, command):
     server = database_url()
-    expect_figures(command, [*SMALL_ON_POSTGRESQL[command], "--postgresql", server])
+    with alone():
+        expect_figures(command, [*SMALL_ON_POSTGRESQL[command], "--postgresql", server])
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One at a time on this machine: each makes databases of the same names on the server anew."""
+    with Path(tempfile.gettempdir(), "zhilian-tests-benchmarks.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def expect_figures(command: str, options: list[str]) -> None:
@@ -150,7 +163,11 @@ def expect_figures(command: str, options: list[str]) -> None:
     if absent and absent[1] not in ("benchmarks", "neural", "zhilian", "tests"):
         pytest.skip(absent[0])
     assert done.returncode == 0 or command in MAY_FLAG, done.stderr
-    assert json.loads(done.stdout), done.stderr
+    assert done.stdout, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures, done.stderr
+    if name == "console_scale":
+        assert figures["not_walked"] == {}
 
 
 @pytest.mark.once

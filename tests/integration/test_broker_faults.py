@@ -23,7 +23,7 @@ def quick(settings):
 
 
 @pytest.mark.faults
-def test_a_wiped_broker_loses_nothing(cluster, quick):
+def test_a_wiped_broker_loses_nothing(cluster, quick, patient):
     keys = names("backlog", 120)
     for key in keys[:20]:
         submit(key)
@@ -52,18 +52,19 @@ def test_a_broker_wiped_under_a_working_worker_loses_nothing(cluster, quick):
     assert worker.is_running
 
 
-def test_submitting_goes_on_while_the_broker_is_away_and_all_runs_when_it_is_back(cluster, quick):
+def test_submitting_goes_on_while_the_broker_is_away_and_all_runs_when_it_is_back(
+    cluster, quick, caplog
+):
     worker = cluster.worker(**QUICK)
     submit("before")
     wait_for_runs()
 
     cluster.broker.stop()
     away = names("away", 60)
-    with took() as seconds:
-        for key in away:
-            submit(key)
+    for key in away:
+        submit(key)
     assert publisher().breaker_is_open
-    assert seconds() < 10  # one failure, not sixty
+    assert losses_of_the_broker(caplog) == 1  # one failure, not sixty
     assert TaskRun.objects.filter(state="pending").count() == 60
     cluster.broker.start()
 
@@ -72,6 +73,11 @@ def test_submitting_goes_on_while_the_broker_is_away_and_all_runs_when_it_is_bac
     expect_once(["before", *away, "after"])
     assert worker.is_running
     assert set(TaskRun.objects.values_list("losses", "failures")) == {(0, 0)}
+
+
+def losses_of_the_broker(caplog) -> int:
+    """How often this process met a broker that did not answer."""
+    return sum("event=broker_lost" in each.getMessage() for each in caplog.records)
 
 
 def all_succeeded() -> bool:
@@ -83,11 +89,12 @@ def stop_the_broker_a_few_times(cluster, worker, times: int) -> None:
     for number in range(times):
         for key in names(f"load{number}-", 3):
             submit(key, kind="probe.two_step", seconds=0.3)
-        wait_until(lambda n=number: cluster.starts(f"load{n}-0000"), 30)
+        wait_until(lambda n=number: cluster.starts(f"load{n}-0000"), 60)
         cluster.broker.kill()
-        within(2, lambda: not worker.is_running)
+        within(30, lambda: not worker.is_running or not TaskRun.objects.running().exists())
+        within(2, lambda: not worker.is_running)  # what has ended is acknowledged now
         cluster.broker.start()
-        within(30, lambda: not worker.is_running or all_succeeded())
+        within(60, lambda: not worker.is_running or all_succeeded())
         if not worker.is_running:
             return
 
@@ -136,7 +143,7 @@ def test_a_worker_that_stops_ends_although_the_broker_goes_away_meanwhile(cluste
 
 
 @pytest.mark.faults
-def test_a_frozen_broker_costs_a_submitter_about_a_second_once(cluster, quick):
+def test_a_frozen_broker_costs_a_submitter_about_a_second_once(cluster, quick, caplog):
     worker = cluster.worker(**QUICK)
     submit("before")
     wait_for_runs()
@@ -144,14 +151,13 @@ def test_a_frozen_broker_costs_a_submitter_about_a_second_once(cluster, quick):
     cluster.broker.freeze()
     with took() as first:
         submit("first")
-    with took() as rest:
-        for key in names("rest", 20):
-            submit(key)
+    for key in names("rest", 20):
+        submit(key)
     cluster.broker.thaw()
 
-    assert first() < 4  # about one second; more only on a busy machine
-    assert rest() < 4
-    assert wait_until(lambda: not publisher().breaker_is_open, 20) is None
+    assert first() < 10  # about one second; more only on a busy machine
+    assert losses_of_the_broker(caplog) == 1
+    wait_until(lambda: not publisher().breaker_is_open, 60)
     submit("after")
     wait_for_runs()
     expect_once(["before", "first", *names("rest", 20), "after"])
@@ -176,7 +182,7 @@ def test_a_worker_and_its_relay_outlive_a_long_freeze(cluster, quick):
     assert worker.is_running
 
 
-def test_a_message_lost_before_a_worker_read_it_is_sent_again(cluster, quick):
+def test_a_message_lost_before_a_worker_read_it_is_sent_again(cluster, quick, patient):
     submit("lost")
     with client(cluster.broker) as connection:
         assert connection.delete("default") == 1
@@ -187,7 +193,7 @@ def test_a_message_lost_before_a_worker_read_it_is_sent_again(cluster, quick):
     expect_once(["lost"])
 
 
-def test_the_relay_does_not_flood_a_long_queue(cluster, quick):
+def test_the_relay_does_not_flood_a_long_queue(cluster, quick, patient):
     """With nobody reading the queue, everything is unpublished again and again."""
     keys = names("many", 300)
     limits = {**QUICK, "queue_depth_limit": 40, "republish_lease_seconds": 0.3}

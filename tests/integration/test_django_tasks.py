@@ -5,6 +5,7 @@ import pytest
 from neural.models import RunState
 from tests.integration.cluster import expect_once, wait_for_runs
 from tests.probe import django_tasks as probe
+from tests.watching import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -28,5 +29,7 @@ def test_a_worker_runs_them_tries_them_again_and_their_results_can_be_read_here(
     assert urgent.worker_ids[0].startswith(f"{worker.row.name}/")
     assert hopeless.errors[0].exception_class is ValueError
     expect_once(["retried", "urgent"])
-    assert f"Task {probe.give_back_async.module_path}[{in_time.id}] succeeded" in worker.text
-    assert f"id={hopeless.id} path={probe.fail.module_path} state=FAILED" in worker.text
+    # The lines are written after the outcomes.
+    succeeded = f"Task {probe.give_back_async.module_path}[{in_time.id}] succeeded"
+    failed = f"id={hopeless.id} path={probe.fail.module_path} state=FAILED"
+    wait_until(lambda: succeeded in worker.text and failed in worker.text, 60)

@@ -23,7 +23,7 @@ def broker(tmp_path):
 
 
 def client(broker: EmbeddedBroker) -> redis.Redis:
-    return redis.Redis(unix_socket_path=str(broker.socket), db=1, socket_timeout=1)
+    return redis.Redis(unix_socket_path=str(broker.socket), db=1, socket_timeout=30)
 
 
 def test_it_opens_no_tcp_port_and_a_socket_for_its_user_alone(broker):
@@ -64,7 +64,7 @@ def test_a_frozen_one_does_not_answer_until_it_is_thawed(broker):
     assert not answers(broker.socket)
 
     broker.thaw()
-    assert answers(broker.socket)
+    wait_until(lambda: answers(broker.socket))
 
 
 def test_a_frozen_one_can_be_stopped(broker):
@@ -79,7 +79,7 @@ def test_a_second_one_on_the_same_directory_is_refused(broker):
     with pytest.raises(BrokerAlreadyRunning, match="already serves"):
         EmbeddedBroker(broker.directory).start()
 
-    assert answers(broker.socket)
+    wait_until(lambda: answers(broker.socket))
 
 
 def test_celery_understands_its_url_in_a_directory_with_any_name(tmp_path):

@@ -25,17 +25,18 @@ def test_with_the_broker_away_workers_go_on_examining_and_the_home_says_so(clust
     assert "No relay has looked yet" in home(client)
 
     cluster.worker(examine_seconds=0.5)
-    wait_until(lambda: facts().get("broker", {}).get("up"), 30)
+    wait_until(lambda: facts().get("broker", {}).get("up"), 60)
     assert [each["running"] for each in facts()["processes"]] == [0]
     assert facts()["queues"]["default"]["readers"] == 1
 
     cluster.broker.stop()
-    wait_until(lambda: not facts()["broker"]["up"], 30)
-    html = home(client)
-    assert "does not answer" in html
-    assert "No relay has looked" not in html
+    wait_until(lambda: "does not answer" in home(client), 60)
+    assert not facts()["broker"]["up"]
+    assert "No relay has looked" not in home(client)
     assert len(facts()["processes"]) == 1
 
     cluster.broker.start()
-    wait_until(lambda: facts()["broker"]["up"], 30)
-    assert "does not answer" not in home(client)
+    # The home names open alerts, too, and these end after the facts are written.
+    # One that has been open for half a minute, as on a busy machine, is kept for a minute more.
+    wait_until(lambda: "does not answer" not in home(client), 120)
+    assert facts()["broker"]["up"]

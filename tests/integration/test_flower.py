@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from neural.models import TaskRun
-from tests.integration.cluster import ROOT, Cluster, wait_for_runs
+from tests.integration.cluster import ROOT, Cluster, Worker, wait_for_runs
 from tests.integration.submitting import names, submit
-from tests.integration.test_up import free_port
+from tests.ports import free_port
 from tests.watching import wait_until
 from zhilian.supervision.die_with_parent import dying_with_parent
 
@@ -60,6 +60,16 @@ class Flower:
             return self.get("/healthcheck") == b"OK"
         return False
 
+    def has_heard_of(self, worker: Worker) -> bool:
+        """Whether it receives the event stream: it knows the worker by nothing else."""
+        return worker.row.name in self.api("workers?status=true")
+
+    def workers(self) -> dict:
+        """What the workers say of themselves within a second, which is as long as Flower waits."""
+        with suppress(OSError):
+            return self.api("workers?refresh=true")
+        return {}
+
     def states(self) -> dict[str, str]:
         return {task_id: task["state"] for task_id, task in self.api("tasks?limit=1000").items()}
 
@@ -68,21 +78,22 @@ class Flower:
 def flower(cluster, tmp_path) -> Iterator[Flower]:
     running = Flower(cluster, tmp_path / "flower.log", FLOWER_BASIC_AUTH=LOGIN)
     try:
-        wait_until(running.is_up, 60)
+        wait_until(running.is_up, 120)
         yield running
     finally:
         running.process.kill()
         running.process.wait()
 
 
-def listened_to(worker) -> bool:
-    return "Events of group {task} enabled by remote" in worker.text
+def wait_until_listened_to(worker: Worker, flower: Flower) -> None:
+    told = "Events of group {task} enabled by remote"
+    wait_until(lambda: told in worker.text and flower.has_heard_of(worker), 60)
 
 
 def test_it_shows_workers_and_what_became_of_every_run(cluster, flower):
     """Also of those that were batched with another's message, which comes late."""
     worker = cluster.worker(concurrency=2, retry_base_seconds=1, retry_cap_seconds=1)
-    wait_until(lambda: listened_to(worker), 60)
+    wait_until_listened_to(worker, flower)
 
     for key in names("event", 100):
         submit(key)
@@ -99,7 +110,8 @@ def test_it_shows_workers_and_what_became_of_every_run(cluster, flower):
     broken = flower.api(f"task/info/{TaskRun.objects.get(event__event_id='broken').task_id}")
     assert "there is no use in trying again" in broken["exception"]
     assert broken["args"] == "probe.count"
-    [(name, shown)] = flower.api("workers?refresh=true").items()
+    wait_until(lambda: "active_queues" in flower.workers().get(worker.row.name, {}), 60)
+    [(name, shown)] = flower.api("workers").items()
     assert name == worker.row.name
     assert {queue["name"] for queue in shown["active_queues"]} == {
         "high_priority",
@@ -110,7 +122,7 @@ def test_it_shows_workers_and_what_became_of_every_run(cluster, flower):
 
 def test_a_run_that_waits_for_its_next_attempt_is_shown_as_a_retry(cluster, flower):
     worker = cluster.worker(concurrency=1, retry_base_seconds=600, retry_cap_seconds=600)
-    wait_until(lambda: listened_to(worker), 60)
+    wait_until_listened_to(worker, flower)
 
     submit("flaky", fail_times=1)
 
@@ -149,7 +161,7 @@ def test_for_others_it_does_not_start_without_a_password(cluster, options, envir
         env=cluster.environment() | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -160,16 +172,17 @@ def test_for_others_it_does_not_start_without_a_password(cluster, options, envir
 
 def test_events_that_it_turned_on_can_be_turned_off(cluster, flower):
     worker = cluster.worker()
-    wait_until(lambda: listened_to(worker), 60)
+    wait_until_listened_to(worker, flower)
     flower.process.kill()
 
+    celery = [sys.executable, "-m", "celery", "-A", "zhilian", "control"]
     said = subprocess.run(
-        [sys.executable, "-m", "celery", "-A", "zhilian", "control", "disable_events"],
+        [*celery, "--destination", worker.row.name, "--timeout", "60", "disable_events"],
         cwd=ROOT,
         env=cluster.environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
 

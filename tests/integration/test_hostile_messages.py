@@ -42,9 +42,9 @@ def test_no_message_stops_a_worker_and_each_that_can_be_kept_is_a_dead_letter(cl
             redis.lpush("default", forged.as_bytes(each))
 
     done = Effect.objects.filter(key__startswith="sound ")
-    wait_until(lambda: done.count() == len(sound) or not worker.is_running, 180)
+    wait_until(lambda: done.count() == len(sound) or not worker.is_running, 400)
     assert worker.is_running, "a message has stopped the worker"
-    wait_until(lambda: not redis.hlen("unacked") and not cluster.message_count(), 60)
+    wait_until(lambda: not redis.hlen("unacked") and not cluster.message_count(), 120)
 
     expect_once([*sound, *forged.DONE])
     dead = TaskRun.objects.dead().filter(task=forged.TASK)
@@ -76,7 +76,7 @@ def test_a_worker_that_ends_unasked_says_so_by_its_code(cluster):
     with (cluster.directory / "broken.log").open("wb") as log:
         command = dying_with_parent([sys.executable, "-c", BROKEN_WORKER])
         ended = subprocess.run(
-            command, cwd=ROOT, env=cluster.environment(), stdout=log, stderr=log, timeout=120
+            command, cwd=ROOT, env=cluster.environment(), stdout=log, stderr=log, timeout=300
         )
 
     assert "a fault of the worker's own" in (cluster.directory / "broken.log").read_text()

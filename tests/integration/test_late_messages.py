@@ -7,7 +7,7 @@ import pytest
 from celery import Celery
 
 from neural.models import TaskRun
-from tests.integration.cluster import client, expect_once, wait_for_runs
+from tests.integration.cluster import PATIENT, client, expect_once, wait_for_runs
 from tests.integration.submitting import names, submit
 from tests.watching import wait_until
 
@@ -19,11 +19,11 @@ AMPLE = {"batch_claim_seconds": 30}
 
 
 @pytest.fixture
-def backlog(cluster):
+def backlog(cluster, patient):
     """Single events, each with its message, and no worker yet."""
     for key in EVENTS:
         submit(key)
-    wait_until(lambda: cluster.message_count() >= len(EVENTS), 20)
+    wait_until(lambda: cluster.message_count() >= len(EVENTS), 60)
 
 
 def unacknowledged(cluster) -> int:
@@ -32,7 +32,7 @@ def unacknowledged(cluster) -> int:
 
 
 def wait_until_no_message_is_left(cluster) -> None:
-    wait_until(lambda: not cluster.message_count() and not unacknowledged(cluster), 60)
+    wait_until(lambda: not cluster.message_count() and not unacknowledged(cluster), 180)
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
@@ -52,7 +52,7 @@ def test_processes_that_are_replaced_all_the_time_lose_nothing(cluster, backlog)
     """Each shares what those before it remembered, or did not come to remember."""
     cluster.worker(environment={"CELERY_WORKER_MAX_TASKS_PER_CHILD": "1"})
 
-    wait_for_runs(seconds=120)
+    wait_for_runs(seconds=900)  # a process for each message
     wait_until_no_message_is_left(cluster)
 
     expect_once(EVENTS)
@@ -65,6 +65,8 @@ class Listener:
         self.app = Celery(broker=url, set_as_current=False)
         self.heard: Counter[tuple[str, str]] = Counter()
         self.states: dict[str, str] = {}
+        self.has_heard = threading.Event()
+        """Set by the first event of all, such as a worker's heartbeat."""
         self._state = self.app.events.State()
         self._ended = threading.Event()
 
@@ -79,9 +81,10 @@ class Listener:
 
     def _hear(self, event) -> None:
         self._state.event(event)
+        self.has_heard.set()
         if event["type"].startswith("task-"):
-            self.heard[event["uuid"], event["type"]] += 1
             self.states[event["uuid"]] = self._state.tasks[event["uuid"]].state
+            self.heard[event["uuid"], event["type"]] += 1  # last: the test waits for it
 
     def end(self) -> None:
         self._ended.set()
@@ -97,10 +100,13 @@ def listener(cluster):
     thread.join()
 
 
-def test_the_event_stream_says_of_each_run_once_received_started_and_succeeded(cluster, listener):
-    worker = cluster.worker(**AMPLE)
+def test_the_event_stream_says_of_each_run_once_received_started_and_succeeded(
+    cluster, listener, patient
+):
+    worker = cluster.worker(**AMPLE, **PATIENT)
     listener.app.control.enable_events()
-    wait_until(lambda: "Events of group {task} enabled by remote" in worker.text, 30)
+    wait_until(lambda: "Events of group {task} enabled by remote" in worker.text, 60)
+    assert listener.has_heard.wait(60)
 
     for key in EVENTS[:45]:  # fewer than a full delivery, which would send a second message
         submit(key)
@@ -110,6 +116,6 @@ def test_the_event_stream_says_of_each_run_once_received_started_and_succeeded(c
     runs = TaskRun.objects.values_list("task_id", flat=True)
     said = ("task-received", "task-started", "task-succeeded")
     expected = {(run, kind): 1 for run in runs for kind in said}
-    wait_until(lambda: len(listener.heard) == len(expected), 30)
+    wait_until(lambda: len(listener.heard) == len(expected), 60)
     assert listener.heard == expected
     assert listener.states == dict.fromkeys(runs, "SUCCESS")

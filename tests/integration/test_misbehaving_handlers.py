@@ -31,15 +31,16 @@ def test_handlers_that_end_or_hold_up_their_process_harm_no_neighbour(cluster):
             submit(f"{kind}-{name}", kind=kind, case=name)
             submit_together(among[2:], kind=kind)
             keys += [*among, f"{kind}-{name}"]
-    ask("hang", kind="probe.misbehaving", case="hang_in_c", soft_time_limit=1, time_limit=2)
-    ask("hang-async", kind="probe.misbehaving_async", soft_time_limit=1, time_limit=30)
+    # When they come again they shall not reach their limits, on a busy machine either.
+    ask("hang", kind="probe.misbehaving", case="hang_in_c", soft_time_limit=4, time_limit=6)
+    ask("hang-async", kind="probe.misbehaving_async", soft_time_limit=4, time_limit=60)
 
     worker = cluster.worker(concurrency=2)
     for name in DEADLY_ERRORS:
         misbehave.apply_async(args=[name], task_id=f"error-{name}")
 
-    wait_for_runs(handler__in=handlers())
-    wait_for_runs(state=RunState.DEAD, task="probe.misbehave")
+    wait_for_runs(handler__in=handlers(), seconds=240)
+    wait_for_runs(state=RunState.DEAD, task="probe.misbehave", seconds=120)
     expect_once([*keys, "hang", "hang-async"])
     assert worker.is_running
     assert "event=outcome_not_recorded" not in worker.text

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,11 +19,15 @@ ROOT = Path(__file__).parents[2]
 class Supervised:
     """A supervisor in a process of its own, with one program written in Python."""
 
-    def __init__(self, program: str, output: Path, grace: float = 10.0) -> None:
+    def __init__(
+        self, program: str, output: Path, *, grace: float = 10.0, before: str = ""
+    ) -> None:
+        """``before`` is code that the supervisor's process runs first."""
         code = (
             "import sys; from zhilian.supervision.processes import ProgramSpec, Supervisor\n"
+            f"{before}\n"
             f"it = ProgramSpec(name='it', arguments=[sys.executable, '-u', '-c', {program!r}])\n"
-            f"Supervisor([it], grace={grace}).run()"
+            f"Supervisor([it], grace={grace}, output=sys.stdout).run()"
         )
         self.output = output
         with output.open("wb") as file:
@@ -38,7 +43,7 @@ class Supervised:
 def supervise(tmp_path):
     started = []
 
-    def start(program: str, **options: float) -> Supervised:
+    def start(program: str, **options: Any) -> Supervised:
         started.append(Supervised(program, tmp_path / "output", **options))
         return started[-1]
 
@@ -49,6 +54,16 @@ def supervise(tmp_path):
 
 
 STUBBORN = "import signal, time; signal.signal(15, 1); print('ready'); time.sleep(60)"
+AT_ONCE = """
+import os, signal
+write = sys.stdout.write
+def answered(text):
+    write(text)
+    if "again to stop at once" in text:
+        os.kill(os.getpid(), signal.SIGTERM)
+sys.stdout.write = answered
+"""
+"""A person who presses Ctrl-C again as soon as the line about it is there."""
 PARENT = (
     "import subprocess, sys, time\n"
     "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
@@ -90,8 +105,8 @@ def test_a_signal_stops_everything(supervise, number):
 
     supervised.process.send_signal(number)
 
-    assert supervised.process.wait(10) == 0
-    assert not any(map(is_alive, family))
+    assert supervised.process.wait(40) == 0
+    wait_until(lambda: not any(map(is_alive, family)))  # what was killed needs a moment
 
 
 def test_what_does_not_stop_in_time_is_killed(supervise):
@@ -100,7 +115,7 @@ def test_what_does_not_stop_in_time_is_killed(supervise):
 
     supervised.process.terminate()
 
-    assert supervised.process.wait(10) == 0
+    assert supervised.process.wait(40) == 0
     assert supervised.said("it did not stop: killing it")
 
 
@@ -112,7 +127,16 @@ def test_a_second_signal_stops_at_once(supervise):
     wait_until(lambda: supervised.said("again to stop at once"))
     supervised.process.terminate()
 
-    assert supervised.process.wait(10) == 0
+    assert supervised.process.wait(40) == 0
+
+
+def test_a_second_signal_counts_however_quickly_it_comes(supervise):
+    supervised = supervise(STUBBORN, grace=60, before=AT_ONCE)
+    wait_until(lambda: supervised.said("ready"))
+
+    supervised.process.terminate()
+
+    assert supervised.process.wait(40) == 0
 
 
 def test_a_killed_supervisor_leaves_no_program_behind(supervise):

@@ -41,8 +41,8 @@ def test_one_event_freezes_no_neighbour_and_what_is_refused_is_seen(cluster):
     send(cluster.broker.url, "m2", event_id="no data", **about)
 
     worker = cluster.worker(concurrency=2)
-    wait_until(lambda: RefusedEvent.objects.count() == 2, 60)
-    wait_until(lambda: not TaskRun.objects.filter(state__in=["pending", "running"]).exists(), 60)
+    wait_until(lambda: RefusedEvent.objects.count() == 2, 150)
+    wait_until(lambda: not TaskRun.objects.filter(state__in=["pending", "running"]).exists(), 150)
 
     expect_once(EVENTS[:7] + EVENTS[8:])
     reasons = dict(TaskRun.objects.filter(state=RunState.DEAD).values_list("task_id", "error"))

@@ -69,14 +69,14 @@ answer_of_submit = neural.submit(
 )
 sent = current_app.send_task("kitchen.tasks.add", args=[1, 2])
 recorded = TaskRun.objects.filter(task_id=sent.id).exists()
-value = sent.get(timeout=100, interval=0.05)
+value = sent.get(timeout=240, interval=0.05)
 
 later = simmer.apply_async((3600,), countdown=3600)
 later.revoke()
 
 plain = plain_add.delay(1, 2)
 failing = add.delay("1", 2)
-deadline = time.monotonic() + 100
+deadline = time.monotonic() + 240
 while AsyncResult(failing.id).state != "FAILURE" and time.monotonic() < deadline:
     time.sleep(0.05)
 
@@ -178,7 +178,7 @@ def test_celery_call_records_and_celery_result_answers(project, promises):
 def test_beat_records_what_is_due(project, promises):
     asked = "SELECT count(*) FROM neural_taskrun WHERE requested_by = 'stir'"
 
-    wait_until(lambda: rows(project, asked)[0][0] >= 1, 60)
+    wait_until(lambda: rows(project, asked)[0][0] >= 1, 150)
 
 
 def test_every_page_of_its_admin_site_answers(project):
@@ -192,7 +192,7 @@ def test_a_worker_that_is_told_to_stop_releases_what_it_cannot_finish(project, p
     """Last: it ends the worker."""
     run = "SELECT state, losses, failures FROM neural_taskrun WHERE task_id = '{left}'"
     run = run.format(**promises)
-    wait_until(lambda: rows(project, run) == [("running", 0, 0)], 60)
+    wait_until(lambda: rows(project, run) == [("running", 0, 0)], 150)
 
     project.worker.send_signal(signal.SIGTERM)
 

@@ -3,27 +3,20 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.watching import descendants, is_alive, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.once]
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Up:
@@ -56,7 +49,7 @@ class Up:
 def up(tmp_path) -> Iterator[Up]:
     running = Up(tmp_path / "var")
     try:
-        wait_until(running.is_ready, seconds=60)
+        wait_until(running.is_ready, seconds=240)
         yield running
     finally:
         running.process.kill()
@@ -65,7 +58,7 @@ def up(tmp_path) -> Iterator[Up]:
 
 def test_it_serves_the_admin_and_stops_with_no_orphan(up):
     address = f"http://127.0.0.1:{up.port}/admin/login/"
-    with urllib.request.urlopen(address, timeout=10) as page:
+    with urllib.request.urlopen(address, timeout=90) as page:
         assert b"csrfmiddlewaretoken" in page.read()
     assert up.said(r"login admin, password \S{12,}")
     logs = {path.name: path.read_text() for path in (up.var / "log").iterdir()}
@@ -78,8 +71,8 @@ def test_it_serves_the_admin_and_stops_with_no_orphan(up):
 
     up.process.send_signal(signal.SIGTERM)
 
-    assert up.process.wait(40) == 0
-    assert not any(map(is_alive, family))
+    assert up.process.wait(90) == 0
+    wait_until(lambda: not any(map(is_alive, family)))  # what was killed needs a moment
     assert "Traceback" not in up.output.read_text()
 
 
@@ -94,7 +87,7 @@ def test_killed_outright_it_leaves_no_orphan(up):
 def test_a_busy_port_is_named_in_a_sentence(up):
     taken = subprocess.run(
         [sys.executable, "manage.py", "up", "--port", str(up.port)],
-        capture_output=True, text=True, cwd=ROOT, timeout=60, check=False,
+        capture_output=True, text=True, cwd=ROOT, timeout=120, check=False,
     )  # fmt: skip
 
     assert taken.returncode == 1

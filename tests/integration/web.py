@@ -13,10 +13,9 @@ from pathlib import Path
 
 from tests.conftest import database_url
 from tests.integration.cluster import ROOT
+from tests.ports import HOST, free_port
 from tests.watching import descendants, wait_until
 from zhilian.supervision.die_with_parent import dying_with_parent
-
-HOST = "127.0.0.1"
 
 
 class Web:
@@ -29,11 +28,11 @@ class Web:
         broker_url: str,
         workers: int = 2,
         environment: Mapping[str, str] | None = None,
+        port: int | None = None,
         **neural,
     ) -> None:
-        with socket.socket() as free:
-            free.bind((HOST, 0))
-            self.port = free.getsockname()[1]
+        """``port`` is for one that takes the place of another."""
+        self.port = port or free_port()
         self.log = directory / "web.log"
         settings = {f"NEURAL_{name.upper()}": str(value) for name, value in neural.items()}
         command = [sys.executable, "-m", "gunicorn", "zhilian.wsgi", "--no-control-socket"]
@@ -62,7 +61,7 @@ class Web:
                 return self.request("GET", "/api/v1/nowhere")[0] == 404
             return False
 
-        wait_until(lambda: answers() or self.process.poll() is not None, 90)
+        wait_until(lambda: answers() or self.process.poll() is not None, 240)
         assert self.process.poll() is None, self.log.read_text(errors="replace")[-4000:]
         return self
 
@@ -91,12 +90,12 @@ class Web:
         self.process.wait()
 
     @contextmanager
-    def opened(self, path: str, key: str, content_type: str, *more: str):
-        """A connection on which a request's headers have been sent, but not its body."""
+    def opened(self, path: str, key: str, content_type: str, *more: str, begun: bytes = b""):
+        """A connection on which a request's headers have been sent, and ``begun`` of its body."""
         with socket.create_connection((HOST, self.port), timeout=120) as connection:
             lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"X-Api-Key: {key}"]
             lines += [f"Content-Type: {content_type}", *more, "", ""]
-            connection.sendall("\r\n".join(lines).encode())
+            connection.sendall("\r\n".join(lines).encode() + begun)
             yield connection
 
 

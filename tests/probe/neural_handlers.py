@@ -7,6 +7,7 @@ import neural
 from neural.queues import HIGH_PRIORITY, HIGH_PRIORITY_QUEUE, LOW_PRIORITY, LOW_PRIORITY_QUEUE
 from tests.probe import misbehaving, training  # noqa: F401  (registers its model types)
 from tests.probe.acting import (
+    Failing,
     Order,
     act,
     directory,
@@ -15,6 +16,7 @@ from tests.probe.acting import (
     misbehave,
     started,
 )
+from tests.probe.models import Effect
 
 IS_OLD = "PROBE_OLD" in os.environ
 """Whether this process shall know nothing of what came with the new version."""
@@ -97,6 +99,20 @@ def right(event, data):
 )
 def own_policy(event, data):
     return act(data)
+
+
+if "PROBE_KITCHEN" in os.environ:
+
+    @neural.handles(
+        "order.created",
+        name="probe.print_ticket",
+        retry=neural.RetryPolicy(max_retries=1, base_seconds=0.2, jitter=0),
+    )
+    def print_ticket(event, data):
+        """Fails while there is no paper: a file of that name, as `Order.gate`'s."""
+        if not (directory() / "paper").exists():
+            raise Failing("the ticket printer has no paper")
+        Effect.objects.create(key=event.event_id, process_id=os.getpid())
 
 
 if not IS_OLD:

@@ -66,14 +66,18 @@ def raw(*pieces: bytes, until: threading.Event | None = None) -> Answer:
 
 @contextmanager
 def receiver() -> Iterator[Receiver]:
-    """A server on a free port of this machine."""
+    """A server on a free port of this machine. Requests get the answers in their order in `got`,
+    also if they come at the same time."""
+    in_order = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            here.got.append(Got(self.path, headers, body))
-            (here.answers.pop(0) if here.answers else answering(204))(self)
+            with in_order:
+                here.got.append(Got(self.path, headers, body))
+                answer = here.answers.pop(0) if here.answers else answering(204)
+            answer(self)
 
         do_GET = do_POST  # noqa: N815
 

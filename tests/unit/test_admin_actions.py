@@ -40,20 +40,6 @@ def test_a_button_changes_one_run_and_returns_to_its_page(
     assert state_of(run) == after
 
 
-@pytest.mark.parametrize(("verb", "before", "after"), FITTING)
-def test_an_action_changes_the_selected_runs_and_no_other(
-    verb: str, before: str, after: str
-) -> None:
-    chosen, left = world.run(before, task_id="a"), world.run(before, task_id="b")
-    client = world.client_of(f"{verb}_taskrun")
-
-    client.post(world.list_of("taskrun"), world.selection(verb, chosen))
-
-    assert state_of(chosen) == after
-    assert state_of(left) == before
-    assert LogEntry.objects.get().object_id == str(chosen.pk)
-
-
 @pytest.mark.parametrize(("verb", "before"), VERBS)
 def test_each_verb_needs_its_own_permission_on_the_server(verb: str, before: str) -> None:
     run = world.run(before)
@@ -119,29 +105,29 @@ def test_an_operator_changes_the_runs_of_their_own_store() -> None:
 
 
 def test_select_all_concerns_the_ticked_rows_alone() -> None:
-    ticked, unticked = world.run("dead", task_id="a"), world.run("dead", task_id="b")
+    ticked, unticked = world.event("a", unhandled=True), world.event("b", unhandled=True)
 
     world.superuser().post(
-        world.list_of("taskrun"), world.selection("discard", ticked, select_across="1")
+        world.list_of("neuralevent"), world.selection("replay", ticked, select_across="1")
     )
 
-    assert state_of(ticked) == "discarded"
-    assert state_of(unticked) == "dead"
+    assert ticked.runs.exists()
+    assert not unticked.runs.exists()
 
 
 def test_the_message_says_how_many_changed_and_how_many_were_left() -> None:
-    runs = [world.run("dead", task_id="a"), world.run("succeeded", task_id="b")]
+    events = [world.event("a", unhandled=True), world.event("b", kind="feedback.received")]
 
     answer = world.superuser().post(
-        world.list_of("taskrun"), world.selection("retry", *runs), follow=True
+        world.list_of("neuralevent"), world.selection("replay", *events), follow=True
     )
 
+    label = "Replay"
     messages = [str(message) for message in answer.context["messages"]]
     assert messages == [
-        "Retry: 1 changed.",
-        "Retry: 1 was not in a state that allows it and was left as it is.",
+        f"{label}: 1 changed.",
+        f"{label}: 1 was not in a state that allows it and was left as it is.",
     ]
-    assert state_of(runs[1]) == "succeeded"
     assert LogEntry.objects.count() == 1
 
 
@@ -169,6 +155,13 @@ def test_the_page_offers_the_verbs_that_are_permitted_and_fit() -> None:
     }
 
     assert offered == {"dead": ["retry"], "pending": ["cancel"]}
+
+
+def test_after_a_verb_the_user_goes_where_the_form_says_if_that_is_a_page_of_ours() -> None:
+    run = world.run("dead")
+    client = world.client_of("retry_taskrun")
+    for said, where in (("/admin/x/", "/admin/x/"), ("https://evil.example/", world.page_of(run))):
+        assert client.post(world.act_on(run, "retry"), {"next": said})["Location"] == where
 
 
 def test_a_retried_run_is_unpublished_at_once() -> None:

@@ -59,3 +59,19 @@ def test_an_attempt_under_way_has_neither_outcome_nor_end() -> None:
 
 def test_a_run_that_has_not_started_has_no_attempts() -> None:
     assert attempts_of(world.run()) == []
+
+
+def test_the_page_of_an_event_reads_no_traceback_however_often_its_runs_were_tried() -> None:
+    event = world.event()
+    run = world.run("dead", event=event)
+    client = world.superuser()
+    recorded(run, "failed", 1)
+    world.statements(client, world.page_of(event))  # whatever is read on first use
+    few = world.statements(client, world.page_of(event))
+    for minute in range(2, 6):
+        recorded(run, "failed", minute)
+
+    many = world.statements(client, world.page_of(event))
+
+    assert len(many) == len(few)
+    assert not any('"traceback"' in each for each in many)

@@ -61,6 +61,8 @@ def test_no_other_page_of_a_row_crashes_either(model: Any) -> None:
             tried += [with_nul]
         for each in tried:
             assert client.get(each).status_code in (200, 302, 400, 403, 404, 405), each
+        for each in tried[len(OF_OTHER_PAGES) :]:
+            assert client.post(each).status_code in (302, 400, 403, 404, 405), each
 
 
 @pytest.mark.parametrize("name", ["term", "app_label", "model_name", "field_name"])
@@ -70,6 +72,18 @@ def test_autocompletion_does_not_crash(name: str) -> None:
     answer = world.superuser().get(reverse("admin:autocomplete"), {**asked, name: NUL})
 
     assert answer.status_code in (200, 400, 403, 404)
+
+
+FORMS = [each for each in ALL if admin.site._registry[each].autocomplete_fields]
+
+
+@pytest.mark.parametrize("model", FORMS, ids=label)
+def test_no_row_that_a_form_names_crashes_it(model: Any) -> None:
+    client, meta = world.superuser(), model._meta
+    address = reverse(f"admin:{meta.app_label}_{meta.model_name}_add")
+
+    for name in admin.site._registry[model].autocomplete_fields:
+        assert client.post(address, {name: ["S1", NUL]}).status_code in (400, 403), name
 
 
 def test_a_bad_request_is_said_to_be_one() -> None:

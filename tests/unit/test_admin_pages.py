@@ -10,11 +10,20 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 import neural
 from neural.api.keys import issue
 from neural.api.models import Scope
+from neural.audit import record
 from neural.forecasting.models import PrivacySpend
 from neural.hooks.incoming.raw import keep_raw
 from neural.hooks.platforms.base import Push, Received
 from neural.ledger.pausing import pause
-from neural.models import NeuralEvent, SchedulePolicy, TaskAttempt, TaskRun, WorkerProcess
+from neural.models import (
+    AuditSource,
+    BulkAction,
+    NeuralEvent,
+    SchedulePolicy,
+    TaskAttempt,
+    TaskRun,
+    WorkerProcess,
+)
 from neural.monitoring.models import (
     Alert,
     AlertChannel,
@@ -45,8 +54,9 @@ def page(row: Any, **headers: Any) -> str:
 def failed_attempt(run: TaskRun, **fields: Any) -> TaskAttempt:
     worker = WorkerProcess.objects.create(name="celery@kitchen", host="kitchen", process_id=1)
     fields.setdefault("error", "KeyError: 'dish'")
+    before = (run.started_at or timezone.now()) - timezone.timedelta(seconds=9)
     return TaskAttempt.objects.create(
-        run=run, outcome="failed", started_at=timezone.now(), worker=worker, process_id=77, **fields
+        run=run, outcome="failed", started_at=before, worker=worker, process_id=77, **fields
     )
 
 
@@ -109,7 +119,7 @@ def test_a_runs_page_has_every_attempt_with_worker_process_and_traceback() -> No
     client = world.superuser()
     answer = client.get(world.page_of(run))
 
-    attempts = answer.context["attempts"]
+    attempts = [step.attempt for step in answer.context["steps"] if step.attempt]
     assert [each.outcome for each in attempts] == ["failed", "succeeded"]
     shown = answer.content.decode()
     for text in ("Traceback (most recent call last):", "celery@kitchen", "77", "KeyError"):
@@ -194,8 +204,32 @@ def submitted() -> None:
     OutboxEntry.objects.create(collection=SCRIPT, key=SCRIPT, error=SCRIPT)
     IngestedRecord.objects.create(collection=SCRIPT, key=SCRIPT, data={SCRIPT: SCRIPT})
     received()
+    acted_on_many()
     watched()
     issue(name=SCRIPT, scopes=[Scope.EVENTS_READ], stores=[world.store()])
+    told: dict[str, Any] = {"changes": [SCRIPT], SCRIPT: SCRIPT}
+    words: dict[str, Any] = {
+        "action": SCRIPT,
+        "by": SCRIPT,
+        "reason": SCRIPT,
+        "query": {SCRIPT: SCRIPT},
+    }
+    record(source=AuditSource.ADMIN, rows=[world.store()], details=told, **words)
+
+
+def acted_on_many() -> None:
+    """A bulk action, and what became of a run."""
+    action = BulkAction.objects.create(
+        verb="retry",
+        query={"text": SCRIPT, "period": "all"},
+        reason=SCRIPT,
+        requested_by=SCRIPT,
+        stop_reason=SCRIPT,
+        user_id=1,
+        token="t",
+        up_to=9,
+    )
+    action.items.create(run_id=1, outcome="failed", detail=SCRIPT)
 
 
 def watched() -> None:

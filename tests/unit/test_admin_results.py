@@ -55,7 +55,7 @@ def test_what_was_searched_for_is_searched_for_among_the_runs():
 
     page = shown(client, "taskresult", "?q=no-such+result")
 
-    target = f"{world.list_of('taskrun')}?q=no-such%20result"
+    target = f"{world.list_of('taskrun')}?text=no-such%20result"
     assert f'<a href="{target}">Look for “no-such result” among the runs</a>' in page
     assert client.get(target).context["cl"].result_list == [run]
 

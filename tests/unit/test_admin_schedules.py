@@ -34,9 +34,9 @@ def schedule(name: str = "nightly", **fields: Any) -> PeriodicTask:
     return PeriodicTask.objects.create(name=name, interval=every, **fields)
 
 
-def user_with(*permissions: str, name: str = "lee") -> Any:
+def user_with(*permissions: str, name: str = "lee", every_store: bool = True) -> Any:
     user = get_user_model().objects.create_user(name, is_staff=True)
-    named = ("view_periodictask", *permissions)
+    named = ("view_periodictask", *permissions, *(["view_every_store"] if every_store else []))
     user.user_permissions.set(Permission.objects.filter(codename__in=named))
     return user
 
@@ -167,6 +167,28 @@ def test_a_plain_task_gets_exchange_routing_key_and_expiry(monkeypatch: Any) -> 
     ]
 
 
+def test_a_plain_task_is_not_sent_to_a_broker_that_accepts_nothing_and_the_person_is_told(
+    monkeypatch: Any, fake_broker: Any
+) -> None:
+    sent: list[str] = []
+    plain = current_app.tasks["celery.backend_cleanup"]
+    monkeypatch.setattr(type(plain), "apply_async", lambda self, *given, **options: sent.append(""))
+    fake_broker.away = True
+
+    (told,) = act(user_with("run_schedule"), "run_tasks", schedule(task=plain.name))
+
+    assert told.startswith("nightly was not run: the broker accepts no message now")
+    assert sent == []
+    assert audited() == []
+
+
+def test_a_ledger_tasks_run_is_kept_while_the_broker_is_away(fake_broker: Any) -> None:
+    fake_broker.away = True
+
+    assert act(user_with("run_schedule"), "run_tasks", schedule()) == ["1 run asked for."]
+    assert TaskRun.objects.count() == 1
+
+
 def test_two_people_who_run_the_same_schedule_get_a_run_each() -> None:
     chosen = schedule()
     for name in ("lee", "kim"):
@@ -201,11 +223,15 @@ def test_what_cannot_be_run_is_told_and_keeps_no_other_from_running() -> None:
     assert told[2:] == ["1 run asked for."]
 
 
+@pytest.mark.parametrize("stores", [["S1"], []], ids=["of one store", "of no store"])
 @pytest.mark.parametrize("action", ["run_tasks", "disable_tasks", "delete_selected"])
-def test_a_stores_user_neither_runs_nor_changes_what_concerns_every_store(action: str) -> None:
+def test_who_does_not_see_every_store_neither_runs_nor_changes_what_concerns_them_all(
+    action: str, stores: list[str]
+) -> None:
     permissions = ("run_schedule", "change_periodictask", "delete_periodictask")
-    user, chosen = user_with(*permissions), schedule()
-    world.store("S1").operators.add(user)
+    user, chosen = user_with(*permissions, every_store=False), schedule()
+    for code in stores:
+        world.store(code).operators.add(user)
 
     act(user, action, chosen)
 

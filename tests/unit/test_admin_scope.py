@@ -63,10 +63,10 @@ def test_neither_search_nor_filters_reach_another_stores_rows() -> None:
         ("neuralevent", "q=their-event"),
         ("neuralevent", "q=their-run"),
         ("neuralevent", "store=S2"),
-        ("taskrun", "q=their-event"),
-        ("taskrun", "q=their-run"),
-        ("taskrun", "q=S2"),
-        ("taskrun", "handler=h"),
+        ("taskrun", "text=their-event"),
+        ("taskrun", "text=their-run"),
+        ("taskrun", "text=S2"),
+        ("taskrun", "work=h"),
     ]:
         found = client.get(f"{world.list_of(model)}?{query}").context["cl"].result_list
         assert not found, (model, query)
@@ -161,6 +161,18 @@ def test_only_who_sees_every_store_decides_who_sees_a_store() -> None:
     assert store.name == "New"
     assert store.operators.count() == 1
     assert client.get(reverse("admin:neural_store_add")).status_code == 403
+
+
+@pytest.mark.parametrize("key", [str(2**63), "9" * 400])
+def test_a_user_whose_key_no_database_can_hold_is_a_wrong_choice(key: str) -> None:
+    store = world.store()
+    form = {"time_zone": "Asia/Tokyo", "day_ends_at": "02:30", "operators": [key]}
+
+    answer = world.superuser().post(world.page_of(store), form)
+
+    assert answer.status_code == 200
+    assert answer.context["adminform"].form.errors["operators"]
+    assert not store.operators.exists()
 
 
 def test_a_store_is_edited_but_keeps_its_code() -> None:

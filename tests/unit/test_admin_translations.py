@@ -18,7 +18,7 @@ CATALOGUES = sorted(path for root in ROOTS for path in root.glob("**/locale/zh_H
 APPS = [path.parents[3] for path in CATALOGUES]
 """The apps that have one; a file belongs to the nearest above it, as `gettext` will look for it."""
 CALLS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
-CALLS_WITH_CONTEXT = {"pgettext", "pgettext_lazy"}
+CALLS_WITH_CONTEXT = {"pgettext", "pgettext_lazy", "npgettext", "npgettext_lazy"}
 LITERAL = r"""u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 TEMPLATE_TEXT = re.compile(rf"(_|n?p?gettext)\(({LITERAL})(?:, ({LITERAL}))?[,)]")
 PLACEHOLDER = re.compile(r"%\(\w+\)[.\d]*\w|%%")

@@ -86,12 +86,12 @@ FILTERS = [
     {"state": "dead"},
     {"state": "pending"},
     {"state": "succeeded", "queue": "high_priority"},
-    {"handler": "b"},
-    {"handler": "b", "queue": "high_priority"},
+    {"work": "b"},
+    {"work": "b", "queue": "high_priority"},
     {"store": "S2"},
-    {"store": "S1", "handler": "b"},
+    {"store": "S1", "work": "b"},
     {"store": "S4"},
-    {"store": "S3", "state": "dead", "handler": "a"},
+    {"store": "S3", "state": "dead", "work": "a"},
 ]
 
 
@@ -107,7 +107,8 @@ def test_pages_have_every_row_once_in_order_and_back_again(
     older, newer = paged(client, f"{world.list_of('taskrun')}?{query}")
 
     user = django_user_model.objects.get(username="lee")
-    expected = TaskRun.objects.for_user(user).filter(**filters).order_by("-pk")
+    meant = {"handler" if name == "work" else name: value for name, value in filters.items()}
+    expected = TaskRun.objects.for_user(user).filter(**meant).order_by("-pk")
     assert older == newer == list(expected.values_list("pk", flat=True))
 
 
@@ -202,7 +203,7 @@ def test_a_search_finds_what_no_page_would_have_looked_at(stores: list[Store]) -
     client = world.superuser()
 
     for term, filters in (("wanted", ""), ("S2", ""), ("wanted", "&queue=default&state=dead")):
-        found = client.get(f"{world.list_of('taskrun')}?q={term}{filters}").context["cl"]
+        found = client.get(f"{world.list_of('taskrun')}?text={term}{filters}").context["cl"]
         expected = TaskRun.objects.filter(pk=old.pk)
         if filters:
             expected = expected.filter(queue="default", state="dead")
@@ -291,7 +292,7 @@ def test_a_stores_user_costs_no_more_than_the_rows_of_their_stores(stores: list[
     client = world.client_of(stores=stores[:1])
     for own in (["S2"], ["S3"], ["S2", "S3"], ["S1", "S2", "S3"]):
         get_user_model().objects.get(username="lee").neural_stores.set(own)
-        for query in ("", "state=dead", "handler=a", "queue=default&handler=a"):
+        for query in ("", "state=dead", "work=a", "queue=default&work=a", "error=x", "text=x"):
             found = statements(client, f"{world.list_of('taskrun')}?{query}")
             assert most_read(found) < 100, (own, query)
 
@@ -303,15 +304,21 @@ def test_two_filters_that_no_index_has_together_cost_a_bounded_number_of_rows() 
     for query in (
         "store=S1",
         "store=S2",
-        "store=S2&handler=a",
-        "store=S1&handler=b",
-        "handler=b&queue=default",
+        "store=S2&work=a",
+        "store=S1&work=b",
+        "work=b&queue=default",
         "queue=low_priority",
         "queue=high_priority&state=succeeded",
         "state=running",
-        "state=pending&handler=b",
+        "state=pending&work=b",
         "state=dead&store=S1",
-        "q=S2",
+        "text=S2",
+        "text=timed out",
+        "text=error=x&state=dead",
+        "text=t100000",
+        "requested_by=anna&tries=2",
+        "worker=1",
+        "period=1h&work=a",
     ):
         found = statements(client, f"{world.list_of('taskrun')}?{query}")
         assert most_read(found) < 100, query

@@ -33,7 +33,7 @@ def at_once(work, things):
 
     def run(thing):
         try:
-            gate.wait(10)
+            gate.wait(60)
             return work(thing)
         finally:
             connection.close()

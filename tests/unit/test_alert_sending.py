@@ -468,7 +468,7 @@ def relay(time_that):
     def turn():
         time_that.passes(relaying.EVERY_SECONDS)
         sender.turn()
-        sender.wait(20)
+        sender.wait(60)
         sender.turn()
 
     turn.sender = sender
@@ -525,7 +525,7 @@ def test_a_slow_server_stalls_no_turn_of_the_relay(server, time_that):
 
     def slowly(handler):
         arrived.set()
-        go_on.wait(10)
+        go_on.wait(60)
         answering(200, TAKEN["wecom"])(handler)
 
     server.answers.append(slowly)
@@ -534,13 +534,13 @@ def test_a_slow_server_stalls_no_turn_of_the_relay(server, time_that):
     passes(seconds=31)
     sender = relaying.Sender()
     sender.turn()
-    assert arrived.wait(10)
+    assert arrived.wait(60)
     for _ in range(3):
         time_that.passes(60)
         sender.turn()
     assert only().state == PENDING
     go_on.set()
-    sender.wait(10)
+    sender.wait(60)
     sender.turn()
     assert only().state == SENT
 
@@ -584,7 +584,7 @@ def test_a_relay_goes_on_when_a_channel_was_deleted_while_it_was_sent_to(server,
     told(alert())
     passes(seconds=31)
     relay.sender.turn()
-    relay.sender.wait(20)
+    relay.sender.wait(60)
     AlertChannel.objects.all().delete()
     relay()
 

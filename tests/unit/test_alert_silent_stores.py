@@ -4,15 +4,19 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.contrib.auth import get_user_model
 
 from neural.models import Store
 from neural.monitoring.alerts import silence
-from neural.monitoring.alerts.judging import UNKNOWN, WATCHED_SINCE
+from neural.monitoring.alerts.judging import UNKNOWN, WATCHED_SINCE, Condition
+from neural.monitoring.alerts.reading import open_alerts
 from neural.monitoring.alerts.rules import stores
 from neural.monitoring.alerts.rules.stores import SILENT_STORE, is_holiday
 from neural.monitoring.examining.probing import watched_since
-from neural.monitoring.models import Examination
-from tests.unit.alert_rules import NOON, Figures, found, judged, view
+from neural.monitoring.models import Alert, Examination, Severity
+from neural.monitoring.models.alerts import PART
+from tests.unit import admin_world as world
+from tests.unit.alert_rules import NOON, Figures, Playing, found, judged, view
 
 pytestmark = pytest.mark.django_db
 
@@ -248,3 +252,109 @@ def test_a_break_of_five_minutes_is_an_outage():
     assert watched_since(before, now=soon) == began.isoformat()
     assert watched_since(before, now=late) == late.isoformat()
     assert watched_since({}, now=NOON) == NOON.isoformat()
+
+
+# Many at once
+
+
+def silent(figures, number, *, of=8, own=None, now=None):
+    """The conditions while so many of some stores are silent."""
+    now = now or local(SHANGHAI, 2026, 3, 4, 15, 0)
+    for each in range(of):
+        code = f"S{each}"
+        if not Store.objects.filter(pk=code).exists():
+            a_store(code)
+            sold(figures, now, code=code)
+        figures.last[code] = now - dt.timedelta(minutes=40 if each < number else 1)
+    figures.until = now
+    return judged(SILENT_STORE, view(now=now, own=own)).conditions
+
+
+def test_up_to_five_silent_stores_have_an_alert_each(figures):
+    assert [each.subject for each in silent(figures, 5)] == ["S0", "S1", "S2", "S3", "S4"]
+
+
+def test_more_are_one_alert_of_the_chain_that_names_them(figures):
+    chain, *stores = silent(figures, 6)
+
+    assert (chain.subject, chain.store_code, chain.severity) == ("", "", "critical")
+    assert chain.facts == {"stores": [f"S{n}" for n in range(6)], "number": 6, "of": 8}
+    assert [each.subject for each in stores] == chain.facts["stores"]
+    assert all(each.facts[PART] for each in stores)
+    told = SILENT_STORE.sentence("", chain.facts)
+    assert told.startswith("6 of 8 stores are silent in their business hours: S0, S1,")
+    facts = {**chain.facts, "stores": [f"S{n}" for n in range(100)], "number": 300}
+    assert SILENT_STORE.sentence("", facts).endswith("S9 and 290 more")
+
+
+def test_how_many_may_be_told_one_by_one_is_a_threshold(figures):
+    own = {"silent_store": {"silent_stores_together": 2}}
+    assert silent(figures, 3, own=own)[0].subject == ""
+
+
+def test_an_alert_of_the_chain_lasts_until_half_as_many_are_silent(figures):
+    Alert.objects.create(rule="silent_store", severity="critical")
+    assert silent(figures, 3)[0].subject == ""
+    assert [each.subject for each in silent(figures, 2)] == ["S0", "S1"]
+
+
+@pytest.fixture
+def play(monkeypatch):
+    return Playing(monkeypatch, silent_store={"chain_title": SILENT_STORE.chain_title})
+
+
+def stores_of(number, **facts):
+    return [
+        Condition(subject=f"S{each}", store_code=f"S{each}", facts=facts) for each in range(number)
+    ]
+
+
+def test_people_are_told_of_the_chain_alone_and_of_its_end(play):
+    chain = Condition(severity=Severity.CRITICAL, facts={"stores": ["S0"], "number": 9, "of": 9})
+    play.finds(chain, *stores_of(9, **{PART: True}), rule="silent_store")
+    play.passes(120, every=40)
+    play.finds(rule="silent_store")
+    play.passes(240, every=40)
+
+    assert [(subject, what) for _, subject, what in play.told] == [("", "raised"), ("", "resolved")]
+
+
+def test_stores_that_are_still_silent_when_the_chain_is_not_are_told_then(play):
+    chain = Condition(severity=Severity.CRITICAL)
+    play.finds(chain, *stores_of(9, **{PART: True}), rule="silent_store")
+    play.passes(120, every=40)
+    play.finds(*stores_of(2), rule="silent_store")
+    play.passes(240, every=40)
+
+    told = [(subject, what) for _, subject, what in play.told]
+    assert sorted(told) == [("", "raised"), ("", "resolved"), ("S0", "raised"), ("S1", "raised")]
+
+
+def test_who_sees_the_chain_sees_one_alert_and_a_store_its_own(play):
+    chain = Condition(severity=Severity.CRITICAL)
+    play.finds(chain, *stores_of(9, **{PART: True}), rule="silent_store")
+    play.passes(120, every=40)
+    chief = world.client_of("view_alert")
+    cook = world.client_of("view_alert", name="cook", stores=[a_store("S3")])
+
+    assert [alert.subject for alert in listed(chief)] == [""]
+    assert "Many stores are silent" in chief.get(world.list_of("alert")).content.decode()
+    assert [alert.subject for alert in listed(cook)] == ["S3"]
+    assert len(listed(chief, state="firing")) == 10
+    found = {user.username: open_alerts(user) for user in get_user_model().objects.all()}
+    assert [each.title for each in found["lee"]] == ["Many stores are silent"]
+    assert [each.subject for each in found["cook"]] == ["S3"]
+
+
+def listed(client, **chosen):
+    return client.get(world.list_of("alert"), chosen).context["cl"].result_list
+
+
+def test_the_home_lists_the_stores_of_the_chains_alert(play):
+    facts = {"stores": ["S1", "S2"], "number": 9, "of": 9}
+    chain = Condition(severity=Severity.CRITICAL, facts=facts)
+    play.finds(chain, rule="silent_store")
+    play.passes(120, every=40)
+    world.client_of("view_alert")
+    (found,) = open_alerts(get_user_model().objects.get())
+    assert found.stores == ["S1", "S2"]

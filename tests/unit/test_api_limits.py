@@ -31,8 +31,9 @@ NEVER = 1e-6  # tokens a second: none comes while a test runs
 
 
 @pytest.fixture
-def redis(tmp_path):
-    """A server of this test's own."""
+def redis(tmp_path, monkeypatch):
+    """A server of this test's own, for whose answers there is time on a busy machine, too."""
+    monkeypatch.setattr(buckets_module, "TIMEOUT_SECONDS", 30)
     with EmbeddedBroker(tmp_path) as broker:
         yield broker
 
@@ -125,16 +126,17 @@ def test_a_bucket_in_redis_fills_at_its_rate(redis) -> None:
 
 
 def test_a_bucket_in_redis_has_the_deployments_prefix_and_expires(redis) -> None:
-    take(_buckets(redis.url, "shop:"), 10, "key:1", rate=5)
+    take(_buckets(redis.url, "shop:"), 10, "key:1", rate=0.01)
 
     client = Redis(unix_socket_path=str(redis.socket), db=1)
     assert client.keys() == [b"shop:neural.api.limit:key:1"]
-    assert 0 < client.pttl("shop:neural.api.limit:key:1") <= 3000
+    assert 0 < client.pttl("shop:neural.api.limit:key:1") <= 1_001_000
 
 
 def test_two_processes_together_are_granted_one_burst(redis) -> None:
     program = (
-        "import sys; from neural.api.buckets import _buckets\n"
+        "import sys; from neural.api import buckets as module\n"
+        "module.TIMEOUT_SECONDS, _buckets = 30, module._buckets\n"
         "buckets = _buckets(sys.argv[1], '')\n"
         "taken = [buckets.take('a', cost=1, rate=1e-6, burst=100).granted for _ in range(100)]\n"
         "print(sum(taken))"
@@ -149,12 +151,15 @@ def test_two_processes_together_are_granted_one_burst(redis) -> None:
         )
         for _ in range(2)
     ]
-    granted = [int(each.communicate(timeout=120)[0]) for each in both]
+    granted = [int(each.communicate(timeout=240)[0]) for each in both]
 
     assert sum(granted) == 100
 
 
-def test_a_frozen_redis_is_left_alone_and_each_process_counts(redis, time_that, caplog) -> None:
+def test_a_frozen_redis_is_left_alone_and_each_process_counts(
+    redis, time_that, caplog, monkeypatch
+) -> None:
+    monkeypatch.setattr(buckets_module, "TIMEOUT_SECONDS", 2)
     shared = _buckets(redis.url, "frozen:")
     take(shared)
     asked = []

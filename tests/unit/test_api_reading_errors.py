@@ -21,8 +21,8 @@ def test_an_address_that_is_none_is_a_problem(path):
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("delete", "events/1", "GET"),
-        ("put", "stores", "GET"),
+        ("delete", "events/1", "GET, HEAD"),
+        ("put", "stores", "GET, HEAD"),
         ("get", "runs/retry", "POST"),
         ("patch", "events/1/retry", "POST"),
     ],
@@ -36,6 +36,25 @@ def test_a_method_that_an_address_does_not_have_is_a_problem_with_those_it_has(
 
     problem(response, 405)
     assert response["Allow"] == allowed
+
+
+@pytest.mark.parametrize("path", ["stores", "events", "events/999", "openapi.json"])
+def test_head_is_answered_as_get_is_without_the_body(path):
+    caller = Caller("S1")
+
+    shown, told = (getattr(caller.client, each)(f"/api/v1/{path}") for each in ("get", "head"))
+
+    assert told.status_code == shown.status_code
+    assert told.headers["Content-Type"] == shown.headers["Content-Type"]
+    assert int(told.headers["Content-Length"]) == len(shown.content)
+    assert told.content == b""
+
+
+def test_head_is_refused_where_only_post_is_taken():
+    response = Caller("S1").client.head("/api/v1/runs/retry")
+
+    assert response.status_code == 405
+    assert response["Allow"] == "POST"
 
 
 def test_without_a_key_each_answer_is_a_problem_that_says_how_to_give_one():

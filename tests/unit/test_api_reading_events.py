@@ -11,7 +11,14 @@ from django.utils import timezone
 
 from neural.api import event_pages
 from neural.keyset import bounded
-from neural.models import AttemptOutcome, NeuralEvent, TaskAttempt, TaskRun, WorkerProcess
+from neural.models import (
+    AttemptOutcome,
+    AuditEntry,
+    NeuralEvent,
+    TaskAttempt,
+    TaskRun,
+    WorkerProcess,
+)
 from tests.unit.api_reading_world import Caller, event, fields, problem, run, store
 
 pytestmark = pytest.mark.django_db
@@ -403,6 +410,22 @@ def test_a_retry_is_logged_with_the_key_that_asked(fake_broker, caplog):
     by = f'by="API key {caller.key.prefix}"'
     assert any(line.startswith("event=run_retried run=t1") and by in line for line in lines)
     assert any(line.startswith("event=event_retried") and by in line for line in lines)
+
+
+def test_a_retry_is_recorded_of_the_event_and_of_each_run_that_was_retried(fake_broker):
+    row = event()
+    retried = run("dead", event=row, handler="h")
+    run("succeeded", task_id="t2", event=row, handler="other")
+    caller = Caller("S1")
+
+    caller.post(f"events/{row.pk}/retry")
+
+    by = f"API key {caller.key.prefix}"
+    told = [(e.actor, e.action, e.target_ids) for e in AuditEntry.objects.order_by("pk")]
+    assert told == [
+        (by, "event.retry", [str(row.pk)]),
+        (by, "run.retry", [str(retried.pk)]),
+    ]
 
 
 def test_a_second_retry_changes_nothing(fake_broker):

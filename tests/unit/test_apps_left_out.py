@@ -20,7 +20,13 @@ TABLES_OF_THE_LEDGER = {
     "neural_taskrun",
     "neural_tasktry",
     "neural_workerprocess",
+    "neural_auditedrow",
+    "neural_auditentry",
+    "neural_bulkaction",
+    "neural_bulkactionitem",
     "neural_queuepause",
+    "neural_runedit",
+    "neural_savedview",
     "neural_schedulepolicy",
 }
 TABLES = {
@@ -102,7 +108,7 @@ def project(request, tmp_path_factory) -> Project:
         env={**inherited, "PYTHONPATH": str(directory), "LANG": "C.UTF-8"},
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -18,7 +18,7 @@ from kombu import Exchange, Queue
 import neural
 from neural.celeryapp.checks import findings
 from neural.celeryapp.expectations import EXPECTATIONS
-from neural.checks import check_database, check_visibility_timeout
+from neural.checks import check_database, check_times, check_visibility_timeout
 from neural.models import TaskRun
 from neural.queues import QUEUES
 
@@ -271,6 +271,21 @@ def kept_elsewhere(settings):
         settings.DATABASE_ROUTERS = [type("Router", (Elsewhere,), {"models": models, **how})()]
 
     return keep
+
+
+def test_a_project_whose_times_have_no_zone_does_not_start(settings):
+    settings.USE_TZ = False
+
+    [error] = check_times()
+
+    assert (error.id, error.is_serious()) == ("neural.E102", True)
+    assert "USE_TZ = True" in error.hint
+    with pytest.raises(SystemCheckError, match=r"neural\.E102"):
+        call_command("check")
+
+
+def test_a_project_whose_times_are_instants_starts():
+    assert check_times() == []
 
 
 @pytest.mark.parametrize(

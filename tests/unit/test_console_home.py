@@ -12,6 +12,7 @@ from django.core.cache import caches
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.translation import trans_real
 
 from neural.health.examination import of_ledger
 from neural.health.findings import Finding, Status
@@ -237,6 +238,19 @@ def test_what_was_found_is_listed_with_since_when_and_what_to_do():
     assert "Type: manage.py worker" in told
 
 
+def test_title_and_text_are_one_sentence_to_translate(monkeypatch):
+    """A full stop is another character in Chinese."""
+    sentence = "<strong>%(title)s.</strong> %(text)s"
+    texts = trans_real.translation("zh-hans")._catalog._catalogs[0]
+    monkeypatch.setitem(texts, sentence, "<strong>%(title)s。</strong>%(text)s")
+    examined(problem(found="<b>nobody</b>"))
+
+    headers = {"accept-language": "zh-hans"}
+    html = world.superuser().get(HOME, headers=headers).content.decode()
+
+    assert "。</strong>&lt;b&gt;nobody&lt;/b&gt;" in html
+
+
 def test_alerts_come_first_and_a_finding_that_says_the_same_is_left_out(alerts):
     alerts.append(alert(rule="no_worker", title="Nobody works", sentence="default: 3 due runs"))
     examined(problem(), problem("disk", found="the disk is full"))
@@ -259,7 +273,7 @@ def alert(**fields: Any) -> AlertRow:
         "remedy": "",
         "since": timezone.now(),
         "is_critical": True,
-        "link": "/admin/neural/taskrun/?state=dead",
+        "link": "/admin/neural/taskrun/?state=dead&period=all",
         "acknowledge_address": "/admin/neural_monitoring/alert/7/act/acknowledge/",
         "taken_by": "",
     }
@@ -296,6 +310,15 @@ def test_it_says_so_when_nobody_has_looked_for_two_minutes():
 
     assert "No relay has looked for 2 min 1 s" in told
     assert "Due runs and readers are as of 2 min 1 s ago" in told
+
+
+def test_of_nobody_looking_a_full_disk_of_the_database_is_named_as_a_cause():
+    examined(seconds_ago=121)
+
+    told = text_of(page())
+
+    assert "manage.py doctor; it says whether workers live and whether the database takes" in told
+    assert "(a full disk stops every relay)" in told
 
 
 def test_it_says_so_when_nobody_has_ever_looked():
@@ -360,6 +383,17 @@ def test_a_store_that_has_sent_nothing_for_a_day_is_silent(figures):
     assert " 1 of 2 stores" in tile(html, "silent")
     assert "S2" in text_of(html, "console-silent")
     assert "S3" not in text_of(html, "console-silent")
+
+
+def test_stores_that_an_alert_of_the_chain_names_are_listed(figures, alerts):
+    alerts.append(alert(rule="silent_store", stores=["S1", "S2"]))
+    figures.last = dict.fromkeys(("S1", "S2", "S3"), dt.timedelta(hours=1))
+    examined()
+
+    told = text_of(page(), "console-silent")
+    assert "S1" in told
+    assert "S2" in told
+    assert "S3" not in told
 
 
 def test_a_store_that_an_alert_calls_silent_is_listed_before_a_day_has_passed(figures, alerts):
@@ -471,6 +505,13 @@ def test_workers_and_beat_say_what_they_do_and_when_they_were_heard_of():
     assert "w@h worker present 2 s ago 1 of 2: app.count, 14 s 312.0 MB" in told
     assert "gone@h worker lost" in told
     assert re.search(r"beat@h beat present \d+ days ago - -", told)
+
+
+def test_a_worker_does_what_its_work_is_called():
+    working = PROCESS | {"work": "neural.record_order"}
+    examined(facts={"processes": [working]})
+
+    assert "1 of 2: Record orders," in text_of(page(), "console-processes")
 
 
 def test_of_a_process_nobody_has_looked_at_it_is_unknown_whether_it_is_there():

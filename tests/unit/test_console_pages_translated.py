@@ -36,6 +36,7 @@ NAMES = {
     *("webhook", "Webhook", "WeCom", "key", "base", "IP", "id", "SECRET", "NUL", "JSON", "UTC"),
     *("MB", "GB", "ms", "min", "Neural", "neural", "django", "celery", "python", "Retention"),
     *("systemd", "up", "chen", "ValueError", "Celery", "whsec", "Django", "README", "webhooks"),
+    *("CSV", "NDJSON"),
 }
 """Names, units and what is typed: the same in every language."""
 

@@ -12,6 +12,7 @@ from neural.health.situation import Situation
 from neural.ledger.pausing import pause, pauses
 from neural.models import RunState
 from neural.monitoring.console import pause_form
+from neural.monitoring.console.queue_choice import MOST, SHOWN, queue_names
 from neural.monitoring.console.queue_facts import QueueFacts, Rates, queue_facts
 from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.reading import Figures
@@ -55,7 +56,8 @@ def figures(monkeypatch):
 
 
 def of(name):
-    return next(each for each in queue_facts(Situation()) if each.name == name)
+    (found,) = queue_facts(Situation(), [name])
+    return found
 
 
 def facts(**fields):
@@ -123,7 +125,7 @@ def test_queues_that_are_not_the_projects_are_shown_if_they_are_read_paused_or_h
     make_run(queue="orders", available_at=ago(minutes=1))
     pause(queue="orders", reason="moving", by="lee")
 
-    names = [each.name for each in queue_facts(Situation())]
+    names = queue_names(Situation())
 
     assert names == ["high_priority", "default", "low_priority", "kitchen", "orders"]
 
@@ -193,6 +195,7 @@ def test_an_end_may_be_a_time_in_the_readers_zone(settings):
         ({"minutes": "5", "until": "2100-01-01T00:00"}, "Give minutes or a time, not both."),
         ({"queue": "nosuch"}, "There is no queue"),
         ({"queue": "a\0b"}, "Null characters are not allowed"),
+        ({"queue": "%s%(x)s"}, "There is no queue"),
     ],
 )
 def test_a_wrong_form_is_shown_again_with_what_is_wrong(form, why):
@@ -243,3 +246,82 @@ def test_the_page_has_no_script_or_style_of_its_own():
     assert "style=" not in page
     assert "&lt;b&gt;x" in page
     assert "onclick" not in page
+
+
+# Hundreds of queues
+
+
+@pytest.fixture
+def many():
+    """Three hundred queues, of which one is due and unread, and one is paused."""
+    make_worker(queues=[f"q{number:03}" for number in range(300)])
+    make_run(queue="unread", available_at=ago(minutes=1))
+    make_run(queue="q299", available_at=ago(minutes=9))
+    pause(queue="q299", reason="moving", by="lee")
+
+
+def rows_of(page):
+    return page.count('<th scope="row">')
+
+
+def test_of_hundreds_of_queues_those_that_need_somebody_are_shown(many):
+    page = open_page(PAUSE).get(ADDRESS).content.decode()
+
+    assert rows_of(page) == SHOWN
+    assert page.index(">unread<") < page.index(">q299<") < page.index(">high_priority<")
+    assert "304 queues" in page
+    assert "2 with due runs" in page
+    assert "1 paused" in page
+    assert len(page) < 200_000
+
+
+def test_all_of_them_are_shown_if_asked_for_with_a_link_to_each_form(many):
+    page = open_page(PAUSE).get(ADDRESS, {"all": "1"}).content.decode()
+
+    assert rows_of(page) == 304
+    assert 'href="/admin/neural/queuepause/?queue=q007"' in page
+    assert 'name="minutes"' not in page
+    assert f'hx-get="{ADDRESS}?all=1"' in page
+    assert MOST > 304
+
+
+def test_one_queue_is_shown_with_its_form_open(many):
+    page = open_page(PAUSE).get(ADDRESS, {"queue": "q007"}).content.decode()
+
+    assert rows_of(page) == 1
+    assert "<details open>" in page
+    assert "Pause q007" in page
+
+
+def test_the_queue_of_a_refused_form_is_among_those_shown(many):
+    form = {"queue": "q250", "reason": ""}
+
+    page = open_page(PAUSE).post(f"{ADDRESS}pause/", form).content.decode()
+
+    assert "A pause needs a reason" in page
+    assert page.index(">q250<") < page.index(">unread<")
+
+
+def test_an_unknown_queue_is_told(many):
+    page = open_page().get(ADDRESS, {"queue": "<b>"}).content.decode()
+
+    assert "There is no queue &lt;b&gt;" in page
+    assert rows_of(page) == 0
+
+
+def test_the_broker_is_asked_for_no_queue_that_is_not_shown(many, broker, monkeypatch):
+    asked = []
+    monkeypatch.setattr(broker, "depths", lambda queues: asked.extend(queues) or {})
+
+    open_page().get(ADDRESS)
+
+    assert len(asked) == SHOWN
+
+
+def test_a_few_queues_are_in_their_own_order_without_a_choice():
+    make_run(queue="orders", available_at=ago(minutes=1))
+
+    page = open_page().get(ADDRESS).content.decode()
+
+    assert page.index(">high_priority<") < page.index(">orders<")
+    assert "Show all queues" not in page

@@ -20,7 +20,9 @@ from django_celery_beat.models import (
 
 from neural.celeryapp.schedule_runs import run_id, run_id_by_hand, runs_of
 from neural.models import Misfire, ProcessKind, RunState, SchedulePolicy, TaskRun, WorkerProcess
-from neural.monitoring.console.schedules import nightly_work
+from neural.monitoring.console import schedule_timing
+from neural.monitoring.console.schedule_timing import overdue
+from neural.monitoring.console.schedules import NIGHTLY_SHOWN, nightly_work
 from tests.unit import admin_world as world
 from tests.unit.beating import daily
 from tests.unit.test_admin_schedules import audited
@@ -212,10 +214,11 @@ def test_a_schedule_is_switched_off_and_on_and_it_is_written_who_did() -> None:
 
 
 @pytest.mark.parametrize("act", ["run", "switch/disable_tasks", "switch/toggle_tasks"])
-@pytest.mark.parametrize("who", ["viewer", "of_a_store"])
-def test_without_permission_or_for_a_stores_user_nothing_is_done(act: str, who: str) -> None:
+@pytest.mark.parametrize("who", ["viewer", "of_a_store", "of_no_store"])
+def test_without_permission_or_every_store_nothing_is_done(act: str, who: str) -> None:
     row = schedule()
-    user = user_with(*(("run_schedule", "change_periodictask") if who == "of_a_store" else ()))
+    doing = ("view_every_store",) if who == "viewer" else ("run_schedule", "change_periodictask")
+    user = user_with(*doing)
     if who == "of_a_store":
         world.store("S1").operators.add(user)
 
@@ -271,6 +274,60 @@ def test_nightly_work_is_what_comes_once_a_day_or_more_rarely() -> None:
 
     assert (found.name, found.last_run, found.took) == ("nightly", run, run.duration)
     assert found.next_at > timezone.now()
+
+
+def test_nightly_work_is_found_behind_any_number_of_schedules_that_come_often() -> None:
+    every = IntervalSchedule.objects.create(every=10, period="seconds")
+    for number in range(60):
+        schedule(f"a{number:02}", interval=every)
+    mondays = CrontabSchedule.objects.create(day_of_week="1", hour="4", minute="0", timezone=UTC)
+    weekly = schedule("z weekly", crontab=mondays)
+    daily = schedule("z daily")
+
+    found = nightly_work(user_with("view_every_store"))
+
+    assert {row.schedule.pk for row in found} == {weekly.pk, daily.pk}
+
+
+def test_of_many_nightly_schedules_those_overdue_come_first_and_then_the_next() -> None:
+    now = timezone.now()
+    late = schedule("late", last_run_at=now - dt.timedelta(days=3))
+    for number in range(20):
+        schedule(f"a{number:02}", last_run_at=now)
+
+    found = nightly_work(user_with("view_every_store"))
+
+    assert len(found) == NIGHTLY_SHOWN
+    assert found[0].schedule.pk == late.pk
+    assert found[0].overdue_since is not None
+
+
+def test_what_is_overdue_is_told_on_every_page() -> None:
+    for number in range(55):
+        schedule(f"a{number:02}")
+    late = schedule("z late", last_run_at=timezone.now() - dt.timedelta(days=3))
+
+    page = world.superuser().get(reverse(PAGE)).content.decode()
+
+    assert "1 schedule is overdue." in page
+    assert f'{late.pk}/change/">z late</a>' in page
+
+
+def test_the_times_of_a_bounded_number_of_schedules_are_computed(monkeypatch) -> None:
+    monkeypatch.setattr(schedule_timing, "MOST_LOOKED_AT", 5)
+    for number in range(20):
+        schedule(f"a{number:02}", last_run_at=timezone.now())
+    late = schedule("z late", last_run_at=timezone.now() - dt.timedelta(days=3))
+    looked: list[str] = []
+    real = schedule_timing.timing_of
+    monkeypatch.setattr(
+        schedule_timing,
+        "timing_of",
+        lambda row, **given: looked.append(row.name) or real(row, **given),
+    )
+
+    assert overdue(timezone.now()) == [late]
+    assert len(looked) == 5
 
 
 def test_the_number_of_statements_does_not_grow_with_schedules_and_runs() -> None:

@@ -37,7 +37,7 @@ NAMES = {
         "S2",
         "app.count",
     ),
-    *("p50", "p95", "p99", "MB", "ms", "manage.py", "relay"),
+    *("p50", "p95", "p99", "MB", "ms", "manage.py", "relay", "doctor"),
 }
 
 

@@ -36,3 +36,21 @@ def test_postgresql_connections_are_kept_and_checked(tmp_path):
     assert config["NAME"] == "name"
     assert config["CONN_MAX_AGE"] == 600
     assert config["CONN_HEALTH_CHECKS"] is True
+
+
+def test_a_connection_to_postgresql_is_given_up_after_some_seconds(tmp_path):
+    def patience(url, **given):
+        config = configuration(url=url, var=tmp_path, base_dir=tmp_path, **given)
+        return int(config["OPTIONS"]["connect_timeout"])
+
+    assert patience("postgres://user@host/name") == 5
+    assert patience("postgres://user@host/name", connect_seconds=9) == 9
+    assert patience("postgres://user@host/name?connect_timeout=2", connect_seconds=9) == 2
+
+
+def test_the_projects_own_connection_has_the_timeout_of_the_environment(settings):
+    options = settings.DATABASES["default"]["OPTIONS"]
+    if settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
+        assert options["connect_timeout"] == 5
+    else:
+        assert "connect_timeout" not in options

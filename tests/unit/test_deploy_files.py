@@ -54,7 +54,7 @@ def analyse(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str
         cwd=directory,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

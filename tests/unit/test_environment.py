@@ -22,6 +22,7 @@ def test_everything_has_a_default(tmp_path):
     assert result.allowed_hosts == ["localhost", "127.0.0.1"]
     assert result.log_level == "INFO"
     assert result.database_url is None
+    assert result.database_connect_seconds == 5
     assert result.broker_url is None
     assert result.cache_url is None
     assert result.result_backend == "django-db"

@@ -305,15 +305,18 @@ def test_ten_thousand_failures_do_not_stall_a_relay(monkeypatch: Any) -> None:
         )
         for _ in range(2500)
     )
-    with CaptureQueriesContext(connection) as queries:
-        for _ in range(20):
-            if not group_failures(now=NOON):
-                break
+    statements = []
+    for _ in range(20):  # more than it needs: other tests' transactions may hold it up for a turn
+        with CaptureQueriesContext(connection) as turn:
+            has_read = group_failures(now=NOON)
+        statements.append(len(turn))
+        if not has_read:
+            break
 
     grouped()
     assert ErrorGroup.objects.get().attempts == 2501
     assert len(computed) == 1
-    assert len(queries) < 7 * 25  # of seven turns, whatever they read
+    assert max(statements) < 50  # of 500 attempts
 
 
 def test_a_duty_paces_itself_and_goes_on_at_once_while_there_is_more(

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib import admin
@@ -11,11 +12,14 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
-from neural.models import RunState, TaskRun
-from neural.monitoring.errors import deciding
+from neural.models import BulkAction, RunState, TaskRun
 from neural.monitoring.errors.reading import open_count, open_groups
-from neural.monitoring.models import ErrorGroup, ErrorGroupState
+from neural.monitoring.models import ErrorGroup, ErrorGroupState, FailedRun
+from neural.personal import redacting
+from neural.runs.bulk import pacing
+from neural.runs.query import QueryRefused, RunQuery
 from tests.unit import admin_world as world
+from tests.unit import bulk_world
 from tests.unit.failing import fail, grouped
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -199,8 +203,9 @@ def test_a_user_of_a_store_retries_its_runs_alone() -> None:
     own = world.store("S1")
     mine, other = fail(store="S1").run, fail(store="ZED9").run
     (group,) = grouped()
+    client = reader("retry_taskrun", stores=[own])
 
-    reader("retry_taskrun", stores=[own]).post(act(group, "retry_runs"))
+    act_on_dead_runs(client, group, "retry_runs")
 
     assert TaskRun.objects.get(pk=mine.pk).state == RunState.PENDING
     assert TaskRun.objects.get(pk=other.pk).state == RunState.DEAD
@@ -267,34 +272,88 @@ def test_muting_for_a_week_ends_in_a_week() -> None:
         ("discard_runs", "discard_taskrun", RunState.DISCARDED),
     ],
 )
-def test_the_dead_runs_of_a_group_are_acted_on_so_many_at_a_press(
+def test_all_dead_runs_of_a_group_are_acted_on_after_a_preview(
     verb: str, permission: str, state: str, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(deciding, "MOST_AT_ONCE", 2)
-    runs = [fail().run for _ in range(3)]
+    monkeypatch.setattr(pacing, "SLICE_RUNS", 2)
+    dead = [fail().run for _ in range(5)]
     waiting = fail(state=RunState.PENDING).run
-    (group,) = grouped()
+    other = fail("no stove").run
+    group = next(each for each in grouped() if each.message == "order <n> is unknown")
     assert world.client_of("view_errorgroup", name="kim").post(act(group, verb)).status_code == 403
     client = reader(permission)
 
-    told = client.post(act(group, verb), follow=True).content.decode()
-    assert "2 runs were changed, the most at once. There are more: press again." in told
-    assert TaskRun.objects.filter(state=state).exclude(pk=waiting.pk).count() == 2
-    told = client.post(act(group, verb), follow=True).content.decode()
+    action = act_on_dead_runs(client, group, verb)
 
-    assert "1 run was changed." in told
-    assert TaskRun.objects.filter(state=state).exclude(pk=waiting.pk).count() == 3
-    # One entry for each run, and one for the group at each press.
-    assert LogEntry.objects.count() == len(runs) + 2
+    runs = TaskRun.objects.filter(pk__in=[run.pk for run in dead])
+    assert set(runs.values_list("state", flat=True)) == {state}
+    assert action.changed == 5
+    assert TaskRun.objects.get(pk=waiting.pk).state == RunState.PENDING
+    assert TaskRun.objects.get(pk=other.pk).state == RunState.DEAD
+    figures = client.get(page(group)).context["original"].figures
+    assert figures.dead == 0
+    assert FailedRun.objects.filter(dead=True).count() == 1
 
 
-def test_a_press_on_a_group_without_dead_runs_changes_nothing() -> None:
+def act_on_dead_runs(client: Any, group: ErrorGroup, verb: str) -> BulkAction:
+    """Press the button of a group, look at the preview, send its form, and do the work."""
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr(redacting, "redacted_text", lambda text: text)
+    with monkey.context():
+        preview = client.post(act(group, verb))["Location"]
+        fields = re.findall(
+            r'<input type="hidden" name="(\w+)" value="([^"]*)"',
+            client.get(preview).content.decode(),
+        )
+        client.post(preview.partition("?")[0], {**dict(fields), "reason": "mended"})
+        monkey.undo()
+    return bulk_world.finish(BulkAction.objects.get())
+
+
+def test_several_groups_of_the_list_are_acted_on_together() -> None:
+    fail("order 1 is late")
+    fail("order 1 is cold")
+    groups = grouped()
+    client = reader("retry_taskrun")
+    answer = client.post(reverse(LIST), world.selection("retry_runs", *groups))
+    asked = parse_qs(urlsplit(answer["Location"]).query)
+    assert asked["state"] == ["dead"]
+    assert {*asked["error_group"][0].split(",")} == {str(group.pk) for group in groups}
+
+
+@pytest.mark.parametrize("value", ["x", "1,x", "1,", "-1", "1" * 30, ",".join(["1"] * 51)])
+def test_a_filter_by_what_is_no_group_is_refused_with_a_sentence(value: str) -> None:
+    with pytest.raises(QueryRefused, match=r"error groups?"):
+        RunQuery.from_params({"error_group": value})
+
+
+def test_a_group_without_dead_runs_offers_nothing_to_do_with_them() -> None:
     fail(state=RunState.PENDING)
     (group,) = grouped()
     client = reader("retry_taskrun")
     assert "Retry dead runs" not in client.get(page(group)).content.decode()
-    client.post(act(group, "retry_runs"))
-    assert not LogEntry.objects.exists()
+
+
+def test_the_home_offers_what_the_user_may_do_about_a_group() -> None:
+    fail()
+    (group,) = grouped()
+    home = reverse("admin:neural_monitoring_examination_changelist")
+    every = ("retry_taskrun", "discard_taskrun", "decide_errorgroup", "view_examination")
+    text = reader(*every).get(home).content.decode()
+    for verb in ("retry_runs", "discard_runs", "mute_1", "resolve"):
+        assert f'formaction="{act(group, verb)}"' in text
+    client = world.client_of("view_errorgroup", "view_examination", "retry_taskrun", name="kim")
+    text = client.get(home).content.decode()
+    assert act(group, "retry_runs") in text
+    for verb in ("discard_runs", "mute_1", "resolve"):
+        assert act(group, verb) not in text
+
+
+def test_a_decision_on_the_home_returns_to_the_home() -> None:
+    fail()
+    (group,) = grouped()
+    answer = reader("decide_errorgroup").post(act(group, "resolve"), {"next": "/admin/"})
+    assert answer["Location"] == "/admin/"
 
 
 def test_resolving_a_selection_in_the_list() -> None:
@@ -303,3 +362,53 @@ def test_resolving_a_selection_in_the_list() -> None:
     groups = grouped()
     reader("decide_errorgroup").post(reverse(LIST), world.selection("resolve", *groups))
     assert not ErrorGroup.objects.exclude(state=ErrorGroupState.RESOLVED).exists()
+
+
+# The row of filters
+
+
+def test_filters_are_a_row_of_fields_above_the_list_and_no_column_beside_it() -> None:
+    fail(work="neural.record_order")
+    grouped()
+
+    page = reader().get(reverse(LIST)).content.decode()
+
+    assert "changelist-filter" not in page
+    assert 'id="nav-sidebar"' not in page
+    assert page.index('class="neural-filter-row"') < page.index('id="result_list"')
+    assert '<option value="open" selected>' in page
+    assert '<option value="neural.record_order">Record orders</option>' in page
+
+
+def test_what_is_chosen_is_shown_as_chosen_also_a_work_that_is_gone() -> None:
+    fail(work="gone.<work>")
+    grouped()
+
+    page = reader().get(reverse(LIST), {"work": "gone.<work>", "q": "order"}).content.decode()
+
+    assert '<option value="gone.&lt;work&gt;" selected>gone.&lt;work&gt;</option>' in page
+    assert 'value="order"' in page
+    assert "Clear all filters" in page
+    assert 'name="work"' in page
+    assert page.count('id="result_list"') == 1
+
+
+def test_empty_fields_of_the_form_filter_nothing() -> None:
+    fail()
+    grouped()
+
+    assert len(listed(reader(), q="", state="open", hours="", store="", work="")) == 1
+
+
+def test_on_a_phone_each_value_has_the_heading_of_its_column() -> None:
+    fail()
+    grouped()
+
+    page = reader().get(reverse(LIST)).content.decode()
+
+    assert re.search(r'<td data-label="Dead runs" class="field-dead">1</td>', page)
+    assert re.search(r'<td data-label="Stores" class="field-stores">1</td>', page)
+
+
+def test_a_list_without_groups_says_so() -> None:
+    assert "No error group is as you ask." in reader().get(reverse(LIST)).content.decode()

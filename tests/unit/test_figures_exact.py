@@ -23,7 +23,7 @@ from neural.monitoring.models import (
     TotalFigures,
 )
 from neural.monitoring.models.figures import EVERY_STORE
-from neural.monitoring.rollups import folding, marks, writing
+from neural.monitoring.rollups import folding, writing
 from neural.monitoring.rollups.histograms import bucket_of
 from tests.unit.figures import (
     events_in_ledger,
@@ -41,7 +41,6 @@ BY_WORK = ("queue", "work")
 
 @pytest.fixture(autouse=True)
 def _counting(monkeypatch):
-    monkeypatch.setattr(marks, "PAUSE", dt.timedelta(0))
     fold_all()
 
 

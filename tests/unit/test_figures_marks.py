@@ -1,13 +1,11 @@
 """Marks read each row of a table once, also where rows commit in another order than their keys."""
 
-import datetime as dt
 from contextlib import contextmanager
 
 import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from neural.ledger import dialects
 from neural.monitoring.models import ReadMark, Tally
 from neural.monitoring.rollups import marks
 from neural.monitoring.rollups.marks import Span, reading_on
@@ -17,11 +15,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 on_postgresql = pytest.mark.skipif(
     "connection.vendor != 'postgresql'", reason="SQLite has one writer at a time"
 )
-
-
-@pytest.fixture(autouse=True)
-def _no_pause(monkeypatch):
-    monkeypatch.setattr(marks, "PAUSE", dt.timedelta(0))
 
 
 def begin():
@@ -142,13 +135,18 @@ def test_its_time_is_that_up_to_which_every_committed_row_is_read():
 @on_postgresql
 def test_another_relay_that_reads_leaves_nothing_to_do():
     begin()
-    key = row()
-    wait_until(lambda: ReadMark.objects.get().candidate_id >= key or read_once())
     row()
     with another_connection() as other, other.cursor() as cursor:
         cursor.execute("SELECT * FROM neural_monitoring_readmark FOR UPDATE")
 
         assert read_once() == []
+
+
+def test_a_row_that_has_committed_is_read_by_the_next_call():
+    begin()
+    key = row()
+
+    assert read_once() == [key]
 
 
 @on_postgresql
@@ -161,24 +159,22 @@ def test_a_row_with_a_smaller_key_that_commits_later_is_not_left_out():
             assert read_once() == []
 
         other.commit()
-    assert read_until(smaller, greater) == [smaller, greater]
+    assert read_once() == [smaller, greater]
 
 
 @on_postgresql
-def test_a_transaction_that_is_younger_than_those_that_have_ended_is_waited_for():
-    """Its number is greater than that of each transaction that has ended so far."""
+def test_rows_that_come_while_one_is_waited_for_do_not_prolong_the_wait():
     begin()
-    with another_connection() as older, another_connection() as younger:
-        with older.cursor() as cursor:
-            cursor.execute("SELECT pg_current_xact_id()")
-        smaller = insert(younger)
-        greater = insert(older)
-        older.commit()
-        for _ in range(5):
-            assert read_once() == []
+    with another_connection() as first, another_connection() as second:
+        smaller = insert(first)
+        greater = row()
+        assert read_once() == []
+        later = insert(second)
+        first.commit()
 
-        younger.commit()
-    assert read_until(smaller, greater) == [smaller, greater]
+        assert read_once() == [smaller, greater]
+        second.commit()
+    assert read_once() == [later]
 
 
 @on_postgresql
@@ -189,7 +185,7 @@ def test_a_row_that_is_rolled_back_holds_up_nothing():
         other.rollback()
         key = row()
 
-        assert read_until(key) == [key]
+        assert read_once() == [key]
 
 
 @on_postgresql
@@ -199,47 +195,51 @@ def test_a_transaction_that_only_reads_holds_up_nothing():
         cursor.execute("SELECT * FROM neural_monitoring_tally")
         key = row()
 
-        assert read_until(key) == [key]
+        assert read_once() == [key]
 
 
 @on_postgresql
-def test_numbers_are_taken_a_moment_after_the_candidate(monkeypatch):
-    """A key is drawn a moment before its transaction gets a number."""
-    monkeypatch.setattr(marks, "PAUSE", dt.timedelta(hours=1))
+def test_a_transaction_that_writes_elsewhere_holds_up_nothing():
+    begin()
+    with another_connection() as other, other.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO neural_monitoring_readmark (name, last_id, candidate_id, "
+            "writers) VALUES ('another', 0, 0, '[]')"
+        )
+        key = row()
+
+        assert read_once() == [key]
+
+
+@on_postgresql
+def test_where_transactions_keep_the_view_of_their_beginning_no_row_is_left_out(monkeypatch):
+    begin()
+    with another_connection() as other:
+        smaller = insert(other)
+        greater = row()
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_isolation = 'repeatable read'")
+        try:
+            seen = marks._writers
+
+            def ends_while_it_is_looked_for(model):
+                other.commit()
+                return seen(model)
+
+            assert read_once() == []
+            monkeypatch.setattr(marks, "_writers", ends_while_it_is_looked_for)
+
+            assert read_once() == [smaller, greater]
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("RESET default_transaction_isolation")
+
+
+@on_postgresql
+def test_marks_of_a_server_that_was_restored_wait_for_nobody():
+    """A dump was restored, and the mark names transactions of the old server."""
     begin()
     key = row()
-    for _ in range(5):
-        assert read_once() == []
-    assert ReadMark.objects.get().horizon is None
+    ReadMark.objects.update(candidate_id=key, writers=["3/1234567"])
 
-    ReadMark.objects.update(candidate_at=timezone.now() - dt.timedelta(hours=2))
-    wait_until(lambda: read_once() == [key])
-
-
-@on_postgresql
-def test_after_the_clock_was_set_back_rows_are_read_on():
-    begin()
-    key = row()
-    ahead = timezone.now() + dt.timedelta(hours=1)
-    ReadMark.objects.update(candidate_id=key, candidate_at=ahead, horizon=None)
-
-    assert read_until(key) == [key]
-
-
-@on_postgresql
-def test_on_a_new_server_whose_transactions_count_from_the_start_rows_are_read_on():
-    """A dump was restored, and the mark has a number of the old server."""
-    begin()
-    key = row()
-    ReadMark.objects.update(candidate_id=key, horizon=2**60)
-
-    assert read_until(key) == [key]
-
-
-@on_postgresql
-def test_a_transaction_has_a_number_and_is_no_older_than_the_oldest():
-    with connection.cursor() as cursor:
-        first = dialects.ledger_dialect().transactions(cursor)
-        second = dialects.ledger_dialect().transactions(cursor)
-
-    assert first[0] <= first[1] < second[1]
+    assert read_once() == [key]

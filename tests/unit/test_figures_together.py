@@ -8,7 +8,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from neural.monitoring.models import MinuteFigures, ReadMark, Tally, TotalFigures
-from neural.monitoring.rollups import folding, marks
+from neural.monitoring.rollups import folding
 from tests.unit.figures import fold_all
 from tests.unit.ledger import make_run
 
@@ -18,7 +18,6 @@ RELAYS, TALLIES = 4, 60
 
 @pytest.fixture(autouse=True)
 def _counting(monkeypatch):
-    monkeypatch.setattr(marks, "PAUSE", dt.timedelta(0))
     monkeypatch.setattr(folding, "MOST_TALLIES", 3)
     fold_all()
 

@@ -3,6 +3,7 @@
 import pytest
 from django.db import OperationalError
 from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
 
 from neural.monitoring.machines import readiness
 
@@ -43,6 +44,15 @@ def test_a_live_process_says_so_and_asks_nothing(client, path):
     assert answer.content == b"ok\n"
     assert "no-store" in answer["Cache-Control"]
     assert not answer.cookies
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/metrics"])
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+def test_other_methods_are_refused_as_such_also_without_a_csrf_token(path, method):
+    answer = getattr(Client(enforce_csrf_checks=True), method)(path)
+
+    assert answer.status_code == 405
+    assert answer["Allow"] == "GET, HEAD"
 
 
 @pytest.mark.django_db

@@ -368,16 +368,19 @@ def test_a_short_token_is_refused_at_start(settings):
 def test_users_need_the_permission(client, permitted, status):
     user = User.objects.create_user("ana", is_staff=True)
     if permitted:
-        user.user_permissions.add(Permission.objects.get(codename="view_examination"))
+        names = ["view_examination", "view_every_store"]
+        user.user_permissions.set(Permission.objects.filter(codename__in=names))
     client.force_login(user)
 
     assert get(client).status_code == status
 
 
-def test_a_user_of_some_stores_sees_no_figures_of_all(client):
+@pytest.mark.parametrize("stores", [1, 0])
+def test_a_user_of_some_stores_or_of_none_sees_no_figures_of_all(client, stores):
     user = User.objects.create_user("ana", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_examination"))
-    make_store().operators.add(user)
+    if stores:
+        make_store().operators.add(user)
     client.force_login(user)
 
     assert get(client).status_code == 401

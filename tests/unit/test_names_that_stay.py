@@ -6,6 +6,7 @@ from django.apps import apps
 from neural.events.registry import handler_names
 
 TASKS = {
+    "neural.tasks.act_on_runs",
     "neural.tasks.advance_training_round",
     "neural.tasks.analyse_demand",
     "neural.tasks.answer_training_exchange",
@@ -49,6 +50,10 @@ TABLES = {
     "neural_api_apikey",
     "neural_api_apikey_stores",
     "neural_availability",
+    "neural_auditedrow",
+    "neural_auditentry",
+    "neural_bulkaction",
+    "neural_bulkactionitem",
     "neural_dailydemand",
     "neural_dayclose",
     "neural_demandsummary",
@@ -91,6 +96,8 @@ TABLES = {
     "neural_payment",
     "neural_privacyspend",
     "neural_queuepause",
+    "neural_runedit",
+    "neural_savedview",
     "neural_refusedevent",
     "neural_roundtransition",
     "neural_salesreport",

@@ -12,7 +12,7 @@ from django.db.models import Value
 from django.test.utils import CaptureQueriesContext
 
 from neural import online
-from neural.online import AddColumn, AddIndexInUse, WidenColumn
+from neural.online import AddColumn, AddColumns, AddIndexInUse, WidenColumn
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,6 +54,12 @@ def apply(state: ProjectState, operation: Any) -> tuple[ProjectState, list[str]]
     return after, [sql for sql in made if sql.startswith(("ALTER", "CREATE", "DROP", "INSERT"))]
 
 
+def columns() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {TABLE}")
+        return [column[0] for column in cursor.description]
+
+
 def things(state: ProjectState) -> Any:
     return state.apps.get_model("neural", "Thing").objects
 
@@ -79,6 +85,33 @@ def test_a_column_that_an_interrupted_migration_has_added_is_left_alone(state):
 
     assert statements == []
     assert things(state).get().tip == 3
+
+
+def test_several_columns_come_with_one_making_of_the_models_and_go_again(state, monkeypatch):
+    made: list[int] = []
+    reload = ProjectState._reload
+    monkeypatch.setattr(ProjectState, "_reload", lambda *args: made.append(1) or reload(*args))
+    added = AddColumns(
+        "thing",
+        [
+            ("tip", models.IntegerField(default=3, db_default=3)),
+            ("note", models.CharField(max_length=5, default="", db_default="", db_index=True)),
+            ("bill", models.JSONField(default=list, db_default=Value([], models.JSONField()))),
+        ],
+    )
+    before = state.clone()
+    assert before.apps
+
+    after, statements = apply(before, added)
+
+    assert made == [1]
+    assert len([each for each in statements if " ADD COLUMN " in each]) == 3
+    row = things(after).get()
+    assert (row.tip, row.note, row.bill) == (3, "", [])
+    with connection.schema_editor(atomic=False) as editor:
+        added.database_backwards("neural", editor, after, before)
+    assert {*columns()} == {"id", "name"}
+    assert things(before).get().name == "old"
 
 
 def test_rows_by_workers_of_the_version_before_get_the_default(state):

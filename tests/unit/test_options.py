@@ -251,6 +251,7 @@ def test_the_routed_names_are_those_of_the_guide_and_ours():
         "tend_search_indexes": ("low_priority", 1),
         "analyse_demand": ("low_priority", 1),
         "prune_old_rows": ("low_priority", 1),
+        "act_on_runs": ("default", 5),
     }
 
     assert {f"neural.tasks.{name}": to for name, to in expected.items()} == queues.TASK_QUEUES

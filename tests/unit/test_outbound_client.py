@@ -157,8 +157,8 @@ def test_a_closed_port_is_no_answer(open_to_us):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    with pytest.raises(NoAnswer, match="refused"):
-        post(f"http://127.0.0.1:{port}/")
+        with pytest.raises(NoAnswer, match="refused"):
+            post(f"http://127.0.0.1:{port}/")
 
 
 def test_https_is_not_spoken_with_a_server_that_has_no_certificate(server, open_to_us):

@@ -75,7 +75,7 @@ def test_the_wheel_holds_every_file_of_neural_and_nothing_else(wheel):
         "neural/restaurant/locale/zh_Hans/LC_MESSAGES/django.mo",
         "neural/retrieval/locale/zh_Hans/LC_MESSAGES/django.mo",
         "neural/forecasting/locale/zh_Hans/LC_MESSAGES/django.mo",
-        "neural/templates/neural/attempts.html",
+        "neural/templates/neural/run/table.html",
         "neural/static/neural/admin.css",
     ],
 )

@@ -128,8 +128,9 @@ def test_run_due_leaves_the_runs_of_a_paused_queue_and_ends():
 
 @pytest.mark.django_db(transaction=True)
 @needs_many_writers
-def test_pausing_waits_for_claims_that_began_before_it():
+def test_pausing_waits_for_claims_that_began_before_it(monkeypatch):
     """Such a claim cannot see the pause; once pausing is done, none commits any more."""
+    monkeypatch.setattr(pausing, "CLAIMS_END_SECONDS", 60)  # however late this thread looks
     waiting, paused = due_run(), threading.Event()
 
     def stop():
@@ -161,13 +162,13 @@ def test_pausing_waits_for_no_transaction_that_only_reads_or_only_works():
             with transaction.atomic():
                 list(QueuePause.objects.all())  # such as a dump of the whole database
                 began.set()
-                done.wait(20)
+                done.wait(60)
         finally:
             connections.close_all()
 
     thread = threading.Thread(target=hold)
     thread.start()
-    began.wait(20)
+    began.wait(60)
     try:
         stop_for_repairs()
         assert thread.is_alive()

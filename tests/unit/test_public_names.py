@@ -22,7 +22,11 @@ LISTED = (
     "neural.monitoring",
 )
 """Packages whose names docs/api.md lists one by one."""
-PUBLIC = {*LISTED, "neural.models", "neural.restaurant.models", "neural.tasks", "neural.admin"}
+PUBLIC = {
+    *LISTED,
+    *("neural.admin", "neural.audit", "neural.models", "neural.restaurant.models"),
+    *("neural.runs", "neural.tasks"),
+}
 
 IMPORTS = re.compile(
     r"\bfrom\s+(neural[\w.]*)\s+import\s+(\w.*|\([^)]*\))|\bimport\s+(neural[\w.]*)"

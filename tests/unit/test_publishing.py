@@ -1,5 +1,6 @@
 """Publishing never makes a caller wait: one failure, then a breaker until the broker is back."""
 
+import json
 import threading
 
 import pytest
@@ -7,9 +8,10 @@ from celery import Celery, current_app, signals
 from kombu import Connection
 from kombu.transport import memory
 
-from neural.broker import publisher
-from neural.broker.message import RunMessage
+from neural.broker import message, publisher
+from neural.broker.message import SHOWN_LENGTH, RunMessage, run_message
 from neural.broker.publisher import BrokerUnavailable, Publisher, publish_quietly
+from neural.models import TaskRun
 from tests.celery_versions import since_celery_5_7
 from tests.watching import wait_until
 
@@ -92,7 +94,7 @@ def test_after_a_failure_nothing_is_tried_until_a_probe_reached_the_broker(broke
 
     assert broker.attempts == 1
     assert sender.breaker_is_open
-    assert probed.wait(5)
+    assert probed.wait(60)
 
 
 def test_the_breaker_closes_when_the_broker_is_back(broker):
@@ -261,6 +263,77 @@ def test_a_message_is_the_one_that_celery_itself_would_send(wire, heavy, task, o
     assert ours.decode() == celerys.decode() == [[], {}, dict.fromkeys(ours.decode()[2])]
     assert (ours.content_type, ours.content_encoding) == ("application/json", "utf-8")
     assert properties(ours) == properties(celerys)
+
+
+def test_the_arguments_that_a_message_shows_have_personal_data_masked():
+    kwargs = {"customer": {"name": "欧阳靖"}, "phone": "13987654321", "order_id": "A-17"}
+    run = TaskRun(task_id="id", task="app.call", args=["wang@example.com"], kwargs=kwargs)
+
+    shown = run_message(run).shown_as
+
+    assert shown == (
+        "args=['w***@example.com'] "
+        "kwargs={'customer': {'name': '欧**'}, 'phone': '139****4321', 'order_id': 'A-17'}"
+    )
+
+
+def test_a_phone_at_the_end_of_what_a_message_shows_is_masked_before_it_is_cut():
+    text = "x" * (SHOWN_LENGTH - 30) + " 13987654321"
+
+    shown = run_message(TaskRun(task="app.call", kwargs={"text": text})).shown_as
+
+    assert len(shown) == SHOWN_LENGTH
+    assert "1398" not in shown
+
+
+def test_a_document_that_is_too_long_to_be_masked_whole_is_not_shown_in_part():
+    body = json.dumps({"customer": {"name": "欧阳靖"}, "note": "x" * 2000}, ensure_ascii=False)
+
+    shown = run_message(TaskRun(task="app.call", args=[body], kwargs={"order_id": "A-17"})).shown_as
+
+    assert shown == "args=['…'] kwargs={'order_id': 'A-17'}"
+
+
+def nested(levels):
+    return [nested(levels - 1)] if levels else []
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        list(range(100_000)),
+        [""] * 100_000,
+        ["x" * 100] * 10_000,
+        {f"key {number}": {} for number in range(100_000)},
+        {"k" * number: number for number in range(2000)},
+        [{"a": [{"b": "x" * 90}] * 50}] * 50,
+        nested(400),
+        "x" * 1_000_000,
+    ],
+    ids=lambda large: type(large).__name__,
+)
+def test_of_large_arguments_only_a_small_part_is_masked(large, monkeypatch):
+    masked = []
+    monkeypatch.setattr(message, "redacted", lambda part: masked.append(part) or part)
+    run = TaskRun(task="app.call", args=[large], kwargs={"large": large})
+
+    shown = run_message(run).shown_as
+
+    assert [len(repr(part)) < 5000 for part in masked] == [True, True]
+    assert "…" in repr(masked)
+    assert len(shown) == SHOWN_LENGTH or large in (nested(400), "x" * 1_000_000)
+
+
+def test_small_arguments_are_shown_whole():
+    args = [1, 2.5, None, True, "text", {"a": [{"b": {}}]}, []]
+
+    assert run_message(TaskRun(task="app.call", args=args)).shown_as == f"args={args} kwargs={{}}"
+
+
+def test_the_message_of_an_events_run_shows_the_handler_alone():
+    run = TaskRun(task="neural.tasks.x", handler="neural.record_order", kwargs={"phone": "1"})
+
+    assert run_message(run).shown_as == "neural.record_order"
 
 
 def properties(message):

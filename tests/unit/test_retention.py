@@ -332,7 +332,7 @@ def test_the_page_says_how_long_what_is_kept(browser, settings):
 
     assert "runs: succeeded" in shown
     assert "30 days" in shown
-    assert "<code>app.a</code>" in shown
+    assert "(app.a)" in shown
     assert "12 hours" in shown
     assert "for ever" in shown
     assert "style=" not in shown.partition("<main")[2]

@@ -3,7 +3,7 @@
 import json
 import ssl
 import subprocess
-import time
+import threading
 
 import numpy as np
 import pytest
@@ -230,10 +230,12 @@ def test_a_server_that_is_away_may_be_asked_again():
 
 
 def test_a_server_that_is_silent_for_too_long_may_be_asked_again(server):
-    server.answer = lambda texts: (time.sleep(0.3), embeddings(texts))[1]
+    over = threading.Event()
+    server.answer = lambda texts: (over.wait(60), embeddings(texts))[1]
 
     with pytest.raises(EmbedderUnavailable, match=r"does not answer \(ReadTimeout"):
         embedder_of(server, timeout="0.05").embed(["豆腐"])
+    over.set()
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(server, tmp_path):

@@ -5,6 +5,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def test_an_open_store_keeps_no_process_from_ending_and_says_nothing(tmp_path: P
     )
 
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script], timeout=60, capture_output=True, text=True
+        [sys.executable, "-W", "error", "-c", script], timeout=240, capture_output=True, text=True
     )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -184,7 +185,7 @@ def test_a_conflict_of_writers_is_tried_again() -> None:
 
 
 def test_what_is_no_conflict_is_not_tried_again_and_conflicts_not_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, time_that: Any
 ) -> None:
     monkeypatch.setattr(lance_connection, "_PATIENCE_SECONDS", 0.2)
     attempts = []

@@ -52,7 +52,7 @@ def in_threads(*works: Callable[[], Any]) -> None:
 
     with ThreadPoolExecutor(len(works)) as pool:
         for future in [pool.submit(run, work) for work in works]:
-            future.result(timeout=60)
+            future.result(timeout=240)
 
 
 def overlapping(first: NeuralEvent, second: NeuralEvent) -> None:
@@ -66,7 +66,7 @@ def overlapping(first: NeuralEvent, second: NeuralEvent) -> None:
             until(lambda: second_is_done.is_set() or somebody_waits_for_a_lock())
 
     def handle_second() -> None:
-        assert first_is_handled.wait(10)
+        assert first_is_handled.wait(60)
         handle(second)
         second_is_done.set()
 
@@ -74,7 +74,7 @@ def overlapping(first: NeuralEvent, second: NeuralEvent) -> None:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "the second neither waited nor ended"
         time.sleep(0.01)

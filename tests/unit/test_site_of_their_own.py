@@ -96,7 +96,7 @@ FILES = {
             if place in seen or place.endswith("/logout/") or not place.startswith("/kitchen/"):
                 continue
             answer = client.get(address)
-            text = answer.content.decode()
+            text = answer.getvalue().decode()  # a file is sent while it is made
             seen[place] = answer.status_code
             for link in re.findall(r'(?:href|action|hx-get)="([^"#]+)', text):
                 ahead.append(urljoin(address, link.replace("&amp;", "&")))

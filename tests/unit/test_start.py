@@ -39,7 +39,7 @@ def test_neither_pydantic_nor_redis_nor_a_workers_parts_are_loaded():
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

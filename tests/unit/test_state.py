@@ -26,7 +26,7 @@ def test_processes_that_start_at_once_agree_on_the_secret_key(tmp_path):
         for _ in range(6)
     ]
 
-    keys = {process.communicate(timeout=30)[0] for process in processes}
+    keys = {process.communicate(timeout=240)[0] for process in processes}
 
     assert len(keys) == 1
     assert os.listdir(tmp_path) == ["secret-key"]

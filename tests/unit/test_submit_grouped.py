@@ -34,7 +34,7 @@ class Database:
         self.first_is_here = threading.Event()
         self.go_on = threading.Event()
 
-    def __call__(self, new_events):
+    def __call__(self, new_events, **options):
         if not new_events:  # the end of a caller's events
             return []
         with self._lock:
@@ -44,7 +44,7 @@ class Database:
             self.first_is_here.set()
             assert self.go_on.wait(PATIENCE)
         self.fails([each.event_id for each in new_events])
-        return self._record(new_events)
+        return self._record(new_events, **options)
 
 
 @pytest.fixture
@@ -94,6 +94,29 @@ def test_what_arrives_while_one_is_recorded_is_recorded_together(database, side_
     assert all(answer.is_new for answer in answers)
     assert [answer.event.event_id for answer in answers] == [str(n) for n in range(OTHERS + 1)]
     assert NeuralEvent.objects.count() == OTHERS + 1
+
+
+def test_while_the_messages_of_a_group_are_published_its_others_are_answered(
+    database, side_by_side, monkeypatch
+):
+    """And the next group is recorded."""
+    answered, waited = threading.Semaphore(0), []
+
+    def publish_slowly(runs):
+        if len(runs) == OTHERS:
+            waited.extend(answered.acquire(timeout=PATIENCE) for _ in range(OTHERS))
+
+    monkeypatch.setattr(recording.ports, "announce", publish_slowly)
+
+    def submitting(number):
+        answer = submit(number)
+        answered.release()
+        return answer
+
+    answers = side_by_side(submitting)
+
+    assert all(answer.is_new for answer in answers)
+    assert waited == [True] * OTHERS  # the first one and all of the group but who publishes
 
 
 def test_each_gets_its_own_answer(side_by_side):

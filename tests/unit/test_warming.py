@@ -44,7 +44,7 @@ def test_the_first_request_loads_it_and_no_other_does(embedded, settings) -> Non
     settings.NEURAL = {**settings.NEURAL, "search": True}
 
     ask()
-    wait_until(lambda: embedded, 20)
+    wait_until(lambda: embedded, 60)
     ask()
 
     assert len(embedded) == 1
