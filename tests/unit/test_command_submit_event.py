@@ -108,7 +108,10 @@ def test_a_backfill_runs_on_low_priority(run, file):
     [
         ([], "--type, --store, --source, --event-id, --payload: missing"),
         (["--type=a", "--store=b", "--source=c", "--event-id=d"], "--payload: missing"),
-        (["file", "--store=S01"], "--store: a file's lines say this themselves"),
+        (["-", "--store=S01"], "--store: a file's lines say this themselves"),
+        ([__file__, "--store=S01"], "--store: a file's lines say this themselves"),
+        (["stock.low", "--store=S01"], "if it is the event's type, write --type stock.low"),
+        (["stock.low", "--type=a", "--store=S01"], "--type, --store: a file's lines say this"),
         (["/no/such/file"], "No such file"),
         ([*options()[:-1], "--payload={"], "--payload is not JSON"),
         ([*options()[:-1], "--payload=@/no/such/file"], "No such file"),

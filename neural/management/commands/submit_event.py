@@ -218,10 +218,10 @@ def refuse_wrong_usage(file: str | None, options: Mapping[str, Any]) -> None:
     missing = [option(name) for name in REQUIRED if options[name] is None]
     if file is not None and given:
         told = ", ".join(map(option, given))
-        raise CommandError(
-            f"{told}: a file's lines say this themselves; leave out the file or the options",
-            returncode=WRONG_USAGE,
-        )
+        reason = f"{told}: a file's lines say this themselves; leave out the file or the options"
+        if options["type"] is None and file != "-" and not Path(file).exists():
+            reason = f"{file}: there is no such file; if it is the event's type, write --type {file}"
+        raise CommandError(reason, returncode=WRONG_USAGE)
     if file is None and missing:
         raise CommandError(
             f"{', '.join(missing)}: missing. Give one event by options, or a file of NDJSON "
