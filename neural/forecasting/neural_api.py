@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy
 from ninja import Query, Router, Schema
 from pydantic import Field
@@ -18,6 +17,7 @@ from neural.api.pages import cursor_at, invalid, link_to_next, page_size, place_
 from neural.api.problems import ApiProblem
 from neural.forecasting.core.series import HORIZONS
 from neural.forecasting.models import Forecast
+from neural.ledger.clock import database_clock
 from neural.models import Store
 
 LIST = "forecasts"
@@ -133,7 +133,7 @@ def list_forecasts(
 
 def _days(store: Store, asked: ForecastFilters) -> Sequence[dt.date]:
     first = asked.first or (
-        store.business_day(timezone.now())
+        store.business_day(database_clock())
         if asked.last is None
         else asked.last - dt.timedelta(days=HORIZONS - 1)
     )

@@ -3,13 +3,17 @@
 import datetime as dt
 
 import pytest
+from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
+from neural.ledger.clock import database_clock
+from neural.ledger.pausing import pauses
 from neural.models import RunState
 from neural.monitoring.models import Alert, Severity
 from neural.runs import periods
 from tests.unit import admin_world as world
+from tests.unit import learning_world as learning
 from tests.unit.failing import fail, grouped
 from tests.unit.ledger import ago, make_run
 
@@ -21,11 +25,13 @@ LISTS = "admin:neural_monitoring_{}_changelist"
 
 @pytest.fixture(params=[-3, 3], ids=lambda hours: f"{hours:+}h")
 def goes_wrong(request, monkeypatch):
-    """From its call on, the clock of this host is so many hours wrong; the database's is right."""
+    """From its call on, the clock of this host is so many hours wrong, or ``times`` as many; the
+    database's is right."""
     host = timezone.now
 
-    def go():
-        monkeypatch.setattr(timezone, "now", lambda: host() + dt.timedelta(hours=request.param))
+    def go(times=1):
+        wrong = dt.timedelta(hours=request.param * times)
+        monkeypatch.setattr(timezone, "now", lambda: host() + wrong)
 
     return go
 
@@ -93,3 +99,37 @@ def test_alerts_of_the_last_day_are_those_by_the_databases_time(goes_wrong):
     found = client.get(reverse(LISTS.format("alert")), {"days": "1"}).context["cl"]
 
     assert [alert.rule for alert in found.result_list] == ["newer"]
+
+
+def test_a_store_without_orders_shows_the_day_that_it_is_by_the_databases_time(goes_wrong):
+    store, client = world.store(), world.superuser()
+    days = {store.business_day(database_clock())}
+    goes_wrong(times=16)
+
+    shown = client.get(reverse("admin:neural_restaurant_dayclose_day", args=["S1"])).context
+    chosen = client.get(reverse("admin:neural_restaurant_dayclose_choose")).context["today"]
+
+    days.add(store.business_day(database_clock()))  # midnight may have passed
+    assert shown["summary"].day in days
+    assert abs(chosen - shown["summary"].day) <= dt.timedelta(days=1)
+
+
+def test_portions_are_for_tomorrow_by_the_databases_time(goes_wrong):
+    store, client = world.store(), world.superuser()
+    today = store.business_day(database_clock())
+    learning.forecast(store, made_on=today - dt.timedelta(days=1))
+    goes_wrong(times=16)
+
+    page = client.get(reverse("admin:neural_forecasting_forecast_store", args=["S1"]))
+
+    days = {today, store.business_day(database_clock())}
+    assert page.context["outlook"].prepare_on in {day + dt.timedelta(days=1) for day in days}
+
+
+def test_a_queue_is_paused_by_command_until_a_time_of_the_databases_clock(goes_wrong):
+    goes_wrong()
+
+    call_command("queue", "pause", "default", "--reason", "repairs", "--for", "2h")
+
+    left = pauses().get().until - database_clock()
+    assert dt.timedelta(minutes=119) < left <= dt.timedelta(hours=2)

@@ -8,7 +8,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -30,6 +29,7 @@ from neural.forecasting.models import Forecast, StoreUpdate
 from neural.forecasting.outlook.days import TOGETHER
 from neural.forecasting.outlook.review import doubts_of, outlook
 from neural.keyset.planning import by_store
+from neural.ledger.clock import database_clock
 from neural.sites import address_in_admin
 
 DAYS_LISTED = 28
@@ -93,7 +93,7 @@ class ForecastAdmin(HistoryAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         store = store_or_404(request, code)
-        today = store.business_day(timezone.now())
+        today = store.business_day(database_clock())
         found = outlook(
             store=store,
             today=today,

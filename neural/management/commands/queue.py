@@ -6,6 +6,7 @@ from django.core.management import CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
+from neural.ledger.clock import database_clock
 from neural.ledger.pausing import PauseRefused, pause, pauses, resume
 from neural.management.acting import add_who, record_command, who
 from neural.management.teaching import TeachingCommand, span_of_time
@@ -64,7 +65,7 @@ class Command(TeachingCommand):
 
     def _pause(self, options: dict[str, Any]) -> None:
         queue, span = options["queue"], options["span"]
-        until = timezone.now() + span if span else None
+        until = database_clock() + span if span else None
         try:
             with transaction.atomic():
                 asked: dict[str, Any] = {"reason": options["reason"], "by": who(options)}

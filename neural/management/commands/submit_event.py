@@ -220,7 +220,9 @@ def refuse_wrong_usage(file: str | None, options: Mapping[str, Any]) -> None:
         told = ", ".join(map(option, given))
         reason = f"{told}: a file's lines say this themselves; leave out the file or the options"
         if options["type"] is None and file != "-" and not Path(file).exists():
-            reason = f"{file}: there is no such file; if it is the event's type, write --type {file}"
+            reason = (
+                f"{file}: there is no such file; if it is the event's type, write --type {file}"
+            )
         raise CommandError(reason, returncode=WRONG_USAGE)
     if file is None and missing:
         raise CommandError(

@@ -24,6 +24,7 @@ from neural.admin.paging import KeysetChangeList
 from neural.admin.scope import HistoryAdmin, store_or_404
 from neural.admin.store_links import register_store_page
 from neural.keyset.planning import by_store
+from neural.ledger.clock import database_clock
 from neural.models import Store
 from neural.restaurant.admin.day_access import sees_days, shown_to
 from neural.restaurant.admin.day_display import agreement
@@ -131,7 +132,7 @@ class DayCloseAdmin(HistoryAdmin):
         if code:
             store = store_or_404(request, code)
             return HttpResponseRedirect(day_address(store.pk, day_in(request.GET.get("day"))))
-        context = {"title": gettext("Business day"), "today": timezone.localdate()}
+        context = {"title": gettext("Business day"), "today": timezone.localdate(database_clock())}
         return self._shown(request, context)
 
     @method_decorator(require_safe)
@@ -140,7 +141,7 @@ class DayCloseAdmin(HistoryAdmin):
         up to today."""
         _check(request)
         store = store_or_404(request, code)
-        now = timezone.now()
+        now = database_clock()
         day = day_in(request.GET.get("day")) or latest_day(store, now) or store.business_day(now)
         shown = context_of(store, day, user=request.user)
         return self._shown(request, shown)

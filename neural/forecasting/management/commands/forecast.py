@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.core.management import CommandError, CommandParser
-from django.utils import timezone
 from tqdm import tqdm
 
 from neural.errors import NeuralError
@@ -16,6 +15,7 @@ from neural.forecasting.models.plan import DEFAULT_MODEL_TYPE
 from neural.forecasting.outlook.next_days import Model, forecast_store, model_in_force
 from neural.forecasting.outlook.review import doubts_of, portions
 from neural.forecasting.sources import demand_source
+from neural.ledger.clock import database_clock
 from neural.management.acting import add_who, recorded
 from neural.management.teaching import TeachingCommand, wide
 from neural.models import Store
@@ -84,7 +84,7 @@ class Command(TeachingCommand):
             self.stdout.write("\n".join(lines(rows, days)))
 
     def _made(self, stores: Sequence[Store], model: Model) -> Iterator[Forecast]:
-        now = timezone.now()
+        now = database_clock()
         for each in tqdm(stores, unit="store", leave=False, disable=None):
             try:
                 forecast_store(each, model=model, now=now)

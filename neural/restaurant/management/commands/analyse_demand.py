@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.core.management import CommandError, CommandParser
-from django.utils import timezone
 from tqdm import tqdm
 
+from neural.ledger.clock import database_clock
 from neural.management.acting import Counted, add_who, recorded
 from neural.management.teaching import TeachingCommand, day
 from neural.models import Store
@@ -79,7 +79,9 @@ class Command(TeachingCommand):
     def _analyse(self, stores: Sequence[Store], since: dt.date | None, counted: Counted) -> None:
         written = deleted = 0
         for each in shown(stores):
-            done = analyse_store(store=each, since=since, now=timezone.now(), seconds=float("inf"))
+            done = analyse_store(
+                store=each, since=since, now=database_clock(), seconds=float("inf")
+            )
             written += done.written
             deleted += done.deleted
             counted.add(1)
