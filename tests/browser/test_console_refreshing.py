@@ -13,16 +13,22 @@ TICK = "document.dispatchEvent(new Event('visibilitychange'))"
 
 
 def test_what_somebody_types_outlives_the_refreshing(browse) -> None:
-    page = browse().open(QUEUES)
+    pages = browse()
+    page = pages.open(QUEUES)
     page.locator("summary").first.click()
     field = page.locator("input[name=reason]").first
     field.fill("stocktaking")
     page.locator("h1").click()  # the focus is elsewhere
+    QueuePause.objects.create(queue="pasta", reason="no flour", paused_by="mo")
 
     page.evaluate(TICK)
-    page.wait_for_load_state("networkidle")
-
+    pages.rest()
     assert field.input_value() == "stocktaking"
+
+    field.fill("")
+    page.locator("h1").click()
+    page.evaluate(TICK)
+    page.wait_for_selector("text=no flour")  # it would have come before
 
 
 def test_a_part_is_refreshed_and_what_was_unfolded_stays_so(browse) -> None:

@@ -91,24 +91,25 @@ def test_nothing_is_asked_for_in_a_hidden_tab_or_when_live_is_switched_off(brows
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
 
-    page.clock.fast_forward(6_000)
-    page.wait_for_load_state("networkidle")
-    assert [url for url in asked if "/live/" in url]
+    with page.expect_response("**/live/**"):
+        page.clock.fast_forward(6_000)
 
     page.locator("#runs-live").uncheck()
+    pages.rest()
     asked.clear()
     page.clock.fast_forward(20_000)
-    page.wait_for_load_state("networkidle")
+    pages.rest()
     assert asked == []
     assert not page.reload().status >= 400
     assert not page.locator("#runs-live").is_checked()  # it is remembered
 
-    page.locator("#runs-live").check()
+    with page.expect_response("**/live/**"):
+        page.locator("#runs-live").check()
     page.evaluate("Object.defineProperty(document, 'hidden', {get: () => true})")
-    page.wait_for_load_state("networkidle")
+    pages.rest()
     asked.clear()
     page.clock.fast_forward(20_000)
-    page.wait_for_load_state("networkidle")
+    pages.rest()
     assert asked == []
 
 
