@@ -144,7 +144,7 @@ class Deadline:
 
         thread = threading.Thread(target=ask, name="neural-outbound-resolve", daemon=True)
         thread.start()
-        thread.join(self.left())
+        thread.join(max(0.0, self.seconds - self.passed()))
         if errors:
             raise errors[0]
         if not found:

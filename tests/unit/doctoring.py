@@ -28,9 +28,10 @@ def set_broker(monkeypatch, url: str) -> None:
 
 
 @contextmanager
-def client_of(embedded: EmbeddedBroker, monkeypatch) -> Iterator[redis.Redis]:
-    """The project is set to this broker; a client of it."""
+def client_of(embedded: EmbeddedBroker, monkeypatch, settings) -> Iterator[redis.Redis]:
+    """The project is set to this broker, which has time to answer; a client of it."""
     set_broker(monkeypatch, embedded.url)
+    settings.NEURAL = {**settings.NEURAL, "publish_timeout_seconds": 30}
     with redis.Redis(unix_socket_path=str(embedded.socket), db=1) as client:
         yield client
 

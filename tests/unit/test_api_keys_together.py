@@ -124,7 +124,8 @@ def test_a_locked_row_or_database_does_not_delay_a_request() -> None:
     assert key.last_used_at is None
 
 
-def test_many_who_use_a_key_at_once_are_all_let_in() -> None:
+def test_many_who_use_a_key_at_once_are_all_let_in(monkeypatch) -> None:
+    monkeypatch.setattr(usage, "PATIENCE_MS", 60_000)  # on a busy machine, too, a note is taken
     key, text = api_world.key("S1")
 
     def ask() -> int:

@@ -51,6 +51,14 @@ def take(buckets, cost=1, name="a", rate=1.0, burst=10.0) -> Taken:
     return buckets.take(name, cost=cost, rate=rate, burst=burst)
 
 
+def take_until_redis_answers(shared, time_that) -> None:
+    """A busy machine may keep Redis from answering for longer than the limit."""
+    take(shared, name="another")
+    while shared._used_again_at:
+        time_that.passes(buckets_module.PAUSE_SECONDS)
+        take(shared, name="another")
+
+
 # One process
 
 
@@ -161,7 +169,8 @@ def test_a_frozen_redis_is_left_alone_and_each_process_counts(
 ) -> None:
     monkeypatch.setattr(buckets_module, "TIMEOUT_SECONDS", 2)
     shared = _buckets(redis.url, "frozen:")
-    take(shared)
+    take_until_redis_answers(shared, time_that)
+    caplog.clear()
     asked = []
     in_redis = shared._redis.take
     shared._redis.take = lambda *a, **k: asked.append(a) or in_redis(*a, **k)
@@ -177,9 +186,11 @@ def test_a_frozen_redis_is_left_alone_and_each_process_counts(
         os.kill(redis.pid, signal.SIGCONT)
 
     time_that.passes(buckets_module.PAUSE_SECONDS)
+    take_until_redis_answers(shared, time_that)
+    asked.clear()
     take(shared)
     take(shared)
-    assert len(asked) == 4
+    assert len(asked) == 2
     assert caplog.text.count("event=api_limits_redis_back") == 1
     assert caplog.text.count("event=api_limits_redis_lost") == 1
 
@@ -409,7 +420,7 @@ def test_what_the_request_has_paid_is_not_missing_in_redis(redis) -> None:
 
 
 @pytest.mark.django_db
-def test_a_single_request_that_charges_one_has_paid_already(local) -> None:
+def test_a_single_request_that_charges_one_has_paid_already(local, time_that) -> None:
     caller = Caller(api_world.key()[0])
 
     limits.charge_ahead(caller)

@@ -145,7 +145,7 @@ def test_of_two_at_once_one_takes_it(batchable):
         {"handler": ""},
         {"failures": 1},
         {"losses": 1},
-        {"available_at": timezone.now() + dt.timedelta(hours=1)},
+        {"available_at": timezone.now() + dt.timedelta(days=365)},
         {"state": RunState.CANCELLED},
     ],
 )

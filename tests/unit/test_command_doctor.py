@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import os
 import re
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ from neural.health.findings import COUNTED, Finding
 from neural.health.situation import Situation
 from neural.ledger import dialects
 from neural.ledger.dialects import ledger_dialect
-from neural.ledger.pausing import pause
+from neural.ledger.pausing import pause, pauses
 from neural.management.commands.doctor import language_of
 from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
 from tests.unit import doctoring
@@ -50,9 +50,9 @@ def embedded(tmp_path_factory):
 
 
 @pytest.fixture
-def broker(embedded, monkeypatch):
+def broker(embedded, monkeypatch, settings):
     """An empty broker that the project is set to; with a client."""
-    with doctoring.client_of(embedded, monkeypatch) as client:
+    with doctoring.client_of(embedded, monkeypatch, settings) as client:
         client.flushdb()
         yield client
 
@@ -216,7 +216,8 @@ def test_a_broker_that_is_gone_is_a_problem_that_loses_nothing(no_broker):
     assert is_found(finding, Status.PROBLEM, "nothing is lost", "CELERY_BROKER_URL")
 
 
-def test_a_frozen_broker_is_found_within_about_a_second(broker, embedded):
+def test_a_frozen_broker_is_found_within_about_a_second(broker, embedded, settings):
+    settings.NEURAL = {**settings.NEURAL, "publish_timeout_seconds": 0.5}
     embedded.freeze()
     try:
         finding = found_within(1.5, lambda: messages.broker(Situation()))
@@ -519,6 +520,13 @@ def test_unregistered_work_that_is_done_is_ok():
 # The whole
 
 
+@pytest.fixture
+def patient_database(monkeypatch):
+    """However long a busy machine keeps a statement waiting, no probe gives up."""
+    monkeypatch.setattr("neural.health.database.impatient_database", nullcontext)
+
+
+@pytest.mark.usefixtures("patient_database")
 def test_when_all_is_well_every_probe_says_ok():
     make_worker()
 
@@ -558,6 +566,7 @@ def test_the_command_prints_a_line_a_probe_and_ends_with_1_when_something_is_wro
     assert any(line.startswith("problem  broker") and " → start it" in line for line in lines)
 
 
+@pytest.mark.usefixtures("patient_database")
 def test_when_all_is_well_it_ends_with_0(monkeypatch, capsys):
     make_worker()
     monkeypatch.setattr("neural.management.commands.doctor.examine", lambda: examine(healthy()))
@@ -660,8 +669,10 @@ def test_a_paused_queue_is_a_warning_and_its_backlog_is_no_problem():
     pause(queue="high_priority", reason="the printer is being repaired", by="lee")
 
     assert workers.backlog(Situation()).status == Status.OK
+    at_once = Situation()
+    at_once.now = pauses().get().since
     assert is_found(
-        workers.paused_queues(Situation()),
+        workers.paused_queues(at_once),
         Status.WARNING,
         "lee paused high_priority 0 s ago, without an end: the printer is being repaired",
         "manage.py queue resume high_priority",

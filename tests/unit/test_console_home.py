@@ -17,7 +17,7 @@ from django.utils.translation import trans_real
 from neural.health.examination import of_ledger
 from neural.health.findings import Finding, Status
 from neural.models import WorkerProcess
-from neural.monitoring.console import home, remembering, sources, tables
+from neural.monitoring.console import home, remembering, sources, tables, watched
 from neural.monitoring.console.sources import AlertRow, GroupRow, ScheduleRow
 from neural.monitoring.console.spans import HOUR, LAST_HOUR, MINUTE, floor, kept_timeline
 from neural.monitoring.console.verdict import TITLES
@@ -103,7 +103,7 @@ class Figured:
         }
 
     def counted_until(self) -> Any:
-        return None if self.counted is None else timezone.now() - self.counted
+        return None if self.counted is None else watched.database_clock() - self.counted
 
 
 def _steps(since: dt.datetime, until: dt.datetime, step: dt.timedelta) -> Iterator[dt.datetime]:
@@ -132,9 +132,16 @@ def alerts(monkeypatch) -> list[Any]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def time_stands_still(monkeypatch) -> None:
+    """Whatever a busy machine does between the lines of a test, ages stay to the second."""
+    moment = timezone.now()
+    monkeypatch.setattr(watched, "database_clock", lambda: moment)
+
+
 def examined(*found: Finding, seconds_ago: float = 4, facts: Any = None) -> None:
     """The last examination."""
-    ended_at = timezone.now() - dt.timedelta(seconds=seconds_ago)
+    ended_at = watched.database_clock() - dt.timedelta(seconds=seconds_ago)
     kept = probing.as_json({"en": [WELL, *found], "zh-hans": [WELL, *found]})
     Examination.objects.update_or_create(
         pk=1,
@@ -491,7 +498,7 @@ def test_waits_are_shown_for_each_queue_and_drawn_for_the_chosen_one(figures):
 
 
 def test_workers_and_beat_say_what_they_do_and_when_they_were_heard_of():
-    now = timezone.now()
+    now = watched.database_clock()
     working = PROCESS | {
         "heartbeat_at": (now - dt.timedelta(seconds=2)).isoformat(),
         "working_since": (now - dt.timedelta(seconds=14)).isoformat(),

@@ -71,8 +71,8 @@ def embedded(tmp_path_factory):
 
 
 @pytest.fixture
-def broker(embedded, monkeypatch):
-    with client_of(embedded, monkeypatch) as client:
+def broker(embedded, monkeypatch, settings):
+    with client_of(embedded, monkeypatch, settings) as client:
         yield client
 
 

@@ -82,12 +82,16 @@ def test_the_next_one_comes_after_examine_seconds(evaluated):
 
 
 def test_a_relay_that_finds_the_lease_taken_looks_again_when_it_ends(
-    evaluated, django_assert_num_queries
+    evaluated, django_assert_num_queries, monkeypatch
 ):
     clock = Clock()
-    began_ago(conf().examine_seconds - 5)
+    held = conf().examine_seconds - 5
+    began_ago(held)
+    now = Examination.objects.get().began_at + dt.timedelta(seconds=held)
     relay = duty.Examining(clock)
-    relay.turn()
+    with monkeypatch.context() as stopped:
+        stopped.setattr(lease, "database_clock", lambda: now)
+        relay.turn()
 
     clock.seconds += 4
     with django_assert_num_queries(0):

@@ -221,7 +221,7 @@ def test_a_receiver_may_say_when_by_a_date(erp):
     erp.answers.append(answering(503, Retry_After=email.utils.format_datetime(later, usegmt=False)))
     happens()
     (outcome,) = turn()
-    assert 590 <= (outcome.due_at - outcome.finished_at).total_seconds() <= 601
+    assert abs(outcome.due_at - later) <= dt.timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
@@ -248,8 +248,12 @@ def test_a_redirect_is_a_failure_and_is_not_followed(erp, status):
     assert (only().state, only().answer_status) == (PENDING, status)
 
 
-def test_no_answer_is_a_failure_that_says_why(erp, settings):
+def test_no_answer_is_a_failure_that_says_why(erp, settings, monkeypatch):
     settings.NEURAL = {**settings.NEURAL, "outbound_timeout_seconds": 0.2}
+    # Only the answer is late, whatever a busy machine makes of the resolver's thread.
+    monkeypatch.setattr(
+        client.Deadline, "resolve", lambda self, host, port: client.resolved(host, port)
+    )
     over = threading.Event()
     subscribe(erp.url())
     erp.answers.append(raw(b"HTTP/1.1 200 OK\r\n", b"x", until=over))
@@ -518,7 +522,7 @@ def test_an_answer_that_takes_long_makes_it_slow_until_one_does_not(erp, monkeyp
     turn()
     subscription.refresh_from_db()
     assert subscription.slow
-    monkeypatch.undo()
+    monkeypatch.setattr(client.Deadline, "passed", lambda self: 0.1)
     happens("2")
     passes(minutes=1)
     turn()

@@ -77,14 +77,14 @@ def test_a_run_is_requested_together_with_the_note_of_it():
 
 
 @pytest.mark.django_db
-def test_without_subscriptions_a_relay_asks_nothing(django_assert_num_queries):
+def test_without_subscriptions_a_relay_asks_nothing(django_assert_num_queries, time_that):
     assert not subscribed.names()
     with django_assert_num_queries(0):
         request_deliveries()
 
 
 @pytest.mark.django_db
-def test_with_nothing_to_do_a_look_is_one_query(django_assert_num_queries):
+def test_with_nothing_to_do_a_look_is_one_query(django_assert_num_queries, time_that):
     for number in range(3):
         subscribe(URL, name=str(number))
     assert subscribed.names()

@@ -41,7 +41,7 @@ def test_a_turn_says_that_the_worker_lives(thread):
     assert WorkerProcess.objects.alive(10).count() == 1
 
 
-def test_the_heartbeat_is_not_written_every_turn(thread):
+def test_the_heartbeat_is_not_written_every_turn(thread, time_that):
     thread._work()
     WorkerProcess.objects.update(heartbeat_at=ago(minutes=1))
 

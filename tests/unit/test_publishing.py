@@ -60,8 +60,14 @@ def broker(monkeypatch, settings):
     monkeypatch.setattr(publisher, "short_tempered_connection", Connection)
     monkeypatch.setattr(publisher, "Producer", lambda channel, auto_declare: Made(channel))
     monkeypatch.setattr(Publisher, "_send", send)
+    until_no_probe_is_left()  # of the tests before
+    broker.attempts = 0
     yield broker
     broker.up = True
+    until_no_probe_is_left()
+
+
+def until_no_probe_is_left():
     wait_until(lambda: not any(t.name == "neural-broker-probe" for t in threading.enumerate()))
 
 
