@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 
 from neural.ledger import dialects
 
@@ -40,6 +40,11 @@ def retry_until(action: Callable[[], Value], *, seconds: float) -> Value:
             connection.close()
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the database or the broker caused this error, and no fault in the code."""
+    return isinstance(error, OperationalError | InterfaceError | InternalError | OSError)
 
 
 def drop_cursors(error: BaseException) -> None:

@@ -19,6 +19,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from neural.conf import conf
 from neural.ledger import dialects, identity
+from neural.ledger.outages import is_outage
 from neural.ledger.process_facts import memory_bytes, versions
 from neural.ledger.settle import check_inserts
 from neural.models import WorkerProcess
@@ -158,9 +159,7 @@ class RelayThread(threading.Thread):
             be_impatient()
             self._work()
         except Exception as error:
-            logger.warning(
-                "event=relay_failed error=%r", str(error), exc_info=not _is_outage(error)
-            )
+            logger.warning("event=relay_failed error=%r", str(error), exc_info=not is_outage(error))
             connections.close_all()
         finally:
             if not dialects.ledger_dialect().survives_fork:
@@ -203,7 +202,3 @@ class RelayThread(threading.Thread):
     def _go_on(self) -> None:
         if self._held:
             self._busy.release()
-
-
-def _is_outage(error: Exception) -> bool:
-    return isinstance(error, DatabaseError | InterfaceError | OSError)

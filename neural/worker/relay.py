@@ -19,6 +19,7 @@ from neural.broker.message import messages_for
 from neural.broker.publisher import BrokerUnavailable, Publisher, publisher
 from neural.conf import conf
 from neural.ledger import dialects, pausing
+from neural.ledger.outages import is_outage
 from neural.ledger.settle import release
 from neural.models import RunState, TaskRun, WorkerProcess
 from neural.models.run_log import log_change
@@ -147,7 +148,12 @@ def do_duties() -> None:
         try:
             duty()
         except Exception as error:
-            logger.warning("event=duty_failed duty=%s error=%r", name, str(error), exc_info=True)
+            logger.warning(
+                "event=duty_failed duty=%s error=%r",
+                name,
+                str(error),
+                exc_info=not is_outage(error),
+            )
 
 
 register_duty("ended pauses", pausing.finish_ended_pauses)

@@ -35,7 +35,7 @@ CONSOLE = {
 WATCHFUL = {
     "examine_seconds": 0.5,
     "figures_seconds": 0.5,
-    "alert_beat_silent_seconds": 10,  # a busy machine keeps a beat waiting for some of them
+    "alert_beat_silent_seconds": 20,  # a busy machine keeps a beat waiting for some of them
     "alert_group_wait_seconds": 300,  # who was not told of it need not be told of its end
 }
 """Settings of workers that look often."""

@@ -63,9 +63,9 @@ def test_the_page_is_left_alone_while_somebody_is_in_its_buttons_or_its_course(b
 
 def test_who_is_logged_out_meanwhile_gets_the_login(browse) -> None:
     page = browse().open(world.page_of(working_run()))
-    Session.objects.all().delete()
 
-    with page.expect_navigation():
+    with page.expect_navigation():  # the page may look by itself, too
+        Session.objects.all().delete()
         page.evaluate(TICK)
 
     assert "/admin/login/" in page.url

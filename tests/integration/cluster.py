@@ -299,8 +299,10 @@ class Cluster:
         )
         return [int(mark.name.removeprefix(f"started-{key}-").split("-")[0]) for mark in marks]
 
-    def wait_for_start(self, key: str, times: int = 1, seconds: float = 60) -> int:
-        """Wait until work on `key` has started this many times; returns the last process's id."""
+    def wait_for_start(self, key: str, times: int = 1, seconds: float = 150) -> int:
+        """Wait until work on `key` has started this many times; returns the last process's id.
+
+        For longer than the leases of UNHURRIED, as `wait_for_runs`."""
         wait_until(lambda: len(self.starts(key)) >= times, seconds)
         return self.starts(key)[times - 1]
 

@@ -57,7 +57,11 @@ def is_in(browser: Client) -> bool:
     return browser.get("/admin/").status_code == 200
 
 
-def test_sessions_are_in_database_0_and_not_where_the_messages_are(person, redis):
+def test_sessions_are_in_database_0_and_not_where_the_messages_are(
+    person, redis, settings, monkeypatch
+):
+    monkeypatch.setattr(cache, "TIMEOUT_SECONDS", 30)
+    settings.CACHES = {"default": cache.configuration(cache.cache_url(redis.url))}
     assert is_in(log_in())
 
     with redis_client(redis) as messages:
@@ -70,6 +74,9 @@ def test_sessions_are_in_database_0_and_not_where_the_messages_are(person, redis
 def test_an_outage_locks_nobody_out_and_costs_one_timeout(person, redis, errors, fault):
     """One in each pause."""
     before = log_in()
+    for outage in cache._outages.values():
+        outage.ends()  # on a busy machine Redis may have answered too late
+    errors.clear()
 
     getattr(redis, fault)()
     with took() as seconds:

@@ -80,6 +80,7 @@ def test_a_clock_that_is_set_under_working_workers_condemns_nothing(cluster):
     )
     for worker in (at_work, judge):
         worker.wait_until_ready()
+    before = len(judge.text)
     tasks.count_in_two_steps.delay(key="long", gate="open")
     cluster.wait_for_start("long")
 
@@ -91,7 +92,7 @@ def test_a_clock_that_is_set_under_working_workers_condemns_nothing(cluster):
     wait_for_runs()
     expect_once(["long"])
     assert TaskRun.objects.get().losses == 0
-    assert "worker_lost" not in judge.text
+    assert "worker_lost" not in judge.text[before:]
 
 
 def set_clock(file: Path, offset: str) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from neural.monitoring.models import Examination
+from tests.integration.cluster import PATIENT
 from tests.unit import admin_world as world
 from tests.watching import wait_until
 
@@ -24,7 +25,8 @@ def test_with_the_broker_away_workers_go_on_examining_and_the_home_says_so(clust
     client = world.superuser()
     assert "No relay has looked yet" in home(client)
 
-    cluster.worker(examine_seconds=0.5)
+    # A broker that answers late would be an alert, and its flapping another one, of half an hour.
+    cluster.worker(examine_seconds=0.5, **PATIENT)
     wait_until(lambda: facts().get("broker", {}).get("up"), 60)
     assert [each["running"] for each in facts()["processes"]] == [0]
     assert facts()["queues"]["default"]["readers"] == 1

@@ -77,7 +77,7 @@ def test_processes_killed_all_through_a_round_change_nothing_of_it(cluster, day)
 
     training, kills = open_one(DISTURBED, day), 0
     while not has_closed(training) and kills < 12:
-        time.sleep(dice.uniform(0.05, 0.4))
+        time.sleep(dice.uniform(0.02, 0.3))
         kills += killed_one(worker, dice)
     wait_until(lambda: has_closed(training), SECONDS)
 
@@ -88,11 +88,12 @@ def test_processes_killed_all_through_a_round_change_nothing_of_it(cluster, day)
 
 
 def killed_one(worker: Worker, dice: random.Random) -> bool:
-    """Whether a process of the pool was killed: those killed before may not have been replaced."""
-    living = sorted(filter(is_alive, worker.children()))
+    """Whether a process of the pool was killed that was at work."""
+    running = TaskRun.objects.running().values_list("process_id", flat=True)
+    at_work = sorted({*running} & {*filter(is_alive, worker.children())})
     with suppress(ProcessLookupError):
-        if living:
-            os.kill(dice.choice(living), signal.SIGKILL)
+        if at_work:
+            os.kill(dice.choice(at_work), signal.SIGKILL)
             return True
     return False
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from neural.models import TaskRun
-from tests.integration.cluster import ROOT, Cluster, Worker, wait_for_runs
+from tests.integration.cluster import PATIENT, ROOT, Cluster, Worker, wait_for_runs
 from tests.integration.submitting import names, submit
 from tests.ports import free_port
 from tests.watching import wait_until
@@ -92,7 +92,8 @@ def wait_until_listened_to(worker: Worker, flower: Flower) -> None:
 
 def test_it_shows_workers_and_what_became_of_every_run(cluster, flower):
     """Also of those that were batched with another's message, which comes late."""
-    worker = cluster.worker(concurrency=2, retry_base_seconds=1, retry_cap_seconds=1)
+    # The retry comes long after the event of the failure, and no event is left out.
+    worker = cluster.worker(concurrency=2, retry_base_seconds=5, retry_cap_seconds=5, **PATIENT)
     wait_until_listened_to(worker, flower)
 
     for key in names("event", 100):
@@ -121,7 +122,8 @@ def test_it_shows_workers_and_what_became_of_every_run(cluster, flower):
 
 
 def test_a_run_that_waits_for_its_next_attempt_is_shown_as_a_retry(cluster, flower):
-    worker = cluster.worker(concurrency=1, retry_base_seconds=600, retry_cap_seconds=600)
+    rare = {"retry_base_seconds": 600, "retry_cap_seconds": 600}
+    worker = cluster.worker(concurrency=1, **rare, **PATIENT)
     wait_until_listened_to(worker, flower)
 
     submit("flaky", fail_times=1)

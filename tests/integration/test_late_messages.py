@@ -104,6 +104,8 @@ def test_the_event_stream_says_of_each_run_once_received_started_and_succeeded(
     cluster, listener, patient
 ):
     worker = cluster.worker(**AMPLE, **PATIENT)
+    # A worker is ready before it has subscribed to what is broadcast.
+    wait_until(lambda: listener.app.control.ping(timeout=5, limit=1), 60)
     listener.app.control.enable_events()
     wait_until(lambda: "Events of group {task} enabled by remote" in worker.text, 60)
     assert listener.has_heard.wait(60)

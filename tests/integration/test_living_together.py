@@ -121,7 +121,7 @@ def test_messages_of_a_plain_celery_client_are_recorded_and_run_once(cluster):
 
     cluster.worker()
 
-    wait_until(lambda: TaskRun.objects.filter(state="succeeded").count() == 11, 60)
+    wait_until(lambda: TaskRun.objects.filter(state="succeeded").count() == 11, 150)
     expect_once([*(f"plain{number}" for number in range(5)), "task"])
     run = TaskRun.objects.get(task_id=counted.id)
     assert run.requested_by == "celery message"

@@ -3,19 +3,25 @@
 import datetime as dt
 
 import pytest
-from django.utils import timezone
 
 import neural
+from neural.ledger.clock import database_clock
 from neural.ledger.pausing import pause, pauses, resume
 from neural.models import RunState, TaskRun
-from tests.integration.cluster import Cluster, expect_once, wait_for_runs
+from tests.integration.cluster import PATIENT, Cluster, expect_once, wait_for_runs
 from tests.integration.submitting import names, request, submit, submit_together
 from tests.watching import wait_until
 
 pytestmark = pytest.mark.integration
 
-SOON = 40
-"""Seconds; less than the lease of a message that was dropped (UNHURRIED: 60)."""
+SOON = 150
+LEASED = {"republish_seconds": 600, "republish_lease_seconds": 600, **PATIENT}
+"""Settings with which a message that was dropped comes again much later than soon."""
+
+
+@pytest.fixture(autouse=True)
+def leased(settings):
+    settings.NEURAL = {**settings.NEURAL, **LEASED}
 
 
 def started_on_default() -> set[str]:
@@ -34,9 +40,9 @@ def show_that_workers_work(cluster: Cluster, key: str) -> None:
 def test_nothing_of_a_paused_queue_starts_whatever_is_restarted_and_then_everything_is_done(
     cluster, kind
 ):
-    worker = cluster.worker()
+    worker = cluster.worker(**LEASED)
     submit_together(names("before", 150), kind=kind)
-    wait_until(started_on_default, 60)
+    wait_until(started_on_default, 150)
 
     pause(queue="default", reason="repairs", by="lee")
     begun = started_on_default()
@@ -45,7 +51,7 @@ def test_nothing_of_a_paused_queue_starts_whatever_is_restarted_and_then_everyth
     assert worker.stop() == 0
     cluster.broker.kill()
     cluster.broker.start()
-    cluster.worker()
+    cluster.worker(**LEASED)
     show_that_workers_work(cluster, "urgent2")
 
     assert started_on_default() == begun
@@ -56,12 +62,12 @@ def test_nothing_of_a_paused_queue_starts_whatever_is_restarted_and_then_everyth
 
 
 def test_a_pause_that_ends_by_itself_leaves_nothing_waiting_for_the_lease_of_its_message(cluster):
-    cluster.worker()
+    cluster.worker(**LEASED)
     pause(
         queue="default",
         reason="repairs",
         by="lee",
-        until=timezone.now() + dt.timedelta(seconds=3),
+        until=database_clock() + dt.timedelta(seconds=5),
     )
     for key in names("run", 5):
         submit(key, kind="probe.two_step")

@@ -13,7 +13,7 @@ def test_a_worker_stopped_while_it_writes_to_its_pool_ends_and_its_work_is_done_
     first = cluster.worker(concurrency=1, environment={"PROBE_STOP_WHILE_WRITING": "1"})
     submit("one")
 
-    assert first.process.wait(60) == 0
+    assert first.process.wait(180) == 0
 
     cluster.worker(concurrency=1)
     wait_for_runs()

@@ -399,8 +399,21 @@ KILLERS: Mapping[str, Callable[[], Any]] = {
 
 
 def once(key: str, name: str) -> None:
-    """Misbehave, but only the first time that this key comes here."""
+    """Misbehave until it has had its effect: a process has ended, or the run has a failure.
+
+    A failure is not counted if a neighbour ends the process before it is written.
+    """
     mark = directory() / f"misbehaved-{key}"
-    if not mark.exists():
+    if name in KILLERS:
+        if not mark.exists():
+            mark.touch()
+            KILLERS[name]()
+    elif not _has_failed(key):
         mark.touch()
-        (KILLERS[name] if name in KILLERS else CASES[name].act)()
+        CASES[name].act()
+
+
+def _has_failed(key: str) -> bool:
+    from neural.models import TaskRun
+
+    return TaskRun.objects.filter(event__event_id=key, failures__gt=0).exists()

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -307,6 +307,19 @@ def test_a_duty_that_fails_is_logged_and_stops_neither_the_relay_nor_the_next(ca
 
     assert done == [1]
     assert "event=duty_failed duty=broken" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_of_a_duty_that_an_outage_stopped_no_traceback_is_logged(caplog):
+    def locked_out():
+        raise OperationalError("database is locked")
+
+    with emptied(relay.DUTIES):
+        relay.register_duty("locked out", locked_out)
+        relay.relay_once()
+
+    assert "event=duty_failed duty=locked out error='database is locked'" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_django_starts_without_the_libraries_of_search():

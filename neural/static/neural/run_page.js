@@ -65,6 +65,7 @@
     document.addEventListener("visibilitychange", refresh);
     document.body.addEventListener("htmx:beforeSwap", (event) => {
       if (event.detail.target !== part()) return;
+      if (isInUse()) event.detail.shouldSwap = false; // it began to be while this was asked for
       if (event.detail.shouldSwap && !event.detail.serverResponse.includes('id="run-live"')) {
         event.detail.shouldSwap = false;
         window.location.reload();

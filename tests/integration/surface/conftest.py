@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,6 +16,8 @@ from kombu import pools
 from neural.broker.transports import transport_options
 from neural.celeryapp.results import DatabaseResults, RedisResults
 from tests.integration.cluster import (
+    PATIENT,
+    ROOT,
     UNHURRIED,
     Broker,
     Cluster,
@@ -44,6 +48,22 @@ class Surface:
     def worker(self, **options) -> Worker:
         options = {**self.QUICK, "environment": self.environment, **options}
         return self.cluster.worker(**options)
+
+    def type(self, *words: str) -> "subprocess.CompletedProcess[bytes]":
+        """`celery -A zhilian …`, as a person types it."""
+        command = [sys.executable, "-m", "celery", "--quiet", "-A", "zhilian", *words]
+        environment = self.cluster.environment() | self.environment
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, timeout=240, check=False
+        )
+
+    def ask(self, verb: str, *words: str) -> str:
+        """What the newest worker answers to `celery inspect …` or `celery control …`, however long
+        a busy machine keeps it: by itself, the command waits for one second."""
+        name = self.cluster.workers[-1].row.name
+        done = self.type(verb, "--destination", name, "--timeout", "60", *words)
+        assert done.returncode == 0, done
+        return done.stdout.decode()
 
     def lose_messages(self, queue: str = "default") -> None:
         """What the broker held is gone, as after a crash without persistence."""
@@ -88,7 +108,7 @@ def results(request, tmp_path: Path, monkeypatch) -> Iterator[str]:
 @pytest.fixture
 def surface(cluster: Cluster, results: str, settings, monkeypatch) -> Iterator[Surface]:
     """This process sends and looks as any client does; what it had open before is forgotten."""
-    settings.NEURAL = {**UNHURRIED, **Surface.QUICK}
+    settings.NEURAL = {**UNHURRIED, **Surface.QUICK, **PATIENT}
     forget_connections()
     yield Surface(cluster, results)
     forget_connections()

@@ -1,14 +1,11 @@
 """Revoking runs and plain tasks, from Python and from the command line."""
 
-import subprocess
-import sys
-
 import pytest
 from celery import current_app, states
 from celery.exceptions import TaskRevokedError
 
 from neural.models import RunState, TaskRun
-from tests.integration.cluster import ROOT, wait_for_runs, within
+from tests.integration.cluster import wait_for_runs, within
 from tests.probe.canvas import add, hang, plain_hang
 from tests.probe.models import Effect
 from tests.watching import is_alive, wait_until
@@ -25,15 +22,6 @@ pytestmark = [
         indirect=True,
     ),
 ]
-
-
-def command(surface, *words: str) -> str:
-    """`celery -A zhilian …`, as a person types it."""
-    celery = [sys.executable, "-m", "celery", "--quiet", "-A", "zhilian", *words]
-    environment = surface.cluster.environment() | surface.environment
-    done = subprocess.run(celery, cwd=ROOT, env=environment, capture_output=True, timeout=120)
-    assert done.returncode == 0, done
-    return done.stdout.decode()
 
 
 def test_a_revoked_run_that_waits_is_never_run(surface):
@@ -86,11 +74,11 @@ def test_plain_tasks_are_revoked_as_usual(surface):
 
 def test_the_command_line_cancels_a_run_that_waits_and_a_person_may_retry_it(surface):
     surface.worker(concurrency=1)
-    hang.delay("first")
+    hang.delay("first", seconds=230)
     surface.cluster.wait_for_start("first")
     waiting = add.delay(1, 1)
 
-    command(surface, "control", "revoke", waiting.id)
+    surface.ask("control", "revoke", waiting.id)
 
     wait_for_runs(task_id=waiting.id, state=RunState.CANCELLED)
     surface.cluster.open_gate("go-first")
@@ -103,7 +91,7 @@ def test_the_command_line_ends_a_run_under_way(surface):
     result = hang.delay("key", seconds=100)
     process = surface.cluster.wait_for_start("key")
 
-    command(surface, "control", "terminate", "SIGTERM", result.id)
+    surface.ask("control", "terminate", "SIGTERM", result.id)
 
     wait_for_runs(task_id=result.id, state=RunState.CANCELLED)
     wait_until(lambda: not is_alive(process), 30)
