@@ -1,6 +1,7 @@
 """A browser window on the project, which notes what a page must not do."""
 
 import os
+import threading
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -15,6 +16,8 @@ REFRESH_MILLISECONDS = 10_000
 OF_COLOURS = ("color-contrast", "link-in-text-block")
 """The rules of axe whose result depends on colours. A dark page has the same elements and texts as
 a light one."""
+SHOWN_AGAIN = "document.dispatchEvent(new Event('visibilitychange'))"
+"""What refreshes a page's parts at once, as when the browser's tab is shown again."""
 ALL_TEXTS = """() => {
   const found = [document.title];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -108,6 +111,36 @@ class Pages:
         deadline = time.monotonic() + seconds
         while self._unanswered and time.monotonic() < deadline:
             self.page.wait_for_timeout(20)
+
+    def refresh_under_way(self, address: str) -> Callable[[], None]:
+        """Have the page ask for its parts now, at an address like this. They are held back until
+        the returned function is called, which returns when the page has dealt with them."""
+        held: list[Any] = []
+        may_come = threading.Event()
+
+        def on_the_way(route: Any) -> None:
+            if may_come.is_set():
+                route.continue_()
+            else:
+                held.append(route)
+
+        self.page.route(address, on_the_way)
+        self.page.evaluate(SHOWN_AGAIN)
+        deadline = time.monotonic() + 60
+        while not held and time.monotonic() < deadline:
+            self.page.wait_for_timeout(20)
+
+        def come() -> None:
+            self.page.evaluate(
+                "document.body.addEventListener('htmx:afterRequest',"
+                " () => document.body.setAttribute('data-answered', ''))"
+            )
+            may_come.set()
+            for route in held:
+                route.continue_()
+            self.page.locator("body[data-answered]").wait_for(state="attached")
+
+        return come
 
     def tab_to(self, selector: str, *, most: int = 150) -> None:
         """Press Tab until what the selector names has the focus, at most so often."""

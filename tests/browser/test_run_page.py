@@ -7,13 +7,10 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from neural.models import RunEdit, TaskAttempt, TaskRun
-from tests.browser.pages import NARROW, WIDE
+from tests.browser.pages import NARROW, SHOWN_AGAIN, WIDE
 from tests.unit import admin_world as world
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.once]
-
-TICK = "document.dispatchEvent(new Event('visibilitychange'))"
-"""What refreshes the page at once, as when the browser's tab is shown again."""
 
 
 def working_run() -> TaskRun:
@@ -38,7 +35,7 @@ def test_a_run_that_ends_shows_its_outcome_and_its_buttons_and_what_was_unfolded
     page.evaluate("document.activeElement.blur()")
     end(run)
 
-    page.evaluate(TICK)
+    page.evaluate(SHOWN_AGAIN)
     page.wait_for_selector("#run-head >> text=dead")
 
     assert page.locator("#traceback-1").get_attribute("open") is not None
@@ -52,12 +49,29 @@ def test_the_page_is_left_alone_while_somebody_is_in_its_buttons_or_its_course(b
     page.locator("#traceback-1 summary").focus()
     end(run)
 
-    page.evaluate(TICK)
+    page.evaluate(SHOWN_AGAIN)
     page.wait_for_load_state("networkidle")
     assert page.locator("#run-head >> text=dead").count() == 0
 
     page.evaluate("document.activeElement.blur()")
-    page.evaluate(TICK)
+    page.evaluate(SHOWN_AGAIN)
+    page.wait_for_selector("#run-head >> text=dead")
+
+
+def test_a_refresh_that_comes_when_somebody_is_in_it_already_is_left_out(browse) -> None:
+    run = working_run()
+    pages = browse()
+    page = pages.open(world.page_of(run))
+    end(run)
+    come = pages.refresh_under_way(f"**{world.page_of(run)}*")
+
+    page.locator("#traceback-1 summary").focus()
+    come()
+    assert page.locator("#run-head >> text=dead").count() == 0
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+    page.evaluate("document.activeElement.blur()")
+    page.evaluate(SHOWN_AGAIN)
     page.wait_for_selector("#run-head >> text=dead")
 
 
@@ -66,7 +80,7 @@ def test_who_is_logged_out_meanwhile_gets_the_login(browse) -> None:
 
     with page.expect_navigation():  # the page may look by itself, too
         Session.objects.all().delete()
-        page.evaluate(TICK)
+        page.evaluate(SHOWN_AGAIN)
 
     assert "/admin/login/" in page.url
 

@@ -7,14 +7,12 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from neural.models import RunState, SavedView, TaskRun
-from tests.browser.pages import NARROW
+from tests.browser.pages import NARROW, SHOWN_AGAIN
 from tests.unit import admin_world as world
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.once]
 
 LIST = "/admin/neural/taskrun/"
-SHOWN_AGAIN = "document.dispatchEvent(new Event('visibilitychange'))"
-"""What asks for news at once."""
 CURRENT = "#runs-table tr.runs-is-current"
 
 
