@@ -157,7 +157,7 @@ def end_connection() -> None:
     other = connection.copy()
     try:
         with other.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
+            cursor.execute("SELECT pg_terminate_backend(%s, 60000)", [backend])
     finally:
         other.close()
 

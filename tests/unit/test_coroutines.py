@@ -40,7 +40,7 @@ def test_a_coroutine_finds_a_sound_connection_after_the_database_cut_the_last_on
         run_to_its_end(count_stores())
         with connection.cursor() as cursor:
             cut = run_to_its_end(process_id_of_the_connection())
-            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [cut])
+            cursor.execute("SELECT pg_terminate_backend(%s, 60000)", [cut])
 
         assert run_to_its_end(count_stores()) == 0
     finally:

@@ -80,7 +80,7 @@ def test_after_a_lost_connection_the_next_call_has_a_new_one(
 
     def end_it(_: int) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
+            cursor.execute("SELECT pg_terminate_backend(%s, 60000)", [process])
 
     _at_once(end_it, threads=1)
 

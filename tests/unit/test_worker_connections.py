@@ -32,7 +32,7 @@ def ask():
 
 def hang_up(process):
     with psycopg.connect(database_url(), autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
+        other.execute("SELECT pg_terminate_backend(%s, 60000)", [process])
 
 
 def test_a_connection_on_which_nothing_has_come_is_not_asked(kept, monkeypatch):
