@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import InterfaceError, InternalError, OperationalError
+from django.db import InterfaceError, OperationalError
 
 from neural.ledger import dialects
 
@@ -43,8 +43,8 @@ def retry_until(action: Callable[[], Value], *, seconds: float) -> Value:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether the database or the broker caused this error, and no fault in the code."""
-    return isinstance(error, OperationalError | InterfaceError | InternalError | OSError)
+    """Whether this error is usual while the database or the broker is away or overloaded."""
+    return isinstance(error, OperationalError | InterfaceError | ConnectionError | TimeoutError)
 
 
 def drop_cursors(error: BaseException) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from django.db import connections
 
 from neural.conf import conf
+from neural.ledger.outages import is_outage
 from neural.ledger.process_facts import memory_bytes, versions
 from neural.models import ProcessKind, WorkerProcess
 from neural.worker import relay
@@ -50,8 +51,10 @@ class StandingRelay:
         while not self._stopped:
             try:
                 report = self.turn()
-            except Exception as error:  # noqa: BLE001 (the next turn comes anyway)
-                logger.warning("event=relay_failed error=%r", str(error))
+            except Exception as error:
+                logger.warning(
+                    "event=relay_failed error=%r", str(error), exc_info=not is_outage(error)
+                )
                 connections.close_all()
             else:
                 if report != RelayReport():

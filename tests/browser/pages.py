@@ -1,9 +1,9 @@
 """A browser window on the project, which notes what a page must not do."""
 
 import os
-import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,33 +112,44 @@ class Pages:
         while self._unanswered and time.monotonic() < deadline:
             self.page.wait_for_timeout(20)
 
+    def look_again(self) -> None:
+        """Have the page ask for its parts now, unless it has just been left because it did so by
+        itself."""
+        from playwright.sync_api import Error
+
+        with suppress(Error):
+            self.page.evaluate(SHOWN_AGAIN)
+
     def refresh_under_way(self, address: str) -> Callable[[], None]:
-        """Have the page ask for its parts now, at an address like this. They are held back until
-        the returned function is called, which returns when the page has dealt with them."""
+        """Have a page of one part ask for it now, at an address like this. The answer is held back
+        until the returned function is called, which returns when the page has dealt with it."""
         held: list[Any] = []
-        may_come = threading.Event()
+        is_held = True
 
         def on_the_way(route: Any) -> None:
-            if may_come.is_set():
-                route.continue_()
-            else:
+            if is_held:
                 held.append(route)
+            else:
+                route.continue_()
 
         self.page.route(address, on_the_way)
         self.page.evaluate(SHOWN_AGAIN)
         deadline = time.monotonic() + 60
         while not held and time.monotonic() < deadline:
             self.page.wait_for_timeout(20)
+        assert held, "the page asked for nothing"
 
         def come() -> None:
+            nonlocal is_held
             self.page.evaluate(
                 "document.body.addEventListener('htmx:afterRequest',"
-                " () => document.body.setAttribute('data-answered', ''))"
+                " () => document.body.setAttribute('data-answered', ''), {once: true})"
             )
-            may_come.set()
+            is_held = False
             for route in held:
                 route.continue_()
             self.page.locator("body[data-answered]").wait_for(state="attached")
+            self.page.evaluate("document.body.removeAttribute('data-answered')")
 
         return come
 

@@ -53,11 +53,12 @@ def test_a_part_is_refreshed_and_what_was_unfolded_stays_so(browse) -> None:
 
 
 def test_who_is_logged_out_meanwhile_gets_the_login_not_a_login_within_the_page(browse) -> None:
-    page = browse().open(QUEUES)
+    pages = browse()
+    page = pages.open(QUEUES)
 
-    with page.expect_navigation():  # the page may look by itself, too
+    with page.expect_navigation():
         Session.objects.all().delete()
-        page.evaluate(SHOWN_AGAIN)
+        pages.look_again()
 
     assert "/admin/login/" in page.url
 

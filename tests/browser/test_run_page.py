@@ -45,12 +45,13 @@ def test_a_run_that_ends_shows_its_outcome_and_its_buttons_and_what_was_unfolded
 
 def test_the_page_is_left_alone_while_somebody_is_in_its_buttons_or_its_course(browse) -> None:
     run = working_run()
-    page = browse().open(world.page_of(run))
+    pages = browse()
+    page = pages.open(world.page_of(run))
     page.locator("#traceback-1 summary").focus()
     end(run)
 
     page.evaluate(SHOWN_AGAIN)
-    page.wait_for_load_state("networkidle")
+    pages.rest()
     assert page.locator("#run-head >> text=dead").count() == 0
 
     page.evaluate("document.activeElement.blur()")
@@ -62,9 +63,9 @@ def test_a_refresh_that_comes_when_somebody_is_in_it_already_is_left_out(browse)
     run = working_run()
     pages = browse()
     page = pages.open(world.page_of(run))
-    end(run)
     come = pages.refresh_under_way(f"**{world.page_of(run)}*")
 
+    end(run)
     page.locator("#traceback-1 summary").focus()
     come()
     assert page.locator("#run-head >> text=dead").count() == 0
@@ -76,11 +77,12 @@ def test_a_refresh_that_comes_when_somebody_is_in_it_already_is_left_out(browse)
 
 
 def test_who_is_logged_out_meanwhile_gets_the_login(browse) -> None:
-    page = browse().open(world.page_of(working_run()))
+    pages = browse()
+    page = pages.open(world.page_of(working_run()))
 
-    with page.expect_navigation():  # the page may look by itself, too
+    with page.expect_navigation():
         Session.objects.all().delete()
-        page.evaluate(SHOWN_AGAIN)
+        pages.look_again()
 
     assert "/admin/login/" in page.url
 

@@ -23,7 +23,9 @@ def kill_a_worker(chaos: Chaos) -> None:
 
 
 def stop_a_worker(chaos: Chaos) -> None:
-    chaos.a_worker().process.terminate()
+    worker = chaos.a_worker()
+    worker.process.terminate()
+    chaos.told_to_stop.append(worker)
 
 
 def kill_a_pool_process(chaos: Chaos) -> None:

@@ -47,6 +47,7 @@ class Chaos:
         self.done: Multiset[str] = Multiset()
         self.submitters: list[subprocess.Popen] = []
         self.started = 0
+        self.told_to_stop: list[Worker] = []
         self.old: Worker | None = None
         """Its version knows nothing of the newest handlers and types."""
 

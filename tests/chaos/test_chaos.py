@@ -8,7 +8,6 @@ decided by the seed alone: processes are.
 import os
 import random
 import time
-from functools import partial
 
 import pytest
 
@@ -63,16 +62,14 @@ def enough(chaos):
 
 
 def finish(chaos) -> None:
-    """Let workers that stay alive end what is left, for as long as they get on. One that was told
-    to stop in the last moment is followed by another."""
-
-    def gets_on(left: int) -> bool:
-        chaos.start_workers(may_be_old=False)
-        return unfinished().count() < left
-
+    """Let workers that stay alive end what is left, for as long as they get on."""
     chaos.retire_the_old_worker()
-    while left := unfinished().count():
-        wait_until(partial(gets_on, left), 180)
+    wait_until(lambda: not any(worker.is_running for worker in chaos.told_to_stop), 180)
+    chaos.start_workers(may_be_old=False)
+    left = unfinished().count()
+    while left:
+        wait_until(lambda: unfinished().count() < left, 180)  # noqa: B023
+        left = unfinished().count()
 
 
 def of_events():

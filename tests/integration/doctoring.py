@@ -7,20 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.integration.cluster import ROOT, UNHURRIED, Cluster
+from tests.integration.cluster import PATIENT, ROOT, UNHURRIED, Cluster
 from tests.watching import wait_until
 from zhilian.supervision.die_with_parent import dying_with_parent
 
-LOOKS = 5
-"""What waits for a broker or a database waits for a short time: on a busy machine any one look may
-find that it was too short."""
-
 
 class Doctor:
-    """The real `doctor` command on a test's cluster."""
+    """The real `doctor` command on a test's cluster; the broker has ample time to answer it."""
 
     def __init__(self, cluster: Cluster, **neural: object) -> None:
-        self.environment = cluster.environment(**{**UNHURRIED, **neural})
+        self.environment = cluster.environment(**{**UNHURRIED, **PATIENT, **neural})
         self.directory = cluster.directory
 
     def findings(self) -> dict[str, dict[str, str]]:
@@ -30,15 +26,10 @@ class Doctor:
 
     def finds(self, probe: str, status: str, *words: str) -> str:
         """Assert that a probe has this status and these words; returns its remedy."""
-        for _ in range(LOOKS):
-            finding = self.findings()[probe]
-            if finding["status"] == status and all(word in finding["found"] for word in words):
-                return finding["remedy"]
-        raise AssertionError(finding)
-
-    def gets_content_with(self, *probes: str) -> bool:
-        """Whether these probes find nothing wrong in one of a few looks."""
-        return any(self.is_content_with(*probes) for _ in range(LOOKS))
+        finding = self.findings()[probe]
+        assert finding["status"] == status, finding
+        assert all(word in finding["found"] for word in words), finding
+        return finding["remedy"]
 
     def is_content_with(self, *probes: str) -> bool:
         found = self.findings()

@@ -29,7 +29,7 @@ with transaction.atomic(), connection.cursor() as cursor:
 
 @pytest.mark.parametrize("kind", ["probe.counted", "probe.batched"])
 def test_a_database_lock_of_fifteen_seconds_loses_nothing_and_condemns_nobody(cluster, kind):
-    # Shorter than the lock, and half of it is long enough for a heartbeat that comes late after it.
+    # Shorter than the lock. After an outage a relay counts half of it at most (Watch.longest_gap).
     limits = {"heartbeat_seconds": 0.5, "worker_lost_seconds": 14}
     workers = [cluster.start_worker(concurrency=2, **limits) for _ in range(2)]
     for worker in workers:

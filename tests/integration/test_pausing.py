@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 
 import neural
+from neural.broker.publisher import publisher
 from neural.ledger.clock import database_clock
 from neural.ledger.pausing import pause, pauses, resume
 from neural.models import RunState, TaskRun
@@ -51,6 +52,7 @@ def test_nothing_of_a_paused_queue_starts_whatever_is_restarted_and_then_everyth
     assert worker.stop() == 0
     cluster.broker.kill()
     cluster.broker.start()
+    publisher().close()  # what it sends over the connection that is gone would not arrive
     cluster.worker(**LEASED)
     show_that_workers_work(cluster, "urgent2")
 

@@ -399,18 +399,16 @@ KILLERS: Mapping[str, Callable[[], Any]] = {
 
 
 def once(key: str, name: str) -> None:
-    """Misbehave until it has had its effect: a process has ended, or the run has a failure.
+    """Misbehave, but only the first time that this key comes here.
 
-    A failure is not counted if a neighbour ends the process before it is written.
+    What makes the run fail is done until the failure is written: a neighbour that ends the process
+    may have come before that.
     """
     mark = directory() / f"misbehaved-{key}"
-    if name in KILLERS:
-        if not mark.exists():
-            mark.touch()
-            KILLERS[name]()
-    elif not _has_failed(key):
+    fails = name not in KILLERS and not CASES[name].succeeds
+    if not (_has_failed(key) if fails else mark.exists()):
         mark.touch()
-        CASES[name].act()
+        (KILLERS[name] if name in KILLERS else CASES[name].act)()
 
 
 def _has_failed(key: str) -> bool:

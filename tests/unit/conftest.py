@@ -11,6 +11,7 @@ from neural.broker import publisher
 from neural.broker.message import RunMessage
 from neural.broker.publisher import BrokerUnavailable
 from neural.ledger import pace
+from neural.monitoring.machines import readiness
 from neural.monitoring.rollups import folding
 from neural.runs import counting
 from tests.unit import beating, searching
@@ -18,8 +19,9 @@ from tests.unit import beating, searching
 # However slow the machine, one message's time is enough for the whole batch of a test. Tests
 # of that time set their own.
 settings.NEURAL = {"batch_claim_seconds": 60, **settings.NEURAL}
-# So is that of a page that counts, and of a relay's turn that adds up.
-counting.SECONDS = folding.LONGEST_TURN_SECONDS = 60
+# So is that of a page that counts, of a relay's turn that adds up, and of a statement that looks
+# whether the database is ready.
+counting.SECONDS = folding.LONGEST_TURN_SECONDS = readiness.DATABASE_SECONDS = 60
 
 
 # On a busy machine an example may take any time.

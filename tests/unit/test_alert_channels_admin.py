@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.debug import SafeExceptionReporterFilter
 
+from neural.monitoring.alerts.channels import posting
 from neural.monitoring.models import Alert, AlertChannel, AlertMessage, AlertMessageState
 from tests.unit import admin_world as world
 from tests.unit.alerting import PATHS, SECRET, TAKEN, alert, channel, told
@@ -30,6 +31,7 @@ MAY = (
 @pytest.fixture(autouse=True)
 def _own_network(settings, fake_broker, monkeypatch):
     monkeypatch.setattr("neural.outbound.client.resolved", resolved)
+    monkeypatch.setattr(posting, "TIMEOUT_SECONDS", 60)
     settings.NEURAL = {**settings.NEURAL, "outbound_private_addresses": True}
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone, translation
 import neural
 from neural.models import RunState, TaskRun
 from neural.monitoring.alerts import relaying, sending, texts
-from neural.monitoring.alerts.channels import email
+from neural.monitoring.alerts.channels import email, posting
 from neural.monitoring.alerts.health import alert_channels
 from neural.monitoring.alerts.telling import SEND_TASK
 from neural.monitoring.models import AlertChannel, AlertMessage, AlertMessageState
@@ -30,8 +30,9 @@ HTTP = pytest.mark.parametrize("kind", sorted(TAKEN))
 
 
 @pytest.fixture(autouse=True)
-def _own_network(settings, fake_broker):
-    """Loopback is allowed, so that the server of the test can be reached."""
+def _own_network(settings, fake_broker, monkeypatch):
+    """Loopback is allowed, so that the server of the test can be reached, and it has time."""
+    monkeypatch.setattr(posting, "TIMEOUT_SECONDS", 60)
     settings.NEURAL = {
         **settings.NEURAL,
         "outbound_private_addresses": True,

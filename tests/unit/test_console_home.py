@@ -4,6 +4,7 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -232,7 +233,7 @@ def test_it_says_that_all_flows():
 
 
 def test_what_was_found_is_listed_with_since_when_and_what_to_do():
-    since = timezone.now() - dt.timedelta(minutes=21)
+    since = watched.database_clock() - dt.timedelta(minutes=21)
     examined(
         problem(remedy="type: manage.py worker"), facts={"since": {"workers": since.isoformat()}}
     )
@@ -536,7 +537,7 @@ def test_open_error_groups_are_listed_for_those_who_may_see_them(monkeypatch):
         line_title="15 failed attempts in 24 h",
         dead="15",
         stores=2,
-        last_at=timezone.now() - dt.timedelta(minutes=4),
+        last_at=watched.database_clock() - dt.timedelta(minutes=4),
     )
     monkeypatch.setattr(sources, "open_groups", lambda user: [group])
     monkeypatch.setattr(Viewer, "lists", {"neural_monitoring.errorgroup": "/groups/"})
@@ -711,6 +712,8 @@ def test_its_statements_do_not_grow_with_the_rows(figures):
 @pytest.fixture
 def shared_cache(settings, monkeypatch):
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    clock = SimpleNamespace(time=lambda: 0.0)  # nothing is too old, however long the test takes
+    monkeypatch.setattr("django.core.cache.backends.locmem.time", clock)
     cache = caches.create_connection("default")
     cache.clear()
     monkeypatch.setattr(remembering, "cache", cache)

@@ -101,6 +101,13 @@ def test_a_worker_has_longer_to_stop_than_it_takes(name):
     assert "stopasgroup" not in program
 
 
+def test_beat_has_time_to_say_that_it_has_ended():
+    unit = (DEPLOY / "systemd" / "zhilian-beat.service").read_text()
+
+    assert int(re.search(r"^TimeoutStopSec=(\d+)$", unit, re.M)[1]) >= 30
+    assert supervised()["program:beat"].getint("stopwaitsecs") >= 30
+
+
 def test_supervisor_runs_what_the_units_run():
     parser = supervised()
     programs = {

@@ -275,7 +275,8 @@ def test_a_retry_by_a_person_counts_as_no_new_run():
     assert (found.submitted, found.failed, found.dead) == (1, 2, 2)
 
 
-def test_without_a_backlog_nothing_is_read_before_it_is_time(django_assert_num_queries):
+def test_without_a_backlog_nothing_is_read_before_it_is_time(django_assert_num_queries, settings):
+    settings.NEURAL = {**settings.NEURAL, "figures_seconds": 3600}
     with django_assert_num_queries(1):
         folding.fold_if_due()
 

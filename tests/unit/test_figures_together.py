@@ -79,7 +79,7 @@ def test_while_another_relay_adds_up_this_one_does_nothing():
 
 
 def test_the_first_turn_begins_and_the_next_ones_wait_until_it_is_time(settings, monkeypatch):
-    settings.NEURAL = {**settings.NEURAL, "figures_seconds": 10}
+    settings.NEURAL = {**settings.NEURAL, "figures_seconds": 3600}
     ReadMark.objects.all().delete()
     folding.fold_if_due()
     first = ReadMark.objects.get(pk=folding.MARK).read_at
@@ -88,7 +88,7 @@ def test_the_first_turn_begins_and_the_next_ones_wait_until_it_is_time(settings,
     folding.fold_if_due()
     assert Tally.objects.exists()
 
-    ReadMark.objects.update(read_at=first - dt.timedelta(seconds=11))
+    ReadMark.objects.update(read_at=first - dt.timedelta(seconds=3601))
     folding.fold_if_due()
     assert not Tally.objects.exists()
 

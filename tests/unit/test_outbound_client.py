@@ -144,6 +144,12 @@ def test_a_resolver_that_hangs_does_not_hold_us(monkeypatch, stopped):
         post("https://shop.example/", timeout=0.05)
 
 
+def test_a_request_whose_time_is_over_before_it_is_resolved_has_no_answer(monkeypatch, stopped):
+    monkeypatch.setattr(client, "resolved", lambda host, port: stopped.wait())
+    with pytest.raises(NoAnswer, match="was not resolved within"):
+        client.Deadline(0).resolve("shop.example", 443)
+
+
 @pytest.mark.parametrize(
     "answer", [raw(b"220 mail.example ESMTP\r\n"), raw(b""), raw(b"HTTP/1.1 abc\r\n\r\n")]
 )

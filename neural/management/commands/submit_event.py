@@ -1,6 +1,7 @@
 """`manage.py submit_event`: records one event, or many from NDJSON."""
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -219,10 +220,8 @@ def refuse_wrong_usage(file: str | None, options: Mapping[str, Any]) -> None:
     if file is not None and given:
         told = ", ".join(map(option, given))
         reason = f"{told}: a file's lines say this themselves; leave out the file or the options"
-        if options["type"] is None and file != "-" and not Path(file).exists():
-            reason = (
-                f"{file}: there is no such file; if it is the event's type, write --type {file}"
-            )
+        if options["type"] is None and file != "-" and not os.path.exists(file):  # of any length
+            reason += f". There is no file {file}; if that is the event's type, write --type {file}"
         raise CommandError(reason, returncode=WRONG_USAGE)
     if file is None and missing:
         raise CommandError(

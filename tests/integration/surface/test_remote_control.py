@@ -89,7 +89,7 @@ def test_control_limits_a_tasks_rate(surface):
 def test_control_shuts_a_worker_down_and_what_it_held_is_released(surface, at_work):
     worker, *_ = at_work
 
-    surface.type("control", "shutdown")  # nobody is left to answer
+    surface.type("control", "shutdown", answers=False)  # nobody is left to do so
 
     surface.cluster.open_gate("go-key")
     assert worker.process.wait(60) == 0
@@ -98,9 +98,9 @@ def test_control_shuts_a_worker_down_and_what_it_held_is_released(surface, at_wo
 
 
 def test_call_records_a_run_and_result_answers_for_it(surface):
-    task_id = surface.type("call", "probe.add", "--args", "[1, 2]").stdout.decode().strip()
+    task_id = surface.type("call", "probe.add", "--args", "[1, 2]").strip()
     assert TaskRun.objects.get().task_id == task_id
     surface.worker()
     wait_for_runs()
 
-    assert surface.type("result", task_id).stdout.strip() == b"3"
+    assert surface.type("result", task_id).strip() == "3"

@@ -57,10 +57,10 @@
     const { body } = document;
     body.addEventListener("htmx:afterRequest", (event) => showStale(!event.detail.successful));
     body.addEventListener("htmx:beforeSwap", (event) => {
-      const { target } = event.detail;
-      // It began to be in use while this was asked for.
-      if (target.dataset.every && isInUse(target)) event.detail.shouldSwap = false;
-      if (event.detail.shouldSwap && target.dataset.every && !isAPart(event.detail)) {
+      const { target, shouldSwap } = event.detail;
+      if (target.dataset.every && isInUse(target)) {
+        event.detail.shouldSwap = false; // it began to be while this was asked for
+      } else if (shouldSwap && target.dataset.every && !isAPart(event.detail)) {
         event.detail.shouldSwap = false;
         window.location.reload();
       }
