@@ -15,7 +15,15 @@ from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.health.examination import examine
 from neural.health.findings import Status
 from neural.models import TaskRun
-from tests.integration.cluster import UNHURRIED, Cluster, expect_once, took, wait_for_runs, within
+from tests.integration.cluster import (
+    PATIENT,
+    UNHURRIED,
+    Cluster,
+    expect_once,
+    took,
+    wait_for_runs,
+    within,
+)
 from tests.integration.conftest import point_this_process_to
 from tests.integration.rabbitmq import RabbitMQ, alone, celery_setting
 from tests.integration.submitting import names, submit, submit_together
@@ -43,7 +51,7 @@ def rabbitmq():
 
 @pytest.fixture
 def cluster(transactional_db, settings, monkeypatch, tmp_path, rabbitmq):
-    settings.NEURAL = {**UNHURRIED, **QUICK}
+    settings.NEURAL = {**UNHURRIED, **QUICK, **PATIENT}
     point_this_process_to(rabbitmq.url, monkeypatch)
     with celery_setting("broker_transport_options", dict(transports.RABBITMQ_OPTIONS)):
         cluster = Cluster(tmp_path, rabbitmq)
@@ -52,6 +60,17 @@ def cluster(transactional_db, settings, monkeypatch, tmp_path, rabbitmq):
         publisher().close()
     for worker in cluster.workers:
         print(f"--- {worker.name}, the end of its log ---\n{worker.text[-6000:]}")
+
+
+@pytest.fixture
+def loses_patience(settings):
+    """From its call on, this process waits for the broker as long as it does by itself."""
+
+    def lose():
+        settings.NEURAL = {**UNHURRIED, **QUICK}
+        publisher().close()
+
+    return lose
 
 
 def test_events_of_every_queue_and_ledger_tasks_run_end_to_end(cluster):
@@ -81,10 +100,13 @@ def test_messages_are_counted_and_a_queue_that_is_not_there_holds_none(cluster):
 
 @pytest.mark.faults
 @pytest.mark.parametrize("fault", ["stop", "freeze"])
-def test_a_rabbitmq_that_is_away_costs_a_submitter_about_a_second_once(cluster, fault):
+def test_a_rabbitmq_that_is_away_costs_a_submitter_about_a_second_once(
+    cluster, loses_patience, fault
+):
     worker = cluster.worker(**QUICK)
     submit("before")
     wait_for_runs()
+    loses_patience()
 
     getattr(cluster.broker, fault)()
     with took() as seconds:
@@ -96,7 +118,7 @@ def test_a_rabbitmq_that_is_away_costs_a_submitter_about_a_second_once(cluster, 
         publisher().depths(["default"])
 
     cluster.broker.thaw() if fault == "freeze" else cluster.broker.start()
-    wait_until(lambda: not publisher().breaker_is_open, 30)
+    wait_until(lambda: not publisher().breaker_is_open, 60)
     submit("after")
     wait_for_runs(seconds=90)
     expect_once(["before", *names("during", 20), "after"])
@@ -104,10 +126,11 @@ def test_a_rabbitmq_that_is_away_costs_a_submitter_about_a_second_once(cluster, 
 
 
 @pytest.mark.faults
-def test_a_worker_outlives_a_freeze_that_is_longer_than_its_heartbeats(cluster):
+def test_a_worker_outlives_a_freeze_that_is_longer_than_its_heartbeats(cluster, loses_patience):
     worker = cluster.worker(**QUICK)
     submit("before", kind="probe.counted")
     wait_for_runs()
+    loses_patience()
 
     cluster.broker.freeze()
     assert not within(2.5 * transports.RABBITMQ_HEARTBEAT_SECONDS, lambda: not worker.is_running)
