@@ -1,7 +1,7 @@
 """Fixtures: a broker and workers for one test, on this run's test database."""
 
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -58,6 +58,21 @@ def patient(cluster, settings) -> None:
     """This process waits for its broker, however slowly it answers: no message is left to a relay,
     so a test can count messages."""
     settings.NEURAL = {**settings.NEURAL, **PATIENT}
+
+
+@pytest.fixture
+def patiently(settings) -> Callable[[], AbstractContextManager[None]]:
+    """``with patiently(): …``: meanwhile this process waits for its broker as with `patient`."""
+
+    @contextmanager
+    def patiently() -> Iterator[None]:
+        before = settings.NEURAL
+        settings.NEURAL = {**before, **PATIENT}
+        yield
+        settings.NEURAL = before
+        publisher.publisher().close()  # the next connection has less patience
+
+    return patiently
 
 
 def point_this_process_to(url: str, monkeypatch) -> None:

@@ -15,15 +15,7 @@ from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.health.examination import examine
 from neural.health.findings import Status
 from neural.models import TaskRun
-from tests.integration.cluster import (
-    PATIENT,
-    UNHURRIED,
-    Cluster,
-    expect_once,
-    took,
-    wait_for_runs,
-    within,
-)
+from tests.integration.cluster import UNHURRIED, Cluster, expect_once, took, wait_for_runs, within
 from tests.integration.conftest import point_this_process_to
 from tests.integration.rabbitmq import RabbitMQ, alone, celery_setting
 from tests.integration.submitting import names, submit, submit_together
@@ -51,7 +43,7 @@ def rabbitmq():
 
 @pytest.fixture
 def cluster(transactional_db, settings, monkeypatch, tmp_path, rabbitmq):
-    settings.NEURAL = {**UNHURRIED, **QUICK, **PATIENT}
+    settings.NEURAL = {**UNHURRIED, **QUICK}
     point_this_process_to(rabbitmq.url, monkeypatch)
     with celery_setting("broker_transport_options", dict(transports.RABBITMQ_OPTIONS)):
         cluster = Cluster(tmp_path, rabbitmq)
@@ -62,18 +54,7 @@ def cluster(transactional_db, settings, monkeypatch, tmp_path, rabbitmq):
         print(f"--- {worker.name}, the end of its log ---\n{worker.text[-6000:]}")
 
 
-@pytest.fixture
-def loses_patience(settings):
-    """From its call on, this process waits for the broker as long as it does by itself."""
-
-    def lose():
-        settings.NEURAL = {**UNHURRIED, **QUICK}
-        publisher().close()
-
-    return lose
-
-
-def test_events_of_every_queue_and_ledger_tasks_run_end_to_end(cluster):
+def test_events_of_every_queue_and_ledger_tasks_run_end_to_end(cluster, patient):
     cluster.worker(**QUICK)
     kinds = ["probe.urgent", "probe.counted", "probe.low", "probe.two_step"]
     many = names("many", 120)
@@ -88,7 +69,7 @@ def test_events_of_every_queue_and_ledger_tasks_run_end_to_end(cluster):
     expect_once([*kinds, "retried", *many])
 
 
-def test_messages_are_counted_and_a_queue_that_is_not_there_holds_none(cluster):
+def test_messages_are_counted_and_a_queue_that_is_not_there_holds_none(cluster, patient):
     assert publisher().depths(["default", "no.such.queue"]) == {"default": 0, "no.such.queue": 0}
 
     publisher().publish(
@@ -100,13 +81,11 @@ def test_messages_are_counted_and_a_queue_that_is_not_there_holds_none(cluster):
 
 @pytest.mark.faults
 @pytest.mark.parametrize("fault", ["stop", "freeze"])
-def test_a_rabbitmq_that_is_away_costs_a_submitter_about_a_second_once(
-    cluster, loses_patience, fault
-):
+def test_a_rabbitmq_that_is_away_costs_a_submitter_about_a_second_once(cluster, patiently, fault):
     worker = cluster.worker(**QUICK)
-    submit("before")
+    with patiently():
+        submit("before")
     wait_for_runs()
-    loses_patience()
 
     getattr(cluster.broker, fault)()
     with took() as seconds:
@@ -126,11 +105,11 @@ def test_a_rabbitmq_that_is_away_costs_a_submitter_about_a_second_once(
 
 
 @pytest.mark.faults
-def test_a_worker_outlives_a_freeze_that_is_longer_than_its_heartbeats(cluster, loses_patience):
+def test_a_worker_outlives_a_freeze_that_is_longer_than_its_heartbeats(cluster, patiently):
     worker = cluster.worker(**QUICK)
-    submit("before", kind="probe.counted")
+    with patiently():
+        submit("before", kind="probe.counted")
     wait_for_runs()
-    loses_patience()
 
     cluster.broker.freeze()
     assert not within(2.5 * transports.RABBITMQ_HEARTBEAT_SECONDS, lambda: not worker.is_running)
@@ -143,7 +122,7 @@ def test_a_worker_outlives_a_freeze_that_is_longer_than_its_heartbeats(cluster, 
 
 
 @pytest.mark.faults
-def test_a_killed_worker_loses_and_doubles_nothing(cluster):
+def test_a_killed_worker_loses_and_doubles_nothing(cluster, patient):
     limits = {**QUICK, "worker_lost_seconds": 3}
     first = cluster.worker(concurrency=1, **limits)
     keys = names("killed", 60)
@@ -157,7 +136,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(cluster):
     expect_once(keys)
 
 
-def test_doctor_knows_what_rabbitmq_keeps(cluster):
+def test_doctor_knows_what_rabbitmq_keeps(cluster, patient):
     cluster.worker(**QUICK)
     found = {finding.probe: finding for finding in examine()}
 

@@ -4,15 +4,7 @@ import pytest
 
 from neural.broker import transports
 from neural.broker.publisher import publisher
-from tests.integration.cluster import (
-    PATIENT,
-    UNHURRIED,
-    Cluster,
-    expect_once,
-    took,
-    wait_for_runs,
-    within,
-)
+from tests.integration.cluster import UNHURRIED, Cluster, expect_once, took, wait_for_runs, within
 from tests.integration.conftest import point_this_process_to
 from tests.integration.rabbitmq import RabbitMQ, celery_setting
 from tests.integration.rabbitmq_node import Node, program
@@ -51,16 +43,13 @@ def cluster(transactional_db, settings, monkeypatch, tmp_path, node):
 
 
 @pytest.mark.faults
-def test_a_rabbitmq_with_an_alarm_on_is_one_that_is_away(cluster, node, settings):
+def test_a_rabbitmq_with_an_alarm_on_is_one_that_is_away(cluster, node, patiently):
     worker = cluster.worker(neighbourly=True, **QUICK)
     keys = names("before", 20)
     worker.freeze()
-    quick = settings.NEURAL
-    settings.NEURAL = {**quick, **PATIENT}  # no relay could send a message to such a broker
-    for key in keys:
-        submit(key, kind="probe.two_step", seconds=0.4)
-    settings.NEURAL = quick
-    publisher().close()  # the next connection has less patience
+    with patiently():  # no relay could send a message to such a broker
+        for key in keys:
+            submit(key, kind="probe.two_step", seconds=0.4)
     node.alarm()
     worker.thaw()
     wait_for_runs()  # it still gives out what it has

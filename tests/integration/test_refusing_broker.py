@@ -9,7 +9,7 @@ import redis
 from neural.broker.publisher import publisher
 from neural.models import TaskRun
 from tests import refusing
-from tests.integration.cluster import PATIENT, client, expect_once, took, wait_for_runs, within
+from tests.integration.cluster import client, expect_once, took, wait_for_runs, within
 from tests.integration.rabbitmq import RabbitMQ
 from tests.integration.submitting import names, submit
 
@@ -35,16 +35,14 @@ def server(cluster) -> Iterator[redis.Redis]:
 
 
 @pytest.mark.faults
-def test_one_worker_outlives_every_way_in_which_redis_refuses(cluster, settings, server):
-    quick = {**settings.NEURAL, **QUICK}
-    settings.NEURAL = {**quick, **PATIENT}  # no relay could send a message to a full broker
+def test_one_worker_outlives_every_way_in_which_redis_refuses(cluster, settings, patiently, server):
+    settings.NEURAL = {**settings.NEURAL, **QUICK}
     worker = cluster.worker(**QUICK)
     keys = names("before", 5)
     worker.freeze()
-    for key in keys:
-        submit(key, kind="probe.two_step")  # each by its own message, none batched
-    settings.NEURAL = quick
-    publisher().close()  # the next connection has less patience
+    with patiently():  # no relay could send a message to a full broker
+        for key in keys:
+            submit(key, kind="probe.two_step")  # each by its own message, none batched
     with refusing.full(server):
         worker.thaw()
         wait_for_runs()  # what is in a full broker is worked on, which empties it
