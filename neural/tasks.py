@@ -64,7 +64,7 @@ def process_neural_event(
 def send_signature(
     following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str, Any]
 ) -> str:
-    """Send the message of a plain Celery task that follows a ledger task; returns its id."""
+    """Send the plain task or the chord that follows a ledger task; returns the id of its result."""
     return callbacks.send(following, args, options)
 
 

@@ -10,7 +10,6 @@ import functools
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 from celery import current_app, signature
@@ -57,7 +56,7 @@ def follow_death(run: TaskRun) -> None:
         try:
             with transaction.atomic():
                 if _takes_three(callback):
-                    _ask(run, ERROR_CALLBACK_TASK, [callback, run.task_id])
+                    _ask(ERROR_CALLBACK_TASK, [callback, run.task_id], _origin(run))
                 else:
                     _start(run, callback, (run.task_id,), {})
         except (OperationalError, InterfaceError):
@@ -66,28 +65,37 @@ def follow_death(run: TaskRun) -> None:
             logger.exception("event=error_callback_lost run=%s", run.task_id)
 
 
+def _origin(run: TaskRun) -> dict[str, Any]:
+    return {"parent_id": run.task_id, "root_id": run.root_id}
+
+
 def _start(
     run: TaskRun, given: Mapping[str, Any], args: tuple[Any, ...], options: Mapping[str, Any]
 ) -> None:
-    options = {**options, "parent_id": run.task_id, "root_id": run.root_id}
+    options = {**options, **_origin(run)}
     try:
         with transaction.atomic():
-            _begin(run, signature(dict(given), app=current_app), args, options)
+            _begin(signature(dict(given), app=current_app), args, options)
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:  # noqa: BLE001 (the run recorded instead shows it)
         logger.warning("event=follower_refused run=%s reason=%r", run.task_id, str(error))
-        _send(run, given, args, options)
+        _send(given, args, options)
 
 
-def _begin(run: TaskRun, following: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
-    if following.get("task") == "celery.group":
+def _begin(following: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
+    """Record a follower, or a run that sends it. No message leaves before the commit."""
+    if _is_group(following):
         for member in following.tasks:
-            _begin(run, signature(member, app=current_app), args, options)
+            _begin(signature(member, app=current_app), args, options)
     elif _begins_on_the_ledger(following):
         following.apply_async(args, **options)
     else:
-        _send(run, following, args, options)
+        _send(following, args, options)
+
+
+def _is_group(following: Mapping[str, Any]) -> bool:
+    return following.get("task") == "celery.group"
 
 
 def _begins_on_the_ledger(following: Any) -> bool:
@@ -97,12 +105,7 @@ def _begins_on_the_ledger(following: Any) -> bool:
     return isinstance(current_app.tasks.get(name), WorkSource)
 
 
-def _send(
-    run: TaskRun,
-    following: Mapping[str, Any],
-    args: tuple[Any, ...],
-    options: Mapping[str, Any],
-) -> None:
+def _send(following: Mapping[str, Any], args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
     """Record a run that sends this task. The task's id is set here: sent twice, it is one task.
 
     ``result.children`` also knows the task by this id.
@@ -111,19 +114,22 @@ def _send(
     if not following.get("subtask_type"):
         own = following.get("options") or {}
         following["options"] = {"task_id": str(uuid.uuid4()), **own}
-    _ask(run, SEND_TASK, [following, list(args), dict(options)])
+    _ask(SEND_TASK, [following, list(args), dict(options)], options)
 
 
 def send(following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str, Any]) -> str:
-    """Start what ``send_signature`` was given, and return the id of its result.
+    """Start what ``send_signature`` was given. Returns the id of its result; a group has none.
 
-    Of several tasks, either all are recorded or none: after a refusal in the middle, each attempt
-    would start the first ones again.
+    Of a group, either all members are recorded or none: after a refusal in the middle, each attempt
+    would start the first ones again. Nothing else is sent within a transaction: a chord's messages
+    leave at once, and a worker must find the row that counts its header when it has done them.
     """
     what = signature(dict(following), app=current_app)
-    several = bool(what.get("subtask_type")) or _begins_on_the_ledger(what)
-    with transaction.atomic() if several else nullcontext():
-        return str(what.apply_async(tuple(args), **options).id)
+    if _is_group(what):
+        with transaction.atomic():
+            _begin(what, tuple(args), options)
+        return ""
+    return str(what.apply_async(tuple(args), **options).id)
 
 
 def call_error_callback(callback: Mapping[str, Any], task_id: str) -> None:
@@ -138,15 +144,15 @@ def call_error_callback(callback: Mapping[str, Any], task_id: str) -> None:
     signature(dict(callback), app=current_app)(context_of(run), error, traceback)
 
 
-def _ask(run: TaskRun, task: str, args: Sequence[Any]) -> None:
+def _ask(task: str, args: Sequence[Any], origin: Mapping[str, Any]) -> None:
     record.enqueue(
         task=task,
         args=args,
         kwargs={},
         queue=DEFAULT_QUEUE,
         priority=DEFAULT_PRIORITY,
-        options={"root_id": run.root_id},
-        parent=run.task_id,
+        options={"root_id": origin["root_id"]},
+        parent=origin["parent_id"],
     )
 
 

@@ -19,6 +19,7 @@ from celery.backends.redis import RedisBackend
 from celery.exceptions import TimeoutError as ResultTimeout
 from celery.worker import state as worker_state
 from django.apps import apps
+from django.db import router, transaction
 
 from neural.celeryapp.celery_view import meta_of
 from neural.ledger import dialects
@@ -159,6 +160,7 @@ class RedisResults(LedgerResults, RedisBackend):  # type: ignore[misc]
 
 if apps.is_installed("django_celery_results"):
     from django_celery_results.backends.database import DatabaseBackend
+    from django_celery_results.models import ChordCounter  # type: ignore[attr-defined]
 
     class DatabaseResults(LedgerResults, DatabaseBackend):
         """django-celery-results for plain tasks, the ledger for ledger tasks."""
@@ -168,6 +170,15 @@ if apps.is_installed("django_celery_results"):
             if _is_on_ledger(self.app, options.get("request")):
                 return result
             return super().store_result(task_id, result, state, **options)
+
+        def apply_chord(self, header_result_args: Any, body: Any, **options: Any) -> Any:
+            """Count a chord's header, anew if the broker did not take it the last time.
+
+            The row of an attempt to send it stays, since it is committed before the messages leave.
+            """
+            with transaction.atomic(using=router.db_for_write(ChordCounter)):
+                ChordCounter.objects.filter(group_id=header_result_args[0]).delete()
+                super().apply_chord(header_result_args, body, **options)
 
 
 @cache

@@ -3,14 +3,16 @@
 from decimal import Decimal
 
 import pytest
-from celery import chain, chord, group
+from celery import Celery, chain, chord, current_app, group
 from celery.result import AsyncResult
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
+from django_celery_results.models import ChordCounter
 
 import neural
 from neural.celeryapp import callbacks
 from neural.celeryapp.callbacks import ERROR_CALLBACK_TASK
 from neural.celeryapp.celery_view import SEND_TASK, sent_id
+from neural.celeryapp.results import DatabaseResults
 from neural.ledger.claim import Claimant, claim
 from neural.ledger.outcome import Outcome
 from neural.ledger.settle import Fenced, mark_lost, settle
@@ -203,6 +205,62 @@ def test_a_chord_of_plain_tasks_may_follow(fake_broker, sent, monkeypatch):
     run_all()
 
     assert started == [(3,)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_count_of_a_chord_that_follows_is_committed_before_its_messages_leave(
+    fake_broker, monkeypatch
+):
+    """A worker that has done the header at once finds it, and starts the chord's last task."""
+    committed = []
+    monkeypatch.setattr(current_app, "_backend_cache", DatabaseResults(current_app))
+    monkeypatch.setattr(
+        Celery,
+        "send_task",
+        lambda app, name, *_, **options: (
+            committed.append(ChordCounter.objects.exists() and not connection.in_atomic_block)
+            or app.AsyncResult(options["task_id"])
+        ),
+    )
+    header = group(canvas.plain_add.s(1), canvas.plain_add.s(2))
+    canvas.add.apply_async((1, 2), link=chord(header, canvas.total.s()))
+
+    run_all()
+
+    assert committed == [True, True]
+
+
+def test_a_chord_that_the_broker_did_not_take_is_counted_anew_when_it_is_sent_again(
+    fake_broker, sent, monkeypatch
+):
+    monkeypatch.setattr(current_app, "_backend_cache", DatabaseResults(current_app))
+    header = group(canvas.plain_add.s(1), canvas.plain_add.s(2))
+    chain(canvas.add.s(1, 2), header, canvas.total.s())()
+    sent.away = True
+    neural.run_due()
+    assert [run.state for run in runs_of(SEND_TASK)] == [RunState.PENDING]
+
+    sent.away = False
+    run_all()
+
+    assert [run.state for run in runs_of(SEND_TASK)] == [RunState.SUCCEEDED]
+    assert [message.args for message in sent] == [[3, 1], [3, 2]]
+    assert [counter.count for counter in ChordCounter.objects.all()] == [2]
+
+
+def test_a_group_that_was_refused_before_starts_its_members_each_by_a_run(fake_broker, sent):
+    members = group(canvas.add.s(1), canvas.plain_add.s(2), chord([canvas.plain_add.s(3)], None))
+
+    callbacks.send(dict(members), (3,), {"parent_id": "the-parent", "root_id": "the-root"})
+
+    assert not sent
+    assert [run.args for run in runs_of(canvas.add)] == [[3, 1]]
+    assert [run.args[0]["task"] for run in runs_of(SEND_TASK)] == [
+        "probe.plain_add",
+        "celery.chord",
+    ]
+    for run in TaskRun.objects.all():
+        assert (run.parent_task_id, run.root_id) == ("the-parent", "the-root")
 
 
 # What is refused
