@@ -109,6 +109,17 @@ def ledger_kept_quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
+def now() -> dt.datetime:
+    """The database's time, since an age is compared with times in rows; the host's while the
+    database is away, as the command then says itself."""
+    from neural.ledger.clock import database_clock  # manage.py reads this module before settings
+
+    try:
+        return database_clock()
+    except (DatabaseError, InterfaceError):
+        return timezone.now()
+
+
 def day(text: str) -> dt.date:
     """A day from an option's text, which is a day or an age."""
     return timezone.localdate(point_in_time(text))
@@ -132,7 +143,7 @@ def point_in_time(text: str) -> dt.datetime:
     """
     try:
         if age := _AGE.fullmatch(text):
-            return timezone.now() - dt.timedelta(**{_UNITS[age[2]]: float(age[1])})
+            return now() - dt.timedelta(**{_UNITS[age[2]]: float(age[1])})
         moment = dt.datetime.fromisoformat(text)
     except (ValueError, OverflowError) as error:
         raise ArgumentTypeError(

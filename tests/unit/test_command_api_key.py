@@ -55,6 +55,16 @@ def test_a_key_for_every_store_that_expires() -> None:
     assert dt.timedelta(days=89) < length <= dt.timedelta(days=90)
 
 
+def test_a_key_expires_by_the_databases_clock_where_the_hosts_is_wrong(monkeypatch) -> None:
+    real = timezone.now()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: real + dt.timedelta(days=2))
+
+    out, _ = issue("--every-store", "--expires", "1d")
+
+    key = keys.find(out.strip())
+    assert dt.timedelta(hours=23) < key.expires_at - real < dt.timedelta(hours=25)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

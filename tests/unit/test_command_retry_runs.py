@@ -93,6 +93,16 @@ def test_each_option_narrows_the_choice(run, narrowing):
     assert pending() == ["wanted"]
 
 
+def test_an_age_counts_by_the_databases_clock_where_the_hosts_is_wrong(run, monkeypatch):
+    make_run(RunState.DEAD, task_id="other", finished_at=ago(hours=3))
+    make_run(RunState.DEAD, task_id="wanted", finished_at=ago(hours=1))
+    monkeypatch.setattr("django.utils.timezone.now", lambda: ago(hours=-6))
+
+    run("--since", "2h")
+
+    assert pending() == ["wanted"]
+
+
 def test_a_run_may_be_named_by_its_row_number(run):
     make_run(RunState.DEAD, task_id="other")
     wanted = make_run(RunState.DEAD, task_id="wanted")

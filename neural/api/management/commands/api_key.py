@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from neural.api import keys
 from neural.api.models import ApiKey, KeyState, Scope
 from neural.management.acting import add_who, record_command
-from neural.management.teaching import TeachingCommand, point_in_time, wide
+from neural.management.teaching import TeachingCommand, now, point_in_time, wide
 from neural.models import Store
 
 WRONG_USAGE = 2
@@ -195,12 +195,12 @@ def span(text: str) -> dt.timedelta:
 
 def moment_ahead(text: str) -> dt.datetime:
     """A time ahead from an option's text: a span from now, a day or a time."""
-    now = timezone.now()
+    current = now()
     try:
-        moment = now + span(text) if _SPAN.fullmatch(text) else point_in_time(text)
+        moment = current + span(text) if _SPAN.fullmatch(text) else point_in_time(text)
     except OverflowError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is too long") from error
-    if moment <= now:
+    if moment <= current:
         raise argparse.ArgumentTypeError(f"{text!r} is past")
     return moment
 
