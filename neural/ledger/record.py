@@ -9,9 +9,9 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from neural.errors import PermanentError
-from neural.ledger import ports
+from neural.ledger import dialects, ports
 from neural.ledger.tracing import with_trace
-from neural.models import RunEdit, RunState, TaskRun
+from neural.models import RunEdit, TaskRun
 from neural.models.new_run import NOTHING, NewRun, new_run
 from neural.models.run_log import log_change
 from neural.queues import PRIORITIES
@@ -185,9 +185,19 @@ def _insert(run: TaskRun) -> TaskRun:
     if found is not None and not _same_work(found, run):
         raise _taken(run, found)
     if found is None and run.unique_key:
-        waiting = TaskRun.objects.filter(unique_key=run.unique_key, state=RunState.PENDING)
-        found = waiting.first()
+        found = _waiting(run.unique_key)
     return found or _insert(run)  # the waiting one has started meanwhile
+
+
+def _waiting(unique_key: str) -> TaskRun | None:
+    """The pending run of this key, which now starts only after the caller's transaction has ended.
+
+    Otherwise it could end without having seen what that transaction has written, and no other run
+    would look. The lock is shared, so that callers with several keys cannot deadlock.
+    """
+    statement = f"""SELECT * FROM neural_taskrun
+        WHERE unique_key = %s AND state = 'pending' {dialects.ledger_dialect().share_lock}"""
+    return next(iter(TaskRun.objects.raw(statement, [unique_key])), None)
 
 
 def _same_work(found: TaskRun, run: TaskRun) -> bool:

@@ -13,10 +13,12 @@ import neural
 from neural.celeryapp.options import OptionNotKept
 from neural.celeryapp.task import LedgerTask
 from neural.ledger import record
-from neural.models import RunState, TaskRun
+from neural.models import RunState, Store, TaskRun
 from neural.stored_json import NotStorable
 from tests.probe import tasks
+from tests.unit.canvas import ledger_task
 from tests.unit.ledger import make_store
+from tests.unit.side_by_side import on_postgresql, while_uncommitted
 
 pytestmark = pytest.mark.django_db
 
@@ -103,6 +105,26 @@ def test_while_a_unique_run_waits_no_second_one_is_recorded(fake_broker):
     )
     assert ask(unique_key="index").pk not in (first.pk, other.pk)
     assert TaskRun.objects.count() == 3
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_unique_run_that_waits_starts_after_the_transaction_that_asked_for_it_again(fake_broker):
+    """It sees what that transaction has written, for which no run of its own was recorded."""
+
+    def write_and_ask(look):
+        make_store("S1")
+        look.apply_async(unique_key="look")
+
+    with ledger_task(how_many_stores) as look:
+        look.apply_async(unique_key="look")
+        while_uncommitted(lambda: write_and_ask(look), neural.run_due)
+
+    assert [run.result for run in TaskRun.objects.all()] == [1]
+
+
+def how_many_stores():
+    return Store.objects.count()
 
 
 @pytest.mark.parametrize(

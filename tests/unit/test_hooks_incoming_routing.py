@@ -19,6 +19,7 @@ from tests.unit import hooks_world
 from tests.unit.doctoring import is_found
 from tests.unit.hooks_world import LOW, map_code, post, push_to_till, source
 from tests.unit.ledger import make_store
+from tests.unit.side_by_side import on_postgresql, while_uncommitted
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
@@ -62,15 +63,31 @@ def test_giving_a_source_its_store_routes_everything_that_waits():
     assert sorted(lows()) == [("S1", "a"), ("S1", "b")]
 
 
-def test_saving_codes_where_nothing_waits_asks_for_no_run_and_several_ask_for_one():
+def test_several_codes_that_are_saved_ask_for_one_run():
     shops = source()
     map_code(shops, "1", "S1")
-    assert not TaskRun.objects.exists()
-
-    post(low_of("0099"))
     map_code(shops, "2", "S2")
     map_code(shops, "3", "S3")
     assert TaskRun.objects.count() == 1
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("asked_before", [False, True], ids=["no run waits", "a run waits"])
+def test_a_push_that_comes_while_its_code_is_saved_is_routed(asked_before):
+    shops = source()
+    if asked_before:
+        map_code(shops, "0013", "S2")
+
+    def push_and_work():
+        post(low_of("0012"), "a")
+        neural.run_due()
+
+    while_uncommitted(lambda: map_code(shops, "0012", "S1"), push_and_work)
+    neural.run_due()
+
+    assert states() == {"a": PushState.ROUTED}
+    assert lows() == [("S1", "a")]
 
 
 def test_many_are_routed_slice_by_slice(monkeypatch):

@@ -2,26 +2,15 @@
 
 import datetime as dt
 import random
-import threading
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
-from django.db import connection, transaction
 
 from neural.models import NeuralEvent, Store
 from neural.restaurant.models import Dish, Order, TimeCard
 from tests.unit.history import NOON, at, demand, handle, line, record, rows, sold, undone
+from tests.unit.side_by_side import in_threads, on_postgresql, while_uncommitted
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        "connection.vendor != 'postgresql'",
-        reason="SQLite has one writer at a time: nothing happens side by side",
-    ),
-]
+pytestmark = [pytest.mark.django_db(transaction=True), on_postgresql]
 
 MONDAY, TUESDAY = "2026-03-02", "2026-03-03"
 
@@ -41,53 +30,9 @@ def payment(store: Store, reference: str, number: str, when: dt.datetime = NOON)
     return record(store, "payment.completed", when, f"pay-{reference}-{number}", payload)
 
 
-def in_threads(*works: Callable[[], Any]) -> None:
-    """Run each in a thread with a connection of its own; raise what one of them raises."""
-
-    def run(work: Callable[[], Any]) -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(works)) as pool:
-        for future in [pool.submit(run, work) for work in works]:
-            future.result(timeout=240)
-
-
 def overlapping(first: NeuralEvent, second: NeuralEvent) -> None:
     """Handle the second while the first is handled and not yet committed."""
-    first_is_handled, second_is_done = threading.Event(), threading.Event()
-
-    def hold_first() -> None:
-        with transaction.atomic():
-            handle(first)
-            first_is_handled.set()
-            until(lambda: second_is_done.is_set() or somebody_waits_for_a_lock())
-
-    def handle_second() -> None:
-        assert first_is_handled.wait(60)
-        handle(second)
-        second_is_done.set()
-
-    in_threads(hold_first, handle_second)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "the second neither waited nor ended"
-        time.sleep(0.01)
-
-
-def somebody_waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees one for ever
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return cursor.fetchone()[0] > 0
+    while_uncommitted(lambda: handle(first), lambda: handle(second))
 
 
 def test_two_orders_of_one_day_both_count(store):

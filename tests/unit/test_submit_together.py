@@ -3,9 +3,7 @@
 import gc
 import random
 import threading
-import time
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -15,29 +13,14 @@ import neural
 from neural.events import insertion
 from neural.ledger import outages
 from neural.models import NeuralEvent, Store, TaskRun
+from tests.unit.side_by_side import in_threads, on_postgresql, somebody_waits_for_a_lock, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-on_postgresql = pytest.mark.skipif(
-    "connection.vendor != 'postgresql'", reason="SQLite has one writer at a time: no deadlocks"
-)
 
 
 def event(number, **changes):
     fields = {"type": "probe.counted", "store": f"S{number % 7}", "source": "till"}
     return {**fields, "event_id": str(number), "payload": {"key": str(number)}, **changes}
-
-
-def in_threads(*works):
-    """What each returned, worked on side by side with connections of their own."""
-
-    def run(work):
-        try:
-            return work()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(works)) as pool:
-        return [future.result(timeout=120) for future in [pool.submit(run, each) for each in works]]
 
 
 def submit_all(numbers, start):
@@ -125,7 +108,7 @@ def deadlock(first, second, *, looking):
             with transaction.atomic():
                 neural.submit(**event(second))
                 second_is_held.set()
-                wait_until_somebody_waits()
+                until(somebody_waits_for_a_lock)
                 neural.submit(**event(first))
         except OperationalError as error:
             return error
@@ -141,21 +124,6 @@ def deadlock(first, second, *, looking):
 def look_after(wait):
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('deadlock_timeout', %s, false)", [wait])
-
-
-def wait_until_somebody_waits():
-    deadline = time.monotonic() + 60
-    with connection.cursor() as cursor:
-        while time.monotonic() < deadline:
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if cursor.fetchone()[0]:
-                return
-            time.sleep(0.01)
-    raise AssertionError("nobody waits for a lock")
 
 
 class Undone(Exception):

@@ -75,17 +75,19 @@ def _recorded(row: UnroutedPush) -> tuple[Submission | None, str, str]:
 
 
 def request_routing(source: WebhookSource) -> None:
-    """Route the waiting pushes of a source in a run of the ledger, if there are any."""
-    if _waiting(source.pk).exists():
-        enqueue(
-            task=ROUTE_TASK,
-            args=[],
-            kwargs={"source": source.pk},
-            queue=DEFAULT_QUEUE,
-            priority=DEFAULT_PRIORITY,
-            unique_key=f"{ROUTE_TASK} {source.pk}",
-            requested_by=f"webhook {source.name}",
-        )
+    """Route the waiting pushes of a source in a run of the ledger, after the caller's commit.
+
+    Also if none waits now: one may come before the commit, and not see what was mended.
+    """
+    enqueue(
+        task=ROUTE_TASK,
+        args=[],
+        kwargs={"source": source.pk},
+        queue=DEFAULT_QUEUE,
+        priority=DEFAULT_PRIORITY,
+        unique_key=f"{ROUTE_TASK} {source.pk}",
+        requested_by=f"webhook {source.name}",
+    )
 
 
 def route_waiting(*, source: int) -> dict[str, int]:

@@ -39,6 +39,9 @@ class Dialect:
     skip_locked: str
     """A clause that makes a SELECT lock its rows and skip rows locked by another worker. Empty
     where there is one writer at a time."""
+    share_lock = ""
+    """A clause that makes a SELECT wait for whoever changes its rows, and then keeps them unchanged
+    until the transaction ends. Empty where a transaction that has written is alone."""
     bound_moment: str
     """The placeholder of a bound :meth:`moment` among the values of an UPDATE."""
     least = "LEAST"

@@ -22,6 +22,7 @@ class PostgreSQL(Dialect):
     clock = "statement_timestamp()"
     clock_plus = f"{clock} + %s * interval '1 second'"
     skip_locked = "FOR UPDATE SKIP LOCKED"
+    share_lock = "FOR SHARE"
     no_limits = "(options = '{}' OR options - 'headers' = '{}')"
     bound_moment = "%s::timestamptz"
     arrays = "jsonb_array_elements(%s::jsonb)"
