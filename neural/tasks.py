@@ -64,7 +64,8 @@ def process_neural_event(
 def send_signature(
     following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str, Any]
 ) -> str:
-    """Send the plain task or the chord that follows a ledger task; returns the id of its result."""
+    """Send the plain task or the canvas that follows a ledger task; returns the id of its result
+    (empty for a group)."""
     return callbacks.send(following, args, options)
 
 

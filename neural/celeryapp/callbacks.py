@@ -26,6 +26,7 @@ from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
 logger = logging.getLogger(__name__)
 
 ERROR_CALLBACK_TASK = "neural.tasks.call_error_callback"
+_OF_THE_GROUP_ITSELF = {"task_id", "group_id", "group_index", "parent_id", "root_id"}
 
 
 def follow(run: TaskRun, state: RunState, value: Any) -> None:
@@ -86,12 +87,22 @@ def _start(
 def _begin(following: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
     """Record a follower, or a run that sends it. No message leaves before the commit."""
     if _is_group(following):
+        options = {**_of_each_member(following), **options}
         for member in following.tasks:
             _begin(signature(member, app=current_app), args, options)
     elif _begins_on_the_ledger(following):
         following.apply_async(args, **options)
     else:
         _send(following, args, options)
+
+
+def _of_each_member(group: Mapping[str, Any]) -> dict[str, Any]:
+    """A group's own options, which Celery gives to each member. Raises TypeError as Celery does."""
+    own = {**(group.get("options") or {})}
+    for wrong in ("link", "link_error"):
+        if own.get(wrong):
+            raise TypeError(f"a group cannot have {wrong}: give it to the members, or use a chord")
+    return {name: value for name, value in own.items() if name not in _OF_THE_GROUP_ITSELF}
 
 
 def _is_group(following: Mapping[str, Any]) -> bool:
@@ -108,10 +119,12 @@ def _begins_on_the_ledger(following: Any) -> bool:
 def _send(following: Mapping[str, Any], args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
     """Record a run that sends this task. The task's id is set here: sent twice, it is one task.
 
-    ``result.children`` also knows the task by this id.
+    ``result.children`` also knows the task by this id. So are the ids of a chord and its header.
     """
-    following = dict(following)
-    if not following.get("subtask_type"):
+    following = signature(dict(following), app=current_app)
+    if following.get("task") == "celery.chord":
+        following.freeze()
+    elif not following.get("subtask_type"):
         own = following.get("options") or {}
         following["options"] = {"task_id": str(uuid.uuid4()), **own}
     _ask(SEND_TASK, [following, list(args), dict(options)], options)

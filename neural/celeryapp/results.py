@@ -180,6 +180,21 @@ if apps.is_installed("django_celery_results"):
                 ChordCounter.objects.filter(group_id=header_result_args[0]).delete()
                 super().apply_chord(header_result_args, body, **options)
 
+        def on_chord_part_return(self, request: Any, *args: Any, **options: Any) -> Any:
+            """Count a task of a chord's header that has ended; the last one starts the body.
+
+            A message that comes twice is counted twice. A count that would end before all have
+            ended begins again with those that have not, else the body would never start.
+            """
+            with transaction.atomic(using=router.db_for_write(ChordCounter)):
+                counters = ChordCounter.objects.select_for_update()
+                last = counters.filter(group_id=request.group, count__lte=1).first()
+                if last is not None:
+                    results = last.group_result(app=self.app).results
+                    last.count = 1 + sum(not each.ready() for each in results)
+                    last.save(update_fields=["count"])
+            return super().on_chord_part_return(request, *args, **options)
+
 
 @cache
 def answering(backend: type) -> type:
@@ -188,9 +203,13 @@ def answering(backend: type) -> type:
         return backend
     if issubclass(backend, DisabledBackend):
         return LedgerOnly
-    if apps.is_installed("django_celery_results") and backend is DatabaseBackend:
-        return DatabaseResults
-    return type(backend.__name__, (LedgerResults, backend), {"__module__": __name__})
+    if apps.is_installed("django_celery_results") and issubclass(backend, DatabaseBackend):
+        if backend is DatabaseBackend:
+            return DatabaseResults
+        bases: tuple[type, ...] = (DatabaseResults, backend)
+    else:
+        bases = (LedgerResults, backend)
+    return type(backend.__name__, bases, {"__module__": __name__})
 
 
 def _is_on_ledger(app: Any, request: Any) -> bool:

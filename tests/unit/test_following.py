@@ -6,6 +6,7 @@ import pytest
 from celery import Celery, chain, chord, current_app, group
 from celery.result import AsyncResult
 from django.db import OperationalError, connection, transaction
+from django.utils import timezone
 from django_celery_results.models import ChordCounter
 
 import neural
@@ -246,6 +247,47 @@ def test_a_chord_that_the_broker_did_not_take_is_counted_anew_when_it_is_sent_ag
     assert [run.state for run in runs_of(SEND_TASK)] == [RunState.SUCCEEDED]
     assert [message.args for message in sent] == [[3, 1], [3, 2]]
     assert [counter.count for counter in ChordCounter.objects.all()] == [2]
+
+
+def test_a_chord_that_is_sent_again_is_the_same_chord(fake_broker, sent, monkeypatch):
+    """Its messages, the row of its count and its last task have the ids of the first attempt."""
+    monkeypatch.setattr(current_app, "_backend_cache", DatabaseResults(current_app))
+    header = group(canvas.plain_add.s(1), canvas.plain_add.s(2))
+    canvas.add.apply_async((1, 2), link=chord(header, canvas.plain_note.s("sum")))
+    run_all()
+    first = [(message.options["task_id"], dict(message.options["chord"])) for message in sent]
+    (sending,) = runs_of(SEND_TASK)
+
+    callbacks.send(*sending.args)
+
+    assert [
+        (message.options["task_id"], dict(message.options["chord"])) for message in sent[2:]
+    ] == first
+    assert ChordCounter.objects.count() == 1
+
+
+def test_a_groups_own_options_are_those_of_each_member(fake_broker, sent):
+    members = group(canvas.add.s(1), canvas.plain_add.s(2)).set(queue="low_priority", countdown=60)
+    canvas.add.apply_async((1, 2), link=members)
+
+    neural.run_due()
+
+    _, member = runs_of(canvas.add)
+    assert (member.queue, member.available_at > timezone.now()) == ("low_priority", True)
+    run_all()
+    assert [(each.options["queue"], each.options["countdown"]) for each in sent] == [
+        ("low_priority", 60)
+    ]
+
+
+def test_a_link_of_a_group_is_refused_as_by_celery(fake_broker, sent):
+    canvas.add.apply_async((1, 2), link=group(canvas.add.s(1)).set(link=canvas.note.s("k")))
+
+    run_all()
+
+    (refused,) = runs_of(SEND_TASK)
+    assert refused.state == RunState.DEAD
+    assert "a group cannot have link" in refused.error
 
 
 def test_a_group_that_was_refused_before_starts_its_members_each_by_a_run(fake_broker, sent):

@@ -2,7 +2,8 @@
 
 import pytest
 from billiard.exceptions import WorkerLostError
-from celery import chain, current_app, group, states
+from celery import chain, chord, current_app, group, states
+from celery.app.task import Context
 from celery.backends.base import DisabledBackend
 from celery.backends.cache import CacheBackend
 from celery.backends.rpc import RPCBackend
@@ -11,7 +12,7 @@ from celery.exceptions import TimeoutError as ResultTimeout
 from celery.result import AsyncResult, GroupResult
 from django.utils import timezone
 from django_celery_results.backends import DatabaseBackend
-from django_celery_results.models import TaskResult
+from django_celery_results.models import ChordCounter, TaskResult
 
 import neural
 from neural.celeryapp.results import (
@@ -43,6 +44,10 @@ class NowhereRedis(RedisResults):
 def nowhere_rpc(app):
     """Answers of plain tasks would come by messages, which nobody sends."""
     return answering(RPCBackend)(app=app)
+
+
+class OwnDatabaseBackend(DatabaseBackend):
+    """A project's own."""
 
 
 @pytest.fixture(params=[DatabaseResults, NowhereRedis, LedgerOnly, nowhere_rpc])
@@ -325,6 +330,31 @@ def test_a_plain_tasks_result_is_stored_and_read_as_usual():
     assert AsyncResult("plain", backend=backend).get(timeout=1) == {"a": 1}
 
 
+# Chords
+
+
+def test_a_chord_ends_though_a_message_of_its_header_comes_twice(monkeypatch):
+    backend = DatabaseResults(current_app)
+    monkeypatch.setattr(current_app, "_backend_cache", backend)
+    sent = record_plain_messages(monkeypatch)
+    chord([canvas.plain_add.s(1, 1), canvas.plain_add.s(2, 2)])(canvas.plain_note.s("sum"))
+    one, other = [
+        Context(
+            task=each.name,
+            id=each.options["task_id"],
+            group=each.options["group_id"],
+            chord=each.options["chord"],
+        )
+        for each in sent
+    ]
+
+    for request, value in [(one, 2), (one, 2), (other, 4)]:
+        backend.mark_as_done(request.id, value, request=request)
+
+    assert [each.args for each in sent[2:]] == [[[2, 4], "sum"]]
+    assert not ChordCounter.objects.exists()
+
+
 # Whatever backend is named
 
 
@@ -333,6 +363,7 @@ def test_the_ledger_stands_before_any_backend_that_a_project_names():
     assert answering(DatabaseResults) is DatabaseResults
     assert answering(DisabledBackend) is LedgerOnly
     assert {CacheBackend, LedgerResults} <= set(answering(CacheBackend).__mro__)
+    assert {OwnDatabaseBackend, DatabaseResults} <= set(answering(OwnDatabaseBackend).__mro__)
 
 
 def test_a_plain_tasks_result_is_stored_and_read_in_any_backend():
