@@ -149,7 +149,7 @@ class LedgerScheduler(DatabaseScheduler):
             return ""
         task_id = entry.run_id(due_at)
         requested_by = entry.name[:REQUESTED_BY_LENGTH]
-        self._ask_for(entry, self._apply, task_id=task_id, requested_by=requested_by)
+        self._ask_for(entry, self._apply_whole, task_id=task_id, requested_by=requested_by)
         return task_id
 
     def _send(self, entry: LedgerEntry, now: dt.datetime) -> None:
@@ -179,12 +179,16 @@ class LedgerScheduler(DatabaseScheduler):
     def _ask_for(self, entry: LedgerEntry, ask: Callable[..., Any], **options: Any) -> None:
         """Ask for the run once: what is refused now would be refused again in a second."""
         try:
-            with transaction.atomic(using=dialects.ledger_connection().alias):
-                ask(entry, **options)
+            ask(entry, **options)
         except (OperationalError, InterfaceError):
             raise
         except Exception:
             logger.exception("event=schedule_refused schedule=%r task=%s", entry.name, entry.task)
+
+    def _apply_whole(self, entry: LedgerEntry, **options: Any) -> None:
+        """Record all of it or nothing: what is refused does not undo that the entry was taken."""
+        with transaction.atomic(using=dialects.ledger_connection().alias):
+            self._apply(entry, **options)
 
     def _publish(self, entry: LedgerEntry) -> None:
         with short_tempered_connection() as connection:

@@ -1,12 +1,14 @@
 """``app.control`` of a :class:`neural.LedgerCelery`: revoking cancels runs of the ledger."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from billiard.common import TERM_SIGNAME
 from celery.app.control import Control as CeleryControl
 from celery.worker import state as worker_state
 from celery.worker.control import control_command
+from django.db import transaction
 from kombu.utils.functional import maybe_list
 
 from neural.worker.ending import heeded
@@ -49,7 +51,12 @@ class Control(CeleryControl):
             run.cancel()
         elif run.revoke() and run.started_at:
             arguments = {"task_id": run.task_id, "signal": signal}
-            self.broadcast("terminate_run", arguments=arguments, destination=destination)
+            tell = partial(
+                self.broadcast, "terminate_run", arguments=arguments, destination=destination
+            )
+            # After the commit: the worker that hears of it would wait for this row, and end the
+            # process of a run that a rollback lets go on.
+            transaction.on_commit(tell, robust=transaction.get_connection().in_atomic_block)
 
 
 def _runs(task_ids: Iterable[str]) -> "list[TaskRun]":

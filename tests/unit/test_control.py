@@ -3,6 +3,7 @@
 import pytest
 from celery import current_app, group
 from celery.app.control import Control as CeleryControl
+from django.db import transaction
 
 from neural.celeryapp.control import Control, terminate_run
 from neural.models import RunState, TaskRun
@@ -48,17 +49,39 @@ def test_revoking_leaves_what_has_ended_or_begun(broadcasts, state):
 
 
 @pytest.mark.parametrize("call", ["revoke", "terminate"])
-def test_with_terminate_a_run_under_way_is_fenced_off_and_its_process_is_ended(broadcasts, call):
+def test_with_terminate_a_run_under_way_is_fenced_off_and_its_process_is_ended_on_commit(
+    broadcasts, call, django_capture_on_commit_callbacks
+):
     run = make_run(RunState.RUNNING)
 
-    if call == "revoke":
-        current_app.control.revoke(run.task_id, terminate=True, signal="SIGKILL")
-    else:
-        current_app.control.terminate(run.task_id, signal="SIGKILL")
+    with django_capture_on_commit_callbacks(execute=True):
+        if call == "revoke":
+            current_app.control.revoke(run.task_id, terminate=True, signal="SIGKILL")
+        else:
+            current_app.control.terminate(run.task_id, signal="SIGKILL")
+        assert broadcasts == []
 
     run.refresh_from_db()
     assert (run.state, run.token) == (RunState.CANCELLED, None)
     assert broadcasts == [("terminate_run", {"task_id": run.task_id, "signal": "SIGKILL"})]
+
+
+def test_a_revocation_that_is_rolled_back_ends_no_process(
+    broadcasts, django_capture_on_commit_callbacks
+):
+    run = make_run(RunState.RUNNING)
+
+    def undone():
+        with transaction.atomic():
+            current_app.control.revoke(run.task_id, terminate=True)
+            raise KeyError
+
+    with django_capture_on_commit_callbacks(execute=True), pytest.raises(KeyError):
+        undone()
+
+    run.refresh_from_db()
+    assert run.state == RunState.RUNNING
+    assert broadcasts == []
 
 
 def test_with_terminate_a_run_that_never_started_troubles_no_worker(fake_broker, broadcasts):

@@ -200,9 +200,10 @@ def conclude(message: int, judged: Judgement, *, now: dt.datetime) -> float | No
 
 def try_again(channel: AlertChannel, *, now: dt.datetime) -> bool:
     """Send to a broken channel again, also what holds now; returns whether it was broken."""
-    if not channel.mark_well():
-        return False
-    tell_what_holds(channel, now=now)
+    with transaction.atomic():
+        if not channel.mark_well():
+            return False
+        tell_what_holds(channel, now=now)
     return True
 
 

@@ -32,7 +32,7 @@ def count_writes(indexes: Sequence[SearchIndex]) -> None:
     the caller, this happens when it commits."""
     if vector_store().notes_writes:
         for index in indexes:
-            transaction.on_commit(partial(_count, index))
+            transaction.on_commit(partial(_count, index), robust=True)
 
 
 def _count(index: SearchIndex) -> None:
