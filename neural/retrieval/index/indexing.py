@@ -4,7 +4,7 @@ An entry is deleted after its record has been written, so a run that is killed a
 with the same result. No locks are needed. The index refuses a state of a record if it has one that
 was read later. Each change of a record leaves an entry, which stays until a run that read the
 record after the change has written it. A row that was removed has no version to compare with, so
-the entries of records that appeared or disappeared during the run stay.
+records that appeared or disappeared during the run are indexed again.
 
 A record comes from its collection's source, or was ingested (``index_to_vector_db``), or both. In
 that case the newer one is used.
@@ -82,9 +82,19 @@ def _index(
     moved |= _readable_again(
         collection, [entry for entry in entries if entry.key in documents.unwanted]
     )
+    _index_again(collection.name, [entry for entry in entries if entry.key in moved])
     settled = [entry for entry in entries if entry.key not in moved]
     refused = {key: why for key, why in documents.refused.items() if key not in moved}
     return _settle(settled, [*documents.read, *records.gone], refused)
+
+
+def _index_again(collection: str, entries: Sequence[OutboxEntry]) -> None:
+    """Add entries for these records: another run may have deleted theirs, having written what this
+    run has then removed, or the reverse. Marked as ingested: no record has changed, so the entries
+    must outdate none."""
+    for history in (False, True):
+        keys = {entry.key for entry in entries if entry.history == history}
+        OutboxEntry.objects.append(collection, keys, ingested=True, history=history)
 
 
 def _readable_again(collection: SearchCollection, entries: Sequence[OutboxEntry]) -> set[str]:
