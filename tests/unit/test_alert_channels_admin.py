@@ -9,11 +9,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.debug import SafeExceptionReporterFilter
 
+from neural.monitoring.admin.channel_form import ChannelForm
 from neural.monitoring.alerts.channels import posting
+from neural.monitoring.alerts.sending import try_again
 from neural.monitoring.models import Alert, AlertChannel, AlertMessage, AlertMessageState
 from tests.unit import admin_world as world
 from tests.unit.alerting import PATHS, SECRET, TAKEN, alert, channel, told
 from tests.unit.receiving import answering, receiver
+from tests.unit.side_by_side import on_postgresql, while_uncommitted
 
 pytestmark = pytest.mark.django_db
 
@@ -157,6 +160,19 @@ def test_an_empty_field_keeps_what_is_set(client):
     assert row.broken  # nothing of its way was changed
 
 
+@pytest.mark.parametrize(("before", "meanwhile"), [("", "93000: no"), ("93000: no", "")])
+def test_a_change_leaves_what_workers_note_meanwhile(client, monkeypatch, before, meanwhile):
+    row = channel("feishu", broken=before)
+
+    def check(form, *entered):
+        AlertChannel.objects.update(broken=meanwhile)
+
+    monkeypatch.setattr(ChannelForm, "_check_secret", check)
+    assert client.post(page_of(row), form("feishu", url="", name="renamed")).status_code == 302
+    row = AlertChannel.objects.get()
+    assert (row.name, row.broken) == ("renamed", meanwhile)
+
+
 def test_a_changed_way_is_tried_anew_and_a_secret_can_be_deleted(client):
     row = channel("feishu", broken="19021: sign match fail")
     data = form("feishu", url="", secret="", no_secret="on")
@@ -272,6 +288,23 @@ def test_a_channel_that_is_mended_is_told_what_still_holds(mended, client, serve
     assert AlertChannel.objects.get().broken == ""
     content = AlertMessage.objects.pending().get().content
     assert [each["alert"] for each in content["alerts"]] == [holds.pk, later.pk]
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("first", ["people are told", "it is mended"])
+def test_a_channel_that_is_mended_while_people_are_told_hears_of_it(first):
+    row, raised = channel("wecom", broken="93000: no"), alert()
+    now = timezone.now()
+
+    def tell_people():
+        Alert.objects.filter(pk=raised.pk).update(told_at=now)
+        told(raised)
+
+    both = [tell_people, lambda: try_again(row, now=now)]
+    while_uncommitted(*(both if first == "people are told" else both[::-1]))
+
+    assert AlertMessage.objects.pending().count() == 1
 
 
 def test_a_channel_that_is_renamed_while_it_is_broken_is_told_nothing(client):

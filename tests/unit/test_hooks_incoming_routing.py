@@ -10,7 +10,7 @@ from django.utils import timezone
 import neural
 from neural.health import Status
 from neural.health.situation import Situation
-from neural.hooks.incoming import routing
+from neural.hooks.incoming import receiving, routing
 from neural.hooks.incoming.health import webhook_sources
 from neural.hooks.incoming.raw import request_of
 from neural.hooks.models import PushState, UnroutedPush
@@ -88,6 +88,25 @@ def test_a_push_that_comes_while_its_code_is_saved_is_routed(asked_before):
 
     assert states() == {"a": PushState.ROUTED}
     assert lows() == [("S1", "a")]
+
+
+def test_a_push_that_comes_while_its_source_gets_its_store_is_routed(monkeypatch):
+    """The source was read before the push; the run that looks for waiting pushes ends before it is
+    kept."""
+    shops = source()
+    keep = receiving.keep_raw
+
+    def keep_after_the_run(*args, **options):
+        shops.store = make_store("S1")
+        shops.save()
+        neural.run_due()
+        return keep(*args, **options)
+
+    monkeypatch.setattr(receiving, "keep_raw", keep_after_the_run)
+    post(LOW, "a")
+    neural.run_due()
+
+    assert states() == {"a": PushState.ROUTED}
 
 
 def test_many_are_routed_slice_by_slice(monkeypatch):

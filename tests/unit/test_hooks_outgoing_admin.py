@@ -9,7 +9,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from neural.hooks.admin import subscription_form
-from neural.hooks.models import Delivery, DeliveryState, PauseReason, Subscription
+from neural.hooks.models import (
+    Delivery,
+    DeliveryState,
+    PauseReason,
+    Subscription,
+    SubscriptionState,
+)
 from neural.hooks.outgoing import subscribed
 from neural.hooks.outgoing.secrets import rotate_secret
 from neural.models import NeuralEvent
@@ -153,6 +159,19 @@ def test_a_change_keeps_the_secret_and_replaces_the_types():
     assert answer.status_code == 302
     subscription = Subscription.objects.get()
     assert (subscription.types, subscription.secrets) == (["*"], before)
+
+
+def test_a_change_leaves_what_workers_note_meanwhile(monkeypatch):
+    subscription = subscribe(URL, STOCK)
+    gone = {"state": SubscriptionState.PAUSED, "paused_reason": PauseReason.GONE, "failures": 7}
+
+    def look_up(url):
+        Subscription.objects.update(**gone)
+
+    monkeypatch.setattr(subscription_form, "check_url", look_up)
+    answer = world.client_of(*ALL).post(world.page_of(subscription), form(name="ERP 2"))
+    assert answer.status_code == 302
+    assert Subscription.objects.filter(name="ERP 2", **gone).exists()
 
 
 def test_who_may_only_view_sees_types_and_state_and_no_form():

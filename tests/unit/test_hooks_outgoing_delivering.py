@@ -528,3 +528,17 @@ def test_an_answer_that_takes_long_makes_it_slow_until_one_does_not(erp, monkeyp
     turn()
     subscription.refresh_from_db()
     assert not subscription.slow
+
+
+@pytest.mark.parametrize("failures", [0, circuit.FAILURES])
+def test_a_time_that_a_receiver_has_asked_for_outlives_failures_beside_it(failures):
+    """Of deliveries that were sent at the same time, one was answered with Retry-After."""
+    subscription = subscribe("https://erp.example/hook", failures=failures)
+    now = timezone.now()
+    asked = now + dt.timedelta(hours=1)
+
+    circuit.note_failure(subscription, now=now, not_before=asked)
+    circuit.note_failure(subscription, now=now)
+
+    subscription.refresh_from_db()
+    assert (subscription.retry_at, subscription.failures) == (asked, failures + 2)

@@ -34,6 +34,7 @@ from neural.admin.display import (
 )
 from neural.admin.filters import EqualityFilter, choices_of
 from neural.admin.pages import page
+from neural.admin.saving import save_edited
 from neural.admin.scope import ScopedAdmin
 from neural.hooks.admin.subscription_form import SubscriptionForm
 from neural.hooks.models import Delivery, PauseReason, Subscription, SubscriptionState
@@ -162,8 +163,10 @@ class SubscriptionAdmin(VerbsAdmin, ScopedAdmin):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        if not change:
-            obj.created_by = request.user
+        if change:
+            save_edited(obj, form)
+            return
+        obj.created_by = request.user
         super().save_model(request, obj, form, change)
 
     @sensitive_variables("text")

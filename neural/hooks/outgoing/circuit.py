@@ -10,8 +10,9 @@ Every change is one conditional UPDATE, so several workers need no lock.
 
 import datetime as dt
 import random
+from typing import Any
 
-from django.db.models import F
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Coalesce, Now
 
 from neural.hooks.conf import conf
@@ -83,8 +84,12 @@ def note_failure(
     if not_before is None and failures >= FAILURES:
         # The first of these is retried as a run would be that has failed once.
         not_before = now + dt.timedelta(seconds=RETRIES.delay(failures - FAILURES + 1))
-    Subscription.objects.filter(pk=subscription.pk).update(
-        failures=F("failures") + 1,
-        failing_since=Coalesce("failing_since", Now()),
-        retry_at=not_before,
-    )
+    changes: dict[str, Any] = {
+        "failures": F("failures") + 1,
+        "failing_since": Coalesce("failing_since", Now()),
+    }
+    if not_before is not None:
+        # A time beyond any trial's end was said of another delivery, which was sent side by side.
+        said = When(retry_at__gt=max(not_before, attempt_ends(now)), then=F("retry_at"))
+        changes["retry_at"] = Case(said, default=Value(not_before))
+    Subscription.objects.filter(pk=subscription.pk).update(**changes)

@@ -67,6 +67,8 @@ class ChannelForm(forms.ModelForm):
             field: Any = self.fields["language"]
             field.choices = languages()
         self._stored = stored_secrets(self.instance)
+        self.also_set: list[str] = []
+        """Columns without a field of their own that were set by what was entered."""
         for name in ("url", "secret"):
             if name in self.fields and (self._stored or {}).get(name):
                 self.fields[name].help_text = _("Set. Leave it empty to keep it.")
@@ -145,8 +147,10 @@ class ChannelForm(forms.ModelForm):
         held |= {name: value for name, value in given.items() if value}
         if held != self._stored:
             self.instance.secrets = held
-        if held != self._stored or "addresses" in self.changed_data:
+            self.also_set.append("secrets")
+        if self.also_set or "addresses" in self.changed_data:
             self.instance.broken = ""
+            self.also_set.append("broken")
 
 
 def languages() -> list[tuple[str, str]]:

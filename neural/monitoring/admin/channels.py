@@ -23,6 +23,7 @@ from neural.admin.audit import log_changes
 from neural.admin.audit_titles import register_titles_of_rows
 from neural.admin.display import NOTHING, badge, page_address
 from neural.admin.pages import page
+from neural.admin.saving import save_edited
 from neural.admin.scope import NeuralAdmin
 from neural.ledger.clock import database_clock
 from neural.monitoring.admin.chain_wide import ChainWide
@@ -97,9 +98,12 @@ class AlertChannelAdmin(VerbsAdmin, ChainWide, NeuralAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save it; one that was broken and is corrected is told what holds now."""
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
         was_broken = AlertChannel.objects.filter(pk=obj.pk).exclude(broken="").exists()
-        super().save_model(request, obj, form, change)
-        if was_broken and not obj.broken:
+        save_edited(obj, form, *form.also_set)
+        if was_broken and "broken" in form.also_set:
             tell_what_holds(obj, now=database_clock())
 
     # A test message

@@ -26,8 +26,12 @@ def tell(told: Sequence[Told], *, now: dt.datetime) -> None:
     if not told:
         return
     with transaction.atomic(using=dialects.ledger_connection().alias):
-        for channel in AlertChannel.objects.receiving().order_by("pk"):
-            tell_channel(channel, told, now=now)
+        for channel in AlertChannel.objects.filter(enabled=True).defer("secrets").order_by("pk"):
+            # Locked before it is read whether it is broken: who makes it well at this moment either
+            # finds these alerts told, or has made it well.
+            channel.lock()
+            if AlertChannel.objects.receiving().filter(pk=channel.pk).exists():
+                tell_channel(channel, told, now=now)
 
 
 def tell_channel(channel: AlertChannel, told: Sequence[Told], *, now: dt.datetime) -> None:
