@@ -90,9 +90,11 @@ def _count(row: LoginFailures, now: dt.datetime) -> None:
 
 
 def _forget_the_old() -> None:
-    """Delete some old rows. A few are enough, as each failure adds two rows at most."""
+    """Delete some old rows. A few are enough, as each failure adds two rows at most. Those that
+    somebody else counts on at this moment are left out: two would wait for each other."""
     old = LoginFailures.objects.filter(waits_until__lt=Now() - FORGOTTEN_AFTER)
-    keys = list(old.order_by("waits_until").values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
+    free = old.order_by("waits_until").select_for_update(skip_locked=True)
+    keys = list(free.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
     LoginFailures.objects.filter(pk__in=keys).delete()
 
 

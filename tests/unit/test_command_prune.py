@@ -9,6 +9,7 @@ from neural.ledger.prune import prune_runs
 from neural.ledger.retention import Retention
 from neural.models import AttemptOutcome, NeuralEvent, RunState, TaskAttempt, TaskRun, WorkerProcess
 from tests.unit.ledger import ago, make_event, make_run, make_store, make_worker
+from tests.unit.side_by_side import on_postgresql, while_uncommitted
 
 pytestmark = pytest.mark.django_db
 
@@ -161,6 +162,18 @@ def test_payloads_of_old_events_are_emptied_and_their_keys_stay(prune):
     assert event.pruned_at is not None
     assert event.content_hash == "0" * 32
     assert "1 payloads of events older than 90 days emptied." in said
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_an_event_whose_run_is_being_retried_keeps_its_payload(prune):
+    event = make_event(recorded_at=ago(days=100))
+    run = make_run(RunState.CANCELLED, event=event, handler="app.orders")
+
+    while_uncommitted(run.retry, lambda: prune("--payloads"))
+
+    event.refresh_from_db()
+    assert event.payload is not None
 
 
 def test_without_being_asked_no_payload_is_touched(prune):

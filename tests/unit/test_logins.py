@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import threading
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ from django.db.models import F
 from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 
+from neural.logins import counting
 from neural.logins.checks import check_place
-from neural.logins.counting import address_of, wait_after
+from neural.logins.counting import address_of, count_failure, keys_of, wait_after
 from neural.logins.middleware import sentence
 from neural.logins.models import LoginFailures
 from tests.unit import admin_world as world
+from tests.unit.side_by_side import in_threads, on_postgresql
 
 pytestmark = pytest.mark.django_db
 
@@ -245,3 +248,24 @@ def test_people_who_are_logged_in_stay_so_and_keep_their_permissions() -> None:
     failed(3, "lee")
 
     assert client.get(world.list_of("taskrun")).status_code == 200
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_two_who_failed_yesterday_and_fail_again_at_once_are_both_counted(monkeypatch: Any) -> None:
+    """Neither waits for the other's row in order to delete it as an old one."""
+    both = [keys_of(account=f"cook{n}", address=f"192.0.2.{n}") for n in range(2)]
+    for keys in both:
+        count_failure(keys)
+    seconds_go_by(24 * 3600)
+    have_counted, forget = threading.Barrier(2), counting._forget_the_old
+
+    def forget_together() -> None:
+        have_counted.wait(60)
+        forget()
+
+    monkeypatch.setattr(counting, "_forget_the_old", forget_together)
+
+    in_threads(*(lambda keys=keys: count_failure(keys) for keys in both))  # type: ignore[misc]
+
+    assert list(LoginFailures.objects.values_list("failures", flat=True)) == [1, 1, 1, 1]
