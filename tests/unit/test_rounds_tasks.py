@@ -17,7 +17,7 @@ from neural.forecasting.models import (
 )
 from neural.forecasting.outlook import next_days
 from neural.forecasting.rounds import waiting
-from neural.forecasting.rounds.closing import cancel_round
+from neural.forecasting.rounds.closing import ask_for_forecasts, cancel_round
 from neural.forecasting.rounds.gathering import round_progress
 from neural.forecasting.rounds.kept import Kept, kept_stores
 from neural.models import RunState, Store, TaskAttempt, TaskRun
@@ -481,3 +481,15 @@ def test_users_see_the_parts_and_forecasts_of_their_own_stores(chain, django_use
 
     for rows in (StoreUpdate.objects, Forecast.objects):
         assert [each.store_id for each in rows.all().for_user(ada)] == ["S2"]
+
+
+def test_forecasts_as_on_another_day_do_not_stand_for_those_of_today(fake_broker):
+    name = "demand_forecast"
+    for as_of in ["", "2026-03-02", "2026-03-02"]:
+        ask_for_forecasts(name=name, as_of=as_of, requested_by="test")
+
+    asked = TaskRun.objects.filter(task=make_forecasts.name).order_by("pk")
+    assert [run.kwargs for run in asked] == [
+        {"model_type": name},
+        {"model_type": name, "as_of": "2026-03-02"},
+    ]

@@ -134,7 +134,7 @@ def ask_for_forecasts(*, name: str, as_of: str = "", requested_by: str) -> None:
         kwargs={"model_type": name, **({"as_of": as_of} if as_of else {})},
         queue=LOW_PRIORITY_QUEUE,
         priority=LOW_PRIORITY,
-        unique_key=f"forecasts:{name}",
+        unique_key=f"forecasts:{name}:{as_of}",
         requested_by=requested_by,
     )
 
