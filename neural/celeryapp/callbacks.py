@@ -10,6 +10,7 @@ import functools
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from celery import current_app, signature
@@ -22,6 +23,7 @@ from neural.ledger import record
 from neural.ledger.work import WorkSource
 from neural.models import RunState, TaskRun
 from neural.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
+from neural.stored_json import NotStorable, from_json, to_json
 
 logger = logging.getLogger(__name__)
 
@@ -87,22 +89,19 @@ def _start(
 def _begin(following: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
     """Record a follower, or a run that sends it. No message leaves before the commit."""
     if _is_group(following):
-        options = {**_of_each_member(following), **options}
-        for member in following.tasks:
-            _begin(signature(member, app=current_app), args, options)
+        own = {**(following.get("options") or {})}
+        links = {name: own.pop(name, None) for name in ("link", "link_error")}
+        shared = {name: own[name] for name in own.keys() - _OF_THE_GROUP_ITSELF}
+        for each in following.tasks:
+            member = signature(each, app=current_app).clone()
+            for name, more in links.items():
+                if more:
+                    member.extend_list_option(name, more)
+            _begin(member, args, {**shared, **options})
     elif _begins_on_the_ledger(following):
         following.apply_async(args, **options)
     else:
         _send(following, args, options)
-
-
-def _of_each_member(group: Mapping[str, Any]) -> dict[str, Any]:
-    """A group's own options, which Celery gives to each member. Raises TypeError as Celery does."""
-    own = {**(group.get("options") or {})}
-    for wrong in ("link", "link_error"):
-        if own.get(wrong):
-            raise TypeError(f"a group cannot have {wrong}: give it to the members, or use a chord")
-    return {name: value for name, value in own.items() if name not in _OF_THE_GROUP_ITSELF}
 
 
 def _is_group(following: Mapping[str, Any]) -> bool:
@@ -119,15 +118,37 @@ def _begins_on_the_ledger(following: Any) -> bool:
 def _send(following: Mapping[str, Any], args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
     """Record a run that sends this task. The task's id is set here: sent twice, it is one task.
 
-    ``result.children`` also knows the task by this id. So are the ids of a chord and its header.
+    ``result.children`` also knows the task by this id. So are the ids of a chord and its header,
+    unless they would make it too large to be kept.
     """
-    following = signature(dict(following), app=current_app)
+    following, more = dict(following), [list(args), dict(options)]
     if following.get("task") == "celery.chord":
-        following.freeze()
+        with suppress(NotStorable):
+            _ask(SEND_TASK, [_with_ids(following), *more], options)
+            return
     elif not following.get("subtask_type"):
         own = following.get("options") or {}
         following["options"] = {"task_id": str(uuid.uuid4()), **own}
-    _ask(SEND_TASK, [following, list(args), dict(options)], options)
+    _ask(SEND_TASK, [following, *more], options)
+
+
+def _with_ids(chord: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A copy of a chord with the ids of its tasks. Celery also writes the whole body into each task
+    of the header, and does so again when it sends them: it is left out."""
+    copy: Any = signature(from_json(to_json(chord, what="a chord")), app=current_app)
+    copy.freeze()
+    _leave_out_body(copy.tasks)
+    return copy
+
+
+def _leave_out_body(header: Any) -> None:
+    tasks = header if isinstance(header, list | tuple) else [header]
+    for task in tasks:
+        (task.get("options") or {}).pop("chord", None)
+        if task.get("task") in ("celery.group", "celery.chain"):
+            _leave_out_body(task["kwargs"]["tasks"])
+        elif task.get("task") == "celery.chord":
+            (task["kwargs"]["body"].get("options") or {}).pop("chord", None)
 
 
 def send(following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str, Any]) -> str:

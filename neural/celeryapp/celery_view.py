@@ -1,6 +1,7 @@
 """A run in Celery's terms: state, result, traceback, children, and ``self.request``."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from celery import states
@@ -98,7 +99,17 @@ def _children(run: TaskRun) -> list[Any]:
 
 def sent_id(run: TaskRun) -> str | None:
     """The id of the plain task that a run of ``send_signature`` sends; None for other runs."""
-    following = run.args[0] if run.task == SEND_TASK and run.args else {}
+    return _result_id(run.args[0]) if run.task == SEND_TASK and run.args else None
+
+
+def _result_id(following: Mapping[str, Any]) -> str | None:
+    """The id of the task whose result is that of the whole: of a chord, its body's; of a chain, its
+    last task's."""
+    given = following.get("kwargs") or {}
+    if following.get("task") == "celery.chord":
+        return _result_id(given["body"])
+    if following.get("task") == "celery.chain":
+        return _result_id(given["tasks"][-1])
     task_id: str | None = (following.get("options") or {}).get("task_id")
     return task_id
 

@@ -8,12 +8,13 @@ Celery application, name one of these: ``neural.celeryapp.results.DatabaseResult
 ``neural.celeryapp.results.LedgerOnly`` if results of plain tasks are not kept.
 """
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
-from celery import states
+from celery import maybe_signature, states
 from celery.backends.base import BaseBackend, DisabledBackend, SyncBackendMixin
 from celery.backends.redis import RedisBackend
 from celery.exceptions import TimeoutError as ResultTimeout
@@ -25,6 +26,8 @@ from neural.celeryapp.celery_view import meta_of
 from neural.ledger import dialects
 from neural.ledger.work import WorkSource
 from neural.models import TaskRun
+
+logger = logging.getLogger(__name__)
 
 TERMINATED = "terminated"
 UNKNOWN = {"status": states.PENDING, "result": None}
@@ -159,8 +162,14 @@ class RedisResults(LedgerResults, RedisBackend):  # type: ignore[misc]
 
 
 if apps.is_installed("django_celery_results"):
-    from django_celery_results.backends.database import DatabaseBackend
-    from django_celery_results.models import ChordCounter  # type: ignore[attr-defined]
+    from django_celery_results.backends.database import (
+        DatabaseBackend,
+        trigger_callback,
+    )
+    from django_celery_results.models import (  # type: ignore[attr-defined]
+        ChordCounter,
+        TaskResult,
+    )
 
     class DatabaseResults(LedgerResults, DatabaseBackend):
         """django-celery-results for plain tasks, the ledger for ledger tasks."""
@@ -186,14 +195,35 @@ if apps.is_installed("django_celery_results"):
             A message that comes twice is counted twice. A count that would end before all have
             ended begins again with those that have not, else the body would never start.
             """
+            if not request.group:
+                return
             with transaction.atomic(using=router.db_for_write(ChordCounter)):
                 counters = ChordCounter.objects.select_for_update()
-                last = counters.filter(group_id=request.group, count__lte=1).first()
-                if last is not None:
-                    results = last.group_result(app=self.app).results
-                    last.count = 1 + sum(not each.ready() for each in results)
-                    last.save(update_fields=["count"])
-            return super().on_chord_part_return(request, *args, **options)
+                counter = counters.filter(group_id=request.group).first()
+                if counter is None:
+                    logger.warning("event=chord_not_counted group=%s", request.group)
+                    return
+                counter.count -= 1
+                if counter.count <= 0:
+                    counter.count = self._not_ended(counter, seen_from=request.id)
+                if counter.count > 0:
+                    counter.save(update_fields=["count"])
+                    return
+                counter.delete()
+            header = counter.group_result(app=self.app)
+            trigger_callback(self.app, maybe_signature(request.chord, app=self.app), header)
+
+        def _not_ended(self, counter: Any, *, seen_from: str) -> int:
+            """How many tasks of the header have not ended. 0 if even the one that asks seems not to
+            have ended: results are not kept (``ignore_result``), and the body is told of an error.
+            """
+            results = counter.group_result(app=self.app).results
+            kept = TaskResult.objects.filter(task_id__in=[each.id for each in results])
+            ended = kept.filter(status__in=states.READY_STATES)
+            known = set(ended.values_list("task_id", flat=True))
+            if seen_from not in known:
+                return 0
+            return sum(each.id not in known and not each.ready() for each in results)
 
 
 @cache

@@ -60,9 +60,11 @@ def empty(events: QuerySet[NeuralEvent]) -> int:
     Returns how many."""
     with transaction.atomic():
         # Their runs first: one that is being retried is pending after that, and needs its payload.
-        runs = TaskRun.objects.filter(event__in=list(events.values_list("pk", flat=True)))
-        list(runs.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk"))
-        found = events.select_for_update(of=("self",)).values_list("store", "pk")
+        chosen = list(events.values_list("pk", flat=True))
+        runs = TaskRun.objects.filter(event__in=chosen).order_by("pk")
+        list(runs.select_for_update(of=("self",), no_key=True).values_list("pk"))
+        still = events.filter(pk__in=chosen).select_for_update(of=("self",))
+        found = still.values_list("store", "pk")
         keys = {pk: f"{store}/{pk}" for store, pk in found}
         record_changed("events", keys.values(), history=True)
         emptied = NeuralEvent.objects.filter(pk__in=keys)

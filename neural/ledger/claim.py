@@ -181,7 +181,7 @@ def _alone(dialect: dialects.Dialect, task_id: str, task: str, now: Fragment) ->
     statement = f"""
         WITH chosen AS (SELECT id, event_id FROM neural_taskrun AS run WHERE {own}
             AND {dialect.pending} AND available_at <= {moment}
-            AND NOT {_paused("run.queue", moment)})
+            AND NOT {_paused("run.queue", moment)} AND {dialect.nobody_holds_its_key})
     """
     return statement, [*own_parameters, *parameters, *parameters]
 
@@ -203,7 +203,8 @@ def _with_batch(
                 OR NOT ({dialect.is_one_of("handler")}) AS alone
             FROM neural_taskrun AS run
             WHERE {own} AND {dialect.pending} AND available_at <= {moment}
-              AND NOT {_paused("run.queue", moment)} {dialect.skip_locked}
+              AND NOT {_paused("run.queue", moment)} AND {dialect.nobody_holds_its_key}
+              {dialect.skip_locked}
         ), batch AS (
             SELECT id, event_id FROM neural_taskrun
             WHERE queue = %s AND state = 'pending' AND available_at <= {moment}

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from neural.errors import PermanentError
 from neural.ledger import dialects, ports
 from neural.ledger.tracing import with_trace
-from neural.models import RunEdit, TaskRun
+from neural.models import RunEdit, RunState, TaskRun
 from neural.models.new_run import NOTHING, NewRun, new_run
 from neural.models.run_log import log_change
 from neural.queues import PRIORITIES
@@ -193,11 +193,11 @@ def _waiting(unique_key: str) -> TaskRun | None:
     """The pending run of this key, which now starts only after the caller's transaction has ended.
 
     Otherwise it could end without having seen what that transaction has written, and no other run
-    would look. The lock is shared, so that callers with several keys cannot deadlock.
+    would look.
     """
-    statement = f"""SELECT * FROM neural_taskrun
-        WHERE unique_key = %s AND state = 'pending' {dialects.ledger_dialect().share_lock}"""
-    return next(iter(TaskRun.objects.raw(statement, [unique_key])), None)
+    with dialects.ledger_connection().cursor() as cursor:
+        dialects.ledger_dialect().hold(cursor, unique_key)
+    return TaskRun.objects.filter(unique_key=unique_key, state=RunState.PENDING).first()
 
 
 def _same_work(found: TaskRun, run: TaskRun) -> bool:

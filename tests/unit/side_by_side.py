@@ -60,10 +60,15 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def somebody_waits_for_a_lock() -> bool:
+    return who_wait_for_locks() > 0
+
+
+def who_wait_for_locks() -> int:
+    """How many sessions of this database wait for others."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees one for ever
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
-        return cursor.fetchone()[0] > 0
+        return int(cursor.fetchone()[0])

@@ -96,7 +96,8 @@ def test_each_option_narrows_the_choice(run, narrowing):
 def test_an_age_counts_by_the_databases_clock_where_the_hosts_is_wrong(run, monkeypatch):
     make_run(RunState.DEAD, task_id="other", finished_at=ago(hours=3))
     make_run(RunState.DEAD, task_id="wanted", finished_at=ago(hours=1))
-    monkeypatch.setattr("django.utils.timezone.now", lambda: ago(hours=-6))
+    wrong = ago(hours=-6)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: wrong)
 
     run("--since", "2h")
 

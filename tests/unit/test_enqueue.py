@@ -1,6 +1,7 @@
 """Asking for a run of a task: the row, its options, its message."""
 
 import datetime as dt
+import threading
 import uuid
 from decimal import Decimal
 
@@ -18,7 +19,14 @@ from neural.stored_json import NotStorable
 from tests.probe import tasks
 from tests.unit.canvas import ledger_task
 from tests.unit.ledger import make_store
-from tests.unit.side_by_side import on_postgresql, while_uncommitted
+from tests.unit.side_by_side import (
+    in_threads,
+    on_postgresql,
+    somebody_waits_for_a_lock,
+    until,
+    while_uncommitted,
+    who_wait_for_locks,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -121,6 +129,35 @@ def test_a_unique_run_that_waits_starts_after_the_transaction_that_asked_for_it_
         while_uncommitted(lambda: write_and_ask(look), neural.run_due)
 
     assert [run.result for run in TaskRun.objects.all()] == [1]
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_who_asks_while_a_unique_run_waits_to_start_does_not_keep_it_waiting(fake_broker):
+    """Transactions that ask for it one after the other would, for as long as they overlap."""
+    asked = threading.Event()
+
+    def ask_and_hold():
+        with transaction.atomic():
+            ask(unique_key="look")
+            asked.set()
+            until(lambda: who_wait_for_locks() >= 2)  # the start, and who asks behind it
+
+    def ask_behind():
+        until(somebody_waits_for_a_lock)
+        with transaction.atomic():
+            ask(unique_key="look")
+
+    def start():
+        assert asked.wait(60)
+        neural.run_due()
+
+    first = ask(unique_key="look")
+    in_threads(ask_and_hold, start, ask_behind)
+
+    first.refresh_from_db()
+    assert first.state == RunState.SUCCEEDED
+    assert TaskRun.objects.count() == 2
 
 
 def how_many_stores():

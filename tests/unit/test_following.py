@@ -280,14 +280,37 @@ def test_a_groups_own_options_are_those_of_each_member(fake_broker, sent):
     ]
 
 
-def test_a_link_of_a_group_is_refused_as_by_celery(fake_broker, sent):
-    canvas.add.apply_async((1, 2), link=group(canvas.add.s(1)).set(link=canvas.note.s("k")))
+def test_a_groups_links_are_added_to_those_of_each_member(fake_broker, sent):
+    """As for a chain that ends in a group, and is called with a link."""
+    members = group(canvas.add.s(1), canvas.add.s(2).set(link=canvas.note.s("own")))
+    chain(canvas.add.s(1, 2), members).apply_async(link=canvas.note.s("chain"))
 
     run_all()
 
-    (refused,) = runs_of(SEND_TASK)
-    assert refused.state == RunState.DEAD
-    assert "a group cannot have link" in refused.error
+    assert Effect.counts() == {"chain:4": 1, "chain:5": 1, "own:5": 1}
+
+
+def test_a_large_chord_that_follows_is_sent_though_its_ids_are_too_many_to_be_kept(
+    fake_broker, sent, settings
+):
+    settings.NEURAL = {"max_json_bytes": 20_000}
+    body = chain(canvas.plain_add.s(1), canvas.plain_add.s(2), canvas.plain_add.s(3))
+    canvas.add.apply_async((1, 2), link=chord([canvas.plain_add.s(n) for n in range(60)], body))
+
+    run_all()
+
+    assert len(sent) == 60
+    assert {run.state for run in TaskRun.objects.all()} == {RunState.SUCCEEDED}
+
+
+def test_a_runs_child_is_the_last_task_of_the_chord_that_follows_it(fake_broker, sent):
+    header = group(canvas.plain_add.s(1), canvas.plain_add.s(2))
+    result = canvas.add.apply_async((1, 2), link=chord(header, canvas.plain_note.s("sum")))
+
+    run_all()
+
+    (child,) = result.children
+    assert child.id == sent[0].options["chord"]["options"]["task_id"]
 
 
 def test_a_group_that_was_refused_before_starts_its_members_each_by_a_run(fake_broker, sent):

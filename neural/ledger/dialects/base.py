@@ -39,9 +39,8 @@ class Dialect:
     skip_locked: str
     """A clause that makes a SELECT lock its rows and skip rows locked by another worker. Empty
     where there is one writer at a time."""
-    share_lock = ""
-    """A clause that makes a SELECT wait for whoever changes its rows, and then keeps them unchanged
-    until the transaction ends. Empty where a transaction that has written is alone."""
+    nobody_holds_its_key = "TRUE"
+    """A condition on a row ``run`` that first waits for those who :meth:`hold` its unique key."""
     bound_moment: str
     """The placeholder of a bound :meth:`moment` among the values of an UPDATE."""
     least = "LEAST"
@@ -134,6 +133,10 @@ class Dialect:
     def lock(self, cursor: CursorWrapper, names: Iterable[str]) -> None:
         """Lock these names until the transaction ends; they need no rows. Does nothing where there
         is one writer at a time."""
+
+    def hold(self, cursor: CursorWrapper, unique_key: str) -> None:
+        """Keep the waiting run of this key from being claimed until the transaction ends. Does
+        nothing where a transaction that has written is alone."""
 
     def writers(self, cursor: CursorWrapper, table: str) -> set[str]:
         """The other transactions that have written to this table and are still open. Empty where

@@ -14,6 +14,7 @@ from neural.ledger.dialects.base import Columns, Dialect, Rows
 
 _OF_THIS_DATABASE = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 """Of ``pg_locks``: databases made from one template number their tables alike."""
+_KEY_OF_LOCK = "hashtextextended('neural_run ' || {}, 0)"
 
 
 class PostgreSQL(Dialect):
@@ -22,7 +23,9 @@ class PostgreSQL(Dialect):
     clock = "statement_timestamp()"
     clock_plus = f"{clock} + %s * interval '1 second'"
     skip_locked = "FOR UPDATE SKIP LOCKED"
-    share_lock = "FOR SHARE"
+    # Not a lock of the row: who shares one goes before a claim that already waits for it.
+    nobody_holds_its_key = f"""(run.unique_key IS NULL
+        OR pg_advisory_xact_lock({_KEY_OF_LOCK.format("run.unique_key")}) IS NOT NULL)"""
     no_limits = "(options = '{}' OR options - 'headers' = '{}')"
     bound_moment = "%s::timestamptz"
     arrays = "jsonb_array_elements(%s::jsonb)"
@@ -81,6 +84,10 @@ class PostgreSQL(Dialect):
         # In the order of the keys, so that two transactions never wait for each other.
         keys = sorted({_lock_key(name) for name in names})
         cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [keys])
+
+    def hold(self, cursor: CursorWrapper, unique_key: str) -> None:
+        key = _KEY_OF_LOCK.format("%s")
+        cursor.execute(f"SELECT pg_advisory_xact_lock_shared({key})", [unique_key])
 
     @contextmanager
     def following_indexes(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
