@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.db import connections, router
-from django.db.models.signals import post_migrate
+from django.db import connections, router, transaction
+from django.db.models.signals import post_migrate, pre_migrate
 
+from neural import made_once
 from neural.adopting import brings_tables
 from neural.conf import conf
 
@@ -36,25 +37,35 @@ def connect(app: AppConfig, schedules: Sequence[ShippedSchedule]) -> None:
     """Create schedules after a migration, in projects that have django_celery_beat."""
     for schedule in schedules:
 
+        def before_migration(*, using: str, of: ShippedSchedule = schedule, **_: Any) -> None:
+            if apps.is_installed(BEAT) and router.allow_migrate(using, app.label):
+                made_once.note_if_new(of.name, app_labels=(app.label, BEAT), using=using)
+
         def after_migration(
             *, using: str, plan: Sequence[Any] = (), of: ShippedSchedule = schedule, **_: Any
         ) -> None:
             make_if_news(of, app_label=app.label, using=using, plan=plan)
 
-        post_migrate.connect(
-            after_migration, sender=app, weak=False, dispatch_uid=f"neural: {schedule.name}"
-        )
+        uid = f"neural: {schedule.name}"
+        pre_migrate.connect(before_migration, sender=app, weak=False, dispatch_uid=uid)
+        post_migrate.connect(after_migration, sender=app, weak=False, dispatch_uid=uid)
 
 
 def make_if_news(
     schedule: ShippedSchedule, *, app_label: str, using: str, plan: Sequence[Any]
 ) -> None:
-    """Create a schedule if this plan's migrations have just created the tables that it needs."""
+    """Create a schedule if this plan's migrations have just created the tables that it needs, or
+    those of a plan before that was interrupted."""
     news = any(_brings(schedule, app_label, each) for each, backwards in plan if not backwards)
-    if not news or not router.allow_migrate(using, app_label):
+    if not apps.is_installed(BEAT) or not router.allow_migrate(using, app_label):
         return
-    if apps.is_installed(BEAT) and has_tables(using):
-        make(schedule, using=using)
+    both = (app_label, BEAT)
+    if not news and not made_once.is_due(schedule.name, app_labels=both, using=using):
+        return
+    if has_tables(using):
+        with transaction.atomic(using=using):
+            make(schedule, using=using)
+            made_once.forget(schedule.name, using=using)
 
 
 def _brings(schedule: ShippedSchedule, app_label: str, migration: Any) -> bool:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
-from django.db import router
-from django.db.models.signals import post_migrate
+from django.db import router, transaction
+from django.db.models.signals import post_migrate, pre_migrate
 from django.utils.translation import gettext_lazy as _
 
+from neural import made_once
 from neural.adopting import brings_tables
 from neural.celeryapp.shipped_schedules import ShippedSchedule
 from neural.forecasting.models import Forecast, TrainingPlan
@@ -20,6 +21,7 @@ from neural.forecasting.names import ROUND_TASK
 from neural.ledger.prune import Prunable
 
 COMES_WITH = "federated_rounds"
+PLAN = "neural.shipped_plan"
 
 TRAINING_SCHEDULE = ShippedSchedule(
     name="neural: federated training",
@@ -49,14 +51,24 @@ FORECASTS = Prunable(
 
 def connect(app: AppConfig) -> None:
     """Create the plan after the migration that adds training plans."""
-    post_migrate.connect(_after_migration, sender=app, dispatch_uid="neural.shipped_plan")
+    pre_migrate.connect(_before_migration, sender=app, dispatch_uid=PLAN)
+    post_migrate.connect(_after_migration, sender=app, dispatch_uid=PLAN)
+
+
+def _before_migration(*, using: str, **_: Any) -> None:
+    if router.allow_migrate_model(using, TrainingPlan):
+        made_once.note_if_new(PLAN, app_labels=(TrainingPlan._meta.app_label,), using=using)
 
 
 def _after_migration(*, using: str, plan: Sequence[Any] = (), **_: Any) -> None:
     label = TrainingPlan._meta.app_label
     news = any(brings_tables(each, label, COMES_WITH) for each, backwards in plan if not backwards)
-    if news and router.allow_migrate_model(using, TrainingPlan):
-        make_plan(using=using)
+    if not router.allow_migrate_model(using, TrainingPlan):
+        return
+    if news or made_once.is_due(PLAN, app_labels=(label,), using=using):
+        with transaction.atomic(using=using):
+            make_plan(using=using)
+            made_once.forget(PLAN, using=using)
 
 
 def make_plan(*, using: str = "default") -> bool:

@@ -15,10 +15,12 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django_celery_beat.models import PeriodicTask
 
 from neural.adopting import TablesHalfThere
 from neural.forecasting.models import TrainingPlan
+from neural.made_once import NOTED_AS
 from neural.restaurant.models import Order
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.takes(seconds=4)]
@@ -114,6 +116,7 @@ def _migrate_as_then(last: str) -> None:
     """Migrate to a state of that time, with what Django makes after a migration."""
     for app in OTHER_APPS:
         call_command("migrate", app, database=OTHER, verbosity=0)
+    MigrationRecorder(connections[OTHER]).migration_qs.filter(app=NOTED_AS).delete()  # not then
     executor = MigrationExecutor(connections[OTHER])
     executor.loader = MigrationLoader(connections[OTHER], replace_migrations=False)
     state = executor.migrate([("neural", last)])
@@ -277,6 +280,33 @@ def test_a_new_database_gets_what_comes_with_the_apps(other):
         "neural: search indexes",
     ]
     assert TrainingPlan.objects.using(other).count() == 1
+
+
+def test_what_comes_with_the_apps_comes_also_after_a_migration_that_was_interrupted(
+    other, monkeypatch
+):
+    """Each migration is committed by itself, and what comes with them is made after the last."""
+    apply = MigrationExecutor.apply_migration
+
+    def apply_until_killed(self, state, migration, **options):
+        if migration.app_label == "sessions":
+            raise KeyboardInterrupt
+        return apply(self, state, migration, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MigrationExecutor, "apply_migration", apply_until_killed)
+        with pytest.raises(KeyboardInterrupt):
+            migrate()
+    assert "neural_trainingplan" in schema(other)
+    migrate()
+
+    ours = PeriodicTask.objects.using(other).filter(name__startswith="neural")
+    assert (ours.count(), TrainingPlan.objects.using(other).count()) == (4, 1)
+
+    ours.delete()
+    TrainingPlan.objects.using(other).all().delete()
+    migrate()
+    assert (ours.count(), TrainingPlan.objects.using(other).count()) == (0, 0)
 
 
 def test_it_is_refused_where_only_some_tables_are_there(other):
