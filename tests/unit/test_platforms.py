@@ -4,6 +4,7 @@ translated is valid, the same every time, and adds up."""
 import contextlib
 import datetime as dt
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -404,6 +405,20 @@ class TestTranslating:
         push = keruyun.CASE.push(keruyun.PUSHES[0])
         with pytest.raises(CannotTranslate, match="another order"):
             keruyun.CASE.platform.translate(push, keruyun.answer("SETTLED", 1772424000000, 8))
+
+    def test_an_order_of_keruyun_that_is_fetched_again_for_a_push_is_the_same_event(self):
+        """Its answer has no time but that of the request."""
+        push = keruyun.CASE.push(keruyun.PUSHES[0])
+        another = keruyun.CASE.push(replace(keruyun.PUSHES[0], body=keruyun.pushed(26)))
+
+        def ids(push, status, at):
+            found = keruyun.CASE.platform.translate(push, keruyun.answer(status, at))
+            return [each.event_id for each in found]
+
+        first = ids(push, "WAIT_SETTLED", 1772424000000)
+        assert ids(push, "WAIT_SETTLED", 1772424060000) == first
+        assert ids(push, "SETTLED", 1772424060000) != first
+        assert ids(another, "WAIT_SETTLED", 1772424060000) != first
 
     def test_what_keruyun_pushes_decides_no_status(self):
         """Nobody signs it: an operation 15 (cancelled) of a settled order changes nothing."""

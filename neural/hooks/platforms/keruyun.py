@@ -170,10 +170,12 @@ class Keruyun(Platform):
         if at is None:
             raise answer.wrong("extInfo", "with the time of the server")
         if told.integer("operation") in _REFUNDS:
-            return list(_refund(told, detail, at))
-        events = list(_order(detail, at))
+            return list(_refund(told, detail, at, push.push_id))
+        events = list(_order(detail, at, push.push_id))
         if told.integer("operation") == _MERGED:
-            statement = Statement(till="keruyun", order_id=base.id("orderId"), at=at)
+            statement = Statement(
+                till="keruyun", order_id=base.id("orderId"), at=at, push_id=push.push_id
+            )
             events.append(statement.merge(_merged(told)))
         return events
 
@@ -217,12 +219,18 @@ def _status(base: Fields) -> str:
     return found
 
 
-def _order(detail: Fields, at: dt.datetime) -> Iterator[Translated]:
+def _order(detail: Fields, at: dt.datetime, push_id: str) -> Iterator[Translated]:
     base = detail.at("orderBaseVO")
     kind = base.text("orderType")
     if kind in _NO_SALES:
         return
-    told = Statement(till="keruyun", order_id=base.id("orderId"), at=at, status=_status(base))
+    told = Statement(
+        till="keruyun",
+        order_id=base.id("orderId"),
+        at=at,
+        status=_status(base),
+        push_id=push_id,
+    )
     yield told.order(
         [each for item in detail.each("orderItemVoList") for each in _lines(item)],
         bill=_bill(detail),
@@ -332,13 +340,13 @@ def _payment(told: Statement, payment: Fields) -> Translated:
 # Refunds and merges
 
 
-def _refund(told: Fields, detail: Fields, at: dt.datetime) -> Iterator[Translated]:
+def _refund(told: Fields, detail: Fields, at: dt.datetime, push_id: str) -> Iterator[Translated]:
     """A refund has an order of its own, which names the one that it refunds."""
     base = detail.at("orderBaseVO")
     related = base.id_or_none("relatedOrderId") or told.id("relatedTradeId")
     received = base.cents_or_none("orderReceivedAmt", 2)
     amount = base.cents("orderAmt", 2) if received is None else received
-    statement = Statement(till="keruyun", order_id=related, at=at)
+    statement = Statement(till="keruyun", order_id=related, at=at, push_id=push_id)
     yield statement.refund(
         base.id("orderId"),
         abs(amount),

@@ -111,6 +111,9 @@ class Statement:
     """The platform's own number of the change, if it counts them."""
     status: str = ""
     """The status of the order; it orders what changed in the same moment."""
+    push_id: str = ""
+    """The push that told of the change, if ``at`` is only when the order was fetched: an order that
+    is fetched once more for the same push is then the same event."""
 
     def order(self, lines: Sequence[Mapping[str, Any]], **more: Any) -> Translated:
         """order.stated. ``more``: its optional fields."""
@@ -169,7 +172,13 @@ class Statement:
 
     def _event(self, kind: str, about: str, payload: Mapping[str, Any]) -> Translated:
         return event(
-            kind, about, payload, at=self.at, version=self.version, rank=_rank(self.status)
+            kind,
+            about,
+            payload,
+            at=self.at,
+            version=self.version,
+            rank=_rank(self.status),
+            push_id=self.push_id,
         )
 
 
@@ -181,10 +190,11 @@ def event(
     at: dt.datetime,
     version: int | None = None,
     rank: int = 0,
+    push_id: str = "",
 ) -> Translated:
     """An event about one thing. The same state has the same id, however often it is fetched; two
-    states have two."""
-    moment = padded(max(0, int(at.timestamp() * 1000)), 14)
+    states have two. ``push_id`` tells states apart where ``at`` is when they were fetched."""
+    moment = digest(push_id) if push_id else padded(max(0, int(at.timestamp() * 1000)), 14)
     number = padded(version) if version is not None else f"{moment}:{rank:02d}"
     return Translated(
         type=kind,
