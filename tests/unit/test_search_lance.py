@@ -18,6 +18,7 @@ from neural.retrieval.stores.base import (
     ValueRefused,
     Within,
 )
+from neural.retrieval.stores.lance import compaction as lance_compaction
 from neural.retrieval.stores.lance import connection as lance_connection
 from neural.retrieval.stores.lance import nearest as lance_nearest
 from neural.retrieval.stores.lance.connection import after_conflicts
@@ -234,6 +235,22 @@ def test_an_approximate_index_is_made_when_there_are_enough_vectors_and_anew_as_
         [found] = store.nearest("dishes", vector=vectors[number], **asked)
         assert found.key == f"s/{number}"
         assert found.score == pytest.approx(1, abs=0.02)
+
+
+def test_compaction_makes_the_indexes_that_whoever_made_the_table_did_not_come_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LanceStore(str(tmp_path / "search"))
+    with monkeypatch.context() as killed:
+        killed.setattr(lance_compaction, "make_first", lambda table, shape: None)
+        store.create("dishes", SHAPE)
+    store.upsert("dishes", [row(number) for number in range(5)])
+
+    store.compact("dishes")
+
+    with store._connection.table("dishes") as table:
+        assert {"key", "store", "kind", "at"} <= lance_compaction.indexed_columns(table)
+    assert store.size("dishes").unindexed_rows == 0
 
 
 def test_a_table_that_another_writer_is_making_is_opened_once_it_is_there(

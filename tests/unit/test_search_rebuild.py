@@ -3,14 +3,18 @@
 import datetime as dt
 
 import pytest
+from django.core.management import CommandError
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from neural.models import TaskRun
+from neural.models import RunState, TaskRun
 from neural.retrieval.collections.registry import CollectionUnknown
 from neural.retrieval.index import indexing, rows
 from neural.retrieval.index.compaction import compact_search_indexes
 from neural.retrieval.index.indexing import index_entries
+from neural.retrieval.index.lag import why_nobody_builds_it
 from neural.retrieval.index.rebuilding import REBUILD_TASK, SettingsChanged, open_rebuild, rebuild
+from neural.retrieval.management.commands.rebuild_index import wait
 from neural.retrieval.models import IndexState, IngestedRecord, OutboxEntry, SearchIndex
 from neural.retrieval.stores.base import StoreUnavailable
 from neural.tasks import index_marked, rebuild_search_index
@@ -201,6 +205,36 @@ def test_killed_in_between_it_goes_on_where_it_was(guests, old, in_slices):
 
     index.refresh_from_db()
     assert (index.state, index.records_done) == (IndexState.ACTIVE, 10)
+
+
+def test_after_a_lost_process_it_goes_on_with_smaller_pages(guests, old, settings):
+    """The process may have lacked memory."""
+    settings.NEURAL = {**settings.NEURAL, "index_batch": 8, "index_run_seconds": 1e-6}
+    index = open_rebuild("guests").index
+    TaskRun.objects.filter(task=REBUILD_TASK).update(losses=1)
+
+    run_slice()
+
+    index.refresh_from_db()
+    assert index.records_done == 2
+
+
+def test_a_building_whose_run_is_dead_says_so_and_goes_on_when_asked_again(guests, old, in_slices):
+    index = open_rebuild("guests").index
+    run_slice()
+    index.refresh_from_db()
+    assert why_nobody_builds_it(index) == ""
+    TaskRun.objects.filter(task=REBUILD_TASK).update(
+        state=RunState.DEAD, error="given up as poison", finished_at=Now()
+    )
+
+    assert "(given up as poison)" in why_nobody_builds_it(index)
+    with pytest.raises(CommandError, match=r"given up as poison.*goes on where it stopped"):
+        wait(index.pk, work_here_too=True)
+
+    assert open_rebuild("guests").index.pk == index.pk
+    index.refresh_from_db()
+    assert (index.records_done, why_nobody_builds_it(index)) == (2, "")
 
 
 def test_a_record_that_cannot_be_read_is_told_once_and_the_others_are_in(guests, old):

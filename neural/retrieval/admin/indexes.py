@@ -31,7 +31,7 @@ from neural.admin.scope import SearchedByNumber
 from neural.models import TaskRun
 from neural.retrieval.admin.overview import behind, lag_of, notices_of
 from neural.retrieval.admin.shared import CANCEL, REBUILD, CollectionFilter, IndexStateFilter
-from neural.retrieval.index.lag import all_notices_of, why_it_waits
+from neural.retrieval.index.lag import all_notices_of, why_it_waits, why_nobody_builds_it
 from neural.retrieval.models import IndexState, SearchIndex
 from neural.sites import address_in_admin
 
@@ -132,7 +132,8 @@ class SearchIndexAdmin(VerbsAdmin, SearchedByNumber):
             context["live_media"] = HTMX if index.state == IndexState.BUILDING else ""
             is_active = index.state == IndexState.ACTIVE
             context["notices"] = all_notices_of(index) if is_active else ()
-            if REBUILD.is_permitted(request.user) and (why := why_it_waits(index)):
+            why = why_it_waits(index) or why_nobody_builds_it(index)
+            if why and REBUILD.is_permitted(request.user):
                 context["notices"] = [why]
         return super().render_change_form(request, context, *args, **kwargs)
 

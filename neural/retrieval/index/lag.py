@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext as _
 
 from neural.models import RunState, TaskRun
+from neural.models.run import SET_ASIDE_STATES
 from neural.retrieval.collections.registry import SearchCollection, collection_of, collections
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import notices_of
@@ -108,6 +109,23 @@ def why_it_waits(index: SearchIndex) -> str:
         task_id=index.task_id, state=RunState.PENDING, failures__gt=0
     ).first()
     return waits.error if waits else ""
+
+
+def why_nobody_builds_it(index: SearchIndex) -> str:
+    """Why an index is not complete and nobody works on it: its run is dead, cancelled or deleted.
+    Empty if somebody does."""
+    run = TaskRun.objects.filter(task_id=index.task_id).first()
+    if run is not None and run.state not in SET_ASIDE_STATES:
+        return ""
+    # Read after the run, whose last act is to activate the index.
+    if not SearchIndex.objects.filter(pk=index.pk, state=IndexState.BUILDING).exists():
+        return ""
+    why = (run.error or run.get_state_display()) if run else _("its run is gone")
+    told = _(
+        "Nobody builds it any more (%(why)s). Ask for the rebuild again: it goes on where it "
+        "stopped."
+    )
+    return told % {"why": why}
 
 
 def why_nothing_is_searched(collection: str) -> tuple[str, ...]:

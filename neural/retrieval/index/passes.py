@@ -9,11 +9,12 @@ from functools import partial
 from typing import Any
 
 from neural.errors import NeuralError
-from neural.ledger.work import Snooze, checkpoint, current_run
+from neural.ledger.work import Snooze, checkpoint
 from neural.ledger.yielding import LEAST_URGENT, others_wait
 from neural.retrieval.collections.registry import collection_of
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import written_indexes
+from neural.retrieval.index.batches import batch_size
 from neural.retrieval.index.bisecting import bisect
 from neural.retrieval.index.compaction import schedule_compaction
 from neural.retrieval.index.filling import fill_gaps
@@ -71,7 +72,7 @@ class _IndexPass:
             if self.gives_way or time.monotonic() > until:
                 break
         # Last, because these records can be found by their words already.
-        self.is_done = not entries and not (self.fills_gaps and fill_gaps(_batch_size()))
+        self.is_done = not entries and not (self.fills_gaps and fill_gaps(batch_size()))
         _look_after(self.touched)
 
     def _is_in_the_way(self) -> bool:
@@ -92,7 +93,7 @@ class _IndexPass:
         waiting = OutboxEntry.objects.in_shard(self.shard, of=shards, history=self.history)
         if self.troubles:
             waiting = waiting.exclude(collection__in=self.troubles)
-        return list(waiting[: _batch_size()])
+        return list(waiting[: batch_size()])
 
     def _index(self, collection: str, entries: Sequence[OutboxEntry]) -> None:
         try:
@@ -149,14 +150,6 @@ def _is_away(error: Exception) -> bool:
 def _refuse(entry: OutboxEntry, why: Exception) -> None:
     OutboxEntry.objects.refuse([entry.pk], reason_of(why))
     logger.error("event=record_refused records=1 key=%r", entry.key, exc_info=why)
-
-
-def _batch_size() -> int:
-    """The batch is smaller after an attempt whose process died, which may have lacked memory, and
-    after one that failed, which may have lacked time."""
-    run = current_run()
-    halvings = 2 * run.losses + min(run.failures, 2) if run else 0
-    return max(1, conf().index_batch >> halvings)
 
 
 def _by_collection(entries: Iterable[OutboxEntry]) -> dict[str, list[OutboxEntry]]:

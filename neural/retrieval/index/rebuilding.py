@@ -22,6 +22,7 @@ from neural.retrieval.choosing import vector_store
 from neural.retrieval.collections.registry import Record, collection_of
 from neural.retrieval.conf import conf
 from neural.retrieval.index.active import is_as_the_settings_say, new_index, table_shape
+from neural.retrieval.index.batches import batch_size
 from neural.retrieval.index.bisecting import bisect
 from neural.retrieval.index.compaction import compact, drop_replaced
 from neural.retrieval.index.indexing import blames_a_record, reason_of
@@ -142,7 +143,7 @@ def _told(index: SearchIndex | None, index_id: int) -> dict[str, Any]:
 def pages(index: SearchIndex) -> Iterator[Page]:
     """The records that are still to be read, page by page: first those of the source, then ingested
     ones."""
-    cursor, size = index.cursor, conf().index_batch
+    cursor, size = index.cursor, batch_size()
     source = collection_of(index.collection).source
     if source and not cursor.startswith(_INGESTED):
         for keys in source.pages(after=cursor.removeprefix(_STORED), size=size):

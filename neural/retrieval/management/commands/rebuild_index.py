@@ -14,7 +14,7 @@ from neural.management.acting import add_who, record_command
 from neural.management.teaching import TeachingCommand
 from neural.models import RunState, TaskRun
 from neural.retrieval.collections.registry import CollectionUnknown, collection_of, collections
-from neural.retrieval.index.lag import why_it_waits
+from neural.retrieval.index.lag import why_it_waits, why_nobody_builds_it
 from neural.retrieval.index.rebuilding import REBUILD_TASK, open_rebuild
 from neural.retrieval.models import IndexState, OutboxEntry, SearchIndex
 from neural.worker.in_process import work_here
@@ -119,6 +119,8 @@ def wait(number: int, *, work_here_too: bool) -> None:
     told = ""
     with tqdm(unit=" records", leave=False, disable=None) as bar:
         for index in looks(number, work_here_too=work_here_too):
+            if nobody := why_nobody_builds_it(index):
+                raise CommandError(f"{index.collection}: {nobody}")
             if (why := why_it_waits(index)) and why != told:
                 told = why
                 bar.write(f"{index.collection}: {why}; it is tried again", file=sys.stderr)

@@ -25,7 +25,8 @@ files."""
 
 def compact(table: Any, shape: Shape) -> None:
     """Compact the table, bring all rows into its indexes, and make the approximate indexes that are
-    due."""
+    due. Also those that whoever made the table was killed before making."""
+    make_first(table, shape)
     optimize(table)
     for name in shape.vectors:
         nearest.make(table, vector_column(name))
