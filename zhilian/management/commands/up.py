@@ -15,7 +15,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 
 from zhilian.celery import app
-from zhilian.supervision.embedded import BrokerAlreadyRunning, EmbeddedBroker
+from zhilian.supervision.embedded import BrokerAlreadyRunning, BrokerDidNotStart, EmbeddedBroker
 from zhilian.supervision.processes import ProgramSpec, Supervisor
 
 ADDRESS = "127.0.0.1"
@@ -114,10 +114,16 @@ def set_login(password: str) -> None:
 
 
 def start_again(broker: EmbeddedBroker) -> None:
-    """Start the embedded broker again if it has died. It continues from its file."""
-    if settings.EMBEDDED_BROKER and broker.pid is None:
+    """Start the embedded broker again if it has died. It continues from its file. If it does not
+    start (its disk is full), the next call tries again: the ledger works without it."""
+    if not settings.EMBEDDED_BROKER or broker.pid is not None:
+        return
+    try:
         broker.start()
-        logger.warning("event=broker_restarted url=%s", broker.url)
+    except (BrokerDidNotStart, OSError) as error:
+        logger.error("event=broker_not_restarted reason=%r", str(error))
+        return
+    logger.warning("event=broker_restarted url=%s", broker.url)
 
 
 def programs(*, port: int, concurrency: int) -> list[ProgramSpec]:
