@@ -558,6 +558,26 @@ def test_killed_before_any_write_and_delivered_again_it_comes_out_the_same():
                 assert outcome(TrainingRound.objects.get()) == expected, statement
 
 
+def test_an_outcome_that_was_lost_opens_no_second_round_though_the_first_has_ended(chain):
+    """It would train twice, and spend privacy twice."""
+    run_federated_round.delay(NAME)
+    run_to_the_end()
+    training = TrainingRound.objects.get()
+    assert not training.is_open
+    again = TaskRun.objects.filter(task=run_federated_round.name)
+    again.update(state=RunState.PENDING, finished_at=None, losses=1)
+
+    run_to_the_end()
+
+    assert TrainingRound.objects.get() == training
+    assert again.get().result == {"round": training.pk, "state": training.state, "new": False}
+
+    again.get().retry()
+    run_federated_round.delay(NAME)
+    run_to_the_end()
+    assert TrainingRound.objects.count() == 2
+
+
 def test_every_run_delivered_twice_comes_out_the_same(chain):
     expected = clean()
     training = opened()

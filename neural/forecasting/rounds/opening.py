@@ -17,7 +17,7 @@ from neural.forecasting.rounds.closing import after_close, ask_for_forecasts
 from neural.forecasting.rounds.known_features import kept_config, newest_known
 from neural.forecasting.sources import demand_source
 from neural.ledger.work import current_run
-from neural.models import Store
+from neural.models import Store, TaskRun
 from neural.models.store import StoreQuerySet
 
 LEAST_DAYS = 28
@@ -59,7 +59,7 @@ def open_round(
     """
     kind = model_type(name)
     plan = _plan(name)
-    found = _open_one(name, now)
+    found = _open_one(name, now) or _opened_by_this_run(name, requested_by)
     if found is not None:
         return OpenedRound(found, False)
     if not plan.enabled:
@@ -72,6 +72,21 @@ def open_round(
         if found is None:
             raise
         return OpenedRound(found, False)  # another process was faster
+
+
+def _opened_by_this_run(name: str, requested_by: str) -> TrainingRound | None:
+    """The round that an earlier attempt of this run has opened, though it may be closed by now.
+
+    An attempt may have opened it and died before that was recorded. Another round would train
+    twice, and spend privacy twice. What somebody else has opened for the same requester since the
+    run was recorded serves as well.
+    """
+    run = current_run()
+    if run is None or not (run.failures or run.losses):
+        return None
+    since = TaskRun.objects.filter(pk=run.pk).values("created_at")
+    rounds = TrainingRound.objects.filter(model_type=name, requested_by=requested_by)
+    return rounds.filter(opened_at__gte=since).order_by("-pk").first()
 
 
 def _plan(name: str) -> TrainingPlan:
