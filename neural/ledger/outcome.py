@@ -9,7 +9,7 @@ from neural.ledger.retry import RetryPolicy
 from neural.ledger.work import Clock, RetryRequested, Snooze, Work, default_retry
 from neural.ledger.work_errors import describe, only_exceptions, traceback_of
 from neural.models import AttemptOutcome, RunState, TaskRun
-from neural.stored_json import from_json, to_json
+from neural.stored_json import to_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +21,6 @@ class Outcome:
     started_at: dt.datetime
     finished_at: dt.datetime
     failures: int = 0
-    forgives: bool = False
-    """Whether the run's lost deliveries count no longer, since it has come further."""
     result: str | None = None
     """JSON text."""
     due_at: dt.datetime | None = None
@@ -143,24 +141,17 @@ def _set_aside(
 
 
 def _snoozed(run: TaskRun, word: Snooze, started_at: dt.datetime, clock: Clock) -> Outcome:
-    """The outcome of :class:`Snooze`: due again later, as if the run had not been claimed.
-
-    With a new checkpoint, failures and losses start at 0 again: work in many slices may meet a few
-    bad moments, and is poison only if it cannot get past one of them.
-    """
+    """The outcome of :class:`Snooze`: due again later, as if the run had not been claimed."""
     checkpoint = (
         None if word.checkpoint is None else to_json(word.checkpoint, what="the checkpoint")
     )
-    counted = run.failures or run.losses
-    forgives = bool(counted and checkpoint is not None and from_json(checkpoint) != run.result)
     return Outcome(
         run=run,
         state=RunState.PENDING,
         started_at=started_at,
         finished_at=clock.now(),
         due_at=clock.now() + dt.timedelta(seconds=word.seconds),
-        failures=0 if forgives else run.failures,
-        forgives=forgives,
+        failures=run.failures,
         result=checkpoint,
         attempt_outcome=AttemptOutcome.RELEASED if word.is_first else None,
         error=word.why,

@@ -48,9 +48,6 @@ def settle(outcomes: Sequence[Outcome]) -> None:
                 )
             if not along:
                 _insert_each(cursor, inserts)
-        forgiven = [each.run.pk for each in outcomes if each.forgives]
-        if forgiven:
-            TaskRun.objects.filter(pk__in=forgiven).update(losses=0)
         for outcome in outcomes:
             if outcome.run.options:
                 ports.follow(outcome.run, outcome.state, outcome.value)

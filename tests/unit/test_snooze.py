@@ -63,22 +63,5 @@ def test_its_checkpoint_outlives_an_attempt_that_fails():
     assert (run.failures, run.result) == (1, {"round": 7})
 
 
-@pytest.mark.parametrize(("comes_further", "counted"), [(True, (0, 0)), (False, (2, 3))])
-def test_with_a_new_checkpoint_failures_and_losses_count_from_the_beginning(comes_further, counted):
-    """Work in many slices is poison only if it cannot get past one of them."""
-
-    def next_slice():
-        raise Snooze(1, checkpoint={"after": [8 if comes_further else 7]})
-
-    with ledger_task(next_slice) as task:
-        task.delay()
-        TaskRun.objects.update(failures=2, losses=3, result={"after": [7]})
-        neural.run_due()
-
-    run = TaskRun.objects.get()
-    assert run.state == RunState.PENDING
-    assert (run.failures, run.losses) == counted
-
-
 def test_called_outside_of_a_run_there_is_no_checkpoint():
     assert checkpoint() is None
