@@ -7,6 +7,7 @@ The notes are among the applied migrations, the one table that is there before a
 
 from django.apps import apps
 from django.db import connections
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 NOTED_AS = "neural: to be made"
@@ -23,8 +24,8 @@ def note_if_new(name: str, *, app_labels: tuple[str, ...], using: str) -> None:
 
 
 def is_due(name: str, *, app_labels: tuple[str, ...], using: str) -> bool:
-    """After a migration: whether this is still to be made, and these apps have their tables."""
-    return _is_noted(name, using) and not any(_has_no_table(each, using) for each in app_labels)
+    """After a migration: whether this is still to be made, and these apps are wholly migrated."""
+    return _is_noted(name, using) and _are_migrated(app_labels, using)
 
 
 def forget(name: str, *, using: str) -> None:
@@ -36,6 +37,12 @@ def forget(name: str, *, using: str) -> None:
 def _is_noted(name: str, using: str) -> bool:
     recorder = MigrationRecorder(connections[using])
     return recorder.has_table() and recorder.migration_qs.filter(app=NOTED_AS, name=name).exists()
+
+
+def _are_migrated(app_labels: tuple[str, ...], using: str) -> bool:
+    loader = MigrationLoader(connections[using])
+    last = [each for label in app_labels for each in loader.graph.leaf_nodes(label)]
+    return all(each in loader.applied_migrations for each in last)
 
 
 def _has_no_table(label: str, using: str) -> bool:

@@ -104,12 +104,12 @@ def sent_id(run: TaskRun) -> str | None:
 
 def _result_id(following: Mapping[str, Any]) -> str | None:
     """The id of the task whose result is that of the whole: of a chord, its body's; of a chain, its
-    last task's."""
+    last task's. None if it has none yet, or nothing to do."""
     given = following.get("kwargs") or {}
     if following.get("task") == "celery.chord":
-        return _result_id(given["body"])
+        return _result_id(given.get("body") or {})
     if following.get("task") == "celery.chain":
-        return _result_id(given["tasks"][-1])
+        return _result_id((given.get("tasks") or [{}])[-1])
     task_id: str | None = (following.get("options") or {}).get("task_id")
     return task_id
 

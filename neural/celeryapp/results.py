@@ -166,10 +166,7 @@ if apps.is_installed("django_celery_results"):
         DatabaseBackend,
         trigger_callback,
     )
-    from django_celery_results.models import (  # type: ignore[attr-defined]
-        ChordCounter,
-        TaskResult,
-    )
+    from django_celery_results.models import ChordCounter  # type: ignore[attr-defined]
 
     class DatabaseResults(LedgerResults, DatabaseBackend):
         """django-celery-results for plain tasks, the ledger for ledger tasks."""
@@ -217,12 +214,12 @@ if apps.is_installed("django_celery_results"):
             """How many tasks of the header have not ended. 0 if even the one that asks seems not to
             have ended: results are not kept (``ignore_result``), and the body is told of an error.
             """
+            if self.get_task_meta(seen_from)["status"] not in states.READY_STATES:
+                return 0
             results = counter.group_result(app=self.app).results
-            kept = TaskResult.objects.filter(task_id__in=[each.id for each in results])
+            kept = self.TaskModel.objects.filter(task_id__in=[each.id for each in results])
             ended = kept.filter(status__in=states.READY_STATES)
             known = set(ended.values_list("task_id", flat=True))
-            if seen_from not in known:
-                return 0
             return sum(each.id not in known and not each.ready() for each in results)
 
 

@@ -20,7 +20,6 @@ from neural.hooks.outgoing.scheduling import (
     request_deliveries,
 )
 from neural.hooks.outgoing.secrets import rotate_secret
-from neural.hooks.outgoing.sending import deliver
 from neural.hooks.outgoing.testing import send_test
 from neural.ledger.work_errors import describe
 from neural.models import NeuralEvent, RunState, TaskRun
@@ -543,29 +542,3 @@ def test_a_time_that_a_receiver_has_asked_for_outlives_failures_beside_it(failur
 
     subscription.refresh_from_db()
     assert (subscription.retry_at, subscription.failures) == (asked, failures + 2)
-
-
-@pytest.mark.parametrize(
-    ("status", "later"),
-    [(200, "circuit.note_success"), (410, "_pause"), (500, "circuit.note_failure")],
-)
-def test_an_answer_is_noted_with_all_that_follows_from_it_or_not_at_all(
-    erp, monkeypatch, status, later
-):
-    """A process may be killed in between."""
-    subscribe(erp.url(), failing_since=timezone.now(), failures=1)
-    happens()
-    request_deliveries()
-    killed = KeyboardInterrupt("killed")
-
-    def be_killed(*args, **options):
-        raise killed
-
-    monkeypatch.setattr(f"neural.hooks.outgoing.sending.{later}", be_killed)
-    erp.answers.append(answering(status))
-    run = TaskRun.objects.get(task=DELIVER_TASK)
-    with pytest.raises(KeyboardInterrupt):
-        deliver(delivery_id=only().pk, task_id=run.task_id, now=timezone.now())
-
-    delivery = only()
-    assert (delivery.state, delivery.answer_status) == (PENDING, None)

@@ -7,7 +7,7 @@ from celery.app.task import Context
 from celery.backends.base import DisabledBackend
 from celery.backends.cache import CacheBackend
 from celery.backends.rpc import RPCBackend
-from celery.exceptions import Ignore, Reject, TaskRevokedError
+from celery.exceptions import ChordError, Ignore, Reject, TaskRevokedError
 from celery.exceptions import TimeoutError as ResultTimeout
 from celery.result import AsyncResult, GroupResult
 from django.utils import timezone
@@ -353,6 +353,24 @@ def test_a_chord_ends_though_a_message_of_its_header_comes_twice(monkeypatch):
 
     assert [each.args for each in sent[2:]] == [[[2, 4], "sum"]]
     assert not ChordCounter.objects.exists()
+
+
+def test_a_chord_without_kept_results_tells_its_last_task_of_an_error(monkeypatch):
+    """Celery's own backend forgets such a chord without a word."""
+    backend = DatabaseResults(current_app)
+    monkeypatch.setattr(current_app, "_backend_cache", backend)
+    monkeypatch.setitem(current_app.conf, "result_chord_join_timeout", 0.01)
+    sent = record_plain_messages(monkeypatch)
+    header = [canvas.plain_add.s(1, 1), canvas.plain_add.s(2, 2)]
+    result = chord(header)(canvas.plain_note.s("sum"))
+
+    for each in list(sent):
+        request = Context(task=each.name, id=each.options["task_id"], **each.options)
+        request.update(group=each.options["group_id"], ignore_result=True)
+        backend.mark_as_done(request.id, 2, request=request)
+
+    assert not ChordCounter.objects.exists()
+    assert isinstance(result.result, ChordError)
 
 
 # Whatever backend is named

@@ -7,8 +7,6 @@ outcome recorded afterwards. A worker that is killed in between sends it again, 
 import datetime as dt
 from typing import Any
 
-from django.db import transaction
-
 from neural.encrypted import SecretUnreadable
 from neural.errors import NeuralError, PermanentError
 from neural.hooks.conf import conf
@@ -80,15 +78,13 @@ def _send(delivery: Delivery, subscription: Subscription, now: dt.datetime) -> H
 def _judged(delivery: Delivery, answer: HttpAnswer, *, now: dt.datetime) -> dict[str, Any]:
     subscription = delivery.subscription
     if 200 <= answer.status < 300:
-        with transaction.atomic():
-            delivery.succeed(status=answer.status, answer=shown(answer))
-            circuit.note_success(subscription, seconds=answer.seconds)
+        delivery.succeed(status=answer.status, answer=shown(answer))
+        circuit.note_success(subscription, seconds=answer.seconds)
         return {"delivered": True, "status": answer.status}
     if answer.status == GONE:
-        with transaction.atomic():
-            delivery.fail(status=answer.status, answer=shown(answer))
-            delivery.wait()
-            _pause(subscription, PauseReason.GONE)
+        delivery.fail(status=answer.status, answer=shown(answer))
+        delivery.wait()
+        _pause(subscription, PauseReason.GONE)
         return {"delivered": False, "reason": "the receiver answered 410 Gone"}
     told = f"HTTP {answer.status}"
     wait = _asked_to_wait(answer, now)
@@ -103,19 +99,18 @@ def _failed(
     answer: HttpAnswer | None = None,
     wait: dt.timedelta | None = None,
 ) -> Exception:
-    """Record a failed attempt, and all that follows from it; returns the exception that ends it."""
+    """Record a failed attempt; returns the exception that ends it."""
     subscription = delivery.subscription
     answered: dict[str, Any] = {
         "status": answer.status if answer else None,
         "answer": shown(answer) if answer else told[:ANSWER_LENGTH],
     }
-    with transaction.atomic():
-        delivery.fail(**answered)
-        circuit.note_failure(subscription, now=now, not_before=now + wait if wait else None)
-        if _failing_for(delivery, now) >= dt.timedelta(seconds=conf().hook_give_up_seconds):
-            delivery.give_up()
-            _pause(subscription, PauseReason.FAILING, error=told)
-            return DeliveryGivenUp(f"{told}; given up, and the subscription paused")
+    delivery.fail(**answered)
+    circuit.note_failure(subscription, now=now, not_before=now + wait if wait else None)
+    if _failing_for(delivery, now) >= dt.timedelta(seconds=conf().hook_give_up_seconds):
+        delivery.give_up()
+        _pause(subscription, PauseReason.FAILING, error=told)
+        return DeliveryGivenUp(f"{told}; given up, and the subscription paused")
     if wait:
         return Snooze(wait.total_seconds())
     return DeliveryFailed(told)

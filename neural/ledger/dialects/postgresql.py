@@ -14,7 +14,9 @@ from neural.ledger.dialects.base import Columns, Dialect, Rows
 
 _OF_THIS_DATABASE = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 """Of ``pg_locks``: databases made from one template number their tables alike."""
-_KEY_OF_LOCK = "hashtextextended('neural_run ' || {}, 0)"
+_LOCK_OF_KEY = "1702, hashtext({}) & 1023"
+"""An advisory lock: a number of ours, and one of a few, since a server has room for some thousands
+of locks. Keys that share one wait for each other."""
 
 
 class PostgreSQL(Dialect):
@@ -25,7 +27,7 @@ class PostgreSQL(Dialect):
     skip_locked = "FOR UPDATE SKIP LOCKED"
     # Not a lock of the row: who shares one goes before a claim that already waits for it.
     nobody_holds_its_key = f"""(run.unique_key IS NULL
-        OR pg_advisory_xact_lock({_KEY_OF_LOCK.format("run.unique_key")}) IS NOT NULL)"""
+        OR pg_advisory_xact_lock({_LOCK_OF_KEY.format("run.unique_key")}) IS NOT NULL)"""
     no_limits = "(options = '{}' OR options - 'headers' = '{}')"
     bound_moment = "%s::timestamptz"
     arrays = "jsonb_array_elements(%s::jsonb)"
@@ -86,8 +88,8 @@ class PostgreSQL(Dialect):
         cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [keys])
 
     def hold(self, cursor: CursorWrapper, unique_key: str) -> None:
-        key = _KEY_OF_LOCK.format("%s")
-        cursor.execute(f"SELECT pg_advisory_xact_lock_shared({key})", [unique_key])
+        lock = _LOCK_OF_KEY.format("%s")
+        cursor.execute(f"SELECT pg_advisory_xact_lock_shared({lock})", [unique_key])
 
     @contextmanager
     def following_indexes(self, connection: BaseDatabaseWrapper) -> Iterator[None]:

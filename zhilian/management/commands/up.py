@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 import sys
+import time
 from argparse import ArgumentTypeError
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,6 +22,8 @@ from zhilian.supervision.processes import ProgramSpec, Supervisor
 ADDRESS = "127.0.0.1"
 LOGIN = "admin"
 LAST_PORT = 65_535
+RESTART_SECONDS = 5
+"""Between two attempts to start the embedded broker again."""
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +62,7 @@ class Command(BaseCommand):
                 Supervisor(
                     programs(port=port, concurrency=concurrency),
                     output=sys.stdout,
-                    every_tick=lambda: start_again(broker),
+                    every_tick=Restarting(broker),
                     logs=settings.VAR / "log",
                 ).run()
         except BrokerAlreadyRunning as error:
@@ -113,17 +116,29 @@ def set_login(password: str) -> None:
     user.save()
 
 
-def start_again(broker: EmbeddedBroker) -> None:
-    """Start the embedded broker again if it has died. It continues from its file. If it does not
-    start (its disk is full), the next call tries again: the ledger works without it."""
-    if not settings.EMBEDDED_BROKER or broker.pid is not None:
-        return
-    try:
-        broker.start()
-    except (BrokerDidNotStart, OSError) as error:
-        logger.error("event=broker_not_restarted reason=%r", str(error))
-        return
-    logger.warning("event=broker_restarted url=%s", broker.url)
+class Restarting:
+    """Starts the embedded broker again if it has died; called at each tick of the supervisor.
+
+    The broker continues from its file. If it does not start (its disk is full), it is tried again
+    after a while: the ledger works without it.
+    """
+
+    def __init__(self, broker: EmbeddedBroker) -> None:
+        self._broker = broker
+        self._not_before = 0.0
+
+    def __call__(self) -> None:
+        if not settings.EMBEDDED_BROKER or self._broker.pid is not None:
+            return
+        if time.monotonic() < self._not_before:
+            return
+        try:
+            self._broker.start()
+        except (BrokerAlreadyRunning, BrokerDidNotStart, OSError) as error:
+            logger.error("event=broker_not_restarted reason=%r", str(error))
+            self._not_before = time.monotonic() + RESTART_SECONDS
+            return
+        logger.warning("event=broker_restarted url=%s", self._broker.url)
 
 
 def programs(*, port: int, concurrency: int) -> list[ProgramSpec]:
