@@ -119,25 +119,32 @@ def _send(following: Mapping[str, Any], args: tuple[Any, ...], options: Mapping[
     """Record a run that sends this task. The task's id is set here: sent twice, it is one task.
 
     ``result.children`` also knows the task by this id. So are the ids of a chord and its header,
-    unless they would make it too large to be kept.
+    unless they would make it too large to be kept, or Celery cannot make them.
     """
     following, more = dict(following), [list(args), dict(options)]
     if following.get("task") == "celery.chord":
-        with suppress(NotStorable):
-            _ask(SEND_TASK, [_with_ids(following), *more], options)
-            return
+        if with_ids := _with_ids(following):
+            with suppress(NotStorable):
+                _ask(SEND_TASK, [with_ids, *more], options)
+                return
     elif not following.get("subtask_type"):
         own = following.get("options") or {}
         following["options"] = {"task_id": str(uuid.uuid4()), **own}
     _ask(SEND_TASK, [following, *more], options)
 
 
-def _with_ids(chord: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A copy of a chord with the ids of its tasks. Celery also writes the whole body into each task
-    of the header, and does so again when it sends them: it is left out."""
-    copy: Any = signature(from_json(to_json(chord, what="a chord")), app=current_app)
-    copy.freeze()
-    _leave_out_body(copy.tasks)
+def _with_ids(chord: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """A copy of a chord with the ids of its tasks; None if it holds what no chord may.
+
+    Celery also writes the whole body into each task of the header, and does so again when it sends
+    them: it is left out.
+    """
+    try:
+        copy: Any = signature(from_json(to_json(chord, what="a chord")), app=current_app)
+        copy.freeze()
+        _leave_out_body(copy.tasks)
+    except Exception:  # noqa: BLE001 (the run that sends it says what is wrong)
+        return None
     return copy
 
 

@@ -303,6 +303,17 @@ def test_a_large_chord_that_follows_is_sent_though_its_ids_are_too_many_to_be_ke
     assert {run.state for run in TaskRun.objects.all()} == {RunState.SUCCEEDED}
 
 
+@pytest.mark.parametrize("kwargs", [{}, {"header": [], "body": 7}, {"header": None, "body": {}}])
+def test_a_chord_that_is_none_does_not_undo_the_success(fake_broker, sent, kwargs):
+    no_chord = {"task": "celery.chord", "subtask_type": "chord", "kwargs": kwargs, "options": {}}
+    result = canvas.add.apply_async((1, 2), link=no_chord)
+
+    run_all()
+
+    assert state(result) == RunState.SUCCEEDED
+    assert {run.state for run in runs_of(SEND_TASK)} <= {RunState.DEAD, RunState.SUCCEEDED}
+
+
 def test_a_runs_child_is_the_last_task_of_the_chord_that_follows_it(fake_broker, sent):
     header = group(canvas.plain_add.s(1), canvas.plain_add.s(2))
     result = canvas.add.apply_async((1, 2), link=chord(header, canvas.plain_note.s("sum")))
