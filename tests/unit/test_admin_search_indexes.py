@@ -8,6 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 from django.utils import timezone
 
+from neural.models import RunState, TaskRun
 from neural.retrieval.models import IndexState, IngestedRecord, OutboxEntry, SearchIndex
 from tests.unit import admin_world as world
 from tests.unit.ledger import make_run
@@ -91,6 +92,25 @@ def test_who_may_rebuild_is_told_why_building_does_not_get_on():
 
     assert "EmbedderUnavailable: no answer" in text(world.superuser(), world.page_of(building))
     assert "no answer" not in text(world.client_of(*VIEW), world.page_of(building))
+
+
+def test_a_building_that_nobody_works_on_says_so_and_can_be_asked_for_again():
+    run = make_run(RunState.DEAD, error="given up as poison")
+    building = index("orders", task_id=run.task_id)
+    client = world.client_of("rebuild_searchindex", *VIEW)
+    page = text(client, world.page_of(building))
+    assert "Nobody builds it any more (given up as poison)" in page
+    assert "act/rebuild/" in page
+    assert "已没有运行在重建它" in text(client, world.page_of(building), "zh-hans")
+
+    client.post(world.act_on(building, "rebuild"))
+
+    building.refresh_from_db()
+    asked = TaskRun.objects.get(task_id=building.task_id)
+    assert (asked.state, asked.kwargs) == (RunState.PENDING, {"index_id": building.pk})
+    page = text(client, world.page_of(building))
+    assert "Nobody builds it" not in page
+    assert "act/rebuild/" not in page
 
 
 def test_progress_is_for_those_who_may_see_indexes():

@@ -17,6 +17,7 @@ from neural.admin.display import link
 from neural.admin.filters import EqualityFilter, choices_of
 from neural.errors import NeuralError
 from neural.retrieval.collections.registry import collections
+from neural.retrieval.index.lag import why_nobody_builds_it
 from neural.retrieval.index.rebuilding import open_rebuild
 from neural.retrieval.models import IndexState, SearchIndex
 
@@ -70,7 +71,7 @@ REBUILD = Verb(
     explanation=gettext_lazy("Rebuild: build the index of these collections anew"),
     permission="neural_retrieval.rebuild_searchindex",
     apply=_rebuild,
-    fits=lambda index: index.state == IndexState.ACTIVE,
+    fits=lambda index: index.state == IndexState.ACTIVE or bool(why_nobody_builds_it(index)),
     change=lambda index: audit.REBUILT,
     message_for=_what_came_of_it,
     whole_chain=True,

@@ -114,6 +114,8 @@ def why_it_waits(index: SearchIndex) -> str:
 def why_nobody_builds_it(index: SearchIndex) -> str:
     """Why an index is not complete and nobody works on it: its run is dead, cancelled or deleted.
     Empty if somebody does."""
+    if index.state != IndexState.BUILDING or not index.task_id:
+        return ""
     run = TaskRun.objects.filter(task_id=index.task_id).first()
     if run is not None and run.state not in SET_ASIDE_STATES:
         return ""

@@ -74,15 +74,15 @@ def open_rebuild(collection: str, *, requested_by: str = "") -> OpenedRebuild:
     try:
         with transaction.atomic():
             index = new_index(collection, requested_by=requested_by, records=total)
-            is_new = True
+            _ask(index)
+            return OpenedRebuild(index, True)
     except IntegrityError:
         building = SearchIndex.objects.filter(collection=collection, state=IndexState.BUILDING)
         found = building.first()
         if found is None:
             raise
-        index, is_new = found, False
-    _ask(index)
-    return OpenedRebuild(index, is_new)
+        _ask(found)
+        return OpenedRebuild(found, False)
 
 
 def _ask(index: SearchIndex) -> None:
