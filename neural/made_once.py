@@ -5,8 +5,11 @@ made is noted before the first one: after a `migrate` that was interrupted, the 
 The notes are among the applied migrations, the one table that is there before all others.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.apps import apps
-from django.db import connections
+from django.db import connections, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -28,10 +31,13 @@ def is_due(name: str, *, app_labels: tuple[str, ...], using: str) -> bool:
     return _is_noted(name, using) and _are_migrated(app_labels, using)
 
 
-def forget(name: str, *, using: str) -> None:
-    """It has been made."""
-    if _is_noted(name, using):
-        MigrationRecorder(connections[using]).record_unapplied(NOTED_AS, name)
+@contextmanager
+def making(name: str, *, using: str) -> Iterator[None]:
+    """Inside the block it is made; the note of it goes in the same transaction."""
+    with transaction.atomic(using=using):
+        yield
+        if _is_noted(name, using):
+            MigrationRecorder(connections[using]).record_unapplied(NOTED_AS, name)
 
 
 def _is_noted(name: str, using: str) -> bool:

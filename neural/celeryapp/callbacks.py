@@ -9,7 +9,7 @@ follower is sent, and is dead, for everybody to see, if it cannot be sent.
 import functools
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -28,7 +28,9 @@ from neural.stored_json import NotStorable, from_json, to_json
 logger = logging.getLogger(__name__)
 
 ERROR_CALLBACK_TASK = "neural.tasks.call_error_callback"
-_OF_THE_GROUP_ITSELF = {"task_id", "group_id", "group_index", "parent_id", "root_id"}
+_LINKS = ("link", "link_error")
+_NOT_FOR_MEMBERS = {"task_id", "group_id", "group_index", "parent_id", "root_id", *_LINKS}
+"""A group's options that are its own, or are added to those of its members."""
 
 
 def follow(run: TaskRun, state: RunState, value: Any) -> None:
@@ -89,19 +91,25 @@ def _start(
 def _begin(following: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
     """Record a follower, or a run that sends it. No message leaves before the commit."""
     if _is_group(following):
-        own = {**(following.get("options") or {})}
-        links = {name: own.pop(name, None) for name in ("link", "link_error")}
-        shared = {name: own[name] for name in own.keys() - _OF_THE_GROUP_ITSELF}
-        for each in following.tasks:
-            member = signature(each, app=current_app).clone()
-            for name, more in links.items():
-                if more:
-                    member.extend_list_option(name, more)
+        own = following.get("options") or {}
+        shared = {name: own[name] for name in own.keys() - _NOT_FOR_MEMBERS}
+        for member in _members(following):
             _begin(member, args, {**shared, **options})
     elif _begins_on_the_ledger(following):
         following.apply_async(args, **options)
     else:
         _send(following, args, options)
+
+
+def _members(group: Any) -> Iterator[Any]:
+    """Copies of a group's members, each with the group's links beside its own."""
+    own = group.get("options") or {}
+    for each in group.tasks:
+        member = signature(each, app=current_app).clone()
+        for name in _LINKS:
+            if own.get(name):
+                member.extend_list_option(name, own[name])
+        yield member
 
 
 def _is_group(following: Mapping[str, Any]) -> bool:
@@ -148,14 +156,13 @@ def _with_ids(chord: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return copy
 
 
-def _leave_out_body(header: Any) -> None:
-    tasks = header if isinstance(header, list | tuple) else [header]
-    for task in tasks:
-        (task.get("options") or {}).pop("chord", None)
-        if task.get("task") in ("celery.group", "celery.chain"):
-            _leave_out_body(task["kwargs"]["tasks"])
-        elif task.get("task") == "celery.chord":
-            (task["kwargs"]["body"].get("options") or {}).pop("chord", None)
+def _leave_out_body(task: Any) -> None:
+    (task.get("options") or {}).pop("chord", None)
+    if task.get("task") == "celery.chord":
+        _leave_out_body(task["kwargs"]["body"])
+    elif task.get("task") in ("celery.group", "celery.chain"):
+        for each in task["kwargs"]["tasks"]:
+            _leave_out_body(each)
 
 
 def send(following: Mapping[str, Any], args: Sequence[Any], options: Mapping[str, Any]) -> str:

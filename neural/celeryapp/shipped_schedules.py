@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.db import connections, router, transaction
+from django.db import connections, router
 from django.db.models.signals import post_migrate, pre_migrate
 
 from neural import made_once
@@ -63,9 +63,8 @@ def make_if_news(
     if not news and not made_once.is_due(schedule.name, app_labels=both, using=using):
         return
     if has_tables(using):
-        with transaction.atomic(using=using):
+        with made_once.making(schedule.name, using=using):
             make(schedule, using=using)
-            made_once.forget(schedule.name, using=using)
 
 
 def _brings(schedule: ShippedSchedule, app_label: str, migration: Any) -> bool:

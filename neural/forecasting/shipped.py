@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
-from django.db import router, transaction
+from django.db import router
 from django.db.models.signals import post_migrate, pre_migrate
 from django.utils.translation import gettext_lazy as _
 
@@ -66,9 +66,8 @@ def _after_migration(*, using: str, plan: Sequence[Any] = (), **_: Any) -> None:
     if not router.allow_migrate_model(using, TrainingPlan):
         return
     if news or made_once.is_due(PLAN, app_labels=(label,), using=using):
-        with transaction.atomic(using=using):
+        with made_once.making(PLAN, using=using):
             make_plan(using=using)
-            made_once.forget(PLAN, using=using)
 
 
 def make_plan(*, using: str = "default") -> bool:

@@ -266,6 +266,24 @@ def test_a_chord_that_is_sent_again_is_the_same_chord(fake_broker, sent, monkeyp
     assert ChordCounter.objects.count() == 1
 
 
+def test_each_task_of_a_nested_header_knows_what_comes_after_it(fake_broker, sent, monkeypatch):
+    """Celery writes the bodies into the tasks again when they are sent."""
+    monkeypatch.setattr(current_app, "_backend_cache", DatabaseResults(current_app))
+    inner = chord([canvas.plain_add.s(1), canvas.plain_add.s(2)], canvas.plain_note.s("inner"))
+    row = chain(canvas.plain_add.s(3), canvas.plain_add.s(4))
+    canvas.add.apply_async((1, 2), link=chord([inner, row], canvas.plain_note.s("outer")))
+
+    run_all()
+
+    *of_inner, first_of_row = (message.options for message in sent)
+    for each in of_inner:
+        assert list(each["chord"]["args"]) == ["inner"]
+        assert list(each["chord"]["options"]["chord"]["args"]) == ["outer"]
+    (last_of_row,) = first_of_row["chain"]
+    assert first_of_row.get("chord") is None
+    assert list(last_of_row["options"]["chord"]["args"]) == ["outer"]
+
+
 def test_a_groups_own_options_are_those_of_each_member(fake_broker, sent):
     members = group(canvas.add.s(1), canvas.plain_add.s(2)).set(queue="low_priority", countdown=60)
     canvas.add.apply_async((1, 2), link=members)
