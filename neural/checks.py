@@ -1,6 +1,6 @@
 """Django system checks: report at start what would break the ledger's promises, and the remedy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from celery import current_app
@@ -9,7 +9,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
-from django.db import DEFAULT_DB_ALIAS, connection, router
+from django.db import DEFAULT_DB_ALIAS, connection, connections, router
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from neural.broker.patches import newer_than_looked_at
 from neural.broker.transports import is_redis
@@ -18,6 +20,8 @@ from neural.optional import app_of, said_of_an_absent_task
 
 BEAT = "django_celery_beat"
 SHOWN = 3
+LAST_WITH_OLDER_MIGRATIONS = "4a01e2d8"
+"""The last commit that has the migrations which `0001_first` of each app replaces."""
 
 
 @register()
@@ -142,6 +146,36 @@ def check_times(**_: Any) -> list[CheckMessage]:
             id="neural.E102",
         )
     ]
+
+
+@register(checks.Tags.database)
+def check_migrated_whole(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Refuse a database that has only some of the migrations that an app's first one replaces:
+    Django would leave out all migrations of that app, without an error. This check reads the
+    database, so it runs in `migrate`, `check --database default` and `doctor`."""
+    return [
+        Error(
+            f"the database {alias!r} has only some of the migrations that {name} of {label} "
+            f"replaces; it lacks {', '.join(lacking)}",
+            hint=f"Check out the commit {LAST_WITH_OLDER_MIGRATIONS}, run its `manage.py migrate`, "
+            "and then the one of this version.",
+            id="neural.E103",
+        )
+        for alias in databases or ()
+        for label, name, lacking in _partly_replaced(alias)
+    ]
+
+
+def _partly_replaced(alias: str) -> Iterator[tuple[str, str, list[str]]]:
+    applied = set(MigrationRecorder(connections[alias]).applied_migrations())
+    loader = MigrationLoader(None, load=False)
+    loader.load_disk()
+    for (label, name), migration in loader.disk_migrations.items():
+        lacking = sorted(each for _, each in set(migration.replaces) - applied)
+        is_ours = migration.__module__.startswith("neural.")
+        some = is_ours and (label, name) not in applied and set(migration.replaces) & applied
+        if some and lacking:
+            yield label, name, lacking
 
 
 @register(checks.Tags.database)

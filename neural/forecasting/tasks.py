@@ -18,7 +18,6 @@ from neural.forecasting.names import (
 )
 from neural.forecasting.outlook import next_days
 from neural.forecasting.rounds.answering import answer_exchange
-from neural.forecasting.rounds.known_features import REGISTERED, registered_features
 from neural.forecasting.rounds.opening import run_round
 from neural.forecasting.rounds.waiting import train, watch
 from neural.ledger.clock import database_clock
@@ -27,13 +26,6 @@ from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
 
 # An exchange waits two minutes for answers, so a failed run must be retried soon.
 _SOON = RetryPolicy(max_retries=5, base_seconds=2, cap_seconds=15)
-
-
-class AnsweringTask(LedgerTask):
-    """The task of stores' answers, which also tells what its worker can train with."""
-
-    def registered(self) -> Mapping[str, Any]:
-        return {REGISTERED: registered_features()}
 
 
 _LOW: Mapping[str, Any] = {"run_queue": LOW_PRIORITY_QUEUE, "run_priority": LOW_PRIORITY}
@@ -59,7 +51,7 @@ def train_federated_model(
 
 # The limits keep a store that hangs from occupying a worker for longer than its exchange lasts.
 @shared_task(
-    base=AnsweringTask,
+    base=LedgerTask,
     name=ANSWER_TASK,
     title=_("Answer a question of a training round"),
     retry_policy=_SOON,

@@ -1,5 +1,6 @@
 """The models of the core: stores, events, runs, attempts, workers, refused events, pauses of
-queues, policies of schedules; the audit log, bulk actions, edited runs and saved views."""
+queues, policies of schedules; the audit log, bulk actions, edited runs, saved views and shipped
+defaults."""
 
 from neural.models.append_only import AuditLogIsAppendOnly
 from neural.models.attempt import AttemptOutcome, TaskAttempt
@@ -13,6 +14,7 @@ from neural.models.run import RunState, TaskRun
 from neural.models.run_edit import RunEdit
 from neural.models.saved_view import SavedView
 from neural.models.schedule_policy import Misfire, Overlap, SchedulePolicy, SkipReason
+from neural.models.shipped_default import ShippedDefault
 from neural.models.store import Store
 from neural.models.worker import ProcessKind, WorkerProcess
 
@@ -40,6 +42,7 @@ __all__ = [
     "RunState",
     "SavedView",
     "SchedulePolicy",
+    "ShippedDefault",
     "SkipReason",
     "Store",
     "TaskAttempt",

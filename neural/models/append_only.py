@@ -1,8 +1,7 @@
 """Rows that are only ever added: neither changed nor deleted.
 
 The model refuses it here, with a sentence for the programmer; the database refuses what goes past
-the model, with triggers (migrations ``0019_audit_log_is_append_only`` and
-``0020_audit_log_is_never_emptied``).
+the model, with triggers (migration ``0001_first``).
 """
 
 from typing import Any, NoReturn

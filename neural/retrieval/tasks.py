@@ -23,12 +23,9 @@ _LOW: Mapping[str, Any] = {"run_queue": LOW_PRIORITY_QUEUE, "run_priority": LOW_
     title=_("Index what changed"),
     retry_policy=_PATIENT,
 )
-def index_marked(shard: int = 0, history: bool = False, lane: int | None = None) -> dict[str, Any]:
-    """Index what waits in a shard of the index outbox; returns counts.
-
-    ``lane`` is the shard's old name: runs requested by workers of the version before have it.
-    """
-    return passes.index_outbox(shard=shard if lane is None else lane, history=history)
+def index_marked(shard: int = 0, history: bool = False) -> dict[str, Any]:
+    """Index what waits in a shard of the index outbox; returns counts."""
+    return passes.index_outbox(shard=shard, history=history)
 
 
 @shared_task(

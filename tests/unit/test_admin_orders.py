@@ -310,31 +310,6 @@ def test_a_change_long_after_closing_is_explained(reporter: Reporter) -> None:
     assert said in words(order(), "progress")
 
 
-def test_an_order_of_the_first_version_looks_right(reporter: Reporter) -> None:
-    reporter.report("order.created", at(0), order_id="77", lines=[line("rice", 2, "12.5")])
-    reporter.report("payment.completed", at(5), payment_id="p", order_id="77", amount="20")
-    Order.objects.update(items=0, number="", progress=[])  # as the first version left it
-
-    row = Order.objects.get()
-    shown = words(row)
-
-    assert "Order number: 77 Status: open" in shown
-    assert "rice 2 12.50 25.00 Total 25.00" in words(row, "receipt")
-    assert "Paid −20.00 Still owed 5.00" in words(row, "sums")
-    for absent in ("Channel", "Table", "payout", "does not add up", "Refunds"):
-        assert absent not in shown
-
-
-def test_a_cancellation_of_the_first_version_has_its_time_and_reason(reporter: Reporter) -> None:
-    reporter.report("order.created", at(0), order_id="77", lines=[line()])
-    reporter.report("order.cancelled", at(5), order_id="77", reason="guest left")
-    Order.objects.update(status="", status_version=b"", progress=[])
-
-    progress = words(Order.objects.get(), "progress")
-
-    assert re.search(r"placed .* cancelled \S+ \S+ “guest left”", progress)
-
-
 def test_an_order_known_from_a_payment_alone_says_so(reporter: Reporter) -> None:
     paid(reporter, "p1", "50")
 

@@ -1,7 +1,5 @@
 """The nightly schedule comes with the app, once, and is people's from then on."""
 
-from types import SimpleNamespace
-
 import pytest
 from django.apps import apps
 from django.db.models.signals import post_migrate
@@ -9,26 +7,25 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from django_celery_beat.schedulers import ModelEntry
 
 from neural.celeryapp import shipped_schedules
-from neural.models import TaskRun
+from neural.models import ShippedDefault, TaskRun
 from neural.restaurant.analysis.analysing import ANALYSIS_SCHEDULE
 from neural.tasks import analyse_demand
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_broker")]
 
 
-def migrated(*names: str, backwards: bool = False) -> None:
-    """What Django says after it has applied these migrations."""
-    steps = [name.split(".") for name in names]
-    plan = [(SimpleNamespace(app_label=app, name=name), backwards) for app, name in steps]
+def migrated() -> None:
+    """What Django says after a `migrate`."""
     config = apps.get_app_config("neural_restaurant")
     post_migrate.send(
-        sender=config, app_config=config, using="default", plan=plan, verbosity=0,
+        sender=config, app_config=config, using="default", plan=[], verbosity=0,
         interactive=False, apps=apps, stdout=None,
     )  # fmt: skip
 
 
 @pytest.fixture
 def no_schedule():
+    ShippedDefault.objects.all().delete()
     PeriodicTask.objects.all().delete()
     CrontabSchedule.objects.all().delete()
 
@@ -37,13 +34,9 @@ def schedules() -> list[str]:
     return list(PeriodicTask.objects.values_list("name", flat=True))
 
 
-BOTH = ["neural.0009_demand_summaries", "django_celery_beat.0001_initial"]
-
-
 @pytest.mark.usefixtures("no_schedule")
-@pytest.mark.parametrize("name", BOTH)
-def test_it_is_made_when_the_summaries_or_beat_have_just_come(name):
-    migrated(name)
+def test_it_comes_every_night_at_two():
+    migrated()
 
     found = PeriodicTask.objects.get(name=ANALYSIS_SCHEDULE.name)
     assert (found.task, found.enabled) == ("neural.tasks.analyse_demand", True)
@@ -54,19 +47,20 @@ def test_it_is_made_when_the_summaries_or_beat_have_just_come(name):
 
 @pytest.mark.usefixtures("no_schedule")
 def test_once_deleted_it_stays_away():
-    migrated("neural.0010_something_else")
     migrated()
-    migrated(BOTH[0], backwards=True)
+    PeriodicTask.objects.all().delete()
+
+    migrated()
 
     assert schedules() == []
 
 
 @pytest.mark.usefixtures("no_schedule")
 def test_what_people_changed_is_never_overwritten():
-    migrated(BOTH[0])
+    migrated()
     PeriodicTask.objects.update(enabled=False, kwargs='{"since": "2026-03-01"}')
 
-    migrated(*BOTH)
+    migrated()
 
     found = PeriodicTask.objects.get(name=ANALYSIS_SCHEDULE.name)
     assert not found.enabled
@@ -77,7 +71,7 @@ def test_what_people_changed_is_never_overwritten():
 def test_a_crontab_of_the_same_time_is_shared():
     CrontabSchedule.objects.create(hour="2", minute="0", timezone="Asia/Shanghai")
 
-    migrated(BOTH[0])
+    migrated()
 
     assert CrontabSchedule.objects.count() == 1
 
@@ -89,23 +83,14 @@ def test_a_project_without_beat_is_left_alone(monkeypatch):
         apps, "is_installed", lambda name: name != shipped_schedules.BEAT and real(name)
     )
 
-    migrated(BOTH[0])
-
-    assert schedules() == []
-
-
-@pytest.mark.usefixtures("no_schedule")
-def test_where_beats_tables_are_not_made_yet_nothing_is_tried(monkeypatch):
-    monkeypatch.setattr(shipped_schedules, "has_tables", lambda using: False)
-
-    migrated(BOTH[0])
+    migrated()
 
     assert schedules() == []
 
 
 @pytest.mark.usefixtures("no_schedule")
 def test_what_beat_sends_is_recorded_as_low_priority_work():
-    migrated(BOTH[0])
+    migrated()
     entry = ModelEntry(PeriodicTask.objects.get())
 
     analyse_demand.apply_async(entry.args, entry.kwargs, **entry.options)

@@ -34,7 +34,6 @@ NO_ACTS = {
     "demo": "shows everything once, with data of its own",
     "doctor": "looks",
     "federated_report": "looks",
-    "fill_orders": "ends a migration: what is to be filled is decided by the release",
     "flush": "empties every table, the audit log with them",
     "relay": "publishes what others have asked for",
     "replay_bakery": "data for a demonstration",

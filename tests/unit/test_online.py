@@ -203,5 +203,4 @@ def test_a_migration_that_changes_a_large_table_is_not_one_transaction():
         if any(type(each).__module__ == "neural.online" for each in migration.operations)
     }
 
-    assert len(ours) > 3
     assert [name for name, migration in ours.items() if migration.atomic] == []

@@ -3,18 +3,19 @@
 from functools import partial
 
 import pytest
+from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.db.models.signals import post_migrate
 from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 import neural
-from neural.celeryapp.shipped_schedules import make_if_news
 from neural.conf import conf
 from neural.ledger.prune import PRUNABLES, prune_runs
 from neural.ledger.retention import Retention
-from neural.models import NeuralEvent, RunState, TaskRun
+from neural.models import NeuralEvent, RunState, ShippedDefault, TaskRun
 from neural.monitoring.models import TotalFigures
 from neural.monitoring.retention import slices
 from neural.monitoring.retention.asking import PRUNE_SCHEDULE, PRUNE_TASK, ask
@@ -282,28 +283,14 @@ def test_pruning_makes_no_total_fall():
 
 
 def test_it_is_scheduled_every_night():
+    ShippedDefault.objects.all().delete()
     PeriodicTask.objects.filter(name=PRUNE_SCHEDULE.name).delete()
-    first = _migration("0001_initial", initial=True)
 
-    make_if_news(PRUNE_SCHEDULE, app_label="neural_monitoring", using="default", plan=first)
+    config = apps.get_app_config("neural_monitoring")
+    post_migrate.send(sender=config, app_config=config, using="default", plan=[])
 
     schedule = PeriodicTask.objects.get(name=PRUNE_SCHEDULE.name)
     assert (schedule.task, schedule.enabled) == (PRUNE_TASK, True)
-
-
-def test_later_migrations_leave_what_people_did_with_the_schedule():
-    PeriodicTask.objects.filter(name=PRUNE_SCHEDULE.name).delete()
-    later = _migration("0002_more", initial=None)
-
-    make_if_news(PRUNE_SCHEDULE, app_label="neural_monitoring", using="default", plan=later)
-
-    assert not PeriodicTask.objects.filter(name=PRUNE_SCHEDULE.name).exists()
-
-
-def _migration(name: str, *, initial: bool | None) -> list:
-    from types import SimpleNamespace
-
-    return [(SimpleNamespace(app_label="neural_monitoring", name=name, initial=initial), False)]
 
 
 # The page

@@ -36,13 +36,6 @@ def test_shards_share_what_is_too_much_for_one_batch(guests, settings):
     assert (first, second) == (10, 10)
 
 
-def test_a_run_requested_by_a_worker_of_the_version_before_indexes_its_shard(guests, settings):
-    settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
-    to_outbox(*(guests.put(str(number), title="x") for number in range(20)))
-
-    assert index_marked(lane=1, history=False)["indexed"] == 10
-
-
 def test_a_pass_ends_after_a_batch_when_others_want_its_process(guests, settings, monkeypatch):
     settings.NEURAL = {**settings.NEURAL, "index_batch": 2}
     monkeypatch.setattr("neural.retrieval.index.passes.others_wait", lambda **kind: True)

@@ -127,8 +127,7 @@ class TrainingConfig:
     invited_stores: int = 0
     """How many stores the round invited: the fixed denominator of differential privacy."""
     features: str = ""
-    """The hash of the newest features that the round may train with: all workers know them. Empty:
-    the newest that there are."""
+    """The hash of the features that the round trains with. Empty: the newest that there are."""
     as_of: str = ""
     """Stores train as on the morning of this day (ISO 8601), by their own clocks. Empty: the day
     on which the round is opened."""

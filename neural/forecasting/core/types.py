@@ -71,8 +71,7 @@ class ModelType:
     schema_hash: str = ""
     """Hash of the features. A version made with other features is not used."""
     older_schemas: Sequence[str] = ()
-    """Hashes of older features, the oldest first, whose versions are still used. Rounds train with
-    them as long as a worker runs that knows no newer ones."""
+    """Hashes of older features, the oldest first, whose versions are still used."""
     schema_of: Callable[[Json], str] | None = None
     """The hash of the features of a finished model, from its content. None: always ``schema_hash``.
     """

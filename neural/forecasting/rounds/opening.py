@@ -1,7 +1,7 @@
 """Opens a round: invites stores and asks the first question."""
 
 import datetime as dt
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -14,7 +14,6 @@ from neural.forecasting.models import ActiveModel, StoreUpdate, TrainingPlan, Tr
 from neural.forecasting.rounds.advancing import advance
 from neural.forecasting.rounds.asking import ask_stores, watch_round
 from neural.forecasting.rounds.closing import after_close, ask_for_forecasts
-from neural.forecasting.rounds.known_features import kept_config, newest_known
 from neural.forecasting.sources import demand_source
 from neural.ledger.work import current_run
 from neural.models import Store, TaskRun
@@ -115,12 +114,12 @@ def _open(
     stores = list(eligible_stores(plan, today=today).values_list("pk", flat=True))
     day = as_of.isoformat() if as_of else ""
     config = replace(
-        plan.config(), invited_stores=len(stores), as_of=day, features=newest_known(kind)
+        plan.config(), invited_stores=len(stores), as_of=day, features=kind.schema_hash
     )
     training = TrainingRound.objects.create(
         plan=plan,
         model_type=plan.model_type,
-        config=kept_config(config, kind),
+        config=asdict(config),
         exchanges_expected=kind.expected_exchanges(config),
         base_version=ActiveModel.objects.version_of(plan.model_type),
         requested_by=requested_by[:150],

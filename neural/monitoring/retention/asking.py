@@ -17,7 +17,6 @@ PRUNE_SCHEDULE = ShippedSchedule(
     ),
     hour="4",
     minute="10",
-    comes_with="_no_migration_of_the_core",
 )
 NEWEST = 30
 """How many of the newest runs are looked at."""

@@ -37,10 +37,6 @@ def progress(order: Order) -> Sequence[Moment]:
     ]
     if order.placed_at:
         found.append(Moment(order.placed_at, "placed", _("placed")))
-    if order.cancelled_at and not order.progress:  # by a worker of the first version
-        found.append(
-            Moment(order.cancelled_at, "cancelled", _("cancelled"), reason=order.cancel_reason)
-        )
     return sorted(found, key=lambda moment: (moment.at, moment.status != "placed"))
 
 

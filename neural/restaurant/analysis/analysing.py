@@ -24,7 +24,6 @@ ANALYSIS_SCHEDULE = ShippedSchedule(
     ),
     hour="2",
     minute="0",
-    comes_with="demand_summaries",
 )
 
 

@@ -76,6 +76,5 @@ def _other_money(order: Order, before: Before) -> bool:
     """Whether the sums of payments must be computed anew: the currency has changed, or whether the
     order counts, in which case a return is a reversal."""
     if order.currency != before.currency:
-        # Of an order that is new here, a worker of the first version may know payments.
-        return not before.is_new or bool(before.currency or order.paid or order.refunded)
+        return not before.is_new
     return bool(order.refunded) and (order.counted_day is None) != (before.day is None)

@@ -321,13 +321,11 @@ class Order(models.Model):
         return [name for name in _STATED if now[name] != before[name]]
 
     def read_key(self) -> bool:
-        """Fill what follows from the key, and the sums that the first version does not know, of an
-        order that is new or was written by it. Returns whether it is one."""
+        """Fill what follows from the key of an order that is new. Returns whether it is."""
         if self.number:
             return False
-        self.items = self.total
         for name, value in _of_key(self.key).items():
-            setattr(self, name, getattr(self, name) or value)
+            setattr(self, name, value)
         return True
 
     def restate(
@@ -356,7 +354,6 @@ class Order(models.Model):
         """Apply a status, unless a newer one is known; ``closed_at`` is stated with a closing one,
         ``into`` with a merge. The lines are kept. Returns whether anything changed."""
         before = (self.progress, self.first_closed_at, self.status_version, self.cancel_version)
-        self._heal()
         self.progress = with_step(self.progress, told)
         if closed_at is not None:
             self.first_closed_at = min(self.first_closed_at or closed_at, closed_at)
@@ -443,7 +440,6 @@ class Order(models.Model):
 
     def _changed(self) -> bool:
         """Bring what follows from several aspects up to date. Returns True."""
-        self._heal()
         if self.status in COUNTS_NOWHERE and self.status_version >= self.content_version:
             self.state = OrderState.CANCELLED
         elif self.content_version:
@@ -455,12 +451,6 @@ class Order(models.Model):
             self.late_change = changed_at - self.first_closed_at > LATE_CHANGE
         self.unsettled = bool(self.balance)
         return True
-
-    def _heal(self) -> None:
-        """Know a cancellation by a worker of the first version, which knows no other status."""
-        if self.cancel_version > self.status_version:
-            self.status, self.status_version = OrderStatus.CANCELLED, self.cancel_version
-            self.merged_into = ""
 
 
 MONEY_COLUMNS = ("paid", "refunded", "returned", "tips", "unsettled", "business_day")

@@ -31,7 +31,6 @@ COMPACTION_SCHEDULE = ShippedSchedule(
     ),
     hour="*",
     minute="17",
-    comes_with="_search",
 )
 
 

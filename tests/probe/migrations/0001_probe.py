@@ -5,7 +5,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     initial = True
-    dependencies = []
+    # By a name that the first migration of `neural` replaces, as projects may have written it.
+    dependencies = [("neural", "0020_audit_log_is_never_emptied")]
     operations = [
         migrations.CreateModel(
             name="Counter",
