@@ -128,6 +128,10 @@ OF_POSTGRESQL = (
 )
 
 
+# A condition that was restored from a dump is the same one with other casts and parentheses.
+_WRITTEN_ANEW = re.compile(r"::(text|character varying)(\[\])?|[()]")
+
+
 def schema(alias: str) -> list[str]:
     """A dump of what there is in our tables' schema. On SQLite in no order of columns: it adds one
     by making the table anew; and without lengths, which mean nothing to it."""
@@ -136,7 +140,7 @@ def schema(alias: str) -> list[str]:
             dumped = []
             for query in OF_POSTGRESQL:
                 cursor.execute(query)
-                dumped += sorted(line for (line,) in cursor.fetchall())
+                dumped += sorted(_WRITTEN_ANEW.sub("", line) for (line,) in cursor.fetchall())
             return dumped
         cursor.execute("SELECT sql FROM sqlite_master WHERE tbl_name LIKE 'neural%%' AND sql != ''")
         return sorted(_without_order(sql) for (sql,) in cursor.fetchall())
