@@ -28,6 +28,7 @@ TABLES_OF_THE_LEDGER = {
     "neural_runedit",
     "neural_savedview",
     "neural_schedulepolicy",
+    "neural_shippeddefault",
 }
 TABLES = {
     "restaurant": {

@@ -104,6 +104,7 @@ TABLES = {
     "neural_schedulepolicy",
     "neural_searchindex",
     "neural_shift",
+    "neural_shippeddefault",
     "neural_stocklevel",
     "neural_store",
     "neural_store_operators",
