@@ -4,11 +4,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from neural.forecasting.models import TrainingPlan, TrainingRound
-from neural.forecasting.models.round import ROUND_REASONS, RoundState
+from neural.forecasting.models.round import FAILED_STATES, ROUND_REASONS, RoundState
 from neural.monitoring.alerts.judging import Condition, Facts, Judgement, Rule, Thresholds, View
 from neural.monitoring.alerts.rules import register_rule
-
-FAILED = (RoundState.FAILED_QUORUM, RoundState.FAILED_ERROR)
 
 
 def _training_failed(view: View, thresholds: Thresholds) -> Judgement:
@@ -18,7 +16,7 @@ def _training_failed(view: View, thresholds: Thresholds) -> Judgement:
     for plan in TrainingPlan.objects.order_by("pk"):
         closed = TrainingRound.objects.closed().exclude(state=RoundState.CANCELLED)
         last = closed.filter(model_type=plan.model_type).order_by("-pk").first()
-        if last is not None and last.state in FAILED:
+        if last is not None and last.state in FAILED_STATES:
             facts = {"round": last.pk, "reason": last.reason, "detail": last.detail}
             found.append(Condition(subject=last.model_type, facts=facts))
     return Judgement(found)

@@ -220,6 +220,38 @@ def test_called_outside_of_a_run_it_does_not_wait(chain):
     assert train_federated_model("S1", NAME)["state"] == "collecting"
 
 
+def test_who_asked_for_a_training_that_failed_is_not_told_of_a_success_and_may_ask_again(chain):
+    def boom(question, answer):
+        raise RuntimeError
+
+    chain.tamper = dict.fromkeys(("S1", "S2", "S3"), boom)
+    result = train_federated_model.delay("S2", NAME)
+    run_due()
+
+    training = TrainingRound.objects.get()
+    assert training.state == "failed_quorum"
+    assert result.state == "FAILURE"
+    run = run_of(train_federated_model)
+    told = f"TrainingFailed: round {training.pk} ended in failed_quorum: quorum"
+    assert run.state == RunState.DEAD
+    assert run.error.startswith(told)
+
+    chain.tamper = {}
+    run.retry()
+    run_due()
+    assert run_of(train_federated_model).result["state"] == "published"
+
+
+def test_a_nightly_round_for_which_too_few_stores_have_sold_enough_is_no_success():
+    with chain_of("S1"):
+        run_federated_round.delay(NAME)
+        run_due()
+
+    run = run_of(run_federated_round)
+    assert run.state == RunState.DEAD
+    assert "ended in failed_quorum: no_stores" in run.error
+
+
 # The watch
 
 

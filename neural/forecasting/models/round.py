@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from neural.errors import PermanentError
 from neural.forecasting.core.types import label_of
 from neural.forecasting.models.plan import TrainingPlan
 from neural.forecasting.models.round_lines import log_round
@@ -42,6 +43,7 @@ CLOSED_STATES = (
     RoundState.CANCELLED,
 )
 OPEN_STATES = tuple(state for state in RoundState if state not in CLOSED_STATES)
+FAILED_STATES = (RoundState.FAILED_QUORUM, RoundState.FAILED_ERROR)
 ASKING_STATES = (RoundState.COLLECTING, RoundState.EVALUATING)
 """The states in which a question is open and answers are accepted."""
 
@@ -59,6 +61,10 @@ ROUND_REASONS = {
     "by_a_person": _("cancelled by a person"),
 }
 """The reasons for which rounds end, by code."""
+
+
+class TrainingFailed(PermanentError):
+    """A round of training ended without a model: too few stores answered, or an error."""
 
 
 class TrainingRoundQuerySet(models.QuerySet):
@@ -177,6 +183,13 @@ class TrainingRound(models.Model):
         if self.reason == "better" and self.base_version_id is None:
             return str(_("better than the simple rules; no version was in force before"))
         return str(ROUND_REASONS.get(self.reason, self.reason))
+
+    def raise_if_failed(self) -> None:
+        """Raise :class:`TrainingFailed` if the round ended without a model: who asked for the
+        training would take any answer for a success. A round that a person cancelled is none."""
+        if self.state in FAILED_STATES:
+            told = f"round {self.pk} ended in {self.state}: {self.reason}"
+            raise TrainingFailed(f"{told} ({self.detail})" if self.detail else told)
 
     # State changes. Each is a compare-and-set on the state and exchange that this object has, and
     # returns whether it happened. Callers that change more with it do so in one transaction.

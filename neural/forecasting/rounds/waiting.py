@@ -46,7 +46,8 @@ def train(*, store_id: str | None, model_type: str, now: dt.datetime) -> dict[st
     return the receipt when it has closed.
 
     Called outside of a run, it does not wait: the receipt shows the open round's state. Raises
-    :class:`StoreUnknown` for an unknown store.
+    :class:`StoreUnknown` for an unknown store, and
+    :class:`~neural.forecasting.models.round.TrainingFailed` if the round has failed.
     """
     if store_id is not None and not Store.objects.filter(pk=store_id).exists():
         raise StoreUnknown(f"there is no store {store_id!r}")
@@ -55,6 +56,7 @@ def train(*, store_id: str | None, model_type: str, now: dt.datetime) -> dict[st
         return {"round": None, "store": store_id, "outcome": "switched_off"}
     if training.is_open and current_run() is not None:
         raise Snooze(WAIT_SECONDS, checkpoint=round_progress(training, now=now).as_json())
+    training.raise_if_failed()
     return receipt(training, store_id)
 
 
