@@ -15,6 +15,8 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from neural.broker.patches import newer_than_looked_at
 from neural.broker.transports import is_redis
+from neural.celeryapp.run_now import arguments_of, must_take
+from neural.celeryapp.task_titles import load_tasks
 from neural.conf import owners, readers
 from neural.optional import app_of, said_of_an_absent_task
 
@@ -180,22 +182,32 @@ def _partly_replaced(alias: str) -> Iterator[tuple[str, str, list[str]]]:
 
 @register(checks.Tags.database)
 def check_schedules(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Warn of enabled schedules whose task belongs to an app that is not installed: beat skips
-    them. This check reads the database, so it runs in `migrate`, `check --database default` and
-    `doctor`."""
+    """Warn of enabled schedules that cannot run: their task belongs to an app that is not
+    installed, or does not take their arguments. This check reads the database, so it runs in
+    `migrate`, `check --database default` and `doctor`."""
     if DEFAULT_DB_ALIAS not in (databases or ()) or not apps.is_installed(BEAT):
         return []
     schedules = apps.get_model(BEAT, "PeriodicTask")
     if schedules._meta.db_table not in connection.introspection.table_names():
         return []
+    load_tasks()
     enabled = schedules._default_manager.filter(enabled=True).order_by("name")
-    absent = ((row.name, row.task, said_of_an_absent_task(row.task)) for row in enabled)
-    return [
-        checks.Warning(
-            f"nobody does what the schedule {name!r} asks for: {task} {said}",
+    return [message for row in enabled if (message := _of_schedule(row))]
+
+
+def _of_schedule(row: Any) -> CheckMessage | None:
+    if said := said_of_an_absent_task(row.task):
+        return checks.Warning(
+            f"nobody does what the schedule {row.name!r} asks for: {row.task} {said}",
             hint="Or switch the schedule off, or delete it, in the admin.",
             id="neural.W021",
         )
-        for name, task, said in absent
-        if said
-    ]
+    try:
+        must_take(current_app.tasks.get(row.task), *arguments_of(row))
+    except (TypeError, ValueError) as error:
+        return checks.Warning(
+            f"the schedule {row.name!r} is refused each time it is due: {error}",
+            hint=f"Give it the arguments that {row.task} takes, or switch it off, in the admin.",
+            id="neural.W022",
+        )
+    return None

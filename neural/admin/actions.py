@@ -49,7 +49,7 @@ class Verb:
     store: users who are limited to some stores may not use it. ``allows(row, user)`` decides about
     one row what the permission alone does not. ``leads_to(rows)`` is the address of a page that
     shows what the verb would do to a selection before it is done; with ``asks_for_one``, the verb
-    of one row leads there, too.
+    of one row leads there, too. ``needs_reason``: nothing is done without the person's reason.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Verb:
     allows: Callable[[Any, Any], bool] = _whoever_sees_it
     leads_to: Callable[[Iterable[Any]], str] | None = None
     asks_for_one: bool = False
+    needs_reason: bool = False
 
     def is_permitted(self, user: Any) -> bool:
         """Whether this user may apply the verb to rows that they see."""
@@ -178,9 +179,7 @@ class VerbsAdmin(admin.ModelAdmin):
             return self._refused(request, row, found)
         if found.asks_for_one and (address := address_of_preview(found, [row])):
             return HttpResponseRedirect(address)
-        reason = reason_in(request)
-        told = perform(verb=found, rows=[row], user=request.user, reason=reason)
-        _message_user(self, request, found, told)
+        do_with_reason(self, request, found, [row])
         return HttpResponseRedirect(_next(request) or page_address(row))
 
     def _refused(self, request: HttpRequest, row: Model, verb: Verb) -> HttpResponse:
@@ -241,9 +240,21 @@ def act_on_selection(
     rows = queryset.order_by("pk")
     if address := address_of_preview(verb, rows):
         return HttpResponseRedirect(address)
-    told = perform(verb=verb, rows=rows, user=request.user, reason=reason_in(request))
-    _message_user(model_admin, request, verb, told)
+    do_with_reason(model_admin, request, verb, rows)
     return None
+
+
+def do_with_reason(
+    model_admin: admin.ModelAdmin, request: HttpRequest, verb: Verb, rows: Iterable[Model]
+) -> None:
+    """Apply the verb with the reason that came with the form, and report the result to the user."""
+    reason = reason_in(request)
+    if verb.needs_reason and not reason:
+        text = _("%(action)s needs a reason, which everybody sees.")
+        model_admin.message_user(request, text % {"action": verb.label}, messages.ERROR)
+        return
+    told = perform(verb=verb, rows=rows, user=request.user, reason=reason)
+    _message_user(model_admin, request, verb, told)
 
 
 def _message_user(

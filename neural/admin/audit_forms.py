@@ -15,6 +15,7 @@ from django.http import HttpRequest
 
 from neural.admin.audit import acted
 from neural.admin.audit_refusals import records_refusals
+from neural.admin.reasons import reason_in
 from neural.audit import action_of
 
 MOST_NAMES = 100
@@ -45,6 +46,7 @@ def _recording(stock: Callable[..., Any], act: str) -> Callable[..., Any]:
                 action=action_of(type(obj), act),
                 rows=[obj],
                 details={name: value for name, value in told.items() if value},
+                reason=reason_in(request),
             )
         return entry
 

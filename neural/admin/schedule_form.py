@@ -10,6 +10,7 @@ from celery import current_app
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminSplitDateTime
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django_celery_beat.admin import (
@@ -24,7 +25,11 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Periodic
 from neural.admin.display import instant_column, short_instant_column
 from neural.admin.panels import add_panels
 from neural.admin.rhythm import crontab_in_words, in_words
+from neural.audit import MOST_WORDS
+from neural.celeryapp.run_now import try_out
+from neural.celeryapp.schedule_switches import switched_off
 from neural.celeryapp.task import LedgerTask
+from neural.ledger.work_errors import describe
 from neural.models import Misfire, Overlap, SchedulePolicy
 from neural.models.schedule_policy import DEFAULT_GRACE_SECONDS
 
@@ -57,6 +62,13 @@ class ScheduleForm(PeriodicTaskForm):
         ),
     )
 
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=MOST_WORDS,
+        required=False,
+        help_text=_("Needed to switch the schedule off. Everybody sees it."),
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         policy = _policy_of(self.instance)
@@ -71,7 +83,25 @@ class ScheduleForm(PeriodicTaskForm):
                 _("%(task)s is no task on the ledger: nobody knows whether its last run has ended.")
                 % {"task": data["task"]},
             )
+        goes_off = self.initial.get("enabled") and not data.get("enabled")
+        if goes_off and not data.get("reason"):
+            said = _("%(action)s needs a reason, which everybody sees.")
+            self.add_error("reason", said % {"action": _("Switch off")})
         return data
+
+    def _post_clean(self) -> None:
+        """Django's hook after the row has its new values: try whether beat's call is accepted. What
+        is switched off may wait for its task to come."""
+        super()._post_clean()
+        if self.errors or not self.instance.enabled:
+            return
+        try:
+            try_out(self.instance)
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever the task or the ledger refuses it with)
+            said = _("It would be refused each time it is due: %(reason)s")
+            self.add_error(None, said % {"reason": describe(error)})
 
     def save_policy(self, schedule: PeriodicTask) -> None:
         """Keep the policy as it was entered; another site's form may have left it out."""
@@ -114,6 +144,11 @@ def _misfire(model_admin: Any, schedule: PeriodicTask) -> str:
 def _grace_seconds(model_admin: Any, schedule: PeriodicTask) -> str:
     seconds = _policy_of(schedule).grace_seconds
     return f"{DEFAULT_GRACE_SECONDS if seconds is None else seconds:g}"
+
+
+@admin.display(description=ScheduleForm.base_fields["reason"].label)
+def _reason(model_admin: Any, schedule: PeriodicTask) -> str:
+    return "" if schedule.enabled else switched_off([schedule.pk])[schedule.pk].told
 
 
 @admin.display(description=_("rhythm"))
@@ -193,6 +228,7 @@ def _mend_schedules() -> None:
     pages.save_model, pages.changeform_view = _save_model, _changeform_view
     pages.render_change_form = _render_change_form
     pages.overlap, pages.misfire, pages.grace_seconds = _overlap, _misfire, _grace_seconds
+    pages.reason = _reason
     pages.rhythm, pages.crontab_translation = _rhythm, _crontab_translation
     pages.list_display = (
         "name",
@@ -210,8 +246,9 @@ _POLICY_SECTION = (_("Late and overlapping runs"), {"fields": POLICY})
 
 
 def _with(last_run: Any, fieldsets: Any) -> list[Any]:
-    """The sections with this column in place of the time of the last run."""
-    shown = {"last_run_at": last_run}
+    """The sections with this column in place of the time of the last run, and beside the switch the
+    reason for switching off."""
+    shown = {"last_run_at": last_run, "enabled": ("enabled", "reason")}
     return [
         (title, {**options, "fields": tuple(shown.get(each, each) for each in options["fields"])})
         for title, options in fieldsets

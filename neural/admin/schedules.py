@@ -67,6 +67,7 @@ DISABLE = Verb(
     apply=lambda schedule, user: _switch(schedule, on=False),
     fits=lambda schedule: schedule.enabled,
     change=lambda schedule: audit.SWITCHED_OFF,
+    needs_reason=True,
 )
 TOGGLE = Verb(
     name="toggle_tasks",
@@ -76,6 +77,7 @@ TOGGLE = Verb(
     apply=lambda schedule, user: _switch(schedule, on=not schedule.enabled),
     fits=lambda schedule: True,
     change=lambda schedule: audit.SWITCHED_OFF if schedule.enabled else audit.SWITCHED_ON,
+    needs_reason=True,
 )
 
 

@@ -28,14 +28,15 @@ guarantees:
   stays as people left it, and is due again when the app is installed. A task name that nobody here
   knows is sent all the same, as Celery does: it may be a task of other code.
 
-What the ledger refuses (an unknown queue, a priority of 0) is logged and waits for the schedule's
-next due time. Schedules and ledger must be in one database.
+What is refused (arguments that the task does not take, an unknown queue, a priority of 0) is no
+run: it is logged, kept with the schedule's policy for people to see, and tried again at the next
+due time, when beat starts, and when the schedule was edited. ``last_run_at`` stays that of the last
+run, so the schedule is overdue. Schedules and ledger must be in one database.
 """
 
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -47,12 +48,14 @@ from kombu import Producer
 from neural.broker.connections import short_tempered_connection
 from neural.broker.publisher import BrokerUnavailable, publisher
 from neural.celeryapp.beat_process import BeatProcess
+from neural.celeryapp.run_now import must_take
 from neural.celeryapp.schedule_policies import LeftOut, due_time_to_run
 from neural.celeryapp.schedules import LedgerEntry
 from neural.celeryapp.task import LedgerTask
 from neural.ledger import dialects
 from neural.ledger.clock import carried
-from neural.models import TaskRun
+from neural.ledger.work_errors import describe
+from neural.models import SchedulePolicy, SkipReason, TaskRun
 from neural.optional import said_of_an_absent_task
 
 logger = logging.getLogger(__name__)
@@ -111,8 +114,11 @@ class LedgerScheduler(DatabaseScheduler):
         It is recorded or sent here because the parent soon checks again only entries that are not
         due. What could not be recorded now must not wait for its next due time.
         """
-        state = super().is_due(entry)
-        if not state[0] or self._see_to(entry):
+        state, now = super().is_due(entry), entry._default_now()
+        if state[0] and entry.refused_until and now < entry.refused_until:
+            # As if it were done: what is not due would hold up the others before Celery 5.7.
+            return schedstate(True, (entry.refused_until - now).total_seconds())
+        if not state[0] or self._see_to(entry, now):
             return state
         return schedstate(False, self.max_interval)
 
@@ -122,14 +128,25 @@ class LedgerScheduler(DatabaseScheduler):
     def apply_entry(self, entry: LedgerEntry, producer: Any = None) -> None:
         """Do nothing: ``is_due`` has done it."""
 
-    def _see_to(self, entry: LedgerEntry) -> bool:
-        see_to = self._record if self._is_on_ledger(entry) else self._send
+    def _see_to(self, entry: LedgerEntry, now: dt.datetime) -> bool:
         try:
-            see_to(entry, entry._default_now())
+            self._do_or_refuse(entry, now)
         except (OperationalError, InterfaceError, BrokerUnavailable) as error:
             logger.warning("event=schedule_waits schedule=%r reason=%r", entry.name, str(error))
             return False
         return True
+
+    def _do_or_refuse(self, entry: LedgerEntry, now: dt.datetime) -> None:
+        see_to = self._record if self._is_on_ledger(entry) else self._send
+        try:
+            must_take(self.app.tasks.get(entry.task), entry.args, entry.kwargs)
+            see_to(entry, now)
+        except (OperationalError, InterfaceError, BrokerUnavailable):
+            raise
+        except Exception as error:
+            logger.exception("event=schedule_refused schedule=%r task=%s", entry.name, entry.task)
+            SchedulePolicy.record_skip(entry.model.pk, SkipReason.REFUSED, describe(error), now)
+            entry.refuse(now)
 
     def _record(self, entry: LedgerEntry, now: dt.datetime) -> None:
         with transaction.atomic(using=dialects.ledger_connection().alias):
@@ -148,8 +165,7 @@ class LedgerScheduler(DatabaseScheduler):
             _log_left_out(entry, reason)
             return ""
         task_id = entry.run_id(due_at)
-        requested_by = entry.name[:REQUESTED_BY_LENGTH]
-        self._ask_for(entry, self._apply_whole, task_id=task_id, requested_by=requested_by)
+        self._apply(entry, task_id=task_id, requested_by=entry.name[:REQUESTED_BY_LENGTH])
         return task_id
 
     def _send(self, entry: LedgerEntry, now: dt.datetime) -> None:
@@ -160,7 +176,7 @@ class LedgerScheduler(DatabaseScheduler):
             is_left_out = self._is_left_out(entry, now)
         entry.taken(now)
         if not is_left_out:
-            self._ask_for(entry, self._publish)
+            self._publish(entry)
 
     def _is_left_out(self, entry: LedgerEntry, now: dt.datetime) -> bool:
         try:
@@ -175,20 +191,6 @@ class LedgerScheduler(DatabaseScheduler):
         if not taken:  # taken by another beat, or edited: read it again
             self._read_at = None
         return taken
-
-    def _ask_for(self, entry: LedgerEntry, ask: Callable[..., Any], **options: Any) -> None:
-        """Ask for the run once: what is refused now would be refused again in a second."""
-        try:
-            ask(entry, **options)
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception:
-            logger.exception("event=schedule_refused schedule=%r task=%s", entry.name, entry.task)
-
-    def _apply_whole(self, entry: LedgerEntry, **options: Any) -> None:
-        """Record all of it or nothing: what is refused does not undo that the entry was taken."""
-        with transaction.atomic(using=dialects.ledger_connection().alias):
-            self._apply(entry, **options)
 
     def _publish(self, entry: LedgerEntry) -> None:
         with short_tempered_connection() as connection:
@@ -249,6 +251,7 @@ class LedgerScheduler(DatabaseScheduler):
                 continue
             try:
                 entries[model.name] = self.Entry(model, app=self.app)
+                entries[model.name].go_on_from(self._schedule.get(model.name))
             except (DatabaseError, InterfaceError):
                 raise
             except Exception:  # one unusable row must not stop all others

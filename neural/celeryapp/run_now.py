@@ -1,8 +1,12 @@
-"""Runs a schedule once at a person's request: as beat would, but in the person's name."""
+"""Runs a schedule once at a person's request: as beat would, but in the person's name.
+
+Or only tries whether it would run.
+"""
 
 from typing import Any
 
 from celery import current_app
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from kombu.utils.json import loads
@@ -35,8 +39,36 @@ def run_now(schedule: Any, username: str) -> str:
         given |= {"requested_by": username, "task_id": run_id_by_hand(schedule.pk, now)}
     elif not current_app.conf.task_always_eager:
         _must_be_accepted()
-    arguments = loads(schedule.args or "[]"), loads(schedule.kwargs or "{}")
+    arguments = arguments_of(schedule)
+    must_take(task, *arguments)
     return str(task.apply_async(*arguments, **given).id)
+
+
+def try_out(schedule: Any) -> None:
+    """Raise what would refuse a run of this schedule. Nothing is recorded or sent.
+
+    Of a task that is not known here nothing can be said: it may be one of other code.
+    """
+    task = current_app.tasks.get(schedule.task)
+    if not isinstance(task, LedgerTask):
+        must_take(task, *arguments_of(schedule))
+        return
+    with transaction.atomic():
+        run_now(schedule, username="")
+        transaction.set_rollback(True)
+
+
+def must_take(task: Any, args: Any, kwargs: Any) -> None:
+    """Raise TypeError for arguments that the task does not take, as its ``apply_async`` would."""
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise TypeError("the arguments are no JSON list, or the keyword arguments no JSON object")
+    if task is not None and task.typing:
+        task.__header__(*args, **kwargs)
+
+
+def arguments_of(schedule: Any) -> tuple[Any, Any]:
+    """The arguments and keyword arguments of a schedule, as its row says."""
+    return loads(schedule.args or "[]"), loads(schedule.kwargs or "{}")
 
 
 def _must_be_accepted() -> None:

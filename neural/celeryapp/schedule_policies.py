@@ -44,5 +44,5 @@ def due_time_to_run(entry: Any, now: dt.datetime, *, on_ledger: bool) -> dt.date
 
 
 def _recorded(policy: SchedulePolicy, reason: SkipReason, about: str, now: dt.datetime) -> LeftOut:
-    policy.record_skip(reason, about, now)
+    SchedulePolicy.record_skip(policy.pk, reason, about, now)
     return LeftOut(reason, about)

@@ -15,6 +15,8 @@ from neural.ledger.clock import carried
 
 logger = logging.getLogger(__name__)
 
+REFUSED_PAUSE = dt.timedelta(hours=1)
+"""When a refused schedule without a later due time is tried again."""
 AHEAD = dt.timedelta(seconds=2)
 """How much two beats may differ, each with its own estimate of the database's clock."""
 
@@ -31,6 +33,7 @@ class LedgerEntry(ModelEntry):
         self.in_force_since = model.last_run_at or model.date_changed
         super().__init__(model, app=app)
         self.schedule.nowfun = partial(_now, getattr(self.schedule, "tz", self.app.timezone))
+        self.refused_until: dt.datetime | None = None
 
     def _default_now(self) -> dt.datetime:
         return _now(self.app.timezone)
@@ -58,6 +61,17 @@ class LedgerEntry(ModelEntry):
         self.last_run_at = self.model.last_run_at = self.in_force_since = now
         self.model.total_run_count += 1
         self.total_run_count = self.model.total_run_count
+
+    def refuse(self, now: dt.datetime) -> None:
+        """Leave the schedule alone until its next due time: what was refused would be refused again
+        in a second. The due time stays unused, so the row still says when the last run was."""
+        later = due_after(self.schedule, now)
+        self.refused_until = later if later > now else now + REFUSED_PAUSE
+
+    def go_on_from(self, before: "LedgerEntry | None") -> None:
+        """Be refused as long as this entry, unless the row was edited since it was read."""
+        if before and before.model.date_changed == self.model.date_changed:
+            self.refused_until = before.refused_until
 
 
 def _now(zone: dt.tzinfo) -> dt.datetime:

@@ -1,6 +1,7 @@
 """What beat does when a schedule's run is late, or its last run still works."""
 
 import datetime as dt
+from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +26,7 @@ class SkipReason(models.TextChoices):
 
     OVERLAP = "overlap", _("the run before had not ended")
     MISSED = "missed", _("beat came too late")
+    REFUSED = "refused", _("it was refused")
 
 
 WHY_LENGTH = 200
@@ -48,7 +50,7 @@ class SchedulePolicy(models.Model):
     skipped_at = models.DateTimeField(_("last left out"), null=True, blank=True)
     skipped_why = models.CharField(_("why"), max_length=WHY_LENGTH, blank=True, default="")
     """A :class:`SkipReason`, a space, and what it concerns: the task id of the run that overlaps,
-    or the due time that was missed."""
+    the due time that was missed, or the error with which the run was refused."""
 
     class Meta:
         verbose_name = _("schedule policy")
@@ -63,7 +65,19 @@ class SchedulePolicy(models.Model):
         seconds = DEFAULT_GRACE_SECONDS if self.grace_seconds is None else self.grace_seconds
         return dt.timedelta(seconds=seconds)
 
-    def record_skip(self, reason: SkipReason, about: str, now: dt.datetime) -> None:
-        """Record that a due time was left out."""
-        mine = type(self).objects.filter(pk=self.pk)
-        mine.update(skipped_at=now, skipped_why=f"{reason} {about}"[:WHY_LENGTH])
+    def refusal_of(self, schedule: Any) -> str:
+        """The error with which the schedule's last due time was refused; empty if it has run, or
+        was edited, since."""
+        reason, _space, about = self.skipped_why.partition(" ")
+        if reason != SkipReason.REFUSED or self.skipped_at is None:
+            return ""
+        since = max(filter(None, (schedule.last_run_at, schedule.date_changed)))
+        return about if self.skipped_at >= since else ""
+
+    @classmethod
+    def record_skip(
+        cls, schedule_id: int, reason: SkipReason, about: str, now: dt.datetime
+    ) -> None:
+        """Record that a due time was left out, also of a schedule that has no policy yet."""
+        said = {"skipped_at": now, "skipped_why": f"{reason} {about}"[:WHY_LENGTH]}
+        cls.objects.update_or_create(pk=schedule_id, defaults=said)

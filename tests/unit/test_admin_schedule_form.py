@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, PeriodicTask, PeriodicTasks
 
-from neural.models import Misfire, Overlap, SchedulePolicy
+from neural.models import AuditEntry, Misfire, Overlap, SchedulePolicy, TaskRun
 from tests.unit import admin_world as world
 from tests.unit.beating import daily
 from tests.unit.test_admin_schedules import audited, schedule, user_with
@@ -77,6 +77,55 @@ def test_an_overlap_cannot_be_guarded_for_a_plain_task_and_the_form_says_why() -
     assert said.startswith("celery.backend_cleanup is no task on the ledger")
     assert not SchedulePolicy.objects.exists()
     assert save(world.superuser(), row, misfire="skip").redirect_chain
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"kwargs": '{"model_typo": 1}'}, "unexpected keyword argument 'model_typo'"),
+        ({"args": '{"since": "2026-03-02"}'}, "no JSON list"),
+        ({"kwargs": "[]"}, "no JSON object"),
+        ({"priority": "0"}, "priority must be from 1 to 10"),
+        ({"queue": "defualt"}, "there is no queue"),
+        ({"exchange": "elsewhere"}, "the ledger does not keep exchange"),
+        ({"task": "celery.backend_cleanup", "args": "[1]"}, "argument"),
+    ],
+)
+def test_a_schedule_that_would_be_refused_is_refused_at_the_door(fields: Any, said: str) -> None:
+    row = schedule()
+
+    answer = save(world.superuser(), row, **fields)
+
+    (told,) = errors_of(answer)["__all__"]
+    assert told.startswith("It would be refused each time it is due: ")
+    assert said in told
+    assert not TaskRun.objects.exists()
+    row.refresh_from_db()
+    assert (row.args, row.kwargs, row.queue) == ("[]", "{}", None)
+
+
+def test_a_schedule_that_may_run_is_only_tried_out() -> None:
+    row = schedule()
+
+    assert save(world.superuser(), row, kwargs='{"since": "2026-03-02"}').redirect_chain
+    assert save(world.superuser(), row, task="elsewhere.clean", args='["x"]').redirect_chain
+    assert save(world.superuser(), row, task="celery.backend_cleanup").redirect_chain
+
+    assert not TaskRun.objects.exists()
+
+
+def test_a_schedule_is_switched_off_with_a_reason_also_if_it_would_be_refused() -> None:
+    row = schedule(kwargs='{"model_typo": 1}')
+    off = filled_in(row, kwargs=row.kwargs) | {"enabled": ""}
+
+    answer = world.superuser().post(world.page_of(row), off)
+    assert set(errors_of(answer)) == {"reason"}
+
+    world.superuser().post(world.page_of(row), off | {"reason": "the task is gone"})
+    row.refresh_from_db()
+    assert not row.enabled
+    entry = AuditEntry.objects.get(action="schedule.change")
+    assert (entry.reason, entry.details["switched"]) == ("the task is gone", {"enabled": False})
 
 
 @pytest.mark.parametrize("seconds", ["9", "86401", "nan"])

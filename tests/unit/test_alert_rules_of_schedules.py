@@ -7,7 +7,7 @@ import pytest
 from django.db.models.functions import Now
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from neural.models import WorkerProcess
+from neural.models import SchedulePolicy, SkipReason, WorkerProcess
 from neural.models.worker import ProcessKind
 from neural.monitoring.alerts.judging import UNKNOWN
 from neural.monitoring.alerts.rules.schedules import BEAT_SILENT, SCHEDULE_OVERDUE
@@ -135,3 +135,17 @@ def test_a_schedule_that_cannot_be_used_hides_no_other_and_is_not_changed():
     assert not judgement.knows("broken")
     assert judgement.knows("pays")
     assert PeriodicTask.objects.get(name="broken").enabled
+
+
+def test_a_schedule_that_is_refused_is_told_with_the_reason_before_its_grace_is_over():
+    row = every(600, last_seconds_ago=610)
+    PeriodicTask.objects.update(date_changed=after(-9999))
+    SchedulePolicy.record_skip(row.pk, SkipReason.REFUSED, "TypeError: no model_typo", after(-10))
+
+    (condition,) = judged(SCHEDULE_OVERDUE, view()).conditions
+
+    assert (condition.subject, condition.facts) == ("pays", {"refused": "TypeError: no model_typo"})
+    told = SCHEDULE_OVERDUE.sentence("pays", condition.facts)
+    assert told.endswith("it is refused when it is due: TypeError: no model_typo")
+    PeriodicTask.objects.update(last_run_at=after(-1))
+    assert found(SCHEDULE_OVERDUE, view()) == {}

@@ -8,11 +8,11 @@ from celery import Celery
 from django.apps import apps
 from django.db import OperationalError
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask, PeriodicTasks
+from django_celery_beat.models import ClockedSchedule, PeriodicTask, PeriodicTasks
 
 from neural.celeryapp.beat import LedgerScheduler
 from neural.ledger.clock import carried
-from neural.models import TaskRun
+from neural.models import SchedulePolicy, TaskRun
 from tests.unit.beating import SHANGHAI, START, Beat, daily, killed, moments, schedule
 from zhilian.celery import app
 
@@ -229,6 +229,61 @@ def test_what_the_ledger_refuses_is_logged_once_a_moment(beat, clock, caplog):
     beat.looks()
 
     assert moments() == []
+    assert caplog.text.count("event=schedule_refused schedule='it'") == 1
+
+
+@pytest.mark.parametrize("task", ["probe.give_back", "probe.plain"])
+def test_a_refused_due_time_is_no_run_and_the_row_says_why(beat, clock, task, monkeypatch):
+    monkeypatch.setattr(app.tasks[task], "__header__", takes_nothing)
+    row = schedule(task=task, kwargs='{"model_typo": 1}', last_run_at=START)
+    good = schedule("good", task="probe.count")
+
+    for _ in range(3):
+        clock.moves(seconds=61)
+        beat.looks()
+
+    row.refresh_from_db()
+    assert (row.last_run_at, row.total_run_count) == (START, 0)
+    assert (beat.sent, TaskRun.objects.exclude(requested_by=good.name).count()) == ([], 0)
+    kept = SchedulePolicy.objects.get(pk=row.pk)
+    assert kept.skipped_at == clock.now
+    assert kept.refusal_of(row).startswith("TypeError: takes_nothing() got an unexpected keyword")
+    assert len(moments()) == 3  # it holds up nobody
+
+
+def takes_nothing():
+    """The header of a task without arguments."""
+
+
+def test_what_was_refused_is_made_up_for_when_it_was_mended(beat, clock, caplog):
+    row = schedule(priority=0, crontab=daily(10, timezone=SHANGHAI))
+    clock.moves(hours=1)
+    beat.looks()
+    for _ in range(20):  # beat reads its schedules again meanwhile
+        clock.moves(minutes=1)
+        beat._read_at = None
+        beat.looks()
+    assert caplog.text.count("event=schedule_refused schedule='it'") == 1
+
+    PeriodicTask.objects.update(priority=5, date_changed=START + dt.timedelta(minutes=1))
+    beat._read_at = None
+    beat.looks()
+
+    assert moments() == ["2026-03-02T02:00:00.000000Z"]
+    row.refresh_from_db()
+    assert row.last_run_at == clock.now
+
+
+def test_a_schedule_that_runs_once_and_was_refused_has_not_run(beat, clock, caplog):
+    at = ClockedSchedule.objects.create(clocked_time=START + dt.timedelta(minutes=2))
+    row = schedule(clocked=at, one_off=True, priority=0)
+    schedule("good")
+    for _ in range(4):
+        clock.moves(minutes=2)
+        beat.looks()
+
+    row.refresh_from_db()
+    assert (row.enabled, row.total_run_count, len(moments())) == (True, 0, 4)
     assert caplog.text.count("event=schedule_refused schedule='it'") == 1
 
 

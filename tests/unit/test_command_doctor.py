@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.db import ConnectionHandler, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
+from neural.audit import record_user
 from neural.conf import conf
 from neural.health import (
     Status,
@@ -23,6 +26,7 @@ from neural.health import (
     failures,
     messages,
     runs,
+    schedules,
     workers,
     writing,
 )
@@ -32,7 +36,7 @@ from neural.ledger import dialects
 from neural.ledger.dialects import ledger_dialect
 from neural.ledger.pausing import pause, pauses
 from neural.management.commands.doctor import language_of
-from neural.models import AttemptOutcome, RunState, TaskAttempt, TaskRun, WorkerProcess
+from neural.models import AttemptOutcome, AuditEntry, RunState, TaskAttempt, TaskRun, WorkerProcess
 from tests.unit import doctoring
 from tests.unit.beating import schedule
 from tests.unit.doctoring import found_within, healthy, is_found, set_broker
@@ -90,6 +94,41 @@ def test_a_schedule_whose_app_is_not_installed_is_told(monkeypatch):
         "neural.W021: nobody does what the schedule 'nightly' asks for",
         "add 'neural.restaurant' to INSTALLED_APPS",
         "manage.py check --database default",
+    )
+
+
+def test_a_schedule_with_an_argument_that_an_upgrade_renamed_is_told():
+    schedule("nightly", task="neural.tasks.analyse_demand", kwargs='{"shop": "S1"}')
+    schedule("off", task="neural.tasks.analyse_demand", kwargs='{"shop": "S1"}', enabled=False)
+    schedule("of other code", task="elsewhere.clean", kwargs='{"shop": "S1"}')
+
+    finding = examination.kept_settings(Situation())
+
+    assert is_found(
+        finding,
+        Status.WARNING,
+        "neural.W022: the schedule 'nightly' is refused each time it is due",
+        "unexpected keyword argument 'shop'",
+        "Give it the arguments that neural.tasks.analyse_demand takes",
+    )
+    assert finding.found.count("W022") == 1
+
+
+def test_a_schedule_that_is_switched_off_is_a_warning_that_says_by_whom_and_why():
+    PeriodicTask.objects.all().delete()
+    assert schedules.schedules_off(Situation()).status == Status.OK
+    row = schedule("night 1", enabled=False)
+    schedule("night 2", enabled=False)
+    lee = get_user_model().objects.create_user("lee")
+    record_user(lee, action="schedule.disable_tasks", rows=[row], reason="the oven")
+    since = timezone.localtime(AuditEntry.objects.get().at)
+
+    assert is_found(
+        schedules.schedules_off(Situation()),
+        Status.WARNING,
+        f"night 1 (switched off by lee since {since:%Y-%m-%d %H:%M}: the oven)",
+        "night 2 (switched off, nobody knows by whom)",
+        "switch it on in the admin under Schedules",
     )
 
 

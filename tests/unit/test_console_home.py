@@ -9,14 +9,19 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.core.cache import caches
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.translation import trans_real
+from django_celery_beat.models import PeriodicTask
 
+from neural.audit import record_user
 from neural.health.examination import of_ledger
 from neural.health.findings import Finding, Status
+from neural.health.schedules import schedules_off
+from neural.health.situation import Situation
 from neural.models import WorkerProcess
 from neural.monitoring.console import home, remembering, sources, tables, watched
 from neural.monitoring.console.sources import AlertRow, GroupRow, ScheduleRow
@@ -29,10 +34,12 @@ from neural.monitoring.rollups import reading
 from neural.monitoring.rollups.histograms import BUCKETS, bucket_of
 from neural.monitoring.rollups.reading import Figures
 from tests.unit import admin_world as world
+from tests.unit.beating import daily
 
 pytestmark = pytest.mark.django_db
 
 HOME = "/admin/"
+NIGHTLY_WORK = sources.nightly_work
 FACTS: dict[str, Any] = {
     "broker": {"up": True, "address": "redis://here", "error": "", "driver": "redis"},
     "queues": {
@@ -570,6 +577,22 @@ def test_scheduled_work_says_how_it_went_last_and_when_it_comes_next(monkeypatch
         text_of(html, "console-nightly"),
     )
     assert "console-needs" in html
+
+
+def test_a_night_job_that_is_switched_off_is_on_the_home_and_in_the_verdict(monkeypatch):
+    monkeypatch.setattr(sources, "nightly_work", NIGHTLY_WORK)
+    PeriodicTask.objects.all().delete()
+    row = PeriodicTask.objects.create(name="nightly", task="app.x", crontab=daily(4), enabled=False)
+    lee = get_user_model().objects.create_user("lee")
+    record_user(lee, action="schedule.disable_tasks", rows=[row], reason="the oven")
+    examined(schedules_off(Situation()))
+
+    html = page()
+
+    told = text_of(html, "console-nightly")
+    assert re.search("nightly switched off by lee since .*: the oven", told)
+    verdict = text_of(html.partition("console-tile")[0], "console-verdict")
+    assert re.search(r"nightly \(switched off by lee since .*: the oven\)", verdict)
 
 
 # When something is gone

@@ -19,7 +19,16 @@ from django_celery_beat.models import (
 )
 
 from neural.celeryapp.schedule_runs import run_id, run_id_by_hand, runs_of
-from neural.models import Misfire, ProcessKind, RunState, SchedulePolicy, TaskRun, WorkerProcess
+from neural.models import (
+    AuditEntry,
+    Misfire,
+    ProcessKind,
+    RunState,
+    SchedulePolicy,
+    SkipReason,
+    TaskRun,
+    WorkerProcess,
+)
 from neural.monitoring.console import schedule_timing
 from neural.monitoring.console.schedule_timing import overdue
 from neural.monitoring.console.schedules import NIGHTLY_SHOWN, nightly_work
@@ -202,15 +211,75 @@ def test_a_schedule_is_switched_off_and_on_and_it_is_written_who_did() -> None:
 
     client.post(f"{reverse(PAGE)}{row.pk}/switch/disable_tasks/")
     row.refresh_from_db()
+    assert row.enabled  # without a reason nothing is done
+    client.post(f"{reverse(PAGE)}{row.pk}/switch/disable_tasks/", {"reason": "the oven"})
+    row.refresh_from_db()
     assert not row.enabled
     client.post(f"{reverse(PAGE)}{row.pk}/switch/enable_tasks/", {"from": row.pk})
     row.refresh_from_db()
 
     assert row.enabled
     assert [entry[2] for entry in audited()] == [
-        "Changed state: on → off (switch off).",
+        "Changed state: on → off (switch off) and the oven.",
         "Changed state: off → on (switch on).",
     ]
+
+
+@pytest.mark.parametrize("by", ["button", "list", "form"])
+def test_what_is_switched_off_says_by_whom_since_when_and_why(by: str) -> None:
+    row = schedule()
+    client = viewer("change_periodictask")
+    if by == "button":
+        client.post(f"{reverse(PAGE)}{row.pk}/switch/disable_tasks/", {"reason": "the oven"})
+    elif by == "list":
+        sent = world.selection("toggle_tasks", row, reason="the oven")
+        client.post(reverse("admin:django_celery_beat_periodictask_changelist"), sent)
+    else:
+        form = {"name": row.name, "task": row.task, "crontab": row.crontab_id, "reason": "the oven"}
+        json = {"args": "[]", "kwargs": "{}", "headers": "{}"}
+        assert client.post(world.page_of(row), form | json).status_code == 302
+    since = AuditEntry.objects.latest("pk").at
+
+    told = f"switched off by lee since {timezone.localtime(since):%Y-%m-%d %H:%M}: the oven"
+    assert told in shown(viewer_of("kim"))
+    page = viewer_of("sue").get(f"{reverse(PAGE)}{row.pk}/change/").content.decode()
+    assert told.capitalize() in page
+
+
+def viewer_of(name: str) -> Client:
+    return world.logged_in(user_with("view_every_store", name=name))
+
+
+def test_what_was_switched_off_by_no_person_does_not_blame_who_did_it_once() -> None:
+    row = schedule()
+    client = viewer("change_periodictask")
+    client.post(f"{reverse(PAGE)}{row.pk}/switch/disable_tasks/", {"reason": "the oven"})
+    client.post(f"{reverse(PAGE)}{row.pk}/switch/enable_tasks/")
+    PeriodicTask.objects.update(enabled=False)
+
+    assert "switched off, nobody knows by whom" in shown(client)
+
+
+def test_a_due_time_that_was_refused_is_no_run_and_says_why() -> None:
+    row = schedule(last_run_at=timezone.now() - dt.timedelta(days=2))
+    PeriodicTask.objects.update(date_changed=timezone.now() - dt.timedelta(days=3))
+    refused(row)
+
+    page = shown(viewer())
+
+    assert "refused: TypeError: no model_typo" in page
+    assert "overdue since" in page
+    one = viewer_of("kim").get(f"{reverse(PAGE)}{row.pk}/change/").content.decode()
+    assert "refused: TypeError: no model_typo" in one
+
+    row.refresh_from_db()
+    row.save()  # edited: it may be right now
+    assert "refused: TypeError" not in shown(viewer_of("sue"))
+
+
+def refused(row: PeriodicTask) -> None:
+    now = timezone.now()
+    SchedulePolicy.record_skip(row.pk, SkipReason.REFUSED, "TypeError: no model_typo", now)
 
 
 @pytest.mark.parametrize("act", ["run", "switch/disable_tasks", "switch/toggle_tasks"])
@@ -267,13 +336,26 @@ def test_a_stores_user_sees_only_runs_of_the_own_stores() -> None:
 def test_nightly_work_is_what_comes_once_a_day_or_more_rarely() -> None:
     row = schedule()
     schedule("hourly", crontab=CrontabSchedule.objects.create(minute="17", timezone=UTC))
-    schedule("off", enabled=False)
     run = run_of(row)
 
     (found,) = nightly_work(user_with("view_every_store"))
 
     assert (found.name, found.last_run, found.took) == ("nightly", run, run.duration)
     assert found.next_at > timezone.now()
+
+
+def test_nightly_work_that_is_switched_off_stays_below_what_is_on_and_what_has_ended_goes() -> None:
+    off = schedule("a switched off", enabled=False)
+    on = schedule("z on")
+    often = IntervalSchedule.objects.create(every=10, period="seconds")
+    schedule("often", interval=often, enabled=False)
+    schedule("once", one_off=True, enabled=False)
+    schedule("ended", expires=timezone.now(), enabled=False)
+
+    found = nightly_work(user_with("view_every_store"))
+
+    assert [row.schedule for row in found] == [on, off]
+    assert [bool(row.off) for row in found] == [False, True]
 
 
 def test_nightly_work_is_found_behind_any_number_of_schedules_that_come_often() -> None:

@@ -1,5 +1,6 @@
 """Retention: by state and by work, in slices, nightly, and counted for people beforehand."""
 
+import re
 from functools import partial
 
 import pytest
@@ -12,6 +13,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 import neural
+from neural.audit import record_user
 from neural.conf import conf
 from neural.ledger.prune import PRUNABLES, prune_runs
 from neural.ledger.retention import Retention
@@ -323,6 +325,20 @@ def test_the_page_says_how_long_what_is_kept(browser, settings):
     assert "12 hours" in shown
     assert "for ever" in shown
     assert "style=" not in shown.partition("<main")[2]
+
+
+def test_the_page_says_that_nothing_is_being_deleted_and_why(browser, user):
+    assert "Nothing is being deleted" not in browser.get(reverse(f"{PAGE}_changelist")).text
+
+    schedules = PeriodicTask.objects.filter(task=PRUNE_TASK)
+    schedules.update(enabled=False)
+    record_user(user, action="schedule.disable_tasks", rows=schedules, reason="an audit")
+
+    told = browser.get(reverse(f"{PAGE}_changelist")).text
+    assert re.search("Nothing is being deleted: switched off by ana since .*: an audit", told)
+    schedules.delete()
+    told = browser.get(reverse(f"{PAGE}_changelist")).text
+    assert "Nothing is being deleted: there is no schedule for it" in told
 
 
 def test_counting_is_a_run_in_the_persons_name_and_leaves_an_entry(browser, user):

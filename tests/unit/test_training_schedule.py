@@ -79,7 +79,7 @@ def test_an_hour_chosen_in_the_admin_is_the_hour(beat, clock, schedule, admin_cl
 
 
 def test_switched_off_in_the_admin_no_round_is_opened(beat, clock, schedule, admin_client):
-    edited(clock, admin_client, schedule, enabled="")
+    edited(clock, admin_client, schedule, enabled="", reason="the figures are wrong")
 
     a_day_passes(beat, clock)
 

@@ -24,12 +24,13 @@ from neural.admin.scope import ReadOnlyAdmin
 from neural.conf import conf
 from neural.events.pruning import PAYLOADS
 from neural.ledger import retention as rules
+from neural.ledger.clock import database_clock
 from neural.ledger.prune import PRUNABLES
 from neural.models import RunState, TaskRun
 from neural.models.store import sees_every_store
 from neural.monitoring.console.page import page_context
 from neural.monitoring.models import Retention
-from neural.monitoring.retention.asking import ask, newest
+from neural.monitoring.retention.asking import ask, newest, why_idle
 from neural.monitoring.retention.slices import WORKERS
 
 PERMISSION = "neural_monitoring.prune_rows"
@@ -105,6 +106,7 @@ class RetentionAdmin(ReadOnlyAdmin):
             tab="tables",
             title=_("Retention"),
             rules=list(_rules()),
+            idle=why_idle(database_clock()),
             deleted=[Pruning(run) for run in newest(dry_run=False)[:5]],
             counted=[Pruning(run) for run in newest(dry_run=True)[:1]],
             may_prune=self.has_prune_permission(request),

@@ -12,6 +12,7 @@ from django_celery_beat.models import PeriodicTask
 
 from neural.admin.rhythm import in_words
 from neural.celeryapp.schedule_runs import newest_run
+from neural.celeryapp.schedule_switches import SwitchedOff, switched_off
 from neural.celeryapp.task import LedgerTask
 from neural.ledger.clock import database_clock
 from neural.ledger.titles import given_title
@@ -36,6 +37,13 @@ class ScheduleRow:
     last_run: TaskRun | None
     """Its newest run, if the user may see that."""
     policy: SchedulePolicy
+    off: SwitchedOff | None
+    """Who switched it off; None if it is on."""
+
+    @property
+    def refused(self) -> str:
+        """Why its last due time was refused; empty if it was not, or if it is switched off."""
+        return "" if self.off else self.policy.refusal_of(self.schedule)
 
     @property
     def name(self) -> str:
@@ -70,8 +78,11 @@ class ScheduleRow:
     @property
     def skipped_for(self) -> str:
         """Why a due time was left out last, in words; empty if none was."""
-        reason = self.policy.skipped_why.partition(" ")[0]
-        return str(SkipReason(reason).label) if reason in SkipReason.values else ""
+        reason, _space, about = self.policy.skipped_why.partition(" ")
+        if reason not in SkipReason.values:
+            return ""
+        label = str(SkipReason(reason).label)
+        return f"{label} ({about})" if reason == SkipReason.REFUSED else label
 
     @property
     def _task(self) -> Any:
@@ -90,6 +101,7 @@ def rows_of(
     newest = [each.newest_run for each in found if each.newest_run]
     runs = visible_runs(user).defer("args", "kwargs", "result").in_bulk(newest)
     policies = SchedulePolicy.objects.in_bulk([each.pk for each in found])
+    off = switched_off([each.pk for each in found if not each.enabled])
     return [
         _row(
             each,
@@ -97,6 +109,7 @@ def rows_of(
             count=times,
             last_run=runs.get(each.newest_run),
             policy=policies.get(each.pk) or SchedulePolicy(schedule_id=each.pk),
+            off=off.get(each.pk),
         )
         for each in found
     ]

@@ -13,6 +13,7 @@ from django.db.models import F, Q, QuerySet
 from django_celery_beat.models import PeriodicTask
 
 from neural.celeryapp.due_times import next_due_times, overdue_since
+from neural.celeryapp.schedule_switches import off_schedules
 
 OVERDUE_AFTER = dt.timedelta(seconds=15)
 """Beat looks every five seconds."""
@@ -57,11 +58,13 @@ def all_schedules() -> QuerySet[PeriodicTask]:
 
 
 def nightly(now: dt.datetime, *, most: int) -> list[int]:
-    """The keys of the enabled schedules that come at most every :data:`RARE`: what is overdue
-    first, then what comes next."""
-    rare = [each for each in _timed(_maybe_rare(), now) if each[1].is_rare]
+    """The keys of the schedules that come at most every :data:`RARE`: at most so many of those that
+    are on, what is overdue first, then what comes next; then as many that are switched off."""
+    on = _maybe_rare(all_schedules().filter(enabled=True))
+    rare = [each for each in _timed(_longest_ago(on), now) if each[1].is_rare]
     rare.sort(key=lambda each: _urgency(each[1], now))
-    return [schedule.pk for schedule, _ in rare[:most]]
+    off = _maybe_rare(off_schedules(now)).values_list("pk", flat=True)
+    return [*(schedule.pk for schedule, _ in rare[:most]), *off[:most]]
 
 
 def _urgency(timing: Timing, now: dt.datetime) -> tuple[bool, dt.datetime]:
@@ -82,13 +85,13 @@ def _timed(
     return [(each, timing_of(each, now=now, count=count)) for each in schedules]
 
 
-def _maybe_rare() -> QuerySet[PeriodicTask]:
+def _maybe_rare(schedules: QuerySet[PeriodicTask]) -> QuerySet[PeriodicTask]:
     """Those whose rows do not say that they come more often than :data:`RARE`."""
     often = Q(interval__period__in=["seconds", "microseconds"], interval__every__lt=43_200)
     often |= Q(interval__period="minutes", interval__every__lt=720)
     often |= Q(interval__period="hours", interval__every__lt=12)
     often |= Q(crontab__hour="*") | Q(crontab__minute="*")
-    return _longest_ago(all_schedules().filter(enabled=True).exclude(often))
+    return schedules.exclude(often)
 
 
 def _longest_ago(schedules: QuerySet[PeriodicTask]) -> QuerySet[PeriodicTask]:

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 from django_celery_beat.models import PeriodicTask
 
-from neural.admin.actions import Verb, perform, refusal
+from neural.admin.actions import Verb, do_with_reason, refusal
 from neural.admin.display import page_address
 from neural.admin.pages import page
 from neural.admin.panels import add_panels
@@ -160,7 +160,7 @@ class SchedulesPage(ReadOnlyAdmin):
         if found is None or not _may_switch(request.user, found):
             raise PermissionDenied(refusal(found) if found else "")
         schedule = get_object_or_404(PeriodicTask, pk=number)
-        perform(verb=found, rows=[schedule], user=request.user)
+        do_with_reason(self, request, found, [schedule])
         return self._back(request)
 
     def _must_view(self, request: HttpRequest) -> None:

@@ -118,7 +118,7 @@ def open_group_count(user: Any) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleRow:
-    """A schedule: its last run and its next time."""
+    """A schedule: its last run and its next time, and why there is none."""
 
     name: str
     outcome: SafeString | str
@@ -126,6 +126,8 @@ class ScheduleRow:
     took: str
     next_at: dt.datetime | None
     is_overdue: bool
+    trouble: str = ""
+    """Who switched it off, or why it is refused."""
 
 
 def nightly_work(user: Any) -> Sequence[ScheduleRow]:
@@ -144,7 +146,8 @@ def _schedule(row: Any) -> ScheduleRow:
         last_at=(run.finished_at or run.started_at or run.available_at) if run else None,
         took=duration(row.took) if row.took is not None else NOTHING,
         next_at=row.next_at,
-        is_overdue=row.overdue_since is not None,
+        is_overdue=row.overdue_since is not None or bool(row.refused),
+        trouble=row.off.told if row.off else row.refused,
     )
 
 

@@ -1,8 +1,13 @@
 """Runs of the pruning: the nightly ones, and those that people ask for."""
 
+import datetime as dt
 from collections.abc import Sequence
 
-from neural.celeryapp.shipped_schedules import ShippedSchedule
+from django.apps import apps
+from django.utils.translation import gettext as _
+
+from neural.celeryapp.schedule_switches import off_schedules, switched_off
+from neural.celeryapp.shipped_schedules import BEAT, ShippedSchedule
 from neural.ledger.record import enqueue
 from neural.models import TaskRun
 from neural.queues import LOW_PRIORITY, LOW_PRIORITY_QUEUE
@@ -39,3 +44,15 @@ def newest(*, dry_run: bool) -> Sequence[TaskRun]:
     """The newest runs that pruned, or only counted; the last one first."""
     runs = TaskRun.objects.filter(task=PRUNE_TASK, event=None).order_by("-pk")[:NEWEST]
     return [run for run in runs if bool(run.kwargs.get("dry_run")) is dry_run]
+
+
+def why_idle(now: dt.datetime) -> str:
+    """Why no schedule deletes anything; empty if one does, and in projects without
+    django-celery-beat, which may have their own way."""
+    if not apps.is_installed(BEAT):
+        return ""
+    schedules = apps.get_model(BEAT, "PeriodicTask")._default_manager.filter(task=PRUNE_TASK)
+    if schedules.filter(enabled=True).exists():
+        return ""
+    off = switched_off(off_schedules(now).filter(task=PRUNE_TASK).values_list("pk", flat=True))
+    return next((each.told for each in off.values()), _("there is no schedule for it"))

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from neural.celeryapp.due_times import due_after, overdue_since
 from neural.health.findings import span
-from neural.models import WorkerProcess
+from neural.models import SchedulePolicy, WorkerProcess
 from neural.models.worker import ProcessKind
 from neural.monitoring.alerts.judging import (
     UNKNOWN,
@@ -32,6 +32,7 @@ from neural.optional import said_of_an_absent_task
 logger = logging.getLogger(__name__)
 
 MOST_SCHEDULES = 500
+NO_POLICY = SchedulePolicy()
 SCHEDULES_PAGE = "neural_schedulepolicy_changelist"
 
 
@@ -75,7 +76,12 @@ def _schedule_overdue(view: View, thresholds: Thresholds) -> Judgement:
     if silence is not None and silence > view.thresholds_of(BEAT_SILENT)["beat_silent_seconds"]:
         return UNKNOWN
     found, unknown = [], set()
+    policies = SchedulePolicy.objects.in_bulk()
     for schedule in _enabled():
+        refused = policies.get(schedule.pk, NO_POLICY).refusal_of(schedule)
+        if refused:
+            found.append(Condition(subject=schedule.name, facts={"refused": refused}))
+            continue
         try:
             late = _late_by(schedule, view, thresholds)
         except (DatabaseError, InterfaceError):
@@ -115,6 +121,9 @@ def _late_by(schedule: Any, view: View, thresholds: Thresholds) -> tuple[dt.date
 
 
 def _overdue_told(subject: str, facts: Facts) -> str:
+    if "refused" in facts:
+        told = _("the schedule %(name)s does not run, it is refused when it is due: %(reason)s")
+        return told % {"name": subject, "reason": facts["refused"]}
     told = _("the schedule %(name)s has been due for %(span)s")
     return told % {"name": subject, "span": span(facts["seconds"])}
 
