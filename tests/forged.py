@@ -144,6 +144,7 @@ LETTERS: dict[str, Case] = {
     "timelimit an empty text": header(timelimit=""),
     "timelimit a number": header(timelimit=5),
     "timelimit of three": header(timelimit=[1, 2, 3]),
+    "timelimit of a millisecond": header(timelimit=[0.001, None]),
     "timelimit below zero": header(timelimit=[-1, -1]),
     "timelimit without end": header(timelimit=[float("inf"), None]),
     "stamped_headers a number": header(stamped_headers=5),

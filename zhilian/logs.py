@@ -10,12 +10,16 @@ from neural.personal.patterns import masked_text
 # Attributes of every record; any others came through `extra`.
 STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "data"}
 
+LONGEST_TEXT = 32_000
+"""Characters of a message, an extra or a traceback: a caller may send a text of any length, and a
+line of ours that names fifty runs has a few thousand."""
+
 
 class KeyValueFormatter(logging.Formatter):
     """Time (UTC), level, logger, process and message, then the record's extras as key=value.
 
     Line breaks in a message are escaped, so nothing that a caller sends can forge a line. A
-    traceback follows on its own lines.
+    traceback follows on its own lines. What is longer than one reads is cut.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -26,12 +30,12 @@ class KeyValueFormatter(logging.Formatter):
             f"level={record.levelname.lower()}",
             f"logger={record.name}",
             f"pid={record.process}",
-            _one_line(record.getMessage()),
+            _one_line(_cut(record.getMessage())),
             *(f"{key}={_value(value)}" for key, value in _extras(record).items()),
         ]
         line = " ".join(parts)
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
+            line += "\n" + _cut(self.formatException(record.exc_info))
         # The message of an exception may quote a guest's phone number.
         return masked_text(line) if record.levelno >= logging.WARNING else line
 
@@ -54,8 +58,16 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
     }
 
 
+def _cut(text: str) -> str:
+    """The text; of a longer one the beginning, the end and how much is left out."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    half = LONGEST_TEXT // 2
+    return f"{text[:half]}… {len(text) - 2 * half} characters …{text[-half:]}"
+
+
 def _value(value: Any) -> str:
-    text = str(value)
+    text = _cut(str(value))
     if text and not any(c.isspace() or c in '="' for c in text) and text.isprintable():
         return text
     return json.dumps(text, ensure_ascii=False)

@@ -21,12 +21,12 @@ from django.http import HttpRequest, StreamingHttpResponse
 from neural.api import limits
 from neural.api.bodies import Body, NotReadable, check_media_type
 from neural.api.conf import conf
-from neural.api.deadlines import Deadline
 from neural.api.problems import ApiProblem, database_away, problem_body
 from neural.api.requests import as_arguments, as_cloudevent, with_trace
 from neural.api.splitting import Element, elements, lines
 from neural.api.submitting import Item, Outcome, item_of, submit_all
 from neural.conf import conf as ledger_conf
+from neural.deadlines import Deadline
 from neural.events.ndjson import line_limit
 
 NDJSON = ("application/x-ndjson", "application/jsonl")

@@ -1,29 +1,17 @@
-"""Reads request bodies: within a size and a time, as JSON that means one thing only.
-
-Django's own reading (``request.body``) is not used. Its limit is one for the whole project
-(``DATA_UPLOAD_MAX_MEMORY_SIZE``), it keeps a body in memory, and it takes a body without
-``Content-Length`` for an empty one.
-"""
+"""Reads request bodies as JSON that means one thing only, and what refused requests leave."""
 
 import json
-import time
-from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
-from http import HTTPStatus
-from inspect import iscoroutinefunction
 from typing import Any
 
-from django.http import HttpRequest, UnreadablePostError
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest
 
+from neural import bodies
 from neural.api.conf import conf
-from neural.api.deadlines import Deadline
 from neural.api.problems import ApiProblem
 from neural.conf import conf as ledger_conf
 from neural.stored_json import said_of
 
-READ_BYTES = 64 * 1024
 REFUSED_SECONDS = 5.0
 """How long the rest of a refused request is waited for."""
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
@@ -57,114 +45,27 @@ def check_media_type(request: HttpRequest, accepted: tuple[str, ...]) -> str:
     return media_type
 
 
-class Body:
-    """The body of a request, read piece by piece.
+class Body(bodies.Body):
+    """The body of a request to the API, which may take ``api_body_seconds``."""
 
-    A body of more than ``limit`` bytes is refused with 413, one for which the client makes us wait
-    longer than ``api_body_seconds`` in all with 408, and one that ends early with 400.
-    """
+    refused = ApiProblem
 
     def __init__(self, request: HttpRequest, limit: int, seconds: float | None = None) -> None:
-        self._limit = limit
-        self._seconds = self._seconds_left = seconds or conf().api_body_seconds
-        environ = getattr(request, "environ", {})
-        self._socket = environ.get("gunicorn.socket")
-        self._size = _declared_size(request)
-        if self._size is not None and self._size > limit:
-            raise self._too_large()
-        # Django gives no stream for a body without Content-Length (Transfer-Encoding: chunked); the
-        # server's own stream may be read to its end if the server says so.
-        is_chunked = self._size is None and environ.get("wsgi.input_terminated")
-        self._stream = environ["wsgi.input"] if is_chunked else request
-        self._read = 0
-        self.is_complete = False
-        """Whether everything has been read."""
-
-    def read(self, size: int = READ_BYTES) -> bytes:
-        """The next bytes, at most ``size``; empty at the end. Raises :class:`ApiProblem`."""
-        if self.is_complete:
-            return b""
-        if self._seconds_left <= 0:
-            raise self._too_slow()
-        piece = self._next(min(size, self._limit + 1 - self._read))
-        self._read += len(piece)
-        if not piece and self._seconds_left <= 0:
-            raise self._too_slow()
-        if self._read > self._limit:
-            raise self._too_large()
-        if not piece and self._size is not None and self._read < self._size:
-            raise _cut()
-        self.is_complete = not piece or self._read == self._size
-        return piece
-
-    def read_all(self) -> bytes:
-        """The whole body. Raises :class:`ApiProblem`."""
-        piece = self.read(self._size or READ_BYTES)
-        if self.is_complete:
-            return piece
-        pieces = [piece]
-        while piece := self.read():
-            pieces.append(piece)
-        return b"".join(pieces)
-
-    def drain(self) -> None:
-        """Read what is left and forget it: a client that sends everything before it reads the
-        answer would otherwise find the connection broken."""
-        try:
-            while self.read():
-                pass
-        except ApiProblem:
-            pass
-
-    def _next(self, size: int) -> bytes:
-        began = time.monotonic()
-        try:
-            with Deadline(self._socket, began + self._seconds_left):
-                return bytes(self._stream.read(size))
-        except (OSError, UnreadablePostError):
-            if time.monotonic() - began > self._seconds_left:
-                raise self._too_slow() from None
-            raise _cut() from None
-        finally:
-            self._seconds_left -= time.monotonic() - began
-
-    def _too_slow(self) -> ApiProblem:
-        return ApiProblem(408, f"the body did not arrive within {self._seconds:g} seconds")
-
-    def _too_large(self) -> ApiProblem:
-        return ApiProblem(413, f"the body is larger than {self._limit:,} bytes")
+        super().__init__(request, limit, seconds or conf().api_body_seconds)
 
 
-def reads_to_the_end(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator of an operation's ``run``: reads what a refused request has left of its body, if it
-    is not larger than a batch and comes soon.
+def read_to_the_end(request: HttpRequest) -> None:
+    """Read what a refused request has left of its body, if it is not larger than a batch and comes
+    soon; without a valid key, nothing is waited for.
 
     A server that closes a connection on which bytes are left breaks it: the client, which sends all
     before it reads, would see that instead of the reason.
     """
-    if iscoroutinefunction(run):
-        return run  # its server reads bodies whole
-
-    @wraps(run)
-    def running(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response: HttpResponseBase = run(request, *args, **kwargs)
-        if response.status_code >= HTTPStatus.BAD_REQUEST:
-            with suppress(ApiProblem):
-                Body(request, conf().api_batch_bytes, REFUSED_SECONDS).drain()
-        return response
-
-    return running
-
-
-def _declared_size(request: HttpRequest) -> int | None:
-    try:
-        return int(request.headers.get("Content-Length", ""))
-    except ValueError:
-        return None
-
-
-def _cut() -> ApiProblem:
-    return ApiProblem(400, "the body ended before all of it had arrived")
+    if not hasattr(request, "api_allowance"):
+        bodies.take_no_more(request)
+        return
+    with suppress(ApiProblem):
+        Body(request, conf().api_batch_bytes, REFUSED_SECONDS).drain()
 
 
 def read_json(raw: bytes) -> Any:

@@ -2,18 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpResponse
 
-from neural.errors import NeuralError
+from neural.bodies import RequestRefused
 from neural.events.answers import Problem
 
 CONTENT_TYPE = "application/problem+json"
 
 
-class ApiProblem(NeuralError):
+class ApiProblem(RequestRefused):
     """An error answer of the API. ``errors`` names fields and reasons; ``headers`` are added."""
 
     def __init__(
@@ -25,9 +24,7 @@ class ApiProblem(NeuralError):
         headers: Mapping[str, str] | None = None,
         **members: Any,
     ) -> None:
-        super().__init__(detail)
-        self.status = HTTPStatus(status)
-        self.detail = detail
+        super().__init__(status, detail)
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
         self.members = members

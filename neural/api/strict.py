@@ -3,6 +3,7 @@ unknown addresses and methods as problems, too."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial, wraps
+from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -14,6 +15,7 @@ from ninja.errors import ValidationError
 from ninja.operation import Operation
 
 from neural.api import errors
+from neural.api.bodies import read_to_the_end
 from neural.api.openapi import Document
 from neural.api.problems import ApiProblem
 from neural.events.answers import Problem
@@ -67,7 +69,7 @@ class StrictAPI(NinjaAPI):
             is_document = each.name == "openapi-json"  # django-ninja shows it to every method
             view = require_safe(each.callback) if is_document else each.callback
             each.callback = _answering_problems(view)
-        return [*urls, path("<path:rest>", errors.not_found)]
+        return [*urls, path("<path:rest>", _answering_problems(errors.not_found))]
 
 
 def operations(routers: Any) -> list[Operation]:
@@ -115,6 +117,8 @@ def _answering_problems(view: Any) -> Callable[..., Any]:
         if function.__name__ == "default_home":
             return errors.not_found(request)
         response: HttpResponse = _as_get(view, request, parameters)
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            read_to_the_end(request)
         if isinstance(response, HttpResponseNotAllowed):
             return errors.not_allowed(request, response)
         return response

@@ -13,7 +13,6 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
 from neural.api.access import NoKeyOpens
-from neural.api.bodies import reads_to_the_end
 from neural.api.errors import add_handlers
 from neural.api.limits import says_limits
 from neural.api.problems import ApiProblem, problem_response
@@ -32,7 +31,6 @@ def build() -> NinjaAPI:
         auth=NoKeyOpens(),
     )
     api.add_decorator(says_limits, mode="view")
-    api.add_decorator(reads_to_the_end, mode="view")
     api.add_exception_handler(ApiProblem, _on_problem)
     add_handlers(api)
     routers = [import_module(module).router for module in (*_OWN, *_of_apps())]

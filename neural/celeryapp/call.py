@@ -8,6 +8,7 @@ from celery import Task, current_app
 from celery.result import AsyncResult
 
 from neural import queues
+from neural.broker.envelopes import LEAST_LIMIT_SECONDS
 from neural.celeryapp.options import OptionNotKept, aware, keep
 from neural.ledger import record
 from neural.ledger.work import current_run
@@ -155,17 +156,22 @@ def limits_of(task: Any, given: Mapping[str, Any]) -> dict[str, float]:
     usual soft one (240 s) would have no effect before it, and a soft limit beyond the usual hard
     one would delay that.
 
-    Raises ValueError for a soft limit beyond the hard one.
+    Raises ValueError for a soft limit beyond the hard one, and for one too short to hold.
     """
     conf = task.app.conf
     usual_hard = task.time_limit or conf.task_time_limit
     usual_soft = task.soft_time_limit or conf.task_soft_time_limit
     hard, soft = given.get("time_limit"), given.get("soft_time_limit")
+    for name in ("time_limit", "soft_time_limit"):
+        if (limit := given.get(name)) and limit < LEAST_LIMIT_SECONDS:
+            least = f"give {LEAST_LIMIT_SECONDS:g} seconds or more"
+            raise ValueError(f"{task.name}: {name} {limit} strikes before the task begins: {least}")
     if hard is None and soft is None and not _is_late(usual_soft, usual_hard):
         return {}
     longest = hard or usual_hard
     if soft is None:
-        soft = longest * SOFT_SHARE if _is_late(usual_soft, longest) else usual_soft
+        is_late = _is_late(usual_soft, longest)
+        soft = max(longest * SOFT_SHARE, LEAST_LIMIT_SECONDS) if is_late else usual_soft
     if longest and soft > longest:
         raise ValueError(f"{task.name}: soft_time_limit {soft} is beyond time_limit {longest}")
     found = {"time_limit": hard, "soft_time_limit": soft}

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 from django.db.models import Count
@@ -11,6 +12,7 @@ from django.db.models import Count
 from neural.api import keys
 from neural.api.models import Scope
 from neural.models import NeuralEvent, TaskRun
+from tests.unit.hooks_world import source
 from tests.integration.web import Web, answered_lines
 from tests.watching import wait_until
 
@@ -162,6 +164,55 @@ def test_a_client_that_sends_a_byte_now_and_then_is_answered_when_its_time_is_ov
         answer = client.recv(65536)
         over.set()
         dripping.join()
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize(
+    ("path", "has_key", "status"),
+    [
+        ("/api/v1/events", True, 400),
+        ("/api/v1/events/batch", True, 400),
+        ("/api/v1/events", False, 401),
+        ("/api/v1/nowhere", False, 404),
+        ("/hooks/kitchen", False, 400),
+        ("/hooks/nobody", False, 404),
+    ],
+)
+def test_a_malformed_chunk_is_the_clients_mistake(serve, key, path, has_key, status):
+    source()
+    web = serve()
+    kind = NDJSON if path.endswith("batch") else "application/json"
+    chunked = "Transfer-Encoding: chunked"
+    with web.opened(path, key if has_key else "zn_no", kind, chunked, begun=b"zz\r\n{}") as client:
+        answer = client.recv(65536)
+
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert "Traceback" not in web.log.read_text()
+
+
+@pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/nowhere", "/hooks/nobody"])
+def test_half_sent_bodies_without_a_key_hold_up_nobody(serve, key, path):
+    """There are 32 of them, and 8 threads."""
+    web = serve()
+    with ExitStack() as clients:
+        half = ("zn_no", "application/json", "Content-Length: 5000")
+        opened = [clients.enter_context(web.opened(path, *half, begun=b"{")) for _ in range(32)]
+        began = time.monotonic()
+        status, _ = web.request("GET", "/healthz")
+        took = time.monotonic() - began
+        answers = [client.recv(65536) for client in opened]
+
+    assert status == 200
+    assert took < 10
+    assert {each.split(maxsplit=2)[1] for each in answers} <= {b"401", b"404", b"429"}
+
+
+def test_a_push_that_does_not_arrive_whole_is_answered_when_its_time_is_over(serve, key):
+    source()
+    web = serve()
+    with web.opened("/hooks/kitchen", key, "application/json", "Content-Length: 5000") as client:
+        answer = client.recv(65536)
 
     assert answer.startswith(b"HTTP/1.1 408 ")
 

@@ -180,14 +180,23 @@ def test_a_store_that_is_not_text_is_no_way_around_the_stores_of_a_key(post):
 
 @pytest.mark.parametrize(
     ("changes", "status"),
-    [({"key": "zn_wrong"}, 401), ({"content_type": "text/csv"}, 415), ({"query": "?a=1"}, 422)],
+    [({"content_type": "text/csv"}, 415), ({"query": "?a=1"}, 422)],
 )
-def test_of_a_refused_request_the_body_is_read_to_its_end(post, changes, status):
+def test_of_a_refused_request_with_a_key_the_body_is_read_to_its_end(post, changes, status):
     """Otherwise the connection would break while the client still sends."""
     response = post(ndjson(*map(event, range(2000))), **changes)
 
     assert response.status_code == status
     assert response.wsgi_request.read() == b""
+
+
+def test_without_a_valid_key_nothing_of_the_body_is_waited_for(post):
+    body = ndjson(*map(event, range(2000)))
+
+    response = post(body, key="zn_wrong")
+
+    assert response.status_code == 401
+    assert response.wsgi_request.read() == body
 
 
 def test_more_events_than_a_batch_may_have_are_left_and_the_last_line_says_so(post, settings):

@@ -11,6 +11,8 @@ import pytest
 from django.test import Client
 
 import neural
+from neural.hooks.conf import HookSettings
+from neural.hooks.platforms import eleme, meituan, square, toast
 from neural.hooks.platforms.base import PLATFORMS
 from neural.models import NeuralEvent, TaskRun
 from neural.restaurant.models import Order
@@ -74,3 +76,25 @@ def test_each_form_of_a_senders_body_is_an_event(shown):
     assert event.payload == {"item": "flour", "level": 3}
     assert event.occurred_at.isoformat() == "2026-11-25T10:30:00+00:00"
     assert not TaskRun.objects.dead().exists()
+
+
+@pytest.mark.parametrize("page", ["incoming-webhooks.md", "incoming-webhooks.zh.md"])
+@pytest.mark.parametrize(
+    ("platform", "seconds"),
+    [
+        ("Square", square.RESENT_FOR),
+        ("(?:Eleme, Meituan|饿了么、美团)", eleme.RESENT_FOR),
+        ("Toast", toast.RESENT_FOR),
+        ("Standard Webhooks", 0),
+    ],
+)
+def test_the_times_for_which_signatures_are_taken_are_those_of_the_code(page, platform, seconds):
+    assert eleme.RESENT_FOR == meituan.RESENT_FOR  # they share a row
+    text = (Path(__file__).parents[2] / "docs" / page).read_text()
+    (told,) = re.findall(rf"^\| {platform} \|(.*)", text, re.MULTILINE)
+    hours, minutes = (
+        re.search(rf"(\d+) {unit}", told) for unit in ("(?:hours|小时)", "(?:minutes|分钟)")
+    )
+    assert minutes is not None
+    stated = (int(hours[1]) if hours else 0) * 3600 + int(minutes[1]) * 60
+    assert stated == seconds + HookSettings().hook_tolerance_seconds

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 
 from zhilian.logs import KeyValueFormatter
 
@@ -34,3 +35,15 @@ def test_a_line_break_in_a_message_cannot_forge_a_line():
 
 def test_chinese_stays_readable():
     assert line("dish.updated", dish="红烧肉").endswith("dish=红烧肉")
+
+
+def test_a_line_is_bounded_whatever_a_caller_sends():
+    try:
+        raise ValueError("y" * 1_000_000 + " the end")
+    except ValueError:
+        told = line("path=%s", "x" * 1_000_000, note="z" * 1_000_000, exc_info=sys.exc_info())
+
+    assert len(told) < 100_000
+    assert "968005 characters" in told
+    assert "Traceback" in told
+    assert told.endswith("the end")

@@ -157,6 +157,16 @@ def test_a_soft_limit_beyond_the_hard_one_is_refused(fake_broker, asked):
         ask(**asked)
 
 
+@pytest.mark.parametrize("name", ["time_limit", "soft_time_limit"])
+def test_a_limit_that_strikes_before_the_task_begins_is_refused(fake_broker, name):
+    with pytest.raises(ValueError, match=rf"{name} 0\.001 strikes before .* 0\.5 seconds or more"):
+        ask(**{name: 0.001})
+
+
+def test_the_shortest_hard_limit_brings_a_soft_one_that_a_worker_accepts(fake_broker):
+    assert ask(time_limit=0.5).options == {"time_limit": 0.5, "soft_time_limit": 0.5}
+
+
 # Expiry
 
 

@@ -2,14 +2,15 @@
 
 import logging
 import re
-from typing import Any
+from http import HTTPStatus
 
 from django.core.exceptions import SuspiciousOperation
 from django.db import InterfaceError, OperationalError, transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
+from neural.bodies import Body, RequestRefused, take_no_more
 from neural.encrypted import SecretUnreadable
 from neural.hooks.conf import conf
 from neural.hooks.incoming.failures import place_of
@@ -22,13 +23,11 @@ logger = logging.getLogger(__name__)
 
 PUSHED_BYTES = 1024 * 1024
 """The largest body that is read: some tills push whole orders of more than 600 KB."""
+PUSHED_SECONDS = 5.0
+"""How long a push may be waited for in all: platforms send it at once, and give up as soon."""
 RETRY_AFTER_SECONDS = 60
 
 _NAME = re.compile(SOURCE_PATTERN)
-
-
-class BodyTooLarge(Exception):
-    """The body is larger than :data:`PUSHED_BYTES`."""
 
 
 @csrf_exempt
@@ -36,17 +35,25 @@ class BodyTooLarge(Exception):
 def receive_push(request: HttpRequest, name: str) -> HttpResponse:
     """Take what a platform pushes to a webhook source.
 
-    An unknown source and an inactive one have the same answer, 404. A body over 1 MiB has 413.
+    An unknown source and an inactive one have the same answer, 404. A body over 1 MiB has 413, one
+    that does not arrive soon 408, and one that is cut off or malformed 400.
     Where nothing could be kept (no database, a source without its credentials, an error in the
     platform's class before the signature was found right), the answer is 503, because platforms
     send again after it.
     """
+    response = _answered(request, name)
+    if response.status_code >= HTTPStatus.BAD_REQUEST:
+        take_no_more(request)
+    return response
+
+
+def _answered(request: HttpRequest, name: str) -> HttpResponse:
     try:
         return _received(request, name.removesuffix("/"))
     except SuspiciousOperation:
         raise  # Django answers 400, as to a host that is not allowed
-    except (BodyTooLarge, UnreadablePostError) as error:
-        return HttpResponse(status=413 if isinstance(error, BodyTooLarge) else 400)
+    except RequestRefused as refused:
+        return HttpResponse(status=refused.status)
     except (OperationalError, InterfaceError) as error:
         _log_unkept(name, "the database is away", error)
     except (SourceNotReady, SecretUnreadable) as error:
@@ -78,7 +85,7 @@ def _received(request: HttpRequest, name: str) -> HttpResponse:
         method=request.method or "",
         url=address_called(request),
         headers={each.lower(): value for each, value in request.headers.items()},
-        body=_body(request),
+        body=Body(request, PUSHED_BYTES, PUSHED_SECONDS).read_all(),
     )
     return _response(receive(source, received, now=timezone.now()))
 
@@ -87,25 +94,6 @@ def address_called(request: HttpRequest) -> str:
     """The address as the platform knows it, with its query."""
     public = conf().hook_public_url.rstrip("/")
     return public + request.get_full_path() if public else request.build_absolute_uri()
-
-
-def _body(request: HttpRequest) -> bytes:
-    """The raw body; raises :class:`BodyTooLarge`, or UnreadablePostError if the client is gone."""
-    stated = request.META.get("CONTENT_LENGTH") or ""
-    if stated.isdecimal() and int(stated[:12]) > PUSHED_BYTES:
-        raise BodyTooLarge
-    body = _stream(request).read(PUSHED_BYTES + 1)
-    if len(body) > PUSHED_BYTES:
-        raise BodyTooLarge
-    return bytes(body)
-
-
-def _stream(request: HttpRequest) -> Any:
-    """Django reads as much as Content-Length says, which a body in chunks does not state. Servers
-    that find the end of such a body themselves say so."""
-    if "CONTENT_LENGTH" not in request.META and request.META.get("wsgi.input_terminated"):
-        return request.META["wsgi.input"]
-    return request
 
 
 def _response(answer: Answer) -> HttpResponse:

@@ -69,7 +69,7 @@ class _Watch:
             self._active.add(deadline)
             if self._thread is None:
                 self._thread = threading.Thread(
-                    target=self._run, name="neural-api-deadlines", daemon=True
+                    target=self._run, name="neural-deadlines", daemon=True
                 )
                 self._thread.start()
         if not self._is_needed.is_set():
