@@ -24,7 +24,7 @@ def _read_json(given: Any) -> Any:
 
 _FROM_JSON = BeforeValidator(_read_json)
 Days = Annotated[float, Field(ge=0, le=36_500)]  # a century: dates end where more is subtracted
-PersonalKind = Literal["phone", "name", "email", "number", "text", "shown"]
+PersonalKind = Literal["phone", "name", "email", "number", "text", "person", "shown"]
 PrunableState = Literal["succeeded", "cancelled", "discarded", "dead"]
 
 

@@ -20,34 +20,56 @@ class Kind(StrEnum):
     """Of a card, an account, a member or a document: its end stays."""
     TEXT = "text"
     """Nothing of it stays."""
+    PERSON = "person"
+    """Somebody, with whatever is said of them: texts are masked, numbers and counts stay."""
 
 
 SHOWN = "shown"
 """In the setting ``personal_keys``: this pattern, which is one of ours, does not count."""
 
-_PHONES = "*phone *phones *mobile *mobiles *phonenumber *phonelist tel telephone tels 手机* 电话"
+_PERSONS = (
+    "guest customer buyer contact payer consignee recipient receiver person diner shopper eater "
+    "patron visitor purchaser orderer booker addressee attendee "
+    "顾客 客户 客人 食客 宾客 买家 买方 付款人 联系人 收货人 收件人 取餐人 取件人 下单人 订餐人 "
+    "预订人 预定人 订位人 用餐人 就餐人"
+)
+_OF_PERSONS = (
+    "s name names fullname firstname lastname givenname familyname realname nickname nick title "
+    "info infos details detail data profile person contact "
+    "姓名 名 名称 名字 称呼 昵称 信息 资料 详情"
+)
+_IN_SOME_ROLE = "*guest *customer *buyer *payer *contact *consignee *recipient"
+_PHONES = (
+    "*phone *phones *mobile *mobiles *phonenumber *phonelist tel telephone tels *手机* *电话 "
+    "*电话号码 *联系方式"
+)
 _NAMES = (
     "customer.name member.name guest.name recipient.name receiver.name consignee.name buyer.name "
     "contact.name user.name payer.name person.name courier.name rider.name delivery.name "
     "customername membername guestname recipientname receivername buyername contactname username "
     "payername personname couriername ridername consignee recipient receiver courier cardholder "
     "cardholdername realname nickname fullname firstname lastname givenname familyname invoice "
-    "invoicetitle invoice.title 姓名 收货人"
+    "invoicetitle invoice.title billingname shippingname shiptoname billtoname booking.name "
+    "bookingname reservation.name reservationname 姓名 收货人 收件人 *昵称 发票抬头"
 )
-_EMAILS = "email emails *email mail emailaddress"
+_EMAILS = "email emails *email mail emailaddress *邮箱 *邮箱地址 *电子邮件"
 _NUMBERS = (
     "member memberid membercode memberno memberkey customerid buyerid buyeruserid openid *openid "
     "unionid wechat wechatid weixin qq alipayid cardnumber cardno cardnum *.card.number "
     "bankcard bankcardno bankaccount iban idcard idcardno idnumber identitycard identityno "
-    "passport passportno ssn taxpayerid platenumber licenseplate 身份证* 会员* 车牌*"
+    "passport passportno ssn taxpayerid platenumber licenseplate *身份证* 会员* 车牌* *证件号* "
+    "*卡号 *银行账号 *微信号 护照*"
 )
 _TEXTS = (
     "address addr *.address *address street streetaddress addressline* housenumber latitude "
-    "longitude deliverygeo birthday birthdate dateofbirth 地址 guest.* customer.address.*"
+    "longitude deliverygeo birthday birthdate dateofbirth *地址 *住址 门牌* *生日 出生日期 经度 "
+    "纬度 guest.* customer.address.*"
 )
+_of_persons = " ".join(f"{who}{what}" for who in _PERSONS.split() for what in _OF_PERSONS.split())
 DEFAULT_KEYS: Mapping[str, Kind] = {
     pattern: kind
     for kind, patterns in (
+        (Kind.PERSON, f"{_PERSONS} {_IN_SOME_ROLE} {_of_persons}"),
         (Kind.PHONE, _PHONES),
         (Kind.NAME, _NAMES),
         (Kind.EMAIL, _EMAILS),
@@ -61,6 +83,12 @@ _CODES = re.compile(
     r".*(id|ids|no|sn|key|code|codes|number|hash|version|sku|barcode|ticket|token|trace|parent"
     r"|amount|price|total|sum|quantity|count|time|at|timestamp|day|date|queue|task|type)$"
 )
+
+_KIND_OF_GUEST = re.compile(
+    r".*(level|tier|grade|rank|status|state|source|channel|platform|currency|language|locale"
+    r"|等级|级别|类型|状态|来源|渠道|数|数量|次数|金额|时间|日期|编号)$"
+)
+"""Ends keys below a person whose texts, like gold, name nobody."""
 
 
 def plain_key(key: str) -> str:
@@ -96,6 +124,15 @@ class KeyRules:
             return found
         text = ".".join(path[-4:])
         return next((kind for pattern, kind in self._others if pattern.match(text)), None)
+
+    def kind_below(self, path: tuple[str, ...], above: Kind | None) -> Kind | None:
+        """The same for what stands below a value of the kind ``above``: all that is below a
+        personal key is personal, but of a person neither codes nor what sort of guest it is."""
+        found = self.kind_of(path)
+        if found is None and above is Kind.PERSON:
+            says_who = not (is_code(path[-1]) or _KIND_OF_GUEST.match(path[-1]))
+            return above if says_who else None
+        return found or above
 
 
 def _plain_pattern(pattern: str) -> str:

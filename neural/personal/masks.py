@@ -8,6 +8,8 @@ from typing import Any
 from neural.personal.keys import Kind
 
 HIDDEN = "****"
+PHONE_DIGITS = 7
+"""A phone has as many, or more."""
 _MASKED_PHONE = re.compile(r"(\+86 )?\d{3}\*{4}\d{4}|\*{4}\d{0,4}")
 _MOBILE = re.compile(r"1[3-9]\d{9}")
 _MASKED_NUMBER = re.compile(r"\*{4}.{0,4}", re.DOTALL)
@@ -23,7 +25,7 @@ def masked_phone(text: str) -> str:
     digits = digits.removeprefix("86") if country else digits
     if _MOBILE.match(digits) and (country or not text.lstrip().startswith(("+", "＋"))):
         return f"{country}{digits[:3]}{HIDDEN}{digits[7:11]}"
-    return HIDDEN + (digits[-4:] if len(digits) >= 7 else "")
+    return HIDDEN + (digits[-4:] if len(digits) >= PHONE_DIGITS else "")
 
 
 def masked_name(text: str) -> str:
@@ -45,18 +47,37 @@ def masked_number(text: str) -> str:
     return HIDDEN + (plain[-4:] if len(plain) > 8 else "")
 
 
+def masked_person(text: str) -> str:
+    """A name, an e-mail address or a phone, masked as such."""
+    if _EMAIL.fullmatch(text):
+        return masked_email(text)
+    return masked_name(text) if any(map(str.isalpha, text)) else masked_phone(text)
+
+
+def names_nobody(value: Any, kind: Kind) -> bool:
+    """Whether a value under a key that names a person is no more than a count: ``guests: 3``."""
+    if kind is not Kind.PERSON:
+        return False
+    if not isinstance(value, str):
+        return True
+    return len(digits_of(value)) < PHONE_DIGITS and not any(map(str.isalpha, value))
+
+
 _OF_TEXT: Mapping[Kind, Callable[[str], str]] = {
     Kind.PHONE: masked_phone,
     Kind.NAME: masked_name,
     Kind.EMAIL: masked_email,
     Kind.NUMBER: masked_number,
     Kind.TEXT: lambda text: HIDDEN,
+    Kind.PERSON: masked_person,
 }
 
 
 def masked(value: Any, kind: Kind) -> Any:
     """A value of JSON that is no list and no object, masked. Its type stays: of a number that is a
     phone's or a card's the last four digits stay, and 0 of any other number."""
+    if names_nobody(value, kind):
+        return value
     if isinstance(value, str):
         return _OF_TEXT[kind](value) if value else value
     if value is None or isinstance(value, bool):

@@ -163,8 +163,10 @@ class Person:
         return 0 if self.is_in(value) else value
 
     def _kind(self, path: tuple[str, ...]) -> Kind | None:
-        ends = (self.rules.kind_of(path[: length + 1]) for length in range(len(path)))
-        return next(filter(None, ends), None)
+        kind = None
+        for length in range(len(path)):
+            kind = self.rules.kind_below(path[: length + 1], kind)
+        return kind
 
     def _ends_with(self, value: Any) -> bool:
         return not self.digits or self.digits.endswith(str(value).zfill(4))

@@ -28,10 +28,10 @@ class Places:
         self._remembered = 0
 
     def below(self, place: Place, key: Any) -> Place:
-        """The place under a key. All that is below a personal key is personal."""
+        """The place under a key."""
         plain = plain_key(str(key))
         path = (*place.path[-8:], plain)
-        kind = self._rules.kind_of(path) or place.kind
+        kind = self._rules.kind_below(path, place.kind)
         found = Place(path, kind, is_code(plain))
         if self._remembered < MOST:
             place.below[key] = found

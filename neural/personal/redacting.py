@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from neural.conf import conf
-from neural.personal.keys import DEFAULT_KEYS, SHOWN, KeyRules, Kind
+from neural.personal.keys import DEFAULT_KEYS, SHOWN, KeyRules, Kind, plain_key
 from neural.personal.known import KnownValues
 from neural.personal.recording import masks_of
 from neural.personal.rules import Redaction
@@ -103,6 +103,7 @@ def _redaction() -> Redaction:
 
 @lru_cache(maxsize=4)
 def _of_patterns(own: tuple[tuple[str, str], ...]) -> tuple[KeyRules, Redaction]:
-    patterns: Mapping[str, str] = {**DEFAULT_KEYS, **dict(own)}
+    mine = {plain_key(pattern): kind for pattern, kind in own}
+    patterns: Mapping[str, str] = {**mine, **DEFAULT_KEYS, **mine}  # they come first, and outrank
     rules = KeyRules({each: Kind(kind) for each, kind in patterns.items() if kind != SHOWN})
     return rules, Redaction(rules)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, unquote_plus
 
 from neural.personal.keys import KeyRules, Kind, plain_key
-from neural.personal.masks import HIDDEN, masked
+from neural.personal.masks import HIDDEN, masked, names_nobody
 from neural.personal.patterns import masked_text
 from neural.personal.places import Place, Places
 
@@ -65,7 +65,7 @@ class Redaction:
         return found
 
     def _leaf(self, value: Any, place: Place) -> Any:
-        if place.kind is not None:
+        if place.kind is not None and not names_nobody(value, place.kind):
             return self._of_person(value, place.kind)
         if isinstance(value, str):
             if len(value) < SHORTEST or _MAY_HOLD.search(value) is None:
@@ -123,7 +123,7 @@ class Redaction:
     def _pair(self, found: re.Match[str]) -> str:
         kind = self._rules.kind_of((plain_key(found["key"]),))
         group = "value" if found["plain"] is None else "plain"
-        if kind is None:
+        if kind is None or found["plain"] == found["key"]:  # a line of code
             return found[0]
         start, end = found.start(group) - found.start(), found.end(group) - found.start()
         return found[0][:start] + str(self._of_person(found[group], kind)) + found[0][end:]

@@ -129,9 +129,25 @@ def test_of_a_list_of_people_only_the_person_goes(anna: Any) -> None:
 
     run.refresh_from_db()
     first, second = run.kwargs["customers"]
-    assert first == {"name": "a", "phone": "[erased]"}
+    assert first == {"name": "[erased]", "phone": "[erased]"}
     assert second == people[1]
     assert run.kwargs["operator"] == {"email": "a@b.c"}
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["guest", "customer", "buyer", "contact", "payer", "consignee_name", "联系人", "收货人姓名"],
+)
+def test_a_guest_under_a_plain_key_is_erased_with_the_phone(anna: Any, key: str) -> None:
+    event = submitted(
+        **{key: NAME, "顾客": {"全称": NAME, "数量": 2}, "收货地址": "中山路 1 号"}
+    ).event
+
+    erased()
+
+    payload = NeuralEvent.objects.get(pk=event.pk).payload
+    assert (payload[key], payload["收货地址"]) == ("[erased]", "[erased]")
+    assert payload["顾客"] == {"全称": "[erased]", "数量": 2}
 
 
 def test_runs_attempts_and_refusals_are_erased(anna: Any) -> None:

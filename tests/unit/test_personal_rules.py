@@ -98,6 +98,82 @@ def test_values_are_masked_by_their_keys_and_everything_else_stays() -> None:
 
 
 @pytest.mark.parametrize(
+    "key",
+    [
+        *(
+            "guest",
+            "customer",
+            "buyer",
+            "contact",
+            "payer",
+            "consignee_name",
+            "leadGuest",
+            "guests",
+        ),
+        *(
+            "recipient-info",
+            "booking_name",
+            "联系人",
+            "顾客",
+            "客人姓名",
+            "收货人姓名",
+            "收件人",
+            "预订人信息",
+        ),
+    ],
+)
+def test_text_under_whatever_names_a_person_is_masked_nested_or_not(key: str) -> None:
+    assert RULES.value({key: "王小明"}) == {key: "王**"}
+    assert RULES.value({key: ["王小明"]}) == {key: ["王**"]}
+    assert "小明" not in repr(RULES.value({key: {"called": "王小明", "of": {"called": "王小明"}}}))
+    assert RULES.text(f"{key}='王小明'") == f"{key}='王**'"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("13812345678", "138****5678"),
+        ("6123 4567", "****4567"),
+        ("wang@example.com", "w***@example.com"),
+        ("Rose Lee", "R**"),
+    ],
+)
+def test_a_person_is_masked_as_what_stands_there(text: str, masked: str) -> None:
+    assert RULES.value({"contact": text}) == {"contact": masked}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"guests": 3, "customers": "12", "顾客数": "3 位", "客人": 2},
+        {
+            "customer_count": 5,
+            "customer_type": "walk-in",
+            "guest_notes": "no nuts",
+            "contact_at": "x",
+        },
+        {"customer": {"level": "gold", "id": "c-17", "visits": 9, "status": "new", "等级": "金卡"}},
+        {"payer_total": "38.00", "buyers": True, "contactless": "yes", "customise": "less ice"},
+        {"顾客等级": "金卡", "客户编号": "K-17", "salesperson": "李雷", "staff": "李雷"},
+        "create(customer=customer, guest=guest)",
+    ],
+)
+def test_counts_and_codes_of_guests_are_not_mistaken_for_them(value: Any) -> None:
+    assert RULES.value(value) == value
+
+
+def test_ones_own_pattern_outranks_ours_however_it_is_spelt(settings: Any) -> None:
+    from neural.personal.redacting import redacted
+
+    own = {"shop_contact": "shown", "night_*contact": "phone", "Customer-Name": "shown"}
+    settings.NEURAL = {**getattr(settings, "NEURAL", {}), "personal_keys": own}
+
+    shown = redacted({"night_contact": "021 6123 4567", "customer_name": "Rose"})
+
+    assert shown == {"night_contact": "****4567", "customer_name": "Rose"}
+
+
+@pytest.mark.parametrize(
     "body",
     [
         json.dumps({"data": {"recipient_name": "王小明", "recipient_phone": "13812345678"}}),
