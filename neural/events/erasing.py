@@ -7,6 +7,7 @@ Whoever is killed begins anew, and finds what is left.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from django.db.models import Model, Q, QuerySet
 from neural.events.runs_under_way import Runs, runs_under_way
 from neural.events.texts import chunks_of
 from neural.ledger.outages import despite_contention
+from neural.personal.beside import Beside, beside
 from neural.personal.keys import plain_key
 from neural.personal.person import MARK, Person
 from neural.registry import Registry
@@ -79,6 +81,13 @@ class Step:
     found: int
     unread: int = 0
     """Rows that are nested too deep to be read."""
+    is_beside: bool = False
+    """Whether not the person was looked for, but what stands beside the person."""
+
+
+StoodBeside = dict[str, set[str]]
+"""What stands beside a person, by the code of the store in whose rows it stands; rows that belong
+to no store are under the empty code."""
 
 
 def erase(
@@ -87,35 +96,101 @@ def erase(
     store: str = "",
     dry_run: bool,
     wait_for: Callable[[Runs], None] = _not_waiting,
+    found_beside: StoodBeside | None = None,
 ) -> Iterator[Step]:
     """Go through all tables, and erase the person where ``dry_run`` is false; yields each step.
 
     A run that is at work may write what it had read before. So the tables are gone through again,
     each time after the runs have ended that were under way, until nothing is found. ``wait_for`` is
     called with these runs, and waits for them.
+
+    What stands beside the person is looked for before, and erased, too, where it can be nobody
+    else's: of a person who is erased already nothing would tell it. It is added to
+    ``found_beside``.
     """
-    for number in range(1 if dry_run else MOST_ROUNDS):
+    beside_by_store: StoodBeside = {} if found_beside is None else found_beside
+    for erasable in ERASABLES:
+        for step in _walk(erasable, person, rows_of(erasable, store), True, beside_by_store):
+            yield step if dry_run else replace(step, found=0, unread=0)
+    for code, values in beside_by_store.items():
+        yield from _erase_beside(person, code, frozenset(values), dry_run)
+    for number in range(0 if dry_run else MOST_ROUNDS):
         under_way = runs_under_way(store)
         if number:
             wait_for(under_way)
         found = 0
         for erasable in ERASABLES:
-            for step in _walk(erasable, person, store, dry_run):
+            rows = rows_of(erasable, store)
+            for step in _walk(erasable, person, rows, False, beside_by_store):
                 found += step.found
                 yield step
         if not found and (number or not under_way):
             return
 
 
-def _walk(erasable: Erasable, person: Person, store: str, dry_run: bool) -> Iterator[Step]:
-    rows = rows_of(erasable, store)
+def _walk(
+    erasable: Erasable,
+    person: Person,
+    rows: QuerySet[Any] | None,
+    dry_run: bool,
+    found_beside: StoodBeside | None = None,
+) -> Iterator[Step]:
     if rows is None:
         return
     person = of_table(person, erasable)
     for chunk in chunks_of(rows, erasable.fields):
         keys, unread = _naming(erasable, person, chunk)
+        if keys and found_beside is not None:
+            _note_beside(erasable, person, keys, found_beside)
         found = len(keys) if dry_run or not keys else _erase(erasable, person, keys)
-        yield Step(erasable.name, len(chunk), found, unread)
+        yield Step(erasable.name, len(chunk), found, unread, isinstance(person, Beside))
+
+
+def _note_beside(
+    erasable: Erasable, person: Person, keys: Sequence[Any], found: StoodBeside
+) -> None:
+    columns = (erasable.store or "pk", *erasable.fields)
+    for code, *values in erasable.model._base_manager.filter(pk__in=keys).values_list(*columns):
+        told = beside(person, dict(zip(erasable.fields, values, strict=True)))
+        if told:
+            found.setdefault((code or "") if erasable.store else "", set()).update(told)
+
+
+def _erase_beside(
+    person: Person, code: str, values: frozenset[str], dry_run: bool
+) -> Iterator[Step]:
+    """Erase within a store, or where there is none, what can be nobody else's."""
+    who = Beside(of=person, values=values, rules=person.rules)
+    for erasable in ERASABLES:
+        for chunk in chunks_of(_rows_at(erasable, code), erasable.fields) if who.values else ():
+            if others := _of_somebody_else(erasable, who, chunk):
+                who = replace(who, values=who.values - others)
+            yield Step(erasable.name, len(chunk), 0)
+            if not who.values:
+                return
+    for erasable in ERASABLES:
+        yield from _walk(erasable, who, _rows_at(erasable, code), dry_run)
+
+
+def _of_somebody_else(erasable: Erasable, who: Beside, chunk: Iterable[Any]) -> set[str]:
+    found: set[str] = set()
+    for _pk, *texts in chunk:
+        if any(text and who.may_be_in(text) for text in texts):
+            with suppress(RecursionError):  # it is counted where it would be erased
+                told = zip(erasable.fields, texts, strict=True)
+                row = {name: value_of(erasable.model, name, text) for name, text in told if text}
+                found |= who.of_somebody_else(row)
+    return found
+
+
+def _rows_at(erasable: Erasable, code: str) -> QuerySet[Any]:
+    """The rows that may be changed of this store; without a code, those of none."""
+    if code:
+        rows = rows_of(erasable, code)
+        return erasable.model._base_manager.none() if rows is None else rows
+    rows = erasable.model._base_manager.filter(erasable.only)
+    at = erasable.store
+    return rows.filter(Q(**{f"{at}__isnull": True}) | Q(**{at: ""})) if at else rows
 
 
 def of_table(person: Person, erasable: Erasable) -> Person:

@@ -25,6 +25,7 @@ from neural.events.erasing import (
 )
 from neural.events.texts import Chunk, chunks_of
 from neural.models import Store
+from neural.personal.beside import Beside
 from neural.personal.person import Person
 
 STORES = ("store", "store_code")
@@ -82,9 +83,10 @@ class Findings:
 
 
 def not_erased(person: Person, *, store: str = "") -> Iterator[Look]:
-    """Look through all tables for what names the person and is not erased; yields each look."""
+    """Look through all tables for what names the person and is not erased; yields each look. Of
+    what stood beside a person (:class:`Beside`), all that is left."""
     tables = cache(_names_of_tables)
-    for table, places in _tables():
+    for table, places in _all_fields() if isinstance(person, Beside) else _tables():
         alias = table.model._base_manager.db
         looks = _looks(table, places, person, store)
         try:
@@ -120,6 +122,14 @@ def _tables() -> Iterator[tuple[Erasable, Places]]:
             yield replace(table, only=~table.only), _anywhere
         if table.unchanged_paths:
             yield table, _unchanged
+
+
+def _all_fields() -> Iterator[tuple[Erasable, Places]]:
+    registered = {each.model: each for each in ERASABLES}
+    for model in apps.get_models():
+        table = registered.get(model) or _unregistered(model)
+        if not model._meta.proxy and (fields := list(_texts(model))):
+            yield replace(table, fields=fields, only=models.Q()), _anywhere
 
 
 def _unregistered(model: type[Model]) -> Erasable:

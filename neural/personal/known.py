@@ -26,7 +26,7 @@ class KnownValues:
     from other words are left out."""
 
     def __init__(self, masks: Mapping[str, str]) -> None:
-        long_enough = (each for each in masks.items() if _is_long_enough(each[0]))
+        long_enough = (each for each in masks.items() if is_long_enough(each[0]))
         self._masks = dict(islice(long_enough, MOST))
         # As JSON writes them, too: a text may quote a body.
         self._masks |= {json.dumps(value)[1:-1]: mask for value, mask in self._masks.items()}
@@ -47,7 +47,8 @@ class KnownValues:
         return 0 if type(value) is int and str(value) in self._masks else value
 
 
-def _is_long_enough(value: str) -> bool:
+def is_long_enough(value: str) -> bool:
+    """Whether a value can be told from other words in any text."""
     if _NUMBER.fullmatch(value):
         return sum(map(str.isdigit, value)) >= FEWEST_DIGITS
     return len(value) >= (SHORTEST_ASCII if value.isascii() else SHORTEST)

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, unquote_plus
 
 from neural.personal.keys import KeyRules, Kind, plain_key
-from neural.personal.masks import digits_of
+from neural.personal.masks import digits_of, names_nobody
 
 MARK = "[erased]"
 """Stands where a person's data stood."""
@@ -154,7 +154,8 @@ class Person:
     def _leaf(self, value: Any, path: tuple[str, ...], all_of_it: bool) -> Any:
         if value is None or isinstance(value, bool) or path[-2:] in self.unchanged:
             return value
-        if all_of_it and path and self._kind(path):
+        kind = self._kind(path) if all_of_it and path else None
+        if kind and not names_nobody(value, kind):
             return (value and self.mark) if isinstance(value, str) else 0
         if all_of_it and path and _LAST_DIGITS.match(path[-1]) and self._ends_with(value):
             return "" if isinstance(value, str) else 0
@@ -176,7 +177,7 @@ class Person:
         if depth <= _DEEPEST and (inner := _json(text)) is not None:
             shown = self._walk(inner, (), all_of_it=self._is_around(inner))
             return json.dumps(shown, ensure_ascii=False)
-        if depth <= _DEEPEST and "&" in text and _FORM.fullmatch(text):
+        if depth <= _DEEPEST and _is_form(text):
             return "&".join(self._pair(pair, depth) for pair in text.split("&"))
         return self._pattern.sub(self.mark, text)
 
@@ -186,6 +187,15 @@ class Person:
         plain = unquote_plus(unquote_plus(value))  # some platforms encode it twice
         shown = self._leaf(plain, (plain_key(unquote_plus(key)),), all_of_it=True)
         return pair if shown == plain else f"{key}={quote(str(shown), safe='[]')}"
+
+
+def is_document(text: str) -> bool:
+    """Whether a text is JSON or the body of a form, whose values are told by their keys."""
+    return _json(text) is not None or _is_form(text)
+
+
+def _is_form(text: str) -> bool:
+    return "&" in text and _FORM.fullmatch(text) is not None
 
 
 def _json(text: str) -> Any:

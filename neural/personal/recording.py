@@ -8,12 +8,11 @@ import copy
 from typing import Any
 
 from neural.personal.keys import Kind
-from neural.personal.masks import masked
 from neural.personal.rules import Redaction
 
 
-def masks_of(redaction: Redaction, document: Any) -> dict[str, str]:
-    """The values of a JSON value that stand under a personal key, as text, each with its mask.
+def kinds_of(redaction: Redaction, document: Any) -> dict[str, Kind]:
+    """The values of a JSON value that stand under a personal key, as text, each with its kind.
     Values beyond a place that is nested too deep are left out."""
     recording = _Recording(redaction)
     recording.value(document)
@@ -25,10 +24,9 @@ class _Recording(Redaction):
 
     def __init__(self, like: Redaction) -> None:
         self.__dict__ = copy.copy(like.__dict__)  # the same places: those known are not read anew
-        self.found: dict[str, str] = {}
+        self.found: dict[str, Kind] = {}
 
     def _of_person(self, value: Any, kind: Kind) -> Any:
         if isinstance(value, str | int | float) and not isinstance(value, bool):
-            text = str(value).strip()
-            self.found[text] = str(masked(text, kind))
+            self.found[str(value).strip()] = kind
         return super()._of_person(value, kind)

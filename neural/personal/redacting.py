@@ -10,7 +10,8 @@ from typing import Any
 from neural.conf import conf
 from neural.personal.keys import DEFAULT_KEYS, SHOWN, KeyRules, Kind, plain_key
 from neural.personal.known import KnownValues
-from neural.personal.recording import masks_of
+from neural.personal.masks import masked
+from neural.personal.recording import kinds_of
 from neural.personal.rules import Redaction
 
 PERMISSION = "neural.view_personal_data"
@@ -62,7 +63,8 @@ def masking_values_of(documents: Callable[[], Iterable[Any]]) -> Iterator[None]:
 def _personal_values(documents: Iterable[Any]) -> KnownValues:
     masks: dict[str, str] = {}
     for document in documents:
-        masks |= masks_of(_redaction(), document)
+        kinds = kinds_of(_redaction(), document)
+        masks |= {text: str(masked(text, kind)) for text, kind in kinds.items()}
     return KnownValues(masks)
 
 

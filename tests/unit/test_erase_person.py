@@ -328,8 +328,7 @@ def test_what_was_stopped_in_the_middle_is_done_by_the_next_run(
     for number in range(4):
         submitted(str(number))
     steps = erase(person(), dry_run=False)
-    next(steps)
-    next(steps)
+    assert [next(each for each in steps if each.found).found for _ in range(2)] == [1, 1]
     steps.close()
     assert found() == 2
 
@@ -455,3 +454,87 @@ def test_an_address_and_a_member_find_the_person_too(anna: Any, known: dict[str,
     payload = NeuralEvent.objects.get().payload
     assert payload["member"] == "[erased]"
     assert found(person(**known)) == 0
+
+
+# What stands beside the person
+
+
+def test_a_name_that_stands_alone_is_erased_where_it_can_be_nobody_elses(anna: Any) -> None:
+    event = submitted().event
+    run = world.run(
+        RunState.DEAD,
+        store=event.store,
+        kwargs={"guest": NAME, "dish": NAME},
+        error=f"KeyError: no table for {NAME}",
+    )
+
+    erased()
+
+    run.refresh_from_db()
+    assert run.error == "KeyError: no table for [erased]"
+    assert run.kwargs == {"guest": "[erased]", "dish": NAME}
+
+
+def test_a_namesake_keeps_the_name_and_so_does_every_other_store(anna: Any) -> None:
+    submitted()
+    namesake = submitted("2", phone="13800000000").event
+    alone = world.run(RunState.DEAD, store=namesake.store, error=f"no table for {NAME}")
+    there = world.run(store=world.store("S2"), task_id="there", kwargs={"guest": NAME})
+
+    erased()
+
+    for row in (namesake, alone, there):
+        row.refresh_from_db()
+    assert namesake.payload["customer"]["name"] == NAME
+    assert alone.error == f"no table for {NAME}"
+    assert there.kwargs == {"guest": NAME}
+
+
+def test_the_shops_own_phone_is_not_taken_for_the_guests(anna: Any) -> None:
+    submitted("1", shop_phone="021-61234567")
+    submitted("2", shop_phone="021-61234567", phone="13800000000")
+    dine_in = world.event(event_id="3", payload={"shop_phone": "021-61234567"})
+
+    erased()
+
+    dine_in.refresh_from_db()
+    assert dine_in.payload == {"shop_phone": "021-61234567"}
+
+
+def test_where_a_name_is_left_is_told_by_table_and_field(
+    anna: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    submitted()
+    namesake = submitted("2", phone="13800000000").event
+
+    erased()
+
+    said = capsys.readouterr().out.partition("Left, with a name or an address")[2]
+    assert f"1  neural.NeuralEvent.payload ({namesake.pk})" in said
+    assert AuditEntry.objects.latest("pk").details["beside"]["neural.NeuralEvent.payload"] == 1
+    assert NAME not in said
+
+
+def test_without_yes_they_are_counted_apart(anna: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    event = submitted().event
+    world.run(store=event.store, error=f"no table for {NAME}")
+    before = rows.everything()
+
+    call_command("erase_person", phone=PHONE)
+
+    assert rows.everything() == before
+    assert "1  with what stands beside the person" in capsys.readouterr().out
+
+
+def test_the_body_of_a_push_loses_what_stands_beside_the_person_by_its_keys(anna: Any) -> None:
+    event = submitted().event
+    body = f"consignee={NAME}&dish={NAME}&total=3"
+    run = world.run(store=event.store, kwargs={"body": body, "raw": json.dumps({"buyer": NAME})})
+
+    erased()
+
+    run.refresh_from_db()
+    assert run.kwargs == {
+        "body": f"consignee=[erased]&dish={NAME}&total=3",
+        "raw": '{"buyer": "[erased]"}',
+    }

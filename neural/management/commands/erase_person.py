@@ -10,11 +10,12 @@ from django.utils.crypto import salted_hmac
 from tqdm import tqdm
 
 from neural import audit
-from neural.events.erasing import ERASABLES, Step, erase
+from neural.events.erasing import ERASABLES, Step, StoodBeside, erase
 from neural.events.not_erased import Findings, not_erased
 from neural.events.runs_under_way import RunsAwaited
 from neural.management.teaching import TeachingCommand
 from neural.models import AuditOutcome, AuditSource, Store
+from neural.personal.beside import Beside
 from neural.personal.person import Person
 from neural.personal.redacting import key_rules
 
@@ -22,6 +23,11 @@ PERMISSION = "neural.erase_personal_data"
 ACTION = "person.erase"
 LONGEST_REASON = 500
 WAIT_SECONDS = 60
+BESIDE = "with what stands beside the person, such as the name alone"
+LEFT = "Not erased, though they name the person:"
+LEFT_BESIDE = (
+    "Left, with a name or an address that stood beside the person. It may be somebody else's, too:"
+)
 
 
 class Command(TeachingCommand):
@@ -35,7 +41,9 @@ class Command(TeachingCommand):
         Every table is read to its end, in small steps beside live work. The command may be stopped
         or killed at any time: started again it erases what is left. Runs that are at work may
         write what they had read before: the command waits until they have ended, and reads the
-        tables again. Ids and content hashes of events stay, so that an event that a till sends
+        tables again. A name, an address or another phone that stands beside the person is looked
+        for once more in the same store, and erased where it can be nobody else's; where it is left
+        is told. Ids and content hashes of events stay, so that an event that a till sends
         again is a duplicate. Ids and other fields that name the person and are not erased are
         counted, by table and field. What is not reached, such as backups and other systems, is
         named in docs/personal-data.md.
@@ -77,7 +85,8 @@ class Command(TeachingCommand):
             raise CommandError(f"there is no store {store!r}", returncode=2)
         if not yes:
             steps = erase(person, store=store, dry_run=True)
-            self._report(*self._go(steps), verb="name the person")
+            found: Counter[str] = Counter()
+            self._report(found, self._go(steps, found), verb="name the person")
             self._look(person, store)
             self.stdout.write("Nothing was changed. To erase: --yes --by WHO --reason WHY.")
             return
@@ -104,11 +113,18 @@ class Command(TeachingCommand):
             )
 
         found: Counter[str] = Counter()
+        found_beside: StoodBeside = {}
         tell(AuditOutcome.DONE, "begun")
         awaited = RunsAwaited(seconds=seconds)
         try:
-            steps = erase(person, store=store, dry_run=False, wait_for=awaited.wait_for)
-            unread = self._go(steps, found)[1]
+            steps = erase(
+                person,
+                store=store,
+                dry_run=False,
+                wait_for=awaited.wait_for,
+                found_beside=found_beside,
+            )
+            unread = self._go(steps, found)
         except BaseException:
             tell(AuditOutcome.FAILED, "stopped", count=found.total(), rows=dict(+found))
             raise
@@ -126,6 +142,7 @@ class Command(TeachingCommand):
         # By now the person is erased, and the log says so, whatever becomes of this look.
         try:
             findings = self._look(person, store)
+            beside = self._look_beside(person, found_beside, store)
         except BaseException:
             tell(AuditOutcome.FAILED, "look stopped")
             raise
@@ -133,24 +150,32 @@ class Command(TeachingCommand):
             AuditOutcome.FAILED if findings.unread or findings.unreadable else AuditOutcome.DONE,
             "looked at the rest",
             not_erased=findings.rows,
+            beside=beside.rows,
             unread=findings.unread,
             unreadable=findings.unreadable,
         )
         _end(unread + findings.unread, late)
 
-    def _go(
-        self, steps: Iterable[Step], found: Counter[str] | None = None
-    ) -> tuple[Counter[str], int]:
-        found, unread = Counter() if found is None else found, 0
+    def _go(self, steps: Iterable[Step], found: Counter[str]) -> int:
+        """Go through the steps and count what each found; returns how many rows are unread."""
+        unread = 0
         with tqdm(unit=" rows", disable=None) as bar:
             for step in steps:
-                found[step.name] += step.found
+                found[BESIDE if step.is_beside else step.name] += step.found
                 unread += step.unread
                 bar.set_description(step.name)
                 bar.update(step.looked_at)
-        return found, unread
+        return unread
 
-    def _look(self, person: Person, store: str) -> Findings:
+    def _look_beside(self, person: Person, found: StoodBeside, store: str) -> Findings:
+        """Look for what stood beside the person, and tell where it is left."""
+        values = frozenset(each for values in found.values() for each in values)
+        if not values:
+            return Findings()
+        who = Beside(of=person, values=values, rules=person.rules)
+        return self._look(who, store, LEFT_BESIDE)
+
+    def _look(self, person: Person, store: str, told: str = LEFT) -> Findings:
         """Look for what names the person and is not erased, and tell it."""
         findings = Findings()
         with tqdm(unit=" rows", disable=None) as bar:
@@ -158,20 +183,20 @@ class Command(TeachingCommand):
                 bar.set_description(look.name)
                 bar.update(look.looked_at)
                 findings.add(look)
-        self._tell(findings)
+        self._tell(findings, told)
         return findings
 
     def _report(self, found: Counter[str], unread: int, *, verb: str) -> None:
-        for name in ERASABLES.names():
+        for name in (*ERASABLES.names(), BESIDE):
             if found[name]:
                 self.stdout.write(f"{found[name]:8,}  {name}")
         self.stdout.write(f"{found.total():8,}  rows {verb}.")
         if unread:
             self.stdout.write(f"{unread:8,}  rows are nested too deep to be read.")
 
-    def _tell(self, findings: Findings) -> None:
+    def _tell(self, findings: Findings, told: str) -> None:
         if findings.rows:
-            self.stdout.write("Not erased, though they name the person:")
+            self.stdout.write(told)
         for field, rows in sorted(findings.rows.items()):
             named = [str(each) for each in findings.keys[field]]
             keys = ", ".join(named) + (", …" if rows > len(named) else "")
