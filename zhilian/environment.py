@@ -89,6 +89,10 @@ class Environment(BaseModel):
     var: Path = Field(alias="ZHILIAN_VAR")
     debug: Boolean = Field(False, alias="ZHILIAN_DEBUG")
     secret_key: str | None = Field(None, alias="ZHILIAN_SECRET_KEY")
+    secret_key_fallbacks: Annotated[list[str], PlainValidator(_listed)] = Field(
+        [], alias="ZHILIAN_SECRET_KEY_FALLBACKS"
+    )
+    """Former keys: what they have signed or encrypted can still be read."""
     allowed_hosts: Annotated[list[str], PlainValidator(_hosts)] = Field(
         LOCAL_HOSTS, alias="ZHILIAN_ALLOWED_HOSTS"
     )

@@ -18,6 +18,7 @@ _environment = environment.read(environment=os.environ, base_dir=BASE_DIR)
 VAR = state.make_var(_environment.var)
 
 SECRET_KEY = _environment.secret_key or state.secret_key(VAR)
+SECRET_KEY_FALLBACKS = _environment.secret_key_fallbacks
 DEBUG = _environment.debug
 ALLOWED_HOSTS = _environment.allowed_hosts
 CSRF_TRUSTED_ORIGINS = _environment.csrf_trusted_origins

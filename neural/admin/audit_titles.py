@@ -93,6 +93,7 @@ for _code, _name in {
     "retention.count": _("Retention: Count now"),
     "retention.delete": _("Retention: Delete now"),
     "event.submit": _("Event: Submit"),
+    "credentials.reencrypt": _("Credentials: Encrypt anew"),
     "event.retry": _("Event: Retry"),
     "refused_event.correct": _("Refused event: Correct and submit"),
     "queue.pause": _("Queue: Pause"),

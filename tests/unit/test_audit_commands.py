@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.db import DatabaseError
+from django.test import override_settings
 
 from neural.admin.audit_titles import title_of
 from neural.admin.run_page.timeline import timeline
@@ -17,7 +18,7 @@ from neural.ledger import select
 from neural.ledger.clock import database_clock
 from neural.ledger.pausing import pause
 from neural.models import AuditEntry, AuditOutcome, AuditSource, RunState
-from tests.unit import api_world
+from tests.unit import api_world, hooks_world
 from tests.unit.demand import sell
 from tests.unit.ledger import ago, make_run, make_store
 from tests.unit.rounds import NAME, chain_of
@@ -66,6 +67,11 @@ def a_store_that_sells() -> None:
     sell(make_store("S1"), {0: 10, 7: 15})
 
 
+def a_credential_of_a_former_key() -> None:
+    with override_settings(SECRET_KEY="former"):
+        hooks_world.source()
+
+
 Arranged = Callable[[], Any]
 ACTS: dict[str, tuple[str, list[Any], Arranged]] = {
     "queue pause": ("queue.pause", ["default"], lambda: None),
@@ -73,6 +79,7 @@ ACTS: dict[str, tuple[str, list[Any], Arranged]] = {
     "retry_runs": ("run.retry", [], lambda: make_run(RunState.DEAD)),
     "prune": ("retention.delete", [], an_old_run),
     "submit_event": ("event.submit", [an_event], lambda: None),
+    "reencrypt": ("credentials.reencrypt", [], a_credential_of_a_former_key),
     "api_key issue": (
         "apikey.add",
         ["--name", "till 3", "--scope", "search", "--every-store"],
@@ -85,6 +92,11 @@ ACTS: dict[str, tuple[str, list[Any], Arranged]] = {
     "analyse_demand": ("demandsummary.analyse", [], a_store_that_sells),
     "forecast": ("forecast.make", ["--model-type", NAME], lambda: None),
 }
+
+
+@pytest.fixture(autouse=True)
+def _former_key(settings: Any) -> None:
+    settings.SECRET_KEY_FALLBACKS = ["former"]
 
 
 @pytest.fixture

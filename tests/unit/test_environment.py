@@ -1,6 +1,8 @@
 """The environment is read strictly: what is wrong stops the start with a sentence."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,33 @@ def test_an_empty_file_name_means_no_file(tmp_path):
 def test_a_file_that_was_named_must_exist(tmp_path):
     with pytest.raises(ImproperlyConfigured, match="no file"):
         read(tmp_path, ZHILIAN_ENV_FILE="absent")
+
+
+def test_former_secret_keys_are_a_list_with_whatever_signs_a_key_has(tmp_path):
+    (tmp_path / ".env").write_text("ZHILIAN_SECRET_KEY_FALLBACKS=a#$%^&*(b,-_=+)!@c\n")
+
+    assert read(tmp_path).secret_key_fallbacks == ["a#$%^&*(b", "-_=+)!@c"]
+    assert read(tmp_path / "nowhere").secret_key_fallbacks == []
+
+
+def test_the_deployment_takes_them_from_its_environment(tmp_path):
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from zhilian import settings; print(settings.SECRET_KEY_FALLBACKS)",
+        ],
+        env={
+            **os.environ,
+            "ZHILIAN_VAR": str(tmp_path),
+            "ZHILIAN_SECRET_KEY_FALLBACKS": "one,two",
+        },
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        check=True,
+    )
+
+    assert said.stdout.decode().strip() == "['one', 'two']"
 
 
 @pytest.mark.parametrize(
