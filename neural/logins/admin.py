@@ -22,6 +22,10 @@ class LoginFailuresAdmin(NeuralAdmin):
     list_per_page = 50
     show_full_result_count = False
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Without the known browsers and addresses from which nothing failed."""
+        return super().get_queryset(request).filter(failures__gt=0)
+
     def has_module_permission(self, request: HttpRequest) -> bool:
         return sees_every_store(request.user) and super().has_module_permission(request)
 

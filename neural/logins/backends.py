@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from neural.logins.counting import address_of, keys_of, longest_wait, shown
+from neural.logins.counting import address_of, keys_for, longest_wait, shown
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +27,11 @@ class ThrottledLogins:
     ) -> None:
         """Return None, so the next backend is tried, or raise PermissionDenied, so none is."""
         account = username or credentials.get(get_user_model().USERNAME_FIELD) or ""
-        address = address_of(request)
-        wait, by = longest_wait(keys_of(account=str(account), address=address))
+        wait, by = longest_wait(keys_for(request, str(account)))
         if not by or not wait:
             return
         seconds = math.ceil(wait.total_seconds())
-        said = (shown(account), address or "-", by, seconds)
+        said = (shown(account), address_of(request) or "-", by, seconds)
         logger.warning("event=login_throttled user=%r address=%s by=%s seconds=%d", *said)
         if request is not None:
             request.login_waits = seconds  # type: ignore[attr-defined]

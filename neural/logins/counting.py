@@ -3,10 +3,15 @@
 Django's own signals report logins, from whatever page or program. The database's clock is used,
 since web processes may be on several hosts. Several attempts at the same moment may all pass before
 the first is counted: as many as there are threads of web processes.
+
+Whoever knows a name can make it wait. So a browser or an address from which an account has logged
+in before is known, and has a count of its own in place of the account's
+(https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies).
 """
 
 import datetime as dt
 import logging
+import secrets
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 FORGOTTEN_AFTER = dt.timedelta(hours=1)
 """After this time without a failure, since the wait ended, counting starts again."""
+KNOWN_FOR = dt.timedelta(days=90)
+"""After the last login from there, a browser or an address is unknown again."""
 SHOWN_CHARACTERS = 64
 FORGOTTEN_AT_ONCE = 100
 Key = tuple[CountedBy, str]
@@ -32,9 +39,44 @@ Key = tuple[CountedBy, str]
 
 def keys_of(*, account: str, address: str) -> Sequence[Key]:
     """The keys that count a login. Accounts always come first, so rows are locked in one order."""
-    plain = unicodedata.normalize("NFKC", account).casefold().replace("\0", "")[:NAME_LENGTH]
-    keys = ((CountedBy.ACCOUNT, plain), (CountedBy.ADDRESS, address))
+    keys = ((CountedBy.ACCOUNT, _plain(account)), (CountedBy.ADDRESS, address))
     return [key for key in keys if key[1]]
+
+
+def _plain(account: str) -> str:
+    return unicodedata.normalize("NFKC", account).casefold().replace("\0", "")[:NAME_LENGTH]
+
+
+def keys_for(request: HttpRequest | None, account: str) -> Sequence[Key]:
+    """The keys that count this login: of a known browser or address, its own in place of the
+    account's."""
+    address = address_of(request)
+    for key in _places(request, account):
+        if LoginFailures.objects.filter(counted_by=key[0], name=key[1]).exists():
+            return [*keys_of(account="", address=address), key]
+    return keys_of(account=account, address=address)
+
+
+def _places(request: HttpRequest | None, account: str) -> Sequence[Key]:
+    """The browser, if it has a cookie, and the address."""
+    places = (getattr(request, "login_browser", ""), address_of(request))
+    named = (f"{place} {_plain(account)}"[:NAME_LENGTH] for place in places if place)
+    return [(CountedBy.KNOWN, name) for name in named]
+
+
+def remember(request: HttpRequest | None, account: str) -> None:
+    """Let this browser and this address be known to the account. Nothing is done for a login
+    without our middleware, which would not keep the cookie."""
+    if not hasattr(request, "login_browser"):
+        return
+    known = LoginFailures.objects.filter(counted_by=CountedBy.KNOWN)
+    if not known.filter(name__startswith=f"{request.login_browser} ").exists():  # type: ignore
+        # Never one that the client chose: somebody might have planted it.
+        request.login_browser = secrets.token_urlsafe(16)  # type: ignore[union-attr]
+    request.is_login = True  # type: ignore[union-attr]
+    for kind, name in _places(request, account):
+        now = {"failures": 0, "failed_at": Now(), "waits_until": Now()}
+        known.update_or_create(counted_by=kind, name=name, defaults=now)
 
 
 def longest_wait(keys: Sequence[Key]) -> tuple[dt.timedelta, str]:
@@ -77,6 +119,7 @@ def _count(row: LoginFailures, now: dt.datetime) -> None:
     free = {
         CountedBy.ACCOUNT: settings.login_failures,
         CountedBy.ADDRESS: settings.login_failures_by_address,
+        CountedBy.KNOWN: settings.login_failures,
     }
     row.failures += 1
     row.failed_at = now
@@ -92,7 +135,8 @@ def _count(row: LoginFailures, now: dt.datetime) -> None:
 def _forget_the_old() -> None:
     """Delete some old rows. A few are enough, as each failure adds two rows at most. Those that
     somebody else counts on at this moment are left out: two would wait for each other."""
-    old = LoginFailures.objects.filter(waits_until__lt=Now() - FORGOTTEN_AFTER)
+    is_old = Q(waits_until__lt=Now() - FORGOTTEN_AFTER) & ~Q(counted_by=CountedBy.KNOWN)
+    old = LoginFailures.objects.filter(is_old | Q(waits_until__lt=Now() - KNOWN_FOR))
     free = old.order_by("waits_until").select_for_update(skip_locked=True)
     keys = list(free.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
     LoginFailures.objects.filter(pk__in=keys).delete()
@@ -127,11 +171,12 @@ def on_failed_login(
         return
     field = get_user_model().USERNAME_FIELD
     account = credentials.get("username") or credentials.get(field) or ""
-    address = address_of(request)
-    logger.warning("event=login_failed user=%r address=%s", shown(account), address or "-")
-    count_failure(keys_of(account=str(account), address=address))
+    address = address_of(request) or "-"
+    logger.warning("event=login_failed user=%r address=%s", shown(account), address)
+    count_failure(keys_for(request, str(account)))
 
 
-def on_login(sender: Any, user: Any, **_: Any) -> None:
-    """Forget the failures of an account whose owner has logged in."""
+def on_login(sender: Any, user: Any, request: HttpRequest | None = None, **_: Any) -> None:
+    """Forget the failures of an account whose owner has logged in, and remember from where."""
     forgive(user.get_username())
+    remember(request, user.get_username())

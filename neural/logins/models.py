@@ -12,6 +12,8 @@ NAME_LENGTH = 150
 class CountedBy(models.TextChoices):
     ACCOUNT = "account", _("account")
     ADDRESS = "address", _("address")
+    KNOWN = "known", _("known browser or address")
+    """Of an account: from there it has logged in before. Its count is its own."""
 
 
 class LoginFailures(models.Model):

@@ -155,6 +155,96 @@ def test_any_name_may_be_typed(name: str) -> None:
     assert set(failed(5, name)) <= {200, 429}
 
 
+# Known browsers and addresses
+
+
+def browser(*, at: str = "192.0.2.1") -> Client:
+    """A browser from which lee has logged in, and out again."""
+    client = Client(REMOTE_ADDR=at)
+    assert tried(client, RIGHT) == 302
+    client.post(reverse("admin:logout"))
+    return client
+
+
+def tried(client: Client, password: str, name: str = "lee", **extra: Any) -> int:
+    form = {"username": name, "password": password}
+    return client.post(reverse("admin:login"), form, **extra).status_code
+
+
+def test_whoever_knows_a_name_does_not_lock_out_a_known_browser() -> None:
+    mine = browser()
+    failed(4, at="198.51.100.7")
+
+    assert log_in(password=RIGHT, at="203.0.113.9").status_code == 429
+    assert tried(mine, RIGHT, REMOTE_ADDR="203.0.113.9") == 302
+
+
+def test_nor_a_known_address_though_its_browser_keeps_no_cookie() -> None:
+    browser(at="192.0.2.1")
+    failed(4, at="198.51.100.7")
+
+    assert log_in(password=RIGHT, at="203.0.113.9").status_code == 429
+    assert log_in(password=RIGHT, at="192.0.2.1").status_code == 302
+
+
+def test_a_known_browser_has_a_count_of_its_own_and_waits_for_that() -> None:
+    mine = browser()
+    failures = [tried(mine, "wrong", REMOTE_ADDR="203.0.113.9") for _ in range(4)]
+
+    assert failures == [200, 200, 200, 429]
+    assert tried(mine, RIGHT, REMOTE_ADDR="203.0.113.9") == 429
+    assert log_in(password=RIGHT, at="198.51.100.7").status_code == 302
+
+
+@pytest.mark.parametrize("cookie", ["", "x" * 22, "x" * 5000, "lee", "\0" * 22])
+def test_a_cookie_that_was_made_up_opens_nothing(cookie: str) -> None:
+    browser()
+    failed(4, at="198.51.100.7")
+    client = Client(REMOTE_ADDR="203.0.113.9")
+    client.cookies["neural_browser"] = cookie
+
+    assert tried(client, RIGHT) == 429
+
+
+def test_a_cookie_that_somebody_planted_is_replaced_and_a_known_one_kept(lee: Any) -> None:
+    get_user_model().objects.create_superuser("ann", password=RIGHT)
+    client = Client()
+    client.cookies["neural_browser"] = "x" * 22
+    tried(client, RIGHT)
+    mine = client.cookies["neural_browser"].value
+    tried(client, RIGHT, "ann")
+
+    assert mine != "x" * 22
+    assert client.cookies["neural_browser"].value == mine
+
+
+def test_a_browser_is_known_to_those_alone_who_logged_in_with_it(lee: Any) -> None:
+    get_user_model().objects.create_superuser("ann", password=RIGHT)
+    mine = browser()
+    failed(4, "ann", at="198.51.100.7")
+
+    assert tried(mine, RIGHT, "ann", REMOTE_ADDR="203.0.113.9") == 429
+
+
+def test_a_browser_that_was_not_used_for_long_is_unknown_again() -> None:
+    mine = browser()
+    seconds_go_by(91 * 24 * 3600)
+    failed(4, at="198.51.100.7")
+
+    assert tried(mine, RIGHT, REMOTE_ADDR="203.0.113.9") == 429
+    assert not LoginFailures.objects.filter(counted_by="known").exists()
+
+
+def test_the_cookie_is_read_by_no_script_and_the_list_shows_failures_alone() -> None:
+    mine = browser()
+    cookie = mine.cookies["neural_browser"]
+    page = world.superuser().get(reverse("admin:neural_logins_loginfailures_changelist"))
+
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+    assert cookie.value not in page.content.decode()
+    assert cookie.value not in LoginFailures.objects.exclude(counted_by="known").values_list("name")
+
+
 # Where it comes from
 
 
