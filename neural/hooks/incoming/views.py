@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 from http import HTTPStatus
 
 from django.core.exceptions import SuspiciousOperation
@@ -25,9 +26,14 @@ PUSHED_BYTES = 1024 * 1024
 """The largest body that is read: some tills push whole orders of more than 600 KB."""
 PUSHED_SECONDS = 5.0
 """How long a push may be waited for in all: platforms send it at once, and give up as soon."""
+MOST_READ_AT_ONCE = 2
+"""Pushes of each process: those that are sent by half leave threads for everybody else."""
+TURN_SECONDS = 0.1
+"""A push that comes whole is read in less."""
 RETRY_AFTER_SECONDS = 60
 
 _NAME = re.compile(SOURCE_PATTERN)
+_turns = threading.BoundedSemaphore(MOST_READ_AT_ONCE)
 
 
 @csrf_exempt
@@ -53,7 +59,9 @@ def _answered(request: HttpRequest, name: str) -> HttpResponse:
     except SuspiciousOperation:
         raise  # Django answers 400, as to a host that is not allowed
     except RequestRefused as refused:
-        return HttpResponse(status=refused.status)
+        if refused.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            return HttpResponse(status=refused.status)
+        _log_unkept(name, "pushes that are sent by half are waited for", refused)
     except (OperationalError, InterfaceError) as error:
         _log_unkept(name, "the database is away", error)
     except (SourceNotReady, SecretUnreadable) as error:
@@ -85,7 +93,7 @@ def _received(request: HttpRequest, name: str) -> HttpResponse:
         method=request.method or "",
         url=address_called(request),
         headers={each.lower(): value for each, value in request.headers.items()},
-        body=Body(request, PUSHED_BYTES, PUSHED_SECONDS).read_all(),
+        body=_body(request),
     )
     return _response(receive(source, received, now=timezone.now()))
 
@@ -94,6 +102,16 @@ def address_called(request: HttpRequest) -> str:
     """The address as the platform knows it, with its query."""
     public = conf().hook_public_url.rstrip("/")
     return public + request.get_full_path() if public else request.build_absolute_uri()
+
+
+def _body(request: HttpRequest) -> bytes:
+    """The raw body. Raises :class:`RequestRefused`, 503 if it gets no turn to be read."""
+    if not _turns.acquire(timeout=TURN_SECONDS):
+        raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE)
+    try:
+        return Body(request, PUSHED_BYTES, PUSHED_SECONDS).read_all()
+    finally:
+        _turns.release()
 
 
 def _response(answer: Answer) -> HttpResponse:
