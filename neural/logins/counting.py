@@ -10,6 +10,7 @@ in before is known, and has a count of its own in place of the account's
 """
 
 import datetime as dt
+import hashlib
 import logging
 import secrets
 import unicodedata
@@ -59,9 +60,14 @@ def keys_for(request: HttpRequest | None, account: str) -> Sequence[Key]:
 
 def _places(request: HttpRequest | None, account: str) -> Sequence[Key]:
     """The browser, if it has a cookie, and the address."""
-    places = (getattr(request, "login_browser", ""), address_of(request))
+    places = (_browser(getattr(request, "login_browser", "")), address_of(request))
     named = (f"{place} {_plain(account)}"[:NAME_LENGTH] for place in places if place)
     return [(CountedBy.KNOWN, name) for name in named]
+
+
+def _browser(cookie: str) -> str:
+    """What is kept of a cookie, which people with access to the rows could use."""
+    return f"browser {hashlib.sha256(cookie.encode()).hexdigest()[:16]}" if cookie else ""
 
 
 def remember(request: HttpRequest | None, account: str) -> None:
@@ -70,7 +76,7 @@ def remember(request: HttpRequest | None, account: str) -> None:
     if not hasattr(request, "login_browser"):
         return
     known = LoginFailures.objects.filter(counted_by=CountedBy.KNOWN)
-    if not known.filter(name__startswith=f"{request.login_browser} ").exists():  # type: ignore
+    if not known.filter(name__startswith=f"{_browser(request.login_browser)} ").exists():  # type: ignore[union-attr]
         # Never one that the client chose: somebody might have planted it.
         request.login_browser = secrets.token_urlsafe(16)  # type: ignore[union-attr]
     request.is_login = True  # type: ignore[union-attr]
