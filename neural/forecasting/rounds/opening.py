@@ -38,8 +38,8 @@ def run_round(*, name: str, now: dt.datetime) -> dict[str, Any]:
     """The work of the nightly task; returns which round is open, and whether it is new.
 
     If the plan is switched off, forecasts are still made, with the version in force. How the round
-    ends is told by its row and by an alert: a new chain, whose stores have not sold enough yet, gets
-    no dead run every night.
+    ends is told by its row and by an alert, so a new chain, whose stores have not sold enough yet,
+    gets no dead run every night.
     """
     run = current_run()
     requested_by = (run.requested_by if run else "") or "run_federated_round"
