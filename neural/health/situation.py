@@ -9,8 +9,8 @@ from typing import TypeVar
 from neural.conf import conf
 from neural.health.broker import BrokerFacts, ask_broker
 from neural.health.findings import COUNTED
+from neural.keyset.walks import indexes_alone
 from neural.ledger.clock import database_clock
-from neural.ledger.dialects import ledger_connection, ledger_dialect
 from neural.ledger.pausing import pauses
 from neural.models import QueuePause, RunState, TaskRun, WorkerProcess
 from neural.queues import PRIORITIES
@@ -90,25 +90,22 @@ class Situation:
         runs = len(due.order_by().values_list("pk")[:COUNTED])
         if not runs:
             return None
-        since = _oldest_due(queue, self.now) or self.now  # claimed meanwhile
+        since = oldest_due(queue, self.now) or self.now  # claimed meanwhile
         return Waiting(queue=queue, runs=runs, oldest_seconds=(self.now - since).total_seconds())
 
 
-def _oldest_due(queue: str, now: dt.datetime) -> dt.datetime | None:
+def oldest_due(queue: str, now: dt.datetime) -> dt.datetime | None:
     """Since when the oldest due run of a queue has been due; None if nothing is due.
 
-    It takes one index lookup for each priority: the minimum over all of them would be a scan.
+    It takes one index lookup for each priority: the minimum over all of them would be a scan. The
+    database is held to that index, because statistics from before a backlog make another look
+    cheaper.
     """
-    of_priority = """SELECT min(available_at) AS oldest FROM neural_taskrun
-        WHERE state = 'pending' AND queue = %s AND priority = %s AND available_at <= %s"""
-    each = " UNION ALL ".join([of_priority] * len(PRIORITIES))
-    moment = ledger_dialect().moment(now)
-    bound = [value for priority in PRIORITIES for value in (queue, priority, moment)]
-    with ledger_connection().cursor() as cursor:
-        cursor.execute(f"SELECT min(oldest) FROM ({each}) AS each_priority", bound)  # noqa: S608
-        (oldest,) = cursor.fetchone()
-    # SQLite has no type for times.
-    return dt.datetime.fromisoformat(f"{oldest}+00:00") if isinstance(oldest, str) else oldest
+    due = TaskRun.objects.due(now).filter(queue=queue).order_by("available_at")
+    moments = due.values_list("available_at", flat=True)
+    with indexes_alone(due.db):
+        firsts = [moments.filter(priority=priority).first() for priority in PRIORITIES]
+    return min(filter(None, firsts), default=None)
 
 
 def pending_queues() -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, transaction
@@ -13,6 +14,26 @@ def read(statement: str, *, wanted: int = 200) -> int:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}")
         (plan,) = cursor.fetchone()
         transaction.set_rollback(True)
+    return _wasted_rows(plan, wanted)
+
+
+@contextmanager
+def reading(table: str, *, wanted: int = 200) -> Iterator[list[int]]:
+    """The same of each SELECT of this table within the block, planned as it is there: with what the
+    transaction has set, and the statistics of that moment."""
+    found: list[int] = []
+
+    def explained(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.lstrip().startswith("SELECT") and table in sql:
+            execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params, many, context)
+            found.append(_wasted_rows(context["cursor"].fetchone()[0], wanted))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explained):
+        yield found
+
+
+def _wasted_rows(plan: Any, wanted: int) -> int:
     found = json.loads(plan) if isinstance(plan, str) else plan
     return sum(_wasted(found[0]["Plan"], wanted))
 

@@ -4,12 +4,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from neural.health.findings import COUNTED
+from neural.health.situation import Situation, oldest_due
 from neural.ledger.claim import Claimant, claim
 from neural.models import RunState, TaskRun
 from neural.models.new_run import new_task_id
+from neural.queues import PRIORITIES
 from neural.worker import relay
 from tests.unit.ledger import ago, make_event
-from tests.unit.plans import read
+from tests.unit.plans import read, reading
 
 pytestmark = [
     pytest.mark.django_db,
@@ -19,16 +22,24 @@ pytestmark = [
 ]
 
 BACKLOG = 3000
+SHALLOW = 1200
+"""So many runs are more than a page of the index of due runs, and less than one of the unpublished
+ones, where equal times are one entry: that index looks cheaper where a single row is expected."""
 
 
 @pytest.fixture
-def backlog():
-    """The table was analyzed when nothing waited; since then runs have come."""
+def analyzed():
+    """The table was analyzed when nothing waited."""
     event = make_event()
     rows(2000, state=RunState.SUCCEEDED, finished_at=ago(hours=1))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE neural_taskrun")
     event.refresh_from_db()
+
+
+@pytest.fixture
+def backlog(analyzed):
+    """Since then runs have come."""
     return rows(BACKLOG, publish_at=ago(minutes=1))
 
 
@@ -74,3 +85,20 @@ def test_the_relay_looks_at_what_it_publishes(backlog):
     (statement,) = statements(lambda: relay._lease_unpublished("default", 50))
 
     assert read(statement) < 100
+
+
+def test_the_oldest_due_run_is_read_by_the_index(analyzed):
+    rows(SHALLOW, publish_at=ago(minutes=1))
+    with connection.cursor() as cursor:
+        cursor.execute("REINDEX TABLE neural_taskrun")  # without what other tests rolled back
+    situation = Situation()
+
+    with reading("neural_taskrun", wanted=COUNTED) as of_all:
+        waiting = situation.waiting["default"]
+    with reading("neural_taskrun", wanted=len(PRIORITIES)) as of_oldest:
+        oldest = oldest_due("default", situation.now)
+
+    assert (situation.now - oldest).total_seconds() == waiting.oldest_seconds > 100
+    assert max(of_all) < 100
+    assert of_oldest
+    assert max(of_oldest) < 100
