@@ -1,5 +1,7 @@
 """The admin's pages of refused events: what was sent, why it was refused; correct or dismiss it."""
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -9,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from neural.admin import audit
 from neural.admin.actions import Verb, VerbsAdmin
@@ -25,12 +28,16 @@ from neural.admin.display import (
     short_instant_column,
 )
 from neural.admin.filters import EqualityFilter, EventTypeFilter, StoreFilter, choices_of
+from neural.admin.look_up import LookUp, register_look_up
+from neural.admin.look_up_page import LookUpAdmin
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin
+from neural.keyset.exact import named_exactly
 from neural.keyset.planning import STORE
 from neural.keyset.walks import Walk
 from neural.models import EntryPoint, RefusalState, RefusedEvent
-from neural.personal.redacting import redacted_text, sees_personal_data
+from neural.personal.redacting import for_user, sees_personal_data
+from neural.runs.about import About
 
 MOST_LOOKED_THROUGH = 2_000
 """How many of the newest rows' payloads a search reads: no index covers their content."""
@@ -87,7 +94,7 @@ class StoreCodeFilter(StoreFilter):
 
 
 @page(RefusedEvent)
-class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
+class RefusedEventAdmin(LookUpAdmin, CorrectingAdmin, VerbsAdmin, HistoryAdmin):
     verbs = (DISMISS, REOPEN)
     list_display = (
         "type_shown",
@@ -150,12 +157,10 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
         term = search_term.strip()
         if not term or found.order_by().exists():
             return found, may_repeat
-        newest = queryset.order_by("-pk").only("pk")[:MOST_LOOKED_THROUGH]
-        least = min((each.pk for each in newest), default=0)
-        found = queryset.filter(pk__gte=least, payload__icontains=term)
+        found = _with_text(queryset, term)
         if sees_personal_data(request.user):
             return found, False
-        return queryset.filter(pk__in=_shown_in(found, term)), False
+        return queryset.filter(pk__in=_shown_in(found, re.escape(term), request.user)), False
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -224,11 +229,48 @@ class RefusedEventAdmin(CorrectingAdmin, VerbsAdmin, HistoryAdmin):
         )
 
 
-def _shown_in(found: QuerySet[RefusedEvent], term: str) -> list[int]:
-    """Of these rows those that have the term in what is not masked: who may not see personal data
-    must not find it by trying, either."""
+def _with_text(rows: QuerySet, text: str) -> QuerySet:
+    """Those of the newest rows that have a text in their payload."""
+    newest = rows.order_by("-pk").only("pk")[:MOST_LOOKED_THROUGH]
+    least = min((each.pk for each in newest), default=0)
+    return rows.filter(pk__gte=least, payload__icontains=text)
+
+
+def _shown_in(found: QuerySet, pattern: str, user: Any) -> list[int]:
+    """Of these rows those that have the pattern in what the user may see: who may not see personal
+    data must not find it by trying, either."""
     payloads = found.order_by("-pk").values_list("pk", "payload")[:MOST_UNMASKED]
-    return [pk for pk, payload in payloads if term.lower() in redacted_text(payload).lower()]
+    wanted = re.compile(pattern, re.IGNORECASE)
+    return [pk for pk, payload in payloads if wanted.search(for_user(payload, user))]
+
+
+def _naming(rows: QuerySet, text: str, user: Any) -> list[int]:
+    """Refused events with this id, and those whose payload names it as a whole."""
+    named = rf"(?<![A-Za-z0-9_-]){re.escape(text)}(?![A-Za-z0-9_-])"
+    by_payload = _shown_in(_with_text(rows, text), named, user)
+    return [*{*named_exactly(rows, text, ["event_id"]), *by_payload}]
+
+
+def _first_problems(refused: Sequence[RefusedEvent], user: Any) -> dict[int, list[About]]:
+    """Why each was refused, in the words of its first problem."""
+    return {
+        each.pk: [About(for_user(": ".join(problem), user)) for problem in problems_of(each)[:1]]
+        for each in refused
+    }
+
+
+register_look_up(
+    LookUp(
+        name="refused_event",
+        model=RefusedEvent,
+        near=_naming,
+        told=ngettext_lazy(
+            "%(count)s refused event names it", "%(count)s refused events name it", "number"
+        ),
+        moment="last_refused_at",
+        about=_first_problems,
+    )
+)
 
 
 COLOURS: dict[str, str] = {

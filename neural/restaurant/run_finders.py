@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from neural.keyset.bounded import MOST_ROWS
-from neural.keyset.walks import Place, Walk, along, indexes_alone
+from neural.keyset.exact import named_exactly
 from neural.models import NeuralEvent
 from neural.restaurant.models import Order, Payment
 from neural.restaurant.models.newest import event_of
@@ -19,7 +19,8 @@ from neural.runs.about import About, register_about
 from neural.runs.filters import RunFinder, register_run_finder
 from neural.sites import page_of
 
-BY_NUMBER = Walk(column="number")
+ORDER_IDS = ("number", "key")
+"""Columns of orders with an id that people type; each is the first one of an index."""
 MOST_ORDERS = 5
 """A till may give the same number every day: the newest orders are meant."""
 MOST_PAYMENTS = 50
@@ -46,18 +47,14 @@ def _events_of_order(user: Any, text: str, most: int) -> list[int]:
 
 def _orders(user: Any, text: str) -> Sequence[Order]:
     mine = Order.objects.for_user(user)
-    newest = along(mine, BY_NUMBER.along(text), Place(), MOST_ROWS).order_by("-pk")
-    with indexes_alone(mine.db):
-        keys = list(newest.values_list("pk", flat=True)[:MOST_ORDERS])
-    keys = keys or list(mine.filter(key=text).values_list("pk", flat=True)[:MOST_ORDERS])
+    keys = named_exactly(mine, text, ORDER_IDS, most=MOST_ORDERS)
     return list(Order.objects.filter(pk__in=keys))
 
 
 def _events_of_payment(user: Any, text: str, most: int) -> list[int]:
     """Of payments and refunds with this id."""
-    rows = Payment.objects.filter(reference=text).order_by()
-    keys = list(rows.values_list("pk", flat=True)[:MOST_ROWS])
-    mine = Payment.objects.for_user(user).filter(pk__in=keys[:MOST_PAYMENTS])
+    keys = named_exactly(Payment.objects.for_user(user), text, ["reference"], most=MOST_PAYMENTS)
+    mine = Payment.objects.filter(pk__in=keys)
     wanted = {(*event_of(bytes(version)), store) for version, store in _versions(mine)}
     ids = {event_id for event_id, _source, _store in wanted}
     events = NeuralEvent.objects.for_user(user).filter(event_id__in=ids)

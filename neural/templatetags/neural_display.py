@@ -1,5 +1,6 @@
 """Template filters that display values as the admin does."""
 
+from contextlib import nullcontext
 from typing import Any
 
 from django import template
@@ -7,10 +8,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from neural.admin import display
+from neural.admin.look_up import kinds_for
+from neural.admin.look_up_page import PAGE
 from neural.ledger.history import Attempt
 from neural.ledger.titles import work_title
 from neural.models import TaskRun
 from neural.personal.redacting import shown
+from neural.sites import address_if_there, on_site
 
 register = template.Library()
 register.filter("instant", display.instant)
@@ -42,3 +46,18 @@ def attempt_badge(entry: Attempt) -> SafeString:
     if entry.outcome is None:
         return display.badge("running", _("under way"))
     return display.badge(entry.outcome.value, entry.outcome.label)
+
+
+@register.inclusion_tag("neural/look_up/box.html", takes_context=True)
+def look_up_box(context: Any) -> dict[str, Any]:
+    """The box of the look-up of ids, for the header of every page. Nothing where the site has no
+    such page, or for who may look up nothing."""
+    request = context.get("request")
+    if not context.get("has_permission"):
+        return {}
+    # Django's own views name the site of a page in the request, ours where they render it.
+    site = getattr(request, "current_app", None)
+    with on_site(site) if site else nullcontext():
+        address = address_if_there(PAGE)
+    typed = request.GET.get("q", "") if request.path == address else ""
+    return {"address": address, "kinds": kinds_for(request.user), "typed": typed}

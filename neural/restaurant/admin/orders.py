@@ -21,6 +21,7 @@ from neural.admin.display import (
     store_code_column,
 )
 from neural.admin.filters import StoreFilter
+from neural.admin.look_up import LookUp, by_columns, register_look_up
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin
 from neural.keyset.planning import by_store
@@ -38,6 +39,7 @@ from neural.restaurant.admin.filters import (
 from neural.restaurant.admin.order_links import other_orders
 from neural.restaurant.admin.order_page import order_page
 from neural.restaurant.models import Order, OrderState
+from neural.restaurant.run_finders import ORDER_IDS
 
 UNSETTLED = {"also": "unsettled", "condition": Q(unsettled=True), "values": ("1",)}
 NOT_ADDING_UP = {"also": "differs", "condition": Q(adds_up=False), "values": ("1",)}
@@ -92,7 +94,7 @@ class OrderAdmin(HistoryAdmin):
         _rare(NOT_ADDING_UP),
         by_store("business_day", day="day"),
     )
-    search_keys = ("number", "key", "store")
+    search_keys = (*ORDER_IDS, "store")
     search_help_text = _("A whole order number, key or store code.")
 
     class Media:
@@ -180,6 +182,17 @@ class OrderAdmin(HistoryAdmin):
             order._others = other_orders(order)
         links = ((each.relation, each.link) for each in order._others)
         return format_html_join(" · ", "{} {}", links) or NOTHING
+
+
+register_look_up(
+    LookUp(
+        name="order",
+        model=Order,
+        label=_("order"),
+        find=by_columns(*ORDER_IDS),
+        moment="placed_at",
+    )
+)
 
 
 def _value(order: Order, name: Any) -> Any:

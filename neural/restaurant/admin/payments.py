@@ -21,6 +21,7 @@ from neural.admin.display import (
     store_code_column,
 )
 from neural.admin.filters import StoreFilter
+from neural.admin.look_up import LookUp, by_columns, register_look_up
 from neural.admin.pages import page
 from neural.admin.scope import HistoryAdmin
 from neural.keyset.planning import by_store
@@ -158,3 +159,14 @@ def _returned(line: dict[str, Any], currency: str) -> str:
     count = line.get("quantity")
     times = f"{quantity(Decimal(count))} × " if count is not None else ""
     return f"{times}{name} {amount_in(Decimal(line['amount']), currency)}".strip()
+
+
+register_look_up(
+    LookUp(
+        name="payment",
+        model=Payment,
+        label=_("payment"),
+        find=by_columns("reference", "key"),
+        moment="occurred_at",
+    )
+)

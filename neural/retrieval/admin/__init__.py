@@ -1,5 +1,5 @@
 """The admin pages of search."""
 
-from neural.retrieval.admin import indexes, page, records, similar
+from neural.retrieval.admin import indexes, page, phones, records, similar
 
-__all__ = ["indexes", "page", "records", "similar"]
+__all__ = ["indexes", "page", "phones", "records", "similar"]

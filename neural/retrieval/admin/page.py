@@ -9,6 +9,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from neural.admin.look_up import Answer, look_up
 from neural.admin.pages import page
 from neural.admin.panels import HTMX
 from neural.admin.scope import ReadOnlyAdmin
@@ -65,11 +66,20 @@ class SearchAdmin(ReadOnlyAdmin):
             "criteria": criteria,
             "stores": _stores(request),
             "answer": answer,
+            "named": _named(criteria, request.user),
             "sections": shown(answer, criteria, request.user) if answer else (),
             "widest_address": criteria.address(**dict.fromkeys(NARROWING)),
             "like_name": name_of(criteria) if criteria.like else "",
             "overview": () if criteria.asks else overview(criteria),
         }
+
+
+def _named(criteria: SearchCriteria, user: Any) -> Answer | None:
+    """What an id that was typed names, or that it names nothing; None for words to search for."""
+    if not criteria.text or not criteria.store_is_known:
+        return None
+    found = look_up(criteria.text, user, store=criteria.store)
+    return found if found.is_id or found.exact or found.near else None
 
 
 def _stores(request: HttpRequest) -> list[Store] | None:

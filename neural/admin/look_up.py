@@ -1,0 +1,258 @@
+"""One look-up of ids: what the core and each app know by an id that a person types, such as an
+order, a run, an event or a store. An id is found, or the answer says that it is not.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import JSONField, Model, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext_lazy
+
+from neural.admin.store_links import may_view
+from neural.errors import NeuralError
+from neural.keyset.exact import MOST_FOUND, named_exactly
+from neural.models import NeuralEvent, Store, TaskRun
+from neural.personal.redacting import redacted_text, sees_personal_data
+from neural.registry import Registry
+from neural.runs.about import About, about_events
+from neural.runs.lookups import runs_by_id, stores_named
+
+logger = logging.getLogger(__name__)
+
+MOST_SHOWN = 20
+LONGEST = 200
+PLACES = ("order", "payment", "run", "event", "phone", "store")
+"""The names of known look-ups in their order. Others come first."""
+
+Find = Callable[[QuerySet, str, Any], Iterable[Any]]
+"""Called with rows of the user's stores, the id and the user. Returns primary keys; it reads few
+rows, by an index."""
+
+
+def by_columns(*columns: str) -> Find:
+    """Rows in which a column equals the id (:func:`~neural.keyset.exact.named_exactly`)."""
+    return lambda rows, text, user: named_exactly(rows, text, columns)
+
+
+def names_nothing(rows: QuerySet, text: str, user: Any) -> Iterable[Any]:
+    """The default: finds nothing."""
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookUp:
+    """What an app knows by an id.
+
+    ``find`` finds the rows of ``model`` that an id names exactly, for users who may view the model
+    and for whom ``may_ask`` is true; ``label`` is what the id then names, like "order". Where it
+    finds none, ``near`` finds others, and ``told`` says so: a lazy ``ngettext`` with ``%(count)s``
+    like "%(count)s run begins so", whose number is ``number``. ``moment`` is the field with the
+    time that is shown, and ``about`` says more about the shown rows, by their keys.
+    """
+
+    name: str
+    model: type[Model]
+    label: Any = ""
+    find: Find = names_nothing
+    near: Find = names_nothing
+    told: Any = ""
+    moment: str = ""
+    about: Callable[[Sequence[Any], Any], Mapping[Any, Sequence[About]]] = lambda rows, user: {}
+    may_ask: Callable[[Any], bool] = lambda user: True
+
+
+LOOK_UPS: Registry[LookUp] = Registry("look-up of ids")
+
+
+def register_look_up(look_up: LookUp) -> None:
+    """Add what an app knows. Call it in the app's ``admin`` module."""
+    LOOK_UPS.add(look_up.name, look_up)
+
+
+def kinds_for(user: Any) -> str:
+    """What this user may look up, in words: "order, run, event"; empty if it is nothing."""
+    return _(", ").join(str(each.label) for each in look_ups_for(user) if each.label)
+
+
+def look_ups_for(user: Any) -> list[LookUp]:
+    """What this user may ask for, the likeliest first."""
+    mine = [each for each in LOOK_UPS if each.may_ask(user) and may_view(each.model)(user)]
+    return sorted(mine, key=lambda each: PLACES.index(each.name) if each.name in PLACES else -1)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A row that was found, and what is said of it."""
+
+    row: Model
+    store: str
+    moment: dt.datetime | None
+    state: str
+    about: Sequence[About]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows that one look-up found, the newest first."""
+
+    of: LookUp
+    title: str
+    shown: Sequence[Shown]
+    is_more: bool
+    """Whether there are others."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an id names for a user. ``store`` is the code of the store within which it was looked
+    for; ``notices`` say what was not looked for."""
+
+    text: str
+    store: str = ""
+    asked: list[LookUp] = field(default_factory=list)
+    exact: list[Rows] = field(default_factory=list)
+    near: list[Rows] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def is_id(self) -> bool:
+        """Whether the text looks like an id, and is not only words to search for."""
+        return " " not in self.text and any(map(str.isdigit, self.text))
+
+    @property
+    def missing(self) -> str:
+        """The sentence that nothing is named so; empty if something is."""
+        labels = [str(each.label) for each in self.asked if each.label]
+        if self.exact or not labels:
+            return ""
+        kinds = labels[-1]
+        if others := _(", ").join(labels[:-1]):
+            kinds = _("%(kinds)s or %(kind)s") % {"kinds": others, "kind": kinds}
+        values = {"kinds": kinds, "id": self.text, "store": self.store}
+        if self.store:
+            return _("No %(kinds)s %(id)s in %(store)s.") % values
+        return _("No %(kinds)s %(id)s.") % values
+
+    @property
+    def only(self) -> Model | None:
+        """The only row that was found, if it is the very one and all was looked at."""
+        rows = [each.row for found in self.exact for each in found.shown]
+        return rows[0] if len(rows) == 1 and not (self.near or self.notices) else None
+
+
+def look_up(text: str, user: Any, *, store: str = "") -> Answer:
+    """What this text names among the rows that the user may see.
+
+    A store's code before or after the id (``A-17 S01``) limits it to that store, as ``store`` does.
+    """
+    text = text.replace("\0", "")[:LONGEST].strip()
+    own, code = (text, store) if store else _within_store(text, user)
+    asked = [each for each in look_ups_for(user) if not (code and each.model is Store)]
+    answer = Answer(own, code, asked)
+    for each in list(asked) if own else ():
+        rows = _rows_of(each, user, code)
+        try:
+            if exact := list(each.find(rows, own, user)):
+                title = str(each.model._meta.verbose_name_plural)
+                answer.exact.append(_shown(each, rows, exact, title, user))
+            elif near := list(each.near(rows, own, user)):
+                count = f"{len(near):,}" + ("+" if len(near) == MOST_FOUND else "")
+                told = each.told % {"number": len(near), "count": count}
+                answer.near.append(_shown(each, rows, near, told, user))
+        except NeuralError as error:
+            logger.warning("event=look_up_failed name=%s error=%r", each.name, str(error))
+            answer.asked.remove(each)
+            values = {"kind": each.label, "error": error}
+            answer.notices.append(_("Not looked for as %(kind)s: %(error)s") % values)
+    if redacted_text(own) != own and not sees_personal_data(user):
+        answer.notices.append(_("Phones are looked up for those alone who may see personal data."))
+    return answer
+
+
+def _within_store(text: str, user: Any) -> tuple[str, str]:
+    """The id and the store's code, if there is one at an end of the text."""
+    words = text.split()
+    ends = [words[-1], words[0]] if len(words) > 1 else []
+    mine = set(Store.objects.for_user(user).filter(pk__in=ends).values_list("pk", flat=True))
+    for code in ends:
+        if code in mine:
+            rest = words[:-1] if code is ends[0] else words[1:]
+            return " ".join(rest), code
+    return text, ""
+
+
+def _rows_of(look_up: LookUp, user: Any, store: str) -> QuerySet:
+    rows: Any = look_up.model._default_manager
+    rows = rows.for_user(user)
+    return rows.in_stores([store]) if store else rows
+
+
+def _shown(look_up: LookUp, rows: QuerySet, keys: Sequence[Any], title: str, user: Any) -> Rows:
+    newest = sorted(keys, reverse=True)[:MOST_SHOWN]
+    large = [each.name for each in rows.model._meta.fields if isinstance(each, JSONField)]
+    found: Any = list(rows.filter(pk__in=newest).order_by("-pk").defer(*large))
+    about = look_up.about(found, user)
+    shown = [
+        Shown(
+            row=row,
+            store=getattr(row, "store_id", "") or getattr(row, "store_code", ""),
+            moment=getattr(row, look_up.moment, None),
+            state=getattr(row, "get_state_display", str)(),
+            about=about.get(row.pk, ()),
+        )
+        for row in found
+    ]
+    return Rows(look_up, title, shown, is_more=len(keys) > MOST_SHOWN)
+
+
+def _runs(rows: QuerySet, text: str, user: Any) -> Iterable[int]:
+    return list(rows.filter(pk__in=runs_by_id(text, user)).values_list("pk", flat=True))
+
+
+def _exact_runs(rows: QuerySet, text: str, user: Any) -> Iterable[int]:
+    return _runs(rows if text.startswith("#") else rows.filter(task_id=text), text, user)
+
+
+def _stores(rows: QuerySet, text: str, user: Any) -> Iterable[str]:
+    return stores_named(text, user)
+
+
+register_look_up(
+    LookUp(
+        name="run",
+        model=TaskRun,
+        label=gettext_lazy("run"),
+        find=_exact_runs,
+        near=_runs,
+        told=ngettext_lazy("%(count)s run begins so", "%(count)s runs begin so", "number"),
+        moment="created_at",
+    )
+)
+register_look_up(
+    LookUp(
+        name="event",
+        model=NeuralEvent,
+        label=gettext_lazy("event"),
+        find=by_columns("event_id"),
+        moment="occurred_at",
+        about=about_events,
+    )
+)
+register_look_up(
+    LookUp(
+        name="store",
+        model=Store,
+        label=gettext_lazy("store"),
+        find=by_columns("code"),
+        near=_stores,
+        told=ngettext_lazy(
+            "%(count)s store has it in its name",
+            "%(count)s stores have it in their names",
+            "number",
+        ),
+    )
+)
